@@ -1,0 +1,36 @@
+# How parmap's own tests, examples and benchmarks are compiled: the target parmap_development. Users never see it.
+
+set(PARMAP_SANITIZE "" CACHE STRING "Instrument with: address (ASan and UBSan), thread (TSan), or nothing")
+set_property(CACHE PARMAP_SANITIZE PROPERTY STRINGS "" address thread)
+
+if(PROJECT_IS_TOP_LEVEL)
+  # The standard as it is: gnu++20 differs, in the size of a difference of iota for example.
+  set(CMAKE_CXX_EXTENSIONS OFF)
+  # Asserts stay on: CMake's own flags would define NDEBUG. -g1 has the lines for a backtrace and builds faster than -g.
+  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+  if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "The build type" FORCE)
+  endif()
+endif()
+
+# The one list of warnings; each is an error in parmap's own programs.
+set(PARMAP_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+
+add_library(parmap_development INTERFACE)
+target_link_libraries(parmap_development INTERFACE Threads::Threads)
+target_compile_features(parmap_development INTERFACE cxx_std_20)
+target_compile_options(parmap_development INTERFACE ${PARMAP_WARNINGS} -Werror)
+
+if(PARMAP_SANITIZE STREQUAL "address")
+  set(sanitizer -fsanitize=address,undefined -fno-sanitize-recover=all)
+elseif(PARMAP_SANITIZE STREQUAL "thread")
+  set(sanitizer -fsanitize=thread)
+elseif(NOT PARMAP_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "PARMAP_SANITIZE is \"${PARMAP_SANITIZE}\"; it may be address, thread or empty")
+endif()
+if(PARMAP_SANITIZE)
+  target_compile_options(parmap_development INTERFACE ${sanitizer} -fno-omit-frame-pointer -O1)
+  target_link_options(parmap_development INTERFACE ${sanitizer})
+  # Carries the sanitizers' settings inside each program, so that they hold however it is started.
+  target_sources(parmap_development INTERFACE "${PROJECT_SOURCE_DIR}/cmake/sanitizer_options.cpp")
+endif()

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// What a task may ask about itself: its index, attempt, worker, stop token, random numbers.
+#pragma once
+
+#include <parmap/philox.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+namespace parmap {
+
+/// Passed by reference to an f that takes `parmap::context&` first. Belongs to the running task: do not keep it.
+///
+///     parmap::map([](parmap::context& self, int x) { return x + uniform(self.rng()); }, xs);
+class context {
+ public:
+  context(std::uint64_t seed, unsigned worker, std::stop_token stop = {})
+      : seed_(seed), worker_(worker), stop_(std::move(stop)) {}
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+  ~context() = default;
+
+  /// The task's index in input order.
+  [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
+  /// 1 for the first try, at most 1 + options::retries.
+  [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
+  /// Below the number of workers; no two tasks that run at the same time have the same.
+  [[nodiscard]] unsigned worker() const noexcept { return worker_; }
+  /// In-process engines: stop is requested when the task has run past options::timeout, and when options::stop is. In a
+  /// worker process it is never requested: multi kills what is too late.
+  [[nodiscard]] const std::stop_token& stop_token() const noexcept { return stop_; }
+
+  /// This task's own random numbers, Philox4x64-10 with key (seed, index): the same whatever the engine, the number of
+  /// workers or the attempt. Later calls in one task go on with the stream.
+  [[nodiscard]] philox4x64& rng() {
+    if (!rng_) rng_.emplace(std::array<std::uint64_t, 2>{seed_, index_});
+    return *rng_;
+  }
+
+  /// For engines: the task about to run.
+  void begin(std::uint64_t index, unsigned attempt) noexcept {
+    index_ = index;
+    attempt_ = attempt;
+    rng_.reset();
+  }
+  /// For engines: the token of the task about to run.
+  void set_stop_token(std::stop_token stop) noexcept { stop_ = std::move(stop); }
+
+ private:
+  std::uint64_t seed_;
+  std::uint64_t index_{};
+  unsigned attempt_{};
+  unsigned worker_;
+  std::stop_token stop_;
+  std::optional<philox4x64> rng_;
+};
+
+}  // namespace parmap

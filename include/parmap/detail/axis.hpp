@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+// One axis: a range made indexable, in place where it can be, and spread into arguments.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <ranges>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace parmap::detail {
+
+// A space has: `elements` (a list of what an index spreads into), size(), spread(i, consume), which returns
+// consume(elements...), and cursor(i), which has spread(consume) and ++. Evaluating an element may run the caller's
+// code: it happens in spread only.
+template <class Space>
+inline constexpr bool is_space = false;
+
+template <class... Elements>
+struct list {
+  using tuple = std::tuple<Elements...>;
+};
+
+template <class... Lists>
+struct concat;
+template <class... A>
+struct concat<list<A...>> {
+  using type = list<A...>;
+};
+template <class... A, class... B, class... Rest>
+struct concat<list<A...>, list<B...>, Rest...> : concat<list<A..., B...>, Rest...> {};
+template <class... Lists>
+using concat_t = typename concat<Lists...>::type;
+
+template <class Space>
+struct index_cursor {
+  const Space& space;
+  std::uint64_t i;
+
+  index_cursor& operator++() noexcept {
+    ++i;
+    return *this;
+  }
+  template <class Consume>
+  decltype(auto) spread(Consume&& consume) const {
+    return space.spread(i, std::forward<Consume>(consume));
+  }
+};
+template <class Space>
+index_cursor(const Space&, std::uint64_t) -> index_cursor<Space>;
+
+template <class Space>
+auto tuple_at(const Space& space, std::uint64_t i) {
+  using tuple = typename Space::elements::tuple;
+  return space.spread(i, [](auto&&... x) { return tuple(static_cast<decltype(x)&&>(x)...); });
+}
+
+// consume(the elements of every axis from the K-th on, each at its own index)
+template <std::size_t K, class Axes, class At, class Consume>
+decltype(auto) spread_at(const Axes& axes, const At& at, Consume&& consume) {
+  if constexpr (K + 1 == std::tuple_size_v<Axes>) {
+    return std::get<K>(axes).spread(at[K], std::forward<Consume>(consume));
+  } else {
+    return std::get<K>(axes).spread(at[K], [&](auto&&... head) -> decltype(auto) {
+      return spread_at<K + 1>(axes, at, [&](auto&&... tail) -> decltype(auto) {
+        return consume(static_cast<decltype(head)&&>(head)..., static_cast<decltype(tail)&&>(tail)...);
+      });
+    });
+  }
+}
+
+// A random-access range in place. `owner` keeps a temporary alive, and in one place: moving a range may invalidate its
+// iterators.
+template <class Iterator>
+class indexed_axis {
+ public:
+  using elements = list<std::iter_reference_t<Iterator>>;
+
+  indexed_axis(Iterator first, std::uint64_t size, std::shared_ptr<const void> owner)
+      : first_(std::move(first)), size_(size), owner_(std::move(owner)) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
+    return consume(*(first_ + static_cast<std::iter_difference_t<Iterator>>(i)));
+  }
+
+ private:
+  Iterator first_;
+  std::uint64_t size_;
+  std::shared_ptr<const void> owner_;
+};
+
+// A range that can be walked more than once but not indexed: the places of its elements.
+template <class Iterator>
+class walked_axis {
+ public:
+  using elements = list<std::iter_reference_t<Iterator>>;
+
+  walked_axis(std::vector<Iterator> places, std::shared_ptr<const void> owner)
+      : places_(std::make_shared<const std::vector<Iterator>>(std::move(places))), owner_(std::move(owner)) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return places_->size(); }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
+    return consume(*(*places_)[i]);
+  }
+
+ private:
+  std::shared_ptr<const std::vector<Iterator>> places_;
+  std::shared_ptr<const void> owner_;
+};
+
+// The sentinel of an endless range, also below the views that keep its length.
+template <class View>
+inline constexpr bool endless_view = false;
+template <std::ranges::range R>
+inline constexpr bool endless =
+    std::same_as<std::ranges::sentinel_t<R>, std::unreachable_sentinel_t> || endless_view<std::remove_cvref_t<R>>;
+template <class V, class F>
+inline constexpr bool endless_view<std::ranges::transform_view<V, F>> = endless<V>;
+template <class V, class F>
+inline constexpr bool endless_view<std::ranges::filter_view<V, F>> = endless<V>;
+template <class V>
+inline constexpr bool endless_view<std::ranges::drop_view<V>> = endless<V>;
+template <class V, std::size_t K>
+inline constexpr bool endless_view<std::ranges::elements_view<V, K>> = endless<V>;
+template <class R>
+inline constexpr bool endless_view<std::ranges::ref_view<R>> = endless<R>;
+
+template <class Range>
+auto make_axis(Range&& range) {
+  using plain = std::remove_cvref_t<Range>;
+  if constexpr (is_space<plain>) {
+    return plain(std::forward<Range>(range));
+  } else {
+    static_assert(std::ranges::range<Range>,
+                  "parmap: every argument after f must be a range (an axis), or parmap::options at the end");
+    if constexpr (std::ranges::range<Range>) {
+      static_assert(!endless<Range>,
+                    "parmap: an endless axis cannot be mapped; bound it, for example with std::views::iota(0, n)");
+      // Where the range is to live: the caller's own, or a temporary brought to a place that does not move.
+      auto keep = [&] {
+        if constexpr (std::is_lvalue_reference_v<Range>) return std::addressof(range);
+        else return std::make_shared<plain>(std::forward<Range>(range));
+      };
+      auto source = keep();
+      auto owner = [&]() -> std::shared_ptr<const void> {
+        if constexpr (std::is_lvalue_reference_v<Range>) return nullptr;
+        else return source;
+      };
+      using kept = std::remove_reference_t<decltype(*source)>;
+      if constexpr (std::ranges::random_access_range<kept> && std::ranges::sized_range<kept>) {
+        return indexed_axis(std::ranges::begin(*source), static_cast<std::uint64_t>(std::ranges::size(*source)),
+                            owner());
+      } else if constexpr (std::ranges::forward_range<kept>) {
+        std::vector<std::ranges::iterator_t<kept>> places;
+        for (auto at = std::ranges::begin(*source); at != std::ranges::end(*source); ++at) places.push_back(at);
+        return walked_axis(std::move(places), owner());
+      } else {
+        using value = std::ranges::range_value_t<kept>;
+        auto read = std::make_shared<std::vector<value>>();
+        for (auto&& element : *source) read->push_back(static_cast<decltype(element)&&>(element));
+        const auto& values = *read;
+        return indexed_axis(values.begin(), values.size(), read);
+      }
+    }
+  }
+}
+
+template <class Range>
+using axis_of = decltype(make_axis(std::declval<Range>()));
+
+}  // namespace parmap::detail

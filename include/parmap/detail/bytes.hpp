@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// Encoded bytes: a writer that knows where its room ends, and a reader that trusts nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+
+namespace parmap {
+
+/// The bytes of a result are not what its codec wrote.
+class bad_encoding : public std::runtime_error {
+ public:
+  bad_encoding() : std::runtime_error("parmap: the encoded result is damaged") {}
+};
+
+namespace detail {
+
+// The arena of a worker has no room left.
+class arena_full : public std::bad_alloc {
+ public:
+  [[nodiscard]] const char* what() const noexcept override {
+    return "parmap: the worker's arena for encoded results is full";
+  }
+};
+
+class byte_writer {
+ public:
+  byte_writer(std::byte* from, std::byte* end) noexcept : from_(from), at_(from), end_(end) {}
+
+  void write(const void* bytes, std::size_t size) {
+    if (size > static_cast<std::size_t>(end_ - at_)) throw arena_full();
+    if (size > 0) std::memcpy(at_, bytes, size);
+    at_ += size;
+  }
+  [[nodiscard]] std::size_t written() const noexcept { return static_cast<std::size_t>(at_ - from_); }
+
+ private:
+  std::byte* from_;
+  std::byte* at_;
+  std::byte* end_;
+};
+
+class byte_reader {
+ public:
+  byte_reader(const std::byte* from, std::size_t size) noexcept : at_(from), end_(from + size) {}
+
+  const std::byte* read(std::size_t size) {
+    if (size > left()) throw bad_encoding();
+    const std::byte* from = at_;
+    at_ += size;
+    return from;
+  }
+  [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+
+ private:
+  const std::byte* at_;
+  const std::byte* end_;
+};
+
+}  // namespace detail
+}  // namespace parmap

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// What the exception being handled is, in words: its type and what it says.
+#pragma once
+
+#include <parmap/failure.hpp>
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <typeinfo>
+
+namespace parmap::detail {
+
+inline std::string type_name(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
+                                                    &std::free);
+  return status == 0 ? text.get() : type.name();
+}
+
+struct thrown {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+};
+
+// Only inside a catch block. What a what() throws is swallowed here, and said so in the message: there is nobody else
+// to tell.
+inline thrown describe_current_exception() {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
+  try {
+    throw;
+  } catch (const std::bad_alloc& error) {
+    return {failure_kind::out_of_memory, name + ": " + error.what()};
+  } catch (const std::exception& error) {
+    try {
+      return {failure_kind::threw, name + ": " + error.what()};
+    } catch (...) {
+      return {failure_kind::threw, name + " (and its what() threw)"};
+    }
+  } catch (const std::string& text) {
+    return {failure_kind::threw, "std::string: " + text};
+  } catch (const char* text) {
+    return {failure_kind::threw, std::string("const char*: ") + (text != nullptr ? text : "(null)")};
+  } catch (const int value) {
+    return {failure_kind::threw, "int: " + std::to_string(value)};
+  } catch (...) {
+    return {failure_kind::threw, name};
+  }
+}
+
+}  // namespace parmap::detail

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Waiting on a word of memory, with a limit: what std::atomic::wait cannot do.
+#pragma once
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <limits>
+
+namespace parmap::detail {
+
+using futex_word = std::atomic<std::uint32_t>;
+static_assert(sizeof(futex_word) == 4 && futex_word::is_always_lock_free);
+
+inline constexpr std::chrono::nanoseconds no_limit = std::chrono::nanoseconds::max();
+
+enum class futex_scope : int { process = FUTEX_PRIVATE_FLAG, shared = 0 };
+
+// Sleeps while `word` holds `seen`, at most for `limit`. May return early for no reason: the caller looks again, so no
+// error matters.
+inline void futex_wait(const futex_word& word, std::uint32_t seen, std::chrono::nanoseconds limit,
+                       futex_scope scope = futex_scope::process) noexcept {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+  const timespec span{seconds.count(), (limit - seconds).count()};
+  ::syscall(SYS_futex, &word, FUTEX_WAIT | static_cast<int>(scope), seen, limit == no_limit ? nullptr : &span, nullptr,
+            0);
+}
+
+inline void futex_wake(const futex_word& word, int sleepers, futex_scope scope = futex_scope::process) noexcept {
+  ::syscall(SYS_futex, &word, FUTEX_WAKE | static_cast<int>(scope), sleepers, nullptr, nullptr, 0);
+}
+
+// A moment of a spinning wait.
+inline void spin_pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace parmap::detail

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
+#pragma once
+
+#include <parmap/detail/clock.hpp>
+#include <parmap/progress.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace parmap::detail {
+
+class lazy_meter {
+ public:
+  lazy_meter(const reporter& who, std::uint64_t total) : who_(&who), total_(total), begun_(now_ticks()) {}
+
+  // Draws if it is time to. What a callable reporter throws passes.
+  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
+    if (now - begun_ < worth_a_look_ || who_->is_silent()) return;
+    const auto clock = std::chrono::steady_clock::now();
+    if (!meter_) start(clock, now);
+    if (meter_->due(clock)) meter_->update(clock, completed, failed);
+  }
+  // How long a wait may last until the next look.
+  [[nodiscard]] std::chrono::nanoseconds wait() {
+    if (who_->is_silent()) return std::chrono::nanoseconds::max();
+    if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
+    return meter_->wait();
+  }
+  void finish(std::uint64_t completed, std::uint64_t failed) {
+    if (!meter_ && !who_->is_eager()) return;
+    const auto clock = std::chrono::steady_clock::now();
+    if (!meter_) start(clock, now_ticks());
+    meter_->finish(clock, completed, failed);
+  }
+
+ private:
+  void start(std::chrono::steady_clock::time_point clock, ticks now) {
+    const auto us = static_cast<double>(now - begun_) / ticks_per_us();
+    meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
+  }
+
+  const reporter* who_;
+  std::uint64_t total_;
+  ticks begun_;
+  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
+  std::optional<meter> meter_;
+};
+
+}  // namespace parmap::detail

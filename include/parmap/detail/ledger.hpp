@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+// The words that workers and supervisor share, and every step that changes them. detail/README.md says why no task is
+// lost.
+#pragma once
+
+#include <parmap/detail/futex.hpp>
+#include <parmap/detail/range.hpp>
+#include <parmap/detail/robust_mutex.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace parmap::detail {
+
+// A word in shared memory. Every store announces what was written before it.
+template <class T>
+class shared_word {
+ public:
+  [[nodiscard]] T get() const noexcept { return word_.load(std::memory_order_acquire); }
+  void set(T value) noexcept { word_.store(value, std::memory_order_release); }
+  T add(T value) noexcept { return word_.fetch_add(value, std::memory_order_acq_rel); }
+
+ private:
+  static_assert(std::atomic<T>::is_always_lock_free);
+  std::atomic<T> word_{};
+};
+
+// Of a worker's open claim, every task before `task` is finished; `task` has used up `attempts`, the last of which may
+// be running.
+struct position {
+  round_index task{};
+  unsigned attempts{};
+  bool running{};
+
+  friend bool operator==(const position&, const position&) = default;
+};
+constexpr std::uint64_t pack(position p) noexcept {
+  return std::uint64_t{p.task} << 32 | std::uint64_t{p.attempts} << 1 | (p.running ? 1U : 0U);
+}
+constexpr position unpack_position(std::uint64_t word) noexcept {
+  return {static_cast<round_index>(word >> 32), static_cast<unsigned>(word & 0xffff'ffff) >> 1, (word & 1) != 0};
+}
+inline constexpr unsigned max_attempts = 0x7fff'ffff;
+
+// How a worker left by its own will.
+enum class farewell : std::uint32_t { none, exit, quick_exit, pthread_exit, arena_full };
+
+// Alone in its cache lines: written by one worker at every task.
+struct alignas(128) worker_words {
+  shared_word<std::uint64_t> claim;          // packed span; empty: none
+  shared_word<std::uint64_t> cur;            // packed position
+  shared_word<std::uint64_t> base;           // `finished` when the open claim began
+  shared_word<std::uint64_t> finished;       // tasks of closed claims
+  shared_word<std::uint64_t> started;        // CLOCK_MONOTONIC ns of the running attempt
+  shared_word<std::uint64_t> top;            // end of what the arena holds
+  shared_word<std::uint64_t> head;           // the newest failure record; 0: none
+  shared_word<std::uint64_t> farewell_word;  // farewell << 32 | status
+  futex_word go{0};                          // 0: wait, 1: begin, 2: waiting asleep
+};
+
+inline std::uint64_t monotonic_ns() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// Lives at the beginning of the shared mapping; behind it the words of each worker.
+class ledger {
+ public:
+  struct left_over_words {
+    shared_word<std::uint64_t> span;      // packed; empty: free
+    shared_word<std::uint64_t> attempts;  // used up by its first task
+  };
+
+  static std::size_t bytes(unsigned workers) noexcept {
+    return sizeof(ledger) + workers * (sizeof(worker_words) + sizeof(left_over_words));
+  }
+  // Builds a ledger in zeroed shared memory of that size, aligned to a page.
+  static ledger& make(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed) {
+    auto* book = ::new (at) ledger(workers, max_failures, retries, timed);
+    std::uninitialized_default_construct_n(book->words_begin(), workers);
+    std::uninitialized_default_construct_n(book->left_begin(), workers);
+    return *book;
+  }
+  ledger(const ledger&) = delete;
+  ledger& operator=(const ledger&) = delete;
+
+  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
+  [[nodiscard]] worker_words& of(unsigned w) noexcept { return words_begin()[w]; }
+  [[nodiscard]] const worker_words& of(unsigned w) const noexcept { return words_begin()[w]; }
+
+  // ---- by anybody
+
+  [[nodiscard]] bool halted() const noexcept { return halt_.get() != 0; }
+  void halt() noexcept { halt_.set(1); }
+  // One more failure; at the limit nobody begins another task.
+  void count_failure() noexcept {
+    if (failures_.add(1) + 1 >= max_failures_) halt();
+  }
+  [[nodiscard]] std::uint64_t failures() const noexcept { return failures_.get(); }
+
+  // ---- by worker w
+
+  // A chunk for w, empty if there is nothing to begin. cur(w) tells the attempts its first task has used up.
+  template <class ChunkFor>
+  span claim(unsigned w, ChunkFor&& chunk_for) {
+    const holder lock(*this);
+    if (halted()) return {};
+    worker_words& mine = of(w);
+    for (unsigned j = 0; j < workers_; ++j) {
+      left_over_words& left = left_begin()[j];
+      const span all = unpack(left.span.get());
+      if (all.empty()) continue;
+      announce(mine, all, static_cast<unsigned>(left.attempts.get()));
+      left.span.set(0);
+      return all;
+    }
+    const span all = unpack(range_.get());
+    if (all.empty()) return {};
+    const span chunk = take(all, w, chunk_for(all.size()));
+    announce(mine, chunk, 0);
+    range_.set(pack(without(all, chunk)));
+    return chunk;
+  }
+  void begin(unsigned w, round_index task, unsigned attempt) noexcept {
+    worker_words& mine = of(w);
+    if (timed_) mine.started.set(monotonic_ns());
+    mine.cur.set(pack(position{task, attempt, true}));
+  }
+  // The slot of `task` is written, or its failure published.
+  void end(unsigned w, round_index task) noexcept { of(w).cur.set(pack(position{task + 1, 0, false})); }
+  void close_claim(unsigned w) noexcept {
+    worker_words& mine = of(w);
+    mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
+    mine.claim.set(0);
+    mine.cur.set(0);
+  }
+
+  // ---- by the supervisor
+
+  // No worker is alive: n more tasks.
+  void begin_round(round_index n) noexcept { range_.set(pack(span{0, n})); }
+  // The worker is dead, or not yet born.
+  void prepare(unsigned w) noexcept {
+    of(w).farewell_word.set(0);
+    of(w).go.store(0, std::memory_order_release);
+  }
+
+  // What the death of a worker means for the task it was in.
+  struct death {
+    bool in_task{};       // an attempt was running
+    round_index task{};   // which
+    unsigned attempts{};  // used up, that one included
+    bool blamed{};        // and none was left
+  };
+  // Worker w is dead: hands back what it had claimed. published(task) tells whether its failure is on record.
+  template <class Published>
+  death recover(unsigned w, Published&& published) {
+    const holder lock(*this);
+    worker_words& dead = of(w);
+    const span open = unpack(dead.claim.get());
+    if (open.empty()) {
+      dead.cur.set(0);
+      return {};
+    }
+    position at = unpack_position(dead.cur.get());
+    death what;
+    if (at.running && published(at.task)) {
+      at = {at.task + 1, 0, false};
+    } else if (at.running) {
+      what = {true, at.task, at.attempts, at.attempts > retries_};
+    }
+    dead.finished.set(dead.base.get() + (at.task - open.b));
+    const span rest = what.blamed ? span{at.task + 1, open.e} : span{at.task, open.e};
+    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);
+    dead.claim.set(0);
+    dead.cur.set(0);
+    return what;
+  }
+
+  [[nodiscard]] bool anything_unclaimed() {
+    const holder lock(*this);
+    return !unpack(range_.get()).empty() ||
+           std::any_of(left_begin(), left_begin() + workers_,
+                       [](const left_over_words& left) { return !unpack(left.span.get()).empty(); });
+  }
+  // No worker is alive: takes away what nobody will begin.
+  [[nodiscard]] std::vector<span> drain() {
+    const holder lock(*this);
+    std::vector<span> never_begun;
+    const auto take_all = [&](shared_word<std::uint64_t>& from) {
+      if (const span all = unpack(from.get()); !all.empty()) never_begun.push_back(all);
+      from.set(0);
+    };
+    take_all(range_);
+    for (unsigned j = 0; j < workers_; ++j) take_all(left_begin()[j].span);
+    return never_begun;
+  }
+
+  // Tasks finished so far, to show; in motion while workers run.
+  [[nodiscard]] std::uint64_t finished() const noexcept {
+    std::uint64_t all = 0;
+    for (unsigned w = 0; w < workers_; ++w) {
+      const worker_words& one = of(w);
+      all += one.finished.get();
+      const span open = unpack(one.claim.get());
+      const position at = unpack_position(one.cur.get());
+      if (!open.empty() && at.task > open.b && at.task <= open.e) all += at.task - open.b;
+    }
+    return all;
+  }
+
+ private:
+  ledger(unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
+      : workers_(workers), max_failures_(max_failures), retries_(retries), timed_(timed) {}
+  ~ledger() = default;  // its memory goes with the mapping
+
+  // The lock, after repair.
+  class holder {
+   public:
+    explicit holder(ledger& book) : book_(book) {
+      book.lock_.lock([&book] { book.repair(); });
+    }
+    holder(const holder&) = delete;
+    holder& operator=(const holder&) = delete;
+    ~holder() { book_.lock_.unlock(); }
+
+   private:
+    ledger& book_;
+  };
+
+  // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
+  // counts.
+  static void announce(worker_words& mine, span chunk, unsigned attempts) noexcept {
+    mine.base.set(mine.finished.get());
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+  }
+
+  // Whoever held the lock died: a claim that was announced counts, so it leaves its source. Void for claims that were
+  // completed.
+  void repair() noexcept {
+    for (unsigned w = 0; w < workers_; ++w) {
+      const span claimed = unpack(of(w).claim.get());
+      if (claimed.empty()) continue;
+      const span all = unpack(range_.get());
+      if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
+        range_.set(pack(without(all, claimed)));
+      for (unsigned j = 0; j < workers_; ++j)
+        if (unpack(left_begin()[j].span.get()) == claimed) left_begin()[j].span.set(0);
+    }
+  }
+
+  void hand_back(span rest, unsigned attempts) noexcept {
+    // A free one exists: left-overs and open claims together never outnumber the workers.
+    auto* const free = std::find_if(left_begin(), left_begin() + workers_,
+                                    [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
+    free->attempts.set(attempts);
+    free->span.set(pack(rest));
+  }
+
+  [[nodiscard]] worker_words* words_begin() noexcept { return reinterpret_cast<worker_words*>(this + 1); }
+  [[nodiscard]] const worker_words* words_begin() const noexcept {
+    return reinterpret_cast<const worker_words*>(this + 1);
+  }
+  [[nodiscard]] left_over_words* left_begin() noexcept {
+    return reinterpret_cast<left_over_words*>(words_begin() + workers_);
+  }
+
+  // Read by all, written before the first fork or hardly ever.
+  alignas(128) unsigned workers_;
+  std::uint64_t max_failures_;
+  unsigned retries_;
+  bool timed_;
+  shared_word<std::uint32_t> halt_;
+  shared_word<std::uint64_t> failures_;
+  // Written at every claim.
+  alignas(128) robust_mutex lock_;
+  shared_word<std::uint64_t> range_;
+};
+
+}  // namespace parmap::detail

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// How many tasks a worker claims at once: by the clock, so that nobody has to say.
+#pragma once
+
+#include <parmap/detail/clock.hpp>
+#include <parmap/detail/range.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+namespace parmap::detail {
+
+// One worker's pace. Starts at one task, grows by at most x16 towards the target, is cut at once when tasks turn out
+// long. Never more than what is left / (2 x workers), so that the ends meet evenly, but not less than the floor: below
+// it a claim costs more than the imbalance it prevents. The more workers contend for the range, the higher the floor.
+class pacer {
+ public:
+  static constexpr std::chrono::microseconds target{50};
+  static constexpr round_index growth = 16;
+
+  explicit pacer(unsigned workers) noexcept
+      : workers_(workers), target_(static_cast<double>(to_ticks(target))),
+        floor_(target_ / 50 * std::max(1.0, static_cast<double>(workers) / 16)) {}
+
+  // Of `left` unclaimed tasks.
+  [[nodiscard]] round_index chunk(round_index left) const noexcept {
+    const round_index fair = left / (2 * workers_);
+    return std::clamp<round_index>(std::max(std::min(fair, wanted_), least_), 1, left);
+  }
+
+  // About how long `left` tasks will take this worker; 0 before the first chunk.
+  [[nodiscard]] ticks remaining(round_index left) const noexcept { return static_cast<ticks>(each_ * left); }
+
+  // The last chunk had `tasks` tasks and took `spent`.
+  void ran(round_index tasks, ticks spent) noexcept {
+    each_ = std::max(static_cast<double>(spent), 1.0) / tasks;
+    const double most = std::min(static_cast<double>(tasks) * growth, double{0x7fff'ffff});
+    wanted_ = static_cast<round_index>(std::clamp(target_ / each_, 1.0, most));
+    least_ = static_cast<round_index>(std::clamp(floor_ / each_, 1.0, most));
+  }
+
+ private:
+  unsigned workers_;
+  double target_;
+  double floor_;
+  double each_{};
+  round_index wanted_{1};
+  round_index least_{1};
+};
+
+}  // namespace parmap::detail

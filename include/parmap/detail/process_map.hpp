@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// One map on the engine multi: lays out the memory, lets the supervisor run the rounds, gathers results and failures.
+#pragma once
+
+#include <parmap/codec.hpp>
+#include <parmap/detail/lazy_meter.hpp>
+#include <parmap/detail/ledger.hpp>
+#include <parmap/detail/records.hpp>
+#include <parmap/detail/shared_memory.hpp>
+#include <parmap/detail/sink.hpp>
+#include <parmap/detail/store.hpp>
+#include <parmap/detail/supervisor.hpp>
+#include <parmap/detail/worker.hpp>
+#include <parmap/options.hpp>
+#include <parmap/results.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+namespace parmap::detail {
+
+// Ledger, a fixed part of `fixed` bytes, and the arenas in one mapping; the arenas as large as they can be had, up to
+// 64 GiB a worker, as only pages that are written to cost memory.
+inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers) {
+  constexpr std::size_t largest = std::size_t{64} << 30;
+  constexpr std::size_t smallest = std::size_t{64} << 10;
+  for (std::size_t each = largest;; each /= 2) {
+    try {
+      shared_memory memory(fixed + workers * each);
+      if (each == largest || each == smallest) return memory;
+      // Address space is short (RLIMIT_AS), and the tasks want some too.
+      memory = shared_memory();
+      return shared_memory(fixed + workers * std::max(each / 2, smallest));
+    } catch (const std::system_error&) {
+      if (each == smallest) throw;
+    }
+  }
+}
+
+template <class Work>
+class process_map {
+ public:
+  using value = typename Work::result;
+
+  process_map(const Work& work, const options& chosen, unsigned workers)
+      : work_(work), options_(chosen), workers_(workers), slots_(fixed_begin(workers), work.size()),
+        memory_(make_arena_memory(slots_.arenas_begin(), workers)),
+        book_(ledger::make(memory_.data(), workers,
+                           chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()), chosen.retries,
+                           chosen.timeout.has_value())),
+        records_(memory_, book_, slots_.arenas_begin(), memory_.size()) {}
+
+  results<value> run() {
+    const std::uint64_t n = work_.size();
+    const slot_store<value> store(slots_, memory_, records_);
+    lazy_meter meter(options_.report, n);
+    const std::stop_callback on_stop(options_.stop, [this] { book_.halt(); });
+    std::uint64_t from = 0;
+    supervisor boss(book_, records_, options_, meter, [&](unsigned w, pid_t parent) { live(store, w, from, parent); });
+    failure_runs never_begun;
+    std::uint64_t missing = 0;
+    for (std::uint64_t tasks = 0; from < n && !book_.halted(); from += tasks) {
+      tasks = std::min(n - from, max_round);
+      boss.run_round(from, static_cast<round_index>(tasks),
+                     static_cast<unsigned>(std::min<std::uint64_t>(workers_, tasks)));
+      for (const span rest : book_.drain()) {
+        add_stopped(never_begun, from + rest.b, from + rest.e, why_stopped(boss));
+        missing += rest.size();
+      }
+    }
+    add_stopped(never_begun, from, n, why_stopped(boss));
+    missing += n - from;
+
+    const std::uint64_t blamed = boss.blamed().size();
+    const std::uint64_t finished = book_.finished();
+    if (finished + blamed + missing != n)
+      throw std::logic_error("parmap: the engine multi lost count of its tasks (" + std::to_string(finished) + " + " +
+                             std::to_string(blamed) + " + " + std::to_string(missing) + " of " + std::to_string(n) +
+                             "); please report this");
+    failure_runs failures = std::move(boss.blamed());
+    for (unsigned w = 0; w < workers_; ++w) records_.collect(w, failures);
+    failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
+                    std::make_move_iterator(never_begun.end()));
+    const std::uint64_t failed = failures.size();
+    meter.finish(n - missing - std::min(n - missing, book_.failures()), std::min(failed, book_.failures()));
+    return slots_.gather(records_, memory_, std::move(failures), *options_.seed);
+  }
+
+ private:
+  static std::size_t fixed_begin(unsigned workers) noexcept { return ledger::bytes(workers); }
+
+  // In the worker's process.
+  void live(const slot_store<value>& store, unsigned w, std::uint64_t from, pid_t parent) noexcept {
+    become_worker(parent, book_.of(w));
+    memory_.keep_from_children();
+    slots_.keep_from_children();
+    await_go(book_.of(w).go);
+    worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries).run();
+  }
+
+  [[nodiscard]] std::string why_stopped(const supervisor& boss) const {
+    if (!boss.gave_up().empty()) return boss.gave_up();
+    return options_.stop.stop_requested() ? stop_requested_text : max_failures_text;
+  }
+
+  const Work& work_;
+  const options& options_;
+  unsigned workers_;
+  result_slots<value> slots_;
+  shared_memory memory_;
+  ledger& book_;
+  record_book records_;
+};
+
+}  // namespace parmap::detail

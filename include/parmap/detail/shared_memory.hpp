@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// Anonymous memory that forked workers share with the process that made it.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <system_error>
+#include <utility>
+
+namespace parmap::detail {
+
+// Zeroed, without swap reservation (a large sparse one costs its page tables only), left out of core dumps, never
+// visible in /dev/shm.
+class shared_memory {
+ public:
+  shared_memory() = default;
+  // Throws std::system_error (not_enough_memory where there is no room).
+  explicit shared_memory(std::size_t bytes) : size_(bytes) {
+    if (bytes == 0) return;
+    void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+      throw std::system_error(errno, std::generic_category(),
+                              "parmap: mmap of " + std::to_string(bytes) +
+                                  " bytes of shared memory (MAP_SHARED, MAP_NORESERVE)");
+    data_ = at;
+    static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a larger core dump harms nobody
+  }
+  shared_memory(shared_memory&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  shared_memory& operator=(shared_memory&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~shared_memory() {
+    if (data_ != nullptr) ::munmap(data_, size_);
+  }
+
+  [[nodiscard]] void* data() const noexcept { return data_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
+
+  // Children of the calling process will not have this memory: a store of theirs faults instead of reaching ours.
+  void keep_from_children() const {
+    if (data_ != nullptr && ::madvise(data_, size_, MADV_DONTFORK) != 0)
+      throw std::system_error(errno, std::generic_category(), "parmap: madvise(MADV_DONTFORK)");
+  }
+  // From now on nobody in this process writes here.
+  void seal() const {
+    if (data_ != nullptr && ::mprotect(data_, size_, PROT_READ) != 0)
+      throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ)");
+  }
+  // Gives whole pages inside [from, to) back to the system.
+  void release(std::size_t from, std::size_t to) const noexcept {
+    constexpr std::size_t page = 4096;
+    from = (from + page - 1) / page * page;
+    to = to / page * page;
+    if (from < to) static_cast<void>(::madvise(bytes() + from, to - from, MADV_REMOVE));  // an optimisation
+  }
+
+ private:
+  void* data_{};
+  std::size_t size_{};
+};
+
+}  // namespace parmap::detail

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+// Where results lie in shared memory, how a worker puts them there and how the caller gets them: one way for each class
+// of types.
+#pragma once
+
+#include <parmap/codec.hpp>
+#include <parmap/detail/exception_text.hpp>
+#include <parmap/detail/records.hpp>
+#include <parmap/detail/shared_memory.hpp>
+#include <parmap/detail/sink.hpp>
+#include <parmap/detail/slots.hpp>
+#include <parmap/results.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace parmap::detail {
+
+inline std::size_t checked_bytes(std::uint64_t n, std::size_t each) {
+  if (n > std::numeric_limits<std::ptrdiff_t>::max() / each) throw std::bad_alloc();
+  return n * each;
+}
+
+// ---- The memory, laid out before the first fork; gather() turns it into results.
+
+// In-slot types: a mapping of their own, which the results take over.
+template <class T>
+class result_slots {
+ public:
+  static_assert(in_slot<T>);
+
+  result_slots(std::size_t fixed, std::uint64_t n) : fixed_(fixed), size_(n), memory_(checked_bytes(n, sizeof(T))) {}
+  [[nodiscard]] std::size_t arenas_begin() const noexcept { return fixed_; }
+  [[nodiscard]] T* data() const noexcept { return static_cast<T*>(memory_.data()); }
+  void keep_from_children() const { memory_.keep_from_children(); }
+
+  results<T> gather(const record_book&, const shared_memory&, failure_runs failures, std::uint64_t seed) {
+    memory_.seal();
+    return {slots<T>(std::move(memory_), size_), failure_list(std::move(failures)), seed};
+  }
+
+ private:
+  std::size_t fixed_;
+  std::uint64_t size_;
+  shared_memory memory_;
+};
+
+template <>
+class result_slots<void> {
+ public:
+  result_slots(std::size_t fixed, std::uint64_t n) : fixed_(fixed), size_(n) {}
+  [[nodiscard]] std::size_t arenas_begin() const noexcept { return fixed_; }
+  void keep_from_children() const noexcept {}
+  results<void> gather(const record_book&, const shared_memory&, failure_runs failures, std::uint64_t seed) const {
+    return {size_, failure_list(std::move(failures)), seed};
+  }
+
+ private:
+  std::size_t fixed_;
+  std::uint64_t size_;
+};
+
+// Encoded types: behind the ledger, where each slot says which bytes of which arena hold the value.
+template <class T>
+  requires(!in_slot<T>) && (!std::is_void_v<T>)
+class result_slots<T> {
+ public:
+  result_slots(std::size_t fixed, std::uint64_t n)
+      : begin_(fixed), size_(n), end_(fixed + checked_bytes(n, sizeof(encoded_slot))) {}
+  [[nodiscard]] std::size_t arenas_begin() const noexcept { return end_; }
+  [[nodiscard]] encoded_slot* slots_in(const shared_memory& memory) const noexcept {
+    return reinterpret_cast<encoded_slot*>(memory.bytes() + begin_);
+  }
+  void keep_from_children() const noexcept {}
+
+  results<T> gather(const record_book& records, const shared_memory& memory, failure_runs failures,
+                    std::uint64_t seed) {
+    sink<T> values(size_);
+    const encoded_slot* slots = slots_in(memory);
+    failure_runs undecoded;
+    failure_list(failures).for_each_gap(size_, [&](std::uint64_t b, std::uint64_t e) {
+      for (std::uint64_t i = b; i < e; ++i) {
+        try {
+          auto bytes = records.read_encoded(slots[i]);
+          if (!bytes) throw bad_encoding();
+          decoder in(*bytes);
+          values.put(i, [&in] { return codec<T>::decode(in); });
+        } catch (...) {
+          thrown what = describe_current_exception();
+          if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
+          undecoded.emplace_back(failure{i, what.kind, "decoding its result: " + what.message, 1, nullptr}, 1);
+        }
+      }
+    });
+    failures.insert(failures.end(), std::make_move_iterator(undecoded.begin()),
+                    std::make_move_iterator(undecoded.end()));
+    return values.finish(failure_list(std::move(failures)), seed);
+  }
+
+ private:
+  std::size_t begin_;
+  std::uint64_t size_;
+  std::size_t end_;
+};
+
+// ---- The worker's side: put() runs the task and stores its value; describe() says, in a catch block, what it threw.
+
+template <class T>
+class slot_store {
+ public:
+  slot_store(const result_slots<T>& slots, const shared_memory&, const record_book&) : first_(slots.data()) {}
+
+  template <class Call>
+  void put(unsigned, std::uint64_t i, const Call& call) const {
+    ::new (static_cast<void*>(first_ + i)) T(call());
+  }
+  [[nodiscard]] thrown describe() const { return describe_current_exception(); }
+
+ private:
+  T* first_;
+};
+
+template <>
+class slot_store<void> {
+ public:
+  slot_store(const result_slots<void>&, const shared_memory&, const record_book&) {}
+
+  template <class Call>
+  void put(unsigned, std::uint64_t, const Call& call) const {
+    call();
+  }
+  [[nodiscard]] thrown describe() const { return describe_current_exception(); }
+};
+
+template <class T>
+  requires(!in_slot<T>) && (!std::is_void_v<T>)
+class slot_store<T> {
+ public:
+  slot_store(const result_slots<T>& slots, const shared_memory& memory, const record_book& records)
+      : first_(slots.slots_in(memory)), records_(records) {}
+
+  template <class Call>
+  void put(unsigned w, std::uint64_t i, const Call& call) const {
+    const T& value = call();
+    byte_writer bytes = records_.append(w);
+    try {
+      encoder out(bytes);
+      codec<T>::encode(out, value);
+    } catch (...) {
+      thrown what = describe_current_exception();
+      if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
+      what.message.insert(0, "encoding its result: ");
+      throw not_encoded{std::move(what)};
+    }
+    first_[i] = records_.commit(w, bytes);
+  }
+  [[nodiscard]] thrown describe() const {
+    try {
+      throw;
+    } catch (const not_encoded& it) {
+      return it.what;
+    } catch (...) {
+      return describe_current_exception();
+    }
+  }
+
+ private:
+  struct not_encoded {
+    thrown what;
+  };
+
+  encoded_slot* first_;
+  const record_book& records_;
+};
+
+}  // namespace parmap::detail

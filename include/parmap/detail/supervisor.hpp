@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+// The supervisor: starts the workers of a map, watches them, kills what is late, and decides what a death means.
+#pragma once
+
+#include <parmap/detail/death_text.hpp>
+#include <parmap/detail/lazy_meter.hpp>
+#include <parmap/detail/ledger.hpp>
+#include <parmap/detail/process.hpp>
+#include <parmap/detail/process_tree.hpp>
+#include <parmap/detail/records.hpp>
+#include <parmap/detail/sink.hpp>
+#include <parmap/options.hpp>
+
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace parmap::detail {
+
+// Lives in the calling thread. Whatever leaves it, also an exception, leaves no worker behind.
+class supervisor {
+ public:
+  // The life of worker w in its process: work(w, parent) does not return.
+  using life = std::function<void(unsigned w, pid_t parent)>;
+
+  supervisor(ledger& book, record_book& records, const options& chosen, lazy_meter& meter, life work)
+      : book_(book), records_(records), options_(chosen), meter_(meter), work_(std::move(work)),
+        posts_(book.workers()) {}
+
+  // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if not one worker
+  // can be had.
+  void run_round(std::uint64_t from, round_index n, unsigned workers) {
+    from_ = from;
+    book_.begin_round(n);
+    for (unsigned w = 0; w < workers && !book_.halted(); ++w)
+      if (!hire(w)) break;  // carry on with those there are
+    if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
+    for (;;) {
+      while (alive() > 0) wait_for_news();
+      if (book_.halted() || !book_.anything_unclaimed()) return;
+      if (!hire_with_patience()) {
+        book_.halt();
+        return;
+      }
+    }
+  }
+
+  // The tasks that died with their worker.
+  [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
+  // Why no further worker could be had, if that ended the map.
+  [[nodiscard]] const std::string& gave_up() const noexcept { return gave_up_; }
+
+ private:
+  struct post {
+    std::optional<child_process> process;
+    bool late{};  // killed because its task ran past the limit
+  };
+
+  [[nodiscard]] std::size_t alive() const noexcept {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(posts_, [](const post& each) { return each.process.has_value(); }));
+  }
+
+  // False, and refused_ says why, if there is no worker to be had.
+  bool hire(unsigned w) {
+    post& at = posts_[w];
+    book_.prepare(w);
+    at.late = false;
+    try {
+      at.process.emplace([this, w](pid_t parent) { work_(w, parent); });
+    } catch (const std::system_error&) {
+      refused_ = std::current_exception();
+      return false;
+    }
+    if (at.process->pidfd() < 0) {
+      bury(w);
+      return true;
+    }
+    begun_ = true;
+    futex_word& go = book_.of(w).go;
+    if (go.exchange(1, std::memory_order_acq_rel) == 2) futex_wake(go, 1, futex_scope::shared);
+    return true;
+  }
+
+  // There is work and nobody to do it: what refused a fork may pass.
+  bool hire_with_patience() {
+    constexpr int tries = 100;
+    for (int k = 0; k < tries; ++k) {
+      if (hire(0)) return true;
+      static_cast<void>(::poll(nullptr, 0, 10));
+    }
+    try {
+      std::rethrow_exception(refused_);
+    } catch (const std::exception& why) {
+      gave_up_ = std::string("not begun: no worker could be started any more: ") + why.what();
+    }
+    return false;
+  }
+
+  // Sleeps until a worker dies, a task's time is over, or progress is to be shown; and sees to it.
+  void wait_for_news() {
+    std::vector<pollfd> fds;
+    std::vector<unsigned> whose;
+    for (unsigned w = 0; w < posts_.size(); ++w)
+      if (posts_[w].process) {
+        fds.push_back({posts_[w].process->pidfd(), POLLIN, 0});
+        whose.push_back(w);
+      }
+    const auto limit = std::min(enforce_limits(), meter_.wait());
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+    const timespec span{seconds.count(), (limit - seconds).count()};
+    if (::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) < 0 && errno != EINTR)
+      throw std::system_error(errno, std::generic_category(), "parmap: poll for the workers");
+    for (std::size_t k = 0; k < fds.size(); ++k)
+      if (fds[k].revents != 0) bury(whose[k]);
+    const std::uint64_t failed = book_.failures();
+    const std::uint64_t finished = book_.finished() + blamed_.size();
+    meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
+  }
+
+  // Kills tasks past their limit; how long until the next may be.
+  std::chrono::nanoseconds enforce_limits() {
+    if (!options_.timeout) return no_limit;
+    const auto limit = static_cast<std::uint64_t>(options_.timeout->count());
+    const std::uint64_t now = monotonic_ns();
+    std::uint64_t next = limit;  // what has not begun yet is not late before
+    for (unsigned w = 0; w < posts_.size(); ++w) {
+      post& at = posts_[w];
+      if (!at.process || at.late) continue;
+      const position seen = unpack_position(book_.of(w).cur.get());
+      if (!seen.running) continue;
+      const std::uint64_t spent = now - std::min(now, book_.of(w).started.get());
+      if (spent >= limit) at.late = kill_if_still(w, seen);
+      else next = std::min(next, limit - spent);
+    }
+    return std::chrono::nanoseconds(next);
+  }
+
+  // Never an innocent task: only a stopped worker cannot go on to its next one between the look and the kill. Does not
+  // lock the ledger: the stopped worker may hold the lock.
+  bool kill_if_still(unsigned w, position seen) {
+    const child_process& process = *posts_[w].process;
+    process.stop(std::chrono::milliseconds(100));
+    if (unpack_position(book_.of(w).cur.get()) != seen) {
+      process.resume();
+      return false;
+    }
+    try {
+      kill_descendants(process.pid());
+    } catch (const std::exception&) {
+      // What /proc does not tell cannot be killed; the worker can.
+    }
+    process.kill();
+    return true;
+  }
+
+  // Worker w is dead.
+  void bury(unsigned w) {
+    post& at = posts_[w];
+    const ending how = at.process->reap();
+    at.process.reset();
+    const auto said = book_.of(w).farewell_word.get();
+    const ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == from_ + task; });
+    const death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
+                            at.late ? options_.timeout : std::nullopt};
+    if (what.blamed) {
+      blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
+      book_.count_failure();
+    }
+    const bool left_in_order =
+        !what.in_task && how.how != ending::killed && how.code == 0 && cause.said == farewell::none;
+    if (left_in_order || what.in_task) idle_deaths_ = 0;
+    else if (++idle_deaths_ > most_idle_deaths)
+      throw std::runtime_error(
+          "parmap: " + std::to_string(idle_deaths_) +
+          " worker processes in a row died before they began a task; the last one: " + describe(cause));
+    if (!left_in_order && !book_.halted() && book_.anything_unclaimed()) hire(w);
+  }
+
+  static constexpr unsigned most_idle_deaths = 32;
+
+  ledger& book_;
+  record_book& records_;
+  const options& options_;
+  lazy_meter& meter_;
+  life work_;
+  std::vector<post> posts_;
+  std::uint64_t from_{};
+  failure_runs blamed_;
+  std::exception_ptr refused_;
+  std::string gave_up_;
+  bool begun_{};
+  unsigned idle_deaths_{};
+};
+
+}  // namespace parmap::detail

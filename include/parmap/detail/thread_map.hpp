@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+// One map on the engine threads: claims chunks until none are left, as many threads as come to help.
+#pragma once
+
+#include <parmap/context.hpp>
+#include <parmap/detail/clock.hpp>
+#include <parmap/detail/exception_text.hpp>
+#include <parmap/detail/lazy_meter.hpp>
+#include <parmap/detail/pacer.hpp>
+#include <parmap/detail/range.hpp>
+#include <parmap/detail/sink.hpp>
+#include <parmap/detail/team.hpp>
+#include <parmap/detail/text.hpp>
+#include <parmap/detail/timekeeper.hpp>
+#include <parmap/options.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <limits>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <utility>
+
+namespace parmap::detail {
+
+// What a map on threads has to account for, over all its rounds. Written by many threads at once.
+class thread_account {
+ public:
+  thread_account(const options& chosen, std::uint64_t tasks)
+      : options_(chosen), tasks_(tasks),
+        most_failures_(chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max())),
+        meter_(chosen.report, tasks) {}
+
+  [[nodiscard]] bool halted() const noexcept {
+    return halted_.load(std::memory_order_relaxed) || options_.stop.stop_requested();
+  }
+  void add_completed(std::uint64_t tasks) noexcept { completed_.fetch_add(tasks, std::memory_order_relaxed); }
+  void add_failure(failure why) {
+    const std::scoped_lock lock(mutex_);
+    failures_.emplace_back(std::move(why), 1);
+    if (failed_.fetch_add(1, std::memory_order_relaxed) + 1 >= most_failures_)
+      halted_.store(true, std::memory_order_relaxed);
+  }
+  void add_never_begun(std::uint64_t b, std::uint64_t e) {
+    const std::scoped_lock lock(mutex_);
+    add_stopped(failures_, b, e, options_.stop.stop_requested() ? stop_requested_text : max_failures_text);
+    never_begun_ += e - b;
+  }
+
+  // In the caller's thread only. What a reporter throws halts the map and passes at its end.
+  void show(ticks now) noexcept {
+    try {
+      meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
+    } catch (...) {
+      reporter_threw_ = std::current_exception();
+      halted_.store(true, std::memory_order_relaxed);
+    }
+  }
+  [[nodiscard]] std::chrono::nanoseconds until_next_show() { return reporter_threw_ ? no_limit : meter_.wait(); }
+
+  // When every thread has left.
+  template <class T>
+  results<T> finish(sink<T>& values) {
+    const std::uint64_t completed = completed_.load(std::memory_order_acquire);
+    const std::uint64_t failed = failed_.load(std::memory_order_acquire);
+    auto all = values.finish(failure_list(std::move(failures_)), *options_.seed);
+    if (completed + failed + never_begun_ != tasks_)
+      throw std::logic_error("parmap: the engine threads lost count of its tasks; please report this");
+    if (reporter_threw_) std::rethrow_exception(reporter_threw_);
+    meter_.finish(completed, failed);
+    return all;
+  }
+
+ private:
+  const options& options_;
+  std::uint64_t tasks_;
+  std::uint64_t most_failures_;
+  std::atomic<bool> halted_{false};
+  std::atomic<std::uint64_t> completed_{0};
+  std::atomic<std::uint64_t> failed_{0};
+  std::mutex mutex_;
+  failure_runs failures_;
+  std::uint64_t never_begun_{};
+  lazy_meter meter_;
+  std::exception_ptr reporter_threw_;
+};
+
+// The task was still running when its time was over.
+struct overran {};
+
+// Tasks [from, from + tasks) on at most `workers` threads, the caller's among them.
+template <class Work>
+class thread_map final : public job {
+ public:
+  using value_sink = sink<typename Work::result>;
+
+  thread_map(const Work& work, const options& chosen, const value_sink& values, thread_account& account,
+             std::uint64_t from, round_index tasks, unsigned workers)
+      : work_(work), options_(chosen), values_(values), account_(account), from_(from), range_(tasks),
+        workers_(workers), careful_(Work::takes_context || chosen.stop.stop_possible() || chosen.max_failures) {
+    if (chosen.timeout) keeper_.emplace(*chosen.timeout, workers, chosen.stop);
+  }
+
+  void run() {
+    if (workers_ == 1) {
+      take_part(0, [](ticks, const pacer&) {});
+      return;
+    }
+    team::announcement notice(team::instance(), *this, workers_ - 1);
+    const ticks begun = now_ticks();
+    bool hurried = false;
+    take_part(0, [&, long_enough = to_ticks(worth_a_wake)](ticks now, const pacer& pace) {
+      if (hurried) return;
+      if (now - begun < long_enough && pace.remaining(range_.unclaimed().size()) < 2 * long_enough) return;
+      hurried = true;
+      notice.hurry();
+    });
+    notice.close();
+    while (!notice.alone() && !notice.wait(account_.until_next_show())) account_.show(now_ticks());
+  }
+
+  [[nodiscard]] bool wants_help() const noexcept override { return wants_more_help(); }
+  [[nodiscard]] bool wants_more_help() const noexcept override {
+    return !range_.unclaimed().empty() && joined_.load(std::memory_order_relaxed) < workers_;
+  }
+  void help() noexcept override {
+    const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
+    if (worker < workers_) take_part(worker, [](ticks, const pacer&) {});
+  }
+
+ private:
+  static constexpr std::chrono::microseconds worth_a_wake{50};  // what waking a parked thread costs until it works
+
+  template <class AfterChunk>
+  void take_part(unsigned worker, AfterChunk&& after_chunk) noexcept {
+    context self(*options_.seed, worker, options_.stop);
+    pacer pace(workers_);
+    for (ticks then = now_ticks();;) {
+      if (careful_ && account_.halted()) {
+        const span rest = range_.drain();
+        account_.add_never_begun(from_ + rest.b, from_ + rest.e);
+        return;
+      }
+      const span mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+      if (mine.empty()) return;
+      if (careful_) run_chunk<true>(from_ + mine.b, from_ + mine.e, self);
+      else run_chunk<false>(from_ + mine.b, from_ + mine.e, self);
+      const ticks now = now_ticks();
+      pace.ran(mine.size(), now - then);
+      then = now;
+      if (worker == 0) account_.show(now);
+      after_chunk(now, pace);
+    }
+  }
+
+  // A plain loop that the compiler may vectorise, in one try. Careful: what has to be looked at for each task.
+  template <bool Careful>
+  void run_chunk(const std::uint64_t b, const std::uint64_t e, context& self) {
+    std::uint64_t at = b;  // the first task that has not ended
+    std::uint64_t failed = 0;
+    unsigned attempt = 1;
+    bool halted = false;
+    while (at < e && !halted) {
+      try {
+        work_.for_each(at, e, self, [&](std::uint64_t i, const auto& call) {
+          if constexpr (Careful) {
+            if (account_.halted()) {
+              halted = true;
+              return false;
+            }
+            begin(self, i, attempt);
+          }
+          values_.put(i, call);
+          if constexpr (Careful) end(self, i);
+          at = i + 1;
+          attempt = 1;
+          return true;
+        });
+      } catch (...) {
+        failure why = describe(self, at, attempt);
+        if (attempt++ > options_.retries) {
+          account_.add_failure(std::move(why));
+          ++failed;
+          ++at;
+          attempt = 1;
+        }
+      }
+    }
+    account_.add_completed(at - b - failed);
+    if (at < e) account_.add_never_begun(at, e);
+  }
+
+  void begin(context& self, std::uint64_t i, unsigned attempt) {
+    self.begin(i, attempt);
+    if (keeper_) self.set_stop_token(keeper_->begin(self.worker()));
+  }
+  void end(context& self, std::uint64_t i) {
+    if (!keeper_ || !keeper_->end(self.worker())) return;
+    values_.discard(i);
+    throw overran{};
+  }
+
+  // Inside a catch block: what became of the task, which is no longer running.
+  failure describe(context& self, std::uint64_t i, unsigned attempt) {
+    bool late = false;
+    thrown what;
+    try {
+      throw;
+    } catch (const overran&) {
+      late = true;
+    } catch (...) {
+      late = keeper_ && keeper_->end(self.worker());
+      what = describe_current_exception();
+    }
+    if (late)
+      return {i, failure_kind::timed_out,
+              "ran past its limit of " + to_text(*options_.timeout) + " and ended when it liked", attempt, nullptr};
+    return {i, what.kind, std::move(what.message), attempt, std::current_exception()};
+  }
+
+  const Work& work_;
+  const options& options_;
+  const value_sink& values_;
+  thread_account& account_;
+  std::uint64_t from_;
+  shared_range range_;
+  unsigned workers_;
+  bool careful_;
+  std::atomic<unsigned> joined_{1};
+  std::optional<timekeeper> keeper_;
+};
+
+}  // namespace parmap::detail

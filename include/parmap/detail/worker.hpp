@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// What a worker process does from its fork to its end.
+#pragma once
+
+#include <parmap/context.hpp>
+#include <parmap/detail/after_fork.hpp>
+#include <parmap/detail/cores.hpp>
+#include <parmap/detail/exception_text.hpp>
+#include <parmap/detail/ledger.hpp>
+#include <parmap/detail/pacer.hpp>
+#include <parmap/detail/process.hpp>
+#include <parmap/detail/records.hpp>
+
+#include <cxxabi.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+namespace parmap::detail {
+
+// This process as a worker; there is one at most, as it never returns to be another.
+struct worker_identity {
+  static inline pid_t pid{-1};
+  static inline worker_words* words{nullptr};
+};
+
+// The end of a worker, and of whatever a task forks and lets run on: what the caller registered with atexit is not ours
+// to run.
+[[noreturn]] inline void leave_process(farewell how, int status) noexcept {
+  if (::getpid() == worker_identity::pid)  // a task's own child does not have the ledger
+    worker_identity::words->farewell_word.set(std::uint64_t{static_cast<std::uint32_t>(how)} << 32 |
+                                              static_cast<std::uint32_t>(status));
+  flush_standard_streams();
+  ::_exit(status);
+}
+
+// Right after the fork, before any task.
+inline void become_worker(pid_t parent, worker_words& words) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) ::_exit(127);
+  static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+  worker_identity::pid = ::getpid();
+  worker_identity::words = &words;
+  inside_worker().store(true, std::memory_order_relaxed);
+  if (::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) != 0 ||
+      ::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) != 0)
+    ::_exit(127);
+  // Under memory pressure the kernel shall take a worker, not the caller; where it may not be said, nothing is lost.
+  if (const file_descriptor score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); score.get() >= 0)
+    static_cast<void>(::write(score.get(), "500", 3));
+}
+
+// Until the supervisor holds our pidfd.
+inline void await_go(futex_word& go) noexcept {
+  const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(20));
+  while (go.load(std::memory_order_acquire) == 0 && now_ticks() < until) spin_pause();
+  std::uint32_t expected = 0;
+  go.compare_exchange_strong(expected, 2, std::memory_order_acq_rel);
+  while (go.load(std::memory_order_acquire) != 1) futex_wait(go, 2, no_limit, futex_scope::shared);
+}
+
+// One worker of a map: claims and runs tasks until none is left.
+template <class Work, class Store>
+class worker {
+ public:
+  worker(const Work& work, const Store& store, ledger& book, record_book& records, unsigned number, std::uint64_t from,
+         std::uint64_t seed, unsigned retries)
+      : work_(work), store_(store), book_(book), records_(records), number_(number), from_(from), retries_(retries),
+        self_(seed, number), pace_(book.workers()) {}
+
+  [[noreturn]] void run() {
+    for (ticks then = now_ticks();;) {
+      const span mine = book_.claim(number_, [this](round_index left) { return pace_.chunk(left); });
+      if (mine.empty()) leave();
+      run_chunk(mine);
+      book_.close_claim(number_);
+      const ticks now = now_ticks();
+      pace_.ran(mine.size(), now - then);
+      then = now;
+    }
+  }
+
+ private:
+  // An open claim tells the supervisor what is left of it.
+  [[noreturn]] static void leave() {
+    flush_standard_streams();
+    ::_exit(EXIT_SUCCESS);
+  }
+
+  void run_chunk(const span mine) {
+    round_index at = mine.b;  // the first task that is not finished
+    unsigned attempt = unpack_position(book_.of(number_).cur.get()).attempts + 1;
+    while (at < mine.e) {
+      try {
+        work_.for_each(from_ + at, from_ + mine.e, self_, [&](std::uint64_t i, const auto& call) {
+          if (book_.halted()) leave();
+          self_.begin(i, attempt);
+          book_.begin(number_, at, attempt);
+          store_.put(number_, i, call);
+          book_.end(number_, at++);
+          attempt = 1;
+          return true;
+        });
+      } catch (abi::__forced_unwind&) {
+        leave_process(farewell::pthread_exit, EXIT_FAILURE);  // it must not unwind into the caller's frames
+      } catch (...) {
+        if (attempt++ > retries_) {
+          publish(at, attempt - 1);
+          book_.end(number_, at++);
+          attempt = 1;
+        }
+      }
+    }
+  }
+
+  // Inside a catch block.
+  void publish(round_index task, unsigned attempts) {
+    thrown what;
+    try {
+      what = store_.describe();
+    } catch (...) {
+      what.kind = failure_kind::out_of_memory;  // not even its message could be made
+    }
+    if (!records_.publish(number_, from_ + task, what.kind, attempts, what.message))
+      leave_process(farewell::arena_full, EXIT_FAILURE);
+    book_.count_failure();
+  }
+
+  const Work& work_;
+  const Store& store_;
+  ledger& book_;
+  record_book& records_;
+  unsigned number_;
+  std::uint64_t from_;
+  unsigned retries_;
+  context self_;
+  pacer pace_;
+};
+
+}  // namespace parmap::detail

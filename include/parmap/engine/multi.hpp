@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// The engine multi: forked worker processes, so that no task can take the map down.
+#pragma once
+
+#include <parmap/codec.hpp>
+#include <parmap/detail/clock.hpp>
+#include <parmap/detail/cores.hpp>
+#include <parmap/detail/process_map.hpp>
+#include <parmap/engine/engine.hpp>
+#include <parmap/options.hpp>
+#include <parmap/results.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+
+namespace parmap {
+
+/// The default engine. Forks workers, which inherit f, its captures and all inputs; nothing is serialised on the way
+/// in. A task that throws, crashes, exits, overflows its stack, is killed or hangs past options::timeout costs itself
+/// alone: the failure names it, the worker is replaced, every other result comes back. Results are written in place
+/// into shared memory (trivially copyable types, pairs, tuples and arrays of such) or travel through codec<T>.
+///
+/// What tasks write elsewhere vanishes with the worker, except in files and the like. Threads of the caller do not
+/// exist in a worker: f must not wait for them or for a lock they hold. At a timeout everything the task had started is
+/// killed with it; after other deaths, processes that a task had started may live on.
+class multi_engine {
+ public:
+  [[nodiscard]] static constexpr std::string_view name() noexcept { return "multi"; }
+
+  template <class Work>
+  auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
+    using value = typename Work::result;
+    static_assert(!detail::refers_elsewhere<value>,
+                  "parmap: a pointer, reference_wrapper, string_view or span (or a container of such) cannot leave a "
+                  "worker process, as what it "
+                  "refers to stays there; return the value itself (std::string, std::vector), or use parmap::threads");
+    static_assert(detail::refers_elsewhere<value> || can_leave_worker<value>,
+                  "parmap: this result type cannot leave a worker process: it is not trivially copyable and has no "
+                  "codec; specialise "
+                  "parmap::codec for it, return something that has one, or use parmap::threads");
+    if constexpr (can_leave_worker<value>) {
+      const std::uint64_t n = work.size();
+      const std::uint64_t most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
+      static_cast<void>(detail::ticks_per_us());  // measured once, before the forks
+      return detail::process_map<Work>(work, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(n, 1, most)))
+          .run();
+    }
+  }
+};
+
+/// See multi_engine.
+inline constexpr multi_engine multi{};
+
+static_assert(engine<multi_engine>);
+
+}  // namespace parmap

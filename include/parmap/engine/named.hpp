@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// An engine chosen by name at run time.
+#pragma once
+
+#include <parmap/codec.hpp>
+#include <parmap/engine/engine.hpp>
+#include <parmap/engine/multi.hpp>
+#include <parmap/engine/serial.hpp>
+#include <parmap/engine/threads.hpp>
+#include <parmap/options.hpp>
+#include <parmap/results.hpp>
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace parmap {
+
+/// One of serial, threads, multi. Made by engine_named.
+class named_engine {
+ public:
+  using choice = std::variant<serial_engine, threads_engine, multi_engine>;
+
+  explicit named_engine(choice chosen) noexcept : chosen_(chosen) {}
+
+  [[nodiscard]] std::string_view name() const noexcept {
+    return std::visit([](const auto& it) { return it.name(); }, chosen_);
+  }
+
+  /// As the chosen engine. If that is multi and the result type cannot leave a worker process: std::invalid_argument.
+  template <class Work>
+  auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
+    return std::visit(
+        [&](const auto& it) -> results<typename Work::result> {
+          if constexpr (std::same_as<std::remove_cvref_t<decltype(it)>, multi_engine> &&
+                        !can_leave_worker<typename Work::result>)
+            throw std::invalid_argument("parmap: the result type of f cannot leave a worker process of the engine "
+                                        "multi; specialise parmap::codec for it, or choose "
+                                        "serial or threads");
+          else return it.run(work, chosen);
+        },
+        chosen_);
+  }
+
+ private:
+  choice chosen_;
+};
+
+/// The engine of that name, "serial", "threads" or "multi". Any other name: std::invalid_argument that lists these.
+[[nodiscard]] inline named_engine engine_named(std::string_view name) {
+  if (name == serial.name()) return named_engine(serial);
+  if (name == threads.name()) return named_engine(threads);
+  if (name == multi.name()) return named_engine(multi);
+  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; there are " +
+                              std::string(serial.name()) + ", " + std::string(threads.name()) + " and " +
+                              std::string(multi.name()));
+}
+
+static_assert(engine<named_engine>);
+
+}  // namespace parmap

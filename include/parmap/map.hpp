@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// map: the one verb. Calls a function on every element, or every combination of elements, of its axes.
+#pragma once
+
+#include <parmap/detail/entropy.hpp>
+#include <parmap/detail/work.hpp>
+#include <parmap/engine/engine.hpp>
+#include <parmap/engine/multi.hpp>
+#include <parmap/options.hpp>
+#include <parmap/product.hpp>
+#include <parmap/results.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+namespace parmap {
+
+namespace detail {
+
+template <class T>
+concept not_options = !std::same_as<std::remove_cvref_t<T>, options>;
+template <class T>
+concept not_engine = !engine<std::remove_cvref_t<T>>;
+
+// How many of map's arguments are axes: all but an engine first, f, and options last.
+template <class First, class... More>
+consteval std::size_t axes_in() {
+  std::size_t others = engine<std::remove_cvref_t<First>> ? 2 : 1;
+  ((others += std::same_as<std::remove_cvref_t<More>, options> ? 1 : 0), ...);
+  return sizeof...(More) + 1 < others ? 0 : sizeof...(More) + 1 - others;
+}
+
+template <class Engine, class F, class Space>
+auto map_space(const Engine& who, F& f, const Space& space, options&& chosen) {
+  static_assert(callable<F, Space>::value, "parmap::map: f cannot be called with the axes' elements, with or without a "
+                                           "parmap::context& first; what was tried is named in the lines above");
+  if constexpr (callable<F, Space>::value) {
+    check_values(chosen);
+    if (!chosen.seed) chosen.seed = fresh_seed();
+    return who.run(work<F, Space>(f, space), std::as_const(chosen));
+  }
+}
+
+template <class Engine, class F, class... Axes>
+auto map_axes(const Engine& who, F& f, options&& chosen, Axes&&... axes) {
+  if constexpr (sizeof...(Axes) == 1) {
+    return map_space(who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
+  } else {
+    return map_space(who, f, product(std::forward<Axes>(axes)...), std::move(chosen));
+  }
+}
+
+template <class F, class... Axes>
+auto map_default(F& f, options&& chosen, Axes&&... axes) {
+  static_assert(!returns_void<F, product_space<axis_of<Axes>...>>,
+                "parmap::map: f returns void, and the default engine multi runs it in worker processes, where its "
+                "writes would vanish; return "
+                "the value, or name an engine: parmap::map(parmap::threads, f, ...)");
+  return map_axes(multi, f, std::move(chosen), std::forward<Axes>(axes)...);
+}
+
+}  // namespace detail
+
+/// Calls f(x...) for every combination of the axes' elements, the last axis fastest, on all cores, and returns
+/// `results<T>` in input order, T being what f returns (without reference and const). With an engine first, that
+/// engine; else multi.
+///
+///     auto squares = parmap::map([](int x) { return x * x; }, xs);
+///     auto grid    = parmap::map(parmap::threads, simulate, alphas, betas, {.workers = 4});
+///
+/// A task that fails (throws; under multi also: crashes, exits, hangs past options::timeout) costs itself alone and is
+/// told by results::failures(); under serial the first exception passes instead. Blocks until every task has ended.
+/// Inputs and captures must not change meanwhile. May be called from any thread, at the same time, and from inside a
+/// task.
+///
+/// Throws std::invalid_argument for options the engine refuses, std::length_error at 2^64 tasks or more,
+/// std::bad_alloc, std::system_error where no worker can be had; all before any task has begun. What a reporter throws
+/// passes, after the workers have ended.
+template <engine Engine, class F, detail::not_options A>
+auto map(const Engine& who, F&& f, A&& a, options chosen = {}) {
+  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B>
+auto map(const Engine& who, F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C>
+auto map(const Engine& who, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+auto map(const Engine& who, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                          std::forward<D>(d));
+}
+
+/// As above, on the default engine, multi.
+template <detail::not_engine F, detail::not_options A>
+auto map(F&& f, A&& a, options chosen = {}) {
+  return detail::map_default(f, std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B>
+auto map(F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::map_default(f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C>
+auto map(F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_default(f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+auto map(F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_default(f, std::move(chosen), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                             std::forward<D>(d));
+}
+
+/// Five axes or more: not here.
+template <class... Arguments>
+  requires(detail::axes_in<Arguments...>() > 4)
+void map(Arguments&&...) {
+  static_assert(
+      sizeof...(Arguments) == 0,
+      "parmap::map takes one to four axes; put more into one: parmap::map(f, parmap::product(a, b, c, d, e))");
+}
+
+}  // namespace parmap

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// What a caller may set for one map, and the checks that need no engine.
+#pragma once
+
+#include <parmap/progress.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+namespace parmap {
+
+/// The last argument of map; every field has a default. An engine refuses (std::invalid_argument, before anything
+/// starts) what it cannot do: nothing is silently ignored. New fields are only appended.
+///
+///     parmap::map(f, x, {.workers = 4, .timeout = 5s, .retries = 1});
+struct options {
+  /// Upper bound of workers, never more than tasks; 0: the usable cores (CPU affinity and cgroup quota, read once a
+  /// process), and one inside a worker process.
+  unsigned workers{};
+  /// A task's limit, counted from its own start. multi kills it; threads ask it to stop (f must take context&).
+  std::optional<std::chrono::nanoseconds> timeout{};
+  /// How often a failed task is tried again.
+  unsigned retries{};
+  /// Of context::rng(). None: fresh entropy, told by results::seed().
+  std::optional<std::uint64_t> seed{};
+  /// Begin no new task once so many have failed; at least 1. None: no limit.
+  std::optional<std::uint64_t> max_failures{};
+  /// Begin no new task once a stop is requested.
+  std::stop_token stop{};
+  /// Who shows progress.
+  reporter report{};
+};
+
+namespace detail {
+
+/// What no engine can do. Throws std::invalid_argument.
+inline void check_values(const options& chosen) {
+  if (chosen.timeout && *chosen.timeout <= std::chrono::nanoseconds::zero())
+    throw std::invalid_argument("parmap: options.timeout must be positive, but is " +
+                                std::to_string(chosen.timeout->count()) + " ns; leave it out for no limit");
+  if (chosen.max_failures && *chosen.max_failures == 0)
+    throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
+}
+
+/// Throws the std::invalid_argument of an engine that does not have an option.
+[[noreturn]] inline void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
+  throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
+                              "; " + std::string(remedy));
+}
+
+}  // namespace detail
+}  // namespace parmap

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The spine: includes every header that needs only the standard library and Linux, nothing else.
+#pragma once
+
+#include <parmap/codec.hpp>
+#include <parmap/context.hpp>
+#include <parmap/engine/engine.hpp>
+#include <parmap/engine/multi.hpp>
+#include <parmap/engine/named.hpp>
+#include <parmap/engine/serial.hpp>
+#include <parmap/engine/threads.hpp>
+#include <parmap/failure.hpp>
+#include <parmap/fargs.hpp>
+#include <parmap/map.hpp>
+#include <parmap/options.hpp>
+#include <parmap/philox.hpp>
+#include <parmap/product.hpp>
+#include <parmap/progress.hpp>
+#include <parmap/results.hpp>
+#include <parmap/version.hpp>

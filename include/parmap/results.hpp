@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// What map returns: a slot for every task, in input order, and the failures.
+#pragma once
+
+#include <parmap/detail/slots.hpp>
+#include <parmap/failure.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace parmap {
+
+namespace detail {
+
+// What results<T> has for any T.
+class outcome {
+ public:
+  outcome(std::uint64_t size, failure_list failures, std::uint64_t seed)
+      : size_(size), failures_(std::move(failures)), seed_(seed) {}
+
+  /// The number of tasks.
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  /// Whether every task has a value.
+  [[nodiscard]] bool ok() const noexcept { return failures_.empty(); }
+  /// The failures, sorted by index.
+  [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
+  [[nodiscard]] failure_list failures() && { return std::move(failures_); }
+  /// The seed of context::rng() in this map: pass it as options::seed to get the same numbers again.
+  [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
+
+ protected:
+  void require_ok() const {
+    if (!ok()) throw map_failed(failures_, size_);
+  }
+  // The place in failures() of the task's failure, or failures().size().
+  void require_value(std::uint64_t i) const {
+    if (i >= size_)
+      throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
+                              std::to_string(size_));
+    if (failures_.contains(i)) throw task_failed(failures_[failures_.count_below(i)]);
+  }
+  [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
+
+ private:
+  std::uint64_t size_;
+  failure_list failures_;
+  std::uint64_t seed_;
+};
+
+}  // namespace detail
+
+/// The results of a map, in input order. Owns the memory the tasks wrote into; nothing is copied until value().
+/// Move-only. Reading is safe from many threads at once.
+template <class T>
+class [[nodiscard]] results : public detail::outcome {
+ public:
+  using value_type = T;
+
+  /// For engines: slots in which every task that has no failure has constructed its value.
+  results(detail::slots<T> values, failure_list failures, std::uint64_t seed)
+      : outcome(values.size(), std::move(failures), seed), values_(std::move(values)) {}
+  results(results&&) noexcept = default;
+  results& operator=(results&& other) noexcept {
+    if (this != &other) {
+      destroy_values();
+      outcome::operator=(std::move(other));
+      values_ = std::move(other.values_);
+    }
+    return *this;
+  }
+  ~results() { destroy_values(); }
+
+  /// The value of task i. Throws its task_failed, std::out_of_range. O(log failures).
+  const T& operator[](std::uint64_t i) const& {
+    require_value(i);
+    return values_.data()[i];
+  }
+  T operator[](std::uint64_t i) && {
+    require_value(i);
+    return std::move(values_.data()[i]);
+  }
+  /// The value of task i, or null if it failed or there is no such task. O(log failures).
+  [[nodiscard]] const T* get_if(std::uint64_t i) const& noexcept {
+    return i < size() && !failed().contains(i) ? values_.data() + i : nullptr;
+  }
+  const T* get_if(std::uint64_t i) && = delete;
+
+  /// All values. Throws map_failed with every failure if there is one. Copies; on a temporary (or std::move(r).value())
+  /// moves.
+  [[nodiscard]] std::vector<T> value() const& {
+    require_ok();
+    return std::vector<T>(values_.data(), values_.data() + size());
+  }
+  [[nodiscard]] std::vector<T> value() && {
+    require_ok();
+    return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
+  }
+  /// All values, `instead` in place of the failed ones.
+  [[nodiscard]] std::vector<T> value_or(const T& instead) const& {
+    return value_or_else([&](const failure&) { return instead; });
+  }
+  [[nodiscard]] std::vector<T> value_or(const T& instead) && {
+    return std::move(*this).value_or_else([&](const failure&) { return instead; });
+  }
+  /// All values, instead(failure) in place of the failed ones; called in input order, in this thread. What it throws
+  /// passes.
+  template <class Fn>
+  [[nodiscard]] std::vector<T> value_or_else(Fn&& instead) const& {
+    return fill([](const T& value) -> const T& { return value; }, instead);
+  }
+  template <class Fn>
+  [[nodiscard]] std::vector<T> value_or_else(Fn&& instead) && {
+    return fill([](T& value) -> T&& { return std::move(value); }, instead);
+  }
+
+  /// A view of the values there are, in input order. Refers to these results.
+  [[nodiscard]] auto values() const& {
+    return std::views::iota(std::uint64_t{0}, size()) |
+           std::views::filter([this](std::uint64_t i) { return !failed().contains(i); }) |
+           std::views::transform([this](std::uint64_t i) -> const T& { return values_.data()[i]; });
+  }
+  auto values() && = delete;
+
+  /// All values, contiguous. Throws map_failed if any task failed.
+  [[nodiscard]] const T* data() const& {
+    require_ok();
+    return values_.data();
+  }
+  const T* data() && = delete;
+
+ private:
+  template <class Get, class Fn>
+  std::vector<T> fill(Get&& get, Fn& instead) const {
+    std::vector<T> all;
+    all.reserve(size());
+    std::uint64_t from = 0;
+    const auto copy_until = [&](std::uint64_t to) {
+      for (; from < to; ++from) all.push_back(get(values_.data()[from]));
+    };
+    for (const failure& why : failed()) {
+      copy_until(why.index);
+      all.push_back(instead(why));
+      ++from;
+    }
+    copy_until(size());
+    return all;
+  }
+
+  void destroy_values() noexcept {
+    if constexpr (!std::is_trivially_destructible_v<T>)
+      if (values_.data() != nullptr)
+        failed().for_each_gap(values_.size(), [this](std::uint64_t b, std::uint64_t e) {
+          std::destroy(values_.data() + b, values_.data() + e);
+        });
+  }
+
+  detail::slots<T> values_;
+};
+
+/// The results of a map over an f that returns void: the same but the values.
+template <>
+class [[nodiscard]] results<void> : public detail::outcome {
+ public:
+  using value_type = void;
+  using outcome::outcome;
+  results(results&&) noexcept = default;
+  results& operator=(results&&) noexcept = default;
+  results(const results&) = delete;
+  results& operator=(const results&) = delete;
+  ~results() = default;
+
+  /// Returns if every task is done, else throws map_failed.
+  void value() const { require_ok(); }
+  /// Returns if task i is done, else throws its task_failed; std::out_of_range.
+  void operator[](std::uint64_t i) const { require_value(i); }
+};
+
+}  // namespace parmap

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// The least program of somebody who uses parmap.
+#include <parmap/parmap.hpp>
+
+#include <iostream>
+#include <vector>
+
+int sqr(int x) { return x * x; }
+
+int main() {
+  const std::vector<int> x{0, 1, 2, 3, 4};
+  for (const int y : parmap::map(parmap::threads, sqr, x).value()) std::cout << y << '\n';
+}

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""Compare expected text, in which `{*}` stands for any text within a line, with actual text."""
+
+import difflib
+import re
+
+WILDCARD = "{*}"
+
+
+def line_matches(expected: str, actual: str) -> bool:
+    """Whether one line is as expected."""
+    pattern = ".*".join(re.escape(part) for part in expected.split(WILDCARD))
+    return re.fullmatch(pattern, actual) is not None
+
+
+def difference(expected: str, actual: str, expected_name: str, actual_name: str) -> str:
+    """A unified diff, empty if the texts agree."""
+    want, have = expected.splitlines(), actual.splitlines()
+    # Lines that match a wildcard are made equal, so that the diff shows the others only.
+    matcher = difflib.SequenceMatcher(None, want, have, autojunk=False)
+    shown = list(want)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        if tag == "replace" and i2 - i1 == j2 - j1:
+            for i, j in zip(range(i1, i2), range(j1, j2)):
+                if line_matches(want[i], have[j]):
+                    shown[i] = have[j]
+    return "\n".join(difflib.unified_diff(shown, have, expected_name, actual_name, lineterm=""))

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compile one half of a misuse twin: misuse.py good|bad FILE COMPILER [FLAG...]
+
+The good half (FILE as it is) must compile without a warning. The bad half (with PARMAP_BAD defined) must not, and what the
+compiler says must match the regular expression on the file's first line: `// expect: REGEX`.
+"""
+
+import re
+import subprocess
+import sys
+
+EXPECT = "// expect: "
+
+
+def main() -> int:
+    half, source, compiler, *flags = sys.argv[1:]
+    with open(source, encoding="utf-8") as file:
+        first, rest = file.readline().rstrip("\n"), file.read()
+    if not first.startswith(EXPECT) or not first[len(EXPECT):].strip():
+        print(f"{source}: the first line must be `{EXPECT}REGEX`")
+        return 1
+    if not re.search(r"^\s*#\s*if.*\bPARMAP_BAD\b", rest, re.MULTILINE):
+        print(f"{source}: nothing depends on PARMAP_BAD")
+        return 1
+    expected = first[len(EXPECT):].strip()
+
+    # Not -Werror for the bad half: it has to fail by an error of its own.
+    extra = {"good": ["-Werror"], "bad": ["-DPARMAP_BAD"]}[half]
+    command = [compiler, *flags, *extra, "-fsyntax-only", source]
+    compiled = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+
+    if half == "good":
+        if compiled.returncode == 0:
+            return 0
+        print(f"{source}: the good half does not compile")
+    elif compiled.returncode == 0:
+        print(f"{source}: the bad half compiles")
+    elif re.search(expected, compiled.stdout):
+        return 0
+    else:
+        print(f"{source}: the bad half fails, but not with /{expected}/")
+    print("$", *command)
+    print(compiled.stdout)
+    return 1
+
+
+sys.exit(main())

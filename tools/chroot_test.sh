@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Proves that ./demo and ./test need bash and apt only: runs them in a minimal Debian 12. As root:
+#   chroot_test.sh DIRECTORY [COMMAND...]
+# DIRECTORY gets the pristine system as pristine.tar (made by debootstrap, kept for the next time) and a fresh copy of it with
+# this project as last committed (uncommitted changes are left out). COMMANDs (default: ./demo, ./test) run there one after the other.
+set -euo pipefail
+
+root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
+(($# >= 1)) || { echo "usage: chroot_test.sh DIRECTORY [COMMAND...]" >&2; exit 2; }
+mkdir -p "$1"
+directory=$(readlink -f "$1")
+shift
+(($#)) || set -- ./demo ./test
+(($(id -u) == 0)) || { echo "chroot_test.sh: has to be root, for chroot and mount" >&2; exit 2; }
+for tool in debootstrap git unshare; do
+  command -v "$tool" >/dev/null || { echo "chroot_test.sh: $tool is missing" >&2; exit 2; }
+done
+
+system=$directory/system
+if [[ ! -f $directory/pristine.tar ]]; then
+  rm -rf --one-file-system "$system"
+  debootstrap --variant=minbase bookworm "$system"
+  tar --create --file "$directory/pristine.tar.new" --directory "$system" --numeric-owner --one-file-system .
+  mv "$directory/pristine.tar.new" "$directory/pristine.tar"
+fi
+rm -rf --one-file-system "$system"
+mkdir "$system"
+tar --extract --file "$directory/pristine.tar" --directory "$system" --numeric-owner
+git clone --quiet --no-hardlinks "$root" "$system/project"
+cp /etc/resolv.conf "$system/etc/resolv.conf"
+
+# The mounts live in a namespace of their own and go with it, however this ends.
+export system
+unshare --mount --propagation private bash -c '
+  set -euo pipefail
+  mount --bind /proc "$system/proc"
+  mount --rbind /sys "$system/sys"
+  mount --rbind /dev "$system/dev"
+  mount -t tmpfs tmpfs "$system/dev/shm"
+  status=0
+  for command in "$@"; do
+    printf "\n==== in the chroot: %s\n" "$command"
+    begun=$SECONDS
+    chroot "$system" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
+      bash -c "cd /project && $command" </dev/null || { status=$?; printf "==== exit status %s\n" "$status"; }
+    printf "==== %s s\n" "$((SECONDS - begun))"
+  done
+  exit "$status"' chroot_test "$@"

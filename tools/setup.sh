@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+# Sourced by ./demo and ./test: installs what is missing (Debian packages), says how many jobs to run, configures and builds.
+# shellcheck shell=bash
+
+# What either script needs of the caller's environment, which may be empty.
+export PATH="${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin"
+SETUP_OS_RELEASE=${SETUP_OS_RELEASE:-/etc/os-release}
+
+setup_say() { printf '%s\n' "$*" >&2; }
+
+# setup_require PACKAGE WHY [PACKAGE WHY]...: installs the packages that are missing. Where it may not, it prints the command that
+# would, touches nothing and exits with 2.
+setup_require() {
+  local -a missing=()
+  local report=
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    setup_say "Only Debian 12 is promised, and this is no Debian. Going on with what is here."
+    return 0
+  fi
+  while (($# >= 2)); do
+    if [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) != installed ]]; then
+      missing+=("$1")
+      printf -v report '%s  %-18s %s\n' "$report" "$1" "$2"
+    fi
+    shift 2
+  done
+  setup_warn_other_system
+  ((${#missing[@]})) || return 0
+
+  setup_say "Missing Debian packages:"
+  setup_say "${report%$'\n'}"
+  local -a as_root=()
+  if (($(id -u) != 0)); then
+    as_root=(sudo -n)
+    if ! sudo -n true 2>/dev/null </dev/null; then
+      setup_say "Neither root nor sudo without a password is to be had, so nothing was changed. As root, run:"
+      setup_say "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+      exit 2
+    fi
+  fi
+  local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0)
+  setup_say "Running: ${as_root[*]:+${as_root[*]} }apt-get update; apt-get install --no-install-recommends ${missing[*]}"
+  setup_apt_update "${as_root[@]}" "${apt[@]}" update
+  local output
+  if ! output=$("${as_root[@]}" "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null 2>&1); then
+    setup_say "$output"
+    setup_say "The packages could not be installed; apt-get says above why."
+    exit 1
+  fi
+}
+
+# Only Debian 12 is promised; elsewhere the packages' names and versions may differ.
+setup_warn_other_system() {
+  local system
+  # shellcheck disable=SC1090
+  system=$(. "$SETUP_OS_RELEASE" 2>/dev/null && printf '%s %s' "${ID:-}" "${VERSION_ID:-}") || true
+  [[ $system == "debian 12" ]] || setup_say "Only Debian 12 is promised, and this is ${system:-unknown}. Going on."
+}
+
+# apt-get update does not wait for another one by itself (DPkg::Lock::Timeout is about dpkg's lock).
+setup_apt_update() {
+  local output deadline=$((SECONDS + 600))
+  until output=$("$@" </dev/null 2>&1); do
+    if [[ $output == *"Could not get lock"* ]] && ((SECONDS < deadline)); then
+      sleep 2
+      continue
+    fi
+    setup_say "$output"
+    setup_say "apt-get update failed; going on with the package lists of last time."
+    return 0
+  done
+}
+
+# Prints how many compilers run at once: one a core, and about 1.2 GB of free memory each.
+setup_jobs() {
+  local cores memory_kb limit used
+  cores=$(nproc)
+  memory_kb=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo 2>/dev/null) || true
+  memory_kb=${memory_kb:-1200000}
+  # A container's limit does not show in /proc/meminfo.
+  if limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null) && [[ $limit != max ]]; then
+    used=$(cat /sys/fs/cgroup/memory.current)
+    limit=$(((limit - used) / 1024))
+    ((limit < memory_kb)) && memory_kb=$limit
+  fi
+  local jobs=$((memory_kb / 1200000))
+  ((jobs < cores)) || jobs=$cores
+  ((jobs >= 1)) || jobs=1
+  printf '%s\n' "$jobs"
+}
+
+# setup_build SOURCE DIRECTORY [CMAKE-ARGUMENT...]: configures and builds; the log is shown if that fails.
+setup_build() {
+  local source=$1 directory=$2
+  shift 2
+  if ! mkdir -p "$directory" 2>/dev/null || [[ ! -w $directory ]]; then
+    setup_say "$directory cannot be written by $(id -un)."
+    exit 2
+  fi
+  local log=$directory/build.log
+  local -a generator=(-G "Unix Makefiles")
+  ! command -v ninja >/dev/null || generator=(-G Ninja)
+  local -a configure=(cmake -S "$source" -B "$directory" "${generator[@]}" "$@")
+  # A cache of another place or generator is in the way: begin afresh then.
+  "${configure[@]}" </dev/null >"$log" 2>&1 \
+    || "${configure[@]}" --fresh </dev/null >"$log" 2>&1 \
+    || { cat "$log" >&2; setup_say "cmake could not configure $directory."; exit 1; }
+  local jobs
+  jobs=$(setup_jobs)
+  setup_say "Building $directory with $jobs job(s); the log is $log"
+  cmake --build "$directory" --parallel "$jobs" </dev/null >>"$log" 2>&1 \
+    || { tail -n 200 "$log" >&2; setup_say "The build of $directory failed; the whole log is $log"; exit 1; }
+}
