@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT
-// SHA-256 of every file below some directories: a file that cannot be read is a named failure and
-// costs only itself.
+// SHA-256 of every file below some directories: a file that cannot be read is a named failure and costs only itself.
 //
 //     checksums [--engine NAME] [--workers N] [--output FILE] PATH...
+#include "arguments.hpp"
+
 #include <parmap/parmap.hpp>
 
 #include <openssl/evp.h>
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
@@ -21,7 +20,6 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -30,8 +28,7 @@ namespace fs = std::filesystem;
 // The task: one file's digest in hexadecimal. Throws std::system_error if the file cannot be read.
 std::string sha256_of_file(const fs::path& path) {
   const auto fail = [] { throw std::system_error(errno, std::generic_category(), "cannot read"); };
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
-                                                             std::fclose);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (!file) fail();
 
   const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> hash(EVP_MD_CTX_new(), EVP_MD_CTX_free);
@@ -52,13 +49,12 @@ std::string sha256_of_file(const fs::path& path) {
   return hex;
 }
 
-// Regular files and links to such; a dangling link too, so that somebody hears of it. Nothing that
-// could block (a pipe, a device).
+// Regular files and links to such; a dangling link too, so that somebody hears of it. Nothing that could block (a pipe,
+// a device).
 bool is_file(const fs::directory_entry& entry) {
   std::error_code ignored;
   const fs::file_type type = entry.status(ignored).type();
-  return type == fs::file_type::regular ||
-         (type == fs::file_type::not_found && entry.is_symlink(ignored));
+  return type == fs::file_type::regular || (type == fs::file_type::not_found && entry.is_symlink(ignored));
 }
 
 std::vector<fs::path> files_below(const std::vector<fs::path>& roots) {
@@ -68,15 +64,13 @@ std::vector<fs::path> files_below(const std::vector<fs::path>& roots) {
       files.push_back(root);
       continue;
     }
-    for (const auto& entry :
-         fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied))
+    for (const auto& entry : fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied))
       if (is_file(entry)) files.push_back(entry.path());
   }
   return files;
 }
 
-// sha256sum's line: a name with a backslash or a line break is escaped, and the line then begins
-// with a backslash.
+// sha256sum's line: a name with a backslash or a line break is escaped, and the line then begins with a backslash.
 std::string sha256sum_line(const std::string& digest, const std::string& name) {
   std::string escaped;
   for (const char c : name) {
@@ -88,21 +82,19 @@ std::string sha256sum_line(const std::string& digest, const std::string& name) {
   return (escaped == name ? "" : "\\") + digest + "  " + escaped + '\n';
 }
 
-int run(const std::string& engine, unsigned workers, const std::string& output,
-        const std::vector<fs::path>& roots) {
-  const std::vector<fs::path> files = files_below(roots);
+int checksums(const example::arguments& chosen) {
+  const std::vector<fs::path> files = files_below(chosen.paths);
   if (files.size() < 100) {
-    std::cerr << "checksums: only " << files.size()
-              << " files there; name directories with at least 100\n";
+    std::cerr << "checksums: only " << files.size() << " files there; name directories with at least 100\n";
     return 1;
   }
 
   const auto start = std::chrono::steady_clock::now();
   const auto digests =
-      parmap::map(parmap::engine_named(engine), sha256_of_file, files, {.workers = workers});
+      parmap::map(parmap::engine_named(chosen.engine), sha256_of_file, files, {.workers = chosen.workers});
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
 
-  std::ofstream lines(output);
+  std::ofstream lines(chosen.output);
   std::uintmax_t bytes = 0;
   std::size_t done = 0;
   for (std::size_t i = 0; i < files.size(); ++i) {
@@ -114,45 +106,24 @@ int run(const std::string& engine, unsigned workers, const std::string& output,
       ++done;
     }
   }
-  if (!lines.flush()) throw std::runtime_error("cannot write " + output);
+  if (!lines.flush()) throw std::runtime_error("cannot write " + chosen.output);
 
   const double megabytes = static_cast<double>(bytes) / 1e6;
-  std::cout << std::fixed << std::setprecision(1) << done << " files, " << megabytes << " MB in "
-            << seconds.count() << " s: " << megabytes / seconds.count() << " MB/s\n";
-  for (const parmap::failure& f : digests.failures())
-    std::cout << files[f.index].native() << ": " << f.message << '\n';
+  std::cout << std::fixed << std::setprecision(1) << done << " files, " << megabytes << " MB in " << seconds.count()
+            << " s: " << megabytes / seconds.count() << " MB/s\n";
+  for (const parmap::failure& f : digests.failures()) std::cout << files[f.index].native() << ": " << f.message << '\n';
   return 0;
 }
 
 int main(int argc, char** argv) {
-  std::string engine = "multi";
-  std::string output = "/dev/null";
-  unsigned workers = 0;
-  std::vector<fs::path> roots;
-  try {
-    const std::vector<std::string_view> arguments(argv + 1, argv + argc);
-    for (auto it = arguments.begin(); it != arguments.end(); ++it) {
-      const bool has_value = it + 1 != arguments.end();
-      if (*it == "--engine" && has_value) engine = *++it;
-      else if (*it == "--output" && has_value) output = *++it;
-      else if (*it == "--workers" && has_value) {
-        const std::string_view n = *++it;
-        const auto [end, error] = std::from_chars(n.data(), n.data() + n.size(), workers);
-        if (error != std::errc() || end != n.data() + n.size())
-          throw std::invalid_argument("--workers takes a number");
-      } else if (it->starts_with("--"))
-        throw std::invalid_argument("no option (or no value for) " + std::string(*it));
-      else roots.emplace_back(*it);
+  const auto usage = "[--engine NAME] [--workers N] [--output FILE] PATH...";
+  return example::run(argc, argv, usage, [](const example::arguments& chosen) {
+    try {
+      return checksums(chosen);
+    } catch (const std::system_error& e) {
+      if (chosen.engine != "serial") throw;
+      std::cerr << "checksums: " << e.what() << '\n';
+      return 3;  // serial stops at the first file that cannot be read
     }
-    return run(engine, workers, output, roots);
-  } catch (const std::invalid_argument& e) {
-    std::cerr << "checksums: " << e.what() << '\n';
-    return 2;
-  } catch (const std::system_error& e) {
-    std::cerr << "checksums: " << e.what() << '\n';
-    return engine == "serial" ? 3 : 1;  // serial stops at the first file that cannot be read
-  } catch (const std::exception& e) {
-    std::cerr << "checksums: " << e.what() << '\n';
-    return 1;
-  }
+  });
 }

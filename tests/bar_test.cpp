@@ -24,12 +24,7 @@ using parmap::detail::format_line;
 using parmap::detail::format_rate;
 
 progress sample_progress() {
-  return {.total = 1000,
-          .completed = 448,
-          .failed = 2,
-          .elapsed = 12s,
-          .rate = 36.1,
-          .remaining = 15200ms};
+  return {.total = 1000, .completed = 448, .failed = 2, .elapsed = 12s, .rate = 36.1, .remaining = 15200ms};
 }
 
 TEST(bar, clock) {
@@ -56,6 +51,7 @@ TEST(bar, rate) {
   EXPECT_EQ(format_rate(12345), "12.3kit/s");
   EXPECT_EQ(format_rate(2e8), "200Mit/s");
   EXPECT_EQ(format_rate(3e18), "3000Pit/s");
+  EXPECT_EQ(format_rate(0.8), "1.25s/it");
   EXPECT_EQ(format_rate(0.4), "2.50s/it");
   EXPECT_EQ(format_rate(1. / 3600), "3600s/it");
 }
@@ -83,8 +79,7 @@ TEST(bar, line) {
   EXPECT_EQ(format_bar(p, 59, {.unicode = true, .colour = true}).text,
             " 45%|\u2588\u2588\u2588\u2588\u258c     | 450/1000 [00:12<00:15, 36.1it/s, "
             "\x1b[31m2 failed\x1b[0m]");
-  EXPECT_EQ(format_line(p),
-            " 45% 450/1000 [00:12<00:15, 36.1it/s, 2 failed]");
+  EXPECT_EQ(format_line(p), " 45% 450/1000 [00:12<00:15, 36.1it/s, 2 failed]");
   EXPECT_EQ(format_line(progress{.total = 3}), "  0% 0/3 [00:00<?, ?it/s]");
   EXPECT_EQ(format_line(progress{}), "100% 0/0 [00:00<?, ?it/s]");
 }
@@ -92,8 +87,7 @@ TEST(bar, line) {
 TEST(bar, hundred_percent_means_done) {
   EXPECT_EQ(format_line(progress{.total = 1000, .completed = 999}).substr(0, 4), " 99%");
   EXPECT_EQ(format_line(progress{.total = 100, .completed = 29}).substr(0, 4), " 29%");
-  EXPECT_EQ(format_line(progress{.total = 7, .completed = 6, .failed = 1}).substr(0, 4),
-            "100%");
+  EXPECT_EQ(format_line(progress{.total = 7, .completed = 6, .failed = 1}).substr(0, 4), "100%");
 }
 
 TEST(bar, narrow_terminals_lose_the_bar_then_the_tail) {
@@ -107,8 +101,7 @@ TEST(bar, narrow_terminals_lose_the_bar_then_the_tail) {
       {12, " 45%"},
       {3, ""},
       {0, ""}};
-  for (const auto& [columns, text] : expected)
-    EXPECT_EQ(format_bar(p, columns, {}).text, text) << columns;
+  for (const auto& [columns, text] : expected) EXPECT_EQ(format_bar(p, columns, {}).text, text) << columns;
 }
 
 TEST(bar, never_wider_than_the_terminal) {
@@ -118,18 +111,15 @@ TEST(bar, never_wider_than_the_terminal) {
         for (const std::uint64_t failed : {std::uint64_t{0}, std::uint64_t{12}}) {
           progress p = sample_progress();
           p.failed = failed;
-          const auto line =
-              format_bar(p, columns, {.unicode = unicode, .colour = colour});
+          const auto line = format_bar(p, columns, {.unicode = unicode, .colour = colour});
           EXPECT_LE(line.columns, columns);
           if (columns > 60) {
             EXPECT_EQ(line.columns, columns);
           }
           std::size_t seen = 0;
           for (std::size_t i = 0; i < line.text.size(); ++i) {
-            if (line.text[i] == '\x1b')
-              i = line.text.find('m', i);
-            else if ((static_cast<unsigned char>(line.text[i]) & 0xC0) != 0x80)
-              ++seen;
+            if (line.text[i] == '\x1b') i = line.text.find('m', i);
+            else if ((static_cast<unsigned char>(line.text[i]) & 0xC0) != 0x80) ++seen;
           }
           EXPECT_EQ(seen, line.columns) << line.text;
         }

@@ -26,12 +26,10 @@ namespace {
 using parmap::philox4x32;
 using parmap::philox4x64;
 
-using philox2x64 = parmap::philox_engine<std::uint64_t, 64, 2, 10, 0xD2B74407B1CE6E93,
-                                         0x9E3779B97F4A7C15>;
+using philox2x64 = parmap::philox_engine<std::uint64_t, 64, 2, 10, 0xD2B74407B1CE6E93, 0x9E3779B97F4A7C15>;
 using philox2x32 = parmap::philox_engine<std::uint32_t, 32, 2, 10, 0xD256D193, 0x9E3779B9>;
 // The words of philox4x32 in their own type instead of uint_fast32_t.
-using narrow4x32 = parmap::philox_engine<std::uint32_t, 32, 4, 10, 0xCD9E8D57, 0x9E3779B9,
-                                         0xD2511F53, 0xBB67AE85>;
+using narrow4x32 = parmap::philox_engine<std::uint32_t, 32, 4, 10, 0xCD9E8D57, 0x9E3779B9, 0xD2511F53, 0xBB67AE85>;
 
 template <class Engine>
 struct reference;
@@ -63,8 +61,7 @@ std::vector<std::uint64_t> expected(const typename Engine::key_type& key, counte
   std::vector<std::uint64_t> numbers;
   while (numbers.size() < length) {
     const auto block = reference<Engine>{}(counter, reference_key);
-    for (std::size_t j = 0; j < start.size() && numbers.size() < length; ++j)
-      numbers.push_back(block.v[j]);
+    for (std::size_t j = 0; j < start.size() && numbers.size() < length; ++j) numbers.push_back(block.v[j]);
     counter.incr();
   }
   return numbers;
@@ -81,8 +78,7 @@ std::vector<std::uint64_t> take(Engine& engine, std::size_t length) {
 template <class Engine>
 void set_low_first(Engine& engine, const counter_of<Engine>& low_first) {
   counter_of<Engine> high_first{};
-  for (std::size_t j = 0; j < low_first.size(); ++j)
-    high_first[j] = low_first[low_first.size() - 1 - j];
+  for (std::size_t j = 0; j < low_first.size(); ++j) high_first[j] = low_first[low_first.size() - 1 - j];
   engine.set_counter(high_first);
 }
 
@@ -114,10 +110,8 @@ TEST(philox_standard, ten_thousandth_number_by_steps) {
 TEST(philox_standard, parameters) {
   static_assert(philox4x64::word_size == 64 && philox4x64::word_count == 4);
   static_assert(philox4x64::round_count == 10);
-  static_assert(philox4x64::multipliers ==
-                std::array<std::uint64_t, 2>{0xCA5A826395121157, 0xD2E7470EE14C6C93});
-  static_assert(philox4x64::round_consts ==
-                std::array<std::uint64_t, 2>{0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B});
+  static_assert(philox4x64::multipliers == std::array<std::uint64_t, 2>{0xCA5A826395121157, 0xD2E7470EE14C6C93});
+  static_assert(philox4x64::round_consts == std::array<std::uint64_t, 2>{0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B});
   static_assert(philox4x64::default_seed == 20111115);
   static_assert(philox4x64::min() == 0 && philox4x64::max() == ~std::uint64_t{});
   static_assert(philox4x32::min() == 0 && philox4x32::max() == 0xFFFFFFFF);
@@ -143,8 +137,7 @@ TYPED_TEST(philox, equals_random123_for_any_key) {
   std::mt19937_64 some(1);
   for (int round = 0; round < 200; ++round) {
     typename TypeParam::key_type key{};
-    for (auto& word : key)
-      word = static_cast<typename TypeParam::result_type>(some() & TypeParam::max());
+    for (auto& word : key) word = static_cast<typename TypeParam::result_type>(some() & TypeParam::max());
     TypeParam engine(key);
     EXPECT_EQ(take(engine, 41), expected<TypeParam>(key, {}, 41));
   }
@@ -279,8 +272,8 @@ TEST(philox_standard, text_is_key_counter_position) {
 }
 
 TEST(philox_standard, bad_text_sets_failbit_and_changes_nothing) {
-  for (const char* text : {"", "1 2 3", "1 2 0 0 0 0 4", "1 x 0 0 0 0 3", "1 2 0 0 0 0",
-                           "18446744073709551616 2 0 0 0 0 3"}) {
+  for (const char* text :
+       {"", "1 2 3", "1 2 0 0 0 0 4", "1 x 0 0 0 0 3", "1 2 0 0 0 0", "18446744073709551616 2 0 0 0 0 3"}) {
     philox4x64 engine(123);
     std::istringstream in(text);
     in >> engine;
@@ -313,8 +306,8 @@ TEST(philox_standard, seed_sequence_fills_the_whole_key) {
   std::array<std::uint32_t, 4> words{};
   sequence.generate(words.begin(), words.end());
   const philox4x64 wide(sequence);
-  EXPECT_EQ(wide, philox4x64(std::array{words[0] | std::uint64_t{words[1]} << 32,
-                                        words[2] | std::uint64_t{words[3]} << 32}));
+  EXPECT_EQ(wide,
+            philox4x64(std::array{words[0] | std::uint64_t{words[1]} << 32, words[2] | std::uint64_t{words[3]} << 32}));
   std::array<std::uint32_t, 2> fewer{};
   sequence.generate(fewer.begin(), fewer.end());
   philox4x32 narrow;
@@ -326,8 +319,7 @@ TEST(philox_standard, seed_sequence_fills_the_whole_key) {
 TEST(philox_standard, words_are_taken_modulo_their_width) {
   constexpr std::uint_fast32_t beyond = std::uint_fast32_t{1} << 32;
   EXPECT_EQ(philox4x32(beyond + 5), philox4x32(5));
-  EXPECT_EQ(philox4x32(philox4x32::key_type{1, beyond + 2}),
-            philox4x32(philox4x32::key_type{1, 2}));
+  EXPECT_EQ(philox4x32(philox4x32::key_type{1, beyond + 2}), philox4x32(philox4x32::key_type{1, 2}));
   philox4x32 a, b;
   a.set_counter({beyond + 1, 2, 3, beyond + 4});
   b.set_counter({1, 2, 3, 4});
@@ -356,8 +348,7 @@ TEST(philox_standard, drives_distributions) {
 }
 
 TEST(philox_standard, an_odd_width) {  // words of 24 bits: no type has this width
-  using philox4x24 =
-      parmap::philox_engine<std::uint32_t, 24, 4, 7, 0x9E8D57, 0x3779B9, 0x511F53, 0x67AE85>;
+  using philox4x24 = parmap::philox_engine<std::uint32_t, 24, 4, 7, 0x9E8D57, 0x3779B9, 0x511F53, 0x67AE85>;
   philox4x24 stepped(1), jumped(1);
   stepped.set_counter({0, 0, 0xFFFFFF, 0xFFFFFE});
   jumped.set_counter({0, 0, 0xFFFFFF, 0xFFFFFE});

@@ -70,8 +70,7 @@ TEST(progress_terminal, write_all_tells_when_nothing_more_fits) {
 }
 
 /// What a work of `length` that reports every 50 ms leaves on `to`.
-std::string run(report kind, channel& to, std::chrono::milliseconds length,
-                std::uint64_t failed = 0) {
+std::string run(report kind, channel& to, std::chrono::milliseconds length, std::uint64_t failed = 0) {
   const reporter how = kind;
   {
     const stderr_to redirected(to.in);
@@ -95,8 +94,8 @@ TEST_F(progress_on_a_terminal, automatic_draws_a_bar_after_half_a_second) {
   EXPECT_EQ(std::count(bytes.begin(), bytes.end(), '\n'), 1);
   EXPECT_TRUE(bytes.starts_with("\r 25%|")) << bytes;
   EXPECT_TRUE(bytes.ends_with("\n"));
-  EXPECT_EQ(screen(bytes), (std::vector<std::string>{
-                               "100%|####################| 1000/1000 [00:02<00:00, 500it/s]", ""}));
+  EXPECT_EQ(screen(bytes),
+            (std::vector<std::string>{"100%|####################| 1000/1000 [00:02<00:00, 500it/s]", ""}));
 }
 
 TEST_F(progress_on_a_terminal, automatic_is_silent_below_half_a_second) {
@@ -114,8 +113,7 @@ TEST_F(progress_on_a_terminal, automatic_shows_a_long_work_that_never_reported) 
     EXPECT_EQ(shown.wait(start), 500ms);
     shown.finish(start + 20s, 1, 0);
   }
-  EXPECT_EQ(screen(tty.written()).at(0),
-            "100%|#########################| 1/1 [00:20<00:00, 20.0s/it]");
+  EXPECT_EQ(screen(tty.written()).at(0), "100%|#########################| 1/1 [00:20<00:00, 20.0s/it]");
 }
 
 TEST_F(progress_on_a_terminal, bar_is_drawn_at_most_every_tenth_of_a_second) {
@@ -186,8 +184,8 @@ TEST_F(progress_on_a_terminal, COLUMNS_where_the_terminal_does_not_tell) {
 TEST_F(progress_on_a_terminal, text_and_silent_draw_no_bar) {
   terminal tty(60), quiet(60);
   EXPECT_EQ(screen(run(report::text, tty, 11s)),
-            (std::vector<std::string>{" 90% 909/1000 [00:10<00:01, 90.9it/s]",
-                                      "100% 1000/1000 [00:11<00:00, 90.9it/s]", ""}));
+            (std::vector<std::string>{" 90% 909/1000 [00:10<00:01, 90.9it/s]", "100% 1000/1000 [00:11<00:00, 90.9it/s]",
+                                      ""}));
   EXPECT_EQ(run(report::silent, quiet, 60s), "");
 }
 
@@ -223,10 +221,9 @@ TEST(progress_without_a_terminal, bar_and_text_print_plain_lines) {
   for (const report kind : {report::bar, report::text}) {
     const variable all("LC_ALL", "C.UTF-8");
     pipe_channel log, brief;
-    EXPECT_EQ(run(kind, log, 25s, 4),
-              " 40% 400/1000 [00:10<00:15, 40.0it/s]\n"
-              " 80% 800/1000 [00:20<00:05, 40.0it/s]\n"
-              "100% 1000/1000 [00:25<00:00, 40.0it/s, 4 failed]\n");
+    EXPECT_EQ(run(kind, log, 25s, 4), " 40% 400/1000 [00:10<00:15, 40.0it/s]\n"
+                                      " 80% 800/1000 [00:20<00:05, 40.0it/s]\n"
+                                      "100% 1000/1000 [00:25<00:00, 40.0it/s, 4 failed]\n");
     EXPECT_EQ(run(kind, brief, 10ms), "100% 1000/1000 [00:00<00:00, 100kit/s]\n");
   }
 }

@@ -120,9 +120,7 @@ TEST(progress_meter, unthinkably_long_is_unknown) {
 }
 
 TEST(progress_meter, what_a_callable_throws_passes) {
-  const reporter to = [](const progress& p) {
-    throw std::runtime_error(p.finished ? "end" : "middle");
-  };
+  const reporter to = [](const progress& p) { throw std::runtime_error(p.finished ? "end" : "middle"); };
   meter shown(to, 10, start);
   EXPECT_NO_THROW(shown.update(start + 99ms, 1, 0));
   EXPECT_THROW(shown.update(start + 100ms, 1, 0), std::runtime_error);

@@ -53,6 +53,8 @@ namespace detail {
 template <class T>
 inline constexpr bool refers_elsewhere = std::is_pointer_v<T>;
 template <class T>
+inline constexpr bool refers_elsewhere<const T> = refers_elsewhere<T>;
+template <class T>
 inline constexpr bool refers_elsewhere<std::reference_wrapper<T>> = true;
 template <class C, class Traits>
 inline constexpr bool refers_elsewhere<std::basic_string_view<C, Traits>> = true;
@@ -72,6 +74,7 @@ template <class T>
   requires(!std::same_as<T, std::string>) && std::ranges::range<T> && requires {
     typename T::value_type;
     typename T::allocator_type;
+    requires !std::same_as<T, typename T::value_type>;  // as in JSON libraries
   }
 inline constexpr bool refers_elsewhere<T> = refers_elsewhere<typename T::value_type>;
 
@@ -139,6 +142,8 @@ class decoder {
     } else {
       std::array<std::byte, sizeof(T)> bytes;
       std::memcpy(bytes.data(), read(sizeof(T)), sizeof(T));
+      if constexpr (std::same_as<T, bool>)
+        if (std::to_integer<unsigned>(bytes[0]) > 1) throw bad_encoding();
       return std::bit_cast<T>(bytes);
     }
   }

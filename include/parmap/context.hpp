@@ -17,7 +17,9 @@ namespace parmap {
 class context {
  public:
   context(std::uint64_t seed, unsigned worker, std::stop_token stop = {})
-      : seed_(seed), worker_(worker), stop_(std::move(stop)) {}
+      : seed_(seed),
+        worker_(worker),
+        stop_(std::move(stop)) {}
   context(const context&) = delete;
   context& operator=(const context&) = delete;
   ~context() = default;

@@ -29,27 +29,27 @@ enum class failure_kind {
 /// The kind's name as it is written in failure_kind. O(1).
 [[nodiscard]] constexpr std::string_view to_string(failure_kind kind) noexcept {
   switch (kind) {
-  case failure_kind::threw:
-    return "threw";
-  case failure_kind::crashed:
-    return "crashed";
-  case failure_kind::exited:
-    return "exited";
-  case failure_kind::timed_out:
-    return "timed_out";
-  case failure_kind::out_of_memory:
-    return "out_of_memory";
-  case failure_kind::unencodable:
-    return "unencodable";
-  case failure_kind::stopped:
-    return "stopped";
+    case failure_kind::threw: return "threw";
+    case failure_kind::crashed: return "crashed";
+    case failure_kind::exited: return "exited";
+    case failure_kind::timed_out: return "timed_out";
+    case failure_kind::out_of_memory: return "out_of_memory";
+    case failure_kind::unencodable: return "unencodable";
+    case failure_kind::stopped: return "stopped";
   }
   return "unknown";
 }
 
 /// One task that has no value, and why. A regular value: copying it copies the message.
 struct failure {
-  using enum failure_kind;
+  // The kinds by short names: failure::crashed. (Not `using enum`: g++ 12 stumbles over it in templates.)
+  static constexpr failure_kind threw = failure_kind::threw;
+  static constexpr failure_kind crashed = failure_kind::crashed;
+  static constexpr failure_kind exited = failure_kind::exited;
+  static constexpr failure_kind timed_out = failure_kind::timed_out;
+  static constexpr failure_kind out_of_memory = failure_kind::out_of_memory;
+  static constexpr failure_kind unencodable = failure_kind::unencodable;
+  static constexpr failure_kind stopped = failure_kind::stopped;
 
   std::uint64_t index{};  ///< of the task, in input order
   failure_kind kind{failure_kind::threw};
@@ -92,7 +92,8 @@ class task_failed : public std::runtime_error {
 class map_failed : public std::runtime_error {
  public:
   map_failed(failure_list all, std::uint64_t tasks)
-      : std::runtime_error(describe(all, tasks)), failures_(std::move(all)) {}
+      : std::runtime_error(describe(all, tasks)),
+        failures_(std::move(all)) {}
 
   /// Every failure, sorted by index.
   [[nodiscard]] const failure_list& failures() const noexcept { return failures_; }

@@ -16,12 +16,11 @@ namespace parmap {
 
 namespace detail {
 
-__extension__ typedef unsigned __int128 philox_wide;
+__extension__ typedef unsigned __int128 philox_wide;  // NOLINT(modernize-use-using): no __extension__ there
 
 template <class Q, class Engine>
 concept philox_seed_sequence =
-    !std::convertible_to<Q, typename Engine::result_type> &&
-    !std::same_as<std::remove_cv_t<Q>, Engine> &&
+    !std::convertible_to<Q, typename Engine::result_type> && !std::same_as<std::remove_cv_t<Q>, Engine> &&
     requires(Q& q, std::uint_least32_t* words) { q.generate(words, words); };
 
 }  // namespace detail
@@ -36,17 +35,17 @@ concept philox_seed_sequence =
 ///
 ///     parmap::philox4x64 rng({seed, index});  // the stream of context::rng()
 ///     double x = std::uniform_real_distribution<>{}(rng);
+// NOLINTBEGIN(readability-identifier-naming): the standard's names
 template <class UIntType, std::size_t w, std::size_t n, std::size_t r, UIntType... consts>
 class philox_engine {
+  // NOLINTEND(readability-identifier-naming)
   static_assert(std::unsigned_integral<UIntType>, "philox_engine: UIntType must be unsigned");
   static_assert(n == 2 || n == 4, "philox_engine: a block has 2 or 4 words");
   static_assert(sizeof...(consts) == n, "philox_engine: give n constants");
   static_assert(r > 0, "philox_engine: at least one round");
   static_assert(w > 0 && w <= std::numeric_limits<UIntType>::digits && w <= 64,
                 "philox_engine: a word of w bits must fit into UIntType and 64 bits");
-  static_assert(((consts <= UIntType(UIntType(~UIntType{}) >>
-                                     (std::numeric_limits<UIntType>::digits - w))) &&
-                 ...),
+  static_assert(((consts <= UIntType(UIntType(~UIntType{}) >> (std::numeric_limits<UIntType>::digits - w))) && ...),
                 "philox_engine: constants must be below 2^w");
 
  public:
@@ -99,8 +98,7 @@ class philox_engine {
     key_type key{};
     for (std::size_t k = 0; k < n / 2; ++k) {
       std::uint64_t word{};
-      for (std::size_t j = 0; j < parts; ++j)
-        word |= std::uint64_t{drawn[k * parts + j]} << (32 * j);
+      for (std::size_t j = 0; j < parts; ++j) word |= std::uint64_t{drawn[k * parts + j]} << (32 * j);
       key[k] = static_cast<result_type>(word & max());
     }
     seed(key);
@@ -114,8 +112,7 @@ class philox_engine {
   /// The next number is the first of block `counter`, most significant word first (as in C++26),
   /// each taken mod 2^w. The key stays.
   constexpr void set_counter(const block_type& counter) noexcept {
-    for (std::size_t j = 0; j < n; ++j)
-      counter_[j] = static_cast<result_type>(counter[n - 1 - j] & max());
+    for (std::size_t j = 0; j < n; ++j) counter_[j] = static_cast<result_type>(counter[n - 1 - j] & max());
     position_ = n - 1;
   }
 
@@ -145,8 +142,7 @@ class philox_engine {
 
   /// Whether both will give the same numbers for ever. What is left of the block follows from key
   /// and counter, so it need not be compared.
-  [[nodiscard]] friend constexpr bool operator==(const philox_engine& a,
-                                                 const philox_engine& b) noexcept {
+  [[nodiscard]] friend constexpr bool operator==(const philox_engine& a, const philox_engine& b) noexcept {
     return a.key_ == b.key_ && a.counter_ == b.counter_ && a.position_ == b.position_;
   }
 
@@ -169,8 +165,7 @@ class philox_engine {
 
   /// Reads what operator<< wrote. Anything else sets failbit and leaves the engine as it was.
   template <class Char, class Traits>
-  friend std::basic_istream<Char, Traits>& operator>>(std::basic_istream<Char, Traits>& in,
-                                                      philox_engine& engine) {
+  friend std::basic_istream<Char, Traits>& operator>>(std::basic_istream<Char, Traits>& in, philox_engine& engine) {
     using ios = std::ios_base;
     const auto flags = in.flags(ios::dec | ios::skipws);
     philox_engine read{};
@@ -204,14 +199,13 @@ class philox_engine {
     if constexpr (n == 4) {
       const auto [high0, low0] = product(x[2], multipliers[0]);
       const auto [high1, low1] = product(x[0], multipliers[1]);
-      x = {static_cast<result_type>(high0 ^ key[0] ^ x[1]), low0,
-           static_cast<result_type>(high1 ^ key[1] ^ x[3]), low1};
+      x = {static_cast<result_type>(high0 ^ key[0] ^ x[1]), low0, static_cast<result_type>(high1 ^ key[1] ^ x[3]),
+           low1};
     } else {
       const auto [high, low] = product(x[0], multipliers[0]);
       x = {static_cast<result_type>(high ^ key[0] ^ x[1]), low};
     }
-    for (std::size_t k = 0; k < n / 2; ++k)
-      key[k] = static_cast<result_type>((key[k] + round_consts[k]) & max());
+    for (std::size_t k = 0; k < n / 2; ++k) key[k] = static_cast<result_type>((key[k] + round_consts[k]) & max());
   }
 
   struct halves {
@@ -250,12 +244,10 @@ class philox_engine {
 };
 
 /// 4 words of 32 bits, 10 rounds: std::philox4x32.
-using philox4x32 = philox_engine<std::uint_fast32_t, 32, 4, 10, 0xCD9E8D57, 0x9E3779B9, 0xD2511F53,
-                                 0xBB67AE85>;
+using philox4x32 = philox_engine<std::uint_fast32_t, 32, 4, 10, 0xCD9E8D57, 0x9E3779B9, 0xD2511F53, 0xBB67AE85>;
 
 /// 4 words of 64 bits, 10 rounds: std::philox4x64, the generator of context::rng().
-using philox4x64 =
-    philox_engine<std::uint_fast64_t, 64, 4, 10, 0xCA5A826395121157, 0x9E3779B97F4A7C15,
-                  0xD2E7470EE14C6C93, 0xBB67AE8584CAA73B>;
+using philox4x64 = philox_engine<std::uint_fast64_t, 64, 4, 10, 0xCA5A826395121157, 0x9E3779B97F4A7C15,
+                                 0xD2E7470EE14C6C93, 0xBB67AE8584CAA73B>;
 
 }  // namespace parmap

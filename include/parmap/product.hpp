@@ -4,6 +4,7 @@
 
 #include <parmap/detail/axis.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -23,11 +24,12 @@ class product_space {
   using elements = detail::concat_t<typename Axes::elements...>;
 
   explicit product_space(Axes... axes) : axes_(std::move(axes)...) {
-    for (const std::uint64_t n : sizes()) {
-      if (n == 0) {
-        size_ = 0;
-        return;
-      }
+    const auto all = sizes();
+    if (std::ranges::find(all, std::uint64_t{0}) != all.end()) {
+      size_ = 0;
+      return;
+    }
+    for (const std::uint64_t n : all) {
       if (__builtin_mul_overflow(size_, n, &size_))
         throw std::length_error("parmap: the product of the axes has 2^64 tasks or more");
     }

@@ -57,13 +57,13 @@ class reporter {
  public:
   reporter() noexcept = default;
 
+  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.report = report::bar}
   reporter(report kind) noexcept : kind_(kind) {}
 
   template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, reporter> &&
-             !std::same_as<std::remove_cvref_t<F>, report> &&
-             std::copy_constructible<std::decay_t<F>> &&
-             std::invocable<std::decay_t<F>&, const progress&>)
+    requires(!std::same_as<std::remove_cvref_t<F>, reporter> && !std::same_as<std::remove_cvref_t<F>, report> &&
+             std::copy_constructible<std::decay_t<F>> && std::invocable<std::decay_t<F>&, const progress&>)
+  // NOLINTNEXTLINE(google-explicit-constructor): or {.report = [](const progress&) {}}
   reporter(F&& call) : call_(std::forward<F>(call)) {
     if (!call_) throw std::invalid_argument("parmap: the reporter is an empty function");
   }
@@ -95,26 +95,23 @@ class meter {
 
   /// `to` must outlive the meter. The work began at `start`.
   meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept
-      : to_(&to), total_(total), start_(start), sampled_(start) {
+      : to_(&to),
+        total_(total),
+        start_(start),
+        sampled_(start) {
     if (to.call_) {
       how_ = drawing::call;
       next_ = start + short_interval;
       return;
     }
     switch (to.kind_) {
-      case report::automatic:
-        next_ = start + patience;
-        break;
-      case report::bar:
-        next_ = start + short_interval;
-        break;
+      case report::automatic: next_ = start + patience; break;
+      case report::bar: next_ = start + short_interval; break;
       case report::text:
         how_ = drawing::lines;
         next_ = start + long_interval;
         break;
-      case report::silent:
-        how_ = drawing::nothing;
-        break;
+      case report::silent: how_ = drawing::nothing; break;
     }
   }
   meter(const reporter&&, std::uint64_t, clock::time_point) = delete;
@@ -201,16 +198,14 @@ class meter {
     sampled_done_ = done;
   }
 
-  [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed,
-                               std::uint64_t failed) const noexcept {
+  [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed, std::uint64_t failed) const noexcept {
     progress p{.total = total_, .completed = completed, .failed = failed, .elapsed = now - start_};
     p.rate = mean_seconds_ > 0 ? mean_tasks_ / mean_seconds_ : overall_rate(p);
     if (p.rate > 0) {
       const double seconds = static_cast<double>(total_ - std::min(total_, p.done())) / p.rate;
       constexpr double longest = 9e9;  // what fits into nanoseconds
       if (seconds < longest)
-        p.remaining = std::chrono::duration_cast<std::chrono::nanoseconds>(
-            std::chrono::duration<double>(seconds));
+        p.remaining = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
     }
     return p;
   }
@@ -224,18 +219,11 @@ class meter {
   /// there is no better place to complain to than the stderr that is closed or full.
   void show(const progress& now) {
     switch (how_) {
-      case drawing::call:
-        to_->call_(now);
-        break;
-      case drawing::lines:
-        write_all(standard_error, format_line(now) + "\n");
-        break;
-      case drawing::bar:
-        draw(now);
-        break;
+      case drawing::call: to_->call_(now); break;
+      case drawing::lines: write_all(standard_error, format_line(now) + "\n"); break;
+      case drawing::bar: draw(now); break;
       case drawing::undecided:
-      case drawing::nothing:
-        break;
+      case drawing::nothing: break;
     }
   }
 

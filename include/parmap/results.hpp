@@ -23,7 +23,9 @@ namespace detail {
 class outcome {
  public:
   outcome(std::uint64_t size, failure_list failures, std::uint64_t seed)
-      : size_(size), failures_(std::move(failures)), seed_(seed) {}
+      : size_(size),
+        failures_(std::move(failures)),
+        seed_(seed) {}
 
   /// The number of tasks.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
@@ -31,7 +33,8 @@ class outcome {
   [[nodiscard]] bool ok() const noexcept { return failures_.empty(); }
   /// The failures, sorted by index.
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
-  [[nodiscard]] failure_list failures() && { return std::move(failures_); }
+  // Copied: they also say which values there are to destroy.
+  [[nodiscard]] failure_list failures() && { return failures_; }
   /// The seed of context::rng() in this map: pass it as options::seed to get the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
 
@@ -65,7 +68,8 @@ class [[nodiscard]] results : public detail::outcome {
 
   /// For engines: slots in which every task that has no failure has constructed its value.
   results(detail::slots<T> values, failure_list failures, std::uint64_t seed)
-      : outcome(values.size(), std::move(failures), seed), values_(std::move(values)) {}
+      : outcome(values.size(), std::move(failures), seed),
+        values_(std::move(values)) {}
   results(results&&) noexcept = default;
   results& operator=(results&& other) noexcept {
     if (this != &other) {
@@ -113,11 +117,11 @@ class [[nodiscard]] results : public detail::outcome {
   /// passes.
   template <class Fn>
   [[nodiscard]] std::vector<T> value_or_else(Fn&& instead) const& {
-    return fill([](const T& value) -> const T& { return value; }, instead);
+    return fill(values_.data(), instead);
   }
   template <class Fn>
   [[nodiscard]] std::vector<T> value_or_else(Fn&& instead) && {
-    return fill([](T& value) -> T&& { return std::move(value); }, instead);
+    return fill(std::make_move_iterator(values_.data()), instead);
   }
 
   /// A view of the values there are, in input order. Refers to these results.
@@ -136,13 +140,12 @@ class [[nodiscard]] results : public detail::outcome {
   const T* data() && = delete;
 
  private:
-  template <class Get, class Fn>
-  std::vector<T> fill(Get&& get, Fn& instead) const {
+  template <class Iterator, class Fn>
+  std::vector<T> fill(Iterator from, Fn& instead) const {
     std::vector<T> all;
     all.reserve(size());
-    std::uint64_t from = 0;
-    const auto copy_until = [&](std::uint64_t to) {
-      for (; from < to; ++from) all.push_back(get(values_.data()[from]));
+    const auto copy_until = [&](std::uint64_t index) {
+      for (; all.size() < index; ++from) all.push_back(*from);
     };
     for (const failure& why : failed()) {
       copy_until(why.index);

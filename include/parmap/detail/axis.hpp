@@ -82,7 +82,9 @@ class indexed_axis {
   using elements = list<std::iter_reference_t<Iterator>>;
 
   indexed_axis(Iterator first, std::uint64_t size, std::shared_ptr<const void> owner)
-      : first_(std::move(first)), size_(size), owner_(std::move(owner)) {}
+      : first_(std::move(first)),
+        size_(size),
+        owner_(std::move(owner)) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
@@ -104,7 +106,8 @@ class walked_axis {
   using elements = list<std::iter_reference_t<Iterator>>;
 
   walked_axis(std::vector<Iterator> places, std::shared_ptr<const void> owner)
-      : places_(std::make_shared<const std::vector<Iterator>>(std::move(places))), owner_(std::move(owner)) {}
+      : places_(std::make_shared<const std::vector<Iterator>>(std::move(places))),
+        owner_(std::move(owner)) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return places_->size(); }
   [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }

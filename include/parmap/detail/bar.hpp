@@ -41,9 +41,7 @@ struct drawn_text {
 [[nodiscard]] inline std::string format_clock(std::chrono::nanoseconds time) {
   using namespace std::chrono;
   const auto seconds = std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(time).count());
-  const auto two = [](std::int64_t n) {
-    return (n < 10 ? "0" : "") + std::to_string(n);
-  };
+  const auto two = [](std::int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
   const std::string tail = two(seconds / 60 % 60) + ":" + two(seconds % 60);
   return seconds < 3600 ? tail : std::to_string(seconds / 3600) + ":" + tail;
 }
@@ -53,8 +51,8 @@ struct drawn_text {
 [[nodiscard]] inline std::string format_three_digits(double value) {
   const int precision = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
   std::array<char, 400> digits{};
-  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value,
-                                          std::chars_format::fixed, precision);
+  const auto [end, error] =
+      std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed, precision);
   return error == std::errc{} ? std::string(digits.data(), end) : "?";
 }
 
@@ -72,25 +70,20 @@ struct drawn_text {
 /// done of total in steps, rounded down: steps itself is kept for a work that is done.
 [[nodiscard]] inline std::size_t share(std::uint64_t done, std::uint64_t total, std::size_t steps) {
   if (done >= total) return steps;
-  const double exact =
-      static_cast<double>(steps) * static_cast<double>(done) / static_cast<double>(total);
+  const double exact = static_cast<double>(steps) * static_cast<double>(done) / static_cast<double>(total);
   return std::min(static_cast<std::size_t>(exact), steps - 1);
 }
 
 /// The inside of the bar, `cells` columns wide (at least 1).
-[[nodiscard]] inline drawn_text format_cells(std::uint64_t done, std::uint64_t total,
-                                             std::size_t cells, bool unicode) {
-  static constexpr std::array<std::string_view, 11> digits{" ", "1", "2", "3", "4", "5",
-                                                           "6", "7", "8", "9", "#"};
-  static constexpr std::array<std::string_view, 9> blocks{
-      " ",        "\u258f", "\u258e", "\u258d", "\u258c",
-      "\u258b", "\u258a", "\u2589", "\u2588"};
+[[nodiscard]] inline drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode) {
+  static constexpr std::array<std::string_view, 11> digits{" ", "1", "2", "3", "4", "5", "6", "7", "8", "9", "#"};
+  static constexpr std::array<std::string_view, 9> blocks{" ",      "\u258f", "\u258e", "\u258d", "\u258c",
+                                                          "\u258b", "\u258a", "\u2589", "\u2588"};
   const std::string_view* symbols = unicode ? blocks.data() : digits.data();
   const std::size_t full = (unicode ? blocks.size() : digits.size()) - 1;
   const std::size_t filled = share(done, total, cells * full);
   drawn_text bar;
-  for (std::size_t i = 0; i < cells; ++i)
-    bar.text += symbols[std::min(full, filled - std::min(filled, i * full))];
+  for (std::size_t i = 0; i < cells; ++i) bar.text += symbols[std::min(full, filled - std::min(filled, i * full))];
   bar.columns = cells;
   return bar;
 }
@@ -101,8 +94,7 @@ enum class bar_detail { percent, counts, failed, times, rate };
 /// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` stands
 /// between the percentage and the rest. (A template only because bar.hpp comes before progress.)
 template <class Progress>
-[[nodiscard]] drawn_text format_stats(const Progress& now, bar_detail most,
-                                      const drawn_text& middle, bool colour) {
+[[nodiscard]] drawn_text format_stats(const Progress& now, bar_detail most, const drawn_text& middle, bool colour) {
   const std::string percent = std::to_string(share(now.done(), now.total, 100));
   drawn_text line;
   line.add(std::string(3 - percent.size(), ' ')).add(percent).add("%");
@@ -111,9 +103,7 @@ template <class Progress>
 
   drawn_text inside;
   if (most >= bar_detail::times)
-    inside.add(format_clock(now.elapsed))
-        .add("<")
-        .add(now.remaining ? format_clock(*now.remaining) : "?");
+    inside.add(format_clock(now.elapsed)).add("<").add(now.remaining ? format_clock(*now.remaining) : "?");
   if (most >= bar_detail::rate) inside.add(", ").add(format_rate(now.rate));
   if (most >= bar_detail::failed && now.failed > 0) {
     if (inside.columns > 0) inside.add(", ");
@@ -132,17 +122,14 @@ template <class Progress>
 template <class Progress>
 [[nodiscard]] drawn_text format_bar(const Progress& now, std::size_t columns, bar_style style) {
   constexpr std::size_t fewest_cells = 4;
-  const std::size_t around =
-      format_stats(now, bar_detail::rate, drawn_text{}.add("|| "), style.colour).columns;
+  const std::size_t around = format_stats(now, bar_detail::rate, drawn_text{}.add("|| "), style.colour).columns;
   if (columns >= around + fewest_cells) {
     drawn_text middle;
-    middle.add("|")
-        .add(format_cells(now.done(), now.total, columns - around, style.unicode))
-        .add("| ");
+    middle.add("|").add(format_cells(now.done(), now.total, columns - around, style.unicode)).add("| ");
     return format_stats(now, bar_detail::rate, middle, style.colour);
   }
-  for (const bar_detail most : {bar_detail::rate, bar_detail::times, bar_detail::failed,
-                                bar_detail::counts, bar_detail::percent}) {
+  for (const bar_detail most :
+       {bar_detail::rate, bar_detail::times, bar_detail::failed, bar_detail::counts, bar_detail::percent}) {
     drawn_text line = format_stats(now, most, drawn_text{}.add(" "), style.colour);
     if (line.columns <= columns) return line;
   }

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <system_error>
 
 namespace parmap::detail {
 
@@ -36,49 +37,35 @@ inline std::string describe_signal(int number) {
   std::string what = name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(number);
   if (text != nullptr) what += std::string(" (") + text + ')';
   switch (number) {
-  case SIGSEGV:
-    return what + ": an invalid memory access or a stack overflow";
-  case SIGBUS:
-    return what + ": a misaligned or vanished memory page; a full disk or /dev/shm under a mapped file";
-  case SIGABRT:
-    return what + ": abort, a failed assertion, an exception that left a noexcept function, a damaged heap";
-  case SIGFPE:
-    return what + ": an integer division by zero";
-  case SIGILL:
-    return what + ": an illegal instruction, or the end of a function that should have returned";
-  case SIGKILL:
-    return what + ": killed from outside, often by the kernel when memory runs out (see dmesg)";
-  case SIGXCPU:
-    return what + ": RLIMIT_CPU was reached";
-  case SIGXFSZ:
-    return what + ": RLIMIT_FSIZE was reached";
-  default:
-    return what;
+    case SIGSEGV: return what + ": an invalid memory access or a stack overflow";
+    case SIGBUS: return what + ": a misaligned or vanished memory page; a full disk or /dev/shm under a mapped file";
+    case SIGABRT:
+      return what + ": abort, a failed assertion, an exception that left a noexcept function, a damaged heap";
+    case SIGFPE: return what + ": an integer division by zero";
+    case SIGILL: return what + ": an illegal instruction, or the end of a function that should have returned";
+    case SIGKILL: return what + ": killed from outside, often by the kernel when memory runs out (see dmesg)";
+    case SIGXCPU: return what + ": RLIMIT_CPU was reached";
+    case SIGXFSZ: return what + ": RLIMIT_FSIZE was reached";
+    default: return what;
   }
 }
 
 inline std::string describe(const death_cause& cause) {
   if (kind_of(cause) == failure_kind::timed_out) return "killed after its limit of " + to_text(*cause.limit);
   switch (cause.said) {
-  case farewell::exit:
-    return "the task called exit(" + std::to_string(cause.said_status) + ")";
-  case farewell::quick_exit:
-    return "the task called quick_exit";
-  case farewell::pthread_exit:
-    return "the task called pthread_exit";
-  case farewell::arena_full:
-    return "no room was left in its worker's arena to tell of its failure";
-  case farewell::none:
-    break;
+    case farewell::exit: return "the task called exit(" + std::to_string(cause.said_status) + ")";
+    case farewell::quick_exit: return "the task called quick_exit";
+    case farewell::pthread_exit: return "the task called pthread_exit";
+    case farewell::arena_full: return "no room was left in its worker's arena to tell of its failure";
+    case farewell::unfit: return "it could not be set up: " + std::generic_category().message(cause.said_status);
+    case farewell::none: break;
   }
   switch (cause.how.how) {
-  case ending::exited:
-    return "the worker process ended with status " + std::to_string(cause.how.code) + ", as by _exit(" +
-           std::to_string(cause.how.code) + ")";
-  case ending::killed:
-    return describe_signal(cause.how.code);
-  case ending::unknown:
-    break;
+    case ending::exited:
+      return "the worker process ended with status " + std::to_string(cause.how.code) + ", as by _exit(" +
+             std::to_string(cause.how.code) + ")";
+    case ending::killed: return describe_signal(cause.how.code);
+    case ending::unknown: break;
   }
   return "its worker process died; how is not known, because this process ignores SIGCHLD or reaps every child";
 }

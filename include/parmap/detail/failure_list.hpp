@@ -68,13 +68,14 @@ class run_list {
     std::ranges::sort(items, {}, [](const auto& run) { return run.first.index; });
     for (auto& [first, length] : items) {
       if (length == 0) continue;
-      runs_.push_back({std::move(first), size_, length});
-      size_ += length;
+      runs_.push_back({std::move(first), size(), length});
     }
   }
 
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return runs_.empty() ? 0 : runs_.back().before + runs_.back().length;
+  }
+  [[nodiscard]] bool empty() const noexcept { return runs_.empty(); }
 
   /// The k-th item. Undefined if k >= size(). O(log size).
   [[nodiscard]] Item operator[](std::size_t k) const {
@@ -86,11 +87,11 @@ class run_list {
 
   /// As operator[]; std::out_of_range if there is no such item.
   [[nodiscard]] Item at(std::size_t k) const {
-    if (k >= size_) throw std::out_of_range("parmap: there is no such failure");
+    if (k >= size()) throw std::out_of_range("parmap: there is no such failure");
     return (*this)[k];
   }
   [[nodiscard]] Item front() const { return (*this)[0]; }
-  [[nodiscard]] Item back() const { return (*this)[size_ - 1]; }
+  [[nodiscard]] Item back() const { return (*this)[size() - 1]; }
 
   /// How many items have an index below `index`. O(log size).
   [[nodiscard]] std::uint64_t count_below(std::uint64_t index) const noexcept {
@@ -104,7 +105,7 @@ class run_list {
   }
 
   [[nodiscard]] iterator begin() const { return {this, 0}; }
-  [[nodiscard]] iterator end() const { return {this, size_}; }
+  [[nodiscard]] iterator end() const { return {this, size()}; }
 
   /// Calls fn(b, e) for each maximal stretch [b, e) of [0, n) without an item, in order.
   template <class Fn>
@@ -130,7 +131,6 @@ class run_list {
   }
 
   std::vector<entry> runs_;
-  std::size_t size_{};
 };
 
 }  // namespace parmap::detail

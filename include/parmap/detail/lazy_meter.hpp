@@ -11,25 +11,47 @@
 
 namespace parmap::detail {
 
+// While it lives, this thread runs tasks.
+class task_scope {
+ public:
+  task_scope() noexcept { ++depth(); }
+  task_scope(const task_scope&) = delete;
+  task_scope& operator=(const task_scope&) = delete;
+  ~task_scope() { --depth(); }
+
+  [[nodiscard]] static bool inside() noexcept { return depth() > 0; }
+
+ private:
+  static int& depth() noexcept {
+    static thread_local int levels = 0;
+    return levels;
+  }
+};
+
+// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
 class lazy_meter {
  public:
-  lazy_meter(const reporter& who, std::uint64_t total) : who_(&who), total_(total), begun_(now_ticks()) {}
+  lazy_meter(const reporter& who, std::uint64_t total)
+      : who_(&who),
+        total_(total),
+        begun_(now_ticks()),
+        silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
 
   // Draws if it is time to. What a callable reporter throws passes.
   void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
-    if (now - begun_ < worth_a_look_ || who_->is_silent()) return;
+    if (silent_ || now - begun_ < worth_a_look_) return;
     const auto clock = std::chrono::steady_clock::now();
     if (!meter_) start(clock, now);
     if (meter_->due(clock)) meter_->update(clock, completed, failed);
   }
   // How long a wait may last until the next look.
   [[nodiscard]] std::chrono::nanoseconds wait() {
-    if (who_->is_silent()) return std::chrono::nanoseconds::max();
+    if (silent_) return std::chrono::nanoseconds::max();
     if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
     return meter_->wait();
   }
   void finish(std::uint64_t completed, std::uint64_t failed) {
-    if (!meter_ && !who_->is_eager()) return;
+    if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_)) return;
     const auto clock = std::chrono::steady_clock::now();
     if (!meter_) start(clock, now_ticks());
     meter_->finish(clock, completed, failed);
@@ -44,6 +66,7 @@ class lazy_meter {
   const reporter* who_;
   std::uint64_t total_;
   ticks begun_;
+  bool silent_;
   ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
   std::optional<meter> meter_;
 };

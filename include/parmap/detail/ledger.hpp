@@ -49,7 +49,7 @@ constexpr position unpack_position(std::uint64_t word) noexcept {
 inline constexpr unsigned max_attempts = 0x7fff'ffff;
 
 // How a worker left by its own will.
-enum class farewell : std::uint32_t { none, exit, quick_exit, pthread_exit, arena_full };
+enum class farewell : std::uint32_t { none, exit, quick_exit, pthread_exit, arena_full, unfit };
 
 // Alone in its cache lines: written by one worker at every task.
 struct alignas(128) worker_words {
@@ -66,7 +66,7 @@ struct alignas(128) worker_words {
 
 inline std::uint64_t monotonic_ns() noexcept {
   timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &now));  // which every Linux has
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
@@ -191,16 +191,20 @@ class ledger {
                        [](const left_over_words& left) { return !unpack(left.span.get()).empty(); });
   }
   // No worker is alive: takes away what nobody will begin.
-  [[nodiscard]] std::vector<span> drain() {
+  struct unclaimed {
+    span all;
+    unsigned attempts;  // used up by its first task
+  };
+  [[nodiscard]] std::vector<unclaimed> drain() {
     const holder lock(*this);
-    std::vector<span> never_begun;
-    const auto take_all = [&](shared_word<std::uint64_t>& from) {
-      if (const span all = unpack(from.get()); !all.empty()) never_begun.push_back(all);
+    std::vector<unclaimed> rest;
+    const auto take_all = [&rest](shared_word<std::uint64_t>& from, std::uint64_t attempts) {
+      if (const span all = unpack(from.get()); !all.empty()) rest.push_back({all, static_cast<unsigned>(attempts)});
       from.set(0);
     };
-    take_all(range_);
-    for (unsigned j = 0; j < workers_; ++j) take_all(left_begin()[j].span);
-    return never_begun;
+    take_all(range_, 0);
+    for (unsigned j = 0; j < workers_; ++j) take_all(left_begin()[j].span, left_begin()[j].attempts.get());
+    return rest;
   }
 
   // Tasks finished so far, to show; in motion while workers run.
@@ -218,7 +222,10 @@ class ledger {
 
  private:
   ledger(unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
-      : workers_(workers), max_failures_(max_failures), retries_(retries), timed_(timed) {}
+      : workers_(workers),
+        max_failures_(max_failures),
+        retries_(retries),
+        timed_(timed) {}
   ~ledger() = default;  // its memory goes with the mapping
 
   // The lock, after repair.

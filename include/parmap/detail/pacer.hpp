@@ -20,7 +20,8 @@ class pacer {
   static constexpr round_index growth = 16;
 
   explicit pacer(unsigned workers) noexcept
-      : workers_(workers), target_(static_cast<double>(to_ticks(target))),
+      : workers_(workers),
+        target_(static_cast<double>(to_ticks(target))),
         floor_(target_ / 50 * std::max(1.0, static_cast<double>(workers) / 16)) {}
 
   // Of `left` unclaimed tasks.

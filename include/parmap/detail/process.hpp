@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <optional>
 #include <system_error>
@@ -54,7 +55,7 @@ inline void flush_standard_streams() noexcept {
   try {
     std::cout.flush();
     std::clog.flush();
-  } catch (...) {
+  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, what could not be written stays in the buffer
     // The caller asked its stream to throw when it cannot write; its own next write will tell.
   }
 }
@@ -62,10 +63,9 @@ inline void flush_standard_streams() noexcept {
 // Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
 class child_process {
  public:
-  // Forks; the child runs body(), which must not return. Throws std::system_error, also where the kernel has no
+  // Forks; the child runs body(parent), which must not return. Throws std::system_error, also where the kernel has no
   // pidfd_open (Linux 5.3).
-  template <class Body>
-  explicit child_process(Body&& body) : parent_(::getpid()) {
+  explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
     flush_standard_streams();
     pid_ = ::fork();
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "parmap: fork of a worker process");
@@ -76,7 +76,9 @@ class child_process {
     open_pidfd();
   }
   child_process(child_process&& other) noexcept
-      : parent_(other.parent_), pid_(std::exchange(other.pid_, -1)), fd_(std::move(other.fd_)) {}
+      : parent_(other.parent_),
+        pid_(std::exchange(other.pid_, -1)),
+        fd_(std::move(other.fd_)) {}
   child_process& operator=(child_process&& other) noexcept {
     std::swap(parent_, other.parent_);
     std::swap(pid_, other.pid_);

@@ -49,7 +49,10 @@ class process_map {
   using value = typename Work::result;
 
   process_map(const Work& work, const options& chosen, unsigned workers)
-      : work_(work), options_(chosen), workers_(workers), slots_(fixed_begin(workers), work.size()),
+      : work_(work),
+        options_(chosen),
+        workers_(workers),
+        slots_(fixed_begin(workers), work.size()),
         memory_(make_arena_memory(slots_.arenas_begin(), workers)),
         book_(ledger::make(memory_.data(), workers,
                            chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()), chosen.retries,
@@ -69,8 +72,8 @@ class process_map {
       tasks = std::min(n - from, max_round);
       boss.run_round(from, static_cast<round_index>(tasks),
                      static_cast<unsigned>(std::min<std::uint64_t>(workers_, tasks)));
-      for (const span rest : book_.drain()) {
-        add_stopped(never_begun, from + rest.b, from + rest.e, why_stopped(boss));
+      for (const auto& [rest, attempts] : book_.drain()) {
+        add_stopped(never_begun, from + rest.b, from + rest.e, why_stopped(boss), attempts);
         missing += rest.size();
       }
     }
@@ -97,9 +100,7 @@ class process_map {
 
   // In the worker's process.
   void live(const slot_store<value>& store, unsigned w, std::uint64_t from, pid_t parent) noexcept {
-    become_worker(parent, book_.of(w));
-    memory_.keep_from_children();
-    slots_.keep_from_children();
+    become_worker(parent, book_.of(w), {&memory_, slots_.memory()});
     await_go(book_.of(w).go);
     worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries).run();
   }

@@ -31,7 +31,10 @@ struct encoded_slot {
 class record_book {
  public:
   record_book(const shared_memory& memory, ledger& book, std::size_t begin, std::size_t end)
-      : memory_(memory), book_(book), begin_(begin), each_((end - begin) / book.workers() / page * page) {
+      : memory_(memory),
+        book_(book),
+        begin_(begin),
+        each_((end - begin) / book.workers() / page * page) {
     for (unsigned w = 0; w < book.workers(); ++w) book.of(w).top.set(arena_begin(w));
   }
 

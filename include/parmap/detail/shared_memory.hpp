@@ -28,7 +28,8 @@ class shared_memory {
     static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a larger core dump harms nobody
   }
   shared_memory(shared_memory&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
   shared_memory& operator=(shared_memory&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
@@ -43,9 +44,9 @@ class shared_memory {
   [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
 
   // Children of the calling process will not have this memory: a store of theirs faults instead of reaching ours.
-  void keep_from_children() const {
-    if (data_ != nullptr && ::madvise(data_, size_, MADV_DONTFORK) != 0)
-      throw std::system_error(errno, std::generic_category(), "parmap: madvise(MADV_DONTFORK)");
+  // False, with errno, if that is refused.
+  [[nodiscard]] bool keep_from_children() const noexcept {
+    return data_ == nullptr || ::madvise(data_, size_, MADV_DONTFORK) == 0;
   }
   // From now on nobody in this process writes here.
   void seal() const {

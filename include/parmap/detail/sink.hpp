@@ -53,12 +53,17 @@ class sink<void> {
 // The failures of one map while it runs.
 using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
 
-// Tasks [b, e) will not be begun any more.
-inline void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why) {
+// Tasks [b, e) will not be begun any more; the first may have been, in vain.
+inline void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
+                        unsigned attempts_of_first = 0) {
+  if (b < e && attempts_of_first > 0) {
+    runs.emplace_back(failure{b, failure_kind::stopped, why, attempts_of_first, nullptr}, 1);
+    ++b;
+  }
   if (b < e) runs.emplace_back(failure{b, failure_kind::stopped, why, 0, nullptr}, e - b);
 }
 
-inline constexpr const char* stop_requested_text = "not begun: a stop was requested";
-inline constexpr const char* max_failures_text = "not begun: max_failures was reached";
+inline constexpr const char* stop_requested_text = "a stop was requested";
+inline constexpr const char* max_failures_text = "max_failures was reached";
 
 }  // namespace parmap::detail

@@ -25,9 +25,12 @@ class slots {
   }
   // Takes over shared memory that holds n objects from its beginning on.
   slots(shared_memory memory, std::uint64_t n) noexcept
-      : memory_(std::move(memory)), first_(static_cast<T*>(memory_.data())), size_(n) {}
+      : memory_(std::move(memory)),
+        first_(static_cast<T*>(memory_.data())),
+        size_(n) {}
   slots(slots&& other) noexcept
-      : memory_(std::move(other.memory_)), first_(std::exchange(other.first_, nullptr)),
+      : memory_(std::move(other.memory_)),
+        first_(std::exchange(other.first_, nullptr)),
         size_(std::exchange(other.size_, 0)) {}
   slots& operator=(slots&& other) noexcept {
     slots(std::move(other)).swap(*this);

@@ -28,6 +28,8 @@ inline std::size_t checked_bytes(std::uint64_t n, std::size_t each) {
 
 // ---- The memory, laid out before the first fork; gather() turns it into results.
 
+// memory(): the mapping they have for themselves, if any.
+
 // In-slot types: a mapping of their own, which the results take over.
 template <class T>
 class result_slots {
@@ -37,7 +39,7 @@ class result_slots {
   result_slots(std::size_t fixed, std::uint64_t n) : fixed_(fixed), size_(n), memory_(checked_bytes(n, sizeof(T))) {}
   [[nodiscard]] std::size_t arenas_begin() const noexcept { return fixed_; }
   [[nodiscard]] T* data() const noexcept { return static_cast<T*>(memory_.data()); }
-  void keep_from_children() const { memory_.keep_from_children(); }
+  [[nodiscard]] const shared_memory* memory() const noexcept { return &memory_; }
 
   results<T> gather(const record_book&, const shared_memory&, failure_runs failures, std::uint64_t seed) {
     memory_.seal();
@@ -55,7 +57,7 @@ class result_slots<void> {
  public:
   result_slots(std::size_t fixed, std::uint64_t n) : fixed_(fixed), size_(n) {}
   [[nodiscard]] std::size_t arenas_begin() const noexcept { return fixed_; }
-  void keep_from_children() const noexcept {}
+  [[nodiscard]] const shared_memory* memory() const noexcept { return nullptr; }
   results<void> gather(const record_book&, const shared_memory&, failure_runs failures, std::uint64_t seed) const {
     return {size_, failure_list(std::move(failures)), seed};
   }
@@ -71,12 +73,14 @@ template <class T>
 class result_slots<T> {
  public:
   result_slots(std::size_t fixed, std::uint64_t n)
-      : begin_(fixed), size_(n), end_(fixed + checked_bytes(n, sizeof(encoded_slot))) {}
+      : begin_(fixed),
+        size_(n),
+        end_(fixed + checked_bytes(n, sizeof(encoded_slot))) {}
   [[nodiscard]] std::size_t arenas_begin() const noexcept { return end_; }
   [[nodiscard]] encoded_slot* slots_in(const shared_memory& memory) const noexcept {
     return reinterpret_cast<encoded_slot*>(memory.bytes() + begin_);
   }
-  void keep_from_children() const noexcept {}
+  [[nodiscard]] const shared_memory* memory() const noexcept { return nullptr; }
 
   results<T> gather(const record_book& records, const shared_memory& memory, failure_runs failures,
                     std::uint64_t seed) {
@@ -142,7 +146,8 @@ template <class T>
 class slot_store<T> {
  public:
   slot_store(const result_slots<T>& slots, const shared_memory& memory, const record_book& records)
-      : first_(slots.slots_in(memory)), records_(records) {}
+      : first_(slots.slots_in(memory)),
+        records_(records) {}
 
   template <class Call>
   void put(unsigned w, std::uint64_t i, const Call& call) const {

@@ -35,7 +35,11 @@ class supervisor {
   using life = std::function<void(unsigned w, pid_t parent)>;
 
   supervisor(ledger& book, record_book& records, const options& chosen, lazy_meter& meter, life work)
-      : book_(book), records_(records), options_(chosen), meter_(meter), work_(std::move(work)),
+      : book_(book),
+        records_(records),
+        options_(chosen),
+        meter_(meter),
+        work_(std::move(work)),
         posts_(book.workers()) {}
 
   // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if not one worker
@@ -103,7 +107,7 @@ class supervisor {
     try {
       std::rethrow_exception(refused_);
     } catch (const std::exception& why) {
-      gave_up_ = std::string("not begun: no worker could be started any more: ") + why.what();
+      gave_up_ = std::string("no worker could be started any more: ") + why.what();
     }
     return false;
   }
@@ -158,7 +162,7 @@ class supervisor {
     }
     try {
       kill_descendants(process.pid());
-    } catch (const std::exception&) {
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill below does not depend on it
       // What /proc does not tell cannot be killed; the worker can.
     }
     process.kill();

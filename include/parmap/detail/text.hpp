@@ -14,7 +14,7 @@ inline std::string to_text(std::chrono::nanoseconds span) {
   const char* unit = s >= 1 ? "s" : s >= 1e-3 ? "ms" : "us";
   const double scaled = s >= 1 ? s : s >= 1e-3 ? s * 1e3 : s * 1e6;
   char text[48];
-  std::snprintf(text, sizeof text, "%.4g %s", scaled, unit);
+  static_cast<void>(std::snprintf(text, sizeof text, "%.4g %s", scaled, unit));
   return text;
 }
 

@@ -31,7 +31,8 @@ namespace parmap::detail {
 class thread_account {
  public:
   thread_account(const options& chosen, std::uint64_t tasks)
-      : options_(chosen), tasks_(tasks),
+      : options_(chosen),
+        tasks_(tasks),
         most_failures_(chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max())),
         meter_(chosen.report, tasks) {}
 
@@ -45,9 +46,10 @@ class thread_account {
     if (failed_.fetch_add(1, std::memory_order_relaxed) + 1 >= most_failures_)
       halted_.store(true, std::memory_order_relaxed);
   }
-  void add_never_begun(std::uint64_t b, std::uint64_t e) {
+  void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0) {
     const std::scoped_lock lock(mutex_);
-    add_stopped(failures_, b, e, options_.stop.stop_requested() ? stop_requested_text : max_failures_text);
+    add_stopped(failures_, b, e, options_.stop.stop_requested() ? stop_requested_text : max_failures_text,
+                attempts_of_first);
     never_begun_ += e - b;
   }
 
@@ -100,8 +102,14 @@ class thread_map final : public job {
 
   thread_map(const Work& work, const options& chosen, const value_sink& values, thread_account& account,
              std::uint64_t from, round_index tasks, unsigned workers)
-      : work_(work), options_(chosen), values_(values), account_(account), from_(from), range_(tasks),
-        workers_(workers), careful_(Work::takes_context || chosen.stop.stop_possible() || chosen.max_failures) {
+      : work_(work),
+        options_(chosen),
+        values_(values),
+        account_(account),
+        from_(from),
+        range_(tasks),
+        workers_(workers),
+        careful_(Work::takes_context || chosen.stop.stop_possible() || chosen.max_failures) {
     if (chosen.timeout) keeper_.emplace(*chosen.timeout, workers, chosen.stop);
   }
 
@@ -137,6 +145,7 @@ class thread_map final : public job {
 
   template <class AfterChunk>
   void take_part(unsigned worker, AfterChunk&& after_chunk) noexcept {
+    const task_scope inside;
     context self(*options_.seed, worker, options_.stop);
     pacer pace(workers_);
     for (ticks then = now_ticks();;) {
@@ -191,7 +200,7 @@ class thread_map final : public job {
       }
     }
     account_.add_completed(at - b - failed);
-    if (at < e) account_.add_never_begun(at, e);
+    if (at < e) account_.add_never_begun(at, e, attempt - 1);
   }
 
   void begin(context& self, std::uint64_t i, unsigned attempt) {

@@ -21,7 +21,9 @@ class timekeeper {
   using clock = std::chrono::steady_clock;
 
   timekeeper(std::chrono::nanoseconds limit, unsigned workers, const std::stop_token& all)
-      : limit_(limit), running_(workers), forward_(all, [this] { stop_everything(); }),
+      : limit_(limit),
+        running_(workers),
+        forward_(all, [this] { stop_everything(); }),
         thread_([this](const std::stop_token& ended) { watch(ended); }) {}
 
   // The worker begins a task; the token that will ask it to stop.

@@ -3,23 +3,25 @@
 #pragma once
 
 #include <parmap/context.hpp>
-#include <parmap/detail/after_fork.hpp>
 #include <parmap/detail/cores.hpp>
 #include <parmap/detail/exception_text.hpp>
+#include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
 #include <parmap/detail/pacer.hpp>
 #include <parmap/detail/process.hpp>
 #include <parmap/detail/records.hpp>
+#include <parmap/detail/shared_memory.hpp>
 
 #include <cxxabi.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <initializer_list>
 #include <string>
-#include <string_view>
 
 namespace parmap::detail {
 
@@ -39,19 +41,24 @@ struct worker_identity {
   ::_exit(status);
 }
 
-// Right after the fork, before any task.
-inline void become_worker(pid_t parent, worker_words& words) {
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) ::_exit(127);
-  static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+// Right after the fork, before any task. The memory shared with the supervisor is not for the children of tasks.
+inline void become_worker(pid_t parent, worker_words& words,
+                          std::initializer_list<const shared_memory*> ours) noexcept {
   worker_identity::pid = ::getpid();
   worker_identity::words = &words;
   inside_worker().store(true, std::memory_order_relaxed);
-  if (::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) != 0 ||
-      ::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) != 0)
-    ::_exit(127);
+  const auto require = [](bool done) {
+    if (!done) leave_process(farewell::unfit, errno);
+  };
+  require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+  if (::getppid() != parent) ::_exit(EXIT_FAILURE);         // it died before that
+  static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+  for (const shared_memory* each : ours) require(each == nullptr || each->keep_from_children());
+  require(::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
+  require(::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) == 0);
   // Under memory pressure the kernel shall take a worker, not the caller; where it may not be said, nothing is lost.
   if (const file_descriptor score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); score.get() >= 0)
-    static_cast<void>(::write(score.get(), "500", 3));
+    static_cast<void>(!::write(score.get(), "500", 3));
 }
 
 // Until the supervisor holds our pidfd.
@@ -69,10 +76,18 @@ class worker {
  public:
   worker(const Work& work, const Store& store, ledger& book, record_book& records, unsigned number, std::uint64_t from,
          std::uint64_t seed, unsigned retries)
-      : work_(work), store_(store), book_(book), records_(records), number_(number), from_(from), retries_(retries),
-        self_(seed, number), pace_(book.workers()) {}
+      : work_(work),
+        store_(store),
+        book_(book),
+        records_(records),
+        number_(number),
+        from_(from),
+        retries_(retries),
+        self_(seed, number),
+        pace_(book.workers()) {}
 
   [[noreturn]] void run() {
+    const task_scope inside;
     for (ticks then = now_ticks();;) {
       const span mine = book_.claim(number_, [this](round_index left) { return pace_.chunk(left); });
       if (mine.empty()) leave();

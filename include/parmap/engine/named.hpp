@@ -24,7 +24,7 @@ class named_engine {
 
   explicit named_engine(choice chosen) noexcept : chosen_(chosen) {}
 
-  [[nodiscard]] std::string_view name() const noexcept {
+  [[nodiscard]] std::string_view name() const {
     return std::visit([](const auto& it) { return it.name(); }, chosen_);
   }
 

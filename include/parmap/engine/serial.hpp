@@ -55,6 +55,7 @@ class serial_engine {
     const bool stoppable = chosen.stop.stop_possible();
     context self(*chosen.seed, 0, chosen.stop);
     detail::lazy_meter meter(chosen.report, n);
+    const detail::task_scope inside;
     detail::pacer pace(1);  // how often to look at the meter
     unsigned attempt = 1;
     detail::ticks then = detail::now_ticks();

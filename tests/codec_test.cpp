@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+// What may leave a worker process and how: each type comes back as it was, and damaged bytes never do harm.
+#include <parmap/parmap.hpp>
+
+#include "property.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <array>
+#include <chrono>
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace {
+
+struct pod {
+  int a;
+  double b;
+  bool operator==(const pod&) const = default;
+};
+
+// Neither trivially copyable nor default-constructible; has a codec of its own.
+class image {
+ public:
+  image(int width, std::vector<float> pixels) : width_(width), pixels_(std::move(pixels)) {
+    if (width <= 0 || pixels_.size() % static_cast<std::size_t>(width) != 0) throw std::invalid_argument("no image");
+  }
+  [[nodiscard]] int width() const { return width_; }
+  [[nodiscard]] const std::vector<float>& pixels() const { return pixels_; }
+  bool operator==(const image&) const = default;
+
+ private:
+  int width_;
+  std::vector<float> pixels_;
+};
+
+// A container of itself, as JSON libraries have them.
+struct tree {
+  using value_type = tree;
+  using allocator_type = std::allocator<tree>;
+  std::vector<tree> children{};
+  [[nodiscard]] auto begin() const { return children.begin(); }
+  [[nodiscard]] auto end() const { return children.end(); }
+  bool operator==(const tree&) const = default;
+};
+
+// Trivially copyable, but written as text: a user's codec wins inside containers.
+struct letter {
+  char c;
+  bool operator==(const letter&) const = default;
+};
+
+class unsayable {
+ public:
+  unsayable() = default;
+  std::string text{"x"};
+};
+
+}  // namespace
+
+template <>
+struct parmap::codec<image> {
+  static void encode(encoder& out, const image& it) {
+    out.put(it.width());
+    out.put(it.pixels());
+  }
+  static image decode(decoder& in) {
+    const auto width = in.get<int>();
+    return {width, in.get<std::vector<float>>()};
+  }
+};
+template <>
+struct parmap::codec<tree> {
+  static void encode(encoder& out, const tree& it) { out.put(it.children); }
+  static tree decode(decoder& in) { return {in.get<std::vector<tree>>()}; }
+};
+template <>
+struct parmap::codec<letter> {
+  static void encode(encoder& out, const letter& it) { out.put(std::string("letter ") + it.c); }
+  static letter decode(decoder& in) { return {in.get<std::string>().at(7)}; }
+};
+template <>
+struct parmap::codec<unsayable> {
+  static void encode(encoder&, const unsayable&) { throw std::runtime_error("no words"); }
+  static unsayable decode(decoder&) { return {}; }
+};
+
+namespace {
+
+using parmap::bad_encoding;
+using parmap::can_leave_worker;
+using parmap::decoder;
+using parmap::encoder;
+using parmap::detail::byte_reader;
+using parmap::detail::byte_writer;
+using parmap::detail::in_slot;
+using namespace std::string_literals;
+
+static_assert(in_slot<int> && in_slot<bool> && in_slot<pod> && in_slot<std::complex<double>> && in_slot<std::byte>);
+static_assert(in_slot<std::pair<int, double>> && in_slot<std::tuple<int, std::array<std::pair<int, int>, 2>>>);
+static_assert(in_slot<std::tuple<>> && in_slot<std::monostate> && in_slot<std::chrono::nanoseconds>);
+static_assert(in_slot<std::optional<int>> && in_slot<std::variant<int, double>>);
+static_assert(!in_slot<std::string> && !in_slot<std::pair<int, std::string>> && !in_slot<std::vector<int>>);
+static_assert(!in_slot<std::tuple<std::string>> && !in_slot<std::array<std::string, 2>>);
+static_assert(!in_slot<int*> && !in_slot<std::pair<int, int*>> && !in_slot<std::array<std::string_view, 1>>);
+
+static_assert(can_leave_worker<void> && can_leave_worker<int> && can_leave_worker<std::string>);
+static_assert(can_leave_worker<image> && can_leave_worker<std::vector<image>> && can_leave_worker<tree>);
+static_assert(can_leave_worker<std::map<std::string, std::vector<std::optional<image>>>>);
+// refers to memory of the worker
+static_assert(!can_leave_worker<int*> && !can_leave_worker<const char*> && !can_leave_worker<void (*)()>);
+static_assert(!can_leave_worker<std::string_view> && !can_leave_worker<std::span<int>>);
+static_assert(!can_leave_worker<std::span<int, 3>> && !can_leave_worker<std::reference_wrapper<int>>);
+static_assert(!can_leave_worker<std::vector<int*>> && !can_leave_worker<std::optional<std::string_view>>);
+static_assert(!can_leave_worker<std::variant<int, char*>> && !can_leave_worker<std::tuple<int, std::span<int>>>);
+static_assert(!can_leave_worker<std::pair<int, int*>> && !can_leave_worker<std::array<int*, 2>>);
+static_assert(!can_leave_worker<std::pair<const std::string_view, int>>);
+static_assert(!can_leave_worker<std::map<int, std::string_view>>);
+static_assert(!can_leave_worker<std::map<std::string_view, int>>);
+static_assert(!can_leave_worker<std::vector<std::vector<const char*>>>);
+// has no codec
+static_assert(!can_leave_worker<std::unique_ptr<int>> && !can_leave_worker<std::shared_ptr<int>>);
+static_assert(!can_leave_worker<std::vector<std::unique_ptr<int>>> && !can_leave_worker<std::function<int()>>);
+
+std::vector<std::byte> encoded(const auto& value) {
+  std::vector<std::byte> room(1 << 16);
+  byte_writer bytes(room.data(), room.data() + room.size());
+  encoder(bytes).put(value);
+  room.resize(bytes.written());
+  return room;
+}
+template <class T>
+T decoded(const std::byte* from, std::size_t size) {
+  byte_reader bytes(from, size);
+  decoder in(bytes);
+  T value = in.get<T>();
+  if (bytes.left() != 0) throw std::logic_error("bytes are left over");
+  return value;
+}
+
+template <class T>
+void expect_round_trip(const T& value) {
+  static_assert(can_leave_worker<T>);
+  const auto bytes = encoded(value);
+  EXPECT_TRUE(decoded<T>(bytes.data(), bytes.size()) == value);
+  // at any alignment
+  for (std::size_t shift = 1; shift < 16; ++shift) {
+    std::vector<std::byte> shifted(shift);
+    shifted.insert(shifted.end(), bytes.begin(), bytes.end());
+    EXPECT_TRUE(decoded<T>(shifted.data() + shift, bytes.size()) == value) << shift;
+  }
+  // Cut short anywhere: told, and not one byte beyond is read (each part has its own allocation for ASan to watch).
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const auto part = std::make_unique<std::byte[]>(size);
+    if (size > 0) std::memcpy(part.get(), bytes.data(), size);
+    EXPECT_THROW(static_cast<void>(decoded<T>(part.get(), size)), bad_encoding) << size << " of " << bytes.size();
+  }
+  // Anything else is decoded or refused.
+  check_property([] {
+    const auto noise = *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::weightedOneOf<std::uint8_t>(
+        {{3, rc::gen::inRange<std::uint8_t>(0, 4)}, {1, rc::gen::arbitrary<std::uint8_t>()}}));
+    byte_reader in(reinterpret_cast<const std::byte*>(noise.data()), noise.size());
+    try {
+      decoder from(in);
+      const T any = from.get<T>();
+      static_cast<void>(encoded(any));
+    } catch (const bad_encoding&) {
+    } catch (const std::invalid_argument&) {  // image
+    } catch (const std::out_of_range&) {      // letter
+    }
+  });
+}
+
+TEST(codec, strings) {
+  expect_round_trip(""s);
+  expect_round_trip("with a \0 inside"s);
+  expect_round_trip(u"wide"s);
+}
+
+TEST(codec, sequences) {
+  expect_round_trip(std::vector<double>{1, 2, 3});
+  expect_round_trip(std::vector<int>{});
+  expect_round_trip(std::vector<pod>{{1, 2}, {3, 4}});
+  expect_round_trip(std::vector<bool>{true, false, true});
+  expect_round_trip(std::vector<std::string>{"a", "", "ccc"});
+  expect_round_trip(std::vector<std::pair<int, double>>{{1, 2.}, {3, 4.}});
+  expect_round_trip(std::vector<std::vector<std::vector<int>>>{{{1}, {}}, {{2, 3}}});
+  expect_round_trip(std::deque<int>{1, 2, 3});
+  expect_round_trip(std::list<pod>{{1, 2}});
+  expect_round_trip(std::list<std::string>{"x", "y"});
+}
+
+TEST(codec, sets_and_maps) {
+  expect_round_trip(std::set<int>{3, 1, 2});
+  expect_round_trip(std::multiset<std::string>{"x", "x", "a"});
+  expect_round_trip(std::map<std::string, std::vector<int>>{{"a", {1, 2}}, {"b", {}}});
+  expect_round_trip(std::map<int, std::map<int, std::string>>{{1, {{2, "c"}}}});
+  expect_round_trip(std::multimap<int, int>{{1, 2}, {1, 1}, {0, 3}});
+  expect_round_trip(std::unordered_map<int, std::string>{{1, "q"}, {2, "r"}});
+  expect_round_trip(std::unordered_set<std::string>{"x", "y"});
+  expect_round_trip(std::unordered_multimap<int, int>{{1, 1}, {1, 2}});
+}
+
+TEST(codec, sums_and_products) {
+  expect_round_trip(std::optional<std::string>("z"));
+  expect_round_trip(std::optional<std::string>());
+  expect_round_trip(std::optional<std::optional<std::string>>(std::optional<std::string>()));
+  expect_round_trip(std::variant<int, std::string>("s"));
+  expect_round_trip(std::variant<int, std::string>(7));
+  expect_round_trip(std::variant<int, double>(2.0));
+  expect_round_trip(std::variant<std::monostate, std::vector<int>, std::string>());
+  expect_round_trip(std::pair<int, std::string>{1, "t"});
+  expect_round_trip(std::tuple<int, std::string, double>{1, "t", 2.});
+  expect_round_trip(std::tuple<std::string>{"alone"});
+  expect_round_trip(std::array<std::string, 2>{"a", "b"});
+  expect_round_trip(std::vector<std::optional<std::string>>{"a", std::nullopt});
+  expect_round_trip(std::vector<std::array<std::pair<int, int>, 2>>{{{{1, 2}, {3, 4}}}});
+}
+
+TEST(codec, plain_types) {
+  expect_round_trip(true);
+  expect_round_trip(-1.5);
+  expect_round_trip(pod{1, 2});
+  expect_round_trip(std::complex<double>(1, 2));
+  expect_round_trip(std::pair<int, int>(1, 2));
+  expect_round_trip(std::monostate{});
+}
+
+TEST(codec, of_the_user) {
+  expect_round_trip(image(2, {1, 2, 3, 4}));
+  expect_round_trip(std::vector<image>{image(1, {}), image(1, {5})});
+  expect_round_trip(tree{{tree{}, tree{{tree{}}}}});
+  expect_round_trip(letter{'q'});
+  expect_round_trip(std::vector<letter>{{'a'}, {'b'}});
+}
+
+template <class T>
+void expect_broken_count_refused() {
+  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+  for (const std::uint64_t count : {most, most / 2, most / 8 + 2, std::uint64_t{1} << 40, std::uint64_t{65}}) {
+    std::vector<std::byte> bytes(8 + 64, std::byte{0});
+    std::memcpy(bytes.data(), &count, sizeof count);
+    // bad_alloc or length_error would mean that the count was believed
+    EXPECT_THROW(static_cast<void>(decoded<T>(bytes.data(), bytes.size())), bad_encoding) << count;
+  }
+}
+
+TEST(codec, a_broken_count_allocates_nothing) {
+  expect_broken_count_refused<std::string>();
+  expect_broken_count_refused<std::vector<int>>();
+  expect_broken_count_refused<std::vector<bool>>();
+  expect_broken_count_refused<std::vector<std::string>>();
+  expect_broken_count_refused<std::deque<double>>();
+  expect_broken_count_refused<std::map<int, std::string>>();
+  expect_broken_count_refused<std::unordered_set<std::string>>();
+}
+
+TEST(codec, an_unknown_alternative_is_refused) {
+  for (const std::uint64_t index : {std::uint64_t{2}, std::numeric_limits<std::uint64_t>::max()}) {
+    std::vector<std::byte> bytes(32, std::byte{0});
+    std::memcpy(bytes.data(), &index, sizeof index);
+    EXPECT_THROW(static_cast<void>(decoded<std::variant<int, std::string>>(bytes.data(), bytes.size())), bad_encoding);
+  }
+}
+
+TEST(codec, a_bool_is_zero_or_one) {
+  const std::byte two{2};
+  EXPECT_THROW(static_cast<void>(decoded<bool>(&two, 1)), bad_encoding);
+}
+
+TEST(codec, a_full_arena_is_told) {
+  const std::string text(100, 'x');
+  const std::size_t needed = encoded(text).size();
+  for (std::size_t room = 0; room <= needed; ++room) {
+    const auto arena = std::make_unique<std::byte[]>(room);
+    byte_writer bytes(arena.get(), arena.get() + room);
+    encoder out(bytes);
+    if (room < needed) {
+      EXPECT_THROW(out.put(text), parmap::detail::arena_full) << room;
+    } else {
+      EXPECT_NO_THROW(out.put(text));
+      EXPECT_EQ(bytes.written(), needed);
+    }
+  }
+  static_assert(std::derived_from<parmap::detail::arena_full, std::bad_alloc>);
+}
+
+TEST(codec, brings_results_out_of_workers) {
+  const std::vector<int> widths{1, 2, 3};
+  const auto make = [](int w) { return image(w, std::vector<float>(static_cast<std::size_t>(2 * w), 0.5F)); };
+  const auto images = parmap::map(make, widths);
+  ASSERT_TRUE(images.ok()) << images.failures()[0];
+  for (const int w : widths) EXPECT_EQ(images[static_cast<std::size_t>(w - 1)], make(w));
+}
+
+TEST(codec, what_cannot_be_said_is_unencodable) {
+  const std::vector<int> xs{1, 2};
+  const auto all = parmap::map([](int) { return unsayable(); }, xs);
+  ASSERT_EQ(all.failures().size(), 2U);
+  EXPECT_EQ(all.failures()[0].kind, parmap::failure_kind::unencodable);
+  EXPECT_EQ(all.failures()[0].message, "encoding its result: std::runtime_error: no words");
+}
+
+}  // namespace

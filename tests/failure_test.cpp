@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// Failures: their text, their exceptions, and the list that holds a run of them as one.
+#include <parmap/failure.hpp>
+
+#include "property.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <iterator>
+#include <limits>
+#include <ranges>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using parmap::failure;
+using parmap::failure_kind;
+using parmap::failure_list;
+using runs = std::vector<std::pair<failure, std::uint64_t>>;
+
+static_assert(std::ranges::random_access_range<const failure_list>);
+static_assert(std::ranges::sized_range<const failure_list>);
+static_assert(std::ranges::common_range<const failure_list>);
+static_assert(std::random_access_iterator<failure_list::iterator>);
+static_assert(std::sized_sentinel_for<failure_list::iterator, failure_list::iterator>);
+static_assert(std::same_as<std::ranges::range_value_t<failure_list>, failure>);
+static_assert(std::regular<failure_list::iterator>);
+
+failure about(std::uint64_t index, std::string message = {}) {
+  return {index, failure_kind::threw, std::move(message), 1, nullptr};
+}
+
+std::vector<std::uint64_t> indices(const failure_list& all) {
+  std::vector<std::uint64_t> found;
+  for (const failure& each : all) found.push_back(each.index);
+  return found;
+}
+
+TEST(failure_kind, names) {
+  using enum failure_kind;
+  EXPECT_EQ(to_string(threw), "threw");
+  EXPECT_EQ(to_string(crashed), "crashed");
+  EXPECT_EQ(to_string(exited), "exited");
+  EXPECT_EQ(to_string(timed_out), "timed_out");
+  EXPECT_EQ(to_string(out_of_memory), "out_of_memory");
+  EXPECT_EQ(to_string(unencodable), "unencodable");
+  EXPECT_EQ(to_string(stopped), "stopped");
+  EXPECT_EQ(to_string(static_cast<failure_kind>(99)), "unknown");
+  static_assert(failure::crashed == failure_kind::crashed);
+}
+
+TEST(failure, says_what_happened_on_one_line) {
+  EXPECT_EQ(to_string(failure{7, failure::crashed, "SIGSEGV", 1, nullptr}), "task 7 crashed: SIGSEGV");
+  EXPECT_EQ(to_string(failure{0, failure::timed_out, "killed", 3, nullptr}), "task 0 timed out: killed (3 attempts)");
+  EXPECT_EQ(to_string(failure{2, failure::out_of_memory, "", 1, nullptr}), "task 2 out of memory");
+  EXPECT_EQ(to_string(failure{5, failure::stopped, "not begun", 0, nullptr}), "task 5 stopped: not begun");
+  EXPECT_EQ(to_string(failure{std::numeric_limits<std::uint64_t>::max(), failure::exited, "", 1, nullptr}),
+            "task 18446744073709551615 exited");
+  std::ostringstream out;
+  out << about(3, "why") << '\n';
+  EXPECT_EQ(out.str(), "task 3 threw: why\n");
+}
+
+TEST(failure, rethrows_the_original) {
+  const failure why{4, failure::threw, "std::out_of_range: far", 1, std::make_exception_ptr(std::out_of_range("far"))};
+  try {
+    why.rethrow();
+    FAIL();
+  } catch (const std::out_of_range& error) {
+    EXPECT_STREQ(error.what(), "far");
+  }
+  const failure odd{4, failure::threw, "int: 42", 1, std::make_exception_ptr(42)};
+  EXPECT_THROW(odd.rethrow(), int);
+}
+
+TEST(failure, rethrows_task_failed_where_there_is_no_original) {
+  const failure why{4, failure::crashed, "SIGSEGV", 2, nullptr};
+  try {
+    why.rethrow();
+    FAIL();
+  } catch (const parmap::task_failed& error) {
+    EXPECT_STREQ(error.what(), "task 4 crashed: SIGSEGV (2 attempts)");
+    EXPECT_EQ(error.why().index, 4U);
+    EXPECT_EQ(error.why().kind, failure::crashed);
+    EXPECT_EQ(error.why().attempts, 2U);
+  }
+}
+
+TEST(map_failed, names_the_first_five) {
+  runs all;
+  for (const std::uint64_t i : {9U, 3U, 5U}) all.emplace_back(about(i, "m" + std::to_string(i)), 1);
+  const parmap::map_failed few(failure_list(all), 10);
+  EXPECT_STREQ(few.what(), "3 of 10 tasks failed\n  task 3 threw: m3\n  task 5 threw: m5\n  task 9 threw: m9");
+  EXPECT_EQ(indices(few.failures()), (std::vector<std::uint64_t>{3, 5, 9}));
+  const parmap::map_failed many(failure_list({{about(1), 6}}), 7);
+  EXPECT_STREQ(many.what(), "6 of 7 tasks failed\n  task 1 threw\n  task 2 threw\n  task 3 threw\n  task 4 threw\n"
+                            "  task 5 threw\n  ...");
+}
+
+TEST(failure_list, empty) {
+  const failure_list none;
+  EXPECT_TRUE(none.empty());
+  EXPECT_EQ(none.size(), 0U);
+  EXPECT_EQ(none.begin(), none.end());
+  EXPECT_FALSE(none.contains(0));
+  EXPECT_EQ(none.count_below(5), 0U);
+  EXPECT_THROW(static_cast<void>(none.at(0)), std::out_of_range);
+  EXPECT_TRUE(failure_list(runs{{about(3), 0}}).empty());
+}
+
+TEST(failure_list, is_sorted_and_unrolls_runs) {
+  const failure_list all({{about(20, "c"), 2}, {about(3, "a"), 1}, {about(10, "b"), 3}});
+  EXPECT_EQ(indices(all), (std::vector<std::uint64_t>{3, 10, 11, 12, 20, 21}));
+  EXPECT_EQ(all[3].message, "b");
+  EXPECT_EQ(all.front().index, 3U);
+  EXPECT_EQ(all.back().index, 21U);
+  EXPECT_EQ(all.at(5).message, "c");
+  EXPECT_THROW(static_cast<void>(all.at(6)), std::out_of_range);
+}
+
+TEST(failure_list, iterators) {
+  const failure_list all({{about(10, "b"), 3}});
+  auto it = all.begin();
+  EXPECT_EQ((it++)->index, 10U);
+  EXPECT_EQ(it->index, 11U);
+  EXPECT_EQ((++it)->index, 12U);
+  EXPECT_EQ((it--)->index, 12U);
+  EXPECT_EQ((--it)->index, 10U);
+  EXPECT_EQ(it[2].index, 12U);
+  EXPECT_EQ((it + 1)->index, 11U);
+  EXPECT_EQ((1 + it)->index, 11U);
+  EXPECT_EQ((all.end() - 1)->index, 12U);
+  EXPECT_EQ(all.end() - all.begin(), 3);
+  EXPECT_EQ(all.begin() - all.end(), -3);
+  EXPECT_LT(all.begin(), all.end());
+  EXPECT_EQ(std::ranges::lower_bound(all, std::uint64_t{11}, {}, &failure::index) - all.begin(), 1);
+}
+
+TEST(failure_list, a_moved_from_list_is_empty) {
+  failure_list from({{about(10), 3}});
+  const failure_list to = std::move(from);
+  EXPECT_EQ(to.size(), 3U);
+  EXPECT_TRUE(from.empty());  // NOLINT(bugprone-use-after-move)
+  EXPECT_EQ(from.size(), 0U);
+  EXPECT_EQ(from.begin(), from.end());
+}
+
+TEST(failure_list, a_long_run_costs_one_entry) {
+  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+  const failure_list all({{about(1), most - 1}});
+  EXPECT_EQ(all.size(), most - 1);
+  EXPECT_EQ(all[most - 2].index, most - 1);
+  EXPECT_TRUE(all.contains(most - 1));
+  EXPECT_FALSE(all.contains(most));
+  EXPECT_FALSE(all.contains(0));
+  EXPECT_EQ(all.count_below(most), most - 1);
+}
+
+// Which of n tasks failed, as runs in random order, and as plain text.
+struct random_failures {
+  std::uint64_t n{};
+  runs all;
+  std::vector<bool> failed;
+};
+
+random_failures draw() {
+  random_failures drawn;
+  const auto lengths = *rc::gen::container<std::vector<std::uint64_t>>(rc::gen::inRange<std::uint64_t>(0, 9));
+  bool good = *rc::gen::arbitrary<bool>();
+  for (const std::uint64_t length : lengths) {
+    if (!good) drawn.all.emplace_back(about(drawn.n, "run at " + std::to_string(drawn.n)), length);
+    drawn.failed.insert(drawn.failed.end(), length, !good);
+    drawn.n += length;
+    good = length % 4 == 0 ? good : !good;  // neighbouring runs too
+  }
+  for (std::size_t k = drawn.all.size(); k > 1; --k)
+    std::swap(drawn.all[k - 1], drawn.all[*rc::gen::inRange<std::size_t>(0, k)]);
+  return drawn;
+}
+
+TEST(failure_list, equals_a_plain_vector) {
+  check_property([] {
+    const random_failures drawn = draw();
+    std::vector<std::uint64_t> plain;
+    for (std::uint64_t i = 0; i < drawn.n; ++i)
+      if (drawn.failed[i]) plain.push_back(i);
+
+    const failure_list all(drawn.all);
+    RC_ASSERT(all.size() == plain.size());
+    RC_ASSERT(all.empty() == plain.empty());
+    RC_ASSERT(indices(all) == plain);
+    for (std::size_t k = 0; k < plain.size(); ++k) {
+      RC_ASSERT(all[k].index == plain[k]);
+      RC_ASSERT(all.begin()[static_cast<std::ptrdiff_t>(k)].index == plain[k]);
+    }
+    for (std::uint64_t i = 0; i <= drawn.n; ++i) {
+      RC_ASSERT(all.contains(i) == (i < drawn.n && drawn.failed[i]));
+      RC_ASSERT(all.count_below(i) == static_cast<std::uint64_t>(std::ranges::lower_bound(plain, i) - plain.begin()));
+    }
+  });
+}
+
+TEST(failure_list, gaps_are_the_rest) {
+  check_property([] {
+    const random_failures drawn = draw();
+    std::vector<bool> in_gap(drawn.n);
+    std::uint64_t reached = 0;
+    failure_list(drawn.all).for_each_gap(drawn.n, [&](std::uint64_t b, std::uint64_t e) {
+      RC_ASSERT(b < e);
+      RC_ASSERT(e <= drawn.n);
+      RC_ASSERT(reached <= b);
+      reached = e;
+      for (std::uint64_t i = b; i < e; ++i) in_gap[i] = true;
+    });
+    for (std::uint64_t i = 0; i < drawn.n; ++i) RC_ASSERT(in_gap[i] != drawn.failed[i]);
+  });
+}
+
+}  // namespace

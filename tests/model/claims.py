@@ -1,0 +1,399 @@
+"""Exhaustive model of the protocol in include/parmap/detail/README.md: every order of steps, every place to die, for small sizes.
+
+    python3 claims.py            the sizes below, about a minute; exit 1 with the first bad state and the steps that lead to it
+    python3 claims.py --deep     larger sizes, some minutes and some GB
+    python3 claims.py --mutants  breaks the protocol in ways each of which must be caught; exit 1 if one is not
+
+Modelled, one store to shared memory or one lock operation a step:
+- a worker: L (with EOWNERDEAD, and a death in the middle of the repair), the claim, each task (it may throw, if the size says so),
+  retries in place, a published failure, the end of a claim, leaving when nothing is left and on `halt`;
+- deaths: any worker before any step, up to a number of deaths; its words stay as they are;
+- the supervisor: recovery under L store by store, then a fork, which may be refused (a number of times); once nobody is left and
+  work remains it tries again; `halt` set at any moment, by whomever.
+Checked in every state: the page's invariants; a body runs only as `cur` says, as the next attempt of a task that may have one; nobody
+is blamed for a task it did not die in; a left_over finds a free slot. At the end each task is done, published as failed, blamed, or
+(after `halt` only) still unclaimed, just one of these, and the counts add up to n. A state without a step is the end, or bad; nor may
+steps go round in a circle (looked for where the size says so: it doubles the time).
+Not modelled: memory order (a store is seen by all at once), timeouts, `go` and the other steps of a birth, the bytes behind `top` and
+in slots, `failures` and `max_failures` (as `halt`, at any moment), rounds, the run of deaths without a task begun, a death of the
+supervisor (it kills all). A death between `cur` and the body counts as a death in the body: no word tells them apart.
+"""
+import sys
+import time
+from functools import reduce
+from operator import or_
+from types import SimpleNamespace
+from typing import NamedTuple
+
+
+class Size(NamedTuple):
+    tasks: int
+    workers: int
+    deaths: int
+    retries: int = 0
+    throwing: tuple = ()  # the tasks whose body may throw, at each attempt
+    halt: bool = False  # it may be set, once
+    refusals: int = 0  # forks that may be refused
+    circles: bool = False  # look for them too
+    chunk: int = 2  # upper bound
+
+    def __str__(self):
+        return ", ".join(f"{name} {value}" for name, value in self._asdict().items() if value and name not in ("chunk", "circles"))
+
+
+SIZES = (
+    Size(2, 3, 2), Size(3, 3, 2), Size(4, 3, 1), Size(5, 2, 3), Size(4, 2, 3, refusals=2), Size(4, 2, 3, retries=2),
+    Size(4, 2, 2, halt=True, circles=True),
+    Size(4, 2, 2, retries=1, throwing=(1, 2)),
+    Size(3, 2, 2, retries=1, throwing=(1,), halt=True, refusals=1, circles=True),
+    Size(4, 1, 4, retries=1, throwing=(1, 2), halt=True, refusals=2, circles=True),
+)
+DEEP = (
+    Size(6, 2, 4), Size(4, 3, 3),
+    Size(5, 2, 4, retries=1, throwing=(2,)),
+    Size(4, 3, 2, retries=1, throwing=(1,)),
+    Size(4, 2, 3, retries=1, throwing=(1, 2), halt=True, refusals=1),
+)
+MUTANTS = {  # what is broken, by the size that must show it
+    Size(3, 2, 0, halt=True): ["halt looked at after cur"],
+    Size(3, 2, 1): [
+        "shrink before claim", "claim before cur", "claim before base", "claim cleared before finished", "no repair",
+        "cur before the slot", "cur not written before a body", "recovery adds to finished, not to base",
+        "recovery blames who was not running", "recovery blames nobody"],
+    Size(3, 2, 1, throwing=(1,)): ["recovery ignores head"],
+    Size(3, 2, 2, retries=1): ["recovery forgets attempts"],
+    Size(3, 2, 2, refusals=1): ["a refused fork is never tried again"],
+    Size(4, 2, 2): ["repair forgets left_over", "repair of the last owner only", "recovery without L"],
+    Size(5, 2, 3): ["the range before left_overs", "a left_over only in the slot of one's own"],
+}
+CLAIM_ORDERS = {
+    "the page": ("base", "cur", "claim", "shrink", "unlock"),  # as against these mutants
+    "shrink before claim": ("base", "cur", "shrink", "claim", "unlock"),
+    "claim before cur": ("base", "claim", "cur", "shrink", "unlock"),
+    "claim before base": ("cur", "claim", "base", "shrink", "unlock"),
+}
+CLOSE_ORDERS = {"the page": ("finished", "claim", "cur"), "claim cleared before finished": ("claim", "finished", "cur")}
+
+# Values of words. A pair (b, e) is one byte, b << 4 | e; cur is task << 4 | attempts << 1 | running.
+NO_PAIR, NONE = 0, 255
+FREE, SUPERVISOR, OWNER_DEAD = 0, 127, 128  # L; held by worker w: w + 1; OWNER_DEAD | w + 1 keeps the owner for one mutant
+HALT_NEVER, HALT_POSSIBLE, HALT = range(3)
+INDICES = [(1 << (pair & 15)) - (1 << (pair >> 4)) if pair >> 4 < pair & 15 else 0 for pair in range(256)]  # as a set of bits
+# Where somebody stands: the step done next.
+WORKER_STEPS = ["lock", "repair", *(f"claim {k}" for k in range(1, 6)), "task", "body", "advance", "close 1", "close 2", "close 3",
+                "leave", "dead", "gone"]
+LOCK, REPAIR, CLAIM, _, _, _, UNLOCK, TASK, BODY, ADVANCE, CLOSE, _, CLOSE_3, LEAVE, DEAD, GONE = range(len(WORKER_STEPS))
+SUPERVISOR_STEPS = ["watch", "repair", "finished", "left_attempts", "left_over", "claim = none", "cur = none", "unlock", "fork"]
+WATCH, S_REPAIR, FINISHED, LEFT_ATTEMPTS, LEFT_OVER, CLEAR_CLAIM, CLEAR_CUR, S_UNLOCK, FORK = range(len(SUPERVISOR_STEPS))
+
+
+# How a trace shows the words of a state, in their order. The checker alone knows done, failed, blamed, written (the slot, by the attempt
+# under way), died_in and attempts (announced, of a task not over yet); mine and source are what w itself remembers.
+SHOW_PAIR = lambda pair: f"({pair >> 4}, {pair & 15})" if pair else "none"
+SHOW_CUR = lambda cur: "none" if cur == NONE else f"({cur >> 4}, {cur >> 1 & 7}, {'running' if cur & 1 else 'not running'})"
+SHOW_LOCK = lambda lock: {FREE: "free", SUPERVISOR: "supervisor"}.get(lock, "owner dead" if lock >= OWNER_DEAD else f"worker {lock - 1}")
+SHOW_TASKS = lambda tasks: str([i for i in range(8) if tasks >> i & 1])
+WORDS = {"range": SHOW_PAIR, "lock": SHOW_LOCK, "halt": "001".__getitem__, "supervisor": SUPERVISOR_STEPS.__getitem__, "recovered": str,
+         "deaths": str, "refusals": str, "done": SHOW_TASKS, "failed": SHOW_TASKS, "blamed": SHOW_TASKS, "written": SHOW_TASKS}
+WORDS_OF_WORKER = {"left_over": SHOW_PAIR, "left_attempts": str, "claim": SHOW_PAIR, "cur": SHOW_CUR, "finished": str, "base": str,
+                   "head": str, "at": WORKER_STEPS.__getitem__, "mine": SHOW_PAIR, "source": str, "died_in": str}
+
+
+class Bad(Exception):
+    """What must not be."""
+
+
+def protocol(size, mutant=None):
+    """The protocol for one size: start, successors(state), check(state), final(state), and show: name and format of a state's bytes."""
+    n, workers = size.tasks, range(size.workers)
+    show = [*WORDS.items(), *((f"{word}[{w}]", form) for word, form in WORDS_OF_WORKER.items() for w in workers),
+            *((f"attempts[{i}]", str) for i in range(n))]
+    (RANGE, LOCKED, HALTED, STEP, RECOVERED, DEATHS, REFUSALS, DONE, FAILED, BLAMED, WRITTEN, LEFT, LEFT_A, CLAIMED, CUR, FIN, BASE, HEAD,
+     AT, MINE, SOURCE, DIED_IN, ATTEMPTS) = [k for k, (name, _) in enumerate(show) if name[-3:] == "[0]" or "[" not in name]
+    lefts = range(LEFT, LEFT + size.workers)
+    claim_order, close_order = (orders.get(mutant, orders["the page"]) for orders in (CLAIM_ORDERS, CLOSE_ORDERS))
+
+    def but(state, *changes):
+        """A copy of state with other values; changes are word, value, word, value and so on."""
+        changed = bytearray(state)
+        for k in range(0, len(changes), 2):
+            changed[changes[k]] = changes[k + 1]
+        return changed
+
+    start = but(bytes(len(show)), RANGE, n, DEATHS, size.deaths, REFUSALS, size.refusals,
+                HALTED, HALT_POSSIBLE if size.halt else HALT_NEVER, *(value for w in workers for value in (CUR + w, NONE, HEAD + w, NONE)))
+
+    def work_left(s):
+        return s[HALTED] != HALT and (INDICES[s[RANGE]] or any(s[left] for left in lefts))
+
+    def repair(s, who):
+        """EOWNERDEAD met by who: the next store due, as (word, value), or None once claims and sources share nothing."""
+        lo, hi = s[RANGE] >> 4, s[RANGE] & 15
+        for w in workers:
+            claim = s[CLAIMED + w]
+            if not claim or mutant == "no repair" or (mutant == "repair of the last owner only" and s[SOURCE + who] != w + 1):
+                continue
+            b, e = claim >> 4, claim & 15
+            if lo == b and e <= hi:
+                return RANGE, e << 4 | hi
+            if hi == e and b >= lo:
+                return RANGE, lo << 4 | b
+            for left in lefts:
+                if s[left] == claim and mutant != "repair forgets left_over":
+                    return left, NO_PAIR
+        return None
+
+    def take(s, w):
+        """What w claims, as (pair, the word it comes from), or None."""
+        lo, hi = s[RANGE] >> 4, s[RANGE] & 15
+        chunk = min(size.chunk, max(1, (hi - lo) // 2))
+        end = (lo << 4 | lo + chunk if w % 2 == 0 else hi - chunk << 4 | hi, RANGE) if lo < hi else None
+        left_over = next(((s[left], left) for left in lefts if s[left]), None)
+        return end or left_over if mutant == "the range before left_overs" else left_over or end
+
+    def announce(s, w, task, attempt):
+        """cur says that w runs task; the body may begin from now on."""
+        if s[ATTEMPTS + task] + 1 != attempt or attempt > size.retries + 1:
+            raise Bad(f"attempt {attempt} of task {task} after {s[ATTEMPTS + task]}")
+        return but(s, CUR + w, s[CUR + w] if mutant == "cur not written before a body" else task << 4 | attempt << 1 | 1, AT + w, BODY,
+                   ATTEMPTS + task, attempt, WRITTEN, s[WRITTEN] & ~(1 << task))
+
+    def over(s, task, how):
+        """Notes, for the checker, that task is DONE, FAILED or BLAMED."""
+        return but(s, how, s[how] | 1 << task, ATTEMPTS + task, 0, WRITTEN, s[WRITTEN] & ~(1 << task))
+
+    def advance(s, w, task):
+        if not (s[DONE] | s[FAILED]) >> task & 1:
+            if not s[WRITTEN] >> task & 1:
+                raise Bad(f"cur of worker {w} calls task {task} finished, its slot is not written")
+            s = over(s, task, DONE)
+        return but(s, CUR + w, task + 1 << 4, AT + w, TASK)
+
+    def die(s, w, task=None):
+        lock = s[LOCKED] if s[LOCKED] != w + 1 else OWNER_DEAD | (w + 1 if mutant == "repair of the last owner only" else 0)
+        return but(s, AT + w, DEAD, MINE + w, NO_PAIR, SOURCE + w, 0, LOCKED, lock, DIED_IN + w, 0 if task is None else task + 1)
+
+    def claim_step(s, w, at):
+        if at == CLAIM:
+            if s[HALTED] == HALT or not (taken := take(s, w)):
+                return but(s, AT + w, LEAVE)
+            s = but(s, MINE + w, taken[0], SOURCE + w, taken[1])
+        mine, source, lo, hi = s[MINE + w], s[SOURCE + w], s[RANGE] >> 4, s[RANGE] & 15
+        rest = NO_PAIR if source != RANGE else (mine & 15) << 4 | hi if lo == mine >> 4 else lo << 4 | mine >> 4
+        return but(s, AT + w, at + 1, *{
+            "base": (BASE + w, s[FIN + w]), "claim": (CLAIMED + w, mine),
+            "cur": (CUR + w, mine & 0xf0 | (s[source - LEFT + LEFT_A] << 1 if source != RANGE else 0)),
+            "shrink": (source, rest), "unlock": (LOCKED, FREE, SOURCE + w, 0)}[claim_order[at - CLAIM]])
+
+    def close_step(s, w, at):
+        b, e = s[MINE + w] >> 4, s[MINE + w] & 15
+        return but(s, AT + w, at + 1 if at < CLOSE_3 else LOCK, *{
+            "finished": (FIN + w, s[BASE + w] + e - b), "claim": (CLAIMED + w, NO_PAIR),
+            "cur": (CUR + w, NONE, MINE + w, NO_PAIR)}[close_order[at - CLOSE]])
+
+    def body(s, w, task, attempts):
+        """How the body of task can end."""
+        if not s[CUR + w] & 1 or attempts != s[ATTEMPTS + task]:
+            raise Bad(f"a body runs in worker {w}, cur says otherwise")
+        yield but(s, WRITTEN, s[WRITTEN] | 1 << task, AT + w, ADVANCE) if mutant != "cur before the slot" else advance(s, w, task)
+        if task in size.throwing and attempts > size.retries:
+            yield but(over(s, task, FAILED), HEAD + w, task, AT + w, ADVANCE)
+        elif task in size.throwing:
+            yield announce(s, w, task, attempts + 1)
+            if s[HALTED] == HALT:  # the page lets a worker look at halt between attempts or not
+                yield die(s, w)
+
+    def worker(s, w):
+        """What the next step of w, or its death, can make of s."""
+        at, task, attempts = s[AT + w], s[CUR + w] >> 4, s[CUR + w] >> 1 & 7
+        if s[DEATHS]:
+            yield but(die(s, w, task if at in (BODY, ADVANCE) else None), DEATHS, s[DEATHS] - 1)
+        if at == LOCK:
+            if s[LOCKED] == FREE or s[LOCKED] >= OWNER_DEAD:
+                yield but(s, LOCKED, w + 1, AT + w, REPAIR if s[LOCKED] else CLAIM, SOURCE + w, s[LOCKED] & ~OWNER_DEAD)
+        elif at == REPAIR:
+            yield but(s, *(repair(s, w) or (AT + w, CLAIM)))
+        elif at <= UNLOCK:
+            yield claim_step(s, w, at)
+        elif at == TASK and task < s[MINE + w] & 15:
+            begun = announce(s, w, task, attempts + 1)
+            yield begun if s[HALTED] != HALT else die(begun if mutant == "halt looked at after cur" else s, w)
+        elif at == BODY:
+            yield from body(s, w, task, attempts)
+        elif at == ADVANCE:
+            yield advance(s, w, task)
+        elif at == LEAVE:
+            yield die(but(s, LOCKED, FREE), w)
+        else:
+            yield close_step(s, w, max(at, CLOSE))
+
+    def verdict(s, w):
+        """The page's table: (how many are finished, who is blamed or None, what is handed back, its attempts)."""
+        b, e, q, attempts, running = s[CLAIMED + w] >> 4, s[CLAIMED + w] & 15, s[CUR + w] >> 4, s[CUR + w] >> 1 & 7, s[CUR + w] & 1
+        if running and s[HEAD + w] == q and mutant != "recovery ignores head":
+            return q + 1 - b, None, (q + 1, e), 0
+        if not running and mutant == "recovery blames who was not running" and q < e:
+            return q - b, q, (q + 1, e), 0
+        if not running or attempts <= size.retries:
+            return q - b, None, (q, e), 0 if mutant == "recovery forgets attempts" else attempts
+        return q - b, None if mutant == "recovery blames nobody" else q, (q + 1, e), 0
+
+    def recover(s, w, at):
+        """The next step of the recovery of w, which has a claim."""
+        finished, blamed, (b, e), attempts = verdict(s, w)
+        free = next((j for j in workers if not s[LEFT + j]), None) if mutant != "a left_over only in the slot of one's own" else w
+        if at == FINISHED:
+            before = s[FIN + w if mutant == "recovery adds to finished, not to base" else BASE + w]
+            return but(s, FIN + w, before + finished, STEP, LEFT_ATTEMPTS if b < e else CLEAR_CLAIM)
+        if at != CLEAR_CLAIM:
+            if free is None:
+                raise Bad(f"no free left_over for ({b}, {e}) of worker {w}")
+            return but(s, STEP, at + 1, *((LEFT_A + free, attempts) if at == LEFT_ATTEMPTS else (LEFT + free, b << 4 | e)))
+        if blamed is not None and s[DIED_IN + w] != blamed + 1:
+            raise Bad(f"task {blamed} is blamed, worker {w} did not die in it")
+        return but(s if blamed is None else over(s, blamed, BLAMED), CLAIMED + w, NO_PAIR, STEP, CLEAR_CUR)
+
+    def supervisor(s):
+        """What the next step of the supervisor can make of s."""
+        at, w = s[STEP], s[RECOVERED]
+        due = repair(s, w) if at == S_REPAIR else None
+        if at == WATCH:
+            if s[LOCKED] == FREE or s[LOCKED] >= OWNER_DEAD or mutant == "recovery without L":
+                for w in workers:
+                    if s[AT + w] == DEAD:
+                        yield but(s, RECOVERED, w, STEP, S_REPAIR if s[LOCKED] >= OWNER_DEAD else FINISHED, SOURCE + w,
+                                  s[LOCKED] & ~OWNER_DEAD, LOCKED, s[LOCKED] if mutant == "recovery without L" else SUPERVISOR)
+            if mutant != "a refused fork is never tried again" and all(s[AT + w] == GONE for w in workers) and work_left(s):
+                yield from (but(s, RECOVERED, w, STEP, FORK) for w in workers)
+        elif due:
+            yield but(s, *due)
+        elif at <= CLEAR_CLAIM and s[CLAIMED + w]:
+            yield recover(s, w, max(at, FINISHED))
+        elif at <= CLEAR_CUR:
+            yield but(s, CUR + w, NONE, STEP, S_UNLOCK)
+        elif at == S_UNLOCK:
+            yield but(s, LOCKED, FREE if s[LOCKED] == SUPERVISOR else s[LOCKED], STEP, FORK)
+        else:
+            forked = but(s, STEP, WATCH, RECOVERED, 0, DIED_IN + w, 0, SOURCE + w, 0, AT + w, LOCK if work_left(s) else GONE)
+            yield forked
+            if s[REFUSALS] and work_left(s):
+                yield but(forked, AT + w, GONE, REFUSALS, s[REFUSALS] - 1)
+
+    def successors(s):
+        reached = [*supervisor(s), *(t for w in workers if s[AT + w] < DEAD for t in worker(s, w))]
+        if s[HALTED] == HALT_POSSIBLE:
+            reached.append(but(s, HALTED, HALT))
+        return [bytes(t) for t in reached]
+
+    def joined(places):
+        """The union of sets of indices, which must not meet."""
+        if sum(places) != (union := reduce(or_, places)):
+            raise Bad("1: an index is in two places")
+        return union
+
+    def check(s):
+        """The page's invariants."""
+        over_now, claims, counted = joined([s[DONE], s[FAILED], s[BLAMED]]), [], 0
+        for w in workers:
+            if s[CLAIMED + w]:
+                b, e, q = s[CLAIMED + w] >> 4, s[CLAIMED + w] & 15, s[CUR + w] >> 4
+                if s[CUR + w] == NONE or not b <= q <= e:
+                    raise Bad(f"claim and cur of worker {w} disagree")
+                q += s[CUR + w] & 1 and s[HEAD + w] == q
+                claims.append(INDICES[q << 4 | e])
+                counted += s[BASE + w] + q - b
+            else:
+                counted += s[FIN + w]
+        claimed, sources = joined([over_now, *claims]), joined([INDICES[s[word]] for word in (RANGE, *lefts)])
+        if claimed | sources != (1 << n) - 1 or over_now & sources:
+            raise Bad("1: an index is nowhere, or over and unclaimed")
+        if counted != (s[DONE] | s[FAILED]).bit_count():
+            raise Bad("4: finished and base do not count what is finished")
+        left_overs = sum(s[left] > 0 for left in lefts) - (claimed & sources and left_overs_shared(s, claimed & sources))
+        if left_overs + len(claims) > size.workers:
+            raise Bad("2: more left_overs and open claims than workers")
+
+    def left_overs_shared(s, shared):
+        """Checks who shares what: one claim with its source, in whole and while L tells of it. Returns how many left_overs share."""
+        holder, handing_back = s[LOCKED] - 1, s[STEP] == CLEAR_CLAIM  # what is handed back stays in the claim until that is cleared
+        suspects = [s[RECOVERED]] if handing_back else []
+        if holder < size.workers and CLAIM < s[AT + holder] < UNLOCK:
+            suspects = [holder]
+        elif s[LOCKED] >= OWNER_DEAD or s[STEP] == S_REPAIR or (holder < size.workers and s[AT + holder] == REPAIR):
+            suspects = [w for w in workers if s[AT + w] == DEAD]
+        claims = [INDICES[s[CLAIMED + w]] for w in suspects]
+        if not any(claim == shared or (handing_back and claim | shared == claim) for claim in claims):
+            raise Bad("1: in a claim and in its source, and nobody knows")
+        return sum(INDICES[s[left]] & shared > 0 for left in lefts)
+
+    def final(s):
+        """For a state without a step: it must be the end, with everything accounted for."""
+        if any(s[AT + w] != GONE or s[CLAIMED + w] for w in workers) or s[STEP] != WATCH or s[LOCKED] != FREE or work_left(s):
+            raise Bad("stuck, or work is left at the end")
+        never_begun = sum(INDICES[s[word]].bit_count() for word in (RANGE, *lefts))
+        if sum(s[FIN + w] for w in workers) + s[BLAMED].bit_count() + never_begun != n:
+            raise Bad("4: the sum is not n")
+
+    return SimpleNamespace(start=bytes(start), successors=successors, check=check, final=final, show=show)
+
+
+def trace(show, parent, state):
+    """The steps from the start to state, each by what it changes, and then the whole of state."""
+    lines = ["then  " + ", ".join(f"{name} = {form(value)}" for (name, form), value in zip(show, state))]
+    while before := parent[state]:
+        lines.append("step  " + " · ".join(f"{name} = {form(new)}" for (name, form), old, new in zip(show, before, state) if new != old))
+        state = before
+    return "\n".join(reversed(lines))
+
+
+def explore(size, mutant=None):
+    """Every state that can be reached: (states, final states, None), or in place of None what is bad and how it comes about."""
+    steps = protocol(size, mutant)
+    parent, arrivals, layer, finals = {steps.start: None}, {}, [steps.start], 0
+    try:
+        while layer:
+            following = []
+            for here in layer:
+                reached = steps.successors(here)
+                for state in reached:
+                    if state not in parent:
+                        parent[state] = here
+                        following.append(state)
+                    if size.circles:
+                        arrivals[state] = arrivals.get(state, 0) + 1
+                if not reached:
+                    steps.final(here)
+                    finals += 1
+            for here in following:
+                steps.check(here)
+            layer = following
+        layer = [steps.start] if size.circles else []
+        while layer:  # take away what nothing leads to any more; a circle would stay
+            for state in steps.successors(layer.pop()):
+                arrivals[state] -= 1
+                if not arrivals[state]:
+                    layer.append(state)
+        for here in (state for state, left in arrivals.items() if left):
+            raise Bad("steps that go round in a circle lead here")
+    except Bad as bad:
+        return len(parent), finals, f"{bad}\n{trace(steps.show, parent, here)}"
+    return len(parent), finals, None
+
+
+def main(arguments):
+    mutants = [(size, mutant) for size, mutants in MUTANTS.items() for mutant in mutants]
+    modes = {(): [(size, None) for size in SIZES], ("--deep",): [(size, None) for size in DEEP], ("--mutants",): mutants}
+    if tuple(arguments) not in modes:
+        sys.exit(__doc__)
+    wrong = False
+    for size, mutant in modes[tuple(arguments)]:
+        began = time.perf_counter()
+        states, finals, bad = explore(size, mutant)
+        wrong |= bool(bad) != bool(mutant)
+        outcome = bad or "ok" if not mutant else f"{mutant}: " + (f"caught, {bad.splitlines()[0]}" if bad else "SURVIVES")
+        print(f"{size}: {states} states, {finals} final, {time.perf_counter() - began:.1f} s: {outcome}", flush=True)
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Maps inside maps: every pairing of engines, and deeper.
+#include "engines.hpp"
+
+#include <numeric>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace {
+
+template <class Outer, class Inner>
+struct pairing {
+  using outer = Outer;
+  using inner = Inner;
+};
+using engines::multi, engines::serial, engines::threads;
+using pairings = ::testing::Types<pairing<serial, serial>, pairing<serial, threads>, pairing<serial, multi>,
+                                  pairing<threads, serial>, pairing<threads, threads>, pairing<threads, multi>,
+                                  pairing<multi, serial>, pairing<multi, threads>, pairing<multi, multi>>;
+
+struct pairing_names {
+  template <class Pairing>
+  static std::string GetName(int) {
+    return std::string(Pairing::outer::engine.name()) + "_" + std::string(Pairing::inner::engine.name());
+  }
+};
+
+template <class Pairing>
+class nested : public ::testing::Test {};
+TYPED_TEST_SUITE(nested, pairings, pairing_names);
+
+TYPED_TEST(nested, sums) {
+  constexpr auto& outer = TypeParam::outer::engine;
+  const auto row = [](int i) {
+    const auto all =
+        parmap::map(TypeParam::inner::engine, [i](int j) { return i * j; }, std::views::iota(0, 100)).value();
+    return std::accumulate(all.begin(), all.end(), 0);
+  };
+  const auto sums = parmap::map(outer, row, std::views::iota(0, 50));
+  ASSERT_TRUE(sums.ok()) << sums.failures()[0];
+  for (std::uint64_t i = 0; i < 50; ++i) EXPECT_EQ(sums[i], static_cast<int>(i) * 4950);
+}
+
+TYPED_TEST(nested, strings_of_strings) {
+  const auto row = [](int i) {
+    return parmap::map(
+               TypeParam::inner::engine, [i](int j) { return std::to_string(i + j); }, std::views::iota(0, i))
+        .value();
+  };
+  const auto all = parmap::map(TypeParam::outer::engine, row, std::views::iota(0, 20));
+  ASSERT_TRUE(all.ok()) << all.failures()[0];
+  EXPECT_EQ(all[19].at(18), "37");
+  EXPECT_TRUE(all[0].empty());
+}
+
+TYPED_TEST(nested, a_failure_inside_is_the_inner_maps) {
+  const auto row = [](int i) {
+    const auto f = [i](int j) {
+      if (j == i) throw std::runtime_error("diagonal");
+      return j;
+    };
+    if constexpr (std::is_same_v<typename TypeParam::inner, serial>) {
+      try {
+        static_cast<void>(parmap::map(parmap::serial, f, std::views::iota(0, 10)));
+        return std::size_t{0};
+      } catch (const std::runtime_error&) {
+        return std::size_t{1};
+      }
+    } else {
+      return parmap::map(TypeParam::inner::engine, f, std::views::iota(0, 10)).failures().size();
+    }
+  };
+  const auto all = parmap::map(TypeParam::outer::engine, row, std::views::iota(0, 20));
+  ASSERT_TRUE(all.ok()) << all.failures()[0];
+  for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(all[i], i < 10 ? 1U : 0U);
+}
+
+template <class Engine>
+int depth(const Engine& who, int levels) {
+  if (levels == 0) return 1;
+  const auto all = parmap::map(who, [&](int) { return depth(who, levels - 1); }, std::views::iota(0, 3)).value();
+  return std::accumulate(all.begin(), all.end(), 0);
+}
+
+TEST(nested_deeply, threads) { EXPECT_EQ(depth(parmap::threads, 5), 243); }
+TEST(nested_deeply, multi) { EXPECT_EQ(depth(parmap::multi, 3), 27); }
+
+}  // namespace

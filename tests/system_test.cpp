@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+// Engine multi where the system refuses something, or the caller does unusual things with its children.
+#include "engines.hpp"
+#include "leftovers.hpp"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <initializer_list>
+#include <new>
+#include <ranges>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace {
+
+// Runs body in a child, as what it does to its process cannot be undone. Empty if all went well, else what went wrong.
+std::string in_child(const std::function<void()>& body) {
+  int fds[2];
+  if (::pipe(fds) != 0) return "pipe";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::string said;
+    try {
+      body();
+    } catch (const std::exception& error) {
+      said = error.what();
+    } catch (...) {
+      said = "an exception";
+    }
+    if (said.empty() && leftovers::has_children()) said = "children are left";
+    const bool sent = ::write(fds[1], said.data(), said.size()) == static_cast<ssize_t>(said.size());
+    ::_exit(sent ? 0 : 1);
+  }
+  ::close(fds[1]);
+  std::string said;
+  char part[1000];
+  for (ssize_t got = 0; (got = ::read(fds[0], part, sizeof part)) > 0;)
+    said.append(part, static_cast<std::size_t>(got));
+  ::close(fds[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (said.empty() && status != 0) said = "child status " + std::to_string(status);
+  return said;
+}
+
+void require(bool holds, const char* what) {
+  if (!holds) throw std::logic_error(what);
+}
+
+// From now on these system calls fail with `error`, in this process and its children.
+void refuse(std::initializer_list<int> calls, int error) {
+  std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (const int call : calls) {
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<__u32>(call), 0, 1));
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<__u32>(error)));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  require(::prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) == 0, "no_new_privs");
+  require(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0, "seccomp");
+}
+void refuse_forks() { refuse({SYS_clone, SYS_clone3, SYS_fork, SYS_vfork}, EAGAIN); }
+
+int twice(int x) { return 2 * x; }
+
+void check_all(const parmap::results<int>& all, int n) {
+  require(all.ok(), all.ok() ? "" : all.failures()[0].message.c_str());
+  require(all.size() == static_cast<std::uint64_t>(n), "size");
+  for (int i = 0; i < n; ++i) require(all[static_cast<std::uint64_t>(i)] == 2 * i, "value");
+}
+
+TEST(system_test, no_fork_at_all_is_a_system_error) {
+  EXPECT_EQ(in_child([] {
+              const std::size_t fds = leftovers::open_fds();
+              const std::size_t mappings = leftovers::shared_mappings();
+              refuse_forks();
+              try {
+                static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));
+              } catch (const std::system_error& error) {
+                require(error.code() == std::errc::resource_unavailable_try_again, "EAGAIN");
+                require(std::string(error.what()).find("fork") != std::string::npos, error.what());
+                require(leftovers::open_fds() == fds, "fds");
+                require(leftovers::shared_mappings() == mappings, "mappings");
+                return;
+              }
+              throw std::logic_error("no exception");
+            }),
+            "");
+}
+
+// pthread_atfork has no argument to pass this by.
+std::atomic<int> forks_allowed{-1};
+void count_fork() {
+  if (forks_allowed >= 0 && forks_allowed-- == 0) refuse_forks();
+}
+
+TEST(system_test, the_workers_that_exist_carry_on) {
+  EXPECT_EQ(in_child([] {
+              ::pthread_atfork(count_fork, nullptr, nullptr);
+              forks_allowed = 2;
+              check_all(parmap::map(twice, std::views::iota(0, 10'000), {.workers = 8}), 10'000);
+            }),
+            "");
+}
+
+TEST(system_test, a_replacement_that_is_refused_leaves_the_work_to_the_others) {
+  EXPECT_EQ(in_child([] {
+              ::pthread_atfork(count_fork, nullptr, nullptr);
+              forks_allowed = 3;
+              const auto f = [](int x) {
+                if (x == 5 || x == 9'000) ::_exit(1);
+                return 2 * x;
+              };
+              const auto all = parmap::map(f, std::views::iota(0, 10'000), {.workers = 3});
+              require(all.failures().size() == 2, "failures");
+              require(all.failures()[0].index == 5 && all.failures()[1].index == 9'000, "blame");
+            }),
+            "");
+}
+
+TEST(system_test, when_no_worker_can_be_had_any_more_what_is_done_is_returned) {
+  EXPECT_EQ(in_child([] {
+              ::pthread_atfork(count_fork, nullptr, nullptr);
+              forks_allowed = 1;
+              const auto f = [](int x) {
+                if (x == 50) ::_exit(1);
+                return 2 * x;
+              };
+              const auto all = parmap::map(f, std::views::iota(0, 100), {.workers = 1});
+              require(all[0] == 0 && all[49] == 98, "what was done");
+              require(all.failures().size() == 50, "failures");
+              require(all.failures()[0].kind == parmap::failure::exited, "the culprit");
+              require(all.failures()[1].kind == parmap::failure::stopped, "the others");
+              require(all.failures()[1].message.find("no worker could be started") != std::string::npos, "the reason");
+            }),
+            "");
+}
+
+TEST(system_test, without_pidfds_the_error_names_them) {
+  EXPECT_EQ(in_child([] {
+              refuse({SYS_pidfd_open}, ENOSYS);
+              try {
+                static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));
+              } catch (const std::system_error& error) {
+                require(error.code() == std::errc::function_not_supported, "ENOSYS");
+                require(std::string(error.what()).find("pidfd_open (needs Linux 5.3") != std::string::npos,
+                        error.what());
+                return;
+              }
+              throw std::logic_error("no exception");
+            }),
+            "");
+}
+
+TEST(system_test, without_any_shared_memory_the_error_names_it) {
+  EXPECT_EQ(in_child([] {
+              static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));  // what is loaded lazily is there
+              refuse({SYS_mmap}, ENOMEM);
+              try {
+                static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));
+              } catch (const std::system_error& error) {
+                require(error.code() == std::errc::not_enough_memory, "ENOMEM");
+                require(std::string(error.what()).find("MAP_NORESERVE") != std::string::npos, error.what());
+                return;
+              }
+              throw std::logic_error("no exception");
+            }),
+            "");
+}
+
+#if !defined(__SANITIZE_ADDRESS__)  // its shadow alone is larger than any limit
+TEST(system_test, short_address_space_makes_smaller_arenas) {
+  EXPECT_EQ(in_child([] {
+              const rlimit limit{std::size_t{2} << 30, std::size_t{2} << 30};
+              require(::setrlimit(RLIMIT_AS, &limit) == 0, "setrlimit");
+              const auto f = [](int x) { return std::string(1000, static_cast<char>('a' + x % 26)); };
+              const auto all = parmap::map(f, std::views::iota(0, 10'000));
+              require(all.ok(), "all");
+              require(all[9'999] == f(9'999), "value");
+            }),
+            "");
+}
+
+TEST(system_test, an_arena_that_is_full_fails_the_task_alone) {
+  EXPECT_EQ(in_child([] {
+              const rlimit limit{std::size_t{256} << 20, std::size_t{256} << 20};
+              require(::setrlimit(RLIMIT_AS, &limit) == 0, "setrlimit");
+              const auto f = [](int x) { return std::string(x == 3 ? std::size_t{100} << 20 : 10, 'x'); };
+              const auto all = parmap::map(f, std::views::iota(0, 10), {.workers = 1});
+              require(all.failures().size() == 1, "failures");
+              require(all.failures()[0].index == 3, "index");
+              require(all.failures()[0].kind == parmap::failure::out_of_memory, "kind");
+              require(all[9].size() == 10, "the others");
+            }),
+            "");
+}
+#endif
+
+TEST(system_test, a_caller_that_ignores_sigchld) {
+  EXPECT_EQ(in_child([] {
+              ::signal(SIGCHLD, SIG_IGN);
+              const auto f = [](int x) {
+                if (x == 5) ::raise(SIGKILL);
+                if (x == 7) std::exit(3);
+                return 2 * x;
+              };
+              const auto all = parmap::map(f, std::views::iota(0, 100));
+              require(all.failures().size() == 2, "failures");
+              require(all.failures()[0].index == 5 && all.failures()[0].kind == parmap::failure::crashed, "killed");
+              require(all.failures()[0].message.find("not known") != std::string::npos, "what is known");
+              require(all.failures()[1].index == 7 && all.failures()[1].kind == parmap::failure::exited, "exited");
+              for (int k = 0; k < 20; ++k) check_all(parmap::map(twice, std::views::iota(0, 100)), 100);
+            }),
+            "");
+}
+
+TEST(system_test, a_caller_that_reaps_every_child) {
+  EXPECT_EQ(in_child([] {
+              std::jthread reaper([](const std::stop_token& ended) {
+                while (!ended.stop_requested()) {
+                  siginfo_t info{};
+                  ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG);
+                }
+              });
+              for (int k = 0; k < 50; ++k) {
+                const auto f = [](int x) {
+                  if (x == 5) ::raise(SIGKILL);
+                  return 2 * x;
+                };
+                const auto all = parmap::map(f, std::views::iota(0, 100), {.workers = 3});
+                require(all.failures().size() == 1, "failures");
+                require(all.failures()[0].index == 5, "blame");
+              }
+            }),
+            "");
+}
+
+TEST(system_test, children_of_the_callers_own_stay_the_callers) {
+  EXPECT_EQ(in_child([] {
+              const pid_t own = ::fork();
+              if (own == 0) ::_exit(17);
+              check_all(parmap::map(twice, std::views::iota(0, 1000)), 1000);
+              int status = 0;
+              require(::waitpid(own, &status, 0) == own && WEXITSTATUS(status) == 17, "own child");
+            }),
+            "");
+}
+
+TEST(system_test, the_caller_is_killed_and_no_worker_survives) {
+  std::array<int, 2> fds{};
+  ASSERT_EQ(::pipe(fds.data()), 0);
+  const pid_t caller = ::fork();
+  if (caller == 0) {
+    const auto f = [&](int) {
+      const char begun = 1;
+      static_cast<void>(!::write(fds[1], &begun, 1));
+      for (;;) ::pause();
+      return 0;
+    };
+    static_cast<void>(parmap::map(f, std::views::iota(0, 4), {.workers = 4}));
+    ::_exit(0);
+  }
+  ::close(fds[1]);
+  std::array<char, 8> begun{};
+  for (int k = 0; k < 4;) k += static_cast<int>(::read(fds[0], begun.data(), 4));
+  ::kill(caller, SIGKILL);
+  EXPECT_EQ(::read(fds[0], begun.data(), 1), 0);  // returns when the last holder of the pipe is gone
+  ::close(fds[0]);
+  ::waitpid(caller, nullptr, 0);
+}
+
+TEST(system_test, from_many_threads_at_once) {
+  EXPECT_EQ(in_child([] {
+              std::atomic<int> wrong{0};
+              {
+                std::vector<std::jthread> callers;
+                for (int k = 0; k < 4; ++k)
+                  callers.emplace_back([&wrong] {
+                    for (int times = 0; times < 10; ++times) {
+                      const auto all = parmap::map(twice, std::views::iota(0, 500));
+                      if (!all.ok() || all[499] != 998) ++wrong;
+                    }
+                  });
+              }
+              require(wrong == 0, "wrong results");
+            }),
+            "");
+}
+
+TEST(system_test, workers_that_all_die_at_birth_end_the_map) {
+  EXPECT_EQ(in_child([] {
+              refuse({SYS_madvise}, EPERM);  // a worker that cannot protect the ledger gives up
+              try {
+                static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));
+              } catch (const std::runtime_error& error) {
+                const std::string what = error.what();
+                require(what.find("before they began a task") != std::string::npos, error.what());
+                require(what.find("Operation not permitted") != std::string::npos, error.what());
+                return;
+              }
+              throw std::logic_error("no exception");
+            }),
+            "");
+}
+
+TEST(system_test, what_is_buffered_before_the_map_comes_out_once) {
+  std::array<int, 2> fds{};
+  ASSERT_EQ(::pipe(fds.data()), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(fds[1], STDOUT_FILENO);
+    std::printf("before ");
+    const auto f = [](int x) -> int {
+      std::printf("task ");
+      if (x == 1) std::exit(0);
+      return x;
+    };
+    static_cast<void>(parmap::map(f, std::views::iota(0, 3), {.workers = 1}));
+    std::printf("after");
+    std::fflush(stdout);
+    ::_exit(0);
+  }
+  ::close(fds[1]);
+  std::string said;
+  std::array<char, 100> part{};
+  for (ssize_t got = 0; (got = ::read(fds[0], part.data(), part.size())) > 0;)
+    said.append(part.data(), static_cast<std::size_t>(got));
+  ::close(fds[0]);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(said, "before task task task after");
+}
+
+}  // namespace
