@@ -868,8 +868,10 @@ auto make_axis(Range&& range) {
   if constexpr (is_space<plain>) {
     return plain(std::forward<Range>(range));
   } else {
-    static_assert(std::ranges::range<Range>,
-                  "parmap: every argument after f must be a range (an axis), or parmap::options at the end");
+    static_assert(
+        std::ranges::range<Range>,
+        "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
+        "value by parmap::fargs(f, value)");
     if constexpr (std::ranges::range<Range>) {
       static_assert(!endless<Range>,
                     "parmap: an endless axis cannot be mapped; bound it, for example with std::views::iota(0, n)");
@@ -898,6 +900,8 @@ auto make_axis(Range&& range) {
         const auto& values = *read;
         return indexed_axis(values.begin(), values.size(), read);
       }
+    } else {
+      return indexed_axis(static_cast<const plain*>(nullptr), 0, nullptr);  // so that there is no further error
     }
   }
 }
@@ -1894,7 +1898,7 @@ class [[nodiscard]] results : public detail::outcome {
   [[nodiscard]] const T* get_if(std::uint64_t i) const& noexcept {
     return i < size() && !failed().contains(i) ? values_.data() + i : nullptr;
   }
-  const T* get_if(std::uint64_t i) && = delete;
+  const T* get_if(std::uint64_t i) && = delete;  // keep the results in a variable first
 
   /// All values. Throws map_failed with every failure if there is one. Copies; on a temporary (or std::move(r).value())
   /// moves.
@@ -1930,14 +1934,14 @@ class [[nodiscard]] results : public detail::outcome {
            std::views::filter([this](std::uint64_t i) { return !failed().contains(i); }) |
            std::views::transform([this](std::uint64_t i) -> const T& { return values_.data()[i]; });
   }
-  auto values() && = delete;
+  auto values() && = delete;  // keep the results in a variable first
 
   /// All values, contiguous. Throws map_failed if any task failed.
   [[nodiscard]] const T* data() const& {
     require_ok();
     return values_.data();
   }
-  const T* data() && = delete;
+  const T* data() && = delete;  // keep the results in a variable first
 
  private:
   template <class Iterator, class Fn>
@@ -3516,6 +3520,45 @@ class pacer {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/signal_mask.hpp
+// The signal mask of team threads: they block what is for the caller's threads, but a process forked from one must not.
+
+namespace parmap::detail {
+
+// Blocks all signals in the calling thread while it lives, for threads made meanwhile to inherit.
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {
+    sigset_t all{};
+    ::sigfillset(&all);
+    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
+  }
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+  ~signals_blocked() {
+    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
+
+ private:
+  sigset_t before_{};
+  bool blocked_{};
+};
+
+// In a thread made under signals_blocked: the mask its process would have without it.
+inline std::optional<sigset_t>& outer_signal_mask() noexcept {
+  static thread_local std::optional<sigset_t> mask;
+  return mask;
+}
+
+// In a process forked from any thread.
+inline void restore_signal_mask() noexcept {
+  if (const auto& mask = outer_signal_mask()) ::pthread_sigmask(SIG_SETMASK, &*mask, nullptr);
+}
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/worker.hpp
 // What a worker process does from its fork to its end.
 
@@ -3546,6 +3589,7 @@ inline void become_worker(pid_t parent, worker_words& words,
   const auto require = [](bool done) {
     if (!done) leave_process(farewell::unfit, errno);
   };
+  restore_signal_mask();
   require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
   if (::getppid() != parent) ::_exit(EXIT_FAILURE);         // it died before that
   static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
@@ -4098,19 +4142,16 @@ class team {
 
   // False where the system has no thread to give: then those that exist do the work.
   bool start_thread() noexcept {
-    // The caller's signals are for the caller's threads; what a fault raises cannot be blocked.
-    sigset_t all{};
-    sigset_t before{};
-    sigfillset(&all);
-    const bool masked = ::pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
-    bool started = true;
+    const signals_blocked here;  // the caller's signals are for the caller's threads
     try {
-      std::thread([this] { serve(); }).detach();
+      std::thread([this, outer = here.before()] {
+        outer_signal_mask() = outer;
+        serve();
+      }).detach();
+      return true;
     } catch (const std::system_error&) {
-      started = false;
+      return false;
     }
-    if (masked) ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return started;
   }
 
   [[noreturn]] void serve() noexcept {

@@ -2,6 +2,10 @@
 // Maps inside maps: every pairing of engines, and deeper.
 #include "engines.hpp"
 
+#include <signal.h>
+
+#include <cstddef>
+#include <cstdint>
 #include <numeric>
 #include <ranges>
 #include <stdexcept>
@@ -76,6 +80,16 @@ TYPED_TEST(nested, a_failure_inside_is_the_inner_maps) {
   const auto all = parmap::map(TypeParam::outer::engine, row, std::views::iota(0, 20));
   ASSERT_TRUE(all.ok()) << all.failures()[0];
   for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(all[i], i < 10 ? 1U : 0U);
+}
+
+TEST(nested_processes, a_worker_forked_from_a_team_thread_has_the_callers_signal_mask) {
+  // Each outer task runs in a thread of the team or the caller's; a blocked SIGTERM would not end the inner one.
+  const auto row = [](int) {
+    return parmap::map([](int i) { return i == 1 ? ::raise(SIGTERM) : i; }, std::views::iota(0, 3)).failures().size();
+  };
+  const auto all = parmap::map(parmap::threads, row, std::views::iota(0, 20), {.workers = 4});
+  ASSERT_TRUE(all.ok()) << all.failures()[0];
+  for (const std::size_t failures : all.values()) EXPECT_EQ(failures, 1U);
 }
 
 template <class Engine>

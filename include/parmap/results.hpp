@@ -94,7 +94,7 @@ class [[nodiscard]] results : public detail::outcome {
   [[nodiscard]] const T* get_if(std::uint64_t i) const& noexcept {
     return i < size() && !failed().contains(i) ? values_.data() + i : nullptr;
   }
-  const T* get_if(std::uint64_t i) && = delete;
+  const T* get_if(std::uint64_t i) && = delete;  // keep the results in a variable first
 
   /// All values. Throws map_failed with every failure if there is one. Copies; on a temporary (or std::move(r).value())
   /// moves.
@@ -130,14 +130,14 @@ class [[nodiscard]] results : public detail::outcome {
            std::views::filter([this](std::uint64_t i) { return !failed().contains(i); }) |
            std::views::transform([this](std::uint64_t i) -> const T& { return values_.data()[i]; });
   }
-  auto values() && = delete;
+  auto values() && = delete;  // keep the results in a variable first
 
   /// All values, contiguous. Throws map_failed if any task failed.
   [[nodiscard]] const T* data() const& {
     require_ok();
     return values_.data();
   }
-  const T* data() && = delete;
+  const T* data() && = delete;  // keep the results in a variable first
 
  private:
   template <class Iterator, class Fn>

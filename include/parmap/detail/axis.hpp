@@ -144,8 +144,10 @@ auto make_axis(Range&& range) {
   if constexpr (is_space<plain>) {
     return plain(std::forward<Range>(range));
   } else {
-    static_assert(std::ranges::range<Range>,
-                  "parmap: every argument after f must be a range (an axis), or parmap::options at the end");
+    static_assert(
+        std::ranges::range<Range>,
+        "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
+        "value by parmap::fargs(f, value)");
     if constexpr (std::ranges::range<Range>) {
       static_assert(!endless<Range>,
                     "parmap: an endless axis cannot be mapped; bound it, for example with std::views::iota(0, n)");
@@ -174,6 +176,8 @@ auto make_axis(Range&& range) {
         const auto& values = *read;
         return indexed_axis(values.begin(), values.size(), read);
       }
+    } else {
+      return indexed_axis(static_cast<const plain*>(nullptr), 0, nullptr);  // so that there is no further error
     }
   }
 }

@@ -6,9 +6,8 @@
 #include <parmap/detail/clock.hpp>
 #include <parmap/detail/futex.hpp>
 #include <parmap/detail/notice.hpp>
+#include <parmap/detail/signal_mask.hpp>
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
@@ -123,19 +122,16 @@ class team {
 
   // False where the system has no thread to give: then those that exist do the work.
   bool start_thread() noexcept {
-    // The caller's signals are for the caller's threads; what a fault raises cannot be blocked.
-    sigset_t all{};
-    sigset_t before{};
-    sigfillset(&all);
-    const bool masked = ::pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
-    bool started = true;
+    const signals_blocked here;  // the caller's signals are for the caller's threads
     try {
-      std::thread([this] { serve(); }).detach();
+      std::thread([this, outer = outer_signal_mask().value_or(here.before())] {
+        outer_signal_mask() = outer;
+        serve();
+      }).detach();
+      return true;
     } catch (const std::system_error&) {
-      started = false;
+      return false;
     }
-    if (masked) ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return started;
   }
 
   [[noreturn]] void serve() noexcept {

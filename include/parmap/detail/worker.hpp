@@ -11,6 +11,7 @@
 #include <parmap/detail/process.hpp>
 #include <parmap/detail/records.hpp>
 #include <parmap/detail/shared_memory.hpp>
+#include <parmap/detail/signal_mask.hpp>
 
 #include <cxxabi.h>
 #include <fcntl.h>
@@ -50,6 +51,7 @@ inline void become_worker(pid_t parent, worker_words& words,
   const auto require = [](bool done) {
     if (!done) leave_process(farewell::unfit, errno);
   };
+  restore_signal_mask();
   require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
   if (::getppid() != parent) ::_exit(EXIT_FAILURE);         // it died before that
   static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
