@@ -4144,7 +4144,7 @@ class team {
   bool start_thread() noexcept {
     const signals_blocked here;  // the caller's signals are for the caller's threads
     try {
-      std::thread([this, outer = here.before()] {
+      std::thread([this, outer = outer_signal_mask().value_or(here.before())] {
         outer_signal_mask() = outer;
         serve();
       }).detach();

@@ -1,43 +1,28 @@
 // SPDX-License-Identifier: MIT
-// What every engine promises alike: one suite over all of them.
+// What every engine promises alike: calls, axes, context, retries, stops, reporters.
 #include "engines.hpp"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
-#include <map>
-#include <memory>
 #include <numeric>
-#include <optional>
 #include <ranges>
 #include <set>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <tuple>
-#include <utility>
-#include <variant>
 #include <vector>
 
 namespace {
 
 template <class Engine>
-class conformance : public ::testing::Test {
- public:
-  static constexpr bool in_workers = Engine::engine.name() == "multi";
-};
+class conformance : public ::testing::Test {};
 TYPED_TEST_SUITE(conformance, engines::all, engines::names);
-
-template <class Engine>
-class conformance_skipping : public ::testing::Test {};
-TYPED_TEST_SUITE(conformance_skipping, engines::skipping, engines::names);
-
-template <class Engine>
-class conformance_in_process : public ::testing::Test {};
-TYPED_TEST_SUITE(conformance_in_process, engines::in_process, engines::names);
 
 std::vector<int> first(int n) {
   std::vector<int> all(static_cast<std::size_t>(n));
@@ -113,72 +98,6 @@ TYPED_TEST(conformance, anything_that_can_be_invoked) {
   EXPECT_EQ(parmap::map(TypeParam::engine, parmap::fargs(power, 3), first(4)).value(), (std::vector{0, 1, 8, 27}));
 }
 
-TYPED_TEST(conformance, result_types) {
-  const auto n = first(300);
-  const auto check = [&](auto f) {
-    const auto all = parmap::map(TypeParam::engine, f, n).value();
-    for (std::size_t i = 0; i < all.size(); ++i) ASSERT_EQ(all[i], f(static_cast<int>(i)));
-  };
-  check([](int x) { return x % 2 == 0; });
-  check([](int x) { return static_cast<char>(x % 128); });
-  check([](int x) { return x * 0.5L; });
-  check([](int x) { return std::pair(x, x * 0.5); });
-  check([](int x) { return std::tuple(x, 'c', std::array{x, -x}); });
-  check([](int x) { return std::string(static_cast<std::size_t>(x), 'a'); });
-  check([](int x) { return std::vector<double>(static_cast<std::size_t>(x), x); });
-  check([](int x) { return std::vector<bool>(static_cast<std::size_t>(x), x % 2 == 0); });
-  check([](int x) { return x % 3 == 0 ? std::optional<std::string>() : std::to_string(x); });
-  check([](int x) {
-    return x % 2 == 0 ? std::variant<int, std::string>(x) : std::variant<int, std::string>(std::to_string(x));
-  });
-  check([](int x) { return std::map<std::string, std::vector<int>>{{std::to_string(x), {x, x}}, {"", {}}}; });
-  check([](int x) { return std::set<std::string>{std::to_string(x), "z"}; });
-  check([](int x) { return std::vector<std::vector<std::string>>(3, {std::to_string(x)}); });
-}
-
-TYPED_TEST(conformance, reference_results_are_copied) {
-  static const std::vector<std::string> names{"a", "b"};
-  const auto all = parmap::map(
-      TypeParam::engine, [](std::size_t i) -> const std::string& { return names[i]; }, std::vector<std::size_t>{1, 0});
-  static_assert(std::is_same_v<std::decay_t<decltype(all)>, parmap::results<std::string>>);
-  EXPECT_EQ(all.value(), (std::vector<std::string>{"b", "a"}));
-}
-
-struct no_default {
-  explicit no_default(int v) : value(v) {}
-  int value;
-};
-
-TYPED_TEST(conformance, no_default_constructor) {
-  const auto all = parmap::map(TypeParam::engine, [](int x) { return no_default(x); }, first(100));
-  ASSERT_TRUE(all.ok());
-  for (std::uint64_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].value, static_cast<int>(i));
-}
-
-TYPED_TEST(conformance_in_process, move_only_results) {
-  auto all = parmap::map(TypeParam::engine, [](int x) { return std::make_unique<int>(x); }, first(1000));
-  EXPECT_EQ(*all[999], 999);
-  const auto moved = std::move(all).value();
-  for (std::size_t i = 0; i < moved.size(); ++i) EXPECT_EQ(*moved[i], static_cast<int>(i));
-}
-
-TYPED_TEST(conformance_in_process, void_results_write_where_they_like) {
-  std::vector<int> out(10'000);
-  const auto all =
-      parmap::map(TypeParam::engine, [&out](int x) { out[static_cast<std::size_t>(x)] = x + 1; }, first(10'000));
-  static_assert(std::is_same_v<std::decay_t<decltype(all)>, parmap::results<void>>);
-  EXPECT_TRUE(all.ok());
-  all.value();
-  for (std::size_t i = 0; i < out.size(); ++i) ASSERT_EQ(out[i], static_cast<int>(i) + 1);
-}
-
-TYPED_TEST(conformance, void_results) {
-  const auto all = parmap::map(TypeParam::engine, [](int) {}, first(100));
-  EXPECT_EQ(all.size(), 100);
-  EXPECT_TRUE(all.ok());
-  EXPECT_NO_THROW(all.value());
-}
-
 TYPED_TEST(conformance, context_knows_the_task) {
   const auto ask = [](parmap::context& self, int x) {
     return std::tuple(self.index(), self.attempt(), self.worker(), x, self.rng()());
@@ -204,90 +123,6 @@ TYPED_TEST(conformance, retries) {
   const auto all = parmap::map(TypeParam::engine, at_the_third, first(100), {.retries = 2});
   ASSERT_TRUE(all.ok()) << all.failures()[0];
   for (std::uint64_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], i % 10 == 3 ? 3U : 1U);
-}
-
-TYPED_TEST(conformance_skipping, failed_tasks_are_skipped) {
-  const auto odd_ones_throw = [](int x) {
-    if (x % 2 == 1) throw std::runtime_error("odd: " + std::to_string(x));
-    return x;
-  };
-  for (const int n : {1, 2, 3, 10, 1000}) {
-    const auto all = parmap::map(TypeParam::engine, odd_ones_throw, first(n));
-    ASSERT_EQ(all.failures().size(), static_cast<std::size_t>(n / 2));
-    for (const parmap::failure& why : all.failures()) {
-      EXPECT_EQ(why.index % 2, 1U);
-      EXPECT_EQ(why.kind, parmap::failure::threw);
-      EXPECT_EQ(why.message, "std::runtime_error: odd: " + std::to_string(why.index));
-      EXPECT_EQ(why.attempts, 1U);
-      EXPECT_EQ(all.get_if(why.index), nullptr);
-    }
-    for (std::uint64_t i = 0; i < all.size(); i += 2) EXPECT_EQ(all[i], static_cast<int>(i));
-    EXPECT_TRUE(std::ranges::is_sorted(all.failures(), {}, &parmap::failure::index));
-  }
-}
-
-TYPED_TEST(conformance_skipping, throws_of_any_type) {
-  struct odd_thing {};
-  const auto f = [](int x) -> int {
-    switch (x) {
-      case 0: throw 42;
-      case 1: throw std::string("text");
-      case 2: throw "literal";
-      case 3: throw odd_thing{};
-      case 4: throw std::bad_alloc();
-      case 5: throw std::make_unique<int>(1);
-      case 6: throw nullptr;
-      default: return x;
-    }
-  };
-  const auto all = parmap::map(TypeParam::engine, f, first(8));
-  ASSERT_EQ(all.failures().size(), 7U);
-  EXPECT_EQ(all.failures()[0].message, "int: 42");
-  EXPECT_EQ(all.failures()[1].message, "std::string: text");
-  EXPECT_EQ(all.failures()[2].message, "const char*: literal");
-  EXPECT_NE(all.failures()[3].message.find("odd_thing"), std::string::npos);
-  EXPECT_EQ(all.failures()[4].kind, parmap::failure::out_of_memory);
-  EXPECT_EQ(all[7], 7);
-}
-
-TYPED_TEST(conformance_skipping, retries_run_out) {
-  const auto f = [](int x) {
-    if (x == 5) throw std::runtime_error("never");
-    return x;
-  };
-  const auto all = parmap::map(TypeParam::engine, f, first(10), {.retries = 3});
-  ASSERT_EQ(all.failures().size(), 1U);
-  EXPECT_EQ(all.failures()[0].index, 5U);
-  EXPECT_EQ(all.failures()[0].attempts, 4U);
-}
-
-TYPED_TEST(conformance_skipping, an_axis_that_throws_fails_its_task) {
-  const auto axis = std::views::iota(0, 100) | std::views::transform([](int x) {
-                      if (x == 50) throw std::runtime_error("from the view");
-                      return x;
-                    });
-  const auto all = parmap::map(TypeParam::engine, square, axis);
-  ASSERT_EQ(all.failures().size(), 1U);
-  EXPECT_EQ(all.failures()[0].index, 50U);
-  EXPECT_EQ(all[51], 51 * 51);
-}
-
-TYPED_TEST(conformance_skipping, max_failures_stops_early_and_keeps_what_is_done) {
-  const auto f = [](int x) {
-    if (x >= 1000) throw std::runtime_error("bad");
-    return x;
-  };
-  const auto all =
-      parmap::map(TypeParam::engine, f, std::views::iota(0, 1'000'000), {.workers = 2, .max_failures = 10});
-  int threw = 0;
-  for (const parmap::failure& why : all.failures()) {
-    if (why.kind == parmap::failure::threw) ++threw;
-    else if (why.kind != parmap::failure::stopped || why.attempts != 0) FAIL() << why;
-    if (threw > 12) break;
-  }
-  EXPECT_GE(threw, 10);
-  EXPECT_LE(threw, 12);  // each worker may have begun one more
-  EXPECT_GT(all.failures().size(), 900'000U);
 }
 
 TYPED_TEST(conformance, stop_before_the_start_runs_nothing) {
