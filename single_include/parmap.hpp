@@ -362,15 +362,16 @@ struct codec<Container> {
 };
 
 template <class A, class B>
-  requires(!detail::plain<std::pair<A, B>>) && detail::transferable<A> && detail::transferable<B>
+  requires(!detail::plain<std::pair<A, B>>) && detail::transferable<std::remove_const_t<A>> &&
+          detail::transferable<std::remove_const_t<B>>
 struct codec<std::pair<A, B>> {
   static void encode(encoder& out, const std::pair<A, B>& both) {
     out.put(both.first);
     out.put(both.second);
   }
   static std::pair<A, B> decode(decoder& in) {
-    auto first = in.get<A>();
-    auto second = in.get<B>();
+    auto first = in.get<std::remove_const_t<A>>();  // an element of a map has a const key
+    auto second = in.get<std::remove_const_t<B>>();
     return {std::move(first), std::move(second)};
   }
 };
@@ -1739,6 +1740,8 @@ enum class failure_kind {
   return "unknown";
 }
 
+inline std::ostream& operator<<(std::ostream& out, failure_kind kind) { return out << to_string(kind); }
+
 /// One task that has no value, and why. A regular value: copying it copies the message.
 struct failure {
   // The kinds by short names: failure::crashed. (Not `using enum`: g++ 12 stumbles over it in templates.)
@@ -1764,7 +1767,8 @@ struct failure {
 inline std::string to_string(const failure& why) {
   std::string text = "task " + std::to_string(why.index) + ' ';
   for (const char c : to_string(why.kind)) text += c == '_' ? ' ' : c;
-  if (!why.message.empty()) text += ": " + why.message;
+  if (!why.message.empty()) text += ": ";
+  for (const char c : why.message) text += c == '\n' || c == '\r' ? ' ' : c;
   if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
   return text;
 }
@@ -1930,9 +1934,10 @@ class [[nodiscard]] results : public detail::outcome {
 
   /// A view of the values there are, in input order. Refers to these results.
   [[nodiscard]] auto values() const& {
-    return std::views::iota(std::uint64_t{0}, size()) |
-           std::views::filter([this](std::uint64_t i) { return !failed().contains(i); }) |
-           std::views::transform([this](std::uint64_t i) -> const T& { return values_.data()[i]; });
+    // A reference to a slot without a value is only asked for its address.
+    return std::span<const T>(values_.data(), size()) | std::views::filter([this](const T& slot) {
+             return !failed().contains(static_cast<std::uint64_t>(std::addressof(slot) - values_.data()));
+           });
   }
   auto values() && = delete;  // keep the results in a variable first
 
@@ -2070,16 +2075,45 @@ inline ticks to_ticks(std::chrono::microseconds span) noexcept {
 
 namespace parmap::detail {
 
-inline unsigned cores_by_affinity() {
+// A set of cores of any size.
+class cpu_mask {
+ public:
+  explicit cpu_mask(std::size_t cpus) : words_(cpus / word_bits) {}
+
+  [[nodiscard]] std::size_t cpus() const noexcept { return words_.size() * word_bits; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return words_.size() * sizeof(unsigned long); }
+  [[nodiscard]] cpu_set_t* get() noexcept { return reinterpret_cast<cpu_set_t*>(words_.data()); }
+  [[nodiscard]] const cpu_set_t* get() const noexcept { return reinterpret_cast<const cpu_set_t*>(words_.data()); }
+  [[nodiscard]] bool has(std::size_t cpu) const noexcept {
+    return (words_[cpu / word_bits] >> cpu % word_bits & 1) != 0;
+  }
+  void add(std::size_t cpu) noexcept { words_[cpu / word_bits] |= 1UL << cpu % word_bits; }
+  [[nodiscard]] unsigned count() const noexcept {
+    unsigned all = 0;
+    for (const unsigned long word : words_) all += static_cast<unsigned>(std::popcount(word));
+    return all;
+  }
+
+ private:
+  static constexpr std::size_t word_bits = 8 * sizeof(unsigned long);
+
+  std::vector<unsigned long> words_;
+};
+
+// The cores the calling thread may run on; empty where the kernel does not say.
+inline cpu_mask affinity() {
   // The kernel refuses a mask smaller than its own, so grow until it fits.
   for (std::size_t cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
-    std::vector<unsigned long> mask(cpus / (8 * sizeof(unsigned long)));
-    auto* set = reinterpret_cast<cpu_set_t*>(mask.data());
-    if (::sched_getaffinity(0, cpus / 8, set) == 0)
-      return static_cast<unsigned>(std::max(1, CPU_COUNT_S(cpus / 8, set)));
+    cpu_mask mask(cpus);
+    if (::sched_getaffinity(0, mask.bytes(), mask.get()) == 0) return mask;
     if (errno != EINVAL) break;
   }
-  return static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  return cpu_mask(0);
+}
+
+inline unsigned cores_by_affinity() {
+  const unsigned cores = affinity().count();
+  return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
 // Cores the quota of one cgroup directory is worth; 0 if it sets none.
@@ -2469,13 +2503,12 @@ class ledger {
     range_.set(pack(without(all, chunk)));
     return chunk;
   }
-  void begin(unsigned w, round_index task, unsigned attempt) noexcept {
-    worker_words& mine = of(w);
+  void begin(worker_words& mine, round_index task, unsigned attempt) const noexcept {
     if (timed_) mine.started.set(monotonic_ns());
     mine.cur.set(pack(position{task, attempt, true}));
   }
   // The slot of `task` is written, or its failure published.
-  void end(unsigned w, round_index task) noexcept { of(w).cur.set(pack(position{task + 1, 0, false})); }
+  void end(worker_words& mine, round_index task) const noexcept { mine.cur.set(pack(position{task + 1, 0, false})); }
   void close_claim(unsigned w) noexcept {
     worker_words& mine = of(w);
     mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
@@ -2631,6 +2664,41 @@ class ledger {
   // Written at every claim.
   alignas(128) robust_mutex lock_;
   shared_word<std::uint64_t> range_;
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/placement.hpp
+// Which core a worker process is born on.
+
+namespace parmap::detail {
+
+// The kernel often puts two newborn processes on one core, where they share it for 8 ms before they are balanced (seen
+// in half of all maps on 2 cores). So the supervisor gives each its own at birth; before its first task the worker
+// takes back all the cores it may use, and the kernel is free again. A refusal costs those 8 ms and nothing else.
+class placement {
+ public:
+  explicit placement(unsigned workers) : all_(affinity()) {
+    for (std::size_t cpu = 0; cpu < all_.cpus(); ++cpu)
+      if (all_.has(cpu)) usable_.push_back(cpu);
+    if (workers < 2 || workers > usable_.size()) usable_.clear();
+  }
+
+  // The child is not yet to begin.
+  void put(pid_t child, unsigned w) const {
+    if (usable_.empty()) return;
+    cpu_mask one(all_.cpus());
+    one.add(usable_[w % usable_.size()]);
+    static_cast<void>(::sched_setaffinity(child, one.bytes(), one.get()));
+  }
+  // In the child.
+  void release() const noexcept {
+    if (!usable_.empty()) static_cast<void>(::sched_setaffinity(0, all_.bytes(), all_.get()));
+  }
+
+ private:
+  cpu_mask all_;
+  std::vector<std::size_t> usable_;
 };
 
 }  // namespace parmap::detail
@@ -3298,11 +3366,13 @@ class supervisor {
   // The life of worker w in its process: work(w, parent) does not return.
   using life = std::function<void(unsigned w, pid_t parent)>;
 
-  supervisor(ledger& book, record_book& records, const options& chosen, lazy_meter& meter, life work)
+  supervisor(ledger& book, record_book& records, const options& chosen, lazy_meter& meter, const placement& place,
+             life work)
       : book_(book),
         records_(records),
         options_(chosen),
         meter_(meter),
+        place_(place),
         work_(std::move(work)),
         posts_(book.workers()) {}
 
@@ -3356,6 +3426,7 @@ class supervisor {
       return true;
     }
     begun_ = true;
+    place_.put(at.process->pid(), w);
     futex_word& go = book_.of(w).go;
     if (go.exchange(1, std::memory_order_acq_rel) == 2) futex_wake(go, 1, futex_scope::shared);
     return true;
@@ -3462,6 +3533,7 @@ class supervisor {
   record_book& records_;
   const options& options_;
   lazy_meter& meter_;
+  const placement& place_;
   life work_;
   std::vector<post> posts_;
   std::uint64_t from_{};
@@ -3494,7 +3566,7 @@ class pacer {
 
   // Of `left` unclaimed tasks.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
-    const round_index fair = left / (2 * workers_);
+    const auto fair = static_cast<round_index>(left / (2 * std::uint64_t{workers_}));
     return std::clamp<round_index>(std::max(std::min(fair, wanted_), least_), 1, left);
   }
 
@@ -3647,25 +3719,26 @@ class worker {
   }
 
   void run_chunk(const span mine) {
+    worker_words& words = book_.of(number_);
     round_index at = mine.b;  // the first task that is not finished
-    unsigned attempt = unpack_position(book_.of(number_).cur.get()).attempts + 1;
+    unsigned attempt = unpack_position(words.cur.get()).attempts + 1;
     while (at < mine.e) {
       try {
         work_.for_each(from_ + at, from_ + mine.e, self_, [&](std::uint64_t i, const auto& call) {
           if (book_.halted()) leave();
-          self_.begin(i, attempt);
-          book_.begin(number_, at, attempt);
+          if constexpr (Work::takes_context) self_.begin(i, attempt);
+          book_.begin(words, at, attempt);
           store_.put(number_, i, call);
-          book_.end(number_, at++);
+          book_.end(words, at++);
           attempt = 1;
           return true;
         });
-      } catch (abi::__forced_unwind&) {
-        leave_process(farewell::pthread_exit, EXIT_FAILURE);  // it must not unwind into the caller's frames
       } catch (...) {
+        // No C++ exception: the forced unwinding of pthread_exit, which must not get into the caller's frames.
+        if (abi::__cxa_current_exception_type() == nullptr) leave_process(farewell::pthread_exit, EXIT_FAILURE);
         if (attempt++ > retries_) {
           publish(at, attempt - 1);
-          book_.end(number_, at++);
+          book_.end(words, at++);
           attempt = 1;
         }
       }
@@ -3733,17 +3806,18 @@ class process_map {
         slots_(fixed_begin(workers), work.size()),
         memory_(make_arena_memory(slots_.arenas_begin(), workers)),
         book_(ledger::make(memory_.data(), workers,
-                           chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()), chosen.retries,
-                           chosen.timeout.has_value())),
+                           chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
+                           std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value())),
         records_(memory_, book_, slots_.arenas_begin(), memory_.size()) {}
 
   results<value> run() {
     const std::uint64_t n = work_.size();
-    const slot_store<value> store(slots_, memory_, records_);
     lazy_meter meter(options_.report, n);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(); });
     std::uint64_t from = 0;
-    supervisor boss(book_, records_, options_, meter, [&](unsigned w, pid_t parent) { live(store, w, from, parent); });
+    const placement place(workers_);
+    supervisor boss(book_, records_, options_, meter, place,
+                    [&](unsigned w, pid_t parent) { live(place, w, from, parent); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
     for (std::uint64_t tasks = 0; from < n && !book_.halted(); from += tasks) {
@@ -3777,9 +3851,11 @@ class process_map {
   static std::size_t fixed_begin(unsigned workers) noexcept { return ledger::bytes(workers); }
 
   // In the worker's process.
-  void live(const slot_store<value>& store, unsigned w, std::uint64_t from, pid_t parent) noexcept {
+  void live(const placement& place, unsigned w, std::uint64_t from, pid_t parent) noexcept {
     become_worker(parent, book_.of(w), {&memory_, slots_.memory()});
     await_go(book_.of(w).go);
+    place.release();
+    const slot_store<value> store(slots_, memory_, records_);
     worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries).run();
   }
 
@@ -4242,7 +4318,7 @@ class timekeeper {
     std::stop_token token = source.get_token();
     const std::scoped_lock lock(mutex_);
     if (stopped_) source.request_stop();
-    running_[worker] = {clock::now() + limit_, std::move(source), true};
+    running_[worker] = {deadline(clock::now()), std::move(source), true};
     if (std::exchange(asleep_, false)) wake_.notify_one();
     return token;
   }
@@ -4255,6 +4331,11 @@ class timekeeper {
   }
 
  private:
+  // A limit of hundreds of years is none.
+  [[nodiscard]] clock::time_point deadline(clock::time_point now) const noexcept {
+    return limit_ < clock::time_point::max() - now ? now + limit_ : clock::time_point::max();
+  }
+
   struct task {
     clock::time_point until{clock::time_point::max()};
     std::stop_source source{std::nostopstate};
@@ -4637,11 +4718,12 @@ namespace parmap {
 ///     auto cubes = parmap::map(parmap::fargs(power, 3), xs);
 template <class F, class... Fixed>
 [[nodiscard]] constexpr auto fargs(F&& f, Fixed&&... fixed) {
-  return [f = std::forward<F>(f), fixed = std::make_tuple(std::forward<Fixed>(fixed)...)]<class... Xs>(Xs&&... xs)
-             -> std::invoke_result_t<const std::decay_t<F>&, Xs..., const std::unwrap_ref_decay_t<Fixed>&...> {
-    return std::apply(
-        [&](const auto&... last) -> decltype(auto) { return std::invoke(f, std::forward<Xs>(xs)..., last...); }, fixed);
-  };
+  return
+      [f = std::forward<F>(f), fixed = std::make_tuple(std::forward<Fixed>(fixed)...)]<class... Xs>(
+          Xs&&... xs) -> std::invoke_result_t<const std::decay_t<F>&, Xs..., const std::unwrap_ref_decay_t<Fixed>&...> {
+        return std::apply(
+            [&](auto&... last) -> decltype(auto) { return std::invoke(f, std::forward<Xs>(xs)..., last...); }, fixed);
+      };
 }
 
 }  // namespace parmap
@@ -4832,14 +4914,28 @@ consteval std::size_t axes_in() {
   return sizeof...(More) + 1 < others ? 0 : sizeof...(More) + 1 - others;
 }
 
+// Its name in the compiler's message shows what was tried.
+template <class F, class... Elements>
+struct call_of_f {
+  static_assert(std::invocable<F&, Elements...> || std::invocable<F&, context&, Elements...>,
+                "parmap::map: f cannot be called with the axes' elements, with or without a parmap::context& first; "
+                "call_of_f<f, elements...> above or below names what was tried");
+  static constexpr bool tried = true;
+};
+template <class F, class Elements>
+inline constexpr bool check_call = true;
+template <class F, class... Elements>
+inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements...>::tried;
+
 template <class Engine, class F, class Space>
 auto map_space(const Engine& who, F& f, const Space& space, options&& chosen) {
-  static_assert(callable<F, Space>::value, "parmap::map: f cannot be called with the axes' elements, with or without a "
-                                           "parmap::context& first; what was tried is named in the lines above");
   if constexpr (callable<F, Space>::value) {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
     return who.run(work<F, Space>(f, space), std::as_const(chosen));
+  } else {
+    static_assert(check_call<F, typename Space::elements>);
+    return results<int>(slots<int>(), {}, 0);  // so that this is the only error
   }
 }
 

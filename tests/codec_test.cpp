@@ -40,6 +40,12 @@ struct pod {
   bool operator==(const pod&) const = default;
 };
 
+// Trivially copyable, but copied one by one.
+struct constant {
+  const double x;
+  bool operator==(const constant&) const = default;
+};
+
 // Neither trivially copyable nor default-constructible; has a codec of its own.
 class image {
  public:
@@ -71,9 +77,11 @@ struct letter {
   bool operator==(const letter&) const = default;
 };
 
-class unsayable {
- public:
-  unsayable() = default;
+// Not to be written, and not to be read.
+struct unsayable {
+  std::string text{"x"};
+};
+struct unreadable {
   std::string text{"x"};
 };
 
@@ -104,6 +112,11 @@ template <>
 struct parmap::codec<unsayable> {
   static void encode(encoder&, const unsayable&) { throw std::runtime_error("no words"); }
   static unsayable decode(decoder&) { return {}; }
+};
+template <>
+struct parmap::codec<unreadable> {
+  static void encode(encoder& out, const unreadable& it) { out.put(it.text); }
+  static unreadable decode(decoder& in) { return {in.get<std::vector<std::string>>().at(0)}; }
 };
 
 namespace {
@@ -202,6 +215,7 @@ TEST(codec, sequences) {
   expect_round_trip(std::vector<double>{1, 2, 3});
   expect_round_trip(std::vector<int>{});
   expect_round_trip(std::vector<pod>{{1, 2}, {3, 4}});
+  expect_round_trip(std::vector<constant>{{1}, {2}, {3}});
   expect_round_trip(std::vector<bool>{true, false, true});
   expect_round_trip(std::vector<std::string>{"a", "", "ccc"});
   expect_round_trip(std::vector<std::pair<int, double>>{{1, 2.}, {3, 4.}});
@@ -258,7 +272,10 @@ TEST(codec, of_the_user) {
 template <class T>
 void expect_broken_count_refused() {
   constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
-  for (const std::uint64_t count : {most, most / 2, most / 8 + 2, std::uint64_t{1} << 40, std::uint64_t{65}}) {
+  std::vector<std::uint64_t> counts{most, most / 2, std::uint64_t{1} << 40, 65};
+  for (int bit = 60; bit < 64; ++bit)  // times the size of an element: 0 or 1 element again
+    for (const std::uint64_t more : {0U, 1U}) counts.push_back((std::uint64_t{1} << bit) + more);
+  for (const std::uint64_t count : counts) {
     std::vector<std::byte> bytes(8 + 64, std::byte{0});
     std::memcpy(bytes.data(), &count, sizeof count);
     // bad_alloc or length_error would mean that the count was believed
@@ -320,6 +337,11 @@ TEST(codec, what_cannot_be_said_is_unencodable) {
   ASSERT_EQ(all.failures().size(), 2U);
   EXPECT_EQ(all.failures()[0].kind, parmap::failure_kind::unencodable);
   EXPECT_EQ(all.failures()[0].message, "encoding its result: std::runtime_error: no words");
+  const auto read = parmap::map([](int) { return unreadable(); }, xs);
+  ASSERT_EQ(read.failures().size(), 2U);
+  EXPECT_EQ(read.failures()[1].kind, parmap::failure_kind::unencodable);
+  EXPECT_EQ(read.failures()[1].message,
+            "decoding its result: parmap::bad_encoding: parmap: the encoded result is damaged");
 }
 
 }  // namespace

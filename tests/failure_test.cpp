@@ -225,4 +225,9 @@ TEST(failure_list, gaps_are_the_rest) {
   });
 }
 
+TEST(failure, a_message_of_many_lines_is_shown_on_one) {
+  EXPECT_EQ(parmap::to_string(parmap::failure{.index = 3, .message = "a\nb\r\nc", .attempts = 1}),
+            "task 3 threw: a b  c");
+}
+
 }  // namespace

@@ -114,4 +114,12 @@ TEST(fargs, can_be_called_only_with_what_f_takes) {
   static_assert(std::is_void_v<std::invoke_result_t<decltype(fargs([](int, int) {}, 1))&, int>>);
 }
 
+TEST(fargs, a_reference_wrapper_may_be_written_through) {
+  int sum = 0;
+  const auto add = parmap::fargs([](int x, int& into) { return into += x; }, std::ref(sum));
+  EXPECT_EQ(add(2), 2);
+  EXPECT_EQ(add(3), 5);
+  EXPECT_EQ(sum, 5);
+}
+
 }  // namespace

@@ -53,6 +53,8 @@ struct fault {
   void (*act)();
   failure_kind kind;
   const char* message;  // a part of it
+
+  friend void PrintTo(const fault& it, std::ostream* out) { *out << it.name; }
 };
 
 [[gnu::noinline]] int recurse(int depth) {
@@ -165,7 +167,7 @@ TEST_F(multi_test, all_faults_at_once_many_times) {
     if (i % 2 == 1) faults[i / 2 % n].act();
     return std::to_string(i);
   };
-  const auto all = parmap::map(f, std::views::iota(0, 4 * n), {.workers = 4, .timeout = 300ms});
+  const auto all = parmap::map(f, std::views::iota(0, 4 * n), {.workers = 4, .timeout = 1s});
   ASSERT_EQ(all.failures().size(), static_cast<std::size_t>(2 * n));
   for (const failure& why : all.failures()) {
     ASSERT_EQ(why.index % 2, 1U) << why;

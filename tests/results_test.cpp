@@ -35,7 +35,7 @@ auto odd_ones_fail(Make make) {
   return parmap::map(
       parmap::threads,
       [make](int x) {
-        if (x % 2 == 1) throw std::runtime_error("odd " + std::to_string(x));
+        if (x % 2 == 1) throw std::domain_error("odd " + std::to_string(x));
         return make(x);
       },
       five);
@@ -94,8 +94,8 @@ TEST(results, with_failures) {
   EXPECT_THROW(static_cast<void>(all.data()), parmap::map_failed);
   EXPECT_EQ(all.value_or("-"), (std::vector<std::string>{"name of 0", "-", "name of 2", "-", "name of 4"}));
   EXPECT_EQ(all.value_or_else([](const failure& why) { return why.message; }),
-            (std::vector<std::string>{"name of 0", "std::runtime_error: odd 1", "name of 2",
-                                      "std::runtime_error: odd 3", "name of 4"}));
+            (std::vector<std::string>{"name of 0", "std::domain_error: odd 1", "name of 2", "std::domain_error: odd 3",
+                                      "name of 4"}));
   EXPECT_TRUE(std::ranges::equal(all.values(), std::vector<std::string>{"name of 0", "name of 2", "name of 4"}));
   EXPECT_EQ(&*all.values().begin(), &all[0]);
 }
@@ -106,9 +106,9 @@ TEST(results, task_failed_says_why) {
     static_cast<void>(all[3]);
     FAIL();
   } catch (const parmap::task_failed& error) {
-    EXPECT_STREQ(error.what(), "task 3 threw: std::runtime_error: odd 3");
+    EXPECT_STREQ(error.what(), "task 3 threw: std::domain_error: odd 3");
     EXPECT_EQ(error.why().index, 3U);
-    EXPECT_THROW(error.why().rethrow(), std::runtime_error);
+    EXPECT_THROW(error.why().rethrow(), std::domain_error);
   }
   EXPECT_THROW(static_cast<void>(odd_ones_fail(name)[1]), parmap::task_failed);
 }
@@ -118,8 +118,8 @@ TEST(results, map_failed_has_every_failure) {
     static_cast<void>(odd_ones_fail(name).value());
     FAIL();
   } catch (const parmap::map_failed& error) {
-    EXPECT_STREQ(error.what(), "2 of 5 tasks failed\n  task 1 threw: std::runtime_error: odd 1\n"
-                               "  task 3 threw: std::runtime_error: odd 3");
+    EXPECT_STREQ(error.what(), "2 of 5 tasks failed\n  task 1 threw: std::domain_error: odd 1\n"
+                               "  task 3 threw: std::domain_error: odd 3");
     ASSERT_EQ(error.failures().size(), 2U);
     EXPECT_EQ(error.failures()[1].index, 3U);
   }

@@ -262,15 +262,16 @@ struct codec<Container> {
 };
 
 template <class A, class B>
-  requires(!detail::plain<std::pair<A, B>>) && detail::transferable<A> && detail::transferable<B>
+  requires(!detail::plain<std::pair<A, B>>) && detail::transferable<std::remove_const_t<A>> &&
+          detail::transferable<std::remove_const_t<B>>
 struct codec<std::pair<A, B>> {
   static void encode(encoder& out, const std::pair<A, B>& both) {
     out.put(both.first);
     out.put(both.second);
   }
   static std::pair<A, B> decode(decoder& in) {
-    auto first = in.get<A>();
-    auto second = in.get<B>();
+    auto first = in.get<std::remove_const_t<A>>();  // an element of a map has a const key
+    auto second = in.get<std::remove_const_t<B>>();
     return {std::move(first), std::move(second)};
   }
 };

@@ -40,6 +40,8 @@ enum class failure_kind {
   return "unknown";
 }
 
+inline std::ostream& operator<<(std::ostream& out, failure_kind kind) { return out << to_string(kind); }
+
 /// One task that has no value, and why. A regular value: copying it copies the message.
 struct failure {
   // The kinds by short names: failure::crashed. (Not `using enum`: g++ 12 stumbles over it in templates.)
@@ -65,7 +67,8 @@ struct failure {
 inline std::string to_string(const failure& why) {
   std::string text = "task " + std::to_string(why.index) + ' ';
   for (const char c : to_string(why.kind)) text += c == '_' ? ' ' : c;
-  if (!why.message.empty()) text += ": " + why.message;
+  if (!why.message.empty()) text += ": ";
+  for (const char c : why.message) text += c == '\n' || c == '\r' ? ' ' : c;
   if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
   return text;
 }

@@ -15,11 +15,12 @@ namespace parmap {
 ///     auto cubes = parmap::map(parmap::fargs(power, 3), xs);
 template <class F, class... Fixed>
 [[nodiscard]] constexpr auto fargs(F&& f, Fixed&&... fixed) {
-  return [f = std::forward<F>(f), fixed = std::make_tuple(std::forward<Fixed>(fixed)...)]<class... Xs>(Xs&&... xs)
-             -> std::invoke_result_t<const std::decay_t<F>&, Xs..., const std::unwrap_ref_decay_t<Fixed>&...> {
-    return std::apply(
-        [&](const auto&... last) -> decltype(auto) { return std::invoke(f, std::forward<Xs>(xs)..., last...); }, fixed);
-  };
+  return
+      [f = std::forward<F>(f), fixed = std::make_tuple(std::forward<Fixed>(fixed)...)]<class... Xs>(
+          Xs&&... xs) -> std::invoke_result_t<const std::decay_t<F>&, Xs..., const std::unwrap_ref_decay_t<Fixed>&...> {
+        return std::apply(
+            [&](auto&... last) -> decltype(auto) { return std::invoke(f, std::forward<Xs>(xs)..., last...); }, fixed);
+      };
 }
 
 }  // namespace parmap

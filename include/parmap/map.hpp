@@ -32,14 +32,28 @@ consteval std::size_t axes_in() {
   return sizeof...(More) + 1 < others ? 0 : sizeof...(More) + 1 - others;
 }
 
+// Its name in the compiler's message shows what was tried.
+template <class F, class... Elements>
+struct call_of_f {
+  static_assert(std::invocable<F&, Elements...> || std::invocable<F&, context&, Elements...>,
+                "parmap::map: f cannot be called with the axes' elements, with or without a parmap::context& first; "
+                "call_of_f<f, elements...> above or below names what was tried");
+  static constexpr bool tried = true;
+};
+template <class F, class Elements>
+inline constexpr bool check_call = true;
+template <class F, class... Elements>
+inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements...>::tried;
+
 template <class Engine, class F, class Space>
 auto map_space(const Engine& who, F& f, const Space& space, options&& chosen) {
-  static_assert(callable<F, Space>::value, "parmap::map: f cannot be called with the axes' elements, with or without a "
-                                           "parmap::context& first; what was tried is named in the lines above");
   if constexpr (callable<F, Space>::value) {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
     return who.run(work<F, Space>(f, space), std::as_const(chosen));
+  } else {
+    static_assert(check_call<F, typename Space::elements>);
+    return results<int>(slots<int>(), {}, 0);  // so that this is the only error
   }
 }
 

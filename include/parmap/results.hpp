@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <ranges>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -126,9 +127,10 @@ class [[nodiscard]] results : public detail::outcome {
 
   /// A view of the values there are, in input order. Refers to these results.
   [[nodiscard]] auto values() const& {
-    return std::views::iota(std::uint64_t{0}, size()) |
-           std::views::filter([this](std::uint64_t i) { return !failed().contains(i); }) |
-           std::views::transform([this](std::uint64_t i) -> const T& { return values_.data()[i]; });
+    // A reference to a slot without a value is only asked for its address.
+    return std::span<const T>(values_.data(), size()) | std::views::filter([this](const T& slot) {
+             return !failed().contains(static_cast<std::uint64_t>(std::addressof(slot) - values_.data()));
+           });
   }
   auto values() && = delete;  // keep the results in a variable first
 

@@ -1,4 +1,4 @@
-// expect: f cannot be called with the axes' elements
+// expect: call_of_f<.*const int ?&, const int ?&>
 // SPDX-License-Identifier: MIT
 // Two axes are two arguments.
 #include <parmap/parmap.hpp>

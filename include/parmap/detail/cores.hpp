@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cerrno>
 #include <cmath>
 #include <cstddef>
@@ -16,16 +17,45 @@
 
 namespace parmap::detail {
 
-inline unsigned cores_by_affinity() {
+// A set of cores of any size.
+class cpu_mask {
+ public:
+  explicit cpu_mask(std::size_t cpus) : words_(cpus / word_bits) {}
+
+  [[nodiscard]] std::size_t cpus() const noexcept { return words_.size() * word_bits; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return words_.size() * sizeof(unsigned long); }
+  [[nodiscard]] cpu_set_t* get() noexcept { return reinterpret_cast<cpu_set_t*>(words_.data()); }
+  [[nodiscard]] const cpu_set_t* get() const noexcept { return reinterpret_cast<const cpu_set_t*>(words_.data()); }
+  [[nodiscard]] bool has(std::size_t cpu) const noexcept {
+    return (words_[cpu / word_bits] >> cpu % word_bits & 1) != 0;
+  }
+  void add(std::size_t cpu) noexcept { words_[cpu / word_bits] |= 1UL << cpu % word_bits; }
+  [[nodiscard]] unsigned count() const noexcept {
+    unsigned all = 0;
+    for (const unsigned long word : words_) all += static_cast<unsigned>(std::popcount(word));
+    return all;
+  }
+
+ private:
+  static constexpr std::size_t word_bits = 8 * sizeof(unsigned long);
+
+  std::vector<unsigned long> words_;
+};
+
+// The cores the calling thread may run on; empty where the kernel does not say.
+inline cpu_mask affinity() {
   // The kernel refuses a mask smaller than its own, so grow until it fits.
   for (std::size_t cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
-    std::vector<unsigned long> mask(cpus / (8 * sizeof(unsigned long)));
-    auto* set = reinterpret_cast<cpu_set_t*>(mask.data());
-    if (::sched_getaffinity(0, cpus / 8, set) == 0)
-      return static_cast<unsigned>(std::max(1, CPU_COUNT_S(cpus / 8, set)));
+    cpu_mask mask(cpus);
+    if (::sched_getaffinity(0, mask.bytes(), mask.get()) == 0) return mask;
     if (errno != EINVAL) break;
   }
-  return static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  return cpu_mask(0);
+}
+
+inline unsigned cores_by_affinity() {
+  const unsigned cores = affinity().count();
+  return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
 // Cores the quota of one cgroup directory is worth; 0 if it sets none.

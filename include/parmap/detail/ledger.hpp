@@ -128,13 +128,12 @@ class ledger {
     range_.set(pack(without(all, chunk)));
     return chunk;
   }
-  void begin(unsigned w, round_index task, unsigned attempt) noexcept {
-    worker_words& mine = of(w);
+  void begin(worker_words& mine, round_index task, unsigned attempt) const noexcept {
     if (timed_) mine.started.set(monotonic_ns());
     mine.cur.set(pack(position{task, attempt, true}));
   }
   // The slot of `task` is written, or its failure published.
-  void end(unsigned w, round_index task) noexcept { of(w).cur.set(pack(position{task + 1, 0, false})); }
+  void end(worker_words& mine, round_index task) const noexcept { mine.cur.set(pack(position{task + 1, 0, false})); }
   void close_claim(unsigned w) noexcept {
     worker_words& mine = of(w);
     mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());

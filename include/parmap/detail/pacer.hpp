@@ -26,7 +26,7 @@ class pacer {
 
   // Of `left` unclaimed tasks.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
-    const round_index fair = left / (2 * workers_);
+    const auto fair = static_cast<round_index>(left / (2 * std::uint64_t{workers_}));
     return std::clamp<round_index>(std::max(std::min(fair, wanted_), least_), 1, left);
   }
 

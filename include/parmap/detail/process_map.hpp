@@ -5,6 +5,7 @@
 #include <parmap/codec.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
+#include <parmap/detail/placement.hpp>
 #include <parmap/detail/records.hpp>
 #include <parmap/detail/shared_memory.hpp>
 #include <parmap/detail/sink.hpp>
@@ -55,17 +56,18 @@ class process_map {
         slots_(fixed_begin(workers), work.size()),
         memory_(make_arena_memory(slots_.arenas_begin(), workers)),
         book_(ledger::make(memory_.data(), workers,
-                           chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()), chosen.retries,
-                           chosen.timeout.has_value())),
+                           chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
+                           std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value())),
         records_(memory_, book_, slots_.arenas_begin(), memory_.size()) {}
 
   results<value> run() {
     const std::uint64_t n = work_.size();
-    const slot_store<value> store(slots_, memory_, records_);
     lazy_meter meter(options_.report, n);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(); });
     std::uint64_t from = 0;
-    supervisor boss(book_, records_, options_, meter, [&](unsigned w, pid_t parent) { live(store, w, from, parent); });
+    const placement place(workers_);
+    supervisor boss(book_, records_, options_, meter, place,
+                    [&](unsigned w, pid_t parent) { live(place, w, from, parent); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
     for (std::uint64_t tasks = 0; from < n && !book_.halted(); from += tasks) {
@@ -99,9 +101,11 @@ class process_map {
   static std::size_t fixed_begin(unsigned workers) noexcept { return ledger::bytes(workers); }
 
   // In the worker's process.
-  void live(const slot_store<value>& store, unsigned w, std::uint64_t from, pid_t parent) noexcept {
+  void live(const placement& place, unsigned w, std::uint64_t from, pid_t parent) noexcept {
     become_worker(parent, book_.of(w), {&memory_, slots_.memory()});
     await_go(book_.of(w).go);
+    place.release();
+    const slot_store<value> store(slots_, memory_, records_);
     worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries).run();
   }
 

@@ -5,6 +5,7 @@
 #include <parmap/detail/death_text.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
+#include <parmap/detail/placement.hpp>
 #include <parmap/detail/process.hpp>
 #include <parmap/detail/process_tree.hpp>
 #include <parmap/detail/records.hpp>
@@ -34,11 +35,13 @@ class supervisor {
   // The life of worker w in its process: work(w, parent) does not return.
   using life = std::function<void(unsigned w, pid_t parent)>;
 
-  supervisor(ledger& book, record_book& records, const options& chosen, lazy_meter& meter, life work)
+  supervisor(ledger& book, record_book& records, const options& chosen, lazy_meter& meter, const placement& place,
+             life work)
       : book_(book),
         records_(records),
         options_(chosen),
         meter_(meter),
+        place_(place),
         work_(std::move(work)),
         posts_(book.workers()) {}
 
@@ -92,6 +95,7 @@ class supervisor {
       return true;
     }
     begun_ = true;
+    place_.put(at.process->pid(), w);
     futex_word& go = book_.of(w).go;
     if (go.exchange(1, std::memory_order_acq_rel) == 2) futex_wake(go, 1, futex_scope::shared);
     return true;
@@ -198,6 +202,7 @@ class supervisor {
   record_book& records_;
   const options& options_;
   lazy_meter& meter_;
+  const placement& place_;
   life work_;
   std::vector<post> posts_;
   std::uint64_t from_{};

@@ -32,7 +32,7 @@ class timekeeper {
     std::stop_token token = source.get_token();
     const std::scoped_lock lock(mutex_);
     if (stopped_) source.request_stop();
-    running_[worker] = {clock::now() + limit_, std::move(source), true};
+    running_[worker] = {deadline(clock::now()), std::move(source), true};
     if (std::exchange(asleep_, false)) wake_.notify_one();
     return token;
   }
@@ -45,6 +45,11 @@ class timekeeper {
   }
 
  private:
+  // A limit of hundreds of years is none.
+  [[nodiscard]] clock::time_point deadline(clock::time_point now) const noexcept {
+    return limit_ < clock::time_point::max() - now ? now + limit_ : clock::time_point::max();
+  }
+
   struct task {
     clock::time_point until{clock::time_point::max()};
     std::stop_source source{std::nostopstate};

@@ -109,25 +109,26 @@ class worker {
   }
 
   void run_chunk(const span mine) {
+    worker_words& words = book_.of(number_);
     round_index at = mine.b;  // the first task that is not finished
-    unsigned attempt = unpack_position(book_.of(number_).cur.get()).attempts + 1;
+    unsigned attempt = unpack_position(words.cur.get()).attempts + 1;
     while (at < mine.e) {
       try {
         work_.for_each(from_ + at, from_ + mine.e, self_, [&](std::uint64_t i, const auto& call) {
           if (book_.halted()) leave();
-          self_.begin(i, attempt);
-          book_.begin(number_, at, attempt);
+          if constexpr (Work::takes_context) self_.begin(i, attempt);
+          book_.begin(words, at, attempt);
           store_.put(number_, i, call);
-          book_.end(number_, at++);
+          book_.end(words, at++);
           attempt = 1;
           return true;
         });
-      } catch (abi::__forced_unwind&) {
-        leave_process(farewell::pthread_exit, EXIT_FAILURE);  // it must not unwind into the caller's frames
       } catch (...) {
+        // No C++ exception: the forced unwinding of pthread_exit, which must not get into the caller's frames.
+        if (abi::__cxa_current_exception_type() == nullptr) leave_process(farewell::pthread_exit, EXIT_FAILURE);
         if (attempt++ > retries_) {
           publish(at, attempt - 1);
-          book_.end(number_, at++);
+          book_.end(words, at++);
           attempt = 1;
         }
       }

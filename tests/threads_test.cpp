@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+// Engine threads: the team, stop tokens at a timeout, exceptions kept whole, life after a fork.
+#include "engines.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <ranges>
+#include <set>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(threads_test, exceptions_are_kept_whole) {
+  struct special : std::runtime_error {
+    using std::runtime_error::runtime_error;
+    int code = 17;
+  };
+  const auto f = [](int x) {
+    if (x == 5) throw special("whole");
+    return x;
+  };
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 10));
+  ASSERT_EQ(all.failures().size(), 1U);
+  try {
+    all.failures()[0].rethrow();
+  } catch (const special& error) {
+    EXPECT_EQ(error.code, 17);
+    EXPECT_STREQ(error.what(), "whole");
+    return;
+  }
+  FAIL() << "another exception";
+}
+
+// Each task waits until as many run at the same time as there are workers: no clock is asked.
+TEST(threads_test, as_many_run_at_once_as_asked_for) {
+  constexpr int workers = 5;
+  std::atomic<int> running{0};
+  std::mutex mutex;
+  std::set<std::thread::id> seen;
+  const auto f = [&](int) {
+    {
+      const std::scoped_lock lock(mutex);
+      seen.insert(std::this_thread::get_id());
+    }
+    ++running;
+    while (running < workers) std::this_thread::yield();
+  };
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, workers), {.workers = workers});
+  EXPECT_TRUE(all.ok());
+  EXPECT_EQ(seen.size(), static_cast<std::size_t>(workers));
+}
+
+TEST(threads_test, worker_numbers_are_unique_at_any_time_and_below_the_bound) {
+  constexpr unsigned workers = 4;
+  std::array<std::atomic<int>, workers> busy{};
+  std::atomic<int> wrong{0};
+  const auto f = [&](parmap::context& self, int) {
+    if (self.worker() >= workers || busy[self.worker()]++ != 0) ++wrong;
+    for (int k = 0; k < 100; ++k) std::this_thread::yield();
+    --busy[self.worker()];
+  };
+  static_cast<void>(parmap::map(parmap::threads, f, std::views::iota(0, 2000), {.workers = workers}));
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(threads_test, one_worker_is_the_caller) {
+  const auto here = std::this_thread::get_id();
+  const auto f = [here](int) { return std::this_thread::get_id() == here; };
+  for (const bool same : parmap::map(parmap::threads, f, std::views::iota(0, 100), {.workers = 1}).value())
+    EXPECT_TRUE(same);
+}
+
+TEST(threads_test, a_timeout_asks_the_task_to_stop) {
+  const auto f = [](parmap::context& self, int x) {
+    if (x == 3)
+      while (!self.stop_token().stop_requested()) std::this_thread::yield();
+    return x;
+  };
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 100), {.timeout = 200ms, .retries = 1});
+  ASSERT_EQ(all.failures().size(), 1U);
+  EXPECT_EQ(all.failures()[0].index, 3U);
+  EXPECT_EQ(all.failures()[0].kind, parmap::failure::timed_out);
+  EXPECT_EQ(all.failures()[0].attempts, 2U);
+  EXPECT_EQ(all[4], 4);
+}
+
+TEST(threads_test, a_late_task_counts_as_timed_out_however_it_ends) {
+  const auto f = [](parmap::context& self, int x) -> std::string {
+    while (!self.stop_token().stop_requested()) std::this_thread::yield();
+    if (x == 0) throw std::runtime_error("cancelled");
+    return "too late";
+  };
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 2), {.timeout = 50ms});
+  ASSERT_EQ(all.failures().size(), 2U);
+  for (const parmap::failure& why : all.failures()) EXPECT_EQ(why.kind, parmap::failure::timed_out);
+}
+
+TEST(threads_test, an_endless_timeout_is_none) {
+  const auto f = [](parmap::context& self, int x) { return self.stop_token().stop_requested() ? -1 : x; };
+  const auto all =
+      parmap::map(parmap::threads, f, std::views::iota(0, 10), {.timeout = std::chrono::nanoseconds::max()});
+  ASSERT_TRUE(all.ok()) << all.failures()[0];
+  EXPECT_EQ(all[9], 9);
+}
+
+TEST(threads_test, a_stop_request_reaches_running_tasks) {
+  for (const bool timed : {false, true}) {
+    std::stop_source source;
+    std::atomic<int> begun{0};
+    const auto f = [&](parmap::context& self, int) {
+      if (++begun == 2) source.request_stop();
+      while (!self.stop_token().stop_requested()) std::this_thread::yield();
+    };
+    parmap::options chosen{.workers = 2, .stop = source.get_token()};
+    if (timed) chosen.timeout = 1h;
+    const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 100), chosen);
+    EXPECT_EQ(begun, 2);
+    EXPECT_EQ(all.failures().size(), 98U);
+  }
+}
+
+TEST(threads_test, many_callers_share_the_team) {
+  std::vector<std::jthread> callers;
+  std::atomic<int> wrong{0};
+  for (int k = 0; k < 8; ++k)
+    callers.emplace_back([&wrong, k] {
+      for (int times = 0; times < 200; ++times) {
+        const auto all = parmap::map(parmap::threads, [k](int x) { return k * x; }, std::views::iota(0, 500 + times));
+        if (!all.ok() || all[499] != k * 499) ++wrong;
+      }
+    });
+  callers.clear();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(threads_test, small_maps_in_a_row) {
+  for (int n = 0; n < 20'000; ++n) {
+    const auto all = parmap::map(parmap::threads, [](int x) { return x + 1; }, std::views::iota(0, n % 50));
+    ASSERT_TRUE(all.ok());
+    if (n % 50 > 0) {
+      ASSERT_EQ(all[static_cast<std::uint64_t>(n % 50 - 1)], n % 50);
+    }
+  }
+}
+
+TEST(threads_test, exceptions_from_many_threads) {
+  const auto f = [](int x) -> std::string {
+    if (x % 3 == 0) throw std::runtime_error(std::to_string(x));
+    return std::to_string(x);
+  };
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 10'000), {.workers = 4});
+  EXPECT_EQ(all.failures().size(), 3334U);
+  for (const parmap::failure& why : all.failures())
+    ASSERT_EQ(why.message, "std::runtime_error: " + std::to_string(why.index));
+}
+
+#if !defined(__SANITIZE_THREAD__)  // which lets no child of a process with threads start one
+TEST(threads_test, a_forked_child_has_a_team_of_its_own) {
+  static_cast<void>(
+      parmap::map(parmap::threads, [](int x) { return x; }, std::views::iota(0, 100'000), {.workers = 4}));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::atomic<int> running{0};
+    const auto f = [&](int) {
+      ++running;
+      while (running < 3) std::this_thread::yield();
+    };
+    const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 3), {.workers = 3});
+    ::_exit(all.ok() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+#endif
+
+}  // namespace
