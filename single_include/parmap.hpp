@@ -3519,7 +3519,10 @@ class supervisor {
     }
     const bool left_in_order =
         !what.in_task && how.how != ending::killed && how.code == 0 && cause.said == farewell::none;
-    if (left_in_order || what.in_task) idle_deaths_ = 0;
+    // Deaths count as long as nobody gets anything done: a worker may be killed while it is being born, on a busy
+    // machine often.
+    const std::uint64_t done = book_.finished();
+    if (left_in_order || what.in_task || std::exchange(done_at_last_death_, done) != done) idle_deaths_ = 0;
     else if (++idle_deaths_ > most_idle_deaths)
       throw std::runtime_error(
           "parmap: " + std::to_string(idle_deaths_) +
@@ -3527,7 +3530,7 @@ class supervisor {
     if (!left_in_order && !book_.halted() && book_.anything_unclaimed()) hire(w);
   }
 
-  static constexpr unsigned most_idle_deaths = 32;
+  static constexpr unsigned most_idle_deaths = 256;
 
   ledger& book_;
   record_book& records_;
@@ -3542,6 +3545,7 @@ class supervisor {
   std::string gave_up_;
   bool begun_{};
   unsigned idle_deaths_{};
+  std::uint64_t done_at_last_death_{};
 };
 
 }  // namespace parmap::detail
