@@ -178,16 +178,6 @@ template <class T>
   }
 inline constexpr bool refers_elsewhere<T> = refers_elsewhere<typename T::value_type>;
 
-// Constructed in shared memory as it is, and read there by the caller.
-template <class T>
-inline constexpr bool in_slot = std::is_trivially_copyable_v<T> && !refers_elsewhere<T>;
-template <class A, class B>
-inline constexpr bool in_slot<std::pair<A, B>> = in_slot<A> && in_slot<B>;
-template <class... T>
-inline constexpr bool in_slot<std::tuple<T...>> = (in_slot<T> && ...);
-template <class T, std::size_t N>
-inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
-
 template <class T>
 concept has_codec = requires(const T& value, encoder& out, decoder& in) {
   codec<T>::encode(out, value);
@@ -196,6 +186,16 @@ concept has_codec = requires(const T& value, encoder& out, decoder& in) {
 // Its bytes are its value.
 template <class T>
 concept plain = std::is_trivially_copyable_v<T> && !refers_elsewhere<T> && !has_codec<T>;
+
+// Constructed in shared memory as it is, and read there by the caller.
+template <class T>
+inline constexpr bool in_slot = plain<T>;
+template <class A, class B>
+inline constexpr bool in_slot<std::pair<A, B>> = in_slot<A> && in_slot<B>;
+template <class... T>
+inline constexpr bool in_slot<std::tuple<T...>> = (in_slot<T> && ...);
+template <class T, std::size_t N>
+inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 
 }  // namespace detail
 
@@ -2424,7 +2424,7 @@ constexpr position unpack_position(std::uint64_t word) noexcept {
 inline constexpr unsigned max_attempts = 0x7fff'ffff;
 
 // How a worker left by its own will.
-enum class farewell : std::uint32_t { none, exit, quick_exit, pthread_exit, arena_full, unfit };
+enum class farewell : std::uint32_t { none, done, exit, quick_exit, pthread_exit, arena_full, unfit };
 
 // Alone in its cache lines: written by one worker at every task.
 struct alignas(128) worker_words {
@@ -2719,11 +2719,12 @@ struct encoded_slot {
 // written over it.
 class record_book {
  public:
-  record_book(const shared_memory& memory, ledger& book, std::size_t begin, std::size_t end)
+  record_book(const shared_memory& memory, ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks)
       : memory_(memory),
         book_(book),
         begin_(begin),
-        each_((end - begin) / book.workers() / page * page) {
+        each_((end - begin) / book.workers() / page * page),
+        tasks_(tasks) {
     for (unsigned w = 0; w < book.workers(); ++w) book.of(w).top.set(arena_begin(w));
   }
 
@@ -2802,7 +2803,8 @@ class record_book {
     if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
     record found{};
     std::memcpy(&found, memory_.bytes() + at, sizeof found);
-    if (found.size > end - at - sizeof found || found.kind > static_cast<std::uint32_t>(failure_kind::stopped))
+    if (found.index >= tasks_ || found.size > end - at - sizeof found ||
+        found.kind > static_cast<std::uint32_t>(failure_kind::stopped))
       return std::nullopt;
     return found;
   }
@@ -2811,6 +2813,7 @@ class record_book {
   ledger& book_;
   std::size_t begin_;
   std::size_t each_;
+  std::uint64_t tasks_;
 };
 
 }  // namespace parmap::detail
@@ -2915,6 +2918,15 @@ inline thrown describe_current_exception() {
     return {failure_kind::threw, "int: " + std::to_string(value)};
   } catch (...) {
     return {failure_kind::threw, name};
+  }
+}
+
+// The same where memory may have run out: then not even the message can be made.
+inline thrown describe_or_give_up() noexcept {
+  try {
+    return describe_current_exception();
+  } catch (...) {
+    return {failure_kind::out_of_memory, {}};
   }
 }
 
@@ -3137,7 +3149,7 @@ inline void flush_standard_streams() noexcept {
 class child_process {
  public:
   // Forks; the child runs body(parent), which must not return. Throws std::system_error, also where the kernel has no
-  // pidfd_open (Linux 5.3).
+  // pidfds (Linux 5.4).
   explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
     flush_standard_streams();
     pid_ = ::fork();
@@ -3215,7 +3227,7 @@ class child_process {
       while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
       }
       pid_ = -1;
-      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.3, and to be allowed by the sandbox)");
+      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
     }
     fd_ = file_descriptor(fd);
     // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
@@ -3272,7 +3284,7 @@ struct death_cause {
 inline failure_kind kind_of(const death_cause& cause) noexcept {
   if (cause.limit && cause.how.how != ending::exited) return failure_kind::timed_out;
   if (cause.said == farewell::arena_full) return failure_kind::out_of_memory;
-  if (cause.said != farewell::none || cause.how.how == ending::exited) return failure_kind::exited;
+  if (cause.said > farewell::done || cause.how.how == ending::exited) return failure_kind::exited;
   return failure_kind::crashed;
 }
 
@@ -3303,7 +3315,8 @@ inline std::string describe(const death_cause& cause) {
     case farewell::pthread_exit: return "the task called pthread_exit";
     case farewell::arena_full: return "no room was left in its worker's arena to tell of its failure";
     case farewell::unfit: return "it could not be set up: " + std::generic_category().message(cause.said_status);
-    case farewell::none: break;
+    case farewell::none:
+    case farewell::done: break;
   }
   switch (cause.how.how) {
     case ending::exited:
@@ -3517,8 +3530,7 @@ class supervisor {
       blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
       book_.count_failure();
     }
-    const bool left_in_order =
-        !what.in_task && how.how != ending::killed && how.code == 0 && cause.said == farewell::none;
+    const bool left_in_order = !what.in_task && cause.said == farewell::done;
     // Deaths count as long as nobody gets anything done: a worker may be killed while it is being born, on a busy
     // machine often.
     const std::uint64_t done = book_.finished();
@@ -3575,7 +3587,9 @@ class pacer {
   }
 
   // About how long `left` tasks will take this worker; 0 before the first chunk.
-  [[nodiscard]] ticks remaining(round_index left) const noexcept { return static_cast<ticks>(each_ * left); }
+  [[nodiscard]] ticks remaining(round_index left) const noexcept {
+    return static_cast<ticks>(std::min(each_ * left, 1e18));
+  }
 
   // The last chunk had `tasks` tasks and took `spent`.
   void ran(round_index tasks, ticks spent) noexcept {
@@ -3593,45 +3607,6 @@ class pacer {
   round_index wanted_{1};
   round_index least_{1};
 };
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/signal_mask.hpp
-// The signal mask of team threads: they block what is for the caller's threads, but a process forked from one must not.
-
-namespace parmap::detail {
-
-// Blocks all signals in the calling thread while it lives, for threads made meanwhile to inherit.
-class signals_blocked {
- public:
-  signals_blocked() noexcept {
-    sigset_t all{};
-    ::sigfillset(&all);
-    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
-  }
-  signals_blocked(const signals_blocked&) = delete;
-  signals_blocked& operator=(const signals_blocked&) = delete;
-  ~signals_blocked() {
-    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
-  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
-
- private:
-  sigset_t before_{};
-  bool blocked_{};
-};
-
-// In a thread made under signals_blocked: the mask its process would have without it.
-inline std::optional<sigset_t>& outer_signal_mask() noexcept {
-  static thread_local std::optional<sigset_t> mask;
-  return mask;
-}
-
-// In a process forked from any thread.
-inline void restore_signal_mask() noexcept {
-  if (const auto& mask = outer_signal_mask()) ::pthread_sigmask(SIG_SETMASK, &*mask, nullptr);
-}
 
 }  // namespace parmap::detail
 
@@ -3657,7 +3632,7 @@ struct worker_identity {
 }
 
 // Right after the fork, before any task. The memory shared with the supervisor is not for the children of tasks.
-inline void become_worker(pid_t parent, worker_words& words,
+inline void become_worker(pid_t parent, worker_words& words, bool timed,
                           std::initializer_list<const shared_memory*> ours) noexcept {
   worker_identity::pid = ::getpid();
   worker_identity::words = &words;
@@ -3665,10 +3640,10 @@ inline void become_worker(pid_t parent, worker_words& words,
   const auto require = [](bool done) {
     if (!done) leave_process(farewell::unfit, errno);
   };
-  restore_signal_mask();
   require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-  if (::getppid() != parent) ::_exit(EXIT_FAILURE);         // it died before that
-  static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+  if (::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
+  // A timeout kills the whole tree; without one nobody needs to gather orphans here.
+  if (timed) static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   for (const shared_memory* each : ours) require(each == nullptr || each->keep_from_children());
   require(::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
   require(::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) == 0);
@@ -3717,10 +3692,7 @@ class worker {
 
  private:
   // An open claim tells the supervisor what is left of it.
-  [[noreturn]] static void leave() {
-    flush_standard_streams();
-    ::_exit(EXIT_SUCCESS);
-  }
+  [[noreturn]] static void leave() { leave_process(farewell::done, EXIT_SUCCESS); }
 
   void run_chunk(const span mine) {
     worker_words& words = book_.of(number_);
@@ -3812,7 +3784,7 @@ class process_map {
         book_(ledger::make(memory_.data(), workers,
                            chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
                            std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value())),
-        records_(memory_, book_, slots_.arenas_begin(), memory_.size()) {}
+        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), work.size()) {}
 
   results<value> run() {
     const std::uint64_t n = work_.size();
@@ -3856,7 +3828,7 @@ class process_map {
 
   // In the worker's process.
   void live(const placement& place, unsigned w, std::uint64_t from, pid_t parent) noexcept {
-    become_worker(parent, book_.of(w), {&memory_, slots_.memory()});
+    become_worker(parent, book_.of(w), options_.timeout.has_value(), {&memory_, slots_.memory()});
     await_go(book_.of(w).go);
     place.release();
     const slot_store<value> store(slots_, memory_, records_);
@@ -4116,6 +4088,60 @@ class alignas(64) notice {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/signal_mask.hpp
+// The signal mask of team threads: idle they block what is for the caller's threads, in a task they have the caller's
+// mask.
+
+namespace parmap::detail {
+
+// Blocks all signals in the calling thread while it lives, for threads made meanwhile to inherit; but not those that a
+// fault raises.
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {
+    sigset_t all{};
+    ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
+    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
+  }
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+  ~signals_blocked() {
+    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
+
+ private:
+  sigset_t before_{};
+  bool blocked_{};
+};
+
+// In a thread made under signals_blocked: the mask its process would have without it.
+inline std::optional<sigset_t>& outer_signal_mask() noexcept {
+  static thread_local std::optional<sigset_t> mask;
+  return mask;
+}
+
+// While it lives, the thread has the mask its process would have: tasks run so, and what they start inherits it.
+class outer_mask_scope {
+ public:
+  outer_mask_scope() noexcept {
+    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
+  }
+  outer_mask_scope(const outer_mask_scope&) = delete;
+  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
+  ~outer_mask_scope() {
+    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t before_{};
+  bool changed_{};
+};
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/team.hpp
 // The warm team of threads: who helps with maps that prove long, and where those are announced.
 
@@ -4229,7 +4255,7 @@ class team {
         serve();
       }).detach();
       return true;
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       return false;
     }
   }
@@ -4258,6 +4284,7 @@ class team {
       const bool useful = work.wants_help();
       if (useful) {
         if (parked_.load() > 0 || work.wants_more_help()) summon();  // pass on the watch and the word
+        const outer_mask_scope as_the_caller;
         work.help();
       }
       at.leave();
@@ -4353,7 +4380,8 @@ class timekeeper {
       auto next = clock::time_point::max();
       for (const task& each : running_)
         if (each.unasked && each.until > now) next = std::min(next, each.until);
-      ask(lock, [now](const task& each) { return each.until <= now; });
+      if (ask(lock, [now](const task& each) { return each.until <= now; }))
+        continue;  // others may have begun meanwhile
       if (next == clock::time_point::max()) {
         asleep_ = true;
         wake_.wait(lock, ended, [this] { return !asleep_; });
@@ -4369,19 +4397,20 @@ class timekeeper {
     ask(lock, [](const task&) { return true; });
   }
 
-  // Unlocked, because asking runs the tasks' own stop callbacks.
+  // Unlocks meanwhile, because asking runs the tasks' own stop callbacks; false if there was nobody to ask.
   template <class Whom>
-  void ask(std::unique_lock<std::mutex>& lock, Whom&& whom) {
+  bool ask(std::unique_lock<std::mutex>& lock, Whom&& whom) {
     std::vector<std::stop_source> asked;
     for (task& each : running_)
       if (each.unasked && whom(each)) {
         each.unasked = false;
         asked.push_back(each.source);
       }
-    if (asked.empty()) return;
+    if (asked.empty()) return false;
     lock.unlock();
     for (std::stop_source& each : asked) each.request_stop();
     lock.lock();
+    return true;
   }
 
   std::chrono::nanoseconds limit_;
@@ -4429,6 +4458,7 @@ class thread_account {
 
   // In the caller's thread only. What a reporter throws halts the map and passes at its end.
   void show(ticks now) noexcept {
+    if (reporter_threw_) return;
     try {
       meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
     } catch (...) {
@@ -4523,7 +4553,7 @@ class thread_map final : public job {
     context self(*options_.seed, worker, options_.stop);
     pacer pace(workers_);
     for (ticks then = now_ticks();;) {
-      if (careful_ && account_.halted()) {
+      if (account_.halted()) {
         const span rest = range_.drain();
         account_.add_never_begun(from_ + rest.b, from_ + rest.e);
         return;
@@ -4597,7 +4627,7 @@ class thread_map final : public job {
       late = true;
     } catch (...) {
       late = keeper_ && keeper_->end(self.worker());
-      what = describe_current_exception();
+      what = describe_or_give_up();
     }
     if (late)
       return {i, failure_kind::timed_out,

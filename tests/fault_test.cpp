@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <iterator>
+#include <list>
 #include <new>
 #include <ranges>
 #include <stdexcept>
@@ -39,6 +40,21 @@ struct parmap::codec<unwilling> {
     auto text = in.get<std::string>();
     if (text == "6") throw 6;
     return {std::move(text)};
+  }
+};
+
+// Its bytes could go into a slot, but would mean nothing there: its codec counts.
+struct text_view {
+  const char* first;
+  std::size_t size;
+};
+template <>
+struct parmap::codec<text_view> {
+  static void encode(encoder& out, const text_view& it) { out.put(std::string(it.first, it.size)); }
+  static text_view decode(decoder& in) {
+    static std::list<std::string> kept;
+    const std::string& text = kept.emplace_back(in.get<std::string>());
+    return {text.data(), text.size()};
   }
 };
 
@@ -279,6 +295,17 @@ TEST_F(multi_test, a_result_that_cannot_be_encoded) {
   EXPECT_EQ(all.failures()[1].kind, failure::unencodable);
   EXPECT_EQ(all.failures()[1].message, "decoding its result: int: 6");
   EXPECT_EQ(all[9].text, "9");
+}
+
+TEST_F(multi_test, a_codec_counts_also_for_what_could_be_copied_as_bytes) {
+  static_assert(!parmap::detail::in_slot<text_view>);
+  static std::vector<std::string> made;
+  const auto f = [](int i) {
+    made.push_back(std::to_string(i) + " made in a worker, on its heap");
+    return text_view{made.back().data(), made.back().size()};
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 3), {.workers = 1});
+  EXPECT_EQ(std::string(all[2].first, all[2].size), "2 made in a worker, on its heap");
 }
 
 TEST_F(multi_test, many_failures_with_long_messages) {

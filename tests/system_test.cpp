@@ -165,7 +165,7 @@ TEST(system_test, without_pidfds_the_error_names_them) {
                 static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));
               } catch (const std::system_error& error) {
                 require(error.code() == std::errc::function_not_supported, "ENOSYS");
-                require(std::string(error.what()).find("pidfd_open (needs Linux 5.3") != std::string::npos,
+                require(std::string(error.what()).find("pidfd_open (needs Linux 5.4") != std::string::npos,
                         error.what());
                 return;
               }
@@ -305,6 +305,21 @@ TEST(system_test, from_many_threads_at_once) {
                   });
               }
               require(wrong == 0, "wrong results");
+            }),
+            "");
+}
+
+TEST(system_test, workers_that_leave_at_birth_unseen_end_the_map_too) {
+  EXPECT_EQ(in_child([] {
+              ::signal(SIGCHLD, SIG_IGN);
+              ::pthread_atfork(nullptr, nullptr, [] { ::_exit(0); });
+              try {
+                static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));
+              } catch (const std::runtime_error& error) {
+                require(std::string(error.what()).find("before they began a task") != std::string::npos, error.what());
+                return;
+              }
+              throw std::logic_error("no exception");
             }),
             "");
 }

@@ -2,6 +2,7 @@
 // Engine threads: the team, stop tokens at a timeout, exceptions kept whole, life after a fork.
 #include "engines.hpp"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,6 +107,51 @@ TEST(threads_test, a_late_task_counts_as_timed_out_however_it_ends) {
   const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 2), {.timeout = 50ms});
   ASSERT_EQ(all.failures().size(), 2U);
   for (const parmap::failure& why : all.failures()) EXPECT_EQ(why.kind, parmap::failure::timed_out);
+}
+
+// The one who asks is held up in a callback of the first task while the second begins.
+TEST(threads_test, a_task_that_begins_while_another_is_asked_is_asked_too) {
+  static std::atomic<bool> second_begun{false};
+  using callback = std::stop_callback<void (*)()>;
+  static callback* kept = nullptr;  // not destroyed by its task, which would wait for the callback to return
+  const auto f = [](parmap::context& self, int x) {
+    if (x == 0)
+      kept = new callback(
+          self.stop_token(), +[] {
+            while (!second_begun) std::this_thread::yield();
+          });
+    else second_begun = true;
+    while (!self.stop_token().stop_requested()) std::this_thread::yield();
+  };
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 2), {.workers = 1, .timeout = 20ms});
+  EXPECT_EQ(all.failures().size(), 2U);
+  delete kept;
+}
+
+TEST(threads_test, tasks_have_the_callers_signal_mask_in_every_thread) {
+  constexpr int workers = 4;
+  std::atomic<int> running{0};
+  const auto f = [&running](int) {
+    ++running;
+    while (running < workers) std::this_thread::yield();
+    sigset_t mask{};
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    return ::sigismember(&mask, SIGTERM) == 1 || ::sigismember(&mask, SIGSEGV) == 1;
+  };
+  for (const bool blocked : parmap::map(parmap::threads, f, std::views::iota(0, workers), {.workers = workers}).value())
+    EXPECT_FALSE(blocked);
+}
+
+TEST(threads_test, a_reporter_that_throws_ends_a_long_map_early) {
+  std::atomic<int> ran{0};
+  const auto f = [&ran](int) {
+    ++ran;
+    std::this_thread::sleep_for(10ms);  // the length of the task
+  };
+  const auto bad = [](const parmap::progress&) { throw std::domain_error("reporter"); };
+  EXPECT_THROW(static_cast<void>(parmap::map(parmap::threads, f, std::views::iota(0, 1000), {.report = bad})),
+               std::domain_error);
+  EXPECT_LT(ran, 1000);
 }
 
 TEST(threads_test, an_endless_timeout_is_none) {

@@ -78,16 +78,6 @@ template <class T>
   }
 inline constexpr bool refers_elsewhere<T> = refers_elsewhere<typename T::value_type>;
 
-// Constructed in shared memory as it is, and read there by the caller.
-template <class T>
-inline constexpr bool in_slot = std::is_trivially_copyable_v<T> && !refers_elsewhere<T>;
-template <class A, class B>
-inline constexpr bool in_slot<std::pair<A, B>> = in_slot<A> && in_slot<B>;
-template <class... T>
-inline constexpr bool in_slot<std::tuple<T...>> = (in_slot<T> && ...);
-template <class T, std::size_t N>
-inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
-
 template <class T>
 concept has_codec = requires(const T& value, encoder& out, decoder& in) {
   codec<T>::encode(out, value);
@@ -96,6 +86,16 @@ concept has_codec = requires(const T& value, encoder& out, decoder& in) {
 // Its bytes are its value.
 template <class T>
 concept plain = std::is_trivially_copyable_v<T> && !refers_elsewhere<T> && !has_codec<T>;
+
+// Constructed in shared memory as it is, and read there by the caller.
+template <class T>
+inline constexpr bool in_slot = plain<T>;
+template <class A, class B>
+inline constexpr bool in_slot<std::pair<A, B>> = in_slot<A> && in_slot<B>;
+template <class... T>
+inline constexpr bool in_slot<std::tuple<T...>> = (in_slot<T> && ...);
+template <class T, std::size_t N>
+inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 
 }  // namespace detail
 

@@ -27,7 +27,7 @@ struct death_cause {
 inline failure_kind kind_of(const death_cause& cause) noexcept {
   if (cause.limit && cause.how.how != ending::exited) return failure_kind::timed_out;
   if (cause.said == farewell::arena_full) return failure_kind::out_of_memory;
-  if (cause.said != farewell::none || cause.how.how == ending::exited) return failure_kind::exited;
+  if (cause.said > farewell::done || cause.how.how == ending::exited) return failure_kind::exited;
   return failure_kind::crashed;
 }
 
@@ -58,7 +58,8 @@ inline std::string describe(const death_cause& cause) {
     case farewell::pthread_exit: return "the task called pthread_exit";
     case farewell::arena_full: return "no room was left in its worker's arena to tell of its failure";
     case farewell::unfit: return "it could not be set up: " + std::generic_category().message(cause.said_status);
-    case farewell::none: break;
+    case farewell::none:
+    case farewell::done: break;
   }
   switch (cause.how.how) {
     case ending::exited:

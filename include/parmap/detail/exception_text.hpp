@@ -53,4 +53,13 @@ inline thrown describe_current_exception() {
   }
 }
 
+// The same where memory may have run out: then not even the message can be made.
+inline thrown describe_or_give_up() noexcept {
+  try {
+    return describe_current_exception();
+  } catch (...) {
+    return {failure_kind::out_of_memory, {}};
+  }
+}
+
 }  // namespace parmap::detail

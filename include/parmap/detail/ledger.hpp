@@ -49,7 +49,7 @@ constexpr position unpack_position(std::uint64_t word) noexcept {
 inline constexpr unsigned max_attempts = 0x7fff'ffff;
 
 // How a worker left by its own will.
-enum class farewell : std::uint32_t { none, exit, quick_exit, pthread_exit, arena_full, unfit };
+enum class farewell : std::uint32_t { none, done, exit, quick_exit, pthread_exit, arena_full, unfit };
 
 // Alone in its cache lines: written by one worker at every task.
 struct alignas(128) worker_words {

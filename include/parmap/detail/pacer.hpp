@@ -31,7 +31,9 @@ class pacer {
   }
 
   // About how long `left` tasks will take this worker; 0 before the first chunk.
-  [[nodiscard]] ticks remaining(round_index left) const noexcept { return static_cast<ticks>(each_ * left); }
+  [[nodiscard]] ticks remaining(round_index left) const noexcept {
+    return static_cast<ticks>(std::min(each_ * left, 1e18));
+  }
 
   // The last chunk had `tasks` tasks and took `spent`.
   void ran(round_index tasks, ticks spent) noexcept {

@@ -64,7 +64,7 @@ inline void flush_standard_streams() noexcept {
 class child_process {
  public:
   // Forks; the child runs body(parent), which must not return. Throws std::system_error, also where the kernel has no
-  // pidfd_open (Linux 5.3).
+  // pidfds (Linux 5.4).
   explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
     flush_standard_streams();
     pid_ = ::fork();
@@ -142,7 +142,7 @@ class child_process {
       while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
       }
       pid_ = -1;
-      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.3, and to be allowed by the sandbox)");
+      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
     }
     fd_ = file_descriptor(fd);
     // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.

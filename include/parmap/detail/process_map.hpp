@@ -58,7 +58,7 @@ class process_map {
         book_(ledger::make(memory_.data(), workers,
                            chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
                            std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value())),
-        records_(memory_, book_, slots_.arenas_begin(), memory_.size()) {}
+        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), work.size()) {}
 
   results<value> run() {
     const std::uint64_t n = work_.size();
@@ -102,7 +102,7 @@ class process_map {
 
   // In the worker's process.
   void live(const placement& place, unsigned w, std::uint64_t from, pid_t parent) noexcept {
-    become_worker(parent, book_.of(w), {&memory_, slots_.memory()});
+    become_worker(parent, book_.of(w), options_.timeout.has_value(), {&memory_, slots_.memory()});
     await_go(book_.of(w).go);
     place.release();
     const slot_store<value> store(slots_, memory_, records_);

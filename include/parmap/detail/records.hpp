@@ -30,11 +30,12 @@ struct encoded_slot {
 // written over it.
 class record_book {
  public:
-  record_book(const shared_memory& memory, ledger& book, std::size_t begin, std::size_t end)
+  record_book(const shared_memory& memory, ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks)
       : memory_(memory),
         book_(book),
         begin_(begin),
-        each_((end - begin) / book.workers() / page * page) {
+        each_((end - begin) / book.workers() / page * page),
+        tasks_(tasks) {
     for (unsigned w = 0; w < book.workers(); ++w) book.of(w).top.set(arena_begin(w));
   }
 
@@ -113,7 +114,8 @@ class record_book {
     if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
     record found{};
     std::memcpy(&found, memory_.bytes() + at, sizeof found);
-    if (found.size > end - at - sizeof found || found.kind > static_cast<std::uint32_t>(failure_kind::stopped))
+    if (found.index >= tasks_ || found.size > end - at - sizeof found ||
+        found.kind > static_cast<std::uint32_t>(failure_kind::stopped))
       return std::nullopt;
     return found;
   }
@@ -122,6 +124,7 @@ class record_book {
   ledger& book_;
   std::size_t begin_;
   std::size_t each_;
+  std::uint64_t tasks_;
 };
 
 }  // namespace parmap::detail

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The signal mask of team threads: they block what is for the caller's threads, but a process forked from one must not.
+// The signal mask of team threads: idle they block what is for the caller's threads, in a task they have the caller's
+// mask.
 #pragma once
 
 #include <signal.h>
@@ -8,12 +9,14 @@
 
 namespace parmap::detail {
 
-// Blocks all signals in the calling thread while it lives, for threads made meanwhile to inherit.
+// Blocks all signals in the calling thread while it lives, for threads made meanwhile to inherit; but not those that a
+// fault raises.
 class signals_blocked {
  public:
   signals_blocked() noexcept {
     sigset_t all{};
     ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
     blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
   }
   signals_blocked(const signals_blocked&) = delete;
@@ -35,9 +38,21 @@ inline std::optional<sigset_t>& outer_signal_mask() noexcept {
   return mask;
 }
 
-// In a process forked from any thread.
-inline void restore_signal_mask() noexcept {
-  if (const auto& mask = outer_signal_mask()) ::pthread_sigmask(SIG_SETMASK, &*mask, nullptr);
-}
+// While it lives, the thread has the mask its process would have: tasks run so, and what they start inherits it.
+class outer_mask_scope {
+ public:
+  outer_mask_scope() noexcept {
+    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
+  }
+  outer_mask_scope(const outer_mask_scope&) = delete;
+  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
+  ~outer_mask_scope() {
+    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t before_{};
+  bool changed_{};
+};
 
 }  // namespace parmap::detail

@@ -186,8 +186,7 @@ class supervisor {
       blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
       book_.count_failure();
     }
-    const bool left_in_order =
-        !what.in_task && how.how != ending::killed && how.code == 0 && cause.said == farewell::none;
+    const bool left_in_order = !what.in_task && cause.said == farewell::done;
     // Deaths count as long as nobody gets anything done: a worker may be killed while it is being born, on a busy
     // machine often.
     const std::uint64_t done = book_.finished();

@@ -16,7 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <system_error>
+#include <exception>
 #include <thread>
 
 namespace parmap::detail {
@@ -129,7 +129,7 @@ class team {
         serve();
       }).detach();
       return true;
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       return false;
     }
   }
@@ -158,6 +158,7 @@ class team {
       const bool useful = work.wants_help();
       if (useful) {
         if (parked_.load() > 0 || work.wants_more_help()) summon();  // pass on the watch and the word
+        const outer_mask_scope as_the_caller;
         work.help();
       }
       at.leave();

@@ -55,6 +55,7 @@ class thread_account {
 
   // In the caller's thread only. What a reporter throws halts the map and passes at its end.
   void show(ticks now) noexcept {
+    if (reporter_threw_) return;
     try {
       meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
     } catch (...) {
@@ -149,7 +150,7 @@ class thread_map final : public job {
     context self(*options_.seed, worker, options_.stop);
     pacer pace(workers_);
     for (ticks then = now_ticks();;) {
-      if (careful_ && account_.halted()) {
+      if (account_.halted()) {
         const span rest = range_.drain();
         account_.add_never_begun(from_ + rest.b, from_ + rest.e);
         return;
@@ -223,7 +224,7 @@ class thread_map final : public job {
       late = true;
     } catch (...) {
       late = keeper_ && keeper_->end(self.worker());
-      what = describe_current_exception();
+      what = describe_or_give_up();
     }
     if (late)
       return {i, failure_kind::timed_out,

@@ -63,7 +63,8 @@ class timekeeper {
       auto next = clock::time_point::max();
       for (const task& each : running_)
         if (each.unasked && each.until > now) next = std::min(next, each.until);
-      ask(lock, [now](const task& each) { return each.until <= now; });
+      if (ask(lock, [now](const task& each) { return each.until <= now; }))
+        continue;  // others may have begun meanwhile
       if (next == clock::time_point::max()) {
         asleep_ = true;
         wake_.wait(lock, ended, [this] { return !asleep_; });
@@ -79,19 +80,20 @@ class timekeeper {
     ask(lock, [](const task&) { return true; });
   }
 
-  // Unlocked, because asking runs the tasks' own stop callbacks.
+  // Unlocks meanwhile, because asking runs the tasks' own stop callbacks; false if there was nobody to ask.
   template <class Whom>
-  void ask(std::unique_lock<std::mutex>& lock, Whom&& whom) {
+  bool ask(std::unique_lock<std::mutex>& lock, Whom&& whom) {
     std::vector<std::stop_source> asked;
     for (task& each : running_)
       if (each.unasked && whom(each)) {
         each.unasked = false;
         asked.push_back(each.source);
       }
-    if (asked.empty()) return;
+    if (asked.empty()) return false;
     lock.unlock();
     for (std::stop_source& each : asked) each.request_stop();
     lock.lock();
+    return true;
   }
 
   std::chrono::nanoseconds limit_;

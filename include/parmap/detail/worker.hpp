@@ -11,7 +11,6 @@
 #include <parmap/detail/process.hpp>
 #include <parmap/detail/records.hpp>
 #include <parmap/detail/shared_memory.hpp>
-#include <parmap/detail/signal_mask.hpp>
 
 #include <cxxabi.h>
 #include <fcntl.h>
@@ -43,7 +42,7 @@ struct worker_identity {
 }
 
 // Right after the fork, before any task. The memory shared with the supervisor is not for the children of tasks.
-inline void become_worker(pid_t parent, worker_words& words,
+inline void become_worker(pid_t parent, worker_words& words, bool timed,
                           std::initializer_list<const shared_memory*> ours) noexcept {
   worker_identity::pid = ::getpid();
   worker_identity::words = &words;
@@ -51,10 +50,10 @@ inline void become_worker(pid_t parent, worker_words& words,
   const auto require = [](bool done) {
     if (!done) leave_process(farewell::unfit, errno);
   };
-  restore_signal_mask();
   require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-  if (::getppid() != parent) ::_exit(EXIT_FAILURE);         // it died before that
-  static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+  if (::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
+  // A timeout kills the whole tree; without one nobody needs to gather orphans here.
+  if (timed) static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   for (const shared_memory* each : ours) require(each == nullptr || each->keep_from_children());
   require(::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
   require(::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) == 0);
@@ -103,10 +102,7 @@ class worker {
 
  private:
   // An open claim tells the supervisor what is left of it.
-  [[noreturn]] static void leave() {
-    flush_standard_streams();
-    ::_exit(EXIT_SUCCESS);
-  }
+  [[noreturn]] static void leave() { leave_process(farewell::done, EXIT_SUCCESS); }
 
   void run_chunk(const span mine) {
     worker_words& words = book_.of(number_);
