@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -21,6 +22,9 @@ class placement {
     for (std::size_t cpu = 0; cpu < all_.cpus(); ++cpu)
       if (all_.has(cpu)) usable_.push_back(cpu);
     if (workers < 2 || workers > usable_.size()) usable_.clear();
+    // The supervisor's own core last: it is busy there until the last fork.
+    const auto here = std::ranges::find(usable_, static_cast<std::size_t>(::sched_getcpu()));
+    if (here != usable_.end()) std::rotate(usable_.begin(), here + 1, usable_.end());
   }
 
   // The child is not yet to begin.

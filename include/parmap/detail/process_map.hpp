@@ -105,7 +105,7 @@ class process_map {
     become_worker(parent, book_.of(w), options_.timeout.has_value(), {&memory_, slots_.memory()});
     await_go(book_.of(w).go);
     place.release();
-    const slot_store<value> store(slots_, memory_, records_);
+    slot_store<value> store(slots_, memory_, records_);
     worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries).run();
   }
 

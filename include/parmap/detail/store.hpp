@@ -5,6 +5,7 @@
 
 #include <parmap/codec.hpp>
 #include <parmap/detail/exception_text.hpp>
+#include <parmap/detail/prefault.hpp>
 #include <parmap/detail/records.hpp>
 #include <parmap/detail/shared_memory.hpp>
 #include <parmap/detail/sink.hpp>
@@ -112,12 +113,19 @@ class result_slots<T> {
   std::size_t end_;
 };
 
-// ---- The worker's side: put() runs the task and stores its value; describe() says, in a catch block, what it threw.
+// ---- The worker's side, an object in its process: prepare() hears of a claim, put() runs the task and stores its
+// value; describe() says, in a catch block, what it threw.
 
 template <class T>
 class slot_store {
  public:
-  slot_store(const result_slots<T>& slots, const shared_memory&, const record_book&) : first_(slots.data()) {}
+  slot_store(const result_slots<T>& slots, const shared_memory&, const record_book&)
+      : first_(slots.data()),
+        ahead_(*slots.memory()) {}
+
+  void prepare(unsigned w, std::uint64_t b, std::uint64_t e) noexcept {
+    ahead_.prepare(w % 2 == 0, b * sizeof(T), e * sizeof(T));
+  }
 
   template <class Call>
   void put(unsigned, std::uint64_t i, const Call& call) const {
@@ -127,12 +135,15 @@ class slot_store {
 
  private:
   T* first_;
+  prefault ahead_;
 };
 
 template <>
 class slot_store<void> {
  public:
   slot_store(const result_slots<void>&, const shared_memory&, const record_book&) {}
+
+  void prepare(unsigned, std::uint64_t, std::uint64_t) const noexcept {}
 
   template <class Call>
   void put(unsigned, std::uint64_t, const Call& call) const {
@@ -148,6 +159,8 @@ class slot_store<T> {
   slot_store(const result_slots<T>& slots, const shared_memory& memory, const record_book& records)
       : first_(slots.slots_in(memory)),
         records_(records) {}
+
+  void prepare(unsigned, std::uint64_t, std::uint64_t) const noexcept {}
 
   template <class Call>
   void put(unsigned w, std::uint64_t i, const Call& call) const {

@@ -75,7 +75,7 @@ inline void await_go(futex_word& go) noexcept {
 template <class Work, class Store>
 class worker {
  public:
-  worker(const Work& work, const Store& store, ledger& book, record_book& records, unsigned number, std::uint64_t from,
+  worker(const Work& work, Store& store, ledger& book, record_book& records, unsigned number, std::uint64_t from,
          std::uint64_t seed, unsigned retries)
       : work_(work),
         store_(store),
@@ -105,6 +105,7 @@ class worker {
   [[noreturn]] static void leave() { leave_process(farewell::done, EXIT_SUCCESS); }
 
   void run_chunk(const span mine) {
+    store_.prepare(number_, from_ + mine.b, from_ + mine.e);
     worker_words& words = book_.of(number_);
     round_index at = mine.b;  // the first task that is not finished
     unsigned attempt = unpack_position(words.cur.get()).attempts + 1;
@@ -145,7 +146,7 @@ class worker {
   }
 
   const Work& work_;
-  const Store& store_;
+  Store& store_;
   ledger& book_;
   record_book& records_;
   unsigned number_;
