@@ -87,7 +87,7 @@ TYPED_TEST(conformance, anything_that_can_be_invoked) {
   EXPECT_EQ(parmap::map(TypeParam::engine, &point::x, points).value(), (std::vector{1, 2}));
   const std::function<int(int)> wrapped = square;
   EXPECT_EQ(parmap::map(TypeParam::engine, wrapped, first(3)).value(), (std::vector{0, 1, 4}));
-  const int offset = 5;
+  int offset = 5;
   EXPECT_EQ(
       parmap::map(TypeParam::engine, [&offset](int x) { return x + offset; }, first(2)).value(), (std::vector{5, 6}));
   const auto power = [](int base, int exponent) {

@@ -178,8 +178,8 @@ TEST_F(multi_test, every_task_fails) {
 }
 
 TEST_F(multi_test, all_faults_at_once_many_times) {
-  const auto n = static_cast<int>(std::size(faults));
-  const auto f = [n](int i) {
+  constexpr auto n = static_cast<int>(std::size(faults));
+  const auto f = [](int i) {
     if (i % 2 == 1) faults[i / 2 % n].act();
     return std::to_string(i);
   };
