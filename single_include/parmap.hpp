@@ -2342,6 +2342,20 @@ class shared_range {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/step.hpp
+// The named steps of the protocol between workers and supervisor: where a test may kill or switch.
+
+namespace parmap::detail {
+
+// A step is an act that another process can see: a store, a load or an addition of a shared word, taking or leaving the
+// lock, a fork, a signal. What stands between two of them nobody else can tell apart.
+enum class moment { before, after };
+
+// Here: nothing, at no cost. The programs of tests/faults put a header of this name ahead on the include path.
+constexpr void step(const char* /*name*/, moment /*when*/) noexcept {}
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/robust_mutex.hpp
 // A lock in shared memory that tells the next owner if the last one died inside.
 
@@ -2367,15 +2381,23 @@ class robust_mutex {
   // next to call it again.
   template <class Repair>
   void lock(Repair&& repair) {
+    step("lock", moment::before);
     const int error = ::pthread_mutex_lock(&mutex_);
+    step("lock", moment::after);
     if (error == EOWNERDEAD) {
       repair();
+      step("consistent", moment::before);
       check(::pthread_mutex_consistent(&mutex_));
+      step("consistent", moment::after);
     } else {
       check(error);
     }
   }
-  void unlock() noexcept { ::pthread_mutex_unlock(&mutex_); }
+  void unlock() noexcept {
+    step("unlock", moment::before);
+    ::pthread_mutex_unlock(&mutex_);
+    step("unlock", moment::after);
+  }
 
  private:
   static void check(int error) {
@@ -2393,17 +2415,39 @@ class robust_mutex {
 
 namespace parmap::detail {
 
-// A word in shared memory. Every store announces what was written before it.
-template <class T>
+// Text as a template argument.
+template <std::size_t Size>
+struct word_name {
+  // Not explicit: a literal is to become one.
+  consteval word_name(const char (&literal)[Size]) {  // NOLINT(google-explicit-constructor)
+    std::copy_n(literal, Size, text);
+  }
+  char text[Size]{};
+};
+
+// A word in shared memory. Every store announces what was written before it; every access is a step of that name.
+template <word_name Name>
 class shared_word {
  public:
-  [[nodiscard]] T get() const noexcept { return word_.load(std::memory_order_acquire); }
-  void set(T value) noexcept { word_.store(value, std::memory_order_release); }
-  T add(T value) noexcept { return word_.fetch_add(value, std::memory_order_acq_rel); }
+  [[nodiscard]] std::uint64_t get() const noexcept {
+    step(Name.text, moment::before);
+    return word_.load(std::memory_order_acquire);
+  }
+  void set(std::uint64_t value) noexcept {
+    step(Name.text, moment::before);
+    word_.store(value, std::memory_order_release);
+    step(Name.text, moment::after);
+  }
+  std::uint64_t add(std::uint64_t value) noexcept {
+    step(Name.text, moment::before);
+    const std::uint64_t old = word_.fetch_add(value, std::memory_order_acq_rel);
+    step(Name.text, moment::after);
+    return old;
+  }
 
  private:
-  static_assert(std::atomic<T>::is_always_lock_free);
-  std::atomic<T> word_{};
+  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+  std::atomic<std::uint64_t> word_{};
 };
 
 // Of a worker's open claim, every task before `task` is finished; `task` has used up `attempts`, the last of which may
@@ -2428,15 +2472,15 @@ enum class farewell : std::uint32_t { none, done, exit, quick_exit, pthread_exit
 
 // Alone in its cache lines: written by one worker at every task.
 struct alignas(128) worker_words {
-  shared_word<std::uint64_t> claim;          // packed span; empty: none
-  shared_word<std::uint64_t> cur;            // packed position
-  shared_word<std::uint64_t> base;           // `finished` when the open claim began
-  shared_word<std::uint64_t> finished;       // tasks of closed claims
-  shared_word<std::uint64_t> started;        // CLOCK_MONOTONIC ns of the running attempt
-  shared_word<std::uint64_t> top;            // end of what the arena holds
-  shared_word<std::uint64_t> head;           // the newest failure record; 0: none
-  shared_word<std::uint64_t> farewell_word;  // farewell << 32 | status
-  futex_word go{0};                          // 0: wait, 1: begin, 2: waiting asleep
+  shared_word<"claim"> claim;             // packed span; empty: none
+  shared_word<"cur"> cur;                 // packed position
+  shared_word<"base"> base;               // `finished` when the open claim began
+  shared_word<"finished"> finished;       // tasks of closed claims
+  shared_word<"started"> started;         // CLOCK_MONOTONIC ns of the running attempt
+  shared_word<"top"> top;                 // end of what the arena holds
+  shared_word<"head"> head;               // the newest failure record; 0: none
+  shared_word<"farewell"> farewell_word;  // farewell << 32 | status
+  futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep
 };
 
 inline std::uint64_t monotonic_ns() noexcept {
@@ -2449,8 +2493,8 @@ inline std::uint64_t monotonic_ns() noexcept {
 class ledger {
  public:
   struct left_over_words {
-    shared_word<std::uint64_t> span;      // packed; empty: free
-    shared_word<std::uint64_t> attempts;  // used up by its first task
+    shared_word<"left_over"> span;          // packed; empty: free
+    shared_word<"left_attempts"> attempts;  // used up by its first task
   };
 
   static std::size_t bytes(unsigned workers) noexcept {
@@ -2572,7 +2616,7 @@ class ledger {
   [[nodiscard]] std::vector<unclaimed> drain() {
     const holder lock(*this);
     std::vector<unclaimed> rest;
-    const auto take_all = [&rest](shared_word<std::uint64_t>& from, std::uint64_t attempts) {
+    const auto take_all = [&rest](auto& from, std::uint64_t attempts) {
       if (const span all = unpack(from.get()); !all.empty()) rest.push_back({all, static_cast<unsigned>(attempts)});
       from.set(0);
     };
@@ -2659,11 +2703,11 @@ class ledger {
   std::uint64_t max_failures_;
   unsigned retries_;
   bool timed_;
-  shared_word<std::uint32_t> halt_;
-  shared_word<std::uint64_t> failures_;
+  shared_word<"halt"> halt_;
+  shared_word<"failures"> failures_;
   // Written at every claim.
   alignas(128) robust_mutex lock_;
-  shared_word<std::uint64_t> range_;
+  shared_word<"range"> range_;
 };
 
 }  // namespace parmap::detail
@@ -2753,6 +2797,7 @@ class record_book {
     const record head{book_.of(w).head.get(), index, static_cast<std::uint32_t>(kind), attempts, size};
     std::memcpy(memory_.bytes() + at, &head, sizeof head);
     if (size > 0) std::memcpy(memory_.bytes() + at + sizeof head, message.data(), size);
+    step("record", moment::after);
     book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
     book_.of(w).head.set(at);
     return true;
@@ -3129,7 +3174,9 @@ class slot_store<T> {
       what.message.insert(0, "encoding its result: ");
       throw not_encoded{std::move(what)};
     }
-    first_[i] = records_.commit(w, bytes);
+    const encoded_slot at = records_.commit(w, bytes);
+    step("slot", moment::before);
+    first_[i] = at;
   }
   [[nodiscard]] thrown describe() const {
     try {
@@ -3202,7 +3249,9 @@ class child_process {
   // pidfds (Linux 5.4).
   explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
     flush_standard_streams();
+    step("fork", moment::before);
     pid_ = ::fork();
+    step(pid_ == 0 ? "birth" : "fork", moment::after);
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "parmap: fork of a worker process");
     if (pid_ == 0) {
       body(parent_);
@@ -3231,13 +3280,19 @@ class child_process {
   [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
 
   // No effect on a dead one.
-  void kill() const noexcept { signal(SIGKILL); }
+  void kill() const noexcept {
+    step("kill", moment::before);
+    signal(SIGKILL);
+    step("kill", moment::after);
+  }
   void resume() const noexcept { signal(SIGCONT); }
 
   // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
   // (asleep in the kernel).
   bool stop(std::chrono::milliseconds patience) const noexcept {
+    step("stop", moment::before);
     signal(SIGSTOP);
+    step("stop", moment::after);
     const auto until = std::chrono::steady_clock::now() + patience;
     do {
       siginfo_t info{};
@@ -3250,6 +3305,7 @@ class child_process {
 
   // Waits for its death, which must be certain.
   ending reap() noexcept {
+    step("reap", moment::before);
     ending how;
     if (fd_.get() >= 0) {
       siginfo_t info{};
@@ -3264,12 +3320,14 @@ class child_process {
     }
     pid_ = -1;
     fd_ = file_descriptor();
+    step("reap", moment::after);
     return how;
   }
 
  private:
   void open_pidfd() {
     const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+    step("pidfd", moment::after);
     if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
     if (fd < 0) {
       const std::error_code why(errno, std::generic_category());
@@ -3491,7 +3549,9 @@ class supervisor {
     begun_ = true;
     place_.put(at.process->pid(), w);
     futex_word& go = book_.of(w).go;
+    step("go", moment::before);
     if (go.exchange(1, std::memory_order_acq_rel) == 2) futex_wake(go, 1, futex_scope::shared);
+    step("go", moment::after);
     return true;
   }
 
@@ -3678,6 +3738,7 @@ struct worker_identity {
     worker_identity::words->farewell_word.set(std::uint64_t{static_cast<std::uint32_t>(how)} << 32 |
                                               static_cast<std::uint32_t>(status));
   flush_standard_streams();
+  step("end", moment::before);
   ::_exit(status);
 }
 
@@ -3691,6 +3752,7 @@ inline void become_worker(pid_t parent, worker_words& words, bool timed,
     if (!done) leave_process(farewell::unfit, errno);
   };
   require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+  step("pdeathsig", moment::after);
   if (::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
   // A timeout kills the whole tree; without one nobody needs to gather orphans here.
   if (timed) static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
@@ -3700,6 +3762,7 @@ inline void become_worker(pid_t parent, worker_words& words, bool timed,
   // Under memory pressure the kernel shall take a worker, not the caller; where it may not be said, nothing is lost.
   if (const file_descriptor score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); score.get() >= 0)
     static_cast<void>(!::write(score.get(), "500", 3));
+  step("prepared", moment::after);
 }
 
 // Until the supervisor holds our pidfd.
@@ -3709,6 +3772,7 @@ inline void await_go(futex_word& go) noexcept {
   std::uint32_t expected = 0;
   go.compare_exchange_strong(expected, 2, std::memory_order_acq_rel);
   while (go.load(std::memory_order_acquire) != 1) futex_wait(go, 2, no_limit, futex_scope::shared);
+  step("begin", moment::after);
 }
 
 // One worker of a map: claims and runs tasks until none is left.
@@ -3756,6 +3820,7 @@ class worker {
           if constexpr (Work::takes_context) self_.begin(i, attempt);
           book_.begin(words, at, attempt);
           store_.put(number_, i, call);
+          step("slot", moment::after);
           book_.end(words, at++);
           attempt = 1;
           return true;

@@ -6,6 +6,7 @@
 #include <parmap/detail/futex.hpp>
 #include <parmap/detail/range.hpp>
 #include <parmap/detail/robust_mutex.hpp>
+#include <parmap/detail/step.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -18,17 +19,39 @@
 
 namespace parmap::detail {
 
-// A word in shared memory. Every store announces what was written before it.
-template <class T>
+// Text as a template argument.
+template <std::size_t Size>
+struct word_name {
+  // Not explicit: a literal is to become one.
+  consteval word_name(const char (&literal)[Size]) {  // NOLINT(google-explicit-constructor)
+    std::copy_n(literal, Size, text);
+  }
+  char text[Size]{};
+};
+
+// A word in shared memory. Every store announces what was written before it; every access is a step of that name.
+template <word_name Name>
 class shared_word {
  public:
-  [[nodiscard]] T get() const noexcept { return word_.load(std::memory_order_acquire); }
-  void set(T value) noexcept { word_.store(value, std::memory_order_release); }
-  T add(T value) noexcept { return word_.fetch_add(value, std::memory_order_acq_rel); }
+  [[nodiscard]] std::uint64_t get() const noexcept {
+    step(Name.text, moment::before);
+    return word_.load(std::memory_order_acquire);
+  }
+  void set(std::uint64_t value) noexcept {
+    step(Name.text, moment::before);
+    word_.store(value, std::memory_order_release);
+    step(Name.text, moment::after);
+  }
+  std::uint64_t add(std::uint64_t value) noexcept {
+    step(Name.text, moment::before);
+    const std::uint64_t old = word_.fetch_add(value, std::memory_order_acq_rel);
+    step(Name.text, moment::after);
+    return old;
+  }
 
  private:
-  static_assert(std::atomic<T>::is_always_lock_free);
-  std::atomic<T> word_{};
+  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+  std::atomic<std::uint64_t> word_{};
 };
 
 // Of a worker's open claim, every task before `task` is finished; `task` has used up `attempts`, the last of which may
@@ -53,15 +76,15 @@ enum class farewell : std::uint32_t { none, done, exit, quick_exit, pthread_exit
 
 // Alone in its cache lines: written by one worker at every task.
 struct alignas(128) worker_words {
-  shared_word<std::uint64_t> claim;          // packed span; empty: none
-  shared_word<std::uint64_t> cur;            // packed position
-  shared_word<std::uint64_t> base;           // `finished` when the open claim began
-  shared_word<std::uint64_t> finished;       // tasks of closed claims
-  shared_word<std::uint64_t> started;        // CLOCK_MONOTONIC ns of the running attempt
-  shared_word<std::uint64_t> top;            // end of what the arena holds
-  shared_word<std::uint64_t> head;           // the newest failure record; 0: none
-  shared_word<std::uint64_t> farewell_word;  // farewell << 32 | status
-  futex_word go{0};                          // 0: wait, 1: begin, 2: waiting asleep
+  shared_word<"claim"> claim;             // packed span; empty: none
+  shared_word<"cur"> cur;                 // packed position
+  shared_word<"base"> base;               // `finished` when the open claim began
+  shared_word<"finished"> finished;       // tasks of closed claims
+  shared_word<"started"> started;         // CLOCK_MONOTONIC ns of the running attempt
+  shared_word<"top"> top;                 // end of what the arena holds
+  shared_word<"head"> head;               // the newest failure record; 0: none
+  shared_word<"farewell"> farewell_word;  // farewell << 32 | status
+  futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep
 };
 
 inline std::uint64_t monotonic_ns() noexcept {
@@ -74,8 +97,8 @@ inline std::uint64_t monotonic_ns() noexcept {
 class ledger {
  public:
   struct left_over_words {
-    shared_word<std::uint64_t> span;      // packed; empty: free
-    shared_word<std::uint64_t> attempts;  // used up by its first task
+    shared_word<"left_over"> span;          // packed; empty: free
+    shared_word<"left_attempts"> attempts;  // used up by its first task
   };
 
   static std::size_t bytes(unsigned workers) noexcept {
@@ -197,7 +220,7 @@ class ledger {
   [[nodiscard]] std::vector<unclaimed> drain() {
     const holder lock(*this);
     std::vector<unclaimed> rest;
-    const auto take_all = [&rest](shared_word<std::uint64_t>& from, std::uint64_t attempts) {
+    const auto take_all = [&rest](auto& from, std::uint64_t attempts) {
       if (const span all = unpack(from.get()); !all.empty()) rest.push_back({all, static_cast<unsigned>(attempts)});
       from.set(0);
     };
@@ -284,11 +307,11 @@ class ledger {
   std::uint64_t max_failures_;
   unsigned retries_;
   bool timed_;
-  shared_word<std::uint32_t> halt_;
-  shared_word<std::uint64_t> failures_;
+  shared_word<"halt"> halt_;
+  shared_word<"failures"> failures_;
   // Written at every claim.
   alignas(128) robust_mutex lock_;
-  shared_word<std::uint64_t> range_;
+  shared_word<"range"> range_;
 };
 
 }  // namespace parmap::detail

@@ -2,6 +2,8 @@
 // A child process held by a pidfd: fork, watch, stop, kill, reap.
 #pragma once
 
+#include <parmap/detail/step.hpp>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -67,7 +69,9 @@ class child_process {
   // pidfds (Linux 5.4).
   explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
     flush_standard_streams();
+    step("fork", moment::before);
     pid_ = ::fork();
+    step(pid_ == 0 ? "birth" : "fork", moment::after);
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "parmap: fork of a worker process");
     if (pid_ == 0) {
       body(parent_);
@@ -96,13 +100,19 @@ class child_process {
   [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
 
   // No effect on a dead one.
-  void kill() const noexcept { signal(SIGKILL); }
+  void kill() const noexcept {
+    step("kill", moment::before);
+    signal(SIGKILL);
+    step("kill", moment::after);
+  }
   void resume() const noexcept { signal(SIGCONT); }
 
   // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
   // (asleep in the kernel).
   bool stop(std::chrono::milliseconds patience) const noexcept {
+    step("stop", moment::before);
     signal(SIGSTOP);
+    step("stop", moment::after);
     const auto until = std::chrono::steady_clock::now() + patience;
     do {
       siginfo_t info{};
@@ -115,6 +125,7 @@ class child_process {
 
   // Waits for its death, which must be certain.
   ending reap() noexcept {
+    step("reap", moment::before);
     ending how;
     if (fd_.get() >= 0) {
       siginfo_t info{};
@@ -129,12 +140,14 @@ class child_process {
     }
     pid_ = -1;
     fd_ = file_descriptor();
+    step("reap", moment::after);
     return how;
   }
 
  private:
   void open_pidfd() {
     const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+    step("pidfd", moment::after);
     if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
     if (fd < 0) {
       const std::error_code why(errno, std::generic_category());

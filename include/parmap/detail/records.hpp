@@ -5,6 +5,7 @@
 #include <parmap/detail/bytes.hpp>
 #include <parmap/detail/ledger.hpp>
 #include <parmap/detail/shared_memory.hpp>
+#include <parmap/detail/step.hpp>
 #include <parmap/failure.hpp>
 
 #include <algorithm>
@@ -61,6 +62,7 @@ class record_book {
     const record head{book_.of(w).head.get(), index, static_cast<std::uint32_t>(kind), attempts, size};
     std::memcpy(memory_.bytes() + at, &head, sizeof head);
     if (size > 0) std::memcpy(memory_.bytes() + at + sizeof head, message.data(), size);
+    step("record", moment::after);
     book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
     book_.of(w).head.set(at);
     return true;

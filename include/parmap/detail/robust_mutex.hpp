@@ -2,6 +2,8 @@
 // A lock in shared memory that tells the next owner if the last one died inside.
 #pragma once
 
+#include <parmap/detail/step.hpp>
+
 #include <pthread.h>
 
 #include <cerrno>
@@ -29,15 +31,23 @@ class robust_mutex {
   // next to call it again.
   template <class Repair>
   void lock(Repair&& repair) {
+    step("lock", moment::before);
     const int error = ::pthread_mutex_lock(&mutex_);
+    step("lock", moment::after);
     if (error == EOWNERDEAD) {
       repair();
+      step("consistent", moment::before);
       check(::pthread_mutex_consistent(&mutex_));
+      step("consistent", moment::after);
     } else {
       check(error);
     }
   }
-  void unlock() noexcept { ::pthread_mutex_unlock(&mutex_); }
+  void unlock() noexcept {
+    step("unlock", moment::before);
+    ::pthread_mutex_unlock(&mutex_);
+    step("unlock", moment::after);
+  }
 
  private:
   static void check(int error) {

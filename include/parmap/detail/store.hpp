@@ -10,6 +10,7 @@
 #include <parmap/detail/shared_memory.hpp>
 #include <parmap/detail/sink.hpp>
 #include <parmap/detail/slots.hpp>
+#include <parmap/detail/step.hpp>
 #include <parmap/results.hpp>
 
 #include <cstddef>
@@ -175,7 +176,9 @@ class slot_store<T> {
       what.message.insert(0, "encoding its result: ");
       throw not_encoded{std::move(what)};
     }
-    first_[i] = records_.commit(w, bytes);
+    const encoded_slot at = records_.commit(w, bytes);
+    step("slot", moment::before);
+    first_[i] = at;
   }
   [[nodiscard]] thrown describe() const {
     try {

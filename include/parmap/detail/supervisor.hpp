@@ -10,6 +10,7 @@
 #include <parmap/detail/process_tree.hpp>
 #include <parmap/detail/records.hpp>
 #include <parmap/detail/sink.hpp>
+#include <parmap/detail/step.hpp>
 #include <parmap/options.hpp>
 
 #include <poll.h>
@@ -97,7 +98,9 @@ class supervisor {
     begun_ = true;
     place_.put(at.process->pid(), w);
     futex_word& go = book_.of(w).go;
+    step("go", moment::before);
     if (go.exchange(1, std::memory_order_acq_rel) == 2) futex_wake(go, 1, futex_scope::shared);
+    step("go", moment::after);
     return true;
   }
 

@@ -11,6 +11,7 @@
 #include <parmap/detail/process.hpp>
 #include <parmap/detail/records.hpp>
 #include <parmap/detail/shared_memory.hpp>
+#include <parmap/detail/step.hpp>
 
 #include <cxxabi.h>
 #include <fcntl.h>
@@ -38,6 +39,7 @@ struct worker_identity {
     worker_identity::words->farewell_word.set(std::uint64_t{static_cast<std::uint32_t>(how)} << 32 |
                                               static_cast<std::uint32_t>(status));
   flush_standard_streams();
+  step("end", moment::before);
   ::_exit(status);
 }
 
@@ -51,6 +53,7 @@ inline void become_worker(pid_t parent, worker_words& words, bool timed,
     if (!done) leave_process(farewell::unfit, errno);
   };
   require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+  step("pdeathsig", moment::after);
   if (::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
   // A timeout kills the whole tree; without one nobody needs to gather orphans here.
   if (timed) static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
@@ -60,6 +63,7 @@ inline void become_worker(pid_t parent, worker_words& words, bool timed,
   // Under memory pressure the kernel shall take a worker, not the caller; where it may not be said, nothing is lost.
   if (const file_descriptor score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); score.get() >= 0)
     static_cast<void>(!::write(score.get(), "500", 3));
+  step("prepared", moment::after);
 }
 
 // Until the supervisor holds our pidfd.
@@ -69,6 +73,7 @@ inline void await_go(futex_word& go) noexcept {
   std::uint32_t expected = 0;
   go.compare_exchange_strong(expected, 2, std::memory_order_acq_rel);
   while (go.load(std::memory_order_acquire) != 1) futex_wait(go, 2, no_limit, futex_scope::shared);
+  step("begin", moment::after);
 }
 
 // One worker of a map: claims and runs tasks until none is left.
@@ -116,6 +121,7 @@ class worker {
           if constexpr (Work::takes_context) self_.begin(i, attempt);
           book_.begin(words, at, attempt);
           store_.put(number_, i, call);
+          step("slot", moment::after);
           book_.end(words, at++);
           attempt = 1;
           return true;
