@@ -50,6 +50,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -1450,6 +1451,10 @@ struct options {
   std::stop_token stop{};
   /// Who shows progress.
   reporter report{};
+  /// Bytes of private memory a worker process may add to what it inherits (RLIMIT_DATA: also what is mapped and not
+  /// touched, and threads' stacks; not results). Beyond it operator new throws std::bad_alloc, which costs that task as
+  /// out_of_memory; the next task gets a fresh worker. multi only.
+  std::optional<std::uint64_t> memory_limit{};
 };
 
 namespace detail {
@@ -1461,6 +1466,8 @@ inline void check_values(const options& chosen) {
                                 std::to_string(chosen.timeout->count()) + " ns; leave it out for no limit");
   if (chosen.max_failures && *chosen.max_failures == 0)
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
+  if (chosen.memory_limit && *chosen.memory_limit == 0)
+    throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
 }
 
 /// Throws the std::invalid_argument of an engine that does not have an option.
@@ -1478,19 +1485,23 @@ inline void check_values(const options& chosen) {
 namespace parmap::detail {
 
 // Zeroed, without swap reservation (a large sparse one costs its page tables only), left out of core dumps, never
-// visible in /dev/shm.
+// visible in /dev/shm. An unmapped page on either side: what runs past the end of an array beside it faults.
 class shared_memory {
  public:
   shared_memory() = default;
   // Throws std::system_error (not_enough_memory where there is no room).
   explicit shared_memory(std::size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
-    void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-      throw std::system_error(errno, std::generic_category(),
-                              "parmap: mmap of " + std::to_string(bytes) +
-                                  " bytes of shared memory (MAP_SHARED, MAP_NORESERVE)");
-    data_ = at;
+    void* const around = ::mmap(nullptr, reserved(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (around == MAP_FAILED) refused();
+    data_ = static_cast<std::byte*>(around) + page;
+    if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+        MAP_FAILED) {
+      const int error = errno;
+      unmap();
+      errno = error;
+      refused();
+    }
     static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a larger core dump harms nobody
   }
   shared_memory(shared_memory&& other) noexcept
@@ -1501,9 +1512,7 @@ class shared_memory {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~shared_memory() {
-    if (data_ != nullptr) ::munmap(data_, size_);
-  }
+  ~shared_memory() { unmap(); }
 
   [[nodiscard]] void* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -1521,13 +1530,24 @@ class shared_memory {
   }
   // Gives whole pages inside [from, to) back to the system.
   void release(std::size_t from, std::size_t to) const noexcept {
-    constexpr std::size_t page = 4096;
     from = (from + page - 1) / page * page;
     to = to / page * page;
     if (from < to) static_cast<void>(::madvise(bytes() + from, to - from, MADV_REMOVE));  // an optimisation
   }
 
  private:
+  static constexpr std::size_t page = 4096;
+
+  [[nodiscard]] std::size_t reserved() const noexcept { return (size_ + page - 1) / page * page + 2 * page; }
+  void unmap() const noexcept {
+    if (data_ != nullptr) ::munmap(bytes() - page, reserved());
+  }
+  [[noreturn]] void refused() const {
+    throw std::system_error(errno, std::generic_category(),
+                            "parmap: mmap of " + std::to_string(size_) +
+                                " bytes of shared memory (MAP_SHARED, MAP_NORESERVE)");
+  }
+
   void* data_{};
   std::size_t size_{};
 };
@@ -2171,6 +2191,20 @@ inline unsigned usable_cores() {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/damage.hpp
+// What the caller does about shared memory in which no worker can have left such words.
+
+namespace parmap::detail {
+
+// A task has written where it must not: nothing that workers said can be believed any more.
+[[noreturn]] inline void throw_damaged(const std::string& sign) {
+  throw std::runtime_error("parmap: a task wrote over the memory its worker shares with the caller (" + sign +
+                           "), so no result of this map can be trusted; look for the stray write by running the map "
+                           "under parmap::serial with valgrind or -fsanitize=address");
+}
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/lazy_meter.hpp
 // A progress meter that costs nothing until the work has lasted long enough to be worth a look.
 
@@ -2365,32 +2399,27 @@ namespace parmap::detail {
 class robust_mutex {
  public:
   robust_mutex() {
-    pthread_mutexattr_t how{};
-    check(::pthread_mutexattr_init(&how));
-    check(::pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED));
-    check(::pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST));
-    const int error = ::pthread_mutex_init(&mutex_, &how);
-    ::pthread_mutexattr_destroy(&how);
-    check(error);
+    init(mutex_);
+    static_cast<void>(usual_kind());
   }
   robust_mutex(const robust_mutex&) = delete;
   robust_mutex& operator=(const robust_mutex&) = delete;
   ~robust_mutex() = default;  // its memory goes with the mapping
 
   // Locks. If the last owner died inside, calls repair() before anybody else gets in; who dies in repair() leaves the
-  // next to call it again.
+  // next to call it again. Throws std::runtime_error where the lock itself has been written over.
   template <class Repair>
   void lock(Repair&& repair) {
     step("lock", moment::before);
-    const int error = ::pthread_mutex_lock(&mutex_);
+    const int error = acquire();
     step("lock", moment::after);
     if (error == EOWNERDEAD) {
       repair();
       step("consistent", moment::before);
       check(::pthread_mutex_consistent(&mutex_));
       step("consistent", moment::after);
-    } else {
-      check(error);
+    } else if (error != 0) {
+      throw_damaged("its lock cannot be had");
     }
   }
   void unlock() noexcept {
@@ -2400,6 +2429,42 @@ class robust_mutex {
   }
 
  private:
+  // It is held for less than a microsecond, and a dead owner leaves it free: who does not get it within so many waits
+  // waits in vain. In pieces, because a stop (Ctrl-Z) uses up one of them only.
+  static constexpr int waits = 100;
+  static constexpr long wait_ns = 100'000'000;
+
+  [[nodiscard]] int acquire() noexcept {
+    if (mutex_.__data.__kind != usual_kind()) return EINVAL;  // glibc must not see another: some of them abort
+    int error = ::pthread_mutex_trylock(&mutex_);
+    for (int k = 0; k < waits && (error == EBUSY || error == ETIMEDOUT); ++k) {
+      timespec until{};
+      static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &until));
+      until.tv_nsec += wait_ns;
+      until.tv_sec += until.tv_nsec / 1'000'000'000;
+      until.tv_nsec %= 1'000'000'000;
+      error = ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until);
+    }
+    return error;
+  }
+
+  static int usual_kind() {
+    static const int kind = [] {
+      pthread_mutex_t another{};
+      init(another);
+      return another.__data.__kind;
+    }();
+    return kind;
+  }
+  static void init(pthread_mutex_t& mutex) {
+    pthread_mutexattr_t how{};
+    check(::pthread_mutexattr_init(&how));
+    check(::pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED));
+    check(::pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST));
+    const int error = ::pthread_mutex_init(&mutex, &how);
+    ::pthread_mutexattr_destroy(&how);
+    check(error);
+  }
   static void check(int error) {
     if (error != 0) throw std::system_error(error, std::generic_category(), "parmap: robust process-shared mutex");
   }
@@ -2467,8 +2532,27 @@ constexpr position unpack_position(std::uint64_t word) noexcept {
 }
 inline constexpr unsigned max_attempts = 0x7fff'ffff;
 
-// How a worker left by its own will.
-enum class farewell : std::uint32_t { none, done, exit, quick_exit, pthread_exit, arena_full, unfit };
+// How a worker left by its own will. worn: its memory is used up, a fresh one shall go on. starved is said ahead: an
+// allocation was refused, and what the task makes of that may be a crash.
+enum class farewell : std::uint32_t {
+  none,
+  done,
+  worn,
+  exit,
+  quick_exit,
+  pthread_exit,
+  arena_full,
+  unfit,
+  damaged,
+  starved
+};
+
+constexpr std::uint64_t pack_farewell(farewell how, int status) noexcept {
+  return std::uint64_t{static_cast<std::uint32_t>(how)} << 32 | static_cast<std::uint32_t>(status);
+}
+
+// Why no further task is to be begun.
+enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
 
 // Alone in its cache lines: written by one worker at every task.
 struct alignas(128) worker_words {
@@ -2480,7 +2564,20 @@ struct alignas(128) worker_words {
   shared_word<"top"> top;                 // end of what the arena holds
   shared_word<"head"> head;               // the newest failure record; 0: none
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
-  futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep
+  futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep, 3: begun
+};
+
+struct left_over_words {
+  shared_word<"left_over"> span;          // packed; empty: free
+  shared_word<"left_attempts"> attempts;  // used up by its first task
+};
+
+// Each line of them apart from what is written less often.
+struct common_words {
+  alignas(128) shared_word<"halt"> halt;
+  shared_word<"failures"> failures;
+  alignas(128) robust_mutex lock;
+  shared_word<"range"> range;
 };
 
 inline std::uint64_t monotonic_ns() noexcept {
@@ -2489,71 +2586,76 @@ inline std::uint64_t monotonic_ns() noexcept {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-// Lives at the beginning of the shared mapping; behind it the words of each worker.
+// The words lie in shared memory; what does not change is each process's own, out of reach of a task gone astray in
+// another.
 class ledger {
  public:
-  struct left_over_words {
-    shared_word<"left_over"> span;          // packed; empty: free
-    shared_word<"left_attempts"> attempts;  // used up by its first task
-  };
-
   static std::size_t bytes(unsigned workers) noexcept {
-    return sizeof(ledger) + workers * (sizeof(worker_words) + sizeof(left_over_words));
+    return sizeof(common_words) + workers * (sizeof(worker_words) + sizeof(left_over_words));
   }
-  // Builds a ledger in zeroed shared memory of that size, aligned to a page.
-  static ledger& make(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed) {
-    auto* book = ::new (at) ledger(workers, max_failures, retries, timed);
-    std::uninitialized_default_construct_n(book->words_begin(), workers);
-    std::uninitialized_default_construct_n(book->left_begin(), workers);
-    return *book;
+  // Builds the words in zeroed shared memory of that size, aligned to a page.
+  ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
+      : common_(::new(at) common_words),
+        of_(reinterpret_cast<worker_words*>(common_ + 1)),
+        left_(reinterpret_cast<left_over_words*>(of_ + workers)),
+        workers_(workers),
+        max_failures_(max_failures),
+        retries_(retries),
+        timed_(timed) {
+    std::uninitialized_default_construct_n(of_, workers);
+    std::uninitialized_default_construct_n(left_, workers);
   }
-  ledger(const ledger&) = delete;
-  ledger& operator=(const ledger&) = delete;
 
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
-  [[nodiscard]] worker_words& of(unsigned w) noexcept { return words_begin()[w]; }
-  [[nodiscard]] const worker_words& of(unsigned w) const noexcept { return words_begin()[w]; }
+  [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
 
   // ---- by anybody
 
-  [[nodiscard]] bool halted() const noexcept { return halt_.get() != 0; }
-  void halt() noexcept { halt_.set(1); }
-  // One more failure; at the limit nobody begins another task.
-  void count_failure() noexcept {
-    if (failures_.add(1) + 1 >= max_failures_) halt();
+  [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
+  // The first reason stays, but for those that come at the same time.
+  void halt(halt_reason why) const noexcept {
+    if (!halted()) common_->halt.set(static_cast<std::uint64_t>(why));
   }
-  [[nodiscard]] std::uint64_t failures() const noexcept { return failures_.get(); }
+  [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
+  // One more failure; at the limit nobody begins another task.
+  void count_failure() const noexcept {
+    if (common_->failures.add(1) + 1 >= max_failures_) halt(halt_reason::max_failures);
+  }
+  [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
 
   // ---- by worker w
 
   // A chunk for w, empty if there is nothing to begin. cur(w) tells the attempts its first task has used up.
   template <class ChunkFor>
-  span claim(unsigned w, ChunkFor&& chunk_for) {
+  span claim(unsigned w, ChunkFor&& chunk_for) const {
     const holder lock(*this);
     if (halted()) return {};
     worker_words& mine = of(w);
-    for (unsigned j = 0; j < workers_; ++j) {
-      left_over_words& left = left_begin()[j];
+    for (left_over_words& left : left_overs()) {
       const span all = unpack(left.span.get());
       if (all.empty()) continue;
       announce(mine, all, static_cast<unsigned>(left.attempts.get()));
       left.span.set(0);
       return all;
     }
-    const span all = unpack(range_.get());
+    const span all = unpack(common_->range.get());
     if (all.empty()) return {};
     const span chunk = take(all, w, chunk_for(all.size()));
     announce(mine, chunk, 0);
-    range_.set(pack(without(all, chunk)));
+    common_->range.set(pack(without(all, chunk)));
     return chunk;
   }
   void begin(worker_words& mine, round_index task, unsigned attempt) const noexcept {
     if (timed_) mine.started.set(monotonic_ns());
     mine.cur.set(pack(position{task, attempt, true}));
   }
+  // The attempt is over, and the task is not.
+  void give_back(worker_words& mine, round_index task, unsigned attempts) const noexcept {
+    mine.cur.set(pack(position{task, attempts, false}));
+  }
   // The slot of `task` is written, or its failure published.
   void end(worker_words& mine, round_index task) const noexcept { mine.cur.set(pack(position{task + 1, 0, false})); }
-  void close_claim(unsigned w) noexcept {
+  void close_claim(unsigned w) const noexcept {
     worker_words& mine = of(w);
     mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
     mine.claim.set(0);
@@ -2563,9 +2665,12 @@ class ledger {
   // ---- by the supervisor
 
   // No worker is alive: n more tasks.
-  void begin_round(round_index n) noexcept { range_.set(pack(span{0, n})); }
+  void begin_round(round_index n) noexcept {
+    round_ = n;
+    common_->range.set(pack(span{0, n}));
+  }
   // The worker is dead, or not yet born.
-  void prepare(unsigned w) noexcept {
+  void prepare(unsigned w) const noexcept {
     of(w).farewell_word.set(0);
     of(w).go.store(0, std::memory_order_release);
   }
@@ -2579,15 +2684,17 @@ class ledger {
   };
   // Worker w is dead: hands back what it had claimed. published(task) tells whether its failure is on record.
   template <class Published>
-  death recover(unsigned w, Published&& published) {
+  death recover(unsigned w, Published&& published) const {
     const holder lock(*this);
     worker_words& dead = of(w);
-    const span open = unpack(dead.claim.get());
+    const span open = checked(unpack(dead.claim.get()));
     if (open.empty()) {
       dead.cur.set(0);
       return {};
     }
     position at = unpack_position(dead.cur.get());
+    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
+      throw_damaged("a worker's task lies outside its claim");
     death what;
     if (at.running && published(at.task)) {
       at = {at.task + 1, 0, false};
@@ -2602,26 +2709,27 @@ class ledger {
     return what;
   }
 
-  [[nodiscard]] bool anything_unclaimed() {
+  [[nodiscard]] bool anything_unclaimed() const {
     const holder lock(*this);
-    return !unpack(range_.get()).empty() ||
-           std::any_of(left_begin(), left_begin() + workers_,
-                       [](const left_over_words& left) { return !unpack(left.span.get()).empty(); });
+    return !unpack(common_->range.get()).empty() || std::ranges::any_of(left_overs(), [](const left_over_words& left) {
+      return !unpack(left.span.get()).empty();
+    });
   }
   // No worker is alive: takes away what nobody will begin.
   struct unclaimed {
     span all;
     unsigned attempts;  // used up by its first task
   };
-  [[nodiscard]] std::vector<unclaimed> drain() {
+  [[nodiscard]] std::vector<unclaimed> drain() const {
     const holder lock(*this);
     std::vector<unclaimed> rest;
-    const auto take_all = [&rest](auto& from, std::uint64_t attempts) {
-      if (const span all = unpack(from.get()); !all.empty()) rest.push_back({all, static_cast<unsigned>(attempts)});
+    const auto take_all = [&](auto& from, std::uint64_t attempts) {
+      if (const span all = checked(unpack(from.get())); !all.empty())
+        rest.push_back({all, static_cast<unsigned>(attempts)});
       from.set(0);
     };
-    take_all(range_, 0);
-    for (unsigned j = 0; j < workers_; ++j) take_all(left_begin()[j].span, left_begin()[j].attempts.get());
+    take_all(common_->range, 0);
+    for (left_over_words& left : left_overs()) take_all(left.span, left.attempts.get());
     return rest;
   }
 
@@ -2639,25 +2747,18 @@ class ledger {
   }
 
  private:
-  ledger(unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
-      : workers_(workers),
-        max_failures_(max_failures),
-        retries_(retries),
-        timed_(timed) {}
-  ~ledger() = default;  // its memory goes with the mapping
-
   // The lock, after repair.
   class holder {
    public:
-    explicit holder(ledger& book) : book_(book) {
-      book.lock_.lock([&book] { book.repair(); });
+    explicit holder(const ledger& book) : lock_(book.common_->lock) {
+      lock_.lock([&book] { book.repair(); });
     }
     holder(const holder&) = delete;
     holder& operator=(const holder&) = delete;
-    ~holder() { book_.lock_.unlock(); }
+    ~holder() { lock_.unlock(); }
 
    private:
-    ledger& book_;
+    robust_mutex& lock_;
   };
 
   // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
@@ -2670,45 +2771,257 @@ class ledger {
 
   // Whoever held the lock died: a claim that was announced counts, so it leaves its source. Void for claims that were
   // completed.
-  void repair() noexcept {
+  void repair() const noexcept {
     for (unsigned w = 0; w < workers_; ++w) {
       const span claimed = unpack(of(w).claim.get());
       if (claimed.empty()) continue;
-      const span all = unpack(range_.get());
+      const span all = unpack(common_->range.get());
       if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
-        range_.set(pack(without(all, claimed)));
-      for (unsigned j = 0; j < workers_; ++j)
-        if (unpack(left_begin()[j].span.get()) == claimed) left_begin()[j].span.set(0);
+        common_->range.set(pack(without(all, claimed)));
+      for (left_over_words& left : left_overs())
+        if (unpack(left.span.get()) == claimed) left.span.set(0);
     }
   }
 
-  void hand_back(span rest, unsigned attempts) noexcept {
+  void hand_back(span rest, unsigned attempts) const {
     // A free one exists: left-overs and open claims together never outnumber the workers.
-    auto* const free = std::find_if(left_begin(), left_begin() + workers_,
-                                    [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
+    const auto free =
+        std::ranges::find_if(left_overs(), [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
+    if (free == left_overs().end()) throw_damaged("there are more claims than workers");
     free->attempts.set(attempts);
     free->span.set(pack(rest));
   }
 
-  [[nodiscard]] worker_words* words_begin() noexcept { return reinterpret_cast<worker_words*>(this + 1); }
-  [[nodiscard]] const worker_words* words_begin() const noexcept {
-    return reinterpret_cast<const worker_words*>(this + 1);
-  }
-  [[nodiscard]] left_over_words* left_begin() noexcept {
-    return reinterpret_cast<left_over_words*>(words_begin() + workers_);
+  [[nodiscard]] span checked(span all) const {
+    if (all.b > all.e || all.e > round_) throw_damaged("a claim lies outside the tasks");
+    return all;
   }
 
-  // Read by all, written before the first fork or hardly ever.
-  alignas(128) unsigned workers_;
+  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept { return {left_, workers_}; }
+
+  common_words* common_;
+  worker_words* of_;
+  left_over_words* left_;
+  unsigned workers_;
   std::uint64_t max_failures_;
   unsigned retries_;
   bool timed_;
-  shared_word<"halt"> halt_;
-  shared_word<"failures"> failures_;
-  // Written at every claim.
-  alignas(128) robust_mutex lock_;
-  shared_word<"range"> range_;
+  round_index round_{};
 };
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/process.hpp
+// A child process held by a pidfd: fork, watch, stop, kill, reap.
+
+namespace parmap::detail {
+
+class file_descriptor {
+ public:
+  file_descriptor() = default;
+  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
+  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  file_descriptor& operator=(file_descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~file_descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+ private:
+  int fd_{-1};
+};
+
+// How a process ended.
+struct ending {
+  enum how { unknown, exited, killed } how{unknown};
+  int code{};  // exit status or signal
+};
+
+// What is buffered would come out twice: once from each side of a fork.
+inline void flush_standard_streams() noexcept {
+  // Not fflush(nullptr): it would wait for a thread that sits in a read of stdin, and move the file offset of input
+  // streams.
+  static_cast<void>(std::fflush(stdout));
+  static_cast<void>(std::fflush(stderr));
+  try {
+    std::cout.flush();
+    std::clog.flush();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, what could not be written stays in the buffer
+    // The caller asked its stream to throw when it cannot write; its own next write will tell.
+  }
+}
+
+// Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
+class child_process {
+ public:
+  // Forks; the child runs body(parent), which must not return. Throws std::system_error, also where the kernel has no
+  // pidfds (Linux 5.4).
+  explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
+    flush_standard_streams();
+    step("fork", moment::before);
+    pid_ = ::fork();
+    step(pid_ == 0 ? "birth" : "fork", moment::after);
+    if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "parmap: fork of a worker process");
+    if (pid_ == 0) {
+      body(parent_);
+      ::_exit(127);
+    }
+    open_pidfd();
+  }
+  child_process(child_process&& other) noexcept
+      : parent_(other.parent_),
+        pid_(std::exchange(other.pid_, -1)),
+        fd_(std::move(other.fd_)) {}
+  child_process& operator=(child_process&& other) noexcept {
+    std::swap(parent_, other.parent_);
+    std::swap(pid_, other.pid_);
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~child_process() {
+    if (pid_ <= 0 || ::getpid() != parent_) return;
+    kill();
+    static_cast<void>(reap());
+  }
+
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  // Readable (poll) once it has died; -1 if it had died before it could be watched.
+  [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
+
+  // No effect on a dead one.
+  void kill() const noexcept {
+    step("kill", moment::before);
+    signal(SIGKILL);
+    step("kill", moment::after);
+  }
+  void resume() const noexcept {
+    signal(SIGCONT);
+    static_cast<void>(was_continued());  // by us, which is of no interest
+  }
+  // Whether it has been stopped and continued since this was last asked.
+  [[nodiscard]] bool was_continued() const noexcept {
+    siginfo_t info{};
+    return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WCONTINUED | WNOHANG) == 0 && info.si_pid != 0;
+  }
+
+  // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
+  // (asleep in the kernel).
+  bool stop(std::chrono::milliseconds patience) const noexcept {
+    step("stop", moment::before);
+    signal(SIGSTOP);
+    step("stop", moment::after);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    do {
+      siginfo_t info{};
+      if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0)
+        return true;
+      if (has_died(std::chrono::milliseconds(1))) return false;
+    } while (std::chrono::steady_clock::now() < until);
+    return false;
+  }
+
+  // Waits for its death, which must be certain.
+  ending reap() noexcept {
+    step("reap", moment::before);
+    ending how;
+    if (fd_.get() >= 0) {
+      siginfo_t info{};
+      int got = 0;
+      do got = ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
+      while (got != 0 && errno == EINTR);
+      // ECHILD: the caller ignores SIGCHLD, or has reaped it already; with the former, waitid has still waited.
+      if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
+      else
+        while (!has_died(std::chrono::milliseconds(1000))) {
+        }
+    }
+    pid_ = -1;
+    fd_ = file_descriptor();
+    step("reap", moment::after);
+    return how;
+  }
+
+ private:
+  void open_pidfd() {
+    const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+    step("pidfd", moment::after);
+    if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
+    if (fd < 0) {
+      const std::error_code why(errno, std::generic_category());
+      ::kill(pid_, SIGKILL);
+      while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+      }
+      pid_ = -1;
+      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
+    }
+    fd_ = file_descriptor(fd);
+    // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(fd), &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD)
+      fd_ = file_descriptor();
+  }
+
+  void signal(int number) const noexcept {
+    if (fd_.get() >= 0) ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0);
+  }
+
+  [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
+    pollfd one{fd_.get(), POLLIN, 0};
+    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
+  }
+
+  pid_t parent_;
+  pid_t pid_{-1};
+  file_descriptor fd_;
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/memory_limit.hpp
+// A bound on the memory that this process adds, and word of the moment it is felt.
+
+namespace parmap::detail {
+
+// Private writable memory this process has mapped, in bytes: what RLIMIT_DATA counts (Linux 4.7 and later). Unlike
+// RLIMIT_AS it leaves out the sparse shared reservation. Without /proc nobody knows.
+inline std::optional<std::uint64_t> private_memory() noexcept {
+  const file_descriptor status(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+  if (status.get() < 0) return std::nullopt;
+  std::array<char, 4096> text{};
+  const ssize_t got = ::read(status.get(), text.data(), text.size() - 1);
+  if (got <= 0) return std::nullopt;
+  const char* const line = std::strstr(text.data(), "VmData:");
+  if (line == nullptr) return std::nullopt;
+  return std::strtoull(line + std::strlen("VmData:"), nullptr, 10) * 1024;
+}
+
+// From now on this process may map so many bytes more than it has. False, with errno, if it cannot be said.
+inline bool limit_private_memory(std::uint64_t more) noexcept {
+  const auto now = private_memory();
+  if (!now) {
+    errno = ENOENT;
+    return false;
+  }
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_DATA, &limit) != 0) return false;
+  if (more < limit.rlim_cur - std::min<rlim_t>(*now, limit.rlim_cur)) limit.rlim_cur = *now + more;
+  return ::setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
+// Calls note() whenever operator new is refused, then does what would have been done without.
+inline void note_refused_memory(void (*note)()) noexcept {
+  static void (*noted)() = nullptr;
+  static std::new_handler before = nullptr;
+  noted = note;
+  before = std::set_new_handler([] {
+    noted();
+    if (before == nullptr) throw std::bad_alloc();
+    before();
+  });
+}
 
 }  // namespace parmap::detail
 
@@ -2766,7 +3079,7 @@ struct encoded_slot {
 // written over it.
 class record_book {
  public:
-  record_book(const shared_memory& memory, ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks)
+  record_book(const shared_memory& memory, const ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks)
       : memory_(memory),
         book_(book),
         begin_(begin),
@@ -2858,7 +3171,7 @@ class record_book {
   }
 
   const shared_memory& memory_;
-  ledger& book_;
+  const ledger& book_;
   std::size_t begin_;
   std::size_t each_;
   std::uint64_t tasks_;
@@ -3199,167 +3512,6 @@ class slot_store<T> {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/process.hpp
-// A child process held by a pidfd: fork, watch, stop, kill, reap.
-
-namespace parmap::detail {
-
-class file_descriptor {
- public:
-  file_descriptor() = default;
-  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
-  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  file_descriptor& operator=(file_descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~file_descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-
- private:
-  int fd_{-1};
-};
-
-// How a process ended.
-struct ending {
-  enum how { unknown, exited, killed } how{unknown};
-  int code{};  // exit status or signal
-};
-
-// What is buffered would come out twice: once from each side of a fork.
-inline void flush_standard_streams() noexcept {
-  // Not fflush(nullptr): it would wait for a thread that sits in a read of stdin, and move the file offset of input
-  // streams.
-  static_cast<void>(std::fflush(stdout));
-  static_cast<void>(std::fflush(stderr));
-  try {
-    std::cout.flush();
-    std::clog.flush();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, what could not be written stays in the buffer
-    // The caller asked its stream to throw when it cannot write; its own next write will tell.
-  }
-}
-
-// Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
-class child_process {
- public:
-  // Forks; the child runs body(parent), which must not return. Throws std::system_error, also where the kernel has no
-  // pidfds (Linux 5.4).
-  explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
-    flush_standard_streams();
-    step("fork", moment::before);
-    pid_ = ::fork();
-    step(pid_ == 0 ? "birth" : "fork", moment::after);
-    if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "parmap: fork of a worker process");
-    if (pid_ == 0) {
-      body(parent_);
-      ::_exit(127);
-    }
-    open_pidfd();
-  }
-  child_process(child_process&& other) noexcept
-      : parent_(other.parent_),
-        pid_(std::exchange(other.pid_, -1)),
-        fd_(std::move(other.fd_)) {}
-  child_process& operator=(child_process&& other) noexcept {
-    std::swap(parent_, other.parent_);
-    std::swap(pid_, other.pid_);
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~child_process() {
-    if (pid_ <= 0 || ::getpid() != parent_) return;
-    kill();
-    static_cast<void>(reap());
-  }
-
-  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  // Readable (poll) once it has died; -1 if it had died before it could be watched.
-  [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
-
-  // No effect on a dead one.
-  void kill() const noexcept {
-    step("kill", moment::before);
-    signal(SIGKILL);
-    step("kill", moment::after);
-  }
-  void resume() const noexcept { signal(SIGCONT); }
-
-  // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
-  // (asleep in the kernel).
-  bool stop(std::chrono::milliseconds patience) const noexcept {
-    step("stop", moment::before);
-    signal(SIGSTOP);
-    step("stop", moment::after);
-    const auto until = std::chrono::steady_clock::now() + patience;
-    do {
-      siginfo_t info{};
-      if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0)
-        return true;
-      if (has_died(std::chrono::milliseconds(1))) return false;
-    } while (std::chrono::steady_clock::now() < until);
-    return false;
-  }
-
-  // Waits for its death, which must be certain.
-  ending reap() noexcept {
-    step("reap", moment::before);
-    ending how;
-    if (fd_.get() >= 0) {
-      siginfo_t info{};
-      int got = 0;
-      do got = ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
-      while (got != 0 && errno == EINTR);
-      // ECHILD: the caller ignores SIGCHLD, or has reaped it already; with the former, waitid has still waited.
-      if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
-      else
-        while (!has_died(std::chrono::milliseconds(1000))) {
-        }
-    }
-    pid_ = -1;
-    fd_ = file_descriptor();
-    step("reap", moment::after);
-    return how;
-  }
-
- private:
-  void open_pidfd() {
-    const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-    step("pidfd", moment::after);
-    if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
-    if (fd < 0) {
-      const std::error_code why(errno, std::generic_category());
-      ::kill(pid_, SIGKILL);
-      while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-      }
-      pid_ = -1;
-      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
-    }
-    fd_ = file_descriptor(fd);
-    // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
-    siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(fd), &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD)
-      fd_ = file_descriptor();
-  }
-
-  void signal(int number) const noexcept {
-    if (fd_.get() >= 0) ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0);
-  }
-
-  [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
-    pollfd one{fd_.get(), POLLIN, 0};
-    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
-  }
-
-  pid_t parent_;
-  pid_t pid_{-1};
-  file_descriptor fd_;
-};
-
-}  // namespace parmap::detail
-
 // ==== parmap/detail/text.hpp
 // Numbers as a message shows them.
 
@@ -3375,6 +3527,17 @@ inline std::string to_text(std::chrono::nanoseconds span) {
   return text;
 }
 
+// "512 bytes", "64 MiB", "1.5 GiB".
+inline std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::array units{"bytes", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  double scaled = static_cast<double>(bytes);
+  for (; scaled >= 1024 && unit + 1 < units.size(); ++unit) scaled /= 1024;
+  std::array<char, 32> text{};
+  static_cast<void>(std::snprintf(text.data(), text.size(), "%.4g %s", scaled, units[unit]));
+  return text.data();
+}
+
 }  // namespace parmap::detail
 
 // ==== parmap/detail/death_text.hpp
@@ -3387,11 +3550,14 @@ struct death_cause {
   farewell said{farewell::none};
   int said_status{};
   std::optional<std::chrono::nanoseconds> limit{};  // set if it was killed for running past it
+  bool oom_killed{};                                // SIGKILL, and the kernel's out-of-memory killer was at work
+  std::optional<std::uint64_t> memory_limit{};      // options::memory_limit
 };
 
 inline failure_kind kind_of(const death_cause& cause) noexcept {
   if (cause.limit && cause.how.how != ending::exited) return failure_kind::timed_out;
-  if (cause.said == farewell::arena_full) return failure_kind::out_of_memory;
+  if (cause.said == farewell::arena_full || cause.said == farewell::starved || cause.oom_killed)
+    return failure_kind::out_of_memory;
   if (cause.said > farewell::done || cause.how.how == ending::exited) return failure_kind::exited;
   return failure_kind::crashed;
 }
@@ -3416,6 +3582,11 @@ inline std::string describe_signal(int number) {
 }
 
 inline std::string describe(const death_cause& cause) {
+  if (cause.oom_killed)
+    return "SIGKILL: by the kernel's out-of-memory killer (see dmesg); run fewer workers, or set options.memory_limit";
+  if (cause.said == farewell::starved && cause.how.how == ending::killed)
+    return describe_signal(cause.how.code) + "; before, options.memory_limit of " + bytes_text(*cause.memory_limit) +
+           " had been reached";
   if (kind_of(cause) == failure_kind::timed_out) return "killed after its limit of " + to_text(*cause.limit);
   switch (cause.said) {
     case farewell::exit: return "the task called exit(" + std::to_string(cause.said_status) + ")";
@@ -3424,7 +3595,10 @@ inline std::string describe(const death_cause& cause) {
     case farewell::arena_full: return "no room was left in its worker's arena to tell of its failure";
     case farewell::unfit: return "it could not be set up: " + std::generic_category().message(cause.said_status);
     case farewell::none:
-    case farewell::done: break;
+    case farewell::done:
+    case farewell::worn:
+    case farewell::damaged:
+    case farewell::starved: break;
   }
   switch (cause.how.how) {
     case ending::exited:
@@ -3434,6 +3608,26 @@ inline std::string describe(const death_cause& cause) {
     case ending::unknown: break;
   }
   return "its worker process died; how is not known, because this process ignores SIGCHLD or reaps every child";
+}
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/oom_killer.hpp
+// Whether the kernel's out-of-memory killer has been at work.
+
+namespace parmap::detail {
+
+// Processes it has killed since the machine was started, in all cgroups (Linux 4.13 and later). About 15 us.
+inline std::optional<std::uint64_t> oom_kills_so_far() noexcept {
+  const file_descriptor vmstat(::open("/proc/vmstat", O_RDONLY | O_CLOEXEC));
+  if (vmstat.get() < 0) return std::nullopt;
+  std::array<char, 16384> text{};
+  std::size_t size = 0;
+  for (ssize_t got = 1; got > 0; size += static_cast<std::size_t>(std::max<ssize_t>(got, 0)))
+    got = ::read(vmstat.get(), text.data() + size, text.size() - 1 - size);
+  const char* const line = std::strstr(text.data(), "\noom_kill ");
+  if (line == nullptr) return std::nullopt;
+  return std::strtoull(line + std::strlen("\noom_kill "), nullptr, 10);
 }
 
 }  // namespace parmap::detail
@@ -3487,13 +3681,14 @@ class supervisor {
   // The life of worker w in its process: work(w, parent) does not return.
   using life = std::function<void(unsigned w, pid_t parent)>;
 
-  supervisor(ledger& book, record_book& records, const options& chosen, lazy_meter& meter, const placement& place,
-             life work)
+  supervisor(ledger& book, const record_book& records, const options& chosen, lazy_meter& meter, const placement& place,
+             std::uint64_t tasks, life work)
       : book_(book),
         records_(records),
         options_(chosen),
         meter_(meter),
         place_(place),
+        tasks_(tasks),
         work_(std::move(work)),
         posts_(book.workers()) {}
 
@@ -3505,25 +3700,25 @@ class supervisor {
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // carry on with those there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
+    if (!oom_kills_) oom_kills_ = oom_kills_so_far();
     for (;;) {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
-      if (!hire_with_patience()) {
-        book_.halt();
-        return;
-      }
+      if (idle_deaths_ > most_idle_deaths || !hire_with_patience()) return give_up();
     }
   }
 
   // The tasks that died with their worker.
   [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
   // Why no further worker could be had, if that ended the map.
-  [[nodiscard]] const std::string& gave_up() const noexcept { return gave_up_; }
+  [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
 
  private:
   struct post {
     std::optional<child_process> process;
-    bool late{};  // killed because its task ran past the limit
+    bool late{};              // killed because its task ran past the limit
+    bool dismissed{};         // killed before it began, as nothing is left for it
+    std::uint64_t resumed{};  // when it was last seen to have been stopped and continued, by monotonic_ns()
   };
 
   [[nodiscard]] std::size_t alive() const noexcept {
@@ -3535,7 +3730,8 @@ class supervisor {
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
-    at.late = false;
+    at.late = at.dismissed = false;
+    at.resumed = 0;
     try {
       at.process.emplace([this, w](pid_t parent) { work_(w, parent); });
     } catch (const std::system_error&) {
@@ -3562,12 +3758,22 @@ class supervisor {
       if (hire(0)) return true;
       static_cast<void>(::poll(nullptr, 0, 10));
     }
-    try {
-      std::rethrow_exception(refused_);
-    } catch (const std::exception& why) {
-      gave_up_ = std::string("no worker could be started any more: ") + why.what();
-    }
+    why_gave_up_ = "no worker could be started any more: " + what_of(refused_);
     return false;
+  }
+
+  // Nobody is left to go on. If nothing at all was done that is the caller's matter, else what is done is returned.
+  void give_up() {
+    if (book_.finished() == 0 && blamed_.empty()) throw std::runtime_error("parmap: " + why_gave_up_);
+    book_.halt(halt_reason::no_worker);
+  }
+
+  static std::string what_of(const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& why) {
+      return why.what();
+    }
   }
 
   // Sleeps until a worker dies, a task's time is over, or progress is to be shown; and sees to it.
@@ -3587,7 +3793,7 @@ class supervisor {
     for (std::size_t k = 0; k < fds.size(); ++k)
       if (fds[k].revents != 0) bury(whose[k]);
     const std::uint64_t failed = book_.failures();
-    const std::uint64_t finished = book_.finished() + blamed_.size();
+    const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
     meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
   }
 
@@ -3602,7 +3808,13 @@ class supervisor {
       if (!at.process || at.late) continue;
       const position seen = unpack_position(book_.of(w).cur.get());
       if (!seen.running) continue;
-      const std::uint64_t spent = now - std::min(now, book_.of(w).started.get());
+      const std::uint64_t began = std::max(at.resumed, book_.of(w).started.get());
+      std::uint64_t spent = now - std::min(now, began);
+      // Stopped and continued, as by Ctrl-Z and fg: that time was not its own, so it has its whole limit again.
+      if (spent >= limit && at.process->was_continued()) {
+        at.resumed = now;
+        spent = 0;
+      }
       if (spent >= limit) at.late = kill_if_still(w, seen);
       else next = std::min(next, limit - spent);
     }
@@ -3633,41 +3845,66 @@ class supervisor {
     const ending how = at.process->reap();
     at.process.reset();
     const auto said = book_.of(w).farewell_word.get();
+    if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker could not get its lock");
     const ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == from_ + task; });
-    const death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
-                            at.late ? options_.timeout : std::nullopt};
+    death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
+                      at.late ? options_.timeout : std::nullopt};
+    cause.memory_limit = options_.memory_limit;
     if (what.blamed) {
+      cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
       blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
       book_.count_failure();
     }
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
-    // Deaths count as long as nobody gets anything done: a worker may be killed while it is being born, on a busy
-    // machine often.
+    if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
+    else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) hire(w);
+  }
+
+  // Whether there have been so many deaths that no further worker is worth a try. Deaths count as long as nobody gets
+  // anything done: a worker may be killed while it is being born, on a busy machine often.
+  bool dies_idle(const ledger::death& what, const death_cause& cause) {
     const std::uint64_t done = book_.finished();
-    if (left_in_order || what.in_task || std::exchange(done_at_last_death_, done) != done) idle_deaths_ = 0;
+    if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
+      idle_deaths_ = 0;
     else if (++idle_deaths_ > most_idle_deaths)
-      throw std::runtime_error(
-          "parmap: " + std::to_string(idle_deaths_) +
-          " worker processes in a row died before they began a task; the last one: " + describe(cause));
-    if (!left_in_order && !book_.halted() && book_.anything_unclaimed()) hire(w);
+      why_gave_up_ = std::to_string(idle_deaths_) +
+                     " worker processes in a row died before they began a task; the last one: " + describe(cause);
+    return idle_deaths_ > most_idle_deaths;
+  }
+
+  // Nothing is to be begun, and only a death would hand something back: who has not begun yet would find nothing. So
+  // nobody waits for a birth that takes long, or does not end.
+  void dismiss_the_unborn() {
+    for (unsigned w = 0; w < posts_.size(); ++w)
+      if (post& at = posts_[w]; at.process && !at.dismissed && book_.of(w).go.load(std::memory_order_acquire) != 3) {
+        at.dismissed = true;
+        at.process->kill();
+      }
+  }
+
+  [[nodiscard]] bool oom_killer_struck() {
+    const auto before = std::exchange(oom_kills_, oom_kills_so_far());
+    return before && oom_kills_ && *oom_kills_ > *before;
   }
 
   static constexpr unsigned most_idle_deaths = 256;
 
   ledger& book_;
-  record_book& records_;
+  const record_book& records_;
   const options& options_;
   lazy_meter& meter_;
   const placement& place_;
+  std::uint64_t tasks_;
   life work_;
   std::vector<post> posts_;
   std::uint64_t from_{};
   failure_runs blamed_;
   std::exception_ptr refused_;
-  std::string gave_up_;
+  std::string why_gave_up_;
   bool begun_{};
   unsigned idle_deaths_{};
   std::uint64_t done_at_last_death_{};
+  std::optional<std::uint64_t> oom_kills_;
 };
 
 }  // namespace parmap::detail
@@ -3735,15 +3972,32 @@ struct worker_identity {
 // to run.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   if (::getpid() == worker_identity::pid)  // a task's own child does not have the ledger
-    worker_identity::words->farewell_word.set(std::uint64_t{static_cast<std::uint32_t>(how)} << 32 |
-                                              static_cast<std::uint32_t>(status));
+    worker_identity::words->farewell_word.set(pack_farewell(how, status));
   flush_standard_streams();
   step("end", moment::before);
   ::_exit(status);
 }
 
+// What is asked of a worker besides its tasks.
+struct worker_duties {
+  bool timed{};
+  std::optional<std::uint64_t> memory_limit{};
+};
+
+// Under memory pressure the kernel shall take a worker, not the caller; where it may not be said, nothing is lost.
+inline void volunteer_for_the_oom_killer() noexcept {
+  constexpr const char* path = "/proc/self/oom_score_adj";
+  constexpr int much = 500;
+  constexpr int most = 1000;
+  std::array<char, 16> text{};
+  const file_descriptor now(::open(path, O_RDWR | O_CLOEXEC));
+  if (now.get() < 0 || ::read(now.get(), text.data(), text.size() - 1) <= 0) return;
+  const int length = std::snprintf(text.data(), text.size(), "%d", std::min(most, std::atoi(text.data()) + much));
+  static_cast<void>(!::pwrite(now.get(), text.data(), static_cast<std::size_t>(length), 0));
+}
+
 // Right after the fork, before any task. The memory shared with the supervisor is not for the children of tasks.
-inline void become_worker(pid_t parent, worker_words& words, bool timed,
+inline void become_worker(pid_t parent, worker_words& words, const worker_duties& duties,
                           std::initializer_list<const shared_memory*> ours) noexcept {
   worker_identity::pid = ::getpid();
   worker_identity::words = &words;
@@ -3755,13 +4009,15 @@ inline void become_worker(pid_t parent, worker_words& words, bool timed,
   step("pdeathsig", moment::after);
   if (::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
   // A timeout kills the whole tree; without one nobody needs to gather orphans here.
-  if (timed) static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+  if (duties.timed) static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   for (const shared_memory* each : ours) require(each == nullptr || each->keep_from_children());
   require(::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
   require(::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) == 0);
-  // Under memory pressure the kernel shall take a worker, not the caller; where it may not be said, nothing is lost.
-  if (const file_descriptor score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); score.get() >= 0)
-    static_cast<void>(!::write(score.get(), "500", 3));
+  volunteer_for_the_oom_killer();
+  if (duties.memory_limit) {
+    require(limit_private_memory(*duties.memory_limit));
+    note_refused_memory([] { worker_identity::words->farewell_word.set(pack_farewell(farewell::starved, 0)); });
+  }
   step("prepared", moment::after);
 }
 
@@ -3772,6 +4028,7 @@ inline void await_go(futex_word& go) noexcept {
   std::uint32_t expected = 0;
   go.compare_exchange_strong(expected, 2, std::memory_order_acq_rel);
   while (go.load(std::memory_order_acquire) != 1) futex_wait(go, 2, no_limit, futex_scope::shared);
+  go.store(3, std::memory_order_release);
   step("begin", moment::after);
 }
 
@@ -3779,8 +4036,8 @@ inline void await_go(futex_word& go) noexcept {
 template <class Work, class Store>
 class worker {
  public:
-  worker(const Work& work, Store& store, ledger& book, record_book& records, unsigned number, std::uint64_t from,
-         std::uint64_t seed, unsigned retries)
+  worker(const Work& work, Store& store, const ledger& book, record_book& records, unsigned number, std::uint64_t from,
+         std::uint64_t seed, unsigned retries, std::optional<std::uint64_t> memory_limit)
       : work_(work),
         store_(store),
         book_(book),
@@ -3788,14 +4045,15 @@ class worker {
         number_(number),
         from_(from),
         retries_(retries),
+        memory_limit_(memory_limit),
         self_(seed, number),
         pace_(book.workers()) {}
 
   [[noreturn]] void run() {
     const task_scope inside;
     for (ticks then = now_ticks();;) {
-      const span mine = book_.claim(number_, [this](round_index left) { return pace_.chunk(left); });
-      if (mine.empty()) leave();
+      const span mine = claim();
+      if (mine.empty()) leave(farewell::done);
       run_chunk(mine);
       book_.close_claim(number_);
       const ticks now = now_ticks();
@@ -3806,7 +4064,15 @@ class worker {
 
  private:
   // An open claim tells the supervisor what is left of it.
-  [[noreturn]] static void leave() { leave_process(farewell::done, EXIT_SUCCESS); }
+  [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
+
+  span claim() {
+    try {
+      return book_.claim(number_, [this](round_index left) { return pace_.chunk(left); });
+    } catch (const std::exception&) {
+      leave(farewell::damaged);
+    }
+  }
 
   void run_chunk(const span mine) {
     store_.prepare(number_, from_ + mine.b, from_ + mine.e);
@@ -3816,8 +4082,9 @@ class worker {
     while (at < mine.e) {
       try {
         work_.for_each(from_ + at, from_ + mine.e, self_, [&](std::uint64_t i, const auto& call) {
-          if (book_.halted()) leave();
+          if (book_.halted()) leave(farewell::done);
           if constexpr (Work::takes_context) self_.begin(i, attempt);
+          forget_refused_memory(words);
           book_.begin(words, at, attempt);
           store_.put(number_, i, call);
           step("slot", moment::after);
@@ -3828,23 +4095,41 @@ class worker {
       } catch (...) {
         // No C++ exception: the forced unwinding of pthread_exit, which must not get into the caller's frames.
         if (abi::__cxa_current_exception_type() == nullptr) leave_process(farewell::pthread_exit, EXIT_FAILURE);
-        if (attempt++ > retries_) {
-          publish(at, attempt - 1);
+        const thrown what = describe();
+        const bool worn = memory_limit_ && what.kind == failure_kind::out_of_memory;
+        if (attempt > retries_) {
+          publish(at, attempt, what);
           book_.end(words, at++);
           attempt = 1;
+        } else {
+          if (worn) book_.give_back(words, at, attempt);
+          ++attempt;
         }
+        // What has used up the memory may be here still, and the next task is not to suffer for it.
+        if (worn) leave(farewell::worn);
       }
     }
   }
 
+  // A refusal that an earlier attempt got over is forgotten.
+  void forget_refused_memory(worker_words& words) const noexcept {
+    if (memory_limit_ && words.farewell_word.get() != 0) words.farewell_word.set(0);
+  }
+
   // Inside a catch block.
-  void publish(round_index task, unsigned attempts) {
-    thrown what;
+  [[nodiscard]] thrown describe() const noexcept {
+    thrown what{failure_kind::out_of_memory, {}};  // if not even its message can be made
     try {
       what = store_.describe();
-    } catch (...) {
-      what.kind = failure_kind::out_of_memory;  // not even its message could be made
+      if (memory_limit_ && what.kind == failure_kind::out_of_memory &&
+          book_.of(number_).farewell_word.get() == pack_farewell(farewell::starved, 0))
+        what.message += "; options.memory_limit of " + bytes_text(*memory_limit_) + " was reached";
+    } catch (...) {  // NOLINT(bugprone-empty-catch): so there is none
     }
+    return what;
+  }
+
+  void publish(round_index task, unsigned attempts, const thrown& what) const {
     if (!records_.publish(number_, from_ + task, what.kind, attempts, what.message))
       leave_process(farewell::arena_full, EXIT_FAILURE);
     book_.count_failure();
@@ -3852,11 +4137,12 @@ class worker {
 
   const Work& work_;
   Store& store_;
-  ledger& book_;
+  const ledger& book_;
   record_book& records_;
   unsigned number_;
   std::uint64_t from_;
   unsigned retries_;
+  std::optional<std::uint64_t> memory_limit_;
   context self_;
   pacer pace_;
 };
@@ -3897,18 +4183,21 @@ class process_map {
         workers_(workers),
         slots_(fixed_begin(workers), work.size()),
         memory_(make_arena_memory(slots_.arenas_begin(), workers)),
-        book_(ledger::make(memory_.data(), workers,
-                           chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
-                           std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value())),
-        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), work.size()) {}
+        book_(memory_.data(), workers, chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
+              std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value()),
+        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), work.size()) {
+    if (chosen.memory_limit && !private_memory())
+      throw std::runtime_error(
+          "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
+  }
 
   results<value> run() {
     const std::uint64_t n = work_.size();
     lazy_meter meter(options_.report, n);
-    const std::stop_callback on_stop(options_.stop, [this] { book_.halt(); });
+    const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
     const placement place(workers_);
-    supervisor boss(book_, records_, options_, meter, place,
+    supervisor boss(book_, records_, options_, meter, place, n,
                     [&](unsigned w, pid_t parent) { live(place, w, from, parent); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
@@ -3927,13 +4216,13 @@ class process_map {
     const std::uint64_t blamed = boss.blamed().size();
     const std::uint64_t finished = book_.finished();
     if (finished + blamed + missing != n)
-      throw std::logic_error("parmap: the engine multi lost count of its tasks (" + std::to_string(finished) + " + " +
-                             std::to_string(blamed) + " + " + std::to_string(missing) + " of " + std::to_string(n) +
-                             "); please report this");
+      throw_damaged(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
+                    " tasks are accounted for, of " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < workers_; ++w) records_.collect(w, failures);
     failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
                     std::make_move_iterator(never_begun.end()));
+    check(failures, n);
     const std::uint64_t failed = failures.size();
     meter.finish(n - missing - std::min(n - missing, book_.failures()), std::min(failed, book_.failures()));
     return slots_.gather(records_, memory_, std::move(failures), *options_.seed);
@@ -3942,18 +4231,36 @@ class process_map {
  private:
   static std::size_t fixed_begin(unsigned workers) noexcept { return ledger::bytes(workers); }
 
+  // No task failed twice, and none that there is not.
+  static void check(failure_runs& failures, std::uint64_t n) {
+    std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });
+    std::uint64_t from = 0;
+    for (const auto& [why, tasks] : failures) {
+      if (why.index < from || why.index > n || tasks > n - why.index) throw_damaged("its failures overlap");
+      from = why.index + tasks;
+    }
+  }
+
   // In the worker's process.
   void live(const placement& place, unsigned w, std::uint64_t from, pid_t parent) noexcept {
-    become_worker(parent, book_.of(w), options_.timeout.has_value(), {&memory_, slots_.memory()});
+    become_worker(parent, book_.of(w), {.timed = options_.timeout.has_value(), .memory_limit = options_.memory_limit},
+                  {&memory_, slots_.memory()});
     await_go(book_.of(w).go);
     place.release();
     slot_store<value> store(slots_, memory_, records_);
-    worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries).run();
+    worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries,
+                                    options_.memory_limit)
+        .run();
   }
 
   [[nodiscard]] std::string why_stopped(const supervisor& boss) const {
-    if (!boss.gave_up().empty()) return boss.gave_up();
-    return options_.stop.stop_requested() ? stop_requested_text : max_failures_text;
+    switch (book_.why_halted()) {
+      case halt_reason::no_worker: return boss.why_gave_up();
+      case halt_reason::max_failures: return max_failures_text;
+      case halt_reason::none:
+      case halt_reason::stop_requested: break;
+    }
+    return stop_requested_text;
   }
 
   const Work& work_;
@@ -3961,7 +4268,7 @@ class process_map {
   unsigned workers_;
   result_slots<value> slots_;
   shared_memory memory_;
-  ledger& book_;
+  ledger book_;
   record_book records_;
 };
 
@@ -4019,7 +4326,7 @@ namespace parmap {
 
 /// Runs the tasks in order in the caller's thread. Unlike every other engine it halts at the first uncaught exception
 /// and lets it through untouched (after the retries, the last one), so that a debugger stops where it was thrown.
-/// Refuses timeout, max_failures and more than one worker.
+/// Refuses timeout, max_failures, memory_limit and more than one worker.
 class serial_engine {
  public:
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "serial"; }
@@ -4028,6 +4335,7 @@ class serial_engine {
   auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
     if (chosen.timeout) detail::refuse(name(), "timeout", "a loop cannot end its own task; use threads or multi");
     if (chosen.max_failures) detail::refuse(name(), "max_failures", "the first exception passes to the caller");
+    if (chosen.memory_limit) detail::refuse(name(), "memory_limit", "its tasks run in the caller; use multi");
     if (chosen.workers > 1) detail::refuse(name(), "workers above 1", "it is a loop in the caller's thread");
 
     const std::uint64_t n = work.size();
@@ -4457,7 +4765,7 @@ class timekeeper {
       : limit_(limit),
         running_(workers),
         forward_(all, [this] { stop_everything(); }),
-        thread_([this](const std::stop_token& ended) { watch(ended); }) {}
+        thread_(start()) {}
 
   // The worker begins a task; the token that will ask it to stop.
   std::stop_token begin(unsigned worker) {
@@ -4488,6 +4796,12 @@ class timekeeper {
     std::stop_source source{std::nostopstate};
     bool unasked{};
   };
+
+  // It takes no signals: those are for the caller's threads. A task's stop callbacks run in it without them, too.
+  std::jthread start() {
+    const signals_blocked meanwhile;
+    return std::jthread([this](const std::stop_token& ended) { watch(ended); });
+  }
 
   void watch(const std::stop_token& ended) {
     std::unique_lock lock(mutex_);
@@ -4787,6 +5101,7 @@ class threads_engine {
         detail::refuse(
             name(), "timeout for this f",
             "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
+    if (chosen.memory_limit) detail::refuse(name(), "memory_limit", "its tasks share one memory; use multi");
     const std::uint64_t n = work.size();
     detail::sink<typename Work::result> sink(n);
     detail::thread_account account(chosen, n);

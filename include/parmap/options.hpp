@@ -34,6 +34,10 @@ struct options {
   std::stop_token stop{};
   /// Who shows progress.
   reporter report{};
+  /// Bytes of private memory a worker process may add to what it inherits (RLIMIT_DATA: also what is mapped and not
+  /// touched, and threads' stacks; not results). Beyond it operator new throws std::bad_alloc, which costs that task as
+  /// out_of_memory; the next task gets a fresh worker. multi only.
+  std::optional<std::uint64_t> memory_limit{};
 };
 
 namespace detail {
@@ -45,6 +49,8 @@ inline void check_values(const options& chosen) {
                                 std::to_string(chosen.timeout->count()) + " ns; leave it out for no limit");
   if (chosen.max_failures && *chosen.max_failures == 0)
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
+  if (chosen.memory_limit && *chosen.memory_limit == 0)
+    throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
 }
 
 /// Throws the std::invalid_argument of an engine that does not have an option.

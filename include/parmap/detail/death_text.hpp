@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -22,11 +23,14 @@ struct death_cause {
   farewell said{farewell::none};
   int said_status{};
   std::optional<std::chrono::nanoseconds> limit{};  // set if it was killed for running past it
+  bool oom_killed{};                                // SIGKILL, and the kernel's out-of-memory killer was at work
+  std::optional<std::uint64_t> memory_limit{};      // options::memory_limit
 };
 
 inline failure_kind kind_of(const death_cause& cause) noexcept {
   if (cause.limit && cause.how.how != ending::exited) return failure_kind::timed_out;
-  if (cause.said == farewell::arena_full) return failure_kind::out_of_memory;
+  if (cause.said == farewell::arena_full || cause.said == farewell::starved || cause.oom_killed)
+    return failure_kind::out_of_memory;
   if (cause.said > farewell::done || cause.how.how == ending::exited) return failure_kind::exited;
   return failure_kind::crashed;
 }
@@ -51,6 +55,11 @@ inline std::string describe_signal(int number) {
 }
 
 inline std::string describe(const death_cause& cause) {
+  if (cause.oom_killed)
+    return "SIGKILL: by the kernel's out-of-memory killer (see dmesg); run fewer workers, or set options.memory_limit";
+  if (cause.said == farewell::starved && cause.how.how == ending::killed)
+    return describe_signal(cause.how.code) + "; before, options.memory_limit of " + bytes_text(*cause.memory_limit) +
+           " had been reached";
   if (kind_of(cause) == failure_kind::timed_out) return "killed after its limit of " + to_text(*cause.limit);
   switch (cause.said) {
     case farewell::exit: return "the task called exit(" + std::to_string(cause.said_status) + ")";
@@ -59,7 +68,10 @@ inline std::string describe(const death_cause& cause) {
     case farewell::arena_full: return "no room was left in its worker's arena to tell of its failure";
     case farewell::unfit: return "it could not be set up: " + std::generic_category().message(cause.said_status);
     case farewell::none:
-    case farewell::done: break;
+    case farewell::done:
+    case farewell::worn:
+    case farewell::damaged:
+    case farewell::starved: break;
   }
   switch (cause.how.how) {
     case ending::exited:

@@ -3,6 +3,7 @@
 // lost.
 #pragma once
 
+#include <parmap/detail/damage.hpp>
 #include <parmap/detail/futex.hpp>
 #include <parmap/detail/range.hpp>
 #include <parmap/detail/robust_mutex.hpp>
@@ -15,6 +16,7 @@
 #include <ctime>
 #include <memory>
 #include <new>
+#include <span>
 #include <vector>
 
 namespace parmap::detail {
@@ -71,8 +73,27 @@ constexpr position unpack_position(std::uint64_t word) noexcept {
 }
 inline constexpr unsigned max_attempts = 0x7fff'ffff;
 
-// How a worker left by its own will.
-enum class farewell : std::uint32_t { none, done, exit, quick_exit, pthread_exit, arena_full, unfit };
+// How a worker left by its own will. worn: its memory is used up, a fresh one shall go on. starved is said ahead: an
+// allocation was refused, and what the task makes of that may be a crash.
+enum class farewell : std::uint32_t {
+  none,
+  done,
+  worn,
+  exit,
+  quick_exit,
+  pthread_exit,
+  arena_full,
+  unfit,
+  damaged,
+  starved
+};
+
+constexpr std::uint64_t pack_farewell(farewell how, int status) noexcept {
+  return std::uint64_t{static_cast<std::uint32_t>(how)} << 32 | static_cast<std::uint32_t>(status);
+}
+
+// Why no further task is to be begun.
+enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
 
 // Alone in its cache lines: written by one worker at every task.
 struct alignas(128) worker_words {
@@ -84,7 +105,20 @@ struct alignas(128) worker_words {
   shared_word<"top"> top;                 // end of what the arena holds
   shared_word<"head"> head;               // the newest failure record; 0: none
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
-  futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep
+  futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep, 3: begun
+};
+
+struct left_over_words {
+  shared_word<"left_over"> span;          // packed; empty: free
+  shared_word<"left_attempts"> attempts;  // used up by its first task
+};
+
+// Each line of them apart from what is written less often.
+struct common_words {
+  alignas(128) shared_word<"halt"> halt;
+  shared_word<"failures"> failures;
+  alignas(128) robust_mutex lock;
+  shared_word<"range"> range;
 };
 
 inline std::uint64_t monotonic_ns() noexcept {
@@ -93,71 +127,76 @@ inline std::uint64_t monotonic_ns() noexcept {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-// Lives at the beginning of the shared mapping; behind it the words of each worker.
+// The words lie in shared memory; what does not change is each process's own, out of reach of a task gone astray in
+// another.
 class ledger {
  public:
-  struct left_over_words {
-    shared_word<"left_over"> span;          // packed; empty: free
-    shared_word<"left_attempts"> attempts;  // used up by its first task
-  };
-
   static std::size_t bytes(unsigned workers) noexcept {
-    return sizeof(ledger) + workers * (sizeof(worker_words) + sizeof(left_over_words));
+    return sizeof(common_words) + workers * (sizeof(worker_words) + sizeof(left_over_words));
   }
-  // Builds a ledger in zeroed shared memory of that size, aligned to a page.
-  static ledger& make(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed) {
-    auto* book = ::new (at) ledger(workers, max_failures, retries, timed);
-    std::uninitialized_default_construct_n(book->words_begin(), workers);
-    std::uninitialized_default_construct_n(book->left_begin(), workers);
-    return *book;
+  // Builds the words in zeroed shared memory of that size, aligned to a page.
+  ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
+      : common_(::new(at) common_words),
+        of_(reinterpret_cast<worker_words*>(common_ + 1)),
+        left_(reinterpret_cast<left_over_words*>(of_ + workers)),
+        workers_(workers),
+        max_failures_(max_failures),
+        retries_(retries),
+        timed_(timed) {
+    std::uninitialized_default_construct_n(of_, workers);
+    std::uninitialized_default_construct_n(left_, workers);
   }
-  ledger(const ledger&) = delete;
-  ledger& operator=(const ledger&) = delete;
 
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
-  [[nodiscard]] worker_words& of(unsigned w) noexcept { return words_begin()[w]; }
-  [[nodiscard]] const worker_words& of(unsigned w) const noexcept { return words_begin()[w]; }
+  [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
 
   // ---- by anybody
 
-  [[nodiscard]] bool halted() const noexcept { return halt_.get() != 0; }
-  void halt() noexcept { halt_.set(1); }
-  // One more failure; at the limit nobody begins another task.
-  void count_failure() noexcept {
-    if (failures_.add(1) + 1 >= max_failures_) halt();
+  [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
+  // The first reason stays, but for those that come at the same time.
+  void halt(halt_reason why) const noexcept {
+    if (!halted()) common_->halt.set(static_cast<std::uint64_t>(why));
   }
-  [[nodiscard]] std::uint64_t failures() const noexcept { return failures_.get(); }
+  [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
+  // One more failure; at the limit nobody begins another task.
+  void count_failure() const noexcept {
+    if (common_->failures.add(1) + 1 >= max_failures_) halt(halt_reason::max_failures);
+  }
+  [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
 
   // ---- by worker w
 
   // A chunk for w, empty if there is nothing to begin. cur(w) tells the attempts its first task has used up.
   template <class ChunkFor>
-  span claim(unsigned w, ChunkFor&& chunk_for) {
+  span claim(unsigned w, ChunkFor&& chunk_for) const {
     const holder lock(*this);
     if (halted()) return {};
     worker_words& mine = of(w);
-    for (unsigned j = 0; j < workers_; ++j) {
-      left_over_words& left = left_begin()[j];
+    for (left_over_words& left : left_overs()) {
       const span all = unpack(left.span.get());
       if (all.empty()) continue;
       announce(mine, all, static_cast<unsigned>(left.attempts.get()));
       left.span.set(0);
       return all;
     }
-    const span all = unpack(range_.get());
+    const span all = unpack(common_->range.get());
     if (all.empty()) return {};
     const span chunk = take(all, w, chunk_for(all.size()));
     announce(mine, chunk, 0);
-    range_.set(pack(without(all, chunk)));
+    common_->range.set(pack(without(all, chunk)));
     return chunk;
   }
   void begin(worker_words& mine, round_index task, unsigned attempt) const noexcept {
     if (timed_) mine.started.set(monotonic_ns());
     mine.cur.set(pack(position{task, attempt, true}));
   }
+  // The attempt is over, and the task is not.
+  void give_back(worker_words& mine, round_index task, unsigned attempts) const noexcept {
+    mine.cur.set(pack(position{task, attempts, false}));
+  }
   // The slot of `task` is written, or its failure published.
   void end(worker_words& mine, round_index task) const noexcept { mine.cur.set(pack(position{task + 1, 0, false})); }
-  void close_claim(unsigned w) noexcept {
+  void close_claim(unsigned w) const noexcept {
     worker_words& mine = of(w);
     mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
     mine.claim.set(0);
@@ -167,9 +206,12 @@ class ledger {
   // ---- by the supervisor
 
   // No worker is alive: n more tasks.
-  void begin_round(round_index n) noexcept { range_.set(pack(span{0, n})); }
+  void begin_round(round_index n) noexcept {
+    round_ = n;
+    common_->range.set(pack(span{0, n}));
+  }
   // The worker is dead, or not yet born.
-  void prepare(unsigned w) noexcept {
+  void prepare(unsigned w) const noexcept {
     of(w).farewell_word.set(0);
     of(w).go.store(0, std::memory_order_release);
   }
@@ -183,15 +225,17 @@ class ledger {
   };
   // Worker w is dead: hands back what it had claimed. published(task) tells whether its failure is on record.
   template <class Published>
-  death recover(unsigned w, Published&& published) {
+  death recover(unsigned w, Published&& published) const {
     const holder lock(*this);
     worker_words& dead = of(w);
-    const span open = unpack(dead.claim.get());
+    const span open = checked(unpack(dead.claim.get()));
     if (open.empty()) {
       dead.cur.set(0);
       return {};
     }
     position at = unpack_position(dead.cur.get());
+    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
+      throw_damaged("a worker's task lies outside its claim");
     death what;
     if (at.running && published(at.task)) {
       at = {at.task + 1, 0, false};
@@ -206,26 +250,27 @@ class ledger {
     return what;
   }
 
-  [[nodiscard]] bool anything_unclaimed() {
+  [[nodiscard]] bool anything_unclaimed() const {
     const holder lock(*this);
-    return !unpack(range_.get()).empty() ||
-           std::any_of(left_begin(), left_begin() + workers_,
-                       [](const left_over_words& left) { return !unpack(left.span.get()).empty(); });
+    return !unpack(common_->range.get()).empty() || std::ranges::any_of(left_overs(), [](const left_over_words& left) {
+      return !unpack(left.span.get()).empty();
+    });
   }
   // No worker is alive: takes away what nobody will begin.
   struct unclaimed {
     span all;
     unsigned attempts;  // used up by its first task
   };
-  [[nodiscard]] std::vector<unclaimed> drain() {
+  [[nodiscard]] std::vector<unclaimed> drain() const {
     const holder lock(*this);
     std::vector<unclaimed> rest;
-    const auto take_all = [&rest](auto& from, std::uint64_t attempts) {
-      if (const span all = unpack(from.get()); !all.empty()) rest.push_back({all, static_cast<unsigned>(attempts)});
+    const auto take_all = [&](auto& from, std::uint64_t attempts) {
+      if (const span all = checked(unpack(from.get())); !all.empty())
+        rest.push_back({all, static_cast<unsigned>(attempts)});
       from.set(0);
     };
-    take_all(range_, 0);
-    for (unsigned j = 0; j < workers_; ++j) take_all(left_begin()[j].span, left_begin()[j].attempts.get());
+    take_all(common_->range, 0);
+    for (left_over_words& left : left_overs()) take_all(left.span, left.attempts.get());
     return rest;
   }
 
@@ -243,25 +288,18 @@ class ledger {
   }
 
  private:
-  ledger(unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
-      : workers_(workers),
-        max_failures_(max_failures),
-        retries_(retries),
-        timed_(timed) {}
-  ~ledger() = default;  // its memory goes with the mapping
-
   // The lock, after repair.
   class holder {
    public:
-    explicit holder(ledger& book) : book_(book) {
-      book.lock_.lock([&book] { book.repair(); });
+    explicit holder(const ledger& book) : lock_(book.common_->lock) {
+      lock_.lock([&book] { book.repair(); });
     }
     holder(const holder&) = delete;
     holder& operator=(const holder&) = delete;
-    ~holder() { book_.lock_.unlock(); }
+    ~holder() { lock_.unlock(); }
 
    private:
-    ledger& book_;
+    robust_mutex& lock_;
   };
 
   // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
@@ -274,44 +312,42 @@ class ledger {
 
   // Whoever held the lock died: a claim that was announced counts, so it leaves its source. Void for claims that were
   // completed.
-  void repair() noexcept {
+  void repair() const noexcept {
     for (unsigned w = 0; w < workers_; ++w) {
       const span claimed = unpack(of(w).claim.get());
       if (claimed.empty()) continue;
-      const span all = unpack(range_.get());
+      const span all = unpack(common_->range.get());
       if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
-        range_.set(pack(without(all, claimed)));
-      for (unsigned j = 0; j < workers_; ++j)
-        if (unpack(left_begin()[j].span.get()) == claimed) left_begin()[j].span.set(0);
+        common_->range.set(pack(without(all, claimed)));
+      for (left_over_words& left : left_overs())
+        if (unpack(left.span.get()) == claimed) left.span.set(0);
     }
   }
 
-  void hand_back(span rest, unsigned attempts) noexcept {
+  void hand_back(span rest, unsigned attempts) const {
     // A free one exists: left-overs and open claims together never outnumber the workers.
-    auto* const free = std::find_if(left_begin(), left_begin() + workers_,
-                                    [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
+    const auto free =
+        std::ranges::find_if(left_overs(), [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
+    if (free == left_overs().end()) throw_damaged("there are more claims than workers");
     free->attempts.set(attempts);
     free->span.set(pack(rest));
   }
 
-  [[nodiscard]] worker_words* words_begin() noexcept { return reinterpret_cast<worker_words*>(this + 1); }
-  [[nodiscard]] const worker_words* words_begin() const noexcept {
-    return reinterpret_cast<const worker_words*>(this + 1);
-  }
-  [[nodiscard]] left_over_words* left_begin() noexcept {
-    return reinterpret_cast<left_over_words*>(words_begin() + workers_);
+  [[nodiscard]] span checked(span all) const {
+    if (all.b > all.e || all.e > round_) throw_damaged("a claim lies outside the tasks");
+    return all;
   }
 
-  // Read by all, written before the first fork or hardly ever.
-  alignas(128) unsigned workers_;
+  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept { return {left_, workers_}; }
+
+  common_words* common_;
+  worker_words* of_;
+  left_over_words* left_;
+  unsigned workers_;
   std::uint64_t max_failures_;
   unsigned retries_;
   bool timed_;
-  shared_word<"halt"> halt_;
-  shared_word<"failures"> failures_;
-  // Written at every claim.
-  alignas(128) robust_mutex lock_;
-  shared_word<"range"> range_;
+  round_index round_{};
 };
 
 }  // namespace parmap::detail

@@ -105,7 +105,15 @@ class child_process {
     signal(SIGKILL);
     step("kill", moment::after);
   }
-  void resume() const noexcept { signal(SIGCONT); }
+  void resume() const noexcept {
+    signal(SIGCONT);
+    static_cast<void>(was_continued());  // by us, which is of no interest
+  }
+  // Whether it has been stopped and continued since this was last asked.
+  [[nodiscard]] bool was_continued() const noexcept {
+    siginfo_t info{};
+    return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WCONTINUED | WNOHANG) == 0 && info.si_pid != 0;
+  }
 
   // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
   // (asleep in the kernel).

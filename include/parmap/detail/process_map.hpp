@@ -3,8 +3,10 @@
 #pragma once
 
 #include <parmap/codec.hpp>
+#include <parmap/detail/damage.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
+#include <parmap/detail/memory_limit.hpp>
 #include <parmap/detail/placement.hpp>
 #include <parmap/detail/records.hpp>
 #include <parmap/detail/shared_memory.hpp>
@@ -55,18 +57,21 @@ class process_map {
         workers_(workers),
         slots_(fixed_begin(workers), work.size()),
         memory_(make_arena_memory(slots_.arenas_begin(), workers)),
-        book_(ledger::make(memory_.data(), workers,
-                           chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
-                           std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value())),
-        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), work.size()) {}
+        book_(memory_.data(), workers, chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
+              std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value()),
+        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), work.size()) {
+    if (chosen.memory_limit && !private_memory())
+      throw std::runtime_error(
+          "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
+  }
 
   results<value> run() {
     const std::uint64_t n = work_.size();
     lazy_meter meter(options_.report, n);
-    const std::stop_callback on_stop(options_.stop, [this] { book_.halt(); });
+    const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
     const placement place(workers_);
-    supervisor boss(book_, records_, options_, meter, place,
+    supervisor boss(book_, records_, options_, meter, place, n,
                     [&](unsigned w, pid_t parent) { live(place, w, from, parent); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
@@ -85,13 +90,13 @@ class process_map {
     const std::uint64_t blamed = boss.blamed().size();
     const std::uint64_t finished = book_.finished();
     if (finished + blamed + missing != n)
-      throw std::logic_error("parmap: the engine multi lost count of its tasks (" + std::to_string(finished) + " + " +
-                             std::to_string(blamed) + " + " + std::to_string(missing) + " of " + std::to_string(n) +
-                             "); please report this");
+      throw_damaged(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
+                    " tasks are accounted for, of " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < workers_; ++w) records_.collect(w, failures);
     failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
                     std::make_move_iterator(never_begun.end()));
+    check(failures, n);
     const std::uint64_t failed = failures.size();
     meter.finish(n - missing - std::min(n - missing, book_.failures()), std::min(failed, book_.failures()));
     return slots_.gather(records_, memory_, std::move(failures), *options_.seed);
@@ -100,18 +105,36 @@ class process_map {
  private:
   static std::size_t fixed_begin(unsigned workers) noexcept { return ledger::bytes(workers); }
 
+  // No task failed twice, and none that there is not.
+  static void check(failure_runs& failures, std::uint64_t n) {
+    std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });
+    std::uint64_t from = 0;
+    for (const auto& [why, tasks] : failures) {
+      if (why.index < from || why.index > n || tasks > n - why.index) throw_damaged("its failures overlap");
+      from = why.index + tasks;
+    }
+  }
+
   // In the worker's process.
   void live(const placement& place, unsigned w, std::uint64_t from, pid_t parent) noexcept {
-    become_worker(parent, book_.of(w), options_.timeout.has_value(), {&memory_, slots_.memory()});
+    become_worker(parent, book_.of(w), {.timed = options_.timeout.has_value(), .memory_limit = options_.memory_limit},
+                  {&memory_, slots_.memory()});
     await_go(book_.of(w).go);
     place.release();
     slot_store<value> store(slots_, memory_, records_);
-    worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries).run();
+    worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries,
+                                    options_.memory_limit)
+        .run();
   }
 
   [[nodiscard]] std::string why_stopped(const supervisor& boss) const {
-    if (!boss.gave_up().empty()) return boss.gave_up();
-    return options_.stop.stop_requested() ? stop_requested_text : max_failures_text;
+    switch (book_.why_halted()) {
+      case halt_reason::no_worker: return boss.why_gave_up();
+      case halt_reason::max_failures: return max_failures_text;
+      case halt_reason::none:
+      case halt_reason::stop_requested: break;
+    }
+    return stop_requested_text;
   }
 
   const Work& work_;
@@ -119,7 +142,7 @@ class process_map {
   unsigned workers_;
   result_slots<value> slots_;
   shared_memory memory_;
-  ledger& book_;
+  ledger book_;
   record_book records_;
 };
 

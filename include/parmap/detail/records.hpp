@@ -31,7 +31,7 @@ struct encoded_slot {
 // written over it.
 class record_book {
  public:
-  record_book(const shared_memory& memory, ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks)
+  record_book(const shared_memory& memory, const ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks)
       : memory_(memory),
         book_(book),
         begin_(begin),
@@ -123,7 +123,7 @@ class record_book {
   }
 
   const shared_memory& memory_;
-  ledger& book_;
+  const ledger& book_;
   std::size_t begin_;
   std::size_t each_;
   std::uint64_t tasks_;

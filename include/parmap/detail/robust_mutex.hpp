@@ -2,11 +2,13 @@
 // A lock in shared memory that tells the next owner if the last one died inside.
 #pragma once
 
+#include <parmap/detail/damage.hpp>
 #include <parmap/detail/step.hpp>
 
 #include <pthread.h>
 
 #include <cerrno>
+#include <ctime>
 #include <system_error>
 
 namespace parmap::detail {
@@ -15,32 +17,27 @@ namespace parmap::detail {
 class robust_mutex {
  public:
   robust_mutex() {
-    pthread_mutexattr_t how{};
-    check(::pthread_mutexattr_init(&how));
-    check(::pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED));
-    check(::pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST));
-    const int error = ::pthread_mutex_init(&mutex_, &how);
-    ::pthread_mutexattr_destroy(&how);
-    check(error);
+    init(mutex_);
+    static_cast<void>(usual_kind());
   }
   robust_mutex(const robust_mutex&) = delete;
   robust_mutex& operator=(const robust_mutex&) = delete;
   ~robust_mutex() = default;  // its memory goes with the mapping
 
   // Locks. If the last owner died inside, calls repair() before anybody else gets in; who dies in repair() leaves the
-  // next to call it again.
+  // next to call it again. Throws std::runtime_error where the lock itself has been written over.
   template <class Repair>
   void lock(Repair&& repair) {
     step("lock", moment::before);
-    const int error = ::pthread_mutex_lock(&mutex_);
+    const int error = acquire();
     step("lock", moment::after);
     if (error == EOWNERDEAD) {
       repair();
       step("consistent", moment::before);
       check(::pthread_mutex_consistent(&mutex_));
       step("consistent", moment::after);
-    } else {
-      check(error);
+    } else if (error != 0) {
+      throw_damaged("its lock cannot be had");
     }
   }
   void unlock() noexcept {
@@ -50,6 +47,42 @@ class robust_mutex {
   }
 
  private:
+  // It is held for less than a microsecond, and a dead owner leaves it free: who does not get it within so many waits
+  // waits in vain. In pieces, because a stop (Ctrl-Z) uses up one of them only.
+  static constexpr int waits = 100;
+  static constexpr long wait_ns = 100'000'000;
+
+  [[nodiscard]] int acquire() noexcept {
+    if (mutex_.__data.__kind != usual_kind()) return EINVAL;  // glibc must not see another: some of them abort
+    int error = ::pthread_mutex_trylock(&mutex_);
+    for (int k = 0; k < waits && (error == EBUSY || error == ETIMEDOUT); ++k) {
+      timespec until{};
+      static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &until));
+      until.tv_nsec += wait_ns;
+      until.tv_sec += until.tv_nsec / 1'000'000'000;
+      until.tv_nsec %= 1'000'000'000;
+      error = ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until);
+    }
+    return error;
+  }
+
+  static int usual_kind() {
+    static const int kind = [] {
+      pthread_mutex_t another{};
+      init(another);
+      return another.__data.__kind;
+    }();
+    return kind;
+  }
+  static void init(pthread_mutex_t& mutex) {
+    pthread_mutexattr_t how{};
+    check(::pthread_mutexattr_init(&how));
+    check(::pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED));
+    check(::pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST));
+    const int error = ::pthread_mutex_init(&mutex, &how);
+    ::pthread_mutexattr_destroy(&how);
+    check(error);
+  }
   static void check(int error) {
     if (error != 0) throw std::system_error(error, std::generic_category(), "parmap: robust process-shared mutex");
   }

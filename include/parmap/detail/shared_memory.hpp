@@ -6,25 +6,30 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <string>
 #include <system_error>
 #include <utility>
 
 namespace parmap::detail {
 
 // Zeroed, without swap reservation (a large sparse one costs its page tables only), left out of core dumps, never
-// visible in /dev/shm.
+// visible in /dev/shm. An unmapped page on either side: what runs past the end of an array beside it faults.
 class shared_memory {
  public:
   shared_memory() = default;
   // Throws std::system_error (not_enough_memory where there is no room).
   explicit shared_memory(std::size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
-    void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED)
-      throw std::system_error(errno, std::generic_category(),
-                              "parmap: mmap of " + std::to_string(bytes) +
-                                  " bytes of shared memory (MAP_SHARED, MAP_NORESERVE)");
-    data_ = at;
+    void* const around = ::mmap(nullptr, reserved(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (around == MAP_FAILED) refused();
+    data_ = static_cast<std::byte*>(around) + page;
+    if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+        MAP_FAILED) {
+      const int error = errno;
+      unmap();
+      errno = error;
+      refused();
+    }
     static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a larger core dump harms nobody
   }
   shared_memory(shared_memory&& other) noexcept
@@ -35,9 +40,7 @@ class shared_memory {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~shared_memory() {
-    if (data_ != nullptr) ::munmap(data_, size_);
-  }
+  ~shared_memory() { unmap(); }
 
   [[nodiscard]] void* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -55,13 +58,24 @@ class shared_memory {
   }
   // Gives whole pages inside [from, to) back to the system.
   void release(std::size_t from, std::size_t to) const noexcept {
-    constexpr std::size_t page = 4096;
     from = (from + page - 1) / page * page;
     to = to / page * page;
     if (from < to) static_cast<void>(::madvise(bytes() + from, to - from, MADV_REMOVE));  // an optimisation
   }
 
  private:
+  static constexpr std::size_t page = 4096;
+
+  [[nodiscard]] std::size_t reserved() const noexcept { return (size_ + page - 1) / page * page + 2 * page; }
+  void unmap() const noexcept {
+    if (data_ != nullptr) ::munmap(bytes() - page, reserved());
+  }
+  [[noreturn]] void refused() const {
+    throw std::system_error(errno, std::generic_category(),
+                            "parmap: mmap of " + std::to_string(size_) +
+                                " bytes of shared memory (MAP_SHARED, MAP_NORESERVE)");
+  }
+
   void* data_{};
   std::size_t size_{};
 };

@@ -2,9 +2,11 @@
 // The supervisor: starts the workers of a map, watches them, kills what is late, and decides what a death means.
 #pragma once
 
+#include <parmap/detail/damage.hpp>
 #include <parmap/detail/death_text.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
+#include <parmap/detail/oom_killer.hpp>
 #include <parmap/detail/placement.hpp>
 #include <parmap/detail/process.hpp>
 #include <parmap/detail/process_tree.hpp>
@@ -14,6 +16,7 @@
 #include <parmap/options.hpp>
 
 #include <poll.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <chrono>
@@ -36,13 +39,14 @@ class supervisor {
   // The life of worker w in its process: work(w, parent) does not return.
   using life = std::function<void(unsigned w, pid_t parent)>;
 
-  supervisor(ledger& book, record_book& records, const options& chosen, lazy_meter& meter, const placement& place,
-             life work)
+  supervisor(ledger& book, const record_book& records, const options& chosen, lazy_meter& meter, const placement& place,
+             std::uint64_t tasks, life work)
       : book_(book),
         records_(records),
         options_(chosen),
         meter_(meter),
         place_(place),
+        tasks_(tasks),
         work_(std::move(work)),
         posts_(book.workers()) {}
 
@@ -54,25 +58,25 @@ class supervisor {
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // carry on with those there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
+    if (!oom_kills_) oom_kills_ = oom_kills_so_far();
     for (;;) {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
-      if (!hire_with_patience()) {
-        book_.halt();
-        return;
-      }
+      if (idle_deaths_ > most_idle_deaths || !hire_with_patience()) return give_up();
     }
   }
 
   // The tasks that died with their worker.
   [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
   // Why no further worker could be had, if that ended the map.
-  [[nodiscard]] const std::string& gave_up() const noexcept { return gave_up_; }
+  [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
 
  private:
   struct post {
     std::optional<child_process> process;
-    bool late{};  // killed because its task ran past the limit
+    bool late{};              // killed because its task ran past the limit
+    bool dismissed{};         // killed before it began, as nothing is left for it
+    std::uint64_t resumed{};  // when it was last seen to have been stopped and continued, by monotonic_ns()
   };
 
   [[nodiscard]] std::size_t alive() const noexcept {
@@ -84,7 +88,8 @@ class supervisor {
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
-    at.late = false;
+    at.late = at.dismissed = false;
+    at.resumed = 0;
     try {
       at.process.emplace([this, w](pid_t parent) { work_(w, parent); });
     } catch (const std::system_error&) {
@@ -111,12 +116,22 @@ class supervisor {
       if (hire(0)) return true;
       static_cast<void>(::poll(nullptr, 0, 10));
     }
-    try {
-      std::rethrow_exception(refused_);
-    } catch (const std::exception& why) {
-      gave_up_ = std::string("no worker could be started any more: ") + why.what();
-    }
+    why_gave_up_ = "no worker could be started any more: " + what_of(refused_);
     return false;
+  }
+
+  // Nobody is left to go on. If nothing at all was done that is the caller's matter, else what is done is returned.
+  void give_up() {
+    if (book_.finished() == 0 && blamed_.empty()) throw std::runtime_error("parmap: " + why_gave_up_);
+    book_.halt(halt_reason::no_worker);
+  }
+
+  static std::string what_of(const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& why) {
+      return why.what();
+    }
   }
 
   // Sleeps until a worker dies, a task's time is over, or progress is to be shown; and sees to it.
@@ -136,7 +151,7 @@ class supervisor {
     for (std::size_t k = 0; k < fds.size(); ++k)
       if (fds[k].revents != 0) bury(whose[k]);
     const std::uint64_t failed = book_.failures();
-    const std::uint64_t finished = book_.finished() + blamed_.size();
+    const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
     meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
   }
 
@@ -151,7 +166,13 @@ class supervisor {
       if (!at.process || at.late) continue;
       const position seen = unpack_position(book_.of(w).cur.get());
       if (!seen.running) continue;
-      const std::uint64_t spent = now - std::min(now, book_.of(w).started.get());
+      const std::uint64_t began = std::max(at.resumed, book_.of(w).started.get());
+      std::uint64_t spent = now - std::min(now, began);
+      // Stopped and continued, as by Ctrl-Z and fg: that time was not its own, so it has its whole limit again.
+      if (spent >= limit && at.process->was_continued()) {
+        at.resumed = now;
+        spent = 0;
+      }
       if (spent >= limit) at.late = kill_if_still(w, seen);
       else next = std::min(next, limit - spent);
     }
@@ -182,41 +203,66 @@ class supervisor {
     const ending how = at.process->reap();
     at.process.reset();
     const auto said = book_.of(w).farewell_word.get();
+    if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker could not get its lock");
     const ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == from_ + task; });
-    const death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
-                            at.late ? options_.timeout : std::nullopt};
+    death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
+                      at.late ? options_.timeout : std::nullopt};
+    cause.memory_limit = options_.memory_limit;
     if (what.blamed) {
+      cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
       blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
       book_.count_failure();
     }
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
-    // Deaths count as long as nobody gets anything done: a worker may be killed while it is being born, on a busy
-    // machine often.
+    if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
+    else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) hire(w);
+  }
+
+  // Whether there have been so many deaths that no further worker is worth a try. Deaths count as long as nobody gets
+  // anything done: a worker may be killed while it is being born, on a busy machine often.
+  bool dies_idle(const ledger::death& what, const death_cause& cause) {
     const std::uint64_t done = book_.finished();
-    if (left_in_order || what.in_task || std::exchange(done_at_last_death_, done) != done) idle_deaths_ = 0;
+    if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
+      idle_deaths_ = 0;
     else if (++idle_deaths_ > most_idle_deaths)
-      throw std::runtime_error(
-          "parmap: " + std::to_string(idle_deaths_) +
-          " worker processes in a row died before they began a task; the last one: " + describe(cause));
-    if (!left_in_order && !book_.halted() && book_.anything_unclaimed()) hire(w);
+      why_gave_up_ = std::to_string(idle_deaths_) +
+                     " worker processes in a row died before they began a task; the last one: " + describe(cause);
+    return idle_deaths_ > most_idle_deaths;
+  }
+
+  // Nothing is to be begun, and only a death would hand something back: who has not begun yet would find nothing. So
+  // nobody waits for a birth that takes long, or does not end.
+  void dismiss_the_unborn() {
+    for (unsigned w = 0; w < posts_.size(); ++w)
+      if (post& at = posts_[w]; at.process && !at.dismissed && book_.of(w).go.load(std::memory_order_acquire) != 3) {
+        at.dismissed = true;
+        at.process->kill();
+      }
+  }
+
+  [[nodiscard]] bool oom_killer_struck() {
+    const auto before = std::exchange(oom_kills_, oom_kills_so_far());
+    return before && oom_kills_ && *oom_kills_ > *before;
   }
 
   static constexpr unsigned most_idle_deaths = 256;
 
   ledger& book_;
-  record_book& records_;
+  const record_book& records_;
   const options& options_;
   lazy_meter& meter_;
   const placement& place_;
+  std::uint64_t tasks_;
   life work_;
   std::vector<post> posts_;
   std::uint64_t from_{};
   failure_runs blamed_;
   std::exception_ptr refused_;
-  std::string gave_up_;
+  std::string why_gave_up_;
   bool begun_{};
   unsigned idle_deaths_{};
   std::uint64_t done_at_last_death_{};
+  std::optional<std::uint64_t> oom_kills_;
 };
 
 }  // namespace parmap::detail

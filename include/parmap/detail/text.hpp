@@ -2,7 +2,10 @@
 // Numbers as a message shows them.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
@@ -16,6 +19,17 @@ inline std::string to_text(std::chrono::nanoseconds span) {
   char text[48];
   static_cast<void>(std::snprintf(text, sizeof text, "%.4g %s", scaled, unit));
   return text;
+}
+
+// "512 bytes", "64 MiB", "1.5 GiB".
+inline std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::array units{"bytes", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  double scaled = static_cast<double>(bytes);
+  for (; scaled >= 1024 && unit + 1 < units.size(); ++unit) scaled /= 1024;
+  std::array<char, 32> text{};
+  static_cast<void>(std::snprintf(text.data(), text.size(), "%.4g %s", scaled, units[unit]));
+  return text.data();
 }
 
 }  // namespace parmap::detail

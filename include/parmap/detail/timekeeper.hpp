@@ -2,6 +2,8 @@
 // Asks tasks that run in this process to stop when their time is over.
 #pragma once
 
+#include <parmap/detail/signal_mask.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -24,7 +26,7 @@ class timekeeper {
       : limit_(limit),
         running_(workers),
         forward_(all, [this] { stop_everything(); }),
-        thread_([this](const std::stop_token& ended) { watch(ended); }) {}
+        thread_(start()) {}
 
   // The worker begins a task; the token that will ask it to stop.
   std::stop_token begin(unsigned worker) {
@@ -55,6 +57,12 @@ class timekeeper {
     std::stop_source source{std::nostopstate};
     bool unasked{};
   };
+
+  // It takes no signals: those are for the caller's threads. A task's stop callbacks run in it without them, too.
+  std::jthread start() {
+    const signals_blocked meanwhile;
+    return std::jthread([this](const std::stop_token& ended) { watch(ended); });
+  }
 
   void watch(const std::stop_token& ended) {
     std::unique_lock lock(mutex_);

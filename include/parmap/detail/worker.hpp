@@ -7,22 +7,31 @@
 #include <parmap/detail/exception_text.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
+#include <parmap/detail/memory_limit.hpp>
 #include <parmap/detail/pacer.hpp>
 #include <parmap/detail/process.hpp>
 #include <parmap/detail/records.hpp>
 #include <parmap/detail/shared_memory.hpp>
 #include <parmap/detail/step.hpp>
+#include <parmap/detail/text.hpp>
 
 #include <cxxabi.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <initializer_list>
-#include <string>
+#include <new>
+#include <optional>
 
 namespace parmap::detail {
 
@@ -36,15 +45,32 @@ struct worker_identity {
 // to run.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   if (::getpid() == worker_identity::pid)  // a task's own child does not have the ledger
-    worker_identity::words->farewell_word.set(std::uint64_t{static_cast<std::uint32_t>(how)} << 32 |
-                                              static_cast<std::uint32_t>(status));
+    worker_identity::words->farewell_word.set(pack_farewell(how, status));
   flush_standard_streams();
   step("end", moment::before);
   ::_exit(status);
 }
 
+// What is asked of a worker besides its tasks.
+struct worker_duties {
+  bool timed{};
+  std::optional<std::uint64_t> memory_limit{};
+};
+
+// Under memory pressure the kernel shall take a worker, not the caller; where it may not be said, nothing is lost.
+inline void volunteer_for_the_oom_killer() noexcept {
+  constexpr const char* path = "/proc/self/oom_score_adj";
+  constexpr int much = 500;
+  constexpr int most = 1000;
+  std::array<char, 16> text{};
+  const file_descriptor now(::open(path, O_RDWR | O_CLOEXEC));
+  if (now.get() < 0 || ::read(now.get(), text.data(), text.size() - 1) <= 0) return;
+  const int length = std::snprintf(text.data(), text.size(), "%d", std::min(most, std::atoi(text.data()) + much));
+  static_cast<void>(!::pwrite(now.get(), text.data(), static_cast<std::size_t>(length), 0));
+}
+
 // Right after the fork, before any task. The memory shared with the supervisor is not for the children of tasks.
-inline void become_worker(pid_t parent, worker_words& words, bool timed,
+inline void become_worker(pid_t parent, worker_words& words, const worker_duties& duties,
                           std::initializer_list<const shared_memory*> ours) noexcept {
   worker_identity::pid = ::getpid();
   worker_identity::words = &words;
@@ -56,13 +82,15 @@ inline void become_worker(pid_t parent, worker_words& words, bool timed,
   step("pdeathsig", moment::after);
   if (::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
   // A timeout kills the whole tree; without one nobody needs to gather orphans here.
-  if (timed) static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+  if (duties.timed) static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   for (const shared_memory* each : ours) require(each == nullptr || each->keep_from_children());
   require(::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
   require(::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) == 0);
-  // Under memory pressure the kernel shall take a worker, not the caller; where it may not be said, nothing is lost.
-  if (const file_descriptor score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); score.get() >= 0)
-    static_cast<void>(!::write(score.get(), "500", 3));
+  volunteer_for_the_oom_killer();
+  if (duties.memory_limit) {
+    require(limit_private_memory(*duties.memory_limit));
+    note_refused_memory([] { worker_identity::words->farewell_word.set(pack_farewell(farewell::starved, 0)); });
+  }
   step("prepared", moment::after);
 }
 
@@ -73,6 +101,7 @@ inline void await_go(futex_word& go) noexcept {
   std::uint32_t expected = 0;
   go.compare_exchange_strong(expected, 2, std::memory_order_acq_rel);
   while (go.load(std::memory_order_acquire) != 1) futex_wait(go, 2, no_limit, futex_scope::shared);
+  go.store(3, std::memory_order_release);
   step("begin", moment::after);
 }
 
@@ -80,8 +109,8 @@ inline void await_go(futex_word& go) noexcept {
 template <class Work, class Store>
 class worker {
  public:
-  worker(const Work& work, Store& store, ledger& book, record_book& records, unsigned number, std::uint64_t from,
-         std::uint64_t seed, unsigned retries)
+  worker(const Work& work, Store& store, const ledger& book, record_book& records, unsigned number, std::uint64_t from,
+         std::uint64_t seed, unsigned retries, std::optional<std::uint64_t> memory_limit)
       : work_(work),
         store_(store),
         book_(book),
@@ -89,14 +118,15 @@ class worker {
         number_(number),
         from_(from),
         retries_(retries),
+        memory_limit_(memory_limit),
         self_(seed, number),
         pace_(book.workers()) {}
 
   [[noreturn]] void run() {
     const task_scope inside;
     for (ticks then = now_ticks();;) {
-      const span mine = book_.claim(number_, [this](round_index left) { return pace_.chunk(left); });
-      if (mine.empty()) leave();
+      const span mine = claim();
+      if (mine.empty()) leave(farewell::done);
       run_chunk(mine);
       book_.close_claim(number_);
       const ticks now = now_ticks();
@@ -107,7 +137,15 @@ class worker {
 
  private:
   // An open claim tells the supervisor what is left of it.
-  [[noreturn]] static void leave() { leave_process(farewell::done, EXIT_SUCCESS); }
+  [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
+
+  span claim() {
+    try {
+      return book_.claim(number_, [this](round_index left) { return pace_.chunk(left); });
+    } catch (const std::exception&) {
+      leave(farewell::damaged);
+    }
+  }
 
   void run_chunk(const span mine) {
     store_.prepare(number_, from_ + mine.b, from_ + mine.e);
@@ -117,8 +155,9 @@ class worker {
     while (at < mine.e) {
       try {
         work_.for_each(from_ + at, from_ + mine.e, self_, [&](std::uint64_t i, const auto& call) {
-          if (book_.halted()) leave();
+          if (book_.halted()) leave(farewell::done);
           if constexpr (Work::takes_context) self_.begin(i, attempt);
+          forget_refused_memory(words);
           book_.begin(words, at, attempt);
           store_.put(number_, i, call);
           step("slot", moment::after);
@@ -129,23 +168,41 @@ class worker {
       } catch (...) {
         // No C++ exception: the forced unwinding of pthread_exit, which must not get into the caller's frames.
         if (abi::__cxa_current_exception_type() == nullptr) leave_process(farewell::pthread_exit, EXIT_FAILURE);
-        if (attempt++ > retries_) {
-          publish(at, attempt - 1);
+        const thrown what = describe();
+        const bool worn = memory_limit_ && what.kind == failure_kind::out_of_memory;
+        if (attempt > retries_) {
+          publish(at, attempt, what);
           book_.end(words, at++);
           attempt = 1;
+        } else {
+          if (worn) book_.give_back(words, at, attempt);
+          ++attempt;
         }
+        // What has used up the memory may be here still, and the next task is not to suffer for it.
+        if (worn) leave(farewell::worn);
       }
     }
   }
 
+  // A refusal that an earlier attempt got over is forgotten.
+  void forget_refused_memory(worker_words& words) const noexcept {
+    if (memory_limit_ && words.farewell_word.get() != 0) words.farewell_word.set(0);
+  }
+
   // Inside a catch block.
-  void publish(round_index task, unsigned attempts) {
-    thrown what;
+  [[nodiscard]] thrown describe() const noexcept {
+    thrown what{failure_kind::out_of_memory, {}};  // if not even its message can be made
     try {
       what = store_.describe();
-    } catch (...) {
-      what.kind = failure_kind::out_of_memory;  // not even its message could be made
+      if (memory_limit_ && what.kind == failure_kind::out_of_memory &&
+          book_.of(number_).farewell_word.get() == pack_farewell(farewell::starved, 0))
+        what.message += "; options.memory_limit of " + bytes_text(*memory_limit_) + " was reached";
+    } catch (...) {  // NOLINT(bugprone-empty-catch): so there is none
     }
+    return what;
+  }
+
+  void publish(round_index task, unsigned attempts, const thrown& what) const {
     if (!records_.publish(number_, from_ + task, what.kind, attempts, what.message))
       leave_process(farewell::arena_full, EXIT_FAILURE);
     book_.count_failure();
@@ -153,11 +210,12 @@ class worker {
 
   const Work& work_;
   Store& store_;
-  ledger& book_;
+  const ledger& book_;
   record_book& records_;
   unsigned number_;
   std::uint64_t from_;
   unsigned retries_;
+  std::optional<std::uint64_t> memory_limit_;
   context self_;
   pacer pace_;
 };

@@ -20,7 +20,7 @@ namespace parmap {
 
 /// Runs the tasks in order in the caller's thread. Unlike every other engine it halts at the first uncaught exception
 /// and lets it through untouched (after the retries, the last one), so that a debugger stops where it was thrown.
-/// Refuses timeout, max_failures and more than one worker.
+/// Refuses timeout, max_failures, memory_limit and more than one worker.
 class serial_engine {
  public:
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "serial"; }
@@ -29,6 +29,7 @@ class serial_engine {
   auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
     if (chosen.timeout) detail::refuse(name(), "timeout", "a loop cannot end its own task; use threads or multi");
     if (chosen.max_failures) detail::refuse(name(), "max_failures", "the first exception passes to the caller");
+    if (chosen.memory_limit) detail::refuse(name(), "memory_limit", "its tasks run in the caller; use multi");
     if (chosen.workers > 1) detail::refuse(name(), "workers above 1", "it is a loop in the caller's thread");
 
     const std::uint64_t n = work.size();

@@ -35,6 +35,7 @@ class threads_engine {
         detail::refuse(
             name(), "timeout for this f",
             "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
+    if (chosen.memory_limit) detail::refuse(name(), "memory_limit", "its tasks share one memory; use multi");
     const std::uint64_t n = work.size();
     detail::sink<typename Work::result> sink(n);
     detail::thread_account account(chosen, n);

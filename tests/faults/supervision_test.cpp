@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+// What the supervisor makes of births that fail or never end, of stops, and of memory that runs out.
+#include "engines.hpp"
+#include "leftovers.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <ranges>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace {
+
+using parmap::failure;
+
+// A counter that the workers share with the test.
+class shared_counter {
+ public:
+  shared_counter()
+      : at_(static_cast<std::atomic<int>*>(
+            ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+  shared_counter(const shared_counter&) = delete;
+  shared_counter& operator=(const shared_counter&) = delete;
+  ~shared_counter() { ::munmap(at_, 4096); }
+
+  std::atomic<int>& operator*() const { return *at_; }
+
+ private:
+  std::atomic<int>* at_;
+};
+
+class supervision_test : public leftovers::none {
+ protected:
+  // pthread_atfork has no argument to pass these by, and no way back.
+  static inline std::atomic<int> forks{0};
+  static inline int good_births = 1'000'000;
+  static inline void (*birth_fault)() = nullptr;
+
+  static void after_births(int good, void (*fault)()) {
+    forks = 0;
+    good_births = good;
+    birth_fault = fault;
+    static const int registered = ::pthread_atfork([] { ++forks; }, nullptr,
+                                                   [] {
+                                                     if (forks > good_births) birth_fault();
+                                                   });
+    ASSERT_EQ(registered, 0);
+  }
+};
+
+TEST_F(supervision_test, a_birth_that_never_ends_holds_nobody_up) {
+  after_births(1, [] {
+    for (;;) ::pause();
+  });
+  const auto all = parmap::map([](int i) { return i; }, std::views::iota(0, 1000), {.workers = 4});
+  EXPECT_TRUE(all.ok());
+  good_births = 1'000'000;
+}
+
+TEST_F(supervision_test, a_birth_that_never_ends_holds_no_halted_map_up) {
+  after_births(1, [] {
+    for (;;) ::pause();
+  });
+  const auto f = [](int i) -> int { throw i; };
+  const auto all = parmap::map(f, std::views::iota(0, 1000), {.workers = 2, .max_failures = 1});
+  EXPECT_EQ(all.failures().size(), 1000U);
+  good_births = 1'000'000;
+}
+
+TEST_F(supervision_test, newborns_that_die_cost_the_others_nothing) {
+  const shared_counter dead;
+  static std::atomic<int>* deaths = nullptr;
+  deaths = &*dead;
+  after_births(1, [] {
+    ++*deaths;
+    ::_exit(1);
+  });
+  const auto f = [&dead](int i) {
+    while (*dead < 257) ::sched_yield();  // so many in a row and the supervisor tries no more
+    return i;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 10), {.workers = 10});
+  EXPECT_TRUE(all.ok()) << all.failures()[0];
+  good_births = 1'000'000;
+}
+
+TEST_F(supervision_test, a_task_that_requests_the_stop_itself_is_named_as_the_reason) {
+  std::stop_source source;
+  const auto f = [&source](int i) {
+    if (i == 3) source.request_stop();
+    return i;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 100), {.workers = 1, .stop = source.get_token()});
+  ASSERT_FALSE(all.ok());
+  for (const failure& why : all.failures()) {
+    EXPECT_EQ(why.kind, failure::stopped);
+    EXPECT_EQ(why.message, "a stop was requested");
+  }
+  EXPECT_EQ(all[3], 3);
+}
+
+#if !defined(__SANITIZE_ADDRESS__)  // which answers a refused allocation by an end of the process
+constexpr std::uint64_t limit = 64 << 20;
+
+// Keeps what it is given from being optimised away.
+void touch(std::vector<char>& bytes) {
+  for (std::size_t k = 0; k < bytes.size(); k += 4096) static_cast<volatile char&>(bytes[k]) = 1;
+}
+
+void eat_all() {
+  std::vector<std::vector<char>> kept;
+  for (;;) touch(kept.emplace_back(std::size_t{1} << 20));
+}
+
+TEST_F(supervision_test, a_task_without_end_of_memory_fails_alone) {
+  const auto f = [](int i) {
+    if (i % 10 == 3) eat_all();
+    return i;
+  };
+  for (const unsigned retries : {0U, 2U}) {
+    const auto all = parmap::map(f, std::views::iota(0, 40), {.retries = retries, .memory_limit = limit});
+    ASSERT_EQ(all.failures().size(), 4U);
+    for (const failure& why : all.failures()) {
+      EXPECT_EQ(why.index % 10, 3U) << why;
+      EXPECT_EQ(why.kind, failure::out_of_memory) << why;
+      EXPECT_EQ(why.attempts, 1 + retries) << why;
+      EXPECT_NE(why.message.find("options.memory_limit of 64 MiB was reached"), std::string::npos) << why;
+    }
+  }
+}
+
+TEST_F(supervision_test, what_a_task_leaks_costs_the_next_ones_nothing) {
+  static std::vector<std::vector<char>> leak;
+  const auto f = [](int i) {
+    if (i == 2)
+      for (;;) touch(leak.emplace_back(std::size_t{1} << 20));
+    std::vector<char> needed(std::size_t{16} << 20);
+    touch(needed);
+    return i;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 10), {.workers = 1, .memory_limit = limit});
+  ASSERT_EQ(all.failures().size(), 1U);
+  EXPECT_EQ(all.failures()[0].index, 2U);
+}
+
+void eat_all_in_noexcept() noexcept { eat_all(); }
+
+TEST_F(supervision_test, memory_refused_in_a_noexcept_function_is_out_of_memory) {
+  const auto f = [](int i) {
+    if (i == 5) eat_all_in_noexcept();
+    return i;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 10), {.memory_limit = limit});
+  ASSERT_EQ(all.failures().size(), 1U);
+  const failure why = all.failures()[0];
+  EXPECT_EQ(why.index, 5U);
+  EXPECT_EQ(why.kind, failure::out_of_memory) << why;
+  EXPECT_NE(why.message.find("SIGABRT"), std::string::npos) << why;
+}
+
+TEST_F(supervision_test, a_refusal_that_was_got_over_is_not_the_cause_of_a_later_crash) {
+  const auto f = [](int i) {
+    if (i == 1) {
+      try {
+        eat_all();
+      } catch (const std::bad_alloc&) {
+        return -1;
+      }
+    }
+    if (i == 2) std::abort();
+    return i;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 10), {.workers = 1, .memory_limit = limit});
+  ASSERT_EQ(all.failures().size(), 1U);
+  EXPECT_EQ(all.failures()[0].index, 2U);
+  EXPECT_EQ(all.failures()[0].kind, failure::crashed) << all.failures()[0];
+  EXPECT_EQ(all[1], -1);
+}
+
+TEST_F(supervision_test, the_callers_own_new_handler_is_still_asked) {
+  static int asked = 0;
+  std::set_new_handler([] {
+    ++asked;
+    throw std::bad_alloc();
+  });
+  const auto f = [](int) {
+    try {
+      eat_all();
+    } catch (const std::bad_alloc&) {
+    }
+    return asked;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 1), {.memory_limit = limit});
+  std::set_new_handler(nullptr);
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(all[0], 1);
+}
+
+TEST_F(supervision_test, results_do_not_count_as_memory_a_worker_adds) {
+  const auto f = [](int i) { return std::string(std::size_t{8} << 20, static_cast<char>('a' + i)); };
+  const auto all = parmap::map(f, std::views::iota(0, 16), {.workers = 1, .memory_limit = limit});
+  ASSERT_TRUE(all.ok()) << all.failures()[0];
+  EXPECT_EQ(all[15], f(15));
+}
+#endif
+
+// An array that lies right below the memory shared with the caller: its overrun crashes the task, and harms no result.
+TEST_F(supervision_test, running_past_the_end_of_a_neighbouring_array_crashes_that_task_alone) {
+  const auto f = [](int i) {
+    if (i == 7) {
+      constexpr std::size_t size = std::size_t{1} << 20;  // large enough for malloc to map it
+      auto* const bytes = static_cast<volatile char*>(
+          ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+      for (std::size_t k = 0; k < (std::size_t{1} << 40); ++k) bytes[k] = 1;
+    }
+    return i;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 50), {.workers = 1});
+  ASSERT_EQ(all.failures().size(), 1U);
+  EXPECT_EQ(all.failures()[0].index, 7U);
+  EXPECT_EQ(all.failures()[0].kind, failure::crashed);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(all.value_or(7)[static_cast<std::size_t>(i)], i);
+}
+
+}  // namespace
