@@ -13,7 +13,6 @@
 #include <parmap/detail/shared_memory.hpp>
 #include <parmap/detail/step.hpp>
 
-#include <cxxabi.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <initializer_list>
 #include <string>
 
@@ -76,6 +76,24 @@ inline void await_go(futex_word& go) noexcept {
   step("begin", moment::after);
 }
 
+// Ends the worker where the forced unwinding of pthread_exit passes: it must not get into the caller's frames, and a
+// catch (...) would call std::terminate where the caller was handling an exception at the fork.
+class unwinding_watch {
+ public:
+  unwinding_watch() = default;
+  unwinding_watch(const unwinding_watch&) = delete;
+  unwinding_watch& operator=(const unwinding_watch&) = delete;
+  ~unwinding_watch() {
+    if (!over_ && std::uncaught_exceptions() == before_) leave_process(farewell::pthread_exit, EXIT_FAILURE);
+  }
+
+  void end() noexcept { over_ = true; }
+
+ private:
+  int before_{std::uncaught_exceptions()};
+  bool over_{};
+};
+
 // One worker of a map: claims and runs tasks until none is left.
 template <class Work, class Store>
 class worker {
@@ -116,6 +134,7 @@ class worker {
     unsigned attempt = unpack_position(words.cur.get()).attempts + 1;
     while (at < mine.e) {
       try {
+        unwinding_watch watch;
         work_.for_each(from_ + at, from_ + mine.e, self_, [&](std::uint64_t i, const auto& call) {
           if (book_.halted()) leave();
           if constexpr (Work::takes_context) self_.begin(i, attempt);
@@ -126,9 +145,8 @@ class worker {
           attempt = 1;
           return true;
         });
+        watch.end();
       } catch (...) {
-        // No C++ exception: the forced unwinding of pthread_exit, which must not get into the caller's frames.
-        if (abi::__cxa_current_exception_type() == nullptr) leave_process(farewell::pthread_exit, EXIT_FAILURE);
         if (attempt++ > retries_) {
           publish(at, attempt - 1);
           book_.end(words, at++);
