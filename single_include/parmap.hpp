@@ -3251,6 +3251,8 @@ inline std::string type_name(const std::type_info& type) {
   return status == 0 ? text.get() : type.name();
 }
 
+inline std::string text_or_null(const char* text) { return text != nullptr ? text : "(null)"; }
+
 struct thrown {
   failure_kind kind{failure_kind::threw};
   std::string message{};
@@ -3264,17 +3266,17 @@ inline thrown describe_current_exception() {
   try {
     throw;
   } catch (const std::bad_alloc& error) {
-    return {failure_kind::out_of_memory, name + ": " + error.what()};
+    return {failure_kind::out_of_memory, name + ": " + text_or_null(error.what())};
   } catch (const std::exception& error) {
     try {
-      return {failure_kind::threw, name + ": " + error.what()};
+      return {failure_kind::threw, name + ": " + text_or_null(error.what())};
     } catch (...) {
       return {failure_kind::threw, name + " (and its what() threw)"};
     }
   } catch (const std::string& text) {
     return {failure_kind::threw, "std::string: " + text};
   } catch (const char* text) {
-    return {failure_kind::threw, std::string("const char*: ") + (text != nullptr ? text : "(null)")};
+    return {failure_kind::threw, "const char*: " + text_or_null(text)};
   } catch (const int value) {
     return {failure_kind::threw, "int: " + std::to_string(value)};
   } catch (...) {
@@ -4032,6 +4034,24 @@ inline void await_go(futex_word& go) noexcept {
   step("begin", moment::after);
 }
 
+// Ends the worker where the forced unwinding of pthread_exit passes: it must not get into the caller's frames, and a
+// catch (...) would call std::terminate where the caller was handling an exception at the fork.
+class unwinding_watch {
+ public:
+  unwinding_watch() = default;
+  unwinding_watch(const unwinding_watch&) = delete;
+  unwinding_watch& operator=(const unwinding_watch&) = delete;
+  ~unwinding_watch() {
+    if (!over_ && std::uncaught_exceptions() == before_) leave_process(farewell::pthread_exit, EXIT_FAILURE);
+  }
+
+  void end() noexcept { over_ = true; }
+
+ private:
+  int before_{std::uncaught_exceptions()};
+  bool over_{};
+};
+
 // One worker of a map: claims and runs tasks until none is left.
 template <class Work, class Store>
 class worker {
@@ -4081,6 +4101,7 @@ class worker {
     unsigned attempt = unpack_position(words.cur.get()).attempts + 1;
     while (at < mine.e) {
       try {
+        unwinding_watch watch;
         work_.for_each(from_ + at, from_ + mine.e, self_, [&](std::uint64_t i, const auto& call) {
           if (book_.halted()) leave(farewell::done);
           if constexpr (Work::takes_context) self_.begin(i, attempt);
@@ -4092,9 +4113,8 @@ class worker {
           attempt = 1;
           return true;
         });
+        watch.end();
       } catch (...) {
-        // No C++ exception: the forced unwinding of pthread_exit, which must not get into the caller's frames.
-        if (abi::__cxa_current_exception_type() == nullptr) leave_process(farewell::pthread_exit, EXIT_FAILURE);
         const thrown what = describe();
         const bool worn = memory_limit_ && what.kind == failure_kind::out_of_memory;
         if (attempt > retries_) {

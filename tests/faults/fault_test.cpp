@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Engine multi: each way a task can go wrong costs that task alone, is blamed on it, and leaves nothing behind.
 #include "engines.hpp"
+#include "fault_shapes.hpp"
 #include "leftovers.hpp"
 
 #include <pthread.h>
@@ -9,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -22,7 +22,6 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -62,16 +61,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using parmap::failure;
-using parmap::failure_kind;
-
-struct fault {
-  const char* name;
-  void (*act)();
-  failure_kind kind;
-  const char* message;  // a part of it
-
-  friend void PrintTo(const fault& it, std::ostream* out) { *out << it.name; }
-};
 
 [[gnu::noinline]] int recurse(int depth) {
   volatile char frame[4096];
@@ -127,46 +116,7 @@ const fault faults[] = {
     {"hangs_deaf_to_signals", hang_deaf, failure::timed_out, "killed after its limit of 300 ms"},
 };
 
-class fault_test : public leftovers::none, public ::testing::WithParamInterface<fault> {
- protected:
-  // n tasks of which `bad` commit the fault: all others arrive, exactly those are blamed. T: how results travel.
-  template <class T>
-  static void check(int n, const std::vector<int>& bad, parmap::options chosen) {
-    const auto& it = GetParam();
-    const unsigned attempts = 1 + chosen.retries;
-    const auto f = [&](int i) {
-      if (std::ranges::find(bad, i) != bad.end()) it.act();
-      if constexpr (std::is_same_v<T, std::string>) return std::to_string(i);
-      else return i;
-    };
-    if (it.kind == failure::timed_out) chosen.timeout = 300ms;
-    const auto all = parmap::map(f, std::views::iota(0, n), std::move(chosen));
-    ASSERT_EQ(all.size(), static_cast<std::uint64_t>(n));
-    ASSERT_EQ(all.failures().size(), bad.size());
-    for (std::size_t k = 0; k < bad.size(); ++k) {
-      const failure why = all.failures()[k];
-      EXPECT_EQ(why.index, static_cast<std::uint64_t>(bad[k])) << why;
-      EXPECT_EQ(why.kind, it.kind) << why;
-      EXPECT_EQ(why.attempts, attempts) << why;
-      EXPECT_NE(why.message.find(it.message), std::string::npos) << why;
-    }
-    for (int i = 0; i < n; ++i) {
-      if (std::ranges::find(bad, i) != bad.end()) continue;
-      if constexpr (std::is_same_v<T, std::string>) ASSERT_EQ(all[static_cast<std::uint64_t>(i)], std::to_string(i));
-      else ASSERT_EQ(all[static_cast<std::uint64_t>(i)], i);
-    }
-  }
-};
-
-TEST_P(fault_test, alone) { check<int>(1, {0}, {}); }
-TEST_P(fault_test, first_middle_last) { check<int>(1001, {0, 500, 1000}, {}); }
-TEST_P(fault_test, encoded_results) { check<std::string>(1001, {1, 499, 999}, {}); }
-TEST_P(fault_test, one_worker) { check<int>(100, {50, 51, 99}, {.workers = 1}); }
-TEST_P(fault_test, many_workers) { check<std::string>(200, {0, 1, 2, 3, 100, 101}, {.workers = 9}); }
-TEST_P(fault_test, retried) { check<int>(50, {0, 30}, {.retries = 2}); }
-
-INSTANTIATE_TEST_SUITE_P(each, fault_test, ::testing::ValuesIn(faults),
-                         [](const auto& one) { return std::string(one.param.name); });
+INSTANTIATE_TEST_SUITE_P(each, fault_test, ::testing::ValuesIn(faults), fault_name);
 
 class multi_test : public leftovers::none {};
 

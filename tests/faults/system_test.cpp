@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Engine multi where the system refuses something, or the caller does unusual things with its children.
 #include "engines.hpp"
+#include "in_child.hpp"
 #include "leftovers.hpp"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,12 +16,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
-#include <exception>
-#include <functional>
-#include <initializer_list>
-#include <new>
 #include <ranges>
 #include <stdexcept>
 #include <stop_token>
@@ -34,61 +27,7 @@
 
 namespace {
 
-// Runs body in a child, as what it does to its process cannot be undone. Empty if all went well, else what went wrong.
-std::string in_child(const std::function<void()>& body) {
-  int fds[2];
-  if (::pipe(fds) != 0) return "pipe";
-  const pid_t child = ::fork();
-  if (child == 0) {
-    std::string said;
-    try {
-      body();
-    } catch (const std::exception& error) {
-      said = error.what();
-    } catch (...) {
-      said = "an exception";
-    }
-    if (said.empty() && leftovers::has_children()) said = "children are left";
-    const bool sent = ::write(fds[1], said.data(), said.size()) == static_cast<ssize_t>(said.size());
-    ::_exit(sent ? 0 : 1);
-  }
-  ::close(fds[1]);
-  std::string said;
-  char part[1000];
-  for (ssize_t got = 0; (got = ::read(fds[0], part, sizeof part)) > 0;)
-    said.append(part, static_cast<std::size_t>(got));
-  ::close(fds[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (said.empty() && status != 0) said = "child status " + std::to_string(status);
-  return said;
-}
-
-void require(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
-}
-
-// From now on these system calls fail with `error`, in this process and its children.
-void refuse(std::initializer_list<int> calls, int error) {
-  std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
-  for (const int call : calls) {
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<__u32>(call), 0, 1));
-    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<__u32>(error)));
-  }
-  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  require(::prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) == 0, "no_new_privs");
-  require(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0, "seccomp");
-}
 void refuse_forks() { refuse({SYS_clone, SYS_clone3, SYS_fork, SYS_vfork}, EAGAIN); }
-
-int twice(int x) { return 2 * x; }
-
-void check_all(const parmap::results<int>& all, int n) {
-  require(all.ok(), all.ok() ? "" : all.failures()[0].message.c_str());
-  require(all.size() == static_cast<std::uint64_t>(n), "size");
-  for (int i = 0; i < n; ++i) require(all[static_cast<std::uint64_t>(i)] == 2 * i, "value");
-}
 
 TEST(system_test, no_fork_at_all_is_a_system_error) {
   EXPECT_EQ(in_child([] {

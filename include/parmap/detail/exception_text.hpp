@@ -22,6 +22,8 @@ inline std::string type_name(const std::type_info& type) {
   return status == 0 ? text.get() : type.name();
 }
 
+inline std::string text_or_null(const char* text) { return text != nullptr ? text : "(null)"; }
+
 struct thrown {
   failure_kind kind{failure_kind::threw};
   std::string message{};
@@ -35,17 +37,17 @@ inline thrown describe_current_exception() {
   try {
     throw;
   } catch (const std::bad_alloc& error) {
-    return {failure_kind::out_of_memory, name + ": " + error.what()};
+    return {failure_kind::out_of_memory, name + ": " + text_or_null(error.what())};
   } catch (const std::exception& error) {
     try {
-      return {failure_kind::threw, name + ": " + error.what()};
+      return {failure_kind::threw, name + ": " + text_or_null(error.what())};
     } catch (...) {
       return {failure_kind::threw, name + " (and its what() threw)"};
     }
   } catch (const std::string& text) {
     return {failure_kind::threw, "std::string: " + text};
   } catch (const char* text) {
-    return {failure_kind::threw, std::string("const char*: ") + (text != nullptr ? text : "(null)")};
+    return {failure_kind::threw, "const char*: " + text_or_null(text)};
   } catch (const int value) {
     return {failure_kind::threw, "int: " + std::to_string(value)};
   } catch (...) {

@@ -15,7 +15,6 @@
 #include <parmap/detail/step.hpp>
 #include <parmap/detail/text.hpp>
 
-#include <cxxabi.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -105,6 +104,24 @@ inline void await_go(futex_word& go) noexcept {
   step("begin", moment::after);
 }
 
+// Ends the worker where the forced unwinding of pthread_exit passes: it must not get into the caller's frames, and a
+// catch (...) would call std::terminate where the caller was handling an exception at the fork.
+class unwinding_watch {
+ public:
+  unwinding_watch() = default;
+  unwinding_watch(const unwinding_watch&) = delete;
+  unwinding_watch& operator=(const unwinding_watch&) = delete;
+  ~unwinding_watch() {
+    if (!over_ && std::uncaught_exceptions() == before_) leave_process(farewell::pthread_exit, EXIT_FAILURE);
+  }
+
+  void end() noexcept { over_ = true; }
+
+ private:
+  int before_{std::uncaught_exceptions()};
+  bool over_{};
+};
+
 // One worker of a map: claims and runs tasks until none is left.
 template <class Work, class Store>
 class worker {
@@ -154,6 +171,7 @@ class worker {
     unsigned attempt = unpack_position(words.cur.get()).attempts + 1;
     while (at < mine.e) {
       try {
+        unwinding_watch watch;
         work_.for_each(from_ + at, from_ + mine.e, self_, [&](std::uint64_t i, const auto& call) {
           if (book_.halted()) leave(farewell::done);
           if constexpr (Work::takes_context) self_.begin(i, attempt);
@@ -165,9 +183,8 @@ class worker {
           attempt = 1;
           return true;
         });
+        watch.end();
       } catch (...) {
-        // No C++ exception: the forced unwinding of pthread_exit, which must not get into the caller's frames.
-        if (abi::__cxa_current_exception_type() == nullptr) leave_process(farewell::pthread_exit, EXIT_FAILURE);
         const thrown what = describe();
         const bool worn = memory_limit_ && what.kind == failure_kind::out_of_memory;
         if (attempt > retries_) {
