@@ -2390,6 +2390,229 @@ constexpr void step(const char* /*name*/, moment /*when*/) noexcept {}
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/process.hpp
+// A child process held by a pidfd: fork, watch, stop, kill, reap.
+
+namespace parmap::detail {
+
+class file_descriptor {
+ public:
+  file_descriptor() = default;
+  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
+  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  file_descriptor& operator=(file_descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~file_descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+ private:
+  int fd_{-1};
+};
+
+// How a process ended.
+struct ending {
+  enum how { unknown, exited, killed } how{unknown};
+  int code{};  // exit status or signal
+};
+
+// What is buffered would come out twice: once from each side of a fork.
+inline void flush_standard_streams() noexcept {
+  // Not fflush(nullptr): it would wait for a thread that sits in a read of stdin, and move the file offset of input
+  // streams.
+  static_cast<void>(std::fflush(stdout));
+  static_cast<void>(std::fflush(stderr));
+  try {
+    std::cout.flush();
+    std::clog.flush();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, what could not be written stays in the buffer
+    // The caller asked its stream to throw when it cannot write; its own next write will tell.
+  }
+}
+
+// Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
+class child_process {
+ public:
+  // Forks; the child runs body(parent), which must not return. Throws std::system_error, also where the kernel has no
+  // pidfds (Linux 5.4).
+  explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
+    flush_standard_streams();
+    step("fork", moment::before);
+    pid_ = ::fork();
+    step(pid_ == 0 ? "birth" : "fork", moment::after);
+    if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "parmap: fork of a worker process");
+    if (pid_ == 0) {
+      body(parent_);
+      ::_exit(127);
+    }
+    open_pidfd();
+  }
+  child_process(child_process&& other) noexcept
+      : parent_(other.parent_),
+        pid_(std::exchange(other.pid_, -1)),
+        fd_(std::move(other.fd_)) {}
+  child_process& operator=(child_process&& other) noexcept {
+    std::swap(parent_, other.parent_);
+    std::swap(pid_, other.pid_);
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~child_process() {
+    if (pid_ <= 0 || ::getpid() != parent_) return;
+    kill();
+    static_cast<void>(reap());
+  }
+
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  // Readable (poll) once it has died; -1 if it had died before it could be watched.
+  [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
+
+  // No effect on a dead one.
+  void kill() const noexcept {
+    step("kill", moment::before);
+    signal(SIGKILL);
+    step("kill", moment::after);
+  }
+  void resume() const noexcept {
+    signal(SIGCONT);
+    static_cast<void>(was_continued());  // by us, which is of no interest
+  }
+  // Whether it has been stopped and continued since this was last asked.
+  [[nodiscard]] bool was_continued() const noexcept {
+    siginfo_t info{};
+    return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WCONTINUED | WNOHANG) == 0 && info.si_pid != 0;
+  }
+
+  // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
+  // (asleep in the kernel).
+  bool stop(std::chrono::milliseconds patience) const noexcept {
+    step("stop", moment::before);
+    signal(SIGSTOP);
+    step("stop", moment::after);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    do {
+      siginfo_t info{};
+      if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0)
+        return true;
+      if (has_died(std::chrono::milliseconds(1))) return false;
+    } while (std::chrono::steady_clock::now() < until);
+    return false;
+  }
+
+  // Waits for its death, which must be certain.
+  ending reap() noexcept {
+    step("reap", moment::before);
+    ending how;
+    if (fd_.get() >= 0) {
+      siginfo_t info{};
+      int got = 0;
+      do got = ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
+      while (got != 0 && errno == EINTR);
+      // ECHILD: the caller ignores SIGCHLD, or has reaped it already; with the former, waitid has still waited.
+      if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
+      else
+        while (!has_died(std::chrono::milliseconds(1000))) {
+        }
+    }
+    pid_ = -1;
+    fd_ = file_descriptor();
+    step("reap", moment::after);
+    return how;
+  }
+
+ private:
+  void open_pidfd() {
+    const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+    step("pidfd", moment::after);
+    if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
+    if (fd < 0) {
+      const std::error_code why(errno, std::generic_category());
+      ::kill(pid_, SIGKILL);
+      while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+      }
+      pid_ = -1;
+      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
+    }
+    fd_ = file_descriptor(fd);
+    // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(fd), &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD)
+      fd_ = file_descriptor();
+  }
+
+  void signal(int number) const noexcept {
+    if (fd_.get() >= 0) ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0);
+  }
+
+  [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
+    pollfd one{fd_.get(), POLLIN, 0};
+    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
+  }
+
+  pid_t parent_;
+  pid_t pid_{-1};
+  file_descriptor fd_;
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/process_tree.hpp
+// Who belongs to whom among processes, and the end of all that one has started.
+
+namespace parmap::detail {
+
+inline void add_children(pid_t parent, std::vector<pid_t>& all) {
+  std::error_code ignored;  // gone, or no /proc: then there is nothing to be found
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(parent) + "/task", ignored)) {
+    std::ifstream children(thread.path() / "children");
+    for (pid_t child{}; children >> child;) all.push_back(child);
+  }
+}
+
+inline bool is_zombie(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  const auto name_ends = text.rfind(") ");
+  return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
+}
+
+// Whether that thread belongs to the process `family` or is a child of it; true where /proc does not tell.
+inline bool is_of_family(pid_t thread, pid_t family) noexcept {
+  const file_descriptor own(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+  if (own.get() < 0) return true;
+  std::array<char, 64> path{};
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/status", thread));
+  const file_descriptor status(::open(path.data(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 1024> text{};
+  if (status.get() < 0 || ::read(status.get(), text.data(), text.size() - 1) <= 0) return false;
+  const auto said = [&text](const char* name) {
+    const char* const line = std::strstr(text.data(), name);
+    return line == nullptr ? -1 : std::strtol(line + std::strlen(name), nullptr, 10);
+  };
+  return said("\nTgid:") == family || said("\nPPid:") == family;
+}
+
+// SIGKILL to every living descendant, until none is left. The root is stopped and is the subreaper of its tree, so that
+// orphans stay below it and the dead stay unreaped, their numbers their own. Without /proc nothing is found.
+inline void kill_descendants(pid_t root) {
+  constexpr int rounds = 100;  // against something that forks faster than it can be killed
+  for (int round = 0; round < rounds; ++round) {
+    std::vector<pid_t> all;
+    add_children(root, all);
+    for (std::size_t k = 0; k < all.size(); ++k) add_children(all[k], all);
+    bool any = false;
+    for (const pid_t each : all)
+      if (!is_zombie(each) && ::kill(each, SIGKILL) == 0) any = true;
+    if (!any) return;
+  }
+}
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/robust_mutex.hpp
 // A lock in shared memory that tells the next owner if the last one died inside.
 
@@ -2398,6 +2621,11 @@ namespace parmap::detail {
 // Lives in memory shared by the processes that use it.
 class robust_mutex {
  public:
+  // What it looked like when it was locked.
+  struct locked {
+    pthread_mutex_t mutex;
+  };
+
   robust_mutex() {
     init(mutex_);
     static_cast<void>(usual_kind());
@@ -2407,11 +2635,12 @@ class robust_mutex {
   ~robust_mutex() = default;  // its memory goes with the mapping
 
   // Locks. If the last owner died inside, calls repair() before anybody else gets in; who dies in repair() leaves the
-  // next to call it again. Throws std::runtime_error where the lock itself has been written over.
+  // next to call it again. Throws std::runtime_error where the lock itself has been written over: it is held, but not
+  // by the process `family` nor a child of it.
   template <class Repair>
-  void lock(Repair&& repair) {
+  [[nodiscard]] locked lock(pid_t family, Repair&& repair) {
     step("lock", moment::before);
-    const int error = acquire();
+    const int error = acquire(family);
     step("lock", moment::after);
     if (error == EOWNERDEAD) {
       repair();
@@ -2421,22 +2650,28 @@ class robust_mutex {
     } else if (error != 0) {
       throw_damaged("its lock cannot be had");
     }
+    return locked{mutex_};
   }
-  void unlock() noexcept {
+  void unlock(const locked& since) noexcept {
     step("unlock", moment::before);
+    // Between lock and unlock these are the owner's. glibc believes them, and could take this process down.
+    mutex_.__data.__kind = since.mutex.__data.__kind;
+    mutex_.__data.__owner = since.mutex.__data.__owner;
+    mutex_.__data.__list = since.mutex.__data.__list;
     ::pthread_mutex_unlock(&mutex_);
     step("unlock", moment::after);
   }
 
  private:
   // It is held for less than a microsecond, and a dead owner leaves it free: who does not get it within so many waits
-  // waits in vain. In pieces, because a stop (Ctrl-Z) uses up one of them only.
+  // waits in vain. In pieces, because a stop (Ctrl-Z) uses up one of them only, and to look who is said to hold it.
   static constexpr int waits = 100;
   static constexpr long wait_ns = 100'000'000;
 
-  [[nodiscard]] int acquire() noexcept {
+  [[nodiscard]] int acquire(pid_t family) noexcept {
     if (mutex_.__data.__kind != usual_kind()) return EINVAL;  // glibc must not see another: some of them abort
     int error = ::pthread_mutex_trylock(&mutex_);
+    pid_t stranger = -1;
     for (int k = 0; k < waits && (error == EBUSY || error == ETIMEDOUT); ++k) {
       timespec until{};
       static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &until));
@@ -2444,6 +2679,10 @@ class robust_mutex {
       until.tv_sec += until.tv_nsec / 1'000'000'000;
       until.tv_nsec %= 1'000'000'000;
       error = ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until);
+      if (error != ETIMEDOUT) continue;
+      const pid_t owner = mutex_.__data.__lock & FUTEX_TID_MASK;
+      if (owner == stranger) return EINVAL;
+      stranger = is_of_family(owner, family) ? -1 : owner;
     }
     return error;
   }
@@ -2632,13 +2871,13 @@ class ledger {
     if (halted()) return {};
     worker_words& mine = of(w);
     for (left_over_words& left : left_overs()) {
-      const span all = unpack(left.span.get());
+      const span all = checked(unpack(left.span.get()));
       if (all.empty()) continue;
       announce(mine, all, static_cast<unsigned>(left.attempts.get()));
       left.span.set(0);
       return all;
     }
-    const span all = unpack(common_->range.get());
+    const span all = checked(unpack(common_->range.get()));
     if (all.empty()) return {};
     const span chunk = take(all, w, chunk_for(all.size()));
     announce(mine, chunk, 0);
@@ -2750,15 +2989,16 @@ class ledger {
   // The lock, after repair.
   class holder {
    public:
-    explicit holder(const ledger& book) : lock_(book.common_->lock) {
-      lock_.lock([&book] { book.repair(); });
-    }
+    explicit holder(const ledger& book)
+        : lock_(book.common_->lock),
+          locked_(lock_.lock(book.family_, [&book] { book.repair(); })) {}
     holder(const holder&) = delete;
     holder& operator=(const holder&) = delete;
-    ~holder() { lock_.unlock(); }
+    ~holder() { lock_.unlock(locked_); }
 
    private:
     robust_mutex& lock_;
+    robust_mutex::locked locked_;
   };
 
   // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
@@ -2807,175 +3047,7 @@ class ledger {
   unsigned retries_;
   bool timed_;
   round_index round_{};
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/process.hpp
-// A child process held by a pidfd: fork, watch, stop, kill, reap.
-
-namespace parmap::detail {
-
-class file_descriptor {
- public:
-  file_descriptor() = default;
-  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
-  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  file_descriptor& operator=(file_descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~file_descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-
- private:
-  int fd_{-1};
-};
-
-// How a process ended.
-struct ending {
-  enum how { unknown, exited, killed } how{unknown};
-  int code{};  // exit status or signal
-};
-
-// What is buffered would come out twice: once from each side of a fork.
-inline void flush_standard_streams() noexcept {
-  // Not fflush(nullptr): it would wait for a thread that sits in a read of stdin, and move the file offset of input
-  // streams.
-  static_cast<void>(std::fflush(stdout));
-  static_cast<void>(std::fflush(stderr));
-  try {
-    std::cout.flush();
-    std::clog.flush();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, what could not be written stays in the buffer
-    // The caller asked its stream to throw when it cannot write; its own next write will tell.
-  }
-}
-
-// Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
-class child_process {
- public:
-  // Forks; the child runs body(parent), which must not return. Throws std::system_error, also where the kernel has no
-  // pidfds (Linux 5.4).
-  explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
-    flush_standard_streams();
-    step("fork", moment::before);
-    pid_ = ::fork();
-    step(pid_ == 0 ? "birth" : "fork", moment::after);
-    if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "parmap: fork of a worker process");
-    if (pid_ == 0) {
-      body(parent_);
-      ::_exit(127);
-    }
-    open_pidfd();
-  }
-  child_process(child_process&& other) noexcept
-      : parent_(other.parent_),
-        pid_(std::exchange(other.pid_, -1)),
-        fd_(std::move(other.fd_)) {}
-  child_process& operator=(child_process&& other) noexcept {
-    std::swap(parent_, other.parent_);
-    std::swap(pid_, other.pid_);
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~child_process() {
-    if (pid_ <= 0 || ::getpid() != parent_) return;
-    kill();
-    static_cast<void>(reap());
-  }
-
-  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  // Readable (poll) once it has died; -1 if it had died before it could be watched.
-  [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
-
-  // No effect on a dead one.
-  void kill() const noexcept {
-    step("kill", moment::before);
-    signal(SIGKILL);
-    step("kill", moment::after);
-  }
-  void resume() const noexcept {
-    signal(SIGCONT);
-    static_cast<void>(was_continued());  // by us, which is of no interest
-  }
-  // Whether it has been stopped and continued since this was last asked.
-  [[nodiscard]] bool was_continued() const noexcept {
-    siginfo_t info{};
-    return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WCONTINUED | WNOHANG) == 0 && info.si_pid != 0;
-  }
-
-  // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
-  // (asleep in the kernel).
-  bool stop(std::chrono::milliseconds patience) const noexcept {
-    step("stop", moment::before);
-    signal(SIGSTOP);
-    step("stop", moment::after);
-    const auto until = std::chrono::steady_clock::now() + patience;
-    do {
-      siginfo_t info{};
-      if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0)
-        return true;
-      if (has_died(std::chrono::milliseconds(1))) return false;
-    } while (std::chrono::steady_clock::now() < until);
-    return false;
-  }
-
-  // Waits for its death, which must be certain.
-  ending reap() noexcept {
-    step("reap", moment::before);
-    ending how;
-    if (fd_.get() >= 0) {
-      siginfo_t info{};
-      int got = 0;
-      do got = ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
-      while (got != 0 && errno == EINTR);
-      // ECHILD: the caller ignores SIGCHLD, or has reaped it already; with the former, waitid has still waited.
-      if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
-      else
-        while (!has_died(std::chrono::milliseconds(1000))) {
-        }
-    }
-    pid_ = -1;
-    fd_ = file_descriptor();
-    step("reap", moment::after);
-    return how;
-  }
-
- private:
-  void open_pidfd() {
-    const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-    step("pidfd", moment::after);
-    if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
-    if (fd < 0) {
-      const std::error_code why(errno, std::generic_category());
-      ::kill(pid_, SIGKILL);
-      while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-      }
-      pid_ = -1;
-      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
-    }
-    fd_ = file_descriptor(fd);
-    // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
-    siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(fd), &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD)
-      fd_ = file_descriptor();
-  }
-
-  void signal(int number) const noexcept {
-    if (fd_.get() >= 0) ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0);
-  }
-
-  [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
-    pollfd one{fd_.get(), POLLIN, 0};
-    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
-  }
-
-  pid_t parent_;
-  pid_t pid_{-1};
-  file_descriptor fd_;
+  pid_t family_{::getpid()};  // workers are its children
 };
 
 }  // namespace parmap::detail
@@ -3634,44 +3706,6 @@ inline std::optional<std::uint64_t> oom_kills_so_far() noexcept {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/process_tree.hpp
-// Kills what a stopped process has started.
-
-namespace parmap::detail {
-
-inline void add_children(pid_t parent, std::vector<pid_t>& all) {
-  std::error_code ignored;  // gone, or no /proc: then there is nothing to be found
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(parent) + "/task", ignored)) {
-    std::ifstream children(thread.path() / "children");
-    for (pid_t child{}; children >> child;) all.push_back(child);
-  }
-}
-
-inline bool is_zombie(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  const auto name_ends = text.rfind(") ");
-  return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
-}
-
-// SIGKILL to every living descendant, until none is left. The root is stopped and is the subreaper of its tree, so that
-// orphans stay below it and the dead stay unreaped, their numbers their own. Without /proc nothing is found.
-inline void kill_descendants(pid_t root) {
-  constexpr int rounds = 100;  // against something that forks faster than it can be killed
-  for (int round = 0; round < rounds; ++round) {
-    std::vector<pid_t> all;
-    add_children(root, all);
-    for (std::size_t k = 0; k < all.size(); ++k) add_children(all[k], all);
-    bool any = false;
-    for (const pid_t each : all)
-      if (!is_zombie(each) && ::kill(each, SIGKILL) == 0) any = true;
-    if (!any) return;
-  }
-}
-
-}  // namespace parmap::detail
-
 // ==== parmap/detail/supervisor.hpp
 // The supervisor: starts the workers of a map, watches them, kills what is late, and decides what a death means.
 
@@ -3811,6 +3845,7 @@ class supervisor {
       const position seen = unpack_position(book_.of(w).cur.get());
       if (!seen.running) continue;
       const std::uint64_t began = std::max(at.resumed, book_.of(w).started.get());
+      if (began > now && began > monotonic_ns()) throw_damaged("a task began in the future");
       std::uint64_t spent = now - std::min(now, began);
       // Stopped and continued, as by Ctrl-Z and fg: that time was not its own, so it has its whole limit again.
       if (spent >= limit && at.process->was_continued()) {
@@ -4278,9 +4313,9 @@ class process_map {
       case halt_reason::no_worker: return boss.why_gave_up();
       case halt_reason::max_failures: return max_failures_text;
       case halt_reason::none:
-      case halt_reason::stop_requested: break;
+      case halt_reason::stop_requested: return stop_requested_text;
     }
-    return stop_requested_text;
+    throw_damaged("nobody halts a map for such a reason");
   }
 
   const Work& work_;
@@ -4850,17 +4885,18 @@ class timekeeper {
   // Unlocks meanwhile, because asking runs the tasks' own stop callbacks; false if there was nobody to ask.
   template <class Whom>
   bool ask(std::unique_lock<std::mutex>& lock, Whom&& whom) {
-    std::vector<std::stop_source> asked;
-    for (task& each : running_)
-      if (each.unasked && whom(each)) {
-        each.unasked = false;
-        asked.push_back(each.source);
-      }
-    if (asked.empty()) return false;
-    lock.unlock();
-    for (std::stop_source& each : asked) each.request_stop();
-    lock.lock();
-    return true;
+    const auto next = [&] {
+      return std::ranges::find_if(running_, [&](const task& each) { return each.unasked && whom(each); });
+    };
+    bool any = false;
+    for (auto late = next(); late != running_.end(); late = next(), any = true) {
+      late->unasked = false;
+      std::stop_source source = late->source;
+      lock.unlock();
+      source.request_stop();
+      lock.lock();
+    }
+    return any;
   }
 
   std::chrono::nanoseconds limit_;

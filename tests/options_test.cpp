@@ -68,6 +68,7 @@ TEST(options, every_field_has_a_default) {
   EXPECT_FALSE(chosen.max_failures);
   EXPECT_FALSE(chosen.stop.stop_possible());
   EXPECT_FALSE(chosen.report.is_silent());
+  EXPECT_FALSE(chosen.memory_limit);
   static_assert(std::is_aggregate_v<options>);
 }
 
@@ -89,7 +90,8 @@ TEST(options, designated_initialisers) {
                                   .seed = 4,
                                   .max_failures = 5,
                                   .stop = source.get_token(),
-                                  .report = parmap::report::text}};
+                                  .report = parmap::report::text,
+                                  .memory_limit = 6}};
   EXPECT_EQ(all.back().timeout, 3600s);
   EXPECT_EQ(parmap::map(parmap::threads, plain, three, {.workers = 8, .report = parmap::report::silent}).size(), 3U);
   EXPECT_EQ(parmap::map(plain, three, {.workers = 2, .retries = 1}).size(), 3U);
@@ -118,6 +120,12 @@ TEST(options, max_failures_of_zero_is_refused_by_all) {
               "parmap: options.max_failures must be at least 1; leave it out for no limit");
 }
 
+TEST(options, memory_limit_of_zero_is_refused_by_all) {
+  for (const auto& who : named)
+    EXPECT_EQ(refusal(who, plain, three, {.memory_limit = 0}),
+              "parmap: options.memory_limit must be positive; leave it out for no limit");
+}
+
 template <class Engine>
 void expect_serial_refusals(const Engine& who) {
   EXPECT_EQ(refusal(who, with_context, three, {.timeout = 1h}),
@@ -126,6 +134,8 @@ void expect_serial_refusals(const Engine& who) {
             "parmap: the engine serial has no options.max_failures; the first exception passes to the caller");
   EXPECT_EQ(refusal(who, plain, three, {.workers = 2}),
             "parmap: the engine serial has no options.workers above 1; it is a loop in the caller's thread");
+  EXPECT_EQ(refusal(who, plain, three, {.memory_limit = 1}),
+            "parmap: the engine serial has no options.memory_limit; its tasks run in the caller; use multi");
   EXPECT_EQ(refusal(who, plain, three, {.workers = 1, .retries = 1, .seed = 1}), "accepted");
   EXPECT_EQ(begun(), 3);
 }
@@ -140,6 +150,8 @@ void expect_threads_refusals(const Engine& who) {
   EXPECT_EQ(refusal(who, plain, three, {.timeout = 1h}),
             "parmap: the engine threads has no options.timeout for this f; a thread cannot be killed: let f take "
             "parmap::context& first and look at its stop_token(), or use multi");
+  EXPECT_EQ(refusal(who, plain, three, {.memory_limit = 1}),
+            "parmap: the engine threads has no options.memory_limit; its tasks share one memory; use multi");
   EXPECT_EQ(
       refusal(who, with_context, three, {.workers = 3, .timeout = 1h, .retries = 1, .seed = 1, .max_failures = 1}),
       "accepted");

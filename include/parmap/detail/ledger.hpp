@@ -9,6 +9,9 @@
 #include <parmap/detail/robust_mutex.hpp>
 #include <parmap/detail/step.hpp>
 
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -173,13 +176,13 @@ class ledger {
     if (halted()) return {};
     worker_words& mine = of(w);
     for (left_over_words& left : left_overs()) {
-      const span all = unpack(left.span.get());
+      const span all = checked(unpack(left.span.get()));
       if (all.empty()) continue;
       announce(mine, all, static_cast<unsigned>(left.attempts.get()));
       left.span.set(0);
       return all;
     }
-    const span all = unpack(common_->range.get());
+    const span all = checked(unpack(common_->range.get()));
     if (all.empty()) return {};
     const span chunk = take(all, w, chunk_for(all.size()));
     announce(mine, chunk, 0);
@@ -291,15 +294,16 @@ class ledger {
   // The lock, after repair.
   class holder {
    public:
-    explicit holder(const ledger& book) : lock_(book.common_->lock) {
-      lock_.lock([&book] { book.repair(); });
-    }
+    explicit holder(const ledger& book)
+        : lock_(book.common_->lock),
+          locked_(lock_.lock(book.family_, [&book] { book.repair(); })) {}
     holder(const holder&) = delete;
     holder& operator=(const holder&) = delete;
-    ~holder() { lock_.unlock(); }
+    ~holder() { lock_.unlock(locked_); }
 
    private:
     robust_mutex& lock_;
+    robust_mutex::locked locked_;
   };
 
   // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
@@ -348,6 +352,7 @@ class ledger {
   unsigned retries_;
   bool timed_;
   round_index round_{};
+  pid_t family_{::getpid()};  // workers are its children
 };
 
 }  // namespace parmap::detail

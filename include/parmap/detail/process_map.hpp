@@ -132,9 +132,9 @@ class process_map {
       case halt_reason::no_worker: return boss.why_gave_up();
       case halt_reason::max_failures: return max_failures_text;
       case halt_reason::none:
-      case halt_reason::stop_requested: break;
+      case halt_reason::stop_requested: return stop_requested_text;
     }
-    return stop_requested_text;
+    throw_damaged("nobody halts a map for such a reason");
   }
 
   const Work& work_;

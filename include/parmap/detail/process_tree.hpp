@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Kills what a stopped process has started.
+// Who belongs to whom among processes, and the end of all that one has started.
 #pragma once
 
+#include <parmap/detail/process.hpp>
+
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/types.h>
+#include <unistd.h>
 
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -27,6 +35,22 @@ inline bool is_zombie(pid_t pid) {
   std::getline(stat, text);
   const auto name_ends = text.rfind(") ");
   return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
+}
+
+// Whether that thread belongs to the process `family` or is a child of it; true where /proc does not tell.
+inline bool is_of_family(pid_t thread, pid_t family) noexcept {
+  const file_descriptor own(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+  if (own.get() < 0) return true;
+  std::array<char, 64> path{};
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/status", thread));
+  const file_descriptor status(::open(path.data(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 1024> text{};
+  if (status.get() < 0 || ::read(status.get(), text.data(), text.size() - 1) <= 0) return false;
+  const auto said = [&text](const char* name) {
+    const char* const line = std::strstr(text.data(), name);
+    return line == nullptr ? -1 : std::strtol(line + std::strlen(name), nullptr, 10);
+  };
+  return said("\nTgid:") == family || said("\nPPid:") == family;
 }
 
 // SIGKILL to every living descendant, until none is left. The root is stopped and is the subreaper of its tree, so that

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <parmap/detail/damage.hpp>
+#include <parmap/detail/process_tree.hpp>
 #include <parmap/detail/step.hpp>
 
+#include <linux/futex.h>
 #include <pthread.h>
+#include <sys/types.h>
 
 #include <cerrno>
 #include <ctime>
@@ -16,6 +19,11 @@ namespace parmap::detail {
 // Lives in memory shared by the processes that use it.
 class robust_mutex {
  public:
+  // What it looked like when it was locked.
+  struct locked {
+    pthread_mutex_t mutex;
+  };
+
   robust_mutex() {
     init(mutex_);
     static_cast<void>(usual_kind());
@@ -25,11 +33,12 @@ class robust_mutex {
   ~robust_mutex() = default;  // its memory goes with the mapping
 
   // Locks. If the last owner died inside, calls repair() before anybody else gets in; who dies in repair() leaves the
-  // next to call it again. Throws std::runtime_error where the lock itself has been written over.
+  // next to call it again. Throws std::runtime_error where the lock itself has been written over: it is held, but not
+  // by the process `family` nor a child of it.
   template <class Repair>
-  void lock(Repair&& repair) {
+  [[nodiscard]] locked lock(pid_t family, Repair&& repair) {
     step("lock", moment::before);
-    const int error = acquire();
+    const int error = acquire(family);
     step("lock", moment::after);
     if (error == EOWNERDEAD) {
       repair();
@@ -39,22 +48,28 @@ class robust_mutex {
     } else if (error != 0) {
       throw_damaged("its lock cannot be had");
     }
+    return locked{mutex_};
   }
-  void unlock() noexcept {
+  void unlock(const locked& since) noexcept {
     step("unlock", moment::before);
+    // Between lock and unlock these are the owner's. glibc believes them, and could take this process down.
+    mutex_.__data.__kind = since.mutex.__data.__kind;
+    mutex_.__data.__owner = since.mutex.__data.__owner;
+    mutex_.__data.__list = since.mutex.__data.__list;
     ::pthread_mutex_unlock(&mutex_);
     step("unlock", moment::after);
   }
 
  private:
   // It is held for less than a microsecond, and a dead owner leaves it free: who does not get it within so many waits
-  // waits in vain. In pieces, because a stop (Ctrl-Z) uses up one of them only.
+  // waits in vain. In pieces, because a stop (Ctrl-Z) uses up one of them only, and to look who is said to hold it.
   static constexpr int waits = 100;
   static constexpr long wait_ns = 100'000'000;
 
-  [[nodiscard]] int acquire() noexcept {
+  [[nodiscard]] int acquire(pid_t family) noexcept {
     if (mutex_.__data.__kind != usual_kind()) return EINVAL;  // glibc must not see another: some of them abort
     int error = ::pthread_mutex_trylock(&mutex_);
+    pid_t stranger = -1;
     for (int k = 0; k < waits && (error == EBUSY || error == ETIMEDOUT); ++k) {
       timespec until{};
       static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &until));
@@ -62,6 +77,10 @@ class robust_mutex {
       until.tv_sec += until.tv_nsec / 1'000'000'000;
       until.tv_nsec %= 1'000'000'000;
       error = ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until);
+      if (error != ETIMEDOUT) continue;
+      const pid_t owner = mutex_.__data.__lock & FUTEX_TID_MASK;
+      if (owner == stranger) return EINVAL;
+      stranger = is_of_family(owner, family) ? -1 : owner;
     }
     return error;
   }

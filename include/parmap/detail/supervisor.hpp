@@ -167,6 +167,7 @@ class supervisor {
       const position seen = unpack_position(book_.of(w).cur.get());
       if (!seen.running) continue;
       const std::uint64_t began = std::max(at.resumed, book_.of(w).started.get());
+      if (began > now && began > monotonic_ns()) throw_damaged("a task began in the future");
       std::uint64_t spent = now - std::min(now, began);
       // Stopped and continued, as by Ctrl-Z and fg: that time was not its own, so it has its whole limit again.
       if (spent >= limit && at.process->was_continued()) {

@@ -91,17 +91,18 @@ class timekeeper {
   // Unlocks meanwhile, because asking runs the tasks' own stop callbacks; false if there was nobody to ask.
   template <class Whom>
   bool ask(std::unique_lock<std::mutex>& lock, Whom&& whom) {
-    std::vector<std::stop_source> asked;
-    for (task& each : running_)
-      if (each.unasked && whom(each)) {
-        each.unasked = false;
-        asked.push_back(each.source);
-      }
-    if (asked.empty()) return false;
-    lock.unlock();
-    for (std::stop_source& each : asked) each.request_stop();
-    lock.lock();
-    return true;
+    const auto next = [&] {
+      return std::ranges::find_if(running_, [&](const task& each) { return each.unasked && whom(each); });
+    };
+    bool any = false;
+    for (auto late = next(); late != running_.end(); late = next(), any = true) {
+      late->unasked = false;
+      std::stop_source source = late->source;
+      lock.unlock();
+      source.request_stop();
+      lock.lock();
+    }
+    return any;
   }
 
   std::chrono::nanoseconds limit_;
