@@ -157,6 +157,21 @@ TEST(system_test, an_arena_that_is_full_fails_the_task_alone) {
 }
 #endif
 
+// Where the caller's ways may hide how a worker ended.
+void check_blame() {
+  const auto f = [](int x) {
+    if (x == 5) ::raise(SIGKILL);
+    if (x == 7) std::exit(3);
+    while (x == 9) ::pause();
+    return 2 * x;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 100), {.timeout = std::chrono::milliseconds(200)});
+  check_all(all, 100, {5, 7, 9});
+  require(all.failures()[0].kind == parmap::failure::crashed, "killed");
+  require(all.failures()[1].kind == parmap::failure::exited, "exited");
+  require(all.failures()[2].kind == parmap::failure::timed_out, "late");
+}
+
 TEST(system_test, a_caller_that_ignores_sigchld) {
   EXPECT_EQ(in_child([] {
               ::signal(SIGCHLD, SIG_IGN);
@@ -191,6 +206,59 @@ TEST(system_test, a_caller_that_reaps_every_child) {
                 const auto all = parmap::map(f, std::views::iota(0, 100), {.workers = 3});
                 require(all.failures().size() == 1, "failures");
                 require(all.failures()[0].index == 5, "blame");
+              }
+            }),
+            "");
+}
+
+TEST(system_test, a_caller_whose_children_are_reaped_by_the_kernel) {
+  EXPECT_EQ(in_child([] {
+              struct sigaction reaped{};
+              reaped.sa_handler = SIG_DFL;
+              reaped.sa_flags = SA_NOCLDWAIT;
+              require(::sigaction(SIGCHLD, &reaped, nullptr) == 0, "sigaction");
+              check_blame();
+            }),
+            "");
+}
+
+TEST(system_test, a_caller_whose_handler_reaps_every_child) {
+  EXPECT_EQ(in_child([] {
+              ::signal(SIGCHLD, [](int) {
+                const int kept = errno;
+                while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+                }
+                errno = kept;
+              });
+              for (int k = 0; k < 5; ++k) check_blame();
+            }),
+            "");
+}
+
+// Each ends when a task lets it, and is still there to be waited for.
+TEST(system_test, children_of_the_callers_own_that_end_meanwhile) {
+  EXPECT_EQ(in_child([] {
+              std::array<int, 2> fds{};
+              require(::pipe(fds.data()) == 0, "pipe");
+              std::vector<pid_t> own;
+              for (int k = 0; k < 10; ++k) {
+                own.push_back(::fork());
+                if (own.back() != 0) continue;
+                char end{};
+                static_cast<void>(!::read(fds[0], &end, 1));
+                ::_exit(end);
+              }
+              const auto f = [&](int i) {
+                const char code = 17;
+                if (i % 100 == 50) static_cast<void>(!::write(fds[1], &code, 1));
+                if (i % 100 == 55) ::raise(SIGKILL);
+                return 2 * i;
+              };
+              const auto all = parmap::map(f, std::views::iota(0, 1000));
+              check_all(all, 1000, {55, 155, 255, 355, 455, 555, 655, 755, 855, 955});
+              for (const pid_t each : own) {
+                int status = 0;
+                require(::waitpid(each, &status, 0) == each && WEXITSTATUS(status) == 17, "own child");
               }
             }),
             "");

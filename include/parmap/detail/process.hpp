@@ -173,7 +173,10 @@ class child_process {
   }
 
   void signal(int number) const noexcept {
-    if (fd_.get() >= 0) ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0);
+    if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
+    // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0) ::kill(pid_, number);
   }
 
   [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
