@@ -99,6 +99,15 @@ struct json {
   [[nodiscard]] auto end() const { return all.end(); }
 };
 
+// Hold more than their elements.
+struct labelled : std::vector<std::string> {
+  std::string label{};
+};
+struct labelled_path : std::filesystem::path {
+  using path::path;
+  std::string label{};
+};
+
 // Others may derive from it.
 struct base {
   base() = default;
@@ -246,6 +255,7 @@ static_assert(!can_leave_worker<std::unique_ptr<int*>> && !can_leave_worker<std:
 static_assert(!can_leave_worker<std::function<int()>> && !can_leave_worker<std::thread>);
 static_assert(!can_leave_worker<std::exception_ptr> && !can_leave_worker<json>);
 // would be sliced
+static_assert(!can_leave_worker<labelled> && !can_leave_worker<labelled_path>);
 static_assert(!can_leave_worker<std::unique_ptr<base>> && !can_leave_worker<std::unique_ptr<std::exception>>);
 // trivially copyable, so it goes as it is
 static_assert(in_slot<std::bitset<100>> && in_slot<std::chrono::sys_seconds> && in_slot<std::nullptr_t>);

@@ -67,12 +67,19 @@ auto get_element(decoder& in, const Get& get) {
   return element;
 }
 
+// The class that declares a member function: a class derived from a container may hold more than its elements.
+template <class Class, class Result>
+Class declared_by(Result (Class::*)() const);
+template <class Class, class Result>
+Class declared_by(Result (Class::*)() const noexcept);
+
 // Not a container of itself, as JSON libraries have them.
 template <class Container>
 concept container = requires(const Container& c) {
   typename Container::value_type;
   typename Container::allocator_type;
   c.begin();
+  { declared_by(&Container::size) } -> std::same_as<Container>;
 } && !std::same_as<Container, typename Container::value_type>;
 template <class Container>
 concept sequence =
@@ -95,6 +102,7 @@ template <class Path>
 concept path_like = requires(const Path& path) {
   typename Path::string_type;
   { path.native() } -> std::same_as<const typename Path::string_type&>;
+  { declared_by(&Path::native) } -> std::same_as<Path>;
 } && std::constructible_from<Path, typename Path::string_type>;
 
 }  // namespace detail

@@ -18,8 +18,8 @@ namespace parmap {
 
 /// How a T is written in a worker and read by the caller. There are codecs for std::string, the standard containers
 /// (also nested), pair, tuple, array, optional and variant of what can leave a worker, filesystem::path, and unique_ptr
-/// where it cannot hide a derived class; not for shared_ptr, as sharing would be lost (<parmap/cereal.hpp> keeps it).
-/// Specialise it for a type of your own:
+/// where it cannot hide a derived class; not for shared_ptr, as sharing would be lost (<parmap/cereal.hpp> keeps it),
+/// and not for what derives from a container or is an adaptor of one. Specialise it for a type of your own:
 ///
 ///     template <>
 ///     struct parmap::codec<image> {
