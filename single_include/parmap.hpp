@@ -23,6 +23,7 @@
 #include <exception>
 #include <fcntl.h>
 #include <filesystem>
+#include <forward_list>
 #include <fstream>
 #include <functional>
 #include <initializer_list>
@@ -64,93 +65,11 @@
 #include <variant>
 #include <vector>
 
-// ==== parmap/detail/bytes.hpp
-// Encoded bytes: a writer that knows where its room ends, and a reader that trusts nothing.
+// ==== parmap/detail/refers_elsewhere.hpp
+// Types that refer to memory of the process they were made in.
 
-namespace parmap {
+namespace parmap::detail {
 
-/// The bytes of a result are not what its codec wrote.
-class bad_encoding : public std::runtime_error {
- public:
-  bad_encoding() : std::runtime_error("parmap: the encoded result is damaged") {}
-};
-
-namespace detail {
-
-// The arena of a worker has no room left.
-class arena_full : public std::bad_alloc {
- public:
-  [[nodiscard]] const char* what() const noexcept override {
-    return "parmap: the worker's arena for encoded results is full";
-  }
-};
-
-class byte_writer {
- public:
-  byte_writer(std::byte* from, std::byte* end) noexcept : from_(from), at_(from), end_(end) {}
-
-  void write(const void* bytes, std::size_t size) {
-    if (size > static_cast<std::size_t>(end_ - at_)) throw arena_full();
-    if (size > 0) std::memcpy(at_, bytes, size);
-    at_ += size;
-  }
-  [[nodiscard]] std::size_t written() const noexcept { return static_cast<std::size_t>(at_ - from_); }
-
- private:
-  std::byte* from_;
-  std::byte* at_;
-  std::byte* end_;
-};
-
-class byte_reader {
- public:
-  byte_reader(const std::byte* from, std::size_t size) noexcept : at_(from), end_(from + size) {}
-
-  const std::byte* read(std::size_t size) {
-    if (size > left()) throw bad_encoding();
-    const std::byte* from = at_;
-    at_ += size;
-    return from;
-  }
-  [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
-
- private:
-  const std::byte* at_;
-  const std::byte* end_;
-};
-
-}  // namespace detail
-}  // namespace parmap
-
-// ==== parmap/codec.hpp
-// What may leave a worker process, and how: in its slot as it is, or through codec<T>.
-
-namespace parmap {
-
-/// How a T is written in a worker and read by the caller. There are codecs for std::string, the standard containers
-/// (also nested), pair, tuple, array, optional and variant of what can leave a worker. Specialise it for a type of your
-/// own:
-///
-///     template <>
-///     struct parmap::codec<image> {
-///       static void encode(parmap::encoder& out, const image& it) { out.put(it.width); out.put(it.pixels); }
-///       static image decode(parmap::decoder& in) {
-///         const auto width = in.get<int>();
-///         return image(width, in.get<std::vector<float>>());
-///       }
-///     };
-///
-/// What encode throws makes the task fail as `unencodable`, and so does what decode throws. decode must not trust the
-/// bytes: the task that wrote them may have gone astray.
-template <class T>
-struct codec;
-
-class encoder;
-class decoder;
-
-namespace detail {
-
-// Refers to memory that only the worker has.
 template <class T>
 inline constexpr bool refers_elsewhere = std::is_pointer_v<T>;
 template <class T>
@@ -179,6 +98,103 @@ template <class T>
   }
 inline constexpr bool refers_elsewhere<T> = refers_elsewhere<typename T::value_type>;
 
+}  // namespace parmap::detail
+
+// ==== parmap/detail/bytes.hpp
+// Encoded bytes: a writer that knows where its room ends, and a reader that trusts nothing.
+
+namespace parmap {
+
+/// The bytes of a result are not what its codec wrote, or not what it reads.
+class bad_encoding : public std::runtime_error {
+ public:
+  bad_encoding() : bad_encoding("the encoded result is damaged") {}
+  explicit bad_encoding(const std::string& why) : std::runtime_error("parmap: " + why) {}
+};
+
+namespace detail {
+
+// The arena of a worker has no room left.
+class arena_full : public std::bad_alloc {
+ public:
+  [[nodiscard]] const char* what() const noexcept override {
+    return "parmap: the worker's arena for encoded results is full";
+  }
+};
+
+class byte_writer {
+ public:
+  byte_writer(std::byte* from, std::byte* end) noexcept : from_(from), at_(from), end_(end) {}
+
+  void write(const void* bytes, std::size_t size) {
+    if (size > static_cast<std::size_t>(end_ - at_)) throw arena_full();
+    if (size > 0) std::memcpy(at_, bytes, size);
+    at_ += size;
+  }
+  [[nodiscard]] const std::byte* data() const noexcept { return from_; }
+  [[nodiscard]] std::size_t written() const noexcept { return static_cast<std::size_t>(at_ - from_); }
+
+ private:
+  std::byte* from_;
+  std::byte* at_;
+  std::byte* end_;
+};
+
+class byte_reader {
+ public:
+  byte_reader(const std::byte* from, std::size_t size) noexcept : at_(from), end_(from + size) {}
+
+  const std::byte* read(std::size_t size) {
+    if (size > left()) throw bad_encoding("decode asks for more bytes than encode wrote");
+    const std::byte* from = at_;
+    at_ += size;
+    return from;
+  }
+  [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+  // Nothing of the value may remain unread.
+  void expect_end() const {
+    if (left() > 0)
+      throw bad_encoding("decode left over " + std::to_string(left()) + " of the bytes that encode wrote");
+  }
+
+ private:
+  const std::byte* at_;
+  const std::byte* end_;
+};
+
+}  // namespace detail
+}  // namespace parmap
+
+// ==== parmap/encoding.hpp
+// What a codec is: where it writes in the worker and what it reads from in the caller.
+
+namespace parmap {
+
+/// How a T is written in a worker and read by the caller. There are codecs for std::string, the standard containers
+/// (also nested), pair, tuple, array, optional and variant of what can leave a worker, filesystem::path, and unique_ptr
+/// where it cannot hide a derived class; not for shared_ptr, as sharing would be lost (<parmap/cereal.hpp> keeps it),
+/// and not for what derives from a container or is an adaptor of one. Specialise it for a type of your own:
+///
+///     template <>
+///     struct parmap::codec<image> {
+///       static void encode(parmap::encoder& out, const image& it) { out.put(it.width); out.put(it.pixels); }
+///       static image decode(parmap::decoder& in) {
+///         const auto width = in.get<int>();
+///         return image(width, in.get<std::vector<float>>());
+///       }
+///     };
+///
+/// decode reads exactly what encode wrote, or the task fails as `unencodable`; so it does when either throws. Bytes
+/// that were altered on their way do not reach decode, unless somebody forged their check: do not trust them blindly.
+/// Codecs may call each other 1000 levels deep.
+template <class T>
+struct codec;
+
+class encoder;
+class decoder;
+
+namespace detail {
+
 template <class T>
 concept has_codec = requires(const T& value, encoder& out, decoder& in) {
   codec<T>::encode(out, value);
@@ -187,6 +203,102 @@ concept has_codec = requires(const T& value, encoder& out, decoder& in) {
 // Its bytes are its value.
 template <class T>
 concept plain = std::is_trivially_copyable_v<T> && !refers_elsewhere<T> && !has_codec<T>;
+template <class T>
+concept transferable = !std::is_void_v<T> && (plain<T> || has_codec<T>);
+
+// A level of codecs that call each other: what refers to itself, or bytes that say so, must not exhaust the stack.
+class nesting {
+ public:
+  static constexpr unsigned deepest = 1000;
+
+  explicit nesting(unsigned& depth) : depth_(depth) {
+    if (depth == deepest)
+      throw bad_encoding("the result is nested more than " + std::to_string(deepest) + " levels deep");
+    ++depth;
+  }
+  nesting(const nesting&) = delete;
+  nesting& operator=(const nesting&) = delete;
+  ~nesting() { --depth_; }
+
+ private:
+  unsigned& depth_;
+};
+
+}  // namespace detail
+
+/// Where codec<T>::encode writes. Belongs to one task.
+class encoder {
+ public:
+  explicit encoder(detail::byte_writer& out) : out_(out) {}
+
+  /// Appends `size` bytes. Throws std::bad_alloc when the worker's arena is full.
+  void write(const void* from, std::size_t size) { out_.write(from, size); }
+  /// Appends a value of any type that can leave a worker.
+  template <class T>
+  void put(const T& value) {
+    static_assert(detail::transferable<T>, "parmap: this type has no codec; specialise parmap::codec for it");
+    if constexpr (detail::has_codec<T>) {
+      const detail::nesting level(depth_);
+      codec<T>::encode(*this, value);
+    } else {
+      write(&value, sizeof value);
+    }
+  }
+  /// How many bytes of this result there are so far.
+  [[nodiscard]] std::size_t written() const noexcept { return out_.written(); }
+
+ private:
+  detail::byte_writer& out_;
+  unsigned depth_{};
+};
+
+/// Where codec<T>::decode reads. Every member throws parmap::bad_encoding rather than read past the end.
+class decoder {
+ public:
+  explicit decoder(detail::byte_reader& in) : in_(in) {}
+
+  /// The next `size` bytes; valid until decode returns. Not aligned.
+  [[nodiscard]] const std::byte* read(std::size_t size) { return in_.read(size); }
+  /// A value written by put<T>.
+  template <class T>
+  [[nodiscard]] T get() {
+    static_assert(detail::transferable<T>, "parmap: this type has no codec; specialise parmap::codec for it");
+    if constexpr (detail::has_codec<T>) {
+      const detail::nesting level(depth_);
+      return codec<T>::decode(*this);
+    } else {
+      std::array<std::byte, sizeof(T)> bytes;
+      std::memcpy(bytes.data(), read(sizeof(T)), sizeof(T));
+      if constexpr (std::same_as<T, bool>)
+        if (std::to_integer<unsigned>(bytes[0]) > 1) throw bad_encoding("a bool is neither 0 nor 1");
+      return std::bit_cast<T>(bytes);
+    }
+  }
+  /// A number of elements, each of which takes at least `bytes_each` (0 counts as 1) bytes that must still be there: so
+  /// that a broken number cannot make the caller allocate or loop without end.
+  [[nodiscard]] std::size_t get_count(std::size_t bytes_each) {
+    const auto count = get<std::uint64_t>();
+    if (count > left() / (bytes_each > 0 ? bytes_each : 1))
+      throw bad_encoding("decode reads a number of elements that the bytes left cannot hold");
+    return static_cast<std::size_t>(count);
+  }
+  /// How many bytes of this result have not been read.
+  [[nodiscard]] std::size_t left() const noexcept { return in_.left(); }
+
+ private:
+  detail::byte_reader& in_;
+  unsigned depth_{};
+};
+
+}  // namespace parmap
+
+// ==== parmap/codec.hpp
+// What may leave a worker process, and how: in its slot as it is, or through codec<T>; the codecs of the standard
+// types.
+
+namespace parmap {
+
+namespace detail {
 
 // Constructed in shared memory as it is, and read there by the caller.
 template <class T>
@@ -206,92 +318,71 @@ template <class T>
 concept can_leave_worker =
     std::is_void_v<T> || (!detail::refers_elsewhere<T> && (detail::in_slot<T> || detail::has_codec<T>));
 
-/// Where codec<T>::encode writes. Belongs to one task.
-class encoder {
- public:
-  explicit encoder(detail::byte_writer& out) : out_(out) {}
-
-  /// Appends `size` bytes. Throws std::bad_alloc when the worker's arena is full.
-  void write(const void* from, std::size_t size) { out_.write(from, size); }
-  /// Appends a value of any type that can leave a worker.
-  template <class T>
-  void put(const T& value) {
-    static_assert(detail::plain<T> || detail::has_codec<T>,
-                  "parmap: this type has no codec; specialise parmap::codec for it");
-    if constexpr (detail::has_codec<T>) codec<T>::encode(*this, value);
-    else write(&value, sizeof value);
-  }
-
- private:
-  detail::byte_writer& out_;
-};
-
-/// Where codec<T>::decode reads. Every member throws parmap::bad_encoding rather than read past the end.
-class decoder {
- public:
-  explicit decoder(detail::byte_reader& in) : in_(in) {}
-
-  /// The next `size` bytes; valid until decode returns. Not aligned.
-  [[nodiscard]] const std::byte* read(std::size_t size) { return in_.read(size); }
-  /// A value written by put<T>.
-  template <class T>
-  [[nodiscard]] T get() {
-    static_assert(detail::plain<T> || detail::has_codec<T>,
-                  "parmap: this type has no codec; specialise parmap::codec for it");
-    if constexpr (detail::has_codec<T>) {
-      return codec<T>::decode(*this);
-    } else {
-      std::array<std::byte, sizeof(T)> bytes;
-      std::memcpy(bytes.data(), read(sizeof(T)), sizeof(T));
-      if constexpr (std::same_as<T, bool>)
-        if (std::to_integer<unsigned>(bytes[0]) > 1) throw bad_encoding();
-      return std::bit_cast<T>(bytes);
-    }
-  }
-  /// A number of elements, each of which takes at least `bytes_each` bytes that must still be there: so that a broken
-  /// number cannot make the caller allocate without end.
-  [[nodiscard]] std::size_t get_count(std::size_t bytes_each) {
-    const auto count = get<std::uint64_t>();
-    if (count > in_.left() / (bytes_each > 0 ? bytes_each : 1)) throw bad_encoding();
-    return static_cast<std::size_t>(count);
-  }
-
- private:
-  detail::byte_reader& in_;
-};
-
 namespace detail {
-template <class T>
-concept transferable = !std::is_void_v<T> && (plain<T> || has_codec<T>);
+
 // The fewest bytes an element takes.
 template <class T>
 inline constexpr std::size_t least_bytes = plain<T> ? sizeof(T) : 1;
 
+// An element whose codec writes nothing gets a byte: so the bytes bound the number of elements.
+inline constexpr std::uint8_t filler = 0xe5;
+template <class Put>
+void put_element(encoder& out, const Put& put) {
+  const std::size_t before = out.written();
+  put();
+  if (out.written() == before) out.put(filler);
+}
+template <class Get>
+auto get_element(decoder& in, const Get& get) {
+  const std::size_t before = in.left();
+  auto element = get();
+  if (in.left() == before && in.get<std::uint8_t>() != filler)
+    throw bad_encoding("decode reads nothing of what encode wrote");
+  return element;
+}
+
+// The class that declares a member function: a class derived from a container may hold more than its elements.
+template <class Class, class Result>
+Class declared_by(Result (Class::*)() const);
+template <class Class, class Result>
+Class declared_by(Result (Class::*)() const noexcept);
+
+// Not a container of itself, as JSON libraries have them.
 template <class Container>
-concept sequence = requires(Container c, typename Container::value_type v) {
+concept container = requires(const Container& c) {
+  typename Container::value_type;
   typename Container::allocator_type;
-  c.push_back(std::move(v));
-};
+  c.begin();
+  { declared_by(&Container::size) } -> std::same_as<Container>;
+} && !std::same_as<Container, typename Container::value_type>;
 template <class Container>
-concept associative = requires(Container c) {
-  typename Container::key_type;
-  typename Container::allocator_type;
-  c.size();
-};
+concept sequence =
+    container<Container> && requires(Container c, typename Container::value_type v) { c.push_back(std::move(v)); };
 template <class Container>
-struct element_of {
-  using type = typename Container::value_type;
-};
-template <associative Container>
-  requires requires { typename Container::mapped_type; }
-struct element_of<Container> {
-  using type = std::pair<typename Container::key_type, typename Container::mapped_type>;
-};
+concept encodable_sequence = sequence<Container> && transferable<typename Container::value_type>;
+
+template <class Container>
+concept associative = container<Container> && !sequence<Container> && requires { typename Container::key_type; };
+template <class Container>
+concept mapping = associative<Container> && requires { typename Container::mapped_type; };
+template <class Container>
+concept encodable_set = associative<Container> && !mapping<Container> && transferable<typename Container::key_type>;
+template <class Container>
+concept encodable_map =
+    mapping<Container> && transferable<typename Container::key_type> && transferable<typename Container::mapped_type>;
+
+// std::filesystem::path, without its costly header.
+template <class Path>
+concept path_like = requires(const Path& path) {
+  typename Path::string_type;
+  { path.native() } -> std::same_as<const typename Path::string_type&>;
+  { declared_by(&Path::native) } -> std::same_as<Path>;
+} && std::constructible_from<Path, typename Path::string_type>;
+
 }  // namespace detail
 
 /// string, vector, deque, list.
-template <detail::sequence Container>
-  requires detail::transferable<typename Container::value_type>
+template <detail::encodable_sequence Container>
 struct codec<Container> {
   using value = typename Container::value_type;
   static constexpr bool in_bulk =
@@ -301,7 +392,7 @@ struct codec<Container> {
     out.put(std::uint64_t{all.size()});
     if constexpr (in_bulk) out.write(all.data(), all.size() * sizeof(value));
     else
-      for (const value& each : all) out.put(each);
+      for (const value& each : all) detail::put_element(out, [&] { out.put(each); });
   }
   static Container decode(decoder& in) {
     const std::size_t count = in.get_count(detail::least_bytes<value>);
@@ -321,45 +412,78 @@ struct codec<Container> {
       return all;
     } else {
       Container all;
-      for (std::size_t i = 0; i < count; ++i) all.push_back(in.get<value>());
+      for (std::size_t i = 0; i < count; ++i) all.push_back(detail::get_element(in, [&in] { return in.get<value>(); }));
       return all;
     }
   }
 };
 
-/// set, map, multiset, multimap and their unordered kin.
-template <detail::associative Container>
-  requires(!detail::sequence<Container>) && detail::transferable<typename detail::element_of<Container>::type>
+/// forward_list, which does not know its size.
+template <class T, class Allocator>
+  requires detail::transferable<T>
+struct codec<std::forward_list<T, Allocator>> {
+  using list = std::forward_list<T, Allocator>;
+
+  static void encode(encoder& out, const list& all) {
+    out.put(static_cast<std::uint64_t>(std::distance(all.begin(), all.end())));
+    for (const T& each : all) detail::put_element(out, [&] { out.put(each); });
+  }
+  static list decode(decoder& in) {
+    list all;
+    auto last = all.before_begin();
+    for (std::size_t count = in.get_count(detail::least_bytes<T>); count > 0; --count)
+      last = all.insert_after(last, detail::get_element(in, [&in] { return in.get<T>(); }));
+    return all;
+  }
+};
+
+/// set, multiset and their unordered kin.
+template <detail::encodable_set Container>
 struct codec<Container> {
-  using value = typename detail::element_of<Container>::type;
+  using value = typename Container::key_type;
 
   static void encode(encoder& out, const Container& all) {
     out.put(std::uint64_t{all.size()});
-    for (const auto& each : all) {
-      if constexpr (requires {
-                      each.second;
-                      typename Container::mapped_type;
-                    }) {
-        out.put(each.first);
-        out.put(each.second);
-      } else {
-        out.put(each);
-      }
-    }
+    for (const value& each : all) detail::put_element(out, [&] { out.put(each); });
+  }
+  static Container decode(decoder& in) {
+    Container all;
+    for (std::size_t count = in.get_count(detail::least_bytes<value>); count > 0; --count)
+      all.emplace_hint(all.end(), detail::get_element(in, [&in] { return in.get<value>(); }));
+    return all;
+  }
+};
+
+/// map, multimap and their unordered kin.
+template <detail::encodable_map Container>
+struct codec<Container> {
+  using key = typename Container::key_type;
+  using mapped = typename Container::mapped_type;
+
+  static void encode(encoder& out, const Container& all) {
+    out.put(std::uint64_t{all.size()});
+    for (const auto& [first, second] : all)
+      detail::put_element(out, [&out, &it = first, &to = second] {
+        out.put(it);
+        out.put(to);
+      });
   }
   static Container decode(decoder& in) {
     Container all;
     for (std::size_t count = in.get_count(1); count > 0; --count) {
-      if constexpr (requires { typename Container::mapped_type; }) {
-        auto key = in.get<typename Container::key_type>();
-        auto mapped = in.get<typename Container::mapped_type>();
-        all.emplace_hint(all.end(), std::move(key), std::move(mapped));
-      } else {
-        all.emplace_hint(all.end(), in.get<value>());
-      }
+      auto entry = detail::get_element(in, [&in] {
+        return std::pair<key, mapped>{in.get<key>(), in.get<mapped>()};  // braces: in order
+      });
+      all.emplace_hint(all.end(), std::move(entry.first), std::move(entry.second));
     }
     return all;
   }
+};
+
+template <detail::path_like Path>
+struct codec<Path> {
+  static void encode(encoder& out, const Path& path) { out.put(path.native()); }
+  static Path decode(decoder& in) { return Path(in.get<typename Path::string_type>()); }
 };
 
 template <class A, class B>
@@ -405,12 +529,27 @@ template <class T>
   requires(!std::is_trivially_copyable_v<T>) && detail::transferable<T>
 struct codec<std::optional<T>> {
   static void encode(encoder& out, const std::optional<T>& it) {
-    out.put(std::uint8_t{it.has_value()});
+    out.put(it.has_value());
     if (it) out.put(*it);
   }
   static std::optional<T> decode(decoder& in) {
-    if (in.get<std::uint8_t>() == 0) return std::nullopt;
+    if (!in.get<bool>()) return std::nullopt;
     return in.get<T>();
+  }
+};
+
+/// Not of a class that others derive from: only the base would be written.
+template <class T>
+  requires(!std::is_array_v<T>) &&
+          (!std::is_polymorphic_v<T> || std::is_final_v<T>) && detail::transferable<std::remove_const_t<T>>
+struct codec<std::unique_ptr<T>> {
+  static void encode(encoder& out, const std::unique_ptr<T>& it) {
+    out.put(it != nullptr);
+    if (it) out.put(*it);
+  }
+  static std::unique_ptr<T> decode(decoder& in) {
+    if (!in.get<bool>()) return nullptr;
+    return std::unique_ptr<T>(new T(in.get<std::remove_const_t<T>>()));
   }
 };
 
@@ -428,7 +567,7 @@ struct codec<std::variant<T...>> {
   template <std::size_t I>
   static std::variant<T...> pick(decoder& in, std::uint64_t index) {
     if constexpr (I == sizeof...(T)) {
-      throw bad_encoding();
+      throw bad_encoding("a variant has no such alternative");
     } else {
       if (index != I) return pick<I + 1>(in, index);
       return std::variant<T...>(std::in_place_index<I>, in.get<std::variant_alternative_t<I, std::variant<T...>>>());
@@ -1658,8 +1797,11 @@ class run_list {
 
   run_list() = default;
 
-  /// Items with their run lengths, in any order, no index twice. O(k log k).
-  explicit run_list(std::vector<std::pair<Item, std::uint64_t>> items) {
+  explicit run_list(const std::vector<std::pair<Item, std::uint64_t>>& items) : run_list(std::vector(items)) {}
+  /// Items with their run lengths, in any order, no index twice. O(k log k). Throws std::bad_alloc, and has only sorted
+  /// the items then.
+  explicit run_list(std::vector<std::pair<Item, std::uint64_t>>&& items) {
+    runs_.reserve(items.size());
     std::ranges::sort(items, {}, [](const auto& run) { return run.first.index; });
     for (auto& [first, length] : items) {
       if (length == 0) continue;
@@ -2544,7 +2686,10 @@ class child_process {
   }
 
   void signal(int number) const noexcept {
-    if (fd_.get() >= 0) ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0);
+    if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
+    // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0) ::kill(pid_, number);
   }
 
   [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
@@ -2801,7 +2946,7 @@ struct alignas(128) worker_words {
   shared_word<"finished"> finished;       // tasks of closed claims
   shared_word<"started"> started;         // CLOCK_MONOTONIC ns of the running attempt
   shared_word<"top"> top;                 // end of what the arena holds
-  shared_word<"head"> head;               // the newest failure record; 0: none
+  shared_word<"head"> head;               // the newest failure record
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
   futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep, 3: begun
 };
@@ -3135,53 +3280,107 @@ class placement {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/checksum.hpp
+// A check of 64 bits over bytes in memory that a task gone astray may have written over.
+
+namespace parmap::detail {
+
+// Both halves of the product, folded into one word.
+constexpr std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
+  __extension__ using wide = unsigned __int128;
+  const wide product = static_cast<wide>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+// Depends on every byte, on their number and on the key: a change by accident, or the right bytes in the wrong place,
+// goes unnoticed once in about 2^64 times. No defence against somebody who computes it again over bytes of their own.
+inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64_t key) noexcept {
+  constexpr std::array<std::uint64_t, 4> odd{0x9e6c'63d0'876a'9a47, 0xc2b2'ae3d'27d4'eb4f, 0xd6e8'feb8'6659'fd93,
+                                             0xa076'1d64'78bd'642f};
+  const auto word = [](const std::byte* from) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  };
+  std::uint64_t state = fold(key ^ odd[0], size ^ odd[1]);
+  std::size_t left = size;
+  if (left > 64) {  // in lanes, which do not wait for each other
+    std::array<std::uint64_t, 4> lanes{state, state ^ odd[1], state ^ odd[2], state ^ odd[3]};
+    for (; left > 64; at += 64, left -= 64)
+      for (std::size_t i = 0; i < lanes.size(); ++i)
+        lanes[i] = fold(word(at + 16 * i) ^ odd[i], word(at + 16 * i + 8) ^ lanes[i]);
+    state = fold(lanes[0] ^ odd[0], lanes[1] ^ odd[1]) ^ fold(lanes[2] ^ odd[2], lanes[3] ^ odd[3]);
+  }
+  for (; left > 16; at += 16, left -= 16) state = fold(word(at) ^ odd[1], word(at + 8) ^ state);
+  std::uint64_t a = 0;
+  std::uint64_t b = 0;
+  if (left >= 8) {  // overlapping, so that nothing is read beyond the end
+    a = word(at);
+    b = word(at + left - 8);
+  } else {
+    for (std::size_t i = 0; i < left; ++i) a = a << 8 | std::to_integer<std::uint64_t>(at[i]);
+  }
+  return fold(a ^ odd[2], b ^ state) ^ fold(state ^ odd[3], odd[0]);
+}
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/records.hpp
 // The workers' arenas: what does not fit into a slot. Bump-allocated by their worker, read by the supervisor.
 
 namespace parmap::detail {
 
-// Where the bytes of an encoded result are, counted from the beginning of the mapping.
+// Where the bytes of an encoded result are, counted from the beginning of the mapping. A slot that nobody wrote is
+// zero: no arena begins there.
 struct encoded_slot {
   std::uint64_t offset;
   std::uint64_t size;
+  std::uint64_t check;  // checksum of the bytes, keyed by the task
 };
 
 // One arena for each worker, equally large, at [begin, end) of the mapping. The failures of a worker are chained in its
-// arena, the newest first; a record counts once head says so. Everything is checked as it is read: a task may have
-// written over it.
+// arena, the newest first; a record counts once head says so. Everything carries a check and is looked at as it is
+// read: a task may have written over it.
 class record_book {
  public:
   record_book(const shared_memory& memory, const ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks)
       : memory_(memory),
         book_(book),
-        begin_(begin),
-        each_((end - begin) / book.workers() / page * page),
+        begin_((begin + alignment - 1) / alignment * alignment),
+        each_((end - begin_) / book_.workers() / page * page),
         tasks_(tasks) {
-    for (unsigned w = 0; w < book.workers(); ++w) book.of(w).top.set(arena_begin(w));
+    for (unsigned w = 0; w < book_.workers(); ++w) {
+      book.of(w).top.set(arena_begin(w));
+      book.of(w).head.set(no_record);
+    }
   }
 
   // ---- by worker w
 
-  // Room for bytes at the end of w's arena; they count once committed.
+  // Room for bytes at the end of w's arena; they count once committed. No room if its end was written over.
   [[nodiscard]] byte_writer append(unsigned w) const noexcept {
-    return {memory_.bytes() + aligned_top(w), memory_.bytes() + arena_begin(w) + each_};
+    const std::optional<std::size_t> at = aligned_top(w);
+    return {memory_.bytes() + at.value_or(arena_end(w)), memory_.bytes() + arena_end(w)};
   }
-  // What was written to append(w) stays.
-  encoded_slot commit(unsigned w, const byte_writer& written) const noexcept {
-    const encoded_slot at{aligned_top(w), written.written()};
+  // What was written to append(w) stays, for this task.
+  [[nodiscard]] encoded_slot commit(unsigned w, const byte_writer& written, std::uint64_t task) const noexcept {
+    const encoded_slot at{static_cast<std::uint64_t>(written.data() - memory_.bytes()), written.written(),
+                          checksum(written.data(), written.written(), task)};
     book_.of(w).top.set(at.offset + at.size);
     return at;
   }
-  // Makes a failure known; false if there is no room for it. A message may be cut.
+  // Makes a failure known; false if there is no room for it. A message of more than 64 KiB is cut.
   bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts,
                std::string_view message) const noexcept {
-    const std::size_t at = aligned_top(w);
-    const std::size_t room = arena_begin(w) + each_ - at;
+    const std::size_t at = aligned_top(w).value_or(arena_end(w));
+    const std::size_t room = arena_end(w) - at;
     if (room < sizeof(record)) return false;
     const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
-    const record head{book_.of(w).head.get(), index, static_cast<std::uint32_t>(kind), attempts, size};
+    record head{book_.of(w).head.get(), index, static_cast<std::uint32_t>(kind), attempts, size, 0};
+    std::byte* const text = memory_.bytes() + at + sizeof head;
+    if (size > 0) std::memcpy(text, message.data(), size);
+    head.check = check_of(head, at, text);
     std::memcpy(memory_.bytes() + at, &head, sizeof head);
-    if (size > 0) std::memcpy(memory_.bytes() + at + sizeof head, message.data(), size);
     step("record", moment::after);
     book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
     book_.of(w).head.set(at);
@@ -3195,23 +3394,34 @@ class record_book {
     const auto found = read(w, book_.of(w).head.get());
     return found ? std::optional(found->index) : std::nullopt;
   }
-  // All failures of w. No worker is alive.
+  // All failures of w. No worker is alive. Throws std::runtime_error if one was written over: nobody can say then which
+  // task it was about.
   void collect(unsigned w, std::vector<std::pair<failure, std::uint64_t>>& into) const {
-    for (std::uint64_t at = book_.of(w).head.get(); at != 0;) {
+    if (!aligned_top(w)) throw_damaged("the record of a failure is lost");
+    for (std::uint64_t at = book_.of(w).head.get(); at != no_record;) {
       const auto found = read(w, at);
-      if (!found) return;
+      if (!found) throw_damaged("the record of a failure is lost");
       into.emplace_back(
           failure{found->index, static_cast<failure_kind>(found->kind),
                   std::string(reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record)), found->size),
                   found->attempts, nullptr},
           1);
-      at = found->previous < at ? found->previous : 0;  // a chain that turns back has been written over
+      at = found->previous;
     }
   }
-  // The bytes of an encoded result, if they lie within an arena.
-  [[nodiscard]] std::optional<byte_reader> read_encoded(encoded_slot at) const noexcept {
-    if (at.offset < begin_ || at.offset > memory_.size() || at.size > memory_.size() - at.offset) return std::nullopt;
-    return byte_reader(memory_.bytes() + at.offset, at.size);
+  // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
+  [[nodiscard]] byte_reader read_encoded(encoded_slot at, std::uint64_t task) const {
+    if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
+      const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
+      // Not beyond what was ever written there: reading it would cost memory.
+      const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
+      const std::byte* from = memory_.bytes() + at.offset;
+      if (at.offset <= end && at.size <= end - at.offset && checksum(from, at.size, task) == at.check)
+        return byte_reader(from, at.size);
+    }
+    throw bad_encoding(
+        "its encoded bytes were written over: some task of this map wrote to memory that is not its own; find it with "
+        "valgrind or -fsanitize=address, under parmap::serial");
   }
 
  private:
@@ -3219,29 +3429,42 @@ class record_book {
   static constexpr std::size_t alignment = 16;
   static constexpr std::size_t longest_message = 64 << 10;
 
+  static constexpr std::uint64_t no_record = ~std::uint64_t{0};
+
   struct record {
-    std::uint64_t previous;
+    std::uint64_t previous;  // lies before it, or no_record
     std::uint64_t index;
     std::uint32_t kind;
     std::uint32_t attempts;
-    std::uint64_t size;
+    std::uint64_t size;   // of the message, which stands behind
+    std::uint64_t check;  // of all the above and the message, keyed by the place
   };
 
   [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
-  [[nodiscard]] std::size_t aligned_top(unsigned w) const noexcept {
-    return (book_.of(w).top.get() + alignment - 1) / alignment * alignment;
+  [[nodiscard]] std::size_t arena_end(unsigned w) const noexcept { return arena_begin(w) + each_; }
+  // None if it was written over.
+  [[nodiscard]] std::optional<std::size_t> aligned_top(unsigned w) const noexcept {
+    const std::uint64_t top = book_.of(w).top.get();
+    if (top < arena_begin(w) || top > arena_end(w)) return std::nullopt;
+    return (top + alignment - 1) / alignment * alignment;
+  }
+  [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
+    const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
+    return checksum(message, it.size, head);
   }
   [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
-    const std::uint64_t end = arena_begin(w) + each_;
+    const std::uint64_t end = arena_end(w);
     if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
+    const std::byte* const from = memory_.bytes() + at;
     record found{};
-    std::memcpy(&found, memory_.bytes() + at, sizeof found);
-    if (found.index >= tasks_ || found.size > end - at - sizeof found ||
-        found.kind > static_cast<std::uint32_t>(failure_kind::stopped))
+    std::memcpy(&found, from, sizeof found);
+    if (found.size > std::min(longest_message, end - at - sizeof found) ||
+        found.check != check_of(found, at, from + sizeof found) || found.index >= tasks_ ||
+        found.kind > static_cast<std::uint32_t>(failure_kind::stopped) ||
+        (found.previous >= at && found.previous != no_record))
       return std::nullopt;
     return found;
   }
-
   const shared_memory& memory_;
   const ledger& book_;
   std::size_t begin_;
@@ -3256,6 +3479,9 @@ class record_book {
 
 namespace parmap::detail {
 
+// The failures of one map while it runs.
+using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
+
 // Different slots may be written by different threads at once.
 template <class T>
 class sink {
@@ -3268,9 +3494,28 @@ class sink {
   }
   void discard(std::uint64_t i) const noexcept { std::destroy_at(values_.data() + i); }
 
-  // From here on the results own every value but those of `failures`, so call it also before giving up.
-  results<T> finish(failure_list failures, std::uint64_t seed) {
-    return {std::move(values_), std::move(failures), seed};
+  // From here on the results own every value but those of `failures`. If it throws, no value is left.
+  results<T> finish(failure_runs failures, std::uint64_t seed) {
+    try {
+      failure_list all(std::move(failures));
+      return {std::move(values_), std::move(all), seed};
+    } catch (...) {
+      give_up(failures, values_.size());
+      throw;
+    }
+  }
+  // Instead of finish: destroys the values of tasks [0, ended), all but those of `failures`. Allocates nothing.
+  void give_up(failure_runs& failures, std::uint64_t ended) noexcept {
+    std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });
+    std::uint64_t b = 0;
+    const auto destroy_until = [&](std::uint64_t e) {
+      if (b < e) std::destroy(values_.data() + b, values_.data() + e);
+    };
+    for (const auto& [first, length] : failures) {
+      destroy_until(std::min(first.index, ended));
+      b = first.index + length;
+    }
+    destroy_until(ended);
   }
 
  private:
@@ -3287,14 +3532,14 @@ class sink<void> {
     call();
   }
   void discard(std::uint64_t) const noexcept {}
-  results<void> finish(failure_list failures, std::uint64_t seed) const { return {size_, std::move(failures), seed}; }
+  results<void> finish(failure_runs failures, std::uint64_t seed) const {
+    return {size_, failure_list(std::move(failures)), seed};
+  }
+  void give_up(failure_runs&, std::uint64_t) const noexcept {}
 
  private:
   std::uint64_t size_;
 };
-
-// The failures of one map while it runs.
-using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
 
 // Tasks [b, e) will not be begun any more; the first may have been, in vain.
 inline void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
@@ -3473,27 +3718,36 @@ class result_slots<T> {
                     std::uint64_t seed) {
     sink<T> values(size_);
     const encoded_slot* slots = slots_in(memory);
-    failure_runs undecoded;
-    failure_list(failures).for_each_gap(size_, [&](std::uint64_t b, std::uint64_t e) {
-      for (std::uint64_t i = b; i < e; ++i) {
-        try {
-          auto bytes = records.read_encoded(slots[i]);
-          if (!bytes) throw bad_encoding();
-          decoder in(*bytes);
-          values.put(i, [&in] { return codec<T>::decode(in); });
-        } catch (...) {
-          thrown what = describe_current_exception();
-          if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
-          undecoded.emplace_back(failure{i, what.kind, "decoding its result: " + what.message, 1, nullptr}, 1);
+    std::uint64_t i = 0;
+    try {
+      const failure_list failed(failures);
+      failed.for_each_gap(size_, [&](std::uint64_t b, std::uint64_t e) {
+        for (i = b; i < e; ++i) {
+          try {
+            decode(records.read_encoded(slots[i], i), values, i);
+          } catch (...) {
+            thrown what = describe_current_exception();
+            if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
+            failures.emplace_back(failure{i, what.kind, "decoding its result: " + what.message, 1, nullptr}, 1);
+          }
         }
-      }
-    });
-    failures.insert(failures.end(), std::make_move_iterator(undecoded.begin()),
-                    std::make_move_iterator(undecoded.end()));
-    return values.finish(failure_list(std::move(failures)), seed);
+      });
+    } catch (...) {
+      values.give_up(failures, i);
+      throw;
+    }
+    return values.finish(std::move(failures), seed);
   }
 
  private:
+  static void decode(byte_reader bytes, const sink<T>& values, std::uint64_t i) {
+    decoder in(bytes);
+    values.put(i, [&in] { return in.get<T>(); });
+    if (in.left() == 0) return;
+    values.discard(i);
+    bytes.expect_end();
+  }
+
   std::size_t begin_;
   std::uint64_t size_;
   std::size_t end_;
@@ -3553,15 +3807,14 @@ class slot_store<T> {
     const T& value = call();
     byte_writer bytes = records_.append(w);
     try {
-      encoder out(bytes);
-      codec<T>::encode(out, value);
+      encoder(bytes).put(value);
     } catch (...) {
       thrown what = describe_current_exception();
       if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
       what.message.insert(0, "encoding its result: ");
       throw not_encoded{std::move(what)};
     }
-    const encoded_slot at = records_.commit(w, bytes);
+    const encoded_slot at = records_.commit(w, bytes, i);
     step("slot", moment::before);
     first_[i] = at;
   }
@@ -4396,18 +4649,15 @@ class serial_engine {
     const std::uint64_t n = work.size();
     std::uint64_t done = 0;
     detail::sink<typename Work::result> sink(n);
-    const auto finish = [&] {
-      detail::failure_runs stopped;
-      detail::add_stopped(stopped, done, n, detail::stop_requested_text);
-      return sink.finish(failure_list(std::move(stopped)), *chosen.seed);
-    };
+    detail::failure_runs stopped;
     try {
       loop(work, chosen, sink, done);
+      detail::add_stopped(stopped, done, n, detail::stop_requested_text);
     } catch (...) {
-      static_cast<void>(finish());  // destroys the values there are
+      sink.give_up(stopped, done);
       throw;
     }
-    return finish();
+    return sink.finish(std::move(stopped), *chosen.seed);
   }
 
  private:
@@ -4959,7 +5209,7 @@ class thread_account {
   results<T> finish(sink<T>& values) {
     const std::uint64_t completed = completed_.load(std::memory_order_acquire);
     const std::uint64_t failed = failed_.load(std::memory_order_acquire);
-    auto all = values.finish(failure_list(std::move(failures_)), *options_.seed);
+    auto all = values.finish(std::move(failures_), *options_.seed);
     if (completed + failed + never_begun_ != tasks_)
       throw std::logic_error("parmap: the engine threads lost count of its tasks; please report this");
     if (reporter_threw_) std::rethrow_exception(reporter_threw_);

@@ -8,23 +8,29 @@
 #include <rapidcheck.h>
 
 #include <array>
+#include <bitset>
 #include <chrono>
 #include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <exception>
+#include <filesystem>
+#include <forward_list>
 #include <functional>
 #include <limits>
 #include <list>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
@@ -77,6 +83,58 @@ struct letter {
   bool operator==(const letter&) const = default;
 };
 
+// Writes nothing.
+struct silent {
+  std::string unsaid{};
+  auto operator<=>(const silent&) const = default;
+};
+
+// As JSON libraries have them, and without a codec.
+struct json {
+  using value_type = json;
+  using allocator_type = std::allocator<json>;
+  std::vector<json> all{};
+  void push_back(json it) { all.push_back(std::move(it)); }
+  [[nodiscard]] auto begin() const { return all.begin(); }
+  [[nodiscard]] auto end() const { return all.end(); }
+};
+
+// Hold more than their elements.
+struct labelled : std::vector<std::string> {
+  std::string label{};
+};
+struct labelled_path : std::filesystem::path {
+  using path::path;
+  std::string label{};
+};
+
+// Others may derive from it.
+struct base {
+  base() = default;
+  base(const base&) = default;
+  base& operator=(const base&) = default;
+  virtual ~base() = default;
+};
+
+// As deep as one likes.
+struct chain {
+  int number{};
+  std::unique_ptr<chain> next{};
+};
+chain chain_of(int links) {
+  chain all;
+  for (; links > 1; --links) all = chain{links, std::make_unique<chain>(std::move(all))};
+  return all;
+}
+
+// Its decode reads one byte more than was written, or one less.
+struct greedy {
+  std::string text{"x"};
+};
+struct modest {
+  std::string text{"x"};
+};
+
 // Not to be written, and not to be read.
 struct unsayable {
   std::string text{"x"};
@@ -107,6 +165,44 @@ template <>
 struct parmap::codec<letter> {
   static void encode(encoder& out, const letter& it) { out.put(std::string("letter ") + it.c); }
   static letter decode(decoder& in) { return {in.get<std::string>().at(7)}; }
+};
+template <>
+struct parmap::codec<silent> {
+  static void encode(encoder&, const silent&) {}
+  static silent decode(decoder&) { return {}; }
+};
+template <>
+struct parmap::codec<base> {
+  static void encode(encoder&, const base&) {}
+  static base decode(decoder&) { return {}; }
+};
+template <>
+struct parmap::codec<chain> {
+  static void encode(encoder& out, const chain& it) {
+    out.put(it.number);
+    out.put(it.next);
+  }
+  static chain decode(decoder& in) {
+    const int number = in.get<int>();
+    return {number, in.get<std::unique_ptr<chain>>()};
+  }
+};
+template <>
+struct parmap::codec<greedy> {
+  static void encode(encoder& out, const greedy& it) { out.put(it.text); }
+  static greedy decode(decoder& in) {
+    auto text = in.get<std::string>();
+    static_cast<void>(in.get<char>());
+    return {text};
+  }
+};
+template <>
+struct parmap::codec<modest> {
+  static void encode(encoder& out, const modest& it) {
+    out.put(it.text);
+    out.put('y');
+  }
+  static modest decode(decoder& in) { return {in.get<std::string>()}; }
 };
 template <>
 struct parmap::codec<unsayable> {
@@ -153,8 +249,16 @@ static_assert(!can_leave_worker<std::map<int, std::string_view>>);
 static_assert(!can_leave_worker<std::map<std::string_view, int>>);
 static_assert(!can_leave_worker<std::vector<std::vector<const char*>>>);
 // has no codec
-static_assert(!can_leave_worker<std::unique_ptr<int>> && !can_leave_worker<std::shared_ptr<int>>);
-static_assert(!can_leave_worker<std::vector<std::unique_ptr<int>>> && !can_leave_worker<std::function<int()>>);
+static_assert(!can_leave_worker<std::shared_ptr<int>> && !can_leave_worker<std::vector<std::shared_ptr<int>>>);
+static_assert(!can_leave_worker<std::unique_ptr<int[]>> && !can_leave_worker<std::unique_ptr<void, void (*)(void*)>>);
+static_assert(!can_leave_worker<std::unique_ptr<int*>> && !can_leave_worker<std::unique_ptr<std::thread>>);
+static_assert(!can_leave_worker<std::function<int()>> && !can_leave_worker<std::thread>);
+static_assert(!can_leave_worker<std::exception_ptr> && !can_leave_worker<json>);
+// would be sliced
+static_assert(!can_leave_worker<labelled> && !can_leave_worker<labelled_path>);
+static_assert(!can_leave_worker<std::unique_ptr<base>> && !can_leave_worker<std::unique_ptr<std::exception>>);
+// trivially copyable, so it goes as it is
+static_assert(in_slot<std::bitset<100>> && in_slot<std::chrono::sys_seconds> && in_slot<std::nullptr_t>);
 
 std::vector<std::byte> encoded(const auto& value) {
   std::vector<std::byte> room(1 << 16);
@@ -209,6 +313,10 @@ TEST(codec, strings) {
   expect_round_trip(""s);
   expect_round_trip("with a \0 inside"s);
   expect_round_trip(u"wide"s);
+  expect_round_trip(L"wider"s);
+  expect_round_trip(u8"utf"s);
+  expect_round_trip(std::filesystem::path("/tmp/a b"));
+  expect_round_trip(std::vector<std::filesystem::path>{"", "x/y"});
 }
 
 TEST(codec, sequences) {
@@ -223,6 +331,14 @@ TEST(codec, sequences) {
   expect_round_trip(std::deque<int>{1, 2, 3});
   expect_round_trip(std::list<pod>{{1, 2}});
   expect_round_trip(std::list<std::string>{"x", "y"});
+  expect_round_trip(std::forward_list<int>{1, 2, 3});
+  expect_round_trip(std::forward_list<std::string>{});
+  expect_round_trip(std::vector<std::byte>{std::byte{0}, std::byte{255}});
+  expect_round_trip(std::vector<long double>{1, -2});
+  expect_round_trip(std::deque<bool>{true, false});
+  expect_round_trip(std::vector<std::vector<bool>>{{}, {true}});
+  expect_round_trip(std::vector<std::complex<float>>{{1, 2}});
+  expect_round_trip(std::pmr::vector<std::pmr::string>{"a", "b"});
 }
 
 TEST(codec, sets_and_maps) {
@@ -250,6 +366,49 @@ TEST(codec, sums_and_products) {
   expect_round_trip(std::array<std::string, 2>{"a", "b"});
   expect_round_trip(std::vector<std::optional<std::string>>{"a", std::nullopt});
   expect_round_trip(std::vector<std::array<std::pair<int, int>, 2>>{{{{1, 2}, {3, 4}}}});
+  expect_round_trip(std::tuple<std::optional<std::variant<std::monostate, std::array<std::string, 1>>>, bool>{
+      std::variant<std::monostate, std::array<std::string, 1>>{std::array<std::string, 1>{"deep"}}, true});
+  expect_round_trip(std::array<std::string, 0>{});
+}
+
+TEST(codec, unique_pointers) {
+  expect_round_trip(std::unique_ptr<int>());  // null is equal to null only
+  const auto bytes = encoded(std::make_unique<std::string>("owned"));
+  EXPECT_EQ(*decoded<std::unique_ptr<std::string>>(bytes.data(), bytes.size()), "owned");
+  const auto constant = encoded(std::make_unique<const int>(7));
+  EXPECT_EQ(*decoded<std::unique_ptr<const int>>(constant.data(), constant.size()), 7);
+  std::map<int, std::unique_ptr<int>> all;
+  all[3] = std::make_unique<int>(4);
+  const auto inside = encoded(all);
+  EXPECT_EQ(*decoded<decltype(all)>(inside.data(), inside.size()).at(3), 4);
+}
+
+TEST(codec, elements_that_write_nothing_are_counted) {
+  expect_round_trip(std::vector<silent>(3));
+  expect_round_trip(std::list<silent>(1));
+  expect_round_trip(std::forward_list<silent>(2));
+  expect_round_trip(std::set<silent>{silent{}});
+  expect_round_trip(std::map<silent, silent>{{silent{}, silent{}}});
+  expect_round_trip(std::vector<std::vector<silent>>(2, std::vector<silent>(2)));
+}
+
+TEST(codec, nesting_has_a_limit_on_either_side) {
+  constexpr int deepest = static_cast<int>(parmap::detail::nesting::deepest) / 2;  // chain and unique_ptr take turns
+  const auto bytes = encoded(chain_of(deepest));
+  const chain back = decoded<chain>(bytes.data(), bytes.size());
+  int links = 1;
+  for (const chain* at = &back; at->next != nullptr; at = at->next.get()) ++links;
+  EXPECT_EQ(links, deepest);
+  EXPECT_THROW(encoded(chain_of(deepest + 1)), bad_encoding);
+  // what decode would follow until the stack ends
+  const std::vector<std::byte> endless(1 << 20, std::byte{1});
+  EXPECT_THROW(static_cast<void>(decoded<chain>(endless.data(), endless.size())), bad_encoding);
+  std::vector<std::byte> trees;
+  for (int k = 0; k < 5000; ++k) {
+    trees.push_back(std::byte{1});
+    trees.resize(trees.size() + 7);
+  }
+  EXPECT_THROW(static_cast<void>(decoded<tree>(trees.data(), trees.size())), bad_encoding);
 }
 
 TEST(codec, plain_types) {
@@ -302,8 +461,20 @@ TEST(codec, an_unknown_alternative_is_refused) {
 }
 
 TEST(codec, a_bool_is_zero_or_one) {
-  const std::byte two{2};
-  EXPECT_THROW(static_cast<void>(decoded<bool>(&two, 1)), bad_encoding);
+  const std::array<std::byte, 9> two{std::byte{2}};
+  EXPECT_THROW(static_cast<void>(decoded<bool>(two.data(), 1)), bad_encoding);
+  EXPECT_THROW(static_cast<void>(decoded<std::optional<std::string>>(two.data(), two.size())), bad_encoding);
+  EXPECT_THROW(static_cast<void>(decoded<std::unique_ptr<int>>(two.data(), 5)), bad_encoding);
+  std::array<std::byte, 9> bools{std::byte{1}};
+  bools[8] = std::byte{2};
+  EXPECT_THROW(static_cast<void>(decoded<std::vector<bool>>(bools.data(), bools.size())), bad_encoding);
+}
+
+TEST(codec, elements_twice_in_a_set_are_one) {
+  const auto twice = encoded(std::vector<int>{1, 1, 2});
+  EXPECT_EQ(decoded<std::set<int>>(twice.data(), twice.size()), (std::set<int>{1, 2}));
+  const auto pairs = encoded(std::vector<std::pair<int, std::string>>{{1, "a"}, {1, "b"}});
+  EXPECT_EQ((decoded<std::map<int, std::string>>(pairs.data(), pairs.size())), (std::map<int, std::string>{{1, "a"}}));
 }
 
 TEST(codec, a_full_arena_is_told) {
@@ -341,7 +512,32 @@ TEST(codec, what_cannot_be_said_is_unencodable) {
   ASSERT_EQ(read.failures().size(), 2U);
   EXPECT_EQ(read.failures()[1].kind, parmap::failure_kind::unencodable);
   EXPECT_EQ(read.failures()[1].message,
-            "decoding its result: parmap::bad_encoding: parmap: the encoded result is damaged");
+            "decoding its result: parmap::bad_encoding: parmap: decode asks for more bytes than encode wrote");
+}
+
+TEST(codec, decode_reads_exactly_what_encode_wrote) {
+  const std::vector<int> xs{1, 2};
+  const auto more = parmap::map([](int) { return greedy(); }, xs);
+  ASSERT_EQ(more.failures().size(), 2U);
+  EXPECT_EQ(more.failures()[0].kind, parmap::failure_kind::unencodable);
+  EXPECT_EQ(more.failures()[0].message,
+            "decoding its result: parmap::bad_encoding: parmap: decode asks for more bytes than encode wrote");
+  const auto less = parmap::map([](int) { return modest(); }, xs);
+  ASSERT_EQ(less.failures().size(), 2U);
+  EXPECT_EQ(less.failures()[1].kind, parmap::failure_kind::unencodable);
+  EXPECT_EQ(less.failures()[1].message,
+            "decoding its result: parmap::bad_encoding: parmap: decode left over 1 of the bytes that encode wrote");
+}
+
+TEST(codec, too_deep_a_result_costs_its_task_alone) {
+  const std::vector<int> links{1, 100'000, 3};
+  const auto all =
+      parmap::map([](int n) { return std::make_unique<chain>(chain_of(n % 1000 + n / 1000 * 10)); }, links);
+  ASSERT_EQ(all.failures().size(), 1U);
+  EXPECT_EQ(all.failures()[0].index, 1U);
+  EXPECT_EQ(all.failures()[0].message,
+            "encoding its result: parmap::bad_encoding: parmap: the result is nested more than 1000 levels deep");
+  EXPECT_EQ(all[2]->next->next->number, 0);
 }
 
 }  // namespace

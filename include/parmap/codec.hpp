@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What may leave a worker process, and how: in its slot as it is, or through codec<T>.
+// What may leave a worker process, and how: in its slot as it is, or through codec<T>; the codecs of the standard
+// types.
 #pragma once
 
-#include <parmap/detail/bytes.hpp>
+#include <parmap/detail/refers_elsewhere.hpp>
+#include <parmap/encoding.hpp>
 
 #include <array>
 #include <bit>
@@ -10,82 +12,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
+#include <forward_list>
 #include <iterator>
-#include <new>
+#include <memory>
 #include <optional>
 #include <ranges>
-#include <span>
-#include <string>
-#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
-#include <vector>
 
 namespace parmap {
 
-/// How a T is written in a worker and read by the caller. There are codecs for std::string, the standard containers
-/// (also nested), pair, tuple, array, optional and variant of what can leave a worker. Specialise it for a type of your
-/// own:
-///
-///     template <>
-///     struct parmap::codec<image> {
-///       static void encode(parmap::encoder& out, const image& it) { out.put(it.width); out.put(it.pixels); }
-///       static image decode(parmap::decoder& in) {
-///         const auto width = in.get<int>();
-///         return image(width, in.get<std::vector<float>>());
-///       }
-///     };
-///
-/// What encode throws makes the task fail as `unencodable`, and so does what decode throws. decode must not trust the
-/// bytes: the task that wrote them may have gone astray.
-template <class T>
-struct codec;
-
-class encoder;
-class decoder;
-
 namespace detail {
-
-// Refers to memory that only the worker has.
-template <class T>
-inline constexpr bool refers_elsewhere = std::is_pointer_v<T>;
-template <class T>
-inline constexpr bool refers_elsewhere<const T> = refers_elsewhere<T>;
-template <class T>
-inline constexpr bool refers_elsewhere<std::reference_wrapper<T>> = true;
-template <class C, class Traits>
-inline constexpr bool refers_elsewhere<std::basic_string_view<C, Traits>> = true;
-template <class T, std::size_t N>
-inline constexpr bool refers_elsewhere<std::span<T, N>> = true;
-template <class T, std::size_t N>
-inline constexpr bool refers_elsewhere<std::array<T, N>> = refers_elsewhere<T>;
-template <class T>
-inline constexpr bool refers_elsewhere<std::optional<T>> = refers_elsewhere<T>;
-template <class... T>
-inline constexpr bool refers_elsewhere<std::variant<T...>> = (refers_elsewhere<T> || ...);
-template <class... T>
-inline constexpr bool refers_elsewhere<std::tuple<T...>> = (refers_elsewhere<T> || ...);
-template <class A, class B>
-inline constexpr bool refers_elsewhere<std::pair<A, B>> = refers_elsewhere<A> || refers_elsewhere<B>;
-template <class T>
-  requires(!std::same_as<T, std::string>) && std::ranges::range<T> && requires {
-    typename T::value_type;
-    typename T::allocator_type;
-    requires !std::same_as<T, typename T::value_type>;  // as in JSON libraries
-  }
-inline constexpr bool refers_elsewhere<T> = refers_elsewhere<typename T::value_type>;
-
-template <class T>
-concept has_codec = requires(const T& value, encoder& out, decoder& in) {
-  codec<T>::encode(out, value);
-  { codec<T>::decode(in) } -> std::same_as<T>;
-};
-// Its bytes are its value.
-template <class T>
-concept plain = std::is_trivially_copyable_v<T> && !refers_elsewhere<T> && !has_codec<T>;
 
 // Constructed in shared memory as it is, and read there by the caller.
 template <class T>
@@ -105,92 +44,71 @@ template <class T>
 concept can_leave_worker =
     std::is_void_v<T> || (!detail::refers_elsewhere<T> && (detail::in_slot<T> || detail::has_codec<T>));
 
-/// Where codec<T>::encode writes. Belongs to one task.
-class encoder {
- public:
-  explicit encoder(detail::byte_writer& out) : out_(out) {}
-
-  /// Appends `size` bytes. Throws std::bad_alloc when the worker's arena is full.
-  void write(const void* from, std::size_t size) { out_.write(from, size); }
-  /// Appends a value of any type that can leave a worker.
-  template <class T>
-  void put(const T& value) {
-    static_assert(detail::plain<T> || detail::has_codec<T>,
-                  "parmap: this type has no codec; specialise parmap::codec for it");
-    if constexpr (detail::has_codec<T>) codec<T>::encode(*this, value);
-    else write(&value, sizeof value);
-  }
-
- private:
-  detail::byte_writer& out_;
-};
-
-/// Where codec<T>::decode reads. Every member throws parmap::bad_encoding rather than read past the end.
-class decoder {
- public:
-  explicit decoder(detail::byte_reader& in) : in_(in) {}
-
-  /// The next `size` bytes; valid until decode returns. Not aligned.
-  [[nodiscard]] const std::byte* read(std::size_t size) { return in_.read(size); }
-  /// A value written by put<T>.
-  template <class T>
-  [[nodiscard]] T get() {
-    static_assert(detail::plain<T> || detail::has_codec<T>,
-                  "parmap: this type has no codec; specialise parmap::codec for it");
-    if constexpr (detail::has_codec<T>) {
-      return codec<T>::decode(*this);
-    } else {
-      std::array<std::byte, sizeof(T)> bytes;
-      std::memcpy(bytes.data(), read(sizeof(T)), sizeof(T));
-      if constexpr (std::same_as<T, bool>)
-        if (std::to_integer<unsigned>(bytes[0]) > 1) throw bad_encoding();
-      return std::bit_cast<T>(bytes);
-    }
-  }
-  /// A number of elements, each of which takes at least `bytes_each` bytes that must still be there: so that a broken
-  /// number cannot make the caller allocate without end.
-  [[nodiscard]] std::size_t get_count(std::size_t bytes_each) {
-    const auto count = get<std::uint64_t>();
-    if (count > in_.left() / (bytes_each > 0 ? bytes_each : 1)) throw bad_encoding();
-    return static_cast<std::size_t>(count);
-  }
-
- private:
-  detail::byte_reader& in_;
-};
-
 namespace detail {
-template <class T>
-concept transferable = !std::is_void_v<T> && (plain<T> || has_codec<T>);
+
 // The fewest bytes an element takes.
 template <class T>
 inline constexpr std::size_t least_bytes = plain<T> ? sizeof(T) : 1;
 
+// An element whose codec writes nothing gets a byte: so the bytes bound the number of elements.
+inline constexpr std::uint8_t filler = 0xe5;
+template <class Put>
+void put_element(encoder& out, const Put& put) {
+  const std::size_t before = out.written();
+  put();
+  if (out.written() == before) out.put(filler);
+}
+template <class Get>
+auto get_element(decoder& in, const Get& get) {
+  const std::size_t before = in.left();
+  auto element = get();
+  if (in.left() == before && in.get<std::uint8_t>() != filler)
+    throw bad_encoding("decode reads nothing of what encode wrote");
+  return element;
+}
+
+// The class that declares a member function: a class derived from a container may hold more than its elements.
+template <class Class, class Result>
+Class declared_by(Result (Class::*)() const);
+template <class Class, class Result>
+Class declared_by(Result (Class::*)() const noexcept);
+
+// Not a container of itself, as JSON libraries have them.
 template <class Container>
-concept sequence = requires(Container c, typename Container::value_type v) {
+concept container = requires(const Container& c) {
+  typename Container::value_type;
   typename Container::allocator_type;
-  c.push_back(std::move(v));
-};
+  c.begin();
+  { declared_by(&Container::size) } -> std::same_as<Container>;
+} && !std::same_as<Container, typename Container::value_type>;
 template <class Container>
-concept associative = requires(Container c) {
-  typename Container::key_type;
-  typename Container::allocator_type;
-  c.size();
-};
+concept sequence =
+    container<Container> && requires(Container c, typename Container::value_type v) { c.push_back(std::move(v)); };
 template <class Container>
-struct element_of {
-  using type = typename Container::value_type;
-};
-template <associative Container>
-  requires requires { typename Container::mapped_type; }
-struct element_of<Container> {
-  using type = std::pair<typename Container::key_type, typename Container::mapped_type>;
-};
+concept encodable_sequence = sequence<Container> && transferable<typename Container::value_type>;
+
+template <class Container>
+concept associative = container<Container> && !sequence<Container> && requires { typename Container::key_type; };
+template <class Container>
+concept mapping = associative<Container> && requires { typename Container::mapped_type; };
+template <class Container>
+concept encodable_set = associative<Container> && !mapping<Container> && transferable<typename Container::key_type>;
+template <class Container>
+concept encodable_map =
+    mapping<Container> && transferable<typename Container::key_type> && transferable<typename Container::mapped_type>;
+
+// std::filesystem::path, without its costly header.
+template <class Path>
+concept path_like = requires(const Path& path) {
+  typename Path::string_type;
+  { path.native() } -> std::same_as<const typename Path::string_type&>;
+  { declared_by(&Path::native) } -> std::same_as<Path>;
+} && std::constructible_from<Path, typename Path::string_type>;
+
 }  // namespace detail
 
 /// string, vector, deque, list.
-template <detail::sequence Container>
-  requires detail::transferable<typename Container::value_type>
+template <detail::encodable_sequence Container>
 struct codec<Container> {
   using value = typename Container::value_type;
   static constexpr bool in_bulk =
@@ -200,7 +118,7 @@ struct codec<Container> {
     out.put(std::uint64_t{all.size()});
     if constexpr (in_bulk) out.write(all.data(), all.size() * sizeof(value));
     else
-      for (const value& each : all) out.put(each);
+      for (const value& each : all) detail::put_element(out, [&] { out.put(each); });
   }
   static Container decode(decoder& in) {
     const std::size_t count = in.get_count(detail::least_bytes<value>);
@@ -220,45 +138,78 @@ struct codec<Container> {
       return all;
     } else {
       Container all;
-      for (std::size_t i = 0; i < count; ++i) all.push_back(in.get<value>());
+      for (std::size_t i = 0; i < count; ++i) all.push_back(detail::get_element(in, [&in] { return in.get<value>(); }));
       return all;
     }
   }
 };
 
-/// set, map, multiset, multimap and their unordered kin.
-template <detail::associative Container>
-  requires(!detail::sequence<Container>) && detail::transferable<typename detail::element_of<Container>::type>
+/// forward_list, which does not know its size.
+template <class T, class Allocator>
+  requires detail::transferable<T>
+struct codec<std::forward_list<T, Allocator>> {
+  using list = std::forward_list<T, Allocator>;
+
+  static void encode(encoder& out, const list& all) {
+    out.put(static_cast<std::uint64_t>(std::distance(all.begin(), all.end())));
+    for (const T& each : all) detail::put_element(out, [&] { out.put(each); });
+  }
+  static list decode(decoder& in) {
+    list all;
+    auto last = all.before_begin();
+    for (std::size_t count = in.get_count(detail::least_bytes<T>); count > 0; --count)
+      last = all.insert_after(last, detail::get_element(in, [&in] { return in.get<T>(); }));
+    return all;
+  }
+};
+
+/// set, multiset and their unordered kin.
+template <detail::encodable_set Container>
 struct codec<Container> {
-  using value = typename detail::element_of<Container>::type;
+  using value = typename Container::key_type;
 
   static void encode(encoder& out, const Container& all) {
     out.put(std::uint64_t{all.size()});
-    for (const auto& each : all) {
-      if constexpr (requires {
-                      each.second;
-                      typename Container::mapped_type;
-                    }) {
-        out.put(each.first);
-        out.put(each.second);
-      } else {
-        out.put(each);
-      }
-    }
+    for (const value& each : all) detail::put_element(out, [&] { out.put(each); });
+  }
+  static Container decode(decoder& in) {
+    Container all;
+    for (std::size_t count = in.get_count(detail::least_bytes<value>); count > 0; --count)
+      all.emplace_hint(all.end(), detail::get_element(in, [&in] { return in.get<value>(); }));
+    return all;
+  }
+};
+
+/// map, multimap and their unordered kin.
+template <detail::encodable_map Container>
+struct codec<Container> {
+  using key = typename Container::key_type;
+  using mapped = typename Container::mapped_type;
+
+  static void encode(encoder& out, const Container& all) {
+    out.put(std::uint64_t{all.size()});
+    for (const auto& [first, second] : all)
+      detail::put_element(out, [&out, &it = first, &to = second] {
+        out.put(it);
+        out.put(to);
+      });
   }
   static Container decode(decoder& in) {
     Container all;
     for (std::size_t count = in.get_count(1); count > 0; --count) {
-      if constexpr (requires { typename Container::mapped_type; }) {
-        auto key = in.get<typename Container::key_type>();
-        auto mapped = in.get<typename Container::mapped_type>();
-        all.emplace_hint(all.end(), std::move(key), std::move(mapped));
-      } else {
-        all.emplace_hint(all.end(), in.get<value>());
-      }
+      auto entry = detail::get_element(in, [&in] {
+        return std::pair<key, mapped>{in.get<key>(), in.get<mapped>()};  // braces: in order
+      });
+      all.emplace_hint(all.end(), std::move(entry.first), std::move(entry.second));
     }
     return all;
   }
+};
+
+template <detail::path_like Path>
+struct codec<Path> {
+  static void encode(encoder& out, const Path& path) { out.put(path.native()); }
+  static Path decode(decoder& in) { return Path(in.get<typename Path::string_type>()); }
 };
 
 template <class A, class B>
@@ -304,12 +255,27 @@ template <class T>
   requires(!std::is_trivially_copyable_v<T>) && detail::transferable<T>
 struct codec<std::optional<T>> {
   static void encode(encoder& out, const std::optional<T>& it) {
-    out.put(std::uint8_t{it.has_value()});
+    out.put(it.has_value());
     if (it) out.put(*it);
   }
   static std::optional<T> decode(decoder& in) {
-    if (in.get<std::uint8_t>() == 0) return std::nullopt;
+    if (!in.get<bool>()) return std::nullopt;
     return in.get<T>();
+  }
+};
+
+/// Not of a class that others derive from: only the base would be written.
+template <class T>
+  requires(!std::is_array_v<T>) &&
+          (!std::is_polymorphic_v<T> || std::is_final_v<T>) && detail::transferable<std::remove_const_t<T>>
+struct codec<std::unique_ptr<T>> {
+  static void encode(encoder& out, const std::unique_ptr<T>& it) {
+    out.put(it != nullptr);
+    if (it) out.put(*it);
+  }
+  static std::unique_ptr<T> decode(decoder& in) {
+    if (!in.get<bool>()) return nullptr;
+    return std::unique_ptr<T>(new T(in.get<std::remove_const_t<T>>()));
   }
 };
 
@@ -327,7 +293,7 @@ struct codec<std::variant<T...>> {
   template <std::size_t I>
   static std::variant<T...> pick(decoder& in, std::uint64_t index) {
     if constexpr (I == sizeof...(T)) {
-      throw bad_encoding();
+      throw bad_encoding("a variant has no such alternative");
     } else {
       if (index != I) return pick<I + 1>(in, index);
       return std::variant<T...>(std::in_place_index<I>, in.get<std::variant_alternative_t<I, std::variant<T...>>>());

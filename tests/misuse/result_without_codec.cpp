@@ -9,9 +9,9 @@
 int main() {
   const std::vector<int> x{0, 1, 2};
 #ifdef PARMAP_BAD
-  const auto all = parmap::map([](int i) { return std::make_unique<int>(i); }, x);
+  const auto all = parmap::map([](int i) { return std::make_shared<int>(i); }, x);
 #else
-  const auto all = parmap::map(parmap::threads, [](int i) { return std::make_unique<int>(i); }, x);
+  const auto all = parmap::map(parmap::threads, [](int i) { return std::make_shared<int>(i); }, x);
 #endif
   return static_cast<int>(all.size());
 }

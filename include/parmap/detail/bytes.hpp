@@ -6,13 +6,15 @@
 #include <cstring>
 #include <new>
 #include <stdexcept>
+#include <string>
 
 namespace parmap {
 
-/// The bytes of a result are not what its codec wrote.
+/// The bytes of a result are not what its codec wrote, or not what it reads.
 class bad_encoding : public std::runtime_error {
  public:
-  bad_encoding() : std::runtime_error("parmap: the encoded result is damaged") {}
+  bad_encoding() : bad_encoding("the encoded result is damaged") {}
+  explicit bad_encoding(const std::string& why) : std::runtime_error("parmap: " + why) {}
 };
 
 namespace detail {
@@ -34,6 +36,7 @@ class byte_writer {
     if (size > 0) std::memcpy(at_, bytes, size);
     at_ += size;
   }
+  [[nodiscard]] const std::byte* data() const noexcept { return from_; }
   [[nodiscard]] std::size_t written() const noexcept { return static_cast<std::size_t>(at_ - from_); }
 
  private:
@@ -47,12 +50,17 @@ class byte_reader {
   byte_reader(const std::byte* from, std::size_t size) noexcept : at_(from), end_(from + size) {}
 
   const std::byte* read(std::size_t size) {
-    if (size > left()) throw bad_encoding();
+    if (size > left()) throw bad_encoding("decode asks for more bytes than encode wrote");
     const std::byte* from = at_;
     at_ += size;
     return from;
   }
   [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+  // Nothing of the value may remain unread.
+  void expect_end() const {
+    if (left() > 0)
+      throw bad_encoding("decode left over " + std::to_string(left()) + " of the bytes that encode wrote");
+  }
 
  private:
   const std::byte* at_;

@@ -63,8 +63,11 @@ class run_list {
 
   run_list() = default;
 
-  /// Items with their run lengths, in any order, no index twice. O(k log k).
-  explicit run_list(std::vector<std::pair<Item, std::uint64_t>> items) {
+  explicit run_list(const std::vector<std::pair<Item, std::uint64_t>>& items) : run_list(std::vector(items)) {}
+  /// Items with their run lengths, in any order, no index twice. O(k log k). Throws std::bad_alloc, and has only sorted
+  /// the items then.
+  explicit run_list(std::vector<std::pair<Item, std::uint64_t>>&& items) {
+    runs_.reserve(items.size());
     std::ranges::sort(items, {}, [](const auto& run) { return run.first.index; });
     for (auto& [first, length] : items) {
       if (length == 0) continue;

@@ -106,7 +106,7 @@ struct alignas(128) worker_words {
   shared_word<"finished"> finished;       // tasks of closed claims
   shared_word<"started"> started;         // CLOCK_MONOTONIC ns of the running attempt
   shared_word<"top"> top;                 // end of what the arena holds
-  shared_word<"head"> head;               // the newest failure record; 0: none
+  shared_word<"head"> head;               // the newest failure record
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
   futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep, 3: begun
 };

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <parmap/detail/bytes.hpp>
+#include <parmap/detail/checksum.hpp>
+#include <parmap/detail/damage.hpp>
 #include <parmap/detail/ledger.hpp>
 #include <parmap/detail/shared_memory.hpp>
 #include <parmap/detail/step.hpp>
@@ -20,48 +22,57 @@
 
 namespace parmap::detail {
 
-// Where the bytes of an encoded result are, counted from the beginning of the mapping.
+// Where the bytes of an encoded result are, counted from the beginning of the mapping. A slot that nobody wrote is
+// zero: no arena begins there.
 struct encoded_slot {
   std::uint64_t offset;
   std::uint64_t size;
+  std::uint64_t check;  // checksum of the bytes, keyed by the task
 };
 
 // One arena for each worker, equally large, at [begin, end) of the mapping. The failures of a worker are chained in its
-// arena, the newest first; a record counts once head says so. Everything is checked as it is read: a task may have
-// written over it.
+// arena, the newest first; a record counts once head says so. Everything carries a check and is looked at as it is
+// read: a task may have written over it.
 class record_book {
  public:
   record_book(const shared_memory& memory, const ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks)
       : memory_(memory),
         book_(book),
-        begin_(begin),
-        each_((end - begin) / book.workers() / page * page),
+        begin_((begin + alignment - 1) / alignment * alignment),
+        each_((end - begin_) / book_.workers() / page * page),
         tasks_(tasks) {
-    for (unsigned w = 0; w < book.workers(); ++w) book.of(w).top.set(arena_begin(w));
+    for (unsigned w = 0; w < book_.workers(); ++w) {
+      book.of(w).top.set(arena_begin(w));
+      book.of(w).head.set(no_record);
+    }
   }
 
   // ---- by worker w
 
-  // Room for bytes at the end of w's arena; they count once committed.
+  // Room for bytes at the end of w's arena; they count once committed. No room if its end was written over.
   [[nodiscard]] byte_writer append(unsigned w) const noexcept {
-    return {memory_.bytes() + aligned_top(w), memory_.bytes() + arena_begin(w) + each_};
+    const std::optional<std::size_t> at = aligned_top(w);
+    return {memory_.bytes() + at.value_or(arena_end(w)), memory_.bytes() + arena_end(w)};
   }
-  // What was written to append(w) stays.
-  encoded_slot commit(unsigned w, const byte_writer& written) const noexcept {
-    const encoded_slot at{aligned_top(w), written.written()};
+  // What was written to append(w) stays, for this task.
+  [[nodiscard]] encoded_slot commit(unsigned w, const byte_writer& written, std::uint64_t task) const noexcept {
+    const encoded_slot at{static_cast<std::uint64_t>(written.data() - memory_.bytes()), written.written(),
+                          checksum(written.data(), written.written(), task)};
     book_.of(w).top.set(at.offset + at.size);
     return at;
   }
-  // Makes a failure known; false if there is no room for it. A message may be cut.
+  // Makes a failure known; false if there is no room for it. A message of more than 64 KiB is cut.
   bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts,
                std::string_view message) const noexcept {
-    const std::size_t at = aligned_top(w);
-    const std::size_t room = arena_begin(w) + each_ - at;
+    const std::size_t at = aligned_top(w).value_or(arena_end(w));
+    const std::size_t room = arena_end(w) - at;
     if (room < sizeof(record)) return false;
     const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
-    const record head{book_.of(w).head.get(), index, static_cast<std::uint32_t>(kind), attempts, size};
+    record head{book_.of(w).head.get(), index, static_cast<std::uint32_t>(kind), attempts, size, 0};
+    std::byte* const text = memory_.bytes() + at + sizeof head;
+    if (size > 0) std::memcpy(text, message.data(), size);
+    head.check = check_of(head, at, text);
     std::memcpy(memory_.bytes() + at, &head, sizeof head);
-    if (size > 0) std::memcpy(memory_.bytes() + at + sizeof head, message.data(), size);
     step("record", moment::after);
     book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
     book_.of(w).head.set(at);
@@ -75,23 +86,34 @@ class record_book {
     const auto found = read(w, book_.of(w).head.get());
     return found ? std::optional(found->index) : std::nullopt;
   }
-  // All failures of w. No worker is alive.
+  // All failures of w. No worker is alive. Throws std::runtime_error if one was written over: nobody can say then which
+  // task it was about.
   void collect(unsigned w, std::vector<std::pair<failure, std::uint64_t>>& into) const {
-    for (std::uint64_t at = book_.of(w).head.get(); at != 0;) {
+    if (!aligned_top(w)) throw_damaged("the record of a failure is lost");
+    for (std::uint64_t at = book_.of(w).head.get(); at != no_record;) {
       const auto found = read(w, at);
-      if (!found) return;
+      if (!found) throw_damaged("the record of a failure is lost");
       into.emplace_back(
           failure{found->index, static_cast<failure_kind>(found->kind),
                   std::string(reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record)), found->size),
                   found->attempts, nullptr},
           1);
-      at = found->previous < at ? found->previous : 0;  // a chain that turns back has been written over
+      at = found->previous;
     }
   }
-  // The bytes of an encoded result, if they lie within an arena.
-  [[nodiscard]] std::optional<byte_reader> read_encoded(encoded_slot at) const noexcept {
-    if (at.offset < begin_ || at.offset > memory_.size() || at.size > memory_.size() - at.offset) return std::nullopt;
-    return byte_reader(memory_.bytes() + at.offset, at.size);
+  // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
+  [[nodiscard]] byte_reader read_encoded(encoded_slot at, std::uint64_t task) const {
+    if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
+      const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
+      // Not beyond what was ever written there: reading it would cost memory.
+      const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
+      const std::byte* from = memory_.bytes() + at.offset;
+      if (at.offset <= end && at.size <= end - at.offset && checksum(from, at.size, task) == at.check)
+        return byte_reader(from, at.size);
+    }
+    throw bad_encoding(
+        "its encoded bytes were written over: some task of this map wrote to memory that is not its own; find it with "
+        "valgrind or -fsanitize=address, under parmap::serial");
   }
 
  private:
@@ -99,29 +121,42 @@ class record_book {
   static constexpr std::size_t alignment = 16;
   static constexpr std::size_t longest_message = 64 << 10;
 
+  static constexpr std::uint64_t no_record = ~std::uint64_t{0};
+
   struct record {
-    std::uint64_t previous;
+    std::uint64_t previous;  // lies before it, or no_record
     std::uint64_t index;
     std::uint32_t kind;
     std::uint32_t attempts;
-    std::uint64_t size;
+    std::uint64_t size;   // of the message, which stands behind
+    std::uint64_t check;  // of all the above and the message, keyed by the place
   };
 
   [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
-  [[nodiscard]] std::size_t aligned_top(unsigned w) const noexcept {
-    return (book_.of(w).top.get() + alignment - 1) / alignment * alignment;
+  [[nodiscard]] std::size_t arena_end(unsigned w) const noexcept { return arena_begin(w) + each_; }
+  // None if it was written over.
+  [[nodiscard]] std::optional<std::size_t> aligned_top(unsigned w) const noexcept {
+    const std::uint64_t top = book_.of(w).top.get();
+    if (top < arena_begin(w) || top > arena_end(w)) return std::nullopt;
+    return (top + alignment - 1) / alignment * alignment;
+  }
+  [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
+    const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
+    return checksum(message, it.size, head);
   }
   [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
-    const std::uint64_t end = arena_begin(w) + each_;
+    const std::uint64_t end = arena_end(w);
     if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
+    const std::byte* const from = memory_.bytes() + at;
     record found{};
-    std::memcpy(&found, memory_.bytes() + at, sizeof found);
-    if (found.index >= tasks_ || found.size > end - at - sizeof found ||
-        found.kind > static_cast<std::uint32_t>(failure_kind::stopped))
+    std::memcpy(&found, from, sizeof found);
+    if (found.size > std::min(longest_message, end - at - sizeof found) ||
+        found.check != check_of(found, at, from + sizeof found) || found.index >= tasks_ ||
+        found.kind > static_cast<std::uint32_t>(failure_kind::stopped) ||
+        (found.previous >= at && found.previous != no_record))
       return std::nullopt;
     return found;
   }
-
   const shared_memory& memory_;
   const ledger& book_;
   std::size_t begin_;

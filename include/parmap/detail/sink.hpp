@@ -6,12 +6,18 @@
 #include <parmap/failure.hpp>
 #include <parmap/results.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace parmap::detail {
+
+// The failures of one map while it runs.
+using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
 
 // Different slots may be written by different threads at once.
 template <class T>
@@ -25,9 +31,28 @@ class sink {
   }
   void discard(std::uint64_t i) const noexcept { std::destroy_at(values_.data() + i); }
 
-  // From here on the results own every value but those of `failures`, so call it also before giving up.
-  results<T> finish(failure_list failures, std::uint64_t seed) {
-    return {std::move(values_), std::move(failures), seed};
+  // From here on the results own every value but those of `failures`. If it throws, no value is left.
+  results<T> finish(failure_runs failures, std::uint64_t seed) {
+    try {
+      failure_list all(std::move(failures));
+      return {std::move(values_), std::move(all), seed};
+    } catch (...) {
+      give_up(failures, values_.size());
+      throw;
+    }
+  }
+  // Instead of finish: destroys the values of tasks [0, ended), all but those of `failures`. Allocates nothing.
+  void give_up(failure_runs& failures, std::uint64_t ended) noexcept {
+    std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });
+    std::uint64_t b = 0;
+    const auto destroy_until = [&](std::uint64_t e) {
+      if (b < e) std::destroy(values_.data() + b, values_.data() + e);
+    };
+    for (const auto& [first, length] : failures) {
+      destroy_until(std::min(first.index, ended));
+      b = first.index + length;
+    }
+    destroy_until(ended);
   }
 
  private:
@@ -44,14 +69,14 @@ class sink<void> {
     call();
   }
   void discard(std::uint64_t) const noexcept {}
-  results<void> finish(failure_list failures, std::uint64_t seed) const { return {size_, std::move(failures), seed}; }
+  results<void> finish(failure_runs failures, std::uint64_t seed) const {
+    return {size_, failure_list(std::move(failures)), seed};
+  }
+  void give_up(failure_runs&, std::uint64_t) const noexcept {}
 
  private:
   std::uint64_t size_;
 };
-
-// The failures of one map while it runs.
-using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
 
 // Tasks [b, e) will not be begun any more; the first may have been, in vain.
 inline void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,

@@ -88,27 +88,36 @@ class result_slots<T> {
                     std::uint64_t seed) {
     sink<T> values(size_);
     const encoded_slot* slots = slots_in(memory);
-    failure_runs undecoded;
-    failure_list(failures).for_each_gap(size_, [&](std::uint64_t b, std::uint64_t e) {
-      for (std::uint64_t i = b; i < e; ++i) {
-        try {
-          auto bytes = records.read_encoded(slots[i]);
-          if (!bytes) throw bad_encoding();
-          decoder in(*bytes);
-          values.put(i, [&in] { return codec<T>::decode(in); });
-        } catch (...) {
-          thrown what = describe_current_exception();
-          if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
-          undecoded.emplace_back(failure{i, what.kind, "decoding its result: " + what.message, 1, nullptr}, 1);
+    std::uint64_t i = 0;
+    try {
+      const failure_list failed(failures);
+      failed.for_each_gap(size_, [&](std::uint64_t b, std::uint64_t e) {
+        for (i = b; i < e; ++i) {
+          try {
+            decode(records.read_encoded(slots[i], i), values, i);
+          } catch (...) {
+            thrown what = describe_current_exception();
+            if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
+            failures.emplace_back(failure{i, what.kind, "decoding its result: " + what.message, 1, nullptr}, 1);
+          }
         }
-      }
-    });
-    failures.insert(failures.end(), std::make_move_iterator(undecoded.begin()),
-                    std::make_move_iterator(undecoded.end()));
-    return values.finish(failure_list(std::move(failures)), seed);
+      });
+    } catch (...) {
+      values.give_up(failures, i);
+      throw;
+    }
+    return values.finish(std::move(failures), seed);
   }
 
  private:
+  static void decode(byte_reader bytes, const sink<T>& values, std::uint64_t i) {
+    decoder in(bytes);
+    values.put(i, [&in] { return in.get<T>(); });
+    if (in.left() == 0) return;
+    values.discard(i);
+    bytes.expect_end();
+  }
+
   std::size_t begin_;
   std::uint64_t size_;
   std::size_t end_;
@@ -168,15 +177,14 @@ class slot_store<T> {
     const T& value = call();
     byte_writer bytes = records_.append(w);
     try {
-      encoder out(bytes);
-      codec<T>::encode(out, value);
+      encoder(bytes).put(value);
     } catch (...) {
       thrown what = describe_current_exception();
       if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
       what.message.insert(0, "encoding its result: ");
       throw not_encoded{std::move(what)};
     }
-    const encoded_slot at = records_.commit(w, bytes);
+    const encoded_slot at = records_.commit(w, bytes, i);
     step("slot", moment::before);
     first_[i] = at;
   }

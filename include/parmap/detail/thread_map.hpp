@@ -70,7 +70,7 @@ class thread_account {
   results<T> finish(sink<T>& values) {
     const std::uint64_t completed = completed_.load(std::memory_order_acquire);
     const std::uint64_t failed = failed_.load(std::memory_order_acquire);
-    auto all = values.finish(failure_list(std::move(failures_)), *options_.seed);
+    auto all = values.finish(std::move(failures_), *options_.seed);
     if (completed + failed + never_begun_ != tasks_)
       throw std::logic_error("parmap: the engine threads lost count of its tasks; please report this");
     if (reporter_threw_) std::rethrow_exception(reporter_threw_);

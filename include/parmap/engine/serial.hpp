@@ -35,18 +35,15 @@ class serial_engine {
     const std::uint64_t n = work.size();
     std::uint64_t done = 0;
     detail::sink<typename Work::result> sink(n);
-    const auto finish = [&] {
-      detail::failure_runs stopped;
-      detail::add_stopped(stopped, done, n, detail::stop_requested_text);
-      return sink.finish(failure_list(std::move(stopped)), *chosen.seed);
-    };
+    detail::failure_runs stopped;
     try {
       loop(work, chosen, sink, done);
+      detail::add_stopped(stopped, done, n, detail::stop_requested_text);
     } catch (...) {
-      static_cast<void>(finish());  // destroys the values there are
+      sink.give_up(stopped, done);
       throw;
     }
-    return finish();
+    return sink.finish(std::move(stopped), *chosen.seed);
   }
 
  private:

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+// Brings whatever cereal serialises out of worker processes. Needs cereal 1.3 on the include path, nothing to link.
+#pragma once
+
+#include <parmap/codec.hpp>
+#include <parmap/encoding.hpp>
+
+#include <cereal/cereal.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <type_traits>
+
+/// Including this header is all there is to do: a type that cereal can write and read, and that has no codec of
+/// parmap's, becomes a result that the engine multi can bring home, alone or inside standard containers.
+///
+///     #include <parmap/cereal.hpp>
+///     #include <parmap/parmap.hpp>
+///
+///     #include <cereal/types/string.hpp>
+///
+///     struct person {
+///       std::string name;
+///       int age;
+///       template <class Archive>
+///       void serialize(Archive& archive) { archive(name, age); }
+///     };
+///
+///     const auto people = parmap::map([](int age) { return person{"somebody", age}; }, std::vector{20, 30});
+///
+/// The type must have a default constructor. Shared pointers (<cereal/types/memory.hpp>) keep what they share within
+/// one value; the elements of a standard container of them are values of their own. Pointers to polymorphic classes
+/// (<cereal/types/polymorphic.hpp>) need CEREAL_REGISTER_TYPE as ever, after this header. Trivially copyable types go
+/// as they are, standard containers by parmap's codecs.
+///
+/// Bytes that were altered on their way do not reach cereal. Should somebody forge their check as well: reading stops
+/// at their end, sizes are bounded by it, and so is nesting; but cereal itself believes the numbers of shared pointers.
+
+namespace parmap::detail {
+
+// What either archive keeps account of. A size is bounded by the bytes behind it; where elements take none, the writer
+// fills up.
+class cereal_account {
+ public:
+  void enter() {
+    if (depth_ == deepest) throw bad_encoding("the result is nested too deeply for cereal");
+    ++depth_;
+  }
+  void leave() noexcept { --depth_; }
+  void announce(std::size_t at, std::uint64_t elements) { end_ = std::max(end_, at + elements); }
+  // How many bytes are missing up to where the sizes said that there are some.
+  [[nodiscard]] std::size_t gap(std::size_t at) const noexcept { return end_ > at ? end_ - at : 0; }
+
+ private:
+  static constexpr unsigned deepest = 5 * nesting::deepest;  // a pointer takes cereal about five steps
+
+  unsigned depth_{};
+  std::size_t end_{};
+};
+
+class cereal_writer : public cereal::OutputArchive<cereal_writer, cereal::AllowEmptyClassElision> {
+ public:
+  explicit cereal_writer(encoder& out) : OutputArchive(this), out_(out) {}
+
+  void write(const void* from, std::size_t size) { out_.write(from, size); }
+  void write_size(std::uint64_t size) {
+    out_.put(size);
+    account_.announce(out_.written(), size);
+  }
+  void finish() {
+    for (std::size_t k = account_.gap(out_.written()); k > 0; --k) out_.put('\0');
+  }
+  [[nodiscard]] cereal_account& account() noexcept { return account_; }
+
+ private:
+  encoder& out_;
+  cereal_account account_;
+};
+
+class cereal_reader : public cereal::InputArchive<cereal_reader, cereal::AllowEmptyClassElision> {
+ public:
+  explicit cereal_reader(decoder& in) : InputArchive(this), in_(in), size_(in.left()) {}
+
+  void read(void* to, std::size_t size) {
+    const std::byte* from = in_.read(size);
+    if (size > 0) std::memcpy(to, from, size);
+  }
+  void read_bool(bool& to) { to = in_.get<bool>(); }
+  [[nodiscard]] std::uint64_t read_size() {
+    const std::size_t size = in_.get_count(1);
+    account_.announce(size_ - in_.left(), size);
+    return size;
+  }
+  void finish() { static_cast<void>(in_.read(account_.gap(size_ - in_.left()))); }
+  [[nodiscard]] cereal_account& account() noexcept { return account_; }
+
+ private:
+  decoder& in_;
+  std::size_t size_;
+  cereal_account account_;
+};
+
+template <class Archive>
+concept cereal_archive = std::same_as<Archive, cereal_writer> || std::same_as<Archive, cereal_reader>;
+
+// ---- What cereal asks of an archive, by these names.
+
+template <cereal_archive Archive, class T>
+void prologue(Archive& archive, const T&) {
+  archive.account().enter();
+}
+template <cereal_archive Archive, class T>
+void epilogue(Archive& archive, const T&) {
+  archive.account().leave();
+}
+
+template <class T>
+  requires std::is_arithmetic_v<T>
+void CEREAL_SAVE_FUNCTION_NAME(cereal_writer& archive, const T& value) {
+  archive.write(&value, sizeof value);
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+void CEREAL_LOAD_FUNCTION_NAME(cereal_reader& archive, T& value) {
+  if constexpr (std::same_as<T, bool>) archive.read_bool(value);
+  else archive.read(&value, sizeof value);
+}
+
+template <class T>
+void CEREAL_SAVE_FUNCTION_NAME(cereal_writer& archive, const cereal::BinaryData<T>& data) {
+  archive.write(data.data, data.size);
+}
+template <class T>
+void CEREAL_LOAD_FUNCTION_NAME(cereal_reader& archive, cereal::BinaryData<T>& data) {
+  archive.read(data.data, data.size);
+}
+
+template <cereal_archive Archive, class T>
+void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& archive, cereal::NameValuePair<T>& named) {
+  archive(named.value);
+}
+template <cereal_archive Archive, class T>
+void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& archive, cereal::SizeTag<T>& tag) {
+  if constexpr (std::same_as<Archive, cereal_writer>) archive.write_size(tag.size);
+  else tag.size = archive.read_size();
+}
+
+template <class T>
+concept cereal_serialises =
+    std::default_initializable<T> && cereal::traits::is_output_serializable<T, cereal_writer>::value &&
+    cereal::traits::is_input_serializable<T, cereal_reader>::value;
+// The codecs for these are parmap's.
+template <class T>
+concept known_to_parmap = std::is_trivially_copyable_v<T> || container<T> || path_like<T>;
+
+}  // namespace parmap::detail
+
+CEREAL_REGISTER_ARCHIVE(parmap::detail::cereal_writer)
+CEREAL_REGISTER_ARCHIVE(parmap::detail::cereal_reader)
+CEREAL_SETUP_ARCHIVE_TRAITS(parmap::detail::cereal_reader, parmap::detail::cereal_writer)
+
+namespace parmap {
+
+template <class T>
+  requires(!detail::known_to_parmap<T>) && detail::cereal_serialises<T>
+struct codec<T> {
+  static void encode(encoder& out, const T& value) {
+    detail::cereal_writer archive(out);
+    archive(value);
+    archive.serializeDeferments();
+    archive.finish();
+  }
+  static T decode(decoder& in) {
+    detail::cereal_reader archive(in);
+    T value{};
+    archive(value);
+    archive.serializeDeferments();
+    archive.finish();
+    return value;
+  }
+};
+
+}  // namespace parmap
