@@ -21,9 +21,10 @@ class shared_memory {
     if (bytes == 0) return;
     void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED)
-      throw std::system_error(errno, std::generic_category(),
-                              "parmap: mmap of " + std::to_string(bytes) +
-                                  " bytes of shared memory (MAP_SHARED, MAP_NORESERVE)");
+      throw std::system_error(
+          errno, std::generic_category(),
+          "parmap: mmap of " + std::to_string(bytes) +
+              " bytes of shared memory (MAP_SHARED, MAP_NORESERVE; is address space limited by ulimit -v?)");
     data_ = at;
     static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a larger core dump harms nobody
   }
