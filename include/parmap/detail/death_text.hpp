@@ -66,7 +66,8 @@ inline reason reason_of_signal(int number) noexcept {
     case SIGPIPE:
       return {"a write to a pipe or socket whose reader has gone", "ignore SIGPIPE, then the write says so"};
     case SIGSYS: return {"a system call that a sandbox forbids (seccomp)", debug};
-    case SIGALRM: return {"an alarm or timer that nobody handles", "handle it; to limit a task, set options.timeout"};
+    case SIGALRM:
+      return {"an alarm or timer that nobody handles", "handle SIGALRM; to limit a task, set options.timeout"};
     case SIGTRAP: return {"a trap set by the compiler or a debugger", debug};
     default: return {"sent to this worker alone, by kill, a batch system or the task", "options.retries runs it again"};
   }
