@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Failures: their text, their exceptions, and the list that holds a run of them as one.
+#include <parmap/detail/death_text.hpp>
 #include <parmap/failure.hpp>
 
 #include "property.hpp"
@@ -7,12 +8,17 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <signal.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <ranges>
 #include <sstream>
 #include <stdexcept>
@@ -228,6 +234,74 @@ TEST(failure_list, gaps_are_the_rest) {
 TEST(failure, a_message_of_many_lines_is_shown_on_one) {
   EXPECT_EQ(parmap::to_string(parmap::failure{.index = 3, .message = "a\nb\r\nc", .attempts = 1}),
             "task 3 threw: a b  c");
+}
+
+using parmap::detail::death_cause;
+using parmap::detail::ending;
+using parmap::detail::farewell;
+
+death_cause killed_by(int signal) { return {.how = {ending::killed, signal}}; }
+
+std::string text_of(const death_cause& cause) {
+  return to_string(failure{3, kind_of(cause), describe(cause), 1, nullptr});
+}
+
+TEST(death_text, begins_with_what_happened) {
+  using namespace std::chrono_literals;
+  EXPECT_TRUE(text_of(killed_by(SIGSEGV)).starts_with("task 3 crashed: SIGSEGV (Segmentation fault): an invalid "));
+  EXPECT_TRUE(text_of(killed_by(SIGRTMIN + 1)).starts_with("task 3 crashed: signal "));
+  EXPECT_TRUE(text_of({.how = {ending::exited, 5}}).starts_with("task 3 exited: its worker ended with status 5, "));
+  EXPECT_TRUE(text_of({.how = {ending::exited, 3}, .said = farewell::exit, .said_status = 3})
+                  .starts_with("task 3 exited: the task called exit(3)"));
+  EXPECT_TRUE(text_of({.how = {ending::killed, SIGKILL}, .limit = 1500ms})
+                  .starts_with("task 3 timed out: killed after its limit of 1.5 s"));
+  EXPECT_TRUE(text_of({.how = {ending::unknown, 0}}).starts_with("task 3 crashed: its worker died; how is not known"));
+  EXPECT_NE(text_of({.how = {ending::exited, 1}, .said = farewell::unfit, .said_status = EPERM})
+                .find("Operation not permitted"),
+            std::string::npos);
+}
+
+TEST(death_text, memory_as_a_cause) {
+  death_cause killed = killed_by(SIGKILL);
+  EXPECT_EQ(kind_of(killed), failure::crashed);
+  killed.oom_killed = true;
+  EXPECT_TRUE(text_of(killed).starts_with("task 3 out of memory: SIGKILL (Killed): the kernel's out-of-memory killer"));
+
+  // The killer was at work, but on somebody else.
+  death_cause crashed = killed_by(SIGSEGV);
+  crashed.oom_killed = true;
+  EXPECT_EQ(text_of(crashed), text_of(killed_by(SIGSEGV)));
+
+  for (const int signal : {SIGSEGV, SIGABRT}) {
+    death_cause limited = killed_by(signal);
+    limited.memory_limit = std::uint64_t{3} << 29;
+    EXPECT_EQ(kind_of(limited), failure::crashed);
+    EXPECT_NE(describe(limited).find("options.memory_limit (1.5 GiB) refused an allocation"), std::string::npos);
+  }
+  death_cause divided = killed_by(SIGFPE);
+  divided.memory_limit = 1;
+  EXPECT_EQ(text_of(divided), text_of(killed_by(SIGFPE)));
+}
+
+// Whatever the signal: one line that is read at a glance, and says more than the signal's name.
+TEST(death_text, is_one_line_of_bounded_length) {
+  std::vector<death_cause> all;
+  for (int signal = 1; signal < SIGRTMAX; ++signal)
+    for (const bool more : {false, true}) {
+      all.push_back(killed_by(signal));
+      all.back().oom_killed = more;
+      if (more) all.back().memory_limit = 1000 << 20;
+    }
+  for (const farewell said : {farewell::exit, farewell::quick_exit, farewell::pthread_exit, farewell::arena_full,
+                              farewell::unfit, farewell::none})
+    all.push_back({.how = {ending::exited, 255}, .said = said, .said_status = 255});
+  all.push_back({.how = {ending::unknown, 0}});
+  for (const death_cause& cause : all) {
+    const std::string text = text_of(cause);
+    EXPECT_LE(text.size(), 220U) << text;
+    EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+    EXPECT_NE(text.find("; "), std::string::npos) << text;  // what to try
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // What the exception being handled is, in words: its type and what it says.
 #pragma once
 
+#include <parmap/detail/bytes.hpp>
 #include <parmap/failure.hpp>
 
 #include <cxxabi.h>
@@ -36,8 +37,15 @@ inline thrown describe_current_exception() {
   const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
   try {
     throw;
+  } catch (const arena_full&) {
+    return {failure_kind::out_of_memory,
+            "its worker's room for results is full; return less, write large results to files, or raise the limit of "
+            "address space (ulimit -v)"};
   } catch (const std::bad_alloc& error) {
-    return {failure_kind::out_of_memory, name + ": " + text_or_null(error.what())};
+    return {failure_kind::out_of_memory,
+            name + ": " + text_or_null(error.what()) +
+                "; an allocation was refused: its size is wrong or too large, or a limit was reached (ulimit "
+                "-v)"};
   } catch (const std::exception& error) {
     try {
       return {failure_kind::threw, name + ": " + text_or_null(error.what())};
@@ -51,7 +59,7 @@ inline thrown describe_current_exception() {
   } catch (const int value) {
     return {failure_kind::threw, "int: " + std::to_string(value)};
   } catch (...) {
-    return {failure_kind::threw, name};
+    return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
   }
 }
 
@@ -60,7 +68,7 @@ inline thrown describe_or_give_up() noexcept {
   try {
     return describe_current_exception();
   } catch (...) {
-    return {failure_kind::out_of_memory, {}};
+    return {failure_kind::out_of_memory, {}};  // to_string says "out of memory"
   }
 }
 

@@ -72,7 +72,11 @@ class child_process {
     step("fork", moment::before);
     pid_ = ::fork();
     step(pid_ == 0 ? "birth" : "fork", moment::after);
-    if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "parmap: fork of a worker process");
+    if (pid_ < 0)
+      throw std::system_error(
+          errno, std::generic_category(),
+          "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
+          "too little memory)");
     if (pid_ == 0) {
       body(parent_);
       ::_exit(127);

@@ -73,7 +73,8 @@ class shared_memory {
   [[noreturn]] void refused() const {
     throw std::system_error(errno, std::generic_category(),
                             "parmap: mmap of " + std::to_string(size_) +
-                                " bytes of shared memory (MAP_SHARED, MAP_NORESERVE)");
+                                " bytes of shared memory (MAP_SHARED, MAP_NORESERVE; is address space limited by "
+                                "ulimit -v?)");
   }
 
   void* data_{};

@@ -89,6 +89,6 @@ inline void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, co
 }
 
 inline constexpr const char* stop_requested_text = "a stop was requested";
-inline constexpr const char* max_failures_text = "max_failures was reached";
+inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
 
 }  // namespace parmap::detail

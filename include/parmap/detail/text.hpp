@@ -22,7 +22,7 @@ inline std::string to_text(std::chrono::nanoseconds span) {
 }
 
 // "512 bytes", "64 MiB", "1.5 GiB".
-inline std::string bytes_text(std::uint64_t bytes) {
+inline std::string bytes_to_text(std::uint64_t bytes) {
   constexpr std::array units{"bytes", "KiB", "MiB", "GiB", "TiB"};
   std::size_t unit = 0;
   double scaled = static_cast<double>(bytes);

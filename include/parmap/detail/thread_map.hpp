@@ -228,7 +228,9 @@ class thread_map final : public job {
     }
     if (late)
       return {i, failure_kind::timed_out,
-              "ran past its limit of " + to_text(*options_.timeout) + " and ended when it liked", attempt, nullptr};
+              "ran past its limit of " + to_text(*options_.timeout) +
+                  " and ended when it liked; raise options.timeout, or ask context::stop_token() more often",
+              attempt, nullptr};
     return {i, what.kind, std::move(what.message), attempt, std::current_exception()};
   }
 

@@ -213,7 +213,8 @@ class worker {
       what = store_.describe();
       if (memory_limit_ && what.kind == failure_kind::out_of_memory &&
           book_.of(number_).farewell_word.get() == pack_farewell(farewell::starved, 0))
-        what.message += "; options.memory_limit of " + bytes_text(*memory_limit_) + " was reached";
+        what.message = "options.memory_limit of " + bytes_to_text(*memory_limit_) +
+                       " was reached; raise it, or see what takes so much in this task or those before it";
     } catch (...) {  // NOLINT(bugprone-empty-catch): so there is none
     }
     return what;

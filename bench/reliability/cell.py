@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""Run one cell of docs/reliability.md in a fresh process, and say what became of it in a few words."""
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+N = 20
+CULPRIT = 7
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def prepare() -> None:
+    """What a cell leaves running becomes a child of this process, and so is seen; and no cell begins deaf to SIGINT."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def descendants(of: int) -> list:
+    """Every living process below a process, zombies left out."""
+    found = []
+    for task in Path(f"/proc/{of}/task").glob("*/children"):
+        try:
+            for child in map(int, task.read_text().split()):
+                if Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+                    found.append(child)
+                found += descendants(child)
+        except OSError:
+            pass  # gone meanwhile
+    return found
+
+
+def memory_mb(pids) -> float:
+    """What they use together, shared pages counted once."""
+    total = 0
+    for pid in pids:
+        try:
+            total += int(re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
+        except (OSError, TypeError):
+            pass
+    return total / 1024
+
+
+def reap() -> None:
+    """Take the exit status of whatever came to us."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def end_leftovers(patience: float) -> int:
+    """Wait for what a cell left behind; how many were still there at the end of patience. They are killed."""
+    until = time.monotonic() + patience
+    while (left := descendants(os.getpid())) and time.monotonic() < until:
+        time.sleep(0.05)
+        reap()
+    count = len(left)
+    while left := descendants(os.getpid()):
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.05)
+        reap()
+    reap()
+    return count
+
+
+def run(command, limit: float, act: str = "", memory: bool = False) -> dict:
+    """The outcome of one process. act: "sigint" to its group or "kill" to it alone, once tasks are at work."""
+    with tempfile.TemporaryDirectory() as directory:
+        begun = Path(directory, "begun")
+        environment = dict(os.environ, PYTHONWARNINGS="ignore")
+        if act:
+            environment["RELIABILITY_BEGUN"] = str(begun)
+        with open(Path(directory, "out"), "w+", encoding="utf-8") as out:
+            start = time.monotonic()
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL,
+                                       env=environment, start_new_session=True)
+            acted = 0.0
+            peak = 0.0
+            while process.poll() is None and time.monotonic() - start < limit:
+                if act and not acted and begun.exists():
+                    time.sleep(0.3)
+                    acted = time.monotonic()
+                    if act == "sigint":
+                        os.killpg(process.pid, signal.SIGINT)
+                    else:
+                        process.kill()
+                if memory:
+                    peak = max(peak, memory_mb([process.pid, *descendants(process.pid)]))
+                time.sleep(0.02)
+            end = time.monotonic()
+            outcome = {"seconds": end - (acted or start), "status": process.poll(), "peak_mb": peak}
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            outcome["left"] = end_leftovers(1.0)
+            out.seek(0)
+            outcome["lines"] = out.read().splitlines()
+    return outcome
+
+
+def said(outcome, word) -> list:
+    """The rest of every line that begins with a word."""
+    return [line.split(maxsplit=1)[1] for line in outcome["lines"] if line.startswith(word + " ")]
+
+
+def how_it_ended(outcome) -> str:
+    """Empty if the call came back."""
+    if outcome["lines"] and outcome["lines"][-1] == "done":
+        # Interpreters may still hang or crash on their way out.
+        return "" if outcome["status"] is not None else "hangs at exit"
+    if outcome["status"] is None:
+        return "hangs"
+    if outcome["status"] < 0:
+        return f"caller dies ({signal.Signals(-outcome['status']).name})"
+    return "caller exits"
+
+
+def result(outcome, column: str) -> str:
+    """A cell of the first table."""
+    values = {int(text) for text in said(outcome, "value")}
+    blamed = [int(text.split()[0]) for text in said(outcome, "failed")]
+    ended = how_it_ended(outcome)
+    slow = f" after {outcome['seconds']:.0f} s" if outcome["seconds"] > 5 and outcome["status"] is not None else ""
+    if not ended and (len(values) == N or (len(values) == N - 1 and blamed == [CULPRIT])) \
+            and (column == "closure") == (len(values) == N):
+        return "ok" + slow
+    if not ended and len(values) == N and column == "unencodable":
+        return "ok, nothing is encoded"
+    parts = [str(len(values - {CULPRIT}))]
+    innocent = len(set(blamed) - {CULPRIT})
+    if innocent:
+        parts.append(f"{innocent} innocent fail" + ("s" if innocent == 1 else ""))
+    parts += [f"raises {text.split()[0].rsplit('::', 1)[-1]}" for text in said(outcome, "raised")]
+    if ended:
+        parts.append(ended)
+    return ", ".join(parts) + slow
+
+
+def hang(outcome, _) -> str:
+    """A task hangs, with a limit of 2 s."""
+    raised = [f"raises {text.split()[0].rsplit('::', 1)[-1]}" for text in said(outcome, "raised")]
+    values = {int(text) for text in said(outcome, "value")}
+    return ", ".join([str(len(values)), *raised, how_it_ended(outcome) or f"{outcome['seconds']:.1f} s"])
+
+
+def interrupted(outcome, _) -> str:
+    """After a SIGINT."""
+    left = f", {outcome['left']} left" if outcome["left"] else ""
+    return ("not within the limit" if outcome["status"] is None else f"{outcome['seconds']:.1f} s") + left
+
+
+def orphans(outcome, _) -> str:
+    """After the caller was killed."""
+    return f"{outcome['left']} left" if outcome["left"] else "none"
+
+
+def distinct(outcome, _) -> str:
+    """How many different numbers."""
+    return (said(outcome, "distinct") or ["-"])[0]
+
+
+def cost(outcome, _) -> str:
+    """Time and memory, if it worked."""
+    if len(said(outcome, "value")) != N:
+        return result(outcome, "closure")
+    return f"{outcome['seconds']:.1f} s, {outcome['peak_mb']:.0f} MB"
+
+
+def works(outcome, _) -> str:
+    """All values, or what went wrong."""
+    return "ok" if len(said(outcome, "value")) == N and not how_it_ended(outcome) else result(outcome, "closure")

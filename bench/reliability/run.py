@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Make the tables of docs/reliability.md by running what they tell of.
+
+  run.py                     every cell, half an hour: installs the peers from PyPI into build/reliability, needs python3-venv, g++
+                             and libtbb-dev. Outcomes are kept in build/reliability/outcomes.json; remove it to run all anew
+  run.py --check PROGRAM     parmap's rows only, with short tasks; PROGRAM is parmap.cpp compiled. Fails where the page differs
+"""
+
+import argparse
+import difflib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cell
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PAGE = ROOT / "docs" / "reliability.md"
+WORK = ROOT / "build" / "reliability"
+LIMIT = 30
+
+ENGINES = ["multi", "threads", "serial"]
+PEERS = ["python-parmap multi", "python-parmap threads", "multiprocessing.Pool.map", "ProcessPoolExecutor.submit", "joblib",
+         "loky submit", "mpire.map", "mpire.apply_async", "pebble.map", "dask.distributed"]
+PACKAGES = ["python-parmap", "joblib", "loky", "mpire", "pebble", "distributed", "numpy"]
+THREAD_PEERS = {"openmp": "OpenMP (g++)", "tbb": "oneTBB parallel_for", "stdpar": "std::execution::par"}
+
+FAULTS = {
+    "throws": ["throws"],
+    "segfault, _exit, SIGKILL": ["segfault", "_exit", "sigkill"],
+    "exit(1)": ["exit"],
+    "result that cannot be encoded": ["unencodable"],
+    "lambda, closure": ["closure"],
+    "odd exception": ["odd"],
+}
+OTHERS = {
+    "a task hangs, limit 2 s": ("hang", cell.hang),
+    "SIGINT: leaves after": ("sigint", cell.interrupted),
+    "caller killed: orphans": ("kill", cell.orphans),
+    "distinct naive random numbers": ("random", cell.distinct),
+    "captured 200 MB": ("capture", cell.cost),
+    "nested maps": ("nested", cell.works),
+}
+
+
+class Runner:
+    """Runs cells, each once."""
+
+    def __init__(self, commands, seconds: float, limit: float, kept: Path = None):
+        self.commands = commands
+        self.seconds = seconds
+        self.limit = limit
+        self.kept = kept
+        self.outcomes = json.loads(kept.read_text()) if kept is not None and kept.is_file() else {}
+
+    def __call__(self, who: str, how: str) -> dict:
+        key = f"{who}: {how}"
+        if key not in self.outcomes:
+            act = how if how in ("sigint", "kill") else ""
+            seconds = self.seconds * (4 if act else 1)
+            command = [*self.commands[who], "plain" if act else how, str(seconds), str(self.limit)]
+            self.outcomes[key] = cell.run(command, LIMIT * (4 if how == "capture" else 1), act, how == "capture")
+            if self.kept is not None:
+                self.kept.write_text(json.dumps(self.outcomes, indent=1))
+                print(key, "|", cell.result(self.outcomes[key], how), flush=True)
+        return self.outcomes[key]
+
+
+def row(name, cells) -> str:
+    """A line of a table."""
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def head(columns) -> list:
+    """The first two lines of a table."""
+    return [row("", columns), "|---" * (len(columns) + 1) + "|"]
+
+
+def merged(run, who, ways) -> str:
+    """One cell for several ways to fail."""
+    texts = {}
+    for how in ways:
+        texts.setdefault(cell.result(run(who, how), how), []).append(how)
+    if len(texts) == 1:
+        return next(iter(texts))
+    if all(text.startswith("0, caller dies") for text in texts):
+        return "0, caller dies"
+    return "; ".join(f"{text} ({', '.join(hows)})" for text, hows in texts.items())
+
+
+def faults(run, who, name) -> str:
+    return row(name, [merged(run, who, ways) for ways in FAULTS.values()])
+
+
+def others(run, who, name) -> str:
+    cells = [text(run(who, how), how) for how, text in OTHERS.values()]
+    if name.startswith("**parmap"):
+        place = list(OTHERS).index("distinct naive random numbers")
+        cells[place] = f"rand(): {cells[place]}; context::rng(): {cell.distinct(run(who, 'rng'), '')}"
+    return row(name, cells)
+
+
+def own_rows(run) -> tuple:
+    """parmap's rows of both tables."""
+    names = {engine: f"**parmap {engine}**" for engine in ENGINES}
+    return [faults(run, e, n) for e, n in names.items()], [others(run, e, n) for e, n in names.items()]
+
+
+def steady(line: str) -> str:
+    """Without what may differ from run to run."""
+    return re.sub(r"\d+\.\d+ s|\d+ MB|rand\(\): \d+", "~", line)
+
+
+def check(program: str) -> int:
+    run = Runner({engine: [program, engine] for engine in ENGINES}, 0.02, 1)
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    bad = False
+    for rows in own_rows(run):
+        for now in rows:
+            name = now.split(" | ")[0]
+            written = [line for line in lines if line.startswith(name + " |") and line.count("|") == now.count("|")]
+            if steady(now) not in map(steady, written):
+                bad = True
+                print("\n".join(difflib.ndiff([steady(line) for line in written], [steady(now)])))
+    if bad:
+        print("docs/reliability.md is not what parmap does; run: bench/reliability/run.py")
+    return int(bad)
+
+
+def install() -> dict:
+    """Programs and peers; the command of each row, without those that cannot be had."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    compile_with = ["g++", "-std=c++20", "-O2", f"-I{ROOT / 'include'}", "-pthread"]
+    subprocess.run([*compile_with, HERE / "parmap.cpp", "-o", WORK / "parmap"], check=True)
+    commands = {engine: [str(WORK / "parmap"), engine] for engine in ENGINES}
+    made = subprocess.run([*compile_with, "-fopenmp", HERE / "threads.cpp", "-o", WORK / "threads", "-ltbb"], check=False)
+    if made.returncode == 0:
+        commands |= {peer: [str(WORK / "threads"), peer] for peer in THREAD_PEERS}
+    python = WORK / "venv" / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", WORK / "venv"], check=True)
+    for package in PACKAGES:
+        subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", package], check=False)
+    for peer in PEERS:
+        # A peer is there if it can map over nothing wrong.
+        tried = cell.run([str(python), str(HERE / "peers.py"), peer, "plain", "0", "1"], LIMIT)
+        if cell.works(tried, "") == "ok":
+            commands[peer] = [str(python), str(HERE / "peers.py"), peer]
+    return commands
+
+
+def versions() -> str:
+    """Of everything that ran."""
+    python = WORK / "venv" / "bin" / "python"
+    listed = subprocess.run([python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"],
+                            stdout=subprocess.PIPE, text=True, check=True).stdout
+    found = dict(line.lower().split("==") for line in listed.split() if "==" in line)
+    gcc = subprocess.run(["g++", "-dumpfullversion"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    tbb = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "libtbb-dev"], stdout=subprocess.PIPE, text=True,
+                         check=False).stdout
+    return (f"{os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, Python {platform.python_version()}, g++ {gcc}, "
+            f"oneTBB {tbb.split('-')[0]}; " + ", ".join(f"{p} {found.get(p, 'not installed')}" for p in PACKAGES) + ".")
+
+
+def missing(commands, names) -> list:
+    lost = [name for name in names if name not in commands]
+    return ["", "Not run, as they could not be installed: " + ", ".join(lost) + "."] if lost else []
+
+
+def put(page: str, name: str, lines) -> str:
+    """The page with the lines between its markers of that name."""
+    begin, end = f"<!-- {name}: made by bench/reliability/run.py -->", f"<!-- end of {name} -->"
+    before, rest = page.split(begin)
+    return before + "\n".join([begin, "", *lines, "", end]) + rest.split(end)[1]
+
+
+def write() -> int:
+    commands = install()
+    run = Runner(commands, 0.1, 2, WORK / "outcomes.json")
+    first, second = own_rows(run)
+    peers = [peer for peer in PEERS if peer in commands]
+    first += [faults(run, peer, peer) for peer in peers]
+    second += [others(run, peer, peer) for peer in peers]
+    third = [row(THREAD_PEERS[peer], [cell.result(run(peer, how), how) for how in ("throws", "segfault")])
+             for peer in THREAD_PEERS if peer in commands]
+    page = PAGE.read_text(encoding="utf-8")
+    page = put(page, "faults", [*head(FAULTS), *first, *missing(commands, PEERS)])
+    page = put(page, "others", [*head(OTHERS), *second])
+    page = put(page, "threads", [*head(["throws", "segfault"]), *third, *missing(commands, THREAD_PEERS)])
+    page = put(page, "versions", [versions()])
+    PAGE.write_text(page, encoding="utf-8")
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", metavar="PROGRAM", help="compare parmap's rows with the page")
+    arguments = parser.parse_args()
+    cell.prepare()
+    return check(arguments.check) if arguments.check else write()
+
+
+sys.exit(main())

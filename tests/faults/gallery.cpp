@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Provokes every failure and exception there is, and writes docs/failures.md: gallery > docs/failures.md
+#include "gallery_exceptions.hpp"
+#include "gallery_failures.hpp"
+#include "gallery_page.hpp"
+
+#include <sys/resource.h>
+
+#include <iostream>
+#include <vector>
+
+namespace {
+
+constexpr const char* head = R"(# Failures and exceptions
+
+Search this page for the message you got. It is written by `tests/faults/gallery.cpp`, which provokes each of these for real (but the
+two that say so); a test compares it with what the library says today. Tasks are numbered in input order, from 0; each example is
+task 3 of five (or the only one), and every other task of its map has arrived. Do not edit it; run `gallery > docs/failures.md`.
+
+A **failure** says why one task has no value: `results.failures()` lists them, and `std::cout << failure` prints the lines below.
+
+| kind | the task |
+|---|---|
+| [threw](#threw) | let an exception out |
+| [crashed](#crashed) | was ended, with its worker process, by a signal |
+| [exited](#exited) | ended its worker process |
+| [timed_out](#timed_out) | ran longer than `options.timeout` |
+| [out_of_memory](#out_of_memory) | was refused memory, or killed for taking too much |
+| [unencodable](#unencodable) | made a result that could not be brought out of its worker |
+| [stopped](#stopped) | was not begun any more |
+
+An [**exception** of map](#exceptions-of-map) says that the whole call could not be done. What can be known at compile time is a compile
+error that says the remedy.
+
+To look at one task alone, run it where nothing is forked, under a debugger (`why` is its failure):
+
+```cpp
+parmap::map(parmap::serial, f, inputs | std::views::drop(why.index) | std::views::take(1));
+```
+
+(Its `context` then has index 0, and other random numbers; where those matter, run all tasks under `serial` with the same `seed` and
+a breakpoint.) With several axes the last one is fastest: task `index` of `map(f, a, b)` is `f(a[index / b.size()], b[index % b.size()])`.
+
+)";
+
+bool write_all(const std::vector<gallery::exhibit>& exhibits) {
+  bool good = true;
+  for (const gallery::exhibit& each : exhibits) good = gallery::write(each) && good;
+  return good;
+}
+
+}  // namespace
+
+int main() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  std::cout << head;
+  bool good = true;
+  for (const auto& [kind, exhibits] : gallery::failures()) {
+    std::cout << "## " << kind << "\n\n";
+    good = write_all(exhibits) && good;
+  }
+  std::cout << "## Exceptions of map\n\n";
+  good = write_all(gallery::exceptions()) && good;
+  gallery::write_wrapped("### Never seen");
+  gallery::write_wrapped("`std::logic_error` with \"lost count of its tasks; please report this\": completed and "
+                         "failed tasks do not add up to "
+                         "all tasks. Every map checks that; it means a defect of the library, or a task that wrote "
+                         "over the memory it shares "
+                         "with its supervisor.");
+  return good ? 0 : 1;
+}
