@@ -149,4 +149,14 @@ TEST(gather, a_stopped_serial_map_leaks_nothing) {
   EXPECT_GT(give_ups(map), 0);
 }
 
+TEST(gather, without_memory_to_tell_of_a_failure_a_map_on_threads_ends_by_bad_alloc) {
+  const auto f = [](int i) {
+    if (i != 20) return i;
+    fail_allocations(0, 1'000'000);
+    throw i;
+  };
+  EXPECT_THROW(static_cast<void>(parmap::map(parmap::threads, f, numbers(40), {.workers = 1})), std::bad_alloc);
+  failures_left = 0;
+}
+
 }  // namespace

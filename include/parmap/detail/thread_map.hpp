@@ -53,6 +53,13 @@ class thread_account {
     never_begun_ += e - b;
   }
 
+  // In a catch block: there is not even memory to take account of what failed. The map ends with that exception.
+  void give_up() noexcept {
+    const std::scoped_lock lock(mutex_);
+    if (!gave_up_) gave_up_ = std::current_exception();
+    halted_.store(true, std::memory_order_relaxed);
+  }
+
   // In the caller's thread only. What a reporter throws halts the map and passes at its end.
   void show(ticks now) noexcept {
     if (reporter_threw_) return;
@@ -70,6 +77,8 @@ class thread_account {
   results<T> finish(sink<T>& values) {
     const std::uint64_t completed = completed_.load(std::memory_order_acquire);
     const std::uint64_t failed = failed_.load(std::memory_order_acquire);
+    // Nobody knows any more which values there are; they are not destroyed.
+    if (gave_up_) std::rethrow_exception(gave_up_);
     auto all = values.finish(std::move(failures_), *options_.seed);
     if (completed + failed + never_begun_ != tasks_)
       throw std::logic_error("parmap: the engine threads lost count of its tasks; please report this");
@@ -90,6 +99,7 @@ class thread_account {
   std::uint64_t never_begun_{};
   lazy_meter meter_;
   std::exception_ptr reporter_threw_;
+  std::exception_ptr gave_up_;
 };
 
 // The task was still running when its time was over.
@@ -146,6 +156,14 @@ class thread_map final : public job {
 
   template <class AfterChunk>
   void take_part(unsigned worker, AfterChunk&& after_chunk) noexcept {
+    try {
+      take_chunks(worker, after_chunk);
+    } catch (...) {
+      account_.give_up();
+    }
+  }
+  template <class AfterChunk>
+  void take_chunks(unsigned worker, AfterChunk& after_chunk) {
     const task_scope inside;
     context self(*options_.seed, worker, options_.stop);
     pacer pace(workers_);
