@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -32,12 +33,18 @@ struct unwilling {
 template <>
 struct parmap::codec<unwilling> {
   static void encode(encoder& out, const unwilling& it) {
+    if (it.text == "1") throw 1;
+    if (it.text == "2") throw std::bad_alloc();
+    if (it.text == "3") std::abort();
     if (it.text == "4") throw std::runtime_error("not this one");
+    while (it.text == "5") ::pause();
     out.put(it.text);
   }
   static unwilling decode(decoder& in) {
     auto text = in.get<std::string>();
     if (text == "6") throw 6;
+    if (text == "7") throw std::bad_alloc();
+    if (text == "8") throw std::runtime_error("nor this one");
     return {std::move(text)};
   }
 };
@@ -236,14 +243,28 @@ TEST_F(multi_test, results_are_read_only_memory) {
 }
 
 TEST_F(multi_test, a_result_that_cannot_be_encoded) {
-  const auto all = parmap::map([](int i) { return unwilling{std::to_string(i)}; }, std::views::iota(0, 10));
-  ASSERT_EQ(all.failures().size(), 2U);
-  EXPECT_EQ(all.failures()[0].index, 4U);
-  EXPECT_EQ(all.failures()[0].kind, failure::unencodable);
-  EXPECT_EQ(all.failures()[0].message, "encoding its result: std::runtime_error: not this one");
-  EXPECT_EQ(all.failures()[1].index, 6U);
-  EXPECT_EQ(all.failures()[1].kind, failure::unencodable);
-  EXPECT_EQ(all.failures()[1].message, "decoding its result: int: 6");
+  struct expected {
+    parmap::failure_kind kind;
+    const char* message;
+  };
+  const std::array wrong{expected{failure::unencodable, "encoding its result: int: 1"},
+                         expected{failure::out_of_memory, "encoding its result: std::bad_alloc"},
+                         expected{failure::crashed, "SIGABRT"},
+                         expected{failure::unencodable, "encoding its result: std::runtime_error: not this one"},
+                         expected{failure::timed_out, "300 ms"},
+                         expected{failure::unencodable, "decoding its result: int: 6"},
+                         expected{failure::out_of_memory, "decoding its result: std::bad_alloc"},
+                         expected{failure::unencodable, "decoding its result: std::runtime_error: nor this one"}};
+  const auto all =
+      parmap::map([](int i) { return unwilling{std::to_string(i)}; }, std::views::iota(0, 10), {.timeout = 300ms});
+  ASSERT_EQ(all.failures().size(), wrong.size());
+  for (std::uint64_t k = 0; k < wrong.size(); ++k) {
+    const failure why = all.failures()[k];
+    EXPECT_EQ(why.index, k + 1) << why;
+    EXPECT_EQ(why.kind, wrong.at(k).kind) << why;
+    EXPECT_NE(why.message.find(wrong.at(k).message), std::string::npos) << why;
+  }
+  EXPECT_EQ(all[0].text, "0");
   EXPECT_EQ(all[9].text, "9");
 }
 
