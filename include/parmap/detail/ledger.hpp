@@ -208,6 +208,8 @@ class ledger {
 
   // ---- by the supervisor
 
+  // The tasks of this round.
+  [[nodiscard]] round_index round() const noexcept { return round_; }
   // No worker is alive: n more tasks.
   void begin_round(round_index n) noexcept {
     round_ = n;

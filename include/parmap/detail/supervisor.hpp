@@ -28,6 +28,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -204,12 +205,14 @@ class supervisor {
     const ending how = at.process->reap();
     at.process.reset();
     const auto said = book_.of(w).farewell_word.get();
-    if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker could not get its lock");
+    if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker met words that cannot be");
     const ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == from_ + task; });
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
     if (what.blamed) {
+      // Whoever writes over the range could die in the same task without end.
+      if (!dead_tasks_.insert(from_ + what.task).second) throw_damaged("a task was run again after its death");
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
       blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
       book_.count_failure();
@@ -258,6 +261,7 @@ class supervisor {
   std::vector<post> posts_;
   std::uint64_t from_{};
   failure_runs blamed_;
+  std::unordered_set<std::uint64_t> dead_tasks_;
   std::exception_ptr refused_;
   std::string why_gave_up_;
   bool begun_{};

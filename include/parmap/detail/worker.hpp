@@ -144,6 +144,9 @@ class worker {
     for (ticks then = now_ticks();;) {
       const span mine = claim();
       if (mine.empty()) leave(farewell::done);
+      // A task that writes over the range could give itself work without end.
+      claimed_ += mine.size();
+      if (claimed_ > book_.round()) leave(farewell::damaged);
       run_chunk(mine);
       book_.close_claim(number_);
       const ticks now = now_ticks();
@@ -236,6 +239,7 @@ class worker {
   std::optional<std::uint64_t> memory_limit_;
   context self_;
   pacer pace_;
+  std::uint64_t claimed_{};  // by this process, tasks
 };
 
 }  // namespace parmap::detail
