@@ -271,10 +271,11 @@ TEST(cereal, inside_standard_containers) {
 }
 
 TEST(cereal, elements_that_write_nothing_are_counted) {
-  const nothings few{std::vector<nothing>(5), ""};
-  EXPECT_EQ(there_and_back(few), few);
-  const nothings some{std::vector<nothing>(10), "behind"};
-  EXPECT_EQ(there_and_back(some), some);
+  for (const std::size_t count : {5U, 8U, 9U, 100U})
+    for (const char* behind : {"", "behind"}) {
+      const nothings all{std::vector<nothing>(count), behind};
+      EXPECT_EQ(there_and_back(all), all);
+    }
 }
 
 TEST(cereal, containers_derived_from) {

@@ -2,6 +2,7 @@
 // What may leave a worker process and how: each type comes back as it was, and damaged bytes never do harm.
 #include <parmap/parmap.hpp>
 
+#include "coded_types.hpp"
 #include "property.hpp"
 
 #include <gtest/gtest.h>
@@ -40,183 +41,7 @@
 
 namespace {
 
-struct pod {
-  int a;
-  double b;
-  bool operator==(const pod&) const = default;
-};
-
-// Trivially copyable, but copied one by one.
-struct constant {
-  const double x;
-  bool operator==(const constant&) const = default;
-};
-
-// Neither trivially copyable nor default-constructible; has a codec of its own.
-class image {
- public:
-  image(int width, std::vector<float> pixels) : width_(width), pixels_(std::move(pixels)) {
-    if (width <= 0 || pixels_.size() % static_cast<std::size_t>(width) != 0) throw std::invalid_argument("no image");
-  }
-  [[nodiscard]] int width() const { return width_; }
-  [[nodiscard]] const std::vector<float>& pixels() const { return pixels_; }
-  bool operator==(const image&) const = default;
-
- private:
-  int width_;
-  std::vector<float> pixels_;
-};
-
-// A container of itself, as JSON libraries have them.
-struct tree {
-  using value_type = tree;
-  using allocator_type = std::allocator<tree>;
-  std::vector<tree> children{};
-  [[nodiscard]] auto begin() const { return children.begin(); }
-  [[nodiscard]] auto end() const { return children.end(); }
-  bool operator==(const tree&) const = default;
-};
-
-// Trivially copyable, but written as text: a user's codec wins inside containers.
-struct letter {
-  char c;
-  bool operator==(const letter&) const = default;
-};
-
-// Writes nothing.
-struct silent {
-  std::string unsaid{};
-  auto operator<=>(const silent&) const = default;
-};
-
-// As JSON libraries have them, and without a codec.
-struct json {
-  using value_type = json;
-  using allocator_type = std::allocator<json>;
-  std::vector<json> all{};
-  void push_back(json it) { all.push_back(std::move(it)); }
-  [[nodiscard]] auto begin() const { return all.begin(); }
-  [[nodiscard]] auto end() const { return all.end(); }
-};
-
-// Hold more than their elements.
-struct labelled : std::vector<std::string> {
-  std::string label{};
-};
-struct labelled_path : std::filesystem::path {
-  using path::path;
-  std::string label{};
-};
-
-// Others may derive from it.
-struct base {
-  base() = default;
-  base(const base&) = default;
-  base& operator=(const base&) = default;
-  virtual ~base() = default;
-};
-
-// As deep as one likes.
-struct chain {
-  int number{};
-  std::unique_ptr<chain> next{};
-};
-chain chain_of(int links) {
-  chain all;
-  for (; links > 1; --links) all = chain{links, std::make_unique<chain>(std::move(all))};
-  return all;
-}
-
-// Its decode reads one byte more than was written, or one less.
-struct greedy {
-  std::string text{"x"};
-};
-struct modest {
-  std::string text{"x"};
-};
-
-// Not to be written, and not to be read.
-struct unsayable {
-  std::string text{"x"};
-};
-struct unreadable {
-  std::string text{"x"};
-};
-
-}  // namespace
-
-template <>
-struct parmap::codec<image> {
-  static void encode(encoder& out, const image& it) {
-    out.put(it.width());
-    out.put(it.pixels());
-  }
-  static image decode(decoder& in) {
-    const auto width = in.get<int>();
-    return {width, in.get<std::vector<float>>()};
-  }
-};
-template <>
-struct parmap::codec<tree> {
-  static void encode(encoder& out, const tree& it) { out.put(it.children); }
-  static tree decode(decoder& in) { return {in.get<std::vector<tree>>()}; }
-};
-template <>
-struct parmap::codec<letter> {
-  static void encode(encoder& out, const letter& it) { out.put(std::string("letter ") + it.c); }
-  static letter decode(decoder& in) { return {in.get<std::string>().at(7)}; }
-};
-template <>
-struct parmap::codec<silent> {
-  static void encode(encoder&, const silent&) {}
-  static silent decode(decoder&) { return {}; }
-};
-template <>
-struct parmap::codec<base> {
-  static void encode(encoder&, const base&) {}
-  static base decode(decoder&) { return {}; }
-};
-template <>
-struct parmap::codec<chain> {
-  static void encode(encoder& out, const chain& it) {
-    out.put(it.number);
-    out.put(it.next);
-  }
-  static chain decode(decoder& in) {
-    const int number = in.get<int>();
-    return {number, in.get<std::unique_ptr<chain>>()};
-  }
-};
-template <>
-struct parmap::codec<greedy> {
-  static void encode(encoder& out, const greedy& it) { out.put(it.text); }
-  static greedy decode(decoder& in) {
-    auto text = in.get<std::string>();
-    static_cast<void>(in.get<char>());
-    return {text};
-  }
-};
-template <>
-struct parmap::codec<modest> {
-  static void encode(encoder& out, const modest& it) {
-    out.put(it.text);
-    out.put('y');
-  }
-  static modest decode(decoder& in) { return {in.get<std::string>()}; }
-};
-template <>
-struct parmap::codec<unsayable> {
-  static void encode(encoder&, const unsayable&) { throw std::runtime_error("no words"); }
-  static unsayable decode(decoder&) { return {}; }
-};
-template <>
-struct parmap::codec<unreadable> {
-  static void encode(encoder& out, const unreadable& it) { out.put(it.text); }
-  static unreadable decode(decoder& in) { return {in.get<std::vector<std::string>>().at(0)}; }
-};
-
-namespace {
-
+using namespace coded;
 using parmap::bad_encoding;
 using parmap::can_leave_worker;
 using parmap::decoder;
@@ -259,22 +84,6 @@ static_assert(!can_leave_worker<labelled> && !can_leave_worker<labelled_path>);
 static_assert(!can_leave_worker<std::unique_ptr<base>> && !can_leave_worker<std::unique_ptr<std::exception>>);
 // trivially copyable, so it goes as it is
 static_assert(in_slot<std::bitset<100>> && in_slot<std::chrono::sys_seconds> && in_slot<std::nullptr_t>);
-
-std::vector<std::byte> encoded(const auto& value) {
-  std::vector<std::byte> room(1 << 16);
-  byte_writer bytes(room.data(), room.data() + room.size());
-  encoder(bytes).put(value);
-  room.resize(bytes.written());
-  return room;
-}
-template <class T>
-T decoded(const std::byte* from, std::size_t size) {
-  byte_reader bytes(from, size);
-  decoder in(bytes);
-  T value = in.get<T>();
-  if (bytes.left() != 0) throw std::logic_error("bytes are left over");
-  return value;
-}
 
 template <class T>
 void expect_round_trip(const T& value) {

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Fuzzes what reads the bytes of workers: fuzz.sh [SECONDS]     (300 without)
 # New inputs are kept in build/fuzz/corpus; a finding is left in build/fuzz, and the exit status is not 0. To renew the committed
-# corpus after a long run:
-#   cd tests/faults/fuzz && rm corpus/* && ../../../build/fuzz/decode_fuzz -merge=1 -max_len=512 corpus ../../../build/fuzz/corpus
+# corpus (a few inputs for each reader) after a long run:
+#   cd tests/faults/fuzz && rm corpus/* && ../../../build/fuzz/decode_fuzz -set_cover_merge=1 -use_counters=0 -max_len=400 corpus ../../../build/fuzz/corpus
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
