@@ -8,6 +8,7 @@
 #include "watchdog.hpp"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -173,7 +174,7 @@ class session {
     resources::count now = resources::now();
     now.children -= busy_.pids().size();
     if (k == warm_up) baseline_ = now;
-    resources::allowance more{.mappings = 64, .threads = 32, .allocated_kb = 2048, .resident_kb = 48 << 10};
+    resources::allowance more{.mappings = 64, .threads = 32, .allocated_kb = 2048, .resident_kb = 16 << 10};
     if (k < warm_up) more = {.mappings = 1000, .threads = 64, .allocated_kb = 100'000, .resident_kb = 1 << 20};
     total_.wrong = resources::growth(baseline_, now, more);
     last_ = now;
@@ -228,6 +229,8 @@ int main(int count, char** words) {
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
   std::set_terminate(std::abort);
+  // Else each thread's heap keeps what its tasks once used: some hundred MB in all, which would hide a growth.
+  ::mallopt(M_TRIM_THRESHOLD, 128 << 10);
   // What killed workers and callers leave comes to this process.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1UL);
   return soak::session(chosen).run();
