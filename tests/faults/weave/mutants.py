@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""Breaks the protocol's code in ways each of which the explorer must find.
+
+    python3 mutants.py INCLUDE_DIR COMPILER            all of them, a minute of two cores; exit 1 if one survives
+    python3 mutants.py INCLUDE_DIR COMPILER --some     every third, for ./test
+    python3 mutants.py INCLUDE_DIR COMPILER -k WORD    those with WORD in their name
+
+Each mutant is the library's headers with one textual edit, which must apply. Its plan must be fine without the edit.
+"""
+import concurrent.futures
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import NamedTuple
+
+HERE = pathlib.Path(__file__).resolve().parent
+SECONDS = 100  # for one program; they take a few
+STANDARD = "standard.hpp"
+
+
+class Mutant(NamedTuple):
+    name: str
+    plan: str
+    file: str
+    old: str
+    new: str
+
+
+TWO = "tasks=3 workers=2 deaths=1"
+MUTANTS = (
+    Mutant("claim before cur", TWO, "ledger.hpp", """\
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+""", """\
+    mine.claim.set(pack(chunk));
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+"""),
+    Mutant("claim before base", TWO, "ledger.hpp", """\
+    mine.base.set(mine.finished.get());
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+""", """\
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+    mine.base.set(mine.finished.get());
+"""),
+    Mutant("the range shrinks before the claim", TWO, "ledger.hpp", """\
+    announce(mine, chunk, 0);
+    range_.set(pack(without(all, chunk)));
+""", """\
+    range_.set(pack(without(all, chunk)));
+    announce(mine, chunk, 0);
+"""),
+    Mutant("a left_over is cleared before the claim", "tasks=2 workers=2 deaths=2", "ledger.hpp", """\
+      announce(mine, all, static_cast<unsigned>(left.attempts.get()));
+      left.span.set(0);
+""", """\
+      const auto attempts = static_cast<unsigned>(left.attempts.get());
+      left.span.set(0);
+      announce(mine, all, attempts);
+"""),
+    Mutant("the range before left_overs", "tasks=5 workers=2 deaths=1", "ledger.hpp", """\
+      if (all.empty()) continue;
+      announce(""", """\
+      if (all.empty() || !unpack(range_.get()).empty()) continue;
+      announce("""),
+    Mutant("halt looked at after cur", "tasks=2 workers=1 halt=1", "worker.hpp", """\
+          if (book_.halted()) leave();
+          if constexpr (Work::takes_context) self_.begin(i, attempt);
+          book_.begin(words, at, attempt);
+""", """\
+          book_.begin(words, at, attempt);
+          if (book_.halted()) leave();
+"""),
+    Mutant("no repair", TWO, "ledger.hpp", "book.lock_.lock([&book] { book.repair(); });", "book.lock_.lock([] {});"),
+    Mutant("repair forgets left_overs", "tasks=2 workers=2 deaths=2", "ledger.hpp", """\
+      for (unsigned j = 0; j < workers_; ++j)
+        if (unpack(left_begin()[j].span.get()) == claimed) left_begin()[j].span.set(0);
+""", ""),
+    Mutant("repair looks at the front only", TWO, "ledger.hpp", " || (claimed.e == all.e && claimed.b >= all.b)", ""),
+    Mutant("claim cleared before finished", TWO, "ledger.hpp", """\
+    mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
+    mine.claim.set(0);
+""", """\
+    const std::uint64_t all = mine.base.get() + unpack(mine.claim.get()).size();
+    mine.claim.set(0);
+    mine.finished.set(all);
+"""),
+    Mutant("finished added to finished, not to base", TWO, "ledger.hpp", "mine.finished.set(mine.base.get() + unpack(",
+           "mine.finished.set(mine.finished.get() + mine.base.get() + unpack("),
+    Mutant("recovery adds to finished, not to base", TWO, "ledger.hpp", "dead.finished.set(dead.base.get() +",
+           "dead.finished.set(dead.finished.get() +"),
+    Mutant("recovery blames who was not running", TWO, "ledger.hpp", """\
+    } else if (at.running) {
+      what = {true, at.task, at.attempts, at.attempts > retries_};
+""", """\
+    } else {
+      what = {true, at.task, at.attempts, !at.running || at.attempts > retries_};
+"""),
+    Mutant("recovery blames the task behind", TWO, "ledger.hpp", "what = {true, at.task, at.attempts,",
+           "what = {true, at.task + 1, at.attempts,"),
+    Mutant("recovery blames though a retry is left", "tasks=2 workers=1 deaths=1 retries=1", "ledger.hpp",
+           "at.attempts > retries_};", "at.attempts >= retries_};"),
+    Mutant("recovery ignores a published failure", "tasks=2 workers=1 deaths=1 throwing=1", "ledger.hpp",
+           "if (at.running && published(at.task)) {", "if (at.running && published(at.task) && false) {"),
+    Mutant("recovery forgets attempts", "tasks=2 workers=1 deaths=2 retries=1", "ledger.hpp", "hand_back(rest, what.blamed ? 0 : at.attempts)",
+           "hand_back(rest, 0)"),
+    Mutant("recovery clears the claim before it hands back", TWO, "ledger.hpp",
+           "    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n    dead.claim.set(0);\n",
+           "    dead.claim.set(0);\n    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n"),
+    Mutant("recovery without the lock", TWO, "ledger.hpp", "Published&& published) {\n    const holder lock(*this);",
+           "Published&& published) {"),
+    Mutant("a left_over goes to the first place, free or not", "tasks=4 workers=2 deaths=2", "ledger.hpp",
+           "return unpack(left.span.get()).empty(); });\n    free->", "return unpack(left.span.get()).empty() || true; });\n    free->"),
+    Mutant("drain forgets left_overs", "tasks=2 workers=1 deaths=1 halt=1", "ledger.hpp", "for (unsigned j = 0; j < workers_; ++j) take_all(",
+           "for (unsigned j = 1; j < workers_; ++j) take_all("),
+    Mutant("left_overs are nothing unclaimed", TWO, "ledger.hpp", "return !unpack(range_.get()).empty() ||\n", "return !unpack(range_.get()).empty() && !\n"),
+    Mutant("cur before the slot", TWO, "worker.hpp", """\
+          store_.put(number_, i, call);
+          step("slot", moment::after);
+          book_.end(words, at++);
+""", """\
+          book_.end(words, at++);
+          store_.put(number_, i, call);
+"""),
+    Mutant("a body begins before cur says so", TWO, "worker.hpp", """\
+          book_.begin(words, at, attempt);
+          store_.put(number_, i, call);
+""", """\
+          store_.put(number_, i, call);
+          book_.begin(words, at, attempt);
+"""),
+    Mutant("a successor begins to count attempts anew", "tasks=1 workers=1 deaths=1 retries=1", "worker.hpp",
+           "unpack_position(words.cur.get()).attempts + 1;", "1;"),
+    Mutant("one attempt too many", "tasks=1 workers=1 retries=1 throwing=1", "worker.hpp", "if (attempt++ > retries_) {",
+           "if (attempt++ > retries_ + 1) {"),
+    Mutant("cur before the failure", "tasks=2 workers=1 deaths=1 throwing=1", "worker.hpp", """\
+          publish(at, attempt - 1);
+          book_.end(words, at++);
+""", """\
+          book_.end(words, at);
+          publish(at++, attempt - 1);
+"""),
+    Mutant("head before top", "tasks=2 workers=1 deaths=1 throwing=3", "records.hpp", """\
+    book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
+    book_.of(w).head.set(at);
+""", """\
+    book_.of(w).head.set(at);
+    book_.of(w).top.set(at + sizeof head + size);
+"""),
+    Mutant("head before the record", "tasks=2 workers=1 deaths=1 throwing=3", "records.hpp", """\
+    const record head{book_.of(w).head.get(),""", """\
+    const std::uint64_t before = book_.of(w).head.get();
+    book_.of(w).head.set(at);
+    const record head{before,"""),
+    Mutant("top does not pass an encoded result", "tasks=2 workers=1 encoded=1", "records.hpp",
+           "book_.of(w).top.set(at.offset + at.size);", ""),
+)
+
+
+def compile_with(compiler):
+    return [compiler, "-std=c++20", "-O0", "-w", "-pthread"]
+
+
+def precompile(compiler, scratch):
+    """The standard headers, which take the most of each compilation."""
+    names = "algorithm array atomic chrono functional iostream memory optional ranges sstream stop_token string tuple variant vector"
+    (scratch / STANDARD).write_text("".join(f"#include <{name}>\n" for name in names.split()))
+    subprocess.run([*compile_with(compiler), "-x", "c++-header", scratch / STANDARD, "-o", scratch / f"{STANDARD}.gch"], check=True)
+
+
+def mutate(include, into, mutant):
+    """A copy of the headers with the edit."""
+    shutil.copytree(include, into)
+    if mutant.old:
+        file = into / "parmap" / "detail" / mutant.file
+        text = file.read_text()
+        if text.count(mutant.old) != 1:
+            raise SystemExit(f"{mutant.name}: {mutant.file} has its text {text.count(mutant.old)} times, not once")
+        file.write_text(text.replace(mutant.old, mutant.new))
+
+
+def try_one(include, compiler, scratch, mutant, plans):
+    """Compiles and runs: (exit status, or None after SECONDS, and what was printed)."""
+    folder = pathlib.Path(tempfile.mkdtemp(dir=scratch))
+    mutate(include, folder / "include", mutant)
+    program = folder / "explore"
+    built = subprocess.run([*compile_with(compiler), "-include", scratch / STANDARD, f"-I{HERE}", f"-I{folder / 'include'}",
+                            HERE / "explore.cpp", "-o", program], capture_output=True, text=True)
+    if built.returncode != 0:
+        raise SystemExit(f"{mutant.name} does not compile:\n{built.stderr}")
+    try:
+        done = subprocess.run([program, *plans], capture_output=True, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return None, ""
+    return done.returncode, done.stdout
+
+
+def main(include, compiler, *chosen):
+    include = pathlib.Path(include)
+    mutants = MUTANTS[::3] if chosen == ("--some",) else [each for each in MUTANTS if not chosen or chosen[1] in each.name]
+    plans = " / ".join(dict.fromkeys(each.plan for each in mutants)).split()
+    survivors = 0
+    with tempfile.TemporaryDirectory() as scratch, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        precompile(compiler, pathlib.Path(scratch))
+        jobs = [(Mutant("no edit", "", "", "", ""), plans), *((each, each.plan.split()) for each in mutants)]
+        outcomes = pool.map(lambda job: try_one(include, compiler, pathlib.Path(scratch), *job), jobs)
+        for (mutant, _), (status, said) in zip(jobs, outcomes):
+            violation = next((line for line in said.splitlines() if line.startswith("violation: ")), None)
+            right = status == 0 if not mutant.old else status == 1 and violation is not None
+            survivors += not right
+            verdict = violation or ("fine" if status == 0 else f"exit {status}: {said}")
+            print(f"{'' if right else 'WRONG  '}{mutant.name}: {verdict}", flush=True)
+    return survivors > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// In place of the library's: before a step the running process gives way to the explorer.
+#pragma once
+
+#include <source_location>
+#include <string_view>
+
+namespace weave {
+
+enum class touch : unsigned char { act, look };
+
+void arrive(const char* name, touch what) noexcept;
+
+}  // namespace weave
+
+namespace parmap::detail {
+
+enum class moment { before, after };
+
+// A name, and by the function it stands in whether the step only looks.
+struct named_step {
+  // Not explicit: the library hands over the name alone.
+  consteval named_step(const char* step,  // NOLINT(google-explicit-constructor)
+                       std::source_location at = std::source_location::current())
+      : name(step),
+        what(std::string_view(at.function_name()).find("::get(") != std::string_view::npos ? weave::touch::look
+                                                                                           : weave::touch::act) {}
+  const char* name;
+  weave::touch what;
+};
+
+// What follows a step belongs to it: nothing shared is touched before the next one.
+inline void step(named_step one, moment when) noexcept {
+  if (when == moment::before) weave::arrive(one.name, one.what);
+}
+
+}  // namespace parmap::detail

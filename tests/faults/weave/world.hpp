@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+// A small map over the library's own ledger, worker, records and store: what its processes do, and what truly happened.
+#pragma once
+
+#include "fiber.hpp"
+#include "plan.hpp"
+
+#include <parmap/codec.hpp>
+#include <parmap/context.hpp>
+#include <parmap/detail/ledger.hpp>
+#include <parmap/detail/records.hpp>
+#include <parmap/detail/shared_memory.hpp>
+#include <parmap/detail/store.hpp>
+#include <parmap/detail/worker.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace weave {
+
+using namespace parmap::detail;
+using parmap::detail::span;
+
+inline constexpr unsigned most_tasks = 8;
+inline constexpr unsigned none = 0xff;
+
+// What is true, whatever the words say; and the part of the world that the library does not model.
+struct truth {
+  unsigned owner;  // of the lock
+  unsigned owner_died;
+  unsigned deaths;    // left
+  unsigned refusals;  // left
+  unsigned halt_left;
+  unsigned employed;    // whom the supervisor takes to be alive, a bit for each worker
+  unsigned hiring;      // whom it forks
+  unsigned recovering;  // whom it buries
+  unsigned over;        // it has returned
+  unsigned refused_from_the_start;
+  std::array<unsigned, most_workers> inside;  // the task whose body a worker has begun, until cur says that it is over
+  std::array<unsigned, most_tasks> begun;     // attempts
+  unsigned done, failed, blamed;              // a bit for each task
+  unsigned to_blame, to_blame_after;          // by the page, for the death at hand: the task, or none, and its attempts
+};
+static_assert(std::has_unique_object_representations_v<truth>);  // no gaps: it is a part of what makes states differ
+
+inline plan now_planned;
+inline truth now;
+inline unsigned answer = 0;  // to the process that goes on: how what it stands before turns out
+inline const char* bad = nullptr;
+inline unsigned sighted = 0;  // what was seen to happen at all, in any state: a bit for each
+enum sight : unsigned { repaired = 1, handed_back = 2, retried = 4, blame = 8, published = 16, unclaimed = 32 };
+
+inline void require(bool what, const char* otherwise) noexcept {
+  if (!what && bad == nullptr) bad = otherwise;
+}
+
+// ---- What the headers ahead on the include path ask for.
+
+inline void own() noexcept {
+  require(now.owner == nobody, "two hold the lock");
+  now.owner = running;
+}
+inline bool owner_died() noexcept {
+  if (now.owner_died != 0) sighted |= repaired;
+  return now.owner_died != 0;
+}
+inline void make_consistent() noexcept { now.owner_died = 0; }
+inline void give_up() noexcept {
+  require(now.owner == running, "unlocked by another");
+  require(now.owner_died == 0, "unlocked without being consistent");
+  now.owner = nobody;
+}
+
+// A look is a reason to switch if another process may write the word: `halt` where it can be set, and in a repair the
+// others' claims. All else a worker looks at is its own or under the lock, which the explorer checks at every write.
+inline void arrive(const char* name, touch what) noexcept {
+  if (running == nobody) return;
+  if (what == touch::look) {
+    const bool repairing = now.owner_died != 0 && now.owner == running && std::strcmp(name, "claim") == 0;
+    const bool locked = std::strcmp(name, "range") == 0 || std::strncmp(name, "left_", 5) == 0;
+    const bool halting = now_planned.may_halt() && std::strcmp(name, "halt") == 0;
+    require(!locked || now.owner == running, "looks at a word of the lock without holding it");
+    if (!repairing && !halting) return;
+  }
+  give_way(name);
+}
+
+// ---- The ledger's words, as they are.
+
+// Explicit instantiation may name what is private.
+template <auto Range>
+struct reveal {
+  friend const shared_word<"range">& range_of(const ledger& book) { return book.*Range; }
+};
+const shared_word<"range">& range_of(const ledger& book);
+template struct reveal<&ledger::range_>;
+
+struct words {
+  struct of_worker {
+    std::uint64_t claim, cur, base, finished, top, head, farewell;
+    friend bool operator==(const of_worker&, const of_worker&) = default;
+  };
+  std::uint64_t range, halt, failures;
+  std::array<std::uint64_t, most_workers> left, left_attempts;
+  std::array<of_worker, most_workers> of;
+};
+
+inline words look(ledger& book) noexcept {
+  words seen{};
+  seen.range = range_of(book).get();
+  seen.halt = book.halted() ? 1 : 0;
+  seen.failures = book.failures();
+  const auto* const left = reinterpret_cast<ledger::left_over_words*>(&book.of(book.workers()));  // as the ledger does
+  for (unsigned w = 0; w < book.workers(); ++w) {
+    const worker_words& one = book.of(w);
+    seen.of[w] = {one.claim.get(), one.cur.get(),  one.base.get(),         one.finished.get(),
+                  one.top.get(),   one.head.get(), one.farewell_word.get()};
+    seen.left[w] = left[w].span.get();
+    seen.left_attempts[w] = left[w].attempts.get();
+  }
+  return seen;
+}
+
+// ---- The map.
+
+// Each attempt has a value of its own, so that no other one's is taken for it.
+template <class T>
+T value_of(unsigned task, unsigned attempt) {
+  if constexpr (std::is_same_v<T, std::string>) return std::to_string(task) + '/' + std::to_string(attempt);
+  else return T{task * 100 + attempt};
+}
+
+// The body of task i, in the running process.
+template <class T>
+T body(ledger& book, unsigned i) {
+  const unsigned w = running;
+  const position said = unpack_position(book.of(w).cur.get());
+  require(said.running && said.task == i, "a body runs that cur does not tell of");
+  require(said.attempts == now.begun[i] + 1, "attempts are not consecutive");
+  require(said.attempts <= now_planned.retries + 1, "a task runs once too often");
+  require(((now.done | now.failed | now.blamed) >> i & 1) == 0, "a task runs that is over");
+  require(now.owner != w, "a body runs under the lock");
+  if (++now.begun[i] > 1) sighted |= retried;
+  now.inside[w] = i;
+  give_way("body");
+  if (answer != 0) throw static_cast<int>(i);
+  return value_of<T>(i, now.begun[i]);
+}
+
+template <class T>
+struct body_calls {
+  static constexpr bool takes_context = false;
+  template <class Step>
+  void for_each(std::uint64_t b, std::uint64_t e, parmap::context&, Step&& each) const {
+    for (std::uint64_t i = b; i < e; ++i)
+      if (!each(i, [this, i] { return body<T>(*book, static_cast<unsigned>(i)); })) return;
+  }
+  ledger* book;
+};
+
+// Everything a map lays out before its first fork, as in process_map.
+class any_map {
+ public:
+  any_map(const plan& chosen, std::size_t arenas_begin)
+      : memory_(arenas_begin + chosen.workers * arena),
+        arenas_begin_(arenas_begin),
+        book_(ledger::make(memory_.data(), chosen.workers,
+                           chosen.max_failures != 0 ? chosen.max_failures : std::numeric_limits<std::uint64_t>::max(),
+                           chosen.retries, false)),
+        records_(memory_, book_, arenas_begin, memory_.size(), chosen.tasks) {
+    book_.begin_round(chosen.tasks);
+  }
+  any_map(const any_map&) = delete;
+  any_map& operator=(const any_map&) = delete;
+  virtual ~any_map() = default;
+
+  virtual void work(unsigned w) = 0;
+  // Whether the slot of task i holds what its last attempt returned.
+  [[nodiscard]] virtual bool right(unsigned i) = 0;
+
+  struct area {
+    void* at;
+    std::size_t size;
+  };
+  // All that processes share. Of an arena as much as a few results and failures can take.
+  [[nodiscard]] virtual std::vector<area> shared() const {
+    std::vector<area> all{{&now, sizeof now}, {memory_.data(), arenas_begin_}};
+    if (now_planned.throwing != 0 || now_planned.encoded != 0)
+      for (unsigned w = 0; w < now_planned.workers; ++w)
+        all.push_back({memory_.bytes() + arenas_begin_ + w * arena, arena_used});
+    return all;
+  }
+  [[nodiscard]] bool arena_suffices(unsigned w) const {
+    const bool used = now_planned.throwing != 0 || now_planned.encoded != 0;
+    return book_.of(w).top.get() <= arenas_begin_ + w * arena + (used ? arena_used : 0);
+  }
+
+  [[nodiscard]] ledger& book() noexcept { return book_; }
+  [[nodiscard]] record_book& records() noexcept { return records_; }
+
+  // supervisor.hpp in its own order of calls, without the system's: run_round, hire, bury, hire_with_patience.
+  void supervise() {
+    unsigned& alive = now.employed;
+    bool begun = false;
+    bool refused = false;
+    const auto hire = [&](unsigned w) {
+      book_.prepare(w);
+      now.hiring = w;
+      give_way("fork");
+      if (answer != 0) {
+        refused = true;
+        return false;
+      }
+      begun = true;
+      alive |= 1U << w;
+      return true;
+    };
+    const auto bury = [&](unsigned w) {
+      alive &= ~(1U << w);
+      const auto said = book_.of(w).farewell_word.get();
+      now.recovering = w;
+      const ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == task; });
+      require(what.blamed == (now.to_blame != none), "recovery does not tell whether it blames");
+      require(!what.blamed || (what.task == now.to_blame && what.attempts == now.to_blame_after),
+              "recovery does not tell whom it blames");
+      now.recovering = nobody;
+      now.to_blame = none;
+      if (what.blamed) book_.count_failure();
+      const bool left_in_order = !what.in_task && static_cast<farewell>(said >> 32) == farewell::done;
+      if (!left_in_order && !book_.halted() && book_.anything_unclaimed()) hire(w);
+    };
+    const auto hire_with_patience = [&] {
+      for (unsigned k = 0; k < plan::tries; ++k)
+        if (hire(0)) return true;
+      return false;
+    };
+
+    for (unsigned w = 0; w < now_planned.workers && !book_.halted(); ++w)
+      if (!hire(w)) break;
+    if (alive == 0 && refused && !begun) {
+      now.refused_from_the_start = 1;  // map throws
+      return;
+    }
+    for (;;) {
+      while (alive != 0) {
+        give_way("poll");
+        unsigned dead = 0;
+        for (unsigned w = 0; w < now_planned.workers; ++w)
+          if (!fibers[w].head.alive) dead |= 1U << w;
+        dead &= alive;
+        for (unsigned w = 0; w < now_planned.workers; ++w)
+          if ((dead >> w & 1) != 0) bury(w);
+      }
+      if (book_.halted() || !book_.anything_unclaimed()) return;
+      if (!hire_with_patience()) {
+        book_.halt();
+        return;
+      }
+    }
+  }
+
+ protected:
+  [[nodiscard]] const shared_memory& memory() const noexcept { return memory_; }
+
+ private:
+  static constexpr std::size_t arena = 4096;
+  static constexpr std::size_t arena_used = 320;
+
+  shared_memory memory_;
+  std::size_t arenas_begin_;
+  ledger& book_;
+  record_book records_;
+};
+
+template <class T>
+class map_of : public any_map {
+ public:
+  explicit map_of(const plan& chosen) : map_of(chosen, result_slots<T>(ledger::bytes(chosen.workers), chosen.tasks)) {}
+
+  void work(unsigned w) override {
+    slot_store<T> store(slots_, memory(), records());
+    const body_calls<T> calls{&book()};
+    worker<body_calls<T>, slot_store<T>>(calls, store, book(), records(), w, 0, 0, now_planned.retries).run();
+  }
+
+  [[nodiscard]] bool right(unsigned i) override {
+    if constexpr (std::is_same_v<T, std::string>) {
+      auto bytes = records().read_encoded(slots_.slots_in(memory())[i]);
+      if (!bytes || bytes->left() == 0) return false;
+      parmap::decoder in(*bytes);
+      return parmap::codec<T>::decode(in) == value_of<T>(i, now.begun[i]);
+    } else {
+      return slots_.data()[i] == value_of<T>(i, now.begun[i]);
+    }
+  }
+
+  [[nodiscard]] std::vector<area> shared() const override {
+    auto all = any_map::shared();
+    if (const shared_memory* own = slots_.memory()) all.push_back({own->data(), now_planned.tasks * sizeof(T)});
+    return all;
+  }
+
+ private:
+  map_of(const plan& chosen, result_slots<T> slots) : any_map(chosen, slots.arenas_begin()), slots_(std::move(slots)) {}
+
+  result_slots<T> slots_;
+};
+
+}  // namespace weave
