@@ -61,6 +61,7 @@
 #include <type_traits>
 #include <typeinfo>
 #include <unistd.h>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -2624,7 +2625,9 @@ class child_process {
     step("kill", moment::after);
   }
   void resume() const noexcept {
+    step("resume", moment::before);
     signal(SIGCONT);
+    step("resume", moment::after);
     static_cast<void>(was_continued());  // by us, which is of no interest
   }
   // Whether it has been stopped and continued since this was last asked.
@@ -2755,8 +2758,12 @@ inline void kill_descendants(pid_t root) {
     add_children(root, all);
     for (std::size_t k = 0; k < all.size(); ++k) add_children(all[k], all);
     bool any = false;
-    for (const pid_t each : all)
-      if (!is_zombie(each) && ::kill(each, SIGKILL) == 0) any = true;
+    for (const pid_t each : all) {
+      if (is_zombie(each)) continue;
+      step("descendants", moment::before);
+      if (::kill(each, SIGKILL) == 0) any = true;
+      step("descendants", moment::after);
+    }
     if (!any) return;
   }
 }
@@ -3053,6 +3060,8 @@ class ledger {
 
   // ---- by the supervisor
 
+  // The tasks of this round.
+  [[nodiscard]] round_index round() const noexcept { return round_; }
   // No worker is alive: n more tasks.
   void begin_round(round_index n) noexcept {
     round_ = n;
@@ -3061,7 +3070,9 @@ class ledger {
   // The worker is dead, or not yet born.
   void prepare(unsigned w) const noexcept {
     of(w).farewell_word.set(0);
+    step("go", moment::before);
     of(w).go.store(0, std::memory_order_release);
+    step("go", moment::after);
   }
 
   // What the death of a worker means for the task it was in.
@@ -4195,12 +4206,14 @@ class supervisor {
     const ending how = at.process->reap();
     at.process.reset();
     const auto said = book_.of(w).farewell_word.get();
-    if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker could not get its lock");
+    if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker met words that cannot be");
     const ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == from_ + task; });
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
     if (what.blamed) {
+      // Whoever writes over the range could die in the same task without end.
+      if (!dead_tasks_.insert(from_ + what.task).second) throw_damaged("a task was run again after its death");
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
       blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
       book_.count_failure();
@@ -4249,6 +4262,7 @@ class supervisor {
   std::vector<post> posts_;
   std::uint64_t from_{};
   failure_runs blamed_;
+  std::unordered_set<std::uint64_t> dead_tasks_;
   std::exception_ptr refused_;
   std::string why_gave_up_;
   bool begun_{};
@@ -4376,8 +4390,11 @@ inline void await_go(futex_word& go) noexcept {
   const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(20));
   while (go.load(std::memory_order_acquire) == 0 && now_ticks() < until) spin_pause();
   std::uint32_t expected = 0;
+  step("go", moment::before);
   go.compare_exchange_strong(expected, 2, std::memory_order_acq_rel);
+  step("go", moment::after);
   while (go.load(std::memory_order_acquire) != 1) futex_wait(go, 2, no_limit, futex_scope::shared);
+  step("begin", moment::before);
   go.store(3, std::memory_order_release);
   step("begin", moment::after);
 }
@@ -4422,6 +4439,9 @@ class worker {
     for (ticks then = now_ticks();;) {
       const span mine = claim();
       if (mine.empty()) leave(farewell::done);
+      // A task that writes over the range could give itself work without end.
+      claimed_ += mine.size();
+      if (claimed_ > book_.round()) leave(farewell::damaged);
       run_chunk(mine);
       book_.close_claim(number_);
       const ticks now = now_ticks();
@@ -4514,6 +4534,7 @@ class worker {
   std::optional<std::uint64_t> memory_limit_;
   context self_;
   pacer pace_;
+  std::uint64_t claimed_{};  // by this process, tasks
 };
 
 }  // namespace parmap::detail

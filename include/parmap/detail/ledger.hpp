@@ -218,7 +218,9 @@ class ledger {
   // The worker is dead, or not yet born.
   void prepare(unsigned w) const noexcept {
     of(w).farewell_word.set(0);
+    step("go", moment::before);
     of(w).go.store(0, std::memory_order_release);
+    step("go", moment::after);
   }
 
   // What the death of a worker means for the task it was in.

@@ -110,7 +110,9 @@ class child_process {
     step("kill", moment::after);
   }
   void resume() const noexcept {
+    step("resume", moment::before);
     signal(SIGCONT);
+    step("resume", moment::after);
     static_cast<void>(was_continued());  // by us, which is of no interest
   }
   // Whether it has been stopped and continued since this was last asked.

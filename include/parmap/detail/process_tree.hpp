@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/process.hpp>
+#include <parmap/detail/step.hpp>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -62,8 +63,12 @@ inline void kill_descendants(pid_t root) {
     add_children(root, all);
     for (std::size_t k = 0; k < all.size(); ++k) add_children(all[k], all);
     bool any = false;
-    for (const pid_t each : all)
-      if (!is_zombie(each) && ::kill(each, SIGKILL) == 0) any = true;
+    for (const pid_t each : all) {
+      if (is_zombie(each)) continue;
+      step("descendants", moment::before);
+      if (::kill(each, SIGKILL) == 0) any = true;
+      step("descendants", moment::after);
+    }
     if (!any) return;
   }
 }

@@ -98,8 +98,11 @@ inline void await_go(futex_word& go) noexcept {
   const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(20));
   while (go.load(std::memory_order_acquire) == 0 && now_ticks() < until) spin_pause();
   std::uint32_t expected = 0;
+  step("go", moment::before);
   go.compare_exchange_strong(expected, 2, std::memory_order_acq_rel);
+  step("go", moment::after);
   while (go.load(std::memory_order_acquire) != 1) futex_wait(go, 2, no_limit, futex_scope::shared);
+  step("begin", moment::before);
   go.store(3, std::memory_order_release);
   step("begin", moment::after);
 }

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// What all processes of a map under test share: who is to be killed at which step, and what really happened to each
+// task, noted by its body and by the hook at every step, independently of the words of the protocol.
+#pragma once
+
+#define PARMAP_MAX_ROUND 16
+#include <parmap/parmap.hpp>
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <new>
+#include <string>
+
+namespace killing {
+
+using parmap::detail::moment;
+
+enum class role { bystander, supervisor, worker };
+
+// The steps there are; "task" is the body of a task, which makes its own.
+inline constexpr const char* names[] = {
+    "lock",  "unlock", "consistent", "halt",        "failures",  "range",    "left_over", "left_attempts",
+    "claim", "cur",    "base",       "finished",    "started",   "top",      "head",      "farewell",
+    "go",    "fork",   "birth",      "pidfd",       "pdeathsig", "prepared", "begin",     "record",
+    "slot",  "stop",   "resume",     "descendants", "kill",      "reap",     "end",       "task"};
+static_assert(std::size(names) == 32, "a bit of 64 for each moment of each");
+
+// A set of steps as text: "lock- lock+ ..", - for before, + for after.
+inline std::string spell(std::uint64_t steps) {
+  std::string text;
+  for (std::size_t k = 0; k < 64; ++k)
+    if ((steps >> k & 1) != 0) text += (text.empty() ? "" : " ") + std::string(names[k / 2]) + (k % 2 == 0 ? '-' : '+');
+  return text;
+}
+
+// 64 if it is not among them.
+inline std::size_t number_of(const char* name, moment when) noexcept {
+  std::size_t k = 0;
+  while (k < std::size(names) && std::strcmp(names[k], name) != 0) ++k;
+  return 2 * k + (k < std::size(names) && when == moment::after ? 1 : 0);
+}
+constexpr std::uint64_t bit(std::size_t number) noexcept { return std::uint64_t{1} << number; }
+
+// Spreads the bits of x (splitmix64).
+constexpr std::uint64_t mix(std::uint64_t x) noexcept {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+// What happened to one task.
+struct notes {
+  std::atomic<unsigned> begun;         // bodies
+  std::atomic<unsigned> threw;         // attempts that ended so,
+  std::atomic<unsigned> killed;        // or so, after the body had begun
+  std::atomic<unsigned> last_attempt;  // of the newest body
+  std::atomic<bool> last_threw;
+  std::atomic<bool> over;  // cur has left it
+};
+
+// Sanitizers make forks slow.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr unsigned stride = 5;
+#else
+inline constexpr unsigned stride = 1;
+#endif
+
+inline constexpr unsigned most_tasks = 40;
+
+struct stage {
+  // Given, for one map. Arrivals at a step are counted from 1, those of all workers together.
+  role victim{role::worker};
+  std::array<std::uint64_t, 2> kill_at{};               // at these arrivals of a victim; 0: none
+  std::array<std::atomic<std::uint64_t>, 3> kill_in{};  // for each role: at the first arrival at each of these steps
+  std::uint64_t chance{};                               // of 2^64, that a worker is killed at an arrival
+  std::uint64_t seed{};                                 // decides with the number of the arrival
+  bool workers_repair{};  // who dies with the lock lets another worker queue for it, ahead of recovery
+  int dawdler{-1};        // a task that is past its limit, and over when its worker has been stopped
+
+  // Noted.
+  std::array<notes, most_tasks> task{};
+  std::atomic<std::uint64_t> arrivals;
+  std::atomic<unsigned> kills;      // by a hook or a body
+  std::atomic<unsigned> ghosts;     // deaths after `cur` has announced an attempt whose body has not begun
+  std::atomic<unsigned> uncounted;  // deaths that may have kept a published failure from being counted
+  std::atomic<int> queueing;        // workers that wait for the lock
+  std::atomic<bool> supervisor_dead;
+  std::atomic<bool> stopping;
+};
+
+// Survives the stage of one map.
+struct records {
+  std::atomic<std::uint64_t> killed_at;  // steps, as bits
+  std::atomic<bool> unknown_step;
+};
+
+inline stage* on{};  // shared memory
+inline records* seen{};
+
+// What this process is in.
+struct part {
+  role as{role::bystander};
+  bool prepared{};
+  bool locked{};
+  bool queued{};
+  bool closing{};  // the claim
+  // Of the task in `cur`.
+  enum class phase { outside, inside, published } phase{};
+  int task{-1};  // its body has begun
+  bool threw{};
+  bool ends{};  // the next store of cur leaves it though it threw and may be tried again
+};
+inline part here;
+
+// Until it is so, or has not been for long; who waits may hold the lock.
+template <class Condition>
+void wait_a_while(Condition&& fulfilled) noexcept {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+  while (!fulfilled() && std::chrono::steady_clock::now() < until) ::sched_yield();
+}
+
+[[noreturn]] inline void die() noexcept {
+  if (here.as == role::supervisor) on->supervisor_dead = true;
+  if (here.as == role::worker) {
+    if (here.locked && on->workers_repair) wait_a_while([] { return on->queueing > 0; });
+    if (here.queued) --on->queueing;
+    if (here.phase == part::phase::published) ++on->uncounted;
+    if (here.phase == part::phase::inside && here.task < 0) ++on->ghosts;
+    if (here.phase == part::phase::inside && here.task >= 0) {
+      notes& its = on->task[static_cast<std::size_t>(here.task)];
+      ++its.killed;
+      if (here.threw) --its.threw;
+      its.last_threw = false;
+    }
+  }
+  ++on->kills;
+  ::kill(::getpid(), SIGKILL);
+  for (;;) ::pause();
+}
+
+// Follows the worker through its tasks, by the order of its steps alone.
+inline void follow(const char* name, moment when) noexcept {
+  const auto is = [&](const char* what, moment then) { return when == then && std::strcmp(name, what) == 0; };
+  if (is("lock", moment::before)) {
+    here.queued = true;
+    ++on->queueing;
+  } else if (is("lock", moment::after)) {
+    here.queued = false;
+    --on->queueing;
+    here.locked = true;
+  } else if (is("unlock", moment::after)) {
+    here.locked = false;
+  } else if (is("prepared", moment::after)) {
+    here.prepared = true;
+  } else if (here.locked) {
+    return;
+  } else if (is("finished", moment::before)) {
+    here.closing = true;
+  } else if (is("head", moment::after)) {
+    here.phase = part::phase::published;
+  } else if (is("cur", moment::after)) {
+    const bool again = here.phase == part::phase::inside && here.threw && !here.ends;
+    const bool begins = here.phase == part::phase::outside && !here.closing;
+    if (here.task >= 0 && !again) on->task[static_cast<std::size_t>(here.task)].over = true;
+    here.phase = begins || again ? part::phase::inside : part::phase::outside;
+    here.closing = here.threw = here.ends = false;
+    here.task = -1;
+  }
+}
+
+inline void arrive(const char* name, moment when) noexcept {
+  const int error = errno;
+  if (when == moment::after && std::strcmp(name, "birth") == 0) {
+    here = {};
+    here.as = role::worker;
+  }
+  if (here.as == role::bystander) return;
+  if (here.as == role::worker) follow(name, when);
+  // Only its death can end it now.
+  if (here.prepared && on->supervisor_dead)
+    for (;;) ::pause();
+  if (here.as == role::supervisor && std::strcmp(name, "lock") == 0 && when == moment::before && on->workers_repair)
+    wait_a_while([] { return on->queueing == 0; });
+  const std::size_t number = number_of(name, when);
+  if (number >= 64) {
+    seen->unknown_step = true;
+  } else {
+    auto& chosen = on->kill_in[static_cast<std::size_t>(here.as)];
+    bool dies = (chosen & bit(number)) != 0 && (chosen.fetch_and(~bit(number)) & bit(number)) != 0;
+    if (here.as == on->victim) {
+      const std::uint64_t k = ++on->arrivals;
+      dies = dies || k == on->kill_at[0] || k == on->kill_at[1] || mix(on->seed + k) < on->chance;
+    }
+    if (dies) {
+      if (here.as == on->victim) seen->killed_at |= bit(number);
+      die();
+    }
+  }
+  if (here.as == role::supervisor && on->dawdler >= 0 && std::strcmp(name, "stop") == 0 && when == moment::before) {
+    notes& its = on->task[static_cast<std::size_t>(on->dawdler)];
+    on->stopping = true;
+    if (its.begun > 0)
+      while (!its.over) ::sched_yield();
+  }
+  errno = error;
+}
+
+// ---- for the body of a task
+
+inline void body_begins(std::size_t i, unsigned attempt) noexcept {
+  notes& its = on->task[i];
+  ++its.begun;
+  its.last_attempt = attempt;
+  here.task = static_cast<int>(i);
+  arrive("task", moment::before);
+}
+inline void body_ends() noexcept { arrive("task", moment::after); }
+// Right ahead of a throw; `worn`: the worker leaves after it.
+inline void body_throws(bool worn = false) noexcept {
+  notes& its = on->task[static_cast<std::size_t>(here.task)];
+  ++its.threw;
+  its.last_threw = true;
+  here.threw = true;
+  here.ends = worn;
+}
+
+// ---- for the test
+
+// While it lives there is a stage, and the steps have their hook.
+class theatre {
+ public:
+  theatre() : at_(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+    if (at_ == MAP_FAILED) std::abort();
+    seen = ::new (at_) records{};
+    on = ::new (static_cast<void*>(seen + 1)) stage{};
+    parmap::detail::step_hook = arrive;
+  }
+  theatre(const theatre&) = delete;
+  theatre& operator=(const theatre&) = delete;
+  ~theatre() {
+    parmap::detail::step_hook = nullptr;
+    ::munmap(at_, bytes);
+  }
+
+ private:
+  static constexpr std::size_t bytes = sizeof(records) + sizeof(stage);
+  void* at_;
+};
+
+inline stage& clear_stage() { return *(on = ::new (static_cast<void*>(on)) stage{}); }
+
+}  // namespace killing

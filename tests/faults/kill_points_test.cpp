@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+// SIGKILL at every step of the protocol in turn: to workers, to the supervisor, and to who goes on after a death.
+#include "kill/trial.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+
+namespace {
+
+using namespace std::chrono_literals;
+using killing::here;
+using killing::moment;
+using killing::on;
+using killing::plan;
+using killing::role;
+using killing::shape;
+using killing::tally;
+
+class kill_points_test : public killing::kill_test {};
+
+// Every task's bit.
+constexpr std::uint64_t all_tasks = ~std::uint64_t{0};
+
+const plan plans[] = {
+    {.name = "plain"},
+    {.name = "plain, a retry", .retries = 1},
+    {.name = "encoded", .result = shape::encoded},
+    {.name = "encoded, a retry", .retries = 1, .result = shape::encoded},
+    {.name = "one throws", .throwing = 2},
+    {.name = "one throws, a retry", .retries = 1, .result = shape::encoded, .throwing = 2, .throwing_once = 4},
+    {.name = "void", .retries = 1, .result = shape::nothing, .throwing_once = 1},
+    {.name = "timed", .retries = 1, .timed = true},
+    {.name = "max_failures", .tasks = 5, .throwing = 6, .max_failures = 2},
+    {.name = "max_failures, two workers",
+     .tasks = 6,
+     .workers = 2,
+     .retries = 1,
+     .throwing = all_tasks,
+     .max_failures = 2},
+    {.name = "memory_limit", .retries = 1, .without_memory = 2},
+    {.name = "left-overs", .tasks = 8, .workers = 3, .retries = 1, .killing_itself = 0b1000'0001},
+    {.name = "two workers", .tasks = 6, .workers = 2, .result = shape::encoded},
+    {.name = "two rounds", .tasks = 18, .workers = 2, .retries = 1},
+};
+
+std::string steps_killed_at() { return killing::spell(killing::seen->killed_at); }
+
+// Runs trial() with a death at arrival 1, 2, .. until the map has ended ahead of it, then once more for
+// each step at which nobody was killed so far, as the order of the arrivals differs a little from map to map. How often
+// somebody was killed.
+template <class Trial>
+std::uint64_t at_each_step(role victim, Trial&& trial) {
+  const auto run = [&](std::uint64_t arrival, std::uint64_t step) {
+    auto& now = killing::clear_stage();
+    now.victim = victim;
+    now.kill_at[0] = arrival;
+    now.kill_in[static_cast<std::size_t>(victim)] = step;
+    SCOPED_TRACE("killed at arrival " + std::to_string(arrival) + " or at " + killing::spell(step));
+    trial();
+  };
+  std::uint64_t points = 0;
+  for (std::uint64_t k = 1; !::testing::Test::HasFailure(); k += killing::stride) {
+    run(k, 0);
+    if (on->arrivals < k) break;
+    ++points;
+  }
+  for (std::size_t step = 0; step < 64 && !::testing::Test::HasFailure(); ++step) {
+    if ((killing::seen->killed_at & killing::bit(step)) != 0) continue;
+    run(0, killing::bit(step));
+    points += on->kill_in[static_cast<std::size_t>(victim)] == 0;
+  }
+  return points;
+}
+
+TEST_F(kill_points_test, a_worker_dies_at_each_step) {
+  std::uint64_t points = 0;
+  tally sum;
+  for (const plan& it : plans) {
+    SCOPED_TRACE(it);
+    points += at_each_step(role::worker, [&] { killing::run(it, sum); });
+  }
+  std::cout << points << " kill points, " << sum.crashed << " tasks lost, " << sum.retried << " begun again\n";
+  EXPECT_GT(points, 1000 / killing::stride);
+  EXPECT_FALSE(killing::seen->unknown_step);
+  EXPECT_EQ(steps_killed_at(),
+            "lock- lock+ unlock- unlock+ halt- halt+ failures- failures+ range- range+ left_over- left_over+ "
+            "left_attempts- claim- claim+ cur- cur+ base- base+ finished- finished+ started- started+ top- top+ head- "
+            "head+ farewell- farewell+ go- go+ birth+ pdeathsig+ prepared+ begin- begin+ record+ slot- slot+ end- "
+            "task- task+");
+}
+
+// The second death: the next worker, at each of its first steps; where the first died with the lock, in its repair.
+TEST_F(kill_points_test, a_worker_dies_and_then_another) {
+  constexpr std::uint64_t steps_of_a_claim = 40;
+  const plan two{.name = "two deaths", .tasks = 3, .workers = 2, .retries = 1};
+  const plan alone{.name = "two deaths, one worker", .tasks = 2, .throwing = 1};
+  tally sum;
+  std::uint64_t pairs = 0;
+  for (const plan& it : {two, alone}) {
+    SCOPED_TRACE(it);
+    for (std::uint64_t k = 1;; k += killing::stride) {
+      std::uint64_t kills = 0;
+      for (std::uint64_t later = 1; later <= steps_of_a_claim; ++later) {
+        SCOPED_TRACE("killed at arrivals " + std::to_string(k) + " and " + std::to_string(k + later));
+        auto& now = killing::clear_stage();
+        now.kill_at = {k, k + later};
+        now.workers_repair = it.workers > 1;
+        killing::run(it, sum);
+        if (HasFatalFailure()) return;
+        kills = now.kills;
+        if (kills < 2) break;
+        ++pairs;
+      }
+      if (kills == 0) break;
+    }
+  }
+  std::cout << pairs << " pairs of kill points, " << sum.crashed << " tasks lost, " << sum.retried << " begun again\n";
+  EXPECT_GT(pairs, 2000 / killing::stride);
+  EXPECT_NE(steps_killed_at().find("consistent- consistent+"), std::string::npos)
+      << "no worker died in a repair: " << steps_killed_at();
+}
+
+// ---- The supervisor dies.
+
+// Where the write end of a pipe has gone with a fork, the read end tells when the last process that has it is dead.
+class lifeline {
+ public:
+  lifeline() { EXPECT_EQ(::pipe(fds_), 0); }
+  lifeline(const lifeline&) = delete;
+  lifeline& operator=(const lifeline&) = delete;
+  ~lifeline() { ::close(fds_[0]); }
+  void wait() {
+    ::close(fds_[1]);
+    char none{};
+    EXPECT_EQ(::read(fds_[0], &none, 1), 0);
+  }
+
+ private:
+  int fds_[2]{};
+};
+
+// Runs `caller` in a process that dies as the stage says. Returns when nobody is left.
+void survive(void (*caller)()) {
+  lifeline line;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    here = {};
+    here.as = role::supervisor;
+    try {
+      caller();
+    } catch (const std::exception& error) {
+      std::cerr << error.what() << '\n';
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  EXPECT_GT(child, 0);
+  line.wait();
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  while (::waitpid(-1, nullptr, 0) > 0) {  // the orphans have come to this subreaper
+  }
+  const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  EXPECT_TRUE(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) << status;
+  EXPECT_EQ(killed, on->supervisor_dead);
+}
+
+[[noreturn]] void hang() {
+  for (;;) ::pause();
+}
+
+// Deaths, a failure, retries, left-overs.
+void ordinary_map() {
+  const auto f = [](const parmap::context& self, unsigned i) {
+    if (i % 4 == 1) ::kill(::getpid(), SIGKILL);
+    if (i % 4 == 2 && self.attempt() == 1) throw std::runtime_error("thrown");
+    return std::to_string(i);
+  };
+  static_cast<void>(
+      parmap::map(f, std::views::iota(0U, 18U), {.workers = 3, .retries = 1, .seed = 1, .max_failures = 4}));
+}
+
+// A task that ends just as it is stopped for being late, one that never ends, with a child that does not either.
+void late_map() {
+  on->dawdler = 0;
+  const auto f = [](unsigned i) {
+    killing::body_begins(i, 1);
+    if (i == 0)
+      while (!on->stopping) ::sched_yield();
+    if (i == 1) {
+      const pid_t worker = ::getpid();
+      if (::fork() == 0) {
+        here.as = role::bystander;
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != worker) ::_exit(0);
+        hang();
+      }
+      hang();
+    }
+    killing::body_ends();
+  };
+  static_cast<void>(parmap::map(parmap::multi, f, std::views::iota(0U, 3U), {.workers = 1, .timeout = 2ms, .seed = 1}));
+}
+
+// Ended by a reporter that throws.
+void broken_off_map() {
+  const auto report = [](const parmap::progress&) { throw std::runtime_error("enough"); };
+  const auto f = [](unsigned) { hang(); };
+  try {
+    static_cast<void>(
+        parmap::map(parmap::multi, f, std::views::iota(0U, 2U), {.workers = 2, .seed = 1, .report = report}));
+  } catch (const std::runtime_error&) {
+  }
+}
+
+// The worker dies with the lock, in the middle of a claim.
+void repaired_map() {
+  on->kill_in[static_cast<std::size_t>(role::worker)] = killing::bit(killing::number_of("claim", moment::after));
+  const auto f = [](unsigned i) { return i; };
+  static_cast<void>(parmap::map(parmap::multi, f, std::views::iota(0U, 2U), {.workers = 1, .seed = 1}));
+}
+
+TEST_F(kill_points_test, the_supervisor_dies_at_each_step) {
+  std::uint64_t points = 0;
+  for (const auto& caller : {ordinary_map, late_map, broken_off_map, repaired_map})
+    points += at_each_step(role::supervisor, [caller] { survive(caller); });
+  std::cout << points << " kill points\n";
+  EXPECT_GT(points, 500 / killing::stride);
+  EXPECT_FALSE(killing::seen->unknown_step);
+  EXPECT_EQ(steps_killed_at(),
+            "lock- lock+ unlock- unlock+ consistent- consistent+ halt- halt+ failures- failures+ range- range+ "
+            "left_over- left_over+ left_attempts- left_attempts+ claim- claim+ cur- cur+ base- finished- finished+ "
+            "started- top- top+ head- farewell- farewell+ go- go+ fork- fork+ pidfd+ stop- stop+ resume- resume+ "
+            "descendants- descendants+ kill- kill+ reap- reap+");
+}
+
+// Nor is there a file under any name while a map runs.
+TEST_F(kill_points_test, nothing_is_mapped_from_dev_shm) {
+  const auto f = [](int) {
+    std::ifstream maps("/proc/self/maps");
+    bool found = false;
+    for (std::string line; std::getline(maps, line);) found = found || line.find("/dev/shm") != std::string::npos;
+    return found;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 2));
+  EXPECT_FALSE(all[0] || all[1]);
+}
+
+}  // namespace
