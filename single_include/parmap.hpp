@@ -2820,16 +2820,15 @@ class robust_mutex {
   }
 
  private:
-  // It is held for less than a microsecond, and a dead owner leaves it free: who does not get it within so many waits
-  // waits in vain. In pieces, because a stop (Ctrl-Z) uses up one of them only, and to look who is said to hold it.
-  static constexpr int waits = 100;
+  // It is held for less than a microsecond, and a dead owner leaves it free: who waits so long looks who is said to
+  // hold it. Whoever may waits without end, as an owner may be stopped.
   static constexpr long wait_ns = 100'000'000;
 
   [[nodiscard]] int acquire(pid_t family) noexcept {
     if (mutex_.__data.__kind != usual_kind()) return EINVAL;  // glibc must not see another: some of them abort
     int error = ::pthread_mutex_trylock(&mutex_);
     pid_t stranger = -1;
-    for (int k = 0; k < waits && (error == EBUSY || error == ETIMEDOUT); ++k) {
+    while (error == EBUSY || error == ETIMEDOUT) {
       timespec until{};
       static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &until));
       until.tv_nsec += wait_ns;
@@ -2839,7 +2838,7 @@ class robust_mutex {
       if (error != ETIMEDOUT) continue;
       const pid_t owner = mutex_.__data.__lock & FUTEX_TID_MASK;
       if (owner == stranger) return EINVAL;
-      stranger = is_of_family(owner, family) ? -1 : owner;
+      stranger = owner != ::gettid() && is_of_family(owner, family) ? -1 : owner;
     }
     return error;
   }
@@ -3015,7 +3014,11 @@ class ledger {
   [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
   // One more failure; at the limit nobody begins another task.
   void count_failure() const noexcept {
-    if (common_->failures.add(1) + 1 >= max_failures_) halt(halt_reason::max_failures);
+    common_->failures.add(1);
+    halt_at_limit();
+  }
+  void halt_at_limit() const noexcept {
+    if (failures() >= max_failures_) halt(halt_reason::max_failures);
   }
   [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
 
@@ -4218,6 +4221,7 @@ class supervisor {
       blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
       book_.count_failure();
     }
+    book_.halt_at_limit();  // if whoever reached it died before it could
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) hire(w);

@@ -163,7 +163,11 @@ class ledger {
   [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
   // One more failure; at the limit nobody begins another task.
   void count_failure() const noexcept {
-    if (common_->failures.add(1) + 1 >= max_failures_) halt(halt_reason::max_failures);
+    common_->failures.add(1);
+    halt_at_limit();
+  }
+  void halt_at_limit() const noexcept {
+    if (failures() >= max_failures_) halt(halt_reason::max_failures);
   }
   [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
 

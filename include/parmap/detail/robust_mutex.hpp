@@ -9,6 +9,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <ctime>
@@ -61,16 +62,15 @@ class robust_mutex {
   }
 
  private:
-  // It is held for less than a microsecond, and a dead owner leaves it free: who does not get it within so many waits
-  // waits in vain. In pieces, because a stop (Ctrl-Z) uses up one of them only, and to look who is said to hold it.
-  static constexpr int waits = 100;
+  // It is held for less than a microsecond, and a dead owner leaves it free: who waits so long looks who is said to
+  // hold it. Whoever may waits without end, as an owner may be stopped.
   static constexpr long wait_ns = 100'000'000;
 
   [[nodiscard]] int acquire(pid_t family) noexcept {
     if (mutex_.__data.__kind != usual_kind()) return EINVAL;  // glibc must not see another: some of them abort
     int error = ::pthread_mutex_trylock(&mutex_);
     pid_t stranger = -1;
-    for (int k = 0; k < waits && (error == EBUSY || error == ETIMEDOUT); ++k) {
+    while (error == EBUSY || error == ETIMEDOUT) {
       timespec until{};
       static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &until));
       until.tv_nsec += wait_ns;
@@ -80,7 +80,7 @@ class robust_mutex {
       if (error != ETIMEDOUT) continue;
       const pid_t owner = mutex_.__data.__lock & FUTEX_TID_MASK;
       if (owner == stranger) return EINVAL;
-      stranger = is_of_family(owner, family) ? -1 : owner;
+      stranger = owner != ::gettid() && is_of_family(owner, family) ? -1 : owner;
     }
     return error;
   }

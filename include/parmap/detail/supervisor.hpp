@@ -217,6 +217,7 @@ class supervisor {
       blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
       book_.count_failure();
     }
+    book_.halt_at_limit();  // if whoever reached it died before it could
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) hire(w);

@@ -128,7 +128,7 @@ inline part here;
 // Until it is so, or has not been for long; who waits may hold the lock.
 template <class Condition>
 void wait_a_while(Condition&& fulfilled) noexcept {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
   while (!fulfilled() && std::chrono::steady_clock::now() < until) ::sched_yield();
 }
 
