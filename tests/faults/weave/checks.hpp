@@ -86,6 +86,7 @@ class check_step {
       sighted |= published;
     }
     if (is.cur == was.cur || open.empty()) return;
+    if (next.task == at.task && next.attempts == at.attempts && at.running) return;  // given back
     if (next.running) {
       require(next.task == at.task && next.attempts == at.attempts + 1, "cur does not go on by one attempt");
       return;
@@ -182,8 +183,8 @@ inline void check_state(any_map& map, const words& seen) {
 // For a state without a step: it must be the end, with everything accounted for, as process_map does it.
 inline void check_end(any_map& map) {
   require(now.over != 0, "stuck: nobody can go on");
-  if (now.refused_from_the_start != 0) require(now.begun == decltype(now.begun){}, "a map is refused that had begun");
-  if (bad != nullptr || now.refused_from_the_start != 0) return;
+  if (now.thrown != 0) require((now.done | now.failed | now.blamed) == 0, "what is done is thrown away");
+  if (bad != nullptr || now.thrown != 0) return;
   for (unsigned w = 0; w < now_planned.workers; ++w)
     require(!fibers[w].head.alive && (now.employed >> w & 1) == 0, "a worker is left behind");
   ledger& book = map.book();
@@ -204,7 +205,9 @@ inline void check_end(any_map& map) {
   for (const auto& [why, count] : failures) {
     require((failed >> why.index & 1) == 0, "a task failed twice");
     failed |= 1U << why.index;
-    require(why.kind == parmap::failure_kind::threw && why.message == "int: " + std::to_string(why.index) &&
+    const bool worn = now_planned.worn != 0;
+    require(why.kind == (worn ? parmap::failure_kind::out_of_memory : parmap::failure_kind::threw) &&
+                why.message.starts_with(worn ? "std::bad_alloc: " : "int: " + std::to_string(why.index)) &&
                 why.attempts == now.begun[why.index] && why.attempts == now_planned.retries + 1,
             "a failure is not as it was published");
   }

@@ -12,7 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -118,7 +120,11 @@ class explorer {
 
   outcome run() {
     start(supervisor, [] {
-      the_map_->supervise();
+      try {
+        the_map_->supervise();
+      } catch (const std::exception&) {
+        require(false, "the supervisor takes the words for damaged");
+      }
       now.over = 1;
       give_way("end");
     });
@@ -177,7 +183,7 @@ class explorer {
   void act(const choice& taken) {
     const unsigned p = taken.p;
     if (taken.what == choice::halt) {
-      map_->book().halt();
+      map_->book().halt(halt_reason::stop_requested);
       now.halt_left = 0;
     } else if (taken.what == choice::death) {
       end(p);

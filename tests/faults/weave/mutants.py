@@ -48,9 +48,9 @@ MUTANTS = (
 """),
     Mutant("the range shrinks before the claim", TWO, "ledger.hpp", """\
     announce(mine, chunk, 0);
-    range_.set(pack(without(all, chunk)));
+    common_->range.set(pack(without(all, chunk)));
 """, """\
-    range_.set(pack(without(all, chunk)));
+    common_->range.set(pack(without(all, chunk)));
     announce(mine, chunk, 0);
 """),
     Mutant("a left_over is cleared before the claim", "tasks=2 workers=2 deaths=2", "ledger.hpp", """\
@@ -64,20 +64,21 @@ MUTANTS = (
     Mutant("the range before left_overs", "tasks=5 workers=2 deaths=1", "ledger.hpp", """\
       if (all.empty()) continue;
       announce(""", """\
-      if (all.empty() || !unpack(range_.get()).empty()) continue;
+      if (all.empty() || !unpack(common_->range.get()).empty()) continue;
       announce("""),
     Mutant("halt looked at after cur", "tasks=2 workers=1 halt=1", "worker.hpp", """\
-          if (book_.halted()) leave();
+          if (book_.halted()) leave(farewell::done);
           if constexpr (Work::takes_context) self_.begin(i, attempt);
+          forget_refused_memory(words);
           book_.begin(words, at, attempt);
 """, """\
           book_.begin(words, at, attempt);
-          if (book_.halted()) leave();
+          if (book_.halted()) leave(farewell::done);
 """),
-    Mutant("no repair", TWO, "ledger.hpp", "book.lock_.lock([&book] { book.repair(); });", "book.lock_.lock([] {});"),
+    Mutant("no repair", TWO, "ledger.hpp", "[&book] { book.repair(); }", "[] {}"),
     Mutant("repair forgets left_overs", "tasks=2 workers=2 deaths=2", "ledger.hpp", """\
-      for (unsigned j = 0; j < workers_; ++j)
-        if (unpack(left_begin()[j].span.get()) == claimed) left_begin()[j].span.set(0);
+      for (left_over_words& left : left_overs())
+        if (unpack(left.span.get()) == claimed) left.span.set(0);
 """, ""),
     Mutant("repair looks at the front only", TWO, "ledger.hpp", " || (claimed.e == all.e && claimed.b >= all.b)", ""),
     Mutant("claim cleared before finished", TWO, "ledger.hpp", """\
@@ -110,13 +111,13 @@ MUTANTS = (
     Mutant("recovery clears the claim before it hands back", TWO, "ledger.hpp",
            "    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n    dead.claim.set(0);\n",
            "    dead.claim.set(0);\n    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n"),
-    Mutant("recovery without the lock", TWO, "ledger.hpp", "Published&& published) {\n    const holder lock(*this);",
-           "Published&& published) {"),
+    Mutant("recovery without the lock", TWO, "ledger.hpp", "Published&& published) const {\n    const holder lock(*this);",
+           "Published&& published) const {"),
     Mutant("a left_over goes to the first place, free or not", "tasks=4 workers=2 deaths=2", "ledger.hpp",
-           "return unpack(left.span.get()).empty(); });\n    free->", "return unpack(left.span.get()).empty() || true; });\n    free->"),
-    Mutant("drain forgets left_overs", "tasks=2 workers=1 deaths=1 halt=1", "ledger.hpp", "for (unsigned j = 0; j < workers_; ++j) take_all(",
-           "for (unsigned j = 1; j < workers_; ++j) take_all("),
-    Mutant("left_overs are nothing unclaimed", TWO, "ledger.hpp", "return !unpack(range_.get()).empty() ||\n", "return !unpack(range_.get()).empty() && !\n"),
+           "return unpack(left.span.get()).empty(); });\n    if (free", "return unpack(left.span.get()).empty() || true; });\n    if (free"),
+    Mutant("drain forgets left_overs", "tasks=2 workers=1 deaths=1 halt=1", "ledger.hpp", "for (left_over_words& left : left_overs()) take_all(",
+           "for (left_over_words& left : left_overs().subspan(1)) take_all("),
+    Mutant("left_overs are nothing unclaimed", TWO, "ledger.hpp", "return !unpack(common_->range.get()).empty() ||", "return !unpack(common_->range.get()).empty() && !"),
     Mutant("cur before the slot", TWO, "worker.hpp", """\
           store_.put(number_, i, call);
           step("slot", moment::after);
@@ -134,14 +135,14 @@ MUTANTS = (
 """),
     Mutant("a successor begins to count attempts anew", "tasks=1 workers=1 deaths=1 retries=1", "worker.hpp",
            "unpack_position(words.cur.get()).attempts + 1;", "1;"),
-    Mutant("one attempt too many", "tasks=1 workers=1 retries=1 throwing=1", "worker.hpp", "if (attempt++ > retries_) {",
-           "if (attempt++ > retries_ + 1) {"),
+    Mutant("one attempt too many", "tasks=1 workers=1 retries=1 throwing=1", "worker.hpp", "if (attempt > retries_) {",
+           "if (attempt > retries_ + 1) {"),
     Mutant("cur before the failure", "tasks=2 workers=1 deaths=1 throwing=1", "worker.hpp", """\
-          publish(at, attempt - 1);
+          publish(at, attempt, what);
           book_.end(words, at++);
 """, """\
           book_.end(words, at);
-          publish(at++, attempt - 1);
+          publish(at++, attempt, what);
 """),
     Mutant("head before top", "tasks=2 workers=1 deaths=1 throwing=3", "records.hpp", """\
     book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
@@ -151,10 +152,12 @@ MUTANTS = (
     book_.of(w).top.set(at + sizeof head + size);
 """),
     Mutant("head before the record", "tasks=2 workers=1 deaths=1 throwing=3", "records.hpp", """\
-    const record head{book_.of(w).head.get(),""", """\
+    record head{book_.of(w).head.get(),""", """\
     const std::uint64_t before = book_.of(w).head.get();
     book_.of(w).head.set(at);
-    const record head{before,"""),
+    record head{before,"""),
+    Mutant("worn, and the attempt is not counted", "tasks=1 workers=1 retries=1 throwing=1 worn=1", "worker.hpp",
+           "book_.give_back(words, at, attempt);", "book_.give_back(words, at, attempt - 1);"),
     Mutant("top does not pass an encoded result", "tasks=2 workers=1 encoded=1", "records.hpp",
            "book_.of(w).top.set(at.offset + at.size);", ""),
 )

@@ -21,6 +21,7 @@ struct plan {
   unsigned refusals{};      // forks that may be refused
   unsigned max_failures{};  // 0: no limit
   unsigned encoded{};       // results are strings
+  unsigned worn{};          // what throws is out of memory, under a memory_limit
 
   // Otherwise nobody writes the word.
   [[nodiscard]] bool may_halt() const noexcept { return halt != 0 || max_failures != 0 || refusals >= tries; }
@@ -31,7 +32,7 @@ struct plan {
                       std::pair{"deaths", &plan::deaths},     std::pair{"retries", &plan::retries},
                       std::pair{"throwing", &plan::throwing}, std::pair{"halt", &plan::halt},
                       std::pair{"refusals", &plan::refusals}, std::pair{"max_failures", &plan::max_failures},
-                      std::pair{"encoded", &plan::encoded}};
+                      std::pair{"encoded", &plan::encoded},   std::pair{"worn", &plan::worn}};
   }
   // As parse() takes it, with another character in place of '=' and ' ' if need be.
   [[nodiscard]] std::string text(char is = '=', char then = ' ') const {
@@ -68,6 +69,7 @@ inline const std::vector<plan>& quick_plans() {
       {.tasks = 2, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b01, .halt = 1, .refusals = 1},
       {.tasks = 3, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b010, .encoded = 1},
       {.tasks = 3, .workers = 1, .deaths = 2, .throwing = 0b111, .encoded = 1},
+      {.tasks = 3, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b010, .worn = 1},
   };
   return all;
 }
@@ -83,6 +85,7 @@ inline const std::vector<plan>& deep_plans() {
       {.tasks = 3, .workers = 2, .deaths = 2, .retries = 1, .throwing = 0b010, .halt = 1, .refusals = 1},
       {.tasks = 4, .workers = 1, .deaths = 4, .retries = 1, .throwing = 0b0110, .halt = 1, .refusals = 3},
       {.tasks = 3, .workers = 2, .deaths = 2, .retries = 1, .throwing = 0b010, .encoded = 1},
+      {.tasks = 3, .workers = 2, .deaths = 2, .retries = 1, .throwing = 0b011, .halt = 1, .worn = 1},
   };
   return all;
 }

@@ -18,7 +18,8 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <memory>
+#include <new>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -43,7 +44,7 @@ struct truth {
   unsigned hiring;      // whom it forks
   unsigned recovering;  // whom it buries
   unsigned over;        // it has returned
-  unsigned refused_from_the_start;
+  unsigned thrown;      // the map ends by an exception, as nobody could be had and nothing was done
   std::array<unsigned, most_workers> inside;  // the task whose body a worker has begun, until cur says that it is over
   std::array<unsigned, most_tasks> begun;     // attempts
   unsigned done, failed, blamed;              // a bit for each task
@@ -96,12 +97,12 @@ inline void arrive(const char* name, touch what) noexcept {
 // ---- The ledger's words, as they are.
 
 // Explicit instantiation may name what is private.
-template <auto Range>
+template <auto Common>
 struct reveal {
-  friend const shared_word<"range">& range_of(const ledger& book) { return book.*Range; }
+  friend const common_words& common_of(const ledger& book) { return *(book.*Common); }
 };
-const shared_word<"range">& range_of(const ledger& book);
-template struct reveal<&ledger::range_>;
+const common_words& common_of(const ledger& book);
+template struct reveal<&ledger::common_>;
 
 struct words {
   struct of_worker {
@@ -113,12 +114,12 @@ struct words {
   std::array<of_worker, most_workers> of;
 };
 
-inline words look(ledger& book) noexcept {
+inline words look(const ledger& book) noexcept {
   words seen{};
-  seen.range = range_of(book).get();
+  seen.range = common_of(book).range.get();
   seen.halt = book.halted() ? 1 : 0;
   seen.failures = book.failures();
-  const auto* const left = reinterpret_cast<ledger::left_over_words*>(&book.of(book.workers()));  // as the ledger does
+  const auto* const left = reinterpret_cast<left_over_words*>(&book.of(book.workers()));  // as the ledger does
   for (unsigned w = 0; w < book.workers(); ++w) {
     const worker_words& one = book.of(w);
     seen.of[w] = {one.claim.get(), one.cur.get(),  one.base.get(),         one.finished.get(),
@@ -151,6 +152,7 @@ T body(ledger& book, unsigned i) {
   if (++now.begun[i] > 1) sighted |= retried;
   now.inside[w] = i;
   give_way("body");
+  if (answer != 0 && now_planned.worn != 0) throw std::bad_alloc();
   if (answer != 0) throw static_cast<int>(i);
   return value_of<T>(i, now.begun[i]);
 }
@@ -170,12 +172,12 @@ struct body_calls {
 class any_map {
  public:
   any_map(const plan& chosen, std::size_t arenas_begin)
-      : memory_(arenas_begin + chosen.workers * arena),
-        arenas_begin_(arenas_begin),
-        book_(ledger::make(memory_.data(), chosen.workers,
-                           chosen.max_failures != 0 ? chosen.max_failures : std::numeric_limits<std::uint64_t>::max(),
-                           chosen.retries, false)),
-        records_(memory_, book_, arenas_begin, memory_.size(), chosen.tasks) {
+      : arenas_begin_((arenas_begin + 15) / 16 * 16),  // as the record_book aligns them
+        memory_(arenas_begin_ + chosen.workers * arena),
+        book_(memory_.data(), chosen.workers,
+              chosen.max_failures != 0 ? chosen.max_failures : std::numeric_limits<std::uint64_t>::max(),
+              chosen.retries, false),
+        records_(memory_, book_, arenas_begin_, memory_.size(), chosen.tasks) {
     book_.begin_round(chosen.tasks);
   }
   any_map(const any_map&) = delete;
@@ -206,7 +208,8 @@ class any_map {
   [[nodiscard]] ledger& book() noexcept { return book_; }
   [[nodiscard]] record_book& records() noexcept { return records_; }
 
-  // supervisor.hpp in its own order of calls, without the system's: run_round, hire, bury, hire_with_patience.
+  // supervisor.hpp in its own order of calls, without the system's: run_round, hire, bury, hire_with_patience, give_up.
+  // Births are not in it, so nobody is dismissed before his: that would be one more death before a first step.
   void supervise() {
     unsigned& alive = now.employed;
     bool begun = false;
@@ -225,7 +228,8 @@ class any_map {
     };
     const auto bury = [&](unsigned w) {
       alive &= ~(1U << w);
-      const auto said = book_.of(w).farewell_word.get();
+      const auto said = static_cast<farewell>(book_.of(w).farewell_word.get() >> 32);
+      if (said == farewell::damaged) throw_damaged("a worker could not get its lock");
       now.recovering = w;
       const ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == task; });
       require(what.blamed == (now.to_blame != none), "recovery does not tell whether it blames");
@@ -234,8 +238,8 @@ class any_map {
       now.recovering = nobody;
       now.to_blame = none;
       if (what.blamed) book_.count_failure();
-      const bool left_in_order = !what.in_task && static_cast<farewell>(said >> 32) == farewell::done;
-      if (!left_in_order && !book_.halted() && book_.anything_unclaimed()) hire(w);
+      const bool left_in_order = !what.in_task && said == farewell::done;
+      if (!book_.halted() && book_.anything_unclaimed() && !left_in_order) hire(w);
     };
     const auto hire_with_patience = [&] {
       for (unsigned k = 0; k < plan::tries; ++k)
@@ -246,7 +250,7 @@ class any_map {
     for (unsigned w = 0; w < now_planned.workers && !book_.halted(); ++w)
       if (!hire(w)) break;
     if (alive == 0 && refused && !begun) {
-      now.refused_from_the_start = 1;  // map throws
+      now.thrown = 1;
       return;
     }
     for (;;) {
@@ -261,7 +265,8 @@ class any_map {
       }
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (!hire_with_patience()) {
-        book_.halt();
+        if (book_.finished() == 0 && now.blamed == 0) now.thrown = 1;
+        else book_.halt(halt_reason::no_worker);
         return;
       }
     }
@@ -272,11 +277,11 @@ class any_map {
 
  private:
   static constexpr std::size_t arena = 4096;
-  static constexpr std::size_t arena_used = 320;
+  static constexpr std::size_t arena_used = 768;
 
-  shared_memory memory_;
   std::size_t arenas_begin_;
-  ledger& book_;
+  shared_memory memory_;
+  ledger book_;
   record_book records_;
 };
 
@@ -288,15 +293,19 @@ class map_of : public any_map {
   void work(unsigned w) override {
     slot_store<T> store(slots_, memory(), records());
     const body_calls<T> calls{&book()};
-    worker<body_calls<T>, slot_store<T>>(calls, store, book(), records(), w, 0, 0, now_planned.retries).run();
+    worker<body_calls<T>, slot_store<T>>(calls, store, book(), records(), w, 0, 0, now_planned.retries,
+                                         now_planned.worn != 0 ? std::optional<std::uint64_t>(1) : std::nullopt)
+        .run();
   }
 
   [[nodiscard]] bool right(unsigned i) override {
     if constexpr (std::is_same_v<T, std::string>) {
-      auto bytes = records().read_encoded(slots_.slots_in(memory())[i]);
-      if (!bytes || bytes->left() == 0) return false;
-      parmap::decoder in(*bytes);
-      return parmap::codec<T>::decode(in) == value_of<T>(i, now.begun[i]);
+      try {
+        byte_reader bytes = records().read_encoded(slots_.slots_in(memory())[i], i);
+        return parmap::decoder(bytes).get<T>() == value_of<T>(i, now.begun[i]);
+      } catch (const parmap::bad_encoding&) {
+        return false;
+      }
     } else {
       return slots_.data()[i] == value_of<T>(i, now.begun[i]);
     }

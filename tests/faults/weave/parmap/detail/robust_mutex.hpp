@@ -4,6 +4,8 @@
 
 #include <parmap/detail/step.hpp>
 
+#include <sys/types.h>
+
 namespace weave {
 
 void own() noexcept;
@@ -17,8 +19,10 @@ namespace parmap::detail {
 
 class robust_mutex {
  public:
+  struct locked {};
+
   template <class Repair>
-  void lock(Repair&& repair) {
+  [[nodiscard]] locked lock(pid_t /*family*/, Repair&& repair) {
     step("lock", moment::before);
     weave::own();
     if (weave::owner_died()) {
@@ -26,8 +30,9 @@ class robust_mutex {
       step("consistent", moment::before);
       weave::make_consistent();
     }
+    return {};
   }
-  void unlock() noexcept {
+  void unlock(const locked& /*since*/) noexcept {
     step("unlock", moment::before);
     weave::give_up();
   }
