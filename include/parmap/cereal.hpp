@@ -12,8 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
-#include <string>
 #include <type_traits>
 
 /// Including this header is all there is to do: a type that cereal can write and read, and that has no codec of
