@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <memory>
 #include <new>
 #include <ranges>
 #include <stdexcept>
@@ -26,7 +25,9 @@ namespace gallery {
 
 inline int twice(int x) { return 2 * x; }
 inline unsigned sum(unsigned a, unsigned b, unsigned c) { return a + b + c; }
-inline std::unique_ptr<int> owned(int x) { return std::make_unique<int>(x); }
+inline std::function<int()> later(int x) {
+  return [x] { return x; };
+}
 inline bool positive(int x) { return x > 0; }
 inline int picky(int x) { return x == 3 ? throw std::runtime_error("three") : x; }
 
@@ -91,7 +92,7 @@ inline std::vector<exhibit> exceptions() {
       call<invalid_argument>("No such engine", CALL(parmap::engine_named("thread")),
                              "The names are written as listed."),
       call<invalid_argument>("A result that cannot leave, under an engine chosen by name",
-                             CALL(parmap::map(parmap::engine_named("multi"), owned, x)),
+                             CALL(parmap::map(parmap::engine_named("multi"), later, x)),
                              "With `parmap::multi` written in the program, the same is a compile error."),
       call<invalid_argument>("An empty reporter",
                              CALL(parmap::map(twice, x, {.report = std::function<void(const parmap::progress&)>()})),
