@@ -74,7 +74,7 @@ def end_leftovers(patience: float) -> int:
     return count
 
 
-def run(command, limit: float, act: str = "", memory: bool = False) -> dict:
+def run(command, limit: float, act: str = "", memory: bool = False, patience: float = 1.0) -> dict:
     """The outcome of one process. act: "sigint" to its group or "kill" to it alone, once tasks are at work."""
     with tempfile.TemporaryDirectory() as directory:
         begun = Path(directory, "begun")
@@ -103,7 +103,7 @@ def run(command, limit: float, act: str = "", memory: bool = False) -> dict:
             if process.poll() is None:
                 process.kill()
             process.wait()
-            outcome["left"] = end_leftovers(1.0)
+            outcome["left"] = end_leftovers(patience)
             out.seek(0)
             outcome["lines"] = out.read().splitlines()
     return outcome
@@ -137,6 +137,8 @@ def result(outcome, column: str) -> str:
         return "ok" + slow
     if not ended and len(values) == N and column == "unencodable":
         return "ok, nothing is encoded"
+    if column == "closure" and not values:
+        return ended or "fails"
     parts = [str(len(values - {CULPRIT}))]
     innocent = len(set(blamed) - {CULPRIT})
     if innocent:

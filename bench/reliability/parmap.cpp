@@ -156,7 +156,7 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     std::cout << "raised " << parmap::detail::type_name(typeid(error)) << '\n';
   } catch (...) {
-    std::cout << "raised an exception\n";
+    std::cout << "raised exception\n";
   }
   std::cout << "done" << std::endl;
 }

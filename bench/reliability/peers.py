@@ -175,6 +175,7 @@ def main() -> None:
         offset = 0
         f = lambda i: (time.sleep(seconds), i + offset)[1]
     elif how == "random":
+        import numpy.random  # before the workers, as in most programs
         f = functools.partial(draw, seconds=seconds)
     elif how == "capture":
         import numpy

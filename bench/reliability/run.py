@@ -52,10 +52,11 @@ OTHERS = {
 class Runner:
     """Runs cells, each once."""
 
-    def __init__(self, commands, seconds: float, limit: float, kept: Path = None):
+    def __init__(self, commands, seconds: float, limit: float, patience: float = 1.0, kept: Path = None):
         self.commands = commands
         self.seconds = seconds
         self.limit = limit
+        self.patience = patience
         self.kept = kept
         self.outcomes = json.loads(kept.read_text()) if kept is not None and kept.is_file() else {}
 
@@ -65,7 +66,8 @@ class Runner:
             act = how if how in ("sigint", "kill") else ""
             seconds = self.seconds * (4 if act else 1)
             command = [*self.commands[who], "plain" if act else how, str(seconds), str(self.limit)]
-            self.outcomes[key] = cell.run(command, LIMIT * (4 if how == "capture" else 1), act, how == "capture")
+            self.outcomes[key] = cell.run(command, LIMIT * (4 if how == "capture" else 1), act, how == "capture",
+                                          self.patience)
             if self.kept is not None:
                 self.kept.write_text(json.dumps(self.outcomes, indent=1))
                 print(key, "|", cell.result(self.outcomes[key], how), flush=True)
@@ -85,13 +87,16 @@ def head(columns) -> list:
 def merged(run, who, ways) -> str:
     """One cell for several ways to fail."""
     texts = {}
+    slowest = ""
     for how in ways:
-        texts.setdefault(cell.result(run(who, how), how), []).append(how)
-    if len(texts) == 1:
-        return next(iter(texts))
-    if all(text.startswith("0, caller dies") for text in texts):
+        text, after, seconds = cell.result(run(who, how), how).partition(" after ")
+        slowest = max(slowest, after + seconds, key=lambda it: (len(it), it))
+        texts.setdefault(text, []).append(how)
+    if len(texts) > 1 and all(text.startswith("0, caller") for text in texts):
         return "0, caller dies"
-    return "; ".join(f"{text} ({', '.join(hows)})" for text, hows in texts.items())
+    if len(texts) == 1:
+        return next(iter(texts)) + slowest
+    return "; ".join(f"{text} ({', '.join(hows)})" for text, hows in texts.items()) + slowest
 
 
 def faults(run, who, name) -> str:
@@ -118,7 +123,7 @@ def steady(line: str) -> str:
 
 
 def check(program: str) -> int:
-    run = Runner({engine: [program, engine] for engine in ENGINES}, 0.02, 1)
+    run = Runner({engine: [program, engine] for engine in ENGINES}, 0.01, 1, patience=10)
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     bad = False
     for rows in own_rows(run):
@@ -165,7 +170,7 @@ def versions() -> str:
     tbb = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "libtbb-dev"], stdout=subprocess.PIPE, text=True,
                          check=False).stdout
     return (f"{os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, Python {platform.python_version()}, g++ {gcc}, "
-            f"oneTBB {tbb.split('-')[0]}; " + ", ".join(f"{p} {found.get(p, 'not installed')}" for p in PACKAGES) + ".")
+            f"oneTBB {tbb.split('-')[0]}; load average {os.getloadavg()[2]:.0f} meanwhile; " + ", ".join(f"{p} {found.get(p, 'not installed')}" for p in PACKAGES) + ".")
 
 
 def missing(commands, names) -> list:
@@ -182,7 +187,7 @@ def put(page: str, name: str, lines) -> str:
 
 def write() -> int:
     commands = install()
-    run = Runner(commands, 0.1, 2, WORK / "outcomes.json")
+    run = Runner(commands, 0.1, 2, kept=WORK / "outcomes.json")
     first, second = own_rows(run)
     peers = [peer for peer in PEERS if peer in commands]
     first += [faults(run, peer, peer) for peer in peers]

@@ -62,11 +62,7 @@ int main() {
   }
   std::cout << "## Exceptions of map\n\n";
   good = write_all(gallery::exceptions()) && good;
-  gallery::write_wrapped("### Never seen");
-  gallery::write_wrapped("`std::logic_error` with \"lost count of its tasks; please report this\": completed and "
-                         "failed tasks do not add up to "
-                         "all tasks. Every map checks that; it means a defect of the library, or a task that wrote "
-                         "over the memory it shares "
-                         "with its supervisor.");
+  gallery::write_wrapped("`std::logic_error` with \"lost count of its tasks; please report this\" would be a defect of "
+                         "the engine `threads`.");
   return good ? 0 : 1;
 }

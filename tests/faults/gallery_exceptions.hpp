@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <memory>
 #include <new>
 #include <ranges>
 #include <stdexcept>
@@ -26,7 +25,9 @@ namespace gallery {
 
 inline int twice(int x) { return 2 * x; }
 inline unsigned sum(unsigned a, unsigned b, unsigned c) { return a + b + c; }
-inline std::unique_ptr<int> owned(int x) { return std::make_unique<int>(x); }
+inline std::function<int()> later(int x) {
+  return [x] { return x; };
+}
 inline bool positive(int x) { return x > 0; }
 inline int picky(int x) { return x == 3 ? throw std::runtime_error("three") : x; }
 
@@ -74,18 +75,24 @@ inline std::vector<exhibit> exceptions() {
                              "A limit is a time that can pass. Leave it out for none."),
       call<invalid_argument>("A limit of no failure", CALL(parmap::map(twice, x, {.max_failures = 0})),
                              "`max_failures = 1` stops at the first."),
+      call<invalid_argument>("A limit of no memory", CALL(parmap::map(twice, x, {.memory_limit = 0})),
+                             "Leave it out for none."),
       call<invalid_argument>("serial and timeout", CALL(parmap::map(parmap::serial, twice, x, {.timeout = 1s})),
                              "No engine ignores an option it cannot honour."),
       call<invalid_argument>("serial and max_failures",
                              CALL(parmap::map(parmap::serial, twice, x, {.max_failures = 1})), "The same."),
       call<invalid_argument>("serial and workers", CALL(parmap::map(parmap::serial, twice, x, {.workers = 2})),
                              "The same; 0 and 1 are accepted."),
+      call<invalid_argument>("serial and memory_limit",
+                             CALL(parmap::map(parmap::serial, twice, x, {.memory_limit = 1 << 20})), "The same."),
+      call<invalid_argument>("threads and memory_limit",
+                             CALL(parmap::map(parmap::threads, twice, x, {.memory_limit = 1 << 20})), "The same."),
       call<invalid_argument>("threads and timeout", CALL(parmap::map(parmap::threads, twice, x, {.timeout = 1s})),
                              "A thread can only be asked to stop, through the context it looks at."),
       call<invalid_argument>("No such engine", CALL(parmap::engine_named("thread")),
                              "The names are written as listed."),
       call<invalid_argument>("A result that cannot leave, under an engine chosen by name",
-                             CALL(parmap::map(parmap::engine_named("multi"), owned, x)),
+                             CALL(parmap::map(parmap::engine_named("multi"), later, x)),
                              "With `parmap::multi` written in the program, the same is a compile error."),
       call<invalid_argument>("An empty reporter",
                              CALL(parmap::map(twice, x, {.report = std::function<void(const parmap::progress&)>()})),
@@ -115,11 +122,19 @@ inline std::vector<exhibit> exceptions() {
           "address space first: `ulimit -v`, `vm.overcommit_memory = 2`.",
           refuse_memory),
       call<std::runtime_error>(
-          "Workers that die at birth", CALL(parmap::map(twice, x)),
+          "Workers that die at birth", CALL(parmap::map(twice, x, {.workers = 1})),
           "Worker after worker died before it began a task, so that going on would never end. The last death is "
           "described as in a failure; here a sandbox forbids prctl. Other causes are a fork handler "
           "(pthread_atfork) that crashes in the child, and somebody who kills every new process.",
           [] { refuse({SYS_prctl}, EPERM); }),
+      call<std::runtime_error>("A memory limit without /proc", CALL(parmap::map(twice, x, {.memory_limit = 1 << 20})),
+                               "What a worker begins with is read from /proc/self/status. **Try** to mount /proc in "
+                               "the container.",
+                               [] { refuse({SYS_openat}, ENOENT); }),
+      call<std::runtime_error>(
+          "Shared memory that was written over", CALL(parmap::detail::throw_damaged("its failures overlap")),
+          "No worker can have left what the caller found there, so a task wrote through a wild pointer; nothing says "
+          "how far. In parentheses stands the sign of it. (This exception is not provoked here.)"),
   };
 }
 

@@ -55,6 +55,13 @@ inline void limit(__rlimit_resource what, std::uint64_t soft) {
   const rlimit both{soft, soft + 1};
   ::setrlimit(what, &both);
 }
+inline std::vector<std::vector<char>>& heap() {
+  static std::vector<std::vector<char>> all;
+  return all;
+}
+inline void fill() noexcept {
+  for (;;) heap().emplace_back(1 << 20);
+}
 // In which getppid is forbidden.
 inline void enter_sandbox() {
   sock_filter program[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
@@ -181,14 +188,10 @@ inline std::vector<exhibit> crashed() {
              "A sandbox (seccomp) ends whoever makes a call it does not know."),
         task("A timer", failure::crashed, TASK(::raise(SIGALRM)),
              "alarm() or setitimer() of the task or of a library."),
-        {"A crash under options.memory_limit", "*nowhere = 1;  // with options.memory_limit = 64 MiB",
-         [] {
-           const parmap::detail::death_cause cause{.how = {parmap::detail::ending::killed, SIGSEGV},
-                                                   .memory_limit = std::uint64_t{64} << 20};
-           return shown(failure{3, kind_of(cause), describe(cause), 1, nullptr});
-         },
-         "Code that does not check what malloc gave it dies so when the limit is reached. (This text is not provoked "
-         "here.)"},
+        task("A crash under options.memory_limit", failure::crashed,
+             TASK(*static_cast<volatile char*>(std::malloc(std::size_t{1} << 30)) = 1),
+             "With `options.memory_limit = 64 << 20`. Code that does not check what malloc gave it dies so.",
+             {.memory_limit = 64 << 20}),
         {"A death nobody can explain", "::raise(SIGKILL);  // in a program that called signal(SIGCHLD, SIG_IGN)",
          [] {
            ::signal(SIGCHLD, SIG_IGN);
@@ -251,6 +254,13 @@ inline std::vector<exhibit> out_of_memory() {
          TASK(const std::vector<char> large(std::size_t{1} << 60); i = large[0]),
          "std::bad_alloc. Linux rarely refuses memory: most often the size is wrong (a negative number made unsigned), "
          "else a limit was reached. The worker lives on."),
+        task("options.memory_limit", failure::out_of_memory, TASK(for (;;) model::heap().emplace_back(1 << 20)),
+             "With `options.memory_limit = 64 << 20`: what this worker may add to what it inherited. It was replaced, "
+             "so that "
+             "the next task begins with all of it.",
+             {.memory_limit = 64 << 20}),
+        task("options.memory_limit, in a noexcept function", failure::out_of_memory, TASK(model::fill()),
+             "The same, but the std::bad_alloc could not get out.", {.memory_limit = 64 << 20}),
         {"The kernel's out-of-memory killer", "// all memory of the machine, or of its cgroup, was used up",
          [] {
            const parmap::detail::death_cause cause{.how = {parmap::detail::ending::killed, SIGKILL},
