@@ -16,6 +16,7 @@
 #include <parmap/detail/text.hpp>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
