@@ -3912,9 +3912,15 @@ inline bool starved(const death_cause& cause) noexcept {
   return cause.said == farewell::starved && cause.how.how == ending::killed;
 }
 
+// By the kernel. (Its killer may also have been at work on somebody else.)
+inline bool killed_for_memory(const death_cause& cause) noexcept {
+  return cause.oom_killed && cause.how.how == ending::killed && cause.how.code == SIGKILL;
+}
+
 inline failure_kind kind_of(const death_cause& cause) noexcept {
   if (cause.limit && cause.how.how != ending::exited) return failure_kind::timed_out;
-  if (cause.said == farewell::arena_full || starved(cause) || cause.oom_killed) return failure_kind::out_of_memory;
+  if (cause.said == farewell::arena_full || starved(cause) || killed_for_memory(cause))
+    return failure_kind::out_of_memory;
   if (cause.how.how == ending::exited || (cause.said > farewell::done && cause.said != farewell::starved))
     return failure_kind::exited;
   return failure_kind::crashed;
@@ -3960,7 +3966,7 @@ inline std::string describe_signal(const death_cause& cause) {
   const char* text = ::sigdescr_np(number);
   std::string what = name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(number);
   if (text != nullptr) what += std::string(" (") + text + ')';
-  if (number == SIGKILL && cause.oom_killed)
+  if (killed_for_memory(cause))
     return what + ": the kernel's out-of-memory killer (see dmesg); try fewer options.workers, or options.memory_limit "
                   "to fail only what takes too much";
   if (starved(cause))
