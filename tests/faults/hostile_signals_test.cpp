@@ -222,17 +222,19 @@ TEST(moments_test, ctrl_c_with_a_handler_keeps_what_is_done) {
 TEST(moments_test, ctrl_z_and_fg) {
   const group all([] {
     const auto f = [](int i) {
-      std::this_thread::sleep_for(50ms);
+      for (int k = 0; k < 40; ++k) std::this_thread::sleep_for(5ms);  // most of it after the stop, for some
       return 2 * i;
     };
-    check_all(parmap::map(f, std::views::iota(0, 80), {.workers = 4, .timeout = 700ms}), 80);
+    // Progress wakes the supervisor soon after the stop.
+    const auto report = [](const parmap::progress&) {};
+    check_all(parmap::map(f, std::views::iota(0, 20), {.workers = 4, .timeout = 900ms, .report = report}), 20);
     ::_exit(leftovers::has_children() ? 2 : 0);
   });
   for (int k = 0; k < 2; ++k) {
     std::this_thread::sleep_for(100ms);
     all.send(SIGTSTP);
     EXPECT_TRUE(WIFSTOPPED(all.wait(WUNTRACED)));
-    std::this_thread::sleep_for(1s);
+    std::this_thread::sleep_for(1200ms);
     all.send(SIGCONT);
   }
   EXPECT_EQ(all.wait(), 0);
