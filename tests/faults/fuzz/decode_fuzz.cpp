@@ -156,7 +156,7 @@ inline void gather_damaged(const std::byte* from, std::size_t size) {
   constexpr std::uint64_t tasks = 6;
   result_slots<value> slots(ledger::bytes(workers), tasks);
   const shared_memory memory(slots.arenas_begin() + 16 + workers * std::size_t{4096});
-  ledger& book = ledger::make(memory.data(), workers, std::numeric_limits<std::uint64_t>::max(), 0, false);
+  const ledger book(memory.data(), workers, std::numeric_limits<std::uint64_t>::max(), 0, false);
   record_book records(memory, book, slots.arenas_begin(), memory.size(), tasks);
   const slot_store<value> store(slots, memory, records);
   for (std::uint64_t i = 0; i < 4; ++i) store.put(i % 2, i, [i] { return value{"value", std::string(i * 10, 'x')}; });
