@@ -199,7 +199,7 @@ TEST(engine_named, lists_the_names) {
 TEST(engine_named, what_cannot_leave_a_worker_is_refused_by_multi_alone) {
   const auto pointer = [](int x) {
     ++begun();
-    return std::make_unique<int>(x);
+    return std::make_shared<int>(x);
   };
   const auto view = [](int) -> std::string_view { return ++begun() > 0 ? "text" : ""; };
   const std::string expected = "parmap: the result type of f cannot leave a worker process of the engine multi; "

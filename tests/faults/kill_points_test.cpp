@@ -244,7 +244,7 @@ TEST_F(kill_points_test, the_supervisor_dies_at_each_step) {
   EXPECT_EQ(steps_killed_at(),
             "lock- lock+ unlock- unlock+ consistent- consistent+ halt- halt+ failures- failures+ range- range+ "
             "left_over- left_over+ left_attempts- left_attempts+ claim- claim+ cur- cur+ base- finished- finished+ "
-            "started- top- top+ head- farewell- farewell+ go- go+ fork- fork+ pidfd+ stop- stop+ resume- resume+ "
+            "started- top- top+ head- head+ farewell- farewell+ go- go+ fork- fork+ pidfd+ stop- stop+ resume- resume+ "
             "descendants- descendants+ kill- kill+ reap- reap+");
 }
 

@@ -66,7 +66,7 @@ class robust_mutex {
   // hold it. Whoever may waits without end, as an owner may be stopped.
   static constexpr long wait_ns = 100'000'000;
 
-  [[nodiscard]] int acquire(pid_t family) noexcept {
+  [[nodiscard]] int acquire(pid_t family) {
     if (mutex_.__data.__kind != usual_kind()) return EINVAL;  // glibc must not see another: some of them abort
     int error = ::pthread_mutex_trylock(&mutex_);
     pid_t stranger = -1;
