@@ -2,8 +2,10 @@
 // Brings whatever cereal serialises out of worker processes. Needs cereal 1.3 on the include path, nothing to link.
 #pragma once
 
+#ifndef PARMAP_SINGLE_HEADER_INCLUDED
 #include <parmap/codec.hpp>
 #include <parmap/encoding.hpp>
+#endif
 
 #include <cereal/cereal.hpp>
 
@@ -148,10 +150,15 @@ void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& archive, cereal::SizeTag<T>& tag) {
   else tag.size = archive.read_size();
 }
 
+// What cereal sees of a class derived from a container, unless it has members for cereal, is the container alone.
 template <class T>
-concept cereal_serialises =
-    std::default_initializable<T> && cereal::traits::is_output_serializable<T, cereal_writer>::value &&
-    cereal::traits::is_input_serializable<T, cereal_reader>::value;
+concept inherits_container = !container<T> && requires { typename T::allocator_type; } &&
+                             !cereal::traits::has_member_serialize<T, cereal_writer>::value &&
+                             !cereal::traits::has_member_save<T, cereal_writer>::value;
+template <class T>
+concept cereal_serialises = !inherits_container<T> && std::default_initializable<T> &&
+                            cereal::traits::is_output_serializable<T, cereal_writer>::value &&
+                            cereal::traits::is_input_serializable<T, cereal_reader>::value;
 // The codecs for these are parmap's.
 template <class T>
 concept known_to_parmap = std::is_trivially_copyable_v<T> || container<T> || path_like<T>;

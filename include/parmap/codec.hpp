@@ -87,8 +87,15 @@ concept sequence =
 template <class Container>
 concept encodable_sequence = sequence<Container> && transferable<typename Container::value_type>;
 
+// The order or the hash of its keys goes with the type: a function pointer, or anything else with a state, would be
+// lost.
 template <class Container>
-concept associative = container<Container> && !sequence<Container> && requires { typename Container::key_type; };
+concept ordered_by_type = requires { requires std::is_empty_v<typename Container::key_compare>; } || requires {
+  requires std::is_empty_v<typename Container::hasher> && std::is_empty_v<typename Container::key_equal>;
+};
+template <class Container>
+concept associative = container<Container> && !sequence<Container> && ordered_by_type<Container> &&
+                      requires { typename Container::key_type; };
 template <class Container>
 concept mapping = associative<Container> && requires { typename Container::mapped_type; };
 template <class Container>

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -203,6 +204,50 @@ TEST_F(supervision_test, the_callers_own_new_handler_is_still_asked) {
   std::set_new_handler(nullptr);
   ASSERT_TRUE(all.ok());
   EXPECT_EQ(all[0], 1);
+}
+
+TEST_F(supervision_test, a_limit_holds_in_maps_within_maps_too) {
+  const auto inner = [](int i) {
+    if (i == 1) eat_all();
+    return i;
+  };
+  const auto outer = [&](int i) {
+    const auto all = parmap::map(inner, std::views::iota(0, 3), {.memory_limit = limit / 2});
+    return all.failures().size() == 1 && all.failures()[0].kind == failure::out_of_memory ? i : -1;
+  };
+  const auto all = parmap::map(outer, std::views::iota(0, 4), {.memory_limit = limit});
+  for (std::uint64_t i = 0; i < 4; ++i) EXPECT_EQ(all[i], static_cast<int>(i));
+}
+
+TEST_F(supervision_test, the_limit_of_the_outer_map_is_not_the_inner_maps_cause) {
+  const auto inner = [](int i) {
+    if (i == 1) eat_all_in_noexcept();
+    return i;
+  };
+  const auto outer = [&](int i) {
+    const auto all = parmap::map(inner, std::views::iota(0, 3));
+    return all.failures().size() == 1 && all.failures()[0].kind == failure::crashed ? i : -1;
+  };
+  const auto all = parmap::map(outer, std::views::iota(0, 2), {.memory_limit = limit});
+  for (std::uint64_t i = 0; i < 2; ++i) EXPECT_EQ(all[i], static_cast<int>(i));
+}
+
+TEST_F(supervision_test, a_tasks_own_child_may_be_refused_memory) {
+  const auto f = [](int) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      try {
+        eat_all();
+      } catch (const std::bad_alloc&) {
+        ::_exit(7);
+      }
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 2), {.memory_limit = limit});
+  EXPECT_EQ(all.value(), (std::vector<int>{7, 7}));
 }
 
 TEST_F(supervision_test, results_do_not_count_as_memory_a_worker_adds) {

@@ -13,7 +13,6 @@ namespace parmap {
 /// The bytes of a result are not what its codec wrote, or not what it reads.
 class bad_encoding : public std::runtime_error {
  public:
-  bad_encoding() : bad_encoding("the encoded result is damaged") {}
   explicit bad_encoding(const std::string& why) : std::runtime_error("parmap: " + why) {}
 };
 

@@ -29,7 +29,7 @@ struct death_cause {
 
 // An allocation had been refused, and what the task made of it was a crash.
 inline bool starved(const death_cause& cause) noexcept {
-  return cause.said == farewell::starved && cause.how.how == ending::killed;
+  return cause.memory_limit && cause.said == farewell::starved && cause.how.how == ending::killed;
 }
 
 // By the kernel. (Its killer may also have been at work on somebody else.)
@@ -117,7 +117,7 @@ inline std::string describe(const death_cause& cause) {
              "limit of address space (ulimit -v)";
     case farewell::unfit:
       return "it could not be set up: " + std::generic_category().message(cause.said_status) +
-             "; does a sandbox forbid prctl or madvise?";
+             "; does a sandbox forbid prctl, madvise or setrlimit?";
     case farewell::none:
     case farewell::done:
     case farewell::worn:

@@ -95,6 +95,10 @@ constexpr std::uint64_t pack_farewell(farewell how, int status) noexcept {
   return std::uint64_t{static_cast<std::uint32_t>(how)} << 32 | static_cast<std::uint32_t>(status);
 }
 
+// Of go: the worker has begun; or has not, and is not to.
+inline constexpr std::uint32_t begun = 3;
+inline constexpr std::uint32_t dismissed = 4;
+
 // Why no further task is to be begun.
 enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
 
@@ -108,7 +112,7 @@ struct alignas(128) worker_words {
   shared_word<"top"> top;                 // end of what the arena holds
   shared_word<"head"> head;               // the newest failure record
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
-  futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep, 3: begun
+  futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep, 3: begun, or dismissed
 };
 
 struct left_over_words {

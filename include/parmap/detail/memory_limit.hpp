@@ -2,18 +2,14 @@
 // A bound on the memory that this process adds, and word of the moment it is felt.
 #pragma once
 
-#include <parmap/detail/process.hpp>
+#include <parmap/detail/proc_file.hpp>
 
-#include <fcntl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <new>
 #include <optional>
 
@@ -22,14 +18,11 @@ namespace parmap::detail {
 // Private writable memory this process has mapped, in bytes: what RLIMIT_DATA counts (Linux 4.7 and later). Unlike
 // RLIMIT_AS it leaves out the sparse shared reservation. Without /proc nobody knows.
 inline std::optional<std::uint64_t> private_memory() noexcept {
-  const file_descriptor status(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
-  if (status.get() < 0) return std::nullopt;
-  std::array<char, 4096> text{};
-  const ssize_t got = ::read(status.get(), text.data(), text.size() - 1);
-  if (got <= 0) return std::nullopt;
-  const char* const line = std::strstr(text.data(), "VmData:");
-  if (line == nullptr) return std::nullopt;
-  return std::strtoull(line + std::strlen("VmData:"), nullptr, 10) * 1024;
+  std::array<char, 16384> text{};
+  if (!read_file("/proc/self/status", text)) return std::nullopt;
+  const auto kilobytes = number_after("\nVmData:", text.data());
+  if (!kilobytes) return std::nullopt;
+  return static_cast<std::uint64_t>(*kilobytes) * 1024;
 }
 
 // From now on this process may map so many bytes more than it has. False, with errno, if it cannot be said.
@@ -46,15 +39,23 @@ inline bool limit_private_memory(std::uint64_t more) noexcept {
 }
 
 // Calls note() whenever operator new is refused, then does what would have been done without.
-inline void note_refused_memory(void (*note)()) noexcept {
-  static void (*noted)() = nullptr;
-  static std::new_handler before = nullptr;
-  noted = note;
-  before = std::set_new_handler([] {
-    noted();
-    if (before == nullptr) throw std::bad_alloc();
-    before();
-  });
-}
+class refused_memory {
+ public:
+  static void tell(void (*note)()) noexcept {
+    note_ = note;
+    const std::new_handler before = std::set_new_handler(&handle);
+    if (before != &handle) before_ = before;  // a worker's worker has inherited ours
+  }
+
+ private:
+  static void handle() {
+    note_();
+    if (before_ == nullptr) throw std::bad_alloc();
+    before_();
+  }
+
+  static inline void (*note_)() = nullptr;
+  static inline std::new_handler before_ = nullptr;
+};
 
 }  // namespace parmap::detail

@@ -55,7 +55,7 @@ class process_map {
       : work_(work),
         options_(chosen),
         workers_(workers),
-        slots_(fixed_begin(workers), work.size()),
+        slots_(ledger::bytes(workers), work.size()),
         memory_(make_arena_memory(slots_.arenas_begin(), workers)),
         book_(memory_.data(), workers, chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
               std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value()),
@@ -94,6 +94,8 @@ class process_map {
                     " tasks are accounted for, of " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < workers_; ++w) records_.collect(w, failures);
+    if (failures.size() < book_.failures())
+      throw_damaged("the record of a failure is lost");  // counted after published
     failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
                     std::make_move_iterator(never_begun.end()));
     check(failures, n);
@@ -103,8 +105,6 @@ class process_map {
   }
 
  private:
-  static std::size_t fixed_begin(unsigned workers) noexcept { return ledger::bytes(workers); }
-
   // No task failed twice, and none that there is not.
   static void check(failure_runs& failures, std::uint64_t n) {
     std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });

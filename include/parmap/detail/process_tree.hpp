@@ -2,18 +2,15 @@
 // Who belongs to whom among processes, and the end of all that one has started.
 #pragma once
 
-#include <parmap/detail/process.hpp>
+#include <parmap/detail/proc_file.hpp>
 #include <parmap/detail/step.hpp>
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/types.h>
-#include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -38,25 +35,21 @@ inline bool is_zombie(pid_t pid) {
   return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
 }
 
-// Whether that thread belongs to the process `family` or is a child of it; true where /proc does not tell.
+// Whether that thread belongs to the process `family` or is a child of it; true where nobody can tell.
 inline bool is_of_family(pid_t thread, pid_t family) noexcept {
-  const file_descriptor own(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
-  if (own.get() < 0) return true;
-  std::array<char, 64> path{};
+  if (!proc_is_ours()) return true;
+  std::array<char, 32> path{};
   static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/status", thread));
-  const file_descriptor status(::open(path.data(), O_RDONLY | O_CLOEXEC));
   std::array<char, 1024> text{};
-  if (status.get() < 0 || ::read(status.get(), text.data(), text.size() - 1) <= 0) return false;
-  const auto said = [&text](const char* name) {
-    const char* const line = std::strstr(text.data(), name);
-    return line == nullptr ? -1 : std::strtol(line + std::strlen(name), nullptr, 10);
-  };
-  return said("\nTgid:") == family || said("\nPPid:") == family;
+  if (!read_file(path.data(), text))  // there is none, or it is hidden from us
+    return !(thread == 0 || ((errno == ENOENT || errno == ESRCH) && ::kill(thread, 0) != 0 && errno == ESRCH));
+  return number_after("\nTgid:", text.data()) == family || number_after("\nPPid:", text.data()) == family;
 }
 
 // SIGKILL to every living descendant, until none is left. The root is stopped and is the subreaper of its tree, so that
-// orphans stay below it and the dead stay unreaped, their numbers their own. Without /proc nothing is found.
+// orphans stay below it and the dead stay unreaped, their numbers their own. Without a /proc of ours nothing is found.
 inline void kill_descendants(pid_t root) {
+  if (!proc_is_ours()) return;
   constexpr int rounds = 100;  // against something that forks faster than it can be killed
   for (int round = 0; round < rounds; ++round) {
     std::vector<pid_t> all;

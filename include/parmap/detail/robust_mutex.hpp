@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <ctime>
 #include <system_error>
 
@@ -34,17 +35,21 @@ class robust_mutex {
   ~robust_mutex() = default;  // its memory goes with the mapping
 
   // Locks. If the last owner died inside, calls repair() before anybody else gets in; who dies in repair() leaves the
-  // next to call it again. Throws std::runtime_error where the lock itself has been written over: it is held, but not
-  // by the process `family` nor a child of it.
+  // next to call it again. Throws std::runtime_error where the lock itself has been written over: it is not what it
+  // was, or is held, but not by the process `family` nor a child of it.
   template <class Repair>
   [[nodiscard]] locked lock(pid_t family, Repair&& repair) {
     step("lock", moment::before);
     const int error = acquire(family);
     step("lock", moment::after);
     if (error == EOWNERDEAD) {
+      const locked since{mutex_};
       repair();
       step("consistent", moment::before);
-      check(::pthread_mutex_consistent(&mutex_));
+      if (::pthread_mutex_consistent(&mutex_) != 0) {
+        unlock(since);
+        throw_damaged("its lock changed while it was held");
+      }
       step("consistent", moment::after);
     } else if (error != 0) {
       throw_damaged("its lock cannot be had");
@@ -57,12 +62,14 @@ class robust_mutex {
     mutex_.__data.__kind = since.mutex.__data.__kind;
     mutex_.__data.__owner = since.mutex.__data.__owner;
     mutex_.__data.__list = since.mutex.__data.__list;
+    if (((mutex_.__data.__lock ^ since.mutex.__data.__lock) & FUTEX_TID_MASK) != 0)
+      mutex_.__data.__lock = static_cast<int>(static_cast<std::uint32_t>(since.mutex.__data.__lock) | FUTEX_WAITERS);
     ::pthread_mutex_unlock(&mutex_);
     step("unlock", moment::after);
   }
 
  private:
-  // It is held for less than a microsecond, and a dead owner leaves it free: who waits so long looks who is said to
+  // It is held for microseconds, and a dead owner leaves it free: who waits so long looks who is said to
   // hold it. Whoever may waits without end, as an owner may be stopped.
   static constexpr long wait_ns = 100'000'000;
 
@@ -78,7 +85,12 @@ class robust_mutex {
       until.tv_nsec %= 1'000'000'000;
       error = ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until);
       if (error != ETIMEDOUT) continue;
-      const pid_t owner = mutex_.__data.__lock & FUTEX_TID_MASK;
+      const auto word = static_cast<std::uint32_t>(mutex_.__data.__lock);
+      if (word == 0 || (word & FUTEX_OWNER_DIED) != 0) {  // free by now
+        stranger = -1;
+        continue;
+      }
+      const auto owner = static_cast<pid_t>(word & FUTEX_TID_MASK);
       if (owner == stranger) return EINVAL;
       stranger = owner != ::gettid() && is_of_family(owner, family) ? -1 : owner;
     }

@@ -56,12 +56,6 @@ class shared_memory {
     if (data_ != nullptr && ::mprotect(data_, size_, PROT_READ) != 0)
       throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ)");
   }
-  // Gives whole pages inside [from, to) back to the system.
-  void release(std::size_t from, std::size_t to) const noexcept {
-    from = (from + page - 1) / page * page;
-    to = to / page * page;
-    if (from < to) static_cast<void>(::madvise(bytes() + from, to - from, MADV_REMOVE));  // an optimisation
-  }
 
  private:
   static constexpr std::size_t page = 4096;

@@ -77,6 +77,7 @@ class supervisor {
     std::optional<child_process> process;
     bool late{};              // killed because its task ran past the limit
     bool dismissed{};         // killed before it began, as nothing is left for it
+    unsigned pardons{};       // how often that gave its task the whole limit again
     std::uint64_t resumed{};  // when it was last seen to have been stopped and continued, by monotonic_ns()
   };
 
@@ -167,11 +168,15 @@ class supervisor {
       if (!at.process || at.late) continue;
       const position seen = unpack_position(book_.of(w).cur.get());
       if (!seen.running) continue;
-      const std::uint64_t began = std::max(at.resumed, book_.of(w).started.get());
+      const std::uint64_t started = book_.of(w).started.get();
+      if (started > at.resumed) at.pardons = 0;  // another attempt
+      const std::uint64_t began = std::max(at.resumed, started);
       if (began > now && began > monotonic_ns()) throw_damaged("a task began in the future");
       std::uint64_t spent = now - std::min(now, began);
-      // Stopped and continued, as by Ctrl-Z and fg: that time was not its own, so it has its whole limit again.
-      if (spent >= limit && at.process->was_continued()) {
+      // Stopped and continued, as by Ctrl-Z and fg: that time was not its own, so it has its whole limit again; but not
+      // without end, as some batch systems stop and continue all the time.
+      if (spent >= limit && at.pardons < most_pardons && at.process->was_continued()) {
+        ++at.pardons;
         at.resumed = now;
         spent = 0;
       }
@@ -239,9 +244,11 @@ class supervisor {
   // nobody waits for a birth that takes long, or does not end.
   void dismiss_the_unborn() {
     for (unsigned w = 0; w < posts_.size(); ++w)
-      if (post& at = posts_[w]; at.process && !at.dismissed && book_.of(w).go.load(std::memory_order_acquire) != 3) {
-        at.dismissed = true;
-        at.process->kill();
+      if (post& at = posts_[w]; at.process && !at.dismissed) {
+        std::uint32_t seen = book_.of(w).go.load(std::memory_order_acquire);
+        while (seen != begun && !at.dismissed)
+          at.dismissed = book_.of(w).go.compare_exchange_weak(seen, dismissed, std::memory_order_acq_rel);
+        if (at.dismissed) at.process->kill();
       }
   }
 
@@ -251,6 +258,7 @@ class supervisor {
   }
 
   static constexpr unsigned most_idle_deaths = 256;
+  static constexpr unsigned most_pardons = 10;
 
   ledger& book_;
   const record_book& records_;
@@ -268,7 +276,7 @@ class supervisor {
   bool begun_{};
   unsigned idle_deaths_{};
   std::uint64_t done_at_last_death_{};
-  std::optional<std::uint64_t> oom_kills_;
+  std::optional<long long> oom_kills_;
 };
 
 }  // namespace parmap::detail

@@ -39,13 +39,18 @@ namespace parmap::detail {
 struct worker_identity {
   static inline pid_t pid{-1};
   static inline worker_words* words{nullptr};
+  static inline bool memory_limited{false};
+
+  // Not in a task's own child, which does not have the ledger.
+  static void say(farewell how, int status) noexcept {
+    if (::getpid() == pid) words->farewell_word.set(pack_farewell(how, status));
+  }
 };
 
 // The end of a worker, and of whatever a task forks and lets run on: what the caller registered with atexit is not ours
 // to run.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
-  if (::getpid() == worker_identity::pid)  // a task's own child does not have the ledger
-    worker_identity::words->farewell_word.set(pack_farewell(how, status));
+  worker_identity::say(how, status);
   flush_standard_streams();
   step("end", moment::before);
   ::_exit(status);
@@ -74,6 +79,7 @@ inline void become_worker(pid_t parent, worker_words& words, const worker_duties
                           std::initializer_list<const shared_memory*> ours) noexcept {
   worker_identity::pid = ::getpid();
   worker_identity::words = &words;
+  worker_identity::memory_limited = duties.memory_limit.has_value();
   inside_worker().store(true, std::memory_order_relaxed);
   const auto require = [](bool done) {
     if (!done) leave_process(farewell::unfit, errno);
@@ -89,7 +95,9 @@ inline void become_worker(pid_t parent, worker_words& words, const worker_duties
   volunteer_for_the_oom_killer();
   if (duties.memory_limit) {
     require(limit_private_memory(*duties.memory_limit));
-    note_refused_memory([] { worker_identity::words->farewell_word.set(pack_farewell(farewell::starved, 0)); });
+    refused_memory::tell([] {
+      if (worker_identity::memory_limited) worker_identity::say(farewell::starved, 0);
+    });
   }
   step("prepared", moment::after);
 }
@@ -102,9 +110,13 @@ inline void await_go(futex_word& go) noexcept {
   step("go", moment::before);
   go.compare_exchange_strong(expected, 2, std::memory_order_acq_rel);
   step("go", moment::after);
-  while (go.load(std::memory_order_acquire) != 1) futex_wait(go, 2, no_limit, futex_scope::shared);
+  for (auto seen = go.load(std::memory_order_acquire); seen == 0 || seen == 2;
+       seen = go.load(std::memory_order_acquire))
+    futex_wait(go, 2, no_limit, futex_scope::shared);
   step("begin", moment::before);
-  go.store(3, std::memory_order_release);
+  expected = 1;
+  if (!go.compare_exchange_strong(expected, begun, std::memory_order_acq_rel))
+    leave_process(expected == dismissed ? farewell::done : farewell::damaged, EXIT_SUCCESS);
   step("begin", moment::after);
 }
 
