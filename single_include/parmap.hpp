@@ -2992,8 +2992,8 @@ constexpr std::uint64_t pack_farewell(farewell how, int status) noexcept {
 }
 
 // Of go: the worker has begun; or has not, and is not to.
-inline constexpr std::uint32_t begun = 3;
-inline constexpr std::uint32_t dismissed = 4;
+inline constexpr std::uint32_t has_begun = 3;
+inline constexpr std::uint32_t is_dismissed = 4;
 
 // Why no further task is to be begun.
 enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
@@ -4304,8 +4304,8 @@ class supervisor {
     for (unsigned w = 0; w < posts_.size(); ++w)
       if (post& at = posts_[w]; at.process && !at.dismissed) {
         std::uint32_t seen = book_.of(w).go.load(std::memory_order_acquire);
-        while (seen != begun && !at.dismissed)
-          at.dismissed = book_.of(w).go.compare_exchange_weak(seen, dismissed, std::memory_order_acq_rel);
+        while (seen != has_begun && !at.dismissed)
+          at.dismissed = book_.of(w).go.compare_exchange_weak(seen, is_dismissed, std::memory_order_acq_rel);
         if (at.dismissed) at.process->kill();
       }
   }
@@ -4472,8 +4472,8 @@ inline void await_go(futex_word& go) noexcept {
     futex_wait(go, 2, no_limit, futex_scope::shared);
   step("begin", moment::before);
   expected = 1;
-  if (!go.compare_exchange_strong(expected, begun, std::memory_order_acq_rel))
-    leave_process(expected == dismissed ? farewell::done : farewell::damaged, EXIT_SUCCESS);
+  if (!go.compare_exchange_strong(expected, has_begun, std::memory_order_acq_rel))
+    leave_process(expected == is_dismissed ? farewell::done : farewell::damaged, EXIT_SUCCESS);
   step("begin", moment::after);
 }
 

@@ -6,7 +6,6 @@ Fails if the program fails, or if memcheck finds an error in any of the processe
 the program itself has lost memory when it ends.
 """
 import os
-import pathlib
 import re
 import shutil
 import signal
@@ -66,7 +65,7 @@ def main():
     done = subprocess.run(
         ["valgrind", "--quiet", "--trace-children=no", "--child-silent-after-fork=no", "--leak-check=no",
          "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite", "--error-exitcode=99",
-         f"--suppressions={pathlib.Path(__file__).with_name('glibc.supp')}", f"--log-file={logs}/%p", *command],
+         f"--suppressions={Path(__file__).with_name('glibc.supp')}", f"--log-file={logs}/%p", *command],
         env={**os.environ, "LD_PRELOAD": library, "PARMAP_PIDFD_SERVER": name}, check=False)
     bad = 0
     processes = sorted(logs.iterdir())

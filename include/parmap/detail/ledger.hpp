@@ -96,8 +96,8 @@ constexpr std::uint64_t pack_farewell(farewell how, int status) noexcept {
 }
 
 // Of go: the worker has begun; or has not, and is not to.
-inline constexpr std::uint32_t begun = 3;
-inline constexpr std::uint32_t dismissed = 4;
+inline constexpr std::uint32_t has_begun = 3;
+inline constexpr std::uint32_t is_dismissed = 4;
 
 // Why no further task is to be begun.
 enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };

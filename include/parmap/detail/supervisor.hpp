@@ -246,8 +246,8 @@ class supervisor {
     for (unsigned w = 0; w < posts_.size(); ++w)
       if (post& at = posts_[w]; at.process && !at.dismissed) {
         std::uint32_t seen = book_.of(w).go.load(std::memory_order_acquire);
-        while (seen != begun && !at.dismissed)
-          at.dismissed = book_.of(w).go.compare_exchange_weak(seen, dismissed, std::memory_order_acq_rel);
+        while (seen != has_begun && !at.dismissed)
+          at.dismissed = book_.of(w).go.compare_exchange_weak(seen, is_dismissed, std::memory_order_acq_rel);
         if (at.dismissed) at.process->kill();
       }
   }

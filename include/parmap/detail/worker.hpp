@@ -115,8 +115,8 @@ inline void await_go(futex_word& go) noexcept {
     futex_wait(go, 2, no_limit, futex_scope::shared);
   step("begin", moment::before);
   expected = 1;
-  if (!go.compare_exchange_strong(expected, begun, std::memory_order_acq_rel))
-    leave_process(expected == dismissed ? farewell::done : farewell::damaged, EXIT_SUCCESS);
+  if (!go.compare_exchange_strong(expected, has_begun, std::memory_order_acq_rel))
+    leave_process(expected == is_dismissed ? farewell::done : farewell::damaged, EXIT_SUCCESS);
   step("begin", moment::after);
 }
 
