@@ -2777,8 +2777,10 @@ inline bool is_of_family(pid_t thread, pid_t family) noexcept {
   std::array<char, 32> path{};
   static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/status", thread));
   std::array<char, 1024> text{};
-  if (!read_file(path.data(), text))  // there is none, or it is hidden from us
-    return !(thread == 0 || ((errno == ENOENT || errno == ESRCH) && ::kill(thread, 0) != 0 && errno == ESRCH));
+  if (!read_file(path.data(), text)) {  // there is none, or it is hidden from us
+    if (errno != ENOENT && errno != ESRCH) return true;
+    return thread != 0 && (::kill(thread, 0) == 0 || errno != ESRCH);
+  }
   return number_after("\nTgid:", text.data()) == family || number_after("\nPPid:", text.data()) == family;
 }
 
@@ -3297,20 +3299,20 @@ inline bool limit_private_memory(std::uint64_t more) noexcept {
 class refused_memory {
  public:
   static void tell(void (*note)()) noexcept {
-    note_ = note;
+    told = note;
     const std::new_handler before = std::set_new_handler(&handle);
-    if (before != &handle) before_ = before;  // a worker's worker has inherited ours
+    if (before != &handle) earlier = before;  // a worker's worker has inherited ours
   }
 
  private:
   static void handle() {
-    note_();
-    if (before_ == nullptr) throw std::bad_alloc();
-    before_();
+    told();
+    if (earlier == nullptr) throw std::bad_alloc();
+    earlier();
   }
 
-  static inline void (*note_)() = nullptr;
-  static inline std::new_handler before_ = nullptr;
+  static inline void (*told)() = nullptr;
+  static inline std::new_handler earlier = nullptr;
 };
 
 }  // namespace parmap::detail

@@ -42,20 +42,20 @@ inline bool limit_private_memory(std::uint64_t more) noexcept {
 class refused_memory {
  public:
   static void tell(void (*note)()) noexcept {
-    note_ = note;
+    told = note;
     const std::new_handler before = std::set_new_handler(&handle);
-    if (before != &handle) before_ = before;  // a worker's worker has inherited ours
+    if (before != &handle) earlier = before;  // a worker's worker has inherited ours
   }
 
  private:
   static void handle() {
-    note_();
-    if (before_ == nullptr) throw std::bad_alloc();
-    before_();
+    told();
+    if (earlier == nullptr) throw std::bad_alloc();
+    earlier();
   }
 
-  static inline void (*note_)() = nullptr;
-  static inline std::new_handler before_ = nullptr;
+  static inline void (*told)() = nullptr;
+  static inline std::new_handler earlier = nullptr;
 };
 
 }  // namespace parmap::detail

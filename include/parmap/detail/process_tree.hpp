@@ -41,8 +41,10 @@ inline bool is_of_family(pid_t thread, pid_t family) noexcept {
   std::array<char, 32> path{};
   static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/status", thread));
   std::array<char, 1024> text{};
-  if (!read_file(path.data(), text))  // there is none, or it is hidden from us
-    return !(thread == 0 || ((errno == ENOENT || errno == ESRCH) && ::kill(thread, 0) != 0 && errno == ESRCH));
+  if (!read_file(path.data(), text)) {  // there is none, or it is hidden from us
+    if (errno != ENOENT && errno != ESRCH) return true;
+    return thread != 0 && (::kill(thread, 0) == 0 || errno != ESRCH);
+  }
   return number_after("\nTgid:", text.data()) == family || number_after("\nPPid:", text.data()) == family;
 }
 
