@@ -101,6 +101,9 @@ class robust_mutex {
     static const int kind = [] {
       pthread_mutex_t another{};
       init(another);
+      // The first call binds the symbol, which takes a microsecond: not later, while a task may write over what unlock
+      // has just restored.
+      if (::pthread_mutex_trylock(&another) == 0) ::pthread_mutex_unlock(&another);
       return another.__data.__kind;
     }();
     return kind;
