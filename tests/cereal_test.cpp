@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Results by cereal: each kind of type it serialises comes home as it was, and damaged bytes never do harm.
+#include "encoded.hpp"
+
 #include <parmap/cereal.hpp>
 #include <parmap/parmap.hpp>
 
@@ -218,22 +220,6 @@ static_assert(can_leave_worker<std::shared_ptr<person>> && can_leave_worker<std:
 static_assert(!can_leave_worker<std::function<int()>> && !can_leave_worker<std::vector<std::function<int()>>>);
 static_assert(!can_leave_worker<person*> && !can_leave_worker<std::vector<person*>>);
 static_assert(parmap::detail::in_slot<int> && parmap::detail::in_slot<point>);
-
-template <class T>
-std::vector<std::byte> encoded(const T& value) {
-  std::vector<std::byte> room(1 << 16);
-  parmap::detail::byte_writer bytes(room.data(), room.data() + room.size());
-  parmap::encoder(bytes).put(value);
-  room.resize(bytes.written());
-  return room;
-}
-template <class T>
-T decoded(const std::byte* from, std::size_t size) {
-  parmap::detail::byte_reader bytes(from, size);
-  T value = parmap::decoder(bytes).get<T>();
-  bytes.expect_end();
-  return value;
-}
 template <class T>
 T there_and_back(const T& value) {
   const auto bytes = encoded(value);

@@ -2,6 +2,8 @@
 // Types with codecs of their own, good and bad, and the way through a codec without a map.
 #pragma once
 
+#include "encoded.hpp"
+
 #include <parmap/parmap.hpp>
 
 #include <compare>
@@ -189,23 +191,3 @@ struct parmap::codec<coded::unreadable> {
   static void encode(encoder& out, const coded::unreadable& it) { out.put(it.text); }
   static coded::unreadable decode(decoder& in) { return {in.get<std::vector<std::string>>().at(0)}; }
 };
-
-namespace coded {
-
-inline std::vector<std::byte> encoded(const auto& value) {
-  std::vector<std::byte> room(1 << 16);
-  parmap::detail::byte_writer bytes(room.data(), room.data() + room.size());
-  parmap::encoder(bytes).put(value);
-  room.resize(bytes.written());
-  return room;
-}
-template <class T>
-T decoded(const std::byte* from, std::size_t size) {
-  parmap::detail::byte_reader bytes(from, size);
-  parmap::decoder in(bytes);
-  T value = in.get<T>();
-  if (bytes.left() != 0) throw std::logic_error("bytes are left over");
-  return value;
-}
-
-}  // namespace coded

@@ -2,12 +2,11 @@
 // What the gallery of failures is made with: provoke something in a child process, and write it down.
 #pragma once
 
+#include "refuse.hpp"
+
 #include <parmap/parmap.hpp>
 
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,19 +74,6 @@ inline std::string in_child(const std::function<std::string()>& body) {
 
 inline void require(bool holds, const char* what) {
   if (!holds) throw std::logic_error(what);
-}
-
-// From now on these system calls fail with `error`, in this process and its children.
-inline void refuse(std::initializer_list<int> calls, int error) {
-  std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
-  for (const int call : calls) {
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<__u32>(call), 0, 1));
-    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<__u32>(error)));
-  }
-  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  require(::prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) == 0, "no_new_privs");
-  require(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0, "seccomp");
 }
 
 inline std::string shown(const parmap::failure& why) {

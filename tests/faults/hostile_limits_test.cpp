@@ -60,14 +60,21 @@ TEST(hostile_limits_test, no_fd_at_all) {
 }
 #endif
 
+// These become another user or change their root. They run wherever ./test does with root, as in CI.
+class as_root : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::getuid() != 0) GTEST_SKIP() << "only root can become another user or change its root";
+  }
+};
+
 // An unused one, so that nobody else's processes count; false if this process may not.
 bool become_a_stranger() {
   constexpr uid_t stranger = 61'234;
   return ::setgroups(0, nullptr) == 0 && ::setgid(stranger) == 0 && ::setuid(stranger) == 0;
 }
 
-TEST(hostile_limits_test, four_processes) {
-  if (::getuid() != 0) GTEST_SKIP() << "only root can become another user";
+TEST_F(as_root, four_processes) {
   EXPECT_EQ(in_child([] {
               require(become_a_stranger(), "setuid");
               limit(RLIMIT_NPROC, 4);
@@ -77,8 +84,7 @@ TEST(hostile_limits_test, four_processes) {
             "");
 }
 
-TEST(hostile_limits_test, only_this_process) {
-  if (::getuid() != 0) GTEST_SKIP() << "only root can become another user";
+TEST_F(as_root, only_this_process) {
   EXPECT_EQ(in_child([] {
               require(become_a_stranger(), "setuid");
               limit(RLIMIT_NPROC, 1);
@@ -88,8 +94,7 @@ TEST(hostile_limits_test, only_this_process) {
 }
 
 // The caller starts processes of its own, from a reporter, until it may not have any more; meanwhile workers die.
-TEST(hostile_limits_test, processes_run_out_in_the_middle) {
-  if (::getuid() != 0) GTEST_SKIP() << "only root can become another user";
+TEST_F(as_root, processes_run_out_in_the_middle) {
   EXPECT_EQ(in_child([] {
               require(become_a_stranger(), "setuid");
               limit(RLIMIT_NPROC, 8);
@@ -162,8 +167,7 @@ TEST(hostile_limits_test, signals_by_pidfd_are_refused) {
             "");
 }
 
-TEST(hostile_limits_test, there_is_no_proc) {
-  if (::getuid() != 0) GTEST_SKIP() << "only root can change its root";
+TEST_F(as_root, there_is_no_proc) {
   std::string empty = "/tmp/parmap_empty_XXXXXX";
   ASSERT_NE(::mkdtemp(empty.data()), nullptr);
   EXPECT_EQ(in_child([&] {

@@ -4,12 +4,10 @@
 
 #include "engines.hpp"
 #include "leftovers.hpp"
+#include "refuse.hpp"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,19 +88,6 @@ std::string thrown_by(const std::function<void()>& act) {
 
 inline void require_part(const std::string& part, const std::string& whole) {
   require(whole.find(part) != std::string::npos, '"' + part + "\" in \"" + whole + '"');
-}
-
-// From now on these system calls fail with `error`, in this process and its children.
-inline void refuse(std::initializer_list<int> calls, int error) {
-  std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
-  for (const int call : calls) {
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<__u32>(call), 0, 1));
-    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<__u32>(error)));
-  }
-  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  require(::prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) == 0, "no_new_privs");
-  require(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0, "seccomp");
 }
 
 inline int twice(int x) { return 2 * x; }

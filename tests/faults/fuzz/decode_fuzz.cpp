@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Bytes from nowhere through everything that reads what workers wrote: codecs, the archives for cereal, slots and
 // failure records. Driven by libFuzzer (fuzz.sh) and, over the corpus, by fuzz_replay_test.cpp.
+#include "../../encoded.hpp"
+
 #include <parmap/cereal.hpp>
 #include <parmap/parmap.hpp>
 
@@ -117,14 +119,7 @@ namespace fuzz {
   std::abort();
 }
 
-template <class T>
-std::vector<std::byte> encoded(const T& value, std::size_t most) {
-  std::vector<std::byte> room(most);
-  parmap::detail::byte_writer bytes(room.data(), room.data() + room.size());
-  parmap::encoder(bytes).put(value);
-  room.resize(bytes.written());
-  return room;
-}
+// Whatever is left over: the fuzzer is to reach as far as it can.
 template <class T>
 T decoded(const std::byte* from, std::size_t size) {
   parmap::detail::byte_reader bytes(from, size);
