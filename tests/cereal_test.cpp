@@ -215,6 +215,12 @@ namespace {
 using parmap::bad_encoding;
 using parmap::can_leave_worker;
 
+// Of which cereal would see the vector only.
+struct named_numbers : std::vector<int> {
+  std::string name;
+};
+static_assert(!can_leave_worker<named_numbers>);
+
 static_assert(can_leave_worker<person> && can_leave_worker<std::map<std::string, std::optional<person>>>);
 static_assert(can_leave_worker<std::shared_ptr<person>> && can_leave_worker<std::unique_ptr<shape>>);
 static_assert(!can_leave_worker<std::function<int()>> && !can_leave_worker<std::vector<std::function<int()>>>);

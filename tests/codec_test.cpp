@@ -51,6 +51,9 @@ using parmap::detail::byte_writer;
 using parmap::detail::in_slot;
 using namespace std::string_literals;
 
+// An order that is not in the type would be lost on the way.
+static_assert(!parmap::can_leave_worker<std::set<int, bool (*)(int, int)>>);
+static_assert(parmap::can_leave_worker<std::set<int, std::greater<>>>);
 static_assert(in_slot<int> && in_slot<bool> && in_slot<pod> && in_slot<std::complex<double>> && in_slot<std::byte>);
 static_assert(in_slot<std::pair<int, double>> && in_slot<std::tuple<int, std::array<std::pair<int, int>, 2>>>);
 static_assert(in_slot<std::tuple<>> && in_slot<std::monostate> && in_slot<std::chrono::nanoseconds>);

@@ -261,7 +261,7 @@ TEST_F(untrusted_bytes, a_lost_failure_is_told) {
     expect_distrusted([k](const shared_bytes& shared) { flip(shared.at(shared.words().head.get() + k)); });
   expect_distrusted([](const shared_bytes& shared) { flip(shared.at(shared.words().head.get() + 50)); });  // text
   constexpr std::uint64_t most = ~std::uint64_t{0};
-  for (const std::uint64_t head : {std::uint64_t{0}, std::uint64_t{4096}, most - 15})
+  for (const std::uint64_t head : {std::uint64_t{0}, std::uint64_t{4096}, most - 15, most})
     expect_distrusted([head](const shared_bytes& shared) { shared.words().head.set(head); });
   expect_distrusted([](const shared_bytes& shared) {  // the older of the two
     std::uint64_t previous = 0;
