@@ -326,8 +326,7 @@ TEST_F(hostile_tasks_test, gigabytes_on_stdout) {
   std::array<int, 2> fds{};
   ASSERT_EQ(::pipe(fds.data()), 0);
   std::uint64_t drained = 0;
-  std::jthread reader([&] {
-    std::vector<char> part(line);
+  std::jthread reader([&, part = std::vector<char>(line)]() mutable {
     for (ssize_t got = 0; (got = ::read(fds[0], part.data(), part.size())) > 0;)
       drained += static_cast<std::uint64_t>(got);
   });
