@@ -848,6 +848,8 @@ class context {
 
   /// The task's index in input order.
   [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
+  /// Of the map: options::seed, or what was drawn for it.
+  [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// 1 for the first try, at most 1 + options::retries.
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
   /// Below the number of workers; no two tasks that run at the same time have the same.
@@ -1923,6 +1925,7 @@ struct failure {
   std::string message{};           ///< type and what() of the exception, signal, exit status
   unsigned attempts{};             ///< how often the task was begun; 0 if it was stopped
   std::exception_ptr exception{};  ///< the original; null if the task ran in another process
+  int status{};                    ///< how its worker died: the signal, or the exit status; else 0
 
   /// Throws the original exception where there is one (engines that run in this process), else task_failed.
   [[noreturn]] void rethrow() const;
@@ -2350,10 +2353,59 @@ namespace parmap::detail {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/host.hpp
+// A language runtime that this library serves in its process (Python's), and what it must hear of a map on processes.
+
+namespace parmap::detail {
+
+// Called by the thread that called map, and in workers; what a plain C++ program does is nothing.
+class host {
+ public:
+  constexpr host() = default;
+  host(const host&) = delete;
+  host& operator=(const host&) = delete;
+
+  virtual void before_fork() noexcept {}
+  virtual void after_fork() noexcept {}  // in the caller, also where the fork was refused
+  // In a worker, once it cannot outlive its caller; before its first task, and outside of any task's limit.
+  virtual void begin_worker(unsigned /*worker*/) noexcept {}
+  // A worker ends, and what it has buffered would be lost.
+  virtual void end_worker() noexcept {}
+  // The caller sleeps until a worker has news.
+  virtual void before_sleep() noexcept {}
+  virtual void after_sleep() {}
+
+  static host& current() noexcept { return *installed; }
+  // Before the first map of the process; `who` outlives them all.
+  static void install(host& who) noexcept { installed = &who; }
+
+ protected:
+  ~host() = default;
+
+ private:
+  static host none;
+  static host* installed;
+};
+
+inline constinit host host::none{};
+inline constinit host* host::installed = &host::none;
+
+// An exception of the host's language: what its failure is to say, word for word.
+struct host_exception {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+};
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/lazy_meter.hpp
 // A progress meter that costs nothing until the work has lasted long enough to be worth a look.
 
 namespace parmap::detail {
+
+// Thrown by a callable reporter: the map is to end at once, and to return what is done. Workers are killed; tasks of
+// this process run to their end, and no other is begun.
+struct stop_now {};
 
 // While it lives, this thread runs tasks.
 class task_scope {
@@ -2585,9 +2637,15 @@ class child_process {
   // pidfds (Linux 5.4).
   explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
     flush_standard_streams();
+    host::current().before_fork();
     step("fork", moment::before);
     pid_ = ::fork();
     step(pid_ == 0 ? "birth" : "fork", moment::after);
+    if (pid_ != 0) {
+      const int error = errno;
+      host::current().after_fork();
+      errno = error;
+    }
     if (pid_ < 0)
       throw std::system_error(
           errno, std::generic_category(),
@@ -3403,18 +3461,58 @@ inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/encoded_slot.hpp
+// The slot of an encoded result: where in an arena its bytes are, or, if they are few, those bytes themselves.
+
+namespace parmap::detail {
+
+// Every word counts towards a check, keyed by the task. A slot that nobody wrote is zero, which is no such place: no
+// arena begins there.
+struct encoded_slot {
+  std::uint64_t offset;  // from the beginning of the mapping; short: 1, the number of bytes in 7 bits, a check in 56
+  std::uint64_t size;    // short: the bytes begin here
+  std::uint64_t check;   // of the bytes; short: they end here, with zeros behind them
+
+  static constexpr std::size_t longest_short = 16;
+
+  static encoded_slot in_arena(std::uint64_t offset, const std::byte* bytes, std::size_t size,
+                               std::uint64_t task) noexcept {
+    return {offset, size, checksum(bytes, size, task)};
+  }
+  static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
+    std::array<std::byte, longest_short> held{};
+    std::memcpy(held.data(), bytes, std::min(size, held.size()));
+    encoded_slot made{short_mark | std::uint64_t{size} << 56 | short_check(held.data(), size, task), 0, 0};
+    std::memcpy(&made.size, held.data(), sizeof made.size);
+    std::memcpy(&made.check, held.data() + sizeof made.size, sizeof made.check);
+    return made;
+  }
+
+  [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
+  // The bytes of a short one, which are this slot's own; none if they are not as they were written.
+  [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {
+    const std::size_t count = (offset & ~short_mark) >> 56;
+    const auto* const held = reinterpret_cast<const std::byte*>(this) + offsetof(encoded_slot, size);
+    if (count > longest_short || (offset & check_bits) != short_check(held, count, task)) return std::nullopt;
+    return byte_reader(held, count);
+  }
+
+ private:
+  static constexpr std::uint64_t short_mark = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t check_bits = (std::uint64_t{1} << 56) - 1;
+
+  static std::uint64_t short_check(const std::byte* held, std::size_t count, std::uint64_t task) noexcept {
+    return checksum(held, longest_short, task ^ std::uint64_t{count} << 56) & check_bits;
+  }
+};
+static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == offsetof(encoded_slot, size) + 8);
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/records.hpp
 // The workers' arenas: what does not fit into a slot. Bump-allocated by their worker, read by the supervisor.
 
 namespace parmap::detail {
-
-// Where the bytes of an encoded result are, counted from the beginning of the mapping. A slot that nobody wrote is
-// zero: no arena begins there.
-struct encoded_slot {
-  std::uint64_t offset;
-  std::uint64_t size;
-  std::uint64_t check;  // checksum of the bytes, keyed by the task
-};
 
 // One arena for each worker, equally large, at [begin, end) of the mapping. The failures of a worker are chained in its
 // arena, the newest first; a record counts once head says so. Everything carries a check and is looked at as it is
@@ -3440,14 +3538,15 @@ class record_book {
     const std::optional<std::size_t> at = aligned_top(w);
     return {memory_.bytes() + at.value_or(arena_end(w)), memory_.bytes() + arena_end(w)};
   }
-  // What was written to append(w) stays, for this task.
+  // What was written to append(w), for this task; unless it is short, it stays there.
   [[nodiscard]] encoded_slot commit(unsigned w, const byte_writer& written, std::uint64_t task) const noexcept {
-    const encoded_slot at{static_cast<std::uint64_t>(written.data() - memory_.bytes()), written.written(),
-                          checksum(written.data(), written.written(), task)};
-    book_.of(w).top.set(at.offset + at.size);
-    return at;
+    const std::size_t size = written.written();
+    if (size <= encoded_slot::longest_short) return encoded_slot::of_short(written.data(), size, task);
+    const auto offset = static_cast<std::uint64_t>(written.data() - memory_.bytes());
+    book_.of(w).top.set(offset + size);
+    return encoded_slot::in_arena(offset, written.data(), size, task);
   }
-  // Makes a failure known; false if there is no room for it. A message of more than 64 KiB is cut.
+  // Makes a failure known; false if there is no room for it. A message of more than 16 MiB is cut.
   bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts,
                std::string_view message) const noexcept {
     const std::size_t at = aligned_top(w).value_or(arena_end(w));
@@ -3488,8 +3587,10 @@ class record_book {
     }
   }
   // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
-  [[nodiscard]] byte_reader read_encoded(encoded_slot at, std::uint64_t task) const {
-    if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
+  [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
+    if (at.is_short()) {
+      if (const auto bytes = at.read_short(task)) return *bytes;
+    } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
       const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
       // Not beyond what was ever written there: reading it would cost memory.
       const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
@@ -3505,7 +3606,7 @@ class record_book {
  private:
   static constexpr std::size_t page = 4096;
   static constexpr std::size_t alignment = 16;
-  static constexpr std::size_t longest_message = 64 << 10;
+  static constexpr std::size_t longest_message = 16 << 20;
 
   static constexpr std::uint64_t no_record = ~std::uint64_t{0};
 
@@ -3651,6 +3752,7 @@ inline std::string text_or_null(const char* text) { return text != nullptr ? tex
 struct thrown {
   failure_kind kind{failure_kind::threw};
   std::string message{};
+  bool verbatim{};  // nothing is to be put before the message
 };
 
 // Only inside a catch block. What a what() throws is swallowed here, and said so in the message: there is nobody else
@@ -3660,6 +3762,8 @@ inline thrown describe_current_exception() {
   const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
   try {
     throw;
+  } catch (const host_exception& it) {
+    return {it.kind, it.message, true};
   } catch (const arena_full&) {
     return {failure_kind::out_of_memory,
             "its worker's room for results is full; return less, write large results to files, or raise the limit of "
@@ -3813,7 +3917,8 @@ class result_slots<T> {
           } catch (...) {
             thrown what = describe_current_exception();
             if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
-            failures.emplace_back(failure{i, what.kind, "decoding its result: " + what.message, 1, nullptr}, 1);
+            if (!what.verbatim) what.message.insert(0, "decoding its result: ");
+            failures.emplace_back(failure{i, what.kind, std::move(what.message), 1, nullptr}, 1);
           }
         }
       });
@@ -3896,7 +4001,7 @@ class slot_store<T> {
     } catch (...) {
       thrown what = describe_current_exception();
       if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
-      what.message.insert(0, "encoding its result: ");
+      if (!what.verbatim) what.message.insert(0, "encoding its result: ");
       throw not_encoded{std::move(what)};
     }
     const encoded_slot at = records_.commit(w, bytes, i);
@@ -3983,6 +4088,12 @@ inline failure_kind kind_of(const death_cause& cause) noexcept {
   if (cause.how.how == ending::exited || (cause.said > farewell::done && cause.said != farewell::starved))
     return failure_kind::exited;
   return failure_kind::crashed;
+}
+
+// For failure::status.
+inline int status_of(const death_cause& cause) noexcept {
+  if (cause.said == farewell::exit) return cause.said_status;
+  return cause.how.how == ending::unknown ? 0 : cause.how.code;
 }
 
 struct reason {
@@ -4140,6 +4251,7 @@ class supervisor {
     std::optional<child_process> process;
     bool late{};              // killed because its task ran past the limit
     bool dismissed{};         // killed before it began, as nothing is left for it
+    bool stopped{};           // killed because the map is to end now
     unsigned pardons{};       // how often that gave its task the whole limit again
     std::uint64_t resumed{};  // when it was last seen to have been stopped and continued, by monotonic_ns()
   };
@@ -4153,7 +4265,7 @@ class supervisor {
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
-    at.late = at.dismissed = false;
+    at.late = at.dismissed = at.stopped = false;
     at.resumed = 0;
     try {
       at.process.emplace([this, w](pid_t parent) { work_(w, parent); });
@@ -4211,13 +4323,31 @@ class supervisor {
     const auto limit = std::min(enforce_limits(), meter_.wait());
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
     const timespec span{seconds.count(), (limit - seconds).count()};
-    if (::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) < 0 && errno != EINTR)
-      throw std::system_error(errno, std::generic_category(), "parmap: poll for the workers");
+    host::current().before_sleep();
+    const bool woken = ::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) >= 0;
+    const int error = errno;
+    host::current().after_sleep();
+    if (!woken && error != EINTR)
+      throw std::system_error(error, std::generic_category(), "parmap: poll for the workers");
     for (std::size_t k = 0; k < fds.size(); ++k)
       if (fds[k].revents != 0) bury(whose[k]);
     const std::uint64_t failed = book_.failures();
     const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
-    meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
+    try {
+      meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
+    } catch (const stop_now&) {
+      stop_workers();
+    }
+  }
+
+  // The tasks they are in count as not done, and are not to blame.
+  void stop_workers() noexcept {
+    book_.halt(halt_reason::stop_requested);
+    for (post& at : posts_) {
+      if (!at.process || at.stopped) continue;
+      at.stopped = true;
+      at.process->kill();
+    }
   }
 
   // Kills tasks past their limit; how long until the next may be.
@@ -4274,7 +4404,11 @@ class supervisor {
     at.process.reset();
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker met words that cannot be");
-    const ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == from_ + task; });
+    const auto published = [&](round_index task) { return records_.newest(w) == from_ + task; };
+    if (const position seen = unpack_position(book_.of(w).cur.get());
+        at.stopped && !at.late && seen.running && !published(seen.task))
+      book_.give_back(book_.of(w), seen.task, seen.attempts);
+    const ledger::death what = book_.recover(w, published);
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
@@ -4282,7 +4416,8 @@ class supervisor {
       // Whoever writes over the range could die in the same task without end.
       if (!dead_tasks_.insert(from_ + what.task).second) throw_damaged("a task was run again after its death");
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
-      blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
+      blamed_.emplace_back(
+          failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)}, 1);
       book_.count_failure();
     }
     book_.halt_at_limit();  // if whoever reached it died before it could
@@ -4413,6 +4548,7 @@ struct worker_identity {
 // to run.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   worker_identity::say(how, status);
+  host::current().end_worker();
   flush_standard_streams();
   step("end", moment::before);
   ::_exit(status);
@@ -4718,6 +4854,7 @@ class process_map {
   void live(const placement& place, unsigned w, std::uint64_t from, pid_t parent) noexcept {
     become_worker(parent, book_.of(w), {.timed = options_.timeout.has_value(), .memory_limit = options_.memory_limit},
                   {&memory_, slots_.memory()});
+    host::current().begin_worker(w);
     await_go(book_.of(w).go);
     place.release();
     slot_store<value> store(slots_, memory_, records_);
@@ -5352,7 +5489,9 @@ class thread_account {
   }
   void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0) {
     const std::scoped_lock lock(mutex_);
-    add_stopped(failures_, b, e, options_.stop.stop_requested() ? stop_requested_text : max_failures_text,
+    add_stopped(failures_, b, e,
+                options_.stop.stop_requested() || stopped_now_.load(std::memory_order_relaxed) ? stop_requested_text
+                                                                                               : max_failures_text,
                 attempts_of_first);
     never_begun_ += e - b;
   }
@@ -5369,6 +5508,9 @@ class thread_account {
     if (reporter_threw_) return;
     try {
       meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
+    } catch (const stop_now&) {
+      stopped_now_.store(true, std::memory_order_relaxed);
+      halted_.store(true, std::memory_order_relaxed);
     } catch (...) {
       reporter_threw_ = std::current_exception();
       halted_.store(true, std::memory_order_relaxed);
@@ -5396,6 +5538,7 @@ class thread_account {
   std::uint64_t tasks_;
   std::uint64_t most_failures_;
   std::atomic<bool> halted_{false};
+  std::atomic<bool> stopped_now_{false};
   std::atomic<std::uint64_t> completed_{0};
   std::atomic<std::uint64_t> failed_{0};
   std::mutex mutex_;

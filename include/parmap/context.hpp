@@ -26,6 +26,8 @@ class context {
 
   /// The task's index in input order.
   [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
+  /// Of the map: options::seed, or what was drawn for it.
+  [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// 1 for the first try, at most 1 + options::retries.
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
   /// Below the number of workers; no two tasks that run at the same time have the same.

@@ -58,6 +58,7 @@ struct failure {
   std::string message{};           ///< type and what() of the exception, signal, exit status
   unsigned attempts{};             ///< how often the task was begun; 0 if it was stopped
   std::exception_ptr exception{};  ///< the original; null if the task ran in another process
+  int status{};                    ///< how its worker died: the signal, or the exit status; else 0
 
   /// Throws the original exception where there is one (engines that run in this process), else task_failed.
   [[noreturn]] void rethrow() const;

@@ -46,6 +46,12 @@ inline failure_kind kind_of(const death_cause& cause) noexcept {
   return failure_kind::crashed;
 }
 
+// For failure::status.
+inline int status_of(const death_cause& cause) noexcept {
+  if (cause.said == farewell::exit) return cause.said_status;
+  return cause.how.how == ending::unknown ? 0 : cause.how.code;
+}
+
 struct reason {
   const char* why;
   const char* advice;

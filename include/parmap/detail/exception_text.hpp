@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/bytes.hpp>
+#include <parmap/detail/host.hpp>
 #include <parmap/failure.hpp>
 
 #include <cxxabi.h>
@@ -28,6 +29,7 @@ inline std::string text_or_null(const char* text) { return text != nullptr ? tex
 struct thrown {
   failure_kind kind{failure_kind::threw};
   std::string message{};
+  bool verbatim{};  // nothing is to be put before the message
 };
 
 // Only inside a catch block. What a what() throws is swallowed here, and said so in the message: there is nobody else
@@ -37,6 +39,8 @@ inline thrown describe_current_exception() {
   const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
   try {
     throw;
+  } catch (const host_exception& it) {
+    return {it.kind, it.message, true};
   } catch (const arena_full&) {
     return {failure_kind::out_of_memory,
             "its worker's room for results is full; return less, write large results to files, or raise the limit of "

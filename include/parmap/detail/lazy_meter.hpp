@@ -11,6 +11,10 @@
 
 namespace parmap::detail {
 
+// Thrown by a callable reporter: the map is to end at once, and to return what is done. Workers are killed; tasks of
+// this process run to their end, and no other is begun.
+struct stop_now {};
+
 // While it lives, this thread runs tasks.
 class task_scope {
  public:

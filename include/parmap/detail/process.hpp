@@ -2,6 +2,7 @@
 // A child process held by a pidfd: fork, watch, stop, kill, reap.
 #pragma once
 
+#include <parmap/detail/host.hpp>
 #include <parmap/detail/step.hpp>
 
 #include <fcntl.h>
@@ -69,9 +70,15 @@ class child_process {
   // pidfds (Linux 5.4).
   explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
     flush_standard_streams();
+    host::current().before_fork();
     step("fork", moment::before);
     pid_ = ::fork();
     step(pid_ == 0 ? "birth" : "fork", moment::after);
+    if (pid_ != 0) {
+      const int error = errno;
+      host::current().after_fork();
+      errno = error;
+    }
     if (pid_ < 0)
       throw std::system_error(
           errno, std::generic_category(),

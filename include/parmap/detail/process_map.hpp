@@ -4,6 +4,7 @@
 
 #include <parmap/codec.hpp>
 #include <parmap/detail/damage.hpp>
+#include <parmap/detail/host.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
 #include <parmap/detail/memory_limit.hpp>
@@ -119,6 +120,7 @@ class process_map {
   void live(const placement& place, unsigned w, std::uint64_t from, pid_t parent) noexcept {
     become_worker(parent, book_.of(w), {.timed = options_.timeout.has_value(), .memory_limit = options_.memory_limit},
                   {&memory_, slots_.memory()});
+    host::current().begin_worker(w);
     await_go(book_.of(w).go);
     place.release();
     slot_store<value> store(slots_, memory_, records_);

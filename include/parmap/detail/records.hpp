@@ -5,6 +5,7 @@
 #include <parmap/detail/bytes.hpp>
 #include <parmap/detail/checksum.hpp>
 #include <parmap/detail/damage.hpp>
+#include <parmap/detail/encoded_slot.hpp>
 #include <parmap/detail/ledger.hpp>
 #include <parmap/detail/shared_memory.hpp>
 #include <parmap/detail/step.hpp>
@@ -21,14 +22,6 @@
 #include <vector>
 
 namespace parmap::detail {
-
-// Where the bytes of an encoded result are, counted from the beginning of the mapping. A slot that nobody wrote is
-// zero: no arena begins there.
-struct encoded_slot {
-  std::uint64_t offset;
-  std::uint64_t size;
-  std::uint64_t check;  // checksum of the bytes, keyed by the task
-};
 
 // One arena for each worker, equally large, at [begin, end) of the mapping. The failures of a worker are chained in its
 // arena, the newest first; a record counts once head says so. Everything carries a check and is looked at as it is
@@ -54,14 +47,15 @@ class record_book {
     const std::optional<std::size_t> at = aligned_top(w);
     return {memory_.bytes() + at.value_or(arena_end(w)), memory_.bytes() + arena_end(w)};
   }
-  // What was written to append(w) stays, for this task.
+  // What was written to append(w), for this task; unless it is short, it stays there.
   [[nodiscard]] encoded_slot commit(unsigned w, const byte_writer& written, std::uint64_t task) const noexcept {
-    const encoded_slot at{static_cast<std::uint64_t>(written.data() - memory_.bytes()), written.written(),
-                          checksum(written.data(), written.written(), task)};
-    book_.of(w).top.set(at.offset + at.size);
-    return at;
+    const std::size_t size = written.written();
+    if (size <= encoded_slot::longest_short) return encoded_slot::of_short(written.data(), size, task);
+    const auto offset = static_cast<std::uint64_t>(written.data() - memory_.bytes());
+    book_.of(w).top.set(offset + size);
+    return encoded_slot::in_arena(offset, written.data(), size, task);
   }
-  // Makes a failure known; false if there is no room for it. A message of more than 64 KiB is cut.
+  // Makes a failure known; false if there is no room for it. A message of more than 16 MiB is cut.
   bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts,
                std::string_view message) const noexcept {
     const std::size_t at = aligned_top(w).value_or(arena_end(w));
@@ -102,8 +96,10 @@ class record_book {
     }
   }
   // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
-  [[nodiscard]] byte_reader read_encoded(encoded_slot at, std::uint64_t task) const {
-    if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
+  [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
+    if (at.is_short()) {
+      if (const auto bytes = at.read_short(task)) return *bytes;
+    } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
       const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
       // Not beyond what was ever written there: reading it would cost memory.
       const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
@@ -119,7 +115,7 @@ class record_book {
  private:
   static constexpr std::size_t page = 4096;
   static constexpr std::size_t alignment = 16;
-  static constexpr std::size_t longest_message = 64 << 10;
+  static constexpr std::size_t longest_message = 16 << 20;
 
   static constexpr std::uint64_t no_record = ~std::uint64_t{0};
 

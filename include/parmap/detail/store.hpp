@@ -98,7 +98,8 @@ class result_slots<T> {
           } catch (...) {
             thrown what = describe_current_exception();
             if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
-            failures.emplace_back(failure{i, what.kind, "decoding its result: " + what.message, 1, nullptr}, 1);
+            if (!what.verbatim) what.message.insert(0, "decoding its result: ");
+            failures.emplace_back(failure{i, what.kind, std::move(what.message), 1, nullptr}, 1);
           }
         }
       });
@@ -181,7 +182,7 @@ class slot_store<T> {
     } catch (...) {
       thrown what = describe_current_exception();
       if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
-      what.message.insert(0, "encoding its result: ");
+      if (!what.verbatim) what.message.insert(0, "encoding its result: ");
       throw not_encoded{std::move(what)};
     }
     const encoded_slot at = records_.commit(w, bytes, i);

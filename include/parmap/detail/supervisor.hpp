@@ -4,6 +4,7 @@
 
 #include <parmap/detail/damage.hpp>
 #include <parmap/detail/death_text.hpp>
+#include <parmap/detail/host.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
 #include <parmap/detail/oom_killer.hpp>
@@ -77,6 +78,7 @@ class supervisor {
     std::optional<child_process> process;
     bool late{};              // killed because its task ran past the limit
     bool dismissed{};         // killed before it began, as nothing is left for it
+    bool stopped{};           // killed because the map is to end now
     unsigned pardons{};       // how often that gave its task the whole limit again
     std::uint64_t resumed{};  // when it was last seen to have been stopped and continued, by monotonic_ns()
   };
@@ -90,7 +92,7 @@ class supervisor {
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
-    at.late = at.dismissed = false;
+    at.late = at.dismissed = at.stopped = false;
     at.resumed = 0;
     try {
       at.process.emplace([this, w](pid_t parent) { work_(w, parent); });
@@ -148,13 +150,31 @@ class supervisor {
     const auto limit = std::min(enforce_limits(), meter_.wait());
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
     const timespec span{seconds.count(), (limit - seconds).count()};
-    if (::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) < 0 && errno != EINTR)
-      throw std::system_error(errno, std::generic_category(), "parmap: poll for the workers");
+    host::current().before_sleep();
+    const bool woken = ::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) >= 0;
+    const int error = errno;
+    host::current().after_sleep();
+    if (!woken && error != EINTR)
+      throw std::system_error(error, std::generic_category(), "parmap: poll for the workers");
     for (std::size_t k = 0; k < fds.size(); ++k)
       if (fds[k].revents != 0) bury(whose[k]);
     const std::uint64_t failed = book_.failures();
     const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
-    meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
+    try {
+      meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
+    } catch (const stop_now&) {
+      stop_workers();
+    }
+  }
+
+  // The tasks they are in count as not done, and are not to blame.
+  void stop_workers() noexcept {
+    book_.halt(halt_reason::stop_requested);
+    for (post& at : posts_) {
+      if (!at.process || at.stopped) continue;
+      at.stopped = true;
+      at.process->kill();
+    }
   }
 
   // Kills tasks past their limit; how long until the next may be.
@@ -211,7 +231,11 @@ class supervisor {
     at.process.reset();
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker met words that cannot be");
-    const ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == from_ + task; });
+    const auto published = [&](round_index task) { return records_.newest(w) == from_ + task; };
+    if (const position seen = unpack_position(book_.of(w).cur.get());
+        at.stopped && !at.late && seen.running && !published(seen.task))
+      book_.give_back(book_.of(w), seen.task, seen.attempts);
+    const ledger::death what = book_.recover(w, published);
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
@@ -219,7 +243,8 @@ class supervisor {
       // Whoever writes over the range could die in the same task without end.
       if (!dead_tasks_.insert(from_ + what.task).second) throw_damaged("a task was run again after its death");
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
-      blamed_.emplace_back(failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr}, 1);
+      blamed_.emplace_back(
+          failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)}, 1);
       book_.count_failure();
     }
     book_.halt_at_limit();  // if whoever reached it died before it could

@@ -48,7 +48,9 @@ class thread_account {
   }
   void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0) {
     const std::scoped_lock lock(mutex_);
-    add_stopped(failures_, b, e, options_.stop.stop_requested() ? stop_requested_text : max_failures_text,
+    add_stopped(failures_, b, e,
+                options_.stop.stop_requested() || stopped_now_.load(std::memory_order_relaxed) ? stop_requested_text
+                                                                                               : max_failures_text,
                 attempts_of_first);
     never_begun_ += e - b;
   }
@@ -65,6 +67,9 @@ class thread_account {
     if (reporter_threw_) return;
     try {
       meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
+    } catch (const stop_now&) {
+      stopped_now_.store(true, std::memory_order_relaxed);
+      halted_.store(true, std::memory_order_relaxed);
     } catch (...) {
       reporter_threw_ = std::current_exception();
       halted_.store(true, std::memory_order_relaxed);
@@ -92,6 +97,7 @@ class thread_account {
   std::uint64_t tasks_;
   std::uint64_t most_failures_;
   std::atomic<bool> halted_{false};
+  std::atomic<bool> stopped_now_{false};
   std::atomic<std::uint64_t> completed_{0};
   std::atomic<std::uint64_t> failed_{0};
   std::mutex mutex_;

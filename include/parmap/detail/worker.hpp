@@ -5,6 +5,7 @@
 #include <parmap/context.hpp>
 #include <parmap/detail/cores.hpp>
 #include <parmap/detail/exception_text.hpp>
+#include <parmap/detail/host.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
 #include <parmap/detail/memory_limit.hpp>
@@ -51,6 +52,7 @@ struct worker_identity {
 // to run.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   worker_identity::say(how, status);
+  host::current().end_worker();
   flush_standard_streams();
   step("end", moment::before);
   ::_exit(status);

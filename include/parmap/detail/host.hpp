@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// A language runtime that this library serves in its process (Python's), and what it must hear of a map on processes.
+#pragma once
+
+#include <parmap/failure.hpp>
+
+#include <string>
+
+namespace parmap::detail {
+
+// Called by the thread that called map, and in workers; what a plain C++ program does is nothing.
+class host {
+ public:
+  constexpr host() = default;
+  host(const host&) = delete;
+  host& operator=(const host&) = delete;
+
+  virtual void before_fork() noexcept {}
+  virtual void after_fork() noexcept {}  // in the caller, also where the fork was refused
+  // In a worker, once it cannot outlive its caller; before its first task, and outside of any task's limit.
+  virtual void begin_worker(unsigned /*worker*/) noexcept {}
+  // A worker ends, and what it has buffered would be lost.
+  virtual void end_worker() noexcept {}
+  // The caller sleeps until a worker has news.
+  virtual void before_sleep() noexcept {}
+  virtual void after_sleep() {}
+
+  static host& current() noexcept { return *installed; }
+  // Before the first map of the process; `who` outlives them all.
+  static void install(host& who) noexcept { installed = &who; }
+
+ protected:
+  ~host() = default;
+
+ private:
+  static host none;
+  static host* installed;
+};
+
+inline constinit host host::none{};
+inline constinit host* host::installed = &host::none;
+
+// An exception of the host's language: what its failure is to say, word for word.
+struct host_exception {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+};
+
+}  // namespace parmap::detail

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""What a failed task's exception is, and how it comes out of a worker."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import traceback
+from typing import Any
+
+
+class ParmapWarning(RuntimeWarning):
+    """Some tasks of a map failed. If a filter makes it an exception, its `results` holds what parmap would have returned."""
+
+
+class TaskTimeout(TimeoutError):
+    """A task ran longer than timeout_sec."""
+
+
+class WorkerDied(RuntimeError):
+    """A task ended its worker process: it crashed, was killed, or exited.
+
+    signal: the number of the signal that killed it, or None. status: its exit status, or None.
+    """
+
+    def __init__(self, message: str, signal: int | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.signal = signal
+        self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.signal, self.status)
+
+
+class RemoteError(RuntimeError):
+    """Stands for an exception that cannot be pickled: `type_name` is its type, `text` what it said."""
+
+    def __init__(self, type_name: str, text: str) -> None:
+        super().__init__(f"{type_name}: {text}" if text else type_name)
+        self.type_name = type_name
+        self.text = text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.type_name, self.text)
+
+
+class UnpicklableResult(TypeError):
+    """A task's result cannot be brought out of its worker."""
+
+
+class TaskNotRun(RuntimeError):
+    """A task was not begun, or not finished, as the map was stopped."""
+
+
+class RemoteTraceback(Exception):
+    """The traceback in a worker, as text: the __cause__ of what a task raised there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+# Longer ones would be cut on their way (16 MiB).
+_LONGEST_PICKLE = 8 << 20
+_LONGEST_TEXT = 1 << 20
+
+
+def pickled(value: Any) -> bytes:
+    """By protocol 5; what pickle refuses, by cloudpickle where that is installed."""
+    try:
+        return pickle.dumps(value, protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        try:
+            import cloudpickle
+        except ImportError:
+            pass
+        else:
+            return cloudpickle.dumps(value, protocol=5)
+        raise
+
+
+def _type_name(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as worse:
+        return f"(its __str__ raised {type(worse).__name__})"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:  # its __str__ may raise, or something it refers to
+        return "".join(traceback.format_tb(error.__traceback__)) + f"{_type_name(error)}: {_text(error)}\n"
+
+
+def _pickled_if_it_survives(error: BaseException) -> bytes | None:
+    """Unpickled once here, where no harm is done: the caller shall meet no surprise."""
+    try:
+        data = pickled(error)
+        if len(data) > _LONGEST_PICKLE:
+            return None
+        again = pickle.loads(data)
+        if type(again) is type(error) and len(again.args) == len(error.args) and repr(again) == repr(error):
+            return data
+    except Exception:
+        pass  # so it does not
+    return None
+
+
+def describe(error: BaseException) -> bytes:
+    """In the worker: all that restore() needs."""
+    return pickle.dumps(
+        (
+            _type_name(error),
+            _text(error)[:_LONGEST_TEXT],
+            _traceback(error)[-_LONGEST_TEXT:],
+            _pickled_if_it_survives(error),
+        )
+    )
+
+
+_NO_RESULT = object()
+
+
+def describe_unpicklable(error: BaseException | None, result: Any = _NO_RESULT) -> bytes:
+    """As describe(), for a result that cannot be pickled; without `result`, that cannot be unpickled."""
+    why = "what pickles it gave no bytes" if error is None else f"{_type_name(error)}: {_text(error)}"
+    if result is _NO_RESULT:
+        what = UnpicklableResult(f"the result was pickled by its worker but cannot be unpickled here: {why}")
+    else:
+        kind = type(result)
+        what = UnpicklableResult(
+            f"a result of type {kind.__module__}.{kind.__qualname__} cannot be pickled: {why}; return plain data, "
+            "install cloudpickle, or use engine='threads'"
+        )
+    if isinstance(error, MemoryError):
+        what = error  # type: ignore[assignment]
+    elif error is not None:
+        what.__cause__ = error
+    return describe(what)
+
+
+def restore(message: bytes) -> tuple[BaseException, str]:
+    """In the caller: the exception, its cause the worker's traceback; and that as text."""
+    try:
+        type_name, text, trace, data = pickle.loads(message)
+    except Exception:  # no bytes of describe(): the engine's own words, or cut for want of room
+        words = message.decode(errors="replace")
+        return RemoteError(words if words.isprintable() else "unknown", ""), ""
+    error: BaseException
+    try:
+        error = RemoteError(type_name, text) if data is None else pickle.loads(data)
+    except Exception:
+        error = RemoteError(type_name, text)
+    error.__cause__ = RemoteTraceback(trace)
+    return error, trace
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"{signal.Signals(number).name} ({signal.strsignal(number)})"
+    except ValueError:
+        return f"signal {number}"
+
+
+_ADVICE = {
+    signal.SIGSEGV: "a crash in C code, or the stack overflowed; run it by engine='serial' under python -X faulthandler",
+    signal.SIGBUS: "a mapped file that shrank or whose disk is full, or a crash in C code",
+    signal.SIGABRT: "C code called abort; see stderr, or run it by engine='serial' under python -X faulthandler",
+    signal.SIGFPE: "an integer division by zero in C code",
+    signal.SIGILL: "C code built for another CPU",
+    signal.SIGKILL: "killed from outside: kill -9, a batch system, or memory ran out (see dmesg); "
+    "try a smaller n_worker, or memory_limit",
+    signal.SIGXCPU: "the limit of CPU time was reached (ulimit -t)",
+    signal.SIGXFSZ: "a file grew past its limit (ulimit -f)",
+    signal.SIGTERM: "sent to this worker alone; retries runs a task again",
+}
+
+
+def of_death(kind: str, message: str, status: int) -> WorkerDied:
+    """For a task that ended its worker."""
+    if kind == "exited":
+        return WorkerDied(
+            f"its worker exited with status {status}, as by os._exit({status}) or exit() in C code", status=status
+        )
+    if status == 0:
+        return WorkerDied("its worker died; how is not known, as this process ignores SIGCHLD or reaps every child")
+    advice = _ADVICE.get(signal.Signals(status) if status in set(signal.Signals) else status, message)  # type: ignore[call-overload]
+    return WorkerDied(f"its worker was killed by {_signal_name(status)}: {advice}", signal=status)

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+from collections.abc import Callable
+from typing import Any
+
+__version__: str
+
+def usable_cores() -> int: ...
+def run_serial(asked: Any) -> tuple[list[tuple[int, str, bytes, int, int]], BaseException | None]: ...
+def run_threads(
+    asked: Any, raised: dict[int, BaseException], late: type[BaseException]
+) -> tuple[list[tuple[int, str, bytes, int, int]], BaseException | None]: ...
+def run_multi(
+    asked: Any,
+    begin: Callable[[Callable[[], Any] | None, int], None],
+    flush: Callable[[], None],
+    pickle: Callable[[Any], bytes],
+    unpickle: Callable[[Any], Any],
+    scalar_types: tuple[tuple[type, str], ...],
+) -> tuple[list[tuple[int, str, bytes, int, int]], BaseException | None]: ...
+def task() -> tuple[int, int, int]: ...
+def task_generator(make: Callable[[int, int], Any]) -> Any: ...

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Who shows how far a map is: tqdm's bar, lines of text, or the user's own."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tqdm import tqdm
+
+from ._names import UnknownName
+
+#: The reporters that have a name.
+REPORTERS = ("bar", "text", "silent", "none")
+
+
+class Reporter:
+    """Shows nothing. show() is called by the thread that called parmap, about ten times a second and at the end."""
+
+    def show(self, done: int, total: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _Bar(Reporter):
+    """Any class with tqdm's constructor, made when there is something to show."""
+
+    def __init__(self, kind: Callable[..., Any], **options: Any) -> None:
+        self._kind = kind
+        self._options = options
+        self._bar: Any = None
+
+    def show(self, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = self._kind(total=total, **self._options)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class _PatientBar(_Bar):
+    """A bar that a map of less than half a second does not have."""
+
+    def __init__(self, kind: Callable[..., Any]) -> None:
+        super().__init__(kind)
+        self._begun = time.monotonic()
+
+    def show(self, done: int, total: int) -> None:
+        if self._bar is None:
+            if time.monotonic() - self._begun < 0.5:
+                return
+            self._bar = self._kind(total=total)
+            self._bar.start_t -= time.monotonic() - self._begun  # the rate is of the whole work
+        self._bar.update(done - self._bar.n)
+
+
+class _Text(Reporter):
+    """A plain line every 10 seconds, and one at the end."""
+
+    def __init__(self) -> None:
+        self._begun = self._last = time.monotonic()
+
+    def show(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done < total and now - self._last < 10:
+            return
+        self._last = now
+        print(tqdm.format_meter(done, total, now - self._begun, ncols=0), file=sys.stderr, flush=True)
+
+
+class _Call(Reporter):
+    """callable(i, n): task number i, counted in the order they end, was the latest of n to end."""
+
+    def __init__(self, call: Callable[[int, int], Any]) -> None:
+        self._call = call
+        self._done = 0
+
+    def show(self, done: int, total: int) -> None:
+        if done > self._done:
+            self._done = done
+            self._call(done - 1, total)
+
+
+def _in_notebook() -> bool:
+    if "ipykernel" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell is not None and "IPKernelApp" in shell.config
+
+
+def _automatic() -> Reporter:
+    if _in_notebook():
+        from tqdm.auto import tqdm as notebook_tqdm
+
+        return _PatientBar(notebook_tqdm)
+    try:
+        terminal = sys.stderr.isatty()
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        terminal = False
+    return _PatientBar(tqdm) if terminal else Reporter()
+
+
+def make_reporter(who: Any, nested: bool) -> Reporter:
+    """For the argument `reporter` of parmap. Inside a task nothing is shown unless it was asked for."""
+    if who is None:
+        return Reporter() if nested else _automatic()
+    if isinstance(who, str):
+        if who == "bar":
+            return _Bar(tqdm)
+        if who == "text":
+            return _Text()
+        if who in REPORTERS:
+            return Reporter()
+        raise UnknownName("reporter", who, REPORTERS)
+    if isinstance(who, type) and hasattr(who, "update") and hasattr(who, "close"):
+        return _Bar(who)
+    if callable(who):
+        return _Call(who)
+    raise TypeError(f"parmap: reporter must be a name, a tqdm class or a callable(i, n), not {type(who).__name__}")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""What a worker process does before its first task, and whenever its output must not be lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from . import _parmap
+
+
+def flush() -> None:
+    """What is buffered would come out twice after a fork, or not at all at a worker's end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # None, full or closed: it is no worse off than without a fork
+
+
+def begin(init: Callable[[], Any] | None, workers: int) -> None:
+    """Right after the fork, in the worker. What it raises is the failure of each of the worker's tasks."""
+    _leave_ctrl_c_to_the_caller()
+    _draw_other_numbers()
+    _share_cores(workers)
+    if init is not None:
+        init()
+
+
+def _leave_ctrl_c_to_the_caller() -> None:
+    """It ends the workers: no traceback of theirs. A handler, and not SIG_IGN, which their programs would inherit."""
+    signal.set_wakeup_fd(-1)  # an event loop's, in the caller
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _ignore)
+
+
+def _ignore(number: int, frame: Any) -> None:
+    pass
+
+
+def _draw_other_numbers() -> None:
+    """NumPy's global generator, as the module random does by itself: no two workers draw the same."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+# threadpoolctl's view of the loaded libraries, and how many modules there were when it was taken.
+_libraries: tuple[Any, int] | None = None
+
+
+def find_thread_pools() -> None:
+    """In the caller, once for its workers: looking for BLAS and OpenMP takes milliseconds."""
+    global _libraries
+    if _libraries is not None and _libraries[1] == len(sys.modules):
+        return
+    if "numpy" not in sys.modules:
+        return
+    try:
+        import threadpoolctl
+    except ImportError:
+        return
+    _libraries = (threadpoolctl.ThreadpoolController(), len(sys.modules))
+
+
+def _share_cores(workers: int) -> None:
+    """The threads of BLAS and OpenMP, loaded already or later."""
+    threads = max(1, _cores // max(1, workers))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+    if _libraries is not None:
+        _libraries[0].limit(limits=threads)
+
+
+_cores = _parmap.usable_cores()
+
+
+def numpy_scalars() -> tuple[tuple[type, str], ...]:
+    """The scalar types that fit into a slot, with numpy.dtype.kind of each."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return ()
+    names = "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
+    try:
+        types = [getattr(numpy, name) for name in names.split()]
+        return tuple((each, numpy.dtype(each).kind) for each in types)
+    except AttributeError:  # it is being imported by another thread
+        return ()

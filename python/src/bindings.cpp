@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// The module parmap._parmap: the C++ engines, called by parmap/_map.py.
+#include "map.hpp"
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace parmap::python {
+namespace {
+
+options chosen_of(nb::handle from) {
+  options chosen;
+  chosen.workers = nb::cast<unsigned>(from.attr("workers"));
+  if (const auto ns = nb::cast<std::optional<std::int64_t>>(from.attr("timeout_ns"))) chosen.timeout.emplace(*ns);
+  chosen.retries = nb::cast<unsigned>(from.attr("retries"));
+  chosen.seed = nb::cast<std::uint64_t>(from.attr("seed"));
+  if (nb::cast<bool>(from.attr("stop_at_failure"))) chosen.max_failures = 1;
+  chosen.memory_limit = nb::cast<std::optional<std::uint64_t>>(from.attr("memory_limit"));
+  return chosen;
+}
+
+request request_of(nb::handle from) {
+  return {.func = from.attr("func"),
+          .axes = from.attr("axes"),
+          .fargs = from.attr("fargs"),
+          .values = nb::borrow<nb::list>(from.attr("values")),
+          .report = from.attr("report"),
+          .init = from.attr("init"),
+          .chosen = chosen_of(from),
+          .stop_at_failure = nb::cast<bool>(from.attr("stop_at_failure"))};
+}
+
+nb::tuple to_tuple(const outcome& what) { return nb::make_tuple(what.failures, what.interrupt); }
+
+running_task& task_of(const char* name) {
+  if (running_task* const task = running_task::current()) return *task;
+  throw std::runtime_error(std::string("parmap.") + name + "() is for tasks, but no parmap task is running here");
+}
+
+}  // namespace
+}  // namespace parmap::python
+
+NB_MODULE(_parmap, m) {
+  using namespace parmap;
+  using namespace parmap::python;
+
+  m.attr("__version__") = std::to_string(PARMAP_VERSION_MAJOR) + '.' + std::to_string(PARMAP_VERSION_MINOR) + '.' +
+                          std::to_string(PARMAP_VERSION_PATCH);
+  m.def("usable_cores", [] { return detail::usable_cores(); }, "Cores a map may use here; 1 inside a worker.");
+
+  m.def("run_serial", [](nb::handle asked) { return to_tuple(run_serial(request_of(asked))); });
+  m.def("run_threads", [](nb::handle asked, nb::dict raised, nb::handle late) {
+    return to_tuple(run_threads(request_of(asked), {raised, late}));
+  });
+  m.def("run_multi", [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle pickle, nb::handle unpickle,
+                        nb::handle scalar_types) {
+    return to_tuple(run_multi(request_of(asked), {begin, flush, pickle, unpickle, scalar_types}));
+  });
+
+  m.def("task", [] {
+    const context& self = task_of("context").self();
+    return nb::make_tuple(self.index(), self.attempt(), self.worker());
+  });
+  m.def("task_generator", [](nb::callable make) {
+    running_task& task = task_of("rng");
+    PyObject* const made = task.generator(
+        [&]() -> PyObject* { return nb::object(make(task.self().seed(), task.self().index())).release().ptr(); });
+    return nb::borrow(made);
+  });
+}

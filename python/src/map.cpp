@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// The parts that engines share, and serial.
+#include "map.hpp"
+
+#include <string>
+#include <utility>
+
+namespace parmap::python {
+
+namespace nb = nanobind;
+
+bool lookout::no_interrupt() {
+  if (PyErr_CheckSignals() == 0) return true;
+  set_interrupt(take_exception());
+  return false;
+}
+
+void lookout::show(std::uint64_t done) {
+  if (report_.is_none()) return;
+  const nb::object count = nb::int_(done);
+  const nb::object total = nb::int_(total_);
+  if (nb::steal(PyObject_CallFunctionObjArgs(report_.ptr(), count.ptr(), total.ptr(), nullptr)).is_valid()) return;
+  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) == 0) throw nb::python_error();
+  set_interrupt(take_exception());
+}
+
+void add_failures(nb::list& into, const failure_list& failures) {
+  for (const failure& why : failures) {
+    const std::string_view kind = to_string(why.kind);
+    into.append(nb::make_tuple(why.index, nb::str(kind.data(), kind.size()),
+                               nb::bytes(why.message.data(), why.message.size()), why.attempts, why.status));
+  }
+}
+
+namespace {
+
+[[noreturn]] void throw_again(const nb::object& error) {
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
+  throw nb::python_error();
+}
+
+// The exception of a task passes untouched.
+class serial_calls {
+ public:
+  explicit serial_calls(const request& asked) : values_(asked.values.ptr()) {}
+
+  struct scope {
+    scope(serial_calls&, context&) {}
+  };
+
+  void run(std::uint64_t i, context&, call_plan::cursor& at) const {
+    PyObject* const made = at.call();
+    if (made == nullptr || PyList_SetItem(values_, static_cast<Py_ssize_t>(i), made) != 0) throw nb::python_error();
+  }
+
+ private:
+  PyObject* values_;
+};
+
+}  // namespace
+
+outcome run_serial(const request& asked) {
+  const call_plan plan(asked.func, asked.axes, asked.fargs);
+  lookout watch(asked);
+  options chosen = asked.chosen;
+  chosen.report = [&watch](const progress& now) {
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    watch.show(now.done());
+    if (watch.interrupted()) throw_again(watch.interrupt());
+  };
+  if (!asked.init.is_none()) asked.init();
+  serial_calls calls(asked);
+  const auto all = serial.run(work<void, serial_calls>(plan, calls), chosen);
+  outcome what{nb::list(), nb::none()};
+  add_failures(what.failures, all.failures());
+  return what;
+}
+
+}  // namespace parmap::python

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// The engine multi for Python: what the interpreter must hear of forks and sleeps, and the calls in a worker.
+#include "map.hpp"
+
+#include <parmap/detail/host.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+namespace parmap::python {
+
+namespace nb = nanobind;
+
+namespace {
+
+// Of the map that this thread is in, and its workers after the fork. Maps nest.
+class worker_setup {
+ public:
+  worker_setup(const request& asked, const process_needs& needs, unsigned workers)
+      : init_(asked.init),
+        begin_(needs.begin),
+        flush_(needs.flush),
+        workers_(workers),
+        outer_(std::exchange(current_, this)) {}
+  worker_setup(const worker_setup&) = delete;
+  worker_setup& operator=(const worker_setup&) = delete;
+  ~worker_setup() { current_ = outer_; }
+
+  [[nodiscard]] static worker_setup* current() noexcept { return current_; }
+
+  void flush() const noexcept {
+    if (!nb::steal(PyObject_CallNoArgs(flush_.ptr())).is_valid()) PyErr_Clear();  // as the C library's would
+  }
+  // What goes wrong is told by every task of this worker: there is nobody else to tell.
+  void begin() noexcept {
+    const nb::object workers = nb::steal(PyLong_FromUnsignedLong(workers_));
+    if (!nb::steal(PyObject_CallFunctionObjArgs(begin_.ptr(), init_.ptr(), workers.ptr(), nullptr)).is_valid())
+      error_ = take_exception();
+  }
+  [[nodiscard]] const nb::object& error() const noexcept { return error_; }
+
+ private:
+  nb::handle init_;
+  nb::handle begin_;
+  nb::handle flush_;
+  unsigned workers_;
+  nb::object error_;
+  worker_setup* outer_;
+
+  static inline thread_local worker_setup* current_{};
+};
+
+// The GIL is held all the time, but while the caller sleeps; so it is at a fork, and in a worker.
+class interpreter final : public detail::host {
+ public:
+  void before_fork() noexcept override {
+    worker_setup::current()->flush();
+    PyOS_BeforeFork();
+  }
+  void after_fork() noexcept override { PyOS_AfterFork_Parent(); }
+  void begin_worker(unsigned) noexcept override {
+    PyOS_AfterFork_Child();
+    worker_setup::current()->begin();
+  }
+  void end_worker() noexcept override {
+    if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->flush();
+  }
+  void before_sleep() noexcept override { asleep_ = PyEval_SaveThread(); }
+  void after_sleep() override { PyEval_RestoreThread(std::exchange(asleep_, nullptr)); }
+
+ private:
+  static inline thread_local PyThreadState* asleep_{};
+};
+
+class worker_calls {
+ public:
+  struct scope {
+    scope(worker_calls&, context&) {}
+  };
+
+  [[nodiscard]] value run(std::uint64_t, context&, call_plan::cursor& at) const {
+    if (const nb::object& error = worker_setup::current()->error(); error.is_valid()) {
+      PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
+      throw_packed();
+    }
+    PyObject* const made = at.call();
+    if (made == nullptr) throw_packed();
+    return value(made);
+  }
+};
+
+}  // namespace
+
+outcome run_multi(const request& asked, const process_needs& needs) {
+  static interpreter here;
+  detail::host::install(here);
+  import_exceptions();
+
+  const call_plan plan(asked.func, asked.axes, asked.fargs);
+  const unsigned most = asked.chosen.workers != 0 ? asked.chosen.workers : detail::usable_cores();
+  const worker_setup setup(asked, needs, static_cast<unsigned>(std::clamp<std::uint64_t>(plan.size(), 1, most)));
+  const value_transport transport(needs.pickle, needs.unpickle, needs.scalar_types);
+  lookout watch(asked);
+  options chosen = asked.chosen;
+  chosen.report = [&](const progress& now) {
+    bool go_on = watch.no_interrupt();
+    if (go_on) {
+      watch.show(now.done());
+      go_on = !watch.interrupted() && !(asked.stop_at_failure && now.failed > 0);
+    }
+    if (!go_on && !now.finished) throw detail::stop_now();
+  };
+  worker_calls calls;
+  auto all = multi.run(work<value, worker_calls>(plan, calls), chosen);
+  PyObject* const values = asked.values.ptr();
+  const failure_list& failures = all.failures();
+  failures.for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
+    for (std::uint64_t i = b; i < e; ++i)
+      PyList_SetItem(values, static_cast<Py_ssize_t>(i), Py_NewRef(all.get_if(i)->get()));
+  });
+  outcome what{nb::list(), watch.interrupted() ? watch.interrupt() : nb::none()};
+  add_failures(what.failures, failures);
+  return what;
+}
+
+}  // namespace parmap::python
