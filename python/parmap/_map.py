@@ -120,9 +120,11 @@ def parmap(
             shown.close()
     except KeyboardInterrupt as error:  # serial
         error.results = _collect(asked, [], raised)  # type: ignore[attr-defined]
+        _mark_pending(error.results, asked)  # type: ignore[attr-defined]
         raise
     results = _collect(asked, failures, raised)
     if interrupt is not None:
+        _mark_pending(results, asked)
         interrupt.results = results  # type: ignore[attr-defined]
         raise interrupt
     if results.failures:
@@ -248,8 +250,6 @@ def _collect(
         error, trace = _exception(kind, message, status, asked, raised.get(index))
         results.failures.append(Failure(index, asked.product.task(index), kind, error, attempts, trace))
         results[index] = None
-    if not told or told[-1][1] == "stopped":
-        _mark_pending(results, asked)
     return results
 
 
@@ -271,8 +271,10 @@ def _exception(
     if kind == "timed_out":
         assert asked.timeout_ns is not None
         late = _errors.TaskTimeout(f"ran longer than timeout_sec={asked.timeout_ns / 1e9:g}")
-        if raised is not None:
-            late.__cause__ = raised
+        if isinstance(raised, _errors.TaskTimeout):
+            late.__traceback__ = raised.__traceback__
+        else:
+            late.__cause__ = raised  # what it made of that
         return late, None
     if kind == "stopped":
         why = "another one had failed" if asked.stop_at_failure else "the map was stopped"

@@ -51,6 +51,12 @@ nb::object take_exception() {
   return nb::steal(it);
 }
 
+void forget_exception() noexcept {
+  const bool ctrl_c = PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0;
+  PyErr_Clear();
+  if (ctrl_c) PyErr_SetInterrupt();
+}
+
 void throw_packed() {
   const nb::object error = take_exception();
   throw_described(error, kind_of(error, failure_kind::threw),
@@ -74,6 +80,8 @@ void throw_unpicklable(PyObject* result) {
 }
 
 void throw_unreadable() {
+  // In the caller, so it was not this result's.
+  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0) PyErr_SetInterrupt();
   const nb::object error = take_exception();
   throw_described(error, kind_of(error, failure_kind::unencodable),
                   nb::steal(PyObject_CallFunctionObjArgs(describe_unpicklable.ptr(), error.ptr(), nullptr)));

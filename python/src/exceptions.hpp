@@ -21,6 +21,9 @@ namespace parmap::python {
 /// The exception that is set, normalised, with its traceback; none is set any more.
 [[nodiscard]] nanobind::object take_exception();
 
+/// The exception that is set is nobody's business, unless it came from Ctrl-C: then that comes again.
+void forget_exception() noexcept;
+
 /// Imports what the above calls: before the first fork, as a worker shall not have to.
 void import_exceptions();
 

@@ -30,7 +30,8 @@ class worker_setup {
   [[nodiscard]] static worker_setup* current() noexcept { return current_; }
 
   void flush() const noexcept {
-    if (!nb::steal(PyObject_CallNoArgs(flush_.ptr())).is_valid()) PyErr_Clear();  // as the C library's would
+    if (nb::steal(PyObject_CallNoArgs(flush_.ptr())).is_valid()) return;
+    forget_exception();  // as the C library's would
   }
   // What goes wrong is told by every task of this worker: there is nobody else to tell.
   void begin() noexcept {
