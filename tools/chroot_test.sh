@@ -28,7 +28,13 @@ rm -rf --one-file-system "$system"
 mkdir "$system"
 tar --extract --file "$directory/pristine.tar" --directory "$system" --numeric-owner
 git clone --quiet --no-hardlinks "$root" "$system/project"
+# How this host reaches the package indexes: its name servers, and the certificates that its pip was told to believe.
 cp /etc/resolv.conf "$system/etc/resolv.conf"
+export pip_cert=
+if [[ -n ${PIP_CERT:-} ]]; then
+  pip_cert=PIP_CERT=/etc/pip_cert.pem
+  cp "$PIP_CERT" "$system/etc/pip_cert.pem"
+fi
 
 # The mounts live in a namespace of their own and go with it, however this ends.
 export system
@@ -42,7 +48,7 @@ unshare --mount --propagation private bash -c '
   for command in "$@"; do
     printf "\n==== in the chroot: %s\n" "$command"
     begun=$SECONDS
-    chroot "$system" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
+    chroot "$system" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C $pip_cert \
       bash -c "cd /project && $command" </dev/null || { status=$?; printf "==== exit status %s\n" "$status"; }
     printf "==== %s s\n" "$((SECONDS - begun))"
   done

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ def flush() -> None:
 
 def begin(init: Callable[[], Any] | None, workers: int) -> None:
     """Right after the fork, in the worker. What it raises is the failure of each of the worker's tasks."""
+    gc.freeze()  # what is inherited is never collected here, so its pages are not touched and copied
     _leave_ctrl_c_to_the_caller()
     _draw_other_numbers()
     _share_cores(workers)
