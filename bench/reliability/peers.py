@@ -65,12 +65,20 @@ def draw(_, seconds=0.0):
     return numpy.random.rand()
 
 
+def draw_own(_, seconds=0.0):
+    """The random task as parmap has it."""
+    import parmap
+    time.sleep(seconds)
+    return parmap.rng().random()
+
+
 def add(i, array=None):
     """Uses a large captured array."""
     return float(array[i:].sum())
 
 
 def python_parmap(engine, f, n, limit):
+    """Either parmap, as the call is the same: the interpreter has one of them."""
     from parmap import parmap
     if not hasattr(f, "__name__"):
         f.__name__ = "f"  # it asks for it
@@ -150,6 +158,9 @@ def dask_distributed(f, n, limit):
 
 
 PEERS = {
+    "parmap multi": functools.partial(python_parmap, "multi"),
+    "parmap threads": functools.partial(python_parmap, "threads"),
+    "parmap serial": functools.partial(python_parmap, "serial"),
     "python-parmap multi": functools.partial(python_parmap, "multi"),
     "python-parmap threads": functools.partial(python_parmap, "threads"),
     "multiprocessing.Pool.map": pool_map,
@@ -177,6 +188,8 @@ def main() -> None:
     elif how == "random":
         import numpy.random  # before the workers, as in most programs
         f = functools.partial(draw, seconds=seconds)
+    elif how == "rng":
+        f = functools.partial(draw_own, seconds=seconds)
     elif how == "capture":
         import numpy
         f = functools.partial(add, array=numpy.ones(25_000_000))
@@ -191,11 +204,11 @@ def main() -> None:
                 print("failed", i, value.why, flush=True)
             else:
                 print("value", i, flush=True)
-                if how == "random":
+                if how in ("random", "rng"):
                     values.add(value)
     except Exception as why:
         print("raised", type(why).__name__, str(why).replace("\n", " ")[:100], flush=True)
-    if how == "random":
+    if how in ("random", "rng"):
         print("distinct", len(values))
     print("done", flush=True)
 

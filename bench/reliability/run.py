@@ -4,7 +4,11 @@
 
   run.py                     every cell, half an hour: installs the peers from PyPI into build/reliability, needs python3-venv, g++
                              and libtbb-dev. Outcomes are kept in build/reliability/outcomes.json; remove it to run all anew
-  run.py --check PROGRAM     parmap's rows only, with short tasks; PROGRAM is parmap.cpp compiled. Fails where the page differs
+  run.py --only ROW...       these of parmap's rows anew; the page keeps the others: multi, "parmap multi" (Python), ...
+  run.py --check PROGRAM     parmap's rows in C++ only, with short tasks; PROGRAM is parmap.cpp compiled. Fails where the page differs
+  run.py --check-python      the same for its rows in Python, by the Python that runs this
+
+Python's rows need the package, with NumPy, in build/python/venv, where ./demo --python and ./test put it.
 """
 
 import argparse
@@ -24,8 +28,11 @@ ROOT = HERE.parent.parent
 PAGE = ROOT / "docs" / "reliability.md"
 WORK = ROOT / "build" / "reliability"
 LIMIT = 30
+COMPILE = ["g++", "-std=c++20", "-O2", f"-I{ROOT / 'include'}", "-pthread"]
 
 ENGINES = ["multi", "threads", "serial"]
+PYTHON_ENGINES = ["parmap multi", "parmap threads", "parmap serial"]
+PYTHON = ROOT / "build" / "python" / "venv" / "bin" / "python"
 PEERS = ["python-parmap multi", "python-parmap threads", "multiprocessing.Pool.map", "ProcessPoolExecutor.submit", "joblib",
          "loky submit", "mpire.map", "mpire.apply_async", "pebble.map", "dask.distributed"]
 PACKAGES = ["python-parmap", "joblib", "loky", "mpire", "pebble", "distributed", "numpy"]
@@ -106,30 +113,34 @@ def faults(run, who, name) -> str:
 def others(run, who, name) -> str:
     cells = [text(run(who, how), how) for how, text in OTHERS.values()]
     if name.startswith("**parmap"):
+        naive, own = ("numpy", "parmap.rng()") if who in PYTHON_ENGINES else ("rand()", "context::rng()")
         place = list(OTHERS).index("distinct naive random numbers")
-        cells[place] = f"rand(): {cells[place]}; context::rng(): {cell.distinct(run(who, 'rng'), '')}"
+        cells[place] = f"{naive}: {cells[place]}; {own}: {cell.distinct(run(who, 'rng'), '')}"
     return row(name, cells)
 
 
-def own_rows(run) -> tuple:
-    """parmap's rows of both tables."""
-    names = {engine: f"**parmap {engine}**" for engine in ENGINES}
-    return [faults(run, e, n) for e, n in names.items()], [others(run, e, n) for e, n in names.items()]
+#: The rows of the first two tables, by who runs them.
+TITLES = {
+    **{engine: f"**parmap {engine}**" for engine in ENGINES},
+    **{engine: f"**{engine}, Python**" for engine in PYTHON_ENGINES},
+    **{peer: peer for peer in PEERS},
+}
 
 
 def steady(line: str) -> str:
     """Without what may differ from run to run."""
-    return re.sub(r"\d+\.\d+ s|\d+ MB|rand\(\): \d+", "~", line)
+    return re.sub(r"\d+\.\d+ s|\d+ MB|(rand\(\)|numpy): \d+", "~", line)
 
 
-def check(program: str) -> int:
-    run = Runner({engine: [program, engine] for engine in ENGINES}, 0.01, 1, patience=10)
+def check(commands) -> int:
+    run = Runner(commands, 0.01, 1, patience=10)
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     bad = False
-    for rows in own_rows(run):
-        for now in rows:
-            name = now.split(" | ")[0]
-            written = [line for line in lines if line.startswith(name + " |") and line.count("|") == now.count("|")]
+    for who in commands:
+        for table in (faults, others):
+            now = table(run, who, TITLES[who])
+            written = [line for line in lines
+                       if line.startswith(f"| {TITLES[who]} |") and line.count("|") == now.count("|")]
             if steady(now) not in map(steady, written):
                 bad = True
                 print("\n".join(difflib.ndiff([steady(line) for line in written], [steady(now)])))
@@ -138,13 +149,24 @@ def check(program: str) -> int:
     return int(bad)
 
 
+def python_commands(python) -> dict:
+    """parmap's rows in Python."""
+    return {engine: [str(python), str(HERE / "peers.py"), engine] for engine in PYTHON_ENGINES}
+
+
 def install() -> dict:
-    """Programs and peers; the command of each row, without those that cannot be had."""
+    """What is ours: the command of each row."""
     WORK.mkdir(parents=True, exist_ok=True)
-    compile_with = ["g++", "-std=c++20", "-O2", f"-I{ROOT / 'include'}", "-pthread"]
-    subprocess.run([*compile_with, HERE / "parmap.cpp", "-o", WORK / "parmap"], check=True)
-    commands = {engine: [str(WORK / "parmap"), engine] for engine in ENGINES}
-    made = subprocess.run([*compile_with, "-fopenmp", HERE / "threads.cpp", "-o", WORK / "threads", "-ltbb"], check=False)
+    subprocess.run([*COMPILE, HERE / "parmap.cpp", "-o", WORK / "parmap"], check=True)
+    if subprocess.run([PYTHON, "-c", "import numpy, parmap"], check=False).returncode != 0:
+        sys.exit(f"run.py: {PYTHON} has no parmap with NumPy; ./demo --python puts it there")
+    return {engine: [str(WORK / "parmap"), engine] for engine in ENGINES} | python_commands(PYTHON)
+
+
+def install_peers() -> dict:
+    """Programs and peers; the command of each row, without those that cannot be had."""
+    commands = {}
+    made = subprocess.run([*COMPILE, "-fopenmp", HERE / "threads.cpp", "-o", WORK / "threads", "-ltbb"], check=False)
     if made.returncode == 0:
         commands |= {peer: [str(WORK / "threads"), peer] for peer in THREAD_PEERS}
     python = WORK / "venv" / "bin" / "python"
@@ -186,29 +208,51 @@ def put(page: str, name: str, lines) -> str:
 
 
 def write() -> int:
-    commands = install()
+    """The whole page."""
+    commands = install() | install_peers()
     run = Runner(commands, 0.1, 2, kept=WORK / "outcomes.json")
-    first, second = own_rows(run)
-    peers = [peer for peer in PEERS if peer in commands]
-    first += [faults(run, peer, peer) for peer in peers]
-    second += [others(run, peer, peer) for peer in peers]
+    who = [each for each in TITLES if each in commands]
     third = [row(THREAD_PEERS[peer], [cell.result(run(peer, how), how) for how in ("throws", "segfault")])
              for peer in THREAD_PEERS if peer in commands]
     page = PAGE.read_text(encoding="utf-8")
-    page = put(page, "faults", [*head(FAULTS), *first, *missing(commands, PEERS)])
-    page = put(page, "others", [*head(OTHERS), *second])
+    page = put(page, "faults", [*head(FAULTS), *(faults(run, w, TITLES[w]) for w in who), *missing(commands, PEERS)])
+    page = put(page, "others", [*head(OTHERS), *(others(run, w, TITLES[w]) for w in who)])
     page = put(page, "threads", [*head(["throws", "segfault"]), *third, *missing(commands, THREAD_PEERS)])
     page = put(page, "versions", [versions()])
     PAGE.write_text(page, encoding="utf-8")
     return 0
 
 
+def rewrite(names) -> int:
+    """Some of parmap's rows, in their places on the page; what it says of the others stands."""
+    run = Runner(install(), 0.1, 2)
+    page = PAGE.read_text(encoding="utf-8")
+    for part, columns, table in (("faults", FAULTS, faults), ("others", OTHERS, others)):
+        lines = page.split(f"<!-- {part}: ")[1].split(f"<!-- end of {part} -->")[0].splitlines()[4:]
+        kept = {line.split(" | ")[0].removeprefix("| "): line for line in lines if line}
+        for who in names:
+            kept[TITLES[who]] = table(run, who, TITLES[who])
+            print(kept[TITLES[who]], flush=True)
+        ordered = [kept[title] for title in TITLES.values() if title in kept]
+        rest = [line for title, line in kept.items() if title not in TITLES.values()]
+        page = put(page, part, [*head(columns), *ordered, *([""] if rest else []), *rest])
+    PAGE.write_text(page, encoding="utf-8")
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", metavar="PROGRAM", help="compare parmap's rows with the page")
+    ours = [*ENGINES, *PYTHON_ENGINES]
+    parser.add_argument("--only", metavar="ROW", nargs="+", choices=ours, help="of " + ", ".join(ours))
+    parser.add_argument("--check", metavar="PROGRAM", help="compare parmap's rows in C++ with the page")
+    parser.add_argument("--check-python", action="store_true", help="compare parmap's rows in Python with the page")
     arguments = parser.parse_args()
     cell.prepare()
-    return check(arguments.check) if arguments.check else write()
+    if arguments.check:
+        return check({engine: [arguments.check, engine] for engine in ENGINES})
+    if arguments.check_python:
+        return check(python_commands(sys.executable))
+    return rewrite(arguments.only) if arguments.only else write()
 
 
 sys.exit(main())

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Each program of examples/python, run as its user would, says what it should."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
+
+
+def run(name, *arguments):
+    """What an example prints to stdout; to stderr it prints nothing."""
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    ran = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py", *map(str, arguments)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        timeout=100, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
+    return ran.stdout
+
+
+def test_every_example_is_tested():
+    names = {path.stem for path in EXAMPLES.glob("*.py")}
+    assert names == {name.removeprefix("test_") for name in globals()} & names
+
+
+def test_tutorial():
+    pytest.importorskip("numpy")
+    shown = run("tutorial")
+    for line in (
+        "parmap(sqr, x) = [0, 1, 4, 9, 16]",
+        "len(lengths) = 25",
+        "parmap(power, x, fargs=dict(n=3)) = [0, 1, 8, 27, 64]",
+        "parmap(hypotn, x, x, fargs=dict(n=3)) = [0, 1, 8, 27, 64, 1, 2, 9, 28, 65, ",
+        "parmap(sqr, x, engine='multi') = [0, 1, 4, 9, 16]",
+        "parmap(sqr, x, engine='threads') = [0, 1, 4, 9, 16]",
+        "parmap(sqr, x, engine='serial') = [0, 1, 4, 9, 16]",
+        "parmap(hypot, x, fargs=dict(n=3)) = [None, None, None, None, None]",
+    ):
+        assert line in shown
+    warnings = [line for line in shown.splitlines() if "ParmapWarning" in line]
+    assert len(warnings) == 1
+    assert re.search(r"5 of 5 tasks failed; .*TypeError: hypot\(\) got an unexpected keyword argument 'n'", warnings[0])
+
+
+def test_primes():
+    shown = run("primes", "--below", 10_000, "--workers", 2)
+    assert re.findall(r"^(\w+) .* (\d+)$", shown, re.M) == [
+        ("serial", "1229"),
+        ("threads", "1229"),
+        ("multi", "1229"),
+    ]
+    assert "The counts agree." in shown
+
+
+def test_word_counts(tmp_path):
+    (tmp_path / "one").write_text("both words\n")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "two").write_text("Both\n")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "false.gz").write_text("not compressed")
+    shown = run("word_counts", "--workers", 2, tmp_path)
+    assert "3 words, 2 different ones" in shown
+    assert "both 2, words 1" in shown
+    assert "4 files" in shown and "of which 2 cannot be read" in shown
+    assert f"'{tmp_path}/dangling': FileNotFoundError: " in shown
+    assert f"'{tmp_path}/false.gz': BadGzipFile: " in shown
+    assert "The counts agree." in shown
+
+
+def test_downloads():
+    shown = run("downloads")
+    assert "/missing: HTTPError: HTTP Error 404" in shown
+    assert "/silent: TaskTimeout: ran longer than timeout_sec=2" in shown
+    assert re.search(r"/reset: (URLError|ConnectionResetError|RemoteDisconnected): ", shown)
+    found = re.search(r"^(\d+) of (\d+) files have the right SHA-256, and 3 downloads failed$", shown, re.M)
+    assert found and found[1] == found[2] and int(found[1]) >= 200

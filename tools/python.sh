@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# Sourced by ./demo and ./test, after tools/setup.sh: builds the Python package into a virtual environment of this tree.
+#
+#   python_packages          an array for setup_require: the Debian packages that python_build needs
+#   python_build ROOT EXTRA  builds the package and installs it into ROOT/build/python/venv, with what the EXTRA of
+#                            pyproject.toml lists (numpy, test); says what it takes from the package index
+#
+# Returns 0; 3 if a package is missing there and no package index can be reached; 1 if anything else went wrong. It has said so
+# then. The interpreter is ROOT/build/python/venv/bin/python. Where nothing is missing, no index is asked.
+# shellcheck shell=bash
+
+# shellcheck disable=SC2034
+python_packages=(
+  python3 "runs the Python package"
+  python3-venv "keeps what pip installs inside build/"
+  python3-dev "Python's headers, for the extension"
+  g++ "compiles the extension"
+)
+
+python_build() {
+  local root=$1 extra=$2
+  local directory=$root/build/python
+  local python=$directory/venv/bin/python log=$directory/build.log
+  mkdir -p "$directory" || return 1
+  # One that was moved, or whose Python is gone, is made anew.
+  if ! "$python" -m pip --version >/dev/null 2>&1; then
+    rm -rf "$directory/venv"
+    setup_say "Making a virtual environment in $directory/venv"
+    python3 -m venv "$directory/venv" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+  fi
+
+  local -a pip=("$python" -m pip --disable-pip-version-check --no-input) needed
+  mapfile -t needed < <(python_requirements "$root" "$extra")
+  ((${#needed[@]})) || { setup_say "$root/pyproject.toml cannot be read."; return 1; }
+  if ! "${pip[@]}" install --quiet --no-index "${needed[@]}" </dev/null >"$log" 2>&1; then
+    setup_say "Installing with pip into $directory/venv: ${needed[*]}"
+    if ! "${pip[@]}" install --quiet --retries 2 "${needed[@]}" </dev/null >"$log" 2>&1; then
+      cat "$log" >&2
+      # What pip says differs from version to version; so ask for something small instead of reading it.
+      if ! "${pip[@]}" download --quiet --retries 0 --no-deps --dest "$directory/download" tqdm </dev/null >/dev/null 2>&1; then
+        setup_say "No package index can be reached, so Python packages that are missing cannot be had."
+        return 3
+      fi
+      setup_say "pip could not install what is needed; it says above why."
+      return 1
+    fi
+  fi
+
+  setup_say "Building the Python package; the log is $log"
+  CMAKE_BUILD_PARALLEL_LEVEL=$(setup_jobs) "${pip[@]}" install --verbose --no-index --no-deps --no-build-isolation \
+    "-Cbuild-dir=$directory/cmake" "$root" </dev/null >"$log" 2>&1 \
+    || { tail -n 200 "$log" >&2; setup_say "The Python package could not be built; the whole log is $log"; return 1; }
+}
+
+# Prints what pyproject.toml needs, one a line: to build, to run and for the extra; and the build tools that are not here.
+python_requirements() {
+  python3 - "$1/pyproject.toml" "$2" <<'PYTHON'
+import sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    project = tomllib.load(file)
+needed = project["build-system"]["requires"] + project["project"]["dependencies"]
+print(*needed, *project["project"]["optional-dependencies"][sys.argv[2]], sep="\n")
+PYTHON
+  local tool
+  for tool in cmake ninja; do
+    command -v "$tool" >/dev/null || printf '%s\n' "$tool"
+  done
+}
