@@ -140,6 +140,7 @@ class session {
   }
   [[noreturn]] void be_ended(random& draw, int out, int signal) {
     if (signal == SIGINT) ::setpgid(0, 0);
+    ::signal(signal, SIG_DFL);  // a shell starts its background jobs with SIGINT ignored
     static_cast<void>(!::write(out, "r", 1));
     for (;;) {
       outcome made;
