@@ -1890,7 +1890,7 @@ enum class failure_kind {
   timed_out,      ///< it ran longer than options::timeout
   out_of_memory,  ///< it threw std::bad_alloc, or its result did not fit
   unencodable,    ///< its result could not be brought out of the worker
-  stopped,        ///< it was never begun: max_failures, a stop request, no worker to be had
+  stopped,        ///< it was not begun, or not ended: max_failures, a stop request, no worker to be had
 };
 
 /// The kind's name as it is written in failure_kind. O(1).
@@ -1923,9 +1923,9 @@ struct failure {
   std::uint64_t index{};  ///< of the task, in input order
   failure_kind kind{failure_kind::threw};
   std::string message{};           ///< type and what() of the exception, signal, exit status
-  unsigned attempts{};             ///< how often the task was begun; 0 if it was stopped
+  unsigned attempts{};             ///< how often the task was begun
   std::exception_ptr exception{};  ///< the original; null if the task ran in another process
-  int status{};                    ///< how its worker died: the signal, or the exit status; else 0
+  int status{};                    ///< how its worker died: the signal or exit status (quick_exit: 1); else 0
 
   /// Throws the original exception where there is one (engines that run in this process), else task_failed.
   [[noreturn]] void rethrow() const;
@@ -2404,7 +2404,7 @@ struct host_exception {
 namespace parmap::detail {
 
 // Thrown by a callable reporter: the map is to end at once, and to return what is done. Workers are killed; tasks of
-// this process run to their end, and no other is begun.
+// this process run to their end, and no other is begun. In the last report it means nothing: the map has ended.
 struct stop_now {};
 
 // While it lives, this thread runs tasks.
@@ -2450,7 +2450,10 @@ class lazy_meter {
     if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_)) return;
     const auto clock = std::chrono::steady_clock::now();
     if (!meter_) start(clock, now_ticks());
-    meter_->finish(clock, completed, failed);
+    try {
+      meter_->finish(clock, completed, failed);
+    } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
+    }
   }
 
  private:
@@ -4092,7 +4095,7 @@ inline failure_kind kind_of(const death_cause& cause) noexcept {
 
 // For failure::status.
 inline int status_of(const death_cause& cause) noexcept {
-  if (cause.said == farewell::exit) return cause.said_status;
+  if (cause.said == farewell::exit) return cause.said_status & 0xff;  // as a parent sees it
   return cause.how.how == ending::unknown ? 0 : cause.how.code;
 }
 
@@ -4340,7 +4343,7 @@ class supervisor {
     }
   }
 
-  // The tasks they are in count as not done, and are not to blame.
+  // The tasks they are in count as not done, and are not to blame; see ended_by_stop.
   void stop_workers() noexcept {
     book_.halt(halt_reason::stop_requested);
     for (post& at : posts_) {
@@ -4358,7 +4361,7 @@ class supervisor {
     std::uint64_t next = limit;  // what has not begun yet is not late before
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
-      if (!at.process || at.late) continue;
+      if (!at.process || at.late || at.stopped) continue;
       const position seen = unpack_position(book_.of(w).cur.get());
       if (!seen.running) continue;
       const std::uint64_t started = book_.of(w).started.get();
@@ -4406,7 +4409,7 @@ class supervisor {
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker met words that cannot be");
     const auto published = [&](round_index task) { return records_.newest(w) == from_ + task; };
     if (const position seen = unpack_position(book_.of(w).cur.get());
-        at.stopped && !at.late && seen.running && !published(seen.task))
+        ended_by_stop(at, how) && seen.running && !published(seen.task))
       book_.give_back(book_.of(w), seen.task, seen.attempts);
     const ledger::death what = book_.recover(w, published);
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
@@ -4424,6 +4427,11 @@ class supervisor {
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) hire(w);
+  }
+
+  // And not by its task, or a timeout, shortly before.
+  static bool ended_by_stop(const post& at, const ending& how) noexcept {
+    return at.stopped && !at.late && (how.how == ending::unknown || (how.how == ending::killed && how.code == SIGKILL));
   }
 
   // Whether there have been so many deaths that no further worker is worth a try. Deaths count as long as nobody gets
@@ -4991,7 +4999,11 @@ class serial_engine {
       const detail::ticks now = detail::now_ticks();
       pace.ran(static_cast<detail::round_index>(std::max<std::uint64_t>(done - from, 1)), now - then);
       then = now;
-      meter.look(now, done, 0);
+      try {
+        meter.look(now, done, 0);
+      } catch (const detail::stop_now&) {
+        break;
+      }
     }
     meter.finish(done, 0);
   }
@@ -5478,7 +5490,7 @@ class thread_account {
         meter_(chosen.report, tasks) {}
 
   [[nodiscard]] bool halted() const noexcept {
-    return halted_.load(std::memory_order_relaxed) || options_.stop.stop_requested();
+    return halted_.load(std::memory_order_acquire) || options_.stop.stop_requested();
   }
   void add_completed(std::uint64_t tasks) noexcept { completed_.fetch_add(tasks, std::memory_order_relaxed); }
   void add_failure(failure why) {
@@ -5510,7 +5522,7 @@ class thread_account {
       meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
     } catch (const stop_now&) {
       stopped_now_.store(true, std::memory_order_relaxed);
-      halted_.store(true, std::memory_order_relaxed);
+      halted_.store(true, std::memory_order_release);  // who sees it knows the reason
     } catch (...) {
       reporter_threw_ = std::current_exception();
       halted_.store(true, std::memory_order_relaxed);

@@ -23,7 +23,7 @@ enum class failure_kind {
   timed_out,      ///< it ran longer than options::timeout
   out_of_memory,  ///< it threw std::bad_alloc, or its result did not fit
   unencodable,    ///< its result could not be brought out of the worker
-  stopped,        ///< it was never begun: max_failures, a stop request, no worker to be had
+  stopped,        ///< it was not begun, or not ended: max_failures, a stop request, no worker to be had
 };
 
 /// The kind's name as it is written in failure_kind. O(1).
@@ -56,9 +56,9 @@ struct failure {
   std::uint64_t index{};  ///< of the task, in input order
   failure_kind kind{failure_kind::threw};
   std::string message{};           ///< type and what() of the exception, signal, exit status
-  unsigned attempts{};             ///< how often the task was begun; 0 if it was stopped
+  unsigned attempts{};             ///< how often the task was begun
   std::exception_ptr exception{};  ///< the original; null if the task ran in another process
-  int status{};                    ///< how its worker died: the signal, or the exit status; else 0
+  int status{};                    ///< how its worker died: the signal or exit status (quick_exit: 1); else 0
 
   /// Throws the original exception where there is one (engines that run in this process), else task_failed.
   [[noreturn]] void rethrow() const;

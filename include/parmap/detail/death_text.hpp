@@ -48,7 +48,7 @@ inline failure_kind kind_of(const death_cause& cause) noexcept {
 
 // For failure::status.
 inline int status_of(const death_cause& cause) noexcept {
-  if (cause.said == farewell::exit) return cause.said_status;
+  if (cause.said == farewell::exit) return cause.said_status & 0xff;  // as a parent sees it
   return cause.how.how == ending::unknown ? 0 : cause.how.code;
 }
 

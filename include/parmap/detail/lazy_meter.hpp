@@ -12,7 +12,7 @@
 namespace parmap::detail {
 
 // Thrown by a callable reporter: the map is to end at once, and to return what is done. Workers are killed; tasks of
-// this process run to their end, and no other is begun.
+// this process run to their end, and no other is begun. In the last report it means nothing: the map has ended.
 struct stop_now {};
 
 // While it lives, this thread runs tasks.
@@ -58,7 +58,10 @@ class lazy_meter {
     if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_)) return;
     const auto clock = std::chrono::steady_clock::now();
     if (!meter_) start(clock, now_ticks());
-    meter_->finish(clock, completed, failed);
+    try {
+      meter_->finish(clock, completed, failed);
+    } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
+    }
   }
 
  private:

@@ -167,7 +167,7 @@ class supervisor {
     }
   }
 
-  // The tasks they are in count as not done, and are not to blame.
+  // The tasks they are in count as not done, and are not to blame; see ended_by_stop.
   void stop_workers() noexcept {
     book_.halt(halt_reason::stop_requested);
     for (post& at : posts_) {
@@ -185,7 +185,7 @@ class supervisor {
     std::uint64_t next = limit;  // what has not begun yet is not late before
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
-      if (!at.process || at.late) continue;
+      if (!at.process || at.late || at.stopped) continue;
       const position seen = unpack_position(book_.of(w).cur.get());
       if (!seen.running) continue;
       const std::uint64_t started = book_.of(w).started.get();
@@ -233,7 +233,7 @@ class supervisor {
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker met words that cannot be");
     const auto published = [&](round_index task) { return records_.newest(w) == from_ + task; };
     if (const position seen = unpack_position(book_.of(w).cur.get());
-        at.stopped && !at.late && seen.running && !published(seen.task))
+        ended_by_stop(at, how) && seen.running && !published(seen.task))
       book_.give_back(book_.of(w), seen.task, seen.attempts);
     const ledger::death what = book_.recover(w, published);
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
@@ -251,6 +251,11 @@ class supervisor {
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) hire(w);
+  }
+
+  // And not by its task, or a timeout, shortly before.
+  static bool ended_by_stop(const post& at, const ending& how) noexcept {
+    return at.stopped && !at.late && (how.how == ending::unknown || (how.how == ending::killed && how.code == SIGKILL));
   }
 
   // Whether there have been so many deaths that no further worker is worth a try. Deaths count as long as nobody gets

@@ -37,7 +37,7 @@ class thread_account {
         meter_(chosen.report, tasks) {}
 
   [[nodiscard]] bool halted() const noexcept {
-    return halted_.load(std::memory_order_relaxed) || options_.stop.stop_requested();
+    return halted_.load(std::memory_order_acquire) || options_.stop.stop_requested();
   }
   void add_completed(std::uint64_t tasks) noexcept { completed_.fetch_add(tasks, std::memory_order_relaxed); }
   void add_failure(failure why) {
@@ -69,7 +69,7 @@ class thread_account {
       meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
     } catch (const stop_now&) {
       stopped_now_.store(true, std::memory_order_relaxed);
-      halted_.store(true, std::memory_order_relaxed);
+      halted_.store(true, std::memory_order_release);  // who sees it knows the reason
     } catch (...) {
       reporter_threw_ = std::current_exception();
       halted_.store(true, std::memory_order_relaxed);

@@ -75,7 +75,11 @@ class serial_engine {
       const detail::ticks now = detail::now_ticks();
       pace.ran(static_cast<detail::round_index>(std::max<std::uint64_t>(done - from, 1)), now - then);
       then = now;
-      meter.look(now, done, 0);
+      try {
+        meter.look(now, done, 0);
+      } catch (const detail::stop_now&) {
+        break;
+      }
     }
     meter.finish(done, 0);
   }
