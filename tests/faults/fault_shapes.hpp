@@ -21,6 +21,7 @@ struct fault {
   void (*act)();
   parmap::failure_kind kind;
   const char* message;  // a part of it
+  int status{};         // failure::status
 
   friend void PrintTo(const fault& it, std::ostream* out) { *out << it.name; }
 };
@@ -46,6 +47,7 @@ class fault_test : public leftovers::none, public ::testing::WithParamInterface<
       EXPECT_EQ(why.index, static_cast<std::uint64_t>(bad[k])) << why;
       EXPECT_EQ(why.kind, it.kind) << why;
       EXPECT_EQ(why.attempts, attempts) << why;
+      EXPECT_EQ(why.status, it.status) << why;
       EXPECT_NE(why.message.find(it.message), std::string::npos) << why;
     }
     for (int i = 0; i < n; ++i) {

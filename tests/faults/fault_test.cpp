@@ -104,23 +104,25 @@ const fault faults[] = {
     {"throws", [] { throw std::runtime_error("thrown"); }, failure::threw, "std::runtime_error: thrown"},
     {"throws_int", [] { throw 42; }, failure::threw, "int: 42"},
     {"bad_alloc", [] { throw std::bad_alloc(); }, failure::out_of_memory, "bad_alloc"},
-    {"segfault", write_nowhere, failure::crashed, "SIGSEGV"},
-    {"abort", [] { std::abort(); }, failure::crashed, "SIGABRT"},
-    {"terminate", throw_in_noexcept, failure::crashed, "SIGABRT"},
-    {"sigfpe", [] { ::raise(SIGFPE); }, failure::crashed, "SIGFPE"},
-    {"sigkill", [] { ::kill(::getpid(), SIGKILL); }, failure::crashed, "SIGKILL"},
-    {"sigterm", [] { ::kill(::getpid(), SIGTERM); }, failure::crashed, "SIGTERM"},
-    {"stack_overflow", [] { std::cout << recurse(0); }, failure::crashed, "SIGSEGV"},
+    {"segfault", write_nowhere, failure::crashed, "SIGSEGV", SIGSEGV},
+    {"abort", [] { std::abort(); }, failure::crashed, "SIGABRT", SIGABRT},
+    {"terminate", throw_in_noexcept, failure::crashed, "SIGABRT", SIGABRT},
+    {"sigfpe", [] { ::raise(SIGFPE); }, failure::crashed, "SIGFPE", SIGFPE},
+    {"sigkill", [] { ::kill(::getpid(), SIGKILL); }, failure::crashed, "SIGKILL", SIGKILL},
+    {"sigterm", [] { ::kill(::getpid(), SIGTERM); }, failure::crashed, "SIGTERM", SIGTERM},
+    {"stack_overflow", [] { std::cout << recurse(0); }, failure::crashed, "SIGSEGV", SIGSEGV},
     {"exit_0", [] { std::exit(0); }, failure::exited, "exit(0)"},
-    {"exit_3", [] { std::exit(3); }, failure::exited, "exit(3)"},
-    {"exit_in_thread", [] { std::thread([] { std::exit(4); }).join(); }, failure::exited, "exit(4)"},
+    {"exit_3", [] { std::exit(3); }, failure::exited, "exit(3)", 3},
+    {"exit_259", [] { std::exit(259); }, failure::exited, "exit(259)", 3},
+    {"exit_minus_1", [] { std::exit(-1); }, failure::exited, "exit(-1)", 255},
+    {"exit_in_thread", [] { std::thread([] { std::exit(4); }).join(); }, failure::exited, "exit(4)", 4},
     {"underscore_exit_0", [] { ::_exit(0); }, failure::exited, "_exit(0)"},
-    {"underscore_exit_5", [] { ::_exit(5); }, failure::exited, "_exit(5)"},
-    {"quick_exit", [] { std::quick_exit(0); }, failure::exited, "quick_exit"},
-    {"pthread_exit", [] { ::pthread_exit(nullptr); }, failure::exited, "pthread_exit"},
-    {"hangs", hang, failure::timed_out, "killed after its limit of 300 ms"},
-    {"spins", spin, failure::timed_out, "killed after its limit of 300 ms"},
-    {"hangs_deaf_to_signals", hang_deaf, failure::timed_out, "killed after its limit of 300 ms"},
+    {"underscore_exit_5", [] { ::_exit(5); }, failure::exited, "_exit(5)", 5},
+    {"quick_exit", [] { std::quick_exit(0); }, failure::exited, "quick_exit", EXIT_FAILURE},
+    {"pthread_exit", [] { ::pthread_exit(nullptr); }, failure::exited, "pthread_exit", EXIT_FAILURE},
+    {"hangs", hang, failure::timed_out, "killed after its limit of 300 ms", SIGKILL},
+    {"spins", spin, failure::timed_out, "killed after its limit of 300 ms", SIGKILL},
+    {"hangs_deaf_to_signals", hang_deaf, failure::timed_out, "killed after its limit of 300 ms", SIGKILL},
 };
 
 INSTANTIATE_TEST_SUITE_P(each, fault_test, ::testing::ValuesIn(faults), fault_name);
@@ -285,6 +287,20 @@ TEST_F(multi_test, many_failures_with_long_messages) {
   ASSERT_EQ(all.failures().size(), 20'000U);
   for (std::uint64_t i = 0; i < 20'000; i += 999)
     EXPECT_TRUE(all.failures()[i].message.ends_with("x" + std::to_string(i)));
+}
+
+TEST_F(multi_test, a_message_of_16_MiB_arrives_whole_and_a_longer_one_cut) {
+  constexpr std::size_t most = std::size_t{16} << 20;
+  const auto message = [](int i) {
+    std::string text((std::size_t{4} << 20) * static_cast<std::size_t>(i), ' ');
+    for (std::size_t k = 0; k < text.size(); ++k) text[k] = static_cast<char>('a' + k % 23);
+    return text;
+  };
+  const auto f = [&message](int i) -> int { throw parmap::detail::host_exception{failure::threw, message(i)}; };
+  const auto all = parmap::map(f, std::views::iota(1, 6));
+  ASSERT_EQ(all.failures().size(), 5U);
+  for (int i = 1; i < 6; ++i)
+    EXPECT_TRUE(all.failures()[static_cast<std::size_t>(i - 1)].message == message(i).substr(0, most)) << i;
 }
 
 TEST_F(multi_test, large_encoded_results) {

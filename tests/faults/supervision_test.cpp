@@ -2,6 +2,7 @@
 // What the supervisor makes of births that fail or never end, of stops, and of memory that runs out.
 #include "engines.hpp"
 #include "leftovers.hpp"
+#include "shared_flags.hpp"
 
 #include <pthread.h>
 #include <sched.h>
@@ -22,22 +23,6 @@
 namespace {
 
 using parmap::failure;
-
-// A counter that the workers share with the test.
-class shared_counter {
- public:
-  shared_counter()
-      : at_(static_cast<std::atomic<int>*>(
-            ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
-  shared_counter(const shared_counter&) = delete;
-  shared_counter& operator=(const shared_counter&) = delete;
-  ~shared_counter() { ::munmap(at_, 4096); }
-
-  std::atomic<int>& operator*() const { return *at_; }
-
- private:
-  std::atomic<int>* at_;
-};
 
 class supervision_test : public leftovers::none {
  protected:
@@ -78,15 +63,15 @@ TEST_F(supervision_test, a_birth_that_never_ends_holds_no_halted_map_up) {
 }
 
 TEST_F(supervision_test, newborns_that_die_cost_the_others_nothing) {
-  const shared_counter dead;
+  const shared_flags dead;
   static std::atomic<int>* deaths = nullptr;
-  deaths = &*dead;
+  deaths = &dead[0];
   after_births(1, [] {
     ++*deaths;
     ::_exit(1);
   });
   const auto f = [&dead](int i) {
-    while (*dead < 257) ::sched_yield();  // so many in a row and the supervisor tries no more
+    while (dead[0] < 257) ::sched_yield();  // so many in a row and the supervisor tries no more
     return i;
   };
   const auto all = parmap::map(f, std::views::iota(0, 10), {.workers = 10});

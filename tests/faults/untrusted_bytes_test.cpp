@@ -96,6 +96,8 @@ class shared_bytes {
 void flip(std::byte* at, unsigned bit = 0) { *at ^= std::byte{1} << bit; }
 
 std::string text_of(int i) { return "the result of task " + std::to_string(i); }
+// 7 characters, and 8 bytes that say so: it lies in its slot.
+std::string short_text_of(int i) { return "result" + std::to_string(i); }
 
 std::vector<int> numbers(int n) {
   std::vector<int> all(static_cast<std::size_t>(n));
@@ -106,12 +108,13 @@ std::vector<int> numbers(int n) {
 using untrusted_bytes = leftovers::none;
 
 // One worker, so task 7 comes after those it harms. Every other result is right.
-void expect_harmed(const std::function<void(const shared_bytes&)>& act, const std::vector<std::uint64_t>& harmed) {
+void expect_harmed(const std::function<void(const shared_bytes&)>& act, const std::vector<std::uint64_t>& harmed,
+                   std::string (*text)(int) = text_of) {
   const auto xs = numbers(10);
   const auto all = parmap::map(
       [&](int i) {
         if (i == 7) act(shared_bytes(1));
-        return text_of(i);
+        return text(i);
       },
       xs, {.workers = 1});
   std::vector<std::uint64_t> failed;
@@ -123,7 +126,7 @@ void expect_harmed(const std::function<void(const shared_bytes&)>& act, const st
   EXPECT_EQ(failed, harmed);
   for (const int i : xs) {
     const std::string* it = all.get_if(static_cast<std::uint64_t>(i));
-    EXPECT_TRUE(it == nullptr || *it == text_of(i)) << i;
+    EXPECT_TRUE(it == nullptr || *it == text(i)) << i;
   }
 }
 
@@ -163,6 +166,37 @@ TEST_F(untrusted_bytes, absurd_places_are_unencodable) {
   for (const std::uint64_t offset : {most, most - 7, std::uint64_t{0}, std::uint64_t{8}})
     expect_harmed([offset](const shared_bytes& shared) { shared.slots()[0].offset = offset; }, {0});
   expect_harmed([](const shared_bytes& shared) { shared.slots()[0].offset = shared.size() - 1; }, {0});
+}
+
+TEST_F(untrusted_bytes, any_flipped_bit_of_a_short_result_makes_it_unencodable) {
+  for (std::size_t bit = 0; bit < 8 * sizeof(encoded_slot); ++bit)
+    expect_harmed(
+        [bit](const shared_bytes& shared) {
+          flip(reinterpret_cast<std::byte*>(shared.slots() + 2) + bit / 8, static_cast<unsigned>(bit % 8));
+        },
+        {2}, short_text_of);
+}
+
+TEST_F(untrusted_bytes, short_results_in_the_wrong_place_are_unencodable) {
+  expect_harmed([](const shared_bytes& shared) { std::swap(shared.slots()[1], shared.slots()[2]); }, {1, 2},
+                short_text_of);
+  expect_harmed([](const shared_bytes& shared) { shared.slots()[4] = shared.slots()[3]; }, {4}, short_text_of);
+  expect_harmed([](const shared_bytes& shared) { shared.slots()[5] = {}; }, {5}, short_text_of);
+}
+
+TEST_F(untrusted_bytes, a_million_short_results_do_not_touch_the_arena) {
+  constexpr int tasks = 1'000'000;
+  static std::uint64_t arena_begin = 0;  // each worker's own; there is one
+  const auto all = parmap::map(
+      [](int i) {
+        const std::uint64_t top = i == 0 || i == tasks - 1 ? shared_bytes(1).words().top.get() : 0;
+        if (i == 0) arena_begin = top;
+        return i == tasks - 1 && top != arena_begin ? std::string("moved") : std::to_string(i);
+      },
+      numbers(tasks), {.workers = 1});
+  ASSERT_TRUE(all.ok()) << all.failures()[0];
+  EXPECT_EQ(all[0], "0");
+  EXPECT_EQ(all[tasks - 1], std::to_string(tasks - 1));
 }
 
 // Its destructor runs after it was encoded.

@@ -159,7 +159,7 @@ MUTANTS = (
     Mutant("worn, and the attempt is not counted", "tasks=1 workers=1 retries=1 throwing=1 worn=1", "worker.hpp",
            "book_.give_back(words, at, attempt);", "book_.give_back(words, at, attempt - 1);"),
     Mutant("top does not pass an encoded result", "tasks=2 workers=1 encoded=1", "records.hpp",
-           "book_.of(w).top.set(at.offset + at.size);", ""),
+           "book_.of(w).top.set(offset + size);", ""),
 )
 
 

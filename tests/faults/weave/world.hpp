@@ -132,10 +132,12 @@ inline words look(const ledger& book) noexcept {
 
 // ---- The map.
 
-// Each attempt has a value of its own, so that no other one's is taken for it.
+// Each attempt has a value of its own, so that no other one's is taken for it. Strings lie in an arena and in their
+// slot by turns.
 template <class T>
 T value_of(unsigned task, unsigned attempt) {
-  if constexpr (std::is_same_v<T, std::string>) return std::to_string(task) + '/' + std::to_string(attempt);
+  if constexpr (std::is_same_v<T, std::string>)
+    return std::to_string(task) + (task % 2 == 0 ? std::string(16, '/') : "/") + std::to_string(attempt);
   else return T{task * 100 + attempt};
 }
 
