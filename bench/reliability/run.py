@@ -154,11 +154,12 @@ def python_commands(python) -> dict:
     return {engine: [str(python), str(HERE / "peers.py"), engine] for engine in PYTHON_ENGINES}
 
 
-def install() -> dict:
-    """What is ours: the command of each row."""
+def install(rows) -> dict:
+    """The command of each of these rows of parmap's."""
     WORK.mkdir(parents=True, exist_ok=True)
-    subprocess.run([*COMPILE, HERE / "parmap.cpp", "-o", WORK / "parmap"], check=True)
-    if subprocess.run([PYTHON, "-c", "import numpy, parmap"], check=False).returncode != 0:
+    if set(rows) & set(ENGINES):
+        subprocess.run([*COMPILE, HERE / "parmap.cpp", "-o", WORK / "parmap"], check=True)
+    if set(rows) & set(PYTHON_ENGINES) and subprocess.call([PYTHON, "-c", "import numpy, parmap"]) != 0:
         sys.exit(f"run.py: {PYTHON} has no parmap with NumPy; ./demo --python puts it there")
     return {engine: [str(WORK / "parmap"), engine] for engine in ENGINES} | python_commands(PYTHON)
 
@@ -209,7 +210,7 @@ def put(page: str, name: str, lines) -> str:
 
 def write() -> int:
     """The whole page."""
-    commands = install() | install_peers()
+    commands = install(TITLES) | install_peers()
     run = Runner(commands, 0.1, 2, kept=WORK / "outcomes.json")
     who = [each for each in TITLES if each in commands]
     third = [row(THREAD_PEERS[peer], [cell.result(run(peer, how), how) for how in ("throws", "segfault")])
@@ -225,7 +226,7 @@ def write() -> int:
 
 def rewrite(names) -> int:
     """Some of parmap's rows, in their places on the page; what it says of the others stands."""
-    run = Runner(install(), 0.1, 2)
+    run = Runner(install(names), 0.1, 2)
     page = PAGE.read_text(encoding="utf-8")
     for part, columns, table in (("faults", FAULTS, faults), ("others", OTHERS, others)):
         lines = page.split(f"<!-- {part}: ")[1].split(f"<!-- end of {part} -->")[0].splitlines()[4:]

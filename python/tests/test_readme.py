@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""The Python blocks of README.md: each runs as a program, gives what its comments say and prints the ```text behind it.
+
+`# [..]` behind a statement is the list that it gives (more words may follow it).
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TEXT = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+BLOCKS = [
+    (TEXT.count("\n", 0, found.start()) + 1, found[1], found[2])
+    for found in re.finditer(r"```python\n(.*?)^```\n(?:\s*```text\n(.*?)^```\n)?", TEXT, re.S | re.M)
+]
+
+
+def checked(source):
+    """The block, with an assertion for each comment that says what a statement gives; and how many."""
+    lines = source.splitlines()
+    body = []
+    count = 0
+    for statement in ast.parse(source).body:
+        body.append(statement)
+        said = re.search(r"# (\[.*\])", lines[statement.end_lineno - 1])
+        if said is None or not isinstance(statement, (ast.Expr, ast.Assign)):
+            continue
+        count += 1
+        given = ast.Assign([ast.Name("_given", ast.Store())], statement.value)
+        if isinstance(statement, ast.Expr):
+            body[-1] = given
+        else:
+            statement.targets.append(ast.Name("_given", ast.Store()))
+        body += ast.parse(f"assert _given == {said[1]}, f'line {statement.lineno} gives {{_given}}'").body
+    return ast.unparse(ast.fix_missing_locations(ast.Module(body, []))), count
+
+
+def test_there_are_blocks():
+    assert len(BLOCKS) >= 2
+    assert sum(checked(source)[1] for _, source, _ in BLOCKS) >= 6
+
+
+@pytest.mark.parametrize("line, source, output", BLOCKS, ids=[f"line_{line}" for line, *_ in BLOCKS])
+def test_block(line, source, output, tmp_path):
+    program = tmp_path / "block.py"
+    program.write_text(checked(source)[0], encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", program],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == (output or "")
