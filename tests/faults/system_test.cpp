@@ -159,17 +159,23 @@ TEST(system_test, an_arena_that_is_full_fails_the_task_alone) {
 
 // Where the caller's ways may hide how a worker ended.
 void check_blame() {
-  const auto f = [](int x) {
+  const auto dies = [](int x) {
     if (x == 5) ::raise(SIGKILL);
-    if (x == 7) std::exit(3);
+    if (x == 7) std::exit(3);  // which may take long, under valgrind on a busy machine
+    return 2 * x;
+  };
+  const auto some = parmap::map(dies, std::views::iota(0, 100));
+  check_all(some, 100, {5, 7});
+  require(some.failures()[0].kind == parmap::failure::crashed, "killed");
+  require(some.failures()[1].kind == parmap::failure::exited, "exited");
+
+  const auto hangs = [](int x) {
     while (x == 9) ::pause();
     return 2 * x;
   };
-  const auto all = parmap::map(f, std::views::iota(0, 100), {.timeout = std::chrono::milliseconds(200)});
-  check_all(all, 100, {5, 7, 9});
-  require(all.failures()[0].kind == parmap::failure::crashed, "killed");
-  require(all.failures()[1].kind == parmap::failure::exited, "exited");
-  require(all.failures()[2].kind == parmap::failure::timed_out, "late");
+  const auto all = parmap::map(hangs, std::views::iota(0, 100), {.timeout = std::chrono::seconds(1)});
+  check_all(all, 100, {9});
+  require(all.failures()[0].kind == parmap::failure::timed_out, "late");
 }
 
 TEST(system_test, a_caller_that_ignores_sigchld) {
@@ -230,7 +236,7 @@ TEST(system_test, a_caller_whose_handler_reaps_every_child) {
                 }
                 errno = kept;
               });
-              for (int k = 0; k < 5; ++k) check_blame();
+              for (int k = 0; k < 3; ++k) check_blame();
             }),
             "");
 }
