@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""Maps whose failures a test looks at, and programs run in a Python of their own."""
+
+import subprocess
+import sys
+import textwrap
+
+from parmap import parmap
+
+
+def quiet(func, *axes, **options):
+    """The results of a map whose failures are no news: no warning."""
+    return parmap(func, *axes, on_error=lambda func, task, error: None, **options)
+
+
+def only_failure(results, index):
+    """The failure of the task with this index, which must be the only one."""
+    assert [each.index for each in results.failures] == [index], [str(each) for each in results.failures]
+    assert results[index] is None
+    return results.failures[0]
+
+
+def run(program, *, timeout=60, arguments=(), **options):
+    """Runs a program's text; checks that it ends well and says nothing on stderr; gives its stdout."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
+    command = [sys.executable, *arguments, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, text=True, timeout=timeout, check=False, **options)
+    assert (done.returncode, done.stderr or "") == (0, ""), f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

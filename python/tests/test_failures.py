@@ -1,0 +1,517 @@
+# SPDX-License-Identifier: MIT
+"""What a failed task's exception is, and what becomes of it: on_error, warnings, retries, init."""
+
+import dataclasses
+import os
+import signal
+import sys
+import traceback
+import warnings
+
+import pytest
+
+import parmap as package
+from helpers import only_failure, quiet, run
+from parmap import ParmapWarning, RemoteError, UnpicklableResult, WorkerDied, parmap
+
+
+class OwnError(Exception):
+    pass
+
+
+class TwoArguments(Exception):
+    def __init__(self, code, reason):
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+
+
+class KeywordOnly(Exception):
+    def __init__(self, *, code):
+        super().__init__(code)
+        self.code = code
+
+
+class Holds(Exception):
+    """Holds something that cannot be pickled."""
+
+    def __init__(self, what):
+        super().__init__(what)
+        self.lock = open(os.devnull)  # noqa: SIM115
+
+
+class FailsToUnpickle(Exception):
+    def __setstate__(self, state):
+        raise OSError("no")
+
+    def __reduce__(self):
+        return type(self), self.args, {"a": 1}
+
+
+class BadStr(Exception):
+    def __str__(self):
+        raise ValueError("bad str")
+
+
+class BadRepr(Exception):
+    def __repr__(self):
+        raise ValueError("bad repr")
+
+
+class BadReduce(Exception):
+    def __reduce__(self):
+        raise ValueError("bad reduce")
+
+
+class ExitsInStr(Exception):
+    def __str__(self):
+        raise SystemExit(3)
+
+    __repr__ = __str__
+
+
+class BecomesAnother(Exception):
+    def __reduce__(self):
+        return ValueError, ("another",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+class NoAttributes(Exception):
+    def __setattr__(self, name, value):
+        raise AttributeError(f"no {name} here")
+
+
+def at_7(act, n=20, **options):
+    """The only failure of 20 tasks of which the seventh acts. The 19 others have their results."""
+
+    def task(i):
+        return act() if i == 7 else i
+
+    with warnings.catch_warnings():  # of the task itself, such as of an open file
+        warnings.simplefilter("ignore")
+        results = quiet(task, range(n), **options)
+    assert [each for i, each in enumerate(results) if i != 7] == [i for i in range(n) if i != 7]
+    return only_failure(results, 7)
+
+
+def raising(error):
+    def act():
+        raise error
+
+    return act
+
+
+def test_its_own_exception(skipping):
+    def act():
+        error = OwnError("words", 3, [4])
+        error.extra = {"a": 1}
+        error.add_note("a note")
+        raise error
+
+    failure = at_7(act, engine=skipping)
+    error = failure.exception
+    assert type(error) is OwnError and error.args == ("words", 3, [4]) and error.extra == {"a": 1}
+    assert error.__notes__ == ["a note"]
+    assert (failure.kind, failure.task, failure.attempts) == ("threw", (7,), 1)
+    assert "in act" in failure.traceback and "OwnError: ('words', 3, [4])" in failure.traceback
+    if skipping == "multi":
+        assert failure.traceback in str(error.__cause__)
+        assert "in act" in "".join(traceback.format_exception(error))
+
+
+def test_a_chain_is_in_the_traceback(skipping):
+    def act():
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise OwnError("second") from error
+
+    failure = at_7(act, engine=skipping)
+    assert "KeyError: 'first'" in failure.traceback and "direct cause" in failure.traceback
+
+
+def test_a_group_comes_out_whole(skipping):
+    failure = at_7(raising(ExceptionGroup("several", [OwnError(1), ValueError(2)])), engine=skipping)
+    assert [type(each) for each in failure.exception.exceptions] == [OwnError, ValueError]
+
+
+def test_an_exception_that_holds_an_object_without_a_repr_survives():
+    failure = at_7(raising(OwnError(Thing())))
+    assert type(failure.exception) is OwnError and failure.exception.args[0].held == 5
+
+
+class Thing:
+    held = 5
+
+
+STRANGE = {
+    "two arguments": TwoArguments(404, "gone"),
+    "keyword only": KeywordOnly(code=3),
+    "holds a file": Holds("text"),
+    "fails to unpickle": FailsToUnpickle("text"),
+    "bad __reduce__": BadReduce("text"),
+    "becomes another": BecomesAnother("text"),
+}
+
+
+@pytest.mark.parametrize("which", STRANGE)
+def test_one_that_does_not_survive_pickling(which, skipping):
+    error = STRANGE[which]
+    failure = at_7(raising(error), engine=skipping)
+    if skipping == "threads":
+        assert failure.exception is error
+        return
+    assert type(failure.exception) is RemoteError
+    assert failure.exception.type_name == f"{__name__}.{type(error).__name__}"
+    assert failure.exception.text == str(error) and str(error) in str(failure.exception)
+    assert "in act" in failure.traceback and failure.kind == "threw"
+
+
+@pytest.mark.parametrize("kind", [BadStr, BadRepr, ExitsInStr, NoAttributes], ids=lambda kind: kind.__name__)
+def test_one_that_misbehaves_when_it_is_looked_at(kind, skipping):
+    failure = at_7(raising(kind("text")), engine=skipping)
+    assert failure.kind == "threw"
+    shown = type(failure.exception).__name__ + str(getattr(failure.exception, "type_name", ""))
+    assert kind.__name__ in shown
+    assert isinstance(failure.traceback, str)
+
+
+@pytest.mark.parametrize("kind", [BadStr, ExitsInStr], ids=lambda kind: kind.__name__)
+def test_the_warning_can_show_any_exception(kind, skipping):
+    with pytest.warns(ParmapWarning, match="1 of 1 tasks failed") as caught:
+        assert parmap(lambda i: raising(kind("text"))(), [0], engine=skipping) == [None]
+    assert len(caught) == 1 and kind.__name__ in str(caught[0].message)
+
+
+@pytest.mark.parametrize("size", [1 << 20, 9 << 20, 40 << 20])
+def test_a_huge_one(size, skipping):
+    failure = at_7(raising(OwnError("x" * size)), engine=skipping)
+    assert "OwnError" in str(failure.exception) + type(failure.exception).__name__
+    assert "x" * 1000 in str(failure.exception)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), SystemExit(), KeyboardInterrupt("mine"), GeneratorExit()], ids=repr)
+def test_those_that_end_programs_are_failures_of_the_task(error, skipping):
+    failure = at_7(raising(error), engine=skipping)
+    assert type(failure.exception) is type(error) and failure.exception.args == error.args
+    assert failure.kind == "threw"
+
+
+def test_serial_raises_the_first_untouched():
+    error = OwnError("text")
+    done = []
+
+    def task(i):
+        done.append(i)
+        if i >= 3:
+            raise error
+
+    with pytest.raises(OwnError) as caught:
+        parmap(task, range(9), engine="serial", timeout_sec=1, n_worker=5)
+    assert caught.value is error and done == [0, 1, 2, 3]
+    assert not hasattr(error, "__notes__") and error.__cause__ is None and error.args == ("text",)
+
+
+def test_what_threads_raise_is_the_exception_itself():
+    error = OwnError("text")
+    failure = at_7(raising(error), engine="threads")
+    assert failure.exception is error and failure.exception.__traceback__ is not None
+
+
+# ---- the end of a worker
+
+
+def segfault():
+    import ctypes
+
+    ctypes.string_at(0)
+
+
+def overflow_the_stack():
+    sys.setrecursionlimit(10**8)
+
+    class Deep:
+        def __getattr__(self, name):
+            return getattr(self, name)
+
+    eval("-" * 0 + "Deep().a", {"Deep": Deep})
+
+
+def kill(number):
+    return lambda: os.kill(os.getpid(), number)
+
+
+def abort():
+    os.close(2)
+    os.abort()
+
+
+@pytest.mark.parametrize(
+    ("act", "number"),
+    [
+        (segfault, signal.SIGSEGV),
+        (overflow_the_stack, signal.SIGSEGV),
+        (abort, signal.SIGABRT),
+        (kill(signal.SIGKILL), signal.SIGKILL),
+        (kill(signal.SIGTERM), signal.SIGTERM),
+        (kill(signal.SIGUSR1), signal.SIGUSR1),
+        (kill(signal.SIGRTMIN), signal.SIGRTMIN),
+    ],
+    ids=str,
+)
+def test_a_signal_ends_the_worker(act, number):
+    failure = at_7(act)
+    assert type(failure.exception) is WorkerDied and failure.kind == "crashed"
+    assert failure.exception.signal == number and failure.exception.status is None
+    assert failure.traceback == "" and str(failure.exception)
+
+
+@pytest.mark.parametrize("status", [0, 1, 77, 255])
+def test_an_exit_ends_the_worker(status):
+    failure = at_7(lambda: os._exit(status))
+    assert type(failure.exception) is WorkerDied and failure.kind == "exited"
+    assert (failure.exception.signal, failure.exception.status) == (None, status)
+    assert f"status {status}" in str(failure.exception)
+
+
+def test_infinite_recursion_is_an_exception(skipping):
+    def deeper():
+        return deeper()
+
+    assert type(at_7(deeper, engine=skipping).exception) is RecursionError
+
+
+def test_stop_and_go_on():
+    """A task may stop itself; somebody lets it go on."""
+
+    def act():
+        if (child := os.fork()) == 0:
+            parent = os.getppid()
+            while open(f"/proc/{parent}/stat").read().rsplit(")", 1)[1].split()[0] != "T":  # noqa: SIM115
+                pass
+            os.kill(parent, signal.SIGCONT)
+            os._exit(0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os.waitpid(child, 0)
+        raise OwnError("went on")
+
+    assert type(at_7(act).exception) is OwnError
+
+
+# ---- memory
+
+
+def test_memory_error_of_a_task(skipping):
+    failure = at_7(lambda: bytearray(1 << 62), engine=skipping)
+    assert type(failure.exception) is MemoryError and failure.kind == "out_of_memory"
+
+
+def test_memory_limit():
+    failure = at_7(lambda: len(bytearray(1 << 30)), memory_limit=256 << 20)
+    assert type(failure.exception) is MemoryError and failure.kind == "out_of_memory"
+    assert "memory_limit" in str(failure), "says what refused it"
+    assert "in at_7" not in str(failure)
+    assert "in <lambda>" in failure.traceback
+
+
+def test_memory_limit_reached_slowly():
+    def act():
+        held = []
+        while True:
+            held.append(bytearray(1 << 20))
+
+    failure = at_7(act, memory_limit=128 << 20)
+    assert type(failure.exception) is MemoryError and "memory_limit" in str(failure)
+
+
+def test_memory_limit_reached_by_small_objects():
+    def act():
+        held = []
+        while True:
+            held.append([held])
+
+    failure = at_7(act, memory_limit=64 << 20)
+    assert isinstance(failure.exception, (MemoryError, WorkerDied))
+
+
+# ---- results that do not come out
+
+
+class Unpicklable:
+    def __reduce__(self):
+        raise OwnError("not me")
+
+
+class Unreadable:
+    def __reduce__(self):
+        return raise_own_error, ()
+
+
+def raise_own_error():
+    raise OwnError("cannot be read")
+
+
+@pytest.mark.parametrize("what", [Unpicklable, Unreadable, lambda: open(os.devnull), lambda: (i for i in [])], ids=str)
+def test_a_result_that_cannot_come_out(what):
+    failure = at_7(what)
+    assert type(failure.exception) is UnpicklableResult and failure.kind == "unencodable"
+    if what in (Unpicklable, Unreadable):
+        assert "OwnError" in str(failure.exception)
+
+
+def test_a_result_whose_pickling_ends_the_worker():
+    class Exits:
+        def __reduce__(self):
+            os._exit(4)
+
+    assert at_7(Exits).exception.status == 4
+
+
+# ---- on_error
+
+
+def test_on_error_is_asked_in_order_in_the_callers_thread(skipping):
+    import threading
+
+    asked = []
+
+    def on_error(func, task, error):
+        asked.append((func, task, type(error), threading.get_ident()))
+        return -task[0]
+
+    def task(a, b):
+        if a == b:
+            raise OwnError(a)
+        return 0
+
+    results = parmap(task, range(3), range(3), engine=skipping, on_error=on_error)
+    assert results == [0, 0, 0, 0, -1, 0, 0, 0, -2]
+    assert asked == [(task, (i, i), OwnError, threading.get_ident()) for i in range(3)]
+    assert [each.index for each in results.failures] == [0, 4, 8]
+
+
+def test_what_on_error_raises_passes(skipping):
+    def on_error(func, task, error):
+        raise LookupError(task) from error
+
+    with pytest.raises(LookupError) as caught:
+        parmap(lambda i: 1 // i, range(3), engine=skipping, on_error=on_error)
+    assert type(caught.value.__cause__) is ZeroDivisionError
+
+
+@pytest.mark.parametrize("kind", [OwnError, NoAttributes])
+def test_on_error_raise(kind, skipping):
+    with pytest.raises(Exception) as caught:
+        parmap(lambda i: i if i != 30 else raising(kind("text"))(), range(100_000), engine=skipping, on_error="raise")
+    error = caught.value
+    assert kind.__name__ in type(error).__name__ + str(error)
+    assert "task 30" in error.__notes__[-1]
+    assert error.results[:30] == list(range(30)) and len(error.results) == 100_000
+    assert error.results.failures[0].index == 30
+    assert {each.kind for each in error.results.failures[1:]} <= {"stopped"}
+
+
+def test_on_error_raise_of_a_frozen_one():
+    with pytest.raises(Frozen) as caught:
+        parmap(lambda i: raising(Frozen(3))(), [0], engine="threads", on_error="raise")
+    assert caught.value.code == 3 and caught.value.results == [None]
+
+
+def test_on_error_raise_without_a_failure(skipping):
+    assert parmap(abs, [1, -1], engine=skipping, on_error="raise") == [1, 1]
+
+
+# ---- the warning
+
+
+def test_one_warning_at_the_callers_line(skipping):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        line = sys._getframe().f_lineno + 1
+        results = parmap(lambda i: 1 // i, [0, 1, 0], engine=skipping)
+    assert results == [None, 1, None] and len(caught) == 1
+    assert caught[0].category is ParmapWarning and (caught[0].filename, caught[0].lineno) == (__file__, line)
+    text = str(caught[0].message)
+    assert "2 of 3 tasks failed; the first: task 0 threw: ZeroDivisionError" in text and "in <lambda>" in text
+
+
+def test_every_call_warns_and_not_only_the_first_of_a_line(skipping):
+    program = f"""
+        import sys, warnings
+        from parmap import parmap
+        said = []
+        warnings.showwarning = lambda message, *where: said.append(type(message).__name__)
+        for _ in range(3):
+            parmap(lambda i: 1 // i, [0], engine="{skipping}")
+        print(said)
+    """
+    assert run(program) == f"{['ParmapWarning'] * 3}\n"
+
+
+def test_a_warning_made_an_error_has_the_results(skipping):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ParmapWarning) as caught:
+            parmap(lambda i: 1 // i, [1, 0], engine=skipping)
+    assert caught.value.results == [1, None] and caught.value.results.failures[0].index == 1
+
+
+# ---- retries and init
+
+
+def test_retries(engine):
+    def task(i):
+        if package.context().attempt <= i:
+            raise OwnError(i)
+        return package.context().attempt
+
+    if engine == "serial":
+        assert parmap(task, range(3), engine=engine, retries=2) == [1, 2, 3]
+        with pytest.raises(OwnError):
+            parmap(task, range(4), engine=engine, retries=2)
+        return
+    results = quiet(task, range(5), engine=engine, retries=2)
+    assert results == [1, 2, 3, None, None]
+    assert [(each.index, each.attempts) for each in results.failures] == [(3, 3), (4, 3)]
+
+
+def test_retries_of_a_crash():
+    def task(i):
+        if i == 2 and package.context().attempt < 3:
+            os._exit(1)
+        return package.context().attempt
+
+    assert parmap(task, range(5), retries=2) == [1, 1, 3, 1, 1]
+
+
+def test_init_runs_once_in_each_worker(engine, tmp_path):
+    log = tmp_path / "log"
+
+    def init():
+        with log.open("a") as out:
+            out.write("begun\n")
+
+    seen = parmap(lambda i: package.context().worker, range(100), n_worker=2, engine=engine, init=init)
+    assert len(set(seen)) <= log.read_text().count("begun") <= 2
+
+
+def test_init_that_raises(engine):
+    def init():
+        raise OwnError("init")
+
+    if engine == "serial":
+        with pytest.raises(OwnError):
+            parmap(abs, range(5), engine=engine, init=init)
+        return
+    results = quiet(abs, range(5), engine=engine, init=init)
+    assert list(results) == [None] * 5
+    assert all(type(each.exception) is OwnError and each.exception.args == ("init",) for each in results.failures)
+
+
+def test_init_that_crashes_ends_the_map():
+    with pytest.raises((OSError, RuntimeError)) as caught:
+        parmap(abs, range(50), init=lambda: os._exit(3))
+    assert "worker" in str(caught.value)

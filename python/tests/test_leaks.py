@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""A thousand maps leave nothing behind; what is a thread's stays with the thread."""
+
+import pytest
+
+from helpers import run
+
+COUNT = """
+import gc, os, sys, warnings
+from parmap import parmap
+warnings.simplefilter("ignore")
+
+def count():
+    gc.collect()
+    status = dict(line.split(":\\t") for line in open("/proc/self/status") if ":\\t" in line)
+    with open("/proc/self/maps") as maps:
+        shared = sum(" /dev/zero" in line or "rw-s" in line for line in maps)
+    return dict(
+        fds=len(os.listdir("/proc/self/fd")),
+        threads=int(status["Threads"]),
+        shared=shared,
+        objects=len(gc.get_objects()),
+        rss=int(status["VmRSS"].split()[0]),
+    )
+
+def task(i):
+    if i % 50 == 7:
+        {fail}
+    return [i] * 3
+
+def some(n):
+    for _ in range(n):
+        parmap(task, range(60), engine="{engine}", n_worker=2, timeout_sec=60, on_error={on_error})
+
+some(100)
+before = count()
+some(900)
+after = count()
+for name in ("fds", "shared"):
+    assert after[name] == before[name], (name, before, after)
+assert after["threads"] <= before["threads"] + 1, (before, after)
+assert after["objects"] < before["objects"] + 100, (before, after)
+assert after["rss"] < before["rss"] + 4096, (before, after)
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print("none")
+"""
+
+
+@pytest.mark.parametrize("fail", ["pass", "raise ValueError(i)"])
+def test_a_thousand_maps(engine, fail):
+    if engine == "serial":
+        fail = "pass"
+    program = COUNT.format(engine=engine, fail=fail, on_error="lambda func, task, error: error")
+    assert run(program, timeout=110) == "none\n"
+
+
+@pytest.mark.parametrize("fail", ["os._exit(1)", "os.kill(os.getpid(), 9)"])
+def test_crashes_leave_nothing(fail):
+    program = COUNT.format(engine="multi", fail=fail, on_error="None").replace("some(900)", "some(100)")
+    assert run(program.replace("some(100)", "some(20)", 1), timeout=110) == "none\n"
+
+
+def test_what_tasks_hold_is_let_go(engine):
+    program = f"""
+        import gc, weakref
+        from parmap import parmap
+
+        class Held:
+            pass
+
+        def one():
+            captured, element, fixed = Held(), Held(), Held()
+            def func(a, b):
+                return Held()
+            func.captured = captured
+            results = parmap(func, [element], engine="{engine}", fargs=dict(b=fixed))
+            return [weakref.ref(each) for each in (captured, element, fixed, results[0], func)]
+
+        dead = one()
+        gc.collect()
+        print([each() for each in dead])
+    """
+    if engine == "multi":
+        program = program.replace("return Held()", "return Held").replace("results[0], ", "")
+    expected = [None] * (4 if engine == "multi" else 5)
+    assert run(program) == f"{expected}\n"
+
+
+def test_what_is_a_threads_stays_with_it():
+    program = """
+        import threading, time
+        from parmap import parmap
+        kept = threading.local()
+
+        def task(i):
+            time.sleep(0.001)
+            first = not hasattr(kept, "count")
+            kept.count = getattr(kept, "count", 0) + 1
+            return threading.get_ident(), kept.count, first
+
+        seen = parmap(task, range(200), engine="threads", n_worker=3)
+        firsts = [thread for thread, _, first in seen if first]
+        assert len(firsts) == len(set(firsts)) == len({thread for thread, _, _ in seen}), seen
+        print(sum(1 for _ in seen))
+    """
+    assert run(program) == "200\n"

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""Who shows how far a map is, and when nothing is shown."""
+
+import os
+import pty
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import warnings
+
+import pytest
+from tqdm import tqdm
+
+from helpers import quiet, run
+from parmap import parmap
+
+SLOW = """
+    import time
+    from parmap import parmap
+    parmap(lambda i: time.sleep(0.1), range(8), n_worker=1, engine="{engine}", reporter={reporter!r})
+"""
+
+
+def on_a_terminal(program):
+    """What a program writes to stderr if that is a terminal."""
+    terminal, inside = pty.openpty()
+    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stderr=inside, stdin=subprocess.DEVNULL)
+    os.close(inside)
+    said = b""
+    try:
+        while True:
+            more = os.read(terminal, 65536)
+            if not more:
+                break
+            said += more
+    except OSError:  # EIO: nobody holds the other end
+        pass
+    os.close(terminal)
+    assert child.wait(timeout=30) == 0, said
+    return said.decode()
+
+
+def test_a_bar_on_a_terminal(engine):
+    said = on_a_terminal(SLOW.format(engine=engine, reporter=None))
+    assert "8/8" in said and "100%" in said
+
+
+def test_no_bar_for_a_short_map(engine):
+    assert on_a_terminal(f"from parmap import parmap; parmap(abs, range(1000), engine='{engine}')") == ""
+
+
+def test_no_bar_of_a_map_in_a_task(engine):
+    said = on_a_terminal(
+        f"""
+        import time
+        from parmap import parmap
+        inner = lambda i: parmap(lambda i: time.sleep(0.1), range(7), n_worker=1)
+        parmap(inner, [0], engine="{engine}", reporter="silent")
+        """
+    )
+    assert said == ""
+
+
+@pytest.mark.parametrize("reporter", [None, "silent", "none"])
+def test_nothing_on_a_pipe(engine, reporter):
+    assert run(SLOW.format(engine=engine, reporter=reporter)) == ""
+
+
+@pytest.mark.parametrize("reporter", ["silent", "none"])
+def test_silent_on_a_terminal(reporter):
+    assert on_a_terminal(SLOW.format(engine="multi", reporter=reporter)) == ""
+
+
+def test_bar_and_text_anywhere(engine, capsys):
+    parmap(abs, range(10), reporter="bar", engine=engine)
+    said = capsys.readouterr()
+    assert "10/10" in said.err and said.out == ""
+    parmap(abs, range(10), reporter="text", engine=engine)
+    said = capsys.readouterr()
+    assert "10/10" in said.err and said.err.count("\n") == 1 and said.out == ""
+
+
+@pytest.mark.parametrize("reporter", ["bar", "text", None])
+def test_without_a_stderr(engine, reporter, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert parmap(abs, [1, -1], reporter=reporter, engine=engine) == [1, 1]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_class_like_tqdm(engine):
+    made = []
+
+    class Mine(tqdm):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options, file=open(os.devnull, "w"))  # noqa: SIM115
+            made.append(self)
+
+        def close(self):
+            super().close()
+            self.closed = True
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        parmap(abs, range(30), reporter=Mine, engine=engine)
+    assert len(made) == 1 and made[0].n == made[0].total == 30 and made[0].closed
+
+
+def test_a_callable(engine):
+    said = []
+    parmap(
+        lambda i: time.sleep(0.05),
+        range(12),
+        n_worker=2,
+        engine=engine,
+        reporter=lambda i, n: said.append((i, n, threading.get_ident())),
+    )
+    assert {(n, thread) for _, n, thread in said} == {(12, threading.get_ident())}
+    counts = [i for i, _, _ in said]
+    assert counts == sorted(set(counts)) and counts[0] >= 0 and counts[-1] == 11
+
+
+def test_failed_tasks_have_ended_too(skipping):
+    said = []
+    quiet(lambda i: 1 // 0, range(12), engine=skipping, retries=1, reporter=lambda i, n: said.append(i))
+    assert said[-1] == 11
+
+
+def test_nothing_to_report_of_no_tasks(engine):
+    said = []
+    parmap(abs, [], engine=engine, reporter=lambda i, n: said.append(i))
+    assert said == []
+
+
+@pytest.mark.parametrize("kind", [LookupError, SystemExit, KeyboardInterrupt, StopIteration])
+def test_what_a_reporter_raises_passes(engine, kind):
+    begun = []
+
+    def reporter(i, n):
+        begun.append(i)
+        raise kind("reporter")
+
+    with pytest.raises(kind) as caught:
+        parmap(lambda i: time.sleep(0.02), range(200), n_worker=2, engine=engine, reporter=reporter)
+    assert caught.value.args == ("reporter",) and len(begun) == 1 and begun[0] < 199
+
+
+def test_a_reporter_that_warns(engine):
+    def reporter(i, n):
+        warnings.warn("from the reporter", UserWarning, stacklevel=1)
+
+    with pytest.warns(UserWarning, match="from the reporter"):
+        assert parmap(abs, [-1, 1], engine=engine, reporter=reporter) == [1, 1]
+    with warnings.catch_warnings(), pytest.raises(UserWarning):
+        warnings.simplefilter("error")
+        parmap(abs, [-1, 1], engine=engine, reporter=reporter)
+
+
+def test_a_reporter_may_map(engine):
+    said = []
+    parmap(abs, range(3), engine=engine, reporter=lambda i, n: said.append(parmap(abs, [-1], engine=engine)))
+    assert said and all(each == [1] for each in said)
+
+
+def test_a_reporter_that_is_slow_costs_no_results(skipping):
+    found = parmap(abs, range(1000), engine=skipping, n_worker=2, reporter=lambda i, n: time.sleep(0.2))
+    assert found == list(range(1000))
