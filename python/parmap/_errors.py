@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import signal
 import traceback
 from typing import Any
@@ -101,6 +102,21 @@ def _traceback(error: BaseException) -> str:
         return "".join(traceback.format_tb(error.__traceback__)) + f"{_type_name(error)}: {_text(error)}\n"
 
 
+def _look(error: BaseException) -> str:
+    """Its repr, but for addresses: the copy of an argument has another one."""
+    return re.sub("0x[0-9a-f]+", "", repr(error))
+
+
+def set_attribute(error: BaseException, name: str, value: Any) -> None:
+    """Whatever __setattr__ of its own it has, as frozen dataclasses do."""
+    BaseException.__setattr__(error, name, value)
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """As error.add_note, which Python 3.10 does not have."""
+    set_attribute(error, "__notes__", [*getattr(error, "__notes__", ()), note])
+
+
 def _pickled_if_it_survives(error: BaseException) -> bytes | None:
     """Unpickled once here, where no harm is done: the caller shall meet no surprise."""
     try:
@@ -108,7 +124,7 @@ def _pickled_if_it_survives(error: BaseException) -> bytes | None:
         if len(data) > _LONGEST_PICKLE:
             return None
         again = pickle.loads(data)
-        if type(again) is type(error) and len(again.args) == len(error.args) and repr(again) == repr(error):
+        if type(again) is type(error) and len(again.args) == len(error.args) and _look(again) == _look(error):
             return data
     except Exception:
         pass  # so it does not
@@ -160,7 +176,7 @@ def restore(message: bytes) -> tuple[BaseException, str]:
         error = RemoteError(type_name, text) if data is None else pickle.loads(data)
     except Exception:
         error = RemoteError(type_name, text)
-    error.__cause__ = RemoteTraceback(trace)
+    set_attribute(error, "__cause__", RemoteTraceback(trace))
     return error, trace
 
 

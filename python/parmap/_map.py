@@ -212,6 +212,8 @@ def _nanoseconds(timeout_sec: Any) -> int | None:
     if timeout_sec is None:
         return None
     try:
+        if isinstance(timeout_sec, (str, bytes, bytearray)):
+            raise TypeError
         seconds = float(timeout_sec)
     except (TypeError, ValueError):
         raise TypeError(f"parmap: timeout_sec must be a number of seconds, but is {timeout_sec!r:.100}") from None
@@ -234,6 +236,8 @@ def _run(
     if engine == "serial":
         return _parmap.run_serial(asked)
     if engine == "threads":
+        if sys.is_finalizing():  # no other thread gets the GIL any more
+            raise RuntimeError("parmap: the engine threads cannot begin while Python ends; use serial")
         return _parmap.run_threads(asked, raised, _errors.TaskTimeout)
     _worker.find_thread_pools()
     return _parmap.run_multi(
@@ -287,6 +291,8 @@ def _exception(
     if kind == "out_of_memory" and not isinstance(error, MemoryError):
         why = "memory_limit was reached" if asked.memory_limit else "an allocation was refused"
         return MemoryError(f"{why}: {error}" if trace else _words(message, why)), trace
+    if kind == "out_of_memory" and asked.memory_limit:
+        _errors.add_note(error, f"parmap: memory_limit={asked.memory_limit} may have been reached")
     if kind == "unencodable" and not isinstance(error, _errors.UnpicklableResult):
         return _errors.UnpicklableResult(_words(message, "its result was lost")), trace
     return error, trace
@@ -301,12 +307,8 @@ def _answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
     if on_error == "raise":
         first = next((each for each in results.failures if each.kind != "stopped"), results.failures[0])
         error = first.exception
-        note = f"parmap: raised by task {first.index}, called with {first.task!r:.200}"
-        if sys.version_info >= (3, 11):
-            error.add_note(note)
-        else:
-            error.__notes__ = [*getattr(error, "__notes__", ()), note]
-        error.results = results  # type: ignore[attr-defined]
+        _errors.add_note(error, f"parmap: raised by task {first.index}, called with {first.task!r:.200}")
+        _errors.set_attribute(error, "results", results)
         raise error
     if on_error is not None:
         for each in results.failures:
