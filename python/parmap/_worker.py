@@ -47,6 +47,8 @@ def _draw_other_numbers() -> None:
     """NumPy's global generator, as the module random does by itself: no two workers draw the same."""
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
+        # Another thread of the caller may have held it at the fork; here it is nobody's.
+        numpy_random.mtrand._rand._bit_generator.lock._at_fork_reinit()
         numpy_random.seed()
 
 
