@@ -71,7 +71,8 @@ class _Text(Reporter):
         if done < total and now - self._last < 10:
             return
         self._last = now
-        print(tqdm.format_meter(done, total, now - self._begun, ncols=0), file=sys.stderr, flush=True)
+        if sys.stderr is not None:  # print takes None for stdout
+            print(tqdm.format_meter(done, total, now - self._begun, ncols=0), file=sys.stderr, flush=True)
 
 
 class _Call(Reporter):
@@ -112,7 +113,7 @@ def make_reporter(who: Any, nested: bool) -> Reporter:
         return Reporter() if nested else _automatic()
     if isinstance(who, str):
         if who == "bar":
-            return _Bar(tqdm)
+            return Reporter() if sys.stderr is None else _Bar(tqdm)
         if who == "text":
             return _Text()
         if who in REPORTERS:
