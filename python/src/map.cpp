@@ -19,7 +19,8 @@ void lookout::show(std::uint64_t done) {
   if (report_.is_none()) return;
   const nb::object count = nb::int_(done);
   const nb::object total = nb::int_(total_);
-  if (nb::steal(PyObject_CallFunctionObjArgs(report_.ptr(), count.ptr(), total.ptr(), nullptr)).is_valid()) return;
+  const auto call = [&] { return PyObject_CallFunctionObjArgs(report_.ptr(), count.ptr(), total.ptr(), nullptr); };
+  if (nb::steal(unless_python_ends(call)).is_valid()) return;
   if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) == 0) throw nb::python_error();
   set_interrupt(take_exception());
 }
@@ -49,7 +50,7 @@ class serial_calls {
   };
 
   void run(std::uint64_t i, context&, call_plan::cursor& at) const {
-    PyObject* const made = at.call();
+    PyObject* const made = unless_python_ends([&] { return at.call(); });
     if (made == nullptr || PyList_SetItem(values_, static_cast<Py_ssize_t>(i), made) != 0) throw nb::python_error();
   }
 

@@ -4,6 +4,9 @@
 
 #include "work.hpp"
 
+#include <cxxabi.h>
+#include <unistd.h>
+
 #include <nanobind/nanobind.h>
 
 #include <parmap/parmap.hpp>
@@ -13,6 +16,18 @@
 #include <optional>
 
 namespace parmap::python {
+
+/// For what asks for the GIL. The interpreter ends the threads that ask once it shuts down, by pthread_exit, whose
+/// unwinding must not meet the engines' frames; they may belong to a task of threads that Ctrl-C has left behind. The
+/// process is about to end; until then such a thread waits.
+template <class Act>
+decltype(auto) unless_python_ends(const Act& act) {
+  try {
+    return act();
+  } catch (const abi::__forced_unwind&) {
+    for (;;) ::pause();
+  }
+}
 
 /// What parmap() asks of any engine, checked by it.
 struct request {

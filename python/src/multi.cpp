@@ -68,7 +68,9 @@ class interpreter final : public detail::host {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->flush();
   }
   void before_sleep() noexcept override { asleep_ = PyEval_SaveThread(); }
-  void after_sleep() override { PyEval_RestoreThread(std::exchange(asleep_, nullptr)); }
+  void after_sleep() override {
+    unless_python_ends([] { PyEval_RestoreThread(std::exchange(asleep_, nullptr)); });
+  }
 
  private:
   static inline thread_local PyThreadState* asleep_{};

@@ -3,10 +3,6 @@
 // thread of the map's own and the team run them; so it can leave, on Ctrl-C, tasks that are asleep in C.
 #include "map.hpp"
 
-#include <cxxabi.h>
-#include <pthread.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -26,17 +22,6 @@ namespace nb = nanobind;
 namespace {
 
 using clock = std::chrono::steady_clock;
-
-// This thread is a stranger to the interpreter, which ends those that ask for the GIL once it shuts down: by
-// pthread_exit, whose unwinding must not meet the engine's frames. The process is about to end; until then it waits.
-template <class Act>
-void unless_python_ends(const Act& act) {
-  try {
-    act();
-  } catch (const abi::__forced_unwind&) {
-    for (;;) ::pause();
-  }
-}
 
 // Held by a thread that the interpreter did not make. The team's get a thread state for good at the first time, so that
 // what tasks keep in threading.local is there for the next one.
@@ -149,9 +134,13 @@ class thread_run {
   }
   // Whether it has ended by then. Without the GIL.
   [[nodiscard]] bool wait_until(clock::time_point when) {
-    const nb::gil_scoped_release others_run;
-    std::unique_lock lock(mutex_);
-    return news_.wait_until(lock, when, [this] { return ended_; });
+    PyThreadState* const mine = PyEval_SaveThread();
+    const bool over = [&] {
+      std::unique_lock lock(mutex_);
+      return news_.wait_until(lock, when, [this] { return ended_; });
+    }();
+    unless_python_ends([mine] { PyEval_RestoreThread(mine); });
+    return over;
   }
   // Once it has ended.
   [[nodiscard]] const results<void>& finish() const {
