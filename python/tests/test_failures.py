@@ -5,6 +5,7 @@ import dataclasses
 import os
 import signal
 import sys
+import threading
 import traceback
 import warnings
 
@@ -36,7 +37,7 @@ class Holds(Exception):
 
     def __init__(self, what):
         super().__init__(what)
-        self.lock = open(os.devnull)  # noqa: SIM115
+        self.lock = threading.Lock()
 
 
 class FailsToUnpickle(Exception):
@@ -150,7 +151,7 @@ class Thing:
 STRANGE = {
     "two arguments": TwoArguments(404, "gone"),
     "keyword only": KeywordOnly(code=3),
-    "holds a file": Holds("text"),
+    "holds a lock": Holds("text"),
     "fails to unpickle": FailsToUnpickle("text"),
     "bad __reduce__": BadReduce("text"),
     "becomes another": BecomesAnother("text"),
@@ -237,7 +238,7 @@ def overflow_the_stack():
         def __getattr__(self, name):
             return getattr(self, name)
 
-    eval("-" * 0 + "Deep().a", {"Deep": Deep})
+    return Deep().a
 
 
 def kill(number):
@@ -312,8 +313,8 @@ def test_memory_error_of_a_task(skipping):
 def test_memory_limit():
     failure = at_7(lambda: len(bytearray(1 << 30)), memory_limit=256 << 20)
     assert type(failure.exception) is MemoryError and failure.kind == "out_of_memory"
-    assert "memory_limit" in str(failure), "says what refused it"
-    assert "in at_7" not in str(failure)
+    assert "memory_limit=268435456" in failure.exception.__notes__[0], "says what refused it"
+    assert failure.exception.args == ()
     assert "in <lambda>" in failure.traceback
 
 
@@ -324,7 +325,7 @@ def test_memory_limit_reached_slowly():
             held.append(bytearray(1 << 20))
 
     failure = at_7(act, memory_limit=128 << 20)
-    assert type(failure.exception) is MemoryError and "memory_limit" in str(failure)
+    assert type(failure.exception) is MemoryError and "memory_limit" in failure.exception.__notes__[0]
 
 
 def test_memory_limit_reached_by_small_objects():
@@ -354,7 +355,7 @@ def raise_own_error():
     raise OwnError("cannot be read")
 
 
-@pytest.mark.parametrize("what", [Unpicklable, Unreadable, lambda: open(os.devnull), lambda: (i for i in [])], ids=str)
+@pytest.mark.parametrize("what", [Unpicklable, Unreadable, threading.Lock, lambda: (i for i in [])], ids=str)
 def test_a_result_that_cannot_come_out(what):
     failure = at_7(what)
     assert type(failure.exception) is UnpicklableResult and failure.kind == "unencodable"
@@ -374,8 +375,6 @@ def test_a_result_whose_pickling_ends_the_worker():
 
 
 def test_on_error_is_asked_in_order_in_the_callers_thread(skipping):
-    import threading
-
     asked = []
 
     def on_error(func, task, error):
@@ -405,13 +404,13 @@ def test_what_on_error_raises_passes(skipping):
 @pytest.mark.parametrize("kind", [OwnError, NoAttributes])
 def test_on_error_raise(kind, skipping):
     with pytest.raises(Exception) as caught:
-        parmap(lambda i: i if i != 30 else raising(kind("text"))(), range(100_000), engine=skipping, on_error="raise")
+        parmap(lambda i: i if i != 30 else raising(kind("text"))(), range(5000), engine=skipping, on_error="raise")
     error = caught.value
     assert kind.__name__ in type(error).__name__ + str(error)
     assert "task 30" in error.__notes__[-1]
-    assert error.results[:30] == list(range(30)) and len(error.results) == 100_000
-    assert error.results.failures[0].index == 30
-    assert {each.kind for each in error.results.failures[1:]} <= {"stopped"}
+    kinds = {each.index: each.kind for each in error.results.failures}
+    assert kinds.pop(30) == "threw" and set(kinds.values()) <= {"stopped"}
+    assert list(error.results) == [i if i != 30 and i not in kinds else None for i in range(5000)]
 
 
 def test_on_error_raise_of_a_frozen_one():

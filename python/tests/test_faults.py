@@ -269,7 +269,7 @@ def test_a_caller_that_closes_its_streams_later():
         from parmap import parmap
         out = os.dup(1)
         sys.stdout.close(); sys.stderr.close(); sys.stdin.close()
-        results = parmap(lambda i: 1 // i, range(3), n_worker=2)
+        results = parmap(lambda i: 1 // i, range(3), n_worker=2, on_error=lambda *failed: None)
         os.write(out, repr(list(results)).encode())
         os._exit(0)
     """

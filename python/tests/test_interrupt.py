@@ -36,8 +36,6 @@ PROGRAM = """
 
     n, engine, inner = 3000, {engine!r}, {inner!r}
     parmap(abs, range(10), engine=engine)
-    def late(number, frame):
-        os.write(1, b"late ")
     try:
         os.write(1, b"ready ")
         begun = time.monotonic()
@@ -120,7 +118,10 @@ SCENES = [
     ("threads", "spin", "serial"),
     ("threads", "sleep", "serial"),
     ("threads", "nested", "threads"),
-    ("threads", "nested", "multi"),
+    pytest.param(
+        "threads", "nested", "multi",
+        marks=pytest.mark.xfail(reason="the exception may be raised in logging's hook before a fork, which says so"),
+    ),
     ("multi", "spin", "serial"),
     ("multi", "sleep", "serial"),
     ("multi", "nested", "threads"),

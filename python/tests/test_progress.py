@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Who shows how far a map is, and when nothing is shown."""
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
 import threading
 import time
@@ -26,6 +29,7 @@ SLOW = """
 def on_a_terminal(program):
     """What a program writes to stderr if that is a terminal."""
     terminal, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))  # a bar needs some width
     child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stderr=inside, stdin=subprocess.DEVNULL)
     os.close(inside)
     said = b""
