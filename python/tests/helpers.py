@@ -4,6 +4,7 @@
 import subprocess
 import sys
 import textwrap
+import warnings
 
 from parmap import parmap
 
@@ -27,3 +28,23 @@ def run(program, *, timeout=60, arguments=(), **options):
     done = subprocess.run(command, text=True, timeout=timeout, check=False, **options)
     assert (done.returncode, done.stderr or "") == (0, ""), f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def at_7(act, n=20, **options):
+    """The only failure of 20 tasks of which the seventh acts. The 19 others have their results."""
+
+    def task(i):
+        return act() if i == 7 else i
+
+    with warnings.catch_warnings():  # of the task itself, such as of an open file
+        warnings.simplefilter("ignore")
+        results = quiet(task, range(n), **options)
+    assert [each for i, each in enumerate(results) if i != 7] == [i for i in range(n) if i != 7]
+    return only_failure(results, 7)
+
+
+def raising(error):
+    def act():
+        raise error
+
+    return act

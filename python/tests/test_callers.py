@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: MIT
+"""Odd callers: without streams, in threads, in tasks, in finalizers, at exit, in event loops, with busy threads."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+
+import pytest
+
+import parmap as package
+from helpers import only_failure, quiet, run
+from parmap import ParmapWarning, parmap
+
+
+@pytest.mark.parametrize("how", ["SIG_IGN", "reaps all"])
+def test_a_caller_who_hears_of_no_deaths(how):
+    program = """
+        import os, signal
+        from parmap import parmap
+        if "%s" == "SIG_IGN":
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        else:
+            def reap(number, frame):
+                try:
+                    while os.waitpid(-1, os.WNOHANG)[0]: pass
+                except ChildProcessError: pass
+            signal.signal(signal.SIGCHLD, reap)
+        failed = []
+        results = parmap(lambda i: os._exit(3) if i == 7 else i, range(20), n_worker=2,
+                         on_error=lambda func, task, error: failed.append((task, type(error).__name__)))
+        print(sum(each is not None for each in results), failed)
+    """
+    assert run(program % how) == "19 [((7,), 'WorkerDied')]\n"
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_a_caller_without_standard_streams(closed, tmp_path, engine):
+    program = f"""
+        import os, sys
+        from parmap import parmap
+        results = parmap(lambda i: print(i) or i, range(20), engine="{engine}", n_worker=2)
+        out = os.open({str(tmp_path / "out")!r}, os.O_CREAT | os.O_WRONLY)
+        os.write(out, repr(list(results)).encode())
+        os._exit(0)
+    """
+
+    def close():
+        for fd in closed:
+            os.close(fd)
+
+    run(program, preexec_fn=close)
+    assert (tmp_path / "out").read_text() == repr(list(range(20)))
+
+
+def test_a_caller_that_closes_its_streams_later():
+    program = """
+        import os, sys
+        from parmap import parmap
+        out = os.dup(1)
+        sys.stdout.close(); sys.stderr.close(); sys.stdin.close()
+        results = parmap(lambda i: 1 // i, range(3), n_worker=2, on_error=lambda *failed: None)
+        os.write(out, repr(list(results)).encode())
+        os._exit(0)
+    """
+    assert run(program) == "[None, 1, 0]"
+
+
+def in_threads(*acts):
+    found = [None] * len(acts)
+
+    def keep(k):
+        found[k] = acts[k]()
+
+    threads = [threading.Thread(target=keep, args=(k,)) for k in range(len(acts))]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return found
+
+
+def test_from_a_thread(engine):
+    assert in_threads(lambda: parmap(abs, range(-9, 0), engine=engine)) == [list(range(9, 0, -1))]
+
+
+def test_from_several_threads_at_once(engine):
+    maps = [lambda k=k: [parmap(lambda i: i + k, range(300), engine=engine) for _ in range(10)] for k in range(4)]
+    assert in_threads(*maps) == [[[i + k for i in range(300)]] * 10 for k in range(4)]
+
+
+def test_crashes_in_maps_of_several_threads(skipping):
+    def act(i):
+        if i == 7:
+            os._exit(1) if skipping == "multi" else sys.exit(1)
+        return i
+
+    for results in in_threads(*[lambda: quiet(act, range(20), engine=skipping, n_worker=2)] * 3):
+        only_failure(results, 7)
+
+
+@pytest.mark.parametrize("inner", package.ENGINES)
+def test_a_map_in_a_task(engine, inner):
+    def act(i):
+        return parmap(lambda j: 10 * i + j, range(5), engine=inner, n_worker=2)
+
+    assert parmap(act, range(6), engine=engine, n_worker=2) == [[10 * i + j for j in range(5)] for i in range(6)]
+
+
+@pytest.mark.parametrize("inner", ["threads", "multi"])
+def test_failures_of_a_map_in_a_task(skipping, inner):
+    def act(i):
+        results = quiet(lambda j: 1 // j, range(3), engine=inner)
+        return list(results), [each.index for each in results.failures]
+
+    assert parmap(act, range(4), engine=skipping) == [([None, 1, 0], [0])] * 4
+
+
+def test_one_worker_in_a_worker():
+    assert set(parmap(lambda i: len({package.context().worker for _ in range(1)}), range(3))) == {1}
+    inner = parmap(lambda i: set(parmap(lambda j: package.context().worker, range(50))), range(3))
+    assert inner == [{0}] * 3
+
+
+def test_a_warning_in_a_task_is_the_workers():
+    def act(i):
+        with pytest.warns(ParmapWarning):
+            return parmap(lambda j: 1 // j, [0])
+
+    assert parmap(act, range(2)) == [[None], [None]]
+
+
+def test_from_a_finalizer(engine):
+    found = []
+
+    class Maps:
+        def __del__(self):
+            found.append(parmap(abs, [-1, 1], engine=engine))
+
+    made = Maps()
+    del made
+    assert found == [[1, 1]]
+
+
+def test_what_is_raised_in_a_finalizer_is_nobodys(engine):
+    program = f"""
+        import sys
+        from parmap import parmap
+
+        class Raises:
+            def __del__(self):
+                raise ValueError("in __del__")
+
+        said = []
+        sys.unraisablehook = lambda what: said.append(type(what.exc_value).__name__)
+
+        def act(i):
+            held = Raises()
+            return i
+
+        print(parmap(act, range(20), engine="{engine}", n_worker=2), len(said) in (0, 20))
+    """
+    assert run(program) == f"{list(range(20))} True\n"
+
+
+@pytest.mark.parametrize("when", ["atexit", "__del__ of a global", "in a thread", "warm"])
+def test_at_exit(engine, when):
+    program = f"""
+        import atexit, os, threading
+        from parmap import parmap
+
+        def late():
+            try:
+                said = str(parmap(abs, [-1, 1], engine="{engine}", timeout_sec=9))
+            except (RuntimeError, ImportError) as error:
+                said = "refused: " + str(error)
+            os.write(1, said.encode())
+
+        class Late:
+            def __del__(self):
+                late()
+
+        if "{when}" == "atexit":
+            atexit.register(late)
+        elif "{when}" == "in a thread":
+            def wait():
+                threading.main_thread().join()
+                late()
+            threading.Thread(target=wait).start()
+        else:
+            if "{when}" == "warm":
+                parmap(abs, range(100), engine="{engine}")
+            kept = Late()
+    """
+    said = run(program, timeout=20)
+    assert said == "[1, 1]" or ("global" in when or when == "warm") and said.startswith("refused: ")
+
+
+def test_in_a_running_event_loop(engine):
+    async def main():
+        ticks = []
+
+        async def tick():
+            while True:
+                ticks.append(1)
+                await asyncio.sleep(0)
+
+        ticking = asyncio.create_task(tick())
+        here = parmap(abs, [-1, 1], engine=engine)
+        there = await asyncio.to_thread(parmap, abs, [-2, 2], engine=engine)
+        ticking.cancel()
+        return here, there, len(ticks) > 0
+
+    assert asyncio.run(main()) == ([1, 1], [2, 2], True)
+
+
+def test_an_event_loop_in_each_task(engine):
+    async def main(i):
+        await asyncio.sleep(0.001)
+        return i
+
+    assert parmap(lambda i: asyncio.run(main(i)), range(10), engine=engine) == list(range(10))
+
+
+@pytest.mark.parametrize("busy", ["numpy", "print", "import", "logging", "malloc"])
+def test_forks_while_other_threads_are_busy(busy):
+    """A lock that another thread holds at the fork is nobody's in a worker."""
+    program = f"""
+        import logging, sys, threading
+        import numpy as np
+        from parmap import parmap
+
+        logging.basicConfig(stream=sys.stdout)
+        end = threading.Event()
+
+        def numpy():
+            while not end.is_set(): np.random.rand(300_000)
+
+        def do_print():
+            while not end.is_set(): print("x" * 100_000)
+
+        def do_import():
+            import importlib, colorsys
+            while not end.is_set(): importlib.reload(colorsys)
+
+        def log():
+            while not end.is_set(): logging.warning("x" * 1000)
+
+        def malloc():
+            while not end.is_set(): bytes(1_000_000), [object() for _ in range(100)]
+
+        acts = dict(numpy=numpy, print=do_print, logging=log, malloc=malloc)
+        acts["import"] = do_import
+        threads = [threading.Thread(target=acts["{busy}"]) for _ in range(2)]
+        for each in threads: each.start()
+
+        def act(i):
+            import colorsys
+            logging.debug("x")
+            return len(np.random.rand(3))
+
+        for _ in range(20):
+            assert parmap(act, range(20), n_worker=2) == [3] * 20
+        end.set()
+        for each in threads: each.join()
+        sys.stderr.flush()
+    """
+    run(program, timeout=60, stdout=subprocess.DEVNULL)
+
+
+def test_a_listening_socket_and_threads_of_the_caller_are_left_alone():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        parmap(lambda i: server.close(), range(4))
+        with socket.create_connection(server.getsockname(), timeout=5):
+            server.accept()[0].close()
+
+
+def test_warnings_filters_of_the_caller_are_kept():
+    before = list(warnings.filters)
+    quiet(lambda i: 1 // i, range(2))
+    assert list(warnings.filters) == before
