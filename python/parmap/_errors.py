@@ -88,18 +88,18 @@ def _type_name(error: BaseException) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as worse:
+    except (Exception, SystemExit) as worse:
         return f"(its __str__ raised {type(worse).__name__})"
 
 
-def _traceback(error: BaseException) -> str:
+def traceback_of(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    except Exception:  # its __str__ may raise, or something it refers to
-        return "".join(traceback.format_tb(error.__traceback__)) + f"{_type_name(error)}: {_text(error)}\n"
+    except (Exception, SystemExit):  # its __str__ may raise, or something it refers to
+        return "".join(traceback.format_tb(error.__traceback__)) + f"{_type_name(error)}: {text_of(error)}\n"
 
 
 def _look(error: BaseException) -> str:
@@ -136,8 +136,8 @@ def describe(error: BaseException) -> bytes:
     return pickle.dumps(
         (
             _type_name(error),
-            _text(error)[:_LONGEST_TEXT],
-            _traceback(error)[-_LONGEST_TEXT:],
+            text_of(error)[:_LONGEST_TEXT],
+            traceback_of(error)[-_LONGEST_TEXT:],
             _pickled_if_it_survives(error),
         )
     )
@@ -148,7 +148,7 @@ _NO_RESULT = object()
 
 def describe_unpicklable(error: BaseException | None, result: Any = _NO_RESULT) -> bytes:
     """As describe(), for a result that cannot be pickled; without `result`, that cannot be unpickled."""
-    why = "what pickles it gave no bytes" if error is None else f"{_type_name(error)}: {_text(error)}"
+    why = "what pickles it gave no bytes" if error is None else f"{_type_name(error)}: {text_of(error)}"
     if result is _NO_RESULT:
         what = UnpicklableResult(f"the result was pickled by its worker but cannot be unpickled here: {why}")
     else:

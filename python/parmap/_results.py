@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-import traceback as _tracebacks
 from dataclasses import dataclass, field
 from typing import Any
+
+from . import _errors
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,11 @@ class Failure:
             return self._trace
         if self.exception.__traceback__ is None:
             return ""
-        return "".join(
-            _tracebacks.format_exception(type(self.exception), self.exception, self.exception.__traceback__)
-        )
+        return _errors.traceback_of(self.exception)
 
     def __str__(self) -> str:
-        words = f"task {self.index} {self.kind.replace('_', ' ')}: {type(self.exception).__name__}: {self.exception}"
+        said = f"{type(self.exception).__name__}: {_errors.text_of(self.exception)}"
+        words = f"task {self.index} {self.kind.replace('_', ' ')}: {said}"
         return words if self.attempts <= 1 else f"{words} ({self.attempts} attempts)"
 
 
