@@ -11,7 +11,7 @@ def run_threads(
 ) -> tuple[list[tuple[int, str, bytes, int, int]], BaseException | None]: ...
 def run_multi(
     asked: Any,
-    begin: Callable[[Callable[[], Any] | None, int], None],
+    begin: Callable[[int], None],
     flush: Callable[[], None],
     pickle: Callable[[Any], bytes],
     unpickle: Callable[[Any], Any],

@@ -65,12 +65,14 @@ class _Text(Reporter):
 
     def __init__(self) -> None:
         self._begun = self._last = time.monotonic()
+        self._ended = False
 
     def show(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if done < total and now - self._last < 10:
+        if self._ended or (done < total and now - self._last < 10):
             return
         self._last = now
+        self._ended = done == total
         if sys.stderr is not None:  # print takes None for stdout
             print(tqdm.format_meter(done, total, now - self._begun, ncols=0), file=sys.stderr, flush=True)
 

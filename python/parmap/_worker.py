@@ -22,14 +22,12 @@ def flush() -> None:
             pass  # None, full or closed: it is no worse off than without a fork
 
 
-def begin(init: Callable[[], Any] | None, workers: int) -> None:
+def begin(workers: int) -> None:
     """Right after the fork, in the worker. What it raises is the failure of each of the worker's tasks."""
     gc.freeze()  # what is inherited is never collected here, so its pages are not touched and copied
     _leave_ctrl_c_to_the_caller()
     _draw_other_numbers()
     _share_cores(workers)
-    if init is not None:
-        init()
 
 
 def _leave_ctrl_c_to_the_caller() -> None:
@@ -87,7 +85,7 @@ def numpy_scalars() -> tuple[tuple[type, str], ...]:
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return ()
-    names = "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
+    names = "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 longlong ulonglong float16 float32 float64 complex64 complex128"
     try:
         types = [getattr(numpy, name) for name in names.split()]
         return tuple((each, numpy.dtype(each).kind) for each in types)

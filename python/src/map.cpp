@@ -10,9 +10,8 @@ namespace parmap::python {
 namespace nb = nanobind;
 
 bool lookout::no_interrupt() {
-  if (PyErr_CheckSignals() == 0) return true;
-  set_interrupt(take_exception());
-  return false;
+  if (PyErr_CheckSignals() != 0) set_interrupt(take_exception());
+  return !interrupted();
 }
 
 void lookout::show(std::uint64_t done) {

@@ -53,7 +53,7 @@ class lookout {
  public:
   explicit lookout(const request& asked) noexcept : report_(asked.report), total_(asked.values.size()) {}
 
-  /// Runs Python's signal handlers; false if one of them raised.
+  /// Runs Python's signal handlers; false once one of them has raised.
   [[nodiscard]] bool no_interrupt();
   /// Throws what the reporter raises, but for KeyboardInterrupt: that is an interrupt.
   void show(std::uint64_t done);
@@ -85,7 +85,7 @@ outcome run_threads(const request& asked, const thread_needs& needs);
 
 /// What the engine multi takes besides.
 struct process_needs {
-  nanobind::handle begin;   // begin(init, workers), called in each worker before its first task
+  nanobind::handle begin;   // begin(workers), called in each worker before init
   nanobind::handle flush;   // flush(), called before each fork and at the end of a worker
   nanobind::handle pickle;  // these as value_transport takes them
   nanobind::handle unpickle;

@@ -4,8 +4,11 @@
 
 #include <parmap/detail/host.hpp>
 
+#include <signal.h>
+
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace parmap::python {
@@ -17,8 +20,9 @@ namespace {
 // Of the map that this thread is in, and its workers after the fork. Maps nest.
 class worker_setup {
  public:
-  worker_setup(const request& asked, const process_needs& needs, unsigned workers)
-      : init_(asked.init),
+  worker_setup(const request& asked, const process_needs& needs, unsigned workers, lookout& watch)
+      : watch_(watch),
+        init_(asked.init),
         begin_(needs.begin),
         flush_(needs.flush),
         workers_(workers),
@@ -33,15 +37,21 @@ class worker_setup {
     if (nb::steal(PyObject_CallNoArgs(flush_.ptr())).is_valid()) return;
     forget_exception();  // as the C library's would
   }
+  // Also what it raises is kept, for the map's next look.
+  void heed_signals() noexcept { static_cast<void>(watch_.no_interrupt()); }
   // What goes wrong is told by every task of this worker: there is nobody else to tell.
   void begin() noexcept {
     const nb::object workers = nb::steal(PyLong_FromUnsignedLong(workers_));
-    if (!nb::steal(PyObject_CallFunctionObjArgs(begin_.ptr(), init_.ptr(), workers.ptr(), nullptr)).is_valid())
-      error_ = take_exception();
+    if (!nb::steal(PyObject_CallOneArg(begin_.ptr(), workers.ptr())).is_valid()) error_ = take_exception();
+  }
+  void run_init() noexcept {
+    if (error_.is_valid() || init_.is_none()) return;
+    if (!nb::steal(PyObject_CallNoArgs(init_.ptr())).is_valid()) error_ = take_exception();
   }
   [[nodiscard]] const nb::object& error() const noexcept { return error_; }
 
  private:
+  lookout& watch_;
   nb::handle init_;
   nb::handle begin_;
   nb::handle flush_;
@@ -55,14 +65,22 @@ class worker_setup {
 // The GIL is held all the time, but while the caller sleeps; so it is at a fork, and in a worker.
 class interpreter final : public detail::host {
  public:
+  // Ctrl-C waits meanwhile: what it raised in a hook of the fork, in Python, would be printed and lost.
   void before_fork() noexcept override {
+    ctrl_c_.emplace();
+    worker_setup::current()->heed_signals();
     worker_setup::current()->flush();
     PyOS_BeforeFork();
   }
-  void after_fork() noexcept override { PyOS_AfterFork_Parent(); }
+  void after_fork() noexcept override {
+    PyOS_AfterFork_Parent();
+    ctrl_c_.reset();
+  }
   void begin_worker(unsigned) noexcept override {
     PyOS_AfterFork_Child();
     worker_setup::current()->begin();
+    ctrl_c_.reset();
+    worker_setup::current()->run_init();
   }
   void end_worker() noexcept override {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->flush();
@@ -73,7 +91,25 @@ class interpreter final : public detail::host {
   }
 
  private:
+  // SIGINT is blocked in this thread while it lives.
+  class ctrl_c_blocked {
+   public:
+    ctrl_c_blocked() noexcept {
+      sigset_t one;
+      sigemptyset(&one);
+      sigaddset(&one, SIGINT);
+      ::pthread_sigmask(SIG_BLOCK, &one, &before_);
+    }
+    ctrl_c_blocked(const ctrl_c_blocked&) = delete;
+    ctrl_c_blocked& operator=(const ctrl_c_blocked&) = delete;
+    ~ctrl_c_blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+   private:
+    sigset_t before_{};
+  };
+
   static inline thread_local PyThreadState* asleep_{};
+  static inline thread_local std::optional<ctrl_c_blocked> ctrl_c_{};
 };
 
 class worker_calls {
@@ -102,9 +138,9 @@ outcome run_multi(const request& asked, const process_needs& needs) {
 
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   const unsigned most = asked.chosen.workers != 0 ? asked.chosen.workers : detail::usable_cores();
-  const worker_setup setup(asked, needs, static_cast<unsigned>(std::clamp<std::uint64_t>(plan.size(), 1, most)));
-  const value_transport transport(needs.pickle, needs.unpickle, needs.scalar_types);
   lookout watch(asked);
+  const worker_setup setup(asked, needs, static_cast<unsigned>(std::clamp<std::uint64_t>(plan.size(), 1, most)), watch);
+  const value_transport transport(needs.pickle, needs.unpickle, needs.scalar_types);
   options chosen = asked.chosen;
   chosen.report = [&](const progress& now) {
     bool go_on = watch.no_interrupt();

@@ -44,7 +44,7 @@ class gil {
   PyGILState_STATE before_{};
 };
 
-// Everything that the map's threads use. It belongs to them as well: they may outlive the call.
+// Everything that the map's threads use. They may outlive the call: whoever leaves last frees it, with the GIL.
 class thread_run {
  public:
   thread_run(const request& asked, const thread_needs& needs, unsigned workers)
@@ -76,9 +76,13 @@ class thread_run {
     } catch (...) {
       error_ = std::current_exception();
     }
+  }
+  // The calling thread has left before: it is to be freed here. Else it may be gone by now.
+  [[nodiscard]] bool leave_last() {
     const std::scoped_lock lock(mutex_);
     ended_ = true;
     news_.notify_all();
+    return abandoned_;
   }
 
   // A chunk of tasks.
@@ -142,6 +146,17 @@ class thread_run {
     unless_python_ends([mine] { PyEval_RestoreThread(mine); });
     return over;
   }
+  // For the calling thread, when it leaves.
+  struct leave {
+    void operator()(thread_run* map) const {
+      {
+        const std::scoped_lock lock(map->mutex_);
+        map->abandoned_ = !map->ended_;
+        if (map->abandoned_) return;
+      }
+      delete map;
+    }
+  };
   // Once it has ended.
   [[nodiscard]] const results<void>& finish() const {
     if (error_) std::rethrow_exception(error_);
@@ -190,18 +205,20 @@ class thread_run {
   std::exception_ptr error_;
   std::mutex mutex_;
   std::condition_variable news_;
-  bool ended_{};  // under the mutex
+  bool ended_{};  // under the mutex, as abandoned_
+  bool abandoned_{};
 };
 
-// The map's own thread. It gives back what it holds with the GIL, whoever is the last to do so.
-void start(std::shared_ptr<thread_run> map) {
-  std::thread([map = std::move(map)]() mutable {
-    unless_python_ends([&map] {
+// The map's own thread.
+void start(thread_run* map) {
+  std::thread([map] {
+    unless_python_ends([map] {
       const PyGILState_STATE stranger = PyGILState_Ensure();
       PyThreadState* const mine = PyEval_SaveThread();
       map->run();
+      const bool ours_to_free = map->leave_last();
       PyEval_RestoreThread(mine);
-      map.reset();
+      if (ours_to_free) delete map;
       PyGILState_Release(stranger);
     });
   }).detach();
@@ -216,9 +233,10 @@ outcome run_threads(const request& asked, const thread_needs& needs) {
   const std::uint64_t n = asked.values.size();
   outcome what{nb::list(), nb::none()};
   if (n == 0) return what;
-  const auto map = std::make_shared<thread_run>(
-      asked, needs, static_cast<unsigned>(std::min<std::uint64_t>(asked.chosen.workers, n)));
-  start(map);
+  auto made = std::make_unique<thread_run>(asked, needs,
+                                           static_cast<unsigned>(std::min<std::uint64_t>(asked.chosen.workers, n)));
+  start(made.get());
+  const std::unique_ptr<thread_run, thread_run::leave> map(made.release());
 
   lookout watch(asked);
   std::optional<nb::python_error> reporter_raised;

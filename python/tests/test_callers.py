@@ -230,7 +230,7 @@ def test_forks_while_other_threads_are_busy(busy):
     """A lock that another thread holds at the fork is nobody's in a worker."""
     program = f"""
         import logging, sys, threading
-        import numpy as np
+        import numpy as np, numpy.random  # what is imported only in part at a fork stays so in the worker
         from parmap import parmap
 
         logging.basicConfig(stream=sys.stdout)

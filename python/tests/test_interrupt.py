@@ -201,15 +201,17 @@ def test_a_caller_in_a_thread_does_not_hear_ctrl_c(program, engine):
         import os, threading, time
         from parmap import parmap
         found = []
-        act = lambda: found.append(parmap(lambda i: time.sleep(0.05) or i, range(20), engine="{engine}", n_worker=2))
-        thread = threading.Thread(target=act)
-        thread.start()
+        ended = threading.Event()  # not join(), which believes in no second try before Python 3.13
+        def act():
+            found.append(parmap(lambda i: time.sleep(0.05) or i, range(20), engine="{engine}", n_worker=2))
+            ended.set()
+        threading.Thread(target=act).start()
         try:
             os.write(1, b"ready ")
-            thread.join()
+            ended.wait()
         except KeyboardInterrupt:
             os.write(1, b"heard ")
-            thread.join()
+            ended.wait()
         print(found == [list(range(20))])
         """
     )

@@ -55,7 +55,7 @@ def test_its_slip_gives_five_none_and_one_warning_that_shows_the_type_error(skip
 
 def test_its_slip_in_a_plain_loop_raises():
     with pytest.raises(TypeError, match="'n'"):
-        parmap(math.hypot, x, fargs=dict(n=3), engine="serial")
+        parmap(lambda x, y: math.hypot(x, y), x, fargs=dict(n=3), engine="serial")
 
 
 @given(axes=st.lists(st.lists(st.integers(), max_size=5), min_size=1, max_size=4), threads=st.booleans())
