@@ -15,6 +15,7 @@ python_packages=(
   python3-venv "keeps what pip installs inside build/"
   python3-dev "Python's headers, for the extension"
   g++ "compiles the extension"
+  ca-certificates "pip checks whom it talks to"
 )
 
 python_build() {

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import operator
 import pickle
+import reprlib
 import secrets
 import sys
 import warnings
@@ -25,6 +26,11 @@ ENGINES = ("multi", "threads", "serial")
 _LEAST_THREADS = 5  # the default of python-parmap: threads are for waiting, more than for computing
 
 warnings.simplefilter("always", _errors.ParmapWarning, append=True)
+
+
+# What a task was called with, in words: never long, and whatever its __repr__ does.
+_SHORT = reprlib.Repr()
+_SHORT.maxother = _SHORT.maxstring = 100
 
 
 class _Pending:
@@ -307,7 +313,7 @@ def _answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
     if on_error == "raise":
         first = next((each for each in results.failures if each.kind != "stopped"), results.failures[0])
         error = first.exception
-        _errors.add_note(error, f"parmap: raised by task {first.index}, called with {first.task!r:.200}")
+        _errors.add_note(error, f"parmap: raised by task {first.index}, called with {_SHORT.repr(first.task)}")
         _errors.set_attribute(error, "results", results)
         raise error
     if on_error is not None:
@@ -315,7 +321,7 @@ def _answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
             results[each.index] = on_error(func, each.task, each.exception)
         return
     first = results.failures[0]
-    text = f"{len(results.failures)} of {len(results)} tasks failed; the first: {first}, called with {first.task!r:.200}"
+    text = f"{len(results.failures)} of {len(results)} tasks failed; the first: {first}, called with {_SHORT.repr(first.task)}"
     if first.traceback:
         text += "\n" + first.traceback.rstrip()
     try:
@@ -323,3 +329,6 @@ def _answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
     except _errors.ParmapWarning as warning:
         warning.results = results  # type: ignore[attr-defined]
         raise
+    except ValueError:  # nobody can read it where stderr is closed, and nothing is lost: the results have it
+        if not getattr(sys.stderr, "closed", False):
+            raise

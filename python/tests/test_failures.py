@@ -344,3 +344,26 @@ def test_init_that_crashes_ends_the_map():
     with pytest.raises((OSError, RuntimeError)) as caught:
         parmap(abs, range(50), init=lambda: os._exit(3))
     assert "worker" in str(caught.value)
+
+
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError("not even this")
+
+
+@pytest.mark.parametrize("engine", ["threads", "multi"])
+def test_an_argument_that_cannot_be_shown(engine):
+    with pytest.warns(ParmapWarning, match="1 of 1 tasks failed.*Unprintable"):
+        assert parmap(lambda each: 1 // 0, [Unprintable()], engine=engine) == [None]
+
+
+@pytest.mark.parametrize("engine", ["threads", "multi"])
+def test_a_closed_stderr_loses_no_results(engine):
+    program = f"""
+        import sys
+        from parmap import parmap
+        sys.stderr.close()
+        found = parmap(lambda i: 1 // i, [1, 0], engine={engine!r})
+        print(found, len(found.failures))
+    """
+    assert run(program) == "[1, None] 1\n"
