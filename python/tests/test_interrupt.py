@@ -71,10 +71,15 @@ class Program:
             stderr=subprocess.PIPE,
             pass_fds=[held],
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=self._sit_at_terminal,
         )
         os.close(inside)
         os.close(held)
+
+    @staticmethod
+    def _sit_at_terminal():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a shell's background job, as a test run may be, has ignored
 
     def until_ready(self):
         assert os.read(self.process.stdout.fileno(), 6) == b"ready "
