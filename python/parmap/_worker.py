@@ -44,10 +44,14 @@ def _ignore(number: int, frame: Any) -> None:
 def _draw_other_numbers() -> None:
     """NumPy's global generator, as the module random does by itself: no two workers draw the same."""
     numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        # Another thread of the caller may have held it at the fork; here it is nobody's.
+    if getattr(numpy_random, "seed", None) is None:  # not imported, or just being, by another thread of the caller
+        return
+    try:
+        # That may also have held the generator's lock at the fork; here it is nobody's.
         numpy_random.mtrand._rand._bit_generator.lock._at_fork_reinit()
-        numpy_random.seed()
+    except AttributeError:
+        pass  # a NumPy that has no such lock
+    numpy_random.seed()
 
 
 # threadpoolctl's view of the loaded libraries, and how many modules there were when it was taken.
