@@ -88,7 +88,7 @@ def test_its_own_exception(skipping):
     def act():
         error = OwnError("words", 3, [4])
         error.extra = {"a": 1}
-        error.add_note("a note")
+        error.__notes__ = ["a note"]  # as add_note() does, from Python 3.11 on
         raise error
 
     failure = at_7(act, engine=skipping)
@@ -113,6 +113,7 @@ def test_a_chain_is_in_the_traceback(skipping):
     assert "KeyError: 'first'" in failure.traceback and "direct cause" in failure.traceback
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no exception groups")
 def test_a_group_comes_out_whole(skipping):
     failure = at_7(raising(ExceptionGroup("several", [OwnError(1), ValueError(2)])), engine=skipping)
     assert [type(each) for each in failure.exception.exceptions] == [OwnError, ValueError]

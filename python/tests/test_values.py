@@ -105,7 +105,7 @@ def test_numpy_scalars_of_every_type(kind):
     if issubclass(kind, np.bool_):
         values = [kind(0), kind(1)]
     elif issubclass(kind, np.timedelta64):  # which is an integer too
-        values = [np.timedelta64(5, "ms"), np.timedelta64("NaT")]
+        values = [np.timedelta64(5, "ms"), np.timedelta64("NaT", "ms")]
     elif issubclass(kind, np.integer):
         values = [kind(0), kind(1), np.iinfo(kind).min, np.iinfo(kind).max]
         values = [kind(each) for each in values]
@@ -115,7 +115,7 @@ def test_numpy_scalars_of_every_type(kind):
     elif issubclass(kind, np.complexfloating):
         values = [kind(each) for each in (0, complex(-0.0, -0.0), 0.1 - 0.2j, complex(math.inf, math.nan))]
     elif issubclass(kind, np.datetime64):
-        values = [np.datetime64("2026-01-02T03:04:05.678"), np.datetime64("NaT"), np.datetime64("2026", "Y")]
+        values = [np.datetime64("2026-01-02T03:04:05.678"), np.datetime64("NaT", "ms"), np.datetime64("2026", "Y")]
     elif issubclass(kind, np.void):
         values = [np.void(b"abc"), np.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")])[0]]
     else:
