@@ -49,7 +49,7 @@ python_build() {
 
   setup_say "Building the Python package; the log is $log"
   CMAKE_BUILD_PARALLEL_LEVEL=$(setup_jobs) "${pip[@]}" install --verbose --no-index --no-deps --no-build-isolation \
-    "-Cbuild-dir=$directory/cmake" "$root" </dev/null >"$log" 2>&1 \
+    --config-settings "build-dir=$directory/cmake" "$root" </dev/null >"$log" 2>&1 \
     || { tail -n 200 "$log" >&2; setup_say "The Python package could not be built; the whole log is $log"; return 1; }
 }
 
