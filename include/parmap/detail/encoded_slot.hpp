@@ -29,7 +29,7 @@ struct encoded_slot {
   }
   static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
     std::array<std::byte, longest_short> held{};
-    std::memcpy(held.data(), bytes, std::min(size, held.size()));
+    std::copy_n(bytes, std::min(size, held.size()), held.begin());  // memcpy would not take a null of no bytes
     encoded_slot made{short_mark | std::uint64_t{size} << 56 | short_check(held.data(), size, task), 0, 0};
     std::memcpy(&made.size, held.data(), sizeof made.size);
     std::memcpy(&made.check, held.data() + sizeof made.size, sizeof made.check);
