@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ def run_threads(
 def run_multi(
     asked: Any,
     begin: Callable[[int], None],
-    flush: Callable[[], None],
+    flush: Callable[[], list[io.BufferedWriter]],
     pickle: Callable[[Any], bytes],
     unpickle: Callable[[Any], Any],
     scalar_types: tuple[tuple[type, str], ...],

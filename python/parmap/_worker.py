@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -13,13 +14,17 @@ from typing import Any
 from . import _parmap
 
 
-def flush() -> None:
-    """What is buffered would come out twice after a fork, or not at all at a worker's end."""
+def flush() -> list[io.BufferedWriter]:
+    """What is buffered would come out twice after a fork, or not at all at a worker's end. The buffers below."""
+    buffers = []
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
+            if type(stream.buffer) is io.BufferedWriter:
+                buffers.append(stream.buffer)
         except (AttributeError, OSError, ValueError):
             pass  # None, full or closed: it is no worse off than without a fork
+    return buffers
 
 
 def begin(workers: int) -> None:

@@ -33,9 +33,11 @@ class worker_setup {
 
   [[nodiscard]] static worker_setup* current() noexcept { return current_; }
 
-  void flush() const noexcept {
-    if (nb::steal(PyObject_CallNoArgs(flush_.ptr())).is_valid()) return;
-    forget_exception();  // as the C library's would
+  // The buffers that it has flushed.
+  nb::object flush() const noexcept {
+    nb::object buffers = nb::steal(PyObject_CallNoArgs(flush_.ptr()));
+    if (!buffers.is_valid()) forget_exception();  // as the C library's would
+    return buffers;
   }
   // Also what it raises is kept, for the map's next look.
   void heed_signals() noexcept { static_cast<void>(watch_.no_interrupt()); }
@@ -69,8 +71,9 @@ class interpreter final : public detail::host {
   void before_fork() noexcept override {
     ctrl_c_.emplace();
     worker_setup::current()->heed_signals();
-    worker_setup::current()->flush();
+    const nb::object buffers = worker_setup::current()->flush();
     PyOS_BeforeFork();
+    wait_for_locks_of(buffers);
   }
   void after_fork() noexcept override {
     PyOS_AfterFork_Parent();
@@ -91,6 +94,17 @@ class interpreter final : public detail::host {
   }
 
  private:
+  // A buffer's lock is held without the GIL by a thread that is inside a write. In a worker it would be held for ever.
+  // From here to the fork no bytecode is run and nothing is left to be written, so nobody else gets the GIL to take it;
+  // twice, as the wait for one buffer lets others at the one before.
+  static void wait_for_locks_of(const nb::object& buffers) noexcept {
+    if (!buffers.is_valid() || !PyList_CheckExact(buffers.ptr())) return;
+    for (int round = 0; round < 2; ++round)
+      for (Py_ssize_t k = 0; k < PyList_GET_SIZE(buffers.ptr()); ++k)
+        if (!nb::steal(PyObject_CallMethod(PyList_GET_ITEM(buffers.ptr(), k), "flush", nullptr)).is_valid())
+          forget_exception();
+  }
+
   // SIGINT is blocked in this thread while it lives.
   class ctrl_c_blocked {
    public:
