@@ -73,14 +73,20 @@ def pickled(value: Any) -> bytes:
     """By protocol 5; what pickle refuses, by cloudpickle where that is installed."""
     try:
         return pickle.dumps(value, protocol=5)
-    except (pickle.PicklingError, AttributeError, TypeError):
+    except Exception as refused:
+        return pickled_otherwise(value, refused)
+
+
+def pickled_otherwise(value: Any, refused: BaseException, buffer_callback: Any = None) -> bytes:
+    """What pickle has refused, by cloudpickle where that is installed; else that error again."""
+    if isinstance(refused, (pickle.PicklingError, AttributeError, TypeError)):
         try:
             import cloudpickle
         except ImportError:
             pass
         else:
-            return cloudpickle.dumps(value, protocol=5)
-        raise
+            return cloudpickle.dumps(value, protocol=5, buffer_callback=buffer_callback)
+    raise refused
 
 
 def _type_name(error: BaseException) -> str:

@@ -247,7 +247,13 @@ def _run(
         return _parmap.run_threads(asked, raised, _errors.TaskTimeout)
     _worker.find_thread_pools()
     return _parmap.run_multi(
-        asked, _worker.begin, _worker.flush, _errors.pickled, pickle.loads, _worker.numpy_scalars()
+        asked,
+        _worker.begin,
+        _worker.flush,
+        pickle.dumps,
+        _errors.pickled_otherwise,
+        pickle.loads,
+        _worker.numpy_scalars(),
     )
 
 

@@ -14,8 +14,9 @@ def run_multi(
     asked: Any,
     begin: Callable[[int], None],
     flush: Callable[[], list[io.BufferedWriter]],
-    pickle: Callable[[Any], bytes],
-    unpickle: Callable[[Any], Any],
+    dumps: Callable[..., bytes],
+    otherwise: Callable[[Any, BaseException, Callable[[Any], bool]], bytes],
+    loads: Callable[..., Any],
     scalar_types: tuple[tuple[type, str], ...],
 ) -> tuple[list[tuple[int, str, bytes, int, int]], BaseException | None]: ...
 def task() -> tuple[int, int, int]: ...

@@ -64,9 +64,9 @@ NB_MODULE(_parmap, m) {
   m.def("run_threads", [](nb::handle asked, nb::dict raised, nb::handle late) {
     return to_tuple(run_threads(request_of(asked), {raised, late}));
   });
-  m.def("run_multi", [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle pickle, nb::handle unpickle,
-                        nb::handle scalar_types) {
-    return to_tuple(run_multi(request_of(asked), {begin, flush, pickle, unpickle, scalar_types}));
+  m.def("run_multi", [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle dumps, nb::handle otherwise,
+                        nb::handle loads, nb::handle scalar_types) {
+    return to_tuple(run_multi(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types}));
   });
 
   m.def("task", [] {

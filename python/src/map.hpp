@@ -85,11 +85,10 @@ outcome run_threads(const request& asked, const thread_needs& needs);
 
 /// What the engine multi takes besides.
 struct process_needs {
-  nanobind::handle begin;   // begin(workers), called in each worker before init
-  nanobind::handle flush;   // flush(), called before each fork and at the end of a worker
-  nanobind::handle pickle;  // these as value_transport takes them
-  nanobind::handle unpickle;
-  nanobind::handle scalar_types;
+  nanobind::handle begin;  // begin(workers), called in each worker before init
+  nanobind::handle flush;  // flush(), called before each fork and at the end of a worker
+  value_transport::pickling pickling;
+  nanobind::handle scalar_types;  // as value_transport takes them
 };
 outcome run_multi(const request& asked, const process_needs& needs);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The engine multi for Python: what the interpreter must hear of forks and sleeps, and the calls in a worker.
+#include "buffer.hpp"
 #include "map.hpp"
 
 #include <parmap/detail/host.hpp>
@@ -39,6 +40,7 @@ class worker_setup {
     if (!buffers.is_valid()) forget_exception();  // as the C library's would
     return buffers;
   }
+  [[nodiscard]] buffer_file& buffers() noexcept { return buffers_; }
   // Also what it raises is kept, for the map's next look.
   void heed_signals() noexcept { static_cast<void>(watch_.no_interrupt()); }
   // What goes wrong is told by every task of this worker: there is nobody else to tell.
@@ -58,6 +60,7 @@ class worker_setup {
   nb::handle begin_;
   nb::handle flush_;
   unsigned workers_;
+  buffer_file buffers_;
   nb::object error_;
   worker_setup* outer_;
 
@@ -74,12 +77,16 @@ class interpreter final : public detail::host {
     const nb::object buffers = worker_setup::current()->flush();
     PyOS_BeforeFork();
     wait_for_locks_of(buffers);
+    worker_setup::current()->buffers().next_worker();
+    fork_watch::begin_worker_fork();
   }
   void after_fork() noexcept override {
+    fork_watch::end_worker_fork();
     PyOS_AfterFork_Parent();
     ctrl_c_.reset();
   }
   void begin_worker(unsigned) noexcept override {
+    fork_watch::end_worker_fork();
     PyOS_AfterFork_Child();
     worker_setup::current()->begin();
     ctrl_c_.reset();
@@ -149,12 +156,14 @@ outcome run_multi(const request& asked, const process_needs& needs) {
   static interpreter here;
   detail::host::install(here);
   import_exceptions();
+  import_buffers();
+  fork_watch::begin();
 
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   const unsigned most = asked.chosen.workers != 0 ? asked.chosen.workers : detail::usable_cores();
   lookout watch(asked);
-  const worker_setup setup(asked, needs, static_cast<unsigned>(std::clamp<std::uint64_t>(plan.size(), 1, most)), watch);
-  const value_transport transport(needs.pickle, needs.unpickle, needs.scalar_types);
+  worker_setup setup(asked, needs, static_cast<unsigned>(std::clamp<std::uint64_t>(plan.size(), 1, most)), watch);
+  const value_transport transport(needs.pickling, needs.scalar_types, setup.buffers());
   options chosen = asked.chosen;
   chosen.report = [&](const progress& now) {
     bool go_on = watch.no_interrupt();

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "value.hpp"
 
+#include "buffer.hpp"
 #include "exceptions.hpp"
 
 #include <nanobind/stl/string_view.h>
 
+#include <array>
 #include <cstring>
 #include <stdexcept>
 #include <string_view>
@@ -14,7 +16,7 @@ namespace parmap::python {
 namespace {
 
 // The first byte of an encoded value. With it a scalar takes no more than a slot holds (encoded_slot::longest_short).
-enum class tag : std::uint8_t { none, no, yes, integer, real, text, bytes, scalar, pickled };
+enum class tag : std::uint8_t { none, no, yes, integer, real, text, bytes, scalar, pickled, buffers };
 
 void put(encoder& out, tag what) { out.put(static_cast<std::uint8_t>(what)); }
 
@@ -31,9 +33,13 @@ PyObject* checked(PyObject* made) {
 
 }  // namespace
 
-value_transport::value_transport(nb::handle pickle, nb::handle unpickle, nb::handle scalar_types)
-    : pickle_(pickle.ptr()),
-      unpickle_(unpickle.ptr()),
+value_transport::value_transport(const pickling& how, nb::handle scalar_types, buffer_file& buffers)
+    : how_(how),
+      protocol_(nb::int_(5)),
+      goes_inside_(nb::cpp_function([this](nb::handle buffer) { return goes_inside(buffer); })),
+      dumps_names_(nb::make_tuple("protocol", "buffer_callback")),
+      loads_names_(nb::make_tuple("buffers")),
+      buffers_(buffers),
       outer_(std::exchange(current_, this)) {
   for (nb::handle each : scalar_types) {
     const nb::tuple pair = nb::borrow<nb::tuple>(each);
@@ -123,10 +129,45 @@ bool value_transport::encode_scalar(encoder& out, PyObject* object) const {
 }
 
 void value_transport::encode_pickled(encoder& out, PyObject* object) const {
-  const nb::object bytes = nb::steal(PyObject_CallOneArg(pickle_, object));
+  const std::uint64_t before = buffers_.used();
+  try {
+    const nb::object bytes = pickled(object);
+    put(out, written_.empty() ? tag::pickled : tag::buffers);
+    if (!written_.empty()) {
+      out.put(std::uint64_t{written_.size()});
+      for (const buffer_file::place& each : written_) out.put(each);
+    }
+    out.write(PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr())));
+  } catch (...) {
+    buffers_.rewind(before);
+    throw;
+  }
+}
+
+nb::object value_transport::pickled(PyObject* object) const {
+  const std::uint64_t before = buffers_.used();
+  written_.clear();
+  const std::array<PyObject*, 4> arguments{nullptr, object, protocol_.ptr(), goes_inside_.ptr()};
+  nb::object bytes = nb::steal(PyObject_Vectorcall(
+      how_.dumps.ptr(), arguments.data() + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, dumps_names_.ptr()));
+  if (!bytes.is_valid()) {
+    buffers_.rewind(before);
+    written_.clear();
+    const nb::object error = take_exception();
+    bytes = nb::steal(
+        PyObject_CallFunctionObjArgs(how_.otherwise.ptr(), object, error.ptr(), goes_inside_.ptr(), nullptr));
+  }
   if (!bytes.is_valid() || !PyBytes_Check(bytes.ptr())) throw_unpicklable(object);
-  put(out, tag::pickled);
-  out.write(PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr())));
+  return bytes;
+}
+
+bool value_transport::goes_inside(nb::handle buffer) const {
+  const Py_buffer* const view = PyPickleBuffer_GetBuffer(buffer.ptr());
+  if (view == nullptr) throw nb::python_error();
+  if (PyBuffer_IsContiguous(view, 'A') == 0) return true;  // which pickle refuses in words of its own
+  const auto place = buffers_.append(view->buf, static_cast<std::size_t>(view->len));
+  if (place) written_.push_back(*place);
+  return !place;
 }
 
 PyObject* value_transport::decode(decoder& in) const {
@@ -145,7 +186,8 @@ PyObject* value_transport::decode(decoder& in) const {
       return checked(PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
     }
     case tag::scalar: return decode_scalar(in);
-    case tag::pickled: return decode_pickled(in);
+    case tag::pickled: return decode_pickled(in, nb::handle());
+    case tag::buffers: return decode_pickled(in, decode_buffers(in));
   }
   throw bad_encoding("no value begins with such a byte");
 }
@@ -169,15 +211,44 @@ PyObject* value_transport::decode_scalar(decoder& in) const {
   return checked(PyObject_CallOneArg(reinterpret_cast<PyObject*>(scalars_[k].type), plain.ptr()));
 }
 
-PyObject* value_transport::decode_pickled(decoder& in) const {
+// Null: there are none.
+PyObject* value_transport::decode_pickled(decoder& in, nb::handle buffers) const {
   const std::string_view bytes = rest(in);
   const nb::object view = nb::steal(
       PyMemoryView_FromMemory(const_cast<char*>(bytes.data()), static_cast<Py_ssize_t>(bytes.size()), PyBUF_READ));
   if (!view.is_valid()) throw_unreadable();
-  nb::object made = nb::steal(checked(PyObject_CallOneArg(unpickle_, view.ptr())));
+  const std::array<PyObject*, 3> arguments{nullptr, view.ptr(), buffers.ptr()};
+  nb::object made =
+      nb::steal(checked(PyObject_Vectorcall(how_.loads.ptr(), arguments.data() + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                            buffers.is_valid() ? loads_names_.ptr() : nullptr)));
   // The memory goes with the map: whoever has kept a view of it has an error now and not a crash later.
   if (!nb::steal(PyObject_CallMethod(view.ptr(), "release", nullptr)).is_valid()) throw_unreadable();
   return made.release().ptr();
+}
+
+// Over the memory they were written to; copied where that cannot be mapped.
+nb::object value_transport::decode_buffers(decoder& in) const {
+  const std::size_t count = in.get_count(sizeof(buffer_file::place));
+  nb::list all;
+  for (std::size_t k = 0; k < count; ++k) {
+    const auto where = in.get<buffer_file::place>();
+    try {
+      if (auto bytes = buffers_.map(where)) {
+        all.append(view_of(std::move(*bytes)));
+        continue;
+      }
+      const nb::object copy =
+          nb::steal(PyByteArray_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(where.size)));
+      if (!copy.is_valid()) throw nb::python_error();
+      if (!buffers_.read(where, PyByteArray_AS_STRING(copy.ptr())))
+        throw bad_encoding("the bytes of a large buffer cannot be read");
+      all.append(copy);
+    } catch (nb::python_error& error) {
+      error.restore();
+      throw_unreadable();
+    }
+  }
+  return all;
 }
 
 }  // namespace parmap::python

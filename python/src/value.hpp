@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A Python object as the result of a task: scalars as they are, everything else as a pickle.
+// A Python object as the result of a task: scalars as they are, everything else as a pickle, its large buffers beside it.
 #pragma once
+
+#include "buffer_file.hpp"
 
 #include <nanobind/nanobind.h>
 
@@ -46,9 +48,15 @@ class value_transport {
     number how;
   };
 
-  /// `pickle(object) -> bytes`, `unpickle(buffer) -> object`; NumPy's scalar types as (type, letter) of
-  /// numpy.dtype.kind.
-  value_transport(nb::handle pickle, nb::handle unpickle, nb::handle scalar_types);
+  /// How values are pickled, in Python.
+  struct pickling {
+    nb::handle dumps;      // as pickle.dumps
+    nb::handle otherwise;  // otherwise(object, error, buffer_callback) -> bytes, where that has raised
+    nb::handle loads;      // as pickle.loads
+  };
+
+  /// NumPy's scalar types as (type, letter) of numpy.dtype.kind.
+  value_transport(const pickling& how, nb::handle scalar_types, buffer_file& buffers);
   value_transport(const value_transport&) = delete;
   value_transport& operator=(const value_transport&) = delete;
   ~value_transport() { current_ = outer_; }
@@ -62,11 +70,20 @@ class value_transport {
   [[nodiscard]] bool encode_scalar(encoder& out, PyObject* object) const;
   [[nodiscard]] PyObject* decode_scalar(decoder& in) const;
   void encode_pickled(encoder& out, PyObject* object) const;
-  [[nodiscard]] PyObject* decode_pickled(decoder& in) const;
+  [[nodiscard]] nb::object pickled(PyObject* object) const;
+  [[nodiscard]] PyObject* decode_pickled(decoder& in, nb::handle buffers) const;
+  [[nodiscard]] nb::object decode_buffers(decoder& in) const;
+  // For a pickle.PickleBuffer: writes it, and tells whether it is to go into the pickle instead.
+  [[nodiscard]] bool goes_inside(nb::handle buffer) const;
 
-  PyObject* pickle_;
-  PyObject* unpickle_;
+  pickling how_;
+  nb::object protocol_;
+  nb::object goes_inside_;
+  nb::object dumps_names_;
+  nb::object loads_names_;
   std::vector<scalar_type> scalars_;
+  buffer_file& buffers_;
+  mutable std::vector<buffer_file::place> written_;  // of the value that is being pickled
   const value_transport* outer_;
 
   static inline thread_local const value_transport* current_{};
