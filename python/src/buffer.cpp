@@ -15,8 +15,7 @@ namespace {
 // A type of its own, by Python's C API: nanobind counts objects that outlive the interpreter as leaks, and says so,
 // but an array may live as long as the program.
 struct buffer {
-  PyObject_HEAD
-  slice bytes;
+  PyObject_HEAD slice bytes;
 };
 
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {

@@ -60,7 +60,7 @@ void mapped_region::settle() noexcept {
 }
 
 buffer_file::buffer_file() noexcept : file_(::memfd_create("parmap results", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
-  struct stat now {};
+  struct stat now{};
   if (file_ < 0) return;
   // No task can cut off what is mapped here.
   if (::fcntl(file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0 && ::fstat(file_, &now) == 0) {
@@ -140,7 +140,7 @@ bool buffer_file::read(const place& where, void* into) const noexcept {
 
 // A task may have closed every descriptor, and have its own file under that number.
 bool buffer_file::is_open() const noexcept {
-  struct stat now {};
+  struct stat now{};
   return file_ >= 0 && ::fstat(file_, &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
 }
 
@@ -151,7 +151,8 @@ void buffer_file::punch(std::uint64_t begin, std::uint64_t end) const noexcept {
 }
 
 std::uint64_t buffer_file::end_of_data(std::uint64_t begin) const {
-  const off_t end = begin < most_workers * region_size ? ::lseek(file_, static_cast<off_t>(begin), SEEK_HOLE) : -1;
+  if (begin >= most_workers * region_size) throw_no_such_bytes();
+  const off_t end = ::lseek(file_, static_cast<off_t>(begin), SEEK_HOLE);
   if (end <= static_cast<off_t>(begin)) throw_no_such_bytes();
   return whole_pages(static_cast<std::uint64_t>(end));
 }

@@ -30,8 +30,8 @@ class mapped_region {
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-  /// Nobody will look at these bytes again, which begin at a page and have its rest. Their memory is given back; but not
-  /// while workers may read what they have inherited, and if somebody else has inherited it, only with the region.
+  /// Nobody will look at these bytes again, which begin at a page and have its rest. Their memory is given back; but
+  /// not while workers may read what they have inherited, and if somebody else has inherited it, only with the region.
   void discard(std::size_t at, std::size_t size);
   /// Gives back what had to wait for workers.
   void settle() noexcept;
@@ -103,8 +103,8 @@ class buffer_file {
   [[nodiscard]] std::uint64_t end_of_data(std::uint64_t begin) const;
 
   struct region {
-    std::shared_ptr<mapped_region> mapped;  // null if it cannot be
-    std::map<std::size_t, std::size_t> slices;    // by their places: sizes
+    std::shared_ptr<mapped_region> mapped;      // null if it cannot be
+    std::map<std::size_t, std::size_t> slices;  // by their places: sizes
     std::size_t size;
   };
 

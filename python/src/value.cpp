@@ -148,14 +148,14 @@ nb::object value_transport::pickled(PyObject* object) const {
   const std::uint64_t before = buffers_.used();
   written_.clear();
   const std::array<PyObject*, 4> arguments{nullptr, object, protocol_.ptr(), goes_inside_.ptr()};
-  nb::object bytes = nb::steal(PyObject_Vectorcall(
-      how_.dumps.ptr(), arguments.data() + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, dumps_names_.ptr()));
+  nb::object bytes = nb::steal(PyObject_Vectorcall(how_.dumps.ptr(), arguments.data() + 1,
+                                                   1 | PY_VECTORCALL_ARGUMENTS_OFFSET, dumps_names_.ptr()));
   if (!bytes.is_valid()) {
     buffers_.rewind(before);
     written_.clear();
     const nb::object error = take_exception();
-    bytes = nb::steal(
-        PyObject_CallFunctionObjArgs(how_.otherwise.ptr(), object, error.ptr(), goes_inside_.ptr(), nullptr));
+    bytes =
+        nb::steal(PyObject_CallFunctionObjArgs(how_.otherwise.ptr(), object, error.ptr(), goes_inside_.ptr(), nullptr));
   }
   if (!bytes.is_valid() || !PyBytes_Check(bytes.ptr())) throw_unpicklable(object);
   return bytes;
@@ -237,8 +237,7 @@ nb::object value_transport::decode_buffers(decoder& in) const {
         all.append(view_of(std::move(*bytes)));
         continue;
       }
-      const nb::object copy =
-          nb::steal(PyByteArray_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(where.size)));
+      const nb::object copy = nb::steal(PyByteArray_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(where.size)));
       if (!copy.is_valid()) throw nb::python_error();
       if (!buffers_.read(where, PyByteArray_AS_STRING(copy.ptr())))
         throw bad_encoding("the bytes of a large buffer cannot be read");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A Python object as the result of a task: scalars as they are, everything else as a pickle, its large buffers beside it.
+// A Python object as the result of a task: scalars as they are, everything else as a pickle, its large buffers beside
+// it.
 #pragma once
 
 #include "buffer_file.hpp"
