@@ -1628,8 +1628,33 @@ inline void check_values(const options& chosen) {
 }  // namespace detail
 }  // namespace parmap
 
+// ==== parmap/detail/file_descriptor.hpp
+// Owns a file descriptor.
+
+namespace parmap::detail {
+
+class file_descriptor {
+ public:
+  file_descriptor() = default;
+  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
+  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  file_descriptor& operator=(file_descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~file_descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+ private:
+  int fd_{-1};
+};
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/shared_memory.hpp
-// Anonymous memory that forked workers share with the process that made it.
+// Memory that workers share with the process that made it: anonymous, or a file in memory.
 
 namespace parmap::detail {
 
@@ -1639,12 +1664,15 @@ class shared_memory {
  public:
   shared_memory() = default;
   // Throws std::system_error (not_enough_memory where there is no room).
-  explicit shared_memory(std::size_t bytes) : size_(bytes) {
+  explicit shared_memory(std::size_t bytes) : shared_memory(bytes, file_descriptor()) {}
+  // The beginning of a file.
+  shared_memory(std::size_t bytes, const file_descriptor& file) : size_(bytes) {
     if (bytes == 0) return;
     void* const around = ::mmap(nullptr, reserved(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (around == MAP_FAILED) refused();
     data_ = static_cast<std::byte*>(around) + page;
-    if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+    const int kind = file.get() < 0 ? MAP_ANONYMOUS : 0;
+    if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | kind | MAP_NORESERVE | MAP_FIXED, file.get(), 0) ==
         MAP_FAILED) {
       const int error = errno;
       unmap();
@@ -2339,6 +2367,99 @@ inline unsigned usable_cores() {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/range.hpp
+// The range of unclaimed tasks: two ends in one word. Its arithmetic, and the claim by compare-and-swap that threads
+// use.
+
+namespace parmap::detail {
+
+// Tasks of one round, counted from 0, so that a pair fits into a word. Larger maps run in rounds.
+using round_index = std::uint32_t;
+#ifndef PARMAP_MAX_ROUND  // set by a test, which has not the time for 2^32 tasks
+#define PARMAP_MAX_ROUND 0xffff'fffe
+#endif
+inline constexpr std::uint64_t max_round = PARMAP_MAX_ROUND;
+
+// [b, e), empty if b == e.
+struct span {
+  round_index b{};
+  round_index e{};
+
+  [[nodiscard]] constexpr round_index size() const noexcept { return e - b; }
+  [[nodiscard]] constexpr bool empty() const noexcept { return b == e; }
+  friend bool operator==(const span&, const span&) = default;
+};
+
+constexpr std::uint64_t pack(span s) noexcept { return std::uint64_t{s.e} << 32 | s.b; }
+constexpr span unpack(std::uint64_t word) noexcept {
+  return {static_cast<round_index>(word), static_cast<round_index>(word >> 32)};
+}
+
+// Even workers take from the front, odd ones from the back, until the ends meet.
+constexpr span take(span all, unsigned worker, round_index chunk) noexcept {
+  if (chunk >= all.size()) return all;
+  if (worker % 2 == 0) return {all.b, all.b + chunk};
+  return {all.e - chunk, all.e};
+}
+
+// What is left of `all` without `taken`, which lies at one of its ends.
+constexpr span without(span all, span taken) noexcept {
+  if (taken.b == all.b) return {taken.e, all.e};
+  return {all.b, taken.b};
+}
+
+// The range as threads share it. A claim costs 4 ns alone and 16 ns contended.
+class shared_range {
+ public:
+  explicit shared_range(round_index n) noexcept : word_(pack(span{0, n})) {}
+
+  [[nodiscard]] span unclaimed() const noexcept { return unpack(word_.load(std::memory_order_acquire)); }
+
+  // Claims chunk_for(unclaimed size) tasks from the worker's end; an empty span if nothing is left.
+  template <class ChunkFor>
+  span claim(unsigned worker, ChunkFor&& chunk_for) noexcept {
+    std::uint64_t seen = word_.load(std::memory_order_acquire);
+    for (;;) {
+      const span all = unpack(seen);
+      if (all.empty()) return {};
+      const span mine = take(all, worker, chunk_for(all.size()));
+      if (word_.compare_exchange_weak(seen, pack(without(all, mine)), std::memory_order_acq_rel)) return mine;
+    }
+  }
+
+  // Claims all there is.
+  span drain() noexcept { return unpack(word_.exchange(0, std::memory_order_acq_rel)); }
+
+ private:
+  std::atomic<std::uint64_t> word_;
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/assignment.hpp
+// What a worker is told: plain numbers, so that it can be told to another program.
+
+namespace parmap::detail {
+
+struct assignment {
+  // Of the map.
+  std::uint64_t tasks{};
+  std::uint64_t seed{};
+  std::uint64_t max_failures{};
+  std::optional<std::uint64_t> memory_limit{};
+  unsigned workers{};
+  unsigned retries{};
+  bool timed{};
+  pid_t parent{};
+  // Of this worker.
+  unsigned number{};
+  std::uint64_t from{};  // the first task of the round
+  round_index round{};   // its tasks
+};
+static_assert(std::is_trivially_copyable_v<assignment>);
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/damage.hpp
 // What the caller does about shared memory in which no worker can have left such words.
 
@@ -2367,6 +2488,11 @@ class host {
 
   virtual void before_fork() noexcept {}
   virtual void after_fork() noexcept {}  // in the caller, also where the fork was refused
+  // Whether the workers of the map that begins are to be programs of their own, which share nothing with the caller but
+  // the map's memory: start_program(mine, file) in the child makes it one (execve), that does not return, and calls
+  // serve_as_program(work, mine, file), see process_map.hpp. Only for results that are encoded.
+  virtual bool starts_programs() noexcept { return false; }
+  virtual void start_program(const assignment& /*mine*/, int /*memory*/) noexcept {}
   // In a worker, once it cannot outlive its caller; before its first task, and outside of any task's limit.
   virtual void begin_worker(unsigned /*worker*/) noexcept {}
   // A worker ends, and what it has buffered would be lost.
@@ -2507,273 +2633,6 @@ inline void spin_pause() noexcept {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/range.hpp
-// The range of unclaimed tasks: two ends in one word. Its arithmetic, and the claim by compare-and-swap that threads
-// use.
-
-namespace parmap::detail {
-
-// Tasks of one round, counted from 0, so that a pair fits into a word. Larger maps run in rounds.
-using round_index = std::uint32_t;
-#ifndef PARMAP_MAX_ROUND  // set by a test, which has not the time for 2^32 tasks
-#define PARMAP_MAX_ROUND 0xffff'fffe
-#endif
-inline constexpr std::uint64_t max_round = PARMAP_MAX_ROUND;
-
-// [b, e), empty if b == e.
-struct span {
-  round_index b{};
-  round_index e{};
-
-  [[nodiscard]] constexpr round_index size() const noexcept { return e - b; }
-  [[nodiscard]] constexpr bool empty() const noexcept { return b == e; }
-  friend bool operator==(const span&, const span&) = default;
-};
-
-constexpr std::uint64_t pack(span s) noexcept { return std::uint64_t{s.e} << 32 | s.b; }
-constexpr span unpack(std::uint64_t word) noexcept {
-  return {static_cast<round_index>(word), static_cast<round_index>(word >> 32)};
-}
-
-// Even workers take from the front, odd ones from the back, until the ends meet.
-constexpr span take(span all, unsigned worker, round_index chunk) noexcept {
-  if (chunk >= all.size()) return all;
-  if (worker % 2 == 0) return {all.b, all.b + chunk};
-  return {all.e - chunk, all.e};
-}
-
-// What is left of `all` without `taken`, which lies at one of its ends.
-constexpr span without(span all, span taken) noexcept {
-  if (taken.b == all.b) return {taken.e, all.e};
-  return {all.b, taken.b};
-}
-
-// The range as threads share it. A claim costs 4 ns alone and 16 ns contended.
-class shared_range {
- public:
-  explicit shared_range(round_index n) noexcept : word_(pack(span{0, n})) {}
-
-  [[nodiscard]] span unclaimed() const noexcept { return unpack(word_.load(std::memory_order_acquire)); }
-
-  // Claims chunk_for(unclaimed size) tasks from the worker's end; an empty span if nothing is left.
-  template <class ChunkFor>
-  span claim(unsigned worker, ChunkFor&& chunk_for) noexcept {
-    std::uint64_t seen = word_.load(std::memory_order_acquire);
-    for (;;) {
-      const span all = unpack(seen);
-      if (all.empty()) return {};
-      const span mine = take(all, worker, chunk_for(all.size()));
-      if (word_.compare_exchange_weak(seen, pack(without(all, mine)), std::memory_order_acq_rel)) return mine;
-    }
-  }
-
-  // Claims all there is.
-  span drain() noexcept { return unpack(word_.exchange(0, std::memory_order_acq_rel)); }
-
- private:
-  std::atomic<std::uint64_t> word_;
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/step.hpp
-// The named steps of the protocol between workers and supervisor: where a test may kill or switch.
-
-namespace parmap::detail {
-
-// A step is an act that another process can see: a store, a load or an addition of a shared word, taking or leaving the
-// lock, a fork, a signal. What stands between two of them nobody else can tell apart.
-enum class moment { before, after };
-
-// Here: nothing, at no cost. The programs of tests/faults put a header of this name ahead on the include path.
-constexpr void step(const char* /*name*/, moment /*when*/) noexcept {}
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/process.hpp
-// A child process held by a pidfd: fork, watch, stop, kill, reap.
-
-namespace parmap::detail {
-
-class file_descriptor {
- public:
-  file_descriptor() = default;
-  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
-  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  file_descriptor& operator=(file_descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~file_descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-
- private:
-  int fd_{-1};
-};
-
-// How a process ended.
-struct ending {
-  enum how { unknown, exited, killed } how{unknown};
-  int code{};  // exit status or signal
-};
-
-// What is buffered would come out twice: once from each side of a fork.
-inline void flush_standard_streams() noexcept {
-  // Not fflush(nullptr): it would wait for a thread that sits in a read of stdin, and move the file offset of input
-  // streams.
-  static_cast<void>(std::fflush(stdout));
-  static_cast<void>(std::fflush(stderr));
-  try {
-    std::cout.flush();
-    std::clog.flush();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, what could not be written stays in the buffer
-    // The caller asked its stream to throw when it cannot write; its own next write will tell.
-  }
-}
-
-// Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
-class child_process {
- public:
-  // Forks; the child runs body(parent), which must not return. Throws std::system_error, also where the kernel has no
-  // pidfds (Linux 5.4).
-  explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
-    flush_standard_streams();
-    host::current().before_fork();
-    step("fork", moment::before);
-    pid_ = ::fork();
-    step(pid_ == 0 ? "birth" : "fork", moment::after);
-    if (pid_ != 0) {
-      const int error = errno;
-      host::current().after_fork();
-      errno = error;
-    }
-    if (pid_ < 0)
-      throw std::system_error(
-          errno, std::generic_category(),
-          "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
-          "too little memory)");
-    if (pid_ == 0) {
-      body(parent_);
-      ::_exit(127);
-    }
-    open_pidfd();
-  }
-  child_process(child_process&& other) noexcept
-      : parent_(other.parent_),
-        pid_(std::exchange(other.pid_, -1)),
-        fd_(std::move(other.fd_)) {}
-  child_process& operator=(child_process&& other) noexcept {
-    std::swap(parent_, other.parent_);
-    std::swap(pid_, other.pid_);
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~child_process() {
-    if (pid_ <= 0 || ::getpid() != parent_) return;
-    kill();
-    static_cast<void>(reap());
-  }
-
-  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  // Readable (poll) once it has died; -1 if it had died before it could be watched.
-  [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
-
-  // No effect on a dead one.
-  void kill() const noexcept {
-    step("kill", moment::before);
-    signal(SIGKILL);
-    step("kill", moment::after);
-  }
-  void resume() const noexcept {
-    step("resume", moment::before);
-    signal(SIGCONT);
-    step("resume", moment::after);
-    static_cast<void>(was_continued());  // by us, which is of no interest
-  }
-  // Whether it has been stopped and continued since this was last asked.
-  [[nodiscard]] bool was_continued() const noexcept {
-    siginfo_t info{};
-    return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WCONTINUED | WNOHANG) == 0 && info.si_pid != 0;
-  }
-
-  // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
-  // (asleep in the kernel).
-  bool stop(std::chrono::milliseconds patience) const noexcept {
-    step("stop", moment::before);
-    signal(SIGSTOP);
-    step("stop", moment::after);
-    const auto until = std::chrono::steady_clock::now() + patience;
-    do {
-      siginfo_t info{};
-      if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0)
-        return true;
-      if (has_died(std::chrono::milliseconds(1))) return false;
-    } while (std::chrono::steady_clock::now() < until);
-    return false;
-  }
-
-  // Waits for its death, which must be certain.
-  ending reap() noexcept {
-    step("reap", moment::before);
-    ending how;
-    if (fd_.get() >= 0) {
-      siginfo_t info{};
-      int got = 0;
-      do got = ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
-      while (got != 0 && errno == EINTR);
-      // ECHILD: the caller ignores SIGCHLD, or has reaped it already; with the former, waitid has still waited.
-      if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
-      else
-        while (!has_died(std::chrono::milliseconds(1000))) {
-        }
-    }
-    pid_ = -1;
-    fd_ = file_descriptor();
-    step("reap", moment::after);
-    return how;
-  }
-
- private:
-  void open_pidfd() {
-    const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-    step("pidfd", moment::after);
-    if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
-    if (fd < 0) {
-      const std::error_code why(errno, std::generic_category());
-      ::kill(pid_, SIGKILL);
-      while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-      }
-      pid_ = -1;
-      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
-    }
-    fd_ = file_descriptor(fd);
-    // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
-    siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(fd), &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD)
-      fd_ = file_descriptor();
-  }
-
-  void signal(int number) const noexcept {
-    if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
-    // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
-    siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0) ::kill(pid_, number);
-  }
-
-  [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
-    pollfd one{fd_.get(), POLLIN, 0};
-    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
-  }
-
-  pid_t parent_;
-  pid_t pid_{-1};
-  file_descriptor fd_;
-};
-
-}  // namespace parmap::detail
-
 // ==== parmap/detail/proc_file.hpp
 // What /proc says of processes and of the machine.
 
@@ -2808,6 +2667,20 @@ inline bool proc_is_ours() noexcept {
   const ssize_t got = ::readlink("/proc/self", self.data(), self.size() - 1);
   return got > 0 && std::atoi(self.data()) == ::getpid();
 }
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/step.hpp
+// The named steps of the protocol between workers and supervisor: where a test may kill or switch.
+
+namespace parmap::detail {
+
+// A step is an act that another process can see: a store, a load or an addition of a shared word, taking or leaving the
+// lock, a fork, a signal. What stands between two of them nobody else can tell apart.
+enum class moment { before, after };
+
+// Here: nothing, at no cost. The programs of tests/faults put a header of this name ahead on the include path.
+constexpr void step(const char* /*name*/, moment /*when*/) noexcept {}
 
 }  // namespace parmap::detail
 
@@ -3105,16 +2978,14 @@ class ledger {
   }
   // Builds the words in zeroed shared memory of that size, aligned to a page.
   ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
-      : common_(::new(at) common_words),
-        of_(reinterpret_cast<worker_words*>(common_ + 1)),
-        left_(reinterpret_cast<left_over_words*>(of_ + workers)),
-        workers_(workers),
-        max_failures_(max_failures),
-        retries_(retries),
-        timed_(timed) {
+      : ledger(::new(at) common_words, workers, max_failures, retries, timed, 0, ::getpid()) {
     std::uninitialized_default_construct_n(of_, workers);
     std::uninitialized_default_construct_n(left_, workers);
   }
+  // The words that `parent` has built there, in a round of so many tasks.
+  ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round,
+         pid_t parent)
+      : ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round, parent) {}
 
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
   [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
@@ -3265,6 +3136,18 @@ class ledger {
   }
 
  private:
+  ledger(common_words* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed,
+         round_index round, pid_t family)
+      : common_(at),
+        of_(reinterpret_cast<worker_words*>(common_ + 1)),
+        left_(reinterpret_cast<left_over_words*>(of_ + workers)),
+        workers_(workers),
+        max_failures_(max_failures),
+        retries_(retries),
+        timed_(timed),
+        round_(round),
+        family_(family) {}
+
   // The lock, after repair.
   class holder {
    public:
@@ -3325,96 +3208,8 @@ class ledger {
   std::uint64_t max_failures_;
   unsigned retries_;
   bool timed_;
-  round_index round_{};
-  pid_t family_{::getpid()};  // workers are its children
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/memory_limit.hpp
-// A bound on the memory that this process adds, and word of the moment it is felt.
-
-namespace parmap::detail {
-
-// Private writable memory this process has mapped, in bytes: what RLIMIT_DATA counts (Linux 4.7 and later). Unlike
-// RLIMIT_AS it leaves out the sparse shared reservation. Without /proc nobody knows.
-inline std::optional<std::uint64_t> private_memory() noexcept {
-  std::array<char, 16384> text{};
-  if (!read_file("/proc/self/status", text)) return std::nullopt;
-  const auto kilobytes = number_after("\nVmData:", text.data());
-  if (!kilobytes) return std::nullopt;
-  return static_cast<std::uint64_t>(*kilobytes) * 1024;
-}
-
-// From now on this process may map so many bytes more than it has. False, with errno, if it cannot be said.
-inline bool limit_private_memory(std::uint64_t more) noexcept {
-  const auto now = private_memory();
-  if (!now) {
-    errno = ENOENT;
-    return false;
-  }
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_DATA, &limit) != 0) return false;
-  if (more < limit.rlim_cur - std::min<rlim_t>(*now, limit.rlim_cur)) limit.rlim_cur = *now + more;
-  return ::setrlimit(RLIMIT_DATA, &limit) == 0;
-}
-
-// Calls note() whenever operator new is refused, then does what would have been done without.
-class refused_memory {
- public:
-  static void tell(void (*note)()) noexcept {
-    told = note;
-    const std::new_handler before = std::set_new_handler(&handle);
-    if (before != &handle) earlier = before;  // a worker's worker has inherited ours
-  }
-
- private:
-  static void handle() {
-    told();
-    if (earlier == nullptr) throw std::bad_alloc();
-    earlier();
-  }
-
-  static inline void (*told)() = nullptr;
-  static inline std::new_handler earlier = nullptr;
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/placement.hpp
-// Which core a worker process is born on.
-
-namespace parmap::detail {
-
-// The kernel often puts two newborn processes on one core, where they share it for 8 ms before they are balanced (seen
-// in half of all maps on 2 cores). So the supervisor gives each its own at birth; before its first task the worker
-// takes back all the cores it may use, and the kernel is free again. A refusal costs those 8 ms and nothing else.
-class placement {
- public:
-  explicit placement(unsigned workers) : all_(affinity()) {
-    for (std::size_t cpu = 0; cpu < all_.cpus(); ++cpu)
-      if (all_.has(cpu)) usable_.push_back(cpu);
-    if (workers < 2 || workers > usable_.size()) usable_.clear();
-    // The supervisor's own core last: it is busy there until the last fork.
-    const auto here = std::ranges::find(usable_, static_cast<std::size_t>(::sched_getcpu()));
-    if (here != usable_.end()) std::rotate(usable_.begin(), here + 1, usable_.end());
-  }
-
-  // The child is not yet to begin.
-  void put(pid_t child, unsigned w) const {
-    if (usable_.empty()) return;
-    cpu_mask one(all_.cpus());
-    one.add(usable_[w % usable_.size()]);
-    static_cast<void>(::sched_setaffinity(child, one.bytes(), one.get()));
-  }
-  // In the child.
-  void release() const noexcept {
-    if (!usable_.empty()) static_cast<void>(::sched_setaffinity(0, all_.bytes(), all_.get()));
-  }
-
- private:
-  cpu_mask all_;
-  std::vector<std::size_t> usable_;
+  round_index round_;
+  pid_t family_;  // workers are its children
 };
 
 }  // namespace parmap::detail
@@ -3517,17 +3312,22 @@ static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == off
 
 namespace parmap::detail {
 
+// Whether they are to be begun, or another process has done so.
+enum class words { fresh, kept };
+
 // One arena for each worker, equally large, at [begin, end) of the mapping. The failures of a worker are chained in its
 // arena, the newest first; a record counts once head says so. Everything carries a check and is looked at as it is
 // read: a task may have written over it.
 class record_book {
  public:
-  record_book(const shared_memory& memory, const ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks)
+  record_book(const shared_memory& memory, const ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks,
+              words are = words::fresh)
       : memory_(memory),
         book_(book),
         begin_((begin + alignment - 1) / alignment * alignment),
         each_((end - begin_) / book_.workers() / page * page),
         tasks_(tasks) {
+    if (are == words::kept) return;
     for (unsigned w = 0; w < book_.workers(); ++w) {
       book.of(w).top.set(arena_begin(w));
       book.of(w).head.set(no_record);
@@ -3656,88 +3456,6 @@ class record_book {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/sink.hpp
-// Where an in-process engine puts values: each constructed in its slot, by the task.
-
-namespace parmap::detail {
-
-// The failures of one map while it runs.
-using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
-
-// Different slots may be written by different threads at once.
-template <class T>
-class sink {
- public:
-  explicit sink(std::uint64_t n) : values_(n) {}
-
-  template <class Call>
-  void put(std::uint64_t i, const Call& call) const {
-    ::new (static_cast<void*>(values_.data() + i)) T(call());
-  }
-  void discard(std::uint64_t i) const noexcept { std::destroy_at(values_.data() + i); }
-
-  // From here on the results own every value but those of `failures`. If it throws, no value is left.
-  results<T> finish(failure_runs failures, std::uint64_t seed) {
-    try {
-      failure_list all(std::move(failures));
-      return {std::move(values_), std::move(all), seed};
-    } catch (...) {
-      give_up(failures, values_.size());
-      throw;
-    }
-  }
-  // Instead of finish: destroys the values of tasks [0, ended), all but those of `failures`. Allocates nothing.
-  void give_up(failure_runs& failures, std::uint64_t ended) noexcept {
-    std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });
-    std::uint64_t b = 0;
-    const auto destroy_until = [&](std::uint64_t e) {
-      if (b < e) std::destroy(values_.data() + b, values_.data() + e);
-    };
-    for (const auto& [first, length] : failures) {
-      destroy_until(std::min(first.index, ended));
-      b = first.index + length;
-    }
-    destroy_until(ended);
-  }
-
- private:
-  slots<T> values_;
-};
-
-template <>
-class sink<void> {
- public:
-  explicit sink(std::uint64_t n) : size_(n) {}
-
-  template <class Call>
-  void put(std::uint64_t, const Call& call) const {
-    call();
-  }
-  void discard(std::uint64_t) const noexcept {}
-  results<void> finish(failure_runs failures, std::uint64_t seed) const {
-    return {size_, failure_list(std::move(failures)), seed};
-  }
-  void give_up(failure_runs&, std::uint64_t) const noexcept {}
-
- private:
-  std::uint64_t size_;
-};
-
-// Tasks [b, e) will not be begun any more; the first may have been, in vain.
-inline void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
-                        unsigned attempts_of_first = 0) {
-  if (b < e && attempts_of_first > 0) {
-    runs.emplace_back(failure{b, failure_kind::stopped, why, attempts_of_first, nullptr}, 1);
-    ++b;
-  }
-  if (b < e) runs.emplace_back(failure{b, failure_kind::stopped, why, 0, nullptr}, e - b);
-}
-
-inline constexpr const char* stop_requested_text = "a stop was requested";
-inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
-
-}  // namespace parmap::detail
-
 // ==== parmap/detail/exception_text.hpp
 // What the exception being handled is, in words: its type and what it says.
 
@@ -3836,6 +3554,88 @@ class prefault {
   std::size_t begin_{};
   std::size_t end_{};
 };
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/sink.hpp
+// Where an in-process engine puts values: each constructed in its slot, by the task.
+
+namespace parmap::detail {
+
+// The failures of one map while it runs.
+using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
+
+// Different slots may be written by different threads at once.
+template <class T>
+class sink {
+ public:
+  explicit sink(std::uint64_t n) : values_(n) {}
+
+  template <class Call>
+  void put(std::uint64_t i, const Call& call) const {
+    ::new (static_cast<void*>(values_.data() + i)) T(call());
+  }
+  void discard(std::uint64_t i) const noexcept { std::destroy_at(values_.data() + i); }
+
+  // From here on the results own every value but those of `failures`. If it throws, no value is left.
+  results<T> finish(failure_runs failures, std::uint64_t seed) {
+    try {
+      failure_list all(std::move(failures));
+      return {std::move(values_), std::move(all), seed};
+    } catch (...) {
+      give_up(failures, values_.size());
+      throw;
+    }
+  }
+  // Instead of finish: destroys the values of tasks [0, ended), all but those of `failures`. Allocates nothing.
+  void give_up(failure_runs& failures, std::uint64_t ended) noexcept {
+    std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });
+    std::uint64_t b = 0;
+    const auto destroy_until = [&](std::uint64_t e) {
+      if (b < e) std::destroy(values_.data() + b, values_.data() + e);
+    };
+    for (const auto& [first, length] : failures) {
+      destroy_until(std::min(first.index, ended));
+      b = first.index + length;
+    }
+    destroy_until(ended);
+  }
+
+ private:
+  slots<T> values_;
+};
+
+template <>
+class sink<void> {
+ public:
+  explicit sink(std::uint64_t n) : size_(n) {}
+
+  template <class Call>
+  void put(std::uint64_t, const Call& call) const {
+    call();
+  }
+  void discard(std::uint64_t) const noexcept {}
+  results<void> finish(failure_runs failures, std::uint64_t seed) const {
+    return {size_, failure_list(std::move(failures)), seed};
+  }
+  void give_up(failure_runs&, std::uint64_t) const noexcept {}
+
+ private:
+  std::uint64_t size_;
+};
+
+// Tasks [b, e) will not be begun any more; the first may have been, in vain.
+inline void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
+                        unsigned attempts_of_first = 0) {
+  if (b < e && attempts_of_first > 0) {
+    runs.emplace_back(failure{b, failure_kind::stopped, why, attempts_of_first, nullptr}, 1);
+    ++b;
+  }
+  if (b < e) runs.emplace_back(failure{b, failure_kind::stopped, why, 0, nullptr}, e - b);
+}
+
+inline constexpr const char* stop_requested_text = "a stop was requested";
+inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
 
 }  // namespace parmap::detail
 
@@ -4032,6 +3832,347 @@ class slot_store<T> {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/map_memory.hpp
+// Everything that the processes of one map share, laid out before the first fork.
+
+namespace parmap::detail {
+
+// Of shared memory that is a file, so that a program that is handed its descriptor can map it too.
+inline file_descriptor make_memory_file(std::size_t bytes) {
+  file_descriptor file(::memfd_create("parmap ledger", MFD_CLOEXEC));
+  if (file.get() < 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
+    throw std::system_error(errno, std::generic_category(), "parmap: a file in memory for workers that are programs");
+  return file;
+}
+
+// Ledger, a fixed part of `fixed` bytes, and the arenas in one mapping; the arenas as large as they can be had, up to
+// 64 GiB a worker, as only pages that are written to cost memory.
+inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
+  constexpr std::size_t largest = std::size_t{64} << 30;
+  constexpr std::size_t smallest = std::size_t{64} << 10;
+  const auto make = [&](std::size_t each) {
+    const std::size_t bytes = fixed + workers * each;
+    if (file == nullptr) return shared_memory(bytes);
+    *file = make_memory_file(bytes);
+    return shared_memory(bytes, *file);
+  };
+  for (std::size_t each = largest;; each /= 2) {
+    try {
+      shared_memory memory = make(each);
+      if (each == largest || each == smallest) return memory;
+      // Address space is short (RLIMIT_AS), and the tasks want some too.
+      memory = shared_memory();
+      return make(std::max(each / 2, smallest));
+    } catch (const std::system_error&) {
+      if (each == smallest) throw;
+    }
+  }
+}
+
+// `T` is what tasks return.
+template <class T>
+class map_memory {
+ public:
+  // Fresh, in the caller. for_programs: in a file, see join().
+  map_memory(const assignment& of_map, bool for_programs)
+      : slots_(ledger::bytes(of_map.workers), of_map.tasks),
+        memory_(make_arena_memory(slots_.arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
+        book_(memory_.data(), of_map.workers, of_map.max_failures, std::min(of_map.retries, max_attempts - 1),
+              of_map.timed),
+        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {}
+
+  // In a worker that is a program of its own: the memory of the map that it was assigned to.
+  map_memory(const assignment& mine, file_descriptor file)
+    requires(!in_slot<T>)
+      : slots_(ledger::bytes(mine.workers), mine.tasks),
+        file_(std::move(file)),
+        memory_(file_size(file_), file_),
+        book_(memory_.data(), mine.workers, mine.max_failures, std::min(mine.retries, max_attempts - 1), mine.timed,
+              mine.round, mine.parent),
+        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
+
+  map_memory(const map_memory&) = delete;
+  map_memory& operator=(const map_memory&) = delete;
+  ~map_memory() = default;
+
+  [[nodiscard]] ledger& book() noexcept { return book_; }
+  [[nodiscard]] const ledger& book() const noexcept { return book_; }
+  [[nodiscard]] record_book& records() noexcept { return records_; }
+  [[nodiscard]] result_slots<T>& slots() noexcept { return slots_; }
+  [[nodiscard]] const shared_memory& memory() const noexcept { return memory_; }
+  // Of the memory, if it is for programs.
+  [[nodiscard]] int file() const noexcept { return file_.get(); }
+
+ private:
+  static std::size_t file_size(const file_descriptor& file) {
+    const off_t size = ::lseek(file.get(), 0, SEEK_END);
+    if (size <= 0) throw std::system_error(errno, std::generic_category(), "parmap: the memory of a map");
+    return static_cast<std::size_t>(size);
+  }
+
+  result_slots<T> slots_;
+  file_descriptor file_;
+  shared_memory memory_;
+  ledger book_;
+  record_book records_;
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/memory_limit.hpp
+// A bound on the memory that this process adds, and word of the moment it is felt.
+
+namespace parmap::detail {
+
+// Private writable memory this process has mapped, in bytes: what RLIMIT_DATA counts (Linux 4.7 and later). Unlike
+// RLIMIT_AS it leaves out the sparse shared reservation. Without /proc nobody knows.
+inline std::optional<std::uint64_t> private_memory() noexcept {
+  std::array<char, 16384> text{};
+  if (!read_file("/proc/self/status", text)) return std::nullopt;
+  const auto kilobytes = number_after("\nVmData:", text.data());
+  if (!kilobytes) return std::nullopt;
+  return static_cast<std::uint64_t>(*kilobytes) * 1024;
+}
+
+// From now on this process may map so many bytes more than it has. False, with errno, if it cannot be said.
+inline bool limit_private_memory(std::uint64_t more) noexcept {
+  const auto now = private_memory();
+  if (!now) {
+    errno = ENOENT;
+    return false;
+  }
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_DATA, &limit) != 0) return false;
+  if (more < limit.rlim_cur - std::min<rlim_t>(*now, limit.rlim_cur)) limit.rlim_cur = *now + more;
+  return ::setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
+// Calls note() whenever operator new is refused, then does what would have been done without.
+class refused_memory {
+ public:
+  static void tell(void (*note)()) noexcept {
+    told = note;
+    const std::new_handler before = std::set_new_handler(&handle);
+    if (before != &handle) earlier = before;  // a worker's worker has inherited ours
+  }
+
+ private:
+  static void handle() {
+    told();
+    if (earlier == nullptr) throw std::bad_alloc();
+    earlier();
+  }
+
+  static inline void (*told)() = nullptr;
+  static inline std::new_handler earlier = nullptr;
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/placement.hpp
+// Which core a worker process is born on.
+
+namespace parmap::detail {
+
+// The kernel often puts two newborn processes on one core, where they share it for 8 ms before they are balanced (seen
+// in half of all maps on 2 cores). So the supervisor gives each its own at birth; before its first task the worker
+// takes back all the cores it may use, and the kernel is free again. A refusal costs those 8 ms and nothing else.
+class placement {
+ public:
+  explicit placement(unsigned workers) : all_(affinity()) {
+    for (std::size_t cpu = 0; cpu < all_.cpus(); ++cpu)
+      if (all_.has(cpu)) usable_.push_back(cpu);
+    if (workers < 2 || workers > usable_.size()) usable_.clear();
+    // The supervisor's own core last: it is busy there until the last fork.
+    const auto here = std::ranges::find(usable_, static_cast<std::size_t>(::sched_getcpu()));
+    if (here != usable_.end()) std::rotate(usable_.begin(), here + 1, usable_.end());
+  }
+
+  // The child is not yet to begin.
+  void put(pid_t child, unsigned w) const {
+    if (usable_.empty()) return;
+    cpu_mask one(all_.cpus());
+    one.add(usable_[w % usable_.size()]);
+    static_cast<void>(::sched_setaffinity(child, one.bytes(), one.get()));
+  }
+  // In the child.
+  void release() const noexcept {
+    if (!usable_.empty()) static_cast<void>(::sched_setaffinity(0, all_.bytes(), all_.get()));
+  }
+
+ private:
+  cpu_mask all_;
+  std::vector<std::size_t> usable_;
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/process.hpp
+// A child process held by a pidfd: fork, watch, stop, kill, reap.
+
+namespace parmap::detail {
+
+// How a process ended.
+struct ending {
+  enum how { unknown, exited, killed } how{unknown};
+  int code{};  // exit status or signal
+};
+
+// What is buffered would come out twice: once from each side of a fork.
+inline void flush_standard_streams() noexcept {
+  // Not fflush(nullptr): it would wait for a thread that sits in a read of stdin, and move the file offset of input
+  // streams.
+  static_cast<void>(std::fflush(stdout));
+  static_cast<void>(std::fflush(stderr));
+  try {
+    std::cout.flush();
+    std::clog.flush();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, what could not be written stays in the buffer
+    // The caller asked its stream to throw when it cannot write; its own next write will tell.
+  }
+}
+
+// Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
+class child_process {
+ public:
+  // Forks; the child runs body(), which must not return. Throws std::system_error, also where the kernel has no
+  // pidfds (Linux 5.4).
+  explicit child_process(const std::function<void()>& body) : parent_(::getpid()) {
+    flush_standard_streams();
+    host::current().before_fork();
+    step("fork", moment::before);
+    pid_ = ::fork();
+    step(pid_ == 0 ? "birth" : "fork", moment::after);
+    if (pid_ != 0) {
+      const int error = errno;
+      host::current().after_fork();
+      errno = error;
+    }
+    if (pid_ < 0)
+      throw std::system_error(
+          errno, std::generic_category(),
+          "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
+          "too little memory)");
+    if (pid_ == 0) {
+      body();
+      ::_exit(127);
+    }
+    open_pidfd();
+  }
+  child_process(child_process&& other) noexcept
+      : parent_(other.parent_),
+        pid_(std::exchange(other.pid_, -1)),
+        fd_(std::move(other.fd_)) {}
+  child_process& operator=(child_process&& other) noexcept {
+    std::swap(parent_, other.parent_);
+    std::swap(pid_, other.pid_);
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~child_process() {
+    if (pid_ <= 0 || ::getpid() != parent_) return;
+    kill();
+    static_cast<void>(reap());
+  }
+
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  // Readable (poll) once it has died; -1 if it had died before it could be watched.
+  [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
+
+  // No effect on a dead one.
+  void kill() const noexcept {
+    step("kill", moment::before);
+    signal(SIGKILL);
+    step("kill", moment::after);
+  }
+  void resume() const noexcept {
+    step("resume", moment::before);
+    signal(SIGCONT);
+    step("resume", moment::after);
+    static_cast<void>(was_continued());  // by us, which is of no interest
+  }
+  // Whether it has been stopped and continued since this was last asked.
+  [[nodiscard]] bool was_continued() const noexcept {
+    siginfo_t info{};
+    return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WCONTINUED | WNOHANG) == 0 && info.si_pid != 0;
+  }
+
+  // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
+  // (asleep in the kernel).
+  bool stop(std::chrono::milliseconds patience) const noexcept {
+    step("stop", moment::before);
+    signal(SIGSTOP);
+    step("stop", moment::after);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    do {
+      siginfo_t info{};
+      if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0)
+        return true;
+      if (has_died(std::chrono::milliseconds(1))) return false;
+    } while (std::chrono::steady_clock::now() < until);
+    return false;
+  }
+
+  // Waits for its death, which must be certain.
+  ending reap() noexcept {
+    step("reap", moment::before);
+    ending how;
+    if (fd_.get() >= 0) {
+      siginfo_t info{};
+      int got = 0;
+      do got = ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
+      while (got != 0 && errno == EINTR);
+      // ECHILD: the caller ignores SIGCHLD, or has reaped it already; with the former, waitid has still waited.
+      if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
+      else
+        while (!has_died(std::chrono::milliseconds(1000))) {
+        }
+    }
+    pid_ = -1;
+    fd_ = file_descriptor();
+    step("reap", moment::after);
+    return how;
+  }
+
+ private:
+  void open_pidfd() {
+    const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+    step("pidfd", moment::after);
+    if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
+    if (fd < 0) {
+      const std::error_code why(errno, std::generic_category());
+      ::kill(pid_, SIGKILL);
+      while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+      }
+      pid_ = -1;
+      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
+    }
+    fd_ = file_descriptor(fd);
+    // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(fd), &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD)
+      fd_ = file_descriptor();
+  }
+
+  void signal(int number) const noexcept {
+    if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
+    // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0) ::kill(pid_, number);
+  }
+
+  [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
+    pollfd one{fd_.get(), POLLIN, 0};
+    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
+  }
+
+  pid_t parent_;
+  pid_t pid_{-1};
+  file_descriptor fd_;
+};
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/text.hpp
 // Numbers as a message shows them.
 
@@ -4214,17 +4355,18 @@ namespace parmap::detail {
 // Lives in the calling thread. Whatever leaves it, also an exception, leaves no worker behind.
 class supervisor {
  public:
-  // The life of worker w in its process: work(w, parent) does not return.
-  using life = std::function<void(unsigned w, pid_t parent)>;
+  // The life of worker w in its process, which does not return.
+  using life = std::function<void(unsigned w)>;
 
   supervisor(ledger& book, const record_book& records, const options& chosen, lazy_meter& meter, const placement& place,
-             std::uint64_t tasks, life work)
+             std::uint64_t tasks, unsigned most_idle_deaths, life work)
       : book_(book),
         records_(records),
         options_(chosen),
         meter_(meter),
         place_(place),
         tasks_(tasks),
+        most_idle_deaths_(most_idle_deaths),
         work_(std::move(work)),
         posts_(book.workers()) {}
 
@@ -4240,7 +4382,7 @@ class supervisor {
     for (;;) {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
-      if (idle_deaths_ > most_idle_deaths || !hire_with_patience()) return give_up();
+      if (idle_deaths_ > most_idle_deaths_ || !hire_with_patience()) return give_up();
     }
   }
 
@@ -4271,7 +4413,7 @@ class supervisor {
     at.late = at.dismissed = at.stopped = false;
     at.resumed = 0;
     try {
-      at.process.emplace([this, w](pid_t parent) { work_(w, parent); });
+      at.process.emplace([this, w] { work_(w); });
     } catch (const std::system_error&) {
       refused_ = std::current_exception();
       return false;
@@ -4440,10 +4582,10 @@ class supervisor {
     const std::uint64_t done = book_.finished();
     if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
       idle_deaths_ = 0;
-    else if (++idle_deaths_ > most_idle_deaths)
+    else if (++idle_deaths_ > most_idle_deaths_)
       why_gave_up_ = std::to_string(idle_deaths_) +
                      " worker processes in a row died before they began a task; the last one: " + describe(cause);
-    return idle_deaths_ > most_idle_deaths;
+    return idle_deaths_ > most_idle_deaths_;
   }
 
   // Nothing is to be begun, and only a death would hand something back: who has not begun yet would find nothing. So
@@ -4463,7 +4605,6 @@ class supervisor {
     return before && oom_kills_ && *oom_kills_ > *before;
   }
 
-  static constexpr unsigned most_idle_deaths = 256;
   static constexpr unsigned most_pardons = 10;
 
   ledger& book_;
@@ -4472,6 +4613,7 @@ class supervisor {
   lazy_meter& meter_;
   const placement& place_;
   std::uint64_t tasks_;
+  unsigned most_idle_deaths_;
   life work_;
   std::vector<post> posts_;
   std::uint64_t from_{};
@@ -4771,22 +4913,29 @@ class worker {
 
 namespace parmap::detail {
 
-// Ledger, a fixed part of `fixed` bytes, and the arenas in one mapping; the arenas as large as they can be had, up to
-// 64 GiB a worker, as only pages that are written to cost memory.
-inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers) {
-  constexpr std::size_t largest = std::size_t{64} << 30;
-  constexpr std::size_t smallest = std::size_t{64} << 10;
-  for (std::size_t each = largest;; each /= 2) {
-    try {
-      shared_memory memory(fixed + workers * each);
-      if (each == largest || each == smallest) return memory;
-      // Address space is short (RLIMIT_AS), and the tasks want some too.
-      memory = shared_memory();
-      return shared_memory(fixed + workers * std::max(each / 2, smallest));
-    } catch (const std::system_error&) {
-      if (each == smallest) throw;
-    }
-  }
+// A worker from its fork, or the start of its program, to its end. `at_go` is called just before its first task.
+template <class Work, class AtGo>
+[[noreturn]] void live_as_worker(const Work& work, map_memory<typename Work::result>& shared, const assignment& mine,
+                                 const AtGo& at_go) {
+  using value = typename Work::result;
+  ledger& book = shared.book();
+  become_worker(mine.parent, book.of(mine.number), {.timed = mine.timed, .memory_limit = mine.memory_limit},
+                {&shared.memory(), shared.slots().memory()});
+  host::current().begin_worker(mine.number);
+  await_go(book.of(mine.number).go);
+  at_go();
+  slot_store<value> store(shared.slots(), shared.memory(), shared.records());
+  worker<Work, slot_store<value>>(work, store, book, shared.records(), mine.number, mine.from, mine.seed, mine.retries,
+                                  mine.memory_limit)
+      .run();
+}
+
+// The life of a worker that is a program of its own, see host.hpp: `memory` is the descriptor it was started with.
+// Throws std::system_error if that cannot be mapped.
+template <class Work, class AtGo>
+[[noreturn]] void serve_as_program(const Work& work, const assignment& mine, int memory, const AtGo& at_go) {
+  map_memory<typename Work::result> shared(mine, file_descriptor(memory));
+  live_as_worker(work, shared, mine, at_go);
 }
 
 template <class Work>
@@ -4797,12 +4946,17 @@ class process_map {
   process_map(const Work& work, const options& chosen, unsigned workers)
       : work_(work),
         options_(chosen),
-        workers_(workers),
-        slots_(ledger::bytes(workers), work.size()),
-        memory_(make_arena_memory(slots_.arenas_begin(), workers)),
-        book_(memory_.data(), workers, chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
-              std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value()),
-        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), work.size()) {
+        programs_(!in_slot<value> && host::current().starts_programs()),
+        told_{.tasks = work.size(),
+              .seed = *chosen.seed,
+              .max_failures = chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
+              .memory_limit = chosen.memory_limit,
+              .workers = workers,
+              .retries = chosen.retries,
+              .timed = chosen.timeout.has_value(),
+              .parent = ::getpid()},
+        shared_(told_, programs_),
+        book_(shared_.book()) {
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
@@ -4813,15 +4967,18 @@ class process_map {
     lazy_meter meter(options_.report, n);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
-    const placement place(workers_);
-    supervisor boss(book_, records_, options_, meter, place, n,
-                    [&](unsigned w, pid_t parent) { live(place, w, from, parent); });
+    const placement place(told_.workers);
+    // A program that cannot begin will not the next time either; a fork may be killed while it is born, on a busy
+    // machine.
+    const unsigned most_idle_deaths = programs_ ? 16 : 256;
+    supervisor boss(book_, shared_.records(), options_, meter, place, n, most_idle_deaths,
+                    [&](unsigned w) { live(place, w, from); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
     for (std::uint64_t tasks = 0; from < n && !book_.halted(); from += tasks) {
       tasks = std::min(n - from, max_round);
       boss.run_round(from, static_cast<round_index>(tasks),
-                     static_cast<unsigned>(std::min<std::uint64_t>(workers_, tasks)));
+                     static_cast<unsigned>(std::min<std::uint64_t>(told_.workers, tasks)));
       for (const auto& [rest, attempts] : book_.drain()) {
         add_stopped(never_begun, from + rest.b, from + rest.e, why_stopped(boss), attempts);
         missing += rest.size();
@@ -4836,7 +4993,7 @@ class process_map {
       throw_damaged(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
                     " tasks are accounted for, of " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
-    for (unsigned w = 0; w < workers_; ++w) records_.collect(w, failures);
+    for (unsigned w = 0; w < told_.workers; ++w) shared_.records().collect(w, failures);
     if (failures.size() < book_.failures())
       throw_damaged("the record of a failure is lost");  // counted after published
     failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
@@ -4844,7 +5001,7 @@ class process_map {
     check(failures, n);
     const std::uint64_t failed = failures.size();
     meter.finish(n - missing - std::min(n - missing, book_.failures()), std::min(failed, book_.failures()));
-    return slots_.gather(records_, memory_, std::move(failures), *options_.seed);
+    return shared_.slots().gather(shared_.records(), shared_.memory(), std::move(failures), told_.seed);
   }
 
  private:
@@ -4859,16 +5016,16 @@ class process_map {
   }
 
   // In the worker's process.
-  void live(const placement& place, unsigned w, std::uint64_t from, pid_t parent) noexcept {
-    become_worker(parent, book_.of(w), {.timed = options_.timeout.has_value(), .memory_limit = options_.memory_limit},
-                  {&memory_, slots_.memory()});
-    host::current().begin_worker(w);
-    await_go(book_.of(w).go);
-    place.release();
-    slot_store<value> store(slots_, memory_, records_);
-    worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries,
-                                    options_.memory_limit)
-        .run();
+  void live(const placement& place, unsigned w, std::uint64_t from) noexcept {
+    assignment mine = told_;
+    mine.number = w;
+    mine.from = from;
+    mine.round = book_.round();
+    if (programs_) {
+      host::current().start_program(mine, shared_.file());
+      ::_exit(127);  // as a shell says of what cannot be started
+    }
+    live_as_worker(work_, shared_, mine, [&] { place.release(); });
   }
 
   [[nodiscard]] std::string why_stopped(const supervisor& boss) const {
@@ -4883,11 +5040,10 @@ class process_map {
 
   const Work& work_;
   const options& options_;
-  unsigned workers_;
-  result_slots<value> slots_;
-  shared_memory memory_;
-  ledger book_;
-  record_book records_;
+  bool programs_;
+  assignment told_;
+  map_memory<value> shared_;
+  ledger& book_;
 };
 
 }  // namespace parmap::detail

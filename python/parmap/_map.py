@@ -19,9 +19,13 @@ from ._axes import Product
 from ._names import UnknownName
 from ._progress import Reporter, make_reporter
 from ._results import Failure, Results
+from ._spawn import Program
 
 #: The engines, by name.
 ENGINES = ("multi", "threads", "serial")
+
+#: How multi gets its workers.
+STARTS = ("fork", "spawn")
 
 _LEAST_THREADS = 5  # the default of python-parmap: threads are for waiting, more than for computing
 
@@ -53,6 +57,7 @@ def parmap(
     seed: int | None = None,
     memory_limit: int | None = None,
     init: Callable[[], Any] | None = None,
+    start: str = "fork",
     n_simul: int | None = None,
 ) -> Results:
     """Call func on every element of an iterable, or on every combination of several, in parallel.
@@ -101,6 +106,10 @@ def parmap(
     init
         Called without arguments, once in each worker, before its first task. What it raises is the failure of each of
         that worker's tasks.
+    start
+        How multi gets its workers. "fork": they inherit everything. "spawn": they are fresh interpreters, for libraries
+        that do not survive a fork (gcc's OpenMP, CUDA); func, its iterables, fargs and init are pickled by cloudpickle,
+        once, and a worker takes as long to begin as Python and their imports do.
 
     Returns
     -------
@@ -115,7 +124,9 @@ def parmap(
     TypeError, ValueError: a bad argument, before anything starts. KeyboardInterrupt (Ctrl-C), within 0.3 s; its
     `results` holds what is done. OSError if no worker can be had.
     """
-    asked = _check(func, args, fargs, engine, timeout_sec, n_worker, n_simul, on_error, retries, seed, memory_limit, init)
+    asked = _check(
+        func, args, fargs, engine, timeout_sec, n_worker, n_simul, on_error, retries, seed, memory_limit, init, start
+    )
     shown = make_reporter(reporter, nested=_in_task())
     asked.report = None if type(shown) is Reporter else shown.show
     raised: dict[int, BaseException] = {}
@@ -154,12 +165,13 @@ class _Request:
     memory_limit: int | None
     stop_at_failure: bool
     product: Product
+    start: str
     report: Callable[[int, int], None] | None = None
 
 
 def _check(
     func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
-    retries: Any, seed: Any, memory_limit: Any, init: Any,
+    retries: Any, seed: Any, memory_limit: Any, init: Any, start: Any,
 ) -> _Request:  # fmt: skip
     if engine not in ENGINES:
         raise UnknownName("engine", engine, ENGINES)
@@ -187,6 +199,10 @@ def _check(
         memory_limit = _whole("memory_limit", memory_limit, 1, 2**63)
         if engine != "multi":
             raise ValueError(f"parmap: the engine {engine} has no memory_limit, as its tasks share one memory; use multi")
+    if start not in STARTS:
+        raise UnknownName("start", start, STARTS)
+    if start != "fork" and engine != "multi":
+        raise ValueError(f"parmap: start={start!r} is for the engine multi; {engine} has no processes")
     product = Product(args)
     return _Request(
         func=func,
@@ -201,6 +217,7 @@ def _check(
         memory_limit=memory_limit,
         stop_at_failure=on_error == "raise" and engine != "serial",
         product=product,
+        start=start,
     )
 
 
@@ -245,16 +262,25 @@ def _run(
         if sys.is_finalizing():  # no other thread gets the GIL any more
             raise RuntimeError("parmap: the engine threads cannot begin while Python ends; use serial")
         return _parmap.run_threads(asked, raised, _errors.TaskTimeout)
-    _worker.find_thread_pools()
-    return _parmap.run_multi(
-        asked,
-        _worker.begin,
-        _worker.flush,
-        pickle.dumps,
-        _errors.pickled_otherwise,
-        pickle.loads,
-        _worker.numpy_scalars(),
-    )
+    program = None
+    if asked.start == "spawn":
+        program = Program(asked)
+    else:
+        _worker.find_thread_pools()
+    try:
+        return _parmap.run_multi(
+            asked,
+            begin=_worker.begin,
+            flush=_worker.flush,
+            dumps=pickle.dumps,
+            otherwise=_errors.pickled_otherwise,
+            loads=pickle.loads,
+            scalar_types=_worker.numpy_scalars(),
+            program=program,
+        )
+    finally:
+        if program is not None:
+            program.close()
 
 
 def _collect(

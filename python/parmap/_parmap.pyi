@@ -18,6 +18,20 @@ def run_multi(
     otherwise: Callable[[Any, BaseException, Callable[[Any], bool]], bytes],
     loads: Callable[..., Any],
     scalar_types: tuple[tuple[type, str], ...],
+    program: Any,
 ) -> tuple[list[tuple[int, str, bytes, int, int]], BaseException | None]: ...
+def serve(
+    asked: Any,
+    begin: Callable[[int], None],
+    flush: Callable[[], list[io.BufferedWriter]],
+    dumps: Callable[..., bytes],
+    otherwise: Callable[[Any, BaseException, Callable[[Any], bool]], bytes],
+    loads: Callable[..., Any],
+    scalar_types: tuple[tuple[type, str], ...],
+    post: str,
+    at_go: Callable[[], None],
+    unfit: BaseException | None,
+) -> None: ...
+def workers_of(post: str) -> int: ...
 def task() -> tuple[int, int, int]: ...
 def task_generator(make: Callable[[int, int], Any]) -> Any: ...

@@ -30,16 +30,16 @@ def flush() -> list[io.BufferedWriter]:
 def begin(workers: int) -> None:
     """Right after the fork, in the worker. What it raises is the failure of each of the worker's tasks."""
     gc.freeze()  # what is inherited is never collected here, so its pages are not touched and copied
-    _leave_ctrl_c_to_the_caller()
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        leave_ctrl_c_to_the_caller()
     _draw_other_numbers()
-    _share_cores(workers)
+    share_cores(workers)
 
 
-def _leave_ctrl_c_to_the_caller() -> None:
+def leave_ctrl_c_to_the_caller() -> None:
     """It ends the workers: no traceback of theirs. A handler, and not SIG_IGN, which their programs would inherit."""
     signal.set_wakeup_fd(-1)  # an event loop's, in the caller
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _ignore)
+    signal.signal(signal.SIGINT, _ignore)
 
 
 def _ignore(number: int, frame: Any) -> None:
@@ -77,16 +77,17 @@ def find_thread_pools() -> None:
     _libraries = (threadpoolctl.ThreadpoolController(), len(sys.modules))
 
 
-def _share_cores(workers: int) -> None:
+def share_cores(workers: int) -> None:
     """The threads of BLAS and OpenMP, loaded already or later."""
-    threads = max(1, _cores // max(1, workers))
+    threads = max(1, cores // max(1, workers))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
     if _libraries is not None:
         _libraries[0].limit(limits=threads)
 
 
-_cores = _parmap.usable_cores()
+#: Of the caller, which its workers share.
+cores = _parmap.usable_cores()
 
 
 def numpy_scalars() -> tuple[tuple[type, str], ...]:

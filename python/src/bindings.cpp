@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The module parmap._parmap: the C++ engines, called by parmap/_map.py.
 #include "map.hpp"
+#include "post.hpp"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
@@ -64,10 +65,24 @@ NB_MODULE(_parmap, m) {
   m.def("run_threads", [](nb::handle asked, nb::dict raised, nb::handle late) {
     return to_tuple(run_threads(request_of(asked), {raised, late}));
   });
-  m.def("run_multi", [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle dumps, nb::handle otherwise,
-                        nb::handle loads, nb::handle scalar_types) {
-    return to_tuple(run_multi(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types}));
-  });
+  m.def(
+      "run_multi",
+      [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle dumps, nb::handle otherwise, nb::handle loads,
+         nb::handle scalar_types, nb::handle program) {
+        return to_tuple(run_multi(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, program}));
+      },
+      "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "program"_a.none());
+  m.def(
+      "serve",
+      [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle dumps, nb::handle otherwise, nb::handle loads,
+         nb::handle scalar_types, const std::string& post, nb::handle at_go, nb::handle unfit) {
+        serve(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, nb::none()}, post, at_go,
+              unfit);
+      },
+      "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "post"_a, "at_go"_a,
+      "unfit"_a.none());
+
+  m.def("workers_of", [](const std::string& post) { return to_post(post).mine.workers; });
 
   m.def("task", [] {
     const context& self = task_of("context").self();

@@ -59,16 +59,17 @@ void mapped_region::settle() noexcept {
   });
 }
 
-buffer_file::buffer_file() noexcept : file_(::memfd_create("parmap results", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
-  struct stat now{};
-  if (file_ < 0) return;
+buffer_file::buffer_file() noexcept
+    : buffer_file(::memfd_create("parmap results", MFD_CLOEXEC | MFD_ALLOW_SEALING), 0) {
   // No task can cut off what is mapped here.
-  if (::fcntl(file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0 && ::fstat(file_, &now) == 0) {
-    device_ = now.st_dev;
-    inode_ = now.st_ino;
-  } else {
-    ::close(std::exchange(file_, -1));
-  }
+  if (file_ >= 0 && ::fcntl(file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0) ::close(std::exchange(file_, -1));
+}
+
+buffer_file::buffer_file(int file, std::uint64_t worker) noexcept : file_(file), worker_(worker) {
+  struct stat now{};
+  if (file_ < 0 || ::fstat(file_, &now) != 0) return;  // then no file is this one, see is_open()
+  device_ = now.st_dev;
+  inode_ = now.st_ino;
 }
 
 buffer_file::~buffer_file() {

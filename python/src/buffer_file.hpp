@@ -66,6 +66,8 @@ class buffer_file {
 
   /// In the caller, before the first fork. Where such a file is refused, append() refuses.
   buffer_file() noexcept;
+  /// In a worker that is a program of its own: the caller's file(), and the caller's worker() when it was started.
+  buffer_file(int file, std::uint64_t worker) noexcept;
   buffer_file(const buffer_file&) = delete;
   buffer_file& operator=(const buffer_file&) = delete;
   /// In the caller, when no worker is left: gives back all memory but that of slices that are held.
@@ -76,6 +78,8 @@ class buffer_file {
     ++worker_;
     used_ = 0;
   }
+  [[nodiscard]] int file() const noexcept { return file_; }
+  [[nodiscard]] std::uint64_t worker() const noexcept { return worker_; }
 
   // ---- in a worker
 

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace parmap::python {
 
@@ -89,7 +90,13 @@ struct process_needs {
   nanobind::handle flush;  // flush(), called before each fork and at the end of a worker
   value_transport::pickling pickling;
   nanobind::handle scalar_types;  // as value_transport takes them
+  nanobind::handle program;       // of parmap._spawn, where workers are to be programs of their own, or None
 };
 outcome run_multi(const request& asked, const process_needs& needs);
+
+/// In such a program: works for the map that started it with this `post` (its last argument), until it ends. `at_go` is
+/// called before the first task; `unfit` is the failure of every task, or None. Does not return.
+void serve(const request& asked, const process_needs& needs, const std::string& post, nanobind::handle at_go,
+           nanobind::handle unfit);
 
 }  // namespace parmap::python

@@ -2,9 +2,11 @@
 // The engine multi for Python: what the interpreter must hear of forks and sleeps, and the calls in a worker.
 #include "buffer.hpp"
 #include "map.hpp"
+#include "post.hpp"
 
 #include <parmap/detail/host.hpp>
 
+#include <fcntl.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -21,12 +23,13 @@ namespace {
 // Of the map that this thread is in, and its workers after the fork. Maps nest.
 class worker_setup {
  public:
-  worker_setup(const request& asked, const process_needs& needs, unsigned workers, lookout& watch)
+  worker_setup(const request& asked, const process_needs& needs, unsigned workers, lookout& watch, buffer_file& buffers)
       : watch_(watch),
         init_(asked.init),
         begin_(needs.begin),
         flush_(needs.flush),
         workers_(workers),
+        buffers_(buffers),
         outer_(std::exchange(current_, this)) {}
   worker_setup(const worker_setup&) = delete;
   worker_setup& operator=(const worker_setup&) = delete;
@@ -40,11 +43,22 @@ class worker_setup {
     if (!buffers.is_valid()) forget_exception();  // as the C library's would
     return buffers;
   }
-  [[nodiscard]] buffer_file& buffers() noexcept { return buffers_; }
+  [[nodiscard]] buffer_file& buffers() const noexcept { return buffers_; }
   // Also what it raises is kept, for the map's next look.
   void heed_signals() noexcept { static_cast<void>(watch_.no_interrupt()); }
+  // Workers are to be programs of their own.
+  void start(program& what) noexcept { program_ = &what; }
+  [[nodiscard]] program* to_start() const noexcept { return program_; }
+  // This is one, which was not forked from Python; `unfit` unless that is None.
+  void in_program(nb::handle unfit) {
+    in_program_ = true;
+    if (!unfit.is_none()) error_ = nb::borrow(unfit);
+  }
+  [[nodiscard]] bool is_program() const noexcept { return in_program_; }
+
   // What goes wrong is told by every task of this worker: there is nobody else to tell.
   void begin() noexcept {
+    if (error_.is_valid()) return;
     const nb::object workers = nb::steal(PyLong_FromUnsignedLong(workers_));
     if (!nb::steal(PyObject_CallOneArg(begin_.ptr(), workers.ptr())).is_valid()) error_ = take_exception();
   }
@@ -60,7 +74,9 @@ class worker_setup {
   nb::handle begin_;
   nb::handle flush_;
   unsigned workers_;
-  buffer_file buffers_;
+  buffer_file& buffers_;
+  program* program_{};
+  bool in_program_{};
   nb::object error_;
   worker_setup* outer_;
 
@@ -70,24 +86,32 @@ class worker_setup {
 // The GIL is held all the time, but while the caller sleeps; so it is at a fork, and in a worker.
 class interpreter final : public detail::host {
  public:
+  bool starts_programs() noexcept override { return worker_setup::current()->to_start() != nullptr; }
+  void start_program(const detail::assignment& mine, int memory) noexcept override {
+    const buffer_file& buffers = worker_setup::current()->buffers();
+    ctrl_c_.reset();
+    worker_setup::current()->to_start()->start({mine, memory, buffers.file(), buffers.worker()});
+  }
   // Ctrl-C waits meanwhile: what it raised in a hook of the fork, in Python, would be printed and lost.
   void before_fork() noexcept override {
     ctrl_c_.emplace();
     worker_setup::current()->heed_signals();
-    const nb::object buffers = worker_setup::current()->flush();
-    PyOS_BeforeFork();
-    wait_for_locks_of(buffers);
+    if (!starts_programs()) {  // which run no Python before they are others
+      const nb::object buffers = worker_setup::current()->flush();
+      PyOS_BeforeFork();
+      wait_for_locks_of(buffers);
+    }
     worker_setup::current()->buffers().next_worker();
     fork_watch::begin_worker_fork();
   }
   void after_fork() noexcept override {
     fork_watch::end_worker_fork();
-    PyOS_AfterFork_Parent();
+    if (!starts_programs()) PyOS_AfterFork_Parent();
     ctrl_c_.reset();
   }
   void begin_worker(unsigned) noexcept override {
     fork_watch::end_worker_fork();
-    PyOS_AfterFork_Child();
+    if (!worker_setup::current()->is_program()) PyOS_AfterFork_Child();
     worker_setup::current()->begin();
     ctrl_c_.reset();
     worker_setup::current()->run_init();
@@ -150,20 +174,28 @@ class worker_calls {
   }
 };
 
-}  // namespace
-
-outcome run_multi(const request& asked, const process_needs& needs) {
+void prepare() {
   static interpreter here;
   detail::host::install(here);
   import_exceptions();
   import_buffers();
   fork_watch::begin();
+}
 
+}  // namespace
+
+outcome run_multi(const request& asked, const process_needs& needs) {
+  prepare();
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   const unsigned most = asked.chosen.workers != 0 ? asked.chosen.workers : detail::usable_cores();
   lookout watch(asked);
-  worker_setup setup(asked, needs, static_cast<unsigned>(std::clamp<std::uint64_t>(plan.size(), 1, most)), watch);
-  const value_transport transport(needs.pickling, needs.scalar_types, setup.buffers());
+  buffer_file buffers;
+  worker_setup setup(asked, needs, static_cast<unsigned>(std::clamp<std::uint64_t>(plan.size(), 1, most)), watch,
+                     buffers);
+  std::optional<program> other;
+  if (!needs.program.is_none())
+    setup.start(other.emplace(needs.program.attr("arguments"), nb::cast<int>(needs.program.attr("job"))));
+  const value_transport transport(needs.pickling, needs.scalar_types, buffers);
   options chosen = asked.chosen;
   chosen.report = [&](const progress& now) {
     bool go_on = watch.no_interrupt();
@@ -184,6 +216,24 @@ outcome run_multi(const request& asked, const process_needs& needs) {
   outcome what{nb::list(), watch.interrupted() ? watch.interrupt() : nb::none()};
   add_failures(what.failures, failures);
   return what;
+}
+
+void serve(const request& asked, const process_needs& needs, const std::string& text, nb::handle at_go,
+           nb::handle unfit) {
+  prepare();
+  const post told = to_post(text);
+  for (const int each : {told.memory, told.buffers})
+    if (each >= 0) static_cast<void>(::fcntl(each, F_SETFD, FD_CLOEXEC));  // not for what tasks start
+  const call_plan plan(asked.func, asked.axes, asked.fargs);
+  lookout watch(asked);
+  buffer_file buffers(told.buffers, told.region);
+  worker_setup setup(asked, needs, told.mine.workers, watch, buffers);
+  setup.in_program(unfit);
+  const value_transport transport(needs.pickling, needs.scalar_types, buffers);
+  worker_calls calls;
+  detail::serve_as_program(work<value, worker_calls>(plan, calls), told.mine, told.memory, [&] {
+    if (!nb::steal(PyObject_CallNoArgs(at_go.ptr())).is_valid()) forget_exception();
+  });
 }
 
 }  // namespace parmap::python

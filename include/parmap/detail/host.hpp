@@ -2,6 +2,7 @@
 // A language runtime that this library serves in its process (Python's), and what it must hear of a map on processes.
 #pragma once
 
+#include <parmap/detail/assignment.hpp>
 #include <parmap/failure.hpp>
 
 #include <string>
@@ -17,6 +18,11 @@ class host {
 
   virtual void before_fork() noexcept {}
   virtual void after_fork() noexcept {}  // in the caller, also where the fork was refused
+  // Whether the workers of the map that begins are to be programs of their own, which share nothing with the caller but
+  // the map's memory: start_program(mine, file) in the child makes it one (execve), that does not return, and calls
+  // serve_as_program(work, mine, file), see process_map.hpp. Only for results that are encoded.
+  virtual bool starts_programs() noexcept { return false; }
+  virtual void start_program(const assignment& /*mine*/, int /*memory*/) noexcept {}
   // In a worker, once it cannot outlive its caller; before its first task, and outside of any task's limit.
   virtual void begin_worker(unsigned /*worker*/) noexcept {}
   // A worker ends, and what it has buffered would be lost.

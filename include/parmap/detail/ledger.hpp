@@ -143,16 +143,14 @@ class ledger {
   }
   // Builds the words in zeroed shared memory of that size, aligned to a page.
   ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
-      : common_(::new(at) common_words),
-        of_(reinterpret_cast<worker_words*>(common_ + 1)),
-        left_(reinterpret_cast<left_over_words*>(of_ + workers)),
-        workers_(workers),
-        max_failures_(max_failures),
-        retries_(retries),
-        timed_(timed) {
+      : ledger(::new(at) common_words, workers, max_failures, retries, timed, 0, ::getpid()) {
     std::uninitialized_default_construct_n(of_, workers);
     std::uninitialized_default_construct_n(left_, workers);
   }
+  // The words that `parent` has built there, in a round of so many tasks.
+  ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round,
+         pid_t parent)
+      : ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round, parent) {}
 
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
   [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
@@ -303,6 +301,18 @@ class ledger {
   }
 
  private:
+  ledger(common_words* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed,
+         round_index round, pid_t family)
+      : common_(at),
+        of_(reinterpret_cast<worker_words*>(common_ + 1)),
+        left_(reinterpret_cast<left_over_words*>(of_ + workers)),
+        workers_(workers),
+        max_failures_(max_failures),
+        retries_(retries),
+        timed_(timed),
+        round_(round),
+        family_(family) {}
+
   // The lock, after repair.
   class holder {
    public:
@@ -363,8 +373,8 @@ class ledger {
   std::uint64_t max_failures_;
   unsigned retries_;
   bool timed_;
-  round_index round_{};
-  pid_t family_{::getpid()};  // workers are its children
+  round_index round_;
+  pid_t family_;  // workers are its children
 };
 
 }  // namespace parmap::detail

@@ -2,7 +2,7 @@
 // What /proc says of processes and of the machine.
 #pragma once
 
-#include <parmap/detail/process.hpp>
+#include <parmap/detail/file_descriptor.hpp>
 
 #include <fcntl.h>
 #include <sys/types.h>

@@ -2,6 +2,7 @@
 // A child process held by a pidfd: fork, watch, stop, kill, reap.
 #pragma once
 
+#include <parmap/detail/file_descriptor.hpp>
 #include <parmap/detail/host.hpp>
 #include <parmap/detail/step.hpp>
 
@@ -24,24 +25,6 @@
 #include <utility>
 
 namespace parmap::detail {
-
-class file_descriptor {
- public:
-  file_descriptor() = default;
-  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
-  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  file_descriptor& operator=(file_descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~file_descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-
- private:
-  int fd_{-1};
-};
 
 // How a process ended.
 struct ending {
@@ -66,9 +49,9 @@ inline void flush_standard_streams() noexcept {
 // Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
 class child_process {
  public:
-  // Forks; the child runs body(parent), which must not return. Throws std::system_error, also where the kernel has no
+  // Forks; the child runs body(), which must not return. Throws std::system_error, also where the kernel has no
   // pidfds (Linux 5.4).
-  explicit child_process(const std::function<void(pid_t)>& body) : parent_(::getpid()) {
+  explicit child_process(const std::function<void()>& body) : parent_(::getpid()) {
     flush_standard_streams();
     host::current().before_fork();
     step("fork", moment::before);
@@ -85,7 +68,7 @@ class child_process {
           "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
           "too little memory)");
     if (pid_ == 0) {
-      body(parent_);
+      body();
       ::_exit(127);
     }
     open_pidfd();

@@ -3,14 +3,15 @@
 #pragma once
 
 #include <parmap/codec.hpp>
+#include <parmap/detail/assignment.hpp>
 #include <parmap/detail/damage.hpp>
+#include <parmap/detail/file_descriptor.hpp>
 #include <parmap/detail/host.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
+#include <parmap/detail/map_memory.hpp>
 #include <parmap/detail/memory_limit.hpp>
 #include <parmap/detail/placement.hpp>
-#include <parmap/detail/records.hpp>
-#include <parmap/detail/shared_memory.hpp>
 #include <parmap/detail/sink.hpp>
 #include <parmap/detail/store.hpp>
 #include <parmap/detail/supervisor.hpp>
@@ -18,8 +19,10 @@
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
 
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
@@ -29,22 +32,29 @@
 
 namespace parmap::detail {
 
-// Ledger, a fixed part of `fixed` bytes, and the arenas in one mapping; the arenas as large as they can be had, up to
-// 64 GiB a worker, as only pages that are written to cost memory.
-inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers) {
-  constexpr std::size_t largest = std::size_t{64} << 30;
-  constexpr std::size_t smallest = std::size_t{64} << 10;
-  for (std::size_t each = largest;; each /= 2) {
-    try {
-      shared_memory memory(fixed + workers * each);
-      if (each == largest || each == smallest) return memory;
-      // Address space is short (RLIMIT_AS), and the tasks want some too.
-      memory = shared_memory();
-      return shared_memory(fixed + workers * std::max(each / 2, smallest));
-    } catch (const std::system_error&) {
-      if (each == smallest) throw;
-    }
-  }
+// A worker from its fork, or the start of its program, to its end. `at_go` is called just before its first task.
+template <class Work, class AtGo>
+[[noreturn]] void live_as_worker(const Work& work, map_memory<typename Work::result>& shared, const assignment& mine,
+                                 const AtGo& at_go) {
+  using value = typename Work::result;
+  ledger& book = shared.book();
+  become_worker(mine.parent, book.of(mine.number), {.timed = mine.timed, .memory_limit = mine.memory_limit},
+                {&shared.memory(), shared.slots().memory()});
+  host::current().begin_worker(mine.number);
+  await_go(book.of(mine.number).go);
+  at_go();
+  slot_store<value> store(shared.slots(), shared.memory(), shared.records());
+  worker<Work, slot_store<value>>(work, store, book, shared.records(), mine.number, mine.from, mine.seed, mine.retries,
+                                  mine.memory_limit)
+      .run();
+}
+
+// The life of a worker that is a program of its own, see host.hpp: `memory` is the descriptor it was started with.
+// Throws std::system_error if that cannot be mapped.
+template <class Work, class AtGo>
+[[noreturn]] void serve_as_program(const Work& work, const assignment& mine, int memory, const AtGo& at_go) {
+  map_memory<typename Work::result> shared(mine, file_descriptor(memory));
+  live_as_worker(work, shared, mine, at_go);
 }
 
 template <class Work>
@@ -55,12 +65,17 @@ class process_map {
   process_map(const Work& work, const options& chosen, unsigned workers)
       : work_(work),
         options_(chosen),
-        workers_(workers),
-        slots_(ledger::bytes(workers), work.size()),
-        memory_(make_arena_memory(slots_.arenas_begin(), workers)),
-        book_(memory_.data(), workers, chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
-              std::min(chosen.retries, max_attempts - 1), chosen.timeout.has_value()),
-        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), work.size()) {
+        programs_(!in_slot<value> && host::current().starts_programs()),
+        told_{.tasks = work.size(),
+              .seed = *chosen.seed,
+              .max_failures = chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
+              .memory_limit = chosen.memory_limit,
+              .workers = workers,
+              .retries = chosen.retries,
+              .timed = chosen.timeout.has_value(),
+              .parent = ::getpid()},
+        shared_(told_, programs_),
+        book_(shared_.book()) {
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
@@ -71,15 +86,18 @@ class process_map {
     lazy_meter meter(options_.report, n);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
-    const placement place(workers_);
-    supervisor boss(book_, records_, options_, meter, place, n,
-                    [&](unsigned w, pid_t parent) { live(place, w, from, parent); });
+    const placement place(told_.workers);
+    // A program that cannot begin will not the next time either; a fork may be killed while it is born, on a busy
+    // machine.
+    const unsigned most_idle_deaths = programs_ ? 16 : 256;
+    supervisor boss(book_, shared_.records(), options_, meter, place, n, most_idle_deaths,
+                    [&](unsigned w) { live(place, w, from); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
     for (std::uint64_t tasks = 0; from < n && !book_.halted(); from += tasks) {
       tasks = std::min(n - from, max_round);
       boss.run_round(from, static_cast<round_index>(tasks),
-                     static_cast<unsigned>(std::min<std::uint64_t>(workers_, tasks)));
+                     static_cast<unsigned>(std::min<std::uint64_t>(told_.workers, tasks)));
       for (const auto& [rest, attempts] : book_.drain()) {
         add_stopped(never_begun, from + rest.b, from + rest.e, why_stopped(boss), attempts);
         missing += rest.size();
@@ -94,7 +112,7 @@ class process_map {
       throw_damaged(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
                     " tasks are accounted for, of " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
-    for (unsigned w = 0; w < workers_; ++w) records_.collect(w, failures);
+    for (unsigned w = 0; w < told_.workers; ++w) shared_.records().collect(w, failures);
     if (failures.size() < book_.failures())
       throw_damaged("the record of a failure is lost");  // counted after published
     failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
@@ -102,7 +120,7 @@ class process_map {
     check(failures, n);
     const std::uint64_t failed = failures.size();
     meter.finish(n - missing - std::min(n - missing, book_.failures()), std::min(failed, book_.failures()));
-    return slots_.gather(records_, memory_, std::move(failures), *options_.seed);
+    return shared_.slots().gather(shared_.records(), shared_.memory(), std::move(failures), told_.seed);
   }
 
  private:
@@ -117,16 +135,16 @@ class process_map {
   }
 
   // In the worker's process.
-  void live(const placement& place, unsigned w, std::uint64_t from, pid_t parent) noexcept {
-    become_worker(parent, book_.of(w), {.timed = options_.timeout.has_value(), .memory_limit = options_.memory_limit},
-                  {&memory_, slots_.memory()});
-    host::current().begin_worker(w);
-    await_go(book_.of(w).go);
-    place.release();
-    slot_store<value> store(slots_, memory_, records_);
-    worker<Work, slot_store<value>>(work_, store, book_, records_, w, from, *options_.seed, options_.retries,
-                                    options_.memory_limit)
-        .run();
+  void live(const placement& place, unsigned w, std::uint64_t from) noexcept {
+    assignment mine = told_;
+    mine.number = w;
+    mine.from = from;
+    mine.round = book_.round();
+    if (programs_) {
+      host::current().start_program(mine, shared_.file());
+      ::_exit(127);  // as a shell says of what cannot be started
+    }
+    live_as_worker(work_, shared_, mine, [&] { place.release(); });
   }
 
   [[nodiscard]] std::string why_stopped(const supervisor& boss) const {
@@ -141,11 +159,10 @@ class process_map {
 
   const Work& work_;
   const options& options_;
-  unsigned workers_;
-  result_slots<value> slots_;
-  shared_memory memory_;
-  ledger book_;
-  record_book records_;
+  bool programs_;
+  assignment told_;
+  map_memory<value> shared_;
+  ledger& book_;
 };
 
 }  // namespace parmap::detail

@@ -23,17 +23,22 @@
 
 namespace parmap::detail {
 
+// Whether they are to be begun, or another process has done so.
+enum class words { fresh, kept };
+
 // One arena for each worker, equally large, at [begin, end) of the mapping. The failures of a worker are chained in its
 // arena, the newest first; a record counts once head says so. Everything carries a check and is looked at as it is
 // read: a task may have written over it.
 class record_book {
  public:
-  record_book(const shared_memory& memory, const ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks)
+  record_book(const shared_memory& memory, const ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks,
+              words are = words::fresh)
       : memory_(memory),
         book_(book),
         begin_((begin + alignment - 1) / alignment * alignment),
         each_((end - begin_) / book_.workers() / page * page),
         tasks_(tasks) {
+    if (are == words::kept) return;
     for (unsigned w = 0; w < book_.workers(); ++w) {
       book.of(w).top.set(arena_begin(w));
       book.of(w).head.set(no_record);

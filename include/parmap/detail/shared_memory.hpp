@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Anonymous memory that forked workers share with the process that made it.
+// Memory that workers share with the process that made it: anonymous, or a file in memory.
 #pragma once
+
+#include <parmap/detail/file_descriptor.hpp>
 
 #include <sys/mman.h>
 
@@ -18,12 +20,15 @@ class shared_memory {
  public:
   shared_memory() = default;
   // Throws std::system_error (not_enough_memory where there is no room).
-  explicit shared_memory(std::size_t bytes) : size_(bytes) {
+  explicit shared_memory(std::size_t bytes) : shared_memory(bytes, file_descriptor()) {}
+  // The beginning of a file.
+  shared_memory(std::size_t bytes, const file_descriptor& file) : size_(bytes) {
     if (bytes == 0) return;
     void* const around = ::mmap(nullptr, reserved(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (around == MAP_FAILED) refused();
     data_ = static_cast<std::byte*>(around) + page;
-    if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+    const int kind = file.get() < 0 ? MAP_ANONYMOUS : 0;
+    if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | kind | MAP_NORESERVE | MAP_FIXED, file.get(), 0) ==
         MAP_FAILED) {
       const int error = errno;
       unmap();

@@ -38,17 +38,18 @@ namespace parmap::detail {
 // Lives in the calling thread. Whatever leaves it, also an exception, leaves no worker behind.
 class supervisor {
  public:
-  // The life of worker w in its process: work(w, parent) does not return.
-  using life = std::function<void(unsigned w, pid_t parent)>;
+  // The life of worker w in its process, which does not return.
+  using life = std::function<void(unsigned w)>;
 
   supervisor(ledger& book, const record_book& records, const options& chosen, lazy_meter& meter, const placement& place,
-             std::uint64_t tasks, life work)
+             std::uint64_t tasks, unsigned most_idle_deaths, life work)
       : book_(book),
         records_(records),
         options_(chosen),
         meter_(meter),
         place_(place),
         tasks_(tasks),
+        most_idle_deaths_(most_idle_deaths),
         work_(std::move(work)),
         posts_(book.workers()) {}
 
@@ -64,7 +65,7 @@ class supervisor {
     for (;;) {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
-      if (idle_deaths_ > most_idle_deaths || !hire_with_patience()) return give_up();
+      if (idle_deaths_ > most_idle_deaths_ || !hire_with_patience()) return give_up();
     }
   }
 
@@ -95,7 +96,7 @@ class supervisor {
     at.late = at.dismissed = at.stopped = false;
     at.resumed = 0;
     try {
-      at.process.emplace([this, w](pid_t parent) { work_(w, parent); });
+      at.process.emplace([this, w] { work_(w); });
     } catch (const std::system_error&) {
       refused_ = std::current_exception();
       return false;
@@ -264,10 +265,10 @@ class supervisor {
     const std::uint64_t done = book_.finished();
     if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
       idle_deaths_ = 0;
-    else if (++idle_deaths_ > most_idle_deaths)
+    else if (++idle_deaths_ > most_idle_deaths_)
       why_gave_up_ = std::to_string(idle_deaths_) +
                      " worker processes in a row died before they began a task; the last one: " + describe(cause);
-    return idle_deaths_ > most_idle_deaths;
+    return idle_deaths_ > most_idle_deaths_;
   }
 
   // Nothing is to be begun, and only a death would hand something back: who has not begun yet would find nothing. So
@@ -287,7 +288,6 @@ class supervisor {
     return before && oom_kills_ && *oom_kills_ > *before;
   }
 
-  static constexpr unsigned most_idle_deaths = 256;
   static constexpr unsigned most_pardons = 10;
 
   ledger& book_;
@@ -296,6 +296,7 @@ class supervisor {
   lazy_meter& meter_;
   const placement& place_;
   std::uint64_t tasks_;
+  unsigned most_idle_deaths_;
   life work_;
   std::vector<post> posts_;
   std::uint64_t from_{};

@@ -5,6 +5,7 @@
 #include <parmap/context.hpp>
 #include <parmap/detail/cores.hpp>
 #include <parmap/detail/exception_text.hpp>
+#include <parmap/detail/file_descriptor.hpp>
 #include <parmap/detail/host.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// Everything that the processes of one map share, laid out before the first fork.
+#pragma once
+
+#include <parmap/detail/assignment.hpp>
+#include <parmap/detail/file_descriptor.hpp>
+#include <parmap/detail/ledger.hpp>
+#include <parmap/detail/records.hpp>
+#include <parmap/detail/shared_memory.hpp>
+#include <parmap/detail/store.hpp>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <system_error>
+#include <utility>
+
+namespace parmap::detail {
+
+// Of shared memory that is a file, so that a program that is handed its descriptor can map it too.
+inline file_descriptor make_memory_file(std::size_t bytes) {
+  file_descriptor file(::memfd_create("parmap ledger", MFD_CLOEXEC));
+  if (file.get() < 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
+    throw std::system_error(errno, std::generic_category(), "parmap: a file in memory for workers that are programs");
+  return file;
+}
+
+// Ledger, a fixed part of `fixed` bytes, and the arenas in one mapping; the arenas as large as they can be had, up to
+// 64 GiB a worker, as only pages that are written to cost memory.
+inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
+  constexpr std::size_t largest = std::size_t{64} << 30;
+  constexpr std::size_t smallest = std::size_t{64} << 10;
+  const auto make = [&](std::size_t each) {
+    const std::size_t bytes = fixed + workers * each;
+    if (file == nullptr) return shared_memory(bytes);
+    *file = make_memory_file(bytes);
+    return shared_memory(bytes, *file);
+  };
+  for (std::size_t each = largest;; each /= 2) {
+    try {
+      shared_memory memory = make(each);
+      if (each == largest || each == smallest) return memory;
+      // Address space is short (RLIMIT_AS), and the tasks want some too.
+      memory = shared_memory();
+      return make(std::max(each / 2, smallest));
+    } catch (const std::system_error&) {
+      if (each == smallest) throw;
+    }
+  }
+}
+
+// `T` is what tasks return.
+template <class T>
+class map_memory {
+ public:
+  // Fresh, in the caller. for_programs: in a file, see join().
+  map_memory(const assignment& of_map, bool for_programs)
+      : slots_(ledger::bytes(of_map.workers), of_map.tasks),
+        memory_(make_arena_memory(slots_.arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
+        book_(memory_.data(), of_map.workers, of_map.max_failures, std::min(of_map.retries, max_attempts - 1),
+              of_map.timed),
+        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {}
+
+  // In a worker that is a program of its own: the memory of the map that it was assigned to.
+  map_memory(const assignment& mine, file_descriptor file)
+    requires(!in_slot<T>)
+      : slots_(ledger::bytes(mine.workers), mine.tasks),
+        file_(std::move(file)),
+        memory_(file_size(file_), file_),
+        book_(memory_.data(), mine.workers, mine.max_failures, std::min(mine.retries, max_attempts - 1), mine.timed,
+              mine.round, mine.parent),
+        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
+
+  map_memory(const map_memory&) = delete;
+  map_memory& operator=(const map_memory&) = delete;
+  ~map_memory() = default;
+
+  [[nodiscard]] ledger& book() noexcept { return book_; }
+  [[nodiscard]] const ledger& book() const noexcept { return book_; }
+  [[nodiscard]] record_book& records() noexcept { return records_; }
+  [[nodiscard]] result_slots<T>& slots() noexcept { return slots_; }
+  [[nodiscard]] const shared_memory& memory() const noexcept { return memory_; }
+  // Of the memory, if it is for programs.
+  [[nodiscard]] int file() const noexcept { return file_.get(); }
+
+ private:
+  static std::size_t file_size(const file_descriptor& file) {
+    const off_t size = ::lseek(file.get(), 0, SEEK_END);
+    if (size <= 0) throw std::system_error(errno, std::generic_category(), "parmap: the memory of a map");
+    return static_cast<std::size_t>(size);
+  }
+
+  result_slots<T> slots_;
+  file_descriptor file_;
+  shared_memory memory_;
+  ledger book_;
+  record_book records_;
+};
+
+}  // namespace parmap::detail

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""start="spawn": workers that are fresh interpreters. What the caller hands over, and what such a worker does with it."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import signal
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+from . import _errors, _parmap, _worker
+
+# The worker's whole text. The package is looked for where the caller has found it; all else where the caller would.
+_TEXT = "import sys; sys.path.insert(0, {place!r}); from parmap._spawn import work; work(sys.argv[1], {job})"
+
+
+class Program:
+    """What the workers of one map are to run, and the job they find there: func, axes and fargs, by cloudpickle.
+
+    arguments: of the program, but for the last one. job: the file descriptor of a file in memory.
+    """
+
+    def __init__(self, asked: Any) -> None:
+        try:
+            import cloudpickle
+        except ImportError:
+            raise ImportError("parmap: start='spawn' needs cloudpickle: pip install cloudpickle") from None
+        if not sys.executable:
+            raise RuntimeError("parmap: start='spawn' does not know which Python to start: sys.executable is empty")
+        try:
+            task = cloudpickle.dumps((asked.func, asked.axes, asked.fargs, asked.init), protocol=5)
+        except Exception as error:
+            _errors.add_note(error, "parmap: start='spawn' has to pickle func, its iterables, fargs and init")
+            raise
+        state = {
+            "path": sys.path,
+            "arguments": sys.argv,
+            "cores": tuple(os.sched_getaffinity(0)),
+            "usable": _parmap.usable_cores(),
+            "numpy": "numpy" in sys.modules,
+            "ctrl_c_is_ignored": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+            "seed": asked.seed,
+        }
+        head = pickle.dumps(state, protocol=5)
+        self.job = os.memfd_create("parmap job", os.MFD_CLOEXEC)
+        try:
+            with open(self.job, "wb", closefd=False) as file:
+                for each in (len(head).to_bytes(8, "little"), head, task):
+                    file.write(each)
+        except BaseException:
+            self.close()
+            raise
+        place = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        words = [sys.executable, *_flags(), "-c", _TEXT.format(place=place, job=self.job)]
+        self.arguments = [os.fsencode(each) for each in words]
+
+    def close(self) -> None:
+        os.close(self.job)
+
+
+def _flags() -> list[str]:
+    """As multiprocessing does: -O, -W, -X and the like."""
+    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
+
+    return list(_args_from_interpreter_flags())
+
+
+def work(post: str, job: int) -> None:
+    """The life of a worker. Does not return."""
+    state: dict[str, Any] = {"cores": (), "seed": 0}
+    func: Any = None
+    axes: Any = ()
+    fargs: Any = {}
+    init: Any = None
+    unfit: BaseException | None = None
+    scalars: tuple[tuple[type, str], ...] = ()
+    try:
+        with mmap.mmap(job, 0, access=mmap.ACCESS_READ) as text, memoryview(text) as all:
+            os.close(job)
+            end_of_head = 8 + int.from_bytes(all[:8], "little")
+            with all[8:end_of_head] as head, all[end_of_head:] as task:
+                state = pickle.loads(head)
+                _become_like_the_caller(state, _parmap.workers_of(post))
+                scalars = _worker.numpy_scalars()
+                func, axes, fargs, init = pickle.loads(task)
+        _worker.find_thread_pools()
+    except BaseException as error:  # every task of this worker tells it
+        unfit = error
+        func, axes, fargs, init = None, (), {}, None
+    asked = SimpleNamespace(
+        func=func, axes=axes, fargs=fargs, init=init, values=[], report=None, workers=0, timeout_ns=None, retries=0,
+        seed=state["seed"], memory_limit=None, stop_at_failure=False,
+    )  # fmt: skip
+    _parmap.serve(
+        asked,
+        begin=_worker.begin,
+        flush=_worker.flush,
+        dumps=pickle.dumps,
+        otherwise=_errors.pickled_otherwise,
+        loads=pickle.loads,
+        scalar_types=scalars,
+        post=post,
+        at_go=lambda: _run_on(state["cores"]),
+        unfit=unfit,
+    )
+
+
+def _become_like_the_caller(state: dict[str, Any], workers: int) -> None:
+    if not state["ctrl_c_is_ignored"]:
+        _worker.leave_ctrl_c_to_the_caller()
+    sys.path[:], sys.argv[:] = state["path"], state["arguments"]
+    _run_on(state["cores"])
+    _worker.cores = state["usable"]
+    _worker.share_cores(workers)  # before NumPy is imported, which looks then
+    if state["numpy"]:
+        import numpy  # noqa: F401
+
+
+def _run_on(cores: tuple[int, ...]) -> None:
+    """The caller gives a newborn worker a core of its own, once."""
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError:
+        pass  # a core has gone; then it stays where it is
