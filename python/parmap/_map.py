@@ -266,6 +266,7 @@ def _run(
     if asked.start == "spawn":
         program = Program(asked)
     else:
+        _worker.warn_of_fork(stacklevel=3)  # parmap's caller
         _worker.find_thread_pools()
     try:
         return _parmap.run_multi(
@@ -278,6 +279,10 @@ def _run(
             scalar_types=_worker.numpy_scalars(),
             program=program,
         )
+    except RuntimeError as error:
+        if program is not None:
+            _errors.add_note(error, f"parmap: start='spawn' runs {sys.executable}")
+        raise
     finally:
         if program is not None:
             program.close()

@@ -8,6 +8,7 @@ import io
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,22 @@ def _draw_other_numbers() -> None:
     except AttributeError:
         pass  # a NumPy that has no such lock
     numpy_random.seed()
+
+
+_hazards_told: set[str] = set()
+
+
+def warn_of_fork(stacklevel: int) -> None:
+    """In the caller: once for each library that its forked workers could not use."""
+    for library, lost in _parmap.fork_hazards():
+        if library not in _hazards_told:
+            _hazards_told.add(library)
+            warnings.warn(
+                f"parmap forks workers from a process that has used {library}: {lost}. Try start='spawn', or leave "
+                "that library to one side: the caller, or the tasks",
+                RuntimeWarning,
+                stacklevel=stacklevel + 1,
+            )
 
 
 # threadpoolctl's view of the loaded libraries, and how many modules there were when it was taken.

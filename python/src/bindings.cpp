@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The module parmap._parmap: the C++ engines, called by parmap/_map.py.
+#include "fork_hazards.hpp"
 #include "map.hpp"
 #include "post.hpp"
 
@@ -82,6 +83,12 @@ NB_MODULE(_parmap, m) {
       "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "post"_a, "at_go"_a,
       "unfit"_a.none());
 
+  m.def("fork_hazards", [] {
+    nb::list all;
+    for (const fork_hazard& each : fork_hazards())
+      all.append(nb::make_tuple(nb::steal(PyUnicode_DecodeFSDefault(each.library.c_str())), each.lost));
+    return all;
+  });
   m.def("workers_of", [](const std::string& post) { return to_post(post).mine.workers; });
 
   m.def("task", [] {
