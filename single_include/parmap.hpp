@@ -3840,8 +3840,13 @@ namespace parmap::detail {
 // Of shared memory that is a file, so that a program that is handed its descriptor can map it too.
 inline file_descriptor make_memory_file(std::size_t bytes) {
   file_descriptor file(::memfd_create("parmap ledger", MFD_CLOEXEC));
-  if (file.get() < 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
-    throw std::system_error(errno, std::generic_category(), "parmap: a file in memory for workers that are programs");
+  rlimit longest{};
+  const bool fits = ::getrlimit(RLIMIT_FSIZE, &longest) == 0 && bytes <= longest.rlim_cur;
+  if (!fits) errno = EFBIG;  // asking for more would be answered by a signal, too
+  if (!fits || file.get() < 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
+    throw std::system_error(errno, std::generic_category(),
+                            "parmap: a file in memory for workers that are programs (is the size of files limited by "
+                            "ulimit -f?)");
   return file;
 }
 
