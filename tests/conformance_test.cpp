@@ -135,6 +135,24 @@ TYPED_TEST(conformance, stop_before_the_start_runs_nothing) {
   EXPECT_EQ(all.failures()[999].kind, parmap::failure::stopped);
 }
 
+TYPED_TEST(conformance, stop_between_two_attempts_tells_how_many_there_were) {
+  std::stop_source source;
+  const auto f = [&source](int x) {
+    if (x == 1) {
+      source.request_stop();
+      throw std::runtime_error("once");
+    }
+    return x;
+  };
+  const auto all =
+      parmap::map(TypeParam::engine, f, first(3), {.workers = 1, .retries = 2, .stop = source.get_token()});
+  ASSERT_EQ(all.failures().size(), 2U);
+  for (const parmap::failure& why : all.failures()) {
+    EXPECT_EQ(why.kind, parmap::failure::stopped);
+    EXPECT_EQ(why.attempts, why.index == 1 ? 1U : 0U);
+  }
+}
+
 TYPED_TEST(conformance, stop_while_running_keeps_what_is_done) {
   std::stop_source source;
   // The reporter runs in the caller's thread while the map goes on.

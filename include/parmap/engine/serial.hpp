@@ -37,8 +37,8 @@ class serial_engine {
     detail::sink<typename Work::result> sink(n);
     detail::failure_runs stopped;
     try {
-      loop(work, chosen, sink, done);
-      detail::add_stopped(stopped, done, n, detail::stop_requested_text);
+      const unsigned attempts = loop(work, chosen, sink, done);
+      detail::add_stopped(stopped, done, n, detail::stop_requested_text, attempts);
     } catch (...) {
       sink.give_up(stopped, done);
       throw;
@@ -47,8 +47,9 @@ class serial_engine {
   }
 
  private:
+  // How often the first task that is not done was begun.
   template <class Work, class Sink>
-  static void loop(const Work& work, const options& chosen, const Sink& sink, std::uint64_t& done) {
+  static unsigned loop(const Work& work, const options& chosen, const Sink& sink, std::uint64_t& done) {
     const std::uint64_t n = work.size();
     const bool stoppable = chosen.stop.stop_possible();
     context self(*chosen.seed, 0, chosen.stop);
@@ -82,6 +83,7 @@ class serial_engine {
       }
     }
     meter.finish(done, 0);
+    return attempt - 1;
   }
 };
 
