@@ -170,8 +170,8 @@ def describe_unpicklable(error: BaseException | None, result: Any = _NO_RESULT) 
     return describe(what)
 
 
-def restore(message: bytes) -> tuple[BaseException, str]:
-    """In the caller: the exception, its cause the worker's traceback; and that as text."""
+def restore(message: bytes, unpickle: bool = True) -> tuple[BaseException, str]:
+    """In the caller: the exception, its cause the worker's traceback; and that as text. Unless `unpickle`, a stand-in."""
     try:
         type_name, text, trace, data = pickle.loads(message)
     except Exception:  # no bytes of describe(): the engine's own words, or cut for want of room
@@ -179,7 +179,7 @@ def restore(message: bytes) -> tuple[BaseException, str]:
         return RemoteError(words if words.isprintable() else "unknown", ""), ""
     error: BaseException
     try:
-        error = RemoteError(type_name, text) if data is None else pickle.loads(data)
+        error = pickle.loads(data) if unpickle and data is not None else RemoteError(type_name, text)
     except Exception:
         error = RemoteError(type_name, text)
     set_attribute(error, "__cause__", RemoteTraceback(trace))

@@ -11,11 +11,12 @@ import secrets
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import _errors, _parmap, _worker
 from ._axes import Product
+from ._interrupt import CtrlC
 from ._names import UnknownName
 from ._progress import Reporter, make_reporter
 from ._results import Failure, Results
@@ -129,29 +130,25 @@ def parmap(
     )
     shown = make_reporter(reporter, nested=_in_task())
     asked.report = None if type(shown) is Reporter else shown.show
-    raised: dict[int, BaseException] = {}
     try:
         try:
-            failures, interrupt = _run(engine, asked, raised)
+            _run_and_collect(engine, asked)
         finally:
             shown.close()
-    except KeyboardInterrupt as error:  # serial
-        error.results = _collect(asked, [], raised)  # type: ignore[attr-defined]
-        _mark_pending(error.results, asked)  # type: ignore[attr-defined]
+        assert asked.results is not None
+        if asked.results.failures:
+            _answer(asked.results, func, on_error)
+        return asked.results
+    except KeyboardInterrupt as error:
+        # Before the engine began, or a second Ctrl-C: nothing of the user's is to run now.
+        results = _collect(asked, unpickle=False) if asked.results is None else asked.results
+        _errors.set_attribute(error, "results", results)
         raise
-    results = _collect(asked, failures, raised)
-    if interrupt is not None:
-        _mark_pending(results, asked)
-        interrupt.results = results  # type: ignore[attr-defined]
-        raise interrupt
-    if results.failures:
-        _answer(results, func, on_error)
-    return results
 
 
 @dataclass
 class _Request:
-    """What the engines are asked; read by bindings.cpp."""
+    """What the engines are asked, and what they tell; read and written by bindings.cpp."""
 
     func: Callable[..., Any]
     axes: tuple[Any, ...]
@@ -167,6 +164,12 @@ class _Request:
     product: Product
     start: str
     report: Callable[[int, int], None] | None = None
+    ctrl_c: CtrlC = field(default_factory=CtrlC)
+    # What became of it, here and not in what functions return, which Ctrl-C may cost.
+    told: list[tuple[int, str, bytes, int, int]] = field(default_factory=list)
+    raised: dict[int, BaseException] = field(default_factory=dict)
+    interrupt: BaseException | None = None
+    results: Results | None = None
 
 
 def _check(
@@ -253,23 +256,44 @@ def _in_task() -> bool:
     return True
 
 
-def _run(
-    engine: str, asked: _Request, raised: dict[int, BaseException]
-) -> tuple[list[tuple[int, str, bytes, int, int]], BaseException | None]:
+def _run_and_collect(engine: str, asked: _Request) -> None:
+    """Makes asked.results. An interrupt is raised by the end of this, and knows them."""
+    try:
+        with asked.ctrl_c as ctrl_c:
+            try:
+                _run(engine, asked)
+            except KeyboardInterrupt as error:  # out of serial, or just after another engine
+                ctrl_c.keep_off()
+                asked.interrupt = error
+            asked.results = _collect(asked)
+        if asked.interrupt is not None:
+            raise asked.interrupt
+    except BaseException as error:
+        if asked.results is not None:
+            _errors.set_attribute(error, "results", asked.results)
+        raise
+
+
+def _run(engine: str, asked: _Request) -> None:
     if engine == "serial":
-        return _parmap.run_serial(asked)
-    if engine == "threads":
+        _parmap.run_serial(asked)
+    elif engine == "threads":
         if sys.is_finalizing():  # no other thread gets the GIL any more
             raise RuntimeError("parmap: the engine threads cannot begin while Python ends; use serial")
-        return _parmap.run_threads(asked, raised, _errors.TaskTimeout)
+        _parmap.run_threads(asked, asked.raised, _errors.TaskTimeout)
+    else:
+        _run_multi(asked)
+
+
+def _run_multi(asked: _Request) -> None:
     program = None
     if asked.start == "spawn":
         program = Program(asked)
     else:
-        _worker.warn_of_fork(stacklevel=3)  # parmap's caller
+        _worker.warn_of_fork(stacklevel=5)  # parmap's caller
         _worker.find_thread_pools()
     try:
-        return _parmap.run_multi(
+        _parmap.run_multi(
             asked,
             begin=_worker.begin,
             flush=_worker.flush,
@@ -288,20 +312,14 @@ def _run(
             program.close()
 
 
-def _collect(
-    asked: _Request, told: list[tuple[int, str, bytes, int, int]], raised: dict[int, BaseException]
-) -> Results:
+def _collect(asked: _Request, unpickle: bool = True) -> Results:
     """The values there are, and a Failure for each task that has none."""
     results = Results(asked.values, seed=asked.seed)
-    for index, kind, message, attempts, status in told:
-        error, trace = _exception(kind, message, status, asked, raised.get(index))
+    for index, kind, message, attempts, status in asked.told:
+        error, trace = _exception(kind, message, status, asked, asked.raised.get(index), unpickle)
         results.failures.append(Failure(index, asked.product.task(index), kind, error, attempts, trace))
         results[index] = None
-    return results
-
-
-def _mark_pending(results: Results, asked: _Request) -> None:
-    """Tasks of threads and of a loop that Ctrl-C has left behind: nobody tells of them."""
+    # Tasks of threads and of a loop that Ctrl-C has left behind: nobody tells of them.
     left = [index for index, value in enumerate(results) if value is _PENDING]
     for index in left:
         error = _errors.TaskNotRun("not finished, as the map was interrupted")
@@ -309,10 +327,11 @@ def _mark_pending(results: Results, asked: _Request) -> None:
         results[index] = None
     if left:
         results.failures.sort(key=lambda each: each.index)
+    return results
 
 
 def _exception(
-    kind: str, message: bytes, status: int, asked: _Request, raised: BaseException | None
+    kind: str, message: bytes, status: int, asked: _Request, raised: BaseException | None, unpickle: bool
 ) -> tuple[BaseException, str | None]:
     """What a failed task's exception is, and its traceback in the worker if there was a worker."""
     if kind == "timed_out":
@@ -325,12 +344,14 @@ def _exception(
         return late, None
     if kind == "stopped":
         why = "another one had failed" if asked.stop_at_failure else "the map was stopped"
+        if not message:
+            return _errors.TaskNotRun("its result was not read, as Ctrl-C came twice"), ""
         return _errors.TaskNotRun(f"not finished, as {why}"), ""
     if raised is not None:
         return raised, None
     if kind in ("crashed", "exited"):
         return _errors.of_death(kind, message.decode(errors="replace"), status), ""
-    error, trace = _errors.restore(message)
+    error, trace = _errors.restore(message, unpickle)
     if kind == "out_of_memory" and not isinstance(error, MemoryError):
         why = "memory_limit was reached" if asked.memory_limit else "an allocation was refused"
         return MemoryError(f"{why}: {error}" if trace else _words(message, why)), trace

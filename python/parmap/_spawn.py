@@ -92,7 +92,7 @@ def work(post: str, job: int) -> None:
         func, axes, fargs, init = None, (), {}, None
     asked = SimpleNamespace(
         func=func, axes=axes, fargs=fargs, init=init, values=[], report=None, workers=0, timeout_ns=None, retries=0,
-        seed=state["seed"], memory_limit=None, stop_at_failure=False,
+        seed=state["seed"], memory_limit=None, stop_at_failure=False, told=[], ctrl_c=None,
     )  # fmt: skip
     _parmap.serve(
         asked,

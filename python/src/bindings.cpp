@@ -9,6 +9,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
+#include <signal.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -38,13 +40,21 @@ request request_of(nb::handle from) {
           .axes = from.attr("axes"),
           .fargs = from.attr("fargs"),
           .values = nb::borrow<nb::list>(from.attr("values")),
+          .told = nb::borrow<nb::list>(from.attr("told")),
           .report = from.attr("report"),
           .init = from.attr("init"),
+          .ctrl_c = from.attr("ctrl_c"),
           .chosen = chosen_of(from),
           .stop_at_failure = nb::cast<bool>(from.attr("stop_at_failure"))};
 }
 
-nb::tuple to_tuple(const outcome& what) { return nb::make_tuple(what.failures, what.interrupt); }
+// signal.signal(signal.SIGINT, handler), but the C library's handler stays: it may not be Python's own.
+void set_ctrl_c_handler(nb::handle handler) {
+  struct sigaction below {};
+  ::sigaction(SIGINT, nullptr, &below);
+  nb::module_::import_("_signal").attr("signal")(SIGINT, handler);
+  ::sigaction(SIGINT, &below, nullptr);
+}
 
 running_task& task_of(const char* name) {
   if (running_task* const task = running_task::current()) return *task;
@@ -62,15 +72,19 @@ NB_MODULE(_parmap, m) {
                           std::to_string(PARMAP_VERSION_PATCH);
   m.def("usable_cores", [] { return detail::usable_cores(); }, "Cores a map may use here; 1 inside a worker.");
 
-  m.def("run_serial", [](nb::handle asked) { return to_tuple(run_serial(request_of(asked))); });
+  m.def("set_ctrl_c_handler", &set_ctrl_c_handler);
+
+  // What it tells is in `asked`, and not in what is returned: Ctrl-C may come in between.
+  m.def("run_serial", [](nb::handle asked) { asked.attr("interrupt") = run_serial(request_of(asked)); });
   m.def("run_threads", [](nb::handle asked, nb::dict raised, nb::handle late) {
-    return to_tuple(run_threads(request_of(asked), {raised, late}));
+    asked.attr("interrupt") = run_threads(request_of(asked), {raised, late});
   });
   m.def(
       "run_multi",
       [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle dumps, nb::handle otherwise, nb::handle loads,
          nb::handle scalar_types, nb::handle program) {
-        return to_tuple(run_multi(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, program}));
+        asked.attr("interrupt") =
+            run_multi(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, program});
       },
       "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "program"_a.none());
   m.def(

@@ -79,10 +79,9 @@ void throw_unpicklable(PyObject* result) {
                   nb::steal(PyObject_CallFunctionObjArgs(describe_unpicklable.ptr(), error.ptr(), result, nullptr)));
 }
 
-void throw_unreadable() {
-  // In the caller, so it was not this result's.
-  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0) PyErr_SetInterrupt();
-  const nb::object error = take_exception();
+void throw_unreadable() { throw_unreadable(take_exception()); }
+
+void throw_unreadable(const nb::object& error) {
   throw_described(error, kind_of(error, failure_kind::unencodable),
                   nb::steal(PyObject_CallFunctionObjArgs(describe_unpicklable.ptr(), error.ptr(), nullptr)));
 }

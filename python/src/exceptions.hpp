@@ -17,6 +17,7 @@ namespace parmap::python {
 [[noreturn]] void throw_unpicklable(PyObject* result);
 /// The bytes of a result cannot be unpickled.
 [[noreturn]] void throw_unreadable();
+[[noreturn]] void throw_unreadable(const nanobind::object& error);
 
 /// The exception that is set, normalised, with its traceback; none is set any more.
 [[nodiscard]] nanobind::object take_exception();

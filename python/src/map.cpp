@@ -9,9 +9,35 @@ namespace parmap::python {
 
 namespace nb = nanobind;
 
-bool lookout::no_interrupt() {
+bool lookout::no_interrupt() noexcept {
   if (PyErr_CheckSignals() != 0) set_interrupt(take_exception());
+  if (const nb::handle type = disturbance::of_this_thread().take(); type.is_valid()) {
+    nb::object made = nb::steal(PyObject_CallNoArgs(type.ptr()));
+    set_interrupt(made.is_valid() ? std::move(made) : take_exception());
+  }
   return !interrupted();
+}
+
+void lookout::keep_ctrl_c_off() noexcept {
+  // Once more, as Ctrl-C may come just before.
+  for (int tries = 0; tries < 2; ++tries) {
+    if (tell_ctrl_c("keep_off")) return;
+    set_interrupt(take_exception());
+  }
+}
+
+void lookout::let_ctrl_c_in() noexcept {
+  if (!tell_ctrl_c("let_in")) set_interrupt(take_exception());
+}
+
+bool lookout::tell_ctrl_c(const char* what) noexcept {
+  return nb::steal(unless_python_ends([&] { return PyObject_CallMethod(ctrl_c_.ptr(), what, nullptr); })).is_valid();
+}
+
+bool lookout::insisted(const nb::object& error) {
+  if (!nb::cast<bool>(ctrl_c_.attr("insisted"))) return false;
+  set_interrupt(error);
+  return true;
 }
 
 void lookout::show(std::uint64_t done) {
@@ -24,11 +50,12 @@ void lookout::show(std::uint64_t done) {
   set_interrupt(take_exception());
 }
 
-void add_failures(nb::list& into, const failure_list& failures) {
+void add_failures(const request& asked, const failure_list& failures) {
   for (const failure& why : failures) {
     const std::string_view kind = to_string(why.kind);
-    into.append(nb::make_tuple(why.index, nb::str(kind.data(), kind.size()),
-                               nb::bytes(why.message.data(), why.message.size()), why.attempts, why.status));
+    const nb::object told = nb::make_tuple(why.index, nb::str(kind.data(), kind.size()),
+                                           nb::bytes(why.message.data(), why.message.size()), why.attempts, why.status);
+    if (PyList_Append(asked.told.ptr(), told.ptr()) != 0) throw nb::python_error();
   }
 }
 
@@ -59,7 +86,7 @@ class serial_calls {
 
 }  // namespace
 
-outcome run_serial(const request& asked) {
+nb::object run_serial(const request& asked) {
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   lookout watch(asked);
   options chosen = asked.chosen;
@@ -71,9 +98,9 @@ outcome run_serial(const request& asked) {
   if (!asked.init.is_none()) asked.init();
   serial_calls calls(asked);
   const auto all = serial.run(work<void, serial_calls>(plan, calls), chosen);
-  outcome what{nb::list(), nb::none()};
-  add_failures(what.failures, all.failures());
-  return what;
+  watch.keep_ctrl_c_off();
+  add_failures(asked, all.failures());
+  return watch.interrupt();
 }
 
 }  // namespace parmap::python

@@ -39,13 +39,12 @@ class worker_setup {
 
   // The buffers that it has flushed.
   nb::object flush() const noexcept {
-    nb::object buffers = nb::steal(PyObject_CallNoArgs(flush_.ptr()));
+    nb::object buffers = nb::steal(unless_python_ends([this] { return PyObject_CallNoArgs(flush_.ptr()); }));
     if (!buffers.is_valid()) forget_exception();  // as the C library's would
     return buffers;
   }
   [[nodiscard]] buffer_file& buffers() const noexcept { return buffers_; }
-  // Also what it raises is kept, for the map's next look.
-  void heed_signals() noexcept { static_cast<void>(watch_.no_interrupt()); }
+  [[nodiscard]] lookout& watch() const noexcept { return watch_; }
   // Workers are to be programs of their own.
   void start(program& what) noexcept { program_ = &what; }
   [[nodiscard]] program* to_start() const noexcept { return program_; }
@@ -92,13 +91,14 @@ class interpreter final : public detail::host {
     ctrl_c_.reset();
     worker_setup::current()->to_start()->start({mine, memory, buffers.file(), buffers.worker()});
   }
-  // Ctrl-C waits meanwhile: what it raised in a hook of the fork, in Python, would be printed and lost.
+  // Ctrl-C waits meanwhile: what it raised in a hook of the fork, in Python, would be printed and lost. Blocked for the
+  // worker's sake; another thread of this process may get it all the same.
   void before_fork() noexcept override {
     ctrl_c_.emplace();
-    worker_setup::current()->heed_signals();
+    worker_setup::current()->watch().keep_ctrl_c_off();
     if (!starts_programs()) {  // which run no Python before they are others
       const nb::object buffers = worker_setup::current()->flush();
-      PyOS_BeforeFork();
+      unless_python_ends([] { PyOS_BeforeFork(); });
       wait_for_locks_of(buffers);
     }
     worker_setup::current()->buffers().next_worker();
@@ -106,11 +106,13 @@ class interpreter final : public detail::host {
   }
   void after_fork() noexcept override {
     fork_watch::end_worker_fork();
-    if (!starts_programs()) PyOS_AfterFork_Parent();
+    if (!starts_programs()) unless_python_ends([] { PyOS_AfterFork_Parent(); });
     ctrl_c_.reset();
+    worker_setup::current()->watch().let_ctrl_c_in();
   }
   void begin_worker(unsigned) noexcept override {
     fork_watch::end_worker_fork();
+    disturbance::of_this_thread().begin_worker();
     if (!worker_setup::current()->is_program()) PyOS_AfterFork_Child();
     worker_setup::current()->begin();
     ctrl_c_.reset();
@@ -131,9 +133,11 @@ class interpreter final : public detail::host {
   static void wait_for_locks_of(const nb::object& buffers) noexcept {
     if (!buffers.is_valid() || !PyList_CheckExact(buffers.ptr())) return;
     for (int round = 0; round < 2; ++round)
-      for (Py_ssize_t k = 0; k < PyList_GET_SIZE(buffers.ptr()); ++k)
-        if (!nb::steal(PyObject_CallMethod(PyList_GET_ITEM(buffers.ptr(), k), "flush", nullptr)).is_valid())
-          forget_exception();
+      for (Py_ssize_t k = 0; k < PyList_GET_SIZE(buffers.ptr()); ++k) {
+        PyObject* const each = PyList_GET_ITEM(buffers.ptr(), k);
+        const auto flush = [each] { return PyObject_CallMethod(each, "flush", nullptr); };
+        if (!nb::steal(unless_python_ends(flush)).is_valid()) forget_exception();
+      }
   }
 
   // SIGINT is blocked in this thread while it lives.
@@ -184,10 +188,11 @@ void prepare() {
 
 }  // namespace
 
-outcome run_multi(const request& asked, const process_needs& needs) {
+nb::object run_multi(const request& asked, const process_needs& needs) {
   prepare();
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   const unsigned most = asked.chosen.workers != 0 ? asked.chosen.workers : detail::usable_cores();
+  const disturbance::kept_off until_the_end;
   lookout watch(asked);
   buffer_file buffers;
   worker_setup setup(asked, needs, static_cast<unsigned>(std::clamp<std::uint64_t>(plan.size(), 1, most)), watch,
@@ -195,7 +200,8 @@ outcome run_multi(const request& asked, const process_needs& needs) {
   std::optional<program> other;
   if (!needs.program.is_none())
     setup.start(other.emplace(needs.program.attr("arguments"), nb::cast<int>(needs.program.attr("job"))));
-  const value_transport transport(needs.pickling, needs.scalar_types, buffers);
+  const value_transport transport(needs.pickling, needs.scalar_types, buffers,
+                                  [&watch](const nb::object& error) { return watch.insisted(error); });
   options chosen = asked.chosen;
   chosen.report = [&](const progress& now) {
     bool go_on = watch.no_interrupt();
@@ -203,7 +209,8 @@ outcome run_multi(const request& asked, const process_needs& needs) {
       watch.show(now.done());
       go_on = !watch.interrupted() && !(asked.stop_at_failure && now.failed > 0);
     }
-    if (!go_on && !now.finished) throw detail::stop_now();
+    if (now.finished) watch.keep_ctrl_c_off();  // before the results are read
+    else if (!go_on) throw detail::stop_now();
   };
   worker_calls calls;
   auto all = multi.run(work<value, worker_calls>(plan, calls), chosen);
@@ -213,9 +220,9 @@ outcome run_multi(const request& asked, const process_needs& needs) {
     for (std::uint64_t i = b; i < e; ++i)
       PyList_SetItem(values, static_cast<Py_ssize_t>(i), Py_NewRef(all.get_if(i)->get()));
   });
-  outcome what{nb::list(), watch.interrupted() ? watch.interrupt() : nb::none()};
-  add_failures(what.failures, failures);
-  return what;
+  add_failures(asked, failures);
+  static_cast<void>(watch.no_interrupt());
+  return watch.interrupt();
 }
 
 void serve(const request& asked, const process_needs& needs, const std::string& text, nb::handle at_go,
@@ -229,7 +236,7 @@ void serve(const request& asked, const process_needs& needs, const std::string& 
   buffer_file buffers(told.buffers, told.region);
   worker_setup setup(asked, needs, told.mine.workers, watch, buffers);
   setup.in_program(unfit);
-  const value_transport transport(needs.pickling, needs.scalar_types, buffers);
+  const value_transport transport(needs.pickling, needs.scalar_types, buffers, [](const nb::object&) { return false; });
   worker_calls calls;
   detail::serve_as_program(work<value, worker_calls>(plan, calls), told.mine, told.memory, [&] {
     if (!nb::steal(PyObject_CallNoArgs(at_go.ptr())).is_valid()) forget_exception();

@@ -98,13 +98,13 @@ class thread_run {
     seat& mine = workers_[self.worker()];
     unless_python_ends([&] {
       if (mine.unfit.is_valid()) fail(i, self, mine.unfit);
-      mine.thread = PyThread_get_thread_ident();
+      mine.thread = &disturbance::of_this_thread();
       mine.begun = clock::now();
       mine.busy = true;
       PyObject* const made = at.call();
       mine.busy = false;
       nb::object error = made == nullptr ? take_exception() : nb::object();
-      if (std::exchange(mine.asked, false)) PyThreadState_SetAsyncExc(mine.thread, nullptr);  // if it came too late
+      if (std::exchange(mine.asked, false)) mine.thread->withdraw();  // if it came too late
       if (made == nullptr) fail(i, self, error);
       PyList_SetItem(values_, static_cast<Py_ssize_t>(i), made);
       ++done_;
@@ -169,7 +169,7 @@ class thread_run {
     nb::object unfit{};  // what init raised
     bool busy{};
     bool asked{};
-    unsigned long thread{};
+    disturbance* thread{};
     clock::time_point begun{};
   };
 
@@ -182,7 +182,7 @@ class thread_run {
   }
   static void ask(seat& who, nb::handle type) noexcept {
     who.asked = true;
-    PyThreadState_SetAsyncExc(who.thread, type.ptr());
+    who.thread->raise(type);
   }
   [[noreturn]] void fail(std::uint64_t i, const context& self, const nb::object& error) {
     const nb::int_ index(i);
@@ -226,13 +226,13 @@ void start(thread_run* map) {
 
 }  // namespace
 
-outcome run_threads(const request& asked, const thread_needs& needs) {
+nb::object run_threads(const request& asked, const thread_needs& needs) {
   constexpr std::chrono::milliseconds glance{100};    // between two looks at signals and the reporter
   constexpr std::chrono::milliseconds farewell{150};  // for interrupted tasks to end in
 
   const std::uint64_t n = asked.values.size();
-  outcome what{nb::list(), nb::none()};
-  if (n == 0) return what;
+  if (n == 0) return nb::none();
+  const disturbance::kept_off until_the_end;
   auto made = std::make_unique<thread_run>(asked, needs,
                                            static_cast<unsigned>(std::min<std::uint64_t>(asked.chosen.workers, n)));
   start(made.get());
@@ -265,12 +265,12 @@ outcome run_threads(const request& asked, const thread_needs& needs) {
       patience = clock::now() + farewell;
     }
   }
-  if (watch.interrupted()) what.interrupt = watch.interrupt();
+  watch.keep_ctrl_c_off();
   if (map->ended()) {
     if (reporter_raised && !watch.interrupted()) throw std::move(*reporter_raised);
-    add_failures(what.failures, map->finish().failures());
+    add_failures(asked, map->finish().failures());
   }
-  return what;
+  return watch.interrupt();
 }
 
 }  // namespace parmap::python

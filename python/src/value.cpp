@@ -2,14 +2,18 @@
 #include "value.hpp"
 
 #include "buffer.hpp"
+#include "ending.hpp"
 #include "exceptions.hpp"
 
 #include <nanobind/stl/string_view.h>
+
+#include <parmap/detail/host.hpp>
 
 #include <array>
 #include <cstring>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 namespace parmap::python {
 
@@ -33,13 +37,15 @@ PyObject* checked(PyObject* made) {
 
 }  // namespace
 
-value_transport::value_transport(const pickling& how, nb::handle scalar_types, buffer_file& buffers)
+value_transport::value_transport(const pickling& how, nb::handle scalar_types, buffer_file& buffers,
+                                 std::function<bool(const nb::object&)> interrupts)
     : how_(how),
       protocol_(nb::int_(5)),
       goes_inside_(nb::cpp_function([this](nb::handle buffer) { return goes_inside(buffer); })),
       dumps_names_(nb::make_tuple("protocol", "buffer_callback")),
       loads_names_(nb::make_tuple("buffers")),
       buffers_(buffers),
+      interrupts_(std::move(interrupts)),
       outer_(std::exchange(current_, this)) {
   for (nb::handle each : scalar_types) {
     const nb::tuple pair = nb::borrow<nb::tuple>(each);
@@ -217,10 +223,7 @@ PyObject* value_transport::decode_pickled(decoder& in, nb::handle buffers) const
   const nb::object view = nb::steal(
       PyMemoryView_FromMemory(const_cast<char*>(bytes.data()), static_cast<Py_ssize_t>(bytes.size()), PyBUF_READ));
   if (!view.is_valid()) throw_unreadable();
-  const std::array<PyObject*, 3> arguments{nullptr, view.ptr(), buffers.ptr()};
-  nb::object made =
-      nb::steal(checked(PyObject_Vectorcall(how_.loads.ptr(), arguments.data() + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                            buffers.is_valid() ? loads_names_.ptr() : nullptr)));
+  nb::object made = nb::steal(unpickled(view.ptr(), buffers.ptr()));
   // The memory goes with the map: whoever has kept a view of it has an error now and not a crash later.
   if (!nb::steal(PyObject_CallMethod(view.ptr(), "release", nullptr)).is_valid()) throw_unreadable();
   return made.release().ptr();
@@ -248,6 +251,21 @@ nb::object value_transport::decode_buffers(decoder& in) const {
     }
   }
   return all;
+}
+
+PyObject* value_transport::unpickled(PyObject* view, PyObject* buffers) const {
+  if (!given_up_) {
+    const std::array<PyObject*, 3> arguments{nullptr, view, buffers};
+    PyObject* const made = unless_python_ends([&] {
+      return PyObject_Vectorcall(how_.loads.ptr(), arguments.data() + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                 buffers != nullptr ? loads_names_.ptr() : nullptr);
+    });
+    if (made != nullptr) return made;
+    const nb::object error = take_exception();
+    given_up_ = interrupts_(error);
+    if (!given_up_) throw_unreadable(error);
+  }
+  throw detail::host_exception{failure_kind::stopped};
 }
 
 }  // namespace parmap::python

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -56,8 +57,10 @@ class value_transport {
     nb::handle loads;      // as pickle.loads
   };
 
-  /// NumPy's scalar types as (type, letter) of numpy.dtype.kind.
-  value_transport(const pickling& how, nb::handle scalar_types, buffer_file& buffers);
+  /// NumPy's scalar types as (type, letter) of numpy.dtype.kind. `interrupts(error)`: whether what unpickling raised is no
+  /// fault of the result's but an interrupt; then no other is unpickled.
+  value_transport(const pickling& how, nb::handle scalar_types, buffer_file& buffers,
+                  std::function<bool(const nb::object&)> interrupts);
   value_transport(const value_transport&) = delete;
   value_transport& operator=(const value_transport&) = delete;
   ~value_transport() { current_ = outer_; }
@@ -76,6 +79,7 @@ class value_transport {
   [[nodiscard]] nb::object decode_buffers(decoder& in) const;
   // For a pickle.PickleBuffer: writes it, and tells whether it is to go into the pickle instead.
   [[nodiscard]] bool goes_inside(nb::handle buffer) const;
+  [[nodiscard]] PyObject* unpickled(PyObject* view, PyObject* buffers) const;
 
   pickling how_;
   nb::object protocol_;
@@ -85,6 +89,8 @@ class value_transport {
   std::vector<scalar_type> scalars_;
   buffer_file& buffers_;
   mutable std::vector<buffer_file::place> written_;  // of the value that is being pickled
+  std::function<bool(const nb::object&)> interrupts_;
+  mutable bool given_up_{};
   const value_transport* outer_;
 
   static inline thread_local const value_transport* current_{};

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ctrl-C at any moment, and the death of the caller: nobody is left, nothing is said."""
+"""Ctrl-C at any moment, and the death of the caller: nobody is left, nothing is said. Where results could be lost: test_held_interrupt.py."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-# Says "ready" where it may be interrupted, and then what it was given. Every process it makes holds `held`.
+# Says "ready" as its workers begin, and then what it was given. Every process it makes holds `held`.
 PROGRAM = """
     import os, sys, time
     import parmap as package
@@ -37,9 +37,7 @@ PROGRAM = """
     n, engine, inner = 3000, {engine!r}, {inner!r}
     parmap(abs, range(10), engine=engine)
     try:
-        os.write(1, b"ready ")
-        begun = time.monotonic()
-        parmap({act}, range(n), engine=engine, n_worker=4)
+        parmap({act}, range(n), engine=engine, n_worker=4, init=lambda: os.write(1, b"ready "))
     except KeyboardInterrupt as error:
         results = error.results
         assert len(results) == n
@@ -82,6 +80,7 @@ class Program:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a shell's background job, as a test run may be, has ignored
 
     def until_ready(self):
+        """It may say so from several workers, or again."""
         assert os.read(self.process.stdout.fileno(), 6) == b"ready "
 
     def press_ctrl_c(self):
@@ -91,7 +90,7 @@ class Program:
         """Its stdout and stderr, once it has ended and nobody holds the pipe."""
         out, said = self.process.communicate(timeout=60)
         assert self.nobody_is_left(10)
-        return out.decode(), said.decode()
+        return out.decode().replace("ready ", ""), said.decode()
 
     def nobody_is_left(self, seconds):
         return bool(select.select([self.held], [], [], seconds)[0])
@@ -123,10 +122,7 @@ SCENES = [
     ("threads", "spin", "serial"),
     ("threads", "sleep", "serial"),
     ("threads", "nested", "threads"),
-    pytest.param(
-        "threads", "nested", "multi",
-        marks=pytest.mark.xfail(reason="the exception may be raised in logging's hook before a fork, which says so"),
-    ),
+    ("threads", "nested", "multi"),
     ("multi", "spin", "serial"),
     ("multi", "sleep", "serial"),
     ("multi", "nested", "threads"),
@@ -137,6 +133,7 @@ SCENES = [
 @pytest.mark.parametrize(("engine", "act", "inner"), SCENES)
 @pytest.mark.parametrize("seed", range(3))
 def test_ctrl_c_at_a_random_moment(program, engine, act, inner, seed):
+    # Any moment from the first worker's birth on is meant, so this sleep stands for no state.
     wait = random.Random(f"{engine} {act} {inner} {seed}").uniform(0, 0.4)
     print(f"after {wait:.3f} s")
     it = program(PROGRAM.format(engine=engine, act=act, inner=inner))
@@ -165,39 +162,44 @@ def test_a_handler_of_the_callers_own_goes_on(program, engine):
         import os, signal, time
         from parmap import parmap
         count = []
-        signal.signal(signal.SIGINT, lambda number, frame: count.append(number))
-        os.write(1, b"ready ")
-        found = parmap(lambda i: time.sleep(0.1) or i, range(20), engine="{engine}", n_worker=2)
-        print(found == list(range(20)), count)
+        reading, writing = os.pipe()
+
+        def handler(number, frame):
+            count.append(number)
+            os.write(writing, bytes(20))
+
+        def task(i):
+            os.write(1, b"ready ")
+            os.read(reading, 1)
+            return i
+
+        signal.signal(signal.SIGINT, handler)
+        found = parmap(task, range(20), engine="{engine}", n_worker=2)
+        print(found == list(range(20)), count, signal.getsignal(signal.SIGINT) is handler)
         """
     )
     it.until_ready()
-    time.sleep(0.3)
     it.press_ctrl_c()
-    assert it.end() == ("True [2]\n", "")
+    assert it.end() == ("True [2] True\n", "")
 
 
 def test_threads_asleep_in_c_are_left_and_the_program_can_end(program):
-    """Also where it ends while they sleep, and where they wake as it ends."""
-    for seconds in (0.4, 3, 30):
+    """Also where they wake about when it ends: at any moment, for which the shorter sleeps stand."""
+    for seconds in (0.4, 3, 3600):
         it = program(
             f"""
             import os, time
             from parmap import parmap
-            os.write(1, b"ready ")
             try:
-                parmap(lambda i: time.sleep({seconds}), range(8), engine="threads", n_worker=4)
+                parmap(lambda i: os.write(1, b"ready ") and time.sleep({seconds}), range(8), engine="threads", n_worker=4)
             except KeyboardInterrupt as error:
                 os.write(1, b"%d" % len(error.results.failures))
             """
         )
         it.until_ready()
-        time.sleep(0.15)
         it.press_ctrl_c()
-        begun = time.monotonic()
         out, said = it.end()
         assert (out, said, it.process.returncode) == ("8", "", 0)
-        assert time.monotonic() - begun < 20, "not as long as they sleep"
 
 
 def test_a_caller_in_a_thread_does_not_hear_ctrl_c(program, engine):
@@ -206,22 +208,31 @@ def test_a_caller_in_a_thread_does_not_hear_ctrl_c(program, engine):
         import os, threading, time
         from parmap import parmap
         found = []
-        ended = threading.Event()  # not join(), which believes in no second try before Python 3.13
+        reading, writing = os.pipe()
+        waits, ended = threading.Event(), threading.Event()  # not join(), which believes in no second try before 3.13
+
+        def task(i):
+            os.write(1, b"ready ")
+            os.read(reading, 1)
+            return i
+
         def act():
-            found.append(parmap(lambda i: time.sleep(0.05) or i, range(20), engine="{engine}", n_worker=2))
+            waits.wait()
+            found.append(parmap(task, range(20), engine="{engine}", n_worker=2))
             ended.set()
+
         threading.Thread(target=act).start()
         try:
-            os.write(1, b"ready ")
+            waits.set()
             ended.wait()
         except KeyboardInterrupt:
             os.write(1, b"heard ")
+            os.write(writing, bytes(20))
             ended.wait()
         print(found == [list(range(20))])
         """
     )
     it.until_ready()
-    time.sleep(0.2)
     it.press_ctrl_c()
     assert it.end() == ("heard True\n", "")
 
@@ -233,8 +244,9 @@ def test_the_callers_death_ends_its_workers(program, inner, number):
         f"""
         import os, time
         from parmap import parmap
-        inside = lambda i: parmap(lambda j: time.sleep(60), range(2), engine="{inner}", n_worker=2)
-        parmap(lambda i: os.write(1, b"ready ") and inside(i), range(4), n_worker=2)
+        asleep = lambda j: os.write(1, b"ready ") and time.sleep(60)
+        inside = lambda i: parmap(asleep, range(2), engine="{inner}", n_worker=2)
+        parmap(inside, range(4), n_worker=2)
         """
     )
     it.until_ready()
@@ -251,8 +263,7 @@ def test_ctrl_c_ends_workers_who_block_signals(program, inner):
         from parmap import parmap
         def act(i):
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
-            os.write(1, b"ready ")
-            parmap(lambda j: time.sleep(60), range(2), engine="{inner}", n_worker=2)
+            parmap(lambda j: os.write(1, b"ready ") and time.sleep(60), range(2), engine="{inner}", n_worker=2)
         try:
             parmap(act, range(2), n_worker=2)
         except KeyboardInterrupt as error:
@@ -260,7 +271,5 @@ def test_ctrl_c_ends_workers_who_block_signals(program, inner):
         """
     )
     it.until_ready()
-    time.sleep(0.2)
     it.press_ctrl_c()
-    out, said = it.end()
-    assert (out.replace("ready ", ""), said) == ("2\n", "")
+    assert it.end() == ("2\n", "")

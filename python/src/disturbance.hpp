@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// What one thread raises in another: never where nobody could hear it, as in a hook of a fork.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <utility>
+
+namespace parmap::python {
+
+/// Of one thread; used with the GIL held. While it is inside a map that it supervises itself, what others raise in it
+/// waits for that map's next look, which ends the map early.
+class disturbance {
+ public:
+  disturbance(const disturbance&) = delete;
+  disturbance& operator=(const disturbance&) = delete;
+
+  /// Valid as long as the calling thread.
+  [[nodiscard]] static disturbance& of_this_thread() noexcept {
+    static thread_local disturbance mine;
+    return mine;
+  }
+
+  /// By another thread: an exception of this class is raised at the next bytecode.
+  void raise(nanobind::handle type) noexcept {
+    if (maps_ > 0) kept_ = type;
+    else PyThreadState_SetAsyncExc(thread_, type.ptr());
+  }
+  void withdraw() noexcept {
+    kept_ = {};
+    PyThreadState_SetAsyncExc(thread_, nullptr);
+  }
+
+  // ---- by the thread itself
+
+  /// It is inside of a map while this lives.
+  class kept_off {
+   public:
+    kept_off() noexcept : here_(of_this_thread()) { ++here_.maps_; }
+    kept_off(const kept_off&) = delete;
+    kept_off& operator=(const kept_off&) = delete;
+    ~kept_off() {
+      if (--here_.maps_ == 0 && here_.kept_.is_valid()) here_.raise(std::exchange(here_.kept_, {}));
+    }
+
+   private:
+    disturbance& here_;
+  };
+
+  /// The class of what has been kept off, once.
+  [[nodiscard]] nanobind::handle take() noexcept { return std::exchange(kept_, {}); }
+  /// In a worker, whose only thread it is: it is in none of the maps of its caller.
+  void begin_worker() noexcept {
+    maps_ = 0;
+    kept_ = {};
+  }
+
+ private:
+  disturbance() noexcept : thread_(PyThread_get_thread_ident()) {}
+
+  unsigned long thread_;
+  int maps_{};
+  nanobind::handle kept_;  // a class that lives as long as the map that raises it
+};
+
+}  // namespace parmap::python
