@@ -8,6 +8,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,7 @@ def begin(workers: int) -> None:
     gc.freeze()  # what is inherited is never collected here, so its pages are not touched and copied
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         leave_ctrl_c_to_the_caller()
+    _forget_imports_of_other_threads()
     _draw_other_numbers()
     share_cores(workers)
 
@@ -45,6 +47,25 @@ def leave_ctrl_c_to_the_caller() -> None:
 
 def _ignore(number: int, frame: Any) -> None:
     pass
+
+
+def _forget_imports_of_other_threads() -> None:
+    """Those threads do not exist here: what they were importing at the fork is imported anew by whoever needs it.
+
+    Else he would wait for ever for the lock of the module. A Python whose importlib has other insides is left alone.
+    """
+    locks = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None)
+    if type(locks) is not dict:
+        return
+    mine = threading.get_ident()
+    for name, reference in list(locks.items()):
+        owner = getattr(reference(), "owner", mine)
+        if owner == mine:  # parmap was called by what is being imported
+            continue
+        del locks[name]
+        module = sys.modules.get(name)
+        if owner is not None and getattr(getattr(module, "__spec__", None), "_initializing", False):
+            del sys.modules[name]
 
 
 def _draw_other_numbers() -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import warnings
 
@@ -227,7 +228,7 @@ def test_an_event_loop_in_each_task(engine):
 
 @pytest.mark.parametrize("busy", ["numpy", "print", "logging", "malloc"])
 def test_forks_while_other_threads_are_busy(busy):
-    """A lock that another thread holds at the fork is nobody's in a worker. Not so that of an import: that is Python's."""
+    """A lock that another thread holds at the fork is nobody's in a worker."""
     program = f"""
         import logging, sys, threading
         import numpy as np, numpy.random  # what is imported only in part at a fork stays so in the worker
@@ -264,6 +265,60 @@ def test_forks_while_other_threads_are_busy(busy):
         sys.stderr.flush()
     """
     run(program, timeout=60, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("wanted", ["slow", "slow.part", "slow.inner", "slow.inner.deep"])
+def test_forks_while_another_thread_is_importing(wanted, tmp_path):
+    """A worker imports it anew, instead of waiting for that thread; the caller's import goes on."""
+    slow = """
+        import os, __main__
+        if os.getpid() == __main__.caller:
+            __main__.inside.set()
+            __main__.go_on.wait()
+        import slow.part
+        found = slow.part.found
+    """
+    (tmp_path / "slow" / "inner").mkdir(parents=True)
+    (tmp_path / "slow" / "__init__.py").write_text("import slow.inner.deep\nfrom slow.inner import found\n")
+    (tmp_path / "slow" / "part.py").write_text("found = 5\n")
+    (tmp_path / "slow" / "inner" / "__init__.py").write_text(textwrap.dedent(slow))
+    (tmp_path / "slow" / "inner" / "deep.py").write_text("from slow.inner import found\n")
+    program = f"""
+        import importlib, os, sys, threading
+        from parmap import parmap
+
+        sys.path.insert(0, {str(tmp_path)!r})
+        caller = os.getpid()
+        inside, go_on = threading.Event(), threading.Event()
+        importing = threading.Thread(target=importlib.import_module, args=["slow"])
+        importing.start()
+        inside.wait()
+        print(parmap(lambda i: importlib.import_module({wanted!r}).found, range(2), n_worker=2, timeout_sec=20))
+        go_on.set()
+        importing.join()
+        print(importlib.import_module({wanted!r}).found)
+    """
+    assert run(program) == "[5, 5]\n5\n"
+
+
+@pytest.mark.parametrize("engine", ["serial", "multi"])  # Python lets other threads wait for the import to end
+def test_a_module_that_maps_as_it_is_imported(tmp_path, engine):
+    """Its tasks may import it, as far as it has come."""
+    (tmp_path / "maps.py").write_text(
+        textwrap.dedent(f"""
+            import os, __main__
+            if os.getpid() != __main__.caller:
+                raise ImportError("anew, which must not lead to maps in maps without end")
+            from parmap import parmap
+            mark = object()
+            def task(i):
+                import maps
+                return maps.mark is mark
+            found = parmap(task, range(4), engine={engine!r}, n_worker=2)
+        """)
+    )
+    program = f"import os, sys; caller = os.getpid(); sys.path.insert(0, {str(tmp_path)!r}); import maps; print(maps.found)"
+    assert run(program) == "[True, True, True, True]\n"
 
 
 def test_a_listening_socket_and_threads_of_the_caller_are_left_alone():
