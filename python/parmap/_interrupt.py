@@ -61,3 +61,9 @@ class CtrlC:
     def _give_back(self) -> None:
         if self._handler is not None and signal.getsignal(signal.SIGINT) == self._keep:
             _parmap.set_ctrl_c_handler(self._handler)
+
+
+def hear() -> None:
+    """Where an exception that another thread has raised in this one comes."""
+    for _ in (None,):
+        pass

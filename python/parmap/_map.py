@@ -16,7 +16,7 @@ from typing import Any
 
 from . import _errors, _parmap, _worker
 from ._axes import Product
-from ._interrupt import CtrlC
+from ._interrupt import CtrlC, hear
 from ._names import UnknownName
 from ._progress import Reporter, make_reporter
 from ._results import Failure, Results
@@ -280,7 +280,7 @@ def _run(engine: str, asked: _Request) -> None:
     elif engine == "threads":
         if sys.is_finalizing():  # no other thread gets the GIL any more
             raise RuntimeError("parmap: the engine threads cannot begin while Python ends; use serial")
-        _parmap.run_threads(asked, asked.raised, _errors.TaskTimeout)
+        _parmap.run_threads(asked, asked.raised, _errors.TaskTimeout, hear)
     else:
         _run_multi(asked)
 

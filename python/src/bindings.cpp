@@ -76,8 +76,8 @@ NB_MODULE(_parmap, m) {
 
   // What it tells is in `asked`, and not in what is returned: Ctrl-C may come in between.
   m.def("run_serial", [](nb::handle asked) { asked.attr("interrupt") = run_serial(request_of(asked)); });
-  m.def("run_threads", [](nb::handle asked, nb::dict raised, nb::handle late) {
-    asked.attr("interrupt") = run_threads(request_of(asked), {raised, late});
+  m.def("run_threads", [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle hear) {
+    asked.attr("interrupt") = run_threads(request_of(asked), {raised, late, hear});
   });
   m.def(
       "run_multi",

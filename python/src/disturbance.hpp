@@ -24,12 +24,15 @@ class disturbance {
   /// By another thread: an exception of this class is raised at the next bytecode.
   void raise(nanobind::handle type) noexcept {
     if (maps_ > 0) kept_ = type;
-    else PyThreadState_SetAsyncExc(thread_, type.ptr());
+    else set(type.ptr());
   }
   void withdraw() noexcept {
     kept_ = {};
-    PyThreadState_SetAsyncExc(thread_, nullptr);
+    set(nullptr);
   }
+
+  /// A Python function that does nothing, but in whose bytecode an exception can be raised. Before the first map.
+  static void install(nanobind::handle hear) noexcept { hear_ = hear; }
 
   // ---- by the thread itself
 
@@ -57,6 +60,19 @@ class disturbance {
 
  private:
   disturbance() noexcept : thread_(PyThread_get_thread_ident()) {}
+
+  void set(PyObject* type) const noexcept {
+    PyThreadState_SetAsyncExc(thread_, type);
+#if PY_VERSION_HEX < 0x030D0000
+    // From here on every thread looks for an exception until one has been raised, for ever if it was withdrawn, and 3.11
+    // makes no step under sys.settrace meanwhile. So one is raised here; whose the other is sees it with the next GIL.
+    PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), PyExc_Exception);
+    Py_XDECREF(PyObject_CallNoArgs(hear_.ptr()));
+    PyErr_Clear();
+#endif
+  }
+
+  static inline nanobind::handle hear_;
 
   unsigned long thread_;
   int maps_{};

@@ -77,6 +77,7 @@ nanobind::object run_serial(const request& asked);
 struct thread_needs {
   nanobind::dict raised;  // in which it keeps the exceptions of tasks, by index
   nanobind::handle late;  // the exception class that is raised in a task that runs too long
+  nanobind::handle hear;  // as disturbance::install takes it
 };
 nanobind::object run_threads(const request& asked, const thread_needs& needs);
 

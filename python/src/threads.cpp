@@ -232,6 +232,7 @@ nb::object run_threads(const request& asked, const thread_needs& needs) {
 
   const std::uint64_t n = asked.values.size();
   if (n == 0) return nb::none();
+  disturbance::install(needs.hear);
   const disturbance::kept_off until_the_end;
   auto made = std::make_unique<thread_run>(asked, needs,
                                            static_cast<unsigned>(std::min<std::uint64_t>(asked.chosen.workers, n)));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""timeout_sec: multi kills, threads raise in the task; nobody else is hit."""
+"""timeout_sec: multi kills, threads raise in the task; nobody else is hit. Sleeps are the tasks' work here, which has to last."""
 
 import os
 import random
@@ -10,14 +10,14 @@ import time
 import pytest
 
 import parmap as package
-from helpers import only_failure, quiet
+from helpers import only_failure, quiet, run
 from parmap import TaskTimeout, parmap
 
 LIMIT = 0.2
 
 
 def sleep():
-    time.sleep(60)
+    time.sleep(3600)
 
 
 def spin():
@@ -43,17 +43,15 @@ def block_signals():
 
 
 def wait_for_a_child():
-    subprocess.run(["sleep", "60"], check=False)
+    subprocess.run(["sleep", "3600"], check=False)
 
 
 @pytest.mark.parametrize("act", [sleep, spin, spin_in_c, block_signals, wait_for_a_child])
 def test_multi_kills(act):
-    begun = time.monotonic()
     results = quiet(lambda i: act() if i == 7 else i, range(20), timeout_sec=LIMIT)
     failure = only_failure(results, 7)
     assert type(failure.exception) is TaskTimeout and isinstance(failure.exception, TimeoutError)
     assert failure.kind == "timed_out" and f"timeout_sec={LIMIT:g}" in str(failure.exception)
-    assert time.monotonic() - begun < 30, "it was not waited for"
 
 
 @pytest.mark.parametrize("act", [spin, catch_all])
@@ -77,23 +75,43 @@ def test_the_exception_in_the_thread_is_a_timeout_error():
     assert seen == [TaskTimeout]
 
 
-def test_a_thread_blocked_in_c_goes_on_and_counts_as_late():
-    done = []
+def test_a_thread_blocked_in_c_is_waited_for_and_counts_as_late():
+    reading, writing = os.pipe()
+    begun = []
 
     def act(i):
         if i == 1:
-            time.sleep(3 * LIMIT)
-            done.append(i)
+            begun.append(time.monotonic())
+            os.read(reading, 1)
         return i
 
-    failure = only_failure(quiet(act, range(3), timeout_sec=LIMIT, engine="threads"), 1)
+    class Releases:
+        """By the thread that sees to the limit, once that has been over at two of its looks."""
+
+        n = late = 0
+
+        def __init__(self, total):
+            pass
+
+        def update(self, n):
+            self.n += n
+            self.late += bool(begun) and time.monotonic() - begun[0] > LIMIT
+            if self.late == 2:
+                os.write(writing, b"x")
+
+        def close(self):
+            pass
+
+    failure = only_failure(quiet(act, range(3), timeout_sec=LIMIT, engine="threads", reporter=Releases), 1)
     assert failure.kind == "timed_out"
-    assert done in ([], [1])
+    for each in (reading, writing):
+        os.close(each)
 
 
 def test_the_limit_counts_from_the_start_of_each_task(skipping):
-    results = parmap(lambda i: time.sleep(LIMIT / 4), range(10), n_worker=1, timeout_sec=LIMIT * 5, engine=skipping)
-    assert results == [None] * 10
+    """All together they take longer."""
+    results = parmap(lambda i: time.sleep(LIMIT / 2), range(12), n_worker=1, timeout_sec=LIMIT * 5, engine=skipping)
+    assert results == [None] * 12 and results.failures == []
 
 
 def test_serial_has_no_limit():
@@ -142,16 +160,64 @@ def test_a_late_exception_hits_no_later_code():
         assert parmap(lambda i: sum(range(1000)), range(50), engine="threads", n_worker=4) == [499_500] * 50
 
 
+def test_nothing_is_left_to_be_raised():
+    """Python 3.11 hangs at a traced call if there is, as for a debugger or for coverage."""
+    program = """
+        import sys, threading
+        from parmap import parmap
+
+        def spin(i):
+            while True:
+                pass
+
+        def late(i):
+            try:
+                spin(i)
+            except TimeoutError:
+                blocked.set()
+                threading.Event().wait()  # until Ctrl-C, and after
+
+        class Presses:
+            n = 0
+
+            def __init__(self, total):
+                pass
+
+            def update(self, n):
+                if blocked.is_set():
+                    raise KeyboardInterrupt
+
+            def close(self):
+                pass
+
+        def traced():
+            sys.settrace(lambda *what: None)
+            (lambda: None)()
+            sys.settrace(None)
+
+        parmap(spin, [0], engine="threads", timeout_sec=0.1, on_error=lambda *failed: None)
+        traced()
+        blocked = threading.Event()
+        try:
+            parmap(lambda i: i and late(i), range(2), engine="threads", timeout_sec=0.1, reporter=Presses)
+        except KeyboardInterrupt:
+            traced()
+            print("traced")
+    """
+    assert run(program) == "traced\n"
+
+
 def test_what_a_late_task_started_is_killed_too():
     reading, writing = os.pipe()
 
     def act(i):
-        subprocess.Popen(["sleep", "60"], pass_fds=[writing])
+        subprocess.Popen(["sh", "-c", "echo lives; exec sleep 3600"], stdout=writing)
         sleep()
 
-    results = quiet(act, [0], timeout_sec=1)
+    results = quiet(act, [0], timeout_sec=2)
     assert results.failures[0].kind == "timed_out"
     os.close(writing)
+    assert os.read(reading, 6) == b"lives\n"
     assert os.read(reading, 1) == b"", "nobody holds it any more"
     os.close(reading)
 
