@@ -50,7 +50,7 @@ request request_of(nb::handle from) {
 
 // signal.signal(signal.SIGINT, handler), but the C library's handler stays: it may not be Python's own.
 void set_ctrl_c_handler(nb::handle handler) {
-  struct sigaction below {};
+  struct sigaction below{};
   ::sigaction(SIGINT, nullptr, &below);
   nb::module_::import_("_signal").attr("signal")(SIGINT, handler);
   ::sigaction(SIGINT, &below, nullptr);

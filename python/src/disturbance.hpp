@@ -64,8 +64,9 @@ class disturbance {
   void set(PyObject* type) const noexcept {
     PyThreadState_SetAsyncExc(thread_, type);
 #if PY_VERSION_HEX < 0x030D0000
-    // From here on every thread looks for an exception until one has been raised, for ever if it was withdrawn, and 3.11
-    // makes no step under sys.settrace meanwhile. So one is raised here; whose the other is sees it with the next GIL.
+    // From here on every thread looks for an exception until one has been raised, for ever if it was withdrawn,
+    // and 3.11 makes no step under sys.settrace meanwhile. So one is raised here; whose the other is sees it with the
+    // next GIL.
     PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), PyExc_Exception);
     Py_XDECREF(PyObject_CallNoArgs(hear_.ptr()));
     PyErr_Clear();

@@ -7,9 +7,9 @@
 
 namespace parmap::python {
 
-/// For what asks for the GIL, as does every call of Python code. The interpreter ends the threads that ask once it shuts
-/// down, by pthread_exit, whose unwinding must not meet the engines' frames; they may belong to a task of threads that
-/// Ctrl-C has left behind. The process is about to end; until then such a thread waits.
+/// For what asks for the GIL, as does every call of Python code. The interpreter ends the threads that ask once it
+/// shuts down, by pthread_exit, whose unwinding must not meet the engines' frames; they may belong to a task of threads
+/// that Ctrl-C has left behind. The process is about to end; until then such a thread waits.
 template <class Act>
 decltype(auto) unless_python_ends(const Act& act) {
   try {

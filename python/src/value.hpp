@@ -57,8 +57,8 @@ class value_transport {
     nb::handle loads;      // as pickle.loads
   };
 
-  /// NumPy's scalar types as (type, letter) of numpy.dtype.kind. `interrupts(error)`: whether what unpickling raised is no
-  /// fault of the result's but an interrupt; then no other is unpickled.
+  /// NumPy's scalar types as (type, letter) of numpy.dtype.kind. `interrupts(error)`: whether what unpickling raised is
+  /// no fault of the result's but an interrupt; then no other is unpickled.
   value_transport(const pickling& how, nb::handle scalar_types, buffer_file& buffers,
                   std::function<bool(const nb::object&)> interrupts);
   value_transport(const value_transport&) = delete;
