@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 import pickle
@@ -153,7 +154,7 @@ class _Request:
     func: Callable[..., Any]
     axes: tuple[Any, ...]
     fargs: dict[str, Any]
-    values: list[Any]
+    values: Results  # to be filled
     init: Callable[[], Any] | None
     workers: int
     timeout_ns: int | None
@@ -211,7 +212,7 @@ def _check(
         func=func,
         axes=product.groups,
         fargs=fargs or {},
-        values=[_PENDING] * product.size,
+        values=Results(itertools.repeat(_PENDING, product.size)),
         init=init,
         workers=0 if engine == "serial" else workers,
         timeout_ns=None if engine == "serial" else timeout_ns,
@@ -314,20 +315,26 @@ def _run_multi(asked: _Request) -> None:
 
 def _collect(asked: _Request, unpickle: bool = True) -> Results:
     """The values there are, and a Failure for each task that has none."""
-    results = Results(asked.values, seed=asked.seed)
+    interrupted = asked.interrupt is not None or not unpickle
+    results = Results(asked.values) if interrupted else asked.values  # tasks left behind go on to fill that
+    results.seed = asked.seed
     for index, kind, message, attempts, status in asked.told:
         error, trace = _exception(kind, message, status, asked, asked.raised.get(index), unpickle)
         results.failures.append(Failure(index, asked.product.task(index), kind, error, attempts, trace))
         results[index] = None
-    # Tasks of threads and of a loop that Ctrl-C has left behind: nobody tells of them.
-    left = [index for index, value in enumerate(results) if value is _PENDING]
-    for index in left:
-        error = _errors.TaskNotRun("not finished, as the map was interrupted")
-        results.failures.append(Failure(index, asked.product.task(index), "stopped", error, 0, ""))
-        results[index] = None
-    if left:
-        results.failures.sort(key=lambda each: each.index)
+    if interrupted:
+        _tell_of_what_is_left(results, asked)
     return results
+
+
+def _tell_of_what_is_left(results: Results, asked: _Request) -> None:
+    """Tasks of threads and of a loop that Ctrl-C has left behind: nobody else does."""
+    for index, value in enumerate(results):
+        if value is _PENDING:
+            error = _errors.TaskNotRun("not finished, as the map was interrupted")
+            results.failures.append(Failure(index, asked.product.task(index), "stopped", error, 0, ""))
+            results[index] = None
+    results.failures.sort(key=lambda each: each.index)
 
 
 def _exception(

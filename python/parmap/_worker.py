@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import io
 import os
@@ -97,14 +98,39 @@ def warn_of_fork(stacklevel: int) -> None:
             )
 
 
-# threadpoolctl's view of the loaded libraries, and how many modules there were when it was taken.
-_libraries: tuple[Any, int] | None = None
+# What threadpoolctl knows of the loaded libraries, and how many modules there were when it looked.
+_libraries: _ThreadPools | None = None
+
+
+class _ThreadPools:
+    """The thread pools of BLAS and OpenMP in this process."""
+
+    def __init__(self, controller: Any, modules: int) -> None:
+        self.modules = modules
+        self._counts = []
+        plain = []
+        for library in controller.lib_controllers:
+            try:
+                # OpenBLAS's own function starts all its threads anew after a fork, which then spin for some 30 ms, to
+                # use fewer of them; this is the number that it writes.
+                if library.internal_api != "openblas" or library.threading_layer != "pthreads":
+                    raise ValueError
+                self._counts.append(ctypes.c_int.in_dll(library.dynlib, "blas_cpu_number"))
+            except (AttributeError, ValueError):
+                plain.append(library.filepath)
+        self._others = controller.select(filepath=plain)
+
+    def limit(self, threads: int) -> None:
+        for count in self._counts:
+            count.value = min(count.value, threads)
+        if len(self._others):
+            self._others.limit(limits=threads)
 
 
 def find_thread_pools() -> None:
     """In the caller, once for its workers: looking for BLAS and OpenMP takes milliseconds."""
     global _libraries
-    if _libraries is not None and _libraries[1] == len(sys.modules):
+    if _libraries is not None and _libraries.modules == len(sys.modules):
         return
     if "numpy" not in sys.modules:
         return
@@ -112,7 +138,7 @@ def find_thread_pools() -> None:
         import threadpoolctl
     except ImportError:
         return
-    _libraries = (threadpoolctl.ThreadpoolController(), len(sys.modules))
+    _libraries = _ThreadPools(threadpoolctl.ThreadpoolController(), len(sys.modules))
 
 
 def share_cores(workers: int) -> None:
@@ -121,7 +147,7 @@ def share_cores(workers: int) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
     if _libraries is not None:
-        _libraries[0].limit(limits=threads)
+        _libraries.limit(threads)
 
 
 #: Of the caller, which its workers share.

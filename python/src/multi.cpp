@@ -218,7 +218,7 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
   const failure_list& failures = all.failures();
   failures.for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
     for (std::uint64_t i = b; i < e; ++i)
-      PyList_SetItem(values, static_cast<Py_ssize_t>(i), Py_NewRef(all.get_if(i)->get()));
+      PyList_SetItem(values, static_cast<Py_ssize_t>(i), std::move(all)[i].release());
   });
   add_failures(asked, failures);
   static_cast<void>(watch.no_interrupt());
