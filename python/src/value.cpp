@@ -20,7 +20,7 @@ namespace parmap::python {
 namespace {
 
 // The first byte of an encoded value. With it a scalar takes no more than a slot holds (encoded_slot::longest_short).
-enum class tag : std::uint8_t { none, no, yes, integer, real, text, bytes, scalar, pickled, buffers };
+enum class tag : std::uint8_t { none, no, yes, integer, real, text, bytes, scalar, flat, pickled, buffers };
 
 void put(encoder& out, tag what) { out.put(static_cast<std::uint8_t>(what)); }
 
@@ -89,6 +89,12 @@ void value_transport::encode(encoder& out, PyObject* object) const {
   if (PyBytes_CheckExact(object)) {
     put(out, tag::bytes);
     return out.write(PyBytes_AS_STRING(object), static_cast<std::size_t>(PyBytes_GET_SIZE(object)));
+  }
+  if (PyDict_CheckExact(object) || PyTuple_CheckExact(object) || PyList_CheckExact(object)) {
+    const std::string_view bytes = flat_writer_.write(object);
+    if (bytes.empty()) return encode_pickled(out, object);
+    put(out, tag::flat);
+    return out.write(bytes.data(), bytes.size());
   }
   if (!encode_scalar(out, object)) encode_pickled(out, object);
 }
@@ -192,10 +198,20 @@ PyObject* value_transport::decode(decoder& in) const {
       return checked(PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
     }
     case tag::scalar: return decode_scalar(in);
+    case tag::flat: return decode_flat(in);
     case tag::pickled: return decode_pickled(in, nb::handle());
     case tag::buffers: return decode_pickled(in, decode_buffers(in));
   }
   throw bad_encoding("no value begins with such a byte");
+}
+
+PyObject* value_transport::decode_flat(decoder& in) const {
+  try {
+    return flat_reader_.read(in).release().ptr();
+  } catch (nb::python_error& error) {
+    error.restore();
+    throw_unreadable();
+  }
 }
 
 PyObject* value_transport::decode_scalar(decoder& in) const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "buffer_file.hpp"
+#include "flat.hpp"
 
 #include <nanobind/nanobind.h>
 
@@ -73,6 +74,7 @@ class value_transport {
  private:
   [[nodiscard]] bool encode_scalar(encoder& out, PyObject* object) const;
   [[nodiscard]] PyObject* decode_scalar(decoder& in) const;
+  [[nodiscard]] PyObject* decode_flat(decoder& in) const;
   void encode_pickled(encoder& out, PyObject* object) const;
   [[nodiscard]] nb::object pickled(PyObject* object) const;
   [[nodiscard]] PyObject* decode_pickled(decoder& in, nb::handle buffers) const;
@@ -88,6 +90,8 @@ class value_transport {
   nb::object loads_names_;
   std::vector<scalar_type> scalars_;
   buffer_file& buffers_;
+  mutable flat_writer flat_writer_;
+  mutable flat_reader flat_reader_;
   mutable std::vector<buffer_file::place> written_;  // of the value that is being pickled
   std::function<bool(const nb::object&)> interrupts_;
   mutable bool given_up_{};

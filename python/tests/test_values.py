@@ -206,6 +206,47 @@ def test_shared_references_within_one_result():
     assert found == [[7], [7]] and found[0] is found[1]
 
 
+SMALL = [
+    [], (), {}, [()], ((), ()), {"": None}, [None, True, False, 0, -1, 2**63 - 1, -(2**63), 0.5, -0.0, "é", "", b"", b"\0\xff"],
+    {"b": 1, "a": 2}, {1: 2, True: 3, 2.5: 4, None: 5, b"k": 6, "é": 7, "k" * 64: 8, "k" * 65: 9}, {"x": {"y": [{"z": (1, "2", b"3")}]}},
+    (1, (2, (3, (4, [5])))), [2**63], {"n": 10**30}, {("a", 1): 2}, {"s": "\ud800"}, ["\udfff"], {"deep": {1, 2}},
+    ["x" * 4000], ["x" * 5000], ["x" * 3000, "y" * 3000], list(range(5000)), {str(k): k for k in range(1000)},
+]  # fmt: skip
+
+
+def nested(depth):
+    return [nested(depth - 1)] if depth else []
+
+
+def test_small_containers():
+    made = [*SMALL, *(nested(depth) for depth in (1, 18, 19, 20, 21, 22, 100))]
+    found = parmap(lambda i: pickle.loads(pickle.dumps(made[i])), range(len(made)), n_worker=2)  # held by nobody else
+    assert [repr(each) for each in found] == [repr(each) for each in made]
+    assert [list(each) for each in found if type(each) is dict] == [list(each) for each in made if type(each) is dict]
+
+
+def test_a_container_that_is_there_twice_is_one():
+    def task(i):
+        inner, entry = [i], {"i": i}
+        return {"a": inner, "b": [inner, (entry, entry)], "c": (1, 2)}
+
+    for i, found in enumerate(parmap(task, range(3))):
+        assert found == {"a": [i], "b": [[i], ({"i": i}, {"i": i})], "c": (1, 2)}
+        assert found["a"] is found["b"][0] and found["b"][1][0] is found["b"][1][1]
+
+
+def test_a_long_text_that_is_there_often_takes_its_room_once():
+    text = "x" * 1_000_000
+    (found,) = parmap(lambda i: [text] * 1000, [0], memory_limit=200 << 20)
+    assert found == [text] * 1000 and all(each is found[0] for each in found)
+
+
+@given(st.lists(containers, max_size=10))
+def test_any_containers_that_nobody_else_holds(values):
+    found = parmap(lambda i: pickle.loads(pickle.dumps(values[i])), range(len(values)), n_worker=2)
+    assert repr(found) == repr(values)
+
+
 def test_recursion_in_a_result():
     def knot(i):
         made = [i]

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Small lists, tuples and dicts of plain values, as tasks often return: several times cheaper than a pickle.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <parmap/encoding.hpp>
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace parmap::python {
+
+/// Of exactly those types, and of None, bool, int within 64 bits, float, str and bytes, nested too. A container that
+/// may be referred to twice is left to pickle, which keeps it one; so is whatever takes more than `longest` bytes.
+class flat_writer {
+ public:
+  static constexpr std::size_t longest = 4096;
+
+  /// The encoded bytes, valid until the next call; empty if this object is not for here.
+  [[nodiscard]] std::string_view write(PyObject* container);
+
+ private:
+  [[nodiscard]] bool put(PyObject* object, unsigned depth);
+  [[nodiscard]] bool put_items(PyObject* const* items, Py_ssize_t count, unsigned depth);
+  [[nodiscard]] bool put_entries(PyObject* dict, unsigned depth);
+  [[nodiscard]] bool put_text(PyObject* text);
+  [[nodiscard]] bool put_run(char tag, const char* from, Py_ssize_t size);
+  template <class T>
+  void put_bytes(const T& value);
+
+  std::string bytes_;
+};
+
+/// Keys of dicts that it has read before are the same objects again. GIL held, as at its end.
+class flat_reader {
+ public:
+  flat_reader() = default;
+  flat_reader(const flat_reader&) = delete;
+  flat_reader& operator=(const flat_reader&) = delete;
+  ~flat_reader();
+
+  /// A new reference. Throws bad_encoding, nanobind::python_error.
+  [[nodiscard]] nanobind::object read(decoder& in) { return get(in, in.get<char>(), 0); }
+
+ private:
+  [[nodiscard]] nanobind::object get(decoder& in, char what, unsigned depth);
+  [[nodiscard]] nanobind::object get_key(decoder& in, unsigned depth);
+
+  std::array<PyObject*, 256> keys_{};
+};
+
+}  // namespace parmap::python
