@@ -2,7 +2,9 @@
 """Odd callers: without streams, in threads, in tasks, in finalizers, at exit, in event loops, with busy threads."""
 
 import asyncio
+import gc
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +12,9 @@ import textwrap
 import threading
 import warnings
 
+import numpy  # noqa: F401  whose BLAS is loaded then
 import pytest
+import threadpoolctl
 
 import parmap as package
 from helpers import only_failure, quiet, run
@@ -32,10 +36,10 @@ def test_a_caller_who_hears_of_no_deaths(how):
             signal.signal(signal.SIGCHLD, reap)
         failed = []
         results = parmap(lambda i: os._exit(3) if i == 7 else i, range(20), n_worker=2,
-                         on_error=lambda func, task, error: failed.append((task, type(error).__name__)))
+                         on_error=lambda func, task, error: failed.append((task, type(error).__name__, error.signal)))
         print(sum(each is not None for each in results), failed)
     """
-    assert run(program % how) == "19 [((7,), 'WorkerDied')]\n"
+    assert run(program % how) == "19 [((7,), 'WorkerDied', None)]\n"
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
@@ -326,6 +330,54 @@ def test_a_listening_socket_and_threads_of_the_caller_are_left_alone():
         parmap(lambda i: server.close(), range(4))
         with socket.create_connection(server.getsockname(), timeout=5):
             server.accept()[0].close()
+
+
+def test_signals_of_a_worker_do_not_wake_the_callers_event_loop():
+    reading, writing = socket.socketpair()
+    for each in (reading, writing):
+        each.setblocking(False)
+    before = signal.set_wakeup_fd(writing.fileno())
+    handler = signal.signal(signal.SIGUSR1, lambda *what: None)
+    try:
+        parmap(lambda i: signal.raise_signal(signal.SIGUSR1), range(4), n_worker=2)
+    finally:
+        signal.signal(signal.SIGUSR1, handler)
+        signal.set_wakeup_fd(before)
+    with reading, writing, pytest.raises(BlockingIOError):
+        reading.recv(1)
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_what_a_task_starts_ignores_ctrl_c_only_if_the_caller_does(ignored):
+    def ignores(i):
+        status = subprocess.run(["grep", "SigIgn", "/proc/self/status"], capture_output=True, text=True, check=True).stdout
+        return bool(int(status.split()[1], 16) >> (signal.SIGINT - 1) & 1)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
+    try:
+        assert parmap(ignores, range(2), n_worker=2) == [ignored, ignored]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_share_the_cores(workers, monkeypatch):
+    """What BLAS and OpenMP are told, unless the caller has told them."""
+    share = max(1, package._parmap.usable_cores() // workers)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
+
+    def told(i):
+        loaded = [each["num_threads"] for each in threadpoolctl.threadpool_info()]
+        return os.environ["OMP_NUM_THREADS"], os.environ["OPENBLAS_NUM_THREADS"], max(loaded)
+
+    assert parmap(told, range(2), n_worker=workers) == [(str(share), "7", share)] * 2
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_what_is_inherited_is_not_collected_in_a_worker():
+    """As that would copy its pages."""
+    assert min(parmap(lambda i: gc.get_freeze_count(), range(2))) > 1000 and gc.get_freeze_count() == 0
 
 
 def test_warnings_filters_of_the_caller_are_kept():

@@ -51,6 +51,7 @@ def abort():
         (kill(signal.SIGTERM), signal.SIGTERM),
         (kill(signal.SIGUSR1), signal.SIGUSR1),
         (kill(signal.SIGRTMIN), signal.SIGRTMIN),
+        (kill(signal.SIGRTMIN + 3), signal.SIGRTMIN + 3),  # which has no name
     ],
     ids=str,
 )
@@ -152,6 +153,16 @@ def test_a_result_that_cannot_come_out(what):
     assert type(failure.exception) is UnpicklableResult and failure.kind == "unencodable"
     if what in (Unpicklable, Unreadable):
         assert "OwnError" in str(failure.exception)
+
+
+def test_a_result_whose_pickling_runs_out_of_memory():
+    class Large:
+        def __reduce__(self):
+            raise MemoryError("mine")
+
+    failure = at_7(Large)
+    assert failure.kind == "out_of_memory" and type(failure.exception) is MemoryError
+    assert failure.exception.args == ("mine",)
 
 
 def test_a_result_whose_pickling_ends_the_worker():

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a failed task's exception is, and what becomes of it: on_error, warnings, retries, init."""
+"""What a failed task's exception is, and what becomes of it: warnings, retries, init."""
 
-import dataclasses
 import os
 import sys
 import threading
@@ -74,9 +73,13 @@ class BecomesAnother(Exception):
         return ValueError, ("another",)
 
 
-@dataclasses.dataclass(frozen=True)
-class Frozen(Exception):
-    code: int
+class ChangesItsText(Exception):
+    def __reduce__(self):
+        return type(self), ("another",)
+
+
+# One of another class that looks the same.
+Lookalike = type("OwnError", (Exception,), {"__reduce__": lambda self: (OwnError, self.args)})
 
 
 class NoAttributes(Exception):
@@ -135,6 +138,8 @@ STRANGE = {
     "fails to unpickle": FailsToUnpickle("text"),
     "bad __reduce__": BadReduce("text"),
     "becomes another": BecomesAnother("text"),
+    "becomes one that looks the same": Lookalike("text"),
+    "changes its text": ChangesItsText("text"),
 }
 
 
@@ -202,58 +207,6 @@ def test_what_threads_raise_is_the_exception_itself():
     assert failure.exception is error and failure.exception.__traceback__ is not None
 
 
-# ---- on_error
-
-
-def test_on_error_is_asked_in_order_in_the_callers_thread(skipping):
-    asked = []
-
-    def on_error(func, task, error):
-        asked.append((func, task, type(error), threading.get_ident()))
-        return -task[0]
-
-    def task(a, b):
-        if a == b:
-            raise OwnError(a)
-        return 0
-
-    results = parmap(task, range(3), range(3), engine=skipping, on_error=on_error)
-    assert results == [0, 0, 0, 0, -1, 0, 0, 0, -2]
-    assert asked == [(task, (i, i), OwnError, threading.get_ident()) for i in range(3)]
-    assert [each.index for each in results.failures] == [0, 4, 8]
-
-
-def test_what_on_error_raises_passes(skipping):
-    def on_error(func, task, error):
-        raise LookupError(task) from error
-
-    with pytest.raises(LookupError) as caught:
-        parmap(lambda i: 1 // i, range(3), engine=skipping, on_error=on_error)
-    assert type(caught.value.__cause__) is ZeroDivisionError
-
-
-@pytest.mark.parametrize("kind", [OwnError, NoAttributes])
-def test_on_error_raise(kind, skipping):
-    with pytest.raises(Exception) as caught:
-        parmap(lambda i: i if i != 30 else raising(kind("text"))(), range(5000), engine=skipping, on_error="raise")
-    error = caught.value
-    assert kind.__name__ in type(error).__name__ + str(error)
-    assert "task 30" in error.__notes__[-1]
-    kinds = {each.index: each.kind for each in error.results.failures}
-    assert kinds.pop(30) == "threw" and set(kinds.values()) <= {"stopped"}
-    assert list(error.results) == [i if i != 30 and i not in kinds else None for i in range(5000)]
-
-
-def test_on_error_raise_of_a_frozen_one():
-    with pytest.raises(Frozen) as caught:
-        parmap(lambda i: raising(Frozen(3))(), [0], engine="threads", on_error="raise")
-    assert caught.value.code == 3 and caught.value.results == [None]
-
-
-def test_on_error_raise_without_a_failure(skipping):
-    assert parmap(abs, [1, -1], engine=skipping, on_error="raise") == [1, 1]
-
-
 # ---- the warning
 
 
@@ -306,6 +259,7 @@ def test_retries(engine):
     results = quiet(task, range(5), engine=engine, retries=2)
     assert results == [1, 2, 3, None, None]
     assert [(each.index, each.attempts) for each in results.failures] == [(3, 3), (4, 3)]
+    assert str(results.failures[0]).endswith("(3 attempts)")
 
 
 def test_retries_of_a_crash():
@@ -356,6 +310,13 @@ class Unprintable:
 def test_an_argument_that_cannot_be_shown(engine):
     with pytest.warns(ParmapWarning, match="1 of 1 tasks failed.*Unprintable"):
         assert parmap(lambda each: 1 // 0, [Unprintable()], engine=engine) == [None]
+
+
+def test_a_long_argument_is_shown_in_part(skipping):
+    with pytest.warns(ParmapWarning) as caught:
+        parmap(lambda each: 1 // 0, ["x" * 10_000], engine=skipping)
+    first_line = str(caught[0].message).splitlines()[0]
+    assert "x" * 40 in first_line and len(first_line) < 300
 
 
 @pytest.mark.parametrize("engine", ["threads", "multi"])

@@ -204,11 +204,11 @@ def test_what_tasks_print_comes_out_once_and_whole():
         import sys
         from parmap import parmap
         sys.stdout.write("before ")
-        parmap(lambda i: print("x" * 99_999), range(60), n_worker=2)
+        parmap(lambda i: print("x" * 99_999) or print("y"), range(60), n_worker=2)
         print("after")
     """
     said = run(program)
-    assert said.count("x") == 60 * 99_999 and said.count("before") == said.count("after") == 1
+    assert said.count("x") == 60 * 99_999 and said.count("y") == 60 and said.count("before") == said.count("after") == 1
     assert said.endswith("after\n")
 
 

@@ -6,6 +6,7 @@ import itertools
 import math
 import operator
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import parmap as package
 from helpers import quiet
-from parmap import ParmapWarning, Results, parmap
+from parmap import ParmapWarning, RemoteError, Results, WorkerDied, parmap
 
 x = np.arange(5)
 
@@ -208,6 +209,17 @@ def test_results_with_a_failure_can_be_pickled(skipping):
     results = quiet(lambda n: 1 // n, range(2), engine=skipping)
     again = pickle.loads(pickle.dumps(results))
     assert again == [None, 1] and again.failures[0].index == 0
+
+
+@pytest.mark.parametrize("error", [WorkerDied("words", 11, None), WorkerDied("words", None, 3), RemoteError("Kind", "text")])
+def test_exceptions_of_parmap_can_be_pickled(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+def test_threads_are_five_at_least():
+    together = threading.Barrier(5)
+    assert len(set(parmap(lambda i: together.wait(60), range(5), engine="threads"))) == 5
 
 
 def test_seed_is_told(engine):

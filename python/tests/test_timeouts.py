@@ -52,6 +52,7 @@ def test_multi_kills(act):
     failure = only_failure(results, 7)
     assert type(failure.exception) is TaskTimeout and isinstance(failure.exception, TimeoutError)
     assert failure.kind == "timed_out" and f"timeout_sec={LIMIT:g}" in str(failure.exception)
+    assert failure.traceback == "", "nobody knows where it was"
 
 
 @pytest.mark.parametrize("act", [spin, catch_all])
@@ -59,6 +60,7 @@ def test_threads_raise_at_the_next_bytecode(act):
     results = quiet(lambda i: act() if i == 7 else i, range(20), timeout_sec=LIMIT, engine="threads")
     failure = only_failure(results, 7)
     assert type(failure.exception) is TaskTimeout and failure.kind == "timed_out"
+    assert act is catch_all or "in spin" in failure.traceback
 
 
 def test_the_exception_in_the_thread_is_a_timeout_error():

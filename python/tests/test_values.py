@@ -169,6 +169,12 @@ def test_lambdas_need_cloudpickle(monkeypatch):
     assert "function" in str(failure.exception) and "cloudpickle" in str(failure.exception)
 
 
+def test_a_module_needs_cloudpickle_too():
+    """As pickle says by a TypeError."""
+    pytest.importorskip("cloudpickle")
+    assert parmap(lambda i: math, [0])[0] is math
+
+
 def test_an_object_of_a_local_class():
     pytest.importorskip("cloudpickle")
 
