@@ -161,6 +161,20 @@ class interpreter final : public detail::host {
   static inline thread_local std::optional<ctrl_c_blocked> ctrl_c_{};
 };
 
+// While a hundred thousand results are made, none of which is garbage, the collector would look at them again and again.
+class collector_paused {
+ public:
+  collector_paused() noexcept : ran_(PyGC_Disable() != 0) {}
+  collector_paused(const collector_paused&) = delete;
+  collector_paused& operator=(const collector_paused&) = delete;
+  ~collector_paused() {
+    if (ran_) PyGC_Enable();
+  }
+
+ private:
+  bool ran_;
+};
+
 class worker_calls {
  public:
   struct scope {
@@ -202,6 +216,7 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
     setup.start(other.emplace(needs.program.attr("arguments"), nb::cast<int>(needs.program.attr("job"))));
   const value_transport transport(needs.pickling, needs.scalar_types, buffers,
                                   [&watch](const nb::object& error) { return watch.insisted(error); });
+  std::optional<collector_paused> reading;
   options chosen = asked.chosen;
   chosen.report = [&](const progress& now) {
     bool go_on = watch.no_interrupt();
@@ -209,8 +224,12 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
       watch.show(now.done());
       go_on = !watch.interrupted() && !(asked.stop_at_failure && now.failed > 0);
     }
-    if (now.finished) watch.keep_ctrl_c_off();  // before the results are read
-    else if (!go_on) throw detail::stop_now();
+    if (now.finished) {  // before the results are read
+      watch.keep_ctrl_c_off();
+      reading.emplace();
+    } else if (!go_on) {
+      throw detail::stop_now();
+    }
   };
   worker_calls calls;
   auto all = multi.run(work<value, worker_calls>(plan, calls), chosen);
