@@ -5,7 +5,8 @@
 
     squares = parmap(lambda x: x * x, range(10))
 
-See help(parmap.parmap). What a task may ask: rng(), context(). Axes that are walked together: zip().
+See help(parmap.parmap); where an event loop is running: parmap_async(). What a task may ask: rng(), context(). Axes
+that are walked together: zip().
 """
 
 import sys as _sys
@@ -15,8 +16,9 @@ if not _sys.platform.startswith("linux"):
 
 from ._axes import zip
 from ._errors import ParmapWarning, RemoteError, TaskNotRun, TaskTimeout, UnpicklableResult, WorkerDied
-from ._map import ENGINES, parmap
+from ._map import parmap, parmap_async
 from ._parmap import __version__
+from ._request import ENGINES
 from ._results import Failure, Results
 from ._task import Context, context, rng
 
@@ -33,6 +35,7 @@ __all__ = [
     "WorkerDied",
     "context",
     "parmap",
+    "parmap_async",
     "rng",
     "zip",
 ]

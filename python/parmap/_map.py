@@ -3,33 +3,19 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-import operator
 import pickle
 import reprlib
-import secrets
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
-from . import _errors, _parmap, _worker
-from ._axes import Product
-from ._interrupt import CtrlC, hear
-from ._names import UnknownName
+from . import _errors, _parmap, _task, _worker
+from ._interrupt import hear
 from ._progress import Reporter, make_reporter
+from ._request import PENDING, Request, check
 from ._results import Failure, Results
 from ._spawn import Program
-
-#: The engines, by name.
-ENGINES = ("multi", "threads", "serial")
-
-#: How multi gets its workers.
-STARTS = ("fork", "spawn")
-
-_LEAST_THREADS = 5  # the default of python-parmap: threads are for waiting, more than for computing
 
 warnings.simplefilter("always", _errors.ParmapWarning, append=True)
 
@@ -37,13 +23,6 @@ warnings.simplefilter("always", _errors.ParmapWarning, append=True)
 # What a task was called with, in words: never long, and whatever its __repr__ does.
 _SHORT = reprlib.Repr()
 _SHORT.maxother = _SHORT.maxstring = 100
-
-
-class _Pending:
-    """In place of a value that there is not yet."""
-
-
-_PENDING = _Pending()
 
 
 def parmap(
@@ -69,6 +48,7 @@ def parmap(
         parmap(hypot, parmap.zip(x, y))           # (import parmap) walked together: len(x)
         parmap(power, x, fargs=dict(n=3))         # power(x[i], n=3)
         parmap(download, urls, engine="threads")
+        parmap(adownload, urls, engine="async")   # an async function; in a notebook: await parmap.parmap_async(...)
 
     A task that fails costs itself alone, whatever it does: raise, crash, exit, hang past timeout_sec.
 
@@ -82,13 +62,18 @@ def parmap(
         A dict of keyword arguments that are the same for every call.
     engine
         "multi" (default): forked worker processes; no task can take the map down. "threads": for functions that wait
-        or release the GIL. "serial": a plain loop, for debugging.
+        or release the GIL. "async": for async functions, as coroutines in this thread on an event loop of their own
+        ("asyncio" is the same); where a loop is running, as in a notebook, RuntimeError: await parmap_async(...) there.
+        "serial": a plain loop, for debugging.
     timeout_sec
         Seconds a task may take, from its own start. multi kills it; threads raise TaskTimeout in it at its next
-        bytecode (a task that is blocked in C goes on until it returns, and counts as timed out then); serial ignores it.
+        bytecode (a task that is blocked in C goes on until it returns, and counts as timed out then); async cancels it,
+        and leaves it behind if it has not ended 0.1 s later (no limit holds while a task blocks the loop); serial
+        ignores it.
     n_worker
         At most so many workers, never more than tasks; default: the usable cores (affinity and cgroup quota), for
-        threads at least 5; inside a task of multi, 1. serial ignores it. n_simul is the same.
+        threads at least 5, inside a task of multi 1; for async, which counts tasks in flight, 64. serial ignores it.
+        n_simul is the same.
     on_error
         None: a failed task leaves None in the results, and one ParmapWarning counts the failures and shows the first.
         on_error(func, task, exc): called for each failed task, in input order, in this thread, with the tuple of its
@@ -106,8 +91,8 @@ def parmap(
     memory_limit
         Bytes a worker process may add to what it inherits; a task that wants more fails with MemoryError. multi only.
     init
-        Called without arguments, once in each worker, before its first task. What it raises is the failure of each of
-        that worker's tasks.
+        Called without arguments, once in each worker, before its first task; under async once for all, and it may be
+        async too. What it raises is the failure of each of that worker's tasks.
     start
         How multi gets its workers. "fork": they inherit everything. "spawn": they are fresh interpreters, for libraries
         that do not survive a fork (gcc's OpenMP, CUDA); func, its iterables, fargs and init are pickled by cloudpickle,
@@ -123,17 +108,17 @@ def parmap(
 
     Raises
     ------
-    TypeError, ValueError: a bad argument, before anything starts. KeyboardInterrupt (Ctrl-C), within 0.3 s; its
+    TypeError, ValueError: a bad argument, before anything starts; also an async func (or init) under another engine than
+    async, and any other func under async. KeyboardInterrupt (Ctrl-C), within 0.3 s; its
     `results` holds what is done. OSError if no worker can be had.
     """
-    asked = _check(
-        func, args, fargs, engine, timeout_sec, n_worker, n_simul, on_error, retries, seed, memory_limit, init, start
-    )
-    shown = make_reporter(reporter, nested=_in_task())
-    asked.report = None if type(shown) is Reporter else shown.show
+    asked, shown = _ask(
+        reporter, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec, n_worker=n_worker,
+        n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, start=start,
+    )  # fmt: skip
     try:
         try:
-            _run_and_collect(engine, asked)
+            _run_and_collect(asked)
         finally:
             shown.close()
         assert asked.results is not None
@@ -147,122 +132,58 @@ def parmap(
         raise
 
 
-@dataclass
-class _Request:
-    """What the engines are asked, and what they tell; read and written by bindings.cpp."""
+async def parmap_async(
+    func: Callable[..., Any],
+    *args: Iterable[Any],
+    fargs: dict[str, Any] | None = None,
+    timeout_sec: float | None = None,
+    n_worker: int | None = None,
+    on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
+    reporter: Any = None,
+    retries: int = 0,
+    seed: int | None = None,
+    memory_limit: int | None = None,
+    init: Callable[[], Any] | None = None,
+    n_simul: int | None = None,
+) -> Results:
+    """As parmap(..., engine="async"), on the event loop that is running: in a notebook, an async function or a task.
 
-    func: Callable[..., Any]
-    axes: tuple[Any, ...]
-    fargs: dict[str, Any]
-    values: Results  # to be filled
-    init: Callable[[], Any] | None
-    workers: int
-    timeout_ns: int | None
-    retries: int
-    seed: int
-    memory_limit: int | None
-    stop_at_failure: bool
-    product: Product
-    start: str
-    report: Callable[[int, int], None] | None = None
-    ctrl_c: CtrlC = field(default_factory=CtrlC)
-    # What became of it, here and not in what functions return, which Ctrl-C may cost.
-    told: list[tuple[int, str, bytes, int, int]] = field(default_factory=list)
-    raised: dict[int, BaseException] = field(default_factory=dict)
-    interrupt: BaseException | None = None
-    results: Results | None = None
+        pages = await parmap_async(download, urls, n_worker=100, timeout_sec=5)
 
+    Whoever cancels it cancels its tasks; they have 0.1 s to end in.
+    """
+    asked, shown = _ask(
+        reporter, func=func, args=args, fargs=fargs, engine="async", timeout_sec=timeout_sec, n_worker=n_worker,
+        n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init,
+    )  # fmt: skip
+    from . import _async
 
-def _check(
-    func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
-    retries: Any, seed: Any, memory_limit: Any, init: Any, start: Any,
-) -> _Request:  # fmt: skip
-    if engine not in ENGINES:
-        raise UnknownName("engine", engine, ENGINES)
-    if not callable(func):
-        raise TypeError(f"parmap: func must be callable, but is {func!r:.100}")
-    if fargs is not None and not isinstance(fargs, dict):
-        raise TypeError(f"parmap: fargs must be a dict, but is of type {type(fargs).__name__}")
-    if fargs and not all(isinstance(name, str) for name in fargs):
-        raise TypeError("parmap: the keys of fargs must be names of arguments, that is strings")
-    if n_simul is not None:
-        if n_worker is not None:
-            raise TypeError("parmap: n_simul is another name for n_worker; give one of them")
-        n_worker = n_simul
-    if on_error is not None and on_error != "raise" and not callable(on_error):
-        raise TypeError(f"parmap: on_error must be None, 'raise' or a callable(func, task, exc), not {on_error!r:.100}")
-    if init is not None and not callable(init):
-        raise TypeError(f"parmap: init must be callable, but is {init!r:.100}")
-    workers = 0 if n_worker is None else _whole("n_worker", n_worker, 1, 2**32)
-    if n_worker is None and engine == "threads":
-        workers = max(_LEAST_THREADS, _parmap.usable_cores())
-    retries = _whole("retries", retries, 0, 2**31 - 1)
-    seed = secrets.randbits(64) if seed is None else _whole("seed", seed, 0, 2**64)
-    timeout_ns = _nanoseconds(timeout_sec)
-    if memory_limit is not None:
-        memory_limit = _whole("memory_limit", memory_limit, 1, 2**63)
-        if engine != "multi":
-            raise ValueError(f"parmap: the engine {engine} has no memory_limit, as its tasks share one memory; use multi")
-    if start not in STARTS:
-        raise UnknownName("start", start, STARTS)
-    if start != "fork" and engine != "multi":
-        raise ValueError(f"parmap: start={start!r} is for the engine multi; {engine} has no processes")
-    product = Product(args)
-    return _Request(
-        func=func,
-        axes=product.groups,
-        fargs=fargs or {},
-        values=Results(itertools.repeat(_PENDING, product.size)),
-        init=init,
-        workers=0 if engine == "serial" else workers,
-        timeout_ns=None if engine == "serial" else timeout_ns,
-        retries=retries,
-        seed=seed,
-        memory_limit=memory_limit,
-        stop_at_failure=on_error == "raise" and engine != "serial",
-        product=product,
-        start=start,
-    )
-
-
-def _whole(name: str, value: Any, least: int, end: int) -> int:
     try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"parmap: {name} must be a whole number, but is {value!r:.100}") from None
-    if not least <= number < end:
-        raise ValueError(f"parmap: {name} must be at least {least} and less than {end}, but is {number}")
-    return number
+        await _async.run_here(asked)
+    finally:
+        shown.close()
+    results = _collect(asked)
+    if asked.interrupt is not None:
+        _errors.set_attribute(asked.interrupt, "results", results)
+        raise asked.interrupt
+    if results.failures:
+        _answer(results, func, on_error)
+    return results
 
 
-def _nanoseconds(timeout_sec: Any) -> int | None:
-    if timeout_sec is None:
-        return None
-    try:
-        if isinstance(timeout_sec, (str, bytes, bytearray)):
-            raise TypeError
-        seconds = float(timeout_sec)
-    except (TypeError, ValueError):
-        raise TypeError(f"parmap: timeout_sec must be a number of seconds, but is {timeout_sec!r:.100}") from None
-    if not seconds > 0:
-        raise ValueError(f"parmap: timeout_sec must be positive, but is {timeout_sec!r}; None is no limit")
-    return None if seconds > 2**33 else max(1, math.ceil(seconds * 1e9))  # three lives are no limit either
+def _ask(reporter: Any, **options: Any) -> tuple[Request, Reporter]:
+    asked = check(**options)
+    shown = make_reporter(reporter, nested=_task.in_task())
+    asked.report = None if type(shown) is Reporter else shown.show
+    return asked, shown
 
 
-def _in_task() -> bool:
-    try:
-        _parmap.task()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _run_and_collect(engine: str, asked: _Request) -> None:
+def _run_and_collect(asked: Request) -> None:
     """Makes asked.results. An interrupt is raised by the end of this, and knows them."""
     try:
         with asked.ctrl_c as ctrl_c:
             try:
-                _run(engine, asked)
+                _run(asked)
             except KeyboardInterrupt as error:  # out of serial, or just after another engine
                 ctrl_c.keep_off()
                 asked.interrupt = error
@@ -275,18 +196,22 @@ def _run_and_collect(engine: str, asked: _Request) -> None:
         raise
 
 
-def _run(engine: str, asked: _Request) -> None:
-    if engine == "serial":
-        _parmap.run_serial(asked)
-    elif engine == "threads":
-        if sys.is_finalizing():  # no other thread gets the GIL any more
-            raise RuntimeError("parmap: the engine threads cannot begin while Python ends; use serial")
-        _parmap.run_threads(asked, asked.raised, _errors.TaskTimeout, hear)
-    else:
-        _run_multi(asked)
+def _run(asked: Request) -> None:
+    if asked.engine == "async":
+        from . import _async  # and asyncio, which takes longer to import than all of parmap
+
+        return _async.run(asked)
+    with _task.of_the_extension():
+        if asked.engine == "serial":
+            return _parmap.run_serial(asked)
+        if asked.engine == "threads":
+            if sys.is_finalizing():  # no other thread gets the GIL any more
+                raise RuntimeError("parmap: the engine threads cannot begin while Python ends; use serial")
+            return _parmap.run_threads(asked, asked.raised, _errors.TaskTimeout, hear)
+        return _run_multi(asked)
 
 
-def _run_multi(asked: _Request) -> None:
+def _run_multi(asked: Request) -> None:
     program = None
     if asked.start == "spawn":
         program = Program(asked)
@@ -313,7 +238,7 @@ def _run_multi(asked: _Request) -> None:
             program.close()
 
 
-def _collect(asked: _Request, unpickle: bool = True) -> Results:
+def _collect(asked: Request, unpickle: bool = True) -> Results:
     """The values there are, and a Failure for each task that has none."""
     interrupted = asked.interrupt is not None or not unpickle
     results = Results(asked.values) if interrupted else asked.values  # tasks left behind go on to fill that
@@ -327,10 +252,10 @@ def _collect(asked: _Request, unpickle: bool = True) -> Results:
     return results
 
 
-def _tell_of_what_is_left(results: Results, asked: _Request) -> None:
+def _tell_of_what_is_left(results: Results, asked: Request) -> None:
     """Tasks of threads and of a loop that Ctrl-C has left behind: nobody else does."""
     for index, value in enumerate(results):
-        if value is _PENDING:
+        if value is PENDING:
             error = _errors.TaskNotRun("not finished, as the map was interrupted")
             results.failures.append(Failure(index, asked.product.task(index), "stopped", error, 0, ""))
             results[index] = None
@@ -338,7 +263,7 @@ def _tell_of_what_is_left(results: Results, asked: _Request) -> None:
 
 
 def _exception(
-    kind: str, message: bytes, status: int, asked: _Request, raised: BaseException | None, unpickle: bool
+    kind: str, message: bytes, status: int, asked: Request, raised: BaseException | None, unpickle: bool
 ) -> tuple[BaseException, str | None]:
     """What a failed task's exception is, and its traceback in the worker if there was a worker."""
     if kind == "timed_out":

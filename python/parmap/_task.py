@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import _parmap
@@ -19,9 +22,45 @@ class Context(NamedTuple):
     worker: int  #: below the number of workers; no two tasks that run at the same time have the same
 
 
+class Running:
+    """A task of the engine async. Those of the other engines are known to the extension, by their thread."""
+
+    __slots__ = ("attempt", "generator", "index", "seed", "worker")
+
+    def __init__(self, index: int, attempt: int, worker: int, seed: int) -> None:
+        self.index = index
+        self.attempt = attempt
+        self.worker = worker
+        self.seed = seed
+        self.generator: numpy.random.Generator | None = None
+
+
+#: Set by each task of async, as they take turns in one thread. None: the extension knows.
+running: ContextVar[Running | None] = ContextVar("parmap.running", default=None)
+
+
+@contextmanager
+def of_the_extension() -> Iterator[None]:
+    """While an engine of the extension runs, also one inside a task of async."""
+    token = running.set(None)
+    try:
+        yield
+    finally:
+        running.reset(token)
+
+
+def in_task() -> bool:
+    try:
+        context()
+    except RuntimeError:
+        return False
+    return True
+
+
 def context() -> Context:
     """The task that calls this. Outside of a task: RuntimeError."""
-    return Context(*_parmap.task())
+    task = running.get()
+    return Context(*_parmap.task()) if task is None else Context(task.index, task.attempt, task.worker)
 
 
 def rng() -> numpy.random.Generator:
@@ -31,7 +70,12 @@ def rng() -> numpy.random.Generator:
     library's context::rng(). Further calls in one task go on with the same generator. Outside of a task: RuntimeError;
     without NumPy: ImportError.
     """
-    return _parmap.task_generator(_make_generator)
+    task = running.get()
+    if task is None:
+        return _parmap.task_generator(_make_generator)
+    if task.generator is None:
+        task.generator = _make_generator(task.seed, task.index)
+    return task.generator
 
 
 def _make_generator(seed: int, index: int) -> numpy.random.Generator:

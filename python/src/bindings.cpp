@@ -105,6 +105,7 @@ NB_MODULE(_parmap, m) {
   });
   m.def("workers_of", [](const std::string& post) { return to_post(post).mine.workers; });
 
+  m.def("keep", [](nb::object what) { what.release(); }, "Never to be freed, not even as Python ends.");
   m.def("task", [] {
     const context& self = task_of("context").self();
     return nb::make_tuple(self.index(), self.attempt(), self.worker());

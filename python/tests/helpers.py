@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Maps whose failures a test looks at, and programs run in a Python of their own."""
 
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,17 @@ from parmap import parmap
 def quiet(func, *axes, **options):
     """The results of a map whose failures are no news: no warning."""
     return parmap(func, *axes, on_error=lambda func, task, error: None, **options)
+
+
+def for_engine(func, engine):
+    """func as this engine takes it: async only takes async functions."""
+    if engine != "async" or inspect.iscoroutinefunction(func):
+        return func
+
+    async def afunc(*args, **fargs):
+        return func(*args, **fargs)
+
+    return afunc
 
 
 def only_failure(results, index):

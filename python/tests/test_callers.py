@@ -17,7 +17,7 @@ import pytest
 import threadpoolctl
 
 import parmap as package
-from helpers import only_failure, quiet, run
+from helpers import for_engine, only_failure, quiet, run
 from parmap import ParmapWarning, parmap
 
 
@@ -110,7 +110,7 @@ def test_crashes_in_maps_of_several_threads(skipping):
 @pytest.mark.parametrize("inner", package.ENGINES)
 def test_a_map_in_a_task(engine, inner):
     def act(i):
-        return parmap(lambda j: 10 * i + j, range(5), engine=inner, n_worker=2)
+        return parmap(for_engine(lambda j: 10 * i + j, inner), range(5), engine=inner, n_worker=2)
 
     assert parmap(act, range(6), engine=engine, n_worker=2) == [[10 * i + j for j in range(5)] for i in range(6)]
 

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: MIT
+"""The engine async: tasks are coroutines, which take turns in one thread, by asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import itertools
+import types
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
+
+from . import _errors, _task
+from ._loop import Signals, bury, close, silence, wait
+from ._request import PENDING, Request
+
+_STOPPED = b"the map was stopped"
+
+# All in seconds.
+_GLANCE = 0.1  # between two calls of the reporter
+_GRACE = 0.1  # for a task to end in once it is cancelled
+_BRIEF = 0.05  # for what is ended by force, and for what tasks have started by themselves
+
+def run(asked: Request) -> None:
+    """On an event loop of its own, which is closed at the end. Tells what became of it in `asked`."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass  # there is none
+    else:
+        raise RuntimeError(
+            "parmap: an event loop is running in this thread, as in a notebook or an async function, and engine='async' "
+            "would block it: use results = await parmap.parmap_async(func, ...)"
+        )
+    if not asked.values:
+        return
+    loop = asyncio.new_event_loop()
+    map = _Map(asked, loop, alone=True)
+    with Signals(map.interrupt_by):
+        try:
+            main = map.main = loop.create_task(map.run())
+            main.add_done_callback(lambda ended: loop.stop())
+            while not main.done():  # also where a task has stopped the loop
+                try:
+                    loop.run_forever()
+                except SystemExit:
+                    pass  # of a task that a task has made: it gets it too
+                except BaseException as error:
+                    if loop.is_closed():
+                        raise
+                    map.give_up(error)
+            main.result()
+        finally:
+            close(loop, _GRACE if map.interrupt is None else _BRIEF)
+    map.tell()
+
+
+async def run_here(asked: Request) -> None:
+    """As run(), on the loop that is running."""
+    if not asked.values:
+        return
+    map = _Map(asked, asyncio.get_running_loop(), alone=False)
+    await map.run()
+    map.tell()
+
+
+class _Attempt(_task.Running):
+    """One try of a task, and what came of it."""
+
+    __slots__ = ("begun", "error", "late", "left", "stopped", "value")
+
+    def __init__(self, index: int, attempt: int, worker: int, seed: int) -> None:
+        super().__init__(index, attempt, worker, seed)
+        self.begun: float | None = None  # by the loop's clock
+        self.late = self.stopped = False  # why it was cancelled, if it was
+        self.left = False  # nobody waits for it any more
+        self.value: Any = PENDING
+        self.error: BaseException | None = None
+
+
+@types.coroutine
+def _steps(coroutine: Any, it: _Attempt) -> Generator[Any, Any, Any]:
+    """As `await coroutine`. But one that is left behind is not asked when it is cancelled or dropped: it is over."""
+    if type(coroutine) is not types.CoroutineType:
+        coroutine = _awaited(coroutine)
+    step, argument = coroutine.send, None
+    while True:
+        try:
+            waits_for = step(argument)
+        except StopIteration as end:
+            return end.value
+        try:
+            yield waits_for
+            step, argument = coroutine.send, None
+        except BaseException as error:
+            if it.left:
+                bury(coroutine)
+                return PENDING
+            step, argument = coroutine.throw, BaseException.with_traceback(error, None)
+
+
+async def _awaited(what: Any) -> Any:
+    return await what
+
+
+def _from_users_frames(error: BaseException) -> BaseException:
+    """Its traceback begins where func does, and it does not hold the map."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == run.__code__.co_filename:
+        trace = trace.tb_next
+    return BaseException.with_traceback(error, trace)
+
+
+def _never_raises(act: Callable[..., None]) -> Callable[..., None]:
+    """For what the loop calls: it would log what that raises, and the map would wait for ever."""
+
+    @functools.wraps(act)
+    def call(self: _Map, *arguments: Any) -> None:
+        try:
+            act(self, *arguments)
+        except BaseException as error:
+            self.give_up(error)
+
+    return call
+
+
+def _wake() -> None:
+    pass
+
+
+class _Map:
+    """One map on one loop, in the loop's thread.
+
+    Done-callbacks drive it: the end of a task starts the next one in its place. That takes no queue, no semaphore and no
+    coroutine that waits beside each task; what is cancelled before its first step is heard of like all else; and as a
+    callback is run in the context it was made in, no task inherits that of another.
+    """
+
+    def __init__(self, asked: Request, loop: asyncio.AbstractEventLoop, alone: bool) -> None:
+        self.asked = asked
+        self.loop = loop
+        self.alone = alone  # on a loop of its own: whoever cancels main has no right to
+        self.main: asyncio.Task[None] | None = None
+        self.interrupt: BaseException | None = None  # what a signal handler has raised
+        self.broken: BaseException | None = None  # what the reporter has raised
+        self.calling_out = False  # init or the reporter is running
+        self._over: asyncio.Future[None] = loop.create_future()
+        self._limit = None if asked.timeout_ns is None else asked.timeout_ns / 1e9
+        self._workers = min(asked.workers, len(asked.values))
+        self._next = 0  # the first task that has not been begun
+        self._done = 0
+        self._free: list[int] = []  # numbers of workers that have been in use
+        self._unused = itertools.count()  # those that have not
+        self._running: dict[asyncio.Task[None], _Attempt] = {}  # in the order they began
+        self._left: set[asyncio.Task[None]] = set()
+        self._unfit: BaseException | None = None  # what init has raised
+        self._alarm: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        try:
+            await self._call_init()
+            self._ticking = self.loop.call_later(_GLANCE, self._tick)
+            self._fill()
+            while not self._over.done():
+                await self._wait([self._over])
+        finally:
+            await self._farewell()
+        if self.interrupt is None and self.broken is None:
+            self._show()
+
+    def tell(self) -> None:
+        self.asked.interrupt = self.interrupt
+        if self.broken is not None and self.interrupt is None:
+            raise self.broken
+        if self.asked.stop_at_failure and self.interrupt is None:
+            self.asked.told += [(index, "stopped", _STOPPED, 0, 0) for index in range(self._next, len(self.asked.values))]
+        self.asked.told.sort()
+
+    def interrupt_by(self, error: BaseException) -> bool:
+        """What a signal handler has raised, in that. Whether the user's code was running."""
+        self._set_interrupt(error)
+        here = asyncio.current_task(self.loop)
+        self._cancel_running(but=here)  # now, as those that are due would have their turn before _farewell
+        self._end()
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(_wake)  # it may be asleep
+        return self.calling_out or here not in (None, self.main)
+
+    def give_up(self, error: BaseException) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self._set_interrupt(error)
+        elif self.broken is None:
+            self.broken = error
+        self._end()
+
+    def _set_interrupt(self, error: BaseException) -> None:
+        if self.interrupt is None:
+            self.interrupt = error
+
+    # ---- tasks
+
+    def _fill(self) -> None:
+        while len(self._running) < self._workers and self._next < len(self.asked.values) and not self._over.done():
+            self._next += 1
+            self._begin(self._next - 1, 1, self._free.pop() if self._free else next(self._unused))
+        if not self._running:
+            self._end()
+
+    def _begin(self, index: int, attempt: int, worker: int) -> None:
+        it = _Attempt(index, attempt, worker, self.asked.seed)
+        task = self.loop.create_task(self._attempt(it))
+        self._running[task] = it
+        task.add_done_callback(self._ended)
+
+    async def _attempt(self, it: _Attempt) -> None:
+        """The task of asyncio. Nothing passes, as SystemExit and KeyboardInterrupt would end the loop."""
+        try:
+            _task.running.set(it)
+            if self._limit is not None:
+                self._limit_from_now(it, self._limit)
+            if self._unfit is not None:
+                it.error = self._unfit
+                return
+            asked = self.asked
+            it.value = await _steps(asked.func(*asked.product.task(it.index), **asked.fargs), it)
+        except BaseException as error:
+            it.error = _from_users_frames(error)
+
+    @_never_raises
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        it = self._running.pop(task, None)
+        if it is None:
+            self._left.discard(task)
+            return
+        error = it.error
+        if error is None and it.value is PENDING:
+            error = asyncio.CancelledError()  # before its first step
+        if it.late:
+            self._failed(it, "timed_out", error)
+        elif error is None:
+            self.asked.values[it.index] = it.value
+            self._done += 1
+            self._free.append(it.worker)
+        elif it.stopped:
+            self._failed(it, "stopped", None)
+        else:
+            self._failed(it, "out_of_memory" if isinstance(error, MemoryError) else "threw", error)
+        self._fill()
+
+    def _failed(self, it: _Attempt, kind: str, error: BaseException | None) -> None:
+        if it.attempt <= self.asked.retries and not self._over.done():
+            self._begin(it.index, it.attempt + 1, it.worker)
+            return
+        self._free.append(it.worker)
+        if kind == "stopped":
+            if self.interrupt is None:
+                self.asked.told.append((it.index, kind, _STOPPED, it.attempt, 0))
+            return
+        if kind == "timed_out" and isinstance(error, asyncio.CancelledError):  # it tells where the task was
+            error = _errors.TaskTimeout().with_traceback(error.__traceback__)
+        if error is not None:
+            self.asked.raised[it.index] = error
+        self.asked.told.append((it.index, kind, b"", it.attempt, 0))
+        self._done += 1
+        if self.asked.stop_at_failure:
+            self._end()
+
+    # ---- limits
+
+    def _limit_from_now(self, it: _Attempt, limit: float) -> None:
+        it.begun = self.loop.time()
+        if self._alarm is None:  # one for all: the limit is the same, so they are due in the order they began
+            self._alarm = self.loop.call_at(it.begun + limit, self._enforce_limit, limit)
+
+    @_never_raises
+    def _enforce_limit(self, limit: float) -> None:
+        self._alarm = None
+        now = self.loop.time()
+        for task, it in self._running.items():
+            if it.late or it.begun is None:
+                continue
+            if it.begun + limit > now:
+                self._alarm = self.loop.call_at(it.begun + limit, self._enforce_limit, limit)
+                return
+            it.late = task.cancel()  # False if it has just ended
+            if it.late:
+                self.loop.call_later(_GRACE, self._leave_late, task)
+
+    @_never_raises
+    def _leave_late(self, task: asyncio.Task[None]) -> None:
+        if not task.done() and task in self._running:
+            self._leave(task)
+            self._fill()
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        """It has been cancelled and goes on."""
+        it = self._running.pop(task)
+        it.left = True
+        self._left.add(task)
+        silence(task)
+        self._failed(it, "timed_out" if it.late else "stopped", None)
+
+    # ---- the caller's side
+
+    async def _call_init(self) -> None:
+        if self.asked.init is None:
+            return
+        self.calling_out = True
+        try:
+            made = self.asked.init()
+            if inspect.isawaitable(made):
+                await made
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and not self.alone:
+                raise
+            self._unfit = _from_users_frames(error)
+        finally:
+            self.calling_out = False
+
+    def _tick(self) -> None:
+        self._ticking = self.loop.call_later(_GLANCE, self._tick)
+        self._show()
+
+    def _show(self) -> None:
+        if self.asked.report is None:
+            return
+        self.calling_out = True
+        try:
+            self.asked.report(self._done, len(self.asked.values))
+        except BaseException as error:
+            self.give_up(error)
+        finally:
+            self.calling_out = False
+
+    async def _wait(self, what: Iterable[asyncio.Future[Any]], seconds: float | None = None) -> None:
+        try:
+            await wait(what, seconds)
+        except asyncio.CancelledError:
+            if not self.alone:  # else it is a task that cancels everybody
+                raise
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _cancel_running(self, but: asyncio.Task[Any] | None = None) -> None:
+        for task, it in list(self._running.items()):
+            if not it.late and not it.stopped:
+                it.stopped = task is but or task.cancel()
+
+    async def _farewell(self) -> None:
+        """What still runs is cancelled and has a while to end in. Nothing of the map runs on after that."""
+        self._end()
+        for timer in (self._ticking, self._alarm):
+            if timer is not None:
+                timer.cancel()
+        self._cancel_running()
+        try:
+            await self._wait([*self._running, *self._left], _GRACE)
+        finally:
+            for task in [each for each in self._running if not each.done()]:
+                self._leave(task)
+            for task in self._left:
+                task.cancel()
+            await self._wait(self._left, _BRIEF)
