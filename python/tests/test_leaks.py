@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
 """A thousand maps leave nothing behind; what is a thread's stays with the thread."""
 
+from pathlib import Path
+
 import pytest
 
 from helpers import run
+from parmap import ENGINES
+
+TESTS = str(Path(__file__).parent)
 
 COUNT = """
 import gc, os, sys, warnings
+sys.path.insert(0, {tests!r})
+from helpers import for_engine
 from parmap import parmap
 warnings.simplefilter("ignore")
 
@@ -30,7 +37,8 @@ def task(i):
 
 def some(n):
     for _ in range(n):
-        parmap(task, range(60), engine="{engine}", n_worker=2, timeout_sec=60, on_error={on_error})
+        options = dict(n_worker=2, timeout_sec={timeout}, on_error={on_error})
+        parmap(for_engine(task, "{engine}"), range(60), engine="{engine}", **options)
 
 some(100)
 before = count()
@@ -49,22 +57,44 @@ except ChildProcessError:
 
 
 @pytest.mark.parametrize("fail", ["pass", "raise ValueError(i)"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_thousand_maps(engine, fail):
     if engine == "serial":
         fail = "pass"
-    program = COUNT.format(engine=engine, fail=fail, on_error="lambda func, task, error: error")
+    program = COUNT.format(tests=TESTS, engine=engine, fail=fail, timeout=60, on_error="lambda *failed: None")
     assert run(program, timeout=110) == "none\n"
 
 
 @pytest.mark.parametrize("fail", ["os._exit(1)", "os.kill(os.getpid(), 9)"])
 def test_crashes_leave_nothing(fail):
-    program = COUNT.format(engine="multi", fail=fail, on_error="None").replace("some(900)", "some(100)")
+    program = COUNT.format(tests=TESTS, engine="multi", fail=fail, timeout=60, on_error="None")
+    program = program.replace("some(900)", "some(100)")
     assert run(program.replace("some(100)", "some(20)", 1), timeout=110) == "none\n"
 
 
+LATE = """
+import asyncio
+
+async def task(i):
+    try:
+        await asyncio.sleep(60 if i % 20 == 7 else 0)
+    {act}
+"""
+
+
+@pytest.mark.parametrize("act", ["finally: pass", "except asyncio.CancelledError: await asyncio.sleep(60)"])
+def test_tasks_that_are_late_leave_nothing(act):
+    program = COUNT.format(tests=TESTS, engine="async", fail="pass", timeout=0.001, on_error="lambda *failed: None")
+    program = program.replace("def some", LATE.format(act=act) + "\ndef some")
+    assert run(program.replace("some(100)", "some(5)").replace("some(900)", "some(20)"), timeout=110) == "none\n"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_what_tasks_hold_is_let_go(engine):
     program = f"""
-        import gc, weakref
+        import gc, sys, weakref
+        sys.path.insert(0, {TESTS!r})
+        from helpers import for_engine
         from parmap import parmap
 
         class Held:
@@ -75,7 +105,7 @@ def test_what_tasks_hold_is_let_go(engine):
             def func(a, b):
                 return Held()
             func.captured = captured
-            results = parmap(func, [element], engine="{engine}", fargs=dict(b=fixed))
+            results = parmap(for_engine(func, "{engine}"), [element], engine="{engine}", fargs=dict(b=fixed))
             return [weakref.ref(each) for each in (captured, element, fixed, results[0], func)]
 
         dead = one()
