@@ -9,6 +9,7 @@ import helpers
 import parmap as package
 import test_callers
 import test_failures
+import test_on_error
 import test_progress
 import test_random
 import test_semantics
@@ -39,9 +40,9 @@ SHARED = [
     test_failures.test_the_warning_can_show_any_exception,
     test_failures.test_a_huge_one,
     test_failures.test_those_that_end_programs_are_failures_of_the_task,
-    test_failures.test_what_on_error_raises_passes,
-    test_failures.test_on_error_raise,
-    test_failures.test_on_error_raise_without_a_failure,
+    test_on_error.test_what_on_error_raises_passes,
+    test_on_error.test_on_error_raise,
+    test_on_error.test_on_error_raise_without_a_failure,
     test_failures.test_a_warning_made_an_error_has_the_results,
     test_failures.test_an_argument_that_cannot_be_shown,
     test_progress.test_bar_and_text_anywhere,
