@@ -161,7 +161,8 @@ class interpreter final : public detail::host {
   static inline thread_local std::optional<ctrl_c_blocked> ctrl_c_{};
 };
 
-// While a hundred thousand results are made, none of which is garbage, the collector would look at them again and again.
+// While a hundred thousand results are made, none of which is garbage, the collector would look at them again and
+// again.
 class collector_paused {
  public:
   collector_paused() noexcept : ran_(PyGC_Disable() != 0) {}
