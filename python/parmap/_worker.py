@@ -33,6 +33,7 @@ def flush() -> list[io.BufferedWriter]:
 def begin(workers: int) -> None:
     """Right after the fork, in the worker. What it raises is the failure of each of the worker's tasks."""
     gc.freeze()  # what is inherited is never collected here, so its pages are not touched and copied
+    signal.set_wakeup_fd(-1)  # an event loop's, in the caller
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         leave_ctrl_c_to_the_caller()
     _forget_imports_of_other_threads()
@@ -42,7 +43,6 @@ def begin(workers: int) -> None:
 
 def leave_ctrl_c_to_the_caller() -> None:
     """It ends the workers: no traceback of theirs. A handler, and not SIG_IGN, which their programs would inherit."""
-    signal.set_wakeup_fd(-1)  # an event loop's, in the caller
     signal.signal(signal.SIGINT, _ignore)
 
 

@@ -332,16 +332,19 @@ def test_a_listening_socket_and_threads_of_the_caller_are_left_alone():
             server.accept()[0].close()
 
 
-def test_signals_of_a_worker_do_not_wake_the_callers_event_loop():
+@pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def test_signals_of_a_worker_do_not_wake_the_callers_event_loop(ctrl_c):
     reading, writing = socket.socketpair()
     for each in (reading, writing):
         each.setblocking(False)
     before = signal.set_wakeup_fd(writing.fileno())
     handler = signal.signal(signal.SIGUSR1, lambda *what: None)
+    ctrl_c = signal.signal(signal.SIGINT, ctrl_c)
     try:
         parmap(lambda i: signal.raise_signal(signal.SIGUSR1), range(4), n_worker=2)
     finally:
         signal.signal(signal.SIGUSR1, handler)
+        signal.signal(signal.SIGINT, ctrl_c)
         signal.set_wakeup_fd(before)
     with reading, writing, pytest.raises(BlockingIOError):
         reading.recv(1)
