@@ -2,6 +2,7 @@
 """Maps whose failures a test looks at, and programs run in a Python of their own."""
 
 import inspect
+import os
 import subprocess
 import sys
 import textwrap
@@ -36,6 +37,8 @@ def only_failure(results, index):
 def run(program, *, timeout=60, arguments=(), **options):
     """Runs a program's text; checks that it ends well and says nothing on stderr; gives its stdout."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
+    # Its output is buffered, as a program's usually is: what a fork or a crash does to that is to be seen.
+    options.setdefault("env", {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"})
     command = [sys.executable, *arguments, "-c", textwrap.dedent(program)]
     done = subprocess.run(command, text=True, timeout=timeout, check=False, **options)
     assert (done.returncode, done.stderr or "") == (0, ""), f"{done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -262,13 +262,13 @@ def test_forks_while_other_threads_are_busy(busy):
             logging.debug("x")
             return len(np.random.rand(3))
 
-        for _ in range(20):
+        for _ in range(8):
             assert parmap(act, range(20), n_worker=2) == [3] * 20
         end.set()
         for each in threads: each.join()
         sys.stderr.flush()
     """
-    run(program, timeout=60, stdout=subprocess.DEVNULL)
+    run(program, timeout=110, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("wanted", ["slow", "slow.part", "slow.inner", "slow.inner.deep"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Ctrl-C once the tasks have ended, and while a thread forks: nothing is lost, and the exception has the results."""
 
+import ctypes
 import dis
 import os
 import signal
@@ -42,6 +43,7 @@ def unpickles_by(act, i):
 def interrupted(act):
     with pytest.raises(KeyboardInterrupt) as caught:
         act()
+    assert caught.value.__context__ is None, "it is heard once"
     return caught.value.results
 
 
@@ -144,6 +146,37 @@ def test_what_a_handler_of_the_callers_own_raises():
     finally:
         signal.signal(signal.SIGINT, before)
     assert caught.value.results == [0, 1, 2, 3, 4]
+
+
+def test_a_handler_that_is_set_meanwhile_stays():
+    def read(i):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return i
+
+    try:
+        assert parmap(lambda i: unpickles_by(read, i), range(3), n_worker=2) == [0, 1, 2]
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_the_handler_below_pythons_stays(engine):
+    """Which a library in C may have set."""
+
+    class SigAction(ctypes.Structure):
+        _fields_ = [("handler", ctypes.c_void_p), ("mask", ctypes.c_ulong * 16), ("flags", ctypes.c_int), ("end", ctypes.c_void_p)]
+
+    def below():
+        found = SigAction()
+        assert ctypes.CDLL(None).sigaction(signal.SIGINT, None, ctypes.byref(found)) == 0
+        return found.handler, found.flags
+
+    signal.siginterrupt(signal.SIGINT, False)
+    before = below()
+    parmap(abs, range(3), engine=engine)
+    assert below() == before
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert below() != before
 
 
 def test_a_handler_that_raises_nothing_is_called_as_often():

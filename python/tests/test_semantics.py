@@ -297,6 +297,7 @@ def test_bad_input_is_named_before_anything_starts(what, engine):
     with pytest.raises(kinds, match=words) as caught:
         parmap(func, *axes, **options)
     assert all(isinstance(caught.value, kind) for kind in kinds)
+    assert str(caught.value).startswith("parmap")
     assert begun == []
 
 
