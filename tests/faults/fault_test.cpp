@@ -253,12 +253,12 @@ TEST_F(multi_test, a_result_that_cannot_be_encoded) {
                          expected{failure::out_of_memory, "encoding its result: std::bad_alloc"},
                          expected{failure::crashed, "SIGABRT"},
                          expected{failure::unencodable, "encoding its result: std::runtime_error: not this one"},
-                         expected{failure::timed_out, "300 ms"},
+                         expected{failure::timed_out, "limit of 3 s"},
                          expected{failure::unencodable, "decoding its result: int: 6"},
                          expected{failure::out_of_memory, "decoding its result: std::bad_alloc"},
                          expected{failure::unencodable, "decoding its result: std::runtime_error: nor this one"}};
   const auto all =
-      parmap::map([](int i) { return unwilling{std::to_string(i)}; }, std::views::iota(0, 10), {.timeout = 300ms});
+      parmap::map([](int i) { return unwilling{std::to_string(i)}; }, std::views::iota(0, 10), {.timeout = 3s});
   ASSERT_EQ(all.failures().size(), wrong.size());
   for (std::uint64_t k = 0; k < wrong.size(); ++k) {
     const failure why = all.failures()[k];
