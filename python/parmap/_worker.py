@@ -17,8 +17,14 @@ from typing import Any
 from . import _parmap
 
 
+_other_threads = False  # of the caller, at the last fork
+_streams_of_the_caller: list[Any] = []
+
+
 def flush() -> list[io.BufferedWriter]:
     """What is buffered would come out twice after a fork, or not at all at a worker's end. The buffers below."""
+    global _other_threads
+    _other_threads = threading.active_count() > 1
     buffers = []
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -33,12 +39,37 @@ def flush() -> list[io.BufferedWriter]:
 def begin(workers: int) -> None:
     """Right after the fork, in the worker. What it raises is the failure of each of the worker's tasks."""
     gc.freeze()  # what is inherited is never collected here, so its pages are not touched and copied
+    if _other_threads:
+        _renew_streams()
     signal.set_wakeup_fd(-1)  # an event loop's, in the caller
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         leave_ctrl_c_to_the_caller()
     _forget_imports_of_other_threads()
     _draw_other_numbers()
     share_cores(workers)
+
+
+def _renew_streams() -> None:
+    """Another thread of the caller that waited for the lock of such a buffer may have got it just before the fork, without
+    the GIL. Here nobody would ever give it back."""
+    for name in ("stdout", "stderr"):
+        old = getattr(sys, name)
+        if type(old) is not io.TextIOWrapper or type(old.buffer) is not io.BufferedWriter or type(old.buffer.raw) is not io.FileIO:
+            continue
+        try:
+            new = io.TextIOWrapper(
+                io.BufferedWriter(io.FileIO(old.buffer.raw.fileno(), "w", closefd=False)),
+                encoding=old.encoding, errors=old.errors, line_buffering=old.line_buffering, write_through=old.write_through,
+            )  # fmt: skip
+        except (OSError, ValueError):
+            continue  # it is closed
+        _streams_of_the_caller.append(old)  # its end would wait for the lock, too
+        setattr(sys, name, new)
+        logging = sys.modules.get("logging")
+        for reference in list(getattr(logging, "_handlerList", ())):
+            handler = reference()
+            if getattr(handler, "stream", None) is old:
+                handler.stream = new  # not setStream(), which would flush the old one
 
 
 def leave_ctrl_c_to_the_caller() -> None:
