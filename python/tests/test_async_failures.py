@@ -9,7 +9,7 @@ import pytest
 from helpers import only_failure, quiet
 from parmap import TaskNotRun, TaskTimeout, context, parmap, parmap_async
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 class OwnError(Exception):
     pass

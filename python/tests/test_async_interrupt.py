@@ -6,7 +6,7 @@ import pytest
 from helpers import run
 from test_interrupt import program  # noqa: F401
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 INTERRUPTED = """
     import asyncio, os, time

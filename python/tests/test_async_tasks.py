@@ -11,7 +11,7 @@ import pytest
 from helpers import only_failure, quiet
 from parmap import context, parmap, rng
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 async def power(x, n=2):
