@@ -24,7 +24,7 @@ _streams_of_the_caller: list[Any] = []
 def flush() -> list[io.BufferedWriter]:
     """What is buffered would come out twice after a fork, or not at all at a worker's end. The buffers below."""
     global _other_threads
-    _other_threads = threading.active_count() > 1
+    _other_threads = len(sys._current_frames()) > 1  # also those that the module threading does not know
     buffers = []
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -59,12 +59,14 @@ def _renew_streams() -> None:
         try:
             new = io.TextIOWrapper(
                 io.BufferedWriter(io.FileIO(old.buffer.raw.fileno(), "w", closefd=False)),
-                encoding=old.encoding, errors=old.errors, line_buffering=old.line_buffering, write_through=old.write_through,
+                encoding=old.encoding, errors=old.errors, newline="\n", line_buffering=old.line_buffering, write_through=old.write_through,
             )  # fmt: skip
         except (OSError, ValueError):
             continue  # it is closed
         _streams_of_the_caller.append(old)  # its end would wait for the lock, too
         setattr(sys, name, new)
+        if getattr(sys, f"__{name}__") is old:
+            setattr(sys, f"__{name}__", new)
         logging = sys.modules.get("logging")
         for reference in list(getattr(logging, "_handlerList", ())):
             handler = reference()

@@ -230,11 +230,11 @@ def test_an_event_loop_in_each_task(engine):
     assert parmap(lambda i: asyncio.run(main(i)), range(10), engine=engine) == list(range(10))
 
 
-@pytest.mark.parametrize("busy", ["numpy", "print", "logging", "malloc"])
-def test_forks_while_other_threads_are_busy(busy):
+@pytest.mark.parametrize(("busy", "made"), [("numpy", "threading"), ("print", "threading"), ("print", "_thread"), ("logging", "threading"), ("malloc", "threading")])
+def test_forks_while_other_threads_are_busy(busy, made):
     """A lock that another thread holds at the fork is nobody's in a worker."""
     program = f"""
-        import logging, sys, threading
+        import _thread, logging, sys, threading
         import numpy as np, numpy.random  # what is imported only in part at a fork stays so in the worker
         from parmap import parmap
 
@@ -254,8 +254,15 @@ def test_forks_while_other_threads_are_busy(busy):
             while not end.is_set(): bytes(1_000_000), [object() for _ in range(100)]
 
         acts = dict(numpy=numpy, print=do_print, logging=log, malloc=malloc)
-        threads = [threading.Thread(target=acts["{busy}"]) for _ in range(2)]
-        for each in threads: each.start()
+        ended = threading.Semaphore(0)
+
+        def go_on():
+            acts["{busy}"]()
+            ended.release()
+
+        for _ in range(2):
+            if "{made}" == "threading": threading.Thread(target=go_on).start()
+            else: _thread.start_new_thread(go_on, ())  # which the module threading does not count
 
         def act(i):
             import colorsys
@@ -265,7 +272,7 @@ def test_forks_while_other_threads_are_busy(busy):
         for _ in range(8):
             assert parmap(act, range(20), n_worker=2) == [3] * 20
         end.set()
-        for each in threads: each.join()
+        for _ in range(2): ended.acquire()
         sys.stderr.flush()
     """
     run(program, timeout=110, stdout=subprocess.DEVNULL)
