@@ -158,13 +158,18 @@ class session {
     }
   }
 
-  // The children of killed workers and callers have come to this subreaper; they are dead or dying. A survivor is the
-  // watchdog's.
+  // The children of killed workers and callers have come to this subreaper; they are dead or dying. So are theirs,
+  // which come when those have died. A survivor is the watchdog's.
   void reap_orphans() {
-    for (const pid_t each : resources::children())
-      if (std::ranges::find(busy_.pids(), each) == busy_.pids().end())
+    for (bool some = true; some;) {
+      some = false;
+      for (const pid_t each : resources::children()) {
+        if (std::ranges::find(busy_.pids(), each) != busy_.pids().end()) continue;
+        some = true;
         while (::waitpid(each, nullptr, 0) < 0 && errno == EINTR) {
         }
+      }
+    }
   }
 
   void look_for_growth(std::uint64_t k) {
