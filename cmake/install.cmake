@@ -20,4 +20,5 @@ write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/parmapConfigVersio
 install(FILES
   "${CMAKE_CURRENT_BINARY_DIR}/parmapConfig.cmake"
   "${CMAKE_CURRENT_BINARY_DIR}/parmapConfigVersion.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/async.cmake"
   DESTINATION "${package_dir}")

@@ -3,14 +3,14 @@
 //
 //     checksums [--engine NAME] [--workers N] [--output FILE] PATH...
 #include "arguments.hpp"
+#include "sha256.hpp"
 
 #include <parmap/parmap.hpp>
-
-#include <openssl/evp.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -31,22 +31,11 @@ std::string sha256_of_file(const fs::path& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (!file) fail();
 
-  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> hash(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  if (!hash || EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr) != 1)
-    throw std::runtime_error("libcrypto has no SHA-256");
+  example::sha256 hash;
   std::array<unsigned char, 1 << 16> buffer;
-  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), file.get()))
-    EVP_DigestUpdate(hash.get(), buffer.data(), n);
+  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), file.get())) hash.add(buffer.data(), n);
   if (std::ferror(file.get())) fail();
-
-  std::array<unsigned char, 32> digest{};
-  EVP_DigestFinal_ex(hash.get(), digest.data(), nullptr);
-  std::string hex;
-  for (const unsigned char byte : digest) {
-    hex += "0123456789abcdef"[byte / 16];
-    hex += "0123456789abcdef"[byte % 16];
-  }
-  return hex;
+  return hash.digest();
 }
 
 // Regular files and links to such; a dangling link too, so that somebody hears of it. Nothing that could block (a pipe,

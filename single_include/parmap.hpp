@@ -14,6 +14,7 @@
 #include <compare>
 #include <concepts>
 #include <condition_variable>
+#include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -854,8 +855,8 @@ class context {
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
   /// Below the number of workers; no two tasks that run at the same time have the same.
   [[nodiscard]] unsigned worker() const noexcept { return worker_; }
-  /// In-process engines: stop is requested when the task has run past options::timeout, and when options::stop is. In a
-  /// worker process it is never requested: multi kills what is too late.
+  /// threads: stop is requested when the task has run past options::timeout, and when options::stop is; serial, async:
+  /// when options::stop is (async cancels what is too late). In a worker process never: multi kills what is too late.
   [[nodiscard]] const std::stop_token& stop_token() const noexcept { return stop_; }
 
   /// This task's own random numbers, Philox4x64-10 with key (seed, index): the same whatever the engine, the number of
@@ -1099,6 +1100,12 @@ consteval bool is_void_result() {
 template <class F, class Space>
 inline constexpr bool returns_void = is_void_result<F, Space>();
 
+// What a coroutine returns that has yet to run: something with a promise that can be awaited. (A generator cannot.)
+template <class T>
+concept coroutine = requires { typename std::coroutine_traits<T>::promise_type; } &&
+                    (requires(T it) { it.await_ready(); } || requires(T it) { it.operator co_await(); } ||
+                     requires(T it) { operator co_await(static_cast<T&&>(it)); });
+
 // Refers to f and the space; both outlive it. Safe to use from many threads at once as far as f is.
 template <class F, class Space>
 class work {
@@ -1126,7 +1133,22 @@ class work {
     }
   }
 
+  // The elements task i is about, to be kept while a coroutine that was called with them may refer to them.
+  [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, i); }
+  // Calls f with them; `self` is passed on if f takes a context.
+  template <class Elements, class Context>
+  decltype(auto) call(Elements& held, Context& self) const {
+    return std::apply(
+        [&]<class... X>(X&... x) -> decltype(auto) { return call_as(typename Space::elements(), self, x...); }, held);
+  }
+
  private:
+  template <class... Element, class Context, class... X>
+  decltype(auto) call_as(list<Element...>, [[maybe_unused]] Context& self, X&... x) const {
+    if constexpr (takes_context) return std::invoke(*f_, self, static_cast<Element&&>(x)...);
+    else return std::invoke(*f_, static_cast<Element&&>(x)...);
+  }
+
   F* f_;
   const Space* space_;
 };
@@ -5179,6 +5201,104 @@ static_assert(engine<serial_engine>);
 
 }  // namespace parmap
 
+// ==== parmap/detail/account.hpp
+// What became of the tasks of one map, as an in-process engine counts it, and whether any more are to be begun.
+
+namespace parmap::detail {
+
+// What a map of an in-process engine has to account for, over all its rounds. Written by many threads at once.
+class account {
+ public:
+  account(std::string_view engine, const options& chosen, std::uint64_t tasks)
+      : engine_(engine),
+        options_(chosen),
+        tasks_(tasks),
+        most_failures_(chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max())),
+        meter_(chosen.report, tasks) {}
+
+  [[nodiscard]] bool halted() const noexcept {
+    return halted_.load(std::memory_order_acquire) || options_.stop.stop_requested();
+  }
+  void add_completed(std::uint64_t tasks) noexcept { completed_.fetch_add(tasks, std::memory_order_relaxed); }
+  void add_failure(failure why) {
+    const std::scoped_lock lock(mutex_);
+    failures_.emplace_back(std::move(why), 1);
+    if (failed_.fetch_add(1, std::memory_order_relaxed) + 1 >= most_failures_)
+      halted_.store(true, std::memory_order_relaxed);
+  }
+  void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0) {
+    const std::scoped_lock lock(mutex_);
+    add_stopped(failures_, b, e,
+                options_.stop.stop_requested() || stopped_now_.load(std::memory_order_relaxed) ? stop_requested_text
+                                                                                               : max_failures_text,
+                attempts_of_first);
+    never_begun_ += e - b;
+  }
+
+  // In a catch block: there is not even memory to take account of what failed. The map ends with that exception.
+  void give_up() noexcept {
+    const std::scoped_lock lock(mutex_);
+    if (!gave_up_) gave_up_ = std::current_exception();
+    halted_.store(true, std::memory_order_relaxed);
+  }
+
+  // In the caller's thread only. Begins no more tasks; this exception passes at the map's end.
+  void break_off(std::exception_ptr why) noexcept {
+    if (!broken_off_) broken_off_ = std::move(why);
+    halted_.store(true, std::memory_order_relaxed);
+  }
+  // Whether the map is to end by an exception.
+  [[nodiscard]] bool broken_off() const noexcept { return broken_off_ != nullptr || gave_up_ != nullptr; }
+
+  // In the caller's thread only. What a reporter throws breaks the map off.
+  void show(ticks now) noexcept {
+    if (broken_off_) return;
+    try {
+      meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
+    } catch (const stop_now&) {
+      stopped_now_.store(true, std::memory_order_relaxed);
+      halted_.store(true, std::memory_order_release);  // who sees it knows the reason
+    } catch (...) {
+      break_off(std::current_exception());
+    }
+  }
+  [[nodiscard]] std::chrono::nanoseconds until_next_show() { return broken_off_ ? no_limit : meter_.wait(); }
+
+  // When every thread has left.
+  template <class T>
+  results<T> finish(sink<T>& values) {
+    const std::uint64_t completed = completed_.load(std::memory_order_acquire);
+    const std::uint64_t failed = failed_.load(std::memory_order_acquire);
+    // Nobody knows any more which values there are; they are not destroyed.
+    if (gave_up_) std::rethrow_exception(gave_up_);
+    auto all = values.finish(std::move(failures_), *options_.seed);
+    if (completed + failed + never_begun_ != tasks_)
+      throw std::logic_error("parmap: the engine " + std::string(engine_) +
+                             " lost count of its tasks; please report this");
+    if (broken_off_) std::rethrow_exception(broken_off_);
+    meter_.finish(completed, failed);
+    return all;
+  }
+
+ private:
+  std::string_view engine_;
+  const options& options_;
+  std::uint64_t tasks_;
+  std::uint64_t most_failures_;
+  std::atomic<bool> halted_{false};
+  std::atomic<bool> stopped_now_{false};
+  std::atomic<std::uint64_t> completed_{0};
+  std::atomic<std::uint64_t> failed_{0};
+  std::mutex mutex_;
+  failure_runs failures_;
+  std::uint64_t never_begun_{};
+  lazy_meter meter_;
+  std::exception_ptr broken_off_;
+  std::exception_ptr gave_up_;
+};
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/after_fork.hpp
 // Tells a forked child from the process that made it, at the cost of a load.
 
@@ -5643,87 +5763,6 @@ class timekeeper {
 
 namespace parmap::detail {
 
-// What a map on threads has to account for, over all its rounds. Written by many threads at once.
-class thread_account {
- public:
-  thread_account(const options& chosen, std::uint64_t tasks)
-      : options_(chosen),
-        tasks_(tasks),
-        most_failures_(chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max())),
-        meter_(chosen.report, tasks) {}
-
-  [[nodiscard]] bool halted() const noexcept {
-    return halted_.load(std::memory_order_acquire) || options_.stop.stop_requested();
-  }
-  void add_completed(std::uint64_t tasks) noexcept { completed_.fetch_add(tasks, std::memory_order_relaxed); }
-  void add_failure(failure why) {
-    const std::scoped_lock lock(mutex_);
-    failures_.emplace_back(std::move(why), 1);
-    if (failed_.fetch_add(1, std::memory_order_relaxed) + 1 >= most_failures_)
-      halted_.store(true, std::memory_order_relaxed);
-  }
-  void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0) {
-    const std::scoped_lock lock(mutex_);
-    add_stopped(failures_, b, e,
-                options_.stop.stop_requested() || stopped_now_.load(std::memory_order_relaxed) ? stop_requested_text
-                                                                                               : max_failures_text,
-                attempts_of_first);
-    never_begun_ += e - b;
-  }
-
-  // In a catch block: there is not even memory to take account of what failed. The map ends with that exception.
-  void give_up() noexcept {
-    const std::scoped_lock lock(mutex_);
-    if (!gave_up_) gave_up_ = std::current_exception();
-    halted_.store(true, std::memory_order_relaxed);
-  }
-
-  // In the caller's thread only. What a reporter throws halts the map and passes at its end.
-  void show(ticks now) noexcept {
-    if (reporter_threw_) return;
-    try {
-      meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
-    } catch (const stop_now&) {
-      stopped_now_.store(true, std::memory_order_relaxed);
-      halted_.store(true, std::memory_order_release);  // who sees it knows the reason
-    } catch (...) {
-      reporter_threw_ = std::current_exception();
-      halted_.store(true, std::memory_order_relaxed);
-    }
-  }
-  [[nodiscard]] std::chrono::nanoseconds until_next_show() { return reporter_threw_ ? no_limit : meter_.wait(); }
-
-  // When every thread has left.
-  template <class T>
-  results<T> finish(sink<T>& values) {
-    const std::uint64_t completed = completed_.load(std::memory_order_acquire);
-    const std::uint64_t failed = failed_.load(std::memory_order_acquire);
-    // Nobody knows any more which values there are; they are not destroyed.
-    if (gave_up_) std::rethrow_exception(gave_up_);
-    auto all = values.finish(std::move(failures_), *options_.seed);
-    if (completed + failed + never_begun_ != tasks_)
-      throw std::logic_error("parmap: the engine threads lost count of its tasks; please report this");
-    if (reporter_threw_) std::rethrow_exception(reporter_threw_);
-    meter_.finish(completed, failed);
-    return all;
-  }
-
- private:
-  const options& options_;
-  std::uint64_t tasks_;
-  std::uint64_t most_failures_;
-  std::atomic<bool> halted_{false};
-  std::atomic<bool> stopped_now_{false};
-  std::atomic<std::uint64_t> completed_{0};
-  std::atomic<std::uint64_t> failed_{0};
-  std::mutex mutex_;
-  failure_runs failures_;
-  std::uint64_t never_begun_{};
-  lazy_meter meter_;
-  std::exception_ptr reporter_threw_;
-  std::exception_ptr gave_up_;
-};
-
 // The task was still running when its time was over.
 struct overran {};
 
@@ -5733,12 +5772,12 @@ class thread_map final : public job {
  public:
   using value_sink = sink<typename Work::result>;
 
-  thread_map(const Work& work, const options& chosen, const value_sink& values, thread_account& account,
-             std::uint64_t from, round_index tasks, unsigned workers)
+  thread_map(const Work& work, const options& chosen, const value_sink& values, account& books, std::uint64_t from,
+             round_index tasks, unsigned workers)
       : work_(work),
         options_(chosen),
         values_(values),
-        account_(account),
+        account_(books),
         from_(from),
         range_(tasks),
         workers_(workers),
@@ -5877,7 +5916,7 @@ class thread_map final : public job {
   const Work& work_;
   const options& options_;
   const value_sink& values_;
-  thread_account& account_;
+  account& account_;
   std::uint64_t from_;
   shared_range range_;
   unsigned workers_;
@@ -5913,7 +5952,7 @@ class threads_engine {
     if (chosen.memory_limit) detail::refuse(name(), "memory_limit", "its tasks share one memory; use multi");
     const std::uint64_t n = work.size();
     detail::sink<typename Work::result> sink(n);
-    detail::thread_account account(chosen, n);
+    detail::account account(name(), chosen, n);
     const unsigned most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
     for (std::uint64_t from = 0; from < n; from += std::min(n - from, detail::max_round)) {
       const std::uint64_t tasks = std::min(n - from, detail::max_round);
@@ -6201,15 +6240,24 @@ inline constexpr bool check_call = true;
 template <class F, class... Elements>
 inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements...>::tried;
 
+// Only an engine that says so awaits what f returns.
+template <class Engine>
+inline constexpr bool runs_coroutines = requires { requires Engine::runs_coroutines; };
+
 template <class Engine, class F, class Space>
 auto map_space(const Engine& who, F& f, const Space& space, options&& chosen) {
-  if constexpr (callable<F, Space>::value) {
+  if constexpr (!callable<F, Space>::value) {
+    static_assert(check_call<F, typename Space::elements>);
+    return results<int>(slots<int>(), {}, 0);  // so that this is the only error
+  } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
+    static_assert(runs_coroutines<Engine>,
+                  "parmap::map: f is a coroutine, which this engine would make but never run; name the engine async: "
+                  "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
+    return results<int>(slots<int>(), {}, 0);
+  } else {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
     return who.run(work<F, Space>(f, space), std::as_const(chosen));
-  } else {
-    static_assert(check_call<F, typename Space::elements>);
-    return results<int>(slots<int>(), {}, 0);  // so that this is the only error
   }
 }
 

@@ -5,12 +5,19 @@
 #ifdef PARMAP_SINGLE_HEADER
 #include <parmap.hpp>
 #else
+#include <parmap/async.hpp>
 #include <parmap/parmap.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
 #endif
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace engines {
@@ -28,11 +35,49 @@ struct named {
   static inline const auto engine = parmap::engine_named("multi");
 };
 
+#ifdef PARMAP_SINGLE_HEADER
 using all = ::testing::Types<serial, threads, multi, named>;
-// Those that skip failed tasks instead of halting.
 using skipping = ::testing::Types<threads, multi, named>;
-// Those that run tasks in this process.
 using in_process = ::testing::Types<serial, threads>;
+#else
+// A map whose f is plain as one whose f is a coroutine, which lets others go first.
+template <class Work>
+class as_coroutines {
+ public:
+  using result = asio::awaitable<typename Work::result>;
+  static constexpr bool takes_context = Work::takes_context;
+
+  explicit as_coroutines(const Work& plain) : plain_(plain) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return plain_.size(); }
+  [[nodiscard]] auto elements(std::uint64_t i) const { return plain_.elements(i); }
+  template <class Elements, class Context>
+  result call(Elements& held, Context& self) const {
+    co_await asio::post(asio::use_awaitable);
+    co_return plain_.call(held, self);
+  }
+
+ private:
+  Work plain_;
+};
+
+struct async_engine {
+  static constexpr std::string_view name() noexcept { return "async"; }
+  template <class Work>
+  auto run(const Work& work, const parmap::options& chosen) const -> parmap::results<typename Work::result> {
+    return parmap::async.run(as_coroutines<Work>(work), chosen);
+  }
+};
+struct async {
+  static constexpr async_engine engine{};
+};
+
+using all = ::testing::Types<serial, threads, multi, async, named>;
+// Those that skip failed tasks instead of halting.
+using skipping = ::testing::Types<threads, multi, async, named>;
+// Those that run tasks in this process.
+using in_process = ::testing::Types<serial, threads, async>;
+#endif
 
 struct names {
   template <class Engine>

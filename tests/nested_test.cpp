@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Maps inside maps: every pairing of engines, and deeper.
+// Maps inside maps: every pairing of engines that can be (async in async: async_map_test), and deeper.
 #include "engines.hpp"
 
 #include <signal.h>
@@ -20,10 +20,12 @@ struct pairing {
   using outer = Outer;
   using inner = Inner;
 };
-using engines::multi, engines::serial, engines::threads;
+using engines::async, engines::multi, engines::serial, engines::threads;
 using pairings = ::testing::Types<pairing<serial, serial>, pairing<serial, threads>, pairing<serial, multi>,
                                   pairing<threads, serial>, pairing<threads, threads>, pairing<threads, multi>,
-                                  pairing<multi, serial>, pairing<multi, threads>, pairing<multi, multi>>;
+                                  pairing<multi, serial>, pairing<multi, threads>, pairing<multi, multi>,
+                                  pairing<serial, async>, pairing<threads, async>, pairing<multi, async>,
+                                  pairing<async, serial>, pairing<async, threads>, pairing<async, multi>>;
 
 struct pairing_names {
   template <class Pairing>

@@ -33,7 +33,7 @@ case $mode in
   tidy)
     need clang-tidy-19
     clang-tidy-19 --quiet --config-file="$root/.clang-tidy" --header-filter="^$root/include/parmap/" "$@" \
-      -- -std=c++20 "-I$root/include" -pthread
+      -- -std=c++20 "-I$root/include" -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1 -pthread
     ;;
   *)
     echo "style.sh: no mode $mode"

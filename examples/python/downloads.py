@@ -1,25 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Hundreds of downloads at once by threads, from a server on this machine of which three pages go wrong."""
+"""500 downloads, many at once, from a server on this machine of which three pages go wrong: by threads or by asyncio."""
 
 import argparse
+import asyncio
 import hashlib
-import os
-import socket
-import struct
-import subprocess
 import sys
-import sysconfig
-import threading
 import time
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from urllib.parse import urlsplit
 
+from pages import Pages
 from parmap import parmap
 
-# Some files that are on every machine which can run this.
-FILES = sorted(Path(sysconfig.get_path("stdlib")).glob("[a-z]*/*.py"))[:400]
-WRONG = ("/missing", "/silent", "/reset")
 TIMEOUT_SEC = 2.0
 
 
@@ -31,72 +23,40 @@ def download(url):
         return hashlib.sha256(page.read()).hexdigest()
 
 
-class Page(BaseHTTPRequestHandler):
-    """/file/NUMBER, after a moment; and the three that go wrong."""
-
-    def do_GET(self):
-        if self.path == "/silent":
-            threading.Event().wait()
-        elif self.path == "/reset":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            os.close(self.connection.detach())
-        elif self.path.startswith("/file/"):
-            number = int(self.path.rsplit("/", 1)[1])
-            time.sleep(0.01 * (number % 7))
-            content = FILES[number].read_bytes()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-        else:
-            self.send_error(404)
-
-    def log_message(self, *_):
-        """Nothing."""
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 512
-
-
-def serve():
-    """In a process of its own; ends with the one that started it, as its stdin does."""
-    server = Server(("127.0.0.1", 0), Page)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.server_port, flush=True)
-    sys.stdin.read()
+async def download_async(url):
+    """The same for asyncio, by the least of HTTP that will do; a limit cancels it wherever it waits."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        writer.write(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+        status, *headers = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        if " 200 " not in status:
+            raise OSError(f"the server says {status}")
+        (length,) = (int(line.split(":")[1]) for line in headers if line.lower().startswith("content-length:"))
+        return hashlib.sha256(await reader.readexactly(length)).hexdigest()
+    finally:
+        writer.close()
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--workers", type=int, default=32, help="downloads at once (32)")
-    arguments.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    arguments.add_argument("--engine", choices=["threads", "async"], default="threads", help="who waits (threads)")
+    arguments.add_argument("--workers", type=int, default=100, help="downloads at once (100)")
     chosen = arguments.parse_args()
-    if chosen.serve:
-        serve()
-        return 0
 
-    command = [sys.executable, __file__, "--serve"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        base = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        urls = [f"{base}/file/{number}" for number in range(len(FILES))] + [base + path for path in WRONG]
+    with Pages() as pages:
         start = time.perf_counter()
         digests = parmap(
-            download, urls, engine="threads", n_worker=chosen.workers, timeout_sec=TIMEOUT_SEC,
+            download if chosen.engine == "threads" else download_async, pages.urls,
+            engine=chosen.engine, n_worker=chosen.workers, timeout_sec=TIMEOUT_SEC,
             on_error=lambda func, task, error: None,
         )  # fmt: skip
         seconds = time.perf_counter() - start
-        server.stdin.close()
 
-    print(f"{len(urls)} downloads, {chosen.workers} at once, in {seconds:.1f} s")
-    for failure in digests.failures:
-        print(f"  {failure.task[0].removeprefix(base)}: {type(failure.exception).__name__}: {failure.exception}")
-    expected = [hashlib.sha256(path.read_bytes()).hexdigest() for path in FILES]
-    right = sum(mine == theirs for mine, theirs in zip(digests, expected))
-    failed = tuple(failure.task[0].removeprefix(base) for failure in digests.failures)
-    print(f"{right} of {len(FILES)} files have the right SHA-256, and {len(failed)} downloads failed")
-    return 0 if right == len(FILES) and failed == WRONG else 1
+        print(f"{len(pages.urls)} downloads by {chosen.engine}, {chosen.workers} at once, in {seconds:.1f} s")
+        for failure in digests.failures:
+            print(f"  {failure.task[0].removeprefix(pages.base)}: {type(failure.exception).__name__}: {failure.exception}")
+        return 0 if pages.judge(digests, [failure.task[0] for failure in digests.failures]) else 1
 
 
 if __name__ == "__main__":

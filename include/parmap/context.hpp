@@ -32,8 +32,8 @@ class context {
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
   /// Below the number of workers; no two tasks that run at the same time have the same.
   [[nodiscard]] unsigned worker() const noexcept { return worker_; }
-  /// In-process engines: stop is requested when the task has run past options::timeout, and when options::stop is. In a
-  /// worker process it is never requested: multi kills what is too late.
+  /// threads: stop is requested when the task has run past options::timeout, and when options::stop is; serial, async:
+  /// when options::stop is (async cancels what is too late). In a worker process never: multi kills what is too late.
   [[nodiscard]] const std::stop_token& stop_token() const noexcept { return stop_; }
 
   /// This task's own random numbers, Philox4x64-10 with key (seed, index): the same whatever the engine, the number of

@@ -45,15 +45,24 @@ inline constexpr bool check_call = true;
 template <class F, class... Elements>
 inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements...>::tried;
 
+// Only an engine that says so awaits what f returns.
+template <class Engine>
+inline constexpr bool runs_coroutines = requires { requires Engine::runs_coroutines; };
+
 template <class Engine, class F, class Space>
 auto map_space(const Engine& who, F& f, const Space& space, options&& chosen) {
-  if constexpr (callable<F, Space>::value) {
+  if constexpr (!callable<F, Space>::value) {
+    static_assert(check_call<F, typename Space::elements>);
+    return results<int>(slots<int>(), {}, 0);  // so that this is the only error
+  } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
+    static_assert(runs_coroutines<Engine>,
+                  "parmap::map: f is a coroutine, which this engine would make but never run; name the engine async: "
+                  "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
+    return results<int>(slots<int>(), {}, 0);
+  } else {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
     return who.run(work<F, Space>(f, space), std::as_const(chosen));
-  } else {
-    static_assert(check_call<F, typename Space::elements>);
-    return results<int>(slots<int>(), {}, 0);  // so that this is the only error
   }
 }
 

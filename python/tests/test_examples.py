@@ -73,10 +73,10 @@ def test_word_counts(tmp_path):
     assert "The counts agree." in shown
 
 
-def test_downloads():
-    shown = run("downloads")
-    assert "/missing: HTTPError: HTTP Error 404" in shown
+@pytest.mark.parametrize("engine", ["threads", "async"])
+def test_downloads(engine):
+    shown = run("downloads", "--engine", engine)
+    assert re.search(r"/missing: (HTTPError: HTTP Error 404|OSError: the server says HTTP/1.1 404)", shown)
     assert "/silent: TaskTimeout: ran longer than timeout_sec=2" in shown
-    assert re.search(r"/reset: (URLError|ConnectionResetError|RemoteDisconnected): ", shown)
-    found = re.search(r"^(\d+) of (\d+) files have the right SHA-256, and 3 downloads failed$", shown, re.M)
-    assert found and found[1] == found[2] and int(found[1]) >= 200
+    assert re.search(r"/reset: (URLError|ConnectionResetError|RemoteDisconnected|IncompleteReadError): ", shown)
+    assert "497 of 497 files have the right SHA-256, and 3 downloads failed" in shown.splitlines()

@@ -204,10 +204,11 @@ TEST_F(stop_now_test, encoded_results_that_are_done_arrive) {
   for (std::uint64_t i = 0; i < 5; ++i) EXPECT_EQ(all[i], f(static_cast<int>(i)));
 }
 
-// Tasks of this process run to their end, and no other is begun.
+// Tasks of this process run to their end, and no other is begun. (Those of async may not block: below.)
 template <class Engine>
 class stop_now_in_process : public leftovers::none {};
-TYPED_TEST_SUITE(stop_now_in_process, engines::in_process, engines::names);
+using blocking_in_process = ::testing::Types<engines::serial, engines::threads>;
+TYPED_TEST_SUITE(stop_now_in_process, blocking_in_process, engines::names);
 
 TYPED_TEST(stop_now_in_process, what_is_done_is_returned) {
   std::atomic<bool> thrown{false};
@@ -228,6 +229,20 @@ TYPED_TEST(stop_now_in_process, what_is_done_is_returned) {
   EXPECT_GT(all.failures().size(), 0U);
   EXPECT_LT(all.failures().size(), 1'000'000U);
   expect_stopped(all, {});
+}
+
+TEST_F(stop_now_test, tasks_of_async_run_to_their_end) {
+  bool thrown = false;
+  const auto f = [&thrown](int i) -> asio::awaitable<int> {
+    while (!thrown) co_await asio::post(asio::use_awaitable);
+    co_return i;
+  };
+  const auto report = [&](const parmap::progress& now) {
+    if (!now.finished) thrown = true, throw stop_now();
+  };
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 1000), {.workers = 10, .report = report});
+  EXPECT_EQ(all.failures().size(), 990U);
+  for (std::uint64_t i = 0; i < 10; ++i) EXPECT_EQ(all[i], static_cast<int>(i));
 }
 
 // The last report comes too late to stop anything.

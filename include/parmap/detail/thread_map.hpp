@@ -3,9 +3,9 @@
 #pragma once
 
 #include <parmap/context.hpp>
+#include <parmap/detail/account.hpp>
 #include <parmap/detail/clock.hpp>
 #include <parmap/detail/exception_text.hpp>
-#include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/pacer.hpp>
 #include <parmap/detail/range.hpp>
 #include <parmap/detail/sink.hpp>
@@ -27,87 +27,6 @@
 
 namespace parmap::detail {
 
-// What a map on threads has to account for, over all its rounds. Written by many threads at once.
-class thread_account {
- public:
-  thread_account(const options& chosen, std::uint64_t tasks)
-      : options_(chosen),
-        tasks_(tasks),
-        most_failures_(chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max())),
-        meter_(chosen.report, tasks) {}
-
-  [[nodiscard]] bool halted() const noexcept {
-    return halted_.load(std::memory_order_acquire) || options_.stop.stop_requested();
-  }
-  void add_completed(std::uint64_t tasks) noexcept { completed_.fetch_add(tasks, std::memory_order_relaxed); }
-  void add_failure(failure why) {
-    const std::scoped_lock lock(mutex_);
-    failures_.emplace_back(std::move(why), 1);
-    if (failed_.fetch_add(1, std::memory_order_relaxed) + 1 >= most_failures_)
-      halted_.store(true, std::memory_order_relaxed);
-  }
-  void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0) {
-    const std::scoped_lock lock(mutex_);
-    add_stopped(failures_, b, e,
-                options_.stop.stop_requested() || stopped_now_.load(std::memory_order_relaxed) ? stop_requested_text
-                                                                                               : max_failures_text,
-                attempts_of_first);
-    never_begun_ += e - b;
-  }
-
-  // In a catch block: there is not even memory to take account of what failed. The map ends with that exception.
-  void give_up() noexcept {
-    const std::scoped_lock lock(mutex_);
-    if (!gave_up_) gave_up_ = std::current_exception();
-    halted_.store(true, std::memory_order_relaxed);
-  }
-
-  // In the caller's thread only. What a reporter throws halts the map and passes at its end.
-  void show(ticks now) noexcept {
-    if (reporter_threw_) return;
-    try {
-      meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
-    } catch (const stop_now&) {
-      stopped_now_.store(true, std::memory_order_relaxed);
-      halted_.store(true, std::memory_order_release);  // who sees it knows the reason
-    } catch (...) {
-      reporter_threw_ = std::current_exception();
-      halted_.store(true, std::memory_order_relaxed);
-    }
-  }
-  [[nodiscard]] std::chrono::nanoseconds until_next_show() { return reporter_threw_ ? no_limit : meter_.wait(); }
-
-  // When every thread has left.
-  template <class T>
-  results<T> finish(sink<T>& values) {
-    const std::uint64_t completed = completed_.load(std::memory_order_acquire);
-    const std::uint64_t failed = failed_.load(std::memory_order_acquire);
-    // Nobody knows any more which values there are; they are not destroyed.
-    if (gave_up_) std::rethrow_exception(gave_up_);
-    auto all = values.finish(std::move(failures_), *options_.seed);
-    if (completed + failed + never_begun_ != tasks_)
-      throw std::logic_error("parmap: the engine threads lost count of its tasks; please report this");
-    if (reporter_threw_) std::rethrow_exception(reporter_threw_);
-    meter_.finish(completed, failed);
-    return all;
-  }
-
- private:
-  const options& options_;
-  std::uint64_t tasks_;
-  std::uint64_t most_failures_;
-  std::atomic<bool> halted_{false};
-  std::atomic<bool> stopped_now_{false};
-  std::atomic<std::uint64_t> completed_{0};
-  std::atomic<std::uint64_t> failed_{0};
-  std::mutex mutex_;
-  failure_runs failures_;
-  std::uint64_t never_begun_{};
-  lazy_meter meter_;
-  std::exception_ptr reporter_threw_;
-  std::exception_ptr gave_up_;
-};
-
 // The task was still running when its time was over.
 struct overran {};
 
@@ -117,12 +36,12 @@ class thread_map final : public job {
  public:
   using value_sink = sink<typename Work::result>;
 
-  thread_map(const Work& work, const options& chosen, const value_sink& values, thread_account& account,
-             std::uint64_t from, round_index tasks, unsigned workers)
+  thread_map(const Work& work, const options& chosen, const value_sink& values, account& books, std::uint64_t from,
+             round_index tasks, unsigned workers)
       : work_(work),
         options_(chosen),
         values_(values),
-        account_(account),
+        account_(books),
         from_(from),
         range_(tasks),
         workers_(workers),
@@ -261,7 +180,7 @@ class thread_map final : public job {
   const Work& work_;
   const options& options_;
   const value_sink& values_;
-  thread_account& account_;
+  account& account_;
   std::uint64_t from_;
   shared_range range_;
   unsigned workers_;

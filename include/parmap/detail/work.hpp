@@ -6,8 +6,10 @@
 #include <parmap/detail/axis.hpp>
 
 #include <concepts>
+#include <coroutine>
 #include <cstdint>
 #include <functional>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -45,6 +47,12 @@ consteval bool is_void_result() {
 template <class F, class Space>
 inline constexpr bool returns_void = is_void_result<F, Space>();
 
+// What a coroutine returns that has yet to run: something with a promise that can be awaited. (A generator cannot.)
+template <class T>
+concept coroutine = requires { typename std::coroutine_traits<T>::promise_type; } &&
+                    (requires(T it) { it.await_ready(); } || requires(T it) { it.operator co_await(); } ||
+                     requires(T it) { operator co_await(static_cast<T&&>(it)); });
+
 // Refers to f and the space; both outlive it. Safe to use from many threads at once as far as f is.
 template <class F, class Space>
 class work {
@@ -72,7 +80,22 @@ class work {
     }
   }
 
+  // The elements task i is about, to be kept while a coroutine that was called with them may refer to them.
+  [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, i); }
+  // Calls f with them; `self` is passed on if f takes a context.
+  template <class Elements, class Context>
+  decltype(auto) call(Elements& held, Context& self) const {
+    return std::apply(
+        [&]<class... X>(X&... x) -> decltype(auto) { return call_as(typename Space::elements(), self, x...); }, held);
+  }
+
  private:
+  template <class... Element, class Context, class... X>
+  decltype(auto) call_as(list<Element...>, [[maybe_unused]] Context& self, X&... x) const {
+    if constexpr (takes_context) return std::invoke(*f_, self, static_cast<Element&&>(x)...);
+    else return std::invoke(*f_, static_cast<Element&&>(x)...);
+  }
+
   F* f_;
   const Space* space_;
 };

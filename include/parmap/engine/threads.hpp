@@ -38,7 +38,7 @@ class threads_engine {
     if (chosen.memory_limit) detail::refuse(name(), "memory_limit", "its tasks share one memory; use multi");
     const std::uint64_t n = work.size();
     detail::sink<typename Work::result> sink(n);
-    detail::thread_account account(chosen, n);
+    detail::account account(name(), chosen, n);
     const unsigned most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
     for (std::uint64_t from = 0; from < n; from += std::min(n - from, detail::max_round)) {
       const std::uint64_t tasks = std::min(n - from, detail::max_round);

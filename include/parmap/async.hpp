@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+// The engine async: thousands of tasks that wait, on one thread. Needs standalone Asio, from 1.22 on.
+#pragma once
+
+#ifndef PARMAP_SINGLE_HEADER_INCLUDED
+#include <parmap/detail/cores.hpp>
+#include <parmap/detail/coroutine_map.hpp>
+#include <parmap/detail/entropy.hpp>
+#include <parmap/engine/engine.hpp>
+#include <parmap/map.hpp>
+#include <parmap/options.hpp>
+#include <parmap/product.hpp>
+#include <parmap/results.hpp>
+#endif
+
+#include <asio/any_io_executor.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detail/thread_context.hpp>
+#include <asio/dispatch.hpp>
+#include <asio/error.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/strand.hpp>
+#include <asio/system_error.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string_view>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+#ifndef ASIO_HAS_CO_AWAIT
+#error                                                                                                                 \
+    "parmap/async.hpp: Asio does not see that this compiler has coroutines; with clang, compile all sources with -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1, which the CMake target parmap::async does"
+#endif
+
+namespace parmap {
+
+namespace detail {
+
+// An io_context that can be emptied while what its handlers refer to is still there.
+class event_loop : public asio::io_context {
+ public:
+  event_loop() : io_context(1) {}  // one thread runs it
+
+  // Runs this coroutine of this map to its end, and whatever else there is until then.
+  void run_to_end(asio::awaitable<void> coroutine, running_map& map) {
+    std::exception_ptr lost;
+    asio::co_spawn(*this, std::move(coroutine), [&](std::exception_ptr error) {
+      lost = std::move(error);
+      stop();  // it need not wait for those who were left behind
+    });
+    while (!stopped()) {
+      try {
+        run();
+      } catch (...) {  // by a handler that a task has posted past its own executor
+        map.break_off(std::current_exception());
+      }
+    }
+    if (lost) std::rethrow_exception(lost);
+  }
+  // Destroys every handler that has not run, and so the coroutines that wait for it.
+  void empty() { shutdown(); }
+};
+
+// Whether this thread is inside a run() of an Asio context. In a worker process that was forked there it is not.
+inline bool in_running_context() {
+  return asio::detail::thread_context::top_of_thread_call_stack() != nullptr &&
+         !inside_worker().load(std::memory_order_relaxed);
+}
+
+inline void refuse_for_async(const options& chosen) {
+  if (chosen.memory_limit) refuse("async", "memory_limit", "its tasks run in the caller; use multi");
+}
+
+template <class Work>
+inline constexpr bool is_async = awaited<typename Work::result>::known;
+
+}  // namespace detail
+
+/// Runs coroutines in the caller's thread, at most options::workers (0: 64) at a time: what they wait for passes
+/// together. f returns asio::awaitable<T>, and co_await asio::this_coro::executor gives it the executor for its timers
+/// and sockets. A task's coroutine is made when its turn comes, so memory is that of the workers, not of the tasks. f
+/// must not block: all wait for it.
+///
+///     auto pages = parmap::map(parmap::async, download, urls, {.workers = 100, .timeout = 5s});
+///
+/// Tasks are begun in input order. After options::timeout from its start a task is cancelled (asio::cancellation_type;
+/// what it awaits ends by operation_aborted), and counts as timed_out. One that has not ended 50 ms later is left
+/// behind: nothing of it runs any more, and it is destroyed when map returns, or when the operation it waits for lets
+/// go of it. Exceptions are kept whole (failure::rethrow).
+///
+/// Inside a running io_context the blocking map throws std::logic_error; use async_map there. Refuses memory_limit.
+class async_engine {
+ public:
+  static constexpr bool runs_coroutines = true;
+
+  [[nodiscard]] static constexpr std::string_view name() noexcept { return "async"; }
+
+  template <class Work>
+  auto run(const Work& work, const options& chosen) const
+      -> results<typename detail::awaited<typename Work::result>::type> {
+    static_assert(detail::is_async<Work>,
+                  "parmap::map: the engine async runs coroutines, and f does not return asio::awaitable<T>; let it, "
+                  "with co_return and co_await, or name the engine threads: parmap::map(parmap::threads, f, ...)");
+    if constexpr (detail::is_async<Work>) {
+      detail::refuse_for_async(chosen);
+      if (detail::in_running_context())
+        throw std::logic_error(
+            "parmap: the engine async was asked to block inside a running io_context, which would stand still "
+            "meanwhile; use co_await parmap::async_map(f, ...) there");
+      const auto loop = std::make_shared<detail::event_loop>();
+      const emptied at_end{*loop};
+      using map_type = detail::coroutine_map<Work, asio::io_context::executor_type>;
+      const auto all = std::make_shared<map_type>(work, chosen, loop->get_executor(), detail::cancellation::none, loop);
+      loop->run_to_end(all->run(), *all);
+      return all->finish();
+    }
+  }
+
+ private:
+  struct emptied {
+    detail::event_loop& loop;
+    ~emptied() { loop.empty(); }
+  };
+};
+
+/// See async_engine.
+inline constexpr async_engine async{};
+
+static_assert(engine<async_engine>);
+
+namespace detail {
+
+// A copy that lives as long as the map, which may outlive what was passed to it.
+template <class Axis>
+auto own(Axis&& axis) {
+  using plain = std::remove_cvref_t<Axis>;
+  if constexpr (std::is_array_v<plain>) return std::to_array(std::forward<Axis>(axis));
+  else return plain(std::forward<Axis>(axis));
+}
+template <class... Axes>
+auto own_space(Axes&&... axes) {
+  if constexpr (sizeof...(Axes) == 1) return (make_axis(own(std::forward<Axes>(axes))), ...);
+  else return product(own(std::forward<Axes>(axes))...);
+}
+
+// All that a map inside a running context is about; lives as long as any worker of it.
+template <class F, class Space>
+struct owned_map {
+  owned_map(F what, Space where, options how) : f(std::move(what)), space(std::move(where)), chosen(std::move(how)) {}
+
+  F f;
+  Space space;
+  options chosen;
+};
+
+// An executor like this one that runs one thing at a time. Those of our own tasks do. (any_executor::target does not
+// look at the type.)
+inline asio::any_io_executor one_at_a_time(const asio::any_io_executor& here) {
+  const std::type_info& type = here.target_type();
+  if (type == typeid(task_executor<asio::io_context::executor_type>) ||
+      type == typeid(task_executor<asio::any_io_executor>))
+    return here;
+  return asio::make_strand(here);
+}
+
+// Runs this coroutine of this map to its end. If the calling coroutine is cancelled meanwhile, the map is broken off.
+inline asio::awaitable<void> run_here(asio::any_io_executor executor, asio::awaitable<void> coroutine,
+                                      std::shared_ptr<running_map> map) {
+  const auto start = [&](auto handler) {
+    if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
+      slot.assign([map, executor](asio::cancellation_type) {
+        asio::post(executor, [map] {
+          map->break_off(std::make_exception_ptr(asio::system_error(asio::error::operation_aborted, "async_map")));
+        });
+      });
+    asio::co_spawn(executor, std::move(coroutine), [handler = std::move(handler)](std::exception_ptr lost) mutable {
+      const auto where = asio::get_associated_executor(handler);
+      asio::dispatch(where, [handler = std::move(handler), lost]() mutable { std::move(handler)(lost); });
+    });
+  };
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(start, asio::use_awaitable);
+}
+
+template <class F, class Space>
+auto run_owned(std::shared_ptr<owned_map<F, Space>> what)
+    -> asio::awaitable<results<typename awaited<result_of<F, Space>>::type>> {
+  const asio::any_io_executor executor = one_at_a_time(co_await asio::this_coro::executor);
+  const auto all = std::make_shared<coroutine_map<work<F, Space>, asio::any_io_executor>>(
+      work<F, Space>(what->f, what->space), what->chosen, executor, cancellation::possible, what);
+  co_await run_here(executor, all->run(), all);
+  co_return all->finish();
+}
+
+template <class F, class Space>
+auto own_and_run(F f, Space space, options chosen) {
+  if constexpr (!callable<F, Space>::value) {
+    static_assert(check_call<F, typename Space::elements>);
+  } else if constexpr (!awaited<result_of<F, Space>>::known) {
+    static_assert(awaited<result_of<F, Space>>::known,
+                  "parmap::async_map: f does not return asio::awaitable<T>; let it, with co_return and co_await");
+  } else {
+    check_values(chosen);
+    refuse_for_async(chosen);
+    if (!chosen.seed) chosen.seed = fresh_seed();
+    return run_owned(std::make_shared<owned_map<F, Space>>(std::move(f), std::move(space), std::move(chosen)));
+  }
+}
+
+}  // namespace detail
+
+/// The engine async inside a running io_context: co_await gives the results<T> that map would return.
+///
+///     asio::awaitable<void> crawl(std::vector<std::string> urls) {
+///       auto pages = co_await parmap::async_map(download, urls, {.workers = 100, .timeout = 5s});
+///     }
+///
+/// Its tasks run on the executor of the coroutine that calls it, one at a time, also where several threads run that.
+/// Keeps copies of f and of its axes (what product and zip refer to must outlive the map). Throws as map does; when the
+/// calling coroutine is cancelled its tasks are, too, and system_error(operation_aborted) passes.
+template <class F, detail::not_options A>
+auto async_map(F&& f, A&& a, options chosen = {}) {
+  return detail::own_and_run(std::decay_t<F>(std::forward<F>(f)), detail::own_space(std::forward<A>(a)),
+                             std::move(chosen));
+}
+template <class F, detail::not_options A, detail::not_options B>
+auto async_map(F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::own_and_run(std::decay_t<F>(std::forward<F>(f)),
+                             detail::own_space(std::forward<A>(a), std::forward<B>(b)), std::move(chosen));
+}
+template <class F, detail::not_options A, detail::not_options B, detail::not_options C>
+auto async_map(F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::own_and_run(std::decay_t<F>(std::forward<F>(f)),
+                             detail::own_space(std::forward<A>(a), std::forward<B>(b), std::forward<C>(c)),
+                             std::move(chosen));
+}
+template <class F, detail::not_options A, detail::not_options B, detail::not_options C, detail::not_options D>
+auto async_map(F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::own_and_run(
+      std::decay_t<F>(std::forward<F>(f)),
+      detail::own_space(std::forward<A>(a), std::forward<B>(b), std::forward<C>(c), std::forward<D>(d)),
+      std::move(chosen));
+}
+
+}  // namespace parmap
