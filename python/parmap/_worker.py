@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import _signal  # as signal, without turning each handler into a member of an enum: a worker's first moments count
 import ctypes
 import gc
 import io
 import os
-import signal
 import sys
 import threading
 import warnings
@@ -41,10 +41,10 @@ def begin(workers: int) -> None:
     gc.freeze()  # what is inherited is never collected here, so its pages are not touched and copied
     if _other_threads:
         _renew_streams()
-    signal.set_wakeup_fd(-1)  # an event loop's, in the caller
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        _forget_imports_of_other_threads()
+    _signal.set_wakeup_fd(-1)  # an event loop's, in the caller
+    if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
         leave_ctrl_c_to_the_caller()
-    _forget_imports_of_other_threads()
     _draw_other_numbers()
     share_cores(workers)
 
@@ -76,7 +76,7 @@ def _renew_streams() -> None:
 
 def leave_ctrl_c_to_the_caller() -> None:
     """It ends the workers: no traceback of theirs. A handler, and not SIG_IGN, which their programs would inherit."""
-    signal.signal(signal.SIGINT, _ignore)
+    _signal.signal(_signal.SIGINT, _ignore)
 
 
 def _ignore(number: int, frame: Any) -> None:
@@ -131,6 +131,10 @@ def warn_of_fork(stacklevel: int) -> None:
             )
 
 
+# What says how many threads BLAS and OpenMP are to have, once they are loaded; and which of these nobody has set.
+_NAMES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_unset = tuple(name for name in _NAMES if name not in os.environ)
+
 # What threadpoolctl knows of the loaded libraries, and how many modules there were when it looked.
 _libraries: _ThreadPools | None = None
 
@@ -162,7 +166,8 @@ class _ThreadPools:
 
 def find_thread_pools() -> None:
     """In the caller, once for its workers: looking for BLAS and OpenMP takes milliseconds."""
-    global _libraries
+    global _libraries, _unset
+    _unset = tuple(name for name in _NAMES if name not in os.environ)
     if _libraries is not None and _libraries.modules == len(sys.modules):
         return
     if "numpy" not in sys.modules:
@@ -177,8 +182,8 @@ def find_thread_pools() -> None:
 def share_cores(workers: int) -> None:
     """The threads of BLAS and OpenMP, loaded already or later."""
     threads = max(1, cores // max(1, workers))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, str(threads))
+    for name in _unset:
+        os.environ[name] = str(threads)
     if _libraries is not None:
         _libraries.limit(threads)
 
