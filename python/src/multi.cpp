@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The engine multi for Python: what the interpreter must hear of forks and sleeps, and the calls in a worker.
 #include "buffer.hpp"
+#include "making_results.hpp"
 #include "map.hpp"
 #include "post.hpp"
 
@@ -161,21 +162,6 @@ class interpreter final : public detail::host {
   static inline thread_local std::optional<ctrl_c_blocked> ctrl_c_{};
 };
 
-// While a hundred thousand results are made, none of which is garbage, the collector would look at them again and
-// again.
-class collector_paused {
- public:
-  collector_paused() noexcept : ran_(PyGC_Disable() != 0) {}
-  collector_paused(const collector_paused&) = delete;
-  collector_paused& operator=(const collector_paused&) = delete;
-  ~collector_paused() {
-    if (ran_) PyGC_Enable();
-  }
-
- private:
-  bool ran_;
-};
-
 class worker_calls {
  public:
   struct scope {
@@ -217,7 +203,7 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
     setup.start(other.emplace(needs.program.attr("arguments"), nb::cast<int>(needs.program.attr("job"))));
   const value_transport transport(needs.pickling, needs.scalar_types, buffers,
                                   [&watch](const nb::object& error) { return watch.insisted(error); });
-  std::optional<collector_paused> reading;
+  std::optional<making_results> reading;
   options chosen = asked.chosen;
   chosen.report = [&](const progress& now) {
     bool go_on = watch.no_interrupt();

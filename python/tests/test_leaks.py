@@ -136,3 +136,33 @@ def test_what_is_a_threads_stays_with_it():
         print(sum(1 for _ in seen))
     """
     assert run(program) == "200\n"
+
+
+def test_memory_of_many_results_is_given_back():
+    program = """
+        import gc
+        from parmap import parmap
+
+        def kilobytes():
+            with open("/proc/self/status") as status:
+                return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+        def some():
+            results = parmap(lambda i: {"a": i, "b": f"{i:0100d}"}, range(100_000), n_worker=2)
+            held = kilobytes()
+            assert results[99_999] == {"a": 99_999, "b": f"{99_999:0100d}"}
+            return held
+
+        some()
+        before = kilobytes()
+        held = some()
+        after = kilobytes()
+        assert held > before + 30_000, (before, held)
+        assert after < before + 4096, (before, held, after)
+        assert gc.isenabled()
+        gc.disable()
+        some()
+        assert not gc.isenabled()
+        print("given back")
+    """
+    assert run(program) == "given back\n"

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// While many results are made, none of which is garbage: the collector would look at them again and again, and each
+// page of their memory would be a page fault.
+#pragma once
+
+#include <Python.h>
+
+#include <dlfcn.h>
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace parmap::python {
+
+/// While one of these lives, the collector rests, and Python's allocator gets its arenas from huge pages, where the
+/// kernel has them. They are given back as all arenas are, by munmap. GIL held at both ends; several threads may have
+/// one at a time.
+class making_results {
+ public:
+  making_results() noexcept {
+    if (alive_++ > 0) return;
+    collector_ran_ = PyGC_Disable() != 0;
+    PyObject_GetArenaAllocator(&usual_);
+    replaced_ = is_pythons_own(reinterpret_cast<void*>(usual_.free));
+    if (!replaced_) return;
+    PyObjectArenaAllocator large = usual_;
+    large.alloc = [](void* context, std::size_t size) {
+      void* const arena = size <= huge / 2 && huge % size == 0 ? part_of_huge_page(size) : nullptr;
+      return arena != nullptr ? arena : usual_.alloc(context, size);
+    };
+    PyObject_SetArenaAllocator(&large);
+  }
+  making_results(const making_results&) = delete;
+  making_results& operator=(const making_results&) = delete;
+  ~making_results() {
+    if (--alive_ > 0) return;
+    if (replaced_) PyObject_SetArenaAllocator(&usual_);
+    give_rest_back();
+    if (collector_ran_) PyGC_Enable();
+  }
+
+ private:
+  static constexpr std::size_t huge = std::size_t{2} << 20;
+
+  // The allocator that is built in unmaps arenas one by one, wherever they lie; another one, set by somebody, may not.
+  static bool is_pythons_own(void* function) noexcept {
+    Dl_info one{};
+    Dl_info other{};
+    return ::dladdr(function, &one) != 0 &&
+           ::dladdr(reinterpret_cast<void*>(&PyObject_GetArenaAllocator), &other) != 0 &&
+           one.dli_fbase == other.dli_fbase;
+  }
+  static void* part_of_huge_page(std::size_t size) noexcept {
+    if (left_ < size) {
+      give_rest_back();
+      void* const twice = ::mmap(nullptr, 2 * huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (twice == MAP_FAILED) return nullptr;
+      auto* const begin = static_cast<std::byte*>(twice);
+      const std::size_t before = -reinterpret_cast<std::uintptr_t>(begin) % huge;
+      if (before > 0) ::munmap(begin, before);
+      ::munmap(begin + before + huge, huge - before);
+      next_ = begin + before;
+      left_ = huge;
+      static_cast<void>(::madvise(next_, huge, MADV_HUGEPAGE));
+    }
+    left_ -= size;
+    return std::exchange(next_, next_ + size);
+  }
+  static void give_rest_back() noexcept {
+    if (left_ > 0) ::munmap(next_, std::exchange(left_, 0));
+  }
+
+  static inline unsigned alive_{};
+  static inline bool collector_ran_{};
+  static inline bool replaced_{};
+  static inline PyObjectArenaAllocator usual_{};
+  static inline std::byte* next_{};
+  static inline std::size_t left_{};
+};
+
+}  // namespace parmap::python
