@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <sys/mman.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -22,12 +23,14 @@ class making_results {
   making_results() noexcept {
     if (alive_++ > 0) return;
     collector_ran_ = PyGC_Disable() != 0;
+    slow_ = false;
     PyObject_GetArenaAllocator(&usual_);
     replaced_ = is_pythons_own(reinterpret_cast<void*>(usual_.free));
     if (!replaced_) return;
     PyObjectArenaAllocator large = usual_;
     large.alloc = [](void* context, std::size_t size) {
-      void* const arena = size <= huge / 2 && huge % size == 0 ? part_of_huge_page(size) : nullptr;
+      const bool fits = size <= huge / 2 && huge % size == 0;
+      void* const arena = fits && (left_ >= size || !slow_) ? part_of_huge_page(size) : nullptr;
       return arena != nullptr ? arena : usual_.alloc(context, size);
     };
     PyObject_SetArenaAllocator(&large);
@@ -63,7 +66,10 @@ class making_results {
       ::munmap(begin + before + huge, huge - before);
       next_ = begin + before;
       left_ = huge;
-      static_cast<void>(::madvise(next_, huge, MADV_HUGEPAGE));
+      // Where memory is in pieces, the kernel may take milliseconds to make a huge page: then one was enough.
+      const auto before_it = std::chrono::steady_clock::now();
+      if (::madvise(next_, huge, MADV_HUGEPAGE) == 0) *static_cast<volatile std::byte*>(next_) = std::byte{};
+      slow_ = std::chrono::steady_clock::now() - before_it > std::chrono::microseconds(500);
     }
     left_ -= size;
     return std::exchange(next_, next_ + size);
@@ -78,6 +84,7 @@ class making_results {
   static inline PyObjectArenaAllocator usual_{};
   static inline std::byte* next_{};
   static inline std::size_t left_{};
+  static inline bool slow_{};
 };
 
 }  // namespace parmap::python
