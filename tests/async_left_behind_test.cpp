@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The engine async and tasks that do not end when they should: what is left behind never touches what is gone.
+#include "coroutines.hpp"
+
 #include <parmap/async.hpp>
 #include <parmap/parmap.hpp>
 
@@ -32,28 +34,15 @@ namespace {
 using namespace std::chrono_literals;
 using asio::awaitable;
 using asio::use_awaitable;
+using coroutines::count;
+using coroutines::counted;
+using coroutines::wait;
 
-awaitable<void> wait(std::chrono::nanoseconds long_) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, long_);
-  co_await timer.async_wait(use_awaitable);
-}
 // Whatever anybody asks.
 awaitable<void> wait_stubbornly(std::chrono::nanoseconds long_) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   co_await wait(long_);
 }
-
-// How many there are of those who are in somebody's frame.
-class counted {
- public:
-  explicit counted(int& now) : now_(now) { ++now_; }
-  counted(const counted&) = delete;
-  counted& operator=(const counted&) = delete;
-  ~counted() { --now_; }
-
- private:
-  int& now_;
-};
 
 // A library that knows nothing of cancellation, and completes operations when it likes.
 class foreign {
@@ -93,14 +82,14 @@ class foreign {
 constexpr auto left_behind = "ran past its limit of 20 ms and was cancelled; it did not heed that, and was left behind";
 
 TEST(async_left_behind, a_task_that_does_not_heed_its_cancellation) {
-  int there = 0;
+  count there;
   const auto f = [&there](int x) -> awaitable<int> {
     const counted here(there);
     if (x % 2 == 1) co_await wait_stubbornly(24h);
     co_return x;
   };
   const auto all = parmap::map(parmap::async, f, std::views::iota(0, 100), {.workers = 3, .timeout = 20ms});
-  EXPECT_EQ(there, 0);  // it was destroyed before map returned
+  EXPECT_EQ(there.now, 0);  // it was destroyed before map returned
   ASSERT_EQ(all.failures().size(), 50U);
   for (const parmap::failure& why : all.failures()) {
     EXPECT_EQ(why.kind, parmap::failure::timed_out);
@@ -160,7 +149,7 @@ TEST(async_left_behind, one_that_needs_a_little_to_end_is_not) {
 TEST(async_left_behind, operations_that_complete_or_die_after_the_map) {
   for (const bool completes : {true, false}) {
     foreign library;
-    int there = 0;
+    count there;
     {
       const auto gone = std::make_unique<int>(0);
       const auto f = [&](int) -> awaitable<void> {
@@ -174,10 +163,10 @@ TEST(async_left_behind, operations_that_complete_or_die_after_the_map) {
       EXPECT_EQ(*gone, 0);
     }
     EXPECT_EQ(library.waiting(), 10U);
-    EXPECT_EQ(there, 10);
+    EXPECT_EQ(there.now, 10);
     if (completes) library.complete_all();
     else library.drop_all();
-    EXPECT_EQ(there, 0);
+    EXPECT_EQ(there.now, 0);
   }
 }
 
@@ -207,7 +196,7 @@ TEST(async_left_behind, an_operation_that_completes_in_another_thread) {
 
 TEST(async_left_behind, an_operation_that_drops_its_handler) {
   foreign library;
-  int there = 0;
+  count there;
   const auto f = [&](int x) -> awaitable<int> {
     const counted here(there);
     if (x == 1) co_await library.operation();
@@ -215,7 +204,7 @@ TEST(async_left_behind, an_operation_that_drops_its_handler) {
     co_return x;
   };
   const auto all = parmap::map(parmap::async, f, std::views::iota(0, 4));
-  EXPECT_EQ(there, 0);
+  EXPECT_EQ(there.now, 0);
   ASSERT_EQ(all.failures().size(), 1U);
   EXPECT_EQ(all.failures()[0].index, 1U);
   EXPECT_EQ(all.failures()[0].kind, parmap::failure::threw);
@@ -240,7 +229,7 @@ TEST(async_left_behind, a_handler_that_throws_fails_its_task) {
 
 // Past the task's own executor nobody can say whose it was.
 TEST(async_left_behind, a_handler_posted_to_the_bare_context_that_throws_ends_the_map) {
-  int there = 0;
+  count there;
   const auto f = [&there](int x) -> awaitable<int> {
     const counted here(there);
     if (x == 1) {
@@ -252,14 +241,14 @@ TEST(async_left_behind, a_handler_posted_to_the_bare_context_that_throws_ends_th
     co_return x;
   };
   EXPECT_THROW(static_cast<void>(parmap::map(parmap::async, f, std::views::iota(0, 4))), std::domain_error);
-  EXPECT_EQ(there, 0);
+  EXPECT_EQ(there.now, 0);
 }
 
 // The task's own coroutines outlive it, if it does not wait for them.
 TEST(async_left_behind, what_a_task_has_spawned_goes_on_until_the_map_ends) {
-  int there = 0;
+  count there;
   int rounds = 0;
-  const auto child = [](int& now, int& turns) -> awaitable<void> {
+  const auto child = [](count& now, int& turns) -> awaitable<void> {
     const counted here(now);
     for (;; ++turns) co_await wait(1ms);
   };
@@ -271,7 +260,7 @@ TEST(async_left_behind, what_a_task_has_spawned_goes_on_until_the_map_ends) {
   };
   const auto all = parmap::map(parmap::async, f, std::views::iota(0, 100), {.workers = 10});
   EXPECT_TRUE(all.ok());
-  EXPECT_EQ(there, 0);
+  EXPECT_EQ(there.now, 0);
   EXPECT_GE(rounds, 5);
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // async_map: the engine async inside a running io_context; and what the blocking map says there.
+#include "coroutines.hpp"
+
 #include <parmap/async.hpp>
 #include <parmap/parmap.hpp>
 
@@ -35,22 +37,9 @@ namespace {
 using namespace std::chrono_literals;
 using asio::awaitable;
 using asio::use_awaitable;
-
-awaitable<void> wait(std::chrono::nanoseconds long_) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, long_);
-  co_await timer.async_wait(use_awaitable);
-}
-
-class counted {
- public:
-  explicit counted(int& now) : now_(now) { ++now_; }
-  counted(const counted&) = delete;
-  counted& operator=(const counted&) = delete;
-  ~counted() { --now_; }
-
- private:
-  int& now_;
-};
+using coroutines::count;
+using coroutines::counted;
+using coroutines::wait;
 
 // Runs a coroutine in an io_context of its own until nothing is left to do there.
 template <class Coroutine>
@@ -147,11 +136,11 @@ TEST(async_map, a_hundred_maps_of_a_hundred_tasks) {
 TEST(async_map, ten_thousand_are_cancelled_with_their_caller) {
   asio::io_context context;
   asio::cancellation_signal cancel;
-  int there = 0;
+  count there;
   const auto outer = [&]() -> awaitable<void> {
     const auto f = [&](int) -> awaitable<void> {
       const counted here(there);
-      if (there == 10'000) asio::post(context, [&cancel] { cancel.emit(asio::cancellation_type::terminal); });
+      if (there.now == 10'000) asio::post(context, [&cancel] { cancel.emit(asio::cancellation_type::terminal); });
       co_await wait(24h);
     };
     try {
@@ -159,16 +148,16 @@ TEST(async_map, ten_thousand_are_cancelled_with_their_caller) {
       ADD_FAILURE() << "it was not cancelled";
     } catch (const asio::system_error& error) {
       EXPECT_EQ(error.code(), asio::error::operation_aborted);
-      EXPECT_EQ(there, 0);
+      EXPECT_EQ(there.now, 0);
     }
   };
   asio::co_spawn(context, outer, asio::bind_cancellation_slot(cancel.slot(), [](const std::exception_ptr&) {}));
   context.run();
-  EXPECT_EQ(there, 0);
+  EXPECT_EQ(there.now, 0);
 }
 
 TEST(async_map, a_limit_outside_ends_the_map_inside) {
-  int there = 0;
+  count there;
   const auto outer = [&there](int) -> awaitable<void> {
     const auto inner = [&there](int x) -> awaitable<void> {
       const counted here(there);
@@ -178,7 +167,7 @@ TEST(async_map, a_limit_outside_ends_the_map_inside) {
     static_cast<void>(co_await parmap::async_map(inner, std::views::iota(0, 10)));
   };
   const auto all = parmap::map(parmap::async, outer, std::views::iota(0, 10), {.timeout = 20ms});
-  EXPECT_EQ(there, 0);
+  EXPECT_EQ(there.now, 0);
   ASSERT_EQ(all.failures().size(), 10U);
   for (const parmap::failure& why : all.failures())
     EXPECT_EQ(why.message, "ran past its limit of 20 ms and was cancelled");
@@ -186,7 +175,7 @@ TEST(async_map, a_limit_outside_ends_the_map_inside) {
 
 TEST(async_map, what_was_left_behind_touches_nothing_later) {
   asio::io_context context;
-  int there = 0;
+  count there;
   bool passed = false;
   const auto outer = [&]() -> awaitable<void> {
     const auto local = std::make_unique<int>(0);
@@ -204,7 +193,7 @@ TEST(async_map, what_was_left_behind_touches_nothing_later) {
   asio::co_spawn(context, outer, [](const std::exception_ptr&) {});
   context.run();  // as long as the waits last: they are dropped then
   EXPECT_TRUE(passed);
-  EXPECT_EQ(there, 0);
+  EXPECT_EQ(there.now, 0);
 }
 
 TEST(async_map, one_task_at_a_time_where_many_threads_run_the_context) {
@@ -226,7 +215,7 @@ TEST(async_map, one_task_at_a_time_where_many_threads_run_the_context) {
 }
 
 TEST(async_map, a_context_that_ends_takes_its_maps_with_it) {
-  int there = 0;
+  count there;
   {
     asio::io_context context;
     const auto outer = [&]() -> awaitable<void> {
@@ -240,14 +229,14 @@ TEST(async_map, a_context_that_ends_takes_its_maps_with_it) {
     };
     asio::co_spawn(context, outer, [](const std::exception_ptr&) {});
     context.run();
-    EXPECT_EQ(there, 10);
+    EXPECT_EQ(there.now, 10);
   }
-  EXPECT_EQ(there, 0);
+  EXPECT_EQ(there.now, 0);
 }
 
 TEST(async_map, a_reporter_that_throws) {
   run([]() -> awaitable<void> {
-    int there = 0;
+    count there;
     const auto f = [&there](int) -> awaitable<void> {
       const counted here(there);
       co_await wait(24h);
@@ -257,7 +246,7 @@ TEST(async_map, a_reporter_that_throws) {
       static_cast<void>(co_await parmap::async_map(f, std::views::iota(0, 100), {.report = bad}));
       ADD_FAILURE() << "it did not pass";
     } catch (const std::domain_error&) {
-      EXPECT_EQ(there, 0);
+      EXPECT_EQ(there.now, 0);
     }
   });
 }

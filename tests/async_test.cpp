@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The engine async: what is in flight, limits, exceptions, what may be captured. What all engines promise:
 // conformance_*.
+#include "coroutines.hpp"
+
 #include <parmap/async.hpp>
 #include <parmap/parmap.hpp>
 
@@ -29,29 +31,11 @@ namespace {
 using namespace std::chrono_literals;
 using asio::awaitable;
 using asio::use_awaitable;
+using coroutines::count;
+using coroutines::counted;
+using coroutines::wait;
 
-// Waits, or until it is cancelled.
-awaitable<void> wait(std::chrono::nanoseconds long_) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, long_);
-  co_await timer.async_wait(use_awaitable);
-}
 awaitable<void> step_aside() { co_await asio::post(use_awaitable); }
-
-// Counts those who are there at the same time.
-struct count {
-  int now{};
-  int most{};
-};
-class counted {
- public:
-  explicit counted(count& who) : who_(who) { who_.most = std::max(who_.most, ++who_.now); }
-  counted(const counted&) = delete;
-  counted& operator=(const counted&) = delete;
-  ~counted() { --who_.now; }
-
- private:
-  count& who_;
-};
 
 TEST(async, results_are_in_input_order_whatever_ends_first) {
   const auto f = [](int x) -> awaitable<int> {
