@@ -227,6 +227,21 @@ TEST(async_left_behind, a_handler_that_throws_fails_its_task) {
   EXPECT_THROW(all.failures()[0].rethrow(), std::domain_error);
 }
 
+TEST(async_left_behind, what_was_already_on_its_way_does_not_run_either) {
+  bool ran = false;
+  const auto f = [&ran](int) -> awaitable<void> {
+    const asio::any_io_executor here = co_await asio::this_coro::executor;
+    asio::post(here, [] { throw std::domain_error("by a handler"); });
+    asio::post(here, [&ran] { ran = true; });
+    co_await wait(24h);
+  };
+  const auto next = [](int) -> awaitable<void> { co_await asio::post(use_awaitable); };
+  const auto both = [&](int x) { return x == 0 ? f(x) : next(x); };
+  const auto all = parmap::map(parmap::async, both, std::views::iota(0, 100), {.workers = 1});
+  EXPECT_EQ(all.failures().size(), 1U);
+  EXPECT_FALSE(ran);
+}
+
 // Past the task's own executor nobody can say whose it was.
 TEST(async_left_behind, a_handler_posted_to_the_bare_context_that_throws_ends_the_map) {
   count there;

@@ -90,7 +90,7 @@ TEST(async, tasks_that_never_wait_let_others_have_their_turn) {
   std::uint64_t before = 0;
   const auto f = [&](int x) -> awaitable<void> {
     if (x == 0) {
-      co_await step_aside();
+      for (int k = 0; k < 10; ++k) co_await step_aside();
       other_has_run = true;
     } else if (!other_has_run) {
       ++before;
