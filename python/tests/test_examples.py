@@ -80,3 +80,12 @@ def test_downloads(engine):
     assert "/silent: TaskTimeout: ran longer than timeout_sec=2" in shown
     assert re.search(r"/reset: (URLError|ConnectionResetError|RemoteDisconnected|IncompleteReadError): ", shown)
     assert "497 of 497 files have the right SHA-256, and 3 downloads failed" in shown.splitlines()
+
+
+def test_pages():
+    """Who downloads nothing, or says nothing of the wrong pages, does not pass."""
+    nothing = "import sys; open(sys.argv[2], 'w').close()"
+    command = [sys.executable, EXAMPLES / "pages.py", sys.executable, "-c", nothing]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stdout == "0 of 497 files have the right SHA-256, and 0 downloads failed\n"
