@@ -184,10 +184,11 @@ inline asio::awaitable<void> run_here(asio::any_io_executor executor, asio::awai
           map->break_off(std::make_exception_ptr(asio::system_error(asio::error::operation_aborted, "async_map")));
         });
       });
-    asio::co_spawn(executor, std::move(coroutine), [handler = std::move(handler)](std::exception_ptr lost) mutable {
-      const auto where = asio::get_associated_executor(handler);
-      asio::dispatch(where, [handler = std::move(handler), lost]() mutable { std::move(handler)(lost); });
-    });
+    asio::co_spawn(
+        executor, std::move(coroutine), [handler = std::move(handler)](const std::exception_ptr& lost) mutable {
+          const auto where = asio::get_associated_executor(handler);
+          asio::dispatch(where, [handler = std::move(handler), lost]() mutable { std::move(handler)(lost); });
+        });
   };
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(start, asio::use_awaitable);
 }
