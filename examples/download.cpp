@@ -103,7 +103,7 @@ class transfers : public asio::execution_context::service {
     const bool writes = direction == CURL_POLL_OUT;
     if ((it->wanted & direction) == 0 || it->waiting[writes]) return;
     it->waiting[writes] = true;
-    it->socket.async_wait(writes ? watched_socket::wait_write : watched_socket::wait_read,
+    it->socket.async_wait(writes ? asio::posix::descriptor_base::wait_write : asio::posix::descriptor_base::wait_read,
                           [this, direction, weak = std::weak_ptr(it)](const asio::error_code& error) {
                             const auto same = weak.lock();
                             if (!same || error == asio::error::operation_aborted) return;
@@ -133,8 +133,6 @@ class transfers : public asio::execution_context::service {
       it->ended->cancel();
     }
   }
-
-  using watched_socket = asio::posix::stream_descriptor;
 
   asio::io_context::executor_type executor_;
   asio::steady_timer timer_;

@@ -2,7 +2,10 @@
 // The engine async: thousands of tasks that wait, on one thread. Needs standalone Asio, from 1.22 on.
 #pragma once
 
-#ifndef PARMAP_SINGLE_HEADER_INCLUDED
+#ifdef PARMAP_SINGLE_HEADER_INCLUDED
+#error "parmap/async.hpp goes with the headers in include/parmap; the single header does not have what it needs"
+#endif
+
 #include <parmap/detail/cores.hpp>
 #include <parmap/detail/coroutine_map.hpp>
 #include <parmap/detail/entropy.hpp>
@@ -11,7 +14,6 @@
 #include <parmap/options.hpp>
 #include <parmap/product.hpp>
 #include <parmap/results.hpp>
-#endif
 
 #include <asio/any_io_executor.hpp>
 #include <asio/associated_cancellation_slot.hpp>
@@ -95,9 +97,9 @@ inline constexpr bool is_async = awaited<typename Work::result>::known;
 ///     auto pages = parmap::map(parmap::async, download, urls, {.workers = 100, .timeout = 5s});
 ///
 /// Tasks are begun in input order. After options::timeout from its start a task is cancelled (asio::cancellation_type;
-/// what it awaits ends by operation_aborted), and counts as timed_out. One that has not ended 50 ms later is left
-/// behind: nothing of it runs any more, and it is destroyed when map returns, or when the operation it waits for lets
-/// go of it. Exceptions are kept whole (failure::rethrow).
+/// what it awaits ends by operation_aborted), and counts as timed_out. One that has not ended 50 ms later (25 in
+/// a map inside another task) is left behind: nothing of it runs any more, and it is destroyed when map returns, or
+/// when the operation it waits for lets go of it. Exceptions are kept whole (failure::rethrow).
 ///
 /// Inside a running io_context the blocking map throws std::logic_error; use async_map there. Refuses memory_limit.
 class async_engine {

@@ -216,10 +216,10 @@ class coroutine_map final : public running_map, public std::enable_shared_from_t
     dismiss(me);
     if (lost || present_ == 0) ring();
   }
-  void leave_behind(worker& me, failure_kind kind, const char* why) noexcept {
+  void leave_behind(worker& me, failure_kind kind, const char* why, std::exception_ptr what = nullptr) noexcept {
     me.cut_off();
     forget_slots(me);
-    lose(me, kind, why);
+    lose(me, kind, why, std::move(what));
     dismiss(me);
   }
   // Its task will not end any more.
@@ -244,10 +244,7 @@ class coroutine_map final : public running_map, public std::enable_shared_from_t
     } catch (...) {
       message = describe_or_give_up().message;
     }
-    me.cut_off();
-    forget_slots(me);
-    lose(me, failure_kind::threw, message.c_str(), std::move(what));
-    dismiss(me);
+    leave_behind(me, failure_kind::threw, message.c_str(), std::move(what));
     ring();
   }
 
