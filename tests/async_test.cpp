@@ -7,9 +7,7 @@
 #include <parmap/parmap.hpp>
 
 #include <asio/awaitable.hpp>
-#include <asio/error.hpp>
 #include <asio/post.hpp>
-#include <asio/steady_timer.hpp>
 #include <asio/system_error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>

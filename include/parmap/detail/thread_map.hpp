@@ -6,6 +6,7 @@
 #include <parmap/detail/account.hpp>
 #include <parmap/detail/clock.hpp>
 #include <parmap/detail/exception_text.hpp>
+#include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/pacer.hpp>
 #include <parmap/detail/range.hpp>
 #include <parmap/detail/sink.hpp>
@@ -18,10 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
-#include <limits>
-#include <mutex>
 #include <optional>
-#include <stdexcept>
 #include <stop_token>
 #include <utility>
 
