@@ -1,4 +1,4 @@
-# Installs the headers and what find_package(parmap) reads.
+# Installs the headers, and what find_package(parmap) and pkg-config read; and packs that into a Debian package (cpack).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -22,3 +22,21 @@ install(FILES
   "${CMAKE_CURRENT_BINARY_DIR}/parmapConfigVersion.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/async.cmake"
   DESTINATION "${package_dir}")
+
+configure_file(cmake/parmap.pc.in "${CMAKE_CURRENT_BINARY_DIR}/parmap.pc" @ONLY)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/parmap.pc" DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig")
+install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/libparmap-dev" RENAME copyright)
+
+# cpack makes libparmap-dev_VERSION_all.deb of these.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_DEBIAN_PACKAGE_NAME libparmap-dev)
+set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_PACKAGE_MAINTAINER "parmap authors")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS libasio-dev)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_PACKAGE_DESCRIPTION
+  "One call runs the independent iterations of a loop on all cores, and a task that throws, crashes, exits or hangs costs only itself.")
+include(CPack)

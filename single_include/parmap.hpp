@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <cmath>
 #include <compare>
 #include <concepts>
 #include <condition_variable>
@@ -22,11 +21,10 @@
 #include <cstring>
 #include <ctime>
 #include <cxxabi.h>
+#include <dirent.h>
 #include <exception>
 #include <fcntl.h>
-#include <filesystem>
 #include <forward_list>
-#include <fstream>
 #include <functional>
 #include <initializer_list>
 #include <iostream>
@@ -63,7 +61,6 @@
 #include <type_traits>
 #include <typeinfo>
 #include <unistd.h>
-#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -1020,11 +1017,12 @@ auto make_axis(Range&& range) {
   if constexpr (is_space<plain>) {
     return plain(std::forward<Range>(range));
   } else {
+    constexpr bool is_range = std::ranges::range<Range>;  // a bool: of a concept the compiler would tell all about
     static_assert(
-        std::ranges::range<Range>,
+        is_range,
         "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
         "value by parmap::fargs(f, value)");
-    if constexpr (std::ranges::range<Range>) {
+    if constexpr (is_range) {
       static_assert(!endless<Range>,
                     "parmap: an endless axis cannot be mapped; bound it, for example with std::views::iota(0, n)");
       // Where the range is to live: the caller's own, or a temporary brought to a place that does not move.
@@ -1187,9 +1185,11 @@ struct drawn_text {
 [[nodiscard]] inline std::string format_clock(std::chrono::nanoseconds time) {
   using namespace std::chrono;
   const auto seconds = std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(time).count());
-  const auto two = [](std::int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
-  const std::string tail = two(seconds / 60 % 60) + ":" + two(seconds % 60);
-  return seconds < 3600 ? tail : std::to_string(seconds / 3600) + ":" + tail;
+  const long long hours = seconds / 3600;
+  std::array<char, 32> text{};
+  const int length = std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", hours,
+                                   static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
+  return {text.data() + (hours == 0 ? 2 : 0), text.data() + length};
 }
 
 /// Three significant digits below 1000, whole numbers above. Not printf: the decimal point must not
@@ -1204,7 +1204,7 @@ struct drawn_text {
 
 /// "36.1it/s", "1.20Mit/s"; slower than one a second "2.50s/it"; unknown (0) "?it/s".
 [[nodiscard]] inline std::string format_rate(double tasks_per_second) {
-  if (!(tasks_per_second > 0) || !std::isfinite(tasks_per_second)) return "?it/s";
+  if (!(tasks_per_second > 0) || tasks_per_second > std::numeric_limits<double>::max()) return "?it/s";
   const double seconds = 1 / tasks_per_second;
   if (seconds > 1) return format_three_digits(seconds) + "s/it";
   constexpr std::array prefixes{"", "k", "M", "G", "T", "P"};
@@ -1650,6 +1650,347 @@ inline void check_values(const options& chosen) {
 }  // namespace detail
 }  // namespace parmap
 
+// ==== parmap/detail/failure_list.hpp
+// A sorted list of items with an index, in which a run of neighbours that differ only in their index is stored once.
+
+namespace parmap::detail {
+
+// By index; allocates nothing. A sort by heap, as its code is small: that of std::sort takes a tenth of a second to
+// compile in every file with a map.
+template <class Item>
+void sort_runs(std::vector<std::pair<Item, std::uint64_t>>& items) noexcept {
+  const auto before = [](const auto& a, const auto& b) { return a.first.index < b.first.index; };
+  if (std::is_sorted(items.begin(), items.end(), before)) return;
+  std::make_heap(items.begin(), items.end(), before);
+  std::sort_heap(items.begin(), items.end(), before);
+}
+
+/// Item has a member `index`. Reading is safe from many threads at once.
+template <class Item>
+class run_list {
+ public:
+  /// Random-access but for its reference type: items are made as they are read.
+  class iterator {
+   public:
+    using iterator_concept = std::random_access_iterator_tag;
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Item;
+    using difference_type = std::ptrdiff_t;
+    using reference = Item;
+    struct pointer {
+      Item item;
+      const Item* operator->() const { return &item; }
+    };
+
+    iterator() = default;
+    iterator(const run_list* list, std::size_t at) : list_(list), at_(at) {}
+
+    Item operator*() const { return (*list_)[at_]; }
+    pointer operator->() const { return {**this}; }
+    Item operator[](difference_type by) const { return *(*this + by); }
+    iterator& operator++() { return *this += 1; }
+    iterator operator++(int) { return std::exchange(*this, *this + 1); }
+    iterator& operator--() { return *this -= 1; }
+    iterator operator--(int) { return std::exchange(*this, *this - 1); }
+    iterator& operator+=(difference_type by) {
+      at_ = static_cast<std::size_t>(static_cast<difference_type>(at_) + by);
+      return *this;
+    }
+    iterator& operator-=(difference_type by) { return *this += -by; }
+    friend iterator operator+(iterator it, difference_type by) { return it += by; }
+    friend iterator operator+(difference_type by, iterator it) { return it += by; }
+    friend iterator operator-(iterator it, difference_type by) { return it -= by; }
+    friend difference_type operator-(const iterator& a, const iterator& b) {
+      return static_cast<difference_type>(a.at_) - static_cast<difference_type>(b.at_);
+    }
+    friend bool operator==(const iterator& a, const iterator& b) { return a.at_ == b.at_; }
+    friend auto operator<=>(const iterator& a, const iterator& b) { return a.at_ <=> b.at_; }
+
+   private:
+    const run_list* list_{};
+    std::size_t at_{};
+  };
+  using const_iterator = iterator;
+  using value_type = Item;
+
+  run_list() = default;
+
+  explicit run_list(const std::vector<std::pair<Item, std::uint64_t>>& items) : run_list(std::vector(items)) {}
+  /// Items with their run lengths, in any order, no index twice. O(k log k). Throws std::bad_alloc, and has only sorted
+  /// the items then.
+  explicit run_list(std::vector<std::pair<Item, std::uint64_t>>&& items) {
+    runs_.reserve(items.size());
+    sort_runs(items);
+    for (auto& [first, length] : items) {
+      if (length == 0) continue;
+      runs_.push_back({std::move(first), size(), length});
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept {
+    return runs_.empty() ? 0 : runs_.back().before + runs_.back().length;
+  }
+  [[nodiscard]] bool empty() const noexcept { return runs_.empty(); }
+
+  /// The k-th item. Undefined if k >= size(). O(log size).
+  [[nodiscard]] Item operator[](std::size_t k) const {
+    const auto after =
+        std::partition_point(runs_.begin(), runs_.end(), [k](const entry& run) { return run.before <= k; });
+    const entry& run = *std::prev(after);
+    Item item = run.first;
+    item.index += k - run.before;
+    return item;
+  }
+
+  /// As operator[]; std::out_of_range if there is no such item.
+  [[nodiscard]] Item at(std::size_t k) const {
+    if (k >= size()) throw std::out_of_range("parmap: there is no such failure");
+    return (*this)[k];
+  }
+  [[nodiscard]] Item front() const { return (*this)[0]; }
+  [[nodiscard]] Item back() const { return (*this)[size() - 1]; }
+
+  /// How many items have an index below `index`. O(log size).
+  [[nodiscard]] std::uint64_t count_below(std::uint64_t index) const noexcept {
+    const auto* run = run_at_or_before(index);
+    return run == nullptr ? 0 : run->before + std::min(index - run->first.index, run->length);
+  }
+  /// Whether an item has this index. O(log size).
+  [[nodiscard]] bool contains(std::uint64_t index) const noexcept {
+    const auto* run = run_at_or_before(index);
+    return run != nullptr && index - run->first.index < run->length;
+  }
+
+  [[nodiscard]] iterator begin() const { return {this, 0}; }
+  [[nodiscard]] iterator end() const { return {this, size()}; }
+
+  /// Calls fn(b, e) for each maximal stretch [b, e) of [0, n) without an item, in order.
+  template <class Fn>
+  void for_each_gap(std::uint64_t n, Fn&& fn) const {
+    std::uint64_t from = 0;
+    for (const auto& run : runs_) {
+      if (from < run.first.index) fn(from, run.first.index);
+      from = run.first.index + run.length;
+    }
+    if (from < n) fn(from, n);
+  }
+
+  /// The first stretch [b, e) of [from, n) without an item; (n, n) if there is none. from <= n. O(log size).
+  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> next_gap(std::uint64_t from, std::uint64_t n) const noexcept {
+    auto run = run_behind(from);
+    if (run != runs_.begin()) from = std::max(from, std::prev(run)->first.index + std::prev(run)->length);
+    for (; run != runs_.end() && run->first.index == from; ++run) from += run->length;
+    return {from, run == runs_.end() ? n : run->first.index};
+  }
+
+ private:
+  struct entry {
+    Item first;
+    std::uint64_t before;  // items in the runs ahead of this one
+    std::uint64_t length;
+  };
+
+  const entry* run_at_or_before(std::uint64_t index) const noexcept {
+    const auto after = run_behind(index);
+    return after == runs_.begin() ? nullptr : &*std::prev(after);
+  }
+  // The first run that begins behind `index`.
+  typename std::vector<entry>::const_iterator run_behind(std::uint64_t index) const noexcept {
+    return std::partition_point(runs_.begin(), runs_.end(),
+                                [index](const entry& run) { return run.first.index <= index; });
+  }
+
+  std::vector<entry> runs_;
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/failure.hpp
+// Why a task has no value, and the exceptions that say so.
+
+namespace parmap {
+
+/// What ended a task without a value.
+enum class failure_kind {
+  threw,          ///< f, or the axis that makes its argument, threw
+  crashed,        ///< its worker process was killed by a signal
+  exited,         ///< it ended its worker process (exit, _exit, quick_exit, pthread_exit)
+  timed_out,      ///< it ran longer than options::timeout
+  out_of_memory,  ///< it threw std::bad_alloc, or its result did not fit
+  unencodable,    ///< its result could not be brought out of the worker
+  stopped,        ///< it was not begun, or not ended: max_failures, a stop request, no worker to be had
+};
+
+/// The kind's name as it is written in failure_kind. O(1).
+[[nodiscard]] constexpr std::string_view to_string(failure_kind kind) noexcept {
+  switch (kind) {
+    case failure_kind::threw: return "threw";
+    case failure_kind::crashed: return "crashed";
+    case failure_kind::exited: return "exited";
+    case failure_kind::timed_out: return "timed_out";
+    case failure_kind::out_of_memory: return "out_of_memory";
+    case failure_kind::unencodable: return "unencodable";
+    case failure_kind::stopped: return "stopped";
+  }
+  return "unknown";
+}
+
+inline std::ostream& operator<<(std::ostream& out, failure_kind kind) { return out << to_string(kind); }
+
+/// One task that has no value, and why. A regular value: copying it copies the message.
+struct failure {
+  // The kinds by short names: failure::crashed. (Not `using enum`: g++ 12 stumbles over it in templates.)
+  static constexpr failure_kind threw = failure_kind::threw;
+  static constexpr failure_kind crashed = failure_kind::crashed;
+  static constexpr failure_kind exited = failure_kind::exited;
+  static constexpr failure_kind timed_out = failure_kind::timed_out;
+  static constexpr failure_kind out_of_memory = failure_kind::out_of_memory;
+  static constexpr failure_kind unencodable = failure_kind::unencodable;
+  static constexpr failure_kind stopped = failure_kind::stopped;
+
+  std::uint64_t index{};  ///< of the task, in input order
+  failure_kind kind{failure_kind::threw};
+  std::string message{};           ///< type and what() of the exception, signal, exit status
+  unsigned attempts{};             ///< how often the task was begun
+  std::exception_ptr exception{};  ///< the original; null if the task ran in another process
+  int status{};                    ///< how its worker died: the signal or exit status (quick_exit: 1); else 0
+
+  /// Throws the original exception where there is one (engines that run in this process), else task_failed.
+  [[noreturn]] void rethrow() const;
+};
+
+/// "task 7 crashed: SIGSEGV ...", on one line.
+inline std::string to_string(const failure& why) {
+  std::string text = "task " + std::to_string(why.index) + ' ';
+  for (const char c : to_string(why.kind)) text += c == '_' ? ' ' : c;
+  if (!why.message.empty()) text += ": ";
+  for (const char c : why.message) text += c == '\n' || c == '\r' ? ' ' : c;
+  if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
+  return text;
+}
+
+inline std::ostream& operator<<(std::ostream& out, const failure& why) { return out << to_string(why); }
+
+/// The failures of one map, sorted by index: a random-access range of `failure`, made as it is read. Tasks that were
+/// never begun are held as runs, so that stopping a map of 1e9 tasks costs no memory.
+using failure_list = detail::run_list<failure>;
+
+/// Thrown by results::operator[] for a task without a value.
+class task_failed : public std::runtime_error {
+ public:
+  explicit task_failed(failure why) : std::runtime_error(to_string(why)), why_(std::move(why)) {}
+
+  /// Why the task has no value.
+  [[nodiscard]] const failure& why() const noexcept { return why_; }
+
+ private:
+  failure why_;
+};
+
+/// Thrown by results::value() if any task failed.
+class map_failed : public std::runtime_error {
+ public:
+  map_failed(failure_list all, std::uint64_t tasks)
+      : std::runtime_error(describe(all, tasks)),
+        failures_(std::move(all)) {}
+
+  /// Every failure, sorted by index.
+  [[nodiscard]] const failure_list& failures() const noexcept { return failures_; }
+
+ private:
+  static std::string describe(const failure_list& all, std::uint64_t tasks) {
+    constexpr std::size_t shown = 5;
+    std::string text = std::to_string(all.size()) + " of " + std::to_string(tasks) + " tasks failed";
+    for (std::size_t k = 0; k < all.size() && k < shown; ++k) text += "\n  " + to_string(all[k]);
+    if (all.size() > shown) text += "\n  ...";
+    return text;
+  }
+
+  failure_list failures_;
+};
+
+inline void failure::rethrow() const {
+  if (exception) std::rethrow_exception(exception);
+  throw task_failed(*this);
+}
+
+}  // namespace parmap
+
+// ==== parmap/detail/present_values.hpp
+// The values there are among the slots of a map: a view that leaves out the failed tasks' slots.
+
+namespace parmap::detail {
+
+// Forward, sized, and may be walked where it is const. A step costs one comparison, and at each run of failures their
+// search.
+template <class T>
+class present_values : public std::ranges::view_interface<present_values<T>> {
+ public:
+  class iterator {
+   public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    using reference = const T&;
+    using pointer = const T*;
+
+    iterator() = default;
+
+    reference operator*() const { return slots_[at_]; }
+    pointer operator->() const { return slots_ + at_; }
+    iterator& operator++() {
+      if (++at_ == until_) skip_failures();
+      return *this;
+    }
+    iterator operator++(int) {
+      iterator before = *this;
+      ++*this;
+      return before;
+    }
+    friend bool operator==(const iterator& a, const iterator& b) { return a.at_ == b.at_; }
+
+   private:
+    friend class present_values;
+    iterator(const T* slots, const failure_list* failures, std::uint64_t n, std::uint64_t at)
+        : slots_(slots),
+          failures_(failures),
+          n_(n),
+          at_(at) {
+      skip_failures();
+    }
+    void skip_failures() { std::tie(at_, until_) = failures_->next_gap(at_, n_); }
+
+    const T* slots_{};
+    const failure_list* failures_{};
+    std::uint64_t n_{};
+    std::uint64_t at_{};
+    std::uint64_t until_{};  // the end of the stretch of values that at_ is in
+  };
+
+  present_values() = default;
+  present_values(const T* slots, const failure_list& failures, std::uint64_t n)
+      : slots_(slots),
+        failures_(&failures),
+        n_(n),
+        size_(static_cast<std::size_t>(n - failures.size())) {}
+
+  [[nodiscard]] iterator begin() const { return size_ == 0 ? end() : iterator(slots_, failures_, n_, 0); }
+  [[nodiscard]] iterator end() const {
+    iterator behind;
+    behind.at_ = n_;
+    return behind;
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  const T* slots_{};
+  const failure_list* failures_{};
+  std::uint64_t n_{};
+  std::size_t size_{};
+};
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/file_descriptor.hpp
 // Owns a file descriptor.
 
@@ -1797,247 +2138,6 @@ class slots {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/failure_list.hpp
-// A sorted list of items with an index, in which a run of neighbours that differ only in their index is stored once.
-
-namespace parmap::detail {
-
-/// Item has a member `index`. Reading is safe from many threads at once.
-template <class Item>
-class run_list {
- public:
-  /// Random-access but for its reference type: items are made as they are read.
-  class iterator {
-   public:
-    using iterator_concept = std::random_access_iterator_tag;
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Item;
-    using difference_type = std::ptrdiff_t;
-    using reference = Item;
-    struct pointer {
-      Item item;
-      const Item* operator->() const { return &item; }
-    };
-
-    iterator() = default;
-    iterator(const run_list* list, std::size_t at) : list_(list), at_(at) {}
-
-    Item operator*() const { return (*list_)[at_]; }
-    pointer operator->() const { return {**this}; }
-    Item operator[](difference_type by) const { return *(*this + by); }
-    iterator& operator++() { return *this += 1; }
-    iterator operator++(int) { return std::exchange(*this, *this + 1); }
-    iterator& operator--() { return *this -= 1; }
-    iterator operator--(int) { return std::exchange(*this, *this - 1); }
-    iterator& operator+=(difference_type by) {
-      at_ = static_cast<std::size_t>(static_cast<difference_type>(at_) + by);
-      return *this;
-    }
-    iterator& operator-=(difference_type by) { return *this += -by; }
-    friend iterator operator+(iterator it, difference_type by) { return it += by; }
-    friend iterator operator+(difference_type by, iterator it) { return it += by; }
-    friend iterator operator-(iterator it, difference_type by) { return it -= by; }
-    friend difference_type operator-(const iterator& a, const iterator& b) {
-      return static_cast<difference_type>(a.at_) - static_cast<difference_type>(b.at_);
-    }
-    friend bool operator==(const iterator& a, const iterator& b) { return a.at_ == b.at_; }
-    friend auto operator<=>(const iterator& a, const iterator& b) { return a.at_ <=> b.at_; }
-
-   private:
-    const run_list* list_{};
-    std::size_t at_{};
-  };
-  using const_iterator = iterator;
-  using value_type = Item;
-
-  run_list() = default;
-
-  explicit run_list(const std::vector<std::pair<Item, std::uint64_t>>& items) : run_list(std::vector(items)) {}
-  /// Items with their run lengths, in any order, no index twice. O(k log k). Throws std::bad_alloc, and has only sorted
-  /// the items then.
-  explicit run_list(std::vector<std::pair<Item, std::uint64_t>>&& items) {
-    runs_.reserve(items.size());
-    std::ranges::sort(items, {}, [](const auto& run) { return run.first.index; });
-    for (auto& [first, length] : items) {
-      if (length == 0) continue;
-      runs_.push_back({std::move(first), size(), length});
-    }
-  }
-
-  [[nodiscard]] std::size_t size() const noexcept {
-    return runs_.empty() ? 0 : runs_.back().before + runs_.back().length;
-  }
-  [[nodiscard]] bool empty() const noexcept { return runs_.empty(); }
-
-  /// The k-th item. Undefined if k >= size(). O(log size).
-  [[nodiscard]] Item operator[](std::size_t k) const {
-    const auto& run = *std::prev(std::ranges::upper_bound(runs_, k, {}, &entry::before));
-    Item item = run.first;
-    item.index += k - run.before;
-    return item;
-  }
-
-  /// As operator[]; std::out_of_range if there is no such item.
-  [[nodiscard]] Item at(std::size_t k) const {
-    if (k >= size()) throw std::out_of_range("parmap: there is no such failure");
-    return (*this)[k];
-  }
-  [[nodiscard]] Item front() const { return (*this)[0]; }
-  [[nodiscard]] Item back() const { return (*this)[size() - 1]; }
-
-  /// How many items have an index below `index`. O(log size).
-  [[nodiscard]] std::uint64_t count_below(std::uint64_t index) const noexcept {
-    const auto* run = run_at_or_before(index);
-    return run == nullptr ? 0 : run->before + std::min(index - run->first.index, run->length);
-  }
-  /// Whether an item has this index. O(log size).
-  [[nodiscard]] bool contains(std::uint64_t index) const noexcept {
-    const auto* run = run_at_or_before(index);
-    return run != nullptr && index - run->first.index < run->length;
-  }
-
-  [[nodiscard]] iterator begin() const { return {this, 0}; }
-  [[nodiscard]] iterator end() const { return {this, size()}; }
-
-  /// Calls fn(b, e) for each maximal stretch [b, e) of [0, n) without an item, in order.
-  template <class Fn>
-  void for_each_gap(std::uint64_t n, Fn&& fn) const {
-    std::uint64_t from = 0;
-    for (const auto& run : runs_) {
-      if (from < run.first.index) fn(from, run.first.index);
-      from = run.first.index + run.length;
-    }
-    if (from < n) fn(from, n);
-  }
-
- private:
-  struct entry {
-    Item first;
-    std::uint64_t before;  // items in the runs ahead of this one
-    std::uint64_t length;
-  };
-
-  const entry* run_at_or_before(std::uint64_t index) const noexcept {
-    const auto after = std::ranges::upper_bound(runs_, index, {}, [](const entry& run) { return run.first.index; });
-    return after == runs_.begin() ? nullptr : &*std::prev(after);
-  }
-
-  std::vector<entry> runs_;
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/failure.hpp
-// Why a task has no value, and the exceptions that say so.
-
-namespace parmap {
-
-/// What ended a task without a value.
-enum class failure_kind {
-  threw,          ///< f, or the axis that makes its argument, threw
-  crashed,        ///< its worker process was killed by a signal
-  exited,         ///< it ended its worker process (exit, _exit, quick_exit, pthread_exit)
-  timed_out,      ///< it ran longer than options::timeout
-  out_of_memory,  ///< it threw std::bad_alloc, or its result did not fit
-  unencodable,    ///< its result could not be brought out of the worker
-  stopped,        ///< it was not begun, or not ended: max_failures, a stop request, no worker to be had
-};
-
-/// The kind's name as it is written in failure_kind. O(1).
-[[nodiscard]] constexpr std::string_view to_string(failure_kind kind) noexcept {
-  switch (kind) {
-    case failure_kind::threw: return "threw";
-    case failure_kind::crashed: return "crashed";
-    case failure_kind::exited: return "exited";
-    case failure_kind::timed_out: return "timed_out";
-    case failure_kind::out_of_memory: return "out_of_memory";
-    case failure_kind::unencodable: return "unencodable";
-    case failure_kind::stopped: return "stopped";
-  }
-  return "unknown";
-}
-
-inline std::ostream& operator<<(std::ostream& out, failure_kind kind) { return out << to_string(kind); }
-
-/// One task that has no value, and why. A regular value: copying it copies the message.
-struct failure {
-  // The kinds by short names: failure::crashed. (Not `using enum`: g++ 12 stumbles over it in templates.)
-  static constexpr failure_kind threw = failure_kind::threw;
-  static constexpr failure_kind crashed = failure_kind::crashed;
-  static constexpr failure_kind exited = failure_kind::exited;
-  static constexpr failure_kind timed_out = failure_kind::timed_out;
-  static constexpr failure_kind out_of_memory = failure_kind::out_of_memory;
-  static constexpr failure_kind unencodable = failure_kind::unencodable;
-  static constexpr failure_kind stopped = failure_kind::stopped;
-
-  std::uint64_t index{};  ///< of the task, in input order
-  failure_kind kind{failure_kind::threw};
-  std::string message{};           ///< type and what() of the exception, signal, exit status
-  unsigned attempts{};             ///< how often the task was begun
-  std::exception_ptr exception{};  ///< the original; null if the task ran in another process
-  int status{};                    ///< how its worker died: the signal or exit status (quick_exit: 1); else 0
-
-  /// Throws the original exception where there is one (engines that run in this process), else task_failed.
-  [[noreturn]] void rethrow() const;
-};
-
-/// "task 7 crashed: SIGSEGV ...", on one line.
-inline std::string to_string(const failure& why) {
-  std::string text = "task " + std::to_string(why.index) + ' ';
-  for (const char c : to_string(why.kind)) text += c == '_' ? ' ' : c;
-  if (!why.message.empty()) text += ": ";
-  for (const char c : why.message) text += c == '\n' || c == '\r' ? ' ' : c;
-  if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
-  return text;
-}
-
-inline std::ostream& operator<<(std::ostream& out, const failure& why) { return out << to_string(why); }
-
-/// The failures of one map, sorted by index: a random-access range of `failure`, made as it is read. Tasks that were
-/// never begun are held as runs, so that stopping a map of 1e9 tasks costs no memory.
-using failure_list = detail::run_list<failure>;
-
-/// Thrown by results::operator[] for a task without a value.
-class task_failed : public std::runtime_error {
- public:
-  explicit task_failed(failure why) : std::runtime_error(to_string(why)), why_(std::move(why)) {}
-
-  /// Why the task has no value.
-  [[nodiscard]] const failure& why() const noexcept { return why_; }
-
- private:
-  failure why_;
-};
-
-/// Thrown by results::value() if any task failed.
-class map_failed : public std::runtime_error {
- public:
-  map_failed(failure_list all, std::uint64_t tasks)
-      : std::runtime_error(describe(all, tasks)),
-        failures_(std::move(all)) {}
-
-  /// Every failure, sorted by index.
-  [[nodiscard]] const failure_list& failures() const noexcept { return failures_; }
-
- private:
-  static std::string describe(const failure_list& all, std::uint64_t tasks) {
-    constexpr std::size_t shown = 5;
-    std::string text = std::to_string(all.size()) + " of " + std::to_string(tasks) + " tasks failed";
-    for (std::size_t k = 0; k < all.size() && k < shown; ++k) text += "\n  " + to_string(all[k]);
-    if (all.size() > shown) text += "\n  ...";
-    return text;
-  }
-
-  failure_list failures_;
-};
-
-inline void failure::rethrow() const {
-  if (exception) std::rethrow_exception(exception);
-  throw task_failed(*this);
-}
-
-}  // namespace parmap
-
 // ==== parmap/results.hpp
 // What map returns: a slot for every task, in input order, and the failures.
 
@@ -2150,14 +2250,9 @@ class [[nodiscard]] results : public detail::outcome {
     return fill(std::make_move_iterator(values_.data()), instead);
   }
 
-  /// A view of the values there are, in input order. Refers to these results.
-  [[nodiscard]] auto values() const& {
-    // A reference to a slot without a value is only asked for its address.
-    return std::span<const T>(values_.data(), size()) | std::views::filter([this](const T& slot) {
-             return !failed().contains(static_cast<std::uint64_t>(std::addressof(slot) - values_.data()));
-           });
-  }
-  auto values() && = delete;  // keep the results in a variable first
+  /// A view of the values there are, in input order: forward, with a size. Refers to these results.
+  [[nodiscard]] detail::present_values<T> values() const& { return {values_.data(), failed(), size()}; }
+  detail::present_values<T> values() && = delete;  // keep the results in a variable first
 
   /// All values, contiguous. Throws map_failed if any task failed.
   [[nodiscard]] const T* data() const& {
@@ -2232,6 +2327,8 @@ using sample_work = work<int (*)(int), indexed_axis<const int*>>;
 /// - It throws std::invalid_argument, before anything starts, for each option it cannot honour: nothing is silently
 /// ignored.
 /// - options::seed is set when run is called; each task gets context::rng() from it and its index alone.
+/// - An engine whose tasks do not run in this process has run_into(first, work, options) -> results<void>, too, which
+/// moves the value of task i to first[i], see map_into.
 /// - run may be called from many threads at once and from inside a task of any engine.
 ///
 /// To add one: its header beside this one, a static_assert of this concept in it, a line in tests/engines.hpp, a row in
@@ -2247,10 +2344,6 @@ concept engine = requires(const E& who, const detail::sample_work& work, const o
 // ==== parmap/detail/clock.hpp
 // The scheduler's clock: ticks of the time stamp counter where there is one, for pacing only, never for a timeout.
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
 namespace parmap::detail {
 
 using ticks = std::uint64_t;
@@ -2262,8 +2355,8 @@ inline std::uint64_t steady_ns() noexcept {
 }
 
 #if defined(__x86_64__)
-// 10 ns where clock_gettime costs 24.
-inline ticks now_ticks() noexcept { return __rdtsc(); }
+// 10 ns where clock_gettime costs 24. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
+inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
 
 // Measured once a process, over 20 us; good to a per cent, which is more than pacing needs.
 inline double ticks_per_us() noexcept {
@@ -2284,6 +2377,56 @@ inline double ticks_per_us() noexcept { return 1e3; }
 
 inline ticks to_ticks(std::chrono::microseconds span) noexcept {
   return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
+}
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/proc_file.hpp
+// What /proc says of processes and of the machine.
+
+namespace parmap::detail {
+
+// The text of a file, ended by a zero; false, with errno, if it cannot be read. What does not fit is left out.
+template <std::size_t Size>
+bool read_file(const char* path, std::array<char, Size>& text) noexcept {
+  const file_descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return false;
+  std::size_t size = 0;
+  while (size < Size - 1) {
+    const ssize_t got = ::read(file.get(), text.data() + size, Size - 1 - size);
+    if (got < 0) return false;
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  text[size] = '\0';
+  return true;
+}
+
+// The whole text of a file; empty if it cannot be read.
+inline std::string text_of_file(const std::string& path) {
+  std::string text;
+  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 4096> piece{};
+  for (;;) {
+    const ssize_t got = file.get() < 0 ? 0 : ::read(file.get(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(piece.data(), static_cast<std::size_t>(got));
+  }
+}
+
+// The number behind the first `name` in text.
+inline std::optional<long long> number_after(const char* name, const char* text) noexcept {
+  const char* const found = std::strstr(text, name);
+  if (found == nullptr) return std::nullopt;
+  return std::strtoll(found + std::strlen(name), nullptr, 10);
+}
+
+// Whether /proc numbers processes as this process does: it may be absent, or that of another pid namespace.
+inline bool proc_is_ours() noexcept {
+  std::array<char, 32> self{};
+  const ssize_t got = ::readlink("/proc/self", self.data(), self.size() - 1);
+  return got > 0 && std::atoi(self.data()) == ::getpid();
 }
 
 }  // namespace parmap::detail
@@ -2336,20 +2479,24 @@ inline unsigned cores_by_affinity() {
 
 // Cores the quota of one cgroup directory is worth; 0 if it sets none.
 inline double quota_of(const std::string& directory) {
-  double quota = 0;
-  double period = 0;
-  if (std::ifstream v2(directory + "/cpu.max"); v2 >> quota >> period && period > 0) return quota / period;
-  std::ifstream v1_quota(directory + "/cpu.cfs_quota_us");
-  std::ifstream v1_period(directory + "/cpu.cfs_period_us");
-  if (v1_quota >> quota && v1_period >> period && quota > 0 && period > 0) return quota / period;
-  return 0;
+  const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
+  char* end = nullptr;
+  double quota = std::strtod(v2.c_str(), &end);
+  double period = std::strtod(end, nullptr);
+  if (v2.empty() || v2.starts_with("max")) {
+    quota = std::strtod(text_of_file(directory + "/cpu.cfs_quota_us").c_str(), nullptr);
+    period = std::strtod(text_of_file(directory + "/cpu.cfs_period_us").c_str(), nullptr);
+  }
+  return quota > 0 && period > 0 ? quota / period : 0;
 }
 
 // The tightest quota from this process's cgroup up to the root; 0 if there is none.
 inline double cores_by_quota() {
   double tightest = 0;
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
+  const std::string groups = text_of_file("/proc/self/cgroup");
+  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
+    end = std::min(groups.find('\n', begin), groups.size());
+    const std::string line = groups.substr(begin, end - begin);
     // hierarchy:controllers:path; cgroup v2 has no controllers
     const auto first = line.find(':');
     const auto second = line.find(':', first + 1);
@@ -2382,10 +2529,159 @@ inline unsigned usable_cores() {
   static const unsigned cores = [] {
     const unsigned affinity = cores_by_affinity();
     const double quota = cores_by_quota();
-    return quota > 0 ? std::clamp(static_cast<unsigned>(std::ceil(quota)), 1U, affinity) : affinity;
+    return quota > 0 ? std::clamp(static_cast<unsigned>(quota) + (quota > static_cast<unsigned>(quota) ? 1U : 0U), 1U,
+                                  affinity)
+                     : affinity;
   }();
   return inside_worker().load(std::memory_order_relaxed) ? 1 : cores;
 }
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/bit_set.hpp
+// A bit for each task, without memory for those that are never set.
+
+namespace parmap::detail {
+
+// All clear at first. Throws std::bad_alloc.
+class bit_set {
+ public:
+  explicit bit_set(std::uint64_t n)
+      : words_(static_cast<std::uint64_t*>(std::calloc(n / bits + 1, sizeof(std::uint64_t)))) {
+    if (!words_) throw std::bad_alloc();
+  }
+
+  void set(std::uint64_t i) noexcept { words_.get()[i / bits] |= std::uint64_t{1} << i % bits; }
+  void clear(std::uint64_t i) noexcept { words_.get()[i / bits] &= ~(std::uint64_t{1} << i % bits); }
+
+  // fn(i) for each set, or clear, i of [b, e), in order; it may change bit i.
+  template <class Fn>
+  void for_each_set(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
+    for_each<0>(b, e, fn);
+  }
+  template <class Fn>
+  void for_each_clear(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
+    for_each<~std::uint64_t{0}>(b, e, fn);
+  }
+
+ private:
+  static constexpr std::uint64_t bits = 64;
+
+  struct free_words {
+    void operator()(std::uint64_t* words) const noexcept { std::free(words); }
+  };
+
+  template <std::uint64_t Flip, class Fn>
+  void for_each(std::uint64_t b, std::uint64_t e, Fn& fn) const {
+    while (b < e) {
+      const std::uint64_t left = (words_.get()[b / bits] ^ Flip) >> b % bits;
+      if (left == 0) {
+        b = (b / bits + 1) * bits;
+      } else {
+        b += static_cast<std::uint64_t>(std::countr_zero(left));
+        if (b < e) fn(b);
+        ++b;
+      }
+    }
+  }
+
+  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: of many, the kernel's zeros
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/checksum.hpp
+// A check of 64 bits over bytes in memory that a task gone astray may have written over.
+
+namespace parmap::detail {
+
+// Both halves of the product, folded into one word.
+constexpr std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
+  __extension__ using wide = unsigned __int128;
+  const wide product = static_cast<wide>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+// Depends on every byte, on their number and on the key: a change by accident, or the right bytes in the wrong place,
+// goes unnoticed once in about 2^64 times. No defence against somebody who computes it again over bytes of their own.
+inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64_t key) noexcept {
+  constexpr std::array<std::uint64_t, 4> odd{0x9e6c'63d0'876a'9a47, 0xc2b2'ae3d'27d4'eb4f, 0xd6e8'feb8'6659'fd93,
+                                             0xa076'1d64'78bd'642f};
+  const auto word = [](const std::byte* from) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  };
+  std::uint64_t state = fold(key ^ odd[0], size ^ odd[1]);
+  std::size_t left = size;
+  if (left > 64) {  // in lanes, which do not wait for each other
+    std::array<std::uint64_t, 4> lanes{state, state ^ odd[1], state ^ odd[2], state ^ odd[3]};
+    for (; left > 64; at += 64, left -= 64)
+      for (std::size_t i = 0; i < lanes.size(); ++i)
+        lanes[i] = fold(word(at + 16 * i) ^ odd[i], word(at + 16 * i + 8) ^ lanes[i]);
+    state = fold(lanes[0] ^ odd[0], lanes[1] ^ odd[1]) ^ fold(lanes[2] ^ odd[2], lanes[3] ^ odd[3]);
+  }
+  for (; left > 16; at += 16, left -= 16) state = fold(word(at) ^ odd[1], word(at + 8) ^ state);
+  std::uint64_t a = 0;
+  std::uint64_t b = 0;
+  if (left >= 8) {  // overlapping, so that nothing is read beyond the end
+    a = word(at);
+    b = word(at + left - 8);
+  } else {
+    for (std::size_t i = 0; i < left; ++i) a = a << 8 | std::to_integer<std::uint64_t>(at[i]);
+  }
+  return fold(a ^ odd[2], b ^ state) ^ fold(state ^ odd[3], odd[0]);
+}
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/encoded_slot.hpp
+// The slot of an encoded result: where in an arena its bytes are, or, if they are few, those bytes themselves.
+
+namespace parmap::detail {
+
+// Every word counts towards a check, keyed by the task. A slot that nobody wrote is zero, which is no such place: no
+// arena begins there.
+struct encoded_slot {
+  std::uint64_t offset;  // from the beginning of the mapping; short: 1, the number of bytes in 7 bits, a check in 56
+  std::uint64_t size;    // short: the bytes begin here
+  std::uint64_t check;   // of the bytes; short: they end here, with zeros behind them
+
+  static constexpr std::size_t longest_short = 16;
+
+  static encoded_slot in_arena(std::uint64_t offset, const std::byte* bytes, std::size_t size,
+                               std::uint64_t task) noexcept {
+    return {offset, size, checksum(bytes, size, task)};
+  }
+  static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
+    std::array<std::byte, longest_short> held{};
+    std::copy_n(bytes, std::min(size, held.size()), held.begin());  // memcpy would not take a null of no bytes
+    encoded_slot made{short_mark | std::uint64_t{size} << 56 | short_check(held.data(), size, task), 0, 0};
+    std::memcpy(&made.size, held.data(), sizeof made.size);
+    std::memcpy(&made.check, held.data() + sizeof made.size, sizeof made.check);
+    return made;
+  }
+
+  // Nobody has written it.
+  [[nodiscard]] bool is_blank() const noexcept { return offset == 0; }
+  [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
+  // The bytes of a short one, which are this slot's own; none if they are not as they were written.
+  [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {
+    const std::size_t count = (offset & ~short_mark) >> 56;
+    const auto* const held = reinterpret_cast<const std::byte*>(this) + offsetof(encoded_slot, size);
+    if (count > longest_short || (offset & check_bits) != short_check(held, count, task)) return std::nullopt;
+    return byte_reader(held, count);
+  }
+
+ private:
+  static constexpr std::uint64_t short_mark = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t check_bits = (std::uint64_t{1} << 56) - 1;
+
+  static std::uint64_t short_check(const std::byte* held, std::size_t count, std::uint64_t task) noexcept {
+    return checksum(held, longest_short, task ^ std::uint64_t{count} << 56) & check_bits;
+  }
+};
+static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == offsetof(encoded_slot, size) + 8);
 
 }  // namespace parmap::detail
 
@@ -2482,20 +2778,6 @@ static_assert(std::is_trivially_copyable_v<assignment>);
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/damage.hpp
-// What the caller does about shared memory in which no worker can have left such words.
-
-namespace parmap::detail {
-
-// A task has written where it must not: nothing that workers said can be believed any more.
-[[noreturn]] inline void throw_damaged(const std::string& sign) {
-  throw std::runtime_error("parmap: a task wrote over the memory its worker shares with the caller (" + sign +
-                           "), so no result of this map can be trusted; look for the stray write by running the map "
-                           "under parmap::serial with valgrind or -fsanitize=address");
-}
-
-}  // namespace parmap::detail
-
 // ==== parmap/detail/host.hpp
 // A language runtime that this library serves in its process (Python's), and what it must hear of a map on processes.
 
@@ -2546,77 +2828,83 @@ struct host_exception {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/lazy_meter.hpp
-// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
+// ==== parmap/detail/exception_text.hpp
+// What the exception being handled is, in words: its type and what it says.
 
 namespace parmap::detail {
 
-// Thrown by a callable reporter: the map is to end at once, and to return what is done. Workers are killed; tasks of
-// this process run to their end, and no other is begun. In the last report it means nothing: the map has ended.
-struct stop_now {};
+inline std::string type_name(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
+                                                    &std::free);
+  return status == 0 ? text.get() : type.name();
+}
 
-// While it lives, this thread runs tasks.
-class task_scope {
- public:
-  task_scope() noexcept { ++depth(); }
-  task_scope(const task_scope&) = delete;
-  task_scope& operator=(const task_scope&) = delete;
-  ~task_scope() { --depth(); }
+inline std::string text_or_null(const char* text) { return text != nullptr ? text : "(null)"; }
 
-  [[nodiscard]] static bool inside() noexcept { return depth() > 0; }
-
- private:
-  static int& depth() noexcept {
-    static thread_local int levels = 0;
-    return levels;
-  }
+struct thrown {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+  bool verbatim{};  // nothing is to be put before the message
 };
 
-// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
-class lazy_meter {
- public:
-  lazy_meter(const reporter& who, std::uint64_t total)
-      : who_(&who),
-        total_(total),
-        begun_(now_ticks()),
-        silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
-
-  // Draws if it is time to. What a callable reporter throws passes.
-  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
-    if (silent_ || now - begun_ < worth_a_look_) return;
-    const auto clock = std::chrono::steady_clock::now();
-    if (!meter_) start(clock, now);
-    if (meter_->due(clock)) meter_->update(clock, completed, failed);
-  }
-  // How long a wait may last until the next look.
-  [[nodiscard]] std::chrono::nanoseconds wait() {
-    if (silent_) return std::chrono::nanoseconds::max();
-    if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
-    return meter_->wait();
-  }
-  void finish(std::uint64_t completed, std::uint64_t failed) {
-    if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_)) return;
-    const auto clock = std::chrono::steady_clock::now();
-    if (!meter_) start(clock, now_ticks());
+// Only inside a catch block. What a what() throws is swallowed here, and said so in the message: there is nobody else
+// to tell.
+inline thrown describe_current_exception() {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
+  try {
+    throw;
+  } catch (const host_exception& it) {
+    return {it.kind, it.message, true};
+  } catch (const arena_full&) {
+    return {failure_kind::out_of_memory,
+            "its worker's room for results is full; return less, write large results to files, or raise the limit of "
+            "address space (ulimit -v)"};
+  } catch (const std::bad_alloc& error) {
+    return {failure_kind::out_of_memory,
+            name + ": " + text_or_null(error.what()) +
+                "; an allocation was refused: its size is wrong or too large, or a limit was reached (ulimit "
+                "-v)"};
+  } catch (const std::exception& error) {
     try {
-      meter_->finish(clock, completed, failed);
-    } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
+      return {failure_kind::threw, name + ": " + text_or_null(error.what())};
+    } catch (...) {
+      return {failure_kind::threw, name + " (and its what() threw)"};
     }
+  } catch (const std::string& text) {
+    return {failure_kind::threw, "std::string: " + text};
+  } catch (const char* text) {
+    return {failure_kind::threw, "const char*: " + text_or_null(text)};
+  } catch (const int value) {
+    return {failure_kind::threw, "int: " + std::to_string(value)};
+  } catch (...) {
+    return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
   }
+}
 
- private:
-  void start(std::chrono::steady_clock::time_point clock, ticks now) {
-    const auto us = static_cast<double>(now - begun_) / ticks_per_us();
-    meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
+// The same where memory may have run out: then not even the message can be made.
+inline thrown describe_or_give_up() noexcept {
+  try {
+    return describe_current_exception();
+  } catch (...) {
+    return {failure_kind::out_of_memory, {}};  // to_string says "out of memory"
   }
+}
 
-  const reporter* who_;
-  std::uint64_t total_;
-  ticks begun_;
-  bool silent_;
-  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
-  std::optional<meter> meter_;
-};
+}  // namespace parmap::detail
+
+// ==== parmap/detail/damage.hpp
+// What the caller does about shared memory in which no worker can have left such words.
+
+namespace parmap::detail {
+
+// A task has written where it must not: nothing that workers said can be believed any more.
+[[noreturn]] inline void throw_damaged(const std::string& sign) {
+  throw std::runtime_error("parmap: a task wrote over the memory its worker shares with the caller (" + sign +
+                           "), so no result of this map can be trusted; look for the stray write by running the map "
+                           "under parmap::serial with valgrind or -fsanitize=address");
+}
 
 }  // namespace parmap::detail
 
@@ -2655,43 +2943,6 @@ inline void spin_pause() noexcept {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/proc_file.hpp
-// What /proc says of processes and of the machine.
-
-namespace parmap::detail {
-
-// The text of a file, ended by a zero; false, with errno, if it cannot be read. What does not fit is left out.
-template <std::size_t Size>
-bool read_file(const char* path, std::array<char, Size>& text) noexcept {
-  const file_descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return false;
-  std::size_t size = 0;
-  while (size < Size - 1) {
-    const ssize_t got = ::read(file.get(), text.data() + size, Size - 1 - size);
-    if (got < 0) return false;
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  text[size] = '\0';
-  return true;
-}
-
-// The number behind the first `name` in text.
-inline std::optional<long long> number_after(const char* name, const char* text) noexcept {
-  const char* const found = std::strstr(text, name);
-  if (found == nullptr) return std::nullopt;
-  return std::strtoll(found + std::strlen(name), nullptr, 10);
-}
-
-// Whether /proc numbers processes as this process does: it may be absent, or that of another pid namespace.
-inline bool proc_is_ours() noexcept {
-  std::array<char, 32> self{};
-  const ssize_t got = ::readlink("/proc/self", self.data(), self.size() - 1);
-  return got > 0 && std::atoi(self.data()) == ::getpid();
-}
-
-}  // namespace parmap::detail
-
 // ==== parmap/detail/step.hpp
 // The named steps of the protocol between workers and supervisor: where a test may kill or switch.
 
@@ -2712,17 +2963,20 @@ constexpr void step(const char* /*name*/, moment /*when*/) noexcept {}
 namespace parmap::detail {
 
 inline void add_children(pid_t parent, std::vector<pid_t>& all) {
-  std::error_code ignored;  // gone, or no /proc: then there is nothing to be found
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(parent) + "/task", ignored)) {
-    std::ifstream children(thread.path() / "children");
-    for (pid_t child{}; children >> child;) all.push_back(child);
+  const std::string threads = "/proc/" + std::to_string(parent) + "/task/";
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(threads.c_str()), ::closedir);
+  if (!folder) return;  // gone, or no /proc: then there is nothing to be found
+  while (const dirent* const thread = ::readdir(folder.get())) {
+    if (thread->d_name[0] == '.') continue;
+    const std::string children = text_of_file(threads + thread->d_name + "/children");
+    char* end = nullptr;
+    for (const char* at = children.c_str(); const long child = std::strtol(at, &end, 10); at = end)
+      all.push_back(static_cast<pid_t>(child));
   }
 }
 
 inline bool is_zombie(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
+  const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
   const auto name_ends = text.rfind(") ");
   return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
 }
@@ -3144,6 +3398,23 @@ class ledger {
     return rest;
   }
 
+  // The tasks of this round from the first to behind the last that has not ended; empty once all have. In between some
+  // may have.
+  [[nodiscard]] span not_ended() const {
+    const holder lock(*this);
+    span all{round_, 0};
+    const auto add = [&](span open) {
+      if (!open.empty()) all = {std::min(all.b, open.b), std::max(all.e, open.e)};
+    };
+    add(checked(unpack(common_->range.get())));
+    for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
+    for (unsigned w = 0; w < workers_; ++w) {
+      const span open = checked(unpack(of(w).claim.get()));
+      const position at = unpack_position(of(w).cur.get());  // 0 if the claim has been closed meanwhile
+      add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
+    }
+    return all.b < all.e ? all : span{round_, round_};
+  }
   // Tasks finished so far, to show; in motion while workers run.
   [[nodiscard]] std::uint64_t finished() const noexcept {
     std::uint64_t all = 0;
@@ -3233,99 +3504,6 @@ class ledger {
   round_index round_;
   pid_t family_;  // workers are its children
 };
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/checksum.hpp
-// A check of 64 bits over bytes in memory that a task gone astray may have written over.
-
-namespace parmap::detail {
-
-// Both halves of the product, folded into one word.
-constexpr std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
-  __extension__ using wide = unsigned __int128;
-  const wide product = static_cast<wide>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-// Depends on every byte, on their number and on the key: a change by accident, or the right bytes in the wrong place,
-// goes unnoticed once in about 2^64 times. No defence against somebody who computes it again over bytes of their own.
-inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64_t key) noexcept {
-  constexpr std::array<std::uint64_t, 4> odd{0x9e6c'63d0'876a'9a47, 0xc2b2'ae3d'27d4'eb4f, 0xd6e8'feb8'6659'fd93,
-                                             0xa076'1d64'78bd'642f};
-  const auto word = [](const std::byte* from) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, from, sizeof value);
-    return value;
-  };
-  std::uint64_t state = fold(key ^ odd[0], size ^ odd[1]);
-  std::size_t left = size;
-  if (left > 64) {  // in lanes, which do not wait for each other
-    std::array<std::uint64_t, 4> lanes{state, state ^ odd[1], state ^ odd[2], state ^ odd[3]};
-    for (; left > 64; at += 64, left -= 64)
-      for (std::size_t i = 0; i < lanes.size(); ++i)
-        lanes[i] = fold(word(at + 16 * i) ^ odd[i], word(at + 16 * i + 8) ^ lanes[i]);
-    state = fold(lanes[0] ^ odd[0], lanes[1] ^ odd[1]) ^ fold(lanes[2] ^ odd[2], lanes[3] ^ odd[3]);
-  }
-  for (; left > 16; at += 16, left -= 16) state = fold(word(at) ^ odd[1], word(at + 8) ^ state);
-  std::uint64_t a = 0;
-  std::uint64_t b = 0;
-  if (left >= 8) {  // overlapping, so that nothing is read beyond the end
-    a = word(at);
-    b = word(at + left - 8);
-  } else {
-    for (std::size_t i = 0; i < left; ++i) a = a << 8 | std::to_integer<std::uint64_t>(at[i]);
-  }
-  return fold(a ^ odd[2], b ^ state) ^ fold(state ^ odd[3], odd[0]);
-}
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/encoded_slot.hpp
-// The slot of an encoded result: where in an arena its bytes are, or, if they are few, those bytes themselves.
-
-namespace parmap::detail {
-
-// Every word counts towards a check, keyed by the task. A slot that nobody wrote is zero, which is no such place: no
-// arena begins there.
-struct encoded_slot {
-  std::uint64_t offset;  // from the beginning of the mapping; short: 1, the number of bytes in 7 bits, a check in 56
-  std::uint64_t size;    // short: the bytes begin here
-  std::uint64_t check;   // of the bytes; short: they end here, with zeros behind them
-
-  static constexpr std::size_t longest_short = 16;
-
-  static encoded_slot in_arena(std::uint64_t offset, const std::byte* bytes, std::size_t size,
-                               std::uint64_t task) noexcept {
-    return {offset, size, checksum(bytes, size, task)};
-  }
-  static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
-    std::array<std::byte, longest_short> held{};
-    std::copy_n(bytes, std::min(size, held.size()), held.begin());  // memcpy would not take a null of no bytes
-    encoded_slot made{short_mark | std::uint64_t{size} << 56 | short_check(held.data(), size, task), 0, 0};
-    std::memcpy(&made.size, held.data(), sizeof made.size);
-    std::memcpy(&made.check, held.data() + sizeof made.size, sizeof made.check);
-    return made;
-  }
-
-  [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
-  // The bytes of a short one, which are this slot's own; none if they are not as they were written.
-  [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {
-    const std::size_t count = (offset & ~short_mark) >> 56;
-    const auto* const held = reinterpret_cast<const std::byte*>(this) + offsetof(encoded_slot, size);
-    if (count > longest_short || (offset & check_bits) != short_check(held, count, task)) return std::nullopt;
-    return byte_reader(held, count);
-  }
-
- private:
-  static constexpr std::uint64_t short_mark = std::uint64_t{1} << 63;
-  static constexpr std::uint64_t check_bits = (std::uint64_t{1} << 56) - 1;
-
-  static std::uint64_t short_check(const std::byte* held, std::size_t count, std::uint64_t task) noexcept {
-    return checksum(held, longest_short, task ^ std::uint64_t{count} << 56) & check_bits;
-  }
-};
-static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == offsetof(encoded_slot, size) + 8);
 
 }  // namespace parmap::detail
 
@@ -3478,107 +3656,6 @@ class record_book {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/exception_text.hpp
-// What the exception being handled is, in words: its type and what it says.
-
-namespace parmap::detail {
-
-inline std::string type_name(const std::type_info& type) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
-                                                    &std::free);
-  return status == 0 ? text.get() : type.name();
-}
-
-inline std::string text_or_null(const char* text) { return text != nullptr ? text : "(null)"; }
-
-struct thrown {
-  failure_kind kind{failure_kind::threw};
-  std::string message{};
-  bool verbatim{};  // nothing is to be put before the message
-};
-
-// Only inside a catch block. What a what() throws is swallowed here, and said so in the message: there is nobody else
-// to tell.
-inline thrown describe_current_exception() {
-  const std::type_info* type = abi::__cxa_current_exception_type();
-  const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
-  try {
-    throw;
-  } catch (const host_exception& it) {
-    return {it.kind, it.message, true};
-  } catch (const arena_full&) {
-    return {failure_kind::out_of_memory,
-            "its worker's room for results is full; return less, write large results to files, or raise the limit of "
-            "address space (ulimit -v)"};
-  } catch (const std::bad_alloc& error) {
-    return {failure_kind::out_of_memory,
-            name + ": " + text_or_null(error.what()) +
-                "; an allocation was refused: its size is wrong or too large, or a limit was reached (ulimit "
-                "-v)"};
-  } catch (const std::exception& error) {
-    try {
-      return {failure_kind::threw, name + ": " + text_or_null(error.what())};
-    } catch (...) {
-      return {failure_kind::threw, name + " (and its what() threw)"};
-    }
-  } catch (const std::string& text) {
-    return {failure_kind::threw, "std::string: " + text};
-  } catch (const char* text) {
-    return {failure_kind::threw, "const char*: " + text_or_null(text)};
-  } catch (const int value) {
-    return {failure_kind::threw, "int: " + std::to_string(value)};
-  } catch (...) {
-    return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
-  }
-}
-
-// The same where memory may have run out: then not even the message can be made.
-inline thrown describe_or_give_up() noexcept {
-  try {
-    return describe_current_exception();
-  } catch (...) {
-    return {failure_kind::out_of_memory, {}};  // to_string says "out of memory"
-  }
-}
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/prefault.hpp
-// Touches the pages of results before the tasks do, many at once.
-
-namespace parmap::detail {
-
-// A fault in the midst of tasks costs about 3 us a page, populating 64 pages at once about 2 us each. The claims of a
-// worker follow each other from one end of the slots, so the pages that will be written next are known. One object for
-// each worker process.
-class prefault {
- public:
-  explicit prefault(const shared_memory& memory) noexcept : memory_(memory), useless_(memory.size() <= window) {}
-
-  // Bytes [b, e) are about to be written, and later those behind (forward) or before them.
-  void prepare(bool forward, std::size_t b, std::size_t e) noexcept {
-    if (useless_ || (b >= begin_ && e <= end_)) return;
-    begin_ = (forward ? b : std::min(b, e - std::min(e, window))) / page * page;
-    end_ = std::min({memory_.size(), forward ? std::max(e, b + window) : e, begin_ + most});
-    // MADV_POPULATE_WRITE since Linux 5.14; before that the tasks fault for themselves.
-    useless_ = ::madvise(memory_.bytes() + begin_, end_ - begin_, populate_write) != 0;
-  }
-
- private:
-  static constexpr std::size_t page = 4096;
-  static constexpr std::size_t window = 64 * page;
-  static constexpr std::size_t most = 512 * page;  // a huge result may never be written as a whole
-  static constexpr int populate_write = 23;        // MADV_POPULATE_WRITE, which older headers lack
-
-  const shared_memory& memory_;
-  bool useless_;
-  std::size_t begin_{};
-  std::size_t end_{};
-};
-
-}  // namespace parmap::detail
-
 // ==== parmap/detail/sink.hpp
 // Where an in-process engine puts values: each constructed in its slot, by the task.
 
@@ -3611,7 +3688,7 @@ class sink {
   }
   // Instead of finish: destroys the values of tasks [0, ended), all but those of `failures`. Allocates nothing.
   void give_up(failure_runs& failures, std::uint64_t ended) noexcept {
-    std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });
+    sort_runs(failures);
     std::uint64_t b = 0;
     const auto destroy_until = [&](std::uint64_t e) {
       if (b < e) std::destroy(values_.data() + b, values_.data() + e);
@@ -3646,6 +3723,27 @@ class sink<void> {
   std::uint64_t size_;
 };
 
+// A range of the caller's, which has an element for each task. What a task that fails leaves in its element means
+// nothing.
+template <class First>
+class range_sink {
+ public:
+  range_sink(First first, std::uint64_t n) : first_(std::move(first)), size_(n) {}
+
+  template <class Call>
+  void put(std::uint64_t i, const Call& call) {
+    first_[static_cast<std::iter_difference_t<First>>(i)] = call();
+  }
+  void discard(std::uint64_t) const noexcept {}
+  results<void> finish(failure_runs failures, std::uint64_t seed) const {
+    return {size_, failure_list(std::move(failures)), seed};
+  }
+
+ private:
+  First first_;
+  std::uint64_t size_;
+};
+
 // Tasks [b, e) will not be begun any more; the first may have been, in vain.
 inline void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
                         unsigned attempts_of_first = 0) {
@@ -3661,9 +3759,53 @@ inline constexpr const char* max_failures_text = "options.max_failures was reach
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/prefault.hpp
+// Touches the pages of results before the tasks do, many at once.
+
+namespace parmap::detail {
+
+// A fault in the midst of tasks costs about 3 us a page, populating 64 pages at once about 2 us each. The claims of a
+// worker follow each other from one end of the slots, so the pages that will be written next are known. One object for
+// each worker process.
+class prefault {
+ public:
+  // Of `size` bytes of shared memory.
+  prefault(std::byte* from, std::size_t size) noexcept
+      : base_(from - reinterpret_cast<std::uintptr_t>(from) % page),
+        before_(static_cast<std::size_t>(from - base_)),
+        size_(before_ + size),
+        useless_(size_ <= window) {}
+
+  // Bytes [b, e) are about to be written, and later those behind (forward) or before them.
+  void prepare(bool forward, std::size_t b, std::size_t e) noexcept {
+    b += before_;
+    e += before_;
+    if (useless_ || (b >= begin_ && e <= end_)) return;
+    begin_ = (forward ? b : std::min(b, e - std::min(e, window))) / page * page;
+    end_ = std::min({size_, forward ? std::max(e, b + window) : e, begin_ + most});
+    // MADV_POPULATE_WRITE since Linux 5.14; before that the tasks fault for themselves.
+    useless_ = ::madvise(base_ + begin_, end_ - begin_, populate_write) != 0;
+  }
+
+ private:
+  static constexpr std::size_t page = 4096;
+  static constexpr std::size_t window = 64 * page;
+  static constexpr std::size_t most = 512 * page;  // a huge result may never be written as a whole
+  static constexpr int populate_write = 23;        // MADV_POPULATE_WRITE, which older headers lack
+
+  std::byte* base_;     // at the beginning of a page,
+  std::size_t before_;  // so far before the first byte
+  std::size_t size_;
+  bool useless_;
+  std::size_t begin_{};
+  std::size_t end_{};
+};
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/store.hpp
-// Where results lie in shared memory, how a worker puts them there and how the caller gets them: one way for each class
-// of types.
+// Where results lie in shared memory, and how a worker puts them there: one way for each class of types. gathering.hpp
+// is how the caller gets them.
 
 namespace parmap::detail {
 
@@ -3672,7 +3814,7 @@ inline std::size_t checked_bytes(std::uint64_t n, std::size_t each) {
   return n * each;
 }
 
-// ---- The memory, laid out before the first fork; gather() turns it into results.
+// ---- The memory, laid out before the first fork.
 
 // memory(): the mapping they have for themselves, if any.
 
@@ -3687,9 +3829,10 @@ class result_slots {
   [[nodiscard]] T* data() const noexcept { return static_cast<T*>(memory_.data()); }
   [[nodiscard]] const shared_memory* memory() const noexcept { return &memory_; }
 
-  results<T> gather(const record_book&, const shared_memory&, failure_runs failures, std::uint64_t seed) {
+  // Hands the memory over.
+  [[nodiscard]] detail::slots<T> take() {
     memory_.seal();
-    return {slots<T>(std::move(memory_), size_), failure_list(std::move(failures)), seed};
+    return {std::move(memory_), size_};
   }
 
  private:
@@ -3701,16 +3844,12 @@ class result_slots {
 template <>
 class result_slots<void> {
  public:
-  result_slots(std::size_t fixed, std::uint64_t n) : fixed_(fixed), size_(n) {}
+  result_slots(std::size_t fixed, std::uint64_t) : fixed_(fixed) {}
   [[nodiscard]] std::size_t arenas_begin() const noexcept { return fixed_; }
   [[nodiscard]] const shared_memory* memory() const noexcept { return nullptr; }
-  results<void> gather(const record_book&, const shared_memory&, failure_runs failures, std::uint64_t seed) const {
-    return {size_, failure_list(std::move(failures)), seed};
-  }
 
  private:
   std::size_t fixed_;
-  std::uint64_t size_;
 };
 
 // Encoded types: behind the ledger, where each slot says which bytes of which arena hold the value.
@@ -3720,51 +3859,16 @@ class result_slots<T> {
  public:
   result_slots(std::size_t fixed, std::uint64_t n)
       : begin_(fixed),
-        size_(n),
         end_(fixed + checked_bytes(n, sizeof(encoded_slot))) {}
   [[nodiscard]] std::size_t arenas_begin() const noexcept { return end_; }
+  [[nodiscard]] std::size_t slots_begin() const noexcept { return begin_; }
   [[nodiscard]] encoded_slot* slots_in(const shared_memory& memory) const noexcept {
     return reinterpret_cast<encoded_slot*>(memory.bytes() + begin_);
   }
   [[nodiscard]] const shared_memory* memory() const noexcept { return nullptr; }
 
-  results<T> gather(const record_book& records, const shared_memory& memory, failure_runs failures,
-                    std::uint64_t seed) {
-    sink<T> values(size_);
-    const encoded_slot* slots = slots_in(memory);
-    std::uint64_t i = 0;
-    try {
-      const failure_list failed(failures);
-      failed.for_each_gap(size_, [&](std::uint64_t b, std::uint64_t e) {
-        for (i = b; i < e; ++i) {
-          try {
-            decode(records.read_encoded(slots[i], i), values, i);
-          } catch (...) {
-            thrown what = describe_current_exception();
-            if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
-            if (!what.verbatim) what.message.insert(0, "decoding its result: ");
-            failures.emplace_back(failure{i, what.kind, std::move(what.message), 1, nullptr}, 1);
-          }
-        }
-      });
-    } catch (...) {
-      values.give_up(failures, i);
-      throw;
-    }
-    return values.finish(std::move(failures), seed);
-  }
-
  private:
-  static void decode(byte_reader bytes, const sink<T>& values, std::uint64_t i) {
-    decoder in(bytes);
-    values.put(i, [&in] { return in.get<T>(); });
-    if (in.left() == 0) return;
-    values.discard(i);
-    bytes.expect_end();
-  }
-
   std::size_t begin_;
-  std::uint64_t size_;
   std::size_t end_;
 };
 
@@ -3776,7 +3880,7 @@ class slot_store {
  public:
   slot_store(const result_slots<T>& slots, const shared_memory&, const record_book&)
       : first_(slots.data()),
-        ahead_(*slots.memory()) {}
+        ahead_(slots.memory()->bytes(), slots.memory()->size()) {}
 
   void prepare(unsigned w, std::uint64_t b, std::uint64_t e) noexcept {
     ahead_.prepare(w % 2 == 0, b * sizeof(T), e * sizeof(T));
@@ -3813,9 +3917,12 @@ class slot_store<T> {
  public:
   slot_store(const result_slots<T>& slots, const shared_memory& memory, const record_book& records)
       : first_(slots.slots_in(memory)),
+        ahead_(reinterpret_cast<std::byte*>(first_), slots.arenas_begin() - slots.slots_begin()),
         records_(records) {}
 
-  void prepare(unsigned, std::uint64_t, std::uint64_t) const noexcept {}
+  void prepare(unsigned w, std::uint64_t b, std::uint64_t e) noexcept {
+    ahead_.prepare(w % 2 == 0, b * sizeof(encoded_slot), e * sizeof(encoded_slot));
+  }
 
   template <class Call>
   void put(unsigned w, std::uint64_t i, const Call& call) const {
@@ -3849,7 +3956,223 @@ class slot_store<T> {
   };
 
   encoded_slot* first_;
+  prefault ahead_;
   const record_book& records_;
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/gathering.hpp
+// The caller's side of a map on processes: makes results of what the workers have left in shared memory. Encoded ones
+// are read while the workers still run, so that reading, too, has all cores.
+
+namespace parmap::detail {
+
+// Whether a value may be read while workers run. Not where reading it may take long or do anything: to be specialised.
+template <class T>
+struct early_reading {
+  static bool of(const byte_reader&) noexcept { return true; }
+};
+
+// Where the values go: a range of the caller's (range_sink), or results of their own, for which in-slot types need
+// nothing but the slots they are in.
+struct slots_as_they_are {};
+template <class T>
+auto places_of_their_own([[maybe_unused]] std::uint64_t n) {
+  if constexpr (std::is_void_v<T> || in_slot<T>) return slots_as_they_are();
+  else return sink<T>(n);
+}
+
+// An object for each map, made before the first fork; finish() when no worker is alive any more.
+
+// In-slot types.
+template <class T, class Places>
+class gathering {
+ public:
+  static constexpr bool reads_early = false;
+
+  gathering(result_slots<T>& slots, const record_book&, const shared_memory&, std::uint64_t, const Places& places)
+      : slots_(slots),
+        places_(places) {}
+
+  auto finish(failure_runs failures, std::uint64_t n, std::uint64_t seed) {
+    if constexpr (std::same_as<Places, slots_as_they_are>) {
+      if constexpr (std::is_void_v<T>) return results<void>(n, failure_list(std::move(failures)), seed);
+      else return results<T>(slots_.take(), failure_list(std::move(failures)), seed);
+    } else {
+      failure_list failed(std::move(failures));
+      failed.for_each_gap(n, [&](std::uint64_t b, std::uint64_t e) {
+        for (std::uint64_t i = b; i < e; ++i) places_.put(i, [&]() -> T& { return slots_.data()[i]; });
+      });
+      return results<void>(n, std::move(failed), seed);
+    }
+  }
+
+ private:
+  result_slots<T>& slots_;
+  Places places_;
+};
+
+// Encoded types.
+template <class T, class Places>
+  requires(!in_slot<T>) && (!std::is_void_v<T>)
+class gathering<T, Places> {
+ public:
+  static constexpr bool reads_early = true;
+
+  gathering(const result_slots<T>& slots, const record_book& records, const shared_memory& memory, std::uint64_t n,
+            Places places)
+      : slots_(slots.slots_in(memory)),
+        records_(records),
+        places_(std::move(places)),
+        has_value_(n),
+        size_(n),
+        back_(n) {}
+  gathering(const gathering&) = delete;
+  gathering& operator=(const gathering&) = delete;
+  ~gathering() {
+    has_value_.for_each_set(0, size_, [this](std::uint64_t i) { places_.discard(i); });
+  }
+
+  // While workers run, and all tasks but those of [b, e) have ended, with a value or without. Reads for some 100 us;
+  // whether there is more to be read.
+  [[nodiscard]] bool read_early(std::uint64_t b, std::uint64_t e) {
+    const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(100));
+    while (!postponed_) {
+      if (front_ < std::min(b, back_)) look_at(front_++);
+      else if (back_ > std::max(e, front_)) look_at(--back_);
+      else return false;
+      if (now_ticks() > until) return true;
+    }
+    return false;
+  }
+
+  auto finish(failure_runs failures, std::uint64_t n, std::uint64_t seed) {
+    const failure_list failed(failures);
+    // Of a worker that died when its task's slot was written, and nothing yet said so.
+    for (const auto& [why, tasks] : failures)
+      has_value_.for_each_set(why.index, why.index + tasks, [this](std::uint64_t i) {
+        has_value_.clear(i);
+        places_.discard(i);
+      });
+    failed.for_each_gap(n, [&](std::uint64_t b, std::uint64_t e) {
+      has_value_.for_each_clear(b, e, [&](std::uint64_t i) {
+        try {
+          read(i, records_.read_encoded(slots_[i], i));
+        } catch (...) {
+          thrown what = describe_current_exception();
+          if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
+          if (!what.verbatim) what.message.insert(0, "decoding its result: ");
+          failures.emplace_back(failure{i, what.kind, std::move(what.message), 1, nullptr}, 1);
+        }
+      });
+    });
+    size_ = 0;  // from here on the values are not ours
+    return places_.finish(std::move(failures), seed);
+  }
+
+ private:
+  // What cannot be read now can at the end, or says then why not.
+  void look_at(std::uint64_t i) {
+    if (slots_[i].is_blank()) return;  // it failed
+    try {
+      const byte_reader bytes = records_.read_encoded(slots_[i], i);
+      postponed_ = !early_reading<T>::of(bytes);
+      if (!postponed_) read(i, bytes);
+    } catch (...) {  // NOLINT(bugprone-empty-catch): see above
+    }
+  }
+
+  void read(std::uint64_t i, byte_reader bytes) {
+    decoder in(bytes);
+    places_.put(i, [&in] { return in.get<T>(); });
+    if (in.left() == 0) return has_value_.set(i);
+    places_.discard(i);
+    bytes.expect_end();
+  }
+
+  const encoded_slot* slots_;
+  const record_book& records_;
+  Places places_;
+  bit_set has_value_;
+  std::uint64_t size_;
+  std::uint64_t front_{};  // [0, front_) and [back_, n) have been looked at early
+  std::uint64_t back_;
+  bool postponed_{};
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/lazy_meter.hpp
+// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
+
+namespace parmap::detail {
+
+// Thrown by a callable reporter: the map is to end at once, and to return what is done. Workers are killed; tasks of
+// this process run to their end, and no other is begun. In the last report it means nothing: the map has ended.
+struct stop_now {};
+
+// While it lives, this thread runs tasks.
+class task_scope {
+ public:
+  task_scope() noexcept { ++depth(); }
+  task_scope(const task_scope&) = delete;
+  task_scope& operator=(const task_scope&) = delete;
+  ~task_scope() { --depth(); }
+
+  [[nodiscard]] static bool inside() noexcept { return depth() > 0; }
+
+ private:
+  static int& depth() noexcept {
+    static thread_local int levels = 0;
+    return levels;
+  }
+};
+
+// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
+class lazy_meter {
+ public:
+  lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks())
+      : who_(&who),
+        total_(total),
+        begun_(begun),
+        silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
+
+  // Draws if it is time to. What a callable reporter throws passes.
+  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
+    if (silent_ || now - begun_ < worth_a_look_) return;
+    const auto clock = std::chrono::steady_clock::now();
+    if (!meter_) start(clock, now);
+    if (meter_->due(clock)) meter_->update(clock, completed, failed);
+  }
+  // How long a wait may last until the next look.
+  [[nodiscard]] std::chrono::nanoseconds wait() {
+    if (silent_) return std::chrono::nanoseconds::max();
+    if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
+    return meter_->wait();
+  }
+  void finish(std::uint64_t completed, std::uint64_t failed) {
+    if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_)) return;
+    const auto clock = std::chrono::steady_clock::now();
+    if (!meter_) start(clock, now_ticks());
+    try {
+      meter_->finish(clock, completed, failed);
+    } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
+    }
+  }
+
+ private:
+  void start(std::chrono::steady_clock::time_point clock, ticks now) {
+    const auto us = static_cast<double>(now - begun_) / ticks_per_us();
+    meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
+  }
+
+  const reporter* who_;
+  std::uint64_t total_;
+  ticks begun_;
+  bool silent_;
+  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
+  std::optional<meter> meter_;
 };
 
 }  // namespace parmap::detail
@@ -4011,15 +4334,16 @@ class placement {
       if (all_.has(cpu)) usable_.push_back(cpu);
     if (workers < 2 || workers > usable_.size()) usable_.clear();
     // The supervisor's own core last: it is busy there until the last fork.
-    const auto here = std::ranges::find(usable_, static_cast<std::size_t>(::sched_getcpu()));
-    if (here != usable_.end()) std::rotate(usable_.begin(), here + 1, usable_.end());
+    const auto here = static_cast<std::size_t>(::sched_getcpu());
+    for (std::size_t k = 0; k < usable_.size(); ++k)
+      if (usable_[k] == here) first_ = k + 1;
   }
 
   // The child is not yet to begin.
   void put(pid_t child, unsigned w) const {
     if (usable_.empty()) return;
     cpu_mask one(all_.cpus());
-    one.add(usable_[w % usable_.size()]);
+    one.add(usable_[(first_ + w) % usable_.size()]);
     static_cast<void>(::sched_setaffinity(child, one.bytes(), one.get()));
   }
   // In the child.
@@ -4030,6 +4354,7 @@ class placement {
  private:
   cpu_mask all_;
   std::vector<std::size_t> usable_;
+  std::size_t first_{};  // the place of worker 0's
 };
 
 }  // namespace parmap::detail
@@ -4118,6 +4443,11 @@ class child_process {
     step("resume", moment::after);
     static_cast<void>(was_continued());  // by us, which is of no interest
   }
+  // Whether its number is still its own: it lives, or has not been reaped yet.
+  [[nodiscard]] bool is_ours() const noexcept {
+    siginfo_t info{};
+    return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+  }
   // Whether it has been stopped and continued since this was last asked.
   [[nodiscard]] bool was_continued() const noexcept {
     siginfo_t info{};
@@ -4176,16 +4506,13 @@ class child_process {
     }
     fd_ = file_descriptor(fd);
     // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
-    siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(fd), &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD)
-      fd_ = file_descriptor();
+    if (!is_ours() && errno == ECHILD) fd_ = file_descriptor();
   }
 
   void signal(int number) const noexcept {
     if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
     // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
-    siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0) ::kill(pid_, number);
+    if (is_ours()) ::kill(pid_, number);
   }
 
   [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
@@ -4361,7 +4688,7 @@ inline std::string describe(const death_cause& cause) {
 }  // namespace parmap::detail
 
 // ==== parmap/detail/oom_killer.hpp
-// Whether the kernel's out-of-memory killer has been at work.
+// The kernel's out-of-memory killer: whom it is to take first, and whether it has been at work.
 
 namespace parmap::detail {
 
@@ -4370,6 +4697,20 @@ inline std::optional<long long> oom_kills_so_far() noexcept {
   std::array<char, 16384> text{};
   if (!read_file("/proc/vmstat", text)) return std::nullopt;
   return number_after("\noom_kill ", text.data());
+}
+
+// Under memory pressure the kernel shall take this worker, not its caller; where that may not be said, nothing is lost.
+inline void offer_to_oom_killer(const child_process& worker) noexcept {
+  constexpr int much = 500;
+  constexpr int most = 1000;
+  std::array<char, 48> path{};
+  std::array<char, 16> text{};
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/oom_score_adj", static_cast<int>(worker.pid())));
+  const file_descriptor file(::open(path.data(), O_RDWR | O_CLOEXEC));
+  // Until it is reaped its number is nobody else's; and what was opened stays its own.
+  if (file.get() < 0 || !worker.is_ours() || ::read(file.get(), text.data(), text.size() - 1) <= 0) return;
+  const int length = std::snprintf(text.data(), text.size(), "%d", std::min(most, std::atoi(text.data()) + much));
+  static_cast<void>(!::pwrite(file.get(), text.data(), static_cast<std::size_t>(length), 0));
 }
 
 }  // namespace parmap::detail
@@ -4397,15 +4738,21 @@ class supervisor {
         work_(std::move(work)),
         posts_(book.workers()) {}
 
+  // What else to do while workers run, some 100 us at a time: pastime(open), when all tasks of the round but `open`
+  // have ended, returns whether there is more of it. Not any more once a worker has been replaced: the next fork would
+  // have to copy what came of it.
+  using pastime = std::function<bool(span open)>;
+  void meanwhile(pastime what) { pastime_ = std::move(what); }
+
   // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if not one worker
   // can be had.
   void run_round(std::uint64_t from, round_index n, unsigned workers) {
     from_ = from;
+    begun_at_ = monotonic_ns();
     book_.begin_round(n);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // carry on with those there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
-    if (!oom_kills_) oom_kills_ = oom_kills_so_far();
     for (;;) {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
@@ -4450,6 +4797,7 @@ class supervisor {
       return true;
     }
     begun_ = true;
+    if (settled_ && proc_is_ours()) offer_to_oom_killer(*at.process);
     place_.put(at.process->pid(), w);
     futex_word& go = book_.of(w).go;
     step("go", moment::before);
@@ -4458,11 +4806,16 @@ class supervisor {
     return true;
   }
 
+  bool replace(unsigned w) {
+    pastime_ = nullptr;
+    return hire(w);
+  }
+
   // There is work and nobody to do it: what refused a fork may pass.
   bool hire_with_patience() {
     constexpr int tries = 100;
     for (int k = 0; k < tries; ++k) {
-      if (hire(0)) return true;
+      if (replace(0)) return true;
       static_cast<void>(::poll(nullptr, 0, 10));
     }
     why_gave_up_ = "no worker could be started any more: " + what_of(refused_);
@@ -4492,7 +4845,7 @@ class supervisor {
         fds.push_back({posts_[w].process->pidfd(), POLLIN, 0});
         whose.push_back(w);
       }
-    const auto limit = std::min(enforce_limits(), meter_.wait());
+    const auto limit = std::min({enforce_limits(), meter_.wait(), pass_time(), settle()});
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
     const timespec span{seconds.count(), (limit - seconds).count()};
     host::current().before_sleep();
@@ -4512,6 +4865,20 @@ class supervisor {
     }
   }
 
+  // What is not worth its time in a map that is over at once, since no task takes all memory within a millisecond. How
+  // long until it is due.
+  std::chrono::nanoseconds settle() {
+    if (settled_) return no_limit;
+    if (const std::uint64_t now = monotonic_ns(), due = begun_at_ + brief; now < due)
+      return std::chrono::nanoseconds(due - now);
+    settled_ = true;
+    oom_kills_ = oom_kills_so_far();
+    if (proc_is_ours())
+      for (const post& each : posts_)
+        if (each.process) offer_to_oom_killer(*each.process);
+    return no_limit;
+  }
+
   // The tasks they are in count as not done, and are not to blame; see ended_by_stop.
   void stop_workers() noexcept {
     book_.halt(halt_reason::stop_requested);
@@ -4520,6 +4887,17 @@ class supervisor {
       at.stopped = true;
       at.process->kill();
     }
+  }
+
+  // How long until there may be more to do: less than a millisecond where there is much, up to 50 ms where little
+  // comes.
+  std::chrono::nanoseconds pass_time() {
+    if (!pastime_) return no_limit;
+    const ticks begun = now_ticks();
+    if (pastime_(book_.not_ended())) return std::chrono::nanoseconds(0);
+    const bool much = now_ticks() - begun > to_ticks(std::chrono::microseconds(50));
+    nap_ = much ? std::max(nap_ / 2, shortest_nap) : std::min(nap_ * 2, longest_nap);
+    return nap_;
   }
 
   // Kills tasks past their limit; how long until the next may be.
@@ -4585,8 +4963,7 @@ class supervisor {
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
     if (what.blamed) {
-      // Whoever writes over the range could die in the same task without end.
-      if (!dead_tasks_.insert(from_ + what.task).second) throw_damaged("a task was run again after its death");
+      note_death_of(from_ + what.task);
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
       blamed_.emplace_back(
           failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)}, 1);
@@ -4595,7 +4972,14 @@ class supervisor {
     book_.halt_at_limit();  // if whoever reached it died before it could
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
-    else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) hire(w);
+    else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) replace(w);
+  }
+
+  // Whoever writes over the range could die in the same task without end.
+  void note_death_of(std::uint64_t task) {
+    const auto place = std::lower_bound(dead_tasks_.begin(), dead_tasks_.end(), task);
+    if (place != dead_tasks_.end() && *place == task) throw_damaged("a task was run again after its death");
+    dead_tasks_.insert(place, task);
   }
 
   // And not by its task, or a timeout, shortly before.
@@ -4632,7 +5016,10 @@ class supervisor {
     return before && oom_kills_ && *oom_kills_ > *before;
   }
 
+  static constexpr std::uint64_t brief = 1'000'000;  // ns
   static constexpr unsigned most_pardons = 10;
+  static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
+  static constexpr std::chrono::nanoseconds longest_nap = std::chrono::milliseconds(50);
 
   ledger& book_;
   const record_book& records_;
@@ -4642,13 +5029,17 @@ class supervisor {
   std::uint64_t tasks_;
   unsigned most_idle_deaths_;
   life work_;
+  pastime pastime_;
+  std::chrono::nanoseconds nap_{shortest_nap};
   std::vector<post> posts_;
   std::uint64_t from_{};
   failure_runs blamed_;
-  std::unordered_set<std::uint64_t> dead_tasks_;
+  std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;
   std::string why_gave_up_;
   bool begun_{};
+  std::uint64_t begun_at_{};  // of this round, by monotonic_ns()
+  bool settled_{};
   unsigned idle_deaths_{};
   std::uint64_t done_at_last_death_{};
   std::optional<long long> oom_kills_;
@@ -4661,9 +5052,10 @@ class supervisor {
 
 namespace parmap::detail {
 
-// One worker's pace. Starts at one task, grows by at most x16 towards the target, is cut at once when tasks turn out
-// long. Never more than what is left / (2 x workers), so that the ends meet evenly, but not less than the floor: below
-// it a claim costs more than the imbalance it prevents. The more workers contend for the range, the higher the floor.
+// One worker's pace. Starts at one task, grows towards the target by at most x16, or to what takes 2 us by the last
+// chunk's measure, is cut at once when tasks turn out long. Never more than what is left / (2 x workers), so that the
+// ends meet evenly, but not less than the floor: below it a claim costs more than the imbalance it prevents. The more
+// workers contend for the range, the higher the floor.
 class pacer {
  public:
   static constexpr std::chrono::microseconds target{50};
@@ -4672,7 +5064,7 @@ class pacer {
   explicit pacer(unsigned workers) noexcept
       : workers_(workers),
         target_(static_cast<double>(to_ticks(target))),
-        floor_(target_ / 50 * std::max(1.0, static_cast<double>(workers) / 16)) {}
+        floor_(target_ * 0.02 * std::max(1.0, static_cast<double>(workers) * (1.0 / 16))) {}
 
   // Of `left` unclaimed tasks.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
@@ -4680,24 +5072,25 @@ class pacer {
     return std::clamp<round_index>(std::max(std::min(fair, wanted_), least_), 1, left);
   }
 
-  // About how long `left` tasks will take this worker; 0 before the first chunk.
-  [[nodiscard]] ticks remaining(round_index left) const noexcept {
-    return static_cast<ticks>(std::min(each_ * left, 1e18));
+  // Whether `left` tasks would take this worker longer, by the last chunk's measure.
+  [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {
+    return left > static_cast<double>(than) * rate_;
   }
 
   // The last chunk had `tasks` tasks and took `spent`.
   void ran(round_index tasks, ticks spent) noexcept {
-    each_ = std::max(static_cast<double>(spent), 1.0) / tasks;
-    const double most = std::min(static_cast<double>(tasks) * growth, double{0x7fff'ffff});
-    wanted_ = static_cast<round_index>(std::clamp(target_ / each_, 1.0, most));
-    least_ = static_cast<round_index>(std::clamp(floor_ / each_, 1.0, most));
+    rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
+    const double little = target_ * 0.04;
+    const double most = std::min(std::max(static_cast<double>(tasks) * growth, little * rate_), double{0x7fff'ffff});
+    wanted_ = static_cast<round_index>(std::clamp(target_ * rate_, 1.0, most));
+    least_ = static_cast<round_index>(std::clamp(floor_ * rate_, 1.0, most));
   }
 
  private:
   unsigned workers_;
   double target_;
   double floor_;
-  double each_{};
+  double rate_{};  // tasks a tick
   round_index wanted_{1};
   round_index least_{1};
 };
@@ -4708,6 +5101,19 @@ class pacer {
 // What a worker process does from its fork to its end.
 
 namespace parmap::detail {
+
+// glibc's, which at_quick_exit calls.
+extern "C" int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;  // NOLINT(bugprone-reserved-identifier)
+
+// What a worker calls once, bound when the program is loaded. Bound at their first call, as is usual, they would be
+// looked up anew in every worker, at some 20 page faults.
+struct bound_early {
+  static inline int (*volatile prctl)(int, ...) = &::prctl;
+  static inline pid_t (*volatile getppid)() = &::getppid;
+  static inline int (*volatile on_exit)(void (*)(int, void*), void*) = &::on_exit;
+  static inline int (*volatile at_quick_exit)(void (*)(void*), void*) = &__cxa_at_quick_exit;
+  static inline void (*volatile exit)(int) = &::_exit;
+};
 
 // This process as a worker; there is one at most, as it never returns to be another.
 struct worker_identity {
@@ -4728,7 +5134,8 @@ struct worker_identity {
   host::current().end_worker();
   flush_standard_streams();
   step("end", moment::before);
-  ::_exit(status);
+  bound_early::exit(status);
+  std::abort();  // not reached
 }
 
 // What is asked of a worker besides its tasks.
@@ -4736,18 +5143,6 @@ struct worker_duties {
   bool timed{};
   std::optional<std::uint64_t> memory_limit{};
 };
-
-// Under memory pressure the kernel shall take a worker, not the caller; where it may not be said, nothing is lost.
-inline void volunteer_for_the_oom_killer() noexcept {
-  constexpr const char* path = "/proc/self/oom_score_adj";
-  constexpr int much = 500;
-  constexpr int most = 1000;
-  std::array<char, 16> text{};
-  const file_descriptor now(::open(path, O_RDWR | O_CLOEXEC));
-  if (now.get() < 0 || ::read(now.get(), text.data(), text.size() - 1) <= 0) return;
-  const int length = std::snprintf(text.data(), text.size(), "%d", std::min(most, std::atoi(text.data()) + much));
-  static_cast<void>(!::pwrite(now.get(), text.data(), static_cast<std::size_t>(length), 0));
-}
 
 // Right after the fork, before any task. The memory shared with the supervisor is not for the children of tasks.
 inline void become_worker(pid_t parent, worker_words& words, const worker_duties& duties,
@@ -4759,15 +5154,14 @@ inline void become_worker(pid_t parent, worker_words& words, const worker_duties
   const auto require = [](bool done) {
     if (!done) leave_process(farewell::unfit, errno);
   };
-  require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+  require(bound_early::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
   step("pdeathsig", moment::after);
-  if (::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
+  if (bound_early::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
   // A timeout kills the whole tree; without one nobody needs to gather orphans here.
-  if (duties.timed) static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+  if (duties.timed) static_cast<void>(bound_early::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   for (const shared_memory* each : ours) require(each == nullptr || each->keep_from_children());
-  require(::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
-  require(::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) == 0);
-  volunteer_for_the_oom_killer();
+  require(bound_early::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
+  require(bound_early::at_quick_exit([](void*) { leave_process(farewell::quick_exit, EXIT_FAILURE); }, nullptr) == 0);
   if (duties.memory_limit) {
     require(limit_private_memory(*duties.memory_limit));
     refused_memory::tell([] {
@@ -4965,12 +5359,13 @@ template <class Work, class AtGo>
   live_as_worker(work, shared, mine, at_go);
 }
 
-template <class Work>
+// `Places`: see gathering.hpp.
+template <class Work, class Places>
 class process_map {
  public:
   using value = typename Work::result;
 
-  process_map(const Work& work, const options& chosen, unsigned workers)
+  process_map(const Work& work, const options& chosen, unsigned workers, Places places)
       : work_(work),
         options_(chosen),
         programs_(!in_slot<value> && host::current().starts_programs()),
@@ -4983,13 +5378,14 @@ class process_map {
               .timed = chosen.timeout.has_value(),
               .parent = ::getpid()},
         shared_(told_, programs_),
-        book_(shared_.book()) {
+        book_(shared_.book()),
+        gathering_(shared_.slots(), shared_.records(), shared_.memory(), told_.tasks, std::move(places)) {
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
   }
 
-  results<value> run() {
+  auto run() {
     const std::uint64_t n = work_.size();
     lazy_meter meter(options_.report, n);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
@@ -5000,6 +5396,8 @@ class process_map {
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
     supervisor boss(book_, shared_.records(), options_, meter, place, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
+    if constexpr (gathering<value, Places>::reads_early)
+      if (n <= max_round) boss.meanwhile([this](span open) { return gathering_.read_early(open.b, open.e); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
     for (std::uint64_t tasks = 0; from < n && !book_.halted(); from += tasks) {
@@ -5028,13 +5426,13 @@ class process_map {
     check(failures, n);
     const std::uint64_t failed = failures.size();
     meter.finish(n - missing - std::min(n - missing, book_.failures()), std::min(failed, book_.failures()));
-    return shared_.slots().gather(shared_.records(), shared_.memory(), std::move(failures), told_.seed);
+    return gathering_.finish(std::move(failures), n, told_.seed);
   }
 
  private:
   // No task failed twice, and none that there is not.
   static void check(failure_runs& failures, std::uint64_t n) {
-    std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });
+    sort_runs(failures);
     std::uint64_t from = 0;
     for (const auto& [why, tasks] : failures) {
       if (why.index < from || why.index > n || tasks > n - why.index) throw_damaged("its failures overlap");
@@ -5071,6 +5469,7 @@ class process_map {
   assignment told_;
   map_memory<value> shared_;
   ledger& book_;
+  gathering<value, Places> gathering_;
 };
 
 }  // namespace parmap::detail
@@ -5095,21 +5494,42 @@ class multi_engine {
   template <class Work>
   auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
     using value = typename Work::result;
-    static_assert(!detail::refers_elsewhere<value>,
+    if constexpr (can_run<value>()) return run(work, chosen, detail::places_of_their_own<value>(work.size()));
+    else return results<value>({}, {}, 0);  // so that this is the only error
+  }
+
+  /// Values are moved to first[i], where `First` is a random-access iterator, once they are in the caller.
+  template <class Work, class First>
+  results<void> run_into(First first, const Work& work, const options& chosen) const {
+    if constexpr (can_run<typename Work::result>())
+      return run(work, chosen, detail::range_sink<First>(std::move(first), work.size()));
+    else return results<void>(0, {}, 0);
+  }
+
+ private:
+  // If not, the compiler says so.
+  template <class Value>
+  static consteval bool can_run() {
+    constexpr bool stays = detail::refers_elsewhere<Value>;
+    static_assert(!stays,
                   "parmap: a pointer, reference_wrapper, string_view or span (or a container of such) cannot leave a "
                   "worker process, as what it "
                   "refers to stays there; return the value itself (std::string, std::vector), or use parmap::threads");
-    static_assert(detail::refers_elsewhere<value> || can_leave_worker<value>,
+    constexpr bool leaves = can_leave_worker<Value>;
+    static_assert(stays || leaves,
                   "parmap: this result type cannot leave a worker process: it is not trivially copyable and has no "
                   "codec; specialise "
                   "parmap::codec for it, return something that has one, or use parmap::threads");
-    if constexpr (can_leave_worker<value>) {
-      const std::uint64_t n = work.size();
-      const std::uint64_t most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
-      static_cast<void>(detail::ticks_per_us());  // measured once, before the forks
-      return detail::process_map<Work>(work, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(n, 1, most)))
-          .run();
-    }
+    return leaves;
+  }
+
+  template <class Work, class Places>
+  static auto run(const Work& work, const options& chosen, Places places) {
+    const std::uint64_t most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
+    static_cast<void>(detail::ticks_per_us());  // measured once, before the forks
+    return detail::process_map<Work, Places>(
+               work, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(work.size(), 1, most)), std::move(places))
+        .run();
   }
 };
 
@@ -5119,6 +5539,50 @@ inline constexpr multi_engine multi{};
 static_assert(engine<multi_engine>);
 
 }  // namespace parmap
+
+// ==== parmap/detail/into_work.hpp
+// Work whose results go straight into a range of the caller's: for engines whose tasks run in this process.
+
+namespace parmap::detail {
+
+// The beginning of a range, by which its elements are reached most quickly.
+template <class Out>
+auto first_of(Out& out) {
+  if constexpr (std::ranges::contiguous_range<Out>) return std::ranges::data(out);
+  else return std::ranges::begin(out);
+}
+
+// Task i of `work`, and its value to first[i].
+template <class Work, class First>
+class into_work {
+ public:
+  using result = void;
+  static constexpr bool takes_context = Work::takes_context;
+
+  into_work(First first, const Work& work) : first_(std::move(first)), work_(work) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return work_.size(); }
+
+  template <class Step>
+  void for_each(std::uint64_t b, std::uint64_t e, context& self, Step&& step) const {
+    work_.for_each(b, e, self, [&](std::uint64_t i, const auto& call) {
+      return step(i, [&] { first_[static_cast<std::iter_difference_t<First>>(i)] = call(); });
+    });
+  }
+
+ private:
+  First first_;
+  const Work& work_;
+};
+
+// The engine's own way, if it has one.
+template <class Engine, class First, class Work>
+results<void> run_into(const Engine& who, First first, const Work& work, const options& chosen) {
+  if constexpr (requires { who.run_into(first, work, chosen); }) return who.run_into(std::move(first), work, chosen);
+  else return who.run(into_work<Work, First>(std::move(first), work), chosen);
+}
+
+}  // namespace parmap::detail
 
 // ==== parmap/engine/serial.hpp
 // The engine serial: a plain loop in the caller's thread, for debugging and as the measure of the others.
@@ -5209,12 +5673,12 @@ namespace parmap::detail {
 // What a map of an in-process engine has to account for, over all its rounds. Written by many threads at once.
 class account {
  public:
-  account(std::string_view engine, const options& chosen, std::uint64_t tasks)
+  account(std::string_view engine, const options& chosen, std::uint64_t tasks, ticks begun)
       : engine_(engine),
         options_(chosen),
         tasks_(tasks),
         most_failures_(chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max())),
-        meter_(chosen.report, tasks) {}
+        meter_(chosen.report, tasks, begun) {}
 
   [[nodiscard]] bool halted() const noexcept {
     return halted_.load(std::memory_order_acquire) || options_.stop.stop_requested();
@@ -5343,14 +5807,14 @@ class job {
 class alignas(64) notice {
  public:
   // False if it is taken.
-  bool write(job& work) noexcept {
+  bool write(job& work, ticks now) noexcept {
     std::uint32_t expected = 0;
     if (word_.load(std::memory_order_relaxed) != 0 ||
         !word_.compare_exchange_strong(expected, taken, std::memory_order_acquire))
       return false;
     work_.store(&work, std::memory_order_relaxed);
     urgent_.store(false, std::memory_order_relaxed);
-    since_.store(now_ticks(), std::memory_order_relaxed);
+    since_.store(now, std::memory_order_relaxed);
     word_.store(taken | open_flag);  // sequentially consistent: see team::announce
     return true;
   }
@@ -5499,7 +5963,9 @@ class team {
   // Keeps a job announced while it lives. After close(), and before the end, waits for those who help.
   class announcement {
    public:
-    announcement(team& who, job& work, unsigned helpers) : team_(who), notice_(who.announce(work, helpers)) {}
+    announcement(team& who, job& work, unsigned helpers, ticks now)
+        : team_(who),
+          notice_(who.announce(work, helpers, now)) {}
     announcement(const announcement&) = delete;
     announcement& operator=(const announcement&) = delete;
     ~announcement() {
@@ -5540,14 +6006,14 @@ class team {
   ~team() = default;
 
   // Null if all notices are taken: then there are more callers than anybody could help.
-  notice* announce(job& work, unsigned helpers) noexcept {
+  notice* announce(job& work, unsigned helpers, ticks now) noexcept {
     unsigned most = most_.load(std::memory_order_relaxed);
     while (most < helpers && !most_.compare_exchange_weak(most, helpers, std::memory_order_relaxed)) {
     }
     static thread_local std::size_t last = 0;
     for (std::size_t k = 0; k < notices_.size(); ++k) {
       const std::size_t at = (last + k) % notices_.size();
-      if (!notices_[at].write(work)) continue;
+      if (!notices_[at].write(work, now)) continue;
       last = at;
       // The notice is up (sequentially consistent) before the watch is looked for, and the watch looks once more after
       // it has gone.
@@ -5773,7 +6239,7 @@ class thread_map final : public job {
   using value_sink = sink<typename Work::result>;
 
   thread_map(const Work& work, const options& chosen, const value_sink& values, account& books, std::uint64_t from,
-             round_index tasks, unsigned workers)
+             round_index tasks, unsigned workers, ticks begun)
       : work_(work),
         options_(chosen),
         values_(values),
@@ -5781,24 +6247,27 @@ class thread_map final : public job {
         from_(from),
         range_(tasks),
         workers_(workers),
+        begun_(begun),
         careful_(Work::takes_context || chosen.stop.stop_possible() || chosen.max_failures) {
     if (chosen.timeout) keeper_.emplace(*chosen.timeout, workers, chosen.stop);
   }
 
   void run() {
     if (workers_ == 1) {
-      take_part(0, [](ticks, const pacer&) {});
+      take_part(0, begun_, [](ticks, const pacer&) {});
       return;
     }
-    team::announcement notice(team::instance(), *this, workers_ - 1);
-    const ticks begun = now_ticks();
+    team::announcement notice(team::instance(), *this, workers_ - 1, begun_);
     bool hurried = false;
-    take_part(0, [&, long_enough = to_ticks(worth_a_wake)](ticks now, const pacer& pace) {
-      if (hurried) return;
-      if (now - begun < long_enough && pace.remaining(range_.unclaimed().size()) < 2 * long_enough) return;
-      hurried = true;
-      notice.hurry();
-    });
+    take_part(
+        0, begun_,
+        [&, long_enough = to_ticks(worth_a_wake), telling = to_ticks(tells_the_rest)](ticks now, const pacer& pace) {
+          const ticks spent = now - begun_;
+          if (hurried || spent < telling) return;
+          if (spent < long_enough && !pace.take_longer(range_.unclaimed().size(), 2 * long_enough)) return;
+          hurried = true;
+          notice.hurry();
+        });
     notice.close();
     while (!notice.alone() && !notice.wait(account_.until_next_show())) account_.show(now_ticks());
   }
@@ -5809,26 +6278,29 @@ class thread_map final : public job {
   }
   void help() noexcept override {
     const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
-    if (worker < workers_) take_part(worker, [](ticks, const pacer&) {});
+    if (worker < workers_) take_part(worker, now_ticks(), [](ticks, const pacer&) {});
   }
 
  private:
   static constexpr std::chrono::microseconds worth_a_wake{50};  // what waking a parked thread costs until it works
+  // The first task's time has that of the announcement in it, some 0.2 us: times a thousand it would look like much
+  // work.
+  static constexpr std::chrono::microseconds tells_the_rest{2};
 
   template <class AfterChunk>
-  void take_part(unsigned worker, AfterChunk&& after_chunk) noexcept {
+  void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) noexcept {
     try {
-      take_chunks(worker, after_chunk);
+      take_chunks(worker, now, after_chunk);
     } catch (...) {
       account_.give_up();
     }
   }
   template <class AfterChunk>
-  void take_chunks(unsigned worker, AfterChunk& after_chunk) {
+  void take_chunks(unsigned worker, ticks then, AfterChunk& after_chunk) {
     const task_scope inside;
     context self(*options_.seed, worker, options_.stop);
     pacer pace(workers_);
-    for (ticks then = now_ticks();;) {
+    for (;;) {
       if (account_.halted()) {
         const span rest = range_.drain();
         account_.add_never_begun(from_ + rest.b, from_ + rest.e);
@@ -5838,6 +6310,7 @@ class thread_map final : public job {
       if (mine.empty()) return;
       if (careful_) run_chunk<true>(from_ + mine.b, from_ + mine.e, self);
       else run_chunk<false>(from_ + mine.b, from_ + mine.e, self);
+      if (range_.unclaimed().empty()) return;
       const ticks now = now_ticks();
       pace.ran(mine.size(), now - then);
       then = now;
@@ -5920,6 +6393,7 @@ class thread_map final : public job {
   std::uint64_t from_;
   shared_range range_;
   unsigned workers_;
+  ticks begun_;
   bool careful_;
   std::atomic<unsigned> joined_{1};
   std::optional<timekeeper> keeper_;
@@ -5950,14 +6424,16 @@ class threads_engine {
             name(), "timeout for this f",
             "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
     if (chosen.memory_limit) detail::refuse(name(), "memory_limit", "its tasks share one memory; use multi");
+    const detail::ticks begun = detail::now_ticks();
     const std::uint64_t n = work.size();
     detail::sink<typename Work::result> sink(n);
-    detail::account account(name(), chosen, n);
+    detail::account account(name(), chosen, n, begun);
     const unsigned most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
     for (std::uint64_t from = 0; from < n; from += std::min(n - from, detail::max_round)) {
       const std::uint64_t tasks = std::min(n - from, detail::max_round);
       const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, tasks));
-      detail::thread_map round(work, chosen, sink, account, from, static_cast<detail::round_index>(tasks), workers);
+      detail::thread_map round(work, chosen, sink, account, from, static_cast<detail::round_index>(tasks), workers,
+                               begun);
       round.run();
     }
     return account.finish(sink);
@@ -5990,19 +6466,27 @@ class named_engine {
   /// As the chosen engine. If that is multi and the result type cannot leave a worker process: std::invalid_argument.
   template <class Work>
   auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
+    return visit<typename Work::result>([&](const auto& it) { return it.run(work, chosen); });
+  }
+  template <class Work, class First>
+  results<void> run_into(First first, const Work& work, const options& chosen) const {
+    return visit<typename Work::result>([&](const auto& it) { return detail::run_into(it, first, work, chosen); });
+  }
+
+ private:
+  template <class Value, class Run>
+  auto visit(const Run& run) const {
     return std::visit(
-        [&](const auto& it) -> results<typename Work::result> {
-          if constexpr (std::same_as<std::remove_cvref_t<decltype(it)>, multi_engine> &&
-                        !can_leave_worker<typename Work::result>)
+        [&](const auto& it) -> std::invoke_result_t<Run, const serial_engine&> {
+          if constexpr (std::same_as<std::remove_cvref_t<decltype(it)>, multi_engine> && !can_leave_worker<Value>)
             throw std::invalid_argument("parmap: the result type of f cannot leave a worker process of the engine "
                                         "multi; specialise parmap::codec for it, or choose "
                                         "serial or threads");
-          else return it.run(work, chosen);
+          else return run(it);
         },
         chosen_);
   }
 
- private:
   choice chosen_;
 };
 
@@ -6244,8 +6728,9 @@ inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements..
 template <class Engine>
 inline constexpr bool runs_coroutines = requires { requires Engine::runs_coroutines; };
 
-template <class Engine, class F, class Space>
-auto map_space(const Engine& who, F& f, const Space& space, options&& chosen) {
+// run(who, work, options) is what becomes of f and its space once they have been found fit.
+template <class Run, class Engine, class F, class Space>
+auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
     static_assert(check_call<F, typename Space::elements>);
     return results<int>(slots<int>(), {}, 0);  // so that this is the only error
@@ -6257,17 +6742,23 @@ auto map_space(const Engine& who, F& f, const Space& space, options&& chosen) {
   } else {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
-    return who.run(work<F, Space>(f, space), std::as_const(chosen));
+    return run(who, work<F, Space>(f, space), std::as_const(chosen));
+  }
+}
+
+template <class Run, class Engine, class F, class... Axes>
+auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes&&... axes) {
+  if constexpr (sizeof...(Axes) == 1) {
+    return map_space(run, who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
+  } else {
+    return map_space(run, who, f, product(std::forward<Axes>(axes)...), std::move(chosen));
   }
 }
 
 template <class Engine, class F, class... Axes>
 auto map_axes(const Engine& who, F& f, options&& chosen, Axes&&... axes) {
-  if constexpr (sizeof...(Axes) == 1) {
-    return map_space(who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
-  } else {
-    return map_space(who, f, product(std::forward<Axes>(axes)...), std::move(chosen));
-  }
+  const auto run = [](const Engine& it, const auto& work, const options& of_map) { return it.run(work, of_map); };
+  return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
 }
 
 template <class F, class... Axes>
@@ -6342,6 +6833,117 @@ void map(Arguments&&...) {
   static_assert(
       sizeof...(Arguments) == 0,
       "parmap::map takes one to four axes; put more into one: parmap::map(f, parmap::product(a, b, c, d, e))");
+}
+
+}  // namespace parmap
+
+// ==== parmap/map_into.hpp
+// map_into: map with its results in a range of the caller's.
+
+namespace parmap {
+
+namespace detail {
+
+// Something that tasks can write to at once, each its own element.
+template <class Out>
+concept element_range = std::ranges::random_access_range<Out> && std::ranges::sized_range<Out> &&
+                        std::is_lvalue_reference_v<std::ranges::range_reference_t<Out>>;
+
+// Why not, if so; one error is enough.
+template <class Out, class Value>
+consteval bool fits_into() {
+  constexpr bool has_value = !std::is_void_v<Value>;
+  static_assert(has_value, "parmap::map_into: f returns void, so there is nothing to put anywhere; call parmap::map");
+  constexpr bool fits = std::is_assignable_v<std::ranges::range_reference_t<Out>, Value>;
+  static_assert(!has_value || fits, "parmap::map_into: what f returns cannot be assigned to an element of the range");
+  return fits;
+}
+
+template <class Engine, class Out, class F, class... Axes>
+results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen, Axes&&... axes) {
+  constexpr bool has_elements = element_range<Out>;
+  static_assert(
+      has_elements,
+      "parmap::map_into: the results go to a random-access range of a known size whose elements are objects of "
+      "their own, such as a vector, an array or a span of them (not of a vector<bool>, nor of a view that "
+      "makes its elements)");
+  if constexpr (has_elements) {
+    const auto run = [&](const Engine& it, const auto& work, const options& of_map) {
+      if constexpr (fits_into<Out, typename std::remove_cvref_t<decltype(work)>::result>()) {
+        const auto room = static_cast<std::uint64_t>(std::ranges::size(out));
+        if (room < work.size())
+          throw std::invalid_argument("parmap::map_into: the range has " + std::to_string(room) + " elements for " +
+                                      std::to_string(work.size()) + " tasks");
+        return run_into(it, first_of(out), work, of_map);
+      } else {
+        return results<void>(0, {}, 0);
+      }
+    };
+    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+  } else {
+    return results<void>(0, {}, 0);
+  }
+}
+
+}  // namespace detail
+
+/// As map, but the result of task i is assigned to out[i] (see product for which task that is), and what is returned is
+/// `results<void>`: the failures, without values. `out` has at least as many elements as there are tasks; with fewer:
+/// std::invalid_argument, before anything starts. Of a task that fails the element means nothing.
+///
+///     std::vector<double> y(x.size());
+///     parmap::map_into(parmap::threads, y, f, x).value();  // throws map_failed if any task failed
+///
+/// Under serial and threads each task writes its own element as it ends, so nothing is allocated; `out` may be an axis,
+/// if it is the only one. Under multi the results are copied, or moved, at the end. Not for async.
+template <engine Engine, class Out, class F, detail::not_options A>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B, detail::not_options C>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c));
+}
+template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c), std::forward<D>(d));
+}
+
+/// As above, on the default engine, multi.
+template <detail::not_engine Out, class F, detail::not_options A>
+results<void> map_into(Out&& out, F&& f, A&& a, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B>
+results<void> map_into(Out&& out, F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B, detail::not_options C>
+results<void> map_into(Out&& out, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c));
+}
+template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+results<void> map_into(Out&& out, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c), std::forward<D>(d));
+}
+
+/// Five axes or more: not here.
+template <class... Arguments>
+  requires(detail::axes_in<Arguments...>() > 5)
+void map_into(Arguments&&...) {
+  static_assert(
+      sizeof...(Arguments) == 0,
+      "parmap::map_into takes one to four axes; put more into one: map_into(out, f, parmap::product(a, b, c, d, e))");
 }
 
 }  // namespace parmap

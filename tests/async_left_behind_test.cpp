@@ -113,7 +113,7 @@ TEST(async_left_behind, one_that_swallows_its_cancellation_and_goes_on) {
     co_await asio::this_coro::throw_if_cancelled(false);
     for (;;) {
       try {
-        co_await wait(1ms);
+        co_await wait(rounds == 0 ? std::chrono::milliseconds(24h) : 1ms);
       } catch (const asio::system_error&) {
         ++rounds;
       }

@@ -185,17 +185,22 @@ const ticks target = parmap::detail::to_ticks(pacer::target);
 TEST(pacer, begins_with_one_task) {
   for (const unsigned workers : {1U, 2U, 7U, 64U, 100'000U})
     for (const round_index left : {1U, 2U, 100U, greatest}) EXPECT_EQ(pacer(workers).chunk(left), 1U);
-  EXPECT_EQ(pacer(2).remaining(1000), 0U);
+  EXPECT_TRUE(pacer(2).take_longer(1, 1'000'000));  // nobody knows yet
 }
 
-TEST(pacer, grows_sixteenfold_at_most) {
+TEST(pacer, grows_sixteenfold_at_most_but_for_what_takes_two_microseconds) {
   pacer pace(1);
-  round_index chunk = pace.chunk(greatest);
-  for (const round_index expected : {16U, 256U, 4096U, 65'536U}) {
-    pace.ran(chunk, 0);  // faster than the clock can tell
-    chunk = pace.chunk(greatest);
-    EXPECT_EQ(chunk, expected);
+  pace.ran(1000, target / 100);
+  EXPECT_EQ(pace.chunk(greatest), 16'000U);
+  pacer other(1);
+  for (const ticks tasks : {16, 300}) {
+    const ticks each =
+        target / 25 / tasks;  // so many take 2 us, but for the rest of the division: a tick is about 1 ns
+    other.ran(1, each);
+    EXPECT_NEAR(other.chunk(greatest), static_cast<double>(target) / 25 / static_cast<double>(each), 1);
   }
+  other.ran(1, target / 4);
+  EXPECT_NEAR(other.chunk(greatest), 4, 1);
 }
 
 TEST(pacer, converges_to_the_target) {
@@ -213,7 +218,8 @@ TEST(pacer, converges_to_the_target) {
         chunk = pace.chunk(greatest);
         EXPECT_NEAR(chunk, static_cast<double>(ideal), 1.0) << each << " ticks a task";
       }
-      EXPECT_NEAR(static_cast<double>(pace.remaining(1000)), static_cast<double>(1000 * each), 1.0);
+      EXPECT_TRUE(pace.take_longer(1000, 1000 * each - each / 2 - 1));
+      EXPECT_FALSE(pace.take_longer(1000, 1000 * each + each / 2 + 1));
     }
 }
 
@@ -255,7 +261,7 @@ TEST(pacer, stays_within_its_bounds) {
       const double each = std::max(static_cast<double>(spent), 1.0) / chunk;
 
       const round_index next = pace.chunk(greatest);
-      RC_ASSERT(next <= std::uint64_t{chunk} * 16);
+      RC_ASSERT(next <= std::max(chunk * 16.0, static_cast<double>(target) / 25 / each * 1.001 + 1));
       RC_ASSERT(next <= std::max({1.0, static_cast<double>(target) / each, floor / each}) + 1);
       const round_index fair = left / (2 * workers);
       RC_ASSERT(pace.chunk(left) <= std::max({1.0, static_cast<double>(fair), floor / each + 1}));

@@ -60,6 +60,9 @@ template <class R>
 concept has_data = requires(R r) { static_cast<R&&>(r).data(); };
 static_assert(has_get_if<results<int>&> && has_values<const results<int>&> && has_data<const results<int>&>);
 static_assert(!has_get_if<results<int>> && !has_values<results<int>> && !has_data<results<int>>);
+using values_of_int = decltype(std::declval<const results<int>&>().values());
+static_assert(std::ranges::view<values_of_int> && std::ranges::forward_range<const values_of_int> &&
+              std::ranges::sized_range<const values_of_int>);
 static_assert(std::same_as<decltype(std::declval<results<int>&>()[0]), const int&>);
 static_assert(std::same_as<decltype(std::declval<results<int>>()[0]), int>);
 static_assert(std::same_as<decltype(std::declval<results<int>&>().failures()), const failure_list&>);
@@ -330,11 +333,13 @@ TEST_F(lifetimes, an_exception_out_of_serial_destroys_what_was_done) {
 TEST_F(lifetimes, any_set_of_failures) {
   check_property([] {
     const auto failed = *rc::gen::container<std::vector<bool>>(rc::gen::arbitrary<bool>());
+    const bool in_runs = *rc::gen::arbitrary<bool>();
     parmap::detail::slots<counted> slots(failed.size());
     std::vector<std::pair<failure, std::uint64_t>> list;
     std::size_t made = 0;
     for (std::size_t i = 0; i < failed.size(); ++i) {
-      if (failed[i]) list.emplace_back(failure{i, failure::threw, "", 1, nullptr}, 1);
+      if (failed[i] && in_runs && i > 0 && failed[i - 1]) ++list.back().second;
+      else if (failed[i]) list.emplace_back(failure{i, failure::threw, "", 1, nullptr}, 1);
       else ::new (static_cast<void*>(slots.data() + i)) counted(static_cast<int>(i)), ++made;
     }
     {
@@ -344,7 +349,15 @@ TEST_F(lifetimes, any_set_of_failures) {
       const auto filled = all.value_or(counted(-1));
       for (std::size_t i = 0; i < failed.size(); ++i)
         RC_ASSERT(filled[i].value() == (failed[i] ? -1 : static_cast<int>(i)));
-      RC_ASSERT(static_cast<std::size_t>(std::ranges::distance(all.values())) == made);
+      const auto values = all.values();
+      RC_ASSERT(values.size() == made);
+      std::size_t i = 0;
+      for (const counted& each : values) {
+        while (failed[i]) ++i;
+        RC_ASSERT(&each == all.get_if(i++));
+        --made;
+      }
+      RC_ASSERT(made == 0U);
     }
     RC_ASSERT(counted::alive() == 0U);
     RC_ASSERT(counted::errors() == 0);

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes the README's pictures of what a map in Python shows on a terminal: docs/pictures/*.svg.
+"""Makes the documents' pictures of what a map shows on a terminal, and of the examples: docs/pictures/*.svg.
 
-Runs a program under a pseudo-terminal and draws what it printed. Run it by build/python/venv/bin/python.
+Runs programs under a pseudo-terminal and draws what they printed. Run it by build/python/venv/bin/python; it takes g++ too.
 """
 
 import fcntl
 import os
 import pty
+import re
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -18,7 +20,7 @@ from xml.sax.saxutils import escape
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 COLUMNS = 96
-PROGRAM = """
+PYTHON = """
 import time
 from parmap import parmap
 
@@ -30,21 +32,25 @@ def simulate(x):
 
 results = parmap(simulate, range(200))
 """.strip()
+NATIVE = """
+#include <parmap/parmap.hpp>
+#include <chrono>
+#include <ranges>
+#include <thread>
+
+int main() {
+  const auto slow = [](int x) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); return x; };
+  return parmap::map(slow, std::views::iota(0, 400)).ok() ? 0 : 1;
+}
+"""
 
 
-def run(program):
+def under_terminal(command, directory):
     """What it writes to a terminal that is COLUMNS wide."""
-    with tempfile.TemporaryDirectory() as work:
-        Path(work, "sweep.py").write_text(program + "\n", encoding="utf-8")
-        written = run_there(work)
-    return written.replace(work + "/", "")  # as if it lay in the home directory
-
-
-def run_there(work):
     child, terminal = pty.fork()
     if child == 0:
-        os.chdir(work)
-        os.execve(sys.executable, [sys.executable, "sweep.py"], os.environ | {"TERM": "xterm", "PYTHONWARNINGS": "default"})
+        os.chdir(directory)
+        os.execve(command[0], command, os.environ | {"TERM": "xterm", "PYTHONWARNINGS": "default"})
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
     written = bytearray()
     try:
@@ -52,13 +58,25 @@ def run_there(work):
             written.extend(data)
     except OSError:  # the program has ended
         os.waitpid(child, 0)
-    return written.decode()
+    return written.decode().replace(directory + "/", "")  # as if it lay in the home directory
+
+
+def compiled(source, directory):
+    """A program of the examples, or of the text of one."""
+    program = os.path.join(directory, "program")
+    command = ["g++", "-std=c++20", "-O1", "-pthread", f"-I{ROOT / 'include'}", f"-I{ROOT / 'examples'}", "-x", "c++"]
+    if isinstance(source, Path):
+        subprocess.run([*command, source, "-o", program], check=True)
+    else:
+        subprocess.run([*command, "-", "-o", program], input=source, text=True, check=True)
+    return program
 
 
 def screens(written):
     """Every state of the screen, a list of lines each."""
     lines, all_of_them = [""], []
-    for piece in written.replace("\r\n", "\n").replace("\x1b[A", "").split("\r"):
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.replace("\r\n", "\n"))  # lines are written over whole
+    for piece in plain.split("\r"):
         first, *more = piece.split("\n")
         if first:
             lines[-1] = first
@@ -83,13 +101,29 @@ def draw(name, lines):
     )
 
 
+def seen(command, directory):
+    """Every screen with something on it."""
+    screens_of_it = screens(under_terminal(command, directory))
+    return [[line.rstrip() for line in screen] for screen in screens_of_it if any(line.strip() for line in screen)]
+
+
+def of_a_bar(all_of_them):
+    """One screen on which a bar is well on its way."""
+    bars = [screen for screen in all_of_them if "%" in screen[-1] and "100%" not in screen[-1]]
+    return bars[len(bars) * 2 // 3]
+
+
 def main():
     PICTURES.mkdir(exist_ok=True)
-    seen = [[line.rstrip() for line in screen] for screen in screens(run(PROGRAM)) if any(line.strip() for line in screen)]
-    prompt = "$ python sweep.py"
-    bars = [screen for screen in seen if "%|" in screen[-1] and "100%" not in screen[-1]]
-    draw("bar.svg", [prompt, *bars[len(bars) * 2 // 3]])
-    draw("warning.svg", [prompt, *(line for line in seen[-1] if line)])
+    with tempfile.TemporaryDirectory() as work:
+        Path(work, "sweep.py").write_text(PYTHON + "\n", encoding="utf-8")
+        all_of_them = seen([sys.executable, "sweep.py"], work)
+        draw("bar.svg", ["$ python sweep.py", *of_a_bar(all_of_them)])
+        draw("warning.svg", ["$ python sweep.py", *(line for line in all_of_them[-1] if line)])
+        draw("bar-cpp.svg", ["$ ./sweep", *of_a_bar(seen([compiled(NATIVE, work)], work))])
+        for name, example in (("failures", "sweep"), ("demo", "tutorial")):
+            last = seen([compiled(ROOT / "examples" / f"{example}.cpp", work)], work)[-1]
+            draw(f"{name}.svg", [f"$ ./{example}", *last])
     return 0
 
 

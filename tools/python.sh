@@ -53,15 +53,24 @@ python_build() {
     || { tail -n 200 "$log" >&2; setup_say "The Python package could not be built; the whole log is $log"; return 1; }
 }
 
-# Prints what pyproject.toml needs, one a line: to build, to run and for the extra; and the build tools that are not here.
-python_requirements() {
+# Prints what an extra of pyproject.toml needs, one a line.
+python_extra() {
   python3 - "$1/pyproject.toml" "$2" <<'PYTHON'
 import sys, tomllib
 with open(sys.argv[1], "rb") as file:
-    project = tomllib.load(file)
-needed = project["build-system"]["requires"] + project["project"]["dependencies"]
-print(*needed, *project["project"]["optional-dependencies"][sys.argv[2]], sep="\n")
+    print(*tomllib.load(file)["project"]["optional-dependencies"][sys.argv[2]], sep="\n")
 PYTHON
+}
+
+# The same, and what it takes to build and to run; and the build tools that are not here.
+python_requirements() {
+  python3 - "$1/pyproject.toml" <<'PYTHON'
+import sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    project = tomllib.load(file)
+print(*project["build-system"]["requires"], *project["project"]["dependencies"], sep="\n")
+PYTHON
+  python_extra "$1" "$2"
   local tool
   for tool in cmake ninja; do
     command -v "$tool" >/dev/null || printf '%s\n' "$tool"

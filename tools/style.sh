@@ -4,6 +4,7 @@
 #   style.sh format          every .hpp and .cpp is as .clang-format says
 #   style.sh fix             makes it so
 #   style.sh tidy FILE...    what .clang-tidy says about the headers that FILEs include
+#   style.sh workflows       what yamllint says about .github
 # Exits with 77 if the tool is missing.
 set -euo pipefail
 
@@ -18,7 +19,7 @@ case $mode in
     need clang-format-19
     cd "$root"
     directories=()
-    for directory in cmake include tests examples bench python; do
+    for directory in cmake include tests examples benchmarks python; do
       [[ ! -d $directory ]] || directories+=("$directory")
     done
     mapfile -d '' -t files < <(find "${directories[@]}" -type f \( -name '*.hpp' -o -name '*.cpp' \) -print0 | sort -z)
@@ -34,6 +35,10 @@ case $mode in
     need clang-tidy-19
     clang-tidy-19 --quiet --config-file="$root/.clang-tidy" --header-filter="^$root/include/parmap/" "$@" \
       -- -std=c++20 "-I$root/include" -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1 -pthread
+    ;;
+  workflows)
+    need yamllint
+    yamllint --strict -d "{extends: default, rules: {line-length: {max: 140}}}" "$root/.github"
     ;;
   *)
     echo "style.sh: no mode $mode"

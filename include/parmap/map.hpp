@@ -49,8 +49,9 @@ inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements..
 template <class Engine>
 inline constexpr bool runs_coroutines = requires { requires Engine::runs_coroutines; };
 
-template <class Engine, class F, class Space>
-auto map_space(const Engine& who, F& f, const Space& space, options&& chosen) {
+// run(who, work, options) is what becomes of f and its space once they have been found fit.
+template <class Run, class Engine, class F, class Space>
+auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
     static_assert(check_call<F, typename Space::elements>);
     return results<int>(slots<int>(), {}, 0);  // so that this is the only error
@@ -62,17 +63,23 @@ auto map_space(const Engine& who, F& f, const Space& space, options&& chosen) {
   } else {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
-    return who.run(work<F, Space>(f, space), std::as_const(chosen));
+    return run(who, work<F, Space>(f, space), std::as_const(chosen));
+  }
+}
+
+template <class Run, class Engine, class F, class... Axes>
+auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes&&... axes) {
+  if constexpr (sizeof...(Axes) == 1) {
+    return map_space(run, who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
+  } else {
+    return map_space(run, who, f, product(std::forward<Axes>(axes)...), std::move(chosen));
   }
 }
 
 template <class Engine, class F, class... Axes>
 auto map_axes(const Engine& who, F& f, options&& chosen, Axes&&... axes) {
-  if constexpr (sizeof...(Axes) == 1) {
-    return map_space(who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
-  } else {
-    return map_space(who, f, product(std::forward<Axes>(axes)...), std::move(chosen));
-  }
+  const auto run = [](const Engine& it, const auto& work, const options& of_map) { return it.run(work, of_map); };
+  return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
 }
 
 template <class F, class... Axes>

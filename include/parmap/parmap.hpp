@@ -12,6 +12,7 @@
 #include <parmap/failure.hpp>
 #include <parmap/fargs.hpp>
 #include <parmap/map.hpp>
+#include <parmap/map_into.hpp>
 #include <parmap/options.hpp>
 #include <parmap/philox.hpp>
 #include <parmap/product.hpp>

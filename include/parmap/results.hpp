@@ -2,14 +2,14 @@
 // What map returns: a slot for every task, in input order, and the failures.
 #pragma once
 
+#include <parmap/detail/present_values.hpp>
 #include <parmap/detail/slots.hpp>
 #include <parmap/failure.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
-#include <ranges>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -125,14 +125,9 @@ class [[nodiscard]] results : public detail::outcome {
     return fill(std::make_move_iterator(values_.data()), instead);
   }
 
-  /// A view of the values there are, in input order. Refers to these results.
-  [[nodiscard]] auto values() const& {
-    // A reference to a slot without a value is only asked for its address.
-    return std::span<const T>(values_.data(), size()) | std::views::filter([this](const T& slot) {
-             return !failed().contains(static_cast<std::uint64_t>(std::addressof(slot) - values_.data()));
-           });
-  }
-  auto values() && = delete;  // keep the results in a variable first
+  /// A view of the values there are, in input order: forward, with a size. Refers to these results.
+  [[nodiscard]] detail::present_values<T> values() const& { return {values_.data(), failed(), size()}; }
+  detail::present_values<T> values() && = delete;  // keep the results in a variable first
 
   /// All values, contiguous. Throws map_failed if any task failed.
   [[nodiscard]] const T* data() const& {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A parallel map, MATLAB's parfor for Python: one call turns a loop of independent iterations into parallel work.
+"""A parallel map, MATLAB's parfor for Python: one call turns a loop of independent iterations into parallel work::
 
     from parmap import parmap
 
@@ -9,7 +9,10 @@ See help(parmap.parmap); where an event loop is running: parmap_async(). What a 
 that are walked together: zip().
 """
 
+import importlib as _importlib
 import sys as _sys
+import types as _types
+import typing as _typing
 
 if not _sys.platform.startswith("linux"):
     raise ImportError("parmap needs Linux, but this is " + _sys.platform)
@@ -21,6 +24,19 @@ from ._parmap import __version__
 from ._request import ENGINES
 from ._results import Failure, Results
 from ._task import Context, context, rng
+
+
+class _Module(_types.ModuleType):
+    """Is called by who writes `import parmap` and forgets that the function has the module's name."""
+
+    def __call__(self, *_: object, **__: object) -> _typing.NoReturn:
+        raise TypeError("parmap is the module here; the function is in it: from parmap import parmap")
+
+    def __reduce__(self) -> tuple[_typing.Any, ...]:  # cloudpickle knows modules by their very type
+        return _importlib.import_module, (self.__name__,)
+
+
+_sys.modules[__name__].__class__ = _Module
 
 __all__ = [
     "ENGINES",

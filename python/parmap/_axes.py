@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Iterable, Sequence
@@ -39,6 +40,8 @@ def _sequence(items: Iterable[Any], name: str) -> Sequence[Any]:
     numpy = sys.modules.get("numpy")
     if numpy is not None and type(items) is numpy.ndarray and items.ndim > 0:
         return items
+    if isinstance(items, (itertools.count, itertools.cycle)):
+        raise TypeError(f"{name} has no end: bound it, as by itertools.islice(it, n)")
     try:
         iterator = iter(items)
     except TypeError:

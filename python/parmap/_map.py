@@ -8,10 +8,11 @@ import reprlib
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from . import _errors, _parmap, _task, _worker
 from ._interrupt import hear
+from ._names import unknown_argument
 from ._progress import Reporter, make_reporter
 from ._request import PENDING, Request, check
 from ._results import Failure, Results
@@ -40,8 +41,9 @@ def parmap(
     init: Callable[[], Any] | None = None,
     start: str = "fork",
     n_simul: int | None = None,
+    **unknown: NoReturn,
 ) -> Results:
-    """Call func on every element of an iterable, or on every combination of several, in parallel.
+    """Call func on every element of an iterable, or on every combination of several, in parallel::
 
         parmap(sqr, x)                            # [sqr(x[0]), sqr(x[1]), ...]
         parmap(hypot, x, y)                       # every combination, the last iterable fastest: len(x) * len(y)
@@ -100,18 +102,25 @@ def parmap(
 
     Returns
     -------
-    Results: a list in input order, with `failures` (index, task, kind, exception, traceback, attempts) and `seed`.
+    Results
+        A list in input order, with `failures` (index, task, kind, exception, traceback, attempts) and `seed`.
 
-    The exception of a failed task is its own, with the worker's traceback as text in its __cause__; RemoteError if it
-    cannot be pickled; TaskTimeout; WorkerDied (signal, status) if it crashed or exited; MemoryError;
-    UnpicklableResult. What a task writes elsewhere than to its result stays in its worker, under multi.
+        The exception of a failed task is its own, with the worker's traceback as text in its __cause__; RemoteError if
+        it cannot be pickled; TaskTimeout; WorkerDied (signal, status) if it crashed or exited; MemoryError;
+        UnpicklableResult. What a task writes elsewhere than to its result stays in its worker, under multi.
 
     Raises
     ------
-    TypeError, ValueError: a bad argument, before anything starts; also an async func (or init) under another engine than
-    async, and any other func under async. KeyboardInterrupt (Ctrl-C), within 0.3 s; its
-    `results` holds what is done. OSError if no worker can be had.
+    TypeError, ValueError
+        A bad argument, before anything starts; also an async func (or init) under another engine than async, and any
+        other func under async.
+    KeyboardInterrupt
+        Ctrl-C, within 0.3 s; its `results` holds what is done.
+    OSError
+        If no worker can be had.
     """
+    if unknown:
+        raise unknown_argument("parmap", unknown)
     asked, shown = _ask(
         reporter, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, start=start,
@@ -145,13 +154,16 @@ async def parmap_async(
     memory_limit: int | None = None,
     init: Callable[[], Any] | None = None,
     n_simul: int | None = None,
+    **unknown: NoReturn,
 ) -> Results:
-    """As parmap(..., engine="async"), on the event loop that is running: in a notebook, an async function or a task.
+    """As parmap(..., engine="async"), on the event loop that is running: in a notebook, an async function or a task::
 
         pages = await parmap_async(download, urls, n_worker=100, timeout_sec=5)
 
     Whoever cancels it cancels its tasks; they have 0.1 s to end in.
     """
+    if unknown:
+        raise unknown_argument("parmap_async", unknown)
     asked, shown = _ask(
         reporter, func=func, args=args, fargs=fargs, engine="async", timeout_sec=timeout_sec, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init,
@@ -227,6 +239,7 @@ def _run_multi(asked: Request) -> None:
             otherwise=_errors.pickled_otherwise,
             loads=pickle.loads,
             scalar_types=_worker.numpy_scalars(),
+            pending=PENDING,
             program=program,
         )
     except RuntimeError as error:
@@ -241,6 +254,7 @@ def _run_multi(asked: Request) -> None:
 def _collect(asked: Request, unpickle: bool = True) -> Results:
     """The values there are, and a Failure for each task that has none."""
     interrupted = asked.interrupt is not None or not unpickle
+    asked.values += [PENDING] * (asked.product.size - len(asked.values))  # of multi, if it has not come so far
     results = Results(asked.values) if interrupted else asked.values  # tasks left behind go on to fill that
     results.seed = asked.seed
     for index, kind, message, attempts, status in asked.told:

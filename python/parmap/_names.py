@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The error for a name that parmap does not have."""
+"""The errors for names that parmap does not have."""
 
 from __future__ import annotations
 
@@ -14,3 +14,26 @@ class UnknownName(ValueError, KeyError):
 
     def __str__(self) -> str:  # KeyError would put it into quotes
         return str(self.args[0])
+
+
+#: What others call it, and what it is here.
+_ELSEWHERE = {
+    "timeout": "timeout_sec",
+    **dict.fromkeys(("workers", "n_workers", "n_jobs", "processes", "max_workers", "num_workers"), "n_worker"),
+    **dict.fromkeys(("initializer", "worker_init"), "init"),
+    **dict.fromkeys(("kwargs", "kwds", "args"), "fargs, a dict"),
+    **dict.fromkeys(("backend", "method"), "engine"),
+    "context": "start",
+    "progress_bar": "reporter",
+}
+
+
+def unknown_argument(function: str, unknown: Iterable[str]) -> TypeError:
+    """As Python's own, but it says what to write instead."""
+    name = next(iter(unknown))
+    said = f"{function}() got an unexpected keyword argument {name!r}"
+    if name in ("chunksize", "chunk_size", "batch_size"):
+        return TypeError(f"{said}: leave it out, as workers go by the clock")
+    if name in _ELSEWHERE:
+        return TypeError(f"{said}: here that is {_ELSEWHERE[name]}")
+    return TypeError(f"{said}; what is the same for every call of func goes into fargs: fargs=dict({name}=...)")

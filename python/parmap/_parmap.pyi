@@ -19,6 +19,7 @@ def run_multi(
     otherwise: Callable[[Any, BaseException, Callable[[Any], bool]], bytes],
     loads: Callable[..., Any],
     scalar_types: tuple[tuple[type, str], ...],
+    pending: object,
     program: Any,
 ) -> None: ...
 def serve(

@@ -8,12 +8,21 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tqdm import tqdm
-
 from ._names import UnknownName
 
 #: The reporters that have a name.
 REPORTERS = ("bar", "text", "silent", "none")
+
+
+def _tqdm() -> Any:
+    """The class. Imported when there is something to show: that takes longer than all of parmap."""
+    from tqdm import tqdm
+
+    return tqdm
+
+
+def _make_tqdm(**options: Any) -> Any:
+    return _tqdm()(**options)
 
 
 class Reporter:
@@ -74,7 +83,7 @@ class _Text(Reporter):
         self._last = now
         self._ended = done == total
         if sys.stderr is not None:  # print takes None for stdout
-            print(tqdm.format_meter(done, total, now - self._begun, ncols=0), file=sys.stderr, flush=True)
+            print(_tqdm().format_meter(done, total, now - self._begun, ncols=0), file=sys.stderr, flush=True)
 
 
 class _Call(Reporter):
@@ -106,7 +115,7 @@ def _automatic() -> Reporter:
         terminal = sys.stderr.isatty()
     except (AttributeError, ValueError):  # there is none, or it is closed
         terminal = False
-    return _PatientBar(tqdm) if terminal else Reporter()
+    return _PatientBar(_make_tqdm) if terminal else Reporter()
 
 
 def make_reporter(who: Any, nested: bool) -> Reporter:
@@ -115,7 +124,7 @@ def make_reporter(who: Any, nested: bool) -> Reporter:
         return Reporter() if nested else _automatic()
     if isinstance(who, str):
         if who == "bar":
-            return Reporter() if sys.stderr is None else _Bar(tqdm)
+            return Reporter() if sys.stderr is None else _Bar(_make_tqdm)
         if who == "text":
             return _Text()
         if who in REPORTERS:

@@ -8,7 +8,7 @@ import inspect
 import itertools
 import math
 import operator
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,7 +44,7 @@ class Request:
     func: Callable[..., Any]
     axes: tuple[Any, ...]
     fargs: dict[str, Any]
-    values: Results  # to be filled
+    values: Results  # to be filled; for multi it is empty until there are results
     init: Callable[[], Any] | None
     workers: int
     timeout_ns: int | None
@@ -98,7 +98,7 @@ def check(
     if n_worker is None and engine == "async":
         workers = _IN_FLIGHT
     retries = _whole("retries", retries, 0, 2**31 - 1)
-    seed = secrets.randbits(64) if seed is None else _whole("seed", seed, 0, 2**64)
+    seed = int.from_bytes(os.urandom(8), "little") if seed is None else _whole("seed", seed, 0, 2**64)
     timeout_ns = _nanoseconds(timeout_sec)
     if memory_limit is not None:
         memory_limit = _whole("memory_limit", memory_limit, 1, 2**63)
@@ -114,7 +114,7 @@ def check(
         func=func,
         axes=product.groups,
         fargs=fargs or {},
-        values=Results(itertools.repeat(PENDING, product.size)),
+        values=Results(() if engine == "multi" else itertools.repeat(PENDING, product.size)),
         init=init,
         workers=0 if engine == "serial" else workers,
         timeout_ns=None if engine == "serial" else timeout_ns,

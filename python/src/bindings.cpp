@@ -82,17 +82,18 @@ NB_MODULE(_parmap, m) {
   m.def(
       "run_multi",
       [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle dumps, nb::handle otherwise, nb::handle loads,
-         nb::handle scalar_types, nb::handle program) {
+         nb::handle scalar_types, nb::handle pending, nb::handle program) {
         asked.attr("interrupt") =
-            run_multi(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, program});
+            run_multi(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, pending, program});
       },
-      "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "program"_a.none());
+      "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "pending"_a,
+      "program"_a.none());
   m.def(
       "serve",
       [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle dumps, nb::handle otherwise, nb::handle loads,
          nb::handle scalar_types, const std::string& post, nb::handle at_go, nb::handle unfit) {
-        serve(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, nb::none()}, post, at_go,
-              unfit);
+        serve(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, nb::none(), nb::none()}, post,
+              at_go, unfit);
       },
       "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "post"_a, "at_go"_a,
       "unfit"_a.none());

@@ -8,8 +8,8 @@
 
 #include <array>
 #include <cstddef>
-#include <string>
 #include <string_view>
+#include <vector>
 
 namespace parmap::python {
 
@@ -28,13 +28,19 @@ class flat_writer {
   [[nodiscard]] bool put_entries(PyObject* dict, unsigned depth);
   [[nodiscard]] bool put_text(PyObject* text);
   [[nodiscard]] bool put_run(char tag, const char* from, Py_ssize_t size);
+  void put_number(long long number);
+  void put_size(Py_ssize_t size);
   template <class T>
   void put_bytes(const T& value);
 
-  std::string bytes_;
+  static constexpr std::size_t longest_head = 16;  // a tag and what follows it, but for text and items
+
+  char* at_{};
+  std::array<char, longest + longest_head> bytes_;
 };
 
-/// Keys of dicts that it has read before are the same objects again. GIL held, as at its end.
+/// Dicts like those it has read before, of the same keys in the same order, are copies of one, with other values; their
+/// keys are the same objects. GIL held, as at its end.
 class flat_reader {
  public:
   flat_reader() = default;
@@ -46,10 +52,21 @@ class flat_reader {
   [[nodiscard]] nanobind::object read(decoder& in) { return get(in, in.get<char>(), 0); }
 
  private:
+  // The keys of a dict, short ASCII ones.
+  struct shape {
+    nanobind::object dict;          // with these keys
+    std::vector<PyObject*> keys{};  // its
+    unsigned misses{};
+  };
+
   [[nodiscard]] nanobind::object get(decoder& in, char what, unsigned depth);
+  [[nodiscard]] nanobind::object get_dict(decoder& in, unsigned depth);
   [[nodiscard]] nanobind::object get_key(decoder& in, unsigned depth);
+  [[nodiscard]] nanobind::object key_of(std::string_view from);
+  void learn(shape& into, nanobind::handle dict);
 
   std::array<PyObject*, 256> keys_{};
+  std::array<shape, 8> shapes_{};
 };
 
 }  // namespace parmap::python

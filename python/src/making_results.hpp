@@ -15,13 +15,31 @@
 
 namespace parmap::python {
 
-/// While one of these lives, the collector rests, and Python's allocator gets its arenas from huge pages, where the
-/// kernel has them. They are given back as all arenas are, by munmap. GIL held at both ends; several threads may have
-/// one at a time.
+/// While one of these lives, but for its pauses, the collector rests, and Python's allocator gets its arenas from huge
+/// pages, where the kernel has them. They are given back as all arenas are, by munmap. GIL held by whoever calls;
+/// several threads may have one at a time.
 class making_results {
  public:
   making_results() noexcept {
-    if (alive_++ > 0) return;
+    ++alive_;
+    go_on();
+  }
+  making_results(const making_results&) = delete;
+  making_results& operator=(const making_results&) = delete;
+  ~making_results() {
+    pause();
+    if (--alive_ == 0) give_rest_back();
+  }
+
+  [[nodiscard]] bool active() const noexcept { return active_; }
+  /// While other Python code may run.
+  void pause() noexcept {
+    if (!std::exchange(active_, false) || --all_active_ > 0) return;
+    if (replaced_) PyObject_SetArenaAllocator(&usual_);
+    if (collector_ran_) PyGC_Enable();
+  }
+  void go_on() noexcept {
+    if (std::exchange(active_, true) || all_active_++ > 0) return;
     collector_ran_ = PyGC_Disable() != 0;
     slow_ = false;
     PyObject_GetArenaAllocator(&usual_);
@@ -35,25 +53,21 @@ class making_results {
     };
     PyObject_SetArenaAllocator(&large);
   }
-  making_results(const making_results&) = delete;
-  making_results& operator=(const making_results&) = delete;
-  ~making_results() {
-    if (--alive_ > 0) return;
-    if (replaced_) PyObject_SetArenaAllocator(&usual_);
-    give_rest_back();
-    if (collector_ran_) PyGC_Enable();
-  }
 
  private:
   static constexpr std::size_t huge = std::size_t{2} << 20;
 
   // The allocator that is built in unmaps arenas one by one, wherever they lie; another one, set by somebody, may not.
   static bool is_pythons_own(void* function) noexcept {
+    static void* known = nullptr;
+    if (function == known) return true;
     Dl_info one{};
     Dl_info other{};
-    return ::dladdr(function, &one) != 0 &&
-           ::dladdr(reinterpret_cast<void*>(&PyObject_GetArenaAllocator), &other) != 0 &&
-           one.dli_fbase == other.dli_fbase;
+    const bool it_is = ::dladdr(function, &one) != 0 &&
+                       ::dladdr(reinterpret_cast<void*>(&PyObject_GetArenaAllocator), &other) != 0 &&
+                       one.dli_fbase == other.dli_fbase;
+    if (it_is) known = function;
+    return it_is;
   }
   static void* part_of_huge_page(std::size_t size) noexcept {
     if (left_ < size) {
@@ -78,7 +92,10 @@ class making_results {
     if (left_ > 0) ::munmap(next_, std::exchange(left_, 0));
   }
 
+  bool active_{};
+
   static inline unsigned alive_{};
+  static inline unsigned all_active_{};
   static inline bool collector_ran_{};
   static inline bool replaced_{};
   static inline PyObjectArenaAllocator usual_{};

@@ -88,7 +88,7 @@ class serial_calls {
 
 nb::object run_serial(const request& asked) {
   const call_plan plan(asked.func, asked.axes, asked.fargs);
-  lookout watch(asked);
+  lookout watch(asked, plan.size());
   options chosen = asked.chosen;
   chosen.report = [&watch](const progress& now) {
     if (PyErr_CheckSignals() != 0) throw nb::python_error();

@@ -22,7 +22,7 @@ struct request {
   nanobind::object func;
   nanobind::object axes;    // tuple of tuples of sequences, as call_plan takes them
   nanobind::object fargs;   // dict
-  nanobind::list values;    // one place for each task, to be filled
+  nanobind::list values;    // one place for each task, to be filled; empty yet for multi
   nanobind::list told;      // of each failure, added: (index, kind, message: bytes, attempts, status)
   nanobind::object report;  // report(done, total), or None
   nanobind::object init;    // called without arguments in each worker, or None
@@ -34,10 +34,10 @@ struct request {
 /// What the calling thread sees to while others work: signals and the reporter. Used by it alone, with the GIL held.
 class lookout {
  public:
-  explicit lookout(const request& asked) noexcept
+  lookout(const request& asked, std::uint64_t tasks) noexcept
       : report_(asked.report),
         ctrl_c_(asked.ctrl_c),
-        total_(asked.values.size()) {}
+        total_(tasks) {}
 
   /// Runs Python's signal handlers; false once one of them has raised, or another thread something in this one.
   [[nodiscard]] bool no_interrupt() noexcept;
@@ -87,6 +87,7 @@ struct process_needs {
   nanobind::handle flush;  // flush(), called before each fork and at the end of a worker
   value_transport::pickling pickling;
   nanobind::handle scalar_types;  // as value_transport takes them
+  nanobind::handle pending;       // in the places of tasks without a value
   nanobind::handle program;       // of parmap._spawn, where workers are to be programs of their own, or None
 };
 nanobind::object run_multi(const request& asked, const process_needs& needs);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The engine multi for Python: what the interpreter must hear of forks and sleeps, and the calls in a worker.
 #include "buffer.hpp"
-#include "making_results.hpp"
+#include "list_places.hpp"
 #include "map.hpp"
 #include "post.hpp"
 
@@ -46,6 +46,11 @@ class worker_setup {
   }
   [[nodiscard]] buffer_file& buffers() const noexcept { return buffers_; }
   [[nodiscard]] lookout& watch() const noexcept { return watch_; }
+  // Where the results go to, in the caller.
+  void give(result_list& places) noexcept { places_ = &places; }
+  void pause() noexcept {
+    if (places_ != nullptr) places_->pause();
+  }
   // Workers are to be programs of their own.
   void start(program& what) noexcept { program_ = &what; }
   [[nodiscard]] program* to_start() const noexcept { return program_; }
@@ -75,6 +80,7 @@ class worker_setup {
   nb::handle flush_;
   unsigned workers_;
   buffer_file& buffers_;
+  result_list* places_{};
   program* program_{};
   bool in_program_{};
   nb::object error_;
@@ -122,7 +128,10 @@ class interpreter final : public detail::host {
   void end_worker() noexcept override {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->flush();
   }
-  void before_sleep() noexcept override { asleep_ = PyEval_SaveThread(); }
+  void before_sleep() noexcept override {
+    worker_setup::current()->pause();
+    asleep_ = PyEval_SaveThread();
+  }
   void after_sleep() override {
     unless_python_ends([] { PyEval_RestoreThread(std::exchange(asleep_, nullptr)); });
   }
@@ -194,7 +203,7 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   const unsigned most = asked.chosen.workers != 0 ? asked.chosen.workers : detail::usable_cores();
   const disturbance::kept_off until_the_end;
-  lookout watch(asked);
+  lookout watch(asked, plan.size());
   buffer_file buffers;
   worker_setup setup(asked, needs, static_cast<unsigned>(std::clamp<std::uint64_t>(plan.size(), 1, most)), watch,
                      buffers);
@@ -203,7 +212,8 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
     setup.start(other.emplace(needs.program.attr("arguments"), nb::cast<int>(needs.program.attr("job"))));
   const value_transport transport(needs.pickling, needs.scalar_types, buffers,
                                   [&watch](const nb::object& error) { return watch.insisted(error); });
-  std::optional<making_results> reading;
+  result_list places(asked.values, needs.pending, plan.size());
+  setup.give(places);
   options chosen = asked.chosen;
   chosen.report = [&](const progress& now) {
     bool go_on = watch.no_interrupt();
@@ -211,22 +221,17 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
       watch.show(now.done());
       go_on = !watch.interrupted() && !(asked.stop_at_failure && now.failed > 0);
     }
-    if (now.finished) {  // before the results are read
+    if (now.finished) {  // before the rest of the results is read
       watch.keep_ctrl_c_off();
-      reading.emplace();
+      places.begin();
     } else if (!go_on) {
       throw detail::stop_now();
     }
   };
   worker_calls calls;
-  auto all = multi.run(work<value, worker_calls>(plan, calls), chosen);
-  PyObject* const values = asked.values.ptr();
-  const failure_list& failures = all.failures();
-  failures.for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
-    for (std::uint64_t i = b; i < e; ++i)
-      PyList_SetItem(values, static_cast<Py_ssize_t>(i), std::move(all)[i].release());
-  });
-  add_failures(asked, failures);
+  const auto all = multi.run_into(list_places(places), work<value, worker_calls>(plan, calls), chosen);
+  places.pause();
+  add_failures(asked, all.failures());
   static_cast<void>(watch.no_interrupt());
   return watch.interrupt();
 }
@@ -238,7 +243,7 @@ void serve(const request& asked, const process_needs& needs, const std::string& 
   for (const int each : {told.memory, told.buffers})
     if (each >= 0) static_cast<void>(::fcntl(each, F_SETFD, FD_CLOEXEC));  // not for what tasks start
   const call_plan plan(asked.func, asked.axes, asked.fargs);
-  lookout watch(asked);
+  lookout watch(asked, plan.size());
   buffer_file buffers(told.buffers, told.region);
   worker_setup setup(asked, needs, told.mine.workers, watch, buffers);
   setup.in_program(unfit);

@@ -239,7 +239,7 @@ nb::object run_threads(const request& asked, const thread_needs& needs) {
   start(made.get());
   const std::unique_ptr<thread_run, thread_run::leave> map(made.release());
 
-  lookout watch(asked);
+  lookout watch(asked, asked.values.size());
   std::optional<nb::python_error> reporter_raised;
   auto patience = clock::time_point::max();
   auto next_show = clock::now() + glance;

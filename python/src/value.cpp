@@ -205,6 +205,12 @@ PyObject* value_transport::decode(decoder& in) const {
   throw bad_encoding("no value begins with such a byte");
 }
 
+bool value_transport::is_plain(detail::byte_reader bytes) {
+  if (bytes.left() == 0) return false;
+  const auto what = static_cast<tag>(*bytes.read(1));
+  return what != tag::pickled && what != tag::buffers;
+}
+
 PyObject* value_transport::decode_flat(decoder& in) const {
   try {
     return flat_reader_.read(in).release().ptr();

@@ -70,6 +70,8 @@ class value_transport {
 
   void encode(encoder& out, PyObject* object) const;
   [[nodiscard]] PyObject* decode(decoder& in) const;
+  /// Whether decoding runs no Python code.
+  [[nodiscard]] static bool is_plain(detail::byte_reader bytes);
 
  private:
   [[nodiscard]] bool encode_scalar(encoder& out, PyObject* object) const;
@@ -108,4 +110,9 @@ struct parmap::codec<parmap::python::value> {
     python::value_transport::current().encode(out, it.get());
   }
   static python::value decode(decoder& in) { return python::value(python::value_transport::current().decode(in)); }
+};
+
+template <>
+struct parmap::detail::early_reading<parmap::python::value> {
+  static bool of(const byte_reader& bytes) { return python::value_transport::is_plain(bytes); }
 };

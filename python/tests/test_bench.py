@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""bench/python.py runs, and the page says what it measured."""
+"""benchmarks/python.py runs, and the page says what it measured."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCH = ROOT / "bench" / "python.py"
+BENCH = ROOT / "benchmarks" / "python.py"
 
 
 def python(*arguments):
@@ -51,16 +51,35 @@ def test_list():
 
 
 def test_page():
-    """docs/performance.md is what bench/results/python.json gives."""
+    """docs/performance.md is what benchmarks/results/python.json gives."""
     program = """
 import json, sys
 from pathlib import Path
 root = Path(sys.argv[1])
-sys.path.insert(0, str(root / "bench" / "python"))
-import report
-file = root / "bench" / "results" / "python.json"
+sys.path[:0] = [str(root / "benchmarks"), str(root / "benchmarks" / "python")]
+import markup, report
+file = root / "benchmarks" / "results" / "python.json"
 page = (root / "docs" / "performance.md").read_text(encoding="utf-8")
 results = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-assert report.put(page, report.page(results)) == page, "run: bench/python.py --write"
+assert markup.put(page, report.page(results), "python") == page, "run: benchmarks/python.py --write"
+"""
+    python("-c", program, ROOT)
+
+
+def test_native_page():
+    """The same of what was measured in C++."""
+    program = """
+import json, sys
+from pathlib import Path
+root = Path(sys.argv[1])
+sys.path[:0] = [str(root / "benchmarks"), str(root / "benchmarks" / "native")]
+import compile_time, markup, report
+page = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+files = {name: root / "benchmarks" / "results" / f"{name}.json" for name in ("native", "compile")}
+results = {name: json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {} for name, file in files.items()}
+assert markup.put(page, report.page(results["native"]), "native") == page, "run: ./bench --write"
+readme = (root / "README.md").read_text(encoding="utf-8")
+assert markup.put(readme, report.summary(results["native"]), "speed", "native") == readme, "run: ./bench --write"
+assert markup.put(page, compile_time.lines(results["compile"]), "compile_time") == page, "run: ./bench --only compile --write"
 """
     python("-c", program, ROOT)

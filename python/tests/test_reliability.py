@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-RUN = Path(__file__).resolve().parents[2] / "bench" / "reliability" / "run.py"
+RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "reliability" / "run.py"
 
 
 @pytest.mark.timeout(600)  # two cells hang until their limit, as the page says

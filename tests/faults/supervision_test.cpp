@@ -10,10 +10,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <fstream>
 #include <new>
 #include <ranges>
 #include <stop_token>
@@ -22,6 +25,7 @@
 
 namespace {
 
+using namespace std::chrono_literals;
 using parmap::failure;
 
 class supervision_test : public leftovers::none {
@@ -92,6 +96,27 @@ TEST_F(supervision_test, a_task_that_requests_the_stop_itself_is_named_as_the_re
     EXPECT_EQ(why.message, "a stop was requested");
   }
   EXPECT_EQ(all[3], 3);
+}
+
+int oom_score_adj() {
+  std::ifstream file("/proc/self/oom_score_adj");
+  int adjustment = 0;
+  file >> adjustment;
+  return adjustment;
+}
+
+TEST_F(supervision_test, the_oom_killer_is_offered_workers_before_the_caller) {
+  const int ours = oom_score_adj();
+  const int theirs = std::min(1000, ours + 500);
+  const auto f = [theirs](parmap::context& self, int i) {
+    if (i == 1 && self.attempt() == 2) return oom_score_adj();  // its successor is offered before it begins
+    while (oom_score_adj() != theirs) ::sched_yield();
+    if (i == 1) std::abort();
+    return theirs;
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 3), {.workers = 2, .timeout = 60s, .retries = 1});
+  EXPECT_EQ(all.value(), std::vector<int>(3, theirs));
+  EXPECT_EQ(oom_score_adj(), ours);
 }
 
 #if !defined(__SANITIZE_ADDRESS__)  // which answers a refused allocation by an end of the process

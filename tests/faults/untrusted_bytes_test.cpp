@@ -3,6 +3,8 @@
 // one.
 #include "leftovers.hpp"
 
+#include <parmap/detail/bytes.hpp>
+#include <parmap/detail/gathering.hpp>
 #include <parmap/detail/ledger.hpp>
 #include <parmap/detail/records.hpp>
 #include <parmap/parmap.hpp>
@@ -29,6 +31,12 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+// What has been read cannot be harmed any more: here nothing is read before all tasks have ended.
+template <>
+struct parmap::detail::early_reading<std::string> {
+  static bool of(const byte_reader&) noexcept { return false; }
+};
 
 namespace {
 

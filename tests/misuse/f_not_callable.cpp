@@ -1,5 +1,6 @@
 // expect: f cannot be called with the axes' elements, with or without a parmap::context& first
-// axes' elements SPDX-License-Identifier: MIT f must take what the axes hold; the message names what was tried.
+// SPDX-License-Identifier: MIT
+// f must take what the axes hold; the message names what was tried.
 #include <parmap/parmap.hpp>
 
 #include <string>

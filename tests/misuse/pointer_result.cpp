@@ -1,5 +1,6 @@
-// expect: a pointer, reference_wrapper, string_view or span .*cannot leave a worker process(.|\n)*return the value
-// itself SPDX-License-Identifier: MIT A pointer means nothing outside its process.
+// expect: a pointer, reference_wrapper, string_view or span .*cannot leave a worker(.|\n)*return the value itself
+// SPDX-License-Identifier: MIT
+// A pointer means nothing outside its process.
 #include <parmap/parmap.hpp>
 
 #include <vector>

@@ -27,12 +27,12 @@ namespace parmap::detail {
 // What a map of an in-process engine has to account for, over all its rounds. Written by many threads at once.
 class account {
  public:
-  account(std::string_view engine, const options& chosen, std::uint64_t tasks)
+  account(std::string_view engine, const options& chosen, std::uint64_t tasks, ticks begun)
       : engine_(engine),
         options_(chosen),
         tasks_(tasks),
         most_failures_(chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max())),
-        meter_(chosen.report, tasks) {}
+        meter_(chosen.report, tasks, begun) {}
 
   [[nodiscard]] bool halted() const noexcept {
     return halted_.load(std::memory_order_acquire) || options_.stop.stop_requested();

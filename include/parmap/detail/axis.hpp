@@ -144,11 +144,12 @@ auto make_axis(Range&& range) {
   if constexpr (is_space<plain>) {
     return plain(std::forward<Range>(range));
   } else {
+    constexpr bool is_range = std::ranges::range<Range>;  // a bool: of a concept the compiler would tell all about
     static_assert(
-        std::ranges::range<Range>,
+        is_range,
         "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
         "value by parmap::fargs(f, value)");
-    if constexpr (std::ranges::range<Range>) {
+    if constexpr (is_range) {
       static_assert(!endless<Range>,
                     "parmap: an endless axis cannot be mapped; bound it, for example with std::views::iota(0, n)");
       // Where the range is to live: the caller's own, or a temporary brought to a place that does not move.

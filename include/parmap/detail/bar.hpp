@@ -6,9 +6,10 @@
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -41,9 +42,11 @@ struct drawn_text {
 [[nodiscard]] inline std::string format_clock(std::chrono::nanoseconds time) {
   using namespace std::chrono;
   const auto seconds = std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(time).count());
-  const auto two = [](std::int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
-  const std::string tail = two(seconds / 60 % 60) + ":" + two(seconds % 60);
-  return seconds < 3600 ? tail : std::to_string(seconds / 3600) + ":" + tail;
+  const long long hours = seconds / 3600;
+  std::array<char, 32> text{};
+  const int length = std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", hours,
+                                   static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
+  return {text.data() + (hours == 0 ? 2 : 0), text.data() + length};
 }
 
 /// Three significant digits below 1000, whole numbers above. Not printf: the decimal point must not
@@ -58,7 +61,7 @@ struct drawn_text {
 
 /// "36.1it/s", "1.20Mit/s"; slower than one a second "2.50s/it"; unknown (0) "?it/s".
 [[nodiscard]] inline std::string format_rate(double tasks_per_second) {
-  if (!(tasks_per_second > 0) || !std::isfinite(tasks_per_second)) return "?it/s";
+  if (!(tasks_per_second > 0) || tasks_per_second > std::numeric_limits<double>::max()) return "?it/s";
   const double seconds = 1 / tasks_per_second;
   if (seconds > 1) return format_three_digits(seconds) + "s/it";
   constexpr std::array prefixes{"", "k", "M", "G", "T", "P"};

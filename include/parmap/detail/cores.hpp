@@ -2,6 +2,8 @@
 // How many cores this process may use: CPU affinity and the cgroup's quota.
 #pragma once
 
+#include <parmap/detail/proc_file.hpp>
+
 #include <sched.h>
 #include <unistd.h>
 
@@ -9,9 +11,8 @@
 #include <atomic>
 #include <bit>
 #include <cerrno>
-#include <cmath>
 #include <cstddef>
-#include <fstream>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -60,20 +61,24 @@ inline unsigned cores_by_affinity() {
 
 // Cores the quota of one cgroup directory is worth; 0 if it sets none.
 inline double quota_of(const std::string& directory) {
-  double quota = 0;
-  double period = 0;
-  if (std::ifstream v2(directory + "/cpu.max"); v2 >> quota >> period && period > 0) return quota / period;
-  std::ifstream v1_quota(directory + "/cpu.cfs_quota_us");
-  std::ifstream v1_period(directory + "/cpu.cfs_period_us");
-  if (v1_quota >> quota && v1_period >> period && quota > 0 && period > 0) return quota / period;
-  return 0;
+  const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
+  char* end = nullptr;
+  double quota = std::strtod(v2.c_str(), &end);
+  double period = std::strtod(end, nullptr);
+  if (v2.empty() || v2.starts_with("max")) {
+    quota = std::strtod(text_of_file(directory + "/cpu.cfs_quota_us").c_str(), nullptr);
+    period = std::strtod(text_of_file(directory + "/cpu.cfs_period_us").c_str(), nullptr);
+  }
+  return quota > 0 && period > 0 ? quota / period : 0;
 }
 
 // The tightest quota from this process's cgroup up to the root; 0 if there is none.
 inline double cores_by_quota() {
   double tightest = 0;
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
+  const std::string groups = text_of_file("/proc/self/cgroup");
+  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
+    end = std::min(groups.find('\n', begin), groups.size());
+    const std::string line = groups.substr(begin, end - begin);
     // hierarchy:controllers:path; cgroup v2 has no controllers
     const auto first = line.find(':');
     const auto second = line.find(':', first + 1);
@@ -106,7 +111,9 @@ inline unsigned usable_cores() {
   static const unsigned cores = [] {
     const unsigned affinity = cores_by_affinity();
     const double quota = cores_by_quota();
-    return quota > 0 ? std::clamp(static_cast<unsigned>(std::ceil(quota)), 1U, affinity) : affinity;
+    return quota > 0 ? std::clamp(static_cast<unsigned>(quota) + (quota > static_cast<unsigned>(quota) ? 1U : 0U), 1U,
+                                  affinity)
+                     : affinity;
   }();
   return inside_worker().load(std::memory_order_relaxed) ? 1 : cores;
 }

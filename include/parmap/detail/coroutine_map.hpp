@@ -56,7 +56,7 @@ class coroutine_map final : public running_map, public std::enable_shared_from_t
         grace_(task_scope::inside() ? grace / 2 : grace),
         room_(std::min<std::uint64_t>(work.size(), chosen.workers != 0 ? chosen.workers : default_workers)),
         values_(work.size()),
-        account_("async", chosen, work.size()),
+        account_("async", chosen, work.size(), now_ticks()),
         bell_(executor_) {}
 
   // Returns when every task has ended, was left behind or will not be begun.
@@ -93,7 +93,7 @@ class coroutine_map final : public running_map, public std::enable_shared_from_t
   };
   using self = std::conditional_t<Work::takes_context, context, no_context>;
 
-  // A worker that has a task is in flight_ or, once it was asked to end, in cancelled_.
+  // A worker that has a task is in in_flight_; once it was asked to end, in asked_ and then in cancelled_.
   struct worker final : async_worker, linked, std::enable_shared_from_this<worker> {
     worker(std::shared_ptr<coroutine_map> of, unsigned which)
         : map(std::move(of)),
@@ -291,23 +291,35 @@ class coroutine_map final : public running_map, public std::enable_shared_from_t
 
   void cancel_late() {
     if (!options_.timeout) return;
-    for (const auto now = clock::now(); !in_flight_.empty() && first(in_flight_).due <= now;) {
-      first(in_flight_).late = true;
-      cancel(first(in_flight_), now);
-    }
+    const auto now = clock::now();
+    cancel_first([now](worker& who) { return who.late = who.due <= now; });
   }
   void cancel_all() {
-    for (const auto now = clock::now(); !in_flight_.empty();) cancel(first(in_flight_), now);
+    cancel_first([](const worker&) { return true; });
   }
-  void cancel(worker& who, clock::time_point now) {
+  // Those in flight, the earliest first, until `whom` says no. To ask ten thousand takes its time: the grace of each
+  // begins when all have been asked.
+  template <class Whom>
+  void cancel_first(Whom&& whom) {
+    while (!in_flight_.empty() && whom(first(in_flight_))) cancel(first(in_flight_));
+    if (asked_.empty()) return;
+    for (const auto due = clock::now() + (cancellable_ ? grace_ : grace_.zero()); !asked_.empty();) {
+      worker& who = first(asked_);
+      who.due = due;
+      move(who, cancelled_);
+    }
+  }
+  void cancel(worker& who) {
     const auto held = who.shared_from_this();  // the task may end meanwhile
-    who.due = cancellable_ ? now + grace_ : now;
-    who.unlink();
-    cancelled_.push_back(who);
+    move(who, asked_);
     emitting_ = true;
     who.cancel.emit(asio::cancellation_type::all);
     emitting_ = false;
     if (who.is_cut_off()) forget_slots(who);
+  }
+  static void move(worker& who, linked_list& to) noexcept {
+    who.unlink();
+    to.push_back(who);
   }
   // What is assigned to its slots may hold its own executor, and so itself.
   void forget_slots(worker& who) noexcept {
@@ -357,6 +369,7 @@ class coroutine_map final : public running_map, public std::enable_shared_from_t
   unsigned numbers_{};
   std::vector<unsigned> free_numbers_;
   linked_list in_flight_;  // in the order of their beginning
+  linked_list asked_;
   linked_list cancelled_;
   bool emitting_{};
   sink<value> values_;

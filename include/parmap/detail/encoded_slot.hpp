@@ -36,6 +36,8 @@ struct encoded_slot {
     return made;
   }
 
+  // Nobody has written it.
+  [[nodiscard]] bool is_blank() const noexcept { return offset == 0; }
   [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
   // The bytes of a short one, which are this slot's own; none if they are not as they were written.
   [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {

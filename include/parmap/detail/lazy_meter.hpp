@@ -35,10 +35,10 @@ class task_scope {
 // Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
 class lazy_meter {
  public:
-  lazy_meter(const reporter& who, std::uint64_t total)
+  lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks())
       : who_(&who),
         total_(total),
-        begun_(now_ticks()),
+        begun_(begun),
         silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
 
   // Draws if it is time to. What a callable reporter throws passes.

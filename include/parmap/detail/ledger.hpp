@@ -287,6 +287,23 @@ class ledger {
     return rest;
   }
 
+  // The tasks of this round from the first to behind the last that has not ended; empty once all have. In between some
+  // may have.
+  [[nodiscard]] span not_ended() const {
+    const holder lock(*this);
+    span all{round_, 0};
+    const auto add = [&](span open) {
+      if (!open.empty()) all = {std::min(all.b, open.b), std::max(all.e, open.e)};
+    };
+    add(checked(unpack(common_->range.get())));
+    for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
+    for (unsigned w = 0; w < workers_; ++w) {
+      const span open = checked(unpack(of(w).claim.get()));
+      const position at = unpack_position(of(w).cur.get());  // 0 if the claim has been closed meanwhile
+      add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
+    }
+    return all.b < all.e ? all : span{round_, round_};
+  }
   // Tasks finished so far, to show; in motion while workers run.
   [[nodiscard]] std::uint64_t finished() const noexcept {
     std::uint64_t all = 0;

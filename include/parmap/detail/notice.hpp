@@ -29,14 +29,14 @@ class job {
 class alignas(64) notice {
  public:
   // False if it is taken.
-  bool write(job& work) noexcept {
+  bool write(job& work, ticks now) noexcept {
     std::uint32_t expected = 0;
     if (word_.load(std::memory_order_relaxed) != 0 ||
         !word_.compare_exchange_strong(expected, taken, std::memory_order_acquire))
       return false;
     work_.store(&work, std::memory_order_relaxed);
     urgent_.store(false, std::memory_order_relaxed);
-    since_.store(now_ticks(), std::memory_order_relaxed);
+    since_.store(now, std::memory_order_relaxed);
     word_.store(taken | open_flag);  // sequentially consistent: see team::announce
     return true;
   }

@@ -11,9 +11,10 @@
 
 namespace parmap::detail {
 
-// One worker's pace. Starts at one task, grows by at most x16 towards the target, is cut at once when tasks turn out
-// long. Never more than what is left / (2 x workers), so that the ends meet evenly, but not less than the floor: below
-// it a claim costs more than the imbalance it prevents. The more workers contend for the range, the higher the floor.
+// One worker's pace. Starts at one task, grows towards the target by at most x16, or to what takes 2 us by the last
+// chunk's measure, is cut at once when tasks turn out long. Never more than what is left / (2 x workers), so that the
+// ends meet evenly, but not less than the floor: below it a claim costs more than the imbalance it prevents. The more
+// workers contend for the range, the higher the floor.
 class pacer {
  public:
   static constexpr std::chrono::microseconds target{50};
@@ -22,7 +23,7 @@ class pacer {
   explicit pacer(unsigned workers) noexcept
       : workers_(workers),
         target_(static_cast<double>(to_ticks(target))),
-        floor_(target_ / 50 * std::max(1.0, static_cast<double>(workers) / 16)) {}
+        floor_(target_ * 0.02 * std::max(1.0, static_cast<double>(workers) * (1.0 / 16))) {}
 
   // Of `left` unclaimed tasks.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
@@ -30,24 +31,25 @@ class pacer {
     return std::clamp<round_index>(std::max(std::min(fair, wanted_), least_), 1, left);
   }
 
-  // About how long `left` tasks will take this worker; 0 before the first chunk.
-  [[nodiscard]] ticks remaining(round_index left) const noexcept {
-    return static_cast<ticks>(std::min(each_ * left, 1e18));
+  // Whether `left` tasks would take this worker longer, by the last chunk's measure.
+  [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {
+    return left > static_cast<double>(than) * rate_;
   }
 
   // The last chunk had `tasks` tasks and took `spent`.
   void ran(round_index tasks, ticks spent) noexcept {
-    each_ = std::max(static_cast<double>(spent), 1.0) / tasks;
-    const double most = std::min(static_cast<double>(tasks) * growth, double{0x7fff'ffff});
-    wanted_ = static_cast<round_index>(std::clamp(target_ / each_, 1.0, most));
-    least_ = static_cast<round_index>(std::clamp(floor_ / each_, 1.0, most));
+    rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
+    const double little = target_ * 0.04;
+    const double most = std::min(std::max(static_cast<double>(tasks) * growth, little * rate_), double{0x7fff'ffff});
+    wanted_ = static_cast<round_index>(std::clamp(target_ * rate_, 1.0, most));
+    least_ = static_cast<round_index>(std::clamp(floor_ * rate_, 1.0, most));
   }
 
  private:
   unsigned workers_;
   double target_;
   double floor_;
-  double each_{};
+  double rate_{};  // tasks a tick
   round_index wanted_{1};
   round_index least_{1};
 };

@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <sys/types.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -23,15 +22,16 @@ class placement {
       if (all_.has(cpu)) usable_.push_back(cpu);
     if (workers < 2 || workers > usable_.size()) usable_.clear();
     // The supervisor's own core last: it is busy there until the last fork.
-    const auto here = std::ranges::find(usable_, static_cast<std::size_t>(::sched_getcpu()));
-    if (here != usable_.end()) std::rotate(usable_.begin(), here + 1, usable_.end());
+    const auto here = static_cast<std::size_t>(::sched_getcpu());
+    for (std::size_t k = 0; k < usable_.size(); ++k)
+      if (usable_[k] == here) first_ = k + 1;
   }
 
   // The child is not yet to begin.
   void put(pid_t child, unsigned w) const {
     if (usable_.empty()) return;
     cpu_mask one(all_.cpus());
-    one.add(usable_[w % usable_.size()]);
+    one.add(usable_[(first_ + w) % usable_.size()]);
     static_cast<void>(::sched_setaffinity(child, one.bytes(), one.get()));
   }
   // In the child.
@@ -42,6 +42,7 @@ class placement {
  private:
   cpu_mask all_;
   std::vector<std::size_t> usable_;
+  std::size_t first_{};  // the place of worker 0's
 };
 
 }  // namespace parmap::detail

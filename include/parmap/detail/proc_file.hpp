@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace parmap::detail {
@@ -31,6 +33,19 @@ bool read_file(const char* path, std::array<char, Size>& text) noexcept {
   }
   text[size] = '\0';
   return true;
+}
+
+// The whole text of a file; empty if it cannot be read.
+inline std::string text_of_file(const std::string& path) {
+  std::string text;
+  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 4096> piece{};
+  for (;;) {
+    const ssize_t got = file.get() < 0 ? 0 : ::read(file.get(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(piece.data(), static_cast<std::size_t>(got));
+  }
 }
 
 // The number behind the first `name` in text.

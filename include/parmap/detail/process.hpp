@@ -105,6 +105,11 @@ class child_process {
     step("resume", moment::after);
     static_cast<void>(was_continued());  // by us, which is of no interest
   }
+  // Whether its number is still its own: it lives, or has not been reaped yet.
+  [[nodiscard]] bool is_ours() const noexcept {
+    siginfo_t info{};
+    return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+  }
   // Whether it has been stopped and continued since this was last asked.
   [[nodiscard]] bool was_continued() const noexcept {
     siginfo_t info{};
@@ -163,16 +168,13 @@ class child_process {
     }
     fd_ = file_descriptor(fd);
     // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
-    siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(fd), &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD)
-      fd_ = file_descriptor();
+    if (!is_ours() && errno == ECHILD) fd_ = file_descriptor();
   }
 
   void signal(int number) const noexcept {
     if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
     // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
-    siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0) ::kill(pid_, number);
+    if (is_ours()) ::kill(pid_, number);
   }
 
   [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {

@@ -6,18 +6,19 @@
 #include <parmap/detail/assignment.hpp>
 #include <parmap/detail/damage.hpp>
 #include <parmap/detail/file_descriptor.hpp>
+#include <parmap/detail/gathering.hpp>
 #include <parmap/detail/host.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
 #include <parmap/detail/map_memory.hpp>
 #include <parmap/detail/memory_limit.hpp>
 #include <parmap/detail/placement.hpp>
+#include <parmap/detail/range.hpp>
 #include <parmap/detail/sink.hpp>
 #include <parmap/detail/store.hpp>
 #include <parmap/detail/supervisor.hpp>
 #include <parmap/detail/worker.hpp>
 #include <parmap/options.hpp>
-#include <parmap/results.hpp>
 
 #include <sys/types.h>
 #include <unistd.h>
@@ -57,12 +58,13 @@ template <class Work, class AtGo>
   live_as_worker(work, shared, mine, at_go);
 }
 
-template <class Work>
+// `Places`: see gathering.hpp.
+template <class Work, class Places>
 class process_map {
  public:
   using value = typename Work::result;
 
-  process_map(const Work& work, const options& chosen, unsigned workers)
+  process_map(const Work& work, const options& chosen, unsigned workers, Places places)
       : work_(work),
         options_(chosen),
         programs_(!in_slot<value> && host::current().starts_programs()),
@@ -75,13 +77,14 @@ class process_map {
               .timed = chosen.timeout.has_value(),
               .parent = ::getpid()},
         shared_(told_, programs_),
-        book_(shared_.book()) {
+        book_(shared_.book()),
+        gathering_(shared_.slots(), shared_.records(), shared_.memory(), told_.tasks, std::move(places)) {
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
   }
 
-  results<value> run() {
+  auto run() {
     const std::uint64_t n = work_.size();
     lazy_meter meter(options_.report, n);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
@@ -92,6 +95,8 @@ class process_map {
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
     supervisor boss(book_, shared_.records(), options_, meter, place, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
+    if constexpr (gathering<value, Places>::reads_early)
+      if (n <= max_round) boss.meanwhile([this](span open) { return gathering_.read_early(open.b, open.e); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
     for (std::uint64_t tasks = 0; from < n && !book_.halted(); from += tasks) {
@@ -120,13 +125,13 @@ class process_map {
     check(failures, n);
     const std::uint64_t failed = failures.size();
     meter.finish(n - missing - std::min(n - missing, book_.failures()), std::min(failed, book_.failures()));
-    return shared_.slots().gather(shared_.records(), shared_.memory(), std::move(failures), told_.seed);
+    return gathering_.finish(std::move(failures), n, told_.seed);
   }
 
  private:
   // No task failed twice, and none that there is not.
   static void check(failure_runs& failures, std::uint64_t n) {
-    std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });
+    sort_runs(failures);
     std::uint64_t from = 0;
     for (const auto& [why, tasks] : failures) {
       if (why.index < from || why.index > n || tasks > n - why.index) throw_damaged("its failures overlap");
@@ -163,6 +168,7 @@ class process_map {
   assignment told_;
   map_memory<value> shared_;
   ledger& book_;
+  gathering<value, Places> gathering_;
 };
 
 }  // namespace parmap::detail

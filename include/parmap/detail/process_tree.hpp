@@ -5,32 +5,35 @@
 #include <parmap/detail/proc_file.hpp>
 #include <parmap/detail/step.hpp>
 
+#include <dirent.h>
 #include <signal.h>
 #include <sys/types.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
+#include <cstdlib>
+#include <memory>
 #include <string>
-#include <system_error>
 #include <vector>
 
 namespace parmap::detail {
 
 inline void add_children(pid_t parent, std::vector<pid_t>& all) {
-  std::error_code ignored;  // gone, or no /proc: then there is nothing to be found
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(parent) + "/task", ignored)) {
-    std::ifstream children(thread.path() / "children");
-    for (pid_t child{}; children >> child;) all.push_back(child);
+  const std::string threads = "/proc/" + std::to_string(parent) + "/task/";
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(threads.c_str()), ::closedir);
+  if (!folder) return;  // gone, or no /proc: then there is nothing to be found
+  while (const dirent* const thread = ::readdir(folder.get())) {
+    if (thread->d_name[0] == '.') continue;
+    const std::string children = text_of_file(threads + thread->d_name + "/children");
+    char* end = nullptr;
+    for (const char* at = children.c_str(); const long child = std::strtol(at, &end, 10); at = end)
+      all.push_back(static_cast<pid_t>(child));
   }
 }
 
 inline bool is_zombie(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
+  const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
   const auto name_ends = text.rfind(") ");
   return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
 }

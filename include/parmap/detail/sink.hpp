@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <string>
@@ -43,7 +44,7 @@ class sink {
   }
   // Instead of finish: destroys the values of tasks [0, ended), all but those of `failures`. Allocates nothing.
   void give_up(failure_runs& failures, std::uint64_t ended) noexcept {
-    std::ranges::sort(failures, {}, [](const auto& run) { return run.first.index; });
+    sort_runs(failures);
     std::uint64_t b = 0;
     const auto destroy_until = [&](std::uint64_t e) {
       if (b < e) std::destroy(values_.data() + b, values_.data() + e);
@@ -75,6 +76,27 @@ class sink<void> {
   void give_up(failure_runs&, std::uint64_t) const noexcept {}
 
  private:
+  std::uint64_t size_;
+};
+
+// A range of the caller's, which has an element for each task. What a task that fails leaves in its element means
+// nothing.
+template <class First>
+class range_sink {
+ public:
+  range_sink(First first, std::uint64_t n) : first_(std::move(first)), size_(n) {}
+
+  template <class Call>
+  void put(std::uint64_t i, const Call& call) {
+    first_[static_cast<std::iter_difference_t<First>>(i)] = call();
+  }
+  void discard(std::uint64_t) const noexcept {}
+  results<void> finish(failure_runs failures, std::uint64_t seed) const {
+    return {size_, failure_list(std::move(failures)), seed};
+  }
+
+ private:
+  First first_;
   std::uint64_t size_;
 };
 

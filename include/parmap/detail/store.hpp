@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where results lie in shared memory, how a worker puts them there and how the caller gets them: one way for each class
-// of types.
+// Where results lie in shared memory, and how a worker puts them there: one way for each class of types. gathering.hpp
+// is how the caller gets them.
 #pragma once
 
 #include <parmap/codec.hpp>
@@ -28,7 +28,7 @@ inline std::size_t checked_bytes(std::uint64_t n, std::size_t each) {
   return n * each;
 }
 
-// ---- The memory, laid out before the first fork; gather() turns it into results.
+// ---- The memory, laid out before the first fork.
 
 // memory(): the mapping they have for themselves, if any.
 
@@ -43,9 +43,10 @@ class result_slots {
   [[nodiscard]] T* data() const noexcept { return static_cast<T*>(memory_.data()); }
   [[nodiscard]] const shared_memory* memory() const noexcept { return &memory_; }
 
-  results<T> gather(const record_book&, const shared_memory&, failure_runs failures, std::uint64_t seed) {
+  // Hands the memory over.
+  [[nodiscard]] detail::slots<T> take() {
     memory_.seal();
-    return {slots<T>(std::move(memory_), size_), failure_list(std::move(failures)), seed};
+    return {std::move(memory_), size_};
   }
 
  private:
@@ -57,16 +58,12 @@ class result_slots {
 template <>
 class result_slots<void> {
  public:
-  result_slots(std::size_t fixed, std::uint64_t n) : fixed_(fixed), size_(n) {}
+  result_slots(std::size_t fixed, std::uint64_t) : fixed_(fixed) {}
   [[nodiscard]] std::size_t arenas_begin() const noexcept { return fixed_; }
   [[nodiscard]] const shared_memory* memory() const noexcept { return nullptr; }
-  results<void> gather(const record_book&, const shared_memory&, failure_runs failures, std::uint64_t seed) const {
-    return {size_, failure_list(std::move(failures)), seed};
-  }
 
  private:
   std::size_t fixed_;
-  std::uint64_t size_;
 };
 
 // Encoded types: behind the ledger, where each slot says which bytes of which arena hold the value.
@@ -76,51 +73,16 @@ class result_slots<T> {
  public:
   result_slots(std::size_t fixed, std::uint64_t n)
       : begin_(fixed),
-        size_(n),
         end_(fixed + checked_bytes(n, sizeof(encoded_slot))) {}
   [[nodiscard]] std::size_t arenas_begin() const noexcept { return end_; }
+  [[nodiscard]] std::size_t slots_begin() const noexcept { return begin_; }
   [[nodiscard]] encoded_slot* slots_in(const shared_memory& memory) const noexcept {
     return reinterpret_cast<encoded_slot*>(memory.bytes() + begin_);
   }
   [[nodiscard]] const shared_memory* memory() const noexcept { return nullptr; }
 
-  results<T> gather(const record_book& records, const shared_memory& memory, failure_runs failures,
-                    std::uint64_t seed) {
-    sink<T> values(size_);
-    const encoded_slot* slots = slots_in(memory);
-    std::uint64_t i = 0;
-    try {
-      const failure_list failed(failures);
-      failed.for_each_gap(size_, [&](std::uint64_t b, std::uint64_t e) {
-        for (i = b; i < e; ++i) {
-          try {
-            decode(records.read_encoded(slots[i], i), values, i);
-          } catch (...) {
-            thrown what = describe_current_exception();
-            if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
-            if (!what.verbatim) what.message.insert(0, "decoding its result: ");
-            failures.emplace_back(failure{i, what.kind, std::move(what.message), 1, nullptr}, 1);
-          }
-        }
-      });
-    } catch (...) {
-      values.give_up(failures, i);
-      throw;
-    }
-    return values.finish(std::move(failures), seed);
-  }
-
  private:
-  static void decode(byte_reader bytes, const sink<T>& values, std::uint64_t i) {
-    decoder in(bytes);
-    values.put(i, [&in] { return in.get<T>(); });
-    if (in.left() == 0) return;
-    values.discard(i);
-    bytes.expect_end();
-  }
-
   std::size_t begin_;
-  std::uint64_t size_;
   std::size_t end_;
 };
 
@@ -132,7 +94,7 @@ class slot_store {
  public:
   slot_store(const result_slots<T>& slots, const shared_memory&, const record_book&)
       : first_(slots.data()),
-        ahead_(*slots.memory()) {}
+        ahead_(slots.memory()->bytes(), slots.memory()->size()) {}
 
   void prepare(unsigned w, std::uint64_t b, std::uint64_t e) noexcept {
     ahead_.prepare(w % 2 == 0, b * sizeof(T), e * sizeof(T));
@@ -169,9 +131,12 @@ class slot_store<T> {
  public:
   slot_store(const result_slots<T>& slots, const shared_memory& memory, const record_book& records)
       : first_(slots.slots_in(memory)),
+        ahead_(reinterpret_cast<std::byte*>(first_), slots.arenas_begin() - slots.slots_begin()),
         records_(records) {}
 
-  void prepare(unsigned, std::uint64_t, std::uint64_t) const noexcept {}
+  void prepare(unsigned w, std::uint64_t b, std::uint64_t e) noexcept {
+    ahead_.prepare(w % 2 == 0, b * sizeof(encoded_slot), e * sizeof(encoded_slot));
+  }
 
   template <class Call>
   void put(unsigned w, std::uint64_t i, const Call& call) const {
@@ -205,6 +170,7 @@ class slot_store<T> {
   };
 
   encoded_slot* first_;
+  prefault ahead_;
   const record_book& records_;
 };
 

@@ -2,6 +2,7 @@
 // The supervisor: starts the workers of a map, watches them, kills what is late, and decides what a death means.
 #pragma once
 
+#include <parmap/detail/clock.hpp>
 #include <parmap/detail/damage.hpp>
 #include <parmap/detail/death_text.hpp>
 #include <parmap/detail/host.hpp>
@@ -11,6 +12,7 @@
 #include <parmap/detail/placement.hpp>
 #include <parmap/detail/process.hpp>
 #include <parmap/detail/process_tree.hpp>
+#include <parmap/detail/range.hpp>
 #include <parmap/detail/records.hpp>
 #include <parmap/detail/sink.hpp>
 #include <parmap/detail/step.hpp>
@@ -29,7 +31,6 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -53,15 +54,21 @@ class supervisor {
         work_(std::move(work)),
         posts_(book.workers()) {}
 
+  // What else to do while workers run, some 100 us at a time: pastime(open), when all tasks of the round but `open`
+  // have ended, returns whether there is more of it. Not any more once a worker has been replaced: the next fork would
+  // have to copy what came of it.
+  using pastime = std::function<bool(span open)>;
+  void meanwhile(pastime what) { pastime_ = std::move(what); }
+
   // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if not one worker
   // can be had.
   void run_round(std::uint64_t from, round_index n, unsigned workers) {
     from_ = from;
+    begun_at_ = monotonic_ns();
     book_.begin_round(n);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // carry on with those there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
-    if (!oom_kills_) oom_kills_ = oom_kills_so_far();
     for (;;) {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
@@ -106,6 +113,7 @@ class supervisor {
       return true;
     }
     begun_ = true;
+    if (settled_ && proc_is_ours()) offer_to_oom_killer(*at.process);
     place_.put(at.process->pid(), w);
     futex_word& go = book_.of(w).go;
     step("go", moment::before);
@@ -114,11 +122,16 @@ class supervisor {
     return true;
   }
 
+  bool replace(unsigned w) {
+    pastime_ = nullptr;
+    return hire(w);
+  }
+
   // There is work and nobody to do it: what refused a fork may pass.
   bool hire_with_patience() {
     constexpr int tries = 100;
     for (int k = 0; k < tries; ++k) {
-      if (hire(0)) return true;
+      if (replace(0)) return true;
       static_cast<void>(::poll(nullptr, 0, 10));
     }
     why_gave_up_ = "no worker could be started any more: " + what_of(refused_);
@@ -148,7 +161,7 @@ class supervisor {
         fds.push_back({posts_[w].process->pidfd(), POLLIN, 0});
         whose.push_back(w);
       }
-    const auto limit = std::min(enforce_limits(), meter_.wait());
+    const auto limit = std::min({enforce_limits(), meter_.wait(), pass_time(), settle()});
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
     const timespec span{seconds.count(), (limit - seconds).count()};
     host::current().before_sleep();
@@ -168,6 +181,20 @@ class supervisor {
     }
   }
 
+  // What is not worth its time in a map that is over at once, since no task takes all memory within a millisecond. How
+  // long until it is due.
+  std::chrono::nanoseconds settle() {
+    if (settled_) return no_limit;
+    if (const std::uint64_t now = monotonic_ns(), due = begun_at_ + brief; now < due)
+      return std::chrono::nanoseconds(due - now);
+    settled_ = true;
+    oom_kills_ = oom_kills_so_far();
+    if (proc_is_ours())
+      for (const post& each : posts_)
+        if (each.process) offer_to_oom_killer(*each.process);
+    return no_limit;
+  }
+
   // The tasks they are in count as not done, and are not to blame; see ended_by_stop.
   void stop_workers() noexcept {
     book_.halt(halt_reason::stop_requested);
@@ -176,6 +203,17 @@ class supervisor {
       at.stopped = true;
       at.process->kill();
     }
+  }
+
+  // How long until there may be more to do: less than a millisecond where there is much, up to 50 ms where little
+  // comes.
+  std::chrono::nanoseconds pass_time() {
+    if (!pastime_) return no_limit;
+    const ticks begun = now_ticks();
+    if (pastime_(book_.not_ended())) return std::chrono::nanoseconds(0);
+    const bool much = now_ticks() - begun > to_ticks(std::chrono::microseconds(50));
+    nap_ = much ? std::max(nap_ / 2, shortest_nap) : std::min(nap_ * 2, longest_nap);
+    return nap_;
   }
 
   // Kills tasks past their limit; how long until the next may be.
@@ -241,8 +279,7 @@ class supervisor {
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
     if (what.blamed) {
-      // Whoever writes over the range could die in the same task without end.
-      if (!dead_tasks_.insert(from_ + what.task).second) throw_damaged("a task was run again after its death");
+      note_death_of(from_ + what.task);
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
       blamed_.emplace_back(
           failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)}, 1);
@@ -251,7 +288,14 @@ class supervisor {
     book_.halt_at_limit();  // if whoever reached it died before it could
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
-    else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) hire(w);
+    else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) replace(w);
+  }
+
+  // Whoever writes over the range could die in the same task without end.
+  void note_death_of(std::uint64_t task) {
+    const auto place = std::lower_bound(dead_tasks_.begin(), dead_tasks_.end(), task);
+    if (place != dead_tasks_.end() && *place == task) throw_damaged("a task was run again after its death");
+    dead_tasks_.insert(place, task);
   }
 
   // And not by its task, or a timeout, shortly before.
@@ -288,7 +332,10 @@ class supervisor {
     return before && oom_kills_ && *oom_kills_ > *before;
   }
 
+  static constexpr std::uint64_t brief = 1'000'000;  // ns
   static constexpr unsigned most_pardons = 10;
+  static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
+  static constexpr std::chrono::nanoseconds longest_nap = std::chrono::milliseconds(50);
 
   ledger& book_;
   const record_book& records_;
@@ -298,13 +345,17 @@ class supervisor {
   std::uint64_t tasks_;
   unsigned most_idle_deaths_;
   life work_;
+  pastime pastime_;
+  std::chrono::nanoseconds nap_{shortest_nap};
   std::vector<post> posts_;
   std::uint64_t from_{};
   failure_runs blamed_;
-  std::unordered_set<std::uint64_t> dead_tasks_;
+  std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;
   std::string why_gave_up_;
   bool begun_{};
+  std::uint64_t begun_at_{};  // of this round, by monotonic_ns()
+  bool settled_{};
   unsigned idle_deaths_{};
   std::uint64_t done_at_last_death_{};
   std::optional<long long> oom_kills_;

@@ -47,7 +47,9 @@ class team {
   // Keeps a job announced while it lives. After close(), and before the end, waits for those who help.
   class announcement {
    public:
-    announcement(team& who, job& work, unsigned helpers) : team_(who), notice_(who.announce(work, helpers)) {}
+    announcement(team& who, job& work, unsigned helpers, ticks now)
+        : team_(who),
+          notice_(who.announce(work, helpers, now)) {}
     announcement(const announcement&) = delete;
     announcement& operator=(const announcement&) = delete;
     ~announcement() {
@@ -88,14 +90,14 @@ class team {
   ~team() = default;
 
   // Null if all notices are taken: then there are more callers than anybody could help.
-  notice* announce(job& work, unsigned helpers) noexcept {
+  notice* announce(job& work, unsigned helpers, ticks now) noexcept {
     unsigned most = most_.load(std::memory_order_relaxed);
     while (most < helpers && !most_.compare_exchange_weak(most, helpers, std::memory_order_relaxed)) {
     }
     static thread_local std::size_t last = 0;
     for (std::size_t k = 0; k < notices_.size(); ++k) {
       const std::size_t at = (last + k) % notices_.size();
-      if (!notices_[at].write(work)) continue;
+      if (!notices_[at].write(work, now)) continue;
       last = at;
       // The notice is up (sequentially consistent) before the watch is looked for, and the watch looks once more after
       // it has gone.

@@ -35,7 +35,7 @@ class thread_map final : public job {
   using value_sink = sink<typename Work::result>;
 
   thread_map(const Work& work, const options& chosen, const value_sink& values, account& books, std::uint64_t from,
-             round_index tasks, unsigned workers)
+             round_index tasks, unsigned workers, ticks begun)
       : work_(work),
         options_(chosen),
         values_(values),
@@ -43,24 +43,27 @@ class thread_map final : public job {
         from_(from),
         range_(tasks),
         workers_(workers),
+        begun_(begun),
         careful_(Work::takes_context || chosen.stop.stop_possible() || chosen.max_failures) {
     if (chosen.timeout) keeper_.emplace(*chosen.timeout, workers, chosen.stop);
   }
 
   void run() {
     if (workers_ == 1) {
-      take_part(0, [](ticks, const pacer&) {});
+      take_part(0, begun_, [](ticks, const pacer&) {});
       return;
     }
-    team::announcement notice(team::instance(), *this, workers_ - 1);
-    const ticks begun = now_ticks();
+    team::announcement notice(team::instance(), *this, workers_ - 1, begun_);
     bool hurried = false;
-    take_part(0, [&, long_enough = to_ticks(worth_a_wake)](ticks now, const pacer& pace) {
-      if (hurried) return;
-      if (now - begun < long_enough && pace.remaining(range_.unclaimed().size()) < 2 * long_enough) return;
-      hurried = true;
-      notice.hurry();
-    });
+    take_part(
+        0, begun_,
+        [&, long_enough = to_ticks(worth_a_wake), telling = to_ticks(tells_the_rest)](ticks now, const pacer& pace) {
+          const ticks spent = now - begun_;
+          if (hurried || spent < telling) return;
+          if (spent < long_enough && !pace.take_longer(range_.unclaimed().size(), 2 * long_enough)) return;
+          hurried = true;
+          notice.hurry();
+        });
     notice.close();
     while (!notice.alone() && !notice.wait(account_.until_next_show())) account_.show(now_ticks());
   }
@@ -71,26 +74,29 @@ class thread_map final : public job {
   }
   void help() noexcept override {
     const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
-    if (worker < workers_) take_part(worker, [](ticks, const pacer&) {});
+    if (worker < workers_) take_part(worker, now_ticks(), [](ticks, const pacer&) {});
   }
 
  private:
   static constexpr std::chrono::microseconds worth_a_wake{50};  // what waking a parked thread costs until it works
+  // The first task's time has that of the announcement in it, some 0.2 us: times a thousand it would look like much
+  // work.
+  static constexpr std::chrono::microseconds tells_the_rest{2};
 
   template <class AfterChunk>
-  void take_part(unsigned worker, AfterChunk&& after_chunk) noexcept {
+  void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) noexcept {
     try {
-      take_chunks(worker, after_chunk);
+      take_chunks(worker, now, after_chunk);
     } catch (...) {
       account_.give_up();
     }
   }
   template <class AfterChunk>
-  void take_chunks(unsigned worker, AfterChunk& after_chunk) {
+  void take_chunks(unsigned worker, ticks then, AfterChunk& after_chunk) {
     const task_scope inside;
     context self(*options_.seed, worker, options_.stop);
     pacer pace(workers_);
-    for (ticks then = now_ticks();;) {
+    for (;;) {
       if (account_.halted()) {
         const span rest = range_.drain();
         account_.add_never_begun(from_ + rest.b, from_ + rest.e);
@@ -100,6 +106,7 @@ class thread_map final : public job {
       if (mine.empty()) return;
       if (careful_) run_chunk<true>(from_ + mine.b, from_ + mine.e, self);
       else run_chunk<false>(from_ + mine.b, from_ + mine.e, self);
+      if (range_.unclaimed().empty()) return;
       const ticks now = now_ticks();
       pace.ran(mine.size(), now - then);
       then = now;
@@ -182,6 +189,7 @@ class thread_map final : public job {
   std::uint64_t from_;
   shared_range range_;
   unsigned workers_;
+  ticks begun_;
   bool careful_;
   std::atomic<unsigned> joined_{1};
   std::optional<timekeeper> keeper_;

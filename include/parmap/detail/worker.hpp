@@ -5,7 +5,6 @@
 #include <parmap/context.hpp>
 #include <parmap/detail/cores.hpp>
 #include <parmap/detail/exception_text.hpp>
-#include <parmap/detail/file_descriptor.hpp>
 #include <parmap/detail/host.hpp>
 #include <parmap/detail/lazy_meter.hpp>
 #include <parmap/detail/ledger.hpp>
@@ -17,13 +16,10 @@
 #include <parmap/detail/step.hpp>
 #include <parmap/detail/text.hpp>
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -36,6 +32,19 @@
 #include <optional>
 
 namespace parmap::detail {
+
+// glibc's, which at_quick_exit calls.
+extern "C" int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;  // NOLINT(bugprone-reserved-identifier)
+
+// What a worker calls once, bound when the program is loaded. Bound at their first call, as is usual, they would be
+// looked up anew in every worker, at some 20 page faults.
+struct bound_early {
+  static inline int (*volatile prctl)(int, ...) = &::prctl;
+  static inline pid_t (*volatile getppid)() = &::getppid;
+  static inline int (*volatile on_exit)(void (*)(int, void*), void*) = &::on_exit;
+  static inline int (*volatile at_quick_exit)(void (*)(void*), void*) = &__cxa_at_quick_exit;
+  static inline void (*volatile exit)(int) = &::_exit;
+};
 
 // This process as a worker; there is one at most, as it never returns to be another.
 struct worker_identity {
@@ -56,7 +65,8 @@ struct worker_identity {
   host::current().end_worker();
   flush_standard_streams();
   step("end", moment::before);
-  ::_exit(status);
+  bound_early::exit(status);
+  std::abort();  // not reached
 }
 
 // What is asked of a worker besides its tasks.
@@ -64,18 +74,6 @@ struct worker_duties {
   bool timed{};
   std::optional<std::uint64_t> memory_limit{};
 };
-
-// Under memory pressure the kernel shall take a worker, not the caller; where it may not be said, nothing is lost.
-inline void volunteer_for_the_oom_killer() noexcept {
-  constexpr const char* path = "/proc/self/oom_score_adj";
-  constexpr int much = 500;
-  constexpr int most = 1000;
-  std::array<char, 16> text{};
-  const file_descriptor now(::open(path, O_RDWR | O_CLOEXEC));
-  if (now.get() < 0 || ::read(now.get(), text.data(), text.size() - 1) <= 0) return;
-  const int length = std::snprintf(text.data(), text.size(), "%d", std::min(most, std::atoi(text.data()) + much));
-  static_cast<void>(!::pwrite(now.get(), text.data(), static_cast<std::size_t>(length), 0));
-}
 
 // Right after the fork, before any task. The memory shared with the supervisor is not for the children of tasks.
 inline void become_worker(pid_t parent, worker_words& words, const worker_duties& duties,
@@ -87,15 +85,14 @@ inline void become_worker(pid_t parent, worker_words& words, const worker_duties
   const auto require = [](bool done) {
     if (!done) leave_process(farewell::unfit, errno);
   };
-  require(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+  require(bound_early::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
   step("pdeathsig", moment::after);
-  if (::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
+  if (bound_early::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
   // A timeout kills the whole tree; without one nobody needs to gather orphans here.
-  if (duties.timed) static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+  if (duties.timed) static_cast<void>(bound_early::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   for (const shared_memory* each : ours) require(each == nullptr || each->keep_from_children());
-  require(::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
-  require(::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) == 0);
-  volunteer_for_the_oom_killer();
+  require(bound_early::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
+  require(bound_early::at_quick_exit([](void*) { leave_process(farewell::quick_exit, EXIT_FAILURE); }, nullptr) == 0);
   if (duties.memory_limit) {
     require(limit_private_memory(*duties.memory_limit));
     refused_memory::tell([] {

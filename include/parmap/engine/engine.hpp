@@ -26,6 +26,8 @@ using sample_work = work<int (*)(int), indexed_axis<const int*>>;
 /// - It throws std::invalid_argument, before anything starts, for each option it cannot honour: nothing is silently
 /// ignored.
 /// - options::seed is set when run is called; each task gets context::rng() from it and its index alone.
+/// - An engine whose tasks do not run in this process has run_into(first, work, options) -> results<void>, too, which
+/// moves the value of task i to first[i], see map_into.
 /// - run may be called from many threads at once and from inside a task of any engine.
 ///
 /// To add one: its header beside this one, a static_assert of this concept in it, a line in tests/engines.hpp, a row in

@@ -5,7 +5,9 @@
 #include <parmap/codec.hpp>
 #include <parmap/detail/clock.hpp>
 #include <parmap/detail/cores.hpp>
+#include <parmap/detail/gathering.hpp>
 #include <parmap/detail/process_map.hpp>
+#include <parmap/detail/sink.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
@@ -13,6 +15,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 namespace parmap {
 
@@ -31,21 +34,42 @@ class multi_engine {
   template <class Work>
   auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
     using value = typename Work::result;
-    static_assert(!detail::refers_elsewhere<value>,
+    if constexpr (can_run<value>()) return run(work, chosen, detail::places_of_their_own<value>(work.size()));
+    else return results<value>({}, {}, 0);  // so that this is the only error
+  }
+
+  /// Values are moved to first[i], where `First` is a random-access iterator, once they are in the caller.
+  template <class Work, class First>
+  results<void> run_into(First first, const Work& work, const options& chosen) const {
+    if constexpr (can_run<typename Work::result>())
+      return run(work, chosen, detail::range_sink<First>(std::move(first), work.size()));
+    else return results<void>(0, {}, 0);
+  }
+
+ private:
+  // If not, the compiler says so.
+  template <class Value>
+  static consteval bool can_run() {
+    constexpr bool stays = detail::refers_elsewhere<Value>;
+    static_assert(!stays,
                   "parmap: a pointer, reference_wrapper, string_view or span (or a container of such) cannot leave a "
                   "worker process, as what it "
                   "refers to stays there; return the value itself (std::string, std::vector), or use parmap::threads");
-    static_assert(detail::refers_elsewhere<value> || can_leave_worker<value>,
+    constexpr bool leaves = can_leave_worker<Value>;
+    static_assert(stays || leaves,
                   "parmap: this result type cannot leave a worker process: it is not trivially copyable and has no "
                   "codec; specialise "
                   "parmap::codec for it, return something that has one, or use parmap::threads");
-    if constexpr (can_leave_worker<value>) {
-      const std::uint64_t n = work.size();
-      const std::uint64_t most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
-      static_cast<void>(detail::ticks_per_us());  // measured once, before the forks
-      return detail::process_map<Work>(work, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(n, 1, most)))
-          .run();
-    }
+    return leaves;
+  }
+
+  template <class Work, class Places>
+  static auto run(const Work& work, const options& chosen, Places places) {
+    const std::uint64_t most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
+    static_cast<void>(detail::ticks_per_us());  // measured once, before the forks
+    return detail::process_map<Work, Places>(
+               work, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(work.size(), 1, most)), std::move(places))
+        .run();
   }
 };
 

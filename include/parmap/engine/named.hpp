@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/codec.hpp>
+#include <parmap/detail/into_work.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/engine/serial.hpp>
@@ -10,9 +11,11 @@
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
 
+#include <concepts>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 
 namespace parmap {
@@ -31,19 +34,27 @@ class named_engine {
   /// As the chosen engine. If that is multi and the result type cannot leave a worker process: std::invalid_argument.
   template <class Work>
   auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
+    return visit<typename Work::result>([&](const auto& it) { return it.run(work, chosen); });
+  }
+  template <class Work, class First>
+  results<void> run_into(First first, const Work& work, const options& chosen) const {
+    return visit<typename Work::result>([&](const auto& it) { return detail::run_into(it, first, work, chosen); });
+  }
+
+ private:
+  template <class Value, class Run>
+  auto visit(const Run& run) const {
     return std::visit(
-        [&](const auto& it) -> results<typename Work::result> {
-          if constexpr (std::same_as<std::remove_cvref_t<decltype(it)>, multi_engine> &&
-                        !can_leave_worker<typename Work::result>)
+        [&](const auto& it) -> std::invoke_result_t<Run, const serial_engine&> {
+          if constexpr (std::same_as<std::remove_cvref_t<decltype(it)>, multi_engine> && !can_leave_worker<Value>)
             throw std::invalid_argument("parmap: the result type of f cannot leave a worker process of the engine "
                                         "multi; specialise parmap::codec for it, or choose "
                                         "serial or threads");
-          else return it.run(work, chosen);
+          else return run(it);
         },
         chosen_);
   }
 
- private:
   choice chosen_;
 };
 

@@ -36,14 +36,16 @@ class threads_engine {
             name(), "timeout for this f",
             "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
     if (chosen.memory_limit) detail::refuse(name(), "memory_limit", "its tasks share one memory; use multi");
+    const detail::ticks begun = detail::now_ticks();
     const std::uint64_t n = work.size();
     detail::sink<typename Work::result> sink(n);
-    detail::account account(name(), chosen, n);
+    detail::account account(name(), chosen, n, begun);
     const unsigned most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
     for (std::uint64_t from = 0; from < n; from += std::min(n - from, detail::max_round)) {
       const std::uint64_t tasks = std::min(n - from, detail::max_round);
       const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, tasks));
-      detail::thread_map round(work, chosen, sink, account, from, static_cast<detail::round_index>(tasks), workers);
+      detail::thread_map round(work, chosen, sink, account, from, static_cast<detail::round_index>(tasks), workers,
+                               begun);
       round.run();
     }
     return account.finish(sink);

@@ -178,7 +178,10 @@ inline void gather_damaged(const std::byte* from, std::size_t size) {
     }
   } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): as it should be
   }
-  const auto all = slots.gather(records, memory, std::move(failures), 0);
+  gathering<value, sink<value>> reading(slots, records, memory, tasks, sink<value>(tasks));
+  while (reading.read_early(2, 5)) {
+  }
+  const auto all = reading.finish(std::move(failures), tasks, 0);
   for (std::uint64_t i = 0; i < tasks; ++i)
     if (const value* it = all.get_if(i)) static_cast<void>(encoded(*it, memory.size()));
 }

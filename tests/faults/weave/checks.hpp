@@ -12,8 +12,6 @@
 
 namespace weave {
 
-constexpr unsigned set_of(span s) noexcept { return s.b < s.e ? (1U << s.e) - (1U << s.b) : 0; }
-
 // The table in detail/README.md, for a worker that died with these words.
 struct recovery {
   unsigned finished;

@@ -108,6 +108,7 @@ class explorer {
     now.deaths = chosen.deaths;
     now.refusals = chosen.refusals;
     now.halt_left = chosen.halt;
+    now.looks_left = chosen.looks;
     now.to_blame = none;
     now.inside.fill(none);
     if (chosen.encoded != 0) map_ = std::make_unique<map_of<std::string>>(chosen);
@@ -217,8 +218,8 @@ class explorer {
       const fiber_head& head = fibers[p].head;
       if (!head.alive) continue;
       const auto stands_before = [&head](const char* name) { return std::strcmp(head.at, name) == 0; };
-      const bool waits =
-          (stands_before("lock") && now.owner != nobody) || (stands_before("poll") && (dead & now.employed) == 0);
+      const bool waits = (stands_before("lock") && now.owner != nobody) ||
+                         (stands_before("poll") && (dead & now.employed) == 0 && now.looks_left == 0);
       if (!waits) all.push_back({choice::step, p, 0});
       if ((stands_before("fork") && now.refusals > 0) ||
           (stands_before("body") && (now_planned.throwing >> now.inside[p] & 1) != 0))

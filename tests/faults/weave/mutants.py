@@ -118,6 +118,12 @@ MUTANTS = (
     Mutant("drain forgets left_overs", "tasks=2 workers=1 deaths=1 halt=1", "ledger.hpp", "for (left_over_words& left : left_overs()) take_all(",
            "for (left_over_words& left : left_overs().subspan(1)) take_all("),
     Mutant("left_overs are nothing unclaimed", TWO, "ledger.hpp", "return !unpack(common_->range.get()).empty() ||", "return !unpack(common_->range.get()).empty() && !"),
+    Mutant("what left_overs hold has ended", "tasks=3 workers=2 deaths=1 looks=1", "ledger.hpp",
+           "for (const left_over_words& left : left_overs()) add(", "for (const left_over_words& left : left_overs().subspan(2)) add("),
+    Mutant("the task at hand has ended", "tasks=3 workers=1 looks=2", "ledger.hpp",
+           "add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});", "add({at.task + 1, open.e});"),
+    Mutant("what has ended, without the lock", "tasks=3 workers=2 deaths=1 looks=1", "ledger.hpp",
+           "span not_ended() const {\n    const holder lock(*this);", "span not_ended() const {"),
     Mutant("cur before the slot", TWO, "worker.hpp", """\
           store_.put(number_, i, call);
           step("slot", moment::after);

@@ -22,6 +22,7 @@ struct plan {
   unsigned max_failures{};  // 0: no limit
   unsigned encoded{};       // results are strings
   unsigned worn{};          // what throws is out of memory, under a memory_limit
+  unsigned looks{};         // of the supervisor at what has ended, while workers run
 
   // Otherwise nobody writes the word.
   [[nodiscard]] bool may_halt() const noexcept { return halt != 0 || max_failures != 0 || refusals >= tries; }
@@ -32,7 +33,8 @@ struct plan {
                       std::pair{"deaths", &plan::deaths},     std::pair{"retries", &plan::retries},
                       std::pair{"throwing", &plan::throwing}, std::pair{"halt", &plan::halt},
                       std::pair{"refusals", &plan::refusals}, std::pair{"max_failures", &plan::max_failures},
-                      std::pair{"encoded", &plan::encoded},   std::pair{"worn", &plan::worn}};
+                      std::pair{"encoded", &plan::encoded},   std::pair{"worn", &plan::worn},
+                      std::pair{"looks", &plan::looks}};
   }
   // As parse() takes it, with another character in place of '=' and ' ' if need be.
   [[nodiscard]] std::string text(char is = '=', char then = ' ') const {
@@ -70,6 +72,8 @@ inline const std::vector<plan>& quick_plans() {
       {.tasks = 3, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b010, .encoded = 1},
       {.tasks = 3, .workers = 1, .deaths = 2, .throwing = 0b111, .encoded = 1},
       {.tasks = 3, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b010, .worn = 1},
+      {.tasks = 3, .workers = 2, .deaths = 1, .looks = 2},
+      {.tasks = 3, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b010, .looks = 1},
   };
   return all;
 }

@@ -27,6 +27,7 @@ inline std::string run(const plan& chosen) {
   if (chosen.retries > 0 && (deadly || throws)) due |= retried;
   if (throws) due |= published;
   if (chosen.halt != 0 || chosen.max_failures != 0) due |= unclaimed;
+  if (chosen.looks != 0) due |= looked;
   return (due & ~seen.sighted) == 0 ? "" : "never seen to happen: sights " + std::to_string(due & ~seen.sighted);
 }
 

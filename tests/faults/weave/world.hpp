@@ -40,6 +40,7 @@ struct truth {
   unsigned deaths;    // left
   unsigned refusals;  // left
   unsigned halt_left;
+  unsigned looks_left;
   unsigned employed;    // whom the supervisor takes to be alive, a bit for each worker
   unsigned hiring;      // whom it forks
   unsigned recovering;  // whom it buries
@@ -52,12 +53,22 @@ struct truth {
 };
 static_assert(std::has_unique_object_representations_v<truth>);  // no gaps: it is a part of what makes states differ
 
+constexpr unsigned set_of(span s) noexcept { return s.b < s.e ? (1U << s.e) - (1U << s.b) : 0; }
+
 inline plan now_planned;
 inline truth now;
 inline unsigned answer = 0;  // to the process that goes on: how what it stands before turns out
 inline const char* bad = nullptr;
 inline unsigned sighted = 0;  // what was seen to happen at all, in any state: a bit for each
-enum sight : unsigned { repaired = 1, handed_back = 2, retried = 4, blame = 8, published = 16, unclaimed = 32 };
+enum sight : unsigned {
+  repaired = 1,
+  handed_back = 2,
+  retried = 4,
+  blame = 8,
+  published = 16,
+  unclaimed = 32,
+  looked = 64
+};
 
 inline void require(bool what, const char* otherwise) noexcept {
   if (!what && bad == nullptr) bad = otherwise;
@@ -262,6 +273,7 @@ class any_map {
         for (unsigned w = 0; w < now_planned.workers; ++w)
           if (!fibers[w].head.alive) dead |= 1U << w;
         dead &= alive;
+        if (dead == 0) look_at_what_has_ended();
         for (unsigned w = 0; w < now_planned.workers; ++w)
           if ((dead >> w & 1) != 0) bury(w);
       }
@@ -272,6 +284,15 @@ class any_map {
         return;
       }
     }
+  }
+
+  // As supervisor.hpp does in between: what it then reads must have ended.
+  void look_at_what_has_ended() {
+    --now.looks_left;
+    const span open = book_.not_ended();
+    const unsigned ended = ((1U << now_planned.tasks) - 1) & ~set_of(open);
+    require((ended & ~(now.done | now.failed | now.blamed)) == 0, "what has not ended is said to have");
+    if (ended != 0 && !open.empty()) sighted |= looked;
   }
 
  protected:

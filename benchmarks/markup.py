@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""Tables in Markdown, and figures with three digits that count."""
+
+import math
+from statistics import median
+
+
+def number(value: float) -> str:
+    """Three digits that count."""
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}" if value > 0 else "0"
+
+
+def spread(values, show=number) -> str:
+    """The median, and least and greatest."""
+    return f"{show(median(values))} ({show(min(values))} .. {show(max(values))})" if values else "-"
+
+
+def row(columns) -> str:
+    return "| " + " | ".join(columns) + " |"
+
+
+def head(columns) -> list:
+    return [row(columns), "|---" * len(columns) + "|"]
+
+
+def put(text: str, lines, name: str, maker: str = "") -> str:
+    """The page with these lines between the markers of this name."""
+    begin, end = f"<!-- {name}: made by benchmarks/{maker or name}.py -->", f"<!-- end of {name} -->"
+    before, rest = text.split(begin)
+    return before + "\n".join([begin, "", *lines, "", end]) + rest.split(end)[1]

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+// One measurement of benchmarks/native.py, in a process of its own: map PEER WORKLOAD SIZE [FILE]. Prints the seconds
+// it took, or, for short calls, of one of them; status 3 if there is no such peer here, 2 if it does not do this
+// workload.
+#include "peers.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <limits>
+#include <ranges>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace bench {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+template <class Fn>
+double seconds_of(Fn&& fn) {
+  const auto start = clock::now();
+  fn();
+  return std::chrono::duration<double>(clock::now() - start).count();
+}
+
+template <class T>
+void keep(const T& value) {
+  asm volatile("" : : "r"(&value) : "memory");
+}
+
+double median(std::vector<double> all) {
+  std::ranges::sort(all);
+  return (all[(all.size() - 1) / 2] + all[all.size() / 2]) / 2;
+}
+
+double square(double x) { return x * x + 1; }
+constexpr auto squared = [](double x) { return square(x); };
+
+// Work of the processor alone: so many steps of a recurrence that nobody can shorten. A thread's next task goes on from
+// its last one, or the processor would run the end of one and the begin of the next at the same time.
+thread_local std::uint64_t last = 1;
+[[gnu::noinline]] std::uint32_t spin(std::uint32_t steps) {
+  std::uint64_t x = last;
+  for (std::uint32_t k = 0; k < steps; ++k) x = (x ^ (x >> 29)) * 6364136223846793005U;
+  last = x;
+  return steps;
+}
+constexpr auto spun = [](std::uint32_t steps) { return spin(steps); };
+
+// The fastest of some tries: the others were disturbed.
+double steps_per_ns() {
+  double least = std::numeric_limits<double>::infinity();
+  for (int k = 0; k < 20; ++k) least = std::min(least, seconds_of([] { static_cast<void>(spin(4'000'000)); }));
+  return 4'000'000 / (least * 1e9);
+}
+
+std::vector<std::uint32_t> steps_in(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  std::vector<std::uint32_t> all(static_cast<std::size_t>(file.tellg()) / sizeof(std::uint32_t));
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(all.data()), static_cast<std::streamsize>(all.size() * sizeof(std::uint32_t)));
+  if (!file) throw std::runtime_error("cannot read " + path);
+  return all;
+}
+
+std::vector<double> numbers(std::size_t n) {
+  std::vector<double> all(n);
+  for (std::size_t i = 0; i < n; ++i) all[i] = static_cast<double>(i);
+  return all;
+}
+std::vector<int> integers(std::size_t n) {
+  std::vector<int> all(n);
+  for (std::size_t i = 0; i < n; ++i) all[i] = static_cast<int>(i);
+  return all;
+}
+
+std::string text_of_32(int i) {
+  std::string text(32, '.');
+  for (std::size_t k = 32; i > 0; i /= 10) text[--k] = static_cast<char>('0' + i % 10);
+  return text;
+}
+std::vector<double> thousand(int i) { return std::vector<double>(1000, i); }
+using megabyte = std::array<double, 125'000>;
+megabyte megabyte_of(int i) {
+  megabyte all;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled at once
+  all.fill(i);
+  return all;
+}
+
+// A call of a microsecond: many of them at once.
+template <class Peer>
+double hot_call(std::size_t n) {
+  const auto in = numbers(n);
+  std::vector<double> batches;
+  const int calls = 2000;
+  for (int k = 0; k < 21; ++k)
+    batches.push_back(seconds_of([&] {
+                        for (int c = 0; c < calls; ++c) keep(Peer::fresh(in, squared));
+                      }) /
+                      calls);
+  batches.erase(batches.begin());  // the warm-up
+  return median(batches);
+}
+template <class Peer>
+double call_after_rest(std::size_t n) {
+  const auto in = numbers(n);
+  std::vector<double> calls;
+  keep(Peer::fresh(in, squared));
+  for (int k = 0; k < 20; ++k) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    calls.push_back(seconds_of([&] { keep(Peer::fresh(in, squared)); }));
+  }
+  return median(calls);
+}
+
+// Once, after a call that makes the peer's threads and the allocator's pools.
+template <class Peer, class In, class F>
+double fresh(const std::vector<In>& in, const F& f) {
+  const std::vector<In> few(in.begin(),
+                            in.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(in.size(), 1000)));
+  keep(Peer::fresh(few, f));
+  return seconds_of([&] { keep(Peer::fresh(in, f)); });
+}
+template <class Peer>
+double in_place(std::size_t n) {
+  const auto in = numbers(n);
+  std::vector<double> out(n);
+  keep(Peer::fresh(std::vector(in.begin(), in.begin() + 1000), squared));
+  const double taken = seconds_of([&] { Peer::transform(in, out.data(), squared); });
+  for (std::size_t i = 0; i < n; i += n / 7)
+    if (out[i] != square(in[i])) throw std::runtime_error("a result is wrong");
+  return taken;
+}
+
+template <class Peer>
+double nested(std::size_t inner, const std::string& file) {
+  const std::vector<std::uint32_t> tasks(inner, steps_in(file)[0]);
+  const auto outer = integers(64);
+  const auto f = [&tasks](int) { return static_cast<double>(Peer::fresh(tasks, spun)[7]); };
+  return fresh<Peer>(outer, f);
+}
+
+// Memory that the caller has touched, in pages of 4 KiB.
+void touch(std::size_t bytes) {
+  void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
+  ::madvise(memory, bytes, MADV_NOHUGEPAGE);
+  std::memset(memory, 1, bytes);
+}
+
+template <class Peer>
+double processes(std::size_t touched) {
+  if (touched > 0) touch(touched);
+  const auto in = numbers(parmap::detail::usable_cores());
+  std::vector<double> calls;
+  for (int k = 0; k < 8; ++k) calls.push_back(seconds_of([&] { keep(Peer::fresh(in, squared)); }));
+  calls.erase(calls.begin());
+  return median(calls);
+}
+// As many processes as cores, that do nothing.
+double bare_forks(std::size_t touched) {
+  if (touched > 0) touch(touched);
+  std::vector<double> calls;
+  for (int k = 0; k < 8; ++k)
+    calls.push_back(seconds_of([] {
+      std::vector<pid_t> children(parmap::detail::usable_cores());
+      for (pid_t& child : children)
+        if (child = ::fork(); child == 0) ::_exit(0);
+      for (const pid_t child : children) ::waitpid(child, nullptr, 0);
+    }));
+  calls.erase(calls.begin());
+  return median(calls);
+}
+
+template <class Engine>
+double void_tasks(const Engine& engine, std::size_t n, unsigned workers = 0) {
+  const auto nothing = [](std::uint64_t i) { asm volatile("" : : "r"(i)); };
+  return seconds_of([&] {
+    parmap::map(engine, nothing, std::views::iota(std::uint64_t{0}, std::uint64_t{n}),
+                {.workers = workers, .report = parmap::report::silent})
+        .value();
+  });
+}
+
+struct not_here : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Seconds.
+template <class Peer>
+double measure(std::string_view what, std::size_t size, const std::string& file) {
+  if (what == "hot") return hot_call<Peer>(size);
+  if (what == "rested") return call_after_rest<Peer>(size);
+  if (what == "fresh") return fresh<Peer>(numbers(size), squared);
+  if (what == "in_place") return in_place<Peer>(size);
+  if (what == "balance") return fresh<Peer>(steps_in(file), spun);
+  if (what == "nested") return nested<Peer>(size, file);
+  if (what == "strings") return fresh<Peer>(integers(size), text_of_32);
+  if (what == "vectors") return fresh<Peer>(integers(size), thousand);
+  if (what == "megabytes") return fresh<Peer>(integers(size), megabyte_of);
+  if (what == "processes") return processes<Peer>(size);
+  throw not_here("no workload " + std::string(what));
+}
+
+double of_engine(std::string_view peer, std::string_view what, std::size_t size, unsigned workers) {
+  const auto run = [&](const auto& engine) {
+    if (what == "void") return void_tasks(engine, size, workers);
+    throw not_here("no workload " + std::string(what));
+  };
+  if (peer == "parmap_serial" && what == "void") return void_tasks(parmap::serial, size);
+  if (peer == "parmap_threads") return run(parmap::threads);
+  if (peer == "parmap_multi") return run(parmap::multi);
+  throw not_here("only parmap does that here");
+}
+
+double seconds(std::string_view peer, std::string_view what, std::size_t size, const std::string& more) {
+  if (what == "void") return of_engine(peer, what, size, static_cast<unsigned>(std::stoul(more.empty() ? "0" : more)));
+  if (peer == "bare_forks" && what == "processes") return bare_forks(size);
+  double taken = -1;
+  for_each_peer([&]<class Peer>(std::string_view name, Peer) {
+    if (name == peer) taken = measure<Peer>(what, size, more);
+  });
+  if (taken < 0) throw std::invalid_argument("no peer " + std::string(peer));
+  return taken;
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int argc, char** argv) {
+  try {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    if (words.size() == 1 && words[0] == "steps") {
+      std::printf("%.6g\n", bench::steps_per_ns());
+      return 0;
+    }
+    if (words.size() < 3) throw bench::not_here("usage: map PEER WORKLOAD SIZE [FILE]");
+    std::printf("%.9g\n", bench::seconds(words[0], words[1], std::stoull(words[2]), words.size() > 3 ? words[3] : ""));
+    return 0;
+  } catch (const std::invalid_argument& why) {
+    std::cerr << "map: " << why.what() << '\n';
+    return 3;
+  } catch (const bench::not_here& why) {
+    std::cerr << "map: " << why.what() << '\n';
+    return 2;
+  } catch (const std::exception& why) {
+    std::cerr << "map: " << why.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+// Who runs the loops of benchmarks/native: each in the form its own documentation would have one write.
+//
+// A peer has transform(in, out, f), out[i] = f(in[i]) in place, and fresh(in, f), which returns what has the results by
+// index. Its pool of threads, if it has one, is made at the first call.
+#pragma once
+
+#include <parmap/parmap.hpp>
+
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <span>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#ifdef PARMAP_BENCH_TBB
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+#include <tbb/partitioner.h>
+
+#include <execution>
+#endif
+
+namespace bench {
+
+template <class F, class In>
+using result_of = std::remove_cvref_t<std::invoke_result_t<const F&, const In&>>;
+
+// A vector that the peer fills.
+template <class Peer>
+struct fills_a_vector {
+  template <class In, class F>
+  static auto fresh(const std::vector<In>& in, const F& f) {
+    std::vector<result_of<F, In>> out(in.size());
+    Peer::transform(in, out.data(), f);
+    return out;
+  }
+};
+
+struct loop : fills_a_vector<loop> {
+  template <class In, class Out, class F>
+  static void transform(const std::vector<In>& in, Out* out, const F& f) {
+    for (std::size_t i = 0; i < in.size(); ++i) out[i] = f(in[i]);
+  }
+};
+
+#ifdef _OPENMP
+struct omp_static : fills_a_vector<omp_static> {
+  template <class In, class Out, class F>
+  static void transform(const std::vector<In>& in, Out* out, const F& f) {
+    const auto n = static_cast<std::ptrdiff_t>(in.size());
+#pragma omp parallel for schedule(static)
+    for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = f(in[static_cast<std::size_t>(i)]);
+  }
+};
+struct omp_dynamic : fills_a_vector<omp_dynamic> {
+  template <class In, class Out, class F>
+  static void transform(const std::vector<In>& in, Out* out, const F& f) {
+    const auto n = static_cast<std::ptrdiff_t>(in.size());
+#pragma omp parallel for schedule(dynamic)
+    for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = f(in[static_cast<std::size_t>(i)]);
+  }
+};
+struct omp_guided : fills_a_vector<omp_guided> {
+  template <class In, class Out, class F>
+  static void transform(const std::vector<In>& in, Out* out, const F& f) {
+    const auto n = static_cast<std::ptrdiff_t>(in.size());
+#pragma omp parallel for schedule(guided)
+    for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = f(in[static_cast<std::size_t>(i)]);
+  }
+};
+#endif
+
+#ifdef PARMAP_BENCH_TBB
+template <class Partitioner>
+struct tbb_with : fills_a_vector<tbb_with<Partitioner>> {
+  template <class In, class Out, class F>
+  static void transform(const std::vector<In>& in, Out* out, const F& f) {
+    const auto part = [&](const tbb::blocked_range<std::size_t>& of) {
+      for (std::size_t i = of.begin(); i != of.end(); ++i) out[i] = f(in[i]);
+    };
+    tbb::parallel_for(tbb::blocked_range<std::size_t>(0, in.size()), part, Partitioner());
+  }
+};
+using tbb_auto = tbb_with<tbb::auto_partitioner>;
+using tbb_static = tbb_with<tbb::static_partitioner>;
+
+struct std_par : fills_a_vector<std_par> {
+  template <class In, class Out, class F>
+  static void transform(const std::vector<In>& in, Out* out, const F& f) {
+    std::transform(std::execution::par, in.begin(), in.end(), out, f);
+  }
+};
+#endif
+
+// parmap on an engine.
+template <const auto& Engine>
+struct on {
+  template <class In, class F>
+  static auto fresh(const std::vector<In>& in, const F& f) {
+    return parmap::map(Engine, f, in, {.report = parmap::report::silent});
+  }
+  template <class In, class Out, class F>
+  static void transform(const std::vector<In>& in, Out* out, const F& f) {
+    parmap::map_into(Engine, std::span(out, in.size()), f, in, {.report = parmap::report::silent}).value();
+  }
+};
+
+// Shared with the processes that are forked while it lives.
+class shared_bytes {
+ public:
+  explicit shared_bytes(std::size_t size)
+      : size_(size),
+        begin_(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+    if (begin_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
+  }
+  shared_bytes(shared_bytes&& other) noexcept : size_(other.size_), begin_(std::exchange(other.begin_, nullptr)) {}
+  shared_bytes& operator=(shared_bytes&&) = delete;
+  ~shared_bytes() {
+    if (begin_ != nullptr) ::munmap(begin_, size_);
+  }
+  template <class T>
+  [[nodiscard]] T* as() const noexcept {
+    return static_cast<T*>(begin_);
+  }
+
+ private:
+  std::size_t size_;
+  void* begin_;
+};
+
+// The least that can be written by hand with forks: an equal share for each core, pinned to it. It promises nothing.
+struct fork_by_hand {
+  // part(b, e) in a process for each core.
+  template <class Part>
+  static void each_core(std::size_t n, const Part& part) {
+    const std::size_t cores = parmap::detail::usable_cores();
+    for (std::size_t w = 0; w < cores; ++w) {
+      const pid_t child = ::fork();
+      if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
+      if (child > 0) continue;
+      cpu_set_t own;
+      CPU_ZERO(&own);
+      CPU_SET(w, &own);
+      ::sched_setaffinity(0, sizeof own, &own);
+      part(w * n / cores, (w + 1) * n / cores);
+      ::_exit(0);
+    }
+    while (::wait(nullptr) > 0) {
+    }
+  }
+
+  template <class T>
+  struct plain_results {
+    shared_bytes memory;
+    [[nodiscard]] const T& operator[](std::size_t i) const { return memory.as<T>()[i]; }
+  };
+
+  template <class In, class F>
+    requires std::is_trivially_copyable_v<result_of<F, In>>
+  static auto fresh(const std::vector<In>& in, const F& f) {
+    using value = result_of<F, In>;
+    plain_results<value> all{shared_bytes(in.size() * sizeof(value))};
+    each_core(in.size(), [&](std::size_t b, std::size_t e) {
+      for (std::size_t i = b; i < e; ++i) ::new (all.memory.template as<value>() + i) value(f(in[i]));
+    });
+    return all;
+  }
+  // Values of the same size each, of which he who writes this by hand knows it: 32 characters, or a vector's elements.
+  template <class In, class F>
+    requires(!std::is_trivially_copyable_v<result_of<F, In>>)
+  static auto fresh(const std::vector<In>& in, const F& f) {
+    using value = result_of<F, In>;
+    using element = typename value::value_type;
+    const std::size_t each = f(in[0]).size();
+    const shared_bytes memory(in.size() * each * sizeof(element));
+    each_core(in.size(), [&](std::size_t b, std::size_t e) {
+      for (std::size_t i = b; i < e; ++i) {
+        const value one = f(in[i]);
+        std::memcpy(memory.as<element>() + i * each, one.data(), each * sizeof(element));
+      }
+    });
+    std::vector<value> all;
+    all.reserve(in.size());
+    for (std::size_t i = 0; i < in.size(); ++i)
+      all.emplace_back(memory.as<element>() + i * each, memory.as<element>() + (i + 1) * each);
+    return all;
+  }
+  template <class In, class Out, class F>
+  static void transform(const std::vector<In>& in, Out* out, const F& f) {
+    const auto all = fresh(in, f);
+    for (std::size_t i = 0; i < in.size(); ++i) out[i] = all[i];
+  }
+};
+
+// fn(name, peer) for each there is; those on threads first.
+template <class Fn>
+void for_each_peer(Fn&& fn) {
+  fn("loop", loop());
+#ifdef _OPENMP
+  fn("omp_static", omp_static());
+  fn("omp_dynamic", omp_dynamic());
+  fn("omp_guided", omp_guided());
+#endif
+#ifdef PARMAP_BENCH_TBB
+  fn("tbb_auto", tbb_auto());
+  fn("tbb_static", tbb_static());
+  fn("std_par", std_par());
+#endif
+  fn("fork_by_hand", fork_by_hand());
+  fn("parmap_serial", on<parmap::serial>());
+  fn("parmap_threads", on<parmap::threads>());
+  fn("parmap_multi", on<parmap::multi>());
+}
+
+}  // namespace bench

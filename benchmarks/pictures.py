@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Pictures of what benchmarks/native.py and benchmarks/python.py measured, by matplotlib: SVG and PNG, into docs/pictures/ with --write,
+else into build/bench/pictures."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from statistics import median
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path[:0] = [str(HERE), str(HERE / "native")]
+
+import tables  # noqa: E402
+
+PAGES = ROOT / "docs" / "pictures"
+OURS, THEIRS, LOOP = "#c44e52", "#8c9bb0", "#333333"
+
+plt.rcParams.update({
+    "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "parmap", "figure.dpi": 120,
+    "svg.fonttype": "none", "font.family": "DejaVu Sans",
+})  # fmt: skip
+
+
+def color(peer: str) -> str:
+    return OURS if peer.startswith("parmap") else LOOP if peer == tables.LOOP else THEIRS
+
+
+def finish(figure, entry: dict, name: str, to: Path) -> None:
+    text = f"{entry['date'][:10]}, {entry['runs']} runs, medians; {entry['machine']}; {entry['versions']}"
+    figure.text(0.01, 0.005, text, fontsize=6, color="#666666")
+    figure.tight_layout(rect=(0, 0.03, 1, 1))
+    to.mkdir(parents=True, exist_ok=True)
+    figure.savefig(to / f"{name}.svg", metadata={"Date": None})
+    figure.savefig(to / f"{name}.png", metadata={"Software": None})
+    plt.close(figure)
+
+
+def balance(results: dict, to: Path) -> None:
+    """Share of the ideal, a panel for each workload."""
+    entry = results["balance"]
+    found = entry["seconds"]
+    names = [name for name in tables.BALANCE if name in found]
+    peers = [each for each in tables.ALL if each != tables.LOOP and each in found[names[0]]]
+    figure, panels = plt.subplots(2, 4, figsize=(10, 5.2), sharey=True)
+    for name, panel in zip(names, panels.flat, strict=True):
+        ideal = median(found[name][tables.LOOP]) / entry["cores"]
+        shares = [100 * ideal / median(found[name][peer]) for peer in peers]
+        panel.barh(range(len(peers)), shares, color=[color(each) for each in peers])
+        panel.set_title(name, fontsize=9)
+        panel.set_yticks(range(len(peers)), [tables.NAMES[each] for each in peers])
+        panel.set_xlim(0, 105)
+        panel.axvline(100, color="#bbbbbb", linewidth=0.8)
+        for k, share in enumerate(shares):
+            panel.text(2, k, f"{share:.0f}", va="center", fontsize=7, color="white")
+        panel.invert_yaxis()
+    figure.suptitle("Uneven work on 2 cores: % of the ideal time (more is better)", fontsize=10)
+    finish(figure, entry, "performance-balance", to)
+
+
+def calls(results: dict, to: Path) -> None:
+    """What a call costs."""
+    entry = results["calls"]
+    sizes = [1, 10, 100, 1000]
+    figure, panel = plt.subplots(figsize=(6.4, 4))
+    for peer in tables.TABLES["calls"].peers:
+        times = [entry["seconds"][f"n = {n}"].get(peer) for n in sizes]
+        if not all(times):
+            continue
+        ours = peer.startswith("parmap")
+        panel.plot(sizes, [median(each) * 1e9 for each in times], color=color(peer), linewidth=2.2 if ours else 1.1,
+                   marker="o", markersize=3, zorder=3 if ours else 2)
+        panel.annotate(tables.NAMES[peer], (1000, median(times[-1]) * 1e9), xytext=(5, 0), textcoords="offset points", va="center",
+                       fontsize=7, color=color(peer))
+    panel.set(xscale="log", yscale="log", xlabel="tasks x * x + 1", ylabel="ns a call, hot")
+    panel.set_xlim(0.9, 6000)
+    finish(figure, entry, "performance-calls", to)
+
+
+def growth(results: dict, to: Path) -> None:
+    """Cost of a task as their number grows."""
+    entry = results["growth"]
+    figure, panel = plt.subplots(figsize=(6.4, 3.6))
+    for peer in tables.TABLES["growth"].peers:
+        points = [(10**k, median(entry["seconds"][f"n = 1e{k}"][peer]) / 10**k * 1e9) for k in range(3, 10)]
+        panel.plot(*zip(*points, strict=True), marker="o", markersize=3, label=tables.NAMES[peer])
+    panel.set(xscale="log", yscale="log", xlabel="tasks that return nothing", ylabel="ns a task")
+    panel.legend(frameon=False)
+    finish(figure, entry, "performance-growth", to)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="of what --quick measured")
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    work = ROOT / "build" / "bench"
+    file = work / "native-quick.json" if arguments.quick else HERE / "results" / "native.json"
+    to = PAGES if arguments.write else work / "pictures" / "made"
+    if not file.is_file():
+        print(f"{file} is not there yet", file=sys.stderr)
+        return 1
+    results = json.loads(file.read_text(encoding="utf-8"))
+    for name, draw in {"balance": balance, "calls": calls, "growth": growth}.items():
+        if name in results:
+            draw(results, to)
+    print(f"Pictures are in {to}")
+    return 0
+
+
+sys.exit(main())

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""Sphinx's settings; docs/build runs it."""
+
+import re
+import sys
+from pathlib import Path
+
+_root = Path(__file__).resolve().parent.parent
+_version = (_root / "include" / "parmap" / "version.hpp").read_text(encoding="utf-8")
+
+project = "parmap"
+copyright = "2026, parmap authors"
+author = "parmap authors"
+release = version = ".".join(re.findall(r"#define PARMAP_VERSION_\w+ (\d+)", _version))
+
+extensions = ["myst_parser", "breathe", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinx_design"]
+exclude_patterns = ["_static"]
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+# C++ from what Doxygen has read.
+breathe_projects = {"parmap": str(_root / "build" / "docs" / "doxygen" / "xml")}
+breathe_default_project = "parmap"
+
+# Python from its sources; the extension need not be built for that.
+sys.path.insert(0, str(_root / "python"))
+autodoc_mock_imports = ["parmap._parmap"]
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+
+html_theme = "furo"
+html_title = f"parmap {release}"
+html_static_path = ["_static"]
+html_css_files = ["parmap.css"]
+html_show_sphinx = False
+pygments_style = "friendly"

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// map_into: map with its results in a range of the caller's.
+#pragma once
+
+#include <parmap/detail/into_work.hpp>
+#include <parmap/engine/engine.hpp>
+#include <parmap/engine/multi.hpp>
+#include <parmap/map.hpp>
+#include <parmap/options.hpp>
+#include <parmap/results.hpp>
+
+#include <cstdint>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace parmap {
+
+namespace detail {
+
+// Something that tasks can write to at once, each its own element.
+template <class Out>
+concept element_range = std::ranges::random_access_range<Out> && std::ranges::sized_range<Out> &&
+                        std::is_lvalue_reference_v<std::ranges::range_reference_t<Out>>;
+
+// Why not, if so; one error is enough.
+template <class Out, class Value>
+consteval bool fits_into() {
+  constexpr bool has_value = !std::is_void_v<Value>;
+  static_assert(has_value, "parmap::map_into: f returns void, so there is nothing to put anywhere; call parmap::map");
+  constexpr bool fits = std::is_assignable_v<std::ranges::range_reference_t<Out>, Value>;
+  static_assert(!has_value || fits, "parmap::map_into: what f returns cannot be assigned to an element of the range");
+  return fits;
+}
+
+template <class Engine, class Out, class F, class... Axes>
+results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen, Axes&&... axes) {
+  constexpr bool has_elements = element_range<Out>;
+  static_assert(
+      has_elements,
+      "parmap::map_into: the results go to a random-access range of a known size whose elements are objects of "
+      "their own, such as a vector, an array or a span of them (not of a vector<bool>, nor of a view that "
+      "makes its elements)");
+  if constexpr (has_elements) {
+    const auto run = [&](const Engine& it, const auto& work, const options& of_map) {
+      if constexpr (fits_into<Out, typename std::remove_cvref_t<decltype(work)>::result>()) {
+        const auto room = static_cast<std::uint64_t>(std::ranges::size(out));
+        if (room < work.size())
+          throw std::invalid_argument("parmap::map_into: the range has " + std::to_string(room) + " elements for " +
+                                      std::to_string(work.size()) + " tasks");
+        return run_into(it, first_of(out), work, of_map);
+      } else {
+        return results<void>(0, {}, 0);
+      }
+    };
+    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+  } else {
+    return results<void>(0, {}, 0);
+  }
+}
+
+}  // namespace detail
+
+/// As map, but the result of task i is assigned to out[i] (see product for which task that is), and what is returned is
+/// `results<void>`: the failures, without values. `out` has at least as many elements as there are tasks; with fewer:
+/// std::invalid_argument, before anything starts. Of a task that fails the element means nothing.
+///
+///     std::vector<double> y(x.size());
+///     parmap::map_into(parmap::threads, y, f, x).value();  // throws map_failed if any task failed
+///
+/// Under serial and threads each task writes its own element as it ends, so nothing is allocated; `out` may be an axis,
+/// if it is the only one. Under multi the results are copied, or moved, at the end. Not for async.
+template <engine Engine, class Out, class F, detail::not_options A>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B, detail::not_options C>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c));
+}
+template <engine Engine, class Out, class F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c), std::forward<D>(d));
+}
+
+/// As above, on the default engine, multi.
+template <detail::not_engine Out, class F, detail::not_options A>
+results<void> map_into(Out&& out, F&& f, A&& a, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B>
+results<void> map_into(Out&& out, F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B, detail::not_options C>
+results<void> map_into(Out&& out, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c));
+}
+template <detail::not_engine Out, class F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+results<void> map_into(Out&& out, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                               std::forward<C>(c), std::forward<D>(d));
+}
+
+/// Five axes or more: not here.
+template <class... Arguments>
+  requires(detail::axes_in<Arguments...>() > 5)
+void map_into(Arguments&&...) {
+  static_assert(
+      sizeof...(Arguments) == 0,
+      "parmap::map_into takes one to four axes; put more into one: map_into(out, f, parmap::product(a, b, c, d, e))");
+}
+
+}  // namespace parmap

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""The Python blocks of README.md and docs: each runs as a program, gives what its comments say and prints the ```text behind it.
+
+`# [..]` behind a statement is the list that it gives (more words may follow it). Behind a line `<!-- needs NAME -->` it only has
+to be Python, unless that package is there.
+"""
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"^(?:<!-- needs (\w+) -->\n+)?```python\n(.*?)^```\n(?:\s*```text\n(.*?)^```\n)?", re.S | re.M)
+
+
+def blocks():
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        text = page.read_text(encoding="utf-8")
+        for found in BLOCK.finditer(text):
+            line = text.count("\n", 0, found.start(2))
+            yield pytest.param(*found.groups(), id=f"{page.relative_to(ROOT)}:{line}")
+
+
+BLOCKS = list(blocks())
+
+
+def checked(source):
+    """The block, with an assertion for each comment that says what a statement gives; and how many."""
+    lines = source.splitlines()
+    body = []
+    count = 0
+    for statement in ast.parse(source).body:
+        body.append(statement)
+        said = re.search(r"# (\[.*\])", lines[statement.end_lineno - 1])
+        if said is None or not isinstance(statement, (ast.Expr, ast.Assign)):
+            continue
+        count += 1
+        given = ast.Assign([ast.Name("_given", ast.Store())], statement.value)
+        if isinstance(statement, ast.Expr):
+            body[-1] = given
+        else:
+            statement.targets.append(ast.Name("_given", ast.Store()))
+        body += ast.parse(f"assert _given == {said[1]}, f'line {statement.lineno} gives {{_given}}'").body
+    return ast.unparse(ast.fix_missing_locations(ast.Module(body, []))), count
+
+
+def test_there_are_blocks():
+    assert len(BLOCKS) >= 2
+    assert sum(checked(block.values[1])[1] for block in BLOCKS) >= 6
+
+
+@pytest.mark.parametrize("needs, source, output", BLOCKS)
+def test_block(needs, source, output, tmp_path):
+    program = tmp_path / "block.py"
+    program.write_text(checked(source)[0], encoding="utf-8")
+    if needs and importlib.util.find_spec(needs) is None:
+        pytest.skip(f"it is Python, but {needs} is not here to run it")
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", program],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == (output or "")

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Do what docs/ways-in.md says: ways_in.py PAGE CHECKOUT
+
+Each section begins in an empty directory with a link `parmap` to the checkout and the page's program, sqr.cpp. Its ```cmake
+block becomes CMakeLists.txt, its ```sh blocks are run, unless `<!-- not run here -->` stands before them.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+BLOCK = re.compile(r"^(<!-- not run here -->\n+)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(r"^## (.*)$", re.MULTILINE)
+
+
+def follow(section: str, program: str, checkout: Path) -> str:
+    """Run its commands; what they printed."""
+    printed = ""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.joinpath("parmap").symlink_to(checkout)
+        directory.joinpath("sqr.cpp").write_text(program, encoding="utf-8")
+        for skip, language, text in BLOCK.findall(section):
+            if language == "cmake":
+                directory.joinpath("CMakeLists.txt").write_text(text, encoding="utf-8")
+            if language == "sh" and not skip:
+                ran = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=directory, stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=250, check=False)
+                printed += ran.stdout
+                if ran.returncode != 0:
+                    raise SystemExit(f"{printed}\nexit status {ran.returncode} of:\n{text}")
+    return printed
+
+
+def main() -> int:
+    page, checkout = Path(sys.argv[1]).read_text(encoding="utf-8"), Path(sys.argv[2]).resolve()
+    top, *sections = SECTION.split(page)
+    program = next(text for _, language, text in BLOCK.findall(top) if language == "cpp")
+    ways = dict(zip(sections[::2], sections[1::2]))
+    bad = []
+    for title, section in ways.items():
+        if not any(language == "sh" and not skip for skip, language, _ in BLOCK.findall(section)):
+            continue
+        last = follow(section, program, checkout).splitlines()[-1].strip()
+        right = last in ("0 1 4 9 16", "./usr/share/cmake/parmap/parmapConfig.cmake")
+        print(f"{title}: {'ok' if right else 'it ends with: ' + last}")
+        if not right:
+            bad.append(title)
+    return 1 if bad else 0
+
+
+sys.exit(main())
