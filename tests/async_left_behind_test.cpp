@@ -5,9 +5,11 @@
 #include <parmap/async.hpp>
 #include <parmap/parmap.hpp>
 
+#include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/cancellation_type.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -142,6 +144,27 @@ TEST(async_left_behind, one_that_needs_a_little_to_end_is_not) {
   EXPECT_TRUE(cleaned);
   ASSERT_EQ(all.failures().size(), 1U);
   EXPECT_EQ(all.failures()[0].message, "ran past its limit of 20 ms and was cancelled");
+}
+
+// What is called when a task is asked to end may take its time: longer here than the grace that all are given.
+TEST(async_left_behind, asking_one_for_long_takes_nothing_from_the_others) {
+  const auto slow_to_be_asked = []() -> awaitable<void> {
+    const auto begin = [](auto handler) {
+      auto slot = asio::get_associated_cancellation_slot(handler);
+      const auto held = std::make_shared<decltype(handler)>(std::move(handler));
+      slot.assign([held](asio::cancellation_type) {
+        const auto until = std::chrono::steady_clock::now() + 200ms;
+        while (std::chrono::steady_clock::now() < until) continue;
+        asio::post(asio::get_associated_executor(*held), std::move(*held));
+      });
+    };
+    co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(begin, use_awaitable);
+  };
+  const auto f = [&](int x) { return x == 0 ? slow_to_be_asked() : wait(24h); };
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 3), {.timeout = 20ms});
+  ASSERT_EQ(all.failures().size(), 3U);
+  for (const parmap::failure& why : all.failures())
+    EXPECT_EQ(why.message, "ran past its limit of 20 ms and was cancelled");
 }
 
 // What a task awaited comes to an end after the map: nobody is there any more.

@@ -33,8 +33,9 @@
 
 namespace parmap::detail {
 
-// glibc's, which at_quick_exit calls.
-extern "C" int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;  // NOLINT(bugprone-reserved-identifier)
+// glibc's, which at_quick_exit calls; the name is its own.
+// NOLINTNEXTLINE(bugprone-reserved-identifier, readability-identifier-naming)
+extern "C" int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
 
 // What a worker calls once, bound when the program is loaded. Bound at their first call, as is usual, they would be
 // looked up anew in every worker, at some 20 page faults.
