@@ -2957,174 +2957,67 @@ constexpr void step(const char* /*name*/, moment /*when*/) noexcept {}
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/process_tree.hpp
-// Who belongs to whom among processes, and the end of all that one has started.
-
-namespace parmap::detail {
-
-inline void add_children(pid_t parent, std::vector<pid_t>& all) {
-  const std::string threads = "/proc/" + std::to_string(parent) + "/task/";
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(threads.c_str()), ::closedir);
-  if (!folder) return;  // gone, or no /proc: then there is nothing to be found
-  while (const dirent* const thread = ::readdir(folder.get())) {
-    if (thread->d_name[0] == '.') continue;
-    const std::string children = text_of_file(threads + thread->d_name + "/children");
-    char* end = nullptr;
-    for (const char* at = children.c_str(); const long child = std::strtol(at, &end, 10); at = end)
-      all.push_back(static_cast<pid_t>(child));
-  }
-}
-
-inline bool is_zombie(pid_t pid) {
-  const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
-  const auto name_ends = text.rfind(") ");
-  return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
-}
-
-// Whether that thread belongs to the process `family` or is a child of it; true where nobody can tell.
-inline bool is_of_family(pid_t thread, pid_t family) noexcept {
-  if (!proc_is_ours()) return true;
-  std::array<char, 32> path{};
-  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/status", thread));
-  std::array<char, 1024> text{};
-  if (!read_file(path.data(), text)) {  // there is none, or it is hidden from us
-    if (errno != ENOENT && errno != ESRCH) return true;
-    return thread != 0 && (::kill(thread, 0) == 0 || errno != ESRCH);
-  }
-  return number_after("\nTgid:", text.data()) == family || number_after("\nPPid:", text.data()) == family;
-}
-
-// SIGKILL to every living descendant, until none is left. The root is stopped and is the subreaper of its tree, so that
-// orphans stay below it and the dead stay unreaped, their numbers their own. Without a /proc of ours nothing is found.
-inline void kill_descendants(pid_t root) {
-  if (!proc_is_ours()) return;
-  constexpr int rounds = 100;  // against something that forks faster than it can be killed
-  for (int round = 0; round < rounds; ++round) {
-    std::vector<pid_t> all;
-    add_children(root, all);
-    for (std::size_t k = 0; k < all.size(); ++k) add_children(all[k], all);
-    bool any = false;
-    for (const pid_t each : all) {
-      if (is_zombie(each)) continue;
-      step("descendants", moment::before);
-      if (::kill(each, SIGKILL) == 0) any = true;
-      step("descendants", moment::after);
-    }
-    if (!any) return;
-  }
-}
-
-}  // namespace parmap::detail
-
 // ==== parmap/detail/robust_mutex.hpp
-// A lock in shared memory that tells the next owner if the last one died inside.
+// A lock in shared memory that a supervisor inherits from a worker that died inside.
 
 namespace parmap::detail {
 
-// Lives in memory shared by the processes that use it.
+// Lives in memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time,
+// and glibc believes what it reads there, up to aborting or hanging this process. Here every decision is made on one
+// read of one word, and a word that nobody can have left there is an error.
 class robust_mutex {
  public:
-  // What it looked like when it was locked.
-  struct locked {
-    pthread_mutex_t mutex;
-  };
+  // Who uses it: worker w is w + 1.
+  using user = std::uint32_t;
+  static constexpr user supervisor = 0;
 
-  robust_mutex() {
-    init(mutex_);
-    static_cast<void>(usual_kind());
-  }
-  robust_mutex(const robust_mutex&) = delete;
-  robust_mutex& operator=(const robust_mutex&) = delete;
-  ~robust_mutex() = default;  // its memory goes with the mapping
-
-  // Locks. If the last owner died inside, calls repair() before anybody else gets in; who dies in repair() leaves the
-  // next to call it again. Throws std::runtime_error where the lock itself has been written over: it is not what it
-  // was, or is held, but not by the process `family` nor a child of it.
-  template <class Repair>
-  [[nodiscard]] locked lock(pid_t family, Repair&& repair) {
+  // Locks, in `self`, one of `users`. If has_died(owner) says that the owner died inside, calls repair(owner) before
+  // anybody else gets in; only the supervisor may say so, and not of a worker that may be replaced at the same time.
+  // Throws std::runtime_error where the lock itself has been written over.
+  template <class HasDied, class Repair>
+  void lock(user self, user users, HasDied&& has_died, Repair&& repair) {
     step("lock", moment::before);
-    const int error = acquire(family);
+    const user last = acquire(self, users, has_died);
     step("lock", moment::after);
-    if (error == EOWNERDEAD) {
-      const locked since{mutex_};
-      repair();
-      step("consistent", moment::before);
-      if (::pthread_mutex_consistent(&mutex_) != 0) {
-        unlock(since);
-        throw_damaged("its lock changed while it was held");
-      }
-      step("consistent", moment::after);
-    } else if (error != 0) {
-      throw_damaged("its lock cannot be had");
-    }
-    return locked{mutex_};
+    if (last != self) repair(last);
   }
-  void unlock(const locked& since) noexcept {
+
+  void unlock(user self) noexcept {
     step("unlock", moment::before);
-    // Between lock and unlock these are the owner's. glibc believes them, and could take this process down.
-    mutex_.__data.__kind = since.mutex.__data.__kind;
-    mutex_.__data.__owner = since.mutex.__data.__owner;
-    mutex_.__data.__list = since.mutex.__data.__list;
-    if (((mutex_.__data.__lock ^ since.mutex.__data.__lock) & FUTEX_TID_MASK) != 0)
-      mutex_.__data.__lock = static_cast<int>(static_cast<std::uint32_t>(since.mutex.__data.__lock) | FUTEX_WAITERS);
-    ::pthread_mutex_unlock(&mutex_);
+    const std::uint32_t was = word_.exchange(free, std::memory_order_release);
     step("unlock", moment::after);
+    // All of them: one that is woken may die before it gets in.
+    if (was != held_by(self)) futex_wake(word_, std::numeric_limits<int>::max(), futex_scope::shared);
   }
 
  private:
-  // It is held for microseconds, and a dead owner leaves it free: who waits so long looks who is said to
-  // hold it. Whoever may waits without end, as an owner may be stopped.
-  static constexpr long wait_ns = 100'000'000;
+  // free, or held_by(owner), perhaps with `sleepers`. Far from what a stray write is likely to leave.
+  static constexpr std::uint32_t free = 0x9a7e'c35c;
+  static constexpr std::uint32_t sleepers = 1;
+  static constexpr std::uint32_t held_by(user owner) noexcept { return free + 2 * (owner + 1); }
+  // Who sleeps looks again after so long: the owner may have died, or the one that was to wake it.
+  static constexpr std::chrono::nanoseconds patience = std::chrono::milliseconds(2);
 
-  [[nodiscard]] int acquire(pid_t family) {
-    if (mutex_.__data.__kind != usual_kind()) return EINVAL;  // glibc must not see another: some of them abort
-    int error = ::pthread_mutex_trylock(&mutex_);
-    pid_t stranger = -1;
-    while (error == EBUSY || error == ETIMEDOUT) {
-      timespec until{};
-      static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &until));
-      until.tv_nsec += wait_ns;
-      until.tv_sec += until.tv_nsec / 1'000'000'000;
-      until.tv_nsec %= 1'000'000'000;
-      error = ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &until);
-      if (error != ETIMEDOUT) continue;
-      const auto word = static_cast<std::uint32_t>(mutex_.__data.__lock);
-      if (word == 0 || (word & FUTEX_OWNER_DIED) != 0) {  // free by now
-        stranger = -1;
+  // The owner it was inherited from, or self.
+  template <class HasDied>
+  user acquire(user self, user users, HasDied& has_died) {
+    for (;;) {
+      std::uint32_t seen = free;
+      if (word_.compare_exchange_strong(seen, held_by(self), std::memory_order_acquire)) return self;
+      const user owner = (seen - free) / 2 - 1;
+      if (owner >= users || owner == self) throw_damaged("its lock cannot be had");
+      if (has_died(owner)) {
+        if (word_.compare_exchange_strong(seen, held_by(self) | (seen & sleepers), std::memory_order_acquire))
+          return owner;
         continue;
       }
-      const auto owner = static_cast<pid_t>(word & FUTEX_TID_MASK);
-      if (owner == stranger) return EINVAL;
-      stranger = owner != ::gettid() && is_of_family(owner, family) ? -1 : owner;
+      const std::uint32_t asleep = seen | sleepers;
+      if (seen == asleep || word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed))
+        futex_wait(word_, asleep, patience, futex_scope::shared);
     }
-    return error;
   }
 
-  static int usual_kind() {
-    static const int kind = [] {
-      pthread_mutex_t another{};
-      init(another);
-      // The first call binds the symbol, which takes a microsecond: not later, while a task may write over what unlock
-      // has just restored.
-      if (::pthread_mutex_trylock(&another) == 0) ::pthread_mutex_unlock(&another);
-      return another.__data.__kind;
-    }();
-    return kind;
-  }
-  static void init(pthread_mutex_t& mutex) {
-    pthread_mutexattr_t how{};
-    check(::pthread_mutexattr_init(&how));
-    check(::pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED));
-    check(::pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST));
-    const int error = ::pthread_mutex_init(&mutex, &how);
-    ::pthread_mutexattr_destroy(&how);
-    check(error);
-  }
-  static void check(int error) {
-    if (error != 0) throw std::system_error(error, std::generic_category(), "parmap: robust process-shared mutex");
-  }
-
-  pthread_mutex_t mutex_{};
+  futex_word word_{free};
 };
 
 }  // namespace parmap::detail
@@ -3254,14 +3147,13 @@ class ledger {
   }
   // Builds the words in zeroed shared memory of that size, aligned to a page.
   ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
-      : ledger(::new(at) common_words, workers, max_failures, retries, timed, 0, ::getpid()) {
+      : ledger(::new(at) common_words, workers, max_failures, retries, timed, 0) {
     std::uninitialized_default_construct_n(of_, workers);
     std::uninitialized_default_construct_n(left_, workers);
   }
-  // The words that `parent` has built there, in a round of so many tasks.
-  ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round,
-         pid_t parent)
-      : ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round, parent) {}
+  // The words that have been built there, in a round of so many tasks.
+  ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round)
+      : ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round) {}
 
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
   [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
@@ -3289,7 +3181,7 @@ class ledger {
   // A chunk for w, empty if there is nothing to begin. cur(w) tells the attempts its first task has used up.
   template <class ChunkFor>
   span claim(unsigned w, ChunkFor&& chunk_for) const {
-    const holder lock(*this);
+    const holder lock(*this, w + 1);
     if (halted()) return {};
     worker_words& mine = of(w);
     for (left_over_words& left : left_overs()) {
@@ -3325,6 +3217,8 @@ class ledger {
 
   // ---- by the supervisor
 
+  // How to ask whether worker w is dead: what it holds is inherited then.
+  void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
   // The tasks of this round.
   [[nodiscard]] round_index round() const noexcept { return round_; }
   // No worker is alive: n more tasks.
@@ -3430,7 +3324,7 @@ class ledger {
 
  private:
   ledger(common_words* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed,
-         round_index round, pid_t family)
+         round_index round)
       : common_(at),
         of_(reinterpret_cast<worker_words*>(common_ + 1)),
         left_(reinterpret_cast<left_over_words*>(of_ + workers)),
@@ -3438,22 +3332,24 @@ class ledger {
         max_failures_(max_failures),
         retries_(retries),
         timed_(timed),
-        round_(round),
-        family_(family) {}
+        round_(round) {}
 
   // The lock, after repair.
   class holder {
    public:
-    explicit holder(const ledger& book)
+    explicit holder(const ledger& book, robust_mutex::user self = robust_mutex::supervisor)
         : lock_(book.common_->lock),
-          locked_(lock_.lock(book.family_, [&book] { book.repair(); })) {}
+          self_(self) {
+      const auto has_died = [&](auto owner) { return self == robust_mutex::supervisor && book.has_died_(owner - 1); };
+      lock_.lock(self, book.workers_ + 1, has_died, [&book](auto owner) { book.repair(owner - 1); });
+    }
     holder(const holder&) = delete;
     holder& operator=(const holder&) = delete;
-    ~holder() { lock_.unlock(locked_); }
+    ~holder() { lock_.unlock(self_); }
 
    private:
     robust_mutex& lock_;
-    robust_mutex::locked locked_;
+    robust_mutex::user self_;
   };
 
   // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
@@ -3464,18 +3360,16 @@ class ledger {
     mine.claim.set(pack(chunk));
   }
 
-  // Whoever held the lock died: a claim that was announced counts, so it leaves its source. Void for claims that were
-  // completed.
-  void repair() const noexcept {
-    for (unsigned w = 0; w < workers_; ++w) {
-      const span claimed = unpack(of(w).claim.get());
-      if (claimed.empty()) continue;
-      const span all = unpack(common_->range.get());
-      if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
-        common_->range.set(pack(without(all, claimed)));
-      for (left_over_words& left : left_overs())
-        if (unpack(left.span.get()) == claimed) left.span.set(0);
-    }
+  // Worker w died with the lock: a claim that it had announced counts, so it leaves its source. Void for a claim that
+  // was completed.
+  void repair(unsigned w) const noexcept {
+    const span claimed = unpack(of(w).claim.get());
+    if (claimed.empty()) return;
+    const span all = unpack(common_->range.get());
+    if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
+      common_->range.set(pack(without(all, claimed)));
+    for (left_over_words& left : left_overs())
+      if (unpack(left.span.get()) == claimed) left.span.set(0);
   }
 
   void hand_back(span rest, unsigned attempts) const {
@@ -3502,7 +3396,7 @@ class ledger {
   unsigned retries_;
   bool timed_;
   round_index round_;
-  pid_t family_;  // workers are its children
+  std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
 };
 
 }  // namespace parmap::detail
@@ -4238,7 +4132,7 @@ class map_memory {
         file_(std::move(file)),
         memory_(file_size(file_), file_),
         book_(memory_.data(), mine.workers, mine.max_failures, std::min(mine.retries, max_attempts - 1), mine.timed,
-              mine.round, mine.parent),
+              mine.round),
         records_(memory_, book_, slots_.arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
 
   map_memory(const map_memory&) = delete;
@@ -4448,6 +4342,10 @@ class child_process {
     siginfo_t info{};
     return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
   }
+  [[nodiscard]] bool has_died(std::chrono::milliseconds patience = {}) const noexcept {
+    pollfd one{fd_.get(), POLLIN, 0};
+    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
+  }
   // Whether it has been stopped and continued since this was last asked.
   [[nodiscard]] bool was_continued() const noexcept {
     siginfo_t info{};
@@ -4513,11 +4411,6 @@ class child_process {
     if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
     // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
     if (is_ours()) ::kill(pid_, number);
-  }
-
-  [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
-    pollfd one{fd_.get(), POLLIN, 0};
-    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
   }
 
   pid_t parent_;
@@ -4715,6 +4608,52 @@ inline void offer_to_oom_killer(const child_process& worker) noexcept {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/process_tree.hpp
+// Who belongs to whom among processes, and the end of all that one has started.
+
+namespace parmap::detail {
+
+inline void add_children(pid_t parent, std::vector<pid_t>& all) {
+  const std::string threads = "/proc/" + std::to_string(parent) + "/task/";
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(threads.c_str()), ::closedir);
+  if (!folder) return;  // gone, or no /proc: then there is nothing to be found
+  while (const dirent* const thread = ::readdir(folder.get())) {
+    if (thread->d_name[0] == '.') continue;
+    const std::string children = text_of_file(threads + thread->d_name + "/children");
+    char* end = nullptr;
+    for (const char* at = children.c_str(); const long child = std::strtol(at, &end, 10); at = end)
+      all.push_back(static_cast<pid_t>(child));
+  }
+}
+
+inline bool is_zombie(pid_t pid) {
+  const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
+  const auto name_ends = text.rfind(") ");
+  return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
+}
+
+// SIGKILL to every living descendant, until none is left. The root is stopped and is the subreaper of its tree, so that
+// orphans stay below it and the dead stay unreaped, their numbers their own. Without a /proc of ours nothing is found.
+inline void kill_descendants(pid_t root) {
+  if (!proc_is_ours()) return;
+  constexpr int rounds = 100;  // against something that forks faster than it can be killed
+  for (int round = 0; round < rounds; ++round) {
+    std::vector<pid_t> all;
+    add_children(root, all);
+    for (std::size_t k = 0; k < all.size(); ++k) add_children(all[k], all);
+    bool any = false;
+    for (const pid_t each : all) {
+      if (is_zombie(each)) continue;
+      step("descendants", moment::before);
+      if (::kill(each, SIGKILL) == 0) any = true;
+      step("descendants", moment::after);
+    }
+    if (!any) return;
+  }
+}
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/supervisor.hpp
 // The supervisor: starts the workers of a map, watches them, kills what is late, and decides what a death means.
 
@@ -4736,7 +4675,12 @@ class supervisor {
         tasks_(tasks),
         most_idle_deaths_(most_idle_deaths),
         work_(std::move(work)),
-        posts_(book.workers()) {}
+        posts_(book.workers()) {
+    book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
+  }
+  supervisor(const supervisor&) = delete;
+  supervisor& operator=(const supervisor&) = delete;
+  ~supervisor() = default;
 
   // What else to do while workers run, some 100 us at a time: pastime(open), when all tasks of the round but `open`
   // have ended, returns whether there is more of it. Not any more once a worker has been replaced: the next fork would

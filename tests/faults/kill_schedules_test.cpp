@@ -53,7 +53,7 @@ TEST_F(kill_schedules_test, nothing_lost_nothing_twice) {
     const double chance = std::pow(100.0, static_cast<double>(random() >> 11) * 0x1p-53) / 3000;
     now.chance = static_cast<std::uint64_t>(chance * 0x1p64);
     now.seed = random();
-    now.workers_repair = random() % 2 == 0 && it.workers > 1;
+    now.workers_wait = random() % 2 == 0 && it.workers > 1;
     SCOPED_TRACE(it);
     SCOPED_TRACE("PARMAP_SEED=" + std::to_string(seed) + " PARMAP_SCHEDULE=" + std::to_string(schedule));
     ASSERT_NO_FATAL_FAILURE(killing::run(it, sum));

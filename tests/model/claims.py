@@ -5,10 +5,10 @@
     python3 claims.py --mutants  breaks the protocol in ways each of which must be caught; exit 1 if one is not
 
 Modelled, one store to shared memory or one lock operation a step:
-- a worker: L (with EOWNERDEAD, and a death in the middle of the repair), the claim, each task (it may throw, if the size says so),
+- a worker: L, the claim, each task (it may throw, if the size says so),
   retries in place, a published failure, the end of a claim, leaving when nothing is left and on `halt`;
 - deaths: any worker before any step, up to a number of deaths; its words stay as they are;
-- the supervisor: recovery under L store by store, then a fork, which may be refused (a number of times); once nobody is left and
+- the supervisor: L, inherited from a worker that died with it, the repair and the recovery store by store, then a fork, which may be refused (a number of times); once nobody is left and
   work remains it tries again; `halt` set at any moment, by whomever.
 Checked in every state: the page's invariants; a body runs only as `cur` says, as the next attempt of a task that may have one; nobody
 is blamed for a task it did not die in; a left_over finds a free slot. At the end each task is done, published as failed, blamed, or
@@ -63,7 +63,7 @@ MUTANTS = {  # what is broken, by the size that must show it
     Size(3, 2, 1, throwing=(1,)): ["recovery ignores head"],
     Size(3, 2, 2, retries=1): ["recovery forgets attempts"],
     Size(3, 2, 2, refusals=1): ["a refused fork is never tried again"],
-    Size(4, 2, 2): ["repair forgets left_over", "repair of the last owner only", "recovery without L"],
+    Size(4, 2, 2): ["repair forgets left_over", "repair of who is recovered", "recovery without L"],
     Size(5, 2, 3): ["the range before left_overs", "a left_over only in the slot of one's own"],
 }
 CLAIM_ORDERS = {
@@ -80,9 +80,9 @@ FREE, SUPERVISOR, OWNER_DEAD = 0, 127, 128  # L; held by worker w: w + 1; OWNER_
 HALT_NEVER, HALT_POSSIBLE, HALT = range(3)
 INDICES = [(1 << (pair & 15)) - (1 << (pair >> 4)) if pair >> 4 < pair & 15 else 0 for pair in range(256)]  # as a set of bits
 # Where somebody stands: the step done next.
-WORKER_STEPS = ["lock", "repair", *(f"claim {k}" for k in range(1, 6)), "task", "body", "advance", "close 1", "close 2", "close 3",
+WORKER_STEPS = ["lock", *(f"claim {k}" for k in range(1, 6)), "task", "body", "advance", "close 1", "close 2", "close 3",
                 "leave", "dead", "gone"]
-LOCK, REPAIR, CLAIM, _, _, _, UNLOCK, TASK, BODY, ADVANCE, CLOSE, _, CLOSE_3, LEAVE, DEAD, GONE = range(len(WORKER_STEPS))
+LOCK, CLAIM, _, _, _, UNLOCK, TASK, BODY, ADVANCE, CLOSE, _, CLOSE_3, LEAVE, DEAD, GONE = range(len(WORKER_STEPS))
 SUPERVISOR_STEPS = ["watch", "repair", "finished", "left_attempts", "left_over", "claim = none", "cur = none", "unlock", "fork"]
 WATCH, S_REPAIR, FINISHED, LEFT_ATTEMPTS, LEFT_OVER, CLEAR_CLAIM, CLEAR_CUR, S_UNLOCK, FORK = range(len(SUPERVISOR_STEPS))
 
@@ -127,21 +127,17 @@ def protocol(size, mutant=None):
         return s[HALTED] != HALT and (INDICES[s[RANGE]] or any(s[left] for left in lefts))
 
     def repair(s, who):
-        """EOWNERDEAD met by who: the next store due, as (word, value), or None once claims and sources share nothing."""
+        """L inherited in the recovery of who: the next store due, as (word, value), or None once claim and source share nothing."""
         lo, hi = s[RANGE] >> 4, s[RANGE] & 15
-        for w in workers:
-            claim = s[CLAIMED + w]
-            if not claim or mutant == "no repair" or (mutant == "repair of the last owner only" and s[SOURCE + who] != w + 1):
-                continue
-            b, e = claim >> 4, claim & 15
-            if lo == b and e <= hi:
-                return RANGE, e << 4 | hi
-            if hi == e and b >= lo:
-                return RANGE, lo << 4 | b
-            for left in lefts:
-                if s[left] == claim and mutant != "repair forgets left_over":
-                    return left, NO_PAIR
-        return None
+        claim = s[CLAIMED + (who if mutant == "repair of who is recovered" else s[SOURCE + who] - 1)]
+        if not claim or mutant == "no repair":
+            return None
+        b, e = claim >> 4, claim & 15
+        if lo == b and e <= hi:
+            return RANGE, e << 4 | hi
+        if hi == e and b >= lo:
+            return RANGE, lo << 4 | b
+        return next(((left, NO_PAIR) for left in lefts if s[left] == claim and mutant != "repair forgets left_over"), None)
 
     def take(s, w):
         """What w claims, as (pair, the word it comes from), or None."""
@@ -170,7 +166,7 @@ def protocol(size, mutant=None):
         return but(s, CUR + w, task + 1 << 4, AT + w, TASK)
 
     def die(s, w, task=None):
-        lock = s[LOCKED] if s[LOCKED] != w + 1 else OWNER_DEAD | (w + 1 if mutant == "repair of the last owner only" else 0)
+        lock = s[LOCKED] if s[LOCKED] != w + 1 else OWNER_DEAD | w + 1
         return but(s, AT + w, DEAD, MINE + w, NO_PAIR, SOURCE + w, 0, LOCKED, lock, DIED_IN + w, 0 if task is None else task + 1)
 
     def claim_step(s, w, at):
@@ -209,10 +205,8 @@ def protocol(size, mutant=None):
         if s[DEATHS]:
             yield but(die(s, w, task if at in (BODY, ADVANCE) else None), DEATHS, s[DEATHS] - 1)
         if at == LOCK:
-            if s[LOCKED] == FREE or s[LOCKED] >= OWNER_DEAD:
-                yield but(s, LOCKED, w + 1, AT + w, REPAIR if s[LOCKED] else CLAIM, SOURCE + w, s[LOCKED] & ~OWNER_DEAD)
-        elif at == REPAIR:
-            yield but(s, *(repair(s, w) or (AT + w, CLAIM)))
+            if s[LOCKED] == FREE:
+                yield but(s, LOCKED, w + 1, AT + w, CLAIM)
         elif at <= UNLOCK:
             yield claim_step(s, w, at)
         elif at == TASK and task < s[MINE + w] & 15:
@@ -319,8 +313,10 @@ def protocol(size, mutant=None):
         suspects = [s[RECOVERED]] if handing_back else []
         if holder < size.workers and CLAIM < s[AT + holder] < UNLOCK:
             suspects = [holder]
-        elif s[LOCKED] >= OWNER_DEAD or s[STEP] == S_REPAIR or (holder < size.workers and s[AT + holder] == REPAIR):
-            suspects = [w for w in workers if s[AT + w] == DEAD]
+        elif s[LOCKED] >= OWNER_DEAD:
+            suspects = [(s[LOCKED] & ~OWNER_DEAD) - 1]
+        elif s[STEP] == S_REPAIR:
+            suspects = [s[SOURCE + s[RECOVERED]] - 1]
         claims = [INDICES[s[CLAIMED + w]] for w in suspects]
         if not any(claim == shared or (handing_back and claim | shared == claim) for claim in claims):
             raise Bad("1: in a claim and in its source, and nobody knows")

@@ -9,17 +9,16 @@
 #include <parmap/detail/robust_mutex.hpp>
 #include <parmap/detail/step.hpp>
 
-#include <sys/types.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
+#include <functional>
 #include <memory>
 #include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace parmap::detail {
@@ -143,14 +142,13 @@ class ledger {
   }
   // Builds the words in zeroed shared memory of that size, aligned to a page.
   ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
-      : ledger(::new(at) common_words, workers, max_failures, retries, timed, 0, ::getpid()) {
+      : ledger(::new(at) common_words, workers, max_failures, retries, timed, 0) {
     std::uninitialized_default_construct_n(of_, workers);
     std::uninitialized_default_construct_n(left_, workers);
   }
-  // The words that `parent` has built there, in a round of so many tasks.
-  ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round,
-         pid_t parent)
-      : ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round, parent) {}
+  // The words that have been built there, in a round of so many tasks.
+  ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round)
+      : ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round) {}
 
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
   [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
@@ -178,7 +176,7 @@ class ledger {
   // A chunk for w, empty if there is nothing to begin. cur(w) tells the attempts its first task has used up.
   template <class ChunkFor>
   span claim(unsigned w, ChunkFor&& chunk_for) const {
-    const holder lock(*this);
+    const holder lock(*this, w + 1);
     if (halted()) return {};
     worker_words& mine = of(w);
     for (left_over_words& left : left_overs()) {
@@ -214,6 +212,8 @@ class ledger {
 
   // ---- by the supervisor
 
+  // How to ask whether worker w is dead: what it holds is inherited then.
+  void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
   // The tasks of this round.
   [[nodiscard]] round_index round() const noexcept { return round_; }
   // No worker is alive: n more tasks.
@@ -319,7 +319,7 @@ class ledger {
 
  private:
   ledger(common_words* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed,
-         round_index round, pid_t family)
+         round_index round)
       : common_(at),
         of_(reinterpret_cast<worker_words*>(common_ + 1)),
         left_(reinterpret_cast<left_over_words*>(of_ + workers)),
@@ -327,22 +327,24 @@ class ledger {
         max_failures_(max_failures),
         retries_(retries),
         timed_(timed),
-        round_(round),
-        family_(family) {}
+        round_(round) {}
 
   // The lock, after repair.
   class holder {
    public:
-    explicit holder(const ledger& book)
+    explicit holder(const ledger& book, robust_mutex::user self = robust_mutex::supervisor)
         : lock_(book.common_->lock),
-          locked_(lock_.lock(book.family_, [&book] { book.repair(); })) {}
+          self_(self) {
+      const auto has_died = [&](auto owner) { return self == robust_mutex::supervisor && book.has_died_(owner - 1); };
+      lock_.lock(self, book.workers_ + 1, has_died, [&book](auto owner) { book.repair(owner - 1); });
+    }
     holder(const holder&) = delete;
     holder& operator=(const holder&) = delete;
-    ~holder() { lock_.unlock(locked_); }
+    ~holder() { lock_.unlock(self_); }
 
    private:
     robust_mutex& lock_;
-    robust_mutex::locked locked_;
+    robust_mutex::user self_;
   };
 
   // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
@@ -353,18 +355,16 @@ class ledger {
     mine.claim.set(pack(chunk));
   }
 
-  // Whoever held the lock died: a claim that was announced counts, so it leaves its source. Void for claims that were
-  // completed.
-  void repair() const noexcept {
-    for (unsigned w = 0; w < workers_; ++w) {
-      const span claimed = unpack(of(w).claim.get());
-      if (claimed.empty()) continue;
-      const span all = unpack(common_->range.get());
-      if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
-        common_->range.set(pack(without(all, claimed)));
-      for (left_over_words& left : left_overs())
-        if (unpack(left.span.get()) == claimed) left.span.set(0);
-    }
+  // Worker w died with the lock: a claim that it had announced counts, so it leaves its source. Void for a claim that
+  // was completed.
+  void repair(unsigned w) const noexcept {
+    const span claimed = unpack(of(w).claim.get());
+    if (claimed.empty()) return;
+    const span all = unpack(common_->range.get());
+    if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
+      common_->range.set(pack(without(all, claimed)));
+    for (left_over_words& left : left_overs())
+      if (unpack(left.span.get()) == claimed) left.span.set(0);
   }
 
   void hand_back(span rest, unsigned attempts) const {
@@ -391,7 +391,7 @@ class ledger {
   unsigned retries_;
   bool timed_;
   round_index round_;
-  pid_t family_;  // workers are its children
+  std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
 };
 
 }  // namespace parmap::detail

@@ -77,7 +77,7 @@ class map_memory {
         file_(std::move(file)),
         memory_(file_size(file_), file_),
         book_(memory_.data(), mine.workers, mine.max_failures, std::min(mine.retries, max_attempts - 1), mine.timed,
-              mine.round, mine.parent),
+              mine.round),
         records_(memory_, book_, slots_.arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
 
   map_memory(const map_memory&) = delete;

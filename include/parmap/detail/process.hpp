@@ -110,6 +110,10 @@ class child_process {
     siginfo_t info{};
     return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
   }
+  [[nodiscard]] bool has_died(std::chrono::milliseconds patience = {}) const noexcept {
+    pollfd one{fd_.get(), POLLIN, 0};
+    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
+  }
   // Whether it has been stopped and continued since this was last asked.
   [[nodiscard]] bool was_continued() const noexcept {
     siginfo_t info{};
@@ -175,11 +179,6 @@ class child_process {
     if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
     // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
     if (is_ours()) ::kill(pid_, number);
-  }
-
-  [[nodiscard]] bool has_died(std::chrono::milliseconds patience) const noexcept {
-    pollfd one{fd_.get(), POLLIN, 0};
-    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
   }
 
   pid_t parent_;

@@ -9,9 +9,6 @@
 #include <signal.h>
 #include <sys/types.h>
 
-#include <array>
-#include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -36,19 +33,6 @@ inline bool is_zombie(pid_t pid) {
   const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
   const auto name_ends = text.rfind(") ");
   return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
-}
-
-// Whether that thread belongs to the process `family` or is a child of it; true where nobody can tell.
-inline bool is_of_family(pid_t thread, pid_t family) noexcept {
-  if (!proc_is_ours()) return true;
-  std::array<char, 32> path{};
-  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/status", thread));
-  std::array<char, 1024> text{};
-  if (!read_file(path.data(), text)) {  // there is none, or it is hidden from us
-    if (errno != ENOENT && errno != ESRCH) return true;
-    return thread != 0 && (::kill(thread, 0) == 0 || errno != ESRCH);
-  }
-  return number_after("\nTgid:", text.data()) == family || number_after("\nPPid:", text.data()) == family;
 }
 
 // SIGKILL to every living descendant, until none is left. The root is stopped and is the subreaper of its tree, so that

@@ -52,7 +52,12 @@ class supervisor {
         tasks_(tasks),
         most_idle_deaths_(most_idle_deaths),
         work_(std::move(work)),
-        posts_(book.workers()) {}
+        posts_(book.workers()) {
+    book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
+  }
+  supervisor(const supervisor&) = delete;
+  supervisor& operator=(const supervisor&) = delete;
+  ~supervisor() = default;
 
   // What else to do while workers run, some 100 us at a time: pastime(open), when all tasks of the round but `open`
   // have ended, returns whether there is more of it. Not any more once a worker has been replaced: the next fork would

@@ -31,21 +31,22 @@ enum class role { bystander, supervisor, worker };
 
 // The steps there are; "task" is the body of a task, which makes its own.
 inline constexpr const char* names[] = {
-    "lock",  "unlock", "consistent", "halt",        "failures",  "range",    "left_over", "left_attempts",
-    "claim", "cur",    "base",       "finished",    "started",   "top",      "head",      "farewell",
-    "go",    "fork",   "birth",      "pidfd",       "pdeathsig", "prepared", "begin",     "record",
-    "slot",  "stop",   "resume",     "descendants", "kill",      "reap",     "end",       "task"};
-static_assert(std::size(names) == 32, "a bit of 64 for each moment of each");
+    "lock", "unlock", "halt",        "failures",  "range",    "left_over", "left_attempts", "claim",
+    "cur",  "base",   "finished",    "started",   "top",      "head",      "farewell",      "go",
+    "fork", "birth",  "pidfd",       "pdeathsig", "prepared", "begin",     "record",        "slot",
+    "stop", "resume", "descendants", "kill",      "reap",     "end",       "task"};
+inline constexpr std::size_t moments = 2 * std::size(names);
+static_assert(moments <= 64, "a bit of 64 for each moment of each");
 
 // A set of steps as text: "lock- lock+ ..", - for before, + for after.
 inline std::string spell(std::uint64_t steps) {
   std::string text;
-  for (std::size_t k = 0; k < 64; ++k)
+  for (std::size_t k = 0; k < moments; ++k)
     if ((steps >> k & 1) != 0) text += (text.empty() ? "" : " ") + std::string(names[k / 2]) + (k % 2 == 0 ? '-' : '+');
   return text;
 }
 
-// 64 if it is not among them.
+// `moments` if it is not among them.
 inline std::size_t number_of(const char* name, moment when) noexcept {
   std::size_t k = 0;
   while (k < std::size(names) && std::strcmp(names[k], name) != 0) ++k;
@@ -87,8 +88,8 @@ struct stage {
   std::array<std::atomic<std::uint64_t>, 3> kill_in{};  // for each role: at the first arrival at each of these steps
   std::uint64_t chance{};                               // of 2^64, that a worker is killed at an arrival
   std::uint64_t seed{};                                 // decides with the number of the arrival
-  bool workers_repair{};  // who dies with the lock lets another worker queue for it, ahead of recovery
-  int dawdler{-1};        // a task that is past its limit, and over when its worker has been stopped
+  bool workers_wait{};  // who dies with the lock lets another worker queue for it before
+  int dawdler{-1};      // a task that is past its limit, and over when its worker has been stopped
 
   // Noted.
   std::array<notes, most_tasks> task{};
@@ -135,7 +136,7 @@ void wait_a_while(Condition&& fulfilled) noexcept {
 [[noreturn]] inline void die() noexcept {
   if (here.as == role::supervisor) on->supervisor_dead = true;
   if (here.as == role::worker) {
-    if (here.locked && on->workers_repair) wait_a_while([] { return on->queueing > 0; });
+    if (here.locked && on->workers_wait) wait_a_while([] { return on->queueing > 0; });
     if (here.queued) --on->queueing;
     if (here.phase == part::phase::published) ++on->uncounted;
     if (here.phase == part::phase::inside && here.task < 0) ++on->ghosts;
@@ -192,10 +193,8 @@ inline void arrive(const char* name, moment when) noexcept {
   // Only its death can end it now.
   if (here.prepared && on->supervisor_dead)
     for (;;) ::pause();
-  if (here.as == role::supervisor && std::strcmp(name, "lock") == 0 && when == moment::before && on->workers_repair)
-    wait_a_while([] { return on->queueing == 0; });
   const std::size_t number = number_of(name, when);
-  if (number >= 64) {
+  if (number >= moments) {
     seen->unknown_step = true;
   } else {
     auto& chosen = on->kill_in[static_cast<std::size_t>(here.as)];

@@ -169,7 +169,7 @@ inline void check_state(any_map& map, const words& seen) {
   bool known = shared == 0;
   for (unsigned w = 0; w < now_planned.workers; ++w) {
     const unsigned claim = set_of(unpack(seen.of[w].claim));
-    if (now.owner_died != 0) known |= !fibers[w].head.alive && claim == shared;
+    if (now.owner_died == w + 1) known |= claim == shared;
     else if (now.owner == w) known |= claim == shared;
     else if (now.owner == supervisor && now.recovering == w) known |= (claim & shared) == shared;
     lefts -= (set_of(unpack(seen.left[w])) & shared) != 0 ? 1 : 0;

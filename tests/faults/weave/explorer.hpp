@@ -192,7 +192,7 @@ class explorer {
       --now.deaths;
       if (now.owner == p) {
         now.owner = nobody;
-        now.owner_died = 1;
+        now.owner_died = p + 1;
       }
     } else {
       answer = taken.answer;
@@ -218,7 +218,7 @@ class explorer {
       const fiber_head& head = fibers[p].head;
       if (!head.alive) continue;
       const auto stands_before = [&head](const char* name) { return std::strcmp(head.at, name) == 0; };
-      const bool waits = (stands_before("lock") && now.owner != nobody) ||
+      const bool waits = (stands_before("lock") && (now.owner != nobody || (now.owner_died != 0 && p != supervisor))) ||
                          (stands_before("poll") && (dead & now.employed) == 0 && now.looks_left == 0);
       if (!waits) all.push_back({choice::step, p, 0});
       if ((stands_before("fork") && now.refusals > 0) ||

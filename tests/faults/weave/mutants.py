@@ -75,10 +75,10 @@ MUTANTS = (
           book_.begin(words, at, attempt);
           if (book_.halted()) leave(farewell::done);
 """),
-    Mutant("no repair", TWO, "ledger.hpp", "[&book] { book.repair(); }", "[] {}"),
+    Mutant("no repair", TWO, "ledger.hpp", "book.repair(owner - 1);", "static_cast<void>(owner);"),
     Mutant("repair forgets left_overs", "tasks=2 workers=2 deaths=2", "ledger.hpp", """\
-      for (left_over_words& left : left_overs())
-        if (unpack(left.span.get()) == claimed) left.span.set(0);
+    for (left_over_words& left : left_overs())
+      if (unpack(left.span.get()) == claimed) left.span.set(0);
 """, ""),
     Mutant("repair looks at the front only", TWO, "ledger.hpp", " || (claimed.e == all.e && claimed.b >= all.b)", ""),
     Mutant("claim cleared before finished", TWO, "ledger.hpp", """\

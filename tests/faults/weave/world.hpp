@@ -80,9 +80,9 @@ inline void own() noexcept {
   require(now.owner == nobody, "two hold the lock");
   now.owner = running;
 }
-inline bool owner_died() noexcept {
+inline unsigned owner_died() noexcept {
   if (now.owner_died != 0) sighted |= repaired;
-  return now.owner_died != 0;
+  return now.owner_died;
 }
 inline void make_consistent() noexcept { now.owner_died = 0; }
 inline void give_up() noexcept {
@@ -91,16 +91,15 @@ inline void give_up() noexcept {
   now.owner = nobody;
 }
 
-// A look is a reason to switch if another process may write the word: `halt` where it can be set, and in a repair the
-// others' claims. All else a worker looks at is its own or under the lock, which the explorer checks at every write.
+// A look is a reason to switch if another process may write the word: `halt` where it can be set. All else a worker
+// looks at is its own or under the lock, which the explorer checks at every write.
 inline void arrive(const char* name, touch what) noexcept {
   if (running == nobody) return;
   if (what == touch::look) {
-    const bool repairing = now.owner_died != 0 && now.owner == running && std::strcmp(name, "claim") == 0;
     const bool locked = std::strcmp(name, "range") == 0 || std::strncmp(name, "left_", 5) == 0;
     const bool halting = now_planned.may_halt() && std::strcmp(name, "halt") == 0;
     require(!locked || now.owner == running, "looks at a word of the lock without holding it");
-    if (!repairing && !halting) return;
+    if (!halting) return;
   }
   give_way(name);
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-// In place of the library's: a model of a robust mutex. The explorer lets nobody past "lock" while another holds it.
+// In place of the library's: a model of it. The explorer lets nobody past "lock" while another holds it, and only the
+// supervisor once the owner has died.
 #pragma once
 
 #include <parmap/detail/step.hpp>
 
-#include <sys/types.h>
+#include <cstdint>
 
 namespace weave {
 
 void own() noexcept;
-[[nodiscard]] bool owner_died() noexcept;
+[[nodiscard]] unsigned owner_died() noexcept;  // worker w as w + 1, or 0
 void make_consistent() noexcept;
 void give_up() noexcept;
 
@@ -19,20 +20,19 @@ namespace parmap::detail {
 
 class robust_mutex {
  public:
-  struct locked {};
+  using user = std::uint32_t;
+  static constexpr user supervisor = 0;
 
-  template <class Repair>
-  [[nodiscard]] locked lock(pid_t /*family*/, Repair&& repair) {
+  template <class HasDied, class Repair>
+  void lock(user /*self*/, user /*users*/, HasDied&& /*has_died*/, Repair&& repair) {
     step("lock", moment::before);
     weave::own();
-    if (weave::owner_died()) {
-      repair();
-      step("consistent", moment::before);
+    if (const user last = weave::owner_died(); last != 0) {
+      repair(last);
       weave::make_consistent();
     }
-    return {};
   }
-  void unlock(const locked& /*since*/) noexcept {
+  void unlock(user /*self*/) noexcept {
     step("unlock", moment::before);
     weave::give_up();
   }
