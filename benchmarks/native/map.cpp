@@ -2,6 +2,7 @@
 // One measurement of benchmarks/native.py, in a process of its own: map PEER WORKLOAD SIZE [FILE]. Prints the seconds
 // it took, or, for short calls, of one of them; status 3 if there is no such peer here, 2 if it does not do this
 // workload.
+#include "floors.hpp"
 #include "peers.hpp"
 
 #include <array>
@@ -30,11 +31,6 @@ double seconds_of(Fn&& fn) {
   const auto start = clock::now();
   fn();
   return std::chrono::duration<double>(clock::now() - start).count();
-}
-
-template <class T>
-void keep(const T& value) {
-  asm volatile("" : : "r"(&value) : "memory");
 }
 
 double median(std::vector<double> all) {
@@ -122,9 +118,16 @@ double call_after_rest(std::size_t n) {
   return median(calls);
 }
 
-// Once, after a call that makes the peer's threads and the allocator's pools.
+// Some 10 ms of work: the peer's threads are there then, each on a core of its own.
+template <class Peer>
+void make_threads() {
+  keep(Peer::fresh(std::vector<std::uint32_t>(10'000, 1000), spun));
+}
+
+// Once, after the making of the threads and a call that makes the allocator's pools.
 template <class Peer, class In, class F>
 double fresh(const std::vector<In>& in, const F& f) {
+  make_threads<Peer>();
   const std::vector<In> few(in.begin(),
                             in.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(in.size(), 1000)));
   keep(Peer::fresh(few, f));
@@ -134,7 +137,7 @@ template <class Peer>
 double in_place(std::size_t n) {
   const auto in = numbers(n);
   std::vector<double> out(n);
-  keep(Peer::fresh(std::vector(in.begin(), in.begin() + 1000), squared));
+  make_threads<Peer>();
   const double taken = seconds_of([&] { Peer::transform(in, out.data(), squared); });
   for (std::size_t i = 0; i < n; i += n / 7)
     if (out[i] != square(in[i])) throw std::runtime_error("a result is wrong");
@@ -224,6 +227,7 @@ double of_engine(std::string_view peer, std::string_view what, std::size_t size,
 
 double seconds(std::string_view peer, std::string_view what, std::size_t size, const std::string& more) {
   if (what == "void") return of_engine(peer, what, size, static_cast<unsigned>(std::stoul(more.empty() ? "0" : more)));
+  if (what == "floor") return floor_of(peer);
   if (peer == "bare_forks" && what == "processes") return bare_forks(size);
   double taken = -1;
   for_each_peer([&]<class Peer>(std::string_view name, Peer) {

@@ -13,6 +13,8 @@ NAMES = {
     "omp_static": "OpenMP static", "omp_dynamic": "OpenMP dynamic", "omp_guided": "OpenMP guided",
     "tbb_auto": "oneTBB auto", "tbb_static": "oneTBB static", "std_par": "std::execution::par", RAYON: "rayon",
     BARE: "bare fork, _exit, waitpid", FORK: "fork by hand",
+    "clock": "a look at the clock (rdtsc)", "seed": "a fresh seed", "locked": "a locked addition", "allocation": "new and delete of 8 bytes",
+    "wake": "a sleeping thread woken, until it has answered",
     SERIAL: "parmap serial", THREADS: "parmap threads", MULTI: "parmap multi",
 }  # fmt: skip
 
@@ -83,6 +85,9 @@ BALANCE = {  # the name of the costs: threads, multi
 }  # fmt: skip
 
 TABLES = {
+    "floors": Table(
+        "What the machine charges", [Column("ns", "floor", 0, NANOSECONDS)], ("clock", "seed", "locked", "allocation", "wake"),
+        note="A call under threads needs some of each, and on more than one core at least one that wakes."),
     "calls": Table(
         "A call on a few tasks, x * x + 1, hot", calls("hot"), (LOOP, *ON_THREADS, THREADS),
         [each for n in calls("hot") for each in (

@@ -31,7 +31,6 @@ enum tag : char {
 // The size of a text or container is a byte, or this one and four more.
 constexpr std::uint8_t large_size = 255;
 
-constexpr unsigned deepest = 20;
 constexpr std::size_t longest_key = 64;
 
 nb::object owned(PyObject* made) {
@@ -198,7 +197,7 @@ nb::object flat_reader::get(decoder& in, char what, unsigned depth) {
 // another one, entry by entry.
 nb::object flat_reader::get_dict(decoder& in, unsigned depth) {
   const std::uint32_t count = size_from(in);
-  shape& known = shapes_[(count + depth) % shapes_.size()];
+  shape& known = shapes_[depth][count % sizes];
   const bool fits = count > 0 && known.keys.size() == count;
   nb::object made = owned(fits ? PyDict_Copy(known.dict.ptr()) : PyDict_New());
   std::uint32_t k = 0;

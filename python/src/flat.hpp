@@ -13,6 +13,9 @@
 
 namespace parmap::python {
 
+/// Containers nest at most so deep, or go by pickle.
+inline constexpr unsigned deepest = 20;
+
 /// Of exactly those types, and of None, bool, int within 64 bits, float, str and bytes, nested too. A container that
 /// may be referred to twice is left to pickle, which keeps it one; so is whatever takes more than `longest` bytes.
 class flat_writer {
@@ -66,7 +69,9 @@ class flat_reader {
   void learn(shape& into, nanobind::handle dict);
 
   std::array<PyObject*, 256> keys_{};
-  std::array<shape, 8> shapes_{};
+  // A dict inside another one has a shape of its own: it is read, and may be learnt, while the outer one is.
+  static constexpr unsigned sizes = 8;
+  std::array<std::array<shape, sizes>, deepest + 1> shapes_{};
 };
 
 }  // namespace parmap::python

@@ -185,6 +185,20 @@ def test_dicts_that_are_read_alike_are_not_the_same_one():
     assert sys.getsizeof(found[1]) == sys.getsizeof({"a": 1, "b": []})
 
 
+def family(i):
+    """A dict in a dict of one more key, in one of one more, and so on; the innermost ones differ from task to task."""
+    inside = {f"{i % 3}": i}
+    for size in range(2, 12):
+        inside = {f"{size} holds": inside, **{f"{size} has {k}": i for k in range(size - 1)}}
+    return inside
+
+
+def test_dicts_inside_dicts_of_one_key_more():
+    found = parmap(family, range(1000), n_worker=2)
+    for i, value in enumerate(found):
+        assert shown(value) == shown(family(i)), i
+
+
 def test_what_an_import_brings_along():
     """tqdm takes longer to import than all the rest, hashlib brings OpenSSL: 5 MB in each caller."""
     loaded = run("""

@@ -9,7 +9,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <limits>
 
 namespace parmap::detail {
 
@@ -37,8 +36,7 @@ class robust_mutex {
     step("unlock", moment::before);
     const std::uint32_t was = word_.exchange(free, std::memory_order_release);
     step("unlock", moment::after);
-    // All of them: one that is woken may die before it gets in.
-    if (was != held_by(self)) futex_wake(word_, std::numeric_limits<int>::max(), futex_scope::shared);
+    if (was != held_by(self)) futex_wake(word_, 1, futex_scope::shared);
   }
 
  private:
@@ -52,20 +50,31 @@ class robust_mutex {
   // The owner it was inherited from, or self.
   template <class HasDied>
   user acquire(user self, user users, HasDied& has_died) {
+    std::uint32_t mine = held_by(self);
     for (;;) {
       std::uint32_t seen = free;
-      if (word_.compare_exchange_strong(seen, held_by(self), std::memory_order_acquire)) return self;
+      if (word_.compare_exchange_strong(seen, mine, std::memory_order_acquire)) return self;
       const user owner = (seen - free) / 2 - 1;
       if (owner >= users || owner == self) throw_damaged("its lock cannot be had");
       if (has_died(owner)) {
-        if (word_.compare_exchange_strong(seen, held_by(self) | (seen & sleepers), std::memory_order_acquire))
-          return owner;
+        if (word_.compare_exchange_strong(seen, mine | (seen & sleepers), std::memory_order_acquire)) return owner;
         continue;
       }
+      if (changes_soon(seen)) continue;
       const std::uint32_t asleep = seen | sleepers;
-      if (seen == asleep || word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed))
-        futex_wait(word_, asleep, patience, futex_scope::shared);
+      if (seen != asleep && !word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed)) continue;
+      futex_wait(word_, asleep, patience, futex_scope::shared);
+      mine |= sleepers;  // others may sleep yet
     }
+  }
+
+  // It is held for less than a microsecond, unless its owner is preempted.
+  [[nodiscard]] bool changes_soon(std::uint32_t seen) const noexcept {
+    for (int k = 0; k < 100; ++k) {
+      spin_pause();
+      if (word_.load(std::memory_order_relaxed) != seen) return true;
+    }
+    return false;
   }
 
   futex_word word_{free};

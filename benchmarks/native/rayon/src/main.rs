@@ -62,7 +62,9 @@ fn steps_in(path: &str) -> Vec<u32> {
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let size: usize = words[1].parse().unwrap();
-    black_box(squares(&numbers(1000))); // its threads
+    let some_work = vec![1000; 10_000];
+    black_box(some_work.par_iter().map(|s| spin(*s)).collect::<Vec<u32>>()); // its threads
+    black_box(squares(&numbers(1000)));
     let seconds = match words[0].as_str() {
         "hot" => {
             let all = numbers(size);
