@@ -76,9 +76,9 @@ class robust_mutex_test : public leftovers::none {
     hired_[w].reset();
     return how;
   }
-  // Returns once a worker sleeps for it.
+  // Returns once a worker says in the lowest bit that it sleeps.
   void await_sleeper() const {
-    for (const std::uint32_t held = word(); word() == held;) ::sched_yield();
+    while (word() % 2 == 0) ::sched_yield();
   }
   [[nodiscard]] std::uint32_t word() const {
     return reinterpret_cast<const std::atomic<std::uint32_t>&>(shared().lock).load();
