@@ -5,7 +5,9 @@ else into build/bench/pictures."""
 
 import argparse
 import json
+import math
 import sys
+import textwrap
 from pathlib import Path
 from statistics import median
 
@@ -35,8 +37,9 @@ def color(peer: str) -> str:
 
 def finish(figure, entry: dict, name: str, to: Path) -> None:
     text = f"{entry['date'][:10]}, {entry['runs']} runs, medians; {entry['machine']}; {entry['versions']}"
-    figure.text(0.01, 0.005, text, fontsize=6, color="#666666")
-    figure.tight_layout(rect=(0, 0.03, 1, 1))
+    lines = textwrap.wrap(text, int(20 * figure.get_figwidth()))
+    figure.text(0.01, 0.005, "\n".join(lines), fontsize=6, color="#666666", va="bottom")
+    figure.tight_layout(rect=(0, 0.03 * len(lines), 1, 1))
     to.mkdir(parents=True, exist_ok=True)
     figure.savefig(to / f"{name}.svg", metadata={"Date": None})
     figure.savefig(to / f"{name}.png", metadata={"Software": None})
@@ -65,11 +68,20 @@ def balance(results: dict, to: Path) -> None:
     finish(figure, entry, "performance-balance", to)
 
 
+def apart(heights: dict, least: float) -> dict:
+    """The same, in their order, but no two nearer to each other than `least`."""
+    placed = {}
+    for name in sorted(heights, key=heights.__getitem__):
+        placed[name] = max(heights[name], max(placed.values(), default=heights[name] - least) + least)
+    return placed
+
+
 def calls(results: dict, to: Path) -> None:
     """What a call costs."""
     entry = results["calls"]
     sizes = [1, 10, 100, 1000]
     figure, panel = plt.subplots(figsize=(6.4, 4))
+    ends = {}
     for peer in tables.TABLES["calls"].peers:
         times = [entry["seconds"][f"n = {n}"].get(peer) for n in sizes]
         if not all(times):
@@ -77,8 +89,10 @@ def calls(results: dict, to: Path) -> None:
         ours = peer.startswith("parmap")
         panel.plot(sizes, [median(each) * 1e9 for each in times], color=color(peer), linewidth=2.2 if ours else 1.1,
                    marker="o", markersize=3, zorder=3 if ours else 2)
-        panel.annotate(tables.NAMES[peer], (1000, median(times[-1]) * 1e9), xytext=(5, 0), textcoords="offset points", va="center",
-                       fontsize=7, color=color(peer))
+        ends[peer] = math.log10(median(times[-1]) * 1e9)
+    for peer, height in apart(ends, 0.13).items():
+        panel.annotate(tables.NAMES[peer], (1000, 10**height), xytext=(5, 0), textcoords="offset points", va="center", fontsize=7,
+                       color=color(peer))
     panel.set(xscale="log", yscale="log", xlabel="tasks x * x + 1", ylabel="ns a call, hot")
     panel.set_xlim(0.9, 6000)
     finish(figure, entry, "performance-calls", to)

@@ -86,7 +86,7 @@ BALANCE = {  # the name of the costs: threads, multi
 
 TABLES = {
     "floors": Table(
-        "What the machine charges", [Column("ns", "floor", 0, NANOSECONDS)], ("clock", "seed", "locked", "allocation", "wake"),
+        "What the machine charges", [Column("", "floor", 0, NANOSECONDS)], ("clock", "seed", "locked", "allocation", "wake"),
         note="A call under threads needs some of each, and on more than one core at least one that wakes."),
     "calls": Table(
         "A call on a few tasks, x * x + 1, hot", calls("hot"), (LOOP, *ON_THREADS, THREADS),
