@@ -27,6 +27,7 @@ def _first_line(*command) -> str:
 def compilers() -> str:
     """g++ and what came with it, and rustc."""
     gcc = _first_line("g++", "-dumpfullversion")
-    packages = {"oneTBB": "libtbb-dev", "rayon": "librust-rayon-dev", "rustc": "rustc"}
+    packages = {"oneTBB": "libtbb-dev", "rayon": "librust-rayon-dev"}
     versions = {name: _first_line("dpkg-query", "--show", "--showformat=${Version}\n", package) for name, package in packages.items()}
+    versions["rustc"] = _first_line("rustc", "--version").removeprefix("rustc ").split(" ")[0]
     return ", ".join([f"g++ {gcc} -O3", *(f"{name} {version}" for name, version in versions.items() if version)])
