@@ -61,8 +61,7 @@ class Bench:
     """Measures tables by the programs that were built."""
 
     def __init__(self, programs: Path, runs: int, quick: bool):
-        self.map = programs / "map"
-        self.rayon = WORK / "rayon" / "release" / "bench-rayon"
+        self.programs = programs
         self.runs = runs
         self.quick = quick
         self.costs = programs / "costs"
@@ -70,7 +69,7 @@ class Bench:
 
     def prepare(self) -> None:
         """The files with the steps of each task."""
-        per_ns = float(subprocess.run([self.map, "steps"], check=True, capture_output=True, text=True).stdout)
+        per_ns = float(subprocess.run([self.programs / f"map_{tables.LOOP}", "steps"], check=True, capture_output=True, text=True).stdout)
         self.costs.mkdir(parents=True, exist_ok=True)
         for name, all in costs(self.cores).items():
             share = 50 if self.quick else 1
@@ -79,8 +78,10 @@ class Bench:
 
     def command(self, peer: str, column: tables.Column) -> list:
         more = [str(self.costs / column.more)] if column.workload in ("balance", "nested") else [column.more] if column.more else []
-        program = [self.rayon] if peer == tables.RAYON else [self.map, peer]
-        return [*map(str, program), column.workload, str(column.size), *more]
+        if column.workload == "floor":
+            return [str(self.programs / "floors"), peer]
+        program = WORK / "rayon" / "release" / "bench-rayon" if peer == tables.RAYON else self.programs / f"map_{peer}"
+        return [str(program), column.workload, str(column.size), *more]
 
     def once(self, peer: str, column: tables.Column) -> tuple:
         """Seconds, or None and why."""
@@ -90,8 +91,8 @@ class Bench:
             return None, f"took more than {LIMIT} s"
         except FileNotFoundError:
             return None, "could not be built here"
-        if ran.returncode in (2, 3):
-            return None, "not there" if ran.returncode == 3 else ""
+        if ran.returncode == 2:
+            return None, ""
         if ran.returncode != 0:
             return None, f"ended with status {ran.returncode}: {ran.stderr.strip()[-200:]}"
         return float(ran.stdout), ""

@@ -5008,8 +5008,9 @@ namespace parmap::detail {
 
 // One worker's pace. Starts at one task, grows towards the target by at most x16, or to what takes 2 us by the last
 // chunk's measure, is cut at once when tasks turn out long. Never more than what is left / (2 x workers), so that the
-// ends meet evenly, but not less than the floor: below it a claim costs more than the imbalance it prevents. The more
-// workers contend for the range, the higher the floor.
+// ends meet evenly; but where that is less than the floor, up to what is left / workers: there a claim costs as much as
+// the imbalance it prevents. Never more of the rest than that, as the first inputs of a list are often the easy ones.
+// The more workers contend for the range, the higher the floor.
 class pacer {
  public:
   static constexpr std::chrono::microseconds target{50};
@@ -5022,9 +5023,12 @@ class pacer {
 
   // Of `left` unclaimed tasks.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
-    const auto fair = static_cast<round_index>(left / (2 * std::uint64_t{workers_}));
-    return std::clamp<round_index>(std::max(std::min(fair, wanted_), least_), 1, left);
+    const round_index fair = left / workers_;
+    return std::max(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), round_index{1});
   }
+
+  // How many tasks take less than is worth a look at the clock.
+  [[nodiscard]] round_index unwatched() const noexcept { return least_; }
 
   // Whether `left` tasks would take this worker longer, by the last chunk's measure.
   [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {
@@ -5774,11 +5778,14 @@ class alignas(64) notice {
     return true;
   }
   void hurry() noexcept { urgent_.store(true, std::memory_order_release); }
-  void close() noexcept { word_.fetch_and(~open_flag, std::memory_order_acq_rel); }
+  void close() noexcept {
+    if (open()) word_.fetch_and(~open_flag, std::memory_order_acq_rel);
+  }
   // Closed: whether nobody is taking part any more.
   [[nodiscard]] bool alone() const noexcept { return (word_.load(std::memory_order_acquire) & count) == 0; }
   // Closed: whether all who joined have left, after at most `limit`.
   [[nodiscard]] bool wait(std::chrono::nanoseconds limit) noexcept {
+    if (alone()) return true;  // as after most short maps, without a look at the clock
     // A helper's last chunk is usually shorter than going to sleep for it.
     const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(50));
     std::uint32_t seen = word_.load(std::memory_order_acquire);
@@ -6219,7 +6226,7 @@ class thread_map final : public job {
         [&, long_enough = to_ticks(worth_a_wake), telling = to_ticks(tells_the_rest)](ticks now, const pacer& pace) {
           const ticks spent = now - begun_;
           if (hurried || spent < telling) return;
-          if (spent < long_enough && !pace.take_longer(range_.unclaimed().size(), 2 * long_enough)) return;
+          if (spent < long_enough && !pace.take_longer(range_.unclaimed().size(), long_enough)) return;
           hurried = true;
           notice.hurry();
         });
@@ -6256,18 +6263,23 @@ class thread_map final : public job {
     context self(*options_.seed, worker, options_.stop);
     pacer pace(workers_);
     for (;;) {
-      if (account_.halted()) {
-        const span rest = range_.drain();
-        account_.add_never_begun(from_ + rest.b, from_ + rest.e);
-        return;
-      }
-      const span mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
-      if (mine.empty()) return;
-      if (careful_) run_chunk<true>(from_ + mine.b, from_ + mine.e, self);
-      else run_chunk<false>(from_ + mine.b, from_ + mine.e, self);
+      round_index ran = 0;
+      // While nobody has come to help the map is a short one, and the looks at the clock would be most of it.
+      do {
+        if (account_.halted()) {
+          const span rest = range_.drain();
+          account_.add_never_begun(from_ + rest.b, from_ + rest.e);
+          return;
+        }
+        const span mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+        if (mine.empty()) return;
+        if (careful_) run_chunk<true>(from_ + mine.b, from_ + mine.e, self);
+        else run_chunk<false>(from_ + mine.b, from_ + mine.e, self);
+        ran += mine.size();
+      } while (ran < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
       if (range_.unclaimed().empty()) return;
       const ticks now = now_ticks();
-      pace.ran(mine.size(), now - then);
+      pace.ran(ran, now - then);
       then = now;
       if (worker == 0) account_.show(now);
       after_chunk(now, pace);
@@ -6379,8 +6391,9 @@ class threads_engine {
             name(), "timeout for this f",
             "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
     if (chosen.memory_limit) detail::refuse(name(), "memory_limit", "its tasks share one memory; use multi");
-    const detail::ticks begun = detail::now_ticks();
     const std::uint64_t n = work.size();
+    // One task sets no pace, and the look would be a tenth of a short call.
+    const detail::ticks begun = n > 1 || !chosen.report.is_silent() ? detail::now_ticks() : 0;
     detail::sink<typename Work::result> sink(n);
     detail::account account(name(), chosen, n, begun);
     const unsigned most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();

@@ -240,9 +240,22 @@ TEST(pacer, the_end_is_cut_finely) {
   EXPECT_NEAR(pace.chunk(greatest), 1000, 10);
   EXPECT_EQ(pace.chunk(400), 100U);  // a quarter for two workers
   EXPECT_EQ(pace.chunk(200), 50U);
-  // below a fiftieth of the target a claim costs more than it can balance
-  EXPECT_NEAR(pace.chunk(40), 20, 1);
-  EXPECT_EQ(pace.chunk(7), 7U);
+  // below a fiftieth of the target a claim costs as much as it can balance
+  EXPECT_NEAR(pace.chunk(60), 20, 1);
+  EXPECT_EQ(pace.chunk(30), 15U);  // but never more than a worker's part
+  EXPECT_EQ(pace.chunk(7), 3U);
+}
+
+TEST(pacer, easy_inputs_do_not_stand_for_the_rest) {
+  for (const unsigned workers : {2U, 8U, 64U}) {
+    pacer pace(workers);
+    for (round_index left = 1000; left > 0;) {
+      const round_index chunk = pace.chunk(left);
+      EXPECT_LE(chunk, std::max(left / workers, 1U)) << "of " << left << " by " << workers;
+      pace.ran(chunk, 1);
+      left -= chunk;
+    }
+  }
 }
 
 TEST(pacer, stays_within_its_bounds) {
@@ -263,8 +276,8 @@ TEST(pacer, stays_within_its_bounds) {
       const round_index next = pace.chunk(greatest);
       RC_ASSERT(next <= std::max(chunk * 16.0, static_cast<double>(target) / 25 / each * 1.001 + 1));
       RC_ASSERT(next <= std::max({1.0, static_cast<double>(target) / each, floor / each}) + 1);
-      const round_index fair = left / (2 * workers);
-      RC_ASSERT(pace.chunk(left) <= std::max({1.0, static_cast<double>(fair), floor / each + 1}));
+      const double part = left / workers;
+      RC_ASSERT(pace.chunk(left) <= std::max({1.0, part / 2, std::min(part, floor / each + 1)}));
       left = std::max(left - chunk, 1U);
     }
   });

@@ -64,6 +64,20 @@ TEST(threads_test, as_many_run_at_once_as_asked_for) {
   EXPECT_EQ(seen.size(), static_cast<std::size_t>(workers));
 }
 
+// Inputs often begin with an easy one: it says nothing of the others, so that they are not all the caller's.
+TEST(threads_test, after_an_easy_task_the_others_are_shared) {
+  constexpr int workers = 5;
+  for (int k = 0; k < 10; ++k) {  // the first one makes the threads, and its first task does not look easy
+    std::atomic<int> running{0};
+    const auto f = [&](int x) {
+      if (x == 0) return;
+      ++running;
+      while (running < workers) std::this_thread::yield();
+    };
+    EXPECT_TRUE(parmap::map(parmap::threads, f, std::views::iota(0, 1 + workers), {.workers = workers}).ok());
+  }
+}
+
 TEST(threads_test, worker_numbers_are_unique_at_any_time_and_below_the_bound) {
   constexpr unsigned workers = 4;
   std::array<std::atomic<int>, workers> busy{};

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One measurement of benchmarks/native.py, in a process of its own: map PEER WORKLOAD SIZE [FILE]. Prints the seconds
-// it took, or, for short calls, of one of them; status 3 if there is no such peer here, 2 if it does not do this
-// workload.
-#include "floors.hpp"
+// One measurement of benchmarks/native.py, of the peer BENCH_PEER, in a process of its own: map_PEER WORKLOAD SIZE
+// [FILE]. Prints the seconds it took, or, for short calls, of one of them; status 2 if it does not do this workload.
 #include "peers.hpp"
 
 #include <array>
@@ -169,21 +167,6 @@ double processes(std::size_t touched) {
   calls.erase(calls.begin());
   return median(calls);
 }
-// As many processes as cores, that do nothing.
-double bare_forks(std::size_t touched) {
-  if (touched > 0) touch(touched);
-  std::vector<double> calls;
-  for (int k = 0; k < 8; ++k)
-    calls.push_back(seconds_of([] {
-      std::vector<pid_t> children(parmap::detail::usable_cores());
-      for (pid_t& child : children)
-        if (child = ::fork(); child == 0) ::_exit(0);
-      for (const pid_t child : children) ::waitpid(child, nullptr, 0);
-    }));
-  calls.erase(calls.begin());
-  return median(calls);
-}
-
 template <class Engine>
 double void_tasks(const Engine& engine, std::size_t n, unsigned workers = 0) {
   const auto nothing = [](std::uint64_t i) { asm volatile("" : : "r"(i)); };
@@ -200,41 +183,21 @@ struct not_here : std::runtime_error {
 
 // Seconds.
 template <class Peer>
-double measure(std::string_view what, std::size_t size, const std::string& file) {
+double measure(std::string_view what, std::size_t size, const std::string& more) {
+  if constexpr (requires { Peer::engine; })
+    if (what == "void")
+      return void_tasks(Peer::engine, size, static_cast<unsigned>(std::stoul(more.empty() ? "0" : more)));
   if (what == "hot") return hot_call<Peer>(size);
   if (what == "rested") return call_after_rest<Peer>(size);
   if (what == "fresh") return fresh<Peer>(numbers(size), squared);
   if (what == "in_place") return in_place<Peer>(size);
-  if (what == "balance") return fresh<Peer>(steps_in(file), spun);
-  if (what == "nested") return nested<Peer>(size, file);
+  if (what == "balance") return fresh<Peer>(steps_in(more), spun);
+  if (what == "nested") return nested<Peer>(size, more);
   if (what == "strings") return fresh<Peer>(integers(size), text_of_32);
   if (what == "vectors") return fresh<Peer>(integers(size), thousand);
   if (what == "megabytes") return fresh<Peer>(integers(size), megabyte_of);
   if (what == "processes") return processes<Peer>(size);
   throw not_here("no workload " + std::string(what));
-}
-
-double of_engine(std::string_view peer, std::string_view what, std::size_t size, unsigned workers) {
-  const auto run = [&](const auto& engine) {
-    if (what == "void") return void_tasks(engine, size, workers);
-    throw not_here("no workload " + std::string(what));
-  };
-  if (peer == "parmap_serial" && what == "void") return void_tasks(parmap::serial, size);
-  if (peer == "parmap_threads") return run(parmap::threads);
-  if (peer == "parmap_multi") return run(parmap::multi);
-  throw not_here("only parmap does that here");
-}
-
-double seconds(std::string_view peer, std::string_view what, std::size_t size, const std::string& more) {
-  if (what == "void") return of_engine(peer, what, size, static_cast<unsigned>(std::stoul(more.empty() ? "0" : more)));
-  if (what == "floor") return floor_of(peer);
-  if (peer == "bare_forks" && what == "processes") return bare_forks(size);
-  double taken = -1;
-  for_each_peer([&]<class Peer>(std::string_view name, Peer) {
-    if (name == peer) taken = measure<Peer>(what, size, more);
-  });
-  if (taken < 0) throw std::invalid_argument("no peer " + std::string(peer));
-  return taken;
 }
 
 }  // namespace
@@ -247,12 +210,10 @@ int main(int argc, char** argv) {
       std::printf("%.6g\n", bench::steps_per_ns());
       return 0;
     }
-    if (words.size() < 3) throw bench::not_here("usage: map PEER WORKLOAD SIZE [FILE]");
-    std::printf("%.9g\n", bench::seconds(words[0], words[1], std::stoull(words[2]), words.size() > 3 ? words[3] : ""));
+    if (words.size() < 2) throw bench::not_here("usage: map_PEER WORKLOAD SIZE [FILE]");
+    std::printf("%.9g\n",
+                bench::measure<bench::BENCH_PEER>(words[0], std::stoull(words[1]), words.size() > 2 ? words[2] : ""));
     return 0;
-  } catch (const std::invalid_argument& why) {
-    std::cerr << "map: " << why.what() << '\n';
-    return 3;
   } catch (const bench::not_here& why) {
     std::cerr << "map: " << why.what() << '\n';
     return 2;

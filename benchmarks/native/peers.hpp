@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-#ifdef PARMAP_BENCH_TBB
+#ifdef BENCH_TBB
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
@@ -32,6 +32,11 @@
 #endif
 
 namespace bench {
+
+template <class T>
+void keep(const T& value) {
+  asm volatile("" : : "r"(&value) : "memory");
+}
 
 template <class F, class In>
 using result_of = std::remove_cvref_t<std::invoke_result_t<const F&, const In&>>;
@@ -81,7 +86,7 @@ struct omp_guided : fills_a_vector<omp_guided> {
 };
 #endif
 
-#ifdef PARMAP_BENCH_TBB
+#ifdef BENCH_TBB
 template <class Partitioner>
 struct tbb_with : fills_a_vector<tbb_with<Partitioner>> {
   template <class In, class Out, class F>
@@ -106,6 +111,8 @@ struct std_par : fills_a_vector<std_par> {
 // parmap on an engine.
 template <const auto& Engine>
 struct on {
+  static constexpr const auto& engine = Engine;
+
   template <class In, class F>
   static auto fresh(const std::vector<In>& in, const F& f) {
     return parmap::map(Engine, f, in, {.report = parmap::report::silent});
@@ -203,24 +210,24 @@ struct fork_by_hand {
   }
 };
 
-// fn(name, peer) for each there is; those on threads first.
-template <class Fn>
-void for_each_peer(Fn&& fn) {
-  fn("loop", loop());
-#ifdef _OPENMP
-  fn("omp_static", omp_static());
-  fn("omp_dynamic", omp_dynamic());
-  fn("omp_guided", omp_guided());
-#endif
-#ifdef PARMAP_BENCH_TBB
-  fn("tbb_auto", tbb_auto());
-  fn("tbb_static", tbb_static());
-  fn("std_par", std_par());
-#endif
-  fn("fork_by_hand", fork_by_hand());
-  fn("parmap_serial", on<parmap::serial>());
-  fn("parmap_threads", on<parmap::threads>());
-  fn("parmap_multi", on<parmap::multi>());
-}
+// As many processes as elements, that do nothing: what any map by processes pays.
+struct bare_forks {
+  template <class In, class F>
+  static auto fresh(const std::vector<In>& in, const F&) {
+    for (std::size_t w = 0; w < in.size(); ++w)
+      if (::fork() == 0) ::_exit(0);
+    while (::wait(nullptr) > 0) {
+    }
+    return std::vector<result_of<F, In>>(in.size());
+  }
+  template <class In, class Out, class F>
+  static void transform(const std::vector<In>& in, Out*, const F& f) {
+    fresh(in, f);
+  }
+};
+
+using parmap_serial = on<parmap::serial>;
+using parmap_threads = on<parmap::threads>;
+using parmap_multi = on<parmap::multi>;
 
 }  // namespace bench

@@ -7,7 +7,7 @@ LOOP, FORK, BARE = "loop", "fork_by_hand", "bare_forks"
 SERIAL, THREADS, MULTI = "parmap_serial", "parmap_threads", "parmap_multi"
 RAYON = "rayon"
 
-#: As they are called in map.cpp, and as a reader knows them.
+#: As they are called in peers.hpp, and as a reader knows them.
 NAMES = {
     LOOP: "plain loop",
     "omp_static": "OpenMP static", "omp_dynamic": "OpenMP dynamic", "omp_guided": "OpenMP guided",
@@ -15,6 +15,9 @@ NAMES = {
     BARE: "bare fork, _exit, waitpid", FORK: "fork by hand",
     "clock": "a look at the clock (rdtsc)", "seed": "a fresh seed", "locked": "a locked addition", "allocation": "new and delete of 8 bytes",
     "wake": "a sleeping thread woken, until it has answered",
+    "private_page": "the first touch of a page of one's own", "shared_page": "the first touch of a page shared with children",
+    "child": "fork, _exit, waitpid", "watch": "a pidfd opened, polled and closed",
+    "mapping": "a page of shared memory made, touched and taken down",
     SERIAL: "parmap serial", THREADS: "parmap threads", MULTI: "parmap multi",
 }  # fmt: skip
 
@@ -28,7 +31,7 @@ SHARE = ("% of ideal", 0)  # of the loop's time, divided by the cores
 
 @dataclass(frozen=True)
 class Column:
-    """`map PEER workload size [more]`."""
+    """`map_PEER workload size [more]`."""
 
     name: str
     workload: str
@@ -86,8 +89,10 @@ BALANCE = {  # the name of the costs: threads, multi
 
 TABLES = {
     "floors": Table(
-        "What the machine charges", [Column("", "floor", 0, NANOSECONDS)], ("clock", "seed", "locked", "allocation", "wake"),
-        note="A call under threads needs some of each, and on more than one core at least one that wakes."),
+        "What the machine charges", [Column("", "floor", 0, NANOSECONDS)], ("clock", "seed", "locked", "allocation", "wake", "private_page", "shared_page", "mapping", "child",
+                                                                              "watch"),
+        note="A call under threads needs some of the first four, and on more than one core a thread that wakes; one under multi a child "
+             "for each core, watched, and pages that are shared."),
     "calls": Table(
         "A call on a few tasks, x * x + 1, hot", calls("hot"), (LOOP, *ON_THREADS, THREADS),
         [each for n in calls("hot") for each in (

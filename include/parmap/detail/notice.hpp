@@ -41,11 +41,14 @@ class alignas(64) notice {
     return true;
   }
   void hurry() noexcept { urgent_.store(true, std::memory_order_release); }
-  void close() noexcept { word_.fetch_and(~open_flag, std::memory_order_acq_rel); }
+  void close() noexcept {
+    if (open()) word_.fetch_and(~open_flag, std::memory_order_acq_rel);
+  }
   // Closed: whether nobody is taking part any more.
   [[nodiscard]] bool alone() const noexcept { return (word_.load(std::memory_order_acquire) & count) == 0; }
   // Closed: whether all who joined have left, after at most `limit`.
   [[nodiscard]] bool wait(std::chrono::nanoseconds limit) noexcept {
+    if (alone()) return true;  // as after most short maps, without a look at the clock
     // A helper's last chunk is usually shorter than going to sleep for it.
     const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(50));
     std::uint32_t seen = word_.load(std::memory_order_acquire);

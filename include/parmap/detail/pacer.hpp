@@ -13,8 +13,9 @@ namespace parmap::detail {
 
 // One worker's pace. Starts at one task, grows towards the target by at most x16, or to what takes 2 us by the last
 // chunk's measure, is cut at once when tasks turn out long. Never more than what is left / (2 x workers), so that the
-// ends meet evenly, but not less than the floor: below it a claim costs more than the imbalance it prevents. The more
-// workers contend for the range, the higher the floor.
+// ends meet evenly; but where that is less than the floor, up to what is left / workers: there a claim costs as much as
+// the imbalance it prevents. Never more of the rest than that, as the first inputs of a list are often the easy ones.
+// The more workers contend for the range, the higher the floor.
 class pacer {
  public:
   static constexpr std::chrono::microseconds target{50};
@@ -27,9 +28,12 @@ class pacer {
 
   // Of `left` unclaimed tasks.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
-    const auto fair = static_cast<round_index>(left / (2 * std::uint64_t{workers_}));
-    return std::clamp<round_index>(std::max(std::min(fair, wanted_), least_), 1, left);
+    const round_index fair = left / workers_;
+    return std::max(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), round_index{1});
   }
+
+  // How many tasks take less than is worth a look at the clock.
+  [[nodiscard]] round_index unwatched() const noexcept { return least_; }
 
   // Whether `left` tasks would take this worker longer, by the last chunk's measure.
   [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {

@@ -60,7 +60,7 @@ class thread_map final : public job {
         [&, long_enough = to_ticks(worth_a_wake), telling = to_ticks(tells_the_rest)](ticks now, const pacer& pace) {
           const ticks spent = now - begun_;
           if (hurried || spent < telling) return;
-          if (spent < long_enough && !pace.take_longer(range_.unclaimed().size(), 2 * long_enough)) return;
+          if (spent < long_enough && !pace.take_longer(range_.unclaimed().size(), long_enough)) return;
           hurried = true;
           notice.hurry();
         });
@@ -97,18 +97,23 @@ class thread_map final : public job {
     context self(*options_.seed, worker, options_.stop);
     pacer pace(workers_);
     for (;;) {
-      if (account_.halted()) {
-        const span rest = range_.drain();
-        account_.add_never_begun(from_ + rest.b, from_ + rest.e);
-        return;
-      }
-      const span mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
-      if (mine.empty()) return;
-      if (careful_) run_chunk<true>(from_ + mine.b, from_ + mine.e, self);
-      else run_chunk<false>(from_ + mine.b, from_ + mine.e, self);
+      round_index ran = 0;
+      // While nobody has come to help the map is a short one, and the looks at the clock would be most of it.
+      do {
+        if (account_.halted()) {
+          const span rest = range_.drain();
+          account_.add_never_begun(from_ + rest.b, from_ + rest.e);
+          return;
+        }
+        const span mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+        if (mine.empty()) return;
+        if (careful_) run_chunk<true>(from_ + mine.b, from_ + mine.e, self);
+        else run_chunk<false>(from_ + mine.b, from_ + mine.e, self);
+        ran += mine.size();
+      } while (ran < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
       if (range_.unclaimed().empty()) return;
       const ticks now = now_ticks();
-      pace.ran(mine.size(), now - then);
+      pace.ran(ran, now - then);
       then = now;
       if (worker == 0) account_.show(now);
       after_chunk(now, pace);

@@ -36,8 +36,9 @@ class threads_engine {
             name(), "timeout for this f",
             "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
     if (chosen.memory_limit) detail::refuse(name(), "memory_limit", "its tasks share one memory; use multi");
-    const detail::ticks begun = detail::now_ticks();
     const std::uint64_t n = work.size();
+    // One task sets no pace, and the look would be a tenth of a short call.
+    const detail::ticks begun = n > 1 || !chosen.report.is_silent() ? detail::now_ticks() : 0;
     detail::sink<typename Work::result> sink(n);
     detail::account account(name(), chosen, n, begun);
     const unsigned most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
