@@ -1719,6 +1719,7 @@ class run_list {
   /// Items with their run lengths, in any order, no index twice. O(k log k). Throws std::bad_alloc, and has only sorted
   /// the items then.
   explicit run_list(std::vector<std::pair<Item, std::uint64_t>>&& items) {
+    if (items.empty()) return;
     runs_.reserve(items.size());
     sort_runs(items);
     for (auto& [first, length] : items) {
@@ -5018,7 +5019,7 @@ class pacer {
 
   explicit pacer(unsigned workers) noexcept
       : workers_(workers),
-        target_(static_cast<double>(to_ticks(target))),
+        target_(static_cast<double>(target.count()) * ticks_per_us()),
         floor_(target_ * 0.02 * std::max(1.0, static_cast<double>(workers) * (1.0 / 16))) {}
 
   // Of `left` unclaimed tasks.

@@ -77,6 +77,7 @@ class run_list {
   /// Items with their run lengths, in any order, no index twice. O(k log k). Throws std::bad_alloc, and has only sorted
   /// the items then.
   explicit run_list(std::vector<std::pair<Item, std::uint64_t>>&& items) {
+    if (items.empty()) return;
     runs_.reserve(items.size());
     sort_runs(items);
     for (auto& [first, length] : items) {

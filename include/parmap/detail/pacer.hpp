@@ -23,7 +23,7 @@ class pacer {
 
   explicit pacer(unsigned workers) noexcept
       : workers_(workers),
-        target_(static_cast<double>(to_ticks(target))),
+        target_(static_cast<double>(target.count()) * ticks_per_us()),
         floor_(target_ * 0.02 * std::max(1.0, static_cast<double>(workers) * (1.0 / 16))) {}
 
   // Of `left` unclaimed tasks.
