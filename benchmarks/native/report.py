@@ -121,7 +121,8 @@ def summary(results: dict) -> list:
         if any(each != "-" for each in line):
             lines.append(row([f"**{tables.NAMES[peer]}**" if peer.startswith("parmap") else tables.NAMES[peer], *line]))
     first = results[shown[0][0]]
-    return [*lines, "", f"Medians of {first['runs']} runs, {first['date'][:10]}; {first['machine']}; {first['versions']}."]
+    runs = sorted({entry.entry["runs"] for entry in entries.values()})
+    return [*lines, "", f"Medians of {' or '.join(map(str, runs))} runs, {first['date'][:10]}; {first['machine']}; {first['versions']}."]
 
 
 def page(results: dict) -> list:
