@@ -11,7 +11,6 @@
 #include <fstream>
 #include <iostream>
 #include <limits>
-#include <ranges>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -167,16 +166,6 @@ double processes(std::size_t touched) {
   calls.erase(calls.begin());
   return median(calls);
 }
-template <class Engine>
-double void_tasks(const Engine& engine, std::size_t n, unsigned workers = 0) {
-  const auto nothing = [](std::uint64_t i) { asm volatile("" : : "r"(i)); };
-  return seconds_of([&] {
-    parmap::map(engine, nothing, std::views::iota(std::uint64_t{0}, std::uint64_t{n}),
-                {.workers = workers, .report = parmap::report::silent})
-        .value();
-  });
-}
-
 struct not_here : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -184,9 +173,11 @@ struct not_here : std::runtime_error {
 // Seconds.
 template <class Peer>
 double measure(std::string_view what, std::size_t size, const std::string& more) {
-  if constexpr (requires { Peer::engine; })
-    if (what == "void")
-      return void_tasks(Peer::engine, size, static_cast<unsigned>(std::stoul(more.empty() ? "0" : more)));
+  if constexpr (requires { Peer::void_tasks(size, 0U); })
+    if (what == "void") {
+      const auto workers = static_cast<unsigned>(std::stoul(more.empty() ? "0" : more));
+      return seconds_of([&] { Peer::void_tasks(size, workers); });
+    }
   if (what == "hot") return hot_call<Peer>(size);
   if (what == "rested") return call_after_rest<Peer>(size);
   if (what == "fresh") return fresh<Peer>(numbers(size), squared);

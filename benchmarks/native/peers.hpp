@@ -5,7 +5,10 @@
 // index. Its pool of threads, if it has one, is made at the first call.
 #pragma once
 
+#ifdef BENCH_PARMAP
 #include <parmap/parmap.hpp>
+#endif
+#include <parmap/detail/cores.hpp>
 
 #include <sched.h>
 #include <sys/mman.h>
@@ -15,9 +18,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <new>
+#include <ranges>
 #include <span>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -108,11 +114,10 @@ struct std_par : fills_a_vector<std_par> {
 };
 #endif
 
+#ifdef BENCH_PARMAP
 // parmap on an engine.
 template <const auto& Engine>
 struct on {
-  static constexpr const auto& engine = Engine;
-
   template <class In, class F>
   static auto fresh(const std::vector<In>& in, const F& f) {
     return parmap::map(Engine, f, in, {.report = parmap::report::silent});
@@ -121,7 +126,19 @@ struct on {
   static void transform(const std::vector<In>& in, Out* out, const F& f) {
     parmap::map_into(Engine, std::span(out, in.size()), f, in, {.report = parmap::report::silent}).value();
   }
+  // n tasks that do nothing; serial has one worker.
+  static void void_tasks(std::size_t n, unsigned workers) {
+    const auto nothing = [](std::uint64_t i) { asm volatile("" : : "r"(i)); };
+    if (std::string_view(Engine.name()) == "serial") workers = 0;
+    parmap::map(Engine, nothing, std::views::iota(std::uint64_t{0}, std::uint64_t{n}),
+                {.workers = workers, .report = parmap::report::silent})
+        .value();
+  }
 };
+using parmap_serial = on<parmap::serial>;
+using parmap_threads = on<parmap::threads>;
+using parmap_multi = on<parmap::multi>;
+#endif
 
 // Shared with the processes that are forked while it lives.
 class shared_bytes {
@@ -225,9 +242,5 @@ struct bare_forks {
     fresh(in, f);
   }
 };
-
-using parmap_serial = on<parmap::serial>;
-using parmap_threads = on<parmap::threads>;
-using parmap_multi = on<parmap::multi>;
 
 }  // namespace bench
