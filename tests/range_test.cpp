@@ -262,7 +262,8 @@ TEST(pacer, stays_within_its_bounds) {
   check_property([] {
     const auto workers =
         *rc::gen::weightedOneOf<unsigned>({{3, rc::gen::inRange(1U, 65U)}, {1, rc::gen::inRange(65U, 1U << 20)}});
-    const double floor = static_cast<double>(target) / 50 * std::max(1.0, workers / 16.0);
+    const double exact = static_cast<double>(pacer::target.count()) * parmap::detail::ticks_per_us();
+    const double floor = exact / 50 * std::max(1.0, workers / 16.0);
     pacer pace(workers);
     auto left = *rc::gen::inRange<round_index>(1, greatest);
     for (const unsigned shift : *rc::gen::container<std::vector<unsigned>>(rc::gen::inRange(0U, 40U))) {
@@ -274,8 +275,8 @@ TEST(pacer, stays_within_its_bounds) {
       const double each = std::max(static_cast<double>(spent), 1.0) / chunk;
 
       const round_index next = pace.chunk(greatest);
-      RC_ASSERT(next <= std::max(chunk * 16.0, static_cast<double>(target) / 25 / each * 1.001 + 1));
-      RC_ASSERT(next <= std::max({1.0, static_cast<double>(target) / each, floor / each}) + 1);
+      RC_ASSERT(next <= std::max(chunk * 16.0, exact / 25 / each * 1.001 + 1));
+      RC_ASSERT(next <= std::max({1.0, exact / each, floor / each}) + 1);
       const double part = left / workers;
       RC_ASSERT(pace.chunk(left) <= std::max({1.0, part / 2, std::min(part, floor / each + 1)}));
       left = std::max(left - chunk, 1U);
