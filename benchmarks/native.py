@@ -148,7 +148,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=9, help=f"of each peer; {FEW} of one that takes over {LONG} s (default: 9)")
     parser.add_argument("--only", metavar="NAME", nargs="+", choices=tables.TABLES, default=list(tables.TABLES),
                         help="of " + ", ".join(tables.TABLES) + "; the JSON keeps what it has of the others")
-    parser.add_argument("--quick", action="store_true", help="small sizes and 2 runs: shows that all runs, no more")
+    parser.add_argument("--quick", action="store_true", help="small sizes and one run: shows that all runs, no more")
     parser.add_argument("--json", metavar="FILE", type=Path, help="instead of benchmarks/results/native.json (--quick: "
                                                                   "build/bench/native-quick.json)")
     parser.add_argument("--programs", metavar="FOLDER", type=Path, default=WORK / "benchmarks", help="where they are built (build/bench/benchmarks)")
@@ -163,7 +163,7 @@ def main() -> int:
     file = arguments.json or (WORK / "native-quick.json" if arguments.quick else RESULTS)
 
     cell.prepare()
-    bench = Bench(arguments.programs, 2 if arguments.quick else arguments.runs, arguments.quick)
+    bench = Bench(arguments.programs, 1 if arguments.quick else arguments.runs, arguments.quick)
     bench.prepare()
     results = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     measured = {}
