@@ -229,7 +229,8 @@ TEST(threads_test, exceptions_from_many_threads) {
 
 #if !defined(__SANITIZE_THREAD__)  // which lets no child of a process with threads start one
 TEST(threads_test, a_forked_child_has_a_team_of_its_own) {
-  // All of this process's threads have begun: ASan's allocator does not survive a fork in the midst of a thread's birth.
+  // All of this process's threads have begun: ASan's allocator does not survive a fork in the midst of a thread's
+  // birth.
   std::atomic<int> met{0};
   const auto meet = [&](int) {
     ++met;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the machine charges for the least that any parallel call has to do: floors NAME 0. Prints the seconds.
+// What the machine charges for the least that any parallel call has to do: floors NAME. Prints the seconds.
 #include <parmap/detail/clock.hpp>
 #include <parmap/detail/entropy.hpp>
 #include <parmap/detail/futex.hpp>

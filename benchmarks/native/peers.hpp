@@ -231,8 +231,11 @@ struct fork_by_hand {
 struct bare_forks {
   template <class In, class F>
   static auto fresh(const std::vector<In>& in, const F&) {
-    for (std::size_t w = 0; w < in.size(); ++w)
-      if (::fork() == 0) ::_exit(0);
+    for (std::size_t w = 0; w < in.size(); ++w) {
+      const pid_t child = ::fork();
+      if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
+      if (child == 0) ::_exit(0);
+    }
     while (::wait(nullptr) > 0) {
     }
     return std::vector<result_of<F, In>>(in.size());
