@@ -65,42 +65,42 @@
 #include <variant>
 #include <vector>
 
-// ==== parmap/detail/refers_elsewhere.hpp
+// ==== parmap/detail/encoding/pointer_like.hpp
 // Types that refer to memory of the process they were made in.
 
 namespace parmap::detail {
 
 template <class T>
-inline constexpr bool refers_elsewhere = std::is_pointer_v<T>;
+inline constexpr bool pointer_like = std::is_pointer_v<T>;
 template <class T>
-inline constexpr bool refers_elsewhere<const T> = refers_elsewhere<T>;
+inline constexpr bool pointer_like<const T> = pointer_like<T>;
 template <class T>
-inline constexpr bool refers_elsewhere<std::reference_wrapper<T>> = true;
+inline constexpr bool pointer_like<std::reference_wrapper<T>> = true;
 template <class C, class Traits>
-inline constexpr bool refers_elsewhere<std::basic_string_view<C, Traits>> = true;
+inline constexpr bool pointer_like<std::basic_string_view<C, Traits>> = true;
 template <class T, std::size_t N>
-inline constexpr bool refers_elsewhere<std::span<T, N>> = true;
+inline constexpr bool pointer_like<std::span<T, N>> = true;
 template <class T, std::size_t N>
-inline constexpr bool refers_elsewhere<std::array<T, N>> = refers_elsewhere<T>;
+inline constexpr bool pointer_like<std::array<T, N>> = pointer_like<T>;
 template <class T>
-inline constexpr bool refers_elsewhere<std::optional<T>> = refers_elsewhere<T>;
+inline constexpr bool pointer_like<std::optional<T>> = pointer_like<T>;
 template <class... T>
-inline constexpr bool refers_elsewhere<std::variant<T...>> = (refers_elsewhere<T> || ...);
+inline constexpr bool pointer_like<std::variant<T...>> = (pointer_like<T> || ...);
 template <class... T>
-inline constexpr bool refers_elsewhere<std::tuple<T...>> = (refers_elsewhere<T> || ...);
+inline constexpr bool pointer_like<std::tuple<T...>> = (pointer_like<T> || ...);
 template <class A, class B>
-inline constexpr bool refers_elsewhere<std::pair<A, B>> = refers_elsewhere<A> || refers_elsewhere<B>;
+inline constexpr bool pointer_like<std::pair<A, B>> = pointer_like<A> || pointer_like<B>;
 template <class T>
   requires(!std::same_as<T, std::string>) && std::ranges::range<T> && requires {
     typename T::value_type;
     typename T::allocator_type;
     requires !std::same_as<T, typename T::value_type>;  // as in JSON libraries
   }
-inline constexpr bool refers_elsewhere<T> = refers_elsewhere<typename T::value_type>;
+inline constexpr bool pointer_like<T> = pointer_like<typename T::value_type>;
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/bytes.hpp
+// ==== parmap/detail/encoding/byte_reader_writer.hpp
 // Encoded bytes: a writer that knows where its room ends, and a reader that trusts nothing.
 
 namespace parmap {
@@ -201,7 +201,7 @@ concept has_codec = requires(const T& value, encoder& out, decoder& in) {
 };
 // Its bytes are its value.
 template <class T>
-concept plain = std::is_trivially_copyable_v<T> && !refers_elsewhere<T> && !has_codec<T>;
+concept plain = std::is_trivially_copyable_v<T> && !pointer_like<T> && !has_codec<T>;
 template <class T>
 concept transferable = !std::is_void_v<T> && (plain<T> || has_codec<T>);
 
@@ -315,7 +315,7 @@ inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 /// class of yours that holds a pointer passes here, but its pointer means nothing to the caller.)
 template <class T>
 concept can_leave_worker =
-    std::is_void_v<T> || (!detail::refers_elsewhere<T> && (detail::in_slot<T> || detail::has_codec<T>));
+    std::is_void_v<T> || (!detail::pointer_like<T> && (detail::in_slot<T> || detail::has_codec<T>));
 
 namespace detail {
 
@@ -883,7 +883,7 @@ class context {
 
 }  // namespace parmap
 
-// ==== parmap/detail/axis.hpp
+// ==== parmap/detail/space/axis.hpp
 // One axis: a range made indexable, in place where it can be, and spread into arguments.
 
 namespace parmap::detail {
@@ -1061,7 +1061,7 @@ using axis_of = decltype(make_axis(std::declval<Range>()));
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/work.hpp
+// ==== parmap/detail/space/numbered_tasks.hpp
 // f and its index space as an engine sees them: numbered tasks, each a call without arguments.
 
 namespace parmap::detail {
@@ -1106,12 +1106,12 @@ concept coroutine = requires { typename std::coroutine_traits<T>::promise_type; 
 
 // Refers to f and the space; both outlive it. Safe to use from many threads at once as far as f is.
 template <class F, class Space>
-class work {
+class numbered_tasks {
  public:
   using result = result_of<F, Space>;
   static constexpr bool takes_context = callable<F, Space>::how::with_context;
 
-  work(F& f, const Space& space) noexcept : f_(&f), space_(&space) {}
+  numbered_tasks(F& f, const Space& space) noexcept : f_(&f), space_(&space) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return space_->size(); }
 
@@ -1153,7 +1153,7 @@ class work {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/bar.hpp
+// ==== parmap/detail/progress/progress_text.hpp
 // How progress looks as text, after tqdm: pure functions, no terminal needed.
 
 namespace parmap::detail {
@@ -1290,7 +1290,7 @@ template <class Progress>
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/terminal.hpp
+// ==== parmap/detail/progress/terminal.hpp
 // What a terminal is asked and told: is it one, how wide, which characters and colours, bytes.
 
 namespace parmap::detail {
@@ -1650,7 +1650,7 @@ inline void check_values(const options& chosen) {
 }  // namespace detail
 }  // namespace parmap
 
-// ==== parmap/detail/failure_list.hpp
+// ==== parmap/detail/results/failure_list.hpp
 // A sorted list of items with an index, in which a run of neighbours that differ only in their index is stored once.
 
 namespace parmap::detail {
@@ -1917,7 +1917,7 @@ inline void failure::rethrow() const {
 
 }  // namespace parmap
 
-// ==== parmap/detail/present_values.hpp
+// ==== parmap/detail/results/values_view.hpp
 // The values there are among the slots of a map: a view that leaves out the failed tasks' slots.
 
 namespace parmap::detail {
@@ -1925,7 +1925,7 @@ namespace parmap::detail {
 // Forward, sized, and may be walked where it is const. A step costs one comparison, and at each run of failures their
 // search.
 template <class T>
-class present_values : public std::ranges::view_interface<present_values<T>> {
+class values_view : public std::ranges::view_interface<values_view<T>> {
  public:
   class iterator {
    public:
@@ -1951,7 +1951,7 @@ class present_values : public std::ranges::view_interface<present_values<T>> {
     friend bool operator==(const iterator& a, const iterator& b) { return a.at_ == b.at_; }
 
    private:
-    friend class present_values;
+    friend class values_view;
     iterator(const T* slots, const failure_list* failures, std::uint64_t n, std::uint64_t at)
         : slots_(slots),
           failures_(failures),
@@ -1968,8 +1968,8 @@ class present_values : public std::ranges::view_interface<present_values<T>> {
     std::uint64_t until_{};  // the end of the stretch of values that at_ is in
   };
 
-  present_values() = default;
-  present_values(const T* slots, const failure_list& failures, std::uint64_t n)
+  values_view() = default;
+  values_view(const T* slots, const failure_list& failures, std::uint64_t n)
       : slots_(slots),
         failures_(&failures),
         n_(n),
@@ -1992,7 +1992,7 @@ class present_values : public std::ranges::view_interface<present_values<T>> {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/file_descriptor.hpp
+// ==== parmap/detail/system/file_descriptor.hpp
 // Owns a file descriptor.
 
 namespace parmap::detail {
@@ -2017,7 +2017,7 @@ class file_descriptor {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/shared_memory.hpp
+// ==== parmap/detail/system/shared_memory.hpp
 // Memory that workers share with the process that made it: anonymous, or a file in memory.
 
 namespace parmap::detail {
@@ -2090,35 +2090,35 @@ class shared_memory {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/slots.hpp
+// ==== parmap/detail/results/result_memory.hpp
 // Raw memory for the results of one map: on the heap, or shared with the workers that wrote it.
 
 namespace parmap::detail {
 
 // Owns the memory of n objects of type T, not the objects.
 template <class T>
-class slots {
+class result_memory {
  public:
-  slots() = default;
+  result_memory() = default;
   // Throws std::bad_alloc.
-  explicit slots(std::uint64_t n) : size_(n) {
+  explicit result_memory(std::uint64_t n) : size_(n) {
     if (n > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) throw std::bad_alloc();
     first_ = std::allocator<T>().allocate(n);
   }
   // Takes over shared memory that holds n objects from its beginning on.
-  slots(shared_memory memory, std::uint64_t n) noexcept
+  result_memory(shared_memory memory, std::uint64_t n) noexcept
       : memory_(std::move(memory)),
         first_(static_cast<T*>(memory_.data())),
         size_(n) {}
-  slots(slots&& other) noexcept
+  result_memory(result_memory&& other) noexcept
       : memory_(std::move(other.memory_)),
         first_(std::exchange(other.first_, nullptr)),
         size_(std::exchange(other.size_, 0)) {}
-  slots& operator=(slots&& other) noexcept {
-    slots(std::move(other)).swap(*this);
+  result_memory& operator=(result_memory&& other) noexcept {
+    result_memory(std::move(other)).swap(*this);
     return *this;
   }
-  ~slots() {
+  ~result_memory() {
     if (first_ != nullptr && memory_.data() == nullptr) std::allocator<T>().deallocate(first_, size_);
   }
 
@@ -2126,7 +2126,7 @@ class slots {
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
  private:
-  void swap(slots& other) noexcept {
+  void swap(result_memory& other) noexcept {
     std::swap(memory_, other.memory_);
     std::swap(first_, other.first_);
     std::swap(size_, other.size_);
@@ -2147,9 +2147,9 @@ namespace parmap {
 namespace detail {
 
 // What results<T> has for any T.
-class outcome {
+class results_base {
  public:
-  outcome(std::uint64_t size, failure_list failures, std::uint64_t seed)
+  results_base(std::uint64_t size, failure_list failures, std::uint64_t seed)
       : size_(size),
         failures_(std::move(failures)),
         seed_(seed) {}
@@ -2189,19 +2189,19 @@ class outcome {
 /// The results of a map, in input order. Owns the memory the tasks wrote into; nothing is copied until value().
 /// Move-only. Reading is safe from many threads at once.
 template <class T>
-class [[nodiscard]] results : public detail::outcome {
+class [[nodiscard]] results : public detail::results_base {
  public:
   using value_type = T;
 
   /// For engines: slots in which every task that has no failure has constructed its value.
-  results(detail::slots<T> values, failure_list failures, std::uint64_t seed)
-      : outcome(values.size(), std::move(failures), seed),
+  results(detail::result_memory<T> values, failure_list failures, std::uint64_t seed)
+      : results_base(values.size(), std::move(failures), seed),
         values_(std::move(values)) {}
   results(results&&) noexcept = default;
   results& operator=(results&& other) noexcept {
     if (this != &other) {
       destroy_values();
-      outcome::operator=(std::move(other));
+      results_base::operator=(std::move(other));
       values_ = std::move(other.values_);
     }
     return *this;
@@ -2252,8 +2252,8 @@ class [[nodiscard]] results : public detail::outcome {
   }
 
   /// A view of the values there are, in input order: forward, with a size. Refers to these results.
-  [[nodiscard]] detail::present_values<T> values() const& { return {values_.data(), failed(), size()}; }
-  detail::present_values<T> values() && = delete;  // keep the results in a variable first
+  [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
+  detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
   /// All values, contiguous. Throws map_failed if any task failed.
   [[nodiscard]] const T* data() const& {
@@ -2287,15 +2287,15 @@ class [[nodiscard]] results : public detail::outcome {
         });
   }
 
-  detail::slots<T> values_;
+  detail::result_memory<T> values_;
 };
 
 /// The results of a map over an f that returns void: the same but the values.
 template <>
-class [[nodiscard]] results<void> : public detail::outcome {
+class [[nodiscard]] results<void> : public detail::results_base {
  public:
   using value_type = void;
-  using outcome::outcome;
+  using results_base::results_base;
   results(results&&) noexcept = default;
   results& operator=(results&&) noexcept = default;
   results(const results&) = delete;
@@ -2317,7 +2317,7 @@ namespace parmap {
 
 namespace detail {
 // A small map that every engine must be able to run.
-using sample_work = work<int (*)(int), indexed_axis<const int*>>;
+using sample_work = numbered_tasks<int (*)(int), indexed_axis<const int*>>;
 }  // namespace detail
 
 /// An engine is a cheap constant object with a name and one template member, run(work, options) -> results<T>:
@@ -2342,7 +2342,7 @@ concept engine = requires(const E& who, const detail::sample_work& work, const o
 
 }  // namespace parmap
 
-// ==== parmap/detail/clock.hpp
+// ==== parmap/detail/schedule/tick_clock.hpp
 // The scheduler's clock: ticks of the time stamp counter where there is one, for pacing only, never for a timeout.
 
 namespace parmap::detail {
@@ -2382,7 +2382,7 @@ inline ticks to_ticks(std::chrono::microseconds span) noexcept {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/proc_file.hpp
+// ==== parmap/detail/system/proc_file.hpp
 // What /proc says of processes and of the machine.
 
 namespace parmap::detail {
@@ -2432,7 +2432,7 @@ inline bool proc_is_ours() noexcept {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/cores.hpp
+// ==== parmap/detail/schedule/usable_cores.hpp
 // How many cores this process may use: CPU affinity and the cgroup's quota.
 
 namespace parmap::detail {
@@ -2539,7 +2539,7 @@ inline unsigned usable_cores() {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/bit_set.hpp
+// ==== parmap/detail/results/bit_set.hpp
 // A bit for each task, without memory for those that are never set.
 
 namespace parmap::detail {
@@ -2591,7 +2591,7 @@ class bit_set {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/checksum.hpp
+// ==== parmap/detail/encoding/checksum.hpp
 // A check of 64 bits over bytes in memory that a task gone astray may have written over.
 
 namespace parmap::detail {
@@ -2636,7 +2636,7 @@ inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/encoded_slot.hpp
+// ==== parmap/detail/encoding/encoded_slot.hpp
 // The slot of an encoded result: where in an arena its bytes are, or, if they are few, those bytes themselves.
 
 namespace parmap::detail {
@@ -2686,7 +2686,7 @@ static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == off
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/range.hpp
+// ==== parmap/detail/schedule/unclaimed_range.hpp
 // The range of unclaimed tasks: two ends in one word. Its arithmetic, and the claim by compare-and-swap that threads
 // use.
 
@@ -2700,54 +2700,54 @@ using round_index = std::uint32_t;
 inline constexpr std::uint64_t max_round = PARMAP_MAX_ROUND;
 
 // [b, e), empty if b == e.
-struct span {
+struct interval {
   round_index b{};
   round_index e{};
 
   [[nodiscard]] constexpr round_index size() const noexcept { return e - b; }
   [[nodiscard]] constexpr bool empty() const noexcept { return b == e; }
-  friend bool operator==(const span&, const span&) = default;
+  friend bool operator==(const interval&, const interval&) = default;
 };
 
-constexpr std::uint64_t pack(span s) noexcept { return std::uint64_t{s.e} << 32 | s.b; }
-constexpr span unpack(std::uint64_t word) noexcept {
+constexpr std::uint64_t pack(interval s) noexcept { return std::uint64_t{s.e} << 32 | s.b; }
+constexpr interval unpack(std::uint64_t word) noexcept {
   return {static_cast<round_index>(word), static_cast<round_index>(word >> 32)};
 }
 
 // Even workers take from the front, odd ones from the back, until the ends meet.
-constexpr span take(span all, unsigned worker, round_index chunk) noexcept {
+constexpr interval take(interval all, unsigned worker, round_index chunk) noexcept {
   if (chunk >= all.size()) return all;
   if (worker % 2 == 0) return {all.b, all.b + chunk};
   return {all.e - chunk, all.e};
 }
 
 // What is left of `all` without `taken`, which lies at one of its ends.
-constexpr span without(span all, span taken) noexcept {
+constexpr interval without(interval all, interval taken) noexcept {
   if (taken.b == all.b) return {taken.e, all.e};
   return {all.b, taken.b};
 }
 
 // The range as threads share it. A claim costs 4 ns alone and 16 ns contended.
-class shared_range {
+class unclaimed_range {
  public:
-  explicit shared_range(round_index n) noexcept : word_(pack(span{0, n})) {}
+  explicit unclaimed_range(round_index n) noexcept : word_(pack(interval{0, n})) {}
 
-  [[nodiscard]] span unclaimed() const noexcept { return unpack(word_.load(std::memory_order_acquire)); }
+  [[nodiscard]] interval unclaimed() const noexcept { return unpack(word_.load(std::memory_order_acquire)); }
 
   // Claims chunk_for(unclaimed size) tasks from the worker's end; an empty span if nothing is left.
   template <class ChunkFor>
-  span claim(unsigned worker, ChunkFor&& chunk_for) noexcept {
+  interval claim(unsigned worker, ChunkFor&& chunk_for) noexcept {
     std::uint64_t seen = word_.load(std::memory_order_acquire);
     for (;;) {
-      const span all = unpack(seen);
+      const interval all = unpack(seen);
       if (all.empty()) return {};
-      const span mine = take(all, worker, chunk_for(all.size()));
+      const interval mine = take(all, worker, chunk_for(all.size()));
       if (word_.compare_exchange_weak(seen, pack(without(all, mine)), std::memory_order_acq_rel)) return mine;
     }
   }
 
   // Claims all there is.
-  span drain() noexcept { return unpack(word_.exchange(0, std::memory_order_acq_rel)); }
+  interval drain() noexcept { return unpack(word_.exchange(0, std::memory_order_acq_rel)); }
 
  private:
   std::atomic<std::uint64_t> word_;
@@ -2755,12 +2755,12 @@ class shared_range {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/assignment.hpp
+// ==== parmap/detail/system/worker_assignment.hpp
 // What a worker is told: plain numbers, so that it can be told to another program.
 
 namespace parmap::detail {
 
-struct assignment {
+struct worker_assignment {
   // Of the map.
   std::uint64_t tasks{};
   std::uint64_t seed{};
@@ -2775,29 +2775,29 @@ struct assignment {
   std::uint64_t from{};  // the first task of the round
   round_index round{};   // its tasks
 };
-static_assert(std::is_trivially_copyable_v<assignment>);
+static_assert(std::is_trivially_copyable_v<worker_assignment>);
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/host.hpp
+// ==== parmap/detail/system/language_runtime.hpp
 // A language runtime that this library serves in its process (Python's), and what it must hear of a map on processes.
 
 namespace parmap::detail {
 
 // Called by the thread that called map, and in workers; what a plain C++ program does is nothing.
-class host {
+class language_runtime {
  public:
-  constexpr host() = default;
-  host(const host&) = delete;
-  host& operator=(const host&) = delete;
+  constexpr language_runtime() = default;
+  language_runtime(const language_runtime&) = delete;
+  language_runtime& operator=(const language_runtime&) = delete;
 
   virtual void before_fork() noexcept {}
   virtual void after_fork() noexcept {}  // in the caller, also where the fork was refused
   // Whether the workers of the map that begins are to be programs of their own, which share nothing with the caller but
   // the map's memory: start_program(mine, file) in the child makes it one (execve), that does not return, and calls
-  // serve_as_program(work, mine, file), see process_map.hpp. Only for results that are encoded.
+  // serve_as_program(work, mine, file), see multi_run.hpp. Only for results that are encoded.
   virtual bool starts_programs() noexcept { return false; }
-  virtual void start_program(const assignment& /*mine*/, int /*memory*/) noexcept {}
+  virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
   // In a worker, once it cannot outlive its caller; before its first task, and outside of any task's limit.
   virtual void begin_worker(unsigned /*worker*/) noexcept {}
   // A worker ends, and what it has buffered would be lost.
@@ -2806,30 +2806,30 @@ class host {
   virtual void before_sleep() noexcept {}
   virtual void after_sleep() {}
 
-  static host& current() noexcept { return *installed; }
+  static language_runtime& current() noexcept { return *installed; }
   // Before the first map of the process; `who` outlives them all.
-  static void install(host& who) noexcept { installed = &who; }
+  static void install(language_runtime& who) noexcept { installed = &who; }
 
  protected:
-  ~host() = default;
+  ~language_runtime() = default;
 
  private:
-  static host none;
-  static host* installed;
+  static language_runtime none;
+  static language_runtime* installed;
 };
 
-inline constinit host host::none{};
-inline constinit host* host::installed = &host::none;
+inline constinit language_runtime language_runtime::none{};
+inline constinit language_runtime* language_runtime::installed = &language_runtime::none;
 
 // An exception of the host's language: what its failure is to say, word for word.
-struct host_exception {
+struct foreign_exception {
   failure_kind kind{failure_kind::threw};
   std::string message{};
 };
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/exception_text.hpp
+// ==== parmap/detail/results/exception_message.hpp
 // What the exception being handled is, in words: its type and what it says.
 
 namespace parmap::detail {
@@ -2856,7 +2856,7 @@ inline thrown describe_current_exception() {
   const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
   try {
     throw;
-  } catch (const host_exception& it) {
+  } catch (const foreign_exception& it) {
     return {it.kind, it.message, true};
   } catch (const arena_full&) {
     return {failure_kind::out_of_memory,
@@ -2895,13 +2895,13 @@ inline thrown describe_or_give_up() noexcept {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/damage.hpp
+// ==== parmap/detail/processes/overwritten_memory.hpp
 // What the caller does about shared memory in which no worker can have left such words.
 
 namespace parmap::detail {
 
 // A task has written where it must not: nothing that workers said can be believed any more.
-[[noreturn]] inline void throw_damaged(const std::string& sign) {
+[[noreturn]] inline void throw_overwritten(const std::string& sign) {
   throw std::runtime_error("parmap: a task wrote over the memory its worker shares with the caller (" + sign +
                            "), so no result of this map can be trusted; look for the stray write by running the map "
                            "under parmap::serial with valgrind or -fsanitize=address");
@@ -2909,7 +2909,7 @@ namespace parmap::detail {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/futex.hpp
+// ==== parmap/detail/system/futex.hpp
 // Waiting on a word of memory, with a limit: what std::atomic::wait cannot do.
 
 namespace parmap::detail {
@@ -2944,7 +2944,7 @@ inline void spin_pause() noexcept {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/step.hpp
+// ==== parmap/detail/system/protocol_step.hpp
 // The named steps of the protocol between workers and supervisor: where a test may kill or switch.
 
 namespace parmap::detail {
@@ -2958,7 +2958,7 @@ constexpr void step(const char* /*name*/, moment /*when*/) noexcept {}
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/robust_mutex.hpp
+// ==== parmap/detail/processes/robust_mutex.hpp
 // A lock in shared memory that a supervisor inherits from a worker that died inside.
 
 namespace parmap::detail {
@@ -3006,7 +3006,7 @@ class robust_mutex {
       std::uint32_t seen = free;
       if (word_.compare_exchange_strong(seen, mine, std::memory_order_acquire)) return self;
       const user owner = (seen - free) / 2 - 1;
-      if (owner >= users || owner == self) throw_damaged("its lock cannot be had");
+      if (owner >= users || owner == self) throw_overwritten("its lock cannot be had");
       if (has_died(owner)) {
         if (word_.compare_exchange_strong(seen, mine | (seen & sleepers), std::memory_order_acquire)) return owner;
         continue;
@@ -3033,9 +3033,9 @@ class robust_mutex {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/ledger.hpp
-// The words that workers and supervisor share, and every step that changes them. detail/README.md says why no task is
-// lost.
+// ==== parmap/detail/processes/claim_ledger.hpp
+// The words that workers and supervisor share, and every step that changes them. detail/processes/PROTOCOL.md says why
+// no task is lost.
 
 namespace parmap::detail {
 
@@ -3151,20 +3151,20 @@ inline std::uint64_t monotonic_ns() noexcept {
 
 // The words lie in shared memory; what does not change is each process's own, out of reach of a task gone astray in
 // another.
-class ledger {
+class claim_ledger {
  public:
   static std::size_t bytes(unsigned workers) noexcept {
     return sizeof(common_words) + workers * (sizeof(worker_words) + sizeof(left_over_words));
   }
   // Builds the words in zeroed shared memory of that size, aligned to a page.
-  ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
-      : ledger(::new(at) common_words, workers, max_failures, retries, timed, 0) {
+  claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
+      : claim_ledger(::new(at) common_words, workers, max_failures, retries, timed, 0) {
     std::uninitialized_default_construct_n(of_, workers);
     std::uninitialized_default_construct_n(left_, workers);
   }
   // The words that have been built there, in a round of so many tasks.
-  ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round)
-      : ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round) {}
+  claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round)
+      : claim_ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round) {}
 
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
   [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
@@ -3191,20 +3191,20 @@ class ledger {
 
   // A chunk for w, empty if there is nothing to begin. cur(w) tells the attempts its first task has used up.
   template <class ChunkFor>
-  span claim(unsigned w, ChunkFor&& chunk_for) const {
+  interval claim(unsigned w, ChunkFor&& chunk_for) const {
     const holder lock(*this, w + 1);
     if (halted()) return {};
     worker_words& mine = of(w);
     for (left_over_words& left : left_overs()) {
-      const span all = checked(unpack(left.span.get()));
+      const interval all = checked(unpack(left.span.get()));
       if (all.empty()) continue;
       announce(mine, all, static_cast<unsigned>(left.attempts.get()));
       left.span.set(0);
       return all;
     }
-    const span all = checked(unpack(common_->range.get()));
+    const interval all = checked(unpack(common_->range.get()));
     if (all.empty()) return {};
-    const span chunk = take(all, w, chunk_for(all.size()));
+    const interval chunk = take(all, w, chunk_for(all.size()));
     announce(mine, chunk, 0);
     common_->range.set(pack(without(all, chunk)));
     return chunk;
@@ -3235,7 +3235,7 @@ class ledger {
   // No worker is alive: n more tasks.
   void begin_round(round_index n) noexcept {
     round_ = n;
-    common_->range.set(pack(span{0, n}));
+    common_->range.set(pack(interval{0, n}));
   }
   // The worker is dead, or not yet born.
   void prepare(unsigned w) const noexcept {
@@ -3257,14 +3257,14 @@ class ledger {
   death recover(unsigned w, Published&& published) const {
     const holder lock(*this);
     worker_words& dead = of(w);
-    const span open = checked(unpack(dead.claim.get()));
+    const interval open = checked(unpack(dead.claim.get()));
     if (open.empty()) {
       dead.cur.set(0);
       return {};
     }
     position at = unpack_position(dead.cur.get());
     if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
-      throw_damaged("a worker's task lies outside its claim");
+      throw_overwritten("a worker's task lies outside its claim");
     death what;
     if (at.running && published(at.task)) {
       at = {at.task + 1, 0, false};
@@ -3272,7 +3272,7 @@ class ledger {
       what = {true, at.task, at.attempts, at.attempts > retries_};
     }
     dead.finished.set(dead.base.get() + (at.task - open.b));
-    const span rest = what.blamed ? span{at.task + 1, open.e} : span{at.task, open.e};
+    const interval rest = what.blamed ? interval{at.task + 1, open.e} : interval{at.task, open.e};
     if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);
     dead.claim.set(0);
     dead.cur.set(0);
@@ -3287,14 +3287,14 @@ class ledger {
   }
   // No worker is alive: takes away what nobody will begin.
   struct unclaimed {
-    span all;
+    interval all;
     unsigned attempts;  // used up by its first task
   };
   [[nodiscard]] std::vector<unclaimed> drain() const {
     const holder lock(*this);
     std::vector<unclaimed> rest;
     const auto take_all = [&](auto& from, std::uint64_t attempts) {
-      if (const span all = checked(unpack(from.get())); !all.empty())
+      if (const interval all = checked(unpack(from.get())); !all.empty())
         rest.push_back({all, static_cast<unsigned>(attempts)});
       from.set(0);
     };
@@ -3305,20 +3305,20 @@ class ledger {
 
   // The tasks of this round from the first to behind the last that has not ended; empty once all have. In between some
   // may have.
-  [[nodiscard]] span not_ended() const {
+  [[nodiscard]] interval not_ended() const {
     const holder lock(*this);
-    span all{round_, 0};
-    const auto add = [&](span open) {
+    interval all{round_, 0};
+    const auto add = [&](interval open) {
       if (!open.empty()) all = {std::min(all.b, open.b), std::max(all.e, open.e)};
     };
     add(checked(unpack(common_->range.get())));
     for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
     for (unsigned w = 0; w < workers_; ++w) {
-      const span open = checked(unpack(of(w).claim.get()));
+      const interval open = checked(unpack(of(w).claim.get()));
       const position at = unpack_position(of(w).cur.get());  // 0 if the claim has been closed meanwhile
       add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
     }
-    return all.b < all.e ? all : span{round_, round_};
+    return all.b < all.e ? all : interval{round_, round_};
   }
   // Tasks finished so far, to show; in motion while workers run.
   [[nodiscard]] std::uint64_t finished() const noexcept {
@@ -3326,7 +3326,7 @@ class ledger {
     for (unsigned w = 0; w < workers_; ++w) {
       const worker_words& one = of(w);
       all += one.finished.get();
-      const span open = unpack(one.claim.get());
+      const interval open = unpack(one.claim.get());
       const position at = unpack_position(one.cur.get());
       if (!open.empty() && at.task > open.b && at.task <= open.e) all += at.task - open.b;
     }
@@ -3334,8 +3334,8 @@ class ledger {
   }
 
  private:
-  ledger(common_words* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed,
-         round_index round)
+  claim_ledger(common_words* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed,
+               round_index round)
       : common_(at),
         of_(reinterpret_cast<worker_words*>(common_ + 1)),
         left_(reinterpret_cast<left_over_words*>(of_ + workers)),
@@ -3348,7 +3348,7 @@ class ledger {
   // The lock, after repair.
   class holder {
    public:
-    explicit holder(const ledger& book, robust_mutex::user self = robust_mutex::supervisor)
+    explicit holder(const claim_ledger& book, robust_mutex::user self = robust_mutex::supervisor)
         : lock_(book.common_->lock),
           self_(self) {
       const auto has_died = [&](auto owner) { return self == robust_mutex::supervisor && book.has_died_(owner - 1); };
@@ -3365,7 +3365,7 @@ class ledger {
 
   // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
   // counts.
-  static void announce(worker_words& mine, span chunk, unsigned attempts) noexcept {
+  static void announce(worker_words& mine, interval chunk, unsigned attempts) noexcept {
     mine.base.set(mine.finished.get());
     mine.cur.set(pack(position{chunk.b, attempts, false}));
     mine.claim.set(pack(chunk));
@@ -3374,26 +3374,26 @@ class ledger {
   // Worker w died with the lock: a claim that it had announced counts, so it leaves its source. Void for a claim that
   // was completed.
   void repair(unsigned w) const noexcept {
-    const span claimed = unpack(of(w).claim.get());
+    const interval claimed = unpack(of(w).claim.get());
     if (claimed.empty()) return;
-    const span all = unpack(common_->range.get());
+    const interval all = unpack(common_->range.get());
     if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
       common_->range.set(pack(without(all, claimed)));
     for (left_over_words& left : left_overs())
       if (unpack(left.span.get()) == claimed) left.span.set(0);
   }
 
-  void hand_back(span rest, unsigned attempts) const {
+  void hand_back(interval rest, unsigned attempts) const {
     // A free one exists: left-overs and open claims together never outnumber the workers.
     const auto free =
         std::ranges::find_if(left_overs(), [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
-    if (free == left_overs().end()) throw_damaged("there are more claims than workers");
+    if (free == left_overs().end()) throw_overwritten("there are more claims than workers");
     free->attempts.set(attempts);
     free->span.set(pack(rest));
   }
 
-  [[nodiscard]] span checked(span all) const {
-    if (all.b > all.e || all.e > round_) throw_damaged("a claim lies outside the tasks");
+  [[nodiscard]] interval checked(interval all) const {
+    if (all.b > all.e || all.e > round_) throw_overwritten("a claim lies outside the tasks");
     return all;
   }
 
@@ -3412,7 +3412,7 @@ class ledger {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/records.hpp
+// ==== parmap/detail/processes/worker_arenas.hpp
 // The workers' arenas: what does not fit into a slot. Bump-allocated by their worker, read by the supervisor.
 
 namespace parmap::detail {
@@ -3423,10 +3423,10 @@ enum class words { fresh, kept };
 // One arena for each worker, equally large, at [begin, end) of the mapping. The failures of a worker are chained in its
 // arena, the newest first; a record counts once head says so. Everything carries a check and is looked at as it is
 // read: a task may have written over it.
-class record_book {
+class worker_arenas {
  public:
-  record_book(const shared_memory& memory, const ledger& book, std::size_t begin, std::size_t end, std::uint64_t tasks,
-              words are = words::fresh)
+  worker_arenas(const shared_memory& memory, const claim_ledger& book, std::size_t begin, std::size_t end,
+                std::uint64_t tasks, words are = words::fresh)
       : memory_(memory),
         book_(book),
         begin_((begin + alignment - 1) / alignment * alignment),
@@ -3482,10 +3482,10 @@ class record_book {
   // All failures of w. No worker is alive. Throws std::runtime_error if one was written over: nobody can say then which
   // task it was about.
   void collect(unsigned w, std::vector<std::pair<failure, std::uint64_t>>& into) const {
-    if (!aligned_top(w)) throw_damaged("the record of a failure is lost");
+    if (!aligned_top(w)) throw_overwritten("the record of a failure is lost");
     for (std::uint64_t at = book_.of(w).head.get(); at != no_record;) {
       const auto found = read(w, at);
-      if (!found) throw_damaged("the record of a failure is lost");
+      if (!found) throw_overwritten("the record of a failure is lost");
       into.emplace_back(
           failure{found->index, static_cast<failure_kind>(found->kind),
                   std::string(reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record)), found->size),
@@ -3553,7 +3553,7 @@ class record_book {
     return found;
   }
   const shared_memory& memory_;
-  const ledger& book_;
+  const claim_ledger& book_;
   std::size_t begin_;
   std::size_t each_;
   std::uint64_t tasks_;
@@ -3561,7 +3561,7 @@ class record_book {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/sink.hpp
+// ==== parmap/detail/results/result_places.hpp
 // Where an in-process engine puts values: each constructed in its slot, by the task.
 
 namespace parmap::detail {
@@ -3571,9 +3571,9 @@ using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
 
 // Different slots may be written by different threads at once.
 template <class T>
-class sink {
+class own_places {
  public:
-  explicit sink(std::uint64_t n) : values_(n) {}
+  explicit own_places(std::uint64_t n) : values_(n) {}
 
   template <class Call>
   void put(std::uint64_t i, const Call& call) const {
@@ -3606,13 +3606,13 @@ class sink {
   }
 
  private:
-  slots<T> values_;
+  result_memory<T> values_;
 };
 
 template <>
-class sink<void> {
+class own_places<void> {
  public:
-  explicit sink(std::uint64_t n) : size_(n) {}
+  explicit own_places(std::uint64_t n) : size_(n) {}
 
   template <class Call>
   void put(std::uint64_t, const Call& call) const {
@@ -3631,9 +3631,9 @@ class sink<void> {
 // A range of the caller's, which has an element for each task. What a task that fails leaves in its element means
 // nothing.
 template <class First>
-class range_sink {
+class range_places {
  public:
-  range_sink(First first, std::uint64_t n) : first_(std::move(first)), size_(n) {}
+  range_places(First first, std::uint64_t n) : first_(std::move(first)), size_(n) {}
 
   template <class Call>
   void put(std::uint64_t i, const Call& call) {
@@ -3664,7 +3664,7 @@ inline constexpr const char* max_failures_text = "options.max_failures was reach
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/prefault.hpp
+// ==== parmap/detail/system/prefault.hpp
 // Touches the pages of results before the tasks do, many at once.
 
 namespace parmap::detail {
@@ -3708,7 +3708,7 @@ class prefault {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/store.hpp
+// ==== parmap/detail/processes/slot_writer.hpp
 // Where results lie in shared memory, and how a worker puts them there: one way for each class of types. gathering.hpp
 // is how the caller gets them.
 
@@ -3725,17 +3725,17 @@ inline std::size_t checked_bytes(std::uint64_t n, std::size_t each) {
 
 // In-slot types: a mapping of their own, which the results take over.
 template <class T>
-class result_slots {
+class shared_slots {
  public:
   static_assert(in_slot<T>);
 
-  result_slots(std::size_t fixed, std::uint64_t n) : fixed_(fixed), size_(n), memory_(checked_bytes(n, sizeof(T))) {}
+  shared_slots(std::size_t fixed, std::uint64_t n) : fixed_(fixed), size_(n), memory_(checked_bytes(n, sizeof(T))) {}
   [[nodiscard]] std::size_t arenas_begin() const noexcept { return fixed_; }
   [[nodiscard]] T* data() const noexcept { return static_cast<T*>(memory_.data()); }
   [[nodiscard]] const shared_memory* memory() const noexcept { return &memory_; }
 
   // Hands the memory over.
-  [[nodiscard]] detail::slots<T> take() {
+  [[nodiscard]] detail::result_memory<T> take() {
     memory_.seal();
     return {std::move(memory_), size_};
   }
@@ -3747,9 +3747,9 @@ class result_slots {
 };
 
 template <>
-class result_slots<void> {
+class shared_slots<void> {
  public:
-  result_slots(std::size_t fixed, std::uint64_t) : fixed_(fixed) {}
+  shared_slots(std::size_t fixed, std::uint64_t) : fixed_(fixed) {}
   [[nodiscard]] std::size_t arenas_begin() const noexcept { return fixed_; }
   [[nodiscard]] const shared_memory* memory() const noexcept { return nullptr; }
 
@@ -3760,9 +3760,9 @@ class result_slots<void> {
 // Encoded types: behind the ledger, where each slot says which bytes of which arena hold the value.
 template <class T>
   requires(!in_slot<T>) && (!std::is_void_v<T>)
-class result_slots<T> {
+class shared_slots<T> {
  public:
-  result_slots(std::size_t fixed, std::uint64_t n)
+  shared_slots(std::size_t fixed, std::uint64_t n)
       : begin_(fixed),
         end_(fixed + checked_bytes(n, sizeof(encoded_slot))) {}
   [[nodiscard]] std::size_t arenas_begin() const noexcept { return end_; }
@@ -3781,9 +3781,9 @@ class result_slots<T> {
 // value; describe() says, in a catch block, what it threw.
 
 template <class T>
-class slot_store {
+class slot_writer {
  public:
-  slot_store(const result_slots<T>& slots, const shared_memory&, const record_book&)
+  slot_writer(const shared_slots<T>& slots, const shared_memory&, const worker_arenas&)
       : first_(slots.data()),
         ahead_(slots.memory()->bytes(), slots.memory()->size()) {}
 
@@ -3803,9 +3803,9 @@ class slot_store {
 };
 
 template <>
-class slot_store<void> {
+class slot_writer<void> {
  public:
-  slot_store(const result_slots<void>&, const shared_memory&, const record_book&) {}
+  slot_writer(const shared_slots<void>&, const shared_memory&, const worker_arenas&) {}
 
   void prepare(unsigned, std::uint64_t, std::uint64_t) const noexcept {}
 
@@ -3818,9 +3818,9 @@ class slot_store<void> {
 
 template <class T>
   requires(!in_slot<T>) && (!std::is_void_v<T>)
-class slot_store<T> {
+class slot_writer<T> {
  public:
-  slot_store(const result_slots<T>& slots, const shared_memory& memory, const record_book& records)
+  slot_writer(const shared_slots<T>& slots, const shared_memory& memory, const worker_arenas& records)
       : first_(slots.slots_in(memory)),
         ahead_(reinterpret_cast<std::byte*>(first_), slots.arenas_begin() - slots.slots_begin()),
         records_(records) {}
@@ -3862,12 +3862,12 @@ class slot_store<T> {
 
   encoded_slot* first_;
   prefault ahead_;
-  const record_book& records_;
+  const worker_arenas& records_;
 };
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/gathering.hpp
+// ==== parmap/detail/processes/result_collector.hpp
 // The caller's side of a map on processes: makes results of what the workers have left in shared memory. Encoded ones
 // are read while the workers still run, so that reading, too, has all cores.
 
@@ -3879,24 +3879,25 @@ struct early_reading {
   static bool of(const byte_reader&) noexcept { return true; }
 };
 
-// Where the values go: a range of the caller's (range_sink), or results of their own, for which in-slot types need
+// Where the values go: a range of the caller's (range_places), or results of their own, for which in-slot types need
 // nothing but the slots they are in.
 struct slots_as_they_are {};
 template <class T>
 auto places_of_their_own([[maybe_unused]] std::uint64_t n) {
   if constexpr (std::is_void_v<T> || in_slot<T>) return slots_as_they_are();
-  else return sink<T>(n);
+  else return own_places<T>(n);
 }
 
 // An object for each map, made before the first fork; finish() when no worker is alive any more.
 
 // In-slot types.
 template <class T, class Places>
-class gathering {
+class result_collector {
  public:
   static constexpr bool reads_early = false;
 
-  gathering(result_slots<T>& slots, const record_book&, const shared_memory&, std::uint64_t, const Places& places)
+  result_collector(shared_slots<T>& slots, const worker_arenas&, const shared_memory&, std::uint64_t,
+                   const Places& places)
       : slots_(slots),
         places_(places) {}
 
@@ -3914,28 +3915,28 @@ class gathering {
   }
 
  private:
-  result_slots<T>& slots_;
+  shared_slots<T>& slots_;
   Places places_;
 };
 
 // Encoded types.
 template <class T, class Places>
   requires(!in_slot<T>) && (!std::is_void_v<T>)
-class gathering<T, Places> {
+class result_collector<T, Places> {
  public:
   static constexpr bool reads_early = true;
 
-  gathering(const result_slots<T>& slots, const record_book& records, const shared_memory& memory, std::uint64_t n,
-            Places places)
+  result_collector(const shared_slots<T>& slots, const worker_arenas& records, const shared_memory& memory,
+                   std::uint64_t n, Places places)
       : slots_(slots.slots_in(memory)),
         records_(records),
         places_(std::move(places)),
         has_value_(n),
         size_(n),
         back_(n) {}
-  gathering(const gathering&) = delete;
-  gathering& operator=(const gathering&) = delete;
-  ~gathering() {
+  result_collector(const result_collector&) = delete;
+  result_collector& operator=(const result_collector&) = delete;
+  ~result_collector() {
     has_value_.for_each_set(0, size_, [this](std::uint64_t i) { places_.discard(i); });
   }
 
@@ -3997,7 +3998,7 @@ class gathering<T, Places> {
   }
 
   const encoded_slot* slots_;
-  const record_book& records_;
+  const worker_arenas& records_;
   Places places_;
   bit_set has_value_;
   std::uint64_t size_;
@@ -4008,7 +4009,7 @@ class gathering<T, Places> {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/lazy_meter.hpp
+// ==== parmap/detail/progress/lazy_meter.hpp
 // A progress meter that costs nothing until the work has lasted long enough to be worth a look.
 
 namespace parmap::detail {
@@ -4082,7 +4083,7 @@ class lazy_meter {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/map_memory.hpp
+// ==== parmap/detail/processes/shared_layout.hpp
 // Everything that the processes of one map share, laid out before the first fork.
 
 namespace parmap::detail {
@@ -4126,34 +4127,34 @@ inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file
 
 // `T` is what tasks return.
 template <class T>
-class map_memory {
+class shared_layout {
  public:
   // Fresh, in the caller. for_programs: in a file, see join().
-  map_memory(const assignment& of_map, bool for_programs)
-      : slots_(ledger::bytes(of_map.workers), of_map.tasks),
+  shared_layout(const worker_assignment& of_map, bool for_programs)
+      : slots_(claim_ledger::bytes(of_map.workers), of_map.tasks),
         memory_(make_arena_memory(slots_.arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
         book_(memory_.data(), of_map.workers, of_map.max_failures, std::min(of_map.retries, max_attempts - 1),
               of_map.timed),
         records_(memory_, book_, slots_.arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {}
 
   // In a worker that is a program of its own: the memory of the map that it was assigned to.
-  map_memory(const assignment& mine, file_descriptor file)
+  shared_layout(const worker_assignment& mine, file_descriptor file)
     requires(!in_slot<T>)
-      : slots_(ledger::bytes(mine.workers), mine.tasks),
+      : slots_(claim_ledger::bytes(mine.workers), mine.tasks),
         file_(std::move(file)),
         memory_(file_size(file_), file_),
         book_(memory_.data(), mine.workers, mine.max_failures, std::min(mine.retries, max_attempts - 1), mine.timed,
               mine.round),
         records_(memory_, book_, slots_.arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
 
-  map_memory(const map_memory&) = delete;
-  map_memory& operator=(const map_memory&) = delete;
-  ~map_memory() = default;
+  shared_layout(const shared_layout&) = delete;
+  shared_layout& operator=(const shared_layout&) = delete;
+  ~shared_layout() = default;
 
-  [[nodiscard]] ledger& book() noexcept { return book_; }
-  [[nodiscard]] const ledger& book() const noexcept { return book_; }
-  [[nodiscard]] record_book& records() noexcept { return records_; }
-  [[nodiscard]] result_slots<T>& slots() noexcept { return slots_; }
+  [[nodiscard]] claim_ledger& book() noexcept { return book_; }
+  [[nodiscard]] const claim_ledger& book() const noexcept { return book_; }
+  [[nodiscard]] worker_arenas& records() noexcept { return records_; }
+  [[nodiscard]] shared_slots<T>& slots() noexcept { return slots_; }
   [[nodiscard]] const shared_memory& memory() const noexcept { return memory_; }
   // Of the memory, if it is for programs.
   [[nodiscard]] int file() const noexcept { return file_.get(); }
@@ -4165,16 +4166,16 @@ class map_memory {
     return static_cast<std::size_t>(size);
   }
 
-  result_slots<T> slots_;
+  shared_slots<T> slots_;
   file_descriptor file_;
   shared_memory memory_;
-  ledger book_;
-  record_book records_;
+  claim_ledger book_;
+  worker_arenas records_;
 };
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/memory_limit.hpp
+// ==== parmap/detail/system/memory_limit.hpp
 // A bound on the memory that this process adds, and word of the moment it is felt.
 
 namespace parmap::detail {
@@ -4224,7 +4225,7 @@ class refused_memory {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/placement.hpp
+// ==== parmap/detail/processes/core_placement.hpp
 // Which core a worker process is born on.
 
 namespace parmap::detail {
@@ -4232,9 +4233,9 @@ namespace parmap::detail {
 // The kernel often puts two newborn processes on one core, where they share it for 8 ms before they are balanced (seen
 // in half of all maps on 2 cores). So the supervisor gives each its own at birth; before its first task the worker
 // takes back all the cores it may use, and the kernel is free again. A refusal costs those 8 ms and nothing else.
-class placement {
+class core_placement {
  public:
-  explicit placement(unsigned workers) : all_(affinity()) {
+  explicit core_placement(unsigned workers) : all_(affinity()) {
     for (std::size_t cpu = 0; cpu < all_.cpus(); ++cpu)
       if (all_.has(cpu)) usable_.push_back(cpu);
     if (workers < 2 || workers > usable_.size()) usable_.clear();
@@ -4264,7 +4265,7 @@ class placement {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/process.hpp
+// ==== parmap/detail/system/child_process.hpp
 // A child process held by a pidfd: fork, watch, stop, kill, reap.
 
 namespace parmap::detail {
@@ -4296,13 +4297,13 @@ class child_process {
   // pidfds (Linux 5.4).
   explicit child_process(const std::function<void()>& body) : parent_(::getpid()) {
     flush_standard_streams();
-    host::current().before_fork();
+    language_runtime::current().before_fork();
     step("fork", moment::before);
     pid_ = ::fork();
     step(pid_ == 0 ? "birth" : "fork", moment::after);
     if (pid_ != 0) {
       const int error = errno;
-      host::current().after_fork();
+      language_runtime::current().after_fork();
       errno = error;
     }
     if (pid_ < 0)
@@ -4431,7 +4432,7 @@ class child_process {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/text.hpp
+// ==== parmap/detail/system/number_text.hpp
 // Numbers as a message shows them.
 
 namespace parmap::detail {
@@ -4459,7 +4460,7 @@ inline std::string bytes_to_text(std::uint64_t bytes) {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/death_text.hpp
+// ==== parmap/detail/processes/death_message.hpp
 // What the death of a worker process means to the user: kind, cause, likely reasons, what to try.
 
 namespace parmap::detail {
@@ -4591,7 +4592,7 @@ inline std::string describe(const death_cause& cause) {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/oom_killer.hpp
+// ==== parmap/detail/system/oom_killer.hpp
 // The kernel's out-of-memory killer: whom it is to take first, and whether it has been at work.
 
 namespace parmap::detail {
@@ -4619,7 +4620,7 @@ inline void offer_to_oom_killer(const child_process& worker) noexcept {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/process_tree.hpp
+// ==== parmap/detail/system/process_tree.hpp
 // Who belongs to whom among processes, and the end of all that one has started.
 
 namespace parmap::detail {
@@ -4665,7 +4666,7 @@ inline void kill_descendants(pid_t root) {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/supervisor.hpp
+// ==== parmap/detail/processes/supervisor.hpp
 // The supervisor: starts the workers of a map, watches them, kills what is late, and decides what a death means.
 
 namespace parmap::detail {
@@ -4676,8 +4677,8 @@ class supervisor {
   // The life of worker w in its process, which does not return.
   using life = std::function<void(unsigned w)>;
 
-  supervisor(ledger& book, const record_book& records, const options& chosen, lazy_meter& meter, const placement& place,
-             std::uint64_t tasks, unsigned most_idle_deaths, life work)
+  supervisor(claim_ledger& book, const worker_arenas& records, const options& chosen, lazy_meter& meter,
+             const core_placement& place, std::uint64_t tasks, unsigned most_idle_deaths, life work)
       : book_(book),
         records_(records),
         options_(chosen),
@@ -4696,7 +4697,7 @@ class supervisor {
   // What else to do while workers run, some 100 us at a time: pastime(open), when all tasks of the round but `open`
   // have ended, returns whether there is more of it. Not any more once a worker has been replaced: the next fork would
   // have to copy what came of it.
-  using pastime = std::function<bool(span open)>;
+  using pastime = std::function<bool(interval open)>;
   void meanwhile(pastime what) { pastime_ = std::move(what); }
 
   // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if not one worker
@@ -4803,10 +4804,10 @@ class supervisor {
     const auto limit = std::min({enforce_limits(), meter_.wait(), pass_time(), settle()});
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
     const timespec span{seconds.count(), (limit - seconds).count()};
-    host::current().before_sleep();
+    language_runtime::current().before_sleep();
     const bool woken = ::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) >= 0;
     const int error = errno;
-    host::current().after_sleep();
+    language_runtime::current().after_sleep();
     if (!woken && error != EINTR)
       throw std::system_error(error, std::generic_category(), "parmap: poll for the workers");
     for (std::size_t k = 0; k < fds.size(); ++k)
@@ -4869,7 +4870,7 @@ class supervisor {
       const std::uint64_t started = book_.of(w).started.get();
       if (started > at.resumed) at.pardons = 0;  // another attempt
       const std::uint64_t began = std::max(at.resumed, started);
-      if (began > now && began > monotonic_ns()) throw_damaged("a task began in the future");
+      if (began > now && began > monotonic_ns()) throw_overwritten("a task began in the future");
       std::uint64_t spent = now - std::min(now, began);
       // Stopped and continued, as by Ctrl-Z and fg: that time was not its own, so it has its whole limit again; but not
       // without end, as some batch systems stop and continue all the time.
@@ -4908,12 +4909,13 @@ class supervisor {
     const ending how = at.process->reap();
     at.process.reset();
     const auto said = book_.of(w).farewell_word.get();
-    if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged)) throw_damaged("a worker met words that cannot be");
+    if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
+      throw_overwritten("a worker met words that cannot be");
     const auto published = [&](round_index task) { return records_.newest(w) == from_ + task; };
     if (const position seen = unpack_position(book_.of(w).cur.get());
         ended_by_stop(at, how) && seen.running && !published(seen.task))
       book_.give_back(book_.of(w), seen.task, seen.attempts);
-    const ledger::death what = book_.recover(w, published);
+    const claim_ledger::death what = book_.recover(w, published);
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
@@ -4933,7 +4935,7 @@ class supervisor {
   // Whoever writes over the range could die in the same task without end.
   void note_death_of(std::uint64_t task) {
     const auto place = std::lower_bound(dead_tasks_.begin(), dead_tasks_.end(), task);
-    if (place != dead_tasks_.end() && *place == task) throw_damaged("a task was run again after its death");
+    if (place != dead_tasks_.end() && *place == task) throw_overwritten("a task was run again after its death");
     dead_tasks_.insert(place, task);
   }
 
@@ -4944,7 +4946,7 @@ class supervisor {
 
   // Whether there have been so many deaths that no further worker is worth a try. Deaths count as long as nobody gets
   // anything done: a worker may be killed while it is being born, on a busy machine often.
-  bool dies_idle(const ledger::death& what, const death_cause& cause) {
+  bool dies_idle(const claim_ledger::death& what, const death_cause& cause) {
     const std::uint64_t done = book_.finished();
     if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
       idle_deaths_ = 0;
@@ -4976,11 +4978,11 @@ class supervisor {
   static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
   static constexpr std::chrono::nanoseconds longest_nap = std::chrono::milliseconds(50);
 
-  ledger& book_;
-  const record_book& records_;
+  claim_ledger& book_;
+  const worker_arenas& records_;
   const options& options_;
   lazy_meter& meter_;
-  const placement& place_;
+  const core_placement& place_;
   std::uint64_t tasks_;
   unsigned most_idle_deaths_;
   life work_;
@@ -5002,7 +5004,7 @@ class supervisor {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/pacer.hpp
+// ==== parmap/detail/schedule/chunk_pacer.hpp
 // How many tasks a worker claims at once: by the clock, so that nobody has to say.
 
 namespace parmap::detail {
@@ -5012,12 +5014,12 @@ namespace parmap::detail {
 // ends meet evenly; but where that is less than the floor, up to what is left / workers: there a claim costs as much as
 // the imbalance it prevents. Never more of the rest than that, as the first inputs of a list are often the easy ones.
 // The more workers contend for the range, the higher the floor.
-class pacer {
+class chunk_pacer {
  public:
   static constexpr std::chrono::microseconds target{50};
   static constexpr round_index growth = 16;
 
-  explicit pacer(unsigned workers) noexcept
+  explicit chunk_pacer(unsigned workers) noexcept
       : workers_(workers),
         target_(static_cast<double>(target.count()) * ticks_per_us()),
         floor_(target_ * 0.02 * std::max(1.0, static_cast<double>(workers) * (1.0 / 16))) {}
@@ -5056,7 +5058,7 @@ class pacer {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/worker.hpp
+// ==== parmap/detail/processes/worker_process.hpp
 // What a worker process does from its fork to its end.
 
 namespace parmap::detail {
@@ -5091,7 +5093,7 @@ struct worker_identity {
 // to run.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   worker_identity::say(how, status);
-  host::current().end_worker();
+  language_runtime::current().end_worker();
   flush_standard_streams();
   step("end", moment::before);
   bound_early::exit(status);
@@ -5171,8 +5173,8 @@ class unwinding_watch {
 template <class Work, class Store>
 class worker {
  public:
-  worker(const Work& work, Store& store, const ledger& book, record_book& records, unsigned number, std::uint64_t from,
-         std::uint64_t seed, unsigned retries, std::optional<std::uint64_t> memory_limit)
+  worker(const Work& work, Store& store, const claim_ledger& book, worker_arenas& records, unsigned number,
+         std::uint64_t from, std::uint64_t seed, unsigned retries, std::optional<std::uint64_t> memory_limit)
       : work_(work),
         store_(store),
         book_(book),
@@ -5187,7 +5189,7 @@ class worker {
   [[noreturn]] void run() {
     const task_scope inside;
     for (ticks then = now_ticks();;) {
-      const span mine = claim();
+      const interval mine = claim();
       if (mine.empty()) leave(farewell::done);
       // A task that writes over the range could give itself work without end.
       claimed_ += mine.size();
@@ -5204,7 +5206,7 @@ class worker {
   // An open claim tells the supervisor what is left of it.
   [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
 
-  span claim() {
+  interval claim() {
     try {
       return book_.claim(number_, [this](round_index left) { return pace_.chunk(left); });
     } catch (const std::exception&) {
@@ -5212,7 +5214,7 @@ class worker {
     }
   }
 
-  void run_chunk(const span mine) {
+  void run_chunk(const interval mine) {
     store_.prepare(number_, from_ + mine.b, from_ + mine.e);
     worker_words& words = book_.of(number_);
     round_index at = mine.b;  // the first task that is not finished
@@ -5276,59 +5278,59 @@ class worker {
 
   const Work& work_;
   Store& store_;
-  const ledger& book_;
-  record_book& records_;
+  const claim_ledger& book_;
+  worker_arenas& records_;
   unsigned number_;
   std::uint64_t from_;
   unsigned retries_;
   std::optional<std::uint64_t> memory_limit_;
   context self_;
-  pacer pace_;
+  chunk_pacer pace_;
   std::uint64_t claimed_{};  // by this process, tasks
 };
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/process_map.hpp
+// ==== parmap/detail/processes/multi_run.hpp
 // One map on the engine multi: lays out the memory, lets the supervisor run the rounds, gathers results and failures.
 
 namespace parmap::detail {
 
 // A worker from its fork, or the start of its program, to its end. `at_go` is called just before its first task.
 template <class Work, class AtGo>
-[[noreturn]] void live_as_worker(const Work& work, map_memory<typename Work::result>& shared, const assignment& mine,
-                                 const AtGo& at_go) {
+[[noreturn]] void live_as_worker(const Work& work, shared_layout<typename Work::result>& shared,
+                                 const worker_assignment& mine, const AtGo& at_go) {
   using value = typename Work::result;
-  ledger& book = shared.book();
+  claim_ledger& book = shared.book();
   become_worker(mine.parent, book.of(mine.number), {.timed = mine.timed, .memory_limit = mine.memory_limit},
                 {&shared.memory(), shared.slots().memory()});
-  host::current().begin_worker(mine.number);
+  language_runtime::current().begin_worker(mine.number);
   await_go(book.of(mine.number).go);
   at_go();
-  slot_store<value> store(shared.slots(), shared.memory(), shared.records());
-  worker<Work, slot_store<value>>(work, store, book, shared.records(), mine.number, mine.from, mine.seed, mine.retries,
-                                  mine.memory_limit)
+  slot_writer<value> store(shared.slots(), shared.memory(), shared.records());
+  worker<Work, slot_writer<value>>(work, store, book, shared.records(), mine.number, mine.from, mine.seed, mine.retries,
+                                   mine.memory_limit)
       .run();
 }
 
 // The life of a worker that is a program of its own, see host.hpp: `memory` is the descriptor it was started with.
 // Throws std::system_error if that cannot be mapped.
 template <class Work, class AtGo>
-[[noreturn]] void serve_as_program(const Work& work, const assignment& mine, int memory, const AtGo& at_go) {
-  map_memory<typename Work::result> shared(mine, file_descriptor(memory));
+[[noreturn]] void serve_as_program(const Work& work, const worker_assignment& mine, int memory, const AtGo& at_go) {
+  shared_layout<typename Work::result> shared(mine, file_descriptor(memory));
   live_as_worker(work, shared, mine, at_go);
 }
 
 // `Places`: see gathering.hpp.
 template <class Work, class Places>
-class process_map {
+class multi_run {
  public:
   using value = typename Work::result;
 
-  process_map(const Work& work, const options& chosen, unsigned workers, Places places)
+  multi_run(const Work& work, const options& chosen, unsigned workers, Places places)
       : work_(work),
         options_(chosen),
-        programs_(!in_slot<value> && host::current().starts_programs()),
+        programs_(!in_slot<value> && language_runtime::current().starts_programs()),
         told_{.tasks = work.size(),
               .seed = *chosen.seed,
               .max_failures = chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
@@ -5350,14 +5352,14 @@ class process_map {
     lazy_meter meter(options_.report, n);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
-    const placement place(told_.workers);
+    const core_placement place(told_.workers);
     // A program that cannot begin will not the next time either; a fork may be killed while it is born, on a busy
     // machine.
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
     supervisor boss(book_, shared_.records(), options_, meter, place, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
-    if constexpr (gathering<value, Places>::reads_early)
-      if (n <= max_round) boss.meanwhile([this](span open) { return gathering_.read_early(open.b, open.e); });
+    if constexpr (result_collector<value, Places>::reads_early)
+      if (n <= max_round) boss.meanwhile([this](interval open) { return gathering_.read_early(open.b, open.e); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
     for (std::uint64_t tasks = 0; from < n && !book_.halted(); from += tasks) {
@@ -5375,12 +5377,12 @@ class process_map {
     const std::uint64_t blamed = boss.blamed().size();
     const std::uint64_t finished = book_.finished();
     if (finished + blamed + missing != n)
-      throw_damaged(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
-                    " tasks are accounted for, of " + std::to_string(n));
+      throw_overwritten(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
+                        " tasks are accounted for, of " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < told_.workers; ++w) shared_.records().collect(w, failures);
     if (failures.size() < book_.failures())
-      throw_damaged("the record of a failure is lost");  // counted after published
+      throw_overwritten("the record of a failure is lost");  // counted after published
     failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
                     std::make_move_iterator(never_begun.end()));
     check(failures, n);
@@ -5395,19 +5397,19 @@ class process_map {
     sort_runs(failures);
     std::uint64_t from = 0;
     for (const auto& [why, tasks] : failures) {
-      if (why.index < from || why.index > n || tasks > n - why.index) throw_damaged("its failures overlap");
+      if (why.index < from || why.index > n || tasks > n - why.index) throw_overwritten("its failures overlap");
       from = why.index + tasks;
     }
   }
 
   // In the worker's process.
-  void live(const placement& place, unsigned w, std::uint64_t from) noexcept {
-    assignment mine = told_;
+  void live(const core_placement& place, unsigned w, std::uint64_t from) noexcept {
+    worker_assignment mine = told_;
     mine.number = w;
     mine.from = from;
     mine.round = book_.round();
     if (programs_) {
-      host::current().start_program(mine, shared_.file());
+      language_runtime::current().start_program(mine, shared_.file());
       ::_exit(127);  // as a shell says of what cannot be started
     }
     live_as_worker(work_, shared_, mine, [&] { place.release(); });
@@ -5420,16 +5422,16 @@ class process_map {
       case halt_reason::none:
       case halt_reason::stop_requested: return stop_requested_text;
     }
-    throw_damaged("nobody halts a map for such a reason");
+    throw_overwritten("nobody halts a map for such a reason");
   }
 
   const Work& work_;
   const options& options_;
   bool programs_;
-  assignment told_;
-  map_memory<value> shared_;
-  ledger& book_;
-  gathering<value, Places> gathering_;
+  worker_assignment told_;
+  shared_layout<value> shared_;
+  claim_ledger& book_;
+  result_collector<value, Places> gathering_;
 };
 
 }  // namespace parmap::detail
@@ -5462,7 +5464,7 @@ class multi_engine {
   template <class Work, class First>
   results<void> run_into(First first, const Work& work, const options& chosen) const {
     if constexpr (can_run<typename Work::result>())
-      return run(work, chosen, detail::range_sink<First>(std::move(first), work.size()));
+      return run(work, chosen, detail::range_places<First>(std::move(first), work.size()));
     else return results<void>(0, {}, 0);
   }
 
@@ -5470,7 +5472,7 @@ class multi_engine {
   // If not, the compiler says so.
   template <class Value>
   static consteval bool can_run() {
-    constexpr bool stays = detail::refers_elsewhere<Value>;
+    constexpr bool stays = detail::pointer_like<Value>;
     static_assert(!stays,
                   "parmap: a pointer, reference_wrapper, string_view or span (or a container of such) cannot leave a "
                   "worker process, as what it "
@@ -5487,7 +5489,7 @@ class multi_engine {
   static auto run(const Work& work, const options& chosen, Places places) {
     const std::uint64_t most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
     static_cast<void>(detail::ticks_per_us());  // measured once, before the forks
-    return detail::process_map<Work, Places>(
+    return detail::multi_run<Work, Places>(
                work, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(work.size(), 1, most)), std::move(places))
         .run();
   }
@@ -5500,7 +5502,7 @@ static_assert(engine<multi_engine>);
 
 }  // namespace parmap
 
-// ==== parmap/detail/into_work.hpp
+// ==== parmap/detail/space/tasks_into_range.hpp
 // Work whose results go straight into a range of the caller's: for engines whose tasks run in this process.
 
 namespace parmap::detail {
@@ -5514,12 +5516,12 @@ auto first_of(Out& out) {
 
 // Task i of `work`, and its value to first[i].
 template <class Work, class First>
-class into_work {
+class tasks_into_range {
  public:
   using result = void;
   static constexpr bool takes_context = Work::takes_context;
 
-  into_work(First first, const Work& work) : first_(std::move(first)), work_(work) {}
+  tasks_into_range(First first, const Work& work) : first_(std::move(first)), work_(work) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return work_.size(); }
 
@@ -5539,7 +5541,7 @@ class into_work {
 template <class Engine, class First, class Work>
 results<void> run_into(const Engine& who, First first, const Work& work, const options& chosen) {
   if constexpr (requires { who.run_into(first, work, chosen); }) return who.run_into(std::move(first), work, chosen);
-  else return who.run(into_work<Work, First>(std::move(first), work), chosen);
+  else return who.run(tasks_into_range<Work, First>(std::move(first), work), chosen);
 }
 
 }  // namespace parmap::detail
@@ -5565,7 +5567,7 @@ class serial_engine {
 
     const std::uint64_t n = work.size();
     std::uint64_t done = 0;
-    detail::sink<typename Work::result> sink(n);
+    detail::own_places<typename Work::result> sink(n);
     detail::failure_runs stopped;
     try {
       const unsigned attempts = loop(work, chosen, sink, done);
@@ -5586,7 +5588,7 @@ class serial_engine {
     context self(*chosen.seed, 0, chosen.stop);
     detail::lazy_meter meter(chosen.report, n);
     const detail::task_scope inside;
-    detail::pacer pace(1);  // how often to look at the meter
+    detail::chunk_pacer pace(1);  // how often to look at the meter
     unsigned attempt = 1;
     detail::ticks then = detail::now_ticks();
     while (done < n && !chosen.stop.stop_requested()) {
@@ -5625,15 +5627,15 @@ static_assert(engine<serial_engine>);
 
 }  // namespace parmap
 
-// ==== parmap/detail/account.hpp
+// ==== parmap/detail/results/task_tally.hpp
 // What became of the tasks of one map, as an in-process engine counts it, and whether any more are to be begun.
 
 namespace parmap::detail {
 
 // What a map of an in-process engine has to account for, over all its rounds. Written by many threads at once.
-class account {
+class task_tally {
  public:
-  account(std::string_view engine, const options& chosen, std::uint64_t tasks, ticks begun)
+  task_tally(std::string_view engine, const options& chosen, std::uint64_t tasks, ticks begun)
       : engine_(engine),
         options_(chosen),
         tasks_(tasks),
@@ -5690,7 +5692,7 @@ class account {
 
   // When every thread has left.
   template <class T>
-  results<T> finish(sink<T>& values) {
+  results<T> finish(own_places<T>& values) {
     const std::uint64_t completed = completed_.load(std::memory_order_acquire);
     const std::uint64_t failed = failed_.load(std::memory_order_acquire);
     // Nobody knows any more which values there are; they are not destroyed.
@@ -5723,7 +5725,7 @@ class account {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/after_fork.hpp
+// ==== parmap/detail/system/fork_generation.hpp
 // Tells a forked child from the process that made it, at the cost of a load.
 
 namespace parmap::detail {
@@ -5744,7 +5746,7 @@ inline std::uint64_t fork_generation() noexcept {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/notice.hpp
+// ==== parmap/detail/threads/job_notice.hpp
 // One place on the team's board: a job that may be joined, and how many have joined it.
 
 namespace parmap::detail {
@@ -5764,7 +5766,7 @@ class job {
 
 // Owned by the caller from write() to erase(); lives as long as the team. The word counts those who have joined, below
 // three flags. Joining succeeds only while the notice is open, so that after close() the owner knows whom to wait for.
-class alignas(64) notice {
+class alignas(64) job_notice {
  public:
   // False if it is taken.
   bool write(job& work, ticks now) noexcept {
@@ -5841,7 +5843,7 @@ class alignas(64) notice {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/signal_mask.hpp
+// ==== parmap/detail/system/signal_mask.hpp
 // The signal mask of team threads: idle they block what is for the caller's threads, in a task they have the caller's
 // mask.
 
@@ -5895,7 +5897,7 @@ class outer_mask_scope {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/team.hpp
+// ==== parmap/detail/threads/thread_pool.hpp
 // The warm team of threads: who helps with maps that prove long, and where those are announced.
 
 namespace parmap::detail {
@@ -5904,29 +5906,29 @@ namespace parmap::detail {
 // *watch*: it looks at the notices every 50 us while maps are about, ever more rarely (an eighth of the quiet)
 // afterwards, and sleeps after 20 ms without one. So a task that runs long is noticed though its caller is inside it,
 // and a map that is over in a microsecond pays nothing for it. A thread that begins to help passes the watch on.
-class team {
+class thread_pool {
  public:
   // The team of this process; its threads live until the process ends and are made when first needed. After a fork the
   // child has an empty one of its own.
-  static team& instance() {
-    static std::atomic<team*> current{nullptr};
-    team* mine = current.load(std::memory_order_acquire);
+  static thread_pool& instance() {
+    static std::atomic<thread_pool*> current{nullptr};
+    thread_pool* mine = current.load(std::memory_order_acquire);
     if (mine != nullptr && mine->generation_ == fork_generation()) return *mine;
     // Never destroyed: parked threads use it until the very end, also while static objects are torn down.
-    auto* fresh = new team;
+    auto* fresh = new thread_pool;
     if (!current.compare_exchange_strong(mine, fresh, std::memory_order_acq_rel)) {
       delete fresh;
       return *current.load(std::memory_order_acquire);
     }
     return *fresh;
   }
-  team(const team&) = delete;
-  team& operator=(const team&) = delete;
+  thread_pool(const thread_pool&) = delete;
+  thread_pool& operator=(const thread_pool&) = delete;
 
   // Keeps a job announced while it lives. After close(), and before the end, waits for those who help.
   class announcement {
    public:
-    announcement(team& who, job& work, unsigned helpers, ticks now)
+    announcement(thread_pool& who, job& work, unsigned helpers, ticks now)
         : team_(who),
           notice_(who.announce(work, helpers, now)) {}
     announcement(const announcement&) = delete;
@@ -5955,8 +5957,8 @@ class team {
     }
 
    private:
-    team& team_;
-    notice* notice_;
+    thread_pool& team_;
+    job_notice* notice_;
   };
 
  private:
@@ -5965,11 +5967,11 @@ class team {
       50};  // what a wake costs, so the most that waiting for it may lose
   static constexpr std::chrono::milliseconds watch_ends{20};
 
-  team() = default;
-  ~team() = default;
+  thread_pool() = default;
+  ~thread_pool() = default;
 
   // Null if all notices are taken: then there are more callers than anybody could help.
-  notice* announce(job& work, unsigned helpers, ticks now) noexcept {
+  job_notice* announce(job& work, unsigned helpers, ticks now) noexcept {
     unsigned most = most_.load(std::memory_order_relaxed);
     while (most < helpers && !most_.compare_exchange_weak(most, helpers, std::memory_order_relaxed)) {
     }
@@ -6033,7 +6035,7 @@ class team {
   // Joins a map that is at least `age` old or has called for help; false if there is none.
   bool help(ticks age) noexcept {
     const ticks now = now_ticks();
-    for (notice& at : notices_) {
+    for (job_notice& at : notices_) {
       if (!at.ready(now, age) || !at.join()) continue;
       job& work = at.work();
       const bool useful = work.wants_help();
@@ -6064,14 +6066,14 @@ class team {
 
   [[nodiscard]] std::chrono::nanoseconds since_last_notice() const noexcept {
     ticks last = 0;
-    for (const notice& at : notices_) last = std::max(last, at.since());
+    for (const job_notice& at : notices_) last = std::max(last, at.since());
     const ticks now = now_ticks();
     const double us = last < now ? static_cast<double>(now - last) / ticks_per_us() : 0;
     return std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3));
   }
 
   std::uint64_t generation_{fork_generation()};
-  std::array<notice, 64> notices_{};
+  std::array<job_notice, 64> notices_{};
   alignas(64) futex_word calls_{0};
   std::atomic<unsigned> parked_{0};
   std::atomic<bool> watched_{false};
@@ -6081,18 +6083,18 @@ class team {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/timekeeper.hpp
+// ==== parmap/detail/threads/timeout_watch.hpp
 // Asks tasks that run in this process to stop when their time is over.
 
 namespace parmap::detail {
 
 // One thread for a map with a timeout. It sleeps until the earliest limit; as all limits of a map are equally long, a
 // task that begins later never ends that sleep too late.
-class timekeeper {
+class timeout_watch {
  public:
   using clock = std::chrono::steady_clock;
 
-  timekeeper(std::chrono::nanoseconds limit, unsigned workers, const std::stop_token& all)
+  timeout_watch(std::chrono::nanoseconds limit, unsigned workers, const std::stop_token& all)
       : limit_(limit),
         running_(workers),
         forward_(all, [this] { stop_everything(); }),
@@ -6187,7 +6189,7 @@ class timekeeper {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/thread_map.hpp
+// ==== parmap/detail/threads/threads_run.hpp
 // One map on the engine threads: claims chunks until none are left, as many threads as come to help.
 
 namespace parmap::detail {
@@ -6197,16 +6199,16 @@ struct overran {};
 
 // Tasks [from, from + tasks) on at most `workers` threads, the caller's among them.
 template <class Work>
-class thread_map final : public job {
+class threads_run final : public job {
  public:
-  using value_sink = sink<typename Work::result>;
+  using value_sink = own_places<typename Work::result>;
 
-  thread_map(const Work& work, const options& chosen, const value_sink& values, account& books, std::uint64_t from,
-             round_index tasks, unsigned workers, ticks begun)
+  threads_run(const Work& work, const options& chosen, const value_sink& values, task_tally& books, std::uint64_t from,
+              round_index tasks, unsigned workers, ticks begun)
       : work_(work),
         options_(chosen),
         values_(values),
-        account_(books),
+        tally_(books),
         from_(from),
         range_(tasks),
         workers_(workers),
@@ -6217,22 +6219,22 @@ class thread_map final : public job {
 
   void run() {
     if (workers_ == 1) {
-      take_part(0, begun_, [](ticks, const pacer&) {});
+      take_part(0, begun_, [](ticks, const chunk_pacer&) {});
       return;
     }
-    team::announcement notice(team::instance(), *this, workers_ - 1, begun_);
+    thread_pool::announcement notice(thread_pool::instance(), *this, workers_ - 1, begun_);
     bool hurried = false;
-    take_part(
-        0, begun_,
-        [&, long_enough = to_ticks(worth_a_wake), telling = to_ticks(tells_the_rest)](ticks now, const pacer& pace) {
-          const ticks spent = now - begun_;
-          if (hurried || spent < telling) return;
-          if (spent < long_enough && !pace.take_longer(range_.unclaimed().size(), long_enough)) return;
-          hurried = true;
-          notice.hurry();
-        });
+    take_part(0, begun_,
+              [&, long_enough = to_ticks(worth_a_wake), telling = to_ticks(tells_the_rest)](ticks now,
+                                                                                            const chunk_pacer& pace) {
+                const ticks spent = now - begun_;
+                if (hurried || spent < telling) return;
+                if (spent < long_enough && !pace.take_longer(range_.unclaimed().size(), long_enough)) return;
+                hurried = true;
+                notice.hurry();
+              });
     notice.close();
-    while (!notice.alone() && !notice.wait(account_.until_next_show())) account_.show(now_ticks());
+    while (!notice.alone() && !notice.wait(tally_.until_next_show())) tally_.show(now_ticks());
   }
 
   [[nodiscard]] bool wants_help() const noexcept override { return wants_more_help(); }
@@ -6241,7 +6243,7 @@ class thread_map final : public job {
   }
   void help() noexcept override {
     const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
-    if (worker < workers_) take_part(worker, now_ticks(), [](ticks, const pacer&) {});
+    if (worker < workers_) take_part(worker, now_ticks(), [](ticks, const chunk_pacer&) {});
   }
 
  private:
@@ -6255,24 +6257,24 @@ class thread_map final : public job {
     try {
       take_chunks(worker, now, after_chunk);
     } catch (...) {
-      account_.give_up();
+      tally_.give_up();
     }
   }
   template <class AfterChunk>
   void take_chunks(unsigned worker, ticks then, AfterChunk& after_chunk) {
     const task_scope inside;
     context self(*options_.seed, worker, options_.stop);
-    pacer pace(workers_);
+    chunk_pacer pace(workers_);
     for (;;) {
       round_index ran = 0;
       // While nobody has come to help the map is a short one, and the looks at the clock would be most of it.
       do {
-        if (account_.halted()) {
-          const span rest = range_.drain();
-          account_.add_never_begun(from_ + rest.b, from_ + rest.e);
+        if (tally_.halted()) {
+          const interval rest = range_.drain();
+          tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
           return;
         }
-        const span mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+        const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
         if (mine.empty()) return;
         if (careful_) run_chunk<true>(from_ + mine.b, from_ + mine.e, self);
         else run_chunk<false>(from_ + mine.b, from_ + mine.e, self);
@@ -6282,7 +6284,7 @@ class thread_map final : public job {
       const ticks now = now_ticks();
       pace.ran(ran, now - then);
       then = now;
-      if (worker == 0) account_.show(now);
+      if (worker == 0) tally_.show(now);
       after_chunk(now, pace);
     }
   }
@@ -6298,7 +6300,7 @@ class thread_map final : public job {
       try {
         work_.for_each(at, e, self, [&](std::uint64_t i, const auto& call) {
           if constexpr (Careful) {
-            if (account_.halted()) {
+            if (tally_.halted()) {
               halted = true;
               return false;
             }
@@ -6313,15 +6315,15 @@ class thread_map final : public job {
       } catch (...) {
         failure why = describe(self, at, attempt);
         if (attempt++ > options_.retries) {
-          account_.add_failure(std::move(why));
+          tally_.add_failure(std::move(why));
           ++failed;
           ++at;
           attempt = 1;
         }
       }
     }
-    account_.add_completed(at - b - failed);
-    if (at < e) account_.add_never_begun(at, e, attempt - 1);
+    tally_.add_completed(at - b - failed);
+    if (at < e) tally_.add_never_begun(at, e, attempt - 1);
   }
 
   void begin(context& self, std::uint64_t i, unsigned attempt) {
@@ -6357,14 +6359,14 @@ class thread_map final : public job {
   const Work& work_;
   const options& options_;
   const value_sink& values_;
-  account& account_;
+  task_tally& tally_;
   std::uint64_t from_;
-  shared_range range_;
+  unclaimed_range range_;
   unsigned workers_;
   ticks begun_;
   bool careful_;
   std::atomic<unsigned> joined_{1};
-  std::optional<timekeeper> keeper_;
+  std::optional<timeout_watch> keeper_;
 };
 
 }  // namespace parmap::detail
@@ -6395,14 +6397,14 @@ class threads_engine {
     const std::uint64_t n = work.size();
     // One task sets no pace, and the look would be a tenth of a short call.
     const detail::ticks begun = n > 1 || !chosen.report.is_silent() ? detail::now_ticks() : 0;
-    detail::sink<typename Work::result> sink(n);
-    detail::account account(name(), chosen, n, begun);
+    detail::own_places<typename Work::result> sink(n);
+    detail::task_tally account(name(), chosen, n, begun);
     const unsigned most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
     for (std::uint64_t from = 0; from < n; from += std::min(n - from, detail::max_round)) {
       const std::uint64_t tasks = std::min(n - from, detail::max_round);
       const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, tasks));
-      detail::thread_map round(work, chosen, sink, account, from, static_cast<detail::round_index>(tasks), workers,
-                               begun);
+      detail::threads_run round(work, chosen, sink, account, from, static_cast<detail::round_index>(tasks), workers,
+                                begun);
       round.run();
     }
     return account.finish(sink);
@@ -6494,7 +6496,7 @@ template <class F, class... Fixed>
 
 }  // namespace parmap
 
-// ==== parmap/detail/entropy.hpp
+// ==== parmap/detail/system/fresh_seed.hpp
 // Fresh seeds, cheap and never the same twice, also across a fork.
 
 namespace parmap::detail {
@@ -6702,16 +6704,16 @@ template <class Run, class Engine, class F, class Space>
 auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
     static_assert(check_call<F, typename Space::elements>);
-    return results<int>(slots<int>(), {}, 0);  // so that this is the only error
+    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
   } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
     static_assert(runs_coroutines<Engine>,
                   "parmap::map: f is a coroutine, which this engine would make but never run; name the engine async: "
                   "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
-    return results<int>(slots<int>(), {}, 0);
+    return results<int>(result_memory<int>(), {}, 0);
   } else {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
-    return run(who, work<F, Space>(f, space), std::as_const(chosen));
+    return run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
   }
 }
 

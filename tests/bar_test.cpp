@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How progress looks as text.
-#include <parmap/detail/bar.hpp>
+#include <parmap/detail/progress/progress_text.hpp>
 #include <parmap/progress.hpp>
 
 #include <gtest/gtest.h>

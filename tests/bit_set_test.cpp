@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A bit for each task: what is set and what is clear, around the ends of words.
-#include <parmap/detail/bit_set.hpp>
+#include <parmap/detail/results/bit_set.hpp>
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 // Short encoded results, which lie in their slot: what is written is read, and nothing else is.
 #include "property.hpp"
 
-#include <parmap/detail/encoded_slot.hpp>
+#include <parmap/detail/encoding/encoded_slot.hpp>
 #include <parmap/parmap.hpp>
 
 #include <gtest/gtest.h>

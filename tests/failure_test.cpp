@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Failures: their text, their exceptions, and the list that holds a run of them as one.
-#include <parmap/detail/death_text.hpp>
+#include <parmap/detail/processes/death_message.hpp>
 #include <parmap/failure.hpp>
 
 #include "property.hpp"

@@ -2,12 +2,12 @@
 // Encoded results that are read while workers run: what is read early, what has to wait, and what becomes of both when
 // failures are told at the end.
 #include <parmap/codec.hpp>
-#include <parmap/detail/gathering.hpp>
-#include <parmap/detail/ledger.hpp>
-#include <parmap/detail/records.hpp>
-#include <parmap/detail/shared_memory.hpp>
-#include <parmap/detail/sink.hpp>
-#include <parmap/detail/store.hpp>
+#include <parmap/detail/processes/claim_ledger.hpp>
+#include <parmap/detail/processes/result_collector.hpp>
+#include <parmap/detail/processes/slot_writer.hpp>
+#include <parmap/detail/processes/worker_arenas.hpp>
+#include <parmap/detail/results/result_places.hpp>
+#include <parmap/detail/system/shared_memory.hpp>
 
 #include <gtest/gtest.h>
 
@@ -83,18 +83,18 @@ class gathering_test : public ::testing::Test {
   static failure_runs failed(std::uint64_t i, std::uint64_t many = 1) {
     return {{failure{i, failure_kind::crashed, "died", 1, nullptr}, many}};
   }
-  static void read_all(gathering<text, sink<text>>& from, std::uint64_t b, std::uint64_t e) {
+  static void read_all(result_collector<text, own_places<text>>& from, std::uint64_t b, std::uint64_t e) {
     while (from.read_early(b, e)) {
     }
   }
 
-  result_slots<text> slots_{ledger::bytes(1), tasks};
+  shared_slots<text> slots_{claim_ledger::bytes(1), tasks};
   shared_memory memory_{slots_.arenas_begin() + 16 + std::size_t{65536}};
-  ledger book_{memory_.data(), 1, std::numeric_limits<std::uint64_t>::max(), 0, false};
-  record_book records_{memory_, book_, slots_.arenas_begin(), memory_.size(), tasks};
-  slot_store<text> store_{slots_, memory_, records_};
-  std::optional<gathering<text, sink<text>>> reading_{std::in_place, slots_, records_,
-                                                      memory_,       tasks,  sink<text>(tasks)};
+  claim_ledger book_{memory_.data(), 1, std::numeric_limits<std::uint64_t>::max(), 0, false};
+  worker_arenas records_{memory_, book_, slots_.arenas_begin(), memory_.size(), tasks};
+  slot_writer<text> store_{slots_, memory_, records_};
+  std::optional<result_collector<text, own_places<text>>> reading_{std::in_place, slots_, records_,
+                                                                   memory_,       tasks,  own_places<text>(tasks)};
 };
 
 TEST_F(gathering_test, only_what_has_ended_is_read_early_and_nothing_is_read_twice) {

@@ -334,7 +334,7 @@ TEST_F(lifetimes, any_set_of_failures) {
   check_property([] {
     const auto failed = *rc::gen::container<std::vector<bool>>(rc::gen::arbitrary<bool>());
     const bool in_runs = *rc::gen::arbitrary<bool>();
-    parmap::detail::slots<counted> slots(failed.size());
+    parmap::detail::result_memory<counted> slots(failed.size());
     std::vector<std::pair<failure, std::uint64_t>> list;
     std::size_t made = 0;
     for (std::size_t i = 0; i < failed.size(); ++i) {

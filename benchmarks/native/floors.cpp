@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the machine charges for the least that any parallel call has to do: floors NAME. Prints the seconds.
-#include <parmap/detail/clock.hpp>
-#include <parmap/detail/entropy.hpp>
-#include <parmap/detail/futex.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/system/fresh_seed.hpp>
+#include <parmap/detail/system/futex.hpp>
 
 #include <poll.h>
 #include <sys/mman.h>

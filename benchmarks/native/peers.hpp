@@ -8,7 +8,7 @@
 #ifdef BENCH_PARMAP
 #include <parmap/parmap.hpp>
 #endif
-#include <parmap/detail/cores.hpp>
+#include <parmap/detail/schedule/usable_cores.hpp>
 
 #include <sched.h>
 #include <sys/mman.h>

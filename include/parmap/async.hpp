@@ -6,9 +6,9 @@
 #error "parmap/async.hpp goes with the headers in include/parmap; the single header does not have what it needs"
 #endif
 
-#include <parmap/detail/cores.hpp>
-#include <parmap/detail/coroutine_map.hpp>
-#include <parmap/detail/entropy.hpp>
+#include <parmap/detail/coroutines/async_run.hpp>
+#include <parmap/detail/schedule/usable_cores.hpp>
+#include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>
@@ -55,7 +55,7 @@ class event_loop : public asio::io_context {
   event_loop() : io_context(1) {}  // one thread runs it
 
   // Runs this coroutine of this map to its end, and whatever else there is until then.
-  void run_to_end(asio::awaitable<void> coroutine, running_map& map) {
+  void run_to_end(asio::awaitable<void> coroutine, async_run_base& map) {
     std::exception_ptr lost;
     asio::co_spawn(*this, std::move(coroutine), [&](std::exception_ptr error) {
       lost = std::move(error);
@@ -122,7 +122,7 @@ class async_engine {
             "meanwhile; use co_await parmap::async_map(f, ...) there");
       const auto loop = std::make_shared<detail::event_loop>();
       const emptied at_end{*loop};
-      using map_type = detail::coroutine_map<Work, asio::io_context::executor_type>;
+      using map_type = detail::async_run<Work, asio::io_context::executor_type>;
       const auto all = std::make_shared<map_type>(work, chosen, loop->get_executor(), detail::cancellation::none, loop);
       loop->run_to_end(all->run(), *all);
       return all->finish();
@@ -178,7 +178,7 @@ inline asio::any_io_executor one_at_a_time(const asio::any_io_executor& here) {
 
 // Runs this coroutine of this map to its end. If the calling coroutine is cancelled meanwhile, the map is broken off.
 inline asio::awaitable<void> run_here(asio::any_io_executor executor, asio::awaitable<void> coroutine,
-                                      std::shared_ptr<running_map> map) {
+                                      std::shared_ptr<async_run_base> map) {
   const auto start = [&](auto handler) {
     if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
       slot.assign([map, executor](asio::cancellation_type) {
@@ -199,8 +199,8 @@ template <class F, class Space>
 auto run_owned(std::shared_ptr<owned_map<F, Space>> what)
     -> asio::awaitable<results<typename awaited<result_of<F, Space>>::type>> {
   const asio::any_io_executor executor = one_at_a_time(co_await asio::this_coro::executor);
-  const auto all = std::make_shared<coroutine_map<work<F, Space>, asio::any_io_executor>>(
-      work<F, Space>(what->f, what->space), what->chosen, executor, cancellation::possible, what);
+  const auto all = std::make_shared<async_run<numbered_tasks<F, Space>, asio::any_io_executor>>(
+      numbered_tasks<F, Space>(what->f, what->space), what->chosen, executor, cancellation::possible, what);
   co_await run_here(executor, all->run(), all);
   co_return all->finish();
 }

@@ -3,7 +3,7 @@
 // types.
 #pragma once
 
-#include <parmap/detail/refers_elsewhere.hpp>
+#include <parmap/detail/encoding/pointer_like.hpp>
 #include <parmap/encoding.hpp>
 
 #include <array>
@@ -42,7 +42,7 @@ inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 /// class of yours that holds a pointer passes here, but its pointer means nothing to the caller.)
 template <class T>
 concept can_leave_worker =
-    std::is_void_v<T> || (!detail::refers_elsewhere<T> && (detail::in_slot<T> || detail::has_codec<T>));
+    std::is_void_v<T> || (!detail::pointer_like<T> && (detail::in_slot<T> || detail::has_codec<T>));
 
 namespace detail {
 

@@ -2,8 +2,8 @@
 // What a codec is: where it writes in the worker and what it reads from in the caller.
 #pragma once
 
-#include <parmap/detail/bytes.hpp>
-#include <parmap/detail/refers_elsewhere.hpp>
+#include <parmap/detail/encoding/byte_reader_writer.hpp>
+#include <parmap/detail/encoding/pointer_like.hpp>
 
 #include <array>
 #include <bit>
@@ -48,7 +48,7 @@ concept has_codec = requires(const T& value, encoder& out, decoder& in) {
 };
 // Its bytes are its value.
 template <class T>
-concept plain = std::is_trivially_copyable_v<T> && !refers_elsewhere<T> && !has_codec<T>;
+concept plain = std::is_trivially_copyable_v<T> && !pointer_like<T> && !has_codec<T>;
 template <class T>
 concept transferable = !std::is_void_v<T> && (plain<T> || has_codec<T>);
 

@@ -2,7 +2,7 @@
 // Why a task has no value, and the exceptions that say so.
 #pragma once
 
-#include <parmap/detail/failure_list.hpp>
+#include <parmap/detail/results/failure_list.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -2,8 +2,8 @@
 // map: the one verb. Calls a function on every element, or every combination of elements, of its axes.
 #pragma once
 
-#include <parmap/detail/entropy.hpp>
-#include <parmap/detail/work.hpp>
+#include <parmap/detail/space/numbered_tasks.hpp>
+#include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/options.hpp>
@@ -54,16 +54,16 @@ template <class Run, class Engine, class F, class Space>
 auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
     static_assert(check_call<F, typename Space::elements>);
-    return results<int>(slots<int>(), {}, 0);  // so that this is the only error
+    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
   } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
     static_assert(runs_coroutines<Engine>,
                   "parmap::map: f is a coroutine, which this engine would make but never run; name the engine async: "
                   "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
-    return results<int>(slots<int>(), {}, 0);
+    return results<int>(result_memory<int>(), {}, 0);
   } else {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
-    return run(who, work<F, Space>(f, space), std::as_const(chosen));
+    return run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
   }
 }
 

@@ -2,7 +2,7 @@
 // map_into: map with its results in a range of the caller's.
 #pragma once
 
-#include <parmap/detail/into_work.hpp>
+#include <parmap/detail/space/tasks_into_range.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/map.hpp>

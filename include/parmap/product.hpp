@@ -2,7 +2,7 @@
 // The index space: product (every combination of the axes) and zip (axes in lockstep), both lazy.
 #pragma once
 
-#include <parmap/detail/axis.hpp>
+#include <parmap/detail/space/axis.hpp>
 
 #include <algorithm>
 #include <array>

@@ -2,8 +2,8 @@
 // Progress: what a running map tells, who shows it, and when.
 #pragma once
 
-#include <parmap/detail/bar.hpp>
-#include <parmap/detail/terminal.hpp>
+#include <parmap/detail/progress/progress_text.hpp>
+#include <parmap/detail/progress/terminal.hpp>
 
 #include <algorithm>
 #include <chrono>

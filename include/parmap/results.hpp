@@ -2,8 +2,8 @@
 // What map returns: a slot for every task, in input order, and the failures.
 #pragma once
 
-#include <parmap/detail/present_values.hpp>
-#include <parmap/detail/slots.hpp>
+#include <parmap/detail/results/result_memory.hpp>
+#include <parmap/detail/results/values_view.hpp>
 #include <parmap/failure.hpp>
 
 #include <cstddef>
@@ -21,9 +21,9 @@ namespace parmap {
 namespace detail {
 
 // What results<T> has for any T.
-class outcome {
+class results_base {
  public:
-  outcome(std::uint64_t size, failure_list failures, std::uint64_t seed)
+  results_base(std::uint64_t size, failure_list failures, std::uint64_t seed)
       : size_(size),
         failures_(std::move(failures)),
         seed_(seed) {}
@@ -63,19 +63,19 @@ class outcome {
 /// The results of a map, in input order. Owns the memory the tasks wrote into; nothing is copied until value().
 /// Move-only. Reading is safe from many threads at once.
 template <class T>
-class [[nodiscard]] results : public detail::outcome {
+class [[nodiscard]] results : public detail::results_base {
  public:
   using value_type = T;
 
   /// For engines: slots in which every task that has no failure has constructed its value.
-  results(detail::slots<T> values, failure_list failures, std::uint64_t seed)
-      : outcome(values.size(), std::move(failures), seed),
+  results(detail::result_memory<T> values, failure_list failures, std::uint64_t seed)
+      : results_base(values.size(), std::move(failures), seed),
         values_(std::move(values)) {}
   results(results&&) noexcept = default;
   results& operator=(results&& other) noexcept {
     if (this != &other) {
       destroy_values();
-      outcome::operator=(std::move(other));
+      results_base::operator=(std::move(other));
       values_ = std::move(other.values_);
     }
     return *this;
@@ -126,8 +126,8 @@ class [[nodiscard]] results : public detail::outcome {
   }
 
   /// A view of the values there are, in input order: forward, with a size. Refers to these results.
-  [[nodiscard]] detail::present_values<T> values() const& { return {values_.data(), failed(), size()}; }
-  detail::present_values<T> values() && = delete;  // keep the results in a variable first
+  [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
+  detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
   /// All values, contiguous. Throws map_failed if any task failed.
   [[nodiscard]] const T* data() const& {
@@ -161,15 +161,15 @@ class [[nodiscard]] results : public detail::outcome {
         });
   }
 
-  detail::slots<T> values_;
+  detail::result_memory<T> values_;
 };
 
 /// The results of a map over an f that returns void: the same but the values.
 template <>
-class [[nodiscard]] results<void> : public detail::outcome {
+class [[nodiscard]] results<void> : public detail::results_base {
  public:
   using value_type = void;
-  using outcome::outcome;
+  using results_base::results_base;
   results(results&&) noexcept = default;
   results& operator=(results&&) noexcept = default;
   results(const results&) = delete;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "exceptions.hpp"
 
-#include <parmap/detail/host.hpp>
+#include <parmap/detail/system/language_runtime.hpp>
 
 #include <string>
 #include <utility>
@@ -25,9 +25,9 @@ failure_kind kind_of(nb::handle error, failure_kind otherwise) {
   char* bytes = nullptr;
   Py_ssize_t size = 0;
   if (packed.is_valid() && PyBytes_AsStringAndSize(packed.ptr(), &bytes, &size) == 0)
-    throw detail::host_exception{kind, std::string(bytes, static_cast<std::size_t>(size))};
+    throw detail::foreign_exception{kind, std::string(bytes, static_cast<std::size_t>(size))};
   PyErr_Clear();
-  throw detail::host_exception{kind, Py_TYPE(error.ptr())->tp_name};
+  throw detail::foreign_exception{kind, Py_TYPE(error.ptr())->tp_name};
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ void throw_in_words(nb::handle error) {
   const char* const said = text.is_valid() ? PyUnicode_AsUTF8(text.ptr()) : nullptr;
   if (said == nullptr) PyErr_Clear();
   else if (*said != '\0') words.append(": ").append(said);
-  throw detail::host_exception{kind_of(error, failure_kind::threw), std::move(words)};
+  throw detail::foreign_exception{kind_of(error, failure_kind::threw), std::move(words)};
 }
 
 void throw_unpicklable(PyObject* result) {

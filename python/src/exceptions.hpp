@@ -6,7 +6,7 @@
 
 namespace parmap::python {
 
-/// All of these are called with an exception set and the GIL held, and throw detail::host_exception; MemoryError makes
+/// All of these are called with an exception set and the GIL held, and throw detail::foreign_exception; MemoryError makes
 /// it out_of_memory.
 
 /// Of a task in a worker: the whole exception, as parmap._errors.describe packs it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fork_hazards.hpp"
 
-#include <parmap/detail/proc_file.hpp>
+#include <parmap/detail/system/proc_file.hpp>
 
 #include <link.h>
 #include <unistd.h>

@@ -5,7 +5,7 @@
 #include "map.hpp"
 #include "post.hpp"
 
-#include <parmap/detail/host.hpp>
+#include <parmap/detail/system/language_runtime.hpp>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -90,10 +90,10 @@ class worker_setup {
 };
 
 // The GIL is held all the time, but while the caller sleeps; so it is at a fork, and in a worker.
-class interpreter final : public detail::host {
+class interpreter final : public detail::language_runtime {
  public:
   bool starts_programs() noexcept override { return worker_setup::current()->to_start() != nullptr; }
-  void start_program(const detail::assignment& mine, int memory) noexcept override {
+  void start_program(const detail::worker_assignment& mine, int memory) noexcept override {
     const buffer_file& buffers = worker_setup::current()->buffers();
     ctrl_c_.reset();
     worker_setup::current()->to_start()->start({mine, memory, buffers.file(), buffers.worker()});
@@ -190,7 +190,7 @@ class worker_calls {
 
 void prepare() {
   static interpreter here;
-  detail::host::install(here);
+  detail::language_runtime::install(here);
   import_exceptions();
   import_buffers();
   fork_watch::begin();

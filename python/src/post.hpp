@@ -15,7 +15,7 @@
 namespace parmap::python {
 
 struct post {
-  detail::assignment mine;
+  detail::worker_assignment mine;
   int memory;            // descriptors: of the map's memory
   int buffers;           // of its buffer_file
   std::uint64_t region;  // in that

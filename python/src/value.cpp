@@ -7,7 +7,7 @@
 
 #include <nanobind/stl/string_view.h>
 
-#include <parmap/detail/host.hpp>
+#include <parmap/detail/system/language_runtime.hpp>
 
 #include <array>
 #include <cstring>
@@ -287,7 +287,7 @@ PyObject* value_transport::unpickled(PyObject* view, PyObject* buffers) const {
     given_up_ = interrupts_(error);
     if (!given_up_) throw_unreadable(error);
   }
-  throw detail::host_exception{failure_kind::stopped};
+  throw detail::foreign_exception{failure_kind::stopped};
 }
 
 }  // namespace parmap::python

@@ -296,7 +296,7 @@ TEST_F(multi_test, a_message_of_16_MiB_arrives_whole_and_a_longer_one_cut) {
     for (std::size_t k = 0; k < text.size(); ++k) text[k] = static_cast<char>('a' + k % 23);
     return text;
   };
-  const auto f = [&message](int i) -> int { throw parmap::detail::host_exception{failure::threw, message(i)}; };
+  const auto f = [&message](int i) -> int { throw parmap::detail::foreign_exception{failure::threw, message(i)}; };
   const auto all = parmap::map(f, std::views::iota(1, 6));
   ASSERT_EQ(all.failures().size(), 5U);
   for (int i = 1; i < 6; ++i)

@@ -132,7 +132,7 @@ inline std::vector<exhibit> exceptions() {
                                "the container.",
                                [] { refuse({SYS_openat}, ENOENT); }),
       call<std::runtime_error>(
-          "Shared memory that was written over", CALL(parmap::detail::throw_damaged("its failures overlap")),
+          "Shared memory that was written over", CALL(parmap::detail::throw_overwritten("its failures overlap")),
           "No worker can have left what the caller found there, so a task wrote through a wild pointer; nothing says "
           "how far. In parentheses stands the sign of it. (This exception is not provoked here.)"),
   };

@@ -5,7 +5,7 @@
 #include "leftovers.hpp"
 #include "shared_flags.hpp"
 
-#include <parmap/detail/host.hpp>
+#include <parmap/detail/system/language_runtime.hpp>
 
 #include <pthread.h>
 #include <signal.h>
@@ -27,10 +27,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using parmap::failure;
-using parmap::detail::host_exception;
+using parmap::detail::foreign_exception;
 
 // Counts, for all processes. The birth of a worker takes as long as the test wants.
-class counting_host final : public parmap::detail::host {
+class counting_host final : public parmap::detail::language_runtime {
  public:
   enum count { forks_begun, forks_ended, workers_begun, workers_ended, sleeps_begun, sleeps_ended, outside, counts };
 
@@ -75,7 +75,7 @@ class counting_host final : public parmap::detail::host {
 
 counting_host& installed() {
   static counting_host it;
-  parmap::detail::host::install(it);
+  parmap::detail::language_runtime::install(it);
   return it;
 }
 
@@ -178,13 +178,13 @@ struct foreign {
 template <>
 struct parmap::codec<foreign> {
   static void encode(encoder& out, const foreign& it) {
-    if (it.text == "1") throw host_exception{failure::unencodable, words};
-    if (it.text == "2") throw host_exception{failure::out_of_memory, words};
+    if (it.text == "1") throw foreign_exception{failure::unencodable, words};
+    if (it.text == "2") throw foreign_exception{failure::out_of_memory, words};
     out.put(it.text);
   }
   static foreign decode(decoder& in) {
     auto text = in.get<std::string>();
-    if (text == "3") throw host_exception{failure::unencodable, words};
+    if (text == "3") throw foreign_exception{failure::unencodable, words};
     return {std::move(text)};
   }
 };
@@ -197,8 +197,8 @@ TYPED_TEST_SUITE(host_exception_test, engines::skipping, engines::names);
 
 TYPED_TEST(host_exception_test, of_a_task_arrives_verbatim) {
   const auto f = [](int i) {
-    if (i == 1) throw host_exception{failure::threw, words};
-    if (i == 2) throw host_exception{failure::out_of_memory, ""};
+    if (i == 1) throw foreign_exception{failure::threw, words};
+    if (i == 2) throw foreign_exception{failure::out_of_memory, ""};
     return i;
   };
   const auto all = parmap::map(TypeParam::engine, f, std::views::iota(0, 4));

@@ -46,7 +46,7 @@ std::vector<mapping> shared() {
 }
 
 // The mapping with the arenas is by far the largest; the ledger is at its beginning.
-mapping ledger() { return std::ranges::max(shared(), {}, &mapping::size); }
+mapping claim_ledger() { return std::ranges::max(shared(), {}, &mapping::size); }
 
 // What can happen to a word.
 std::uint64_t garbage(std::mt19937_64& random) {
@@ -75,7 +75,7 @@ class scribble_test : public ::testing::TestWithParam<scribble> {
   static void write_over(std::uint64_t seed) {
     std::mt19937_64 random(seed);
     const auto& how = GetParam();
-    auto* const words = reinterpret_cast<volatile std::uint64_t*>(ledger().first);
+    auto* const words = reinterpret_cast<volatile std::uint64_t*>(claim_ledger().first);
     for (std::size_t k = 0; k < how.bytes / sizeof *words; ++k)
       if (random() % how.each == 0) words[k] = garbage(random);
     if (!how.survives) ::raise(SIGKILL);
@@ -121,11 +121,11 @@ TEST_P(scribble_test, with_a_limit) { check<std::string>({.workers = 2, .timeout
 
 // A task puts itself back into the range, whenever it is run.
 void run_me_again(int i, int n) {
-  auto* const words = reinterpret_cast<volatile std::uint64_t*>(ledger().first);
+  auto* const words = reinterpret_cast<volatile std::uint64_t*>(claim_ledger().first);
   for (std::size_t k = 0; k < 512; ++k) {
     const auto all = parmap::detail::unpack(words[k]);
     if (all.e == static_cast<std::uint64_t>(n) && all.b > static_cast<std::uint64_t>(i))
-      words[k] = parmap::detail::pack(parmap::detail::span{static_cast<std::uint32_t>(i), all.e});
+      words[k] = parmap::detail::pack(parmap::detail::interval{static_cast<std::uint32_t>(i), all.e});
   }
 }
 

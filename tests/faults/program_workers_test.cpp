@@ -46,18 +46,18 @@ std::string act(parmap::context& self, int i) {
 }
 
 struct post {
-  detail::assignment mine;
+  detail::worker_assignment mine;
   int memory;
 };
 
 constexpr const char* variable = "PARMAP_TEST_POST";
 
-class programs final : public detail::host {
+class programs final : public detail::language_runtime {
  public:
   const char* path{"/proc/self/exe"};
 
   bool starts_programs() noexcept override { return true; }
-  void start_program(const detail::assignment& mine, int memory) noexcept override {
+  void start_program(const detail::worker_assignment& mine, int memory) noexcept override {
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::fcntl(memory, F_SETFD, 0) != 0) return;
     const post told{mine, memory};
     std::array<unsigned char, sizeof told> bytes{};
@@ -84,7 +84,7 @@ const bool is_worker = [] {
   std::memcpy(&told, bytes.data(), sizeof told);
   ::unsetenv(variable);
   const auto numbers = detail::make_axis(std::views::iota(0, static_cast<int>(told.mine.tasks)));
-  const detail::work<decltype(act), std::remove_const_t<decltype(numbers)>> work(act, numbers);
+  const detail::numbered_tasks<decltype(act), std::remove_const_t<decltype(numbers)>> work(act, numbers);
   int released = 0;
   detail::serve_as_program(work, told.mine, told.memory, [&] { ++released; });
 }();
@@ -92,7 +92,7 @@ const bool is_worker = [] {
 class program_workers_test : public leftovers::none {
  protected:
   void SetUp() override {
-    detail::host::install(host);
+    detail::language_runtime::install(host);
     leftovers::none::SetUp();
   }
   void TearDown() override {
@@ -129,11 +129,11 @@ TEST_F(program_workers_test, a_retry_and_the_numbers_of_a_task) {
   EXPECT_EQ(found.failures().size(), 3U);
   EXPECT_TRUE(found[7].starts_with("7 ")) << "at the second attempt";
 
-  class forks final : public detail::host {
+  class forks final : public detail::language_runtime {
   } another;
-  detail::host::install(another);
+  detail::language_runtime::install(another);
   const auto forked = run(3, {.workers = 2, .seed = 5});
-  detail::host::install(host);
+  detail::language_runtime::install(host);
   for (std::uint64_t i = 0; i < 3; ++i) EXPECT_EQ(found[i], forked[i]);
 }
 

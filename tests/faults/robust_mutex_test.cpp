@@ -2,9 +2,9 @@
 // The ledger's lock between processes, some of which die with it, and under words that nobody can have left in it.
 #include "leftovers.hpp"
 
-#include <parmap/detail/process.hpp>
-#include <parmap/detail/robust_mutex.hpp>
-#include <parmap/detail/shared_memory.hpp>
+#include <parmap/detail/processes/robust_mutex.hpp>
+#include <parmap/detail/system/child_process.hpp>
+#include <parmap/detail/system/shared_memory.hpp>
 
 #include <gtest/gtest.h>
 #include <sched.h>

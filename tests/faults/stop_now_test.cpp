@@ -4,7 +4,7 @@
 #include "leftovers.hpp"
 #include "shared_flags.hpp"
 
-#include <parmap/detail/lazy_meter.hpp>
+#include <parmap/detail/progress/lazy_meter.hpp>
 
 #include <pthread.h>
 #include <sched.h>

@@ -3,10 +3,10 @@
 // one.
 #include "leftovers.hpp"
 
-#include <parmap/detail/bytes.hpp>
-#include <parmap/detail/gathering.hpp>
-#include <parmap/detail/ledger.hpp>
-#include <parmap/detail/records.hpp>
+#include <parmap/detail/encoding/byte_reader_writer.hpp>
+#include <parmap/detail/processes/claim_ledger.hpp>
+#include <parmap/detail/processes/result_collector.hpp>
+#include <parmap/detail/processes/worker_arenas.hpp>
 #include <parmap/parmap.hpp>
 
 #include <gtest/gtest.h>
@@ -41,8 +41,8 @@ struct parmap::detail::early_reading<std::string> {
 namespace {
 
 using parmap::failure_kind;
+using parmap::detail::claim_ledger;
 using parmap::detail::encoded_slot;
-using parmap::detail::ledger;
 using parmap::detail::worker_words;
 
 struct mapping {
@@ -90,7 +90,7 @@ class shared_bytes {
     return *reinterpret_cast<worker_words*>(begin_ + sizeof(parmap::detail::common_words));
   }
   [[nodiscard]] encoded_slot* slots() const {
-    return reinterpret_cast<encoded_slot*>(begin_ + ledger::bytes(workers_));
+    return reinterpret_cast<encoded_slot*>(begin_ + claim_ledger::bytes(workers_));
   }
   [[nodiscard]] std::byte* at(std::uint64_t offset) const { return begin_ + offset; }
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(end_ - begin_); }

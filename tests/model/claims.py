@@ -1,4 +1,4 @@
-"""Exhaustive model of the protocol in include/parmap/detail/README.md: every order of steps, every place to die, for small sizes.
+"""Exhaustive model of the protocol in include/parmap/detail/processes/PROTOCOL.md: every order of steps, every place to die, for small sizes.
 
     python3 claims.py            the sizes below, about a minute; exit 1 with the first bad state and the steps that lead to it
     python3 claims.py --deep     larger sizes, some minutes and some GB

@@ -2,8 +2,8 @@
 // The contract of an engine: who runs the tasks of a map.
 #pragma once
 
-#include <parmap/detail/axis.hpp>
-#include <parmap/detail/work.hpp>
+#include <parmap/detail/space/axis.hpp>
+#include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
 
@@ -15,7 +15,7 @@ namespace parmap {
 
 namespace detail {
 // A small map that every engine must be able to run.
-using sample_work = work<int (*)(int), indexed_axis<const int*>>;
+using sample_work = numbered_tasks<int (*)(int), indexed_axis<const int*>>;
 }  // namespace detail
 
 /// An engine is a cheap constant object with a name and one template member, run(work, options) -> results<T>:

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <parmap/codec.hpp>
-#include <parmap/detail/clock.hpp>
-#include <parmap/detail/cores.hpp>
-#include <parmap/detail/gathering.hpp>
-#include <parmap/detail/process_map.hpp>
-#include <parmap/detail/sink.hpp>
+#include <parmap/detail/processes/multi_run.hpp>
+#include <parmap/detail/processes/result_collector.hpp>
+#include <parmap/detail/results/result_places.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/schedule/usable_cores.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
@@ -42,7 +42,7 @@ class multi_engine {
   template <class Work, class First>
   results<void> run_into(First first, const Work& work, const options& chosen) const {
     if constexpr (can_run<typename Work::result>())
-      return run(work, chosen, detail::range_sink<First>(std::move(first), work.size()));
+      return run(work, chosen, detail::range_places<First>(std::move(first), work.size()));
     else return results<void>(0, {}, 0);
   }
 
@@ -50,7 +50,7 @@ class multi_engine {
   // If not, the compiler says so.
   template <class Value>
   static consteval bool can_run() {
-    constexpr bool stays = detail::refers_elsewhere<Value>;
+    constexpr bool stays = detail::pointer_like<Value>;
     static_assert(!stays,
                   "parmap: a pointer, reference_wrapper, string_view or span (or a container of such) cannot leave a "
                   "worker process, as what it "
@@ -67,7 +67,7 @@ class multi_engine {
   static auto run(const Work& work, const options& chosen, Places places) {
     const std::uint64_t most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
     static_cast<void>(detail::ticks_per_us());  // measured once, before the forks
-    return detail::process_map<Work, Places>(
+    return detail::multi_run<Work, Places>(
                work, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(work.size(), 1, most)), std::move(places))
         .run();
   }

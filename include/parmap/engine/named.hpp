@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/codec.hpp>
-#include <parmap/detail/into_work.hpp>
+#include <parmap/detail/space/tasks_into_range.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/engine/serial.hpp>

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <parmap/context.hpp>
-#include <parmap/detail/clock.hpp>
-#include <parmap/detail/lazy_meter.hpp>
-#include <parmap/detail/pacer.hpp>
-#include <parmap/detail/sink.hpp>
+#include <parmap/detail/progress/lazy_meter.hpp>
+#include <parmap/detail/results/result_places.hpp>
+#include <parmap/detail/schedule/chunk_pacer.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
@@ -34,7 +34,7 @@ class serial_engine {
 
     const std::uint64_t n = work.size();
     std::uint64_t done = 0;
-    detail::sink<typename Work::result> sink(n);
+    detail::own_places<typename Work::result> sink(n);
     detail::failure_runs stopped;
     try {
       const unsigned attempts = loop(work, chosen, sink, done);
@@ -55,7 +55,7 @@ class serial_engine {
     context self(*chosen.seed, 0, chosen.stop);
     detail::lazy_meter meter(chosen.report, n);
     const detail::task_scope inside;
-    detail::pacer pace(1);  // how often to look at the meter
+    detail::chunk_pacer pace(1);  // how often to look at the meter
     unsigned attempt = 1;
     detail::ticks then = detail::now_ticks();
     while (done < n && !chosen.stop.stop_requested()) {

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <parmap/context.hpp>
-#include <parmap/detail/clock.hpp>
-#include <parmap/detail/cores.hpp>
-#include <parmap/detail/thread_map.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/schedule/usable_cores.hpp>
+#include <parmap/detail/threads/threads_run.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
@@ -39,14 +39,14 @@ class threads_engine {
     const std::uint64_t n = work.size();
     // One task sets no pace, and the look would be a tenth of a short call.
     const detail::ticks begun = n > 1 || !chosen.report.is_silent() ? detail::now_ticks() : 0;
-    detail::sink<typename Work::result> sink(n);
-    detail::account account(name(), chosen, n, begun);
+    detail::own_places<typename Work::result> sink(n);
+    detail::task_tally account(name(), chosen, n, begun);
     const unsigned most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
     for (std::uint64_t from = 0; from < n; from += std::min(n - from, detail::max_round)) {
       const std::uint64_t tasks = std::min(n - from, detail::max_round);
       const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, tasks));
-      detail::thread_map round(work, chosen, sink, account, from, static_cast<detail::round_index>(tasks), workers,
-                               begun);
+      detail::threads_run round(work, chosen, sink, account, from, static_cast<detail::round_index>(tasks), workers,
+                                begun);
       round.run();
     }
     return account.finish(sink);

@@ -149,17 +149,17 @@ inline void gather_damaged(const std::byte* from, std::size_t size) {
   using value = std::vector<std::string>;
   constexpr unsigned workers = 2;
   constexpr std::uint64_t tasks = 6;
-  result_slots<value> slots(ledger::bytes(workers), tasks);
+  shared_slots<value> slots(claim_ledger::bytes(workers), tasks);
   const shared_memory memory(slots.arenas_begin() + 16 + workers * std::size_t{4096});
-  const ledger book(memory.data(), workers, std::numeric_limits<std::uint64_t>::max(), 0, false);
-  record_book records(memory, book, slots.arenas_begin(), memory.size(), tasks);
-  const slot_store<value> store(slots, memory, records);
+  const claim_ledger book(memory.data(), workers, std::numeric_limits<std::uint64_t>::max(), 0, false);
+  worker_arenas records(memory, book, slots.arenas_begin(), memory.size(), tasks);
+  const slot_writer<value> store(slots, memory, records);
   for (std::uint64_t i = 0; i < 4; ++i) store.put(i % 2, i, [i] { return value{"value", std::string(i * 10, 'x')}; });
   records.publish(0, 4, parmap::failure_kind::threw, 1, "thrown");
   records.publish(1, 5, parmap::failure_kind::unencodable, 2, "");
   records.publish(0, 3, parmap::failure_kind::threw, 1, "thrown again");
 
-  const std::size_t fixed = ledger::bytes(workers);
+  const std::size_t fixed = claim_ledger::bytes(workers);
   for (; size >= 11; from += 11, size -= 11) {
     std::uint16_t at = 0;
     std::uint64_t word = 0;
@@ -178,7 +178,7 @@ inline void gather_damaged(const std::byte* from, std::size_t size) {
     }
   } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): as it should be
   }
-  gathering<value, sink<value>> reading(slots, records, memory, tasks, sink<value>(tasks));
+  result_collector<value, own_places<value>> reading(slots, records, memory, tasks, own_places<value>(tasks));
   while (reading.read_early(2, 5)) {
   }
   const auto all = reading.finish(std::move(failures), tasks, 0);

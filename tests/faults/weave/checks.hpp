@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What must hold: at each step who may write what, in each state the invariants of detail/README.md, and the end.
+// What must hold: at each step who may write what, in each state the invariants of detail/processes/PROTOCOL.md, and
+// the end.
 #pragma once
 
 #include "world.hpp"
@@ -12,15 +13,15 @@
 
 namespace weave {
 
-// The table in detail/README.md, for a worker that died with these words.
+// The table in detail/processes/PROTOCOL.md, for a worker that died with these words.
 struct recovery {
   unsigned finished;
   unsigned blamed;  // or none
-  span rest;
+  interval rest;
   unsigned attempts;
 };
 inline recovery page_says(const words::of_worker& dead) noexcept {
-  const span open = unpack(dead.claim);
+  const interval open = unpack(dead.claim);
   const auto [task, attempts, is_running] = unpack_position(dead.cur);
   const unsigned done = task - open.b;
   if (!is_running) return {done, none, {task, open.e}, attempts};
@@ -69,7 +70,7 @@ class check_step {
   void by_worker(unsigned w, const words::of_worker& was, const words::of_worker& is) const {
     const position at = unpack_position(was.cur);
     const position next = unpack_position(is.cur);
-    const span open = unpack(was.claim);
+    const interval open = unpack(was.claim);
     if (is.claim != was.claim && is.claim != 0) {
       under_lock(was.claim, is.claim);
       require(open.empty(), "a claim replaces another");
@@ -144,7 +145,7 @@ inline void check_state(any_map& map, const words& seen) {
     sources |= left;
     lefts += left != 0 ? 1 : 0;
     const auto& one = seen.of[w];
-    const span open = unpack(one.claim);
+    const interval open = unpack(one.claim);
     if (open.empty()) {
       counted += static_cast<unsigned>(one.finished);
       continue;
@@ -178,14 +179,14 @@ inline void check_state(any_map& map, const words& seen) {
   require(lefts + open_claims <= now_planned.workers, "2: more left-overs and open claims than workers");
 }
 
-// For a state without a step: it must be the end, with everything accounted for, as process_map does it.
+// For a state without a step: it must be the end, with everything accounted for, as multi_run does it.
 inline void check_end(any_map& map) {
   require(now.over != 0, "stuck: nobody can go on");
   if (now.thrown != 0) require((now.done | now.failed | now.blamed) == 0, "what is done is thrown away");
   if (bad != nullptr || now.thrown != 0) return;
   for (unsigned w = 0; w < now_planned.workers; ++w)
     require(!fibers[w].head.alive && (now.employed >> w & 1) == 0, "a worker is left behind");
-  ledger& book = map.book();
+  claim_ledger& book = map.book();
   const bool halted = book.halted();
   const truth kept = now;  // drain() locks
   unsigned rest = 0;

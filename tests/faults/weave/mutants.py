@@ -30,14 +30,14 @@ class Mutant(NamedTuple):
 
 TWO = "tasks=3 workers=2 deaths=1"
 MUTANTS = (
-    Mutant("claim before cur", TWO, "ledger.hpp", """\
+    Mutant("claim before cur", TWO, "claim_ledger.hpp", """\
     mine.cur.set(pack(position{chunk.b, attempts, false}));
     mine.claim.set(pack(chunk));
 """, """\
     mine.claim.set(pack(chunk));
     mine.cur.set(pack(position{chunk.b, attempts, false}));
 """),
-    Mutant("claim before base", TWO, "ledger.hpp", """\
+    Mutant("claim before base", TWO, "claim_ledger.hpp", """\
     mine.base.set(mine.finished.get());
     mine.cur.set(pack(position{chunk.b, attempts, false}));
     mine.claim.set(pack(chunk));
@@ -46,14 +46,14 @@ MUTANTS = (
     mine.claim.set(pack(chunk));
     mine.base.set(mine.finished.get());
 """),
-    Mutant("the range shrinks before the claim", TWO, "ledger.hpp", """\
+    Mutant("the range shrinks before the claim", TWO, "claim_ledger.hpp", """\
     announce(mine, chunk, 0);
     common_->range.set(pack(without(all, chunk)));
 """, """\
     common_->range.set(pack(without(all, chunk)));
     announce(mine, chunk, 0);
 """),
-    Mutant("a left_over is cleared before the claim", "tasks=2 workers=2 deaths=2", "ledger.hpp", """\
+    Mutant("a left_over is cleared before the claim", "tasks=2 workers=2 deaths=2", "claim_ledger.hpp", """\
       announce(mine, all, static_cast<unsigned>(left.attempts.get()));
       left.span.set(0);
 """, """\
@@ -61,12 +61,12 @@ MUTANTS = (
       left.span.set(0);
       announce(mine, all, attempts);
 """),
-    Mutant("the range before left_overs", "tasks=5 workers=2 deaths=1", "ledger.hpp", """\
+    Mutant("the range before left_overs", "tasks=5 workers=2 deaths=1", "claim_ledger.hpp", """\
       if (all.empty()) continue;
       announce(""", """\
       if (all.empty() || !unpack(common_->range.get()).empty()) continue;
       announce("""),
-    Mutant("halt looked at after cur", "tasks=2 workers=1 halt=1", "worker.hpp", """\
+    Mutant("halt looked at after cur", "tasks=2 workers=1 halt=1", "worker_process.hpp", """\
           if (book_.halted()) leave(farewell::done);
           if constexpr (Work::takes_context) self_.begin(i, attempt);
           forget_refused_memory(words);
@@ -75,13 +75,13 @@ MUTANTS = (
           book_.begin(words, at, attempt);
           if (book_.halted()) leave(farewell::done);
 """),
-    Mutant("no repair", TWO, "ledger.hpp", "book.repair(owner - 1);", "static_cast<void>(owner);"),
-    Mutant("repair forgets left_overs", "tasks=2 workers=2 deaths=2", "ledger.hpp", """\
+    Mutant("no repair", TWO, "claim_ledger.hpp", "book.repair(owner - 1);", "static_cast<void>(owner);"),
+    Mutant("repair forgets left_overs", "tasks=2 workers=2 deaths=2", "claim_ledger.hpp", """\
     for (left_over_words& left : left_overs())
       if (unpack(left.span.get()) == claimed) left.span.set(0);
 """, ""),
-    Mutant("repair looks at the front only", TWO, "ledger.hpp", " || (claimed.e == all.e && claimed.b >= all.b)", ""),
-    Mutant("claim cleared before finished", TWO, "ledger.hpp", """\
+    Mutant("repair looks at the front only", TWO, "claim_ledger.hpp", " || (claimed.e == all.e && claimed.b >= all.b)", ""),
+    Mutant("claim cleared before finished", TWO, "claim_ledger.hpp", """\
     mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
     mine.claim.set(0);
 """, """\
@@ -89,42 +89,42 @@ MUTANTS = (
     mine.claim.set(0);
     mine.finished.set(all);
 """),
-    Mutant("finished added to finished, not to base", TWO, "ledger.hpp", "mine.finished.set(mine.base.get() + unpack(",
+    Mutant("finished added to finished, not to base", TWO, "claim_ledger.hpp", "mine.finished.set(mine.base.get() + unpack(",
            "mine.finished.set(mine.finished.get() + mine.base.get() + unpack("),
-    Mutant("recovery adds to finished, not to base", TWO, "ledger.hpp", "dead.finished.set(dead.base.get() +",
+    Mutant("recovery adds to finished, not to base", TWO, "claim_ledger.hpp", "dead.finished.set(dead.base.get() +",
            "dead.finished.set(dead.finished.get() +"),
-    Mutant("recovery blames who was not running", TWO, "ledger.hpp", """\
+    Mutant("recovery blames who was not running", TWO, "claim_ledger.hpp", """\
     } else if (at.running) {
       what = {true, at.task, at.attempts, at.attempts > retries_};
 """, """\
     } else {
       what = {true, at.task, at.attempts, !at.running || at.attempts > retries_};
 """),
-    Mutant("recovery blames the task behind", TWO, "ledger.hpp", "what = {true, at.task, at.attempts,",
+    Mutant("recovery blames the task behind", TWO, "claim_ledger.hpp", "what = {true, at.task, at.attempts,",
            "what = {true, at.task + 1, at.attempts,"),
-    Mutant("recovery blames though a retry is left", "tasks=2 workers=1 deaths=1 retries=1", "ledger.hpp",
+    Mutant("recovery blames though a retry is left", "tasks=2 workers=1 deaths=1 retries=1", "claim_ledger.hpp",
            "at.attempts > retries_};", "at.attempts >= retries_};"),
-    Mutant("recovery ignores a published failure", "tasks=2 workers=1 deaths=1 throwing=1", "ledger.hpp",
+    Mutant("recovery ignores a published failure", "tasks=2 workers=1 deaths=1 throwing=1", "claim_ledger.hpp",
            "if (at.running && published(at.task)) {", "if (at.running && published(at.task) && false) {"),
-    Mutant("recovery forgets attempts", "tasks=2 workers=1 deaths=2 retries=1", "ledger.hpp", "hand_back(rest, what.blamed ? 0 : at.attempts)",
+    Mutant("recovery forgets attempts", "tasks=2 workers=1 deaths=2 retries=1", "claim_ledger.hpp", "hand_back(rest, what.blamed ? 0 : at.attempts)",
            "hand_back(rest, 0)"),
-    Mutant("recovery clears the claim before it hands back", TWO, "ledger.hpp",
+    Mutant("recovery clears the claim before it hands back", TWO, "claim_ledger.hpp",
            "    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n    dead.claim.set(0);\n",
            "    dead.claim.set(0);\n    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n"),
-    Mutant("recovery without the lock", TWO, "ledger.hpp", "Published&& published) const {\n    const holder lock(*this);",
+    Mutant("recovery without the lock", TWO, "claim_ledger.hpp", "Published&& published) const {\n    const holder lock(*this);",
            "Published&& published) const {"),
-    Mutant("a left_over goes to the first place, free or not", "tasks=4 workers=2 deaths=2", "ledger.hpp",
+    Mutant("a left_over goes to the first place, free or not", "tasks=4 workers=2 deaths=2", "claim_ledger.hpp",
            "return unpack(left.span.get()).empty(); });\n    if (free", "return unpack(left.span.get()).empty() || true; });\n    if (free"),
-    Mutant("drain forgets left_overs", "tasks=2 workers=1 deaths=1 halt=1", "ledger.hpp", "for (left_over_words& left : left_overs()) take_all(",
+    Mutant("drain forgets left_overs", "tasks=2 workers=1 deaths=1 halt=1", "claim_ledger.hpp", "for (left_over_words& left : left_overs()) take_all(",
            "for (left_over_words& left : left_overs().subspan(1)) take_all("),
-    Mutant("left_overs are nothing unclaimed", TWO, "ledger.hpp", "return !unpack(common_->range.get()).empty() ||", "return !unpack(common_->range.get()).empty() && !"),
-    Mutant("what left_overs hold has ended", "tasks=3 workers=2 deaths=1 looks=1", "ledger.hpp",
+    Mutant("left_overs are nothing unclaimed", TWO, "claim_ledger.hpp", "return !unpack(common_->range.get()).empty() ||", "return !unpack(common_->range.get()).empty() && !"),
+    Mutant("what left_overs hold has ended", "tasks=3 workers=2 deaths=1 looks=1", "claim_ledger.hpp",
            "for (const left_over_words& left : left_overs()) add(", "for (const left_over_words& left : left_overs().subspan(2)) add("),
-    Mutant("the task at hand has ended", "tasks=3 workers=1 looks=2", "ledger.hpp",
+    Mutant("the task at hand has ended", "tasks=3 workers=1 looks=2", "claim_ledger.hpp",
            "add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});", "add({at.task + 1, open.e});"),
-    Mutant("what has ended, without the lock", "tasks=3 workers=2 deaths=1 looks=1", "ledger.hpp",
+    Mutant("what has ended, without the lock", "tasks=3 workers=2 deaths=1 looks=1", "claim_ledger.hpp",
            "span not_ended() const {\n    const holder lock(*this);", "span not_ended() const {"),
-    Mutant("cur before the slot", TWO, "worker.hpp", """\
+    Mutant("cur before the slot", TWO, "worker_process.hpp", """\
           store_.put(number_, i, call);
           step("slot", moment::after);
           book_.end(words, at++);
@@ -132,39 +132,39 @@ MUTANTS = (
           book_.end(words, at++);
           store_.put(number_, i, call);
 """),
-    Mutant("a body begins before cur says so", TWO, "worker.hpp", """\
+    Mutant("a body begins before cur says so", TWO, "worker_process.hpp", """\
           book_.begin(words, at, attempt);
           store_.put(number_, i, call);
 """, """\
           store_.put(number_, i, call);
           book_.begin(words, at, attempt);
 """),
-    Mutant("a successor begins to count attempts anew", "tasks=1 workers=1 deaths=1 retries=1", "worker.hpp",
+    Mutant("a successor begins to count attempts anew", "tasks=1 workers=1 deaths=1 retries=1", "worker_process.hpp",
            "unpack_position(words.cur.get()).attempts + 1;", "1;"),
-    Mutant("one attempt too many", "tasks=1 workers=1 retries=1 throwing=1", "worker.hpp", "if (attempt > retries_) {",
+    Mutant("one attempt too many", "tasks=1 workers=1 retries=1 throwing=1", "worker_process.hpp", "if (attempt > retries_) {",
            "if (attempt > retries_ + 1) {"),
-    Mutant("cur before the failure", "tasks=2 workers=1 deaths=1 throwing=1", "worker.hpp", """\
+    Mutant("cur before the failure", "tasks=2 workers=1 deaths=1 throwing=1", "worker_process.hpp", """\
           publish(at, attempt, what);
           book_.end(words, at++);
 """, """\
           book_.end(words, at);
           publish(at++, attempt, what);
 """),
-    Mutant("head before top", "tasks=2 workers=1 deaths=1 throwing=3", "records.hpp", """\
+    Mutant("head before top", "tasks=2 workers=1 deaths=1 throwing=3", "worker_arenas.hpp", """\
     book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
     book_.of(w).head.set(at);
 """, """\
     book_.of(w).head.set(at);
     book_.of(w).top.set(at + sizeof head + size);
 """),
-    Mutant("head before the record", "tasks=2 workers=1 deaths=1 throwing=3", "records.hpp", """\
+    Mutant("head before the record", "tasks=2 workers=1 deaths=1 throwing=3", "worker_arenas.hpp", """\
     record head{book_.of(w).head.get(),""", """\
     const std::uint64_t before = book_.of(w).head.get();
     book_.of(w).head.set(at);
     record head{before,"""),
-    Mutant("worn, and the attempt is not counted", "tasks=1 workers=1 retries=1 throwing=1 worn=1", "worker.hpp",
+    Mutant("worn, and the attempt is not counted", "tasks=1 workers=1 retries=1 throwing=1 worn=1", "worker_process.hpp",
            "book_.give_back(words, at, attempt);", "book_.give_back(words, at, attempt - 1);"),
-    Mutant("top does not pass an encoded result", "tasks=2 workers=1 encoded=1", "records.hpp",
+    Mutant("top does not pass an encoded result", "tasks=2 workers=1 encoded=1", "worker_arenas.hpp",
            "book_.of(w).top.set(offset + size);", ""),
 )
 
@@ -184,7 +184,7 @@ def mutate(include, into, mutant):
     """A copy of the headers with the edit."""
     shutil.copytree(include, into)
     if mutant.old:
-        file = into / "parmap" / "detail" / mutant.file
+        file = into / "parmap" / "detail" / "processes" / mutant.file
         text = file.read_text()
         if text.count(mutant.old) != 1:
             raise SystemExit(f"{mutant.name}: {mutant.file} has its text {text.count(mutant.old)} times, not once")

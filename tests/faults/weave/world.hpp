@@ -7,11 +7,11 @@
 
 #include <parmap/codec.hpp>
 #include <parmap/context.hpp>
-#include <parmap/detail/ledger.hpp>
-#include <parmap/detail/records.hpp>
-#include <parmap/detail/shared_memory.hpp>
-#include <parmap/detail/store.hpp>
-#include <parmap/detail/worker.hpp>
+#include <parmap/detail/processes/claim_ledger.hpp>
+#include <parmap/detail/processes/slot_writer.hpp>
+#include <parmap/detail/processes/worker_arenas.hpp>
+#include <parmap/detail/processes/worker_process.hpp>
+#include <parmap/detail/system/shared_memory.hpp>
 
 #include <array>
 #include <cstddef>
@@ -28,7 +28,7 @@
 namespace weave {
 
 using namespace parmap::detail;
-using parmap::detail::span;
+using parmap::detail::interval;
 
 inline constexpr unsigned most_tasks = 8;
 inline constexpr unsigned none = 0xff;
@@ -53,7 +53,7 @@ struct truth {
 };
 static_assert(std::has_unique_object_representations_v<truth>);  // no gaps: it is a part of what makes states differ
 
-constexpr unsigned set_of(span s) noexcept { return s.b < s.e ? (1U << s.e) - (1U << s.b) : 0; }
+constexpr unsigned set_of(interval s) noexcept { return s.b < s.e ? (1U << s.e) - (1U << s.b) : 0; }
 
 inline plan now_planned;
 inline truth now;
@@ -109,10 +109,10 @@ inline void arrive(const char* name, touch what) noexcept {
 // Explicit instantiation may name what is private.
 template <auto Common>
 struct reveal {
-  friend const common_words& common_of(const ledger& book) { return *(book.*Common); }
+  friend const common_words& common_of(const claim_ledger& book) { return *(book.*Common); }
 };
-const common_words& common_of(const ledger& book);
-template struct reveal<&ledger::common_>;
+const common_words& common_of(const claim_ledger& book);
+template struct reveal<&claim_ledger::common_>;
 
 struct words {
   struct of_worker {
@@ -124,7 +124,7 @@ struct words {
   std::array<of_worker, most_workers> of;
 };
 
-inline words look(const ledger& book) noexcept {
+inline words look(const claim_ledger& book) noexcept {
   words seen{};
   seen.range = common_of(book).range.get();
   seen.halt = book.halted() ? 1 : 0;
@@ -153,7 +153,7 @@ T value_of(unsigned task, unsigned attempt) {
 
 // The body of task i, in the running process.
 template <class T>
-T body(ledger& book, unsigned i) {
+T body(claim_ledger& book, unsigned i) {
   const unsigned w = running;
   const position said = unpack_position(book.of(w).cur.get());
   require(said.running && said.task == i, "a body runs that cur does not tell of");
@@ -177,14 +177,14 @@ struct body_calls {
     for (std::uint64_t i = b; i < e; ++i)
       if (!each(i, [this, i] { return body<T>(*book, static_cast<unsigned>(i)); })) return;
   }
-  ledger* book;
+  claim_ledger* book;
 };
 
-// Everything a map lays out before its first fork, as in process_map.
+// Everything a map lays out before its first fork, as in multi_run.
 class any_map {
  public:
   any_map(const plan& chosen, std::size_t arenas_begin)
-      : arenas_begin_((arenas_begin + 15) / 16 * 16),  // as the record_book aligns them
+      : arenas_begin_((arenas_begin + 15) / 16 * 16),  // as the worker_arenas aligns them
         memory_(arenas_begin_ + chosen.workers * arena),
         book_(memory_.data(), chosen.workers,
               chosen.max_failures != 0 ? chosen.max_failures : std::numeric_limits<std::uint64_t>::max(),
@@ -217,8 +217,8 @@ class any_map {
     return book_.of(w).top.get() <= arenas_begin_ + w * arena + (used ? arena_used : 0);
   }
 
-  [[nodiscard]] ledger& book() noexcept { return book_; }
-  [[nodiscard]] record_book& records() noexcept { return records_; }
+  [[nodiscard]] claim_ledger& book() noexcept { return book_; }
+  [[nodiscard]] worker_arenas& records() noexcept { return records_; }
 
   // supervisor.hpp in its own order of calls, without the system's: run_round, hire, bury, hire_with_patience, give_up.
   // Births are not in it, so nobody is dismissed before his: that would be one more death before a first step.
@@ -241,9 +241,9 @@ class any_map {
     const auto bury = [&](unsigned w) {
       alive &= ~(1U << w);
       const auto said = static_cast<farewell>(book_.of(w).farewell_word.get() >> 32);
-      if (said == farewell::damaged) throw_damaged("a worker could not get its lock");
+      if (said == farewell::damaged) throw_overwritten("a worker could not get its lock");
       now.recovering = w;
-      const ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == task; });
+      const claim_ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == task; });
       require(what.blamed == (now.to_blame != none), "recovery does not tell whether it blames");
       require(!what.blamed || (what.task == now.to_blame && what.attempts == now.to_blame_after),
               "recovery does not tell whom it blames");
@@ -288,7 +288,7 @@ class any_map {
   // As supervisor.hpp does in between: what it then reads must have ended.
   void look_at_what_has_ended() {
     --now.looks_left;
-    const span open = book_.not_ended();
+    const interval open = book_.not_ended();
     const unsigned ended = ((1U << now_planned.tasks) - 1) & ~set_of(open);
     require((ended & ~(now.done | now.failed | now.blamed)) == 0, "what has not ended is said to have");
     if (ended != 0 && !open.empty()) sighted |= looked;
@@ -303,20 +303,21 @@ class any_map {
 
   std::size_t arenas_begin_;
   shared_memory memory_;
-  ledger book_;
-  record_book records_;
+  claim_ledger book_;
+  worker_arenas records_;
 };
 
 template <class T>
 class map_of : public any_map {
  public:
-  explicit map_of(const plan& chosen) : map_of(chosen, result_slots<T>(ledger::bytes(chosen.workers), chosen.tasks)) {}
+  explicit map_of(const plan& chosen)
+      : map_of(chosen, shared_slots<T>(claim_ledger::bytes(chosen.workers), chosen.tasks)) {}
 
   void work(unsigned w) override {
-    slot_store<T> store(slots_, memory(), records());
+    slot_writer<T> store(slots_, memory(), records());
     const body_calls<T> calls{&book()};
-    worker<body_calls<T>, slot_store<T>>(calls, store, book(), records(), w, 0, 0, now_planned.retries,
-                                         now_planned.worn != 0 ? std::optional<std::uint64_t>(1) : std::nullopt)
+    worker<body_calls<T>, slot_writer<T>>(calls, store, book(), records(), w, 0, 0, now_planned.retries,
+                                          now_planned.worn != 0 ? std::optional<std::uint64_t>(1) : std::nullopt)
         .run();
   }
 
@@ -340,9 +341,9 @@ class map_of : public any_map {
   }
 
  private:
-  map_of(const plan& chosen, result_slots<T> slots) : any_map(chosen, slots.arenas_begin()), slots_(std::move(slots)) {}
+  map_of(const plan& chosen, shared_slots<T> slots) : any_map(chosen, slots.arenas_begin()), slots_(std::move(slots)) {}
 
-  result_slots<T> slots_;
+  shared_slots<T> slots_;
 };
 
 }  // namespace weave

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: MIT
+// One map on the engine async: workers that are coroutines, each running one task after the other, all on one thread.
+#pragma once
+
+#include <parmap/context.hpp>
+#include <parmap/detail/coroutines/async_run_base.hpp>
+#include <parmap/detail/coroutines/async_task_executor.hpp>
+#include <parmap/detail/coroutines/intrusive_list.hpp>
+#include <parmap/detail/results/exception_message.hpp>
+#include <parmap/detail/results/result_places.hpp>
+#include <parmap/detail/results/task_tally.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/system/number_text.hpp>
+#include <parmap/failure.hpp>
+#include <parmap/options.hpp>
+#include <parmap/results.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <new>
+#include <stop_token>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace parmap::detail {
+
+// Lives in a shared_ptr, which its workers hold, too: as long as an operation of a task that was left behind holds its
+// handler. Used by one thread at a time: that of the executor, whose tasks it runs. README.md says who owns what.
+template <class Work, class Executor>
+class async_run final : public async_run_base, public std::enable_shared_from_this<async_run<Work, Executor>> {
+ public:
+  using value = typename awaited<typename Work::result>::type;
+
+  // `home`: what must outlive every operation of the tasks.
+  async_run(const Work& work, const options& chosen, Executor executor, cancellation how,
+            std::shared_ptr<void> home = nullptr)
+      : home_(std::move(home)),
+        executor_(std::move(executor)),
+        work_(work),
+        options_(chosen),
+        cancellable_(how == cancellation::possible || chosen.timeout.has_value()),
+        grace_(task_scope::inside() ? grace / 2 : grace),
+        room_(std::min<std::uint64_t>(work.size(), chosen.workers != 0 ? chosen.workers : default_workers)),
+        values_(work.size()),
+        tally_("async", chosen, work.size(), now_ticks()),
+        bell_(executor_) {}
+
+  // Returns when every task has ended, was left behind or will not be begun.
+  asio::awaitable<void> run() {
+    for (;;) {
+      tally_.show(now_ticks());
+      if (tally_.broken_off()) cancel_all();
+      cancel_late();
+      leave_behind_cancelled();
+      const bool hurried = hire();
+      if (present_ == 0 && nothing_to_begin()) co_return;
+      bell_set_ = hurried ? clock::now() : next_look();
+      bell_.expires_at(bell_set_);
+      asio::error_code rung;
+      co_await bell_.async_wait(asio::redirect_error(asio::use_awaitable, rung));
+    }
+  }
+  void break_off(std::exception_ptr why) noexcept override {
+    tally_.break_off(std::move(why));
+    ring();
+  }
+  // After run().
+  results<value> finish() { return tally_.finish(values_); }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  static constexpr std::uint64_t default_workers = 64;
+  // How long one worker, and hiring, may keep the others waiting.
+  static constexpr std::chrono::microseconds turn{100};
+
+  struct no_context {
+    no_context(std::uint64_t, unsigned, const std::stop_token&) {}
+  };
+  using self = std::conditional_t<Work::takes_context, context, no_context>;
+
+  // A worker that has a task is in in_flight_; once it was asked to end, in asked_ and then in cancelled_.
+  struct worker final : async_worker, list_node, std::enable_shared_from_this<worker> {
+    worker(std::shared_ptr<async_run> of, unsigned which)
+        : map(std::move(of)),
+          number(which),
+          about(*map->options_.seed, which, map->options_.stop) {}
+
+    void stray(std::exception_ptr what) noexcept override { map->fail_by_stray(*this, std::move(what)); }
+
+    std::shared_ptr<async_run> map;
+    asio::cancellation_signal cancel{};
+    std::uint64_t task{};
+    unsigned attempt{};
+    unsigned number;
+    bool late{};
+    clock::time_point due{};  // when its task is late; cancelled: when its grace ends
+    [[no_unique_address]] self about;
+  };
+
+  // A worker's coroutine is there.
+  class presence {
+   public:
+    explicit presence(worker& who) noexcept : who_(who) {}
+    presence(const presence&) = delete;
+    presence& operator=(const presence&) = delete;
+    ~presence() { who_.map->left(who_); }
+
+   private:
+    worker& who_;
+  };
+
+  // ---- In a worker's coroutine
+
+  asio::awaitable<void> serve(worker& me) {
+    const presence here(me);
+    while (claim(me)) {
+      try {
+        auto held = work_.elements(me.task);
+        if constexpr (std::is_void_v<value>) {
+          co_await work_.call(held, me.about);
+          end(me);
+        } else {
+          value made = co_await work_.call(held, me.about);
+          end(me);
+          values_.put(me.task, [&made]() -> value&& { return std::move(made); });
+        }
+        tally_.add_completed(1);
+      } catch (...) {
+        failed(me);
+      }
+      if (cancellable_) {  // what f has set, or been told, is not the next one's business
+        co_await asio::this_coro::reset_cancellation_state();
+        co_await asio::this_coro::throw_if_cancelled(true);
+      }
+      if (now_ticks() - me.gone_on() > turn_) co_await asio::post(asio::use_awaitable);
+    }
+  }
+
+  // The next task, if there is to be one.
+  bool claim(worker& me) {
+    if (tally_.halted()) {
+      begin_no_more();
+      return false;
+    }
+    if (!again_.empty()) {
+      me.task = again_.back().task;
+      me.attempt = again_.back().attempt;
+      again_.pop_back();
+    } else if (next_ < work_.size()) {
+      me.task = next_++;
+      me.attempt = 1;
+    } else {
+      return false;
+    }
+    me.late = false;
+    if constexpr (Work::takes_context) me.about.begin(me.task, me.attempt);
+    in_flight_.push_back(me);
+    if (options_.timeout) {
+      me.due = clock::now() + *options_.timeout;
+      if (me.due < bell_set_) ring();
+    }
+    return true;
+  }
+
+  struct overran {};
+
+  // Its task has come to its end, in time or not.
+  static void end(worker& me) {
+    me.unlink();
+    if (me.late) throw overran{};
+  }
+
+  // In a catch block.
+  void failed(worker& me) noexcept {
+    me.unlink();
+    try {
+      if (me.late) return fail(me, failure_kind::timed_out, late_text());
+      thrown what = describe_or_give_up();
+      fail(me, what.kind, std::move(what.message), std::current_exception());
+    } catch (...) {
+      tally_.give_up();
+    }
+  }
+  void fail(const worker& me, failure_kind kind, std::string message, std::exception_ptr what = nullptr) {
+    if (me.attempt <= options_.retries) again_.push_back({me.task, me.attempt + 1});
+    else tally_.add_failure({me.task, kind, std::move(message), me.attempt, std::move(what)});
+  }
+  [[nodiscard]] std::string late_text() const {
+    return "ran past its limit of " + to_text(*options_.timeout) + " and was cancelled";
+  }
+
+  // ---- When a worker goes
+
+  // Its coroutine is at its end, or was destroyed where it waited.
+  void left(worker& me) noexcept {
+    if (me.is_cut_off()) return;
+    const bool lost = me.is_linked();
+    if (lost)
+      lose(me, failure_kind::threw,
+           "its coroutine was destroyed while it waited: an operation it awaited dropped its handler");
+    dismiss(me);
+    if (lost || present_ == 0) ring();
+  }
+  void leave_behind(worker& me, failure_kind kind, const char* why, std::exception_ptr what = nullptr) noexcept {
+    me.cut_off();
+    forget_slots(me);
+    lose(me, kind, why, std::move(what));
+    dismiss(me);
+  }
+  // Its task will not end any more.
+  void lose(worker& me, failure_kind kind, const char* why, std::exception_ptr what = nullptr) noexcept {
+    me.unlink();
+    try {
+      if (me.late) fail(me, failure_kind::timed_out, late_text() + why);
+      else fail(me, kind, why, std::move(what));
+    } catch (...) {
+      tally_.give_up();
+    }
+  }
+  void dismiss(const worker& me) noexcept {
+    free_numbers_.push_back(me.number);  // hire() has made room
+    --present_;
+  }
+  void fail_by_stray(worker& me, std::exception_ptr what) noexcept {
+    if (!me.is_linked()) return break_off(std::move(what));  // no task is at fault that anybody could name
+    std::string message;
+    try {
+      std::rethrow_exception(what);
+    } catch (...) {
+      message = describe_or_give_up().message;
+    }
+    leave_behind(me, failure_kind::threw, message.c_str(), std::move(what));
+    ring();
+  }
+
+  // ---- In run()
+
+  // As many workers as there is room and work for; true if it must go on after the others have had their turn.
+  bool hire() {
+    const ticks begun = now_ticks();
+    while (present_ < room_ && !nothing_to_begin()) {
+      if (tally_.halted()) {
+        begin_no_more();
+        return false;
+      }
+      if (now_ticks() - begun > turn_) return true;
+      try {
+        hire_one();
+      } catch (const std::bad_alloc&) {
+        if (present_ == 0) tally_.give_up();
+        else room_ = present_;
+      }
+    }
+    return false;
+  }
+  void hire_one() {
+    if (free_numbers_.capacity() <= numbers_) free_numbers_.reserve(2 * (std::size_t{numbers_} + 1));
+    const unsigned number = free_numbers_.empty() ? numbers_++ : free_numbers_.back();
+    if (!free_numbers_.empty()) free_numbers_.pop_back();
+    ++present_;
+    try {
+      const auto who = std::make_shared<worker>(this->shared_from_this(), number);
+      const task_executor<Executor> home(who, executor_);
+      spawn_worker(home, serve(*who), cancellable_ ? &who->cancel : nullptr);
+    } catch (...) {
+      free_numbers_.push_back(number);
+      --present_;
+      throw;
+    }
+  }
+  [[nodiscard]] bool nothing_to_begin() const noexcept { return next_ == work_.size() && again_.empty(); }
+  void begin_no_more() {
+    tally_.add_never_begun(std::exchange(next_, work_.size()), work_.size());
+    for (const auto& [task, attempt] : std::exchange(again_, {})) tally_.add_never_begun(task, task + 1, attempt - 1);
+  }
+
+  void cancel_late() {
+    if (!options_.timeout) return;
+    const auto now = clock::now();
+    cancel_first([now](worker& who) { return who.late = who.due <= now; });
+  }
+  void cancel_all() {
+    cancel_first([](const worker&) { return true; });
+  }
+  // Those in flight, the earliest first, until `whom` says no. To ask ten thousand takes its time: the grace of each
+  // begins when all have been asked.
+  template <class Whom>
+  void cancel_first(Whom&& whom) {
+    while (!in_flight_.empty() && whom(first(in_flight_))) cancel(first(in_flight_));
+    if (asked_.empty()) return;
+    for (const auto due = clock::now() + (cancellable_ ? grace_ : grace_.zero()); !asked_.empty();) {
+      worker& who = first(asked_);
+      who.due = due;
+      move(who, cancelled_);
+    }
+  }
+  void cancel(worker& who) {
+    const auto held = who.shared_from_this();  // the task may end meanwhile
+    move(who, asked_);
+    emitting_ = true;
+    who.cancel.emit(asio::cancellation_type::all);
+    emitting_ = false;
+    if (who.is_cut_off()) forget_slots(who);
+  }
+  static void move(worker& who, intrusive_list& to) noexcept {
+    who.unlink();
+    to.push_back(who);
+  }
+  // What is assigned to its slots may hold its own executor, and so itself.
+  void forget_slots(worker& who) noexcept {
+    if (!emitting_) who.cancel.slot().clear();
+  }
+  void leave_behind_cancelled() {
+    if (cancelled_.empty()) return;
+    for (const auto now = clock::now(); !cancelled_.empty() && first(cancelled_).due <= now;) {
+      const auto held = first(cancelled_).shared_from_this();
+      leave_behind(*held, failure_kind::stopped, "; it did not heed that, and was left behind");
+    }
+  }
+
+  // When there is something to do here unless somebody rings.
+  [[nodiscard]] clock::time_point next_look() {
+    const auto now = clock::now();
+    auto when = clock::time_point::max();
+    if (const auto shown = tally_.until_next_show(); shown < when - now) when = now + shown;
+    if (options_.timeout && !in_flight_.empty()) when = std::min(when, first(in_flight_).due);
+    if (!cancelled_.empty()) when = std::min(when, first(cancelled_).due);
+    return when;
+  }
+  void ring() noexcept {
+    try {
+      bell_.cancel();
+    } catch (...) {
+      tally_.give_up();
+    }
+  }
+  [[nodiscard]] static worker& first(const intrusive_list& list) noexcept { return static_cast<worker&>(list.front()); }
+
+  struct attempt_left {
+    std::uint64_t task;
+    unsigned attempt;
+  };
+
+  std::shared_ptr<void> home_;
+  Executor executor_;
+  Work work_;
+  const options& options_;
+  bool cancellable_;
+  std::chrono::milliseconds grace_;
+  std::uint64_t room_;
+  std::uint64_t present_{};
+  std::uint64_t next_{};
+  std::vector<attempt_left> again_;
+  unsigned numbers_{};
+  std::vector<unsigned> free_numbers_;
+  intrusive_list in_flight_;  // in the order of their beginning
+  intrusive_list asked_;
+  intrusive_list cancelled_;
+  bool emitting_{};
+  own_places<value> values_;
+  task_tally tally_;
+  asio::steady_timer bell_;
+  clock::time_point bell_set_{clock::time_point::max()};
+  ticks turn_{to_ticks(turn)};
+};
+
+}  // namespace parmap::detail

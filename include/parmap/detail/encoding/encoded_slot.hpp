@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// The slot of an encoded result: where in an arena its bytes are, or, if they are few, those bytes themselves.
+#pragma once
+
+#include <parmap/detail/encoding/byte_reader_writer.hpp>
+#include <parmap/detail/encoding/checksum.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+
+namespace parmap::detail {
+
+// Every word counts towards a check, keyed by the task. A slot that nobody wrote is zero, which is no such place: no
+// arena begins there.
+struct encoded_slot {
+  std::uint64_t offset;  // from the beginning of the mapping; short: 1, the number of bytes in 7 bits, a check in 56
+  std::uint64_t size;    // short: the bytes begin here
+  std::uint64_t check;   // of the bytes; short: they end here, with zeros behind them
+
+  static constexpr std::size_t longest_short = 16;
+
+  static encoded_slot in_arena(std::uint64_t offset, const std::byte* bytes, std::size_t size,
+                               std::uint64_t task) noexcept {
+    return {offset, size, checksum(bytes, size, task)};
+  }
+  static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
+    std::array<std::byte, longest_short> held{};
+    std::copy_n(bytes, std::min(size, held.size()), held.begin());  // memcpy would not take a null of no bytes
+    encoded_slot made{short_mark | std::uint64_t{size} << 56 | short_check(held.data(), size, task), 0, 0};
+    std::memcpy(&made.size, held.data(), sizeof made.size);
+    std::memcpy(&made.check, held.data() + sizeof made.size, sizeof made.check);
+    return made;
+  }
+
+  // Nobody has written it.
+  [[nodiscard]] bool is_blank() const noexcept { return offset == 0; }
+  [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
+  // The bytes of a short one, which are this slot's own; none if they are not as they were written.
+  [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {
+    const std::size_t count = (offset & ~short_mark) >> 56;
+    const auto* const held = reinterpret_cast<const std::byte*>(this) + offsetof(encoded_slot, size);
+    if (count > longest_short || (offset & check_bits) != short_check(held, count, task)) return std::nullopt;
+    return byte_reader(held, count);
+  }
+
+ private:
+  static constexpr std::uint64_t short_mark = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t check_bits = (std::uint64_t{1} << 56) - 1;
+
+  static std::uint64_t short_check(const std::byte* held, std::size_t count, std::uint64_t task) noexcept {
+    return checksum(held, longest_short, task ^ std::uint64_t{count} << 56) & check_bits;
+  }
+};
+static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == offsetof(encoded_slot, size) + 8);
+
+}  // namespace parmap::detail

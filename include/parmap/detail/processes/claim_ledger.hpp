@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT
+// The words that workers and supervisor share, and every step that changes them. detail/processes/PROTOCOL.md says why
+// no task is lost.
+#pragma once
+
+#include <parmap/detail/processes/overwritten_memory.hpp>
+#include <parmap/detail/processes/robust_mutex.hpp>
+#include <parmap/detail/schedule/unclaimed_range.hpp>
+#include <parmap/detail/system/futex.hpp>
+#include <parmap/detail/system/protocol_step.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <new>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace parmap::detail {
+
+// Text as a template argument.
+template <std::size_t Size>
+struct word_name {
+  // Not explicit: a literal is to become one.
+  consteval word_name(const char (&literal)[Size]) {  // NOLINT(google-explicit-constructor)
+    std::copy_n(literal, Size, text);
+  }
+  char text[Size]{};
+};
+
+// A word in shared memory. Every store announces what was written before it; every access is a step of that name.
+template <word_name Name>
+class shared_word {
+ public:
+  [[nodiscard]] std::uint64_t get() const noexcept {
+    step(Name.text, moment::before);
+    return word_.load(std::memory_order_acquire);
+  }
+  void set(std::uint64_t value) noexcept {
+    step(Name.text, moment::before);
+    word_.store(value, std::memory_order_release);
+    step(Name.text, moment::after);
+  }
+  std::uint64_t add(std::uint64_t value) noexcept {
+    step(Name.text, moment::before);
+    const std::uint64_t old = word_.fetch_add(value, std::memory_order_acq_rel);
+    step(Name.text, moment::after);
+    return old;
+  }
+
+ private:
+  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+  std::atomic<std::uint64_t> word_{};
+};
+
+// Of a worker's open claim, every task before `task` is finished; `task` has used up `attempts`, the last of which may
+// be running.
+struct position {
+  round_index task{};
+  unsigned attempts{};
+  bool running{};
+
+  friend bool operator==(const position&, const position&) = default;
+};
+constexpr std::uint64_t pack(position p) noexcept {
+  return std::uint64_t{p.task} << 32 | std::uint64_t{p.attempts} << 1 | (p.running ? 1U : 0U);
+}
+constexpr position unpack_position(std::uint64_t word) noexcept {
+  return {static_cast<round_index>(word >> 32), static_cast<unsigned>(word & 0xffff'ffff) >> 1, (word & 1) != 0};
+}
+inline constexpr unsigned max_attempts = 0x7fff'ffff;
+
+// How a worker left by its own will. worn: its memory is used up, a fresh one shall go on. starved is said ahead: an
+// allocation was refused, and what the task makes of that may be a crash.
+enum class farewell : std::uint32_t {
+  none,
+  done,
+  worn,
+  exit,
+  quick_exit,
+  pthread_exit,
+  arena_full,
+  unfit,
+  damaged,
+  starved
+};
+
+constexpr std::uint64_t pack_farewell(farewell how, int status) noexcept {
+  return std::uint64_t{static_cast<std::uint32_t>(how)} << 32 | static_cast<std::uint32_t>(status);
+}
+
+// Of go: the worker has begun; or has not, and is not to.
+inline constexpr std::uint32_t has_begun = 3;
+inline constexpr std::uint32_t is_dismissed = 4;
+
+// Why no further task is to be begun.
+enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
+
+// Alone in its cache lines: written by one worker at every task.
+struct alignas(128) worker_words {
+  shared_word<"claim"> claim;             // packed span; empty: none
+  shared_word<"cur"> cur;                 // packed position
+  shared_word<"base"> base;               // `finished` when the open claim began
+  shared_word<"finished"> finished;       // tasks of closed claims
+  shared_word<"started"> started;         // CLOCK_MONOTONIC ns of the running attempt
+  shared_word<"top"> top;                 // end of what the arena holds
+  shared_word<"head"> head;               // the newest failure record
+  shared_word<"farewell"> farewell_word;  // farewell << 32 | status
+  futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep, 3: begun, or dismissed
+};
+
+struct left_over_words {
+  shared_word<"left_over"> span;          // packed; empty: free
+  shared_word<"left_attempts"> attempts;  // used up by its first task
+};
+
+// Each line of them apart from what is written less often.
+struct common_words {
+  alignas(128) shared_word<"halt"> halt;
+  shared_word<"failures"> failures;
+  alignas(128) robust_mutex lock;
+  shared_word<"range"> range;
+};
+
+inline std::uint64_t monotonic_ns() noexcept {
+  timespec now{};
+  static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &now));  // which every Linux has
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// The words lie in shared memory; what does not change is each process's own, out of reach of a task gone astray in
+// another.
+class claim_ledger {
+ public:
+  static std::size_t bytes(unsigned workers) noexcept {
+    return sizeof(common_words) + workers * (sizeof(worker_words) + sizeof(left_over_words));
+  }
+  // Builds the words in zeroed shared memory of that size, aligned to a page.
+  claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
+      : claim_ledger(::new(at) common_words, workers, max_failures, retries, timed, 0) {
+    std::uninitialized_default_construct_n(of_, workers);
+    std::uninitialized_default_construct_n(left_, workers);
+  }
+  // The words that have been built there, in a round of so many tasks.
+  claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round)
+      : claim_ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round) {}
+
+  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
+  [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
+
+  // ---- by anybody
+
+  [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
+  // The first reason stays, but for those that come at the same time.
+  void halt(halt_reason why) const noexcept {
+    if (!halted()) common_->halt.set(static_cast<std::uint64_t>(why));
+  }
+  [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
+  // One more failure; at the limit nobody begins another task.
+  void count_failure() const noexcept {
+    common_->failures.add(1);
+    halt_at_limit();
+  }
+  void halt_at_limit() const noexcept {
+    if (failures() >= max_failures_) halt(halt_reason::max_failures);
+  }
+  [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
+
+  // ---- by worker w
+
+  // A chunk for w, empty if there is nothing to begin. cur(w) tells the attempts its first task has used up.
+  template <class ChunkFor>
+  interval claim(unsigned w, ChunkFor&& chunk_for) const {
+    const holder lock(*this, w + 1);
+    if (halted()) return {};
+    worker_words& mine = of(w);
+    for (left_over_words& left : left_overs()) {
+      const interval all = checked(unpack(left.span.get()));
+      if (all.empty()) continue;
+      announce(mine, all, static_cast<unsigned>(left.attempts.get()));
+      left.span.set(0);
+      return all;
+    }
+    const interval all = checked(unpack(common_->range.get()));
+    if (all.empty()) return {};
+    const interval chunk = take(all, w, chunk_for(all.size()));
+    announce(mine, chunk, 0);
+    common_->range.set(pack(without(all, chunk)));
+    return chunk;
+  }
+  void begin(worker_words& mine, round_index task, unsigned attempt) const noexcept {
+    if (timed_) mine.started.set(monotonic_ns());
+    mine.cur.set(pack(position{task, attempt, true}));
+  }
+  // The attempt is over, and the task is not.
+  void give_back(worker_words& mine, round_index task, unsigned attempts) const noexcept {
+    mine.cur.set(pack(position{task, attempts, false}));
+  }
+  // The slot of `task` is written, or its failure published.
+  void end(worker_words& mine, round_index task) const noexcept { mine.cur.set(pack(position{task + 1, 0, false})); }
+  void close_claim(unsigned w) const noexcept {
+    worker_words& mine = of(w);
+    mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
+    mine.claim.set(0);
+    mine.cur.set(0);
+  }
+
+  // ---- by the supervisor
+
+  // How to ask whether worker w is dead: what it holds is inherited then.
+  void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
+  // The tasks of this round.
+  [[nodiscard]] round_index round() const noexcept { return round_; }
+  // No worker is alive: n more tasks.
+  void begin_round(round_index n) noexcept {
+    round_ = n;
+    common_->range.set(pack(interval{0, n}));
+  }
+  // The worker is dead, or not yet born.
+  void prepare(unsigned w) const noexcept {
+    of(w).farewell_word.set(0);
+    step("go", moment::before);
+    of(w).go.store(0, std::memory_order_release);
+    step("go", moment::after);
+  }
+
+  // What the death of a worker means for the task it was in.
+  struct death {
+    bool in_task{};       // an attempt was running
+    round_index task{};   // which
+    unsigned attempts{};  // used up, that one included
+    bool blamed{};        // and none was left
+  };
+  // Worker w is dead: hands back what it had claimed. published(task) tells whether its failure is on record.
+  template <class Published>
+  death recover(unsigned w, Published&& published) const {
+    const holder lock(*this);
+    worker_words& dead = of(w);
+    const interval open = checked(unpack(dead.claim.get()));
+    if (open.empty()) {
+      dead.cur.set(0);
+      return {};
+    }
+    position at = unpack_position(dead.cur.get());
+    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
+      throw_overwritten("a worker's task lies outside its claim");
+    death what;
+    if (at.running && published(at.task)) {
+      at = {at.task + 1, 0, false};
+    } else if (at.running) {
+      what = {true, at.task, at.attempts, at.attempts > retries_};
+    }
+    dead.finished.set(dead.base.get() + (at.task - open.b));
+    const interval rest = what.blamed ? interval{at.task + 1, open.e} : interval{at.task, open.e};
+    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);
+    dead.claim.set(0);
+    dead.cur.set(0);
+    return what;
+  }
+
+  [[nodiscard]] bool anything_unclaimed() const {
+    const holder lock(*this);
+    return !unpack(common_->range.get()).empty() || std::ranges::any_of(left_overs(), [](const left_over_words& left) {
+      return !unpack(left.span.get()).empty();
+    });
+  }
+  // No worker is alive: takes away what nobody will begin.
+  struct unclaimed {
+    interval all;
+    unsigned attempts;  // used up by its first task
+  };
+  [[nodiscard]] std::vector<unclaimed> drain() const {
+    const holder lock(*this);
+    std::vector<unclaimed> rest;
+    const auto take_all = [&](auto& from, std::uint64_t attempts) {
+      if (const interval all = checked(unpack(from.get())); !all.empty())
+        rest.push_back({all, static_cast<unsigned>(attempts)});
+      from.set(0);
+    };
+    take_all(common_->range, 0);
+    for (left_over_words& left : left_overs()) take_all(left.span, left.attempts.get());
+    return rest;
+  }
+
+  // The tasks of this round from the first to behind the last that has not ended; empty once all have. In between some
+  // may have.
+  [[nodiscard]] interval not_ended() const {
+    const holder lock(*this);
+    interval all{round_, 0};
+    const auto add = [&](interval open) {
+      if (!open.empty()) all = {std::min(all.b, open.b), std::max(all.e, open.e)};
+    };
+    add(checked(unpack(common_->range.get())));
+    for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
+    for (unsigned w = 0; w < workers_; ++w) {
+      const interval open = checked(unpack(of(w).claim.get()));
+      const position at = unpack_position(of(w).cur.get());  // 0 if the claim has been closed meanwhile
+      add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
+    }
+    return all.b < all.e ? all : interval{round_, round_};
+  }
+  // Tasks finished so far, to show; in motion while workers run.
+  [[nodiscard]] std::uint64_t finished() const noexcept {
+    std::uint64_t all = 0;
+    for (unsigned w = 0; w < workers_; ++w) {
+      const worker_words& one = of(w);
+      all += one.finished.get();
+      const interval open = unpack(one.claim.get());
+      const position at = unpack_position(one.cur.get());
+      if (!open.empty() && at.task > open.b && at.task <= open.e) all += at.task - open.b;
+    }
+    return all;
+  }
+
+ private:
+  claim_ledger(common_words* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed,
+               round_index round)
+      : common_(at),
+        of_(reinterpret_cast<worker_words*>(common_ + 1)),
+        left_(reinterpret_cast<left_over_words*>(of_ + workers)),
+        workers_(workers),
+        max_failures_(max_failures),
+        retries_(retries),
+        timed_(timed),
+        round_(round) {}
+
+  // The lock, after repair.
+  class holder {
+   public:
+    explicit holder(const claim_ledger& book, robust_mutex::user self = robust_mutex::supervisor)
+        : lock_(book.common_->lock),
+          self_(self) {
+      const auto has_died = [&](auto owner) { return self == robust_mutex::supervisor && book.has_died_(owner - 1); };
+      lock_.lock(self, book.workers_ + 1, has_died, [&book](auto owner) { book.repair(owner - 1); });
+    }
+    holder(const holder&) = delete;
+    holder& operator=(const holder&) = delete;
+    ~holder() { lock_.unlock(self_); }
+
+   private:
+    robust_mutex& lock_;
+    robust_mutex::user self_;
+  };
+
+  // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
+  // counts.
+  static void announce(worker_words& mine, interval chunk, unsigned attempts) noexcept {
+    mine.base.set(mine.finished.get());
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+  }
+
+  // Worker w died with the lock: a claim that it had announced counts, so it leaves its source. Void for a claim that
+  // was completed.
+  void repair(unsigned w) const noexcept {
+    const interval claimed = unpack(of(w).claim.get());
+    if (claimed.empty()) return;
+    const interval all = unpack(common_->range.get());
+    if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
+      common_->range.set(pack(without(all, claimed)));
+    for (left_over_words& left : left_overs())
+      if (unpack(left.span.get()) == claimed) left.span.set(0);
+  }
+
+  void hand_back(interval rest, unsigned attempts) const {
+    // A free one exists: left-overs and open claims together never outnumber the workers.
+    const auto free =
+        std::ranges::find_if(left_overs(), [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
+    if (free == left_overs().end()) throw_overwritten("there are more claims than workers");
+    free->attempts.set(attempts);
+    free->span.set(pack(rest));
+  }
+
+  [[nodiscard]] interval checked(interval all) const {
+    if (all.b > all.e || all.e > round_) throw_overwritten("a claim lies outside the tasks");
+    return all;
+  }
+
+  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept { return {left_, workers_}; }
+
+  common_words* common_;
+  worker_words* of_;
+  left_over_words* left_;
+  unsigned workers_;
+  std::uint64_t max_failures_;
+  unsigned retries_;
+  bool timed_;
+  round_index round_;
+  std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
+};
+
+}  // namespace parmap::detail

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// What the death of a worker process means to the user: kind, cause, likely reasons, what to try.
+#pragma once
+
+#include <parmap/detail/processes/claim_ledger.hpp>
+#include <parmap/detail/system/child_process.hpp>
+#include <parmap/detail/system/number_text.hpp>
+#include <parmap/failure.hpp>
+
+#include <signal.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <system_error>
+
+namespace parmap::detail {
+
+struct death_cause {
+  ending how;
+  farewell said{farewell::none};
+  int said_status{};
+  std::optional<std::chrono::nanoseconds> limit{};  // set if it was killed for running past it
+  bool oom_killed{};                                // SIGKILL, and the kernel's out-of-memory killer was at work
+  std::optional<std::uint64_t> memory_limit{};      // options::memory_limit
+};
+
+// An allocation had been refused, and what the task made of it was a crash.
+inline bool starved(const death_cause& cause) noexcept {
+  return cause.memory_limit && cause.said == farewell::starved && cause.how.how == ending::killed;
+}
+
+// By the kernel. (Its killer may also have been at work on somebody else.)
+inline bool killed_for_memory(const death_cause& cause) noexcept {
+  return cause.oom_killed && cause.how.how == ending::killed && cause.how.code == SIGKILL;
+}
+
+inline failure_kind kind_of(const death_cause& cause) noexcept {
+  if (cause.limit && cause.how.how != ending::exited) return failure_kind::timed_out;
+  if (cause.said == farewell::arena_full || starved(cause) || killed_for_memory(cause))
+    return failure_kind::out_of_memory;
+  if (cause.how.how == ending::exited || (cause.said > farewell::done && cause.said != farewell::starved))
+    return failure_kind::exited;
+  return failure_kind::crashed;
+}
+
+// For failure::status.
+inline int status_of(const death_cause& cause) noexcept {
+  if (cause.said == farewell::exit) return cause.said_status & 0xff;  // as a parent sees it
+  return cause.how.how == ending::unknown ? 0 : cause.how.code;
+}
+
+struct reason {
+  const char* why;
+  const char* advice;
+};
+
+inline reason reason_of_signal(int number) noexcept {
+  static constexpr const char* debug = "run this task alone under parmap::serial in gdb";
+  switch (number) {
+    case SIGSEGV:
+      return {"an invalid memory access or a stack overflow",
+              "run this task alone under parmap::serial in gdb, or build with -fsanitize=address"};
+    case SIGBUS: return {"a mapped file that shrank or whose disk is full (see df), or a misaligned access", debug};
+    case SIGABRT:
+      return {"abort, a failed assertion, an uncaught exception or a damaged heap",
+              "see stderr, or run this task alone under parmap::serial in gdb"};
+    case SIGFPE: return {"an integer division by zero, or INT_MIN / -1", "check this task's input"};
+    case SIGILL:
+      return {"a missing return, or code for another CPU (-march)",
+              "build with -fsanitize=undefined, or run this task alone under parmap::serial in gdb"};
+    case SIGKILL:
+      return {"killed from outside: kill -9, a batch system, or memory ran out (see dmesg)",
+              "try fewer options.workers, or options.memory_limit"};
+    case SIGXCPU: return {"RLIMIT_CPU was reached (ulimit -t)", "raise it, or make tasks shorter"};
+    case SIGXFSZ: return {"a file grew past RLIMIT_FSIZE (ulimit -f)", "raise it, or write less"};
+    case SIGPIPE:
+      return {"a write to a pipe or socket whose reader has gone", "ignore SIGPIPE, then the write says so"};
+    case SIGSYS: return {"a system call that a sandbox forbids (seccomp)", debug};
+    case SIGALRM:
+      return {"an alarm or timer that nobody handles", "handle SIGALRM; to limit a task, set options.timeout"};
+    case SIGTRAP: return {"a trap set by the compiler or a debugger", debug};
+    default: return {"sent to this worker alone, by kill, a batch system or the task", "options.retries runs it again"};
+  }
+}
+
+inline std::string describe_signal(const death_cause& cause) {
+  const int number = cause.how.code;
+  const char* name = ::sigabbrev_np(number);
+  const char* text = ::sigdescr_np(number);
+  std::string what = name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(number);
+  if (text != nullptr) what += std::string(" (") + text + ')';
+  if (killed_for_memory(cause))
+    return what + ": the kernel's out-of-memory killer (see dmesg); try fewer options.workers, or options.memory_limit "
+                  "to fail only what takes too much";
+  if (starved(cause))
+    return what + ": options.memory_limit (" + bytes_to_text(*cause.memory_limit) +
+           ") had refused an allocation; raise it, or run this task alone in gdb";
+  const reason because = reason_of_signal(number);
+  what += std::string(": ") + because.why;
+  if ((number == SIGSEGV || number == SIGABRT) && cause.memory_limit)
+    return what + ", or options.memory_limit (" + bytes_to_text(*cause.memory_limit) +
+           ") refused an allocation; raise it, or run this task alone in gdb";
+  return what + "; " + because.advice;
+}
+
+inline std::string describe(const death_cause& cause) {
+  if (kind_of(cause) == failure_kind::timed_out)
+    return "killed after its limit of " + to_text(*cause.limit) +
+           "; raise options.timeout, or run this task alone under parmap::serial and see in gdb where it hangs";
+  const std::string in_gdb = "under parmap::serial in gdb, \"break ";
+  switch (cause.said) {
+    case farewell::exit:
+      return "the task called exit(" + std::to_string(cause.said_status) +
+             "), or a library did; its reason may be on stderr; " + in_gdb + "exit\" shows where";
+    case farewell::quick_exit: return "the task called quick_exit; " + in_gdb + "quick_exit\" shows where";
+    case farewell::pthread_exit:
+      return "the task called pthread_exit, or its thread was cancelled; return or throw instead";
+    case farewell::arena_full:
+      return "its worker's room for results and messages is full, so why it failed is lost; return less, or raise the "
+             "limit of address space (ulimit -v)";
+    case farewell::unfit:
+      return "it could not be set up: " + std::generic_category().message(cause.said_status) +
+             "; does a sandbox forbid prctl, madvise or setrlimit?";
+    case farewell::none:
+    case farewell::done:
+    case farewell::worn:
+    case farewell::damaged:
+    case farewell::starved: break;
+  }
+  switch (cause.how.how) {
+    case ending::exited: {
+      const std::string status = std::to_string(cause.how.code);
+      return "its worker ended with status " + status + ", as by _exit(" + status +
+             "): by the task, a program it became (exec), or a sanitizer (see stderr); " + in_gdb + "_exit\"";
+    }
+    case ending::killed: return describe_signal(cause);
+    case ending::unknown: break;
+  }
+  return "its worker died; how is not known, as this process ignores SIGCHLD or reaps every child; try "
+         "signal(SIGCHLD, SIG_DFL) before the map";
+}
+
+}  // namespace parmap::detail

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// What the caller does about shared memory in which no worker can have left such words.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace parmap::detail {
+
+// A task has written where it must not: nothing that workers said can be believed any more.
+[[noreturn]] inline void throw_overwritten(const std::string& sign) {
+  throw std::runtime_error("parmap: a task wrote over the memory its worker shares with the caller (" + sign +
+                           "), so no result of this map can be trusted; look for the stray write by running the map "
+                           "under parmap::serial with valgrind or -fsanitize=address");
+}
+
+}  // namespace parmap::detail

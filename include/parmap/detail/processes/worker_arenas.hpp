@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+// The workers' arenas: what does not fit into a slot. Bump-allocated by their worker, read by the supervisor.
+#pragma once
+
+#include <parmap/detail/encoding/byte_reader_writer.hpp>
+#include <parmap/detail/encoding/checksum.hpp>
+#include <parmap/detail/encoding/encoded_slot.hpp>
+#include <parmap/detail/processes/claim_ledger.hpp>
+#include <parmap/detail/processes/overwritten_memory.hpp>
+#include <parmap/detail/system/protocol_step.hpp>
+#include <parmap/detail/system/shared_memory.hpp>
+#include <parmap/failure.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace parmap::detail {
+
+// Whether they are to be begun, or another process has done so.
+enum class words { fresh, kept };
+
+// One arena for each worker, equally large, at [begin, end) of the mapping. The failures of a worker are chained in its
+// arena, the newest first; a record counts once head says so. Everything carries a check and is looked at as it is
+// read: a task may have written over it.
+class worker_arenas {
+ public:
+  worker_arenas(const shared_memory& memory, const claim_ledger& book, std::size_t begin, std::size_t end,
+                std::uint64_t tasks, words are = words::fresh)
+      : memory_(memory),
+        book_(book),
+        begin_((begin + alignment - 1) / alignment * alignment),
+        each_((end - begin_) / book_.workers() / page * page),
+        tasks_(tasks) {
+    if (are == words::kept) return;
+    for (unsigned w = 0; w < book_.workers(); ++w) {
+      book.of(w).top.set(arena_begin(w));
+      book.of(w).head.set(no_record);
+    }
+  }
+
+  // ---- by worker w
+
+  // Room for bytes at the end of w's arena; they count once committed. No room if its end was written over.
+  [[nodiscard]] byte_writer append(unsigned w) const noexcept {
+    const std::optional<std::size_t> at = aligned_top(w);
+    return {memory_.bytes() + at.value_or(arena_end(w)), memory_.bytes() + arena_end(w)};
+  }
+  // What was written to append(w), for this task; unless it is short, it stays there.
+  [[nodiscard]] encoded_slot commit(unsigned w, const byte_writer& written, std::uint64_t task) const noexcept {
+    const std::size_t size = written.written();
+    if (size <= encoded_slot::longest_short) return encoded_slot::of_short(written.data(), size, task);
+    const auto offset = static_cast<std::uint64_t>(written.data() - memory_.bytes());
+    book_.of(w).top.set(offset + size);
+    return encoded_slot::in_arena(offset, written.data(), size, task);
+  }
+  // Makes a failure known; false if there is no room for it. A message of more than 16 MiB is cut.
+  bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts,
+               std::string_view message) const noexcept {
+    const std::size_t at = aligned_top(w).value_or(arena_end(w));
+    const std::size_t room = arena_end(w) - at;
+    if (room < sizeof(record)) return false;
+    const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
+    record head{book_.of(w).head.get(), index, static_cast<std::uint32_t>(kind), attempts, size, 0};
+    std::byte* const text = memory_.bytes() + at + sizeof head;
+    if (size > 0) std::memcpy(text, message.data(), size);
+    head.check = check_of(head, at, text);
+    std::memcpy(memory_.bytes() + at, &head, sizeof head);
+    step("record", moment::after);
+    book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
+    book_.of(w).head.set(at);
+    return true;
+  }
+
+  // ---- by the supervisor
+
+  // The index of the newest failure of w, if it has any.
+  [[nodiscard]] std::optional<std::uint64_t> newest(unsigned w) const noexcept {
+    const auto found = read(w, book_.of(w).head.get());
+    return found ? std::optional(found->index) : std::nullopt;
+  }
+  // All failures of w. No worker is alive. Throws std::runtime_error if one was written over: nobody can say then which
+  // task it was about.
+  void collect(unsigned w, std::vector<std::pair<failure, std::uint64_t>>& into) const {
+    if (!aligned_top(w)) throw_overwritten("the record of a failure is lost");
+    for (std::uint64_t at = book_.of(w).head.get(); at != no_record;) {
+      const auto found = read(w, at);
+      if (!found) throw_overwritten("the record of a failure is lost");
+      into.emplace_back(
+          failure{found->index, static_cast<failure_kind>(found->kind),
+                  std::string(reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record)), found->size),
+                  found->attempts, nullptr},
+          1);
+      at = found->previous;
+    }
+  }
+  // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
+  [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
+    if (at.is_short()) {
+      if (const auto bytes = at.read_short(task)) return *bytes;
+    } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
+      const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
+      // Not beyond what was ever written there: reading it would cost memory.
+      const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
+      const std::byte* from = memory_.bytes() + at.offset;
+      if (at.offset <= end && at.size <= end - at.offset && checksum(from, at.size, task) == at.check)
+        return byte_reader(from, at.size);
+    }
+    throw bad_encoding(
+        "its encoded bytes were written over: some task of this map wrote to memory that is not its own; find it with "
+        "valgrind or -fsanitize=address, under parmap::serial");
+  }
+
+ private:
+  static constexpr std::size_t page = 4096;
+  static constexpr std::size_t alignment = 16;
+  static constexpr std::size_t longest_message = 16 << 20;
+
+  static constexpr std::uint64_t no_record = ~std::uint64_t{0};
+
+  struct record {
+    std::uint64_t previous;  // lies before it, or no_record
+    std::uint64_t index;
+    std::uint32_t kind;
+    std::uint32_t attempts;
+    std::uint64_t size;   // of the message, which stands behind
+    std::uint64_t check;  // of all the above and the message, keyed by the place
+  };
+
+  [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
+  [[nodiscard]] std::size_t arena_end(unsigned w) const noexcept { return arena_begin(w) + each_; }
+  // None if it was written over.
+  [[nodiscard]] std::optional<std::size_t> aligned_top(unsigned w) const noexcept {
+    const std::uint64_t top = book_.of(w).top.get();
+    if (top < arena_begin(w) || top > arena_end(w)) return std::nullopt;
+    return (top + alignment - 1) / alignment * alignment;
+  }
+  [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
+    const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
+    return checksum(message, it.size, head);
+  }
+  [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
+    const std::uint64_t end = arena_end(w);
+    if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
+    const std::byte* const from = memory_.bytes() + at;
+    record found{};
+    std::memcpy(&found, from, sizeof found);
+    if (found.size > std::min(longest_message, end - at - sizeof found) ||
+        found.check != check_of(found, at, from + sizeof found) || found.index >= tasks_ ||
+        found.kind > static_cast<std::uint32_t>(failure_kind::stopped) ||
+        (found.previous >= at && found.previous != no_record))
+      return std::nullopt;
+    return found;
+  }
+  const shared_memory& memory_;
+  const claim_ledger& book_;
+  std::size_t begin_;
+  std::size_t each_;
+  std::uint64_t tasks_;
+};
+
+}  // namespace parmap::detail

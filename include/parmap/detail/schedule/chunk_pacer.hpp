@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// How many tasks a worker claims at once: by the clock, so that nobody has to say.
+#pragma once
+
+#include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/schedule/unclaimed_range.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+namespace parmap::detail {
+
+// One worker's pace. Starts at one task, grows towards the target by at most x16, or to what takes 2 us by the last
+// chunk's measure, is cut at once when tasks turn out long. Never more than what is left / (2 x workers), so that the
+// ends meet evenly; but where that is less than the floor, up to what is left / workers: there a claim costs as much as
+// the imbalance it prevents. Never more of the rest than that, as the first inputs of a list are often the easy ones.
+// The more workers contend for the range, the higher the floor.
+class chunk_pacer {
+ public:
+  static constexpr std::chrono::microseconds target{50};
+  static constexpr round_index growth = 16;
+
+  explicit chunk_pacer(unsigned workers) noexcept
+      : workers_(workers),
+        target_(static_cast<double>(target.count()) * ticks_per_us()),
+        floor_(target_ * 0.02 * std::max(1.0, static_cast<double>(workers) * (1.0 / 16))) {}
+
+  // Of `left` unclaimed tasks.
+  [[nodiscard]] round_index chunk(round_index left) const noexcept {
+    const round_index fair = left / workers_;
+    return std::max(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), round_index{1});
+  }
+
+  // How many tasks take less than is worth a look at the clock.
+  [[nodiscard]] round_index unwatched() const noexcept { return least_; }
+
+  // Whether `left` tasks would take this worker longer, by the last chunk's measure.
+  [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {
+    return left > static_cast<double>(than) * rate_;
+  }
+
+  // The last chunk had `tasks` tasks and took `spent`.
+  void ran(round_index tasks, ticks spent) noexcept {
+    rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
+    const double little = target_ * 0.04;
+    const double most = std::min(std::max(static_cast<double>(tasks) * growth, little * rate_), double{0x7fff'ffff});
+    wanted_ = static_cast<round_index>(std::clamp(target_ * rate_, 1.0, most));
+    least_ = static_cast<round_index>(std::clamp(floor_ * rate_, 1.0, most));
+  }
+
+ private:
+  unsigned workers_;
+  double target_;
+  double floor_;
+  double rate_{};  // tasks a tick
+  round_index wanted_{1};
+  round_index least_{1};
+};
+
+}  // namespace parmap::detail

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// f and its index space as an engine sees them: numbered tasks, each a call without arguments.
+#pragma once
+
+#include <parmap/context.hpp>
+#include <parmap/detail/space/axis.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <cstdint>
+#include <functional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace parmap::detail {
+
+// Whether f can be called with a space's elements, and with a context& before them.
+template <class F, class Elements>
+struct call_with;
+template <class F, class... Elements>
+struct call_with<F, list<Elements...>> {
+  static constexpr bool plain = std::invocable<F&, Elements...>;
+  static constexpr bool with_context = !plain && std::invocable<F&, context&, Elements...>;
+};
+template <class F, class Space>
+struct callable {
+  using how = call_with<F, typename Space::elements>;
+  static constexpr bool value = how::plain || how::with_context;
+};
+
+template <class F, class Elements, bool WithContext>
+struct returned;
+template <class F, class... Elements>
+struct returned<F, list<Elements...>, false> : std::invoke_result<F&, Elements...> {};
+template <class F, class... Elements>
+struct returned<F, list<Elements...>, true> : std::invoke_result<F&, context&, Elements...> {};
+template <class F, class Space>
+using result_of =
+    std::remove_cvref_t<typename returned<F, typename Space::elements, callable<F, Space>::how::with_context>::type>;
+
+template <class F, class Space>
+consteval bool is_void_result() {
+  if constexpr (callable<F, Space>::value) return std::is_void_v<result_of<F, Space>>;
+  else return false;
+}
+template <class F, class Space>
+inline constexpr bool returns_void = is_void_result<F, Space>();
+
+// What a coroutine returns that has yet to run: something with a promise that can be awaited. (A generator cannot.)
+template <class T>
+concept coroutine = requires { typename std::coroutine_traits<T>::promise_type; } &&
+                    (requires(T it) { it.await_ready(); } || requires(T it) { it.operator co_await(); } ||
+                     requires(T it) { operator co_await(static_cast<T&&>(it)); });
+
+// Refers to f and the space; both outlive it. Safe to use from many threads at once as far as f is.
+template <class F, class Space>
+class numbered_tasks {
+ public:
+  using result = result_of<F, Space>;
+  static constexpr bool takes_context = callable<F, Space>::how::with_context;
+
+  numbered_tasks(F& f, const Space& space) noexcept : f_(&f), space_(&space) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return space_->size(); }
+
+  // step(i, call) for each i of [b, e) in order, until one returns false; call() makes the arguments and calls f.
+  template <class Step>
+  void for_each(std::uint64_t b, std::uint64_t e, context& self, Step&& step) const {
+    if (b >= e) return;
+    auto at = space_->cursor(b);
+    for (std::uint64_t i = b; i < e; ++i, ++at) {
+      const auto call = [&]() -> decltype(auto) {
+        return at.spread([&](auto&&... x) -> decltype(auto) {
+          if constexpr (takes_context) return std::invoke(*f_, self, static_cast<decltype(x)&&>(x)...);
+          else return std::invoke(*f_, static_cast<decltype(x)&&>(x)...);
+        });
+      };
+      if (!step(i, call)) return;
+    }
+  }
+
+  // The elements task i is about, to be kept while a coroutine that was called with them may refer to them.
+  [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, i); }
+  // Calls f with them; `self` is passed on if f takes a context.
+  template <class Elements, class Context>
+  decltype(auto) call(Elements& held, Context& self) const {
+    return std::apply(
+        [&]<class... X>(X&... x) -> decltype(auto) { return call_as(typename Space::elements(), self, x...); }, held);
+  }
+
+ private:
+  template <class... Element, class Context, class... X>
+  decltype(auto) call_as(list<Element...>, [[maybe_unused]] Context& self, X&... x) const {
+    if constexpr (takes_context) return std::invoke(*f_, self, static_cast<Element&&>(x)...);
+    else return std::invoke(*f_, static_cast<Element&&>(x)...);
+  }
+
+  F* f_;
+  const Space* space_;
+};
+
+}  // namespace parmap::detail

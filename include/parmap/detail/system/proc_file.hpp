@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// What /proc says of processes and of the machine.
+#pragma once
+
+#include <parmap/detail/system/file_descriptor.hpp>
+
+#include <fcntl.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace parmap::detail {
+
+// The text of a file, ended by a zero; false, with errno, if it cannot be read. What does not fit is left out.
+template <std::size_t Size>
+bool read_file(const char* path, std::array<char, Size>& text) noexcept {
+  const file_descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return false;
+  std::size_t size = 0;
+  while (size < Size - 1) {
+    const ssize_t got = ::read(file.get(), text.data() + size, Size - 1 - size);
+    if (got < 0) return false;
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  text[size] = '\0';
+  return true;
+}
+
+// The whole text of a file; empty if it cannot be read.
+inline std::string text_of_file(const std::string& path) {
+  std::string text;
+  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 4096> piece{};
+  for (;;) {
+    const ssize_t got = file.get() < 0 ? 0 : ::read(file.get(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(piece.data(), static_cast<std::size_t>(got));
+  }
+}
+
+// The number behind the first `name` in text.
+inline std::optional<long long> number_after(const char* name, const char* text) noexcept {
+  const char* const found = std::strstr(text, name);
+  if (found == nullptr) return std::nullopt;
+  return std::strtoll(found + std::strlen(name), nullptr, 10);
+}
+
+// Whether /proc numbers processes as this process does: it may be absent, or that of another pid namespace.
+inline bool proc_is_ours() noexcept {
+  std::array<char, 32> self{};
+  const ssize_t got = ::readlink("/proc/self", self.data(), self.size() - 1);
+  return got > 0 && std::atoi(self.data()) == ::getpid();
+}
+
+}  // namespace parmap::detail
