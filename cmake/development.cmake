@@ -1,4 +1,5 @@
-# How parmap's own tests, examples and benchmarks are compiled: the target parmap_development. Users never see it.
+# How parmap's own tests, examples and benchmarks are compiled: the target parmap_development. Users never see it. The library
+# is compiled by the same warnings and sanitizers.
 
 set(PARMAP_SANITIZE "" CACHE STRING "Instrument with: address (ASan and UBSan), thread (TSan), or nothing")
 set_property(CACHE PARMAP_SANITIZE PROPERTY STRINGS "" address thread)
@@ -29,9 +30,12 @@ elseif(PARMAP_SANITIZE STREQUAL "thread")
 elseif(NOT PARMAP_SANITIZE STREQUAL "")
   message(FATAL_ERROR "PARMAP_SANITIZE is \"${PARMAP_SANITIZE}\"; it may be address, thread or empty")
 endif()
+target_compile_options(parmap PRIVATE ${PARMAP_WARNINGS} -Werror)
 if(PARMAP_SANITIZE)
   # As gcc's manual says of sanitizers, they make it see uninitialised variables where there are none: std::stop_source.
-  target_compile_options(parmap_development INTERFACE ${sanitizer} -fno-omit-frame-pointer -O1 -Wno-maybe-uninitialized)
+  set(instrumented ${sanitizer} -fno-omit-frame-pointer -O1 -Wno-maybe-uninitialized)
+  target_compile_options(parmap PRIVATE ${instrumented})
+  target_compile_options(parmap_development INTERFACE ${instrumented})
   target_link_options(parmap_development INTERFACE ${sanitizer})
   # Carries the sanitizers' settings inside each program, so that they hold however it is started.
   target_sources(parmap_development INTERFACE "${PROJECT_SOURCE_DIR}/cmake/sanitizer_options.cpp")

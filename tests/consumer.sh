@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Builds and runs a program that uses parmap, from an empty directory, by one of the ways in:
-# consumer.sh single_header|add_subdirectory|find_package|pkg_config|deb|version SOURCE CMAKE COMPILER
+# consumer.sh single_header|add_subdirectory|installed|shared SOURCE CMAKE COMPILER
 set -euo pipefail
 
 way=$1 source=$2 cmake=$3 compiler=$4
@@ -13,27 +13,24 @@ consumer=$source/tests/consumer_find_package
 
 fail() { printf '%s\n' "$*"; exit 1; }
 
-# Configures parmap as somebody does who only installs it.
-configure() { "$cmake" -S "$source" -B "$work/parmap" --preset release; }
+check_output() { diff <(printf '%s\n' 0 1 4 9 16) <("$@") || fail "$* printed something else"; }
 
-# install DIRECTORY: into an install tree. What is there are the headers and what finds them, nothing of the tests.
-install() {
-  configure
-  "$cmake" --install "$work/parmap" --prefix "$1"
-  only_ours "$1"
-}
+# configure [ARGUMENT...]: as somebody does who only installs it. Not optimised, as only the way is tested here.
+configure() { "$cmake" -S "$source" -B "$work/parmap" --preset release -DCMAKE_CXX_FLAGS_RELEASE=-O0 "$@"; }
 
+# What is installed are the headers, the library and what finds them, nothing of the tests.
 only_ours() {
   local stray
-  stray=$(find "$1" -type f ! -path "*/include/parmap/*.hpp" ! -path "*/share/cmake/parmap/*.cmake" ! -path "*/share/pkgconfig/parmap.pc" \
-    ! -path "*/share/doc/libparmap-dev/copyright")
+  stray=$(cd "$1" && find . \( -type f -o -type l \) ! -path "./include/parmap/*.hpp" ! -path "./lib*/libparmap.*" \
+    ! -path "./lib*/cmake/parmap/*.cmake" ! -path "./lib*/pkgconfig/parmap.pc" ! -path "./share/doc/libparmap-dev/copyright")
   [[ -z $stray ]] || fail "installed by mistake: $stray"
 }
 
 # build_with_cmake PROJECT [ARGUMENT...]
 build_with_cmake() {
+  rm -rf "$work/build"
   "$cmake" -S "$1" -B "$work/build" "${@:2}"
-  "$cmake" --build "$work/build"
+  "$cmake" --build "$work/build" --parallel 2
 }
 
 mkdir "$work/build"
@@ -41,51 +38,83 @@ case $way in
   single_header)
     cp "$source/single_include/parmap.hpp" "$work/build"
     sed 's|<parmap/parmap.hpp>|"parmap.hpp"|' "$consumer/main.cpp" >"$work/build/main.cpp"
-    (cd "$work/build" && "$compiler" -std=c++20 -Wall -Wextra -Werror -I . main.cpp -pthread -o consumer)
+    printf '#define PARMAP_IMPLEMENTATION\n#include "parmap.hpp"\n' >"$work/build/parmap.cpp"
+    cd "$work/build"
+    "$compiler" -std=c++20 -Wall -Wextra -Werror -I . main.cpp -pthread -o consumer
+    check_output ./consumer
+    # Compiled once.
+    "$compiler" -std=c++20 -Wall -Wextra -Werror -DPARMAP_COMPILED -I . main.cpp parmap.cpp -pthread -o compiled
+    check_output ./compiled
+    # The first words about an older language are what is wrong.
+    "$compiler" -std=c++17 -fsyntax-only main.cpp >output 2>&1 && fail "C++17 was not refused"
+    grep -q 'error: .*parmap needs C++20: compile with -std=c++20 or later' output || fail "$(cat output)"
+    (($(wc -l <output) < 20)) || fail "C++17 is refused in $(wc -l <output) lines"
     ;;
   add_subdirectory)
-    build_with_cmake "$source/tests/consumer_add_subdirectory" -DPARMAP_DIR="$source"
-    # A user of parmap does not build its tests, nor install or pack it with his own program.
-    for option in BUILD_TESTS BUILD_EXAMPLES BUILD_BENCH INSTALL; do
-      grep -q "^PARMAP_$option:BOOL=OFF" "$work/build/CMakeCache.txt" || fail "PARMAP_$option is on"
+    for form in parmap header_only; do
+      build_with_cmake "$source/tests/consumer_add_subdirectory" -DPARMAP_DIR="$source" -DFORM=$form -DCMAKE_CXX_FLAGS_RELEASE=-O0 \
+        -DCMAKE_BUILD_TYPE=Release
+      check_output "$work/build/consumer"
+      # A user of parmap does not build its tests, nor install or pack it with his own program.
+      for option in BUILD_TESTS BUILD_EXAMPLES BUILD_BENCH INSTALL; do
+        grep -q "^PARMAP_$option:BOOL=OFF" "$work/build/CMakeCache.txt" || fail "PARMAP_$option is on"
+      done
     done
     ;;
-  find_package)
-    install "$work/prefix"
-    build_with_cmake "$consumer" -DCMAKE_PREFIX_PATH="$work/prefix"
-    ;;
-  pkg_config)
-    install "$work/a prefix"
-    export PKG_CONFIG_PATH="$work/a prefix/share/pkgconfig"
+  installed)
+    configure
+    "$cmake" --build "$work/parmap" --parallel 2
+    "$cmake" --install "$work/parmap" --prefix "$work/a prefix"
+    only_ours "$work/a prefix"
+    # By find_package, both forms.
+    for form in parmap header_only; do
+      build_with_cmake "$consumer" -DCMAKE_PREFIX_PATH="$work/a prefix" -DFORM=$form
+      check_output "$work/build/consumer"
+    done
+    # By pkg-config.
+    export PKG_CONFIG_PATH
+    PKG_CONFIG_PATH=$(dirname "$(find "$work/a prefix" -name parmap.pc)")
     wanted=$(sed -n 's/^#define PARMAP_VERSION_[A-Z]* //p' "$source/include/parmap/version.hpp" | paste -sd.)
     [[ $(pkg-config --modversion parmap) == "$wanted" ]] || fail "pkg-config says another version than $wanted"
     eval "$compiler -std=c++20 $(pkg-config --cflags parmap) '$consumer/main.cpp' $(pkg-config --libs parmap) -o build/consumer"
-    ;;
-  deb)
-    configure
-    cpack --config "$work/parmap/CPackConfig.cmake" -B "$work/packed"
-    # By dpkg, into a root of its own.
-    mkdir -p "$work/root/var/lib/dpkg"/{info,updates}
-    touch "$work/root/var/lib/dpkg/status"
-    dpkg --root="$work/root" --force-not-root --log=/dev/null --install "$work"/packed/libparmap-dev_*_all.deb
-    only_ours "$work/root/usr"
-    build_with_cmake "$consumer" -DCMAKE_PREFIX_PATH="$work/root/usr"
-    ;;
-  version)
-    # One that is not there is refused; so is another minor one before 1.0, which may break what was written for it.
-    install "$work/prefix"
+    check_output "$work/build/consumer"
+    # A version that is not there is refused; so is another minor one before 1.0, which may break what was written for it.
     mkdir "$work/project"
     for asked in 99 0.99; do
       printf 'cmake_minimum_required(VERSION 3.22)\nproject(consumer LANGUAGES CXX)\nfind_package(parmap %s REQUIRED)\n' "$asked" \
         >"$work/project/CMakeLists.txt"
-      if "$cmake" -S "$work/project" -B "$work/refused" -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/output" 2>&1; then
+      if "$cmake" -S "$work/project" -B "$work/refused" -DCMAKE_PREFIX_PATH="$work/a prefix" >"$work/output" 2>&1; then
         fail "version $asked was not refused"
       fi
       [[ $(tr -s '\n ' ' ' <"$work/output") == *"compatible with requested version \"$asked\""* ]] || fail "$(cat "$work/output")"
     done
-    exit 0
+    # By dpkg, into a root of its own.
+    cpack --config "$work/parmap/CPackConfig.cmake" -B "$work/packed"
+    mkdir -p "$work/root/var/lib/dpkg"/{info,updates}
+    touch "$work/root/var/lib/dpkg/status"
+    dpkg --root="$work/root" --force-not-root --log=/dev/null --install "$work"/packed/libparmap-dev_*.deb
+    only_ours "$work/root/usr"
+    build_with_cmake "$consumer" -DCMAKE_PREFIX_PATH="$work/root/usr"
+    check_output "$work/build/consumer"
+    ;;
+  shared)
+    configure -DBUILD_SHARED_LIBS=ON
+    "$cmake" --build "$work/parmap" --parallel 2
+    "$cmake" --install "$work/parmap" --prefix "$work/prefix"
+    only_ours "$work/prefix"
+    build_with_cmake "$consumer" -DCMAKE_PREFIX_PATH="$work/prefix"
+    check_output "$work/build/consumer"
+    library=$(find "$work/prefix" -name libparmap.so)
+    # The engine async, too, finds all it uses.
+    "$compiler" -std=c++20 -DPARMAP_COMPILED -DPARMAP_SHARED -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1 \
+      -I "$work/prefix/include" "$source/tests/consumer_async.cpp" "$library" -pthread -o async
+    check_output env LD_LIBRARY_PATH="$(dirname "$library")" ./async
+    wanted=$(sed -n 's/^#define PARMAP_VERSION_M[A-Z]* //p' "$source/include/parmap/version.hpp" | paste -sd.)
+    readelf -d "$library" | grep -q "SONAME.*\[libparmap.so.$wanted\]" || fail "the soname is not libparmap.so.$wanted"
+    readelf -d "$work/build/consumer" | grep -q "NEEDED.*\[libparmap.so.$wanted\]" || fail "the program does not need libparmap.so.$wanted"
+    # What leaves it is what headers use.
+    nm --dynamic --defined-only --demangle --format=posix "$library" | sed 's/ [A-Za-z] [0-9a-f ]*$//' | LC_ALL=C sort >exported.txt
+    diff "$source/tests/expected_symbols.txt" exported.txt || fail "libparmap.so exports other names than tests/expected_symbols.txt has"
     ;;
   *) fail "consumer.sh: no way called $way" ;;
 esac
-
-diff <(printf '%s\n' 0 1 4 9 16) <("$work/build/consumer")

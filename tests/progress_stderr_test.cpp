@@ -2,7 +2,9 @@
 // Progress on stderr: a terminal, a file, nothing at all. Time is passed in by hand: no test waits.
 #include "pseudo_terminal.hpp"
 
-#include <parmap/progress.hpp>
+#include <parmap/detail/progress/progress_meter.hpp>
+#include <parmap/detail/progress/terminal.hpp>
+#include <parmap/parmap.hpp>
 
 #include <gtest/gtest.h>
 
@@ -21,12 +23,13 @@
 namespace {
 
 using namespace std::chrono_literals;
+using parmap::progress;
 using parmap::report;
 using parmap::reporter;
-using parmap::detail::meter;
+using parmap::detail::progress_meter;
 using namespace parmap_test;
 
-const meter::clock::time_point start = meter::clock::time_point{} + 1000h;
+const progress_meter::clock::time_point start = progress_meter::clock::time_point{} + 1000h;
 constexpr auto never = std::chrono::nanoseconds::max();
 
 TEST(progress_terminal, utf8_by_the_first_variable_that_is_set) {
@@ -74,7 +77,7 @@ std::string run(report kind, channel& to, std::chrono::milliseconds length, std:
   const reporter how = kind;
   {
     const stderr_to redirected(to.in);
-    meter shown(how, 1000, start);
+    progress_meter shown(how, 1000, start);
     for (auto t = 50ms; t < length; t += 50ms)
       shown.update(start + t, static_cast<std::uint64_t>(1000 * t / length), 0);
     shown.finish(start + length, 1000 - failed, failed);
@@ -109,7 +112,7 @@ TEST_F(progress_on_a_terminal, automatic_shows_a_long_work_that_never_reported) 
   const reporter how;
   {
     const stderr_to redirected(tty.in);
-    meter shown(how, 1, start);
+    progress_meter shown(how, 1, start);
     EXPECT_EQ(shown.wait(start), 500ms);
     shown.finish(start + 20s, 1, 0);
   }
@@ -129,7 +132,7 @@ TEST_F(progress_on_a_terminal, a_shorter_line_erases_the_longer) {
   const reporter how = report::bar;
   {
     const stderr_to redirected(tty.in);
-    meter shown(how, 1000, start);
+    progress_meter shown(how, 1000, start);
     shown.update(start + 2h, 100, 0);
     shown.finish(start + 3h, 1000, 0);
   }
@@ -143,7 +146,7 @@ TEST_F(progress_on_a_terminal, the_line_follows_the_width_and_never_wraps) {
   const reporter how = report::bar;
   terminal tty(0);
   const stderr_to redirected(tty.in);
-  meter shown(how, 1000, start);
+  progress_meter shown(how, 1000, start);
   auto now = start;
   std::size_t before = 0;
   for (unsigned short columns = 100; columns > 0; --columns) {
@@ -194,7 +197,7 @@ TEST_F(progress_on_a_terminal, an_exception_leaves_the_cursor_on_a_line_of_its_o
   const reporter how = report::bar;
   {
     const stderr_to redirected(tty.in);
-    meter shown(how, 1000, start);
+    progress_meter shown(how, 1000, start);
     shown.update(start + 1s, 500, 0);
   }
   EXPECT_TRUE(tty.written().ends_with("\n"));
@@ -209,12 +212,12 @@ TEST(progress_without_a_terminal, automatic_asks_once_and_never_wants_to_be_call
   pipe_channel log;
   const stderr_to redirected(log.in);
   const reporter how;
-  meter shown(how, 10, start);
+  progress_meter shown(how, 10, start);
   shown.update(start + 500ms, 1, 0);
   EXPECT_EQ(shown.wait(start + 500ms), never);
   EXPECT_FALSE(shown.due(start + 1h));
   const reporter silent = report::silent;
-  EXPECT_EQ(meter(silent, 10, start).wait(start), never);
+  EXPECT_EQ(progress_meter(silent, 10, start).wait(start), never);
 }
 
 TEST(progress_without_a_terminal, bar_and_text_print_plain_lines) {
@@ -232,7 +235,7 @@ TEST(progress_without_a_terminal, wait_until_the_next_line) {
   pipe_channel log;
   const stderr_to redirected(log.in);
   const reporter bar = report::bar, text = report::text;
-  meter first(bar, 10, start), second(text, 10, start);
+  progress_meter first(bar, 10, start), second(text, 10, start);
   first.update(start + 100ms, 1, 0);
   EXPECT_EQ(first.wait(start + 100ms), 9900ms);
   EXPECT_EQ(second.wait(start), 10s);
@@ -247,7 +250,7 @@ TEST(progress_without_a_terminal, a_stderr_that_takes_nothing_is_ignored) {
     for (const report kind : {report::automatic, report::bar, report::text}) {
       const stderr_to redirected(fd);
       const reporter how = kind;
-      meter shown(how, 10, start);
+      progress_meter shown(how, 10, start);
       EXPECT_NO_THROW(shown.update(start + 11s, 1, 0));
       EXPECT_NO_THROW(shown.finish(start + 12s, 10, 0));
     }
@@ -260,9 +263,33 @@ TEST(progress_without_a_terminal, a_stopped_work_shows_where_it_stopped) {
   const reporter how = report::text;
   {
     const stderr_to redirected(log.in);
-    meter(how, 1000, start).finish(start + 5s, 450, 0);
+    progress_meter(how, 1000, start).finish(start + 5s, 450, 0);
   }
   EXPECT_EQ(log.written(), " 45% 450/1000 [00:05<00:00, 90.0it/s]\n");
+}
+
+// What serial cannot enforce it says, once, where a reporter shows anything.
+TEST(progress_of_serial, tells_once_of_each_option_without_effect) {
+  const std::vector<int> three{1, 2, 3};
+  const auto written_by = [&](const parmap::options& chosen) {
+    pipe_channel to;
+    {
+      const stderr_to redirected(to.in);
+      EXPECT_TRUE(parmap::map(parmap::serial, [](int x) { return x; }, three, chosen).ok());
+    }
+    return to.written();
+  };
+  const auto begins_with_note = [](const std::string& text, const std::string& options) {
+    return text.starts_with("parmap: the engine serial does not enforce " + options + "; threads or multi do\n100%");
+  };
+  EXPECT_EQ(written_by({.timeout = 1h, .report = report::silent}), "");
+  EXPECT_EQ(written_by({.timeout = 1h, .report = [](const progress&) {}}), "");
+  const std::string first = written_by({.timeout = 1h, .max_failures = 1, .report = report::bar});
+  EXPECT_TRUE(begins_with_note(first, "options.max_failures, options.timeout")) << first;
+  const std::string second = written_by({.timeout = 1h, .report = report::bar, .memory_limit = 1});
+  EXPECT_TRUE(begins_with_note(second, "options.memory_limit")) << second;
+  const std::string third = written_by({.timeout = 1h, .report = report::bar});
+  EXPECT_TRUE(third.starts_with("100%")) << third;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Progress: who may be a reporter and when it is called. Time is passed in by hand: no test waits.
+#include <parmap/detail/progress/progress_meter.hpp>
 #include <parmap/progress.hpp>
 
 #include <gtest/gtest.h>
@@ -19,9 +20,9 @@ using namespace std::chrono_literals;
 using parmap::progress;
 using parmap::report;
 using parmap::reporter;
-using parmap::detail::meter;
+using parmap::detail::progress_meter;
 
-const meter::clock::time_point start = meter::clock::time_point{} + 1000h;
+const progress_meter::clock::time_point start = progress_meter::clock::time_point{} + 1000h;
 constexpr auto never = std::chrono::nanoseconds::max();
 
 TEST(progress_reporter, takes_what_it_promises) {
@@ -34,7 +35,7 @@ TEST(progress_reporter, takes_what_it_promises) {
   static_assert(!std::is_convertible_v<int, reporter>);
   static_assert(!std::is_convertible_v<void (*)(progress&), reporter>);
   static_assert(std::is_copy_constructible_v<reporter> && std::is_copy_assignable_v<reporter>);
-  static_assert(!std::is_constructible_v<meter, report, int, meter::clock::time_point>,
+  static_assert(!std::is_constructible_v<progress_meter, report, int, progress_meter::clock::time_point>,
                 "the meter keeps a reference: no temporaries");
   EXPECT_THROW(reporter(std::function<void(const progress&)>{}), std::invalid_argument);
   EXPECT_THROW(reporter(static_cast<void (*)(const progress&)>(nullptr)), std::invalid_argument);
@@ -43,7 +44,7 @@ TEST(progress_reporter, takes_what_it_promises) {
 TEST(progress_meter, calls_at_most_every_tenth_of_a_second_and_once_at_the_end) {
   std::vector<progress> calls;
   const reporter to = [&](const progress& p) { calls.push_back(p); };
-  meter shown(to, 1000, start);
+  progress_meter shown(to, 1000, start);
   EXPECT_EQ(shown.wait(start), 100ms);
   for (int ms = 0; ms <= 1000; ++ms) {
     const auto now = start + std::chrono::milliseconds(ms);
@@ -76,15 +77,15 @@ TEST(progress_meter, calls_at_most_every_tenth_of_a_second_and_once_at_the_end) 
 TEST(progress_meter, calls_once_for_a_short_or_empty_work) {
   int calls = 0;
   const reporter to = [&](const progress& p) { calls += p.finished; };
-  meter(to, 5, start).finish(start + 1us, 5, 0);
-  meter(to, 0, start).finish(start, 0, 0);
+  progress_meter(to, 5, start).finish(start + 1us, 5, 0);
+  progress_meter(to, 0, start).finish(start, 0, 0);
   EXPECT_EQ(calls, 2);
 }
 
 TEST(progress_meter, rate_is_smoothed_as_in_tqdm) {
   std::vector<progress> calls;
   const reporter to = [&](const progress& p) { calls.push_back(p); };
-  meter shown(to, 1'000'000, start);
+  progress_meter shown(to, 1'000'000, start);
   shown.update(start + 100ms, 0, 0);
   ASSERT_EQ(calls.size(), 1);
   EXPECT_EQ(calls[0].rate, 0);
@@ -113,7 +114,7 @@ TEST(progress_meter, rate_is_smoothed_as_in_tqdm) {
 TEST(progress_meter, unthinkably_long_is_unknown) {
   std::vector<progress> calls;
   const reporter to = [&](const progress& p) { calls.push_back(p); };
-  meter shown(to, ~std::uint64_t{}, start);
+  progress_meter shown(to, ~std::uint64_t{}, start);
   shown.update(start + 10s, 1, 0);
   EXPECT_NEAR(calls.at(0).rate, 0.1, 1e-9);
   EXPECT_FALSE(calls.at(0).remaining);
@@ -121,7 +122,7 @@ TEST(progress_meter, unthinkably_long_is_unknown) {
 
 TEST(progress_meter, what_a_callable_throws_passes) {
   const reporter to = [](const progress& p) { throw std::runtime_error(p.finished ? "end" : "middle"); };
-  meter shown(to, 10, start);
+  progress_meter shown(to, 10, start);
   EXPECT_NO_THROW(shown.update(start + 99ms, 1, 0));
   EXPECT_THROW(shown.update(start + 100ms, 1, 0), std::runtime_error);
   EXPECT_FALSE(shown.due(start + 150ms));

@@ -63,7 +63,7 @@ TEST(range, taking_cuts_off_one_end) {
 // Whether the spans cover [0, n) without gap or overlap.
 bool partition(std::vector<interval> spans, round_index n) {
   std::erase_if(spans, [](interval each) { return each.empty(); });
-  std::ranges::sort(spans, {}, &span::b);
+  std::ranges::sort(spans, {}, &interval::b);
   round_index reached = 0;
   for (const interval each : spans) {
     if (each.b != reached || each.e <= each.b) return false;

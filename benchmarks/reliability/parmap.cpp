@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One cell of docs/reliability.md for parmap: parmap ENGINE CASE SECONDS LIMIT. run.py starts it and reads what it
 // prints.
+#include <parmap/detail/results/exception_message.hpp>
 #include <parmap/parmap.hpp>
 
 #include <fcntl.h>

@@ -2,13 +2,15 @@
 // The engine async: thousands of tasks that wait, on one thread. Needs standalone Asio, from 1.22 on.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #ifdef PARMAP_SINGLE_HEADER_INCLUDED
 #error "parmap/async.hpp goes with the headers in include/parmap; the single header does not have what it needs"
 #endif
 
 #include <parmap/detail/coroutines/async_run.hpp>
-#include <parmap/detail/schedule/usable_cores.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
+#include <parmap/detail/system/inside_worker.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>
@@ -45,7 +47,7 @@
     "parmap/async.hpp: Asio does not see that this compiler has coroutines; with clang, compile all sources with -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1, which the CMake target parmap::async does"
 #endif
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
@@ -76,8 +78,7 @@ class event_loop : public asio::io_context {
 
 // Whether this thread is inside a run() of an Asio context. In a worker process that was forked there it is not.
 inline bool in_running_context() {
-  return asio::detail::thread_context::top_of_thread_call_stack() != nullptr &&
-         !inside_worker().load(std::memory_order_relaxed);
+  return asio::detail::thread_context::top_of_thread_call_stack() != nullptr && !inside_worker();
 }
 
 inline void refuse_for_async(const options& chosen) {
@@ -255,4 +256,4 @@ auto async_map(F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
       std::move(chosen));
 }
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

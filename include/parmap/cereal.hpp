@@ -2,6 +2,8 @@
 // Brings whatever cereal serialises out of worker processes. Needs cereal 1.3 on the include path, nothing to link.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #ifndef PARMAP_SINGLE_HEADER_INCLUDED
 #include <parmap/codec.hpp>
 #include <parmap/encoding.hpp>
@@ -41,7 +43,7 @@
 /// Bytes that were altered on their way do not reach cereal. Should somebody forge their check as well: reading stops
 /// at their end, sizes are bounded by it, and so is nesting; but cereal itself believes the numbers of shared pointers.
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // What either archive keeps account of. A size is bounded by the bytes behind it; where elements take none, the writer
 // fills up.
@@ -163,13 +165,13 @@ concept cereal_serialises = !inherits_container<T> && std::default_initializable
 template <class T>
 concept known_to_parmap = std::is_trivially_copyable_v<T> || container<T> || path_like<T>;
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 CEREAL_REGISTER_ARCHIVE(parmap::detail::cereal_writer)
 CEREAL_REGISTER_ARCHIVE(parmap::detail::cereal_reader)
 CEREAL_SETUP_ARCHIVE_TRAITS(parmap::detail::cereal_reader, parmap::detail::cereal_writer)
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 template <class T>
   requires(!detail::known_to_parmap<T>) && detail::cereal_serialises<T>
@@ -190,4 +192,4 @@ struct codec<T> {
   }
 };
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

@@ -3,6 +3,7 @@
 // types.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/pointer_like.hpp>
 #include <parmap/encoding.hpp>
 
@@ -22,7 +23,7 @@
 #include <utility>
 #include <variant>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
@@ -308,4 +309,4 @@ struct codec<std::variant<T...>> {
   }
 };
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

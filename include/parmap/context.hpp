@@ -2,6 +2,7 @@
 // What a task may ask about itself: its index, attempt, worker, stop token, random numbers.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/philox.hpp>
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include <stop_token>
 #include <utility>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 /// Passed by reference to an f that takes `parmap::context&` first. Belongs to the running task: do not keep it.
 ///
@@ -61,4 +62,4 @@ class context {
   std::optional<philox4x64> rng_;
 };
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

@@ -2,6 +2,7 @@
 // What a codec is: where it writes in the worker and what it reads from in the caller.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
 #include <parmap/detail/encoding/pointer_like.hpp>
 
@@ -14,7 +15,7 @@
 #include <string>
 #include <type_traits>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 /// How a T is written in a worker and read by the caller. There are codecs for std::string, the standard containers
 /// (also nested), pair, tuple, array, optional and variant of what can leave a worker, filesystem::path, and unique_ptr
@@ -136,4 +137,4 @@ class decoder {
   unsigned depth_{};
 };
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

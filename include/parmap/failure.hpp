@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
-// Why a task has no value, and the exceptions that say so.
+// Why a task has no value, the list of a map's failures, and the exceptions that tell of them.
 #pragma once
 
-#include <parmap/detail/results/failure_list.hpp>
+#include <parmap/detail/config.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <ostream>
+#include <iosfwd>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
+#include <vector>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 /// What ended a task without a value.
 enum class failure_kind {
@@ -40,7 +43,7 @@ enum class failure_kind {
   return "unknown";
 }
 
-inline std::ostream& operator<<(std::ostream& out, failure_kind kind) { return out << to_string(kind); }
+PARMAP_API std::ostream& operator<<(std::ostream& out, failure_kind kind);
 
 /// One task that has no value, and why. A regular value: copying it copies the message.
 struct failure {
@@ -61,29 +64,129 @@ struct failure {
   int status{};                    ///< how its worker died: the signal or exit status (quick_exit: 1); else 0
 
   /// Throws the original exception where there is one (engines that run in this process), else task_failed.
-  [[noreturn]] void rethrow() const;
+  [[noreturn]] PARMAP_API void rethrow() const;
 };
 
 /// "task 7 crashed: SIGSEGV ...", on one line.
-inline std::string to_string(const failure& why) {
-  std::string text = "task " + std::to_string(why.index) + ' ';
-  for (const char c : to_string(why.kind)) text += c == '_' ? ' ' : c;
-  if (!why.message.empty()) text += ": ";
-  for (const char c : why.message) text += c == '\n' || c == '\r' ? ' ' : c;
-  if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
-  return text;
-}
+[[nodiscard]] PARMAP_API std::string to_string(const failure& why);
+PARMAP_API std::ostream& operator<<(std::ostream& out, const failure& why);
 
-inline std::ostream& operator<<(std::ostream& out, const failure& why) { return out << to_string(why); }
+namespace detail {
+// The failures of a map while it runs: each with the number of tasks from its index on that have the same failure.
+using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
+// By index. Allocates nothing.
+void sort_runs(failure_runs& runs) noexcept;
+}  // namespace detail
 
 /// The failures of one map, sorted by index: a random-access range of `failure`, made as it is read. Tasks that were
-/// never begun are held as runs, so that stopping a map of 1e9 tasks costs no memory.
-using failure_list = detail::run_list<failure>;
+/// never begun are held as runs, so that stopping a map of 1e9 tasks costs no memory. Reading is safe from many threads
+/// at once.
+class failure_list {
+ public:
+  using value_type = failure;
+
+  /// Random-access but for its reference type: items are made as they are read.
+  class iterator {
+   public:
+    using iterator_concept = std::random_access_iterator_tag;
+    using iterator_category = std::input_iterator_tag;
+    using value_type = failure;
+    using difference_type = std::ptrdiff_t;
+    using reference = failure;
+    struct pointer {
+      failure item;
+      const failure* operator->() const { return &item; }
+    };
+
+    iterator() = default;
+    iterator(const failure_list* list, std::size_t at) : list_(list), at_(at) {}
+
+    failure operator*() const { return (*list_)[at_]; }
+    pointer operator->() const { return {**this}; }
+    failure operator[](difference_type by) const { return *(*this + by); }
+    iterator& operator++() { return *this += 1; }
+    iterator operator++(int) { return std::exchange(*this, *this + 1); }
+    iterator& operator--() { return *this -= 1; }
+    iterator operator--(int) { return std::exchange(*this, *this - 1); }
+    iterator& operator+=(difference_type by) {
+      at_ = static_cast<std::size_t>(static_cast<difference_type>(at_) + by);
+      return *this;
+    }
+    iterator& operator-=(difference_type by) { return *this += -by; }
+    friend iterator operator+(iterator it, difference_type by) { return it += by; }
+    friend iterator operator+(difference_type by, iterator it) { return it += by; }
+    friend iterator operator-(iterator it, difference_type by) { return it -= by; }
+    friend difference_type operator-(const iterator& a, const iterator& b) {
+      return static_cast<difference_type>(a.at_) - static_cast<difference_type>(b.at_);
+    }
+    friend bool operator==(const iterator& a, const iterator& b) { return a.at_ == b.at_; }
+    friend auto operator<=>(const iterator& a, const iterator& b) { return a.at_ <=> b.at_; }
+
+   private:
+    const failure_list* list_{};
+    std::size_t at_{};
+  };
+  using const_iterator = iterator;
+
+  failure_list() = default;
+  /// For engines: failures with the numbers of tasks they are of, in any order, no task twice. O(k log k). Throws
+  /// std::bad_alloc, and has only sorted them then.
+  PARMAP_API explicit failure_list(detail::failure_runs&& runs);
+  PARMAP_API explicit failure_list(const detail::failure_runs& runs);
+  PARMAP_API failure_list(const failure_list& other);
+  failure_list(failure_list&& other) noexcept : all_(std::exchange(other.all_, nullptr)) {}
+  failure_list& operator=(failure_list other) noexcept {
+    std::swap(all_, other.all_);
+    return *this;
+  }
+  ~failure_list() {
+    if (all_ != nullptr) destroy();
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return empty() ? 0 : count(); }
+  [[nodiscard]] bool empty() const noexcept { return all_ == nullptr; }
+
+  /// The k-th failure. Undefined if k >= size(). O(log size).
+  [[nodiscard]] PARMAP_API failure operator[](std::size_t k) const;
+  /// As operator[]; std::out_of_range if there is no such failure.
+  [[nodiscard]] PARMAP_API failure at(std::size_t k) const;
+  [[nodiscard]] failure front() const { return (*this)[0]; }
+  [[nodiscard]] failure back() const { return (*this)[size() - 1]; }
+
+  /// How many failures are of tasks below `index`. O(log size).
+  [[nodiscard]] PARMAP_API std::uint64_t count_below(std::uint64_t index) const noexcept;
+  /// Whether task `index` failed. O(log size).
+  [[nodiscard]] bool contains(std::uint64_t index) const noexcept { return !empty() && has(index); }
+
+  [[nodiscard]] iterator begin() const { return {this, 0}; }
+  [[nodiscard]] iterator end() const { return {this, size()}; }
+
+  /// The first stretch [b, e) of tasks of [from, n) that did not fail; (n, n) if there is none. from <= n. O(log size).
+  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> next_gap(std::uint64_t from, std::uint64_t n) const noexcept {
+    return empty() ? std::pair(from, n) : gap_behind(from, n);
+  }
+  /// Calls fn(b, e) for each maximal stretch [b, e) of tasks of [0, n) that did not fail, in order.
+  template <class Fn>
+  void for_each_gap(std::uint64_t n, Fn&& fn) const {
+    for (auto [b, e] = next_gap(0, n); b < e; std::tie(b, e) = next_gap(e, n)) fn(b, e);
+  }
+
+ private:
+  struct table;  // of the runs; none where there is no failure
+
+  PARMAP_API void destroy() noexcept;
+  [[nodiscard]] PARMAP_API std::size_t count() const noexcept;
+  [[nodiscard]] PARMAP_API bool has(std::uint64_t index) const noexcept;
+  [[nodiscard]] PARMAP_API std::pair<std::uint64_t, std::uint64_t> gap_behind(std::uint64_t from,
+                                                                              std::uint64_t n) const noexcept;
+
+  table* all_{};
+};
 
 /// Thrown by results::operator[] for a task without a value.
-class task_failed : public std::runtime_error {
+class PARMAP_API task_failed : public std::runtime_error {
  public:
-  explicit task_failed(failure why) : std::runtime_error(to_string(why)), why_(std::move(why)) {}
+  explicit task_failed(failure why);
 
   /// Why the task has no value.
   [[nodiscard]] const failure& why() const noexcept { return why_; }
@@ -93,30 +196,19 @@ class task_failed : public std::runtime_error {
 };
 
 /// Thrown by results::value() if any task failed.
-class map_failed : public std::runtime_error {
+class PARMAP_API map_failed : public std::runtime_error {
  public:
-  map_failed(failure_list all, std::uint64_t tasks)
-      : std::runtime_error(describe(all, tasks)),
-        failures_(std::move(all)) {}
+  map_failed(failure_list all, std::uint64_t tasks);
 
   /// Every failure, sorted by index.
   [[nodiscard]] const failure_list& failures() const noexcept { return failures_; }
 
  private:
-  static std::string describe(const failure_list& all, std::uint64_t tasks) {
-    constexpr std::size_t shown = 5;
-    std::string text = std::to_string(all.size()) + " of " + std::to_string(tasks) + " tasks failed";
-    for (std::size_t k = 0; k < all.size() && k < shown; ++k) text += "\n  " + to_string(all[k]);
-    if (all.size() > shown) text += "\n  ...";
-    return text;
-  }
-
   failure_list failures_;
 };
 
-inline void failure::rethrow() const {
-  if (exception) std::rethrow_exception(exception);
-  throw task_failed(*this);
-}
+}  // namespace parmap::inline PARMAP_ABI
 
-}  // namespace parmap
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/results/failure.inl.hpp>
+#endif

@@ -2,12 +2,14 @@
 // fargs: fixes the trailing arguments of a function.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <functional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 /// f with its trailing arguments fixed, by value: fargs(power, 3)(x) calls power(x, 3). The fixed arguments are passed
 /// as lvalues of one object that all tasks of a process share: take them by value or const&.
@@ -23,4 +25,4 @@ template <class F, class... Fixed>
       };
 }
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

@@ -2,6 +2,7 @@
 // map: the one verb. Calls a function on every element, or every combination of elements, of its axes.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/engine/engine.hpp>
@@ -15,7 +16,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
@@ -156,4 +157,4 @@ void map(Arguments&&...) {
       "parmap::map takes one to four axes; put more into one: parmap::map(f, parmap::product(a, b, c, d, e))");
 }
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

@@ -2,6 +2,7 @@
 // map_into: map with its results in a range of the caller's.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/space/tasks_into_range.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
@@ -16,7 +17,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
@@ -122,4 +123,4 @@ void map_into(Arguments&&...) {
       "parmap::map_into takes one to four axes; put more into one: map_into(out, f, parmap::product(a, b, c, d, e))");
 }
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

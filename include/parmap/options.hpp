@@ -2,17 +2,16 @@
 // What a caller may set for one map, and the checks that need no engine.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/progress.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <stop_token>
-#include <string>
 #include <string_view>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 /// The last argument of map; every field has a default. An engine refuses (std::invalid_argument, before anything
 /// starts) what it cannot do: nothing is silently ignored. New fields are only appended.
@@ -42,22 +41,15 @@ struct options {
 
 namespace detail {
 
-/// What no engine can do. Throws std::invalid_argument.
-inline void check_values(const options& chosen) {
-  if (chosen.timeout && *chosen.timeout <= std::chrono::nanoseconds::zero())
-    throw std::invalid_argument("parmap: options.timeout must be positive, but is " +
-                                std::to_string(chosen.timeout->count()) + " ns; leave it out for no limit");
-  if (chosen.max_failures && *chosen.max_failures == 0)
-    throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
-  if (chosen.memory_limit && *chosen.memory_limit == 0)
-    throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
-}
+// What no engine can do. Throws std::invalid_argument.
+PARMAP_API void check_values(const options& chosen);
 
-/// Throws the std::invalid_argument of an engine that does not have an option.
-[[noreturn]] inline void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
-  throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
-                              "; " + std::string(remedy));
-}
+// Throws the std::invalid_argument of an engine that does not have an option.
+[[noreturn]] PARMAP_API void refuse(std::string_view engine, std::string_view option, std::string_view remedy);
 
 }  // namespace detail
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI
+
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/results/options.inl.hpp>
+#endif

@@ -4,6 +4,7 @@
 
 #include <parmap/codec.hpp>
 #include <parmap/context.hpp>
+#include <parmap/detail/config.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/engine/named.hpp>

@@ -2,6 +2,8 @@
 // Philox random number engines with the interface of C++26's std::philox_engine.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -12,7 +14,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
@@ -250,4 +252,4 @@ using philox4x32 = philox_engine<std::uint_fast32_t, 32, 4, 10, 0xCD9E8D57, 0x9E
 using philox4x64 = philox_engine<std::uint_fast64_t, 64, 4, 10, 0xCA5A826395121157, 0x9E3779B97F4A7C15,
                                  0xD2E7470EE14C6C93, 0xBB67AE8584CAA73B>;
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

@@ -2,6 +2,7 @@
 // The index space: product (every combination of the axes) and zip (axes in lockstep), both lazy.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/space/axis.hpp>
 
 #include <algorithm>
@@ -14,7 +15,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 /// Every combination of the axes, the last one fastest, never materialised: an index becomes a tuple of references.
 /// Made by product().
@@ -144,4 +145,4 @@ template <class... Axes>
 inline constexpr bool is_space<zip_space<Axes...>> = true;
 }  // namespace detail
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

@@ -2,6 +2,7 @@
 // What map returns: a slot for every task, in input order, and the failures.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/results/result_memory.hpp>
 #include <parmap/detail/results/values_view.hpp>
 #include <parmap/failure.hpp>
@@ -10,13 +11,11 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
-#include <stdexcept>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
@@ -41,18 +40,17 @@ class results_base {
 
  protected:
   void require_ok() const {
-    if (!ok()) throw map_failed(failures_, size_);
+    if (!ok()) throw_map_failed();
   }
-  // The place in failures() of the task's failure, or failures().size().
   void require_value(std::uint64_t i) const {
-    if (i >= size_)
-      throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
-                              std::to_string(size_));
-    if (failures_.contains(i)) throw task_failed(failures_[failures_.count_below(i)]);
+    if (i >= size_ || failures_.contains(i)) throw_no_value(i);
   }
   [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
 
  private:
+  [[noreturn]] PARMAP_API void throw_map_failed() const;
+  [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
+
   std::uint64_t size_;
   failure_list failures_;
   std::uint64_t seed_;
@@ -182,4 +180,8 @@ class [[nodiscard]] results<void> : public detail::results_base {
   void operator[](std::uint64_t i) const { require_value(i); }
 };
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI
+
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/results/results.inl.hpp>
+#endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "exceptions.hpp"
 
-#include <parmap/detail/system/language_runtime.hpp>
+#include <parmap/detail/results/exception_message.hpp>
 
 #include <string>
 #include <utility>

@@ -6,8 +6,8 @@
 
 namespace parmap::python {
 
-/// All of these are called with an exception set and the GIL held, and throw detail::foreign_exception; MemoryError makes
-/// it out_of_memory.
+/// All of these are called with an exception set and the GIL held, and throw detail::foreign_exception; MemoryError
+/// makes it out_of_memory.
 
 /// Of a task in a worker: the whole exception, as parmap._errors.describe packs it.
 [[noreturn]] void throw_packed();

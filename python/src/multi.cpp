@@ -5,6 +5,8 @@
 #include "map.hpp"
 #include "post.hpp"
 
+#include <parmap/detail/progress/stop_now.hpp>
+#include <parmap/detail/schedule/usable_cores.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
 
 #include <fcntl.h>
@@ -249,9 +251,12 @@ void serve(const request& asked, const process_needs& needs, const std::string& 
   setup.in_program(unfit);
   const value_transport transport(needs.pickling, needs.scalar_types, buffers, [](const nb::object&) { return false; });
   worker_calls calls;
-  detail::serve_as_program(work<value, worker_calls>(plan, calls), told.mine, told.memory, [&] {
-    if (!nb::steal(PyObject_CallNoArgs(at_go.ptr())).is_valid()) forget_exception();
-  });
+  const work<value, worker_calls> numbered(plan, calls);
+  const detail::process_tasks_of tasks(numbered);
+  const auto call = [](void* function) {
+    if (!nb::steal(PyObject_CallNoArgs(static_cast<PyObject*>(function))).is_valid()) forget_exception();
+  };
+  detail::serve_as_program(tasks, told.mine, told.memory, call, at_go.ptr());
 }
 
 }  // namespace parmap::python

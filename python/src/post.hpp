@@ -4,7 +4,7 @@
 
 #include <nanobind/nanobind.h>
 
-#include <parmap/parmap.hpp>
+#include <parmap/detail/system/worker_assignment.hpp>
 
 #include <cstdint>
 #include <string>

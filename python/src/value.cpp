@@ -7,7 +7,7 @@
 
 #include <nanobind/stl/string_view.h>
 
-#include <parmap/detail/system/language_runtime.hpp>
+#include <parmap/detail/results/exception_message.hpp>
 
 #include <array>
 #include <cstring>

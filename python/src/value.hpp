@@ -8,6 +8,8 @@
 
 #include <nanobind/nanobind.h>
 
+#include <parmap/detail/encoding/byte_reader_writer.hpp>
+#include <parmap/detail/processes/process_tasks.hpp>
 #include <parmap/parmap.hpp>
 
 #include <array>

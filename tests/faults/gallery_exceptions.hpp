@@ -4,6 +4,7 @@
 
 #include "gallery_page.hpp"
 
+#include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/parmap.hpp>
 
 #include <pthread.h>

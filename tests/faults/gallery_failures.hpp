@@ -4,6 +4,7 @@
 
 #include "gallery_page.hpp"
 
+#include <parmap/detail/processes/death_message.hpp>
 #include <parmap/parmap.hpp>
 
 #include <linux/filter.h>

@@ -4,6 +4,7 @@
 
 #include "refuse.hpp"
 
+#include <parmap/detail/results/exception_message.hpp>
 #include <parmap/parmap.hpp>
 
 #include <fcntl.h>

@@ -5,6 +5,7 @@
 #include "leftovers.hpp"
 #include "shared_flags.hpp"
 
+#include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
 
 #include <pthread.h>

@@ -4,6 +4,8 @@
 #include "engines.hpp"
 #include "leftovers.hpp"
 
+#include <parmap/detail/processes/multi_run.hpp>
+#include <parmap/detail/system/language_runtime.hpp>
 #include <parmap/parmap.hpp>
 
 #include <gtest/gtest.h>
@@ -86,7 +88,9 @@ const bool is_worker = [] {
   const auto numbers = detail::make_axis(std::views::iota(0, static_cast<int>(told.mine.tasks)));
   const detail::numbered_tasks<decltype(act), std::remove_const_t<decltype(numbers)>> work(act, numbers);
   int released = 0;
-  detail::serve_as_program(work, told.mine, told.memory, [&] { ++released; });
+  const detail::process_tasks_of tasks(work);
+  const auto count = [](void* counter) { ++*static_cast<int*>(counter); };
+  detail::serve_as_program(tasks, told.mine, told.memory, count, &released);
 }();
 
 class program_workers_test : public leftovers::none {

@@ -5,6 +5,7 @@
 #include "resources.hpp"
 #include "soak_plan.hpp"
 
+#include <parmap/detail/results/exception_message.hpp>
 #include <parmap/parmap.hpp>
 
 #include <signal.h>

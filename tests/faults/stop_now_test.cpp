@@ -5,6 +5,7 @@
 #include "shared_flags.hpp"
 
 #include <parmap/detail/progress/lazy_meter.hpp>
+#include <parmap/detail/progress/stop_now.hpp>
 
 #include <pthread.h>
 #include <sched.h>

@@ -2,22 +2,27 @@
 // The engine multi: forked worker processes, so that no task can take the map down.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
+#ifndef __linux__
+#error "parmap: the engine multi needs Linux (fork, pidfds, futexes); include <parmap/engine/threads.hpp> or serial.hpp"
+#endif
+
 #include <parmap/codec.hpp>
 #include <parmap/detail/processes/multi_run.hpp>
-#include <parmap/detail/processes/result_collector.hpp>
-#include <parmap/detail/results/result_places.hpp>
-#include <parmap/detail/schedule/tick_clock.hpp>
-#include <parmap/detail/schedule/usable_cores.hpp>
+#include <parmap/detail/processes/process_tasks.hpp>
+#include <parmap/detail/results/result_memory.hpp>
+#include <parmap/detail/results/value_places.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 /// The default engine. Forks workers, which inherit f, its captures and all inputs; nothing is serialised on the way
 /// in. A task that throws, crashes, exits, overflows its stack, is killed or hangs past options::timeout costs itself
@@ -31,19 +36,38 @@ class multi_engine {
  public:
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "multi"; }
 
-  template <class Work>
-  auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
-    using value = typename Work::result;
-    if constexpr (can_run<value>()) return run(work, chosen, detail::places_of_their_own<value>(work.size()));
-    else return results<value>({}, {}, 0);  // so that this is the only error
+  template <class Tasks>
+  auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
+    using value = typename Tasks::result;
+    if constexpr (!can_run<value>()) {
+      return results<value>({}, {}, 0);  // so that this is the only error
+    } else if constexpr (std::is_void_v<value>) {
+      return {tasks.size(), run_in_slots(tasks, chosen).failures, *chosen.seed};
+    } else if constexpr (detail::in_slot<value>) {
+      detail::multi_results all = run_in_slots(tasks, chosen);
+      return {detail::result_memory<value>(std::move(all.slots), tasks.size()), std::move(all.failures), *chosen.seed};
+    } else {
+      return run_encoded(tasks, chosen, detail::own_places<value>(tasks.size()));
+    }
   }
 
   /// Values are moved to first[i], where `First` is a random-access iterator, once they are in the caller.
-  template <class Work, class First>
-  results<void> run_into(First first, const Work& work, const options& chosen) const {
-    if constexpr (can_run<typename Work::result>())
-      return run(work, chosen, detail::range_places<First>(std::move(first), work.size()));
-    else return results<void>(0, {}, 0);
+  template <class Tasks, class First>
+  results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
+    using value = typename Tasks::result;
+    if constexpr (!can_run<value>()) {
+      return results<void>(0, {}, 0);
+    } else if constexpr (!detail::in_slot<value>) {
+      return run_encoded(tasks, chosen, detail::range_places<First>(std::move(first), tasks.size()));
+    } else {
+      detail::range_places<First> places(std::move(first), tasks.size());
+      detail::multi_results all = run_in_slots(tasks, chosen);
+      auto* const values = static_cast<value*>(all.slots.data());
+      all.failures.for_each_gap(tasks.size(), [&](std::uint64_t b, std::uint64_t e) {
+        for (std::uint64_t i = b; i < e; ++i) places.put(i, [&]() -> value& { return values[i]; });
+      });
+      return places.finish(std::move(all.failures), *chosen.seed);
+    }
   }
 
  private:
@@ -63,13 +87,15 @@ class multi_engine {
     return leaves;
   }
 
-  template <class Work, class Places>
-  static auto run(const Work& work, const options& chosen, Places places) {
-    const std::uint64_t most = chosen.workers != 0 ? chosen.workers : detail::usable_cores();
-    static_cast<void>(detail::ticks_per_us());  // measured once, before the forks
-    return detail::multi_run<Work, Places>(
-               work, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(work.size(), 1, most)), std::move(places))
-        .run();
+  template <class Tasks>
+  static detail::multi_results run_in_slots(const Tasks& tasks, const options& chosen) {
+    return detail::run_in_processes(detail::process_tasks_of<Tasks>(tasks), nullptr, chosen);
+  }
+  template <class Tasks, class Places>
+  static auto run_encoded(const Tasks& tasks, const options& chosen, Places&& places) {
+    detail::value_reader_of<typename Tasks::result, Places> reader(places);
+    auto all = detail::run_in_processes(detail::process_tasks_of<Tasks>(tasks), &reader, chosen);
+    return places.finish(std::move(all.failures), *chosen.seed);
   }
 };
 
@@ -78,4 +104,4 @@ inline constexpr multi_engine multi{};
 
 static_assert(engine<multi_engine>);
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

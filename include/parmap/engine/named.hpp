@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/codec.hpp>
-#include <parmap/detail/space/tasks_into_range.hpp>
+#include <parmap/detail/config.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/engine/serial.hpp>
@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <variant>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 /// One of serial, threads, multi. Made by engine_named.
 class named_engine {
@@ -70,4 +70,4 @@ class named_engine {
 
 static_assert(engine<named_engine>);
 
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

@@ -2,8 +2,12 @@
 // Bytes from nowhere through everything that reads what workers wrote: codecs, the archives for cereal, slots and
 // failure records. Driven by libFuzzer (fuzz.sh) and, over the corpus, by fuzz_replay_test.cpp.
 #include "../../encoded.hpp"
+#include "../../encoded_memory.hpp"
 
 #include <parmap/cereal.hpp>
+#include <parmap/detail/processes/process_tasks.hpp>
+#include <parmap/detail/processes/result_collector.hpp>
+#include <parmap/detail/results/value_places.hpp>
 #include <parmap/parmap.hpp>
 
 #include <cereal/types/map.hpp>
@@ -149,15 +153,15 @@ inline void gather_damaged(const std::byte* from, std::size_t size) {
   using value = std::vector<std::string>;
   constexpr unsigned workers = 2;
   constexpr std::uint64_t tasks = 6;
-  shared_slots<value> slots(claim_ledger::bytes(workers), tasks);
-  const shared_memory memory(slots.arenas_begin() + 16 + workers * std::size_t{4096});
-  const claim_ledger book(memory.data(), workers, std::numeric_limits<std::uint64_t>::max(), 0, false);
-  worker_arenas records(memory, book, slots.arenas_begin(), memory.size(), tasks);
-  const slot_writer<value> store(slots, memory, records);
-  for (std::uint64_t i = 0; i < 4; ++i) store.put(i % 2, i, [i] { return value{"value", std::string(i * 10, 'x')}; });
-  records.publish(0, 4, parmap::failure_kind::threw, 1, "thrown");
-  records.publish(1, 5, parmap::failure_kind::unencodable, 2, "");
-  records.publish(0, 3, parmap::failure_kind::threw, 1, "thrown again");
+  encoded_memory shared(workers, tasks, 4096);
+  const shared_memory& memory = shared.memory();
+  const claim_ledger& book = shared.book();
+  const worker_arenas& arenas = shared.arenas();
+  for (std::uint64_t i = 0; i < 4; ++i)
+    shared.put(static_cast<unsigned>(i % 2), i, value{"value", std::string(i * 10, 'x')});
+  arenas.publish(0, 4, parmap::failure_kind::threw, 1, "thrown");
+  arenas.publish(1, 5, parmap::failure_kind::unencodable, 2, "");
+  arenas.publish(0, 3, parmap::failure_kind::threw, 1, "thrown again");
 
   const std::size_t fixed = claim_ledger::bytes(workers);
   for (; size >= 11; from += 11, size -= 11) {
@@ -173,15 +177,17 @@ inline void gather_damaged(const std::byte* from, std::size_t size) {
   failure_runs failures;
   try {
     for (unsigned w = 0; w < workers; ++w) {
-      static_cast<void>(records.newest(w));
-      records.collect(w, failures);
+      static_cast<void>(arenas.newest(w));
+      arenas.collect(w, failures);
     }
   } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): as it should be
   }
-  result_collector<value, own_places<value>> reading(slots, records, memory, tasks, own_places<value>(tasks));
+  own_places<value> places(tasks);
+  value_reader_of<value, own_places<value>> reader(places);
+  result_collector reading(shared.slots(), arenas, tasks, reader);
   while (reading.read_early(2, 5)) {
   }
-  const auto all = reading.finish(std::move(failures), tasks, 0);
+  const auto all = places.finish(reading.finish(std::move(failures)), 0);
   for (std::uint64_t i = 0; i < tasks; ++i)
     if (const value* it = all.get_if(i)) static_cast<void>(encoded(*it, memory.size()));
 }

@@ -77,7 +77,7 @@ class check_step {
       require(next.attempts == now.begun[next.task], "a claim forgets attempts");
     }
     if (is.head != was.head) {
-      const auto about = map_.records().newest(w);
+      const auto about = map_.arenas().newest(w);
       require(about && *about == at.task && at.running && now.inside[w] == at.task,
               "a failure is published that did not happen");
       require(at.attempts > now_planned.retries, "a failure is published though a retry is left");
@@ -199,7 +199,7 @@ inline void check_end(any_map& map) {
   if (rest != 0) sighted |= unclaimed;
   require(rest == 0 || halted, "unclaimed at the end, though nobody halted");
   std::vector<std::pair<parmap::failure, std::uint64_t>> failures;
-  for (unsigned w = 0; w < now_planned.workers; ++w) map.records().collect(w, failures);
+  for (unsigned w = 0; w < now_planned.workers; ++w) map.arenas().collect(w, failures);
   unsigned failed = 0;
   for (const auto& [why, count] : failures) {
     require((failed >> why.index & 1) == 0, "a task failed twice");

@@ -66,14 +66,11 @@ MUTANTS = (
       announce(""", """\
       if (all.empty() || !unpack(common_->range.get()).empty()) continue;
       announce("""),
-    Mutant("halt looked at after cur", "tasks=2 workers=1 halt=1", "worker_process.hpp", """\
-          if (book_.halted()) leave(farewell::done);
-          if constexpr (Work::takes_context) self_.begin(i, attempt);
-          forget_refused_memory(words);
-          book_.begin(words, at, attempt);
+    Mutant("halt looked at after cur", "tasks=2 workers=1 halt=1", "worker_chunk.hpp", """\
+    if (place_.halt.get() != 0) leave_halted_map();
 """, """\
-          book_.begin(words, at, attempt);
-          if (book_.halted()) leave(farewell::done);
+    place_.words.begin(at_, attempt_, place_.timed);
+    if (place_.halt.get() != 0) leave_halted_map();
 """),
     Mutant("no repair", TWO, "claim_ledger.hpp", "book.repair(owner - 1);", "static_cast<void>(owner);"),
     Mutant("repair forgets left_overs", "tasks=2 workers=2 deaths=2", "claim_ledger.hpp", """\
@@ -111,8 +108,8 @@ MUTANTS = (
     Mutant("recovery clears the claim before it hands back", TWO, "claim_ledger.hpp",
            "    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n    dead.claim.set(0);\n",
            "    dead.claim.set(0);\n    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n"),
-    Mutant("recovery without the lock", TWO, "claim_ledger.hpp", "Published&& published) const {\n    const holder lock(*this);",
-           "Published&& published) const {"),
+    Mutant("recovery without the lock", TWO, "claim_ledger.hpp", "published) const {\n    const holder lock(*this);",
+           "published) const {"),
     Mutant("a left_over goes to the first place, free or not", "tasks=4 workers=2 deaths=2", "claim_ledger.hpp",
            "return unpack(left.span.get()).empty(); });\n    if (free", "return unpack(left.span.get()).empty() || true; });\n    if (free"),
     Mutant("drain forgets left_overs", "tasks=2 workers=1 deaths=1 halt=1", "claim_ledger.hpp", "for (left_over_words& left : left_overs()) take_all(",
@@ -123,32 +120,33 @@ MUTANTS = (
     Mutant("the task at hand has ended", "tasks=3 workers=1 looks=2", "claim_ledger.hpp",
            "add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});", "add({at.task + 1, open.e});"),
     Mutant("what has ended, without the lock", "tasks=3 workers=2 deaths=1 looks=1", "claim_ledger.hpp",
-           "span not_ended() const {\n    const holder lock(*this);", "span not_ended() const {"),
-    Mutant("cur before the slot", TWO, "worker_process.hpp", """\
-          store_.put(number_, i, call);
-          step("slot", moment::after);
-          book_.end(words, at++);
+           "interval not_ended() const {\n    const holder lock(*this);", "interval not_ended() const {"),
+    Mutant("cur before the slot", TWO, "process_tasks.hpp", """\
+      put(chunk, i, call);
+      chunk.end_task();
 """, """\
-          book_.end(words, at++);
-          store_.put(number_, i, call);
+      chunk.end_task();
+      put(chunk, i, call);
 """),
-    Mutant("a body begins before cur says so", TWO, "worker_process.hpp", """\
-          book_.begin(words, at, attempt);
-          store_.put(number_, i, call);
+    Mutant("a body begins before cur says so", TWO, "process_tasks.hpp", """\
+      if constexpr (Tasks::takes_context) chunk.begin_task(self);
+      else chunk.begin_task();
+      put(chunk, i, call);
 """, """\
-          store_.put(number_, i, call);
-          book_.begin(words, at, attempt);
+      put(chunk, i, call);
+      chunk.begin_task();
 """),
-    Mutant("a successor begins to count attempts anew", "tasks=1 workers=1 deaths=1 retries=1", "worker_process.hpp",
-           "unpack_position(words.cur.get()).attempts + 1;", "1;"),
-    Mutant("one attempt too many", "tasks=1 workers=1 retries=1 throwing=1", "worker_process.hpp", "if (attempt > retries_) {",
-           "if (attempt > retries_ + 1) {"),
+    Mutant("a successor begins to count attempts anew", "tasks=1 workers=1 deaths=1 retries=1", "worker_chunk.hpp",
+           "unpack_position(place_.words.cur.get()).attempts + 1;", "1;"),
+    Mutant("one attempt too many", "tasks=1 workers=1 retries=1 throwing=1", "worker_process.hpp", "if (chunk_.attempt() > mine_.retries) {",
+           "if (chunk_.attempt() > mine_.retries + 1) {"),
     Mutant("cur before the failure", "tasks=2 workers=1 deaths=1 throwing=1", "worker_process.hpp", """\
-          publish(at, attempt, what);
-          book_.end(words, at++);
+          publish(what);
+          chunk_.end_failed();
 """, """\
-          book_.end(words, at);
-          publish(at++, attempt, what);
+          book_.of(mine_.number).end(static_cast<round_index>(chunk_.next()));
+          publish(what);
+          chunk_.end_failed();
 """),
     Mutant("head before top", "tasks=2 workers=1 deaths=1 throwing=3", "worker_arenas.hpp", """\
     book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
@@ -162,10 +160,10 @@ MUTANTS = (
     const std::uint64_t before = book_.of(w).head.get();
     book_.of(w).head.set(at);
     record head{before,"""),
-    Mutant("worn, and the attempt is not counted", "tasks=1 workers=1 retries=1 throwing=1 worn=1", "worker_process.hpp",
-           "book_.give_back(words, at, attempt);", "book_.give_back(words, at, attempt - 1);"),
-    Mutant("top does not pass an encoded result", "tasks=2 workers=1 encoded=1", "worker_arenas.hpp",
-           "book_.of(w).top.set(offset + size);", ""),
+    Mutant("worn, and the attempt is not counted", "tasks=1 workers=1 retries=1 throwing=1 worn=1", "worker_chunk.hpp",
+           "place_.words.give_back(at_, attempt_);", "place_.words.give_back(at_, attempt_ - 1);"),
+    Mutant("top does not pass an encoded result", "tasks=2 workers=1 encoded=1", "arena_writer.hpp",
+           "words_->top.set(offset + size);", ""),
 )
 
 

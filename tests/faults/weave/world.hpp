@@ -8,7 +8,7 @@
 #include <parmap/codec.hpp>
 #include <parmap/context.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
-#include <parmap/detail/processes/slot_writer.hpp>
+#include <parmap/detail/processes/process_tasks.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
 #include <parmap/detail/processes/worker_process.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
@@ -171,7 +171,10 @@ T body(claim_ledger& book, unsigned i) {
 
 template <class T>
 struct body_calls {
+  using result = T;
   static constexpr bool takes_context = false;
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return now_planned.tasks; }
   template <class Step>
   void for_each(std::uint64_t b, std::uint64_t e, parmap::context&, Step&& each) const {
     for (std::uint64_t i = b; i < e; ++i)
@@ -189,7 +192,7 @@ class any_map {
         book_(memory_.data(), chosen.workers,
               chosen.max_failures != 0 ? chosen.max_failures : std::numeric_limits<std::uint64_t>::max(),
               chosen.retries, false),
-        records_(memory_, book_, arenas_begin_, memory_.size(), chosen.tasks) {
+        arenas_(memory_, book_, arenas_begin_, memory_.size(), chosen.tasks) {
     book_.begin_round(chosen.tasks);
   }
   any_map(const any_map&) = delete;
@@ -218,7 +221,7 @@ class any_map {
   }
 
   [[nodiscard]] claim_ledger& book() noexcept { return book_; }
-  [[nodiscard]] worker_arenas& records() noexcept { return records_; }
+  [[nodiscard]] worker_arenas& arenas() noexcept { return arenas_; }
 
   // supervisor.hpp in its own order of calls, without the system's: run_round, hire, bury, hire_with_patience, give_up.
   // Births are not in it, so nobody is dismissed before his: that would be one more death before a first step.
@@ -243,7 +246,7 @@ class any_map {
       const auto said = static_cast<farewell>(book_.of(w).farewell_word.get() >> 32);
       if (said == farewell::damaged) throw_overwritten("a worker could not get its lock");
       now.recovering = w;
-      const claim_ledger::death what = book_.recover(w, [&](round_index task) { return records_.newest(w) == task; });
+      const claim_ledger::death what = book_.recover(w, [&](round_index task) { return arenas_.newest(w) == task; });
       require(what.blamed == (now.to_blame != none), "recovery does not tell whether it blames");
       require(!what.blamed || (what.task == now.to_blame && what.attempts == now.to_blame_after),
               "recovery does not tell whom it blames");
@@ -304,46 +307,55 @@ class any_map {
   std::size_t arenas_begin_;
   shared_memory memory_;
   claim_ledger book_;
-  worker_arenas records_;
+  worker_arenas arenas_;
 };
 
 template <class T>
 class map_of : public any_map {
  public:
   explicit map_of(const plan& chosen)
-      : map_of(chosen, shared_slots<T>(claim_ledger::bytes(chosen.workers), chosen.tasks)) {}
+      : any_map(chosen, claim_ledger::bytes(chosen.workers) + (encoded ? slot_bytes(chosen) : 0)),
+        values_(encoded ? 0 : slot_bytes(chosen)) {}
 
   void work(unsigned w) override {
-    slot_writer<T> store(slots_, memory(), records());
     const body_calls<T> calls{&book()};
-    worker<body_calls<T>, slot_writer<T>>(calls, store, book(), records(), w, 0, 0, now_planned.retries,
-                                          now_planned.worn != 0 ? std::optional<std::uint64_t>(1) : std::nullopt)
+    const process_tasks_of<body_calls<T>> tasks(calls);
+    worker_process(tasks, slots(), book(), arenas(),
+                   {.tasks = now_planned.tasks,
+                    .memory_limit = now_planned.worn != 0 ? std::optional<std::uint64_t>(1) : std::nullopt,
+                    .retries = now_planned.retries,
+                    .number = w})
         .run();
   }
 
   [[nodiscard]] bool right(unsigned i) override {
-    if constexpr (std::is_same_v<T, std::string>) {
+    if constexpr (encoded) {
       try {
-        byte_reader bytes = records().read_encoded(slots_.slots_in(memory())[i], i);
+        byte_reader bytes = arenas().read_encoded(reinterpret_cast<encoded_slot*>(slots())[i], i);
         return parmap::decoder(bytes).get<T>() == value_of<T>(i, now.begun[i]);
       } catch (const parmap::bad_encoding&) {
         return false;
       }
     } else {
-      return slots_.data()[i] == value_of<T>(i, now.begun[i]);
+      return reinterpret_cast<T*>(slots())[i] == value_of<T>(i, now.begun[i]);
     }
   }
 
   [[nodiscard]] std::vector<area> shared() const override {
     auto all = any_map::shared();
-    if (const shared_memory* own = slots_.memory()) all.push_back({own->data(), now_planned.tasks * sizeof(T)});
+    if (!encoded) all.push_back({values_.data(), values_.size()});
     return all;
   }
 
  private:
-  map_of(const plan& chosen, shared_slots<T> slots) : any_map(chosen, slots.arenas_begin()), slots_(std::move(slots)) {}
+  static constexpr bool encoded = slot_shape_of<T>.kind == slot_kind::encoded;
+  static std::size_t slot_bytes(const plan& chosen) { return chosen.tasks * slot_shape_of<T>.bytes; }
 
-  shared_slots<T> slots_;
+  [[nodiscard]] std::byte* slots() const noexcept {
+    return encoded ? memory().bytes() + claim_ledger::bytes(now_planned.workers) : values_.bytes();
+  }
+
+  shared_memory values_;
 };
 
 }  // namespace weave

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <parmap/context.hpp>
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/coroutines/async_run_base.hpp>
 #include <parmap/detail/coroutines/async_task_executor.hpp>
 #include <parmap/detail/coroutines/intrusive_list.hpp>
 #include <parmap/detail/results/exception_message.hpp>
-#include <parmap/detail/results/result_places.hpp>
 #include <parmap/detail/results/task_tally.hpp>
+#include <parmap/detail/results/value_places.hpp>
+#include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/number_text.hpp>
 #include <parmap/failure.hpp>
@@ -36,7 +38,7 @@
 #include <utility>
 #include <vector>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Lives in a shared_ptr, which its workers hold, too: as long as an operation of a task that was left behind holds its
 // handler. Used by one thread at a time: that of the executor, whose tasks it runs. README.md says who owns what.
@@ -79,7 +81,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     ring();
   }
   // After run().
-  results<value> finish() { return tally_.finish(values_); }
+  results<value> finish() { return values_.finish(tally_.finish(values_), *options_.seed); }
 
  private:
   using clock = std::chrono::steady_clock;
@@ -379,4 +381,4 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   ticks turn_{to_ticks(turn)};
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,6 +2,7 @@
 // A map on the engine async as those see it who wait for it, and what does not depend on f.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/coroutines/async_task_executor.hpp>
 
 #include <asio/awaitable.hpp>
@@ -14,7 +15,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // What f's coroutine gives when it has run.
 template <class T>
@@ -59,4 +60,4 @@ void spawn_worker(const task_executor<Executor>& home, asio::awaitable<void> cor
   else asio::co_spawn(home, std::move(coroutine), ended);
 }
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

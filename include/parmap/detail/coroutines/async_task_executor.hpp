@@ -3,7 +3,8 @@
 // would run is dropped.
 #pragma once
 
-#include <parmap/detail/progress/lazy_meter.hpp>
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 
 #include <asio/execution/execute.hpp>
@@ -17,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Who runs tasks, one after the other, in a coroutine. Kept by every executor that the coroutine's operations hold.
 class async_worker {
@@ -71,7 +72,7 @@ class task_executor {
       [[maybe_unused]] const std::decay_t<Run> dropped(std::forward<Run>(run));
       return;
     }
-    asio::execution::execute(inner_, step<std::decay_t<Run>>{who_, std::forward<Run>(run)});
+    asio::execution::execute(inner_, guarded<std::decay_t<Run>>{who_, std::forward<Run>(run)});
   }
 
   template <class Property>
@@ -97,7 +98,7 @@ class task_executor {
 
  private:
   template <class Run>
-  struct step {
+  struct guarded {
     std::shared_ptr<async_worker> who;
     Run run;
 
@@ -108,4 +109,4 @@ class task_executor {
   Inner inner_;
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,7 +2,9 @@
 // A list of objects that carry their own links: an object leaves it in O(1), and allocates nothing.
 #pragma once
 
-namespace parmap::detail {
+#include <parmap/detail/config.hpp>
+
+namespace parmap::inline PARMAP_ABI::detail {
 
 // In at most one list. It must leave before it dies.
 class list_node {
@@ -45,4 +47,4 @@ class intrusive_list {
   head ring_;
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,13 +2,15 @@
 // Encoded bytes: a writer that knows where its room ends, and a reader that trusts nothing.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <cstddef>
 #include <cstring>
 #include <new>
 #include <stdexcept>
 #include <string>
 
-namespace parmap {
+namespace parmap::inline PARMAP_ABI {
 
 /// The bytes of a result are not what its codec wrote, or not what it reads.
 class bad_encoding : public std::runtime_error {
@@ -67,4 +69,4 @@ class byte_reader {
 };
 
 }  // namespace detail
-}  // namespace parmap
+}  // namespace parmap::inline PARMAP_ABI

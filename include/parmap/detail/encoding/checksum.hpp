@@ -2,12 +2,14 @@
 // A check of 64 bits over bytes in memory that a task gone astray may have written over.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Both halves of the product, folded into one word.
 constexpr std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
@@ -47,4 +49,4 @@ inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64
   return fold(a ^ odd[2], b ^ state) ^ fold(state ^ odd[3], odd[0]);
 }
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,6 +2,7 @@
 // The slot of an encoded result: where in an arena its bytes are, or, if they are few, those bytes themselves.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
 #include <parmap/detail/encoding/checksum.hpp>
 
@@ -12,7 +13,7 @@
 #include <cstring>
 #include <optional>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Every word counts towards a check, keyed by the task. A slot that nobody wrote is zero, which is no such place: no
 // arena begins there.
@@ -57,4 +58,4 @@ struct encoded_slot {
 };
 static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == offsetof(encoded_slot, size) + 8);
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

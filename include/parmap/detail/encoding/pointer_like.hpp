@@ -2,6 +2,8 @@
 // Types that refer to memory of the process they were made in.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -16,7 +18,7 @@
 #include <utility>
 #include <variant>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 template <class T>
 inline constexpr bool pointer_like = std::is_pointer_v<T>;
@@ -46,4 +48,4 @@ template <class T>
   }
 inline constexpr bool pointer_like<T> = pointer_like<typename T::value_type>;
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -3,119 +3,26 @@
 // no task is lost.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/processes/robust_mutex.hpp>
-#include <parmap/detail/schedule/unclaimed_range.hpp>
-#include <parmap/detail/system/futex.hpp>
-#include <parmap/detail/system/protocol_step.hpp>
+#include <parmap/detail/processes/worker_words.hpp>
+#include <parmap/detail/schedule/chunk_pacer.hpp>
+#include <parmap/detail/schedule/interval.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
 #include <functional>
 #include <memory>
 #include <new>
 #include <span>
-#include <utility>
 #include <vector>
 
-namespace parmap::detail {
-
-// Text as a template argument.
-template <std::size_t Size>
-struct word_name {
-  // Not explicit: a literal is to become one.
-  consteval word_name(const char (&literal)[Size]) {  // NOLINT(google-explicit-constructor)
-    std::copy_n(literal, Size, text);
-  }
-  char text[Size]{};
-};
-
-// A word in shared memory. Every store announces what was written before it; every access is a step of that name.
-template <word_name Name>
-class shared_word {
- public:
-  [[nodiscard]] std::uint64_t get() const noexcept {
-    step(Name.text, moment::before);
-    return word_.load(std::memory_order_acquire);
-  }
-  void set(std::uint64_t value) noexcept {
-    step(Name.text, moment::before);
-    word_.store(value, std::memory_order_release);
-    step(Name.text, moment::after);
-  }
-  std::uint64_t add(std::uint64_t value) noexcept {
-    step(Name.text, moment::before);
-    const std::uint64_t old = word_.fetch_add(value, std::memory_order_acq_rel);
-    step(Name.text, moment::after);
-    return old;
-  }
-
- private:
-  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
-  std::atomic<std::uint64_t> word_{};
-};
-
-// Of a worker's open claim, every task before `task` is finished; `task` has used up `attempts`, the last of which may
-// be running.
-struct position {
-  round_index task{};
-  unsigned attempts{};
-  bool running{};
-
-  friend bool operator==(const position&, const position&) = default;
-};
-constexpr std::uint64_t pack(position p) noexcept {
-  return std::uint64_t{p.task} << 32 | std::uint64_t{p.attempts} << 1 | (p.running ? 1U : 0U);
-}
-constexpr position unpack_position(std::uint64_t word) noexcept {
-  return {static_cast<round_index>(word >> 32), static_cast<unsigned>(word & 0xffff'ffff) >> 1, (word & 1) != 0};
-}
-inline constexpr unsigned max_attempts = 0x7fff'ffff;
-
-// How a worker left by its own will. worn: its memory is used up, a fresh one shall go on. starved is said ahead: an
-// allocation was refused, and what the task makes of that may be a crash.
-enum class farewell : std::uint32_t {
-  none,
-  done,
-  worn,
-  exit,
-  quick_exit,
-  pthread_exit,
-  arena_full,
-  unfit,
-  damaged,
-  starved
-};
-
-constexpr std::uint64_t pack_farewell(farewell how, int status) noexcept {
-  return std::uint64_t{static_cast<std::uint32_t>(how)} << 32 | static_cast<std::uint32_t>(status);
-}
-
-// Of go: the worker has begun; or has not, and is not to.
-inline constexpr std::uint32_t has_begun = 3;
-inline constexpr std::uint32_t is_dismissed = 4;
-
-// Why no further task is to be begun.
-enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
-
-// Alone in its cache lines: written by one worker at every task.
-struct alignas(128) worker_words {
-  shared_word<"claim"> claim;             // packed span; empty: none
-  shared_word<"cur"> cur;                 // packed position
-  shared_word<"base"> base;               // `finished` when the open claim began
-  shared_word<"finished"> finished;       // tasks of closed claims
-  shared_word<"started"> started;         // CLOCK_MONOTONIC ns of the running attempt
-  shared_word<"top"> top;                 // end of what the arena holds
-  shared_word<"head"> head;               // the newest failure record
-  shared_word<"farewell"> farewell_word;  // farewell << 32 | status
-  futex_word go{0};                       // 0: wait, 1: begin, 2: waiting asleep, 3: begun, or dismissed
-};
+namespace parmap::inline PARMAP_ABI::detail {
 
 struct left_over_words {
-  shared_word<"left_over"> span;          // packed; empty: free
+  shared_word<"left_over"> span;          // packed interval; empty: free
   shared_word<"left_attempts"> attempts;  // used up by its first task
 };
 
@@ -126,12 +33,6 @@ struct common_words {
   alignas(128) robust_mutex lock;
   shared_word<"range"> range;
 };
-
-inline std::uint64_t monotonic_ns() noexcept {
-  timespec now{};
-  static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &now));  // which every Linux has
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 // The words lie in shared memory; what does not change is each process's own, out of reach of a task gone astray in
 // another.
@@ -156,6 +57,7 @@ class claim_ledger {
   // ---- by anybody
 
   [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
+  [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
   // The first reason stays, but for those that come at the same time.
   void halt(halt_reason why) const noexcept {
     if (!halted()) common_->halt.set(static_cast<std::uint64_t>(why));
@@ -174,8 +76,7 @@ class claim_ledger {
   // ---- by worker w
 
   // A chunk for w, empty if there is nothing to begin. cur(w) tells the attempts its first task has used up.
-  template <class ChunkFor>
-  interval claim(unsigned w, ChunkFor&& chunk_for) const {
+  interval claim(unsigned w, const chunk_pacer& pace) const {
     const holder lock(*this, w + 1);
     if (halted()) return {};
     worker_words& mine = of(w);
@@ -188,21 +89,11 @@ class claim_ledger {
     }
     const interval all = checked(unpack(common_->range.get()));
     if (all.empty()) return {};
-    const interval chunk = take(all, w, chunk_for(all.size()));
+    const interval chunk = take(all, w, pace.chunk(all.size()));
     announce(mine, chunk, 0);
     common_->range.set(pack(without(all, chunk)));
     return chunk;
   }
-  void begin(worker_words& mine, round_index task, unsigned attempt) const noexcept {
-    if (timed_) mine.started.set(monotonic_ns());
-    mine.cur.set(pack(position{task, attempt, true}));
-  }
-  // The attempt is over, and the task is not.
-  void give_back(worker_words& mine, round_index task, unsigned attempts) const noexcept {
-    mine.cur.set(pack(position{task, attempts, false}));
-  }
-  // The slot of `task` is written, or its failure published.
-  void end(worker_words& mine, round_index task) const noexcept { mine.cur.set(pack(position{task + 1, 0, false})); }
   void close_claim(unsigned w) const noexcept {
     worker_words& mine = of(w);
     mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
@@ -237,8 +128,7 @@ class claim_ledger {
     bool blamed{};        // and none was left
   };
   // Worker w is dead: hands back what it had claimed. published(task) tells whether its failure is on record.
-  template <class Published>
-  death recover(unsigned w, Published&& published) const {
+  death recover(unsigned w, const std::function<bool(round_index)>& published) const {
     const holder lock(*this);
     worker_words& dead = of(w);
     const interval open = checked(unpack(dead.claim.get()));
@@ -394,4 +284,4 @@ class claim_ledger {
   std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,7 +2,8 @@
 // Which core a worker process is born on.
 #pragma once
 
-#include <parmap/detail/schedule/usable_cores.hpp>
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/schedule/cpu_mask.hpp>
 
 #include <sched.h>
 #include <sys/types.h>
@@ -10,7 +11,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // The kernel often puts two newborn processes on one core, where they share it for 8 ms before they are balanced (seen
 // in half of all maps on 2 cores). So the supervisor gives each its own at birth; before its first task the worker
@@ -45,4 +46,4 @@ class core_placement {
   std::size_t first_{};  // the place of worker 0's
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,6 +2,7 @@
 // What the death of a worker process means to the user: kind, cause, likely reasons, what to try.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/system/child_process.hpp>
 #include <parmap/detail/system/number_text.hpp>
@@ -16,7 +17,7 @@
 #include <string>
 #include <system_error>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 struct death_cause {
   ending how;
@@ -143,4 +144,4 @@ inline std::string describe(const death_cause& cause) {
          "signal(SIGCHLD, SIG_DFL) before the map";
 }
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

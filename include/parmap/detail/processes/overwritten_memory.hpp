@@ -2,10 +2,12 @@
 // What the caller does about shared memory in which no worker can have left such words.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <stdexcept>
 #include <string>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // A task has written where it must not: nothing that workers said can be believed any more.
 [[noreturn]] inline void throw_overwritten(const std::string& sign) {
@@ -14,4 +16,4 @@ namespace parmap::detail {
                            "under parmap::serial with valgrind or -fsanitize=address");
 }
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

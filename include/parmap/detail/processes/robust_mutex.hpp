@@ -2,6 +2,7 @@
 // A lock in shared memory that a supervisor inherits from a worker that died inside.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/system/futex.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
@@ -10,7 +11,7 @@
 #include <chrono>
 #include <cstdint>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Lives in memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time,
 // and glibc believes what it reads there, up to aborting or hanging this process. Here every decision is made on one
@@ -80,4 +81,4 @@ class robust_mutex {
   futex_word word_{free};
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,8 +2,10 @@
 // Everything that the processes of one map share, laid out before the first fork.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/encoding/encoded_slot.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
-#include <parmap/detail/processes/slot_writer.hpp>
+#include <parmap/detail/processes/process_tasks.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
 #include <parmap/detail/system/file_descriptor.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
@@ -16,10 +18,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <new>
 #include <system_error>
 #include <utility>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Of shared memory that is a file, so that a program that is handed its descriptor can map it too.
 inline file_descriptor make_memory_file(std::size_t bytes) {
@@ -58,27 +63,31 @@ inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file
   }
 }
 
-// `T` is what tasks return.
-template <class T>
+// Slots that are values have a mapping of their own, which the results take over. Encoded ones lie behind the ledger,
+// in front of the arenas.
 class shared_layout {
  public:
-  // Fresh, in the caller. for_programs: in a file, see join().
-  shared_layout(const worker_assignment& of_map, bool for_programs)
-      : slots_(claim_ledger::bytes(of_map.workers), of_map.tasks),
-        memory_(make_arena_memory(slots_.arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
+  // Fresh, in the caller. for_programs: in a file, see below.
+  shared_layout(const worker_assignment& of_map, slot_shape slots, bool for_programs)
+      : shape_(slots),
+        tasks_(of_map.tasks),
+        workers_(of_map.workers),
+        values_(slots.kind == slot_kind::value ? slot_bytes() : 0),
+        memory_(make_arena_memory(arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
         book_(memory_.data(), of_map.workers, of_map.max_failures, std::min(of_map.retries, max_attempts - 1),
               of_map.timed),
-        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {}
+        arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {}
 
-  // In a worker that is a program of its own: the memory of the map that it was assigned to.
-  shared_layout(const worker_assignment& mine, file_descriptor file)
-    requires(!in_slot<T>)
-      : slots_(claim_ledger::bytes(mine.workers), mine.tasks),
+  // In a worker that is a program of its own: the memory of the map that it was assigned to, with encoded slots.
+  shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file)
+      : shape_(slots),
+        tasks_(mine.tasks),
+        workers_(mine.workers),
         file_(std::move(file)),
         memory_(file_size(file_), file_),
         book_(memory_.data(), mine.workers, mine.max_failures, std::min(mine.retries, max_attempts - 1), mine.timed,
               mine.round),
-        records_(memory_, book_, slots_.arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
+        arenas_(memory_, book_, arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
 
   shared_layout(const shared_layout&) = delete;
   shared_layout& operator=(const shared_layout&) = delete;
@@ -86,24 +95,47 @@ class shared_layout {
 
   [[nodiscard]] claim_ledger& book() noexcept { return book_; }
   [[nodiscard]] const claim_ledger& book() const noexcept { return book_; }
-  [[nodiscard]] worker_arenas& records() noexcept { return records_; }
-  [[nodiscard]] shared_slots<T>& slots() noexcept { return slots_; }
-  [[nodiscard]] const shared_memory& memory() const noexcept { return memory_; }
+  [[nodiscard]] worker_arenas& arenas() noexcept { return arenas_; }
+  [[nodiscard]] slot_shape shape() const noexcept { return shape_; }
+  [[nodiscard]] std::byte* slots() const noexcept {
+    return shape_.kind == slot_kind::encoded ? memory_.bytes() + claim_ledger::bytes(workers_) : values_.bytes();
+  }
+  [[nodiscard]] std::size_t slot_bytes() const {
+    if (shape_.bytes == 0) return 0;
+    if (tasks_ > std::numeric_limits<std::ptrdiff_t>::max() / shape_.bytes) throw std::bad_alloc();
+    return tasks_ * shape_.bytes;
+  }
+  // Hands over the mapping of the values, in which nobody writes any more.
+  [[nodiscard]] shared_memory take_values() {
+    values_.seal();
+    return std::move(values_);
+  }
+
+  // Called in a worker: a task's own child does not have this memory. False, with errno, if that is refused.
+  [[nodiscard]] bool keep_from_children() const noexcept {
+    return memory_.keep_from_children() && values_.keep_from_children();
+  }
   // Of the memory, if it is for programs.
   [[nodiscard]] int file() const noexcept { return file_.get(); }
 
  private:
+  [[nodiscard]] std::size_t arenas_begin() const {
+    return claim_ledger::bytes(workers_) + (shape_.kind == slot_kind::encoded ? slot_bytes() : 0);
+  }
   static std::size_t file_size(const file_descriptor& file) {
     const off_t size = ::lseek(file.get(), 0, SEEK_END);
     if (size <= 0) throw std::system_error(errno, std::generic_category(), "parmap: the memory of a map");
     return static_cast<std::size_t>(size);
   }
 
-  shared_slots<T> slots_;
+  slot_shape shape_;
+  std::uint64_t tasks_;
+  unsigned workers_;
+  shared_memory values_;
   file_descriptor file_;
   shared_memory memory_;
   claim_ledger book_;
-  worker_arenas records_;
+  worker_arenas arenas_;
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,18 +2,21 @@
 // The supervisor: starts the workers of a map, watches them, kills what is late, and decides what a death means.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/core_placement.hpp>
 #include <parmap/detail/processes/death_message.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
 #include <parmap/detail/progress/lazy_meter.hpp>
-#include <parmap/detail/results/result_places.hpp>
+#include <parmap/detail/progress/stop_now.hpp>
+#include <parmap/detail/results/failure_runs.hpp>
+#include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
-#include <parmap/detail/schedule/unclaimed_range.hpp>
 #include <parmap/detail/system/child_process.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
 #include <parmap/detail/system/oom_killer.hpp>
+#include <parmap/detail/system/proc_file.hpp>
 #include <parmap/detail/system/process_tree.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
 #include <parmap/options.hpp>
@@ -34,7 +37,7 @@
 #include <utility>
 #include <vector>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Lives in the calling thread. Whatever leaves it, also an exception, leaves no worker behind.
 class supervisor {
@@ -120,7 +123,7 @@ class supervisor {
     begun_ = true;
     if (settled_ && proc_is_ours()) offer_to_oom_killer(*at.process);
     place_.put(at.process->pid(), w);
-    futex_word& go = book_.of(w).go;
+    auto& go = book_.of(w).go;
     step("go", moment::before);
     if (go.exchange(1, std::memory_order_acq_rel) == 2) futex_wake(go, 1, futex_scope::shared);
     step("go", moment::after);
@@ -279,7 +282,7 @@ class supervisor {
     const auto published = [&](round_index task) { return records_.newest(w) == from_ + task; };
     if (const position seen = unpack_position(book_.of(w).cur.get());
         ended_by_stop(at, how) && seen.running && !published(seen.task))
-      book_.give_back(book_.of(w), seen.task, seen.attempts);
+      book_.of(w).give_back(seen.task, seen.attempts);
     const claim_ledger::death what = book_.recover(w, published);
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? options_.timeout : std::nullopt};
@@ -367,4 +370,4 @@ class supervisor {
   std::optional<long long> oom_kills_;
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,9 +2,11 @@
 // The workers' arenas: what does not fit into a slot. Bump-allocated by their worker, read by the supervisor.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
 #include <parmap/detail/encoding/checksum.hpp>
 #include <parmap/detail/encoding/encoded_slot.hpp>
+#include <parmap/detail/processes/arena_writer.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
@@ -21,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Whether they are to be begun, or another process has done so.
 enum class words { fresh, kept };
@@ -47,23 +49,13 @@ class worker_arenas {
 
   // ---- by worker w
 
-  // Room for bytes at the end of w's arena; they count once committed. No room if its end was written over.
-  [[nodiscard]] byte_writer append(unsigned w) const noexcept {
-    const std::optional<std::size_t> at = aligned_top(w);
-    return {memory_.bytes() + at.value_or(arena_end(w)), memory_.bytes() + arena_end(w)};
-  }
-  // What was written to append(w), for this task; unless it is short, it stays there.
-  [[nodiscard]] encoded_slot commit(unsigned w, const byte_writer& written, std::uint64_t task) const noexcept {
-    const std::size_t size = written.written();
-    if (size <= encoded_slot::longest_short) return encoded_slot::of_short(written.data(), size, task);
-    const auto offset = static_cast<std::uint64_t>(written.data() - memory_.bytes());
-    book_.of(w).top.set(offset + size);
-    return encoded_slot::in_arena(offset, written.data(), size, task);
+  [[nodiscard]] arena_writer writer(unsigned w) const noexcept {
+    return {memory_.bytes(), book_.of(w), arena_begin(w), arena_end(w)};
   }
   // Makes a failure known; false if there is no room for it. A message of more than 16 MiB is cut.
   bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts,
                std::string_view message) const noexcept {
-    const std::size_t at = aligned_top(w).value_or(arena_end(w));
+    const std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
     const std::size_t room = arena_end(w) - at;
     if (room < sizeof(record)) return false;
     const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
@@ -88,7 +80,7 @@ class worker_arenas {
   // All failures of w. No worker is alive. Throws std::runtime_error if one was written over: nobody can say then which
   // task it was about.
   void collect(unsigned w, std::vector<std::pair<failure, std::uint64_t>>& into) const {
-    if (!aligned_top(w)) throw_overwritten("the record of a failure is lost");
+    if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
     for (std::uint64_t at = book_.of(w).head.get(); at != no_record;) {
       const auto found = read(w, at);
       if (!found) throw_overwritten("the record of a failure is lost");
@@ -119,7 +111,7 @@ class worker_arenas {
 
  private:
   static constexpr std::size_t page = 4096;
-  static constexpr std::size_t alignment = 16;
+  static constexpr std::size_t alignment = arena_writer::alignment;
   static constexpr std::size_t longest_message = 16 << 20;
 
   static constexpr std::uint64_t no_record = ~std::uint64_t{0};
@@ -135,12 +127,6 @@ class worker_arenas {
 
   [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
   [[nodiscard]] std::size_t arena_end(unsigned w) const noexcept { return arena_begin(w) + each_; }
-  // None if it was written over.
-  [[nodiscard]] std::optional<std::size_t> aligned_top(unsigned w) const noexcept {
-    const std::uint64_t top = book_.of(w).top.get();
-    if (top < arena_begin(w) || top > arena_end(w)) return std::nullopt;
-    return (top + alignment - 1) / alignment * alignment;
-  }
   [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
     const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
     return checksum(message, it.size, head);
@@ -158,6 +144,7 @@ class worker_arenas {
       return std::nullopt;
     return found;
   }
+
   const shared_memory& memory_;
   const claim_ledger& book_;
   std::size_t begin_;
@@ -165,4 +152,4 @@ class worker_arenas {
   std::uint64_t tasks_;
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,13 +2,15 @@
 // A bit for each task, without memory for those that are never set.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // All clear at first. Throws std::bad_alloc.
 class bit_set {
@@ -55,4 +57,4 @@ class bit_set {
   std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: of many, the kernel's zeros
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

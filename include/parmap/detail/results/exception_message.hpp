@@ -2,29 +2,22 @@
 // What the exception being handled is, in words: its type and what it says.
 #pragma once
 
-#include <parmap/detail/encoding/byte_reader_writer.hpp>
-#include <parmap/detail/system/language_runtime.hpp>
+#include <parmap/detail/config.hpp>
 #include <parmap/failure.hpp>
 
-#include <cxxabi.h>
-
-#include <cstdlib>
-#include <exception>
-#include <memory>
-#include <new>
 #include <string>
 #include <typeinfo>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
-inline std::string type_name(const std::type_info& type) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
-                                                    &std::free);
-  return status == 0 ? text.get() : type.name();
-}
+// An exception of the language that a language_runtime serves: what its failure is to say, word for word.
+struct foreign_exception {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+};
 
-inline std::string text_or_null(const char* text) { return text != nullptr ? text : "(null)"; }
+// As it is written in C++.
+[[nodiscard]] std::string type_name(const std::type_info& type);
 
 struct thrown {
   failure_kind kind{failure_kind::threw};
@@ -34,46 +27,13 @@ struct thrown {
 
 // Only inside a catch block. What a what() throws is swallowed here, and said so in the message: there is nobody else
 // to tell.
-inline thrown describe_current_exception() {
-  const std::type_info* type = abi::__cxa_current_exception_type();
-  const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
-  try {
-    throw;
-  } catch (const foreign_exception& it) {
-    return {it.kind, it.message, true};
-  } catch (const arena_full&) {
-    return {failure_kind::out_of_memory,
-            "its worker's room for results is full; return less, write large results to files, or raise the limit of "
-            "address space (ulimit -v)"};
-  } catch (const std::bad_alloc& error) {
-    return {failure_kind::out_of_memory,
-            name + ": " + text_or_null(error.what()) +
-                "; an allocation was refused: its size is wrong or too large, or a limit was reached (ulimit "
-                "-v)"};
-  } catch (const std::exception& error) {
-    try {
-      return {failure_kind::threw, name + ": " + text_or_null(error.what())};
-    } catch (...) {
-      return {failure_kind::threw, name + " (and its what() threw)"};
-    }
-  } catch (const std::string& text) {
-    return {failure_kind::threw, "std::string: " + text};
-  } catch (const char* text) {
-    return {failure_kind::threw, "const char*: " + text_or_null(text)};
-  } catch (const int value) {
-    return {failure_kind::threw, "int: " + std::to_string(value)};
-  } catch (...) {
-    return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
-  }
-}
+[[nodiscard]] thrown describe_current_exception();
 
 // The same where memory may have run out: then not even the message can be made.
-inline thrown describe_or_give_up() noexcept {
-  try {
-    return describe_current_exception();
-  } catch (...) {
-    return {failure_kind::out_of_memory, {}};  // to_string says "out of memory"
-  }
-}
+[[nodiscard]] PARMAP_API thrown describe_or_give_up() noexcept;
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/results/exception_message.inl.hpp>
+#endif

@@ -2,6 +2,7 @@
 // Raw memory for the results of one map: on the heap, or shared with the workers that wrote it.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
 
 #include <cstddef>
@@ -11,7 +12,7 @@
 #include <new>
 #include <utility>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Owns the memory of n objects of type T, not the objects.
 template <class T>
@@ -55,4 +56,4 @@ class result_memory {
   std::uint64_t size_{};
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,6 +2,7 @@
 // The values there are among the slots of a map: a view that leaves out the failed tasks' slots.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/failure.hpp>
 
 #include <cstddef>
@@ -10,7 +11,7 @@
 #include <ranges>
 #include <tuple>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Forward, sized, and may be walked where it is const. A step costs one comparison, and at each run of failures their
 // search.
@@ -80,4 +81,4 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
   std::size_t size_{};
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,14 +2,15 @@
 // How many tasks a worker claims at once: by the clock, so that nobody has to say.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
-#include <parmap/detail/schedule/unclaimed_range.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // One worker's pace. Starts at one task, grows towards the target by at most x16, or to what takes 2 us by the last
 // chunk's measure, is cut at once when tasks turn out long. Never more than what is left / (2 x workers), so that the
@@ -58,4 +59,4 @@ class chunk_pacer {
   round_index least_{1};
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,42 +2,33 @@
 // The scheduler's clock: ticks of the time stamp counter where there is one, for pacing only, never for a timeout.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <chrono>
 #include <cstdint>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 using ticks = std::uint64_t;
 
-inline std::uint64_t steady_ns() noexcept {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
+[[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
 
 #if defined(__x86_64__)
 // 10 ns where clock_gettime costs 24. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
 inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
-
-// Measured once a process, over 20 us; good to a per cent, which is more than pacing needs.
-inline double ticks_per_us() noexcept {
-  static const double rate = [] {
-    const std::uint64_t from_ns = steady_ns();
-    const ticks from = now_ticks();
-    std::uint64_t to_ns = from_ns;
-    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
-    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
-    return measured > 1 ? measured : 1;
-  }();
-  return rate;
-}
 #else
 inline ticks now_ticks() noexcept { return steady_ns(); }
-inline double ticks_per_us() noexcept { return 1e3; }
 #endif
+
+// Measured once a process, over 20 us; good to a per cent, which is more than pacing needs.
+[[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
 
 inline ticks to_ticks(std::chrono::microseconds span) noexcept {
   return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
 }
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/schedule/tick_clock.inl.hpp>
+#endif

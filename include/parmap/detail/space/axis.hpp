@@ -2,6 +2,8 @@
 // One axis: a range made indexable, in place where it can be, and spread into arguments.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // A space has: `elements` (a list of what an index spreads into), size(), spread(i, consume), which returns
 // consume(elements...), and cursor(i), which has spread(consume) and ++. Evaluating an element may run the caller's
@@ -186,4 +188,4 @@ auto make_axis(Range&& range) {
 template <class Range>
 using axis_of = decltype(make_axis(std::declval<Range>()));
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

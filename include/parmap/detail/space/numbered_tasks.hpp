@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/context.hpp>
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/space/axis.hpp>
 
 #include <concepts>
@@ -13,7 +14,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Whether f can be called with a space's elements, and with a context& before them.
 template <class F, class Elements>
@@ -64,9 +65,9 @@ class numbered_tasks {
 
   [[nodiscard]] std::uint64_t size() const noexcept { return space_->size(); }
 
-  // step(i, call) for each i of [b, e) in order, until one returns false; call() makes the arguments and calls f.
-  template <class Step>
-  void for_each(std::uint64_t b, std::uint64_t e, context& self, Step&& step) const {
+  // visit(i, call) for each i of [b, e) in order, until one returns false; call() makes the arguments and calls f.
+  template <class Visit>
+  void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
     if (b >= e) return;
     auto at = space_->cursor(b);
     for (std::uint64_t i = b; i < e; ++i, ++at) {
@@ -76,7 +77,7 @@ class numbered_tasks {
           else return std::invoke(*f_, static_cast<decltype(x)&&>(x)...);
         });
       };
-      if (!step(i, call)) return;
+      if (!visit(i, call)) return;
     }
   }
 
@@ -100,4 +101,4 @@ class numbered_tasks {
   const Space* space_;
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,29 +2,15 @@
 // A child process held by a pidfd: fork, watch, stop, kill, reap.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/system/file_descriptor.hpp>
-#include <parmap/detail/system/language_runtime.hpp>
-#include <parmap/detail/system/protocol_step.hpp>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/types.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <functional>
-#include <iostream>
-#include <optional>
-#include <system_error>
-#include <utility>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // How a process ended.
 struct ending {
@@ -33,157 +19,47 @@ struct ending {
 };
 
 // What is buffered would come out twice: once from each side of a fork.
-inline void flush_standard_streams() noexcept {
-  // Not fflush(nullptr): it would wait for a thread that sits in a read of stdin, and move the file offset of input
-  // streams.
-  static_cast<void>(std::fflush(stdout));
-  static_cast<void>(std::fflush(stderr));
-  try {
-    std::cout.flush();
-    std::clog.flush();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, what could not be written stays in the buffer
-    // The caller asked its stream to throw when it cannot write; its own next write will tell.
-  }
-}
+void flush_standard_streams() noexcept;
 
 // Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
 class child_process {
  public:
   // Forks; the child runs body(), which must not return. Throws std::system_error, also where the kernel has no
   // pidfds (Linux 5.4).
-  explicit child_process(const std::function<void()>& body) : parent_(::getpid()) {
-    flush_standard_streams();
-    language_runtime::current().before_fork();
-    step("fork", moment::before);
-    pid_ = ::fork();
-    step(pid_ == 0 ? "birth" : "fork", moment::after);
-    if (pid_ != 0) {
-      const int error = errno;
-      language_runtime::current().after_fork();
-      errno = error;
-    }
-    if (pid_ < 0)
-      throw std::system_error(
-          errno, std::generic_category(),
-          "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
-          "too little memory)");
-    if (pid_ == 0) {
-      body();
-      ::_exit(127);
-    }
-    open_pidfd();
-  }
-  child_process(child_process&& other) noexcept
-      : parent_(other.parent_),
-        pid_(std::exchange(other.pid_, -1)),
-        fd_(std::move(other.fd_)) {}
-  child_process& operator=(child_process&& other) noexcept {
-    std::swap(parent_, other.parent_);
-    std::swap(pid_, other.pid_);
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~child_process() {
-    if (pid_ <= 0 || ::getpid() != parent_) return;
-    kill();
-    static_cast<void>(reap());
-  }
+  explicit child_process(const std::function<void()>& body);
+  child_process(child_process&& other) noexcept;
+  child_process& operator=(child_process&& other) noexcept;
+  ~child_process();
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   // Readable (poll) once it has died; -1 if it had died before it could be watched.
   [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
 
   // No effect on a dead one.
-  void kill() const noexcept {
-    step("kill", moment::before);
-    signal(SIGKILL);
-    step("kill", moment::after);
-  }
-  void resume() const noexcept {
-    step("resume", moment::before);
-    signal(SIGCONT);
-    step("resume", moment::after);
-    static_cast<void>(was_continued());  // by us, which is of no interest
-  }
+  void kill() const noexcept;
+  void resume() const noexcept;
   // Whether its number is still its own: it lives, or has not been reaped yet.
-  [[nodiscard]] bool is_ours() const noexcept {
-    siginfo_t info{};
-    return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-  }
-  [[nodiscard]] bool has_died(std::chrono::milliseconds patience = {}) const noexcept {
-    pollfd one{fd_.get(), POLLIN, 0};
-    return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
-  }
+  [[nodiscard]] bool is_ours() const noexcept;
+  [[nodiscard]] bool has_died(std::chrono::milliseconds patience = {}) const noexcept;
   // Whether it has been stopped and continued since this was last asked.
-  [[nodiscard]] bool was_continued() const noexcept {
-    siginfo_t info{};
-    return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WCONTINUED | WNOHANG) == 0 && info.si_pid != 0;
-  }
-
+  [[nodiscard]] bool was_continued() const noexcept;
   // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
   // (asleep in the kernel).
-  bool stop(std::chrono::milliseconds patience) const noexcept {
-    step("stop", moment::before);
-    signal(SIGSTOP);
-    step("stop", moment::after);
-    const auto until = std::chrono::steady_clock::now() + patience;
-    do {
-      siginfo_t info{};
-      if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0)
-        return true;
-      if (has_died(std::chrono::milliseconds(1))) return false;
-    } while (std::chrono::steady_clock::now() < until);
-    return false;
-  }
-
+  bool stop(std::chrono::milliseconds patience) const noexcept;
   // Waits for its death, which must be certain.
-  ending reap() noexcept {
-    step("reap", moment::before);
-    ending how;
-    if (fd_.get() >= 0) {
-      siginfo_t info{};
-      int got = 0;
-      do got = ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
-      while (got != 0 && errno == EINTR);
-      // ECHILD: the caller ignores SIGCHLD, or has reaped it already; with the former, waitid has still waited.
-      if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
-      else
-        while (!has_died(std::chrono::milliseconds(1000))) {
-        }
-    }
-    pid_ = -1;
-    fd_ = file_descriptor();
-    step("reap", moment::after);
-    return how;
-  }
+  ending reap() noexcept;
 
  private:
-  void open_pidfd() {
-    const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-    step("pidfd", moment::after);
-    if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
-    if (fd < 0) {
-      const std::error_code why(errno, std::generic_category());
-      ::kill(pid_, SIGKILL);
-      while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-      }
-      pid_ = -1;
-      throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
-    }
-    fd_ = file_descriptor(fd);
-    // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
-    if (!is_ours() && errno == ECHILD) fd_ = file_descriptor();
-  }
-
-  void signal(int number) const noexcept {
-    if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
-    // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
-    if (is_ours()) ::kill(pid_, number);
-  }
+  void open_pidfd();
+  void signal(int number) const noexcept;
 
   pid_t parent_;
   pid_t pid_{-1};
   file_descriptor fd_;
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/system/child_process.inl.hpp>
+#endif

@@ -2,11 +2,13 @@
 // Owns a file descriptor.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <unistd.h>
 
 #include <utility>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 class file_descriptor {
  public:
@@ -26,4 +28,4 @@ class file_descriptor {
   int fd_{-1};
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

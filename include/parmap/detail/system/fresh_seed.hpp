@@ -2,39 +2,17 @@
 // Fresh seeds, cheap and never the same twice, also across a fork.
 #pragma once
 
-#include <parmap/detail/system/fork_generation.hpp>
+#include <parmap/detail/config.hpp>
 
-#include <sys/random.h>
-
-#include <atomic>
-#include <cerrno>
 #include <cstdint>
-#include <system_error>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
-inline std::uint64_t kernel_entropy() {
-  std::uint64_t word{};
-  for (;;) {
-    const ssize_t got = ::getrandom(&word, sizeof word, 0);
-    if (got == static_cast<ssize_t>(sizeof word)) return word;
-    if (got < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "parmap: getrandom");
-  }
-}
+// Throws std::system_error where the kernel gives no random number.
+[[nodiscard]] PARMAP_API std::uint64_t fresh_seed();
 
-// A counter that starts at a random place, put through the finaliser of splitmix64 (Steele, Lea, Flood 2014): a
-// bijection, so that no seed repeats in a process. A forked child draws a new place.
-inline std::uint64_t fresh_seed() {
-  static std::atomic<std::uint64_t> counter{kernel_entropy()};
-  static std::atomic<std::uint64_t> drawn_in{fork_generation()};
-  if (const std::uint64_t here = fork_generation(); drawn_in.load(std::memory_order_acquire) != here) {
-    counter.store(kernel_entropy(), std::memory_order_relaxed);
-    drawn_in.store(here, std::memory_order_release);
-  }
-  std::uint64_t z = counter.fetch_add(0x9e37'79b9'7f4a'7c15, std::memory_order_relaxed);
-  z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9;
-  z = (z ^ z >> 27) * 0x94d0'49bb'1331'11eb;
-  return z ^ z >> 31;
-}
+}  // namespace parmap::inline PARMAP_ABI::detail
 
-}  // namespace parmap::detail
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/system/fresh_seed.inl.hpp>
+#endif

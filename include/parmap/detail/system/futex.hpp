@@ -2,6 +2,8 @@
 // Waiting on a word of memory, with a limit: what std::atomic::wait cannot do.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,7 +14,7 @@
 #include <ctime>
 #include <limits>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 using futex_word = std::atomic<std::uint32_t>;
 static_assert(sizeof(futex_word) == 4 && futex_word::is_always_lock_free);
@@ -42,4 +44,4 @@ inline void spin_pause() noexcept {
 #endif
 }
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

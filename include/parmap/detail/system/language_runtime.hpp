@@ -2,12 +2,10 @@
 // A language runtime that this library serves in its process (Python's), and what it must hear of a map on processes.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/system/worker_assignment.hpp>
-#include <parmap/failure.hpp>
 
-#include <string>
-
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Called by the thread that called map, and in workers; what a plain C++ program does is nothing.
 class language_runtime {
@@ -20,7 +18,7 @@ class language_runtime {
   virtual void after_fork() noexcept {}  // in the caller, also where the fork was refused
   // Whether the workers of the map that begins are to be programs of their own, which share nothing with the caller but
   // the map's memory: start_program(mine, file) in the child makes it one (execve), that does not return, and calls
-  // serve_as_program(work, mine, file), see multi_run.hpp. Only for results that are encoded.
+  // serve_as_program(tasks, mine, file), see multi_run.hpp. Only for results that are encoded.
   virtual bool starts_programs() noexcept { return false; }
   virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
   // In a worker, once it cannot outlive its caller; before its first task, and outside of any task's limit.
@@ -31,25 +29,19 @@ class language_runtime {
   virtual void before_sleep() noexcept {}
   virtual void after_sleep() {}
 
-  static language_runtime& current() noexcept { return *installed; }
+  [[nodiscard]] static language_runtime& current() noexcept { return *installed(); }
   // Before the first map of the process; `who` outlives them all.
-  static void install(language_runtime& who) noexcept { installed = &who; }
+  static void install(language_runtime& who) noexcept { installed() = &who; }
 
  protected:
   ~language_runtime() = default;
 
  private:
-  static language_runtime none;
-  static language_runtime* installed;
+  PARMAP_API static language_runtime*& installed() noexcept;
 };
 
-inline constinit language_runtime language_runtime::none{};
-inline constinit language_runtime* language_runtime::installed = &language_runtime::none;
+}  // namespace parmap::inline PARMAP_ABI::detail
 
-// An exception of the host's language: what its failure is to say, word for word.
-struct foreign_exception {
-  failure_kind kind{failure_kind::threw};
-  std::string message{};
-};
-
-}  // namespace parmap::detail
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/system/language_runtime.inl.hpp>
+#endif

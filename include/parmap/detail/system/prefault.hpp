@@ -2,13 +2,15 @@
 // Touches the pages of results before the tasks do, many at once.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // A fault in the midst of tasks costs about 3 us a page, populating 64 pages at once about 2 us each. The claims of a
 // worker follow each other from one end of the slots, so the pages that will be written next are known. One object for
@@ -47,4 +49,4 @@ class prefault {
   std::size_t end_{};
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

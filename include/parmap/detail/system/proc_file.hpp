@@ -2,6 +2,7 @@
 // What /proc says of processes and of the machine.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/system/file_descriptor.hpp>
 
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 #include <string>
 #include <string_view>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // The text of a file, ended by a zero; false, with errno, if it cannot be read. What does not fit is left out.
 template <std::size_t Size>
@@ -62,4 +63,4 @@ inline bool proc_is_ours() noexcept {
   return got > 0 && std::atoi(self.data()) == ::getpid();
 }
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

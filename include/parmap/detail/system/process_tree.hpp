@@ -2,57 +2,18 @@
 // Who belongs to whom among processes, and the end of all that one has started.
 #pragma once
 
-#include <parmap/detail/system/proc_file.hpp>
-#include <parmap/detail/system/protocol_step.hpp>
+#include <parmap/detail/config.hpp>
 
-#include <dirent.h>
-#include <signal.h>
 #include <sys/types.h>
 
-#include <cstdlib>
-#include <memory>
-#include <string>
-#include <vector>
-
-namespace parmap::detail {
-
-inline void add_children(pid_t parent, std::vector<pid_t>& all) {
-  const std::string threads = "/proc/" + std::to_string(parent) + "/task/";
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(threads.c_str()), ::closedir);
-  if (!folder) return;  // gone, or no /proc: then there is nothing to be found
-  while (const dirent* const thread = ::readdir(folder.get())) {
-    if (thread->d_name[0] == '.') continue;
-    const std::string children = text_of_file(threads + thread->d_name + "/children");
-    char* end = nullptr;
-    for (const char* at = children.c_str(); const long child = std::strtol(at, &end, 10); at = end)
-      all.push_back(static_cast<pid_t>(child));
-  }
-}
-
-inline bool is_zombie(pid_t pid) {
-  const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
-  const auto name_ends = text.rfind(") ");
-  return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
-}
+namespace parmap::inline PARMAP_ABI::detail {
 
 // SIGKILL to every living descendant, until none is left. The root is stopped and is the subreaper of its tree, so that
 // orphans stay below it and the dead stay unreaped, their numbers their own. Without a /proc of ours nothing is found.
-inline void kill_descendants(pid_t root) {
-  if (!proc_is_ours()) return;
-  constexpr int rounds = 100;  // against something that forks faster than it can be killed
-  for (int round = 0; round < rounds; ++round) {
-    std::vector<pid_t> all;
-    add_children(root, all);
-    for (std::size_t k = 0; k < all.size(); ++k) add_children(all[k], all);
-    bool any = false;
-    for (const pid_t each : all) {
-      if (is_zombie(each)) continue;
-      step("descendants", moment::before);
-      if (::kill(each, SIGKILL) == 0) any = true;
-      step("descendants", moment::after);
-    }
-    if (!any) return;
-  }
-}
+void kill_descendants(pid_t root);
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/system/process_tree.inl.hpp>
+#endif

@@ -3,11 +3,13 @@
 // mask.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <signal.h>
 
 #include <optional>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Blocks all signals in the calling thread while it lives, for threads made meanwhile to inherit; but not those that a
 // fault raises.
@@ -55,4 +57,4 @@ class outer_mask_scope {
   bool changed_{};
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

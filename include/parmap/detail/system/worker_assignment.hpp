@@ -2,7 +2,7 @@
 // What a worker is told: plain numbers, so that it can be told to another program.
 #pragma once
 
-#include <parmap/detail/schedule/unclaimed_range.hpp>
+#include <parmap/detail/config.hpp>
 
 #include <sys/types.h>
 
@@ -10,7 +10,7 @@
 #include <optional>
 #include <type_traits>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 struct worker_assignment {
   // Of the map.
@@ -24,9 +24,9 @@ struct worker_assignment {
   pid_t parent{};
   // Of this worker.
   unsigned number{};
-  std::uint64_t from{};  // the first task of the round
-  round_index round{};   // its tasks
+  std::uint64_t from{};   // the first task of the round
+  std::uint32_t round{};  // its tasks
 };
 static_assert(std::is_trivially_copyable_v<worker_assignment>);
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,6 +2,7 @@
 // One place on the team's board: a job that may be joined, and how many have joined it.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/futex.hpp>
 
@@ -9,7 +10,7 @@
 #include <chrono>
 #include <cstdint>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // Something a team thread can take part in. Called by many threads at once.
 class job {
@@ -101,4 +102,4 @@ class alignas(64) job_notice {
   std::atomic<job*> work_{nullptr};
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

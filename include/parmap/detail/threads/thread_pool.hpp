@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The warm team of threads: who helps with maps that prove long, and where those are announced.
+// The warm pool of threads: who helps with maps that prove long, and where those are announced.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
 #include <parmap/detail/system/futex.hpp>
 #include <parmap/detail/system/signal_mask.hpp>
+#include <parmap/detail/system/stay_loaded.hpp>
 #include <parmap/detail/threads/job_notice.hpp>
 
 #include <sys/prctl.h>
@@ -19,7 +21,7 @@
 #include <exception>
 #include <thread>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // A map is announced by a notice, which costs its caller two atomic operations and wakes nobody. One idle thread is the
 // *watch*: it looks at the notices every 50 us while maps are about, ever more rarely (an eighth of the quiet)
@@ -27,7 +29,7 @@ namespace parmap::detail {
 // and a map that is over in a microsecond pays nothing for it. A thread that begins to help passes the watch on.
 class thread_pool {
  public:
-  // The team of this process; its threads live until the process ends and are made when first needed. After a fork the
+  // The pool of this process; its threads live until the process ends and are made when first needed. After a fork the
   // child has an empty one of its own.
   static thread_pool& instance() {
     static std::atomic<thread_pool*> current{nullptr};
@@ -48,7 +50,7 @@ class thread_pool {
   class announcement {
    public:
     announcement(thread_pool& who, job& work, unsigned helpers, ticks now)
-        : team_(who),
+        : pool_(who),
           notice_(who.announce(work, helpers, now)) {}
     announcement(const announcement&) = delete;
     announcement& operator=(const announcement&) = delete;
@@ -63,7 +65,7 @@ class thread_pool {
     void hurry() noexcept {
       if (notice_ == nullptr) return;
       notice_->hurry();
-      team_.summon();
+      pool_.summon();
     }
     // Nobody else comes to help.
     void close() noexcept {
@@ -76,7 +78,7 @@ class thread_pool {
     }
 
    private:
-    thread_pool& team_;
+    thread_pool& pool_;
     job_notice* notice_;
   };
 
@@ -124,6 +126,7 @@ class thread_pool {
 
   // False where the system has no thread to give: then those that exist do the work.
   bool start_thread() noexcept {
+    stay_loaded();
     const signals_blocked here;  // the caller's signals are for the caller's threads
     try {
       std::thread([this, outer = outer_signal_mask().value_or(here.before())] {
@@ -200,4 +203,4 @@ class thread_pool {
   std::atomic<unsigned> most_{0};
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,6 +2,7 @@
 // Asks tasks that run in this process to stop when their time is over.
 #pragma once
 
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/system/signal_mask.hpp>
 
 #include <algorithm>
@@ -14,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 // One thread for a map with a timeout. It sleeps until the earliest limit; as all limits of a map are equally long, a
 // task that begins later never ends that sleep too late.
@@ -115,4 +116,4 @@ class timeout_watch {
   std::jthread thread_;
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

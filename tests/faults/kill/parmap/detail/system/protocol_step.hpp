@@ -2,7 +2,9 @@
 // In place of include/parmap/detail/system/protocol_step.hpp: every step of the protocol calls a hook of the test.
 #pragma once
 
-namespace parmap::detail {
+#include <parmap/detail/config.hpp>
+
+namespace parmap::inline PARMAP_ABI::detail {
 
 enum class moment { before, after };
 
@@ -12,4 +14,4 @@ inline void step(const char* name, moment when) noexcept {
   if (step_hook != nullptr) step_hook(name, when);
 }
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

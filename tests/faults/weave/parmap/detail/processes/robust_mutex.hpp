@@ -3,6 +3,8 @@
 // supervisor once the owner has died.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <parmap/detail/system/protocol_step.hpp>
 
 #include <cstdint>
@@ -16,7 +18,7 @@ void give_up() noexcept;
 
 }  // namespace weave
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 class robust_mutex {
  public:
@@ -38,4 +40,4 @@ class robust_mutex {
   }
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

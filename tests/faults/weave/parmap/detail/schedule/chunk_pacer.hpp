@@ -2,12 +2,14 @@
 // In place of the library's: two tasks at a time, whatever the clock says.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/schedule/unclaimed_range.hpp>
 
 #include <algorithm>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 class chunk_pacer {
  public:
@@ -16,4 +18,4 @@ class chunk_pacer {
   void ran(round_index /*tasks*/, ticks /*spent*/) noexcept {}
 };
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

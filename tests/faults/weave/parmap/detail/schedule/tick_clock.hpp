@@ -2,10 +2,12 @@
 // In place of the library's: a clock that stands, so that equal states are equal.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <chrono>
 #include <cstdint>
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 using ticks = std::uint64_t;
 
@@ -14,4 +16,4 @@ inline ticks now_ticks() noexcept { return 1; }
 inline double ticks_per_us() noexcept { return 1; }
 inline ticks to_ticks(std::chrono::microseconds span) noexcept { return static_cast<ticks>(span.count()); }
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -2,6 +2,8 @@
 // In place of the library's: before a step the running process gives way to the explorer.
 #pragma once
 
+#include <parmap/detail/config.hpp>
+
 #include <source_location>
 #include <string_view>
 
@@ -13,7 +15,7 @@ void arrive(const char* name, touch what) noexcept;
 
 }  // namespace weave
 
-namespace parmap::detail {
+namespace parmap::inline PARMAP_ABI::detail {
 
 enum class moment { before, after };
 
@@ -34,4 +36,4 @@ inline void step(named_step one, moment when) noexcept {
   if (when == moment::before) weave::arrive(one.name, one.what);
 }
 
-}  // namespace parmap::detail
+}  // namespace parmap::inline PARMAP_ABI::detail

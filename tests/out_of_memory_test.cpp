@@ -115,12 +115,12 @@ int give_ups(const Map& map) {
   return count;
 }
 
-TEST(gather, decoding_leaks_nothing) {
+TEST(out_of_memory, decoding_leaks_nothing) {
   const auto xs = numbers(40);
   EXPECT_GT(give_ups([&] { return parmap::map(result_of, xs, {.workers = 1, .report = parmap::report::silent}); }), 0);
 }
 
-TEST(gather, finishing_a_map_on_threads_leaks_nothing) {
+TEST(out_of_memory, finishing_a_map_on_threads_leaks_nothing) {
   const auto xs = numbers(41);
   const auto last = [&](int i) {
     if (i == 40) fail_allocations(allocations_after, allocations_many);
@@ -132,7 +132,7 @@ TEST(gather, finishing_a_map_on_threads_leaks_nothing) {
   EXPECT_GT(give_ups(map), 0);
 }
 
-TEST(gather, a_stopped_serial_map_leaks_nothing) {
+TEST(out_of_memory, a_stopped_serial_map_leaks_nothing) {
   const auto xs = numbers(7);
   const auto map = [&] {
     std::stop_source stop;
@@ -149,7 +149,7 @@ TEST(gather, a_stopped_serial_map_leaks_nothing) {
   EXPECT_GT(give_ups(map), 0);
 }
 
-TEST(gather, without_memory_to_tell_of_a_failure_a_map_on_threads_ends_by_bad_alloc) {
+TEST(out_of_memory, without_memory_to_tell_of_a_failure_a_map_on_threads_ends_by_bad_alloc) {
   const auto f = [](int i) {
     if (i != 20) return i;
     fail_allocations(0, 1'000'000);

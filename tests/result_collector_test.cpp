@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Encoded results that are read while workers run: what is read early, what has to wait, and what becomes of both when
 // failures are told at the end.
+#include "encoded_memory.hpp"
+
 #include <parmap/codec.hpp>
-#include <parmap/detail/processes/claim_ledger.hpp>
+#include <parmap/detail/processes/process_tasks.hpp>
 #include <parmap/detail/processes/result_collector.hpp>
-#include <parmap/detail/processes/slot_writer.hpp>
-#include <parmap/detail/processes/worker_arenas.hpp>
-#include <parmap/detail/results/result_places.hpp>
-#include <parmap/detail/system/shared_memory.hpp>
+#include <parmap/detail/results/value_places.hpp>
 
 #include <gtest/gtest.h>
 
@@ -64,17 +63,15 @@ namespace {
 
 constexpr std::uint64_t tasks = 8;
 
-// The memory of a map whose one worker is this process.
-class gathering_test : public ::testing::Test {
+// A map whose one worker is this process.
+class result_collector_test : public ::testing::Test {
  protected:
-  gathering_test() {
+  result_collector_test() {
     text::alive = text::decoded = 0;
     text::refuse = false;
   }
 
-  void put(std::uint64_t i, const std::string& words) {
-    store_.put(0, i, [&] { return text(words); });
-  }
+  void put(std::uint64_t i, const std::string& words) { shared_.put(0, i, text(words)); }
   void put_all_but(std::uint64_t without) {
     for (std::uint64_t i = 0; i < tasks; ++i)
       if (i != without) put(i, words_of(i));
@@ -83,30 +80,30 @@ class gathering_test : public ::testing::Test {
   static failure_runs failed(std::uint64_t i, std::uint64_t many = 1) {
     return {{failure{i, failure_kind::crashed, "died", 1, nullptr}, many}};
   }
-  static void read_all(result_collector<text, own_places<text>>& from, std::uint64_t b, std::uint64_t e) {
-    while (from.read_early(b, e)) {
+  void read_all(std::uint64_t b, std::uint64_t e) {
+    while (reading_->read_early(b, e)) {
     }
   }
+  parmap::results<text> finish(failure_runs failures) {
+    return places_.finish(reading_->finish(std::move(failures)), 7);
+  }
 
-  shared_slots<text> slots_{claim_ledger::bytes(1), tasks};
-  shared_memory memory_{slots_.arenas_begin() + 16 + std::size_t{65536}};
-  claim_ledger book_{memory_.data(), 1, std::numeric_limits<std::uint64_t>::max(), 0, false};
-  worker_arenas records_{memory_, book_, slots_.arenas_begin(), memory_.size(), tasks};
-  slot_writer<text> store_{slots_, memory_, records_};
-  std::optional<result_collector<text, own_places<text>>> reading_{std::in_place, slots_, records_,
-                                                                   memory_,       tasks,  own_places<text>(tasks)};
+  encoded_memory shared_{1, tasks, 65536};
+  own_places<text> places_{tasks};
+  value_reader_of<text, own_places<text>> reader_{places_};
+  std::optional<result_collector> reading_{std::in_place, shared_.slots(), shared_.arenas(), tasks, reader_};
 };
 
-TEST_F(gathering_test, only_what_has_ended_is_read_early_and_nothing_is_read_twice) {
+TEST_F(result_collector_test, only_what_has_ended_is_read_early_and_nothing_is_read_twice) {
   put_all_but(tasks);
-  read_all(*reading_, 3, 6);
+  read_all(3, 6);
   EXPECT_EQ(text::decoded, 5);
-  read_all(*reading_, 3, 6);
+  read_all(3, 6);
   EXPECT_EQ(text::decoded, 5);
-  read_all(*reading_, 4, 4);  // all have ended
+  read_all(4, 4);  // all have ended
   EXPECT_EQ(text::decoded, 8);
   {
-    const auto all = reading_->finish({}, tasks, 7);
+    const auto all = finish({});
     EXPECT_EQ(text::decoded, 8);
     EXPECT_TRUE(all.ok());
     for (std::uint64_t i = 0; i < tasks; ++i) EXPECT_EQ(all[i].words(), words_of(i));
@@ -116,72 +113,72 @@ TEST_F(gathering_test, only_what_has_ended_is_read_early_and_nothing_is_read_twi
   EXPECT_EQ(text::alive, 0);
 }
 
-TEST_F(gathering_test, what_was_read_of_a_task_that_is_blamed_is_destroyed) {
+TEST_F(result_collector_test, what_was_read_of_a_task_that_is_blamed_is_destroyed) {
   put_all_but(tasks);
-  read_all(*reading_, 3, 6);
-  const auto all = reading_->finish(failed(1), tasks, 7);
+  read_all(3, 6);
+  const auto all = finish(failed(1));
   EXPECT_EQ(text::alive, 7);
   EXPECT_EQ(all.get_if(1), nullptr);
   EXPECT_EQ(all.failures().size(), 1U);
   EXPECT_EQ(all[7].words(), words_of(7));
 }
 
-TEST_F(gathering_test, a_run_of_failures_over_read_and_unread_tasks_takes_them_all) {
+TEST_F(result_collector_test, a_run_of_failures_over_read_and_unread_tasks_takes_them_all) {
   put_all_but(tasks);
-  read_all(*reading_, 3, 6);
-  const auto all = reading_->finish(failed(2, 5), tasks, 7);
+  read_all(3, 6);
+  const auto all = finish(failed(2, 5));
   EXPECT_EQ(text::alive, 3);
   EXPECT_EQ(all.failures().size(), 5U);
   EXPECT_EQ(text::decoded, 5);
 }
 
-TEST_F(gathering_test, an_empty_slot_is_passed_by_and_asked_again_at_the_end) {
+TEST_F(result_collector_test, an_empty_slot_is_passed_by_and_asked_again_at_the_end) {
   put_all_but(0);
-  read_all(*reading_, 3, 6);
+  read_all(3, 6);
   EXPECT_EQ(text::decoded, 4);
-  const auto all = reading_->finish({}, tasks, 7);
+  const auto all = finish({});
   ASSERT_EQ(all.failures().size(), 1U);
   EXPECT_EQ(all.failures()[0].index, 0U);
   EXPECT_EQ(all.failures()[0].kind, failure_kind::unencodable);
 }
 
-TEST_F(gathering_test, what_cannot_be_decoded_now_may_be_at_the_end) {
+TEST_F(result_collector_test, what_cannot_be_decoded_now_may_be_at_the_end) {
   put_all_but(tasks);
   text::refuse = true;
-  read_all(*reading_, 3, 6);
+  read_all(3, 6);
   EXPECT_EQ(text::alive, 0);
   text::refuse = false;
-  const auto all = reading_->finish({}, tasks, 7);
+  const auto all = finish({});
   EXPECT_TRUE(all.ok());
   EXPECT_EQ(text::alive, 8);
 }
 
-TEST_F(gathering_test, what_cannot_be_decoded_at_all_is_a_failure_once) {
+TEST_F(result_collector_test, what_cannot_be_decoded_at_all_is_a_failure_once) {
   put_all_but(2);
   put(2, "never");
-  read_all(*reading_, 3, 6);
-  const auto all = reading_->finish({}, tasks, 7);
+  read_all(3, 6);
+  const auto all = finish({});
   ASSERT_EQ(all.failures().size(), 1U);
   EXPECT_EQ(all.failures()[0].index, 2U);
   EXPECT_EQ(all.failures()[0].message, "decoding its result: std::runtime_error: refused");
   EXPECT_EQ(text::alive, 7);
 }
 
-TEST_F(gathering_test, from_the_first_value_that_has_to_wait_all_wait) {
+TEST_F(result_collector_test, from_the_first_value_that_has_to_wait_all_wait) {
   put_all_but(1);
   put(1, "later");
-  read_all(*reading_, 3, 6);
+  read_all(3, 6);
   EXPECT_EQ(text::decoded, 1);
-  read_all(*reading_, 8, 8);
+  read_all(8, 8);
   EXPECT_EQ(text::decoded, 1);
-  const auto all = reading_->finish({}, tasks, 7);
+  const auto all = finish({});
   EXPECT_TRUE(all.ok());
   EXPECT_EQ(all[1].words(), "later");
 }
 
-TEST_F(gathering_test, left_without_a_finish_it_destroys_what_it_has_read) {
+TEST_F(result_collector_test, left_without_a_finish_it_destroys_what_it_has_read) {
   put_all_but(0);
-  read_all(*reading_, 3, 6);
+  read_all(3, 6);
   EXPECT_EQ(text::alive, 4);
   reading_.reset();
   EXPECT_EQ(text::alive, 0);

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+// The bodies of multi_run.hpp.
+#pragma once
+
+#include <parmap/detail/processes/claim_ledger.hpp>
+#include <parmap/detail/processes/core_placement.hpp>
+#include <parmap/detail/processes/multi_run.hpp>
+#include <parmap/detail/processes/overwritten_memory.hpp>
+#include <parmap/detail/processes/result_collector.hpp>
+#include <parmap/detail/processes/shared_layout.hpp>
+#include <parmap/detail/processes/supervisor.hpp>
+#include <parmap/detail/processes/worker_process.hpp>
+#include <parmap/detail/progress/lazy_meter.hpp>
+#include <parmap/detail/results/failure_runs.hpp>
+#include <parmap/detail/schedule/interval.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/schedule/usable_cores.hpp>
+#include <parmap/detail/system/file_descriptor.hpp>
+#include <parmap/detail/system/language_runtime.hpp>
+#include <parmap/detail/system/memory_limit.hpp>
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A worker from its fork, or the start of its program, to its end. `at_go` is called just before its first task.
+[[noreturn]] PARMAP_INLINE void live_as_worker(const process_tasks& tasks, shared_layout& shared,
+                                               const worker_assignment& mine, const std::function<void()>& at_go) {
+  claim_ledger& book = shared.book();
+  become_worker(mine.parent, book.of(mine.number), {.timed = mine.timed, .memory_limit = mine.memory_limit},
+                [&shared] { return shared.keep_from_children(); });
+  language_runtime::current().begin_worker(mine.number);
+  await_go(book.of(mine.number).go);
+  at_go();
+  worker_process(tasks, shared.slots(), book, shared.arenas(), mine).run();
+}
+
+PARMAP_INLINE void serve_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
+                                    void (*at_go)(void* given), void* given) {
+  shared_layout shared(mine, tasks.slots(), file_descriptor(memory));
+  live_as_worker(tasks, shared, mine, [=] { at_go(given); });
+}
+
+class multi_run {
+ public:
+  multi_run(const process_tasks& tasks, value_reader* reader, const options& chosen, unsigned workers)
+      : tasks_(tasks),
+        options_(chosen),
+        programs_(tasks.slots().kind == slot_kind::encoded && language_runtime::current().starts_programs()),
+        told_{.tasks = tasks.size(),
+              .seed = *chosen.seed,
+              .max_failures = chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
+              .memory_limit = chosen.memory_limit,
+              .workers = workers,
+              .retries = chosen.retries,
+              .timed = chosen.timeout.has_value(),
+              .parent = ::getpid()},
+        shared_(told_, tasks.slots(), programs_),
+        book_(shared_.book()) {
+    if (reader != nullptr)
+      collector_.emplace(reinterpret_cast<const encoded_slot*>(shared_.slots()), shared_.arenas(), tasks.size(),
+                         *reader);
+    if (chosen.memory_limit && !private_memory())
+      throw std::runtime_error(
+          "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
+  }
+
+  multi_results run() {
+    const std::uint64_t n = tasks_.size();
+    lazy_meter meter(options_.report, n);
+    const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
+    std::uint64_t from = 0;
+    const core_placement place(told_.workers);
+    // A program that cannot begin will not the next time either; a fork may be killed while it is born, on a busy
+    // machine.
+    const unsigned most_idle_deaths = programs_ ? 16 : 256;
+    supervisor boss(book_, shared_.arenas(), options_, meter, place, n, most_idle_deaths,
+                    [&](unsigned w) { live(place, w, from); });
+    if (collector_ && n <= max_round)
+      boss.meanwhile([this](interval open) { return collector_->read_early(open.b, open.e); });
+    failure_runs never_begun;
+    std::uint64_t missing = 0;
+    for (std::uint64_t tasks = 0; from < n && !book_.halted(); from += tasks) {
+      tasks = std::min(n - from, max_round);
+      boss.run_round(from, static_cast<round_index>(tasks),
+                     static_cast<unsigned>(std::min<std::uint64_t>(told_.workers, tasks)));
+      for (const auto& [rest, attempts] : book_.drain()) {
+        add_stopped(never_begun, from + rest.b, from + rest.e, why_stopped(boss), attempts);
+        missing += rest.size();
+      }
+    }
+    add_stopped(never_begun, from, n, why_stopped(boss));
+    missing += n - from;
+
+    failure_runs failures = failures_of(boss, std::move(never_begun), missing);
+    const std::uint64_t failed = failures.size();
+    meter.finish(n - missing - std::min(n - missing, book_.failures()), std::min(failed, book_.failures()));
+    if (collector_) return {collector_->finish(std::move(failures)), {}};
+    failure_list all(std::move(failures));
+    return {std::move(all), shared_.take_values()};
+  }
+
+ private:
+  // Every failure once; what is missing has not been begun.
+  failure_runs failures_of(supervisor& boss, failure_runs never_begun, std::uint64_t missing) {
+    const std::uint64_t n = tasks_.size();
+    const std::uint64_t blamed = boss.blamed().size();
+    const std::uint64_t finished = book_.finished();
+    if (finished + blamed + missing != n)
+      throw_overwritten(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
+                        " tasks are accounted for, of " + std::to_string(n));
+    failure_runs failures = std::move(boss.blamed());
+    for (unsigned w = 0; w < told_.workers; ++w) shared_.arenas().collect(w, failures);
+    if (failures.size() < book_.failures())
+      throw_overwritten("the record of a failure is lost");  // counted after published
+    failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
+                    std::make_move_iterator(never_begun.end()));
+    check(failures, n);
+    return failures;
+  }
+
+  // No task failed twice, and none that there is not.
+  static void check(failure_runs& failures, std::uint64_t n) {
+    sort_runs(failures);
+    std::uint64_t from = 0;
+    for (const auto& [why, tasks] : failures) {
+      if (why.index < from || why.index > n || tasks > n - why.index) throw_overwritten("its failures overlap");
+      from = why.index + tasks;
+    }
+  }
+
+  // In the worker's process.
+  void live(const core_placement& place, unsigned w, std::uint64_t from) noexcept {
+    worker_assignment mine = told_;
+    mine.number = w;
+    mine.from = from;
+    mine.round = book_.round();
+    if (programs_) {
+      language_runtime::current().start_program(mine, shared_.file());
+      ::_exit(127);  // as a shell says of what cannot be started
+    }
+    live_as_worker(tasks_, shared_, mine, [&] { place.release(); });
+  }
+
+  [[nodiscard]] std::string why_stopped(const supervisor& boss) const {
+    switch (book_.why_halted()) {
+      case halt_reason::no_worker: return boss.why_gave_up();
+      case halt_reason::max_failures: return max_failures_text;
+      case halt_reason::none:
+      case halt_reason::stop_requested: return stop_requested_text;
+    }
+    throw_overwritten("nobody halts a map for such a reason");
+  }
+
+  const process_tasks& tasks_;
+  const options& options_;
+  bool programs_;
+  worker_assignment told_;
+  shared_layout shared_;
+  claim_ledger& book_;
+  std::optional<result_collector> collector_;
+};
+
+PARMAP_INLINE multi_results run_in_processes(const process_tasks& tasks, value_reader* reader, const options& chosen) {
+  const std::uint64_t most = chosen.workers != 0 ? chosen.workers : usable_cores();
+  static_cast<void>(ticks_per_us());  // measured once, before the forks
+  return multi_run(tasks, reader, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(tasks.size(), 1, most)))
+      .run();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// What a worker process has claimed, as the loop over its tasks sees it: the steps around each task.
+#pragma once
+
+#include <parmap/context.hpp>
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/processes/arena_writer.hpp>
+#include <parmap/detail/processes/worker_words.hpp>
+#include <parmap/detail/schedule/interval.hpp>
+#include <parmap/detail/system/protocol_step.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Ends the worker, as the map was halted; recovery hands back what it had claimed.
+[[noreturn]] PARMAP_API void leave_halted_map();
+
+// The tasks of one claim, in their order: begin_task, its value into its slot, end_task. What a task throws leaves the
+// loop between the two; the worker sees to that task, and has the loop go on.
+class worker_chunk {
+ public:
+  struct place {
+    std::byte* slots;     // of all tasks of the map
+    arena_writer arena;   // of this worker
+    worker_words& words;  // of this worker
+    const shared_word<"halt">& halt;
+    std::uint64_t from;  // the first task of the round
+    bool timed;
+    bool memory_limited;
+  };
+
+  explicit worker_chunk(const place& where) noexcept : place_(where) {}
+  worker_chunk(const worker_chunk&) = delete;
+  worker_chunk& operator=(const worker_chunk&) = delete;
+
+  // The first task that is not finished, and the end, in the map.
+  [[nodiscard]] std::uint64_t next() const noexcept { return place_.from + at_; }
+  [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
+  [[nodiscard]] std::byte* slots() const noexcept { return place_.slots; }
+  [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
+
+  // Says that the next task runs, before anything of it does. With a context, tells the task its number there.
+  void begin_task() {
+    if (place_.halt.get() != 0) leave_halted_map();
+    // A refused allocation that an earlier attempt got over is forgotten.
+    if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
+    place_.words.begin(at_, attempt_, place_.timed);
+  }
+  void begin_task(context& self) {
+    self.begin(next(), attempt_);
+    begin_task();
+  }
+  // Its slot is written.
+  void end_task() noexcept {
+    step("slot", moment::after);
+    place_.words.end(at_++);
+    attempt_ = 1;
+  }
+
+  // ---- by the worker, between two runs of the loop
+
+  void open(interval claimed) noexcept {
+    at_ = claimed.b;
+    end_ = claimed.e;
+    attempt_ = unpack_position(place_.words.cur.get()).attempts + 1;
+  }
+  [[nodiscard]] bool empty() const noexcept { return at_ >= end_; }
+  [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
+  // The attempt has failed, and another one is left.
+  void try_again() noexcept { ++attempt_; }
+  // As try_again, before the worker leaves.
+  void give_back() noexcept { place_.words.give_back(at_, attempt_); }
+  // The failure of the task is published.
+  void end_failed() noexcept {
+    place_.words.end(at_++);
+    attempt_ = 1;
+  }
+
+ private:
+  place place_;
+  round_index at_{};
+  round_index end_{};
+  unsigned attempt_{1};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// How a worker process ends: by its own will, by its task's, or by an unwinding that would leave it.
+#pragma once
+
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/processes/worker_words.hpp>
+#include <parmap/detail/system/child_process.hpp>
+#include <parmap/detail/system/language_runtime.hpp>
+#include <parmap/detail/system/protocol_step.hpp>
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <exception>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// glibc's, which at_quick_exit calls; the name is its own.
+// NOLINTNEXTLINE(bugprone-reserved-identifier, readability-identifier-naming)
+extern "C" int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
+
+// What a worker calls once, bound when the program is loaded. Bound at their first call, as is usual, they would be
+// looked up anew in every worker, at some 20 page faults.
+struct bound_early {
+  static inline int (*volatile prctl)(int, ...) = &::prctl;
+  static inline pid_t (*volatile getppid)() = &::getppid;
+  static inline int (*volatile on_exit)(void (*)(int, void*), void*) = &::on_exit;
+  static inline int (*volatile at_quick_exit)(void (*)(void*), void*) = &__cxa_at_quick_exit;
+  static inline void (*volatile exit)(int) = &::_exit;
+};
+
+// This process as a worker; there is one at most, as it never returns to be another.
+struct worker_identity {
+  static inline pid_t pid{-1};
+  static inline worker_words* words{nullptr};
+  static inline bool memory_limited{false};
+
+  // Not in a task's own child, which does not have the ledger.
+  static void say(farewell how, int status) noexcept {
+    if (::getpid() == pid) words->farewell_word.set(pack_farewell(how, status));
+  }
+};
+
+// The end of a worker, and of whatever a task forks and lets run on: what the caller registered with atexit is not ours
+// to run.
+[[noreturn]] inline void leave_process(farewell how, int status) noexcept {
+  worker_identity::say(how, status);
+  language_runtime::current().end_worker();
+  flush_standard_streams();
+  step("end", moment::before);
+  bound_early::exit(status);
+  std::abort();  // not reached
+}
+
+// Ends the worker where the forced unwinding of pthread_exit passes: it must not get into the caller's frames, and a
+// catch (...) would call std::terminate where the caller was handling an exception at the fork.
+class unwinding_watch {
+ public:
+  unwinding_watch() = default;
+  unwinding_watch(const unwinding_watch&) = delete;
+  unwinding_watch& operator=(const unwinding_watch&) = delete;
+  ~unwinding_watch() {
+    if (!over_ && std::uncaught_exceptions() == before_) leave_process(farewell::pthread_exit, EXIT_FAILURE);
+  }
+
+  void end() noexcept { over_ = true; }
+
+ private:
+  int before_{std::uncaught_exceptions()};
+  bool over_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail

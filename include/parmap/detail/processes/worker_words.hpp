@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// The words of one worker in shared memory, and the steps by which it runs its tasks. PROTOCOL.md says why no task is
+// lost.
+#pragma once
+
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/schedule/interval.hpp>
+#include <parmap/detail/system/protocol_step.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Text as a template argument.
+template <std::size_t Size>
+struct word_name {
+  // Not explicit: a literal is to become one.
+  consteval word_name(const char (&literal)[Size]) {  // NOLINT(google-explicit-constructor)
+    std::copy_n(literal, Size, text);
+  }
+  char text[Size]{};
+};
+
+// A word in shared memory. Every store announces what was written before it; every access is a step of that name.
+template <word_name Name>
+class shared_word {
+ public:
+  [[nodiscard]] std::uint64_t get() const noexcept {
+    step(Name.text, moment::before);
+    return word_.load(std::memory_order_acquire);
+  }
+  void set(std::uint64_t value) noexcept {
+    step(Name.text, moment::before);
+    word_.store(value, std::memory_order_release);
+    step(Name.text, moment::after);
+  }
+  std::uint64_t add(std::uint64_t value) noexcept {
+    step(Name.text, moment::before);
+    const std::uint64_t old = word_.fetch_add(value, std::memory_order_acq_rel);
+    step(Name.text, moment::after);
+    return old;
+  }
+
+ private:
+  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+  std::atomic<std::uint64_t> word_{};
+};
+
+// Of a worker's open claim, every task before `task` is finished; `task` has used up `attempts`, the last of which may
+// be running.
+struct position {
+  round_index task{};
+  unsigned attempts{};
+  bool running{};
+
+  friend bool operator==(const position&, const position&) = default;
+};
+constexpr std::uint64_t pack(position p) noexcept {
+  return std::uint64_t{p.task} << 32 | std::uint64_t{p.attempts} << 1 | (p.running ? 1U : 0U);
+}
+constexpr position unpack_position(std::uint64_t word) noexcept {
+  return {static_cast<round_index>(word >> 32), static_cast<unsigned>(word & 0xffff'ffff) >> 1, (word & 1) != 0};
+}
+inline constexpr unsigned max_attempts = 0x7fff'ffff;
+
+// How a worker left by its own will. worn: its memory is used up, a fresh one shall go on. starved is said ahead: an
+// allocation was refused, and what the task makes of that may be a crash.
+enum class farewell : std::uint32_t {
+  none,
+  done,
+  worn,
+  exit,
+  quick_exit,
+  pthread_exit,
+  arena_full,
+  unfit,
+  damaged,
+  starved
+};
+
+constexpr std::uint64_t pack_farewell(farewell how, int status) noexcept {
+  return std::uint64_t{static_cast<std::uint32_t>(how)} << 32 | static_cast<std::uint32_t>(status);
+}
+
+// Of go: the worker has begun; or has not, and is not to.
+inline constexpr std::uint32_t has_begun = 3;
+inline constexpr std::uint32_t is_dismissed = 4;
+
+// Why no further task is to be begun.
+enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
+
+inline std::uint64_t monotonic_ns() noexcept {
+  timespec now{};
+  static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &now));  // which every Linux has
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// Alone in its cache lines: written by one worker at every task.
+struct alignas(128) worker_words {
+  shared_word<"claim"> claim;             // packed interval; empty: none
+  shared_word<"cur"> cur;                 // packed position
+  shared_word<"base"> base;               // `finished` when the open claim began
+  shared_word<"finished"> finished;       // tasks of closed claims
+  shared_word<"started"> started;         // CLOCK_MONOTONIC ns of the running attempt
+  shared_word<"top"> top;                 // end of what the arena holds
+  shared_word<"head"> head;               // the newest failure record
+  shared_word<"farewell"> farewell_word;  // farewell << 32 | status
+  std::atomic<std::uint32_t> go{0};       // a futex; 0: wait, 1: begin, 2: waiting asleep, 3: begun, or dismissed
+
+  // An attempt begins. `timed`: its start is to be known.
+  void begin(round_index task, unsigned attempt, bool timed) noexcept {
+    if (timed) started.set(monotonic_ns());
+    cur.set(pack(position{task, attempt, true}));
+  }
+  // The attempt is over, and the task is not.
+  void give_back(round_index task, unsigned attempts) noexcept { cur.set(pack(position{task, attempts, false})); }
+  // The slot of `task` is written, or its failure published.
+  void end(round_index task) noexcept { cur.set(pack(position{task + 1, 0, false})); }
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail

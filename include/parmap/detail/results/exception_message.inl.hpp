@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// The bodies of exception_message.hpp.
+#pragma once
+
+#include <parmap/detail/encoding/byte_reader_writer.hpp>
+#include <parmap/detail/results/exception_message.hpp>
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <typeinfo>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string type_name(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
+                                                    &std::free);
+  std::string name = status == 0 ? text.get() : type.name();
+  // The inline namespace is nothing that a user writes.
+  constexpr std::string_view version = "::" PARMAP_ABI_TEXT;
+  for (auto at = name.find(version); at != std::string::npos; at = name.find(version, at))
+    name.erase(at, version.size());
+  return name;
+}
+
+PARMAP_INLINE std::string text_or_null(const char* text) { return text != nullptr ? text : "(null)"; }
+
+PARMAP_INLINE thrown describe_current_exception() {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
+  try {
+    throw;
+  } catch (const foreign_exception& it) {
+    return {it.kind, it.message, true};
+  } catch (const arena_full&) {
+    return {failure_kind::out_of_memory,
+            "its worker's room for results is full; return less, write large results to files, or raise the limit of "
+            "address space (ulimit -v)"};
+  } catch (const std::bad_alloc& error) {
+    return {failure_kind::out_of_memory,
+            name + ": " + text_or_null(error.what()) +
+                "; an allocation was refused: its size is wrong or too large, or a limit was reached (ulimit "
+                "-v)"};
+  } catch (const std::exception& error) {
+    try {
+      return {failure_kind::threw, name + ": " + text_or_null(error.what())};
+    } catch (...) {
+      return {failure_kind::threw, name + " (and its what() threw)"};
+    }
+  } catch (const std::string& text) {
+    return {failure_kind::threw, "std::string: " + text};
+  } catch (const char* text) {
+    return {failure_kind::threw, "const char*: " + text_or_null(text)};
+  } catch (const int value) {
+    return {failure_kind::threw, "int: " + std::to_string(value)};
+  } catch (...) {
+    return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
+  }
+}
+
+PARMAP_INLINE thrown describe_or_give_up() noexcept {
+  try {
+    return describe_current_exception();
+  } catch (...) {
+    return {failure_kind::out_of_memory, {}};  // to_string says "out of memory"
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail

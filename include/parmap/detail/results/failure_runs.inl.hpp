@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// The bodies of failure_runs.hpp.
+#pragma once
+
+#include <parmap/detail/results/failure_runs.hpp>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
+                               unsigned attempts_of_first) {
+  if (b < e && attempts_of_first > 0) {
+    runs.emplace_back(failure{b, failure_kind::stopped, why, attempts_of_first, nullptr}, 1);
+    ++b;
+  }
+  if (b < e) runs.emplace_back(failure{b, failure_kind::stopped, why, 0, nullptr}, e - b);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail

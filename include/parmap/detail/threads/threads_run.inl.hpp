@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// The bodies of threads_run.hpp.
+#pragma once
+
+#include <parmap/context.hpp>
+#include <parmap/detail/results/exception_message.hpp>
+#include <parmap/detail/results/task_tally.hpp>
+#include <parmap/detail/schedule/chunk_pacer.hpp>
+#include <parmap/detail/schedule/task_scope.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/schedule/unclaimed_range.hpp>
+#include <parmap/detail/schedule/usable_cores.hpp>
+#include <parmap/detail/system/number_text.hpp>
+#include <parmap/detail/threads/thread_pool.hpp>
+#include <parmap/detail/threads/threads_run.hpp>
+#include <parmap/detail/threads/timeout_watch.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Tasks [from, from + tasks) on at most `workers` threads, the caller's among them.
+class threads_run final : public job {
+ public:
+  threads_run(const placed_tasks& tasks, value_places& values, const options& chosen, task_tally& tally,
+              std::uint64_t from, round_index size, unsigned workers, ticks begun)
+      : tasks_(tasks),
+        values_(values),
+        options_(chosen),
+        tally_(tally),
+        from_(from),
+        range_(size),
+        workers_(workers),
+        begun_(begun),
+        careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures) {
+    if (chosen.timeout) watch_.emplace(*chosen.timeout, workers, chosen.stop);
+  }
+
+  void run() {
+    if (workers_ == 1) {
+      take_part(0, begun_, [](ticks, const chunk_pacer&) {});
+      return;
+    }
+    thread_pool::announcement notice(thread_pool::instance(), *this, workers_ - 1, begun_);
+    bool hurried = false;
+    take_part(0, begun_,
+              [&, long_enough = to_ticks(worth_a_wake), telling = to_ticks(tells_the_rest)](ticks now,
+                                                                                            const chunk_pacer& pace) {
+                const ticks spent = now - begun_;
+                if (hurried || spent < telling) return;
+                if (spent < long_enough && !pace.take_longer(range_.unclaimed().size(), long_enough)) return;
+                hurried = true;
+                notice.hurry();
+              });
+    notice.close();
+    while (!notice.alone() && !notice.wait(tally_.until_next_show())) tally_.show(now_ticks());
+  }
+
+  [[nodiscard]] bool wants_help() const noexcept override { return wants_more_help(); }
+  [[nodiscard]] bool wants_more_help() const noexcept override {
+    return !range_.unclaimed().empty() && joined_.load(std::memory_order_relaxed) < workers_;
+  }
+  void help() noexcept override {
+    const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
+    if (worker < workers_) take_part(worker, now_ticks(), [](ticks, const chunk_pacer&) {});
+  }
+
+ private:
+  static constexpr std::chrono::microseconds worth_a_wake{50};  // what waking a parked thread costs until it works
+  // The first task's time has that of the announcement in it, some 0.2 us: times a thousand it would look like much
+  // work.
+  static constexpr std::chrono::microseconds tells_the_rest{2};
+
+  // The task was still running when its time was over.
+  struct overran {};
+
+  // A worker's gate. With a timeout, each task has a stop token of its own.
+  class gate final : public task_gate {
+   public:
+    gate(threads_run& of, const options& chosen) noexcept : task_gate(&of.tally_.halt_flag(), chosen.stop), run_(of) {
+      if (of.watch_) set_limited();
+    }
+
+   private:
+    void begin_limit(context& self) override { self.set_stop_token(run_.watch_->begin(self.worker())); }
+    void end_limit(context& self) override {
+      if (!run_.watch_->end(self.worker())) return;
+      run_.values_.discard(self.index());
+      throw overran{};
+    }
+
+    threads_run& run_;
+  };
+
+  template <class AfterChunk>
+  void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) noexcept {
+    try {
+      take_chunks(worker, now, after_chunk);
+    } catch (...) {
+      tally_.give_up();
+    }
+  }
+  template <class AfterChunk>
+  void take_chunks(unsigned worker, ticks then, AfterChunk& after_chunk) {
+    const task_scope inside;
+    context self(*options_.seed, worker, options_.stop);
+    gate between(*this, options_);
+    chunk_pacer pace(workers_);
+    for (;;) {
+      round_index ran = 0;
+      // While nobody has come to help the map is a short one, and the looks at the clock would be most of it.
+      do {
+        if (tally_.halted()) {
+          const interval rest = range_.drain();
+          tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
+          return;
+        }
+        const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+        if (mine.empty()) return;
+        run_chunk(mine, self, between);
+        ran += mine.size();
+      } while (ran < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
+      if (range_.unclaimed().empty()) return;
+      const ticks now = now_ticks();
+      pace.ran(ran, now - then);
+      then = now;
+      if (worker == 0) tally_.show(now);
+      after_chunk(now, pace);
+    }
+  }
+
+  void run_chunk(const interval mine, context& self, gate& between) {
+    task_chunk chunk{from_ + mine.b, from_ + mine.e, careful_ ? &between : nullptr};
+    const std::uint64_t first = chunk.at;
+    std::uint64_t failed = 0;
+    between.set_attempt(1);
+    for (;;) {
+      const std::uint64_t from = chunk.at;
+      try {
+        tasks_.run(chunk, self);
+        break;
+      } catch (...) {
+        if (chunk.at != from) between.set_attempt(1);
+        failure why = describe(self, chunk.at, between.attempt());
+        if (between.attempt() <= options_.retries) {
+          between.set_attempt(between.attempt() + 1);
+          continue;
+        }
+        tally_.add_failure(std::move(why));
+        between.set_attempt(1);
+        ++failed;
+        ++chunk.at;
+      }
+    }
+    tally_.add_completed(chunk.at - first - failed);
+    if (chunk.at < chunk.end) tally_.add_never_begun(chunk.at, chunk.end, between.attempt() - 1);
+  }
+
+  // Inside a catch block: what became of the task, which is no longer running.
+  failure describe(const context& self, std::uint64_t i, unsigned attempt) {
+    bool late = false;
+    thrown what;
+    try {
+      throw;
+    } catch (const overran&) {
+      late = true;
+    } catch (...) {
+      late = watch_ && watch_->end(self.worker());
+      what = describe_or_give_up();
+    }
+    if (late)
+      return {i, failure_kind::timed_out,
+              "ran past its limit of " + to_text(*options_.timeout) +
+                  " and ended when it liked; raise options.timeout, or ask context::stop_token() more often",
+              attempt, nullptr};
+    return {i, what.kind, std::move(what.message), attempt, std::current_exception()};
+  }
+
+  const placed_tasks& tasks_;
+  value_places& values_;
+  const options& options_;
+  task_tally& tally_;
+  std::uint64_t from_;
+  unclaimed_range range_;
+  unsigned workers_;
+  ticks begun_;
+  bool careful_;
+  std::atomic<unsigned> joined_{1};
+  std::optional<timeout_watch> watch_;
+};
+
+PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
+                                          const options& chosen) {
+  constexpr const char* name = "threads";
+  if (chosen.timeout && !tasks.take_context())
+    refuse(name, "timeout for this f",
+           "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
+  if (chosen.memory_limit) refuse(name, "memory_limit", "its tasks share one memory; use multi");
+  // One task sets no pace, and the look would be a tenth of a short call.
+  const ticks begun = n > 1 || !chosen.report.is_silent() ? now_ticks() : 0;
+  task_tally tally(name, chosen, n, begun);
+  const unsigned most = chosen.workers != 0 ? chosen.workers : usable_cores();
+  for (std::uint64_t from = 0; from < n; from += std::min(n - from, max_round)) {
+    const std::uint64_t size = std::min(n - from, max_round);
+    const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, size));
+    threads_run(tasks, values, chosen, tally, from, static_cast<round_index>(size), workers, begun).run();
+  }
+  return tally.finish(values);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Holds every #include of parmap's headers and sources against the floors of the house: layering.py PROJECT
+
+A place (a room of detail/, or a public header) may include places on lower floors, and itself. The bodies of a header
+(NAME.inl.hpp) belong to the room they lie in; a public header may end with them. Prints what breaks the rule.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+#: From the ground up. A name with a / is a room, one without is a public header.
+FLOORS = (
+    ("version",),
+    ("detail/config",),
+    ("philox", "fargs", "detail/encoding/", "detail/system/"),
+    ("context", "encoding", "detail/schedule/"),
+    ("codec", "progress", "detail/space/"),
+    ("cereal", "options", "product", "detail/progress/"),
+    ("failure",),
+    ("results",),
+    ("detail/results/",),
+    ("detail/threads/", "detail/processes/", "detail/coroutines/"),
+    ("engine/engine",),
+    ("engine/serial", "engine/threads", "engine/multi"),
+    ("engine/named", "map"),
+    ("map_into", "async"),
+    ("parmap",),
+)  # fmt: skip
+
+#: What stands between two places of one floor, or goes up; each with its reason.
+EXCEPTIONS = {
+    ("results", "detail/results/"),  # results<T> is made of the memory and the view of its room
+    ("failure", "detail/results/"),  # its bodies
+    ("options", "detail/results/"),  # its bodies
+}
+
+INCLUDE = re.compile(r"^\s*#\s*include\s*<parmap/([^>]+)\.hpp>")
+
+
+def place_of(name: str) -> str:
+    """The room or the public header that a path below include/parmap (without its suffix) belongs to."""
+    parts = name.split("/")
+    return "/".join(parts[:2]) + "/" if parts[0] == "detail" and len(parts) > 2 else name
+
+
+def main(project: str) -> int:
+    include = Path(project) / "include" / "parmap"
+    floor = {place: number for number, places in enumerate(FLOORS) for place in places}
+    files = [(path, str(path.relative_to(include)).removesuffix(".hpp")) for path in sorted(include.rglob("*.hpp"))]
+    files += [(path, f"detail/{path.stem}/source") for path in sorted((Path(project) / "src").glob("*.cpp"))]
+    wrong = 0
+    for path, name in files:
+        place = place_of(name)
+        if place not in floor:
+            print(f"{path}: {place} stands on no floor; add it to FLOORS")
+            wrong += 1
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            found = INCLUDE.match(line)
+            if not found:
+                continue
+            other = place_of(found[1])
+            if other not in floor:
+                print(f"{path}:{number}: {other} stands on no floor; add it to FLOORS")
+                wrong += 1
+            elif other != place and floor[other] >= floor[place] and (place, other) not in EXCEPTIONS:
+                print(f"{path}:{number}: {place} (floor {floor[place]}) includes {other} (floor {floor[other]})")
+                wrong += 1
+    return wrong > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
