@@ -30,8 +30,8 @@ elseif(NOT PARMAP_SANITIZE STREQUAL "")
   message(FATAL_ERROR "PARMAP_SANITIZE is \"${PARMAP_SANITIZE}\"; it may be address, thread or empty")
 endif()
 if(PARMAP_SANITIZE)
-  # As gcc's manual says of sanitizers, they make it see uninitialised variables where there are none: std::stop_source.
-  target_compile_options(parmap_development INTERFACE ${sanitizer} -fno-omit-frame-pointer -O1 -Wno-maybe-uninitialized)
+  # -O0: with what UBSan adds, g++ takes two and a half times as long by -O1; and what is optimised away, no sanitizer sees.
+  target_compile_options(parmap_development INTERFACE ${sanitizer} -fno-omit-frame-pointer -O0)
   target_link_options(parmap_development INTERFACE ${sanitizer})
   # Carries the sanitizers' settings inside each program, so that they hold however it is started.
   target_sources(parmap_development INTERFACE "${PROJECT_SOURCE_DIR}/cmake/sanitizer_options.cpp")
