@@ -17,8 +17,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("parmap")
 
 
-# Tests that measure, or have limits which a busy machine would exceed: see pyproject.toml.
-ALONE = ("test_bench.py", "test_timeouts.py", "test_async_limits.py")
+# Tests with limits which innocent tasks would exceed on a busy machine: see pyproject.toml.
+ALONE = ("test_timeouts.py", "test_async_limits.py")
 # Begun first, as it takes longest: some of its rows hang until their limit.
 LONGEST = "test_reliability.py"
 
