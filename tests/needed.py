@@ -33,8 +33,7 @@ def may_have(directory: Path, program: str, source: Path, expression: str) -> bo
         shown = (line.split("\t")[2] for line in listed.read_text(encoding="utf-8").splitlines())
         return any(re.search(expression, each) for each in shown)
     text = text_of(source, set())
-    words = (word.strip("_") for word in re.findall(r"[A-Za-z_]{3,}", expression))
-    return all(word in text for word in words)
+    return any(all(word.strip("_") in text for word in re.findall(r"[A-Za-z_]{3,}", either)) for either in expression.split("|"))
 
 
 def main() -> int:
