@@ -89,14 +89,14 @@ TEST(async_left_behind, a_task_that_does_not_heed_its_cancellation) {
     if (x % 2 == 1) co_await wait_stubbornly(24h);
     co_return x;
   };
-  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 100), {.workers = 3, .timeout = 20ms});
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 20), {.workers = 12, .timeout = 500ms});
   EXPECT_EQ(there.now, 0);  // it was destroyed before map returned
-  ASSERT_EQ(all.failures().size(), 50U);
+  ASSERT_EQ(all.failures().size(), 10U);
   for (const parmap::failure& why : all.failures()) {
     EXPECT_EQ(why.kind, parmap::failure::timed_out);
-    EXPECT_EQ(why.message, left_behind);
+    EXPECT_EQ(why.message, "ran past its limit of 500 ms and was cancelled; it did not heed that, and was left behind");
   }
-  for (std::uint64_t i = 0; i < 100; i += 2) EXPECT_EQ(all[i], static_cast<int>(i));
+  for (std::uint64_t i = 0; i < 20; i += 2) EXPECT_EQ(all[i], static_cast<int>(i));
 }
 
 TEST(async_left_behind, is_tried_again_elsewhere) {

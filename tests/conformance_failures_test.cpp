@@ -17,7 +17,7 @@ namespace {
 
 template <class Engine>
 class conformance_failures : public ::testing::Test {};
-TYPED_TEST_SUITE(conformance_failures, engines::skipping, engines::names);
+TYPED_TEST_SUITE(conformance_failures, engines::skipping_or_named, engines::names);
 
 std::vector<int> first(int n) {
   std::vector<int> all(static_cast<std::size_t>(n));

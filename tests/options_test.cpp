@@ -175,6 +175,27 @@ TEST(engine_named, finds_each_engine) {
   }
 }
 
+// Values of each kind, an encoded one too, failures, and what the context knows are those of the engine itself.
+TEST(engine_named, passes_all_on) {
+  const auto draw = [](parmap::context& self, int x) {
+    if (x == 1 && self.attempt() < 2) throw std::runtime_error("at first");
+    return std::to_string(x) + " " + std::to_string(self.attempt()) + " " + std::to_string(self.rng()());
+  };
+  const auto nothing = [](int x) {
+    if (x == 2) throw std::runtime_error("two");
+  };
+  const auto expected = parmap::map(parmap::threads, draw, three, {.retries = 1, .seed = 5}).value();
+  for (const auto& who : named) {
+    EXPECT_EQ(parmap::map(who, draw, three, {.retries = 1, .seed = 5}).value(), expected);
+    if (who.name() == "serial") continue;  // which halts at the first exception, below
+    const auto all = parmap::map(who, nothing, three, {.max_failures = 3});
+    ASSERT_EQ(all.failures().size(), 1U);
+    EXPECT_EQ(all.failures()[0].index, 2U);
+    EXPECT_EQ(all.failures()[0].message, "std::runtime_error: two");
+  }
+  EXPECT_THROW(static_cast<void>(parmap::map(named[0], nothing, three)), std::runtime_error);
+}
+
 TEST(engine_named, lists_the_names) {
   for (const std::string name : {"openmp", "", "Threads", "threads "}) {
     try {

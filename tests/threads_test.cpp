@@ -104,7 +104,7 @@ TEST(threads_test, a_timeout_asks_the_task_to_stop) {
       while (!self.stop_token().stop_requested()) std::this_thread::yield();
     return x;
   };
-  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 100), {.timeout = 200ms, .retries = 1});
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 100), {.timeout = 1s, .retries = 1});
   ASSERT_EQ(all.failures().size(), 1U);
   EXPECT_EQ(all.failures()[0].index, 3U);
   EXPECT_EQ(all.failures()[0].kind, parmap::failure::timed_out);

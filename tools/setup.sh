@@ -91,6 +91,12 @@ setup_jobs() {
 
 # setup_build SOURCE DIRECTORY [CMAKE-ARGUMENT...]: configures and builds; the log is shown if that fails.
 setup_build() {
+  setup_configure "$@"
+  setup_compile "$2"
+}
+
+# setup_configure SOURCE DIRECTORY [CMAKE-ARGUMENT...]: the first half of it.
+setup_configure() {
   local source=$1 directory=$2
   shift 2
   if ! mkdir -p "$directory" 2>/dev/null || [[ ! -w $directory ]]; then
@@ -105,9 +111,40 @@ setup_build() {
   "${configure[@]}" </dev/null >"$log" 2>&1 \
     || "${configure[@]}" --fresh </dev/null >"$log" 2>&1 \
     || { cat "$log" >&2; setup_say "cmake could not configure $directory."; exit 1; }
-  local jobs
+}
+
+# setup_compile DIRECTORY [TARGET...]: the second half, of these targets or of all.
+setup_compile() {
+  local directory=$1
+  shift
+  local log=$directory/build.log jobs
   jobs=$(setup_jobs)
   setup_say "Building $directory with $jobs job(s); the log is $log"
-  cmake --build "$directory" --parallel "$jobs" </dev/null >>"$log" 2>&1 \
+  cmake --build "$directory" --parallel "$jobs" ${1:+--target "$@"} </dev/null 2>&1 | setup_progress "$log" \
     || { tail -n 200 "$log" >&2; setup_say "The build of $directory failed; the whole log is $log"; exit 1; }
+}
+
+# Appends what it reads to a log, and shows how far the build is: on a terminal one line that is written anew, else one every 10 s.
+setup_progress() {
+  local log=$1 line= part= far= shown=$SECONDS status
+  while :; do
+    status=0
+    IFS= read -r -t 10 part || status=$?
+    line+=$part
+    if ((status == 0)); then
+      printf '%s\n' "$line" >>"$log"
+      [[ ! $line =~ ^\[\ *[0-9]+(/[0-9]+|%)\] ]] || far=${BASH_REMATCH[0]}
+      line=
+    elif ((status <= 128)); then
+      [[ -z $line ]] || printf '%s\n' "$line" >>"$log"
+      break
+    fi
+    if [[ -t 2 ]]; then
+      printf '\r%s ' "$far" >&2
+    elif ((SECONDS - shown >= 10)); then
+      shown=$SECONDS
+      setup_say "  $far"
+    fi
+  done
+  [[ ! -t 2 ]] || printf '\r%*s\r' $((${#far} + 1)) "" >&2
 }

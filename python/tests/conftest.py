@@ -2,14 +2,32 @@
 """What all tests share: fixed seeds, and no process left behind by any of them."""
 
 import os
+import signal
 
 import hypothesis
 import pytest
+
+# A shell's background job begins with SIGINT ignored, and what it starts inherits that: some tests and documents send one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile(
     "parmap", derandomize=True, database=None, deadline=None, max_examples=25, print_blob=True
 )
 hypothesis.settings.load_profile("parmap")
+
+
+# Tests with limits which innocent tasks would exceed on a busy machine: see pyproject.toml.
+ALONE = ("test_timeouts.py", "test_async_limits.py")
+# Begun first, as it takes longest: some of its rows hang until their limit.
+LONGEST = "test_reliability.py"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.name in ALONE:
+            item.add_marker("alone")
+    items.sort(key=lambda item: item.path.name != LONGEST)
 
 
 @pytest.fixture(autouse=True)

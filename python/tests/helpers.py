@@ -3,6 +3,7 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -56,6 +57,11 @@ def at_7(act, n=20, **options):
         results = quiet(task, range(n), **options)
     assert [each for i, each in enumerate(results) if i != 7] == [i for i in range(n) if i != 7]
     return only_failure(results, 7)
+
+
+def shown(value):
+    """Its repr without its address: the same name of a test in every process, as pytest-xdist wants it."""
+    return re.sub(" at 0x[0-9a-f]+", "", repr(value))
 
 
 def raising(error):

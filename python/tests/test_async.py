@@ -13,7 +13,7 @@ import warnings
 import pytest
 
 import parmap as package
-from helpers import run
+from helpers import run, shown
 from parmap import ParmapWarning, Results, context, parmap, parmap_async, rng
 
 pytestmark = pytest.mark.timeout(120)
@@ -86,7 +86,7 @@ def test_other_engines_refuse_an_async_init(engine):
         parmap(abs, [1], engine=engine, init=Holder().method)
 
 
-@pytest.mark.parametrize("func", [abs, lambda x: power(x), Holder, functools.partial(max, 1), Holder.__init__], ids=repr)
+@pytest.mark.parametrize("func", [abs, lambda x: power(x), Holder, functools.partial(max, 1), Holder.__init__], ids=shown)
 def test_it_refuses_a_func_that_is_not_async(func):
     with pytest.raises(TypeError, match="async def.*engine='threads'"):
         parmap(func, [1], engine="async", init=lambda: pytest.fail("begun"))

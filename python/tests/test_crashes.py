@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from helpers import at_7
+from helpers import at_7, shown
 from parmap import UnpicklableResult, WorkerDied
 
 
@@ -53,7 +53,7 @@ def abort():
         (kill(signal.SIGRTMIN), signal.SIGRTMIN),
         (kill(signal.SIGRTMIN + 3), signal.SIGRTMIN + 3),  # which has no name
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_signal_ends_the_worker(act, number):
     failure = at_7(act)
@@ -147,7 +147,7 @@ def raise_own_error():
     raise OwnError("cannot be read")
 
 
-@pytest.mark.parametrize("what", [Unpicklable, Unreadable, threading.Lock, lambda: (i for i in [])], ids=str)
+@pytest.mark.parametrize("what", [Unpicklable, Unreadable, threading.Lock, lambda: (i for i in [])], ids=shown)
 def test_a_result_that_cannot_come_out(what):
     failure = at_7(what)
     assert type(failure.exception) is UnpicklableResult and failure.kind == "unencodable"

@@ -1,7 +1,8 @@
 """Exhaustive model of the protocol in include/parmap/detail/processes/PROTOCOL.md: every order of steps, every place to die, for small sizes.
 
-    python3 claims.py            the sizes below, about a minute; exit 1 with the first bad state and the steps that lead to it
-    python3 claims.py --deep     larger sizes, some minutes and some GB
+    python3 claims.py            the sizes in QUICK, some 20 s; exit 1 with the first bad state and the steps that lead to it
+    python3 claims.py --all      those in SIZES too, about a minute more; ./test --soak
+    python3 claims.py --deep     larger sizes, some minutes and some GB; ./test --soak
     python3 claims.py --mutants  breaks the protocol in ways each of which must be caught; exit 1 if one is not
 
 Modelled, one store to shared memory or one lock operation a step:
@@ -41,13 +42,16 @@ class Size(NamedTuple):
         return ", ".join(f"{name} {value}" for name, value in self._asdict().items() if value and name not in ("chunk", "circles"))
 
 
-SIZES = (
-    Size(2, 3, 2), Size(3, 3, 2), Size(4, 3, 1), Size(5, 2, 3), Size(4, 2, 3, refusals=2), Size(4, 2, 3, retries=2),
+# Every kind of step is in one of them, and three workers, and circles.
+QUICK = (
+    Size(2, 3, 2),
     Size(4, 2, 2, halt=True, circles=True),
     Size(4, 2, 2, retries=1, throwing=(1, 2)),
     Size(3, 2, 2, retries=1, throwing=(1,), halt=True, refusals=1, circles=True),
     Size(4, 1, 4, retries=1, throwing=(1, 2), halt=True, refusals=2, circles=True),
 )
+# More tasks, workers and deaths.
+SIZES = (*QUICK, Size(3, 3, 2), Size(4, 3, 1), Size(5, 2, 3), Size(4, 2, 3, refusals=2), Size(4, 2, 3, retries=2))
 DEEP = (
     Size(6, 2, 4), Size(4, 3, 3),
     Size(5, 2, 4, retries=1, throwing=(2,)),
@@ -378,7 +382,7 @@ def explore(size, mutant=None):
 
 def main(arguments):
     mutants = [(size, mutant) for size, mutants in MUTANTS.items() for mutant in mutants]
-    modes = {(): [(size, None) for size in SIZES], ("--deep",): [(size, None) for size in DEEP], ("--mutants",): mutants}
+    modes = {(): [(size, None) for size in QUICK], ("--all",): [(size, None) for size in SIZES], ("--deep",): [(size, None) for size in DEEP], ("--mutants",): mutants}
     if tuple(arguments) not in modes:
         sys.exit(__doc__)
     wrong = False
