@@ -1,95 +1,137 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How long a file with one parmap::map takes to compile, beside one without: g++ -O2, in turns."""
+"""Seconds of the processor that a file with maps takes to compile, in each form of parmap, beside the plain loop and what else runs
+a loop in parallel: by g++ and clang++, optimised and not, in turns."""
 
 import argparse
 import datetime
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
 sys.path.insert(0, str(HERE))
 
 import machine  # noqa: E402
 import markup  # noqa: E402
+from compiling import compilers, costly, page  # noqa: E402
+from compiling.programs import PROGRAMS  # noqa: E402
 
 RESULTS = HERE / "results" / "compile.json"
-PAGE = ROOT / "docs" / "performance.md"
-TARGET = 1.5  # seconds above the least
-
-LEAST = "#include <string>\n#include <thread>\n#include <vector>\n"
-HEADER = "#include <parmap/parmap.hpp>\n"
-#: What parmap includes of others, as its one file has it.
-HEADERS = "".join(line for line in (ROOT / "single_include" / "parmap.hpp").read_text(encoding="utf-8").splitlines(keepends=True)
-                  if line.startswith("#include <"))
-NOTHING = "int main() {}\n"
-MAP = "int main() {\n  const std::vector<int> x{1, 2, 3};\n  return parmap::map([](int i) { return i * i; }, x).ok() ? 0 : 1;\n}\n"
-
-LEAST_FILE = "<vector>, <string>, <thread>, and an empty main"
-MAP_FILE = "the same and one parmap::map"
-FILES = {
-    LEAST_FILE: (LEAST + NOTHING, "-O2"),
-    "the same and the standard's and the system's headers that parmap includes": (LEAST + HEADERS + NOTHING, "-O2"),
-    "the same and <parmap/parmap.hpp>": (LEAST + HEADER + NOTHING, "-O2"),
-    MAP_FILE: (LEAST + HEADER + MAP, "-O2"),
-    "that, not optimised": (LEAST + HEADER + MAP, "-O0"),
-}
+PAGE = HERE.parent / "docs" / "performance.md"
+lines = page.lines  # python/tests/test_bench.py compares it with the page
 
 
-def seconds(source: str, optimisation: str) -> float:
-    """Of the processor, of one compilation."""
-    with tempfile.NamedTemporaryFile("w", suffix=".cpp") as file:
-        file.write(source)
-        file.flush()
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(["g++", "-std=c++20", optimisation, f"-I{ROOT / 'include'}", "-c", file.name, "-o", os.devnull], check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def say(*words) -> None:
+    print(*words, file=sys.stderr, flush=True)
 
 
-def lines(result: dict) -> list:
-    if not result:
-        return ["Not measured yet. To be made by `./bench --only compile --write`."]
-    found = result["seconds"]
-    least, map_ = (median(found[name]) for name in (LEAST_FILE, MAP_FILE))
-    reached = "reached" if map_ - least <= TARGET else "**not reached**"
-    return [
-        f"`{result['command']}` on {result['date'][:10]}; {result['machine']}; {result['compiler']}. Seconds of the processor.", "",
-        *markup.head(["a file that has", "s", "runs"]),
-        *(markup.row([name, markup.spread(found[name]), str(len(found[name]))]) for name in FILES), "",
-        *markup.head(["target", "measured", ""]),
-        markup.row([f"one map: at most {TARGET} s above the least", f"{map_ - least:.2f} s", reached]),
-    ]  # fmt: skip
+def now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
+class Turns:
+    """All that is compiled, in the order of one turn: the forms of a program one after the other, so that they meet the same hour."""
+
+    def __init__(self, chosen, forms: dict, not_run: list):
+        self.not_run = not_run
+        self.seconds: dict = {}
+        self.each = []
+        for compiler in chosen.compilers:
+            if not compilers.version(compiler):
+                not_run.append(f"{compiler} (not installed; in Debian's package {compilers.COMPILERS[compiler]})")
+                continue
+            for level in chosen.levels:
+                self.add(compiler, level, {name: forms[name] for name in chosen.forms if name in forms})
+
+    def add(self, compiler: str, level: str, forms: dict) -> None:
+        found = self.seconds[f"{compiler} {level}"] = {}
+        for program in PROGRAMS.values():
+            if program.needs and not compilers.has(compiler, program.needs, program.options):
+                missing = f"{program.name} by {compiler} (it has no <{program.needs}>)"
+                self.not_run += [missing] if missing not in self.not_run else []
+                continue
+            found[program.name] = {}
+            for form, options in (forms if program.parmap else {page.NO_FORM: program.options}).items():
+                found[program.name][form] = []
+                source = program.source.replace("<parmap/parmap.hpp>", "<parmap.hpp>") if form == compilers.SINGLE else program.source
+                self.each.append((found[program.name], form, program.name, compiler, level, [source], options))
+        if compilers.LIBRARY and compilers.COMPILED in forms:
+            found[page.LIBRARY] = by_form = {compilers.COMPILED: []}
+            self.each.append((by_form, compilers.COMPILED, page.LIBRARY, compiler, level, compilers.LIBRARY, forms[compilers.COMPILED]))
+
+    def run(self, keep: bool = True) -> None:
+        """What cannot be compiled is told and left out from then on."""
+        left = []
+        for turn in self.each:
+            by_form, form, name, compiler, level, sources, options = turn
+            try:
+                taken = sum(compilers.seconds(compiler, level, source, options) for source in sources)
+            except compilers.Refused as why:
+                self.not_run.append(", ".join(filter(None, (name, form))) + f" by {compiler} {level} ({why})")
+                by_form.pop(form)
+                continue
+            left.append(turn)
+            if keep:
+                by_form[form].append(taken)
+        self.each = left
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="turns (5), of some ten minutes each")
+    parser.add_argument("--quick", action="store_true", help="1 turn of g++ -O2, without a warm-up: shows that it runs")
+    parser.add_argument("--base", metavar="REV", default=compilers.BASE, help=f"the revision that is called {compilers.BEFORE} ({compilers.BASE})")
+    parser.add_argument("--compilers", nargs="+", choices=compilers.COMPILERS, default=list(compilers.COMPILERS))
+    parser.add_argument("--levels", nargs="+", choices=[each.strip("-") for each in compilers.LEVELS], help="O2, O0 (both)")
+    parser.add_argument("--forms", nargs="+", choices=page.FORMS, default=list(page.FORMS))
+    parser.add_argument("--json", metavar="FILE", type=Path, help="instead of benchmarks/results/compile.json, which takes all compilers, levels and forms")
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md, too")
+    parser.add_argument("--what-takes-the-time", action="store_true",
+                        help="instead of all this g++'s own account and the costliest headers, of the forms named (inline)")  # fmt: skip
+    chosen = parser.parse_args()
+    chosen.levels = [f"-{each}" for each in chosen.levels] if chosen.levels else list(compilers.LEVELS)
+    if chosen.quick:
+        chosen.runs, chosen.compilers, chosen.levels = 1, ["g++"], ["-O2"]
+    chosen.all = all([len(chosen.compilers) == len(compilers.COMPILERS), len(chosen.levels) == len(compilers.LEVELS), len(chosen.forms) == len(page.FORMS)])
+    if chosen.runs < 1 or (chosen.write and not chosen.all):
+        parser.error("--runs takes at least 1, and the page takes all compilers, levels and forms")
+    return chosen
+
+
+def measure(chosen, forms: dict, not_run: list) -> dict:
+    load = [os.getloadavg()[0]]
+    turns = Turns(chosen, forms, not_run)
+    say(f"{len(turns.each)} compilations a turn, {chosen.runs} turns")
+    if not chosen.quick and chosen.runs > 1:
+        turns.run(keep=False)  # the warm-up
+    for k in range(chosen.runs):
+        turns.run()
+        say(f"turn {k + 1} of {chosen.runs}")
+    return {
+        "command": "./bench --only compile" if chosen.all else "benchmarks/compile_time.py " + " ".join(sys.argv[1:]), "date": now(),
+        "machine": machine.description(), "compilers": ", ".join(filter(None, map(compilers.version, chosen.compilers))), "base": chosen.base,
+        "runs": chosen.runs, "load": [*load, os.getloadavg()[0]], "not_run": not_run, "seconds": turns.seconds,
+    }  # fmt: skip
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--quick", action="store_true", help="1 run")
-    parser.add_argument("--write", action="store_true", help="into docs/performance.md, too")
-    arguments = parser.parse_args()
-    runs = 1 if arguments.quick else arguments.runs
-    found: dict = {name: [] for name in FILES}
-    for file in [] if arguments.quick else FILES.values():
-        seconds(*file)  # the warm-up
-    for _ in range(runs):
-        for name, file in FILES.items():
-            found[name].append(seconds(*file))
-    result = {
-        "command": "./bench --only compile", "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine.description(), "compiler": machine.compilers().split(" -O3")[0] + " -O2", "seconds": found,
-    }  # fmt: skip
+    chosen = parse()
+    with tempfile.TemporaryDirectory() as folder:
+        forms, not_run = compilers.forms(Path(folder)), []
+        if why := compilers.extract(chosen.base, Path(folder)):
+            del forms[compilers.BEFORE]
+            not_run.append(f"{compilers.BEFORE}, revision {chosen.base} ({why})")
+        if chosen.what_takes_the_time:
+            costly.show(forms, [compilers.INLINE] if len(chosen.forms) == len(page.FORMS) else chosen.forms)
+            return 0
+        result = measure(chosen, forms, not_run)
     print("\n".join(lines(result)))
-    if not arguments.quick:
-        RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if arguments.write:
+    if chosen.json or (chosen.all and not chosen.quick):
+        (chosen.json or RESULTS).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if chosen.write:
         PAGE.write_text(markup.put(PAGE.read_text(encoding="utf-8"), lines(result), "compile_time"), encoding="utf-8")
     return 0
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Pictures of what benchmarks/native.py and benchmarks/python.py measured, by matplotlib: SVG and PNG, into docs/pictures/ with --write,
-else into build/bench/pictures."""
+"""Pictures of what benchmarks/native.py, and on other machines benchmarks/scaling.sh, measured, by matplotlib: SVG and PNG, into
+docs/pictures/ with --write, else into build/bench/pictures."""
 
 import argparse
 import json
@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(HERE / "native")]
 
+import scaling as measured  # noqa: E402
 import tables  # noqa: E402
 
 PAGES = ROOT / "docs" / "pictures"
@@ -110,14 +111,49 @@ def growth(results: dict, to: Path) -> None:
     finish(figure, entry, "performance-growth", to)
 
 
+def scaling(file: Path, to: Path) -> None:
+    """What becomes of each peer on more cores, a panel for each case."""
+    found = measured.Measured(file)
+    workers = found.workers
+    figure, panels = plt.subplots(3, 4, figsize=(12, 8.4))
+    lines = {"omp_static": ":", "omp_dynamic": "--", "tbb_auto": "-", tables.FORK: "-.", tables.BARE: (0, (1, 3)), tables.THREADS: "-", tables.MULTI: "--"}
+    known: dict = {}
+    for (name, case), panel in zip(measured.CASES.items(), panels.flat, strict=True):
+        for peer in case.peers:
+            points = [(each, median(shown)) for each in workers if (shown := found.shown(name, peer, each))]
+            if points:
+                known[peer] = panel.plot(*zip(*points, strict=True), color=color(peer), linestyle=lines[peer], marker="o", markersize=3,
+                                         linewidth=2 if peer.startswith("parmap") else 1.1)[0]
+        share = case.unit == tables.SHARE
+        panel.set_title("\n".join(textwrap.wrap(case.title, 36)), fontsize=8)
+        panel.set(xscale="log", yscale="linear" if share else "log", ylabel=case.unit[0])
+        panel.set_xticks(workers, [str(each) for each in workers])
+        panel.xaxis.minorticks_off()
+        if share:
+            panel.set_ylim(0, max(110, panel.get_ylim()[1]))
+            panel.axhline(100, color="#bbbbbb", linewidth=0.8)
+        if name == list(measured.CASES)[-1]:
+            panel.set_xlabel("workers, each on a core of its own")
+    figure.legend(known.values(), [tables.NAMES[each] for each in known], ncols=len(known), loc="upper center", frameon=False, fontsize=8)
+    figure.suptitle(" ")
+    about = found.about
+    finish(figure, {"date": about["date"], "runs": about.get("ended", {}).get("rounds", 0), "machine": found.machine(),
+                    "versions": about["versions"]}, "performance-scaling", to)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="of what --quick measured")
+    parser.add_argument("--scaling", metavar="FILE", type=Path, help="of what benchmarks/scaling.sh's run wrote, alone")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     work = ROOT / "build" / "bench"
     file = work / "native-quick.json" if arguments.quick else HERE / "results" / "native.json"
     to = PAGES if arguments.write else work / "pictures" / "made"
+    if arguments.scaling:
+        scaling(arguments.scaling, to)
+        print(f"performance-scaling is in {to}")
+        return 0
     if not file.is_file():
         print(f"{file} is not there yet", file=sys.stderr)
         return 1

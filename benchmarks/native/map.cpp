@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One measurement of benchmarks/native.py, of the peer BENCH_PEER, in a process of its own: map_PEER WORKLOAD SIZE
-// [FILE]. Prints the seconds it took, or, for short calls, of one of them; status 2 if it does not do this workload.
+// [FILE [FACTOR] | CALLS | WORKERS]. Prints the seconds it took, or, for short calls, of one of them; status 2 if it
+// does not do this workload. FILE has the steps of each task; times FACTOR, if that is given.
 #include "peers.hpp"
 
 #include <array>
@@ -56,12 +57,14 @@ double steps_per_ns() {
   return 4'000'000 / (least * 1e9);
 }
 
-std::vector<std::uint32_t> steps_in(const std::string& path) {
+std::vector<std::uint32_t> steps_in(const std::string& path, double factor) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   std::vector<std::uint32_t> all(static_cast<std::size_t>(file.tellg()) / sizeof(std::uint32_t));
   file.seekg(0);
   file.read(reinterpret_cast<char*>(all.data()), static_cast<std::streamsize>(all.size() * sizeof(std::uint32_t)));
   if (!file) throw std::runtime_error("cannot read " + path);
+  if (factor != 1)
+    for (std::uint32_t& each : all) each = std::max(1U, static_cast<std::uint32_t>(each * factor));
   return all;
 }
 
@@ -89,15 +92,16 @@ megabyte megabyte_of(int i) {
   return all;
 }
 
-// A call of a microsecond: many of them at once.
+// A call of a microsecond: many of them at once. Less often where they take seconds, as threads that spin for each
+// other do on a core that is not theirs alone.
 template <class Peer>
-double hot_call(std::size_t n) {
+double hot_call(std::size_t n, unsigned calls) {
   const auto in = numbers(n);
   std::vector<double> batches;
-  const int calls = 2000;
-  for (int k = 0; k < 21; ++k)
+  const auto limit = clock::now() + std::chrono::seconds(5);
+  for (int k = 0; k < 21 && (k < 2 || clock::now() < limit); ++k)
     batches.push_back(seconds_of([&] {
-                        for (int c = 0; c < calls; ++c) keep(Peer::fresh(in, squared));
+                        for (unsigned c = 0; c < calls; ++c) keep(Peer::fresh(in, squared));
                       }) /
                       calls);
   batches.erase(batches.begin());  // the warm-up
@@ -142,8 +146,8 @@ double in_place(std::size_t n) {
 }
 
 template <class Peer>
-double nested(std::size_t inner, const std::string& file) {
-  const std::vector<std::uint32_t> tasks(inner, steps_in(file)[0]);
+double nested(std::size_t inner, std::uint32_t steps) {
+  const std::vector<std::uint32_t> tasks(inner, steps);
   const auto outer = integers(64);
   const auto f = [&tasks](int) { return static_cast<double>(Peer::fresh(tasks, spun)[7]); };
   return fresh<Peer>(outer, f);
@@ -158,11 +162,11 @@ void touch(std::size_t bytes) {
 }
 
 template <class Peer>
-double processes(std::size_t touched) {
+double processes(std::size_t touched, unsigned maps) {
   if (touched > 0) touch(touched);
   const auto in = numbers(parmap::detail::usable_cores());
   std::vector<double> calls;
-  for (int k = 0; k < 8; ++k) calls.push_back(seconds_of([&] { keep(Peer::fresh(in, squared)); }));
+  for (unsigned k = 0; k <= maps; ++k) calls.push_back(seconds_of([&] { keep(Peer::fresh(in, squared)); }));
   calls.erase(calls.begin());
   return median(calls);
 }
@@ -172,22 +176,22 @@ struct not_here : std::runtime_error {
 
 // Seconds.
 template <class Peer>
-double measure(std::string_view what, std::size_t size, const std::string& more) {
+double measure(std::string_view what, std::size_t size, const std::string& more, double factor) {
+  const auto times = [&more](unsigned usually) {
+    return more.empty() ? usually : static_cast<unsigned>(std::stoul(more));
+  };
   if constexpr (requires { Peer::void_tasks(size, 0U); })
-    if (what == "void") {
-      const auto workers = static_cast<unsigned>(std::stoul(more.empty() ? "0" : more));
-      return seconds_of([&] { Peer::void_tasks(size, workers); });
-    }
-  if (what == "hot") return hot_call<Peer>(size);
+    if (what == "void") return seconds_of([&] { Peer::void_tasks(size, times(0)); });
+  if (what == "hot") return hot_call<Peer>(size, times(2000));
   if (what == "rested") return call_after_rest<Peer>(size);
   if (what == "fresh") return fresh<Peer>(numbers(size), squared);
   if (what == "in_place") return in_place<Peer>(size);
-  if (what == "balance") return fresh<Peer>(steps_in(more), spun);
-  if (what == "nested") return nested<Peer>(size, more);
+  if (what == "balance") return fresh<Peer>(steps_in(more, factor), spun);
+  if (what == "nested") return nested<Peer>(size, steps_in(more, factor)[0]);
   if (what == "strings") return fresh<Peer>(integers(size), text_of_32);
   if (what == "vectors") return fresh<Peer>(integers(size), thousand);
   if (what == "megabytes") return fresh<Peer>(integers(size), megabyte_of);
-  if (what == "processes") return processes<Peer>(size);
+  if (what == "processes") return processes<Peer>(size, times(7));
   throw not_here("no workload " + std::string(what));
 }
 
@@ -201,9 +205,10 @@ int main(int argc, char** argv) {
       std::printf("%.6g\n", bench::steps_per_ns());
       return 0;
     }
-    if (words.size() < 2) throw bench::not_here("usage: map_PEER WORKLOAD SIZE [FILE]");
-    std::printf("%.9g\n",
-                bench::measure<bench::BENCH_PEER>(words[0], std::stoull(words[1]), words.size() > 2 ? words[2] : ""));
+    if (words.size() < 2) throw bench::not_here("usage: map_PEER WORKLOAD SIZE [FILE [FACTOR] | CALLS | WORKERS]");
+    const std::string more = words.size() > 2 ? words[2] : "";
+    const double factor = words.size() > 3 ? std::stod(words[3]) : 1;
+    std::printf("%.9g\n", bench::measure<bench::BENCH_PEER>(words[0], std::stoull(words[1]), more, factor));
     return 0;
   } catch (const bench::not_here& why) {
     std::cerr << "map: " << why.what() << '\n';

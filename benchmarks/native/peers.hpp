@@ -165,6 +165,15 @@ class shared_bytes {
 
 // The least that can be written by hand with forks: an equal share for each core, pinned to it. It promises nothing.
 struct fork_by_hand {
+  // The wth of the cores that this process may use.
+  static std::size_t core(std::size_t w) {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    ::sched_getaffinity(0, sizeof allowed, &allowed);
+    for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+      if (CPU_ISSET(cpu, &allowed) && w-- == 0) return cpu;
+    return 0;
+  }
   // part(b, e) in a process for each core.
   template <class Part>
   static void each_core(std::size_t n, const Part& part) {
@@ -175,7 +184,7 @@ struct fork_by_hand {
       if (child > 0) continue;
       cpu_set_t own;
       CPU_ZERO(&own);
-      CPU_SET(w, &own);
+      CPU_SET(core(w), &own);
       ::sched_setaffinity(0, sizeof own, &own);
       part(w * n / cores, (w + 1) * n / cores);
       ::_exit(0);
