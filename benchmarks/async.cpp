@@ -100,13 +100,13 @@ std::vector<std::uint32_t> by_hand(const workload& what) {
 }
 std::vector<std::uint32_t> by_parmap(const workload& what) {
   return parmap::map(parmap::async, what.f, std::views::iota(std::uint32_t{0}, what.tasks),
-                     {.workers = what.workers, .report = parmap::report::silent})
+                     {.reporter = parmap::report::silent, .workers = what.workers})
       .value();
 }
 // With a limit, which by hand would cost a timer for each task.
 std::vector<std::uint32_t> by_parmap_with_limit(const workload& what) {
   return parmap::map(parmap::async, what.f, std::views::iota(std::uint32_t{0}, what.tasks),
-                     {.workers = what.workers, .timeout = std::chrono::hours(1), .report = parmap::report::silent})
+                     {.reporter = parmap::report::silent, .timeout = std::chrono::hours(1), .workers = what.workers})
       .value();
 }
 

@@ -159,6 +159,6 @@ asio::awaitable<std::string> download(const std::string& url) {
 
 int main(int argc, char** argv) {
   return example::download_all(argc, argv, [](const std::vector<std::string>& urls, unsigned workers) {
-    return parmap::map(parmap::async, download, urls, {.workers = workers, .timeout = example::patience});
+    return parmap::map(parmap::async, download, urls, {.timeout = example::patience, .workers = workers});
   });
 }

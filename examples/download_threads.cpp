@@ -25,6 +25,6 @@ std::string download(parmap::context& self, const std::string& url) {
 
 int main(int argc, char** argv) {
   return example::download_all(argc, argv, [](const std::vector<std::string>& urls, unsigned workers) {
-    return parmap::map(parmap::threads, download, urls, {.workers = workers, .timeout = example::patience});
+    return parmap::map(parmap::threads, download, urls, {.timeout = example::patience, .workers = workers});
   });
 }

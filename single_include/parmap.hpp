@@ -1250,19 +1250,19 @@ class progress_meter;
 /// ended, then the exception leaves map. Throws std::invalid_argument for an empty std::function or
 /// a null function pointer.
 ///
-///     parmap::map(f, x, {.report = parmap::report::silent});
-///     parmap::map(f, x, {.report = [](const parmap::progress& p) { set_label(p.done()); }});
+///     parmap::map(f, x, {.reporter = parmap::report::silent});
+///     parmap::map(f, x, {.reporter = [](const parmap::progress& p) { set_label(p.done()); }});
 class reporter {
  public:
   reporter() noexcept = default;
 
-  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.report = report::bar}
+  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.reporter = report::bar}
   reporter(report kind) noexcept : kind_(kind) {}
 
   template <class F>
     requires(!std::same_as<std::remove_cvref_t<F>, reporter> && !std::same_as<std::remove_cvref_t<F>, report> &&
              std::copy_constructible<std::decay_t<F>> && std::invocable<std::decay_t<F>&, const progress&>)
-  // NOLINTNEXTLINE(google-explicit-constructor): or {.report = [](const progress&) {}}
+  // NOLINTNEXTLINE(google-explicit-constructor): or {.reporter = [](const progress&) {}}
   reporter(F&& call) : call_(std::forward<F>(call)) {
     if (!call_) throw std::invalid_argument("parmap: the reporter is an empty function");
   }
@@ -1286,30 +1286,34 @@ class reporter {
 
 namespace parmap::inline PARMAP_ABI {
 
-/// The last argument of map; every field has a default. An engine refuses (std::invalid_argument, before anything
-/// starts) what it cannot do: nothing is silently ignored. New fields are only appended.
+/// The last argument of map; every field has a default. An option that an engine does not support throws
+/// std::invalid_argument before anything starts; only serial accepts all, so that switching to it is a change of one
+/// word.
 ///
-///     parmap::map(f, x, {.workers = 4, .timeout = 5s, .retries = 1});
+/// The fields stand in alphabetical order, so that designated initialisers can be written without looking it up. That
+/// order is a promise; a new field goes to its alphabetical place.
+///
+///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
 struct options {
-  /// Upper bound of workers, never more than tasks; 0: the usable cores (CPU affinity and cgroup quota, read once a
-  /// process), and one inside a worker process.
-  unsigned workers{};
-  /// A task's limit, counted from its own start. multi kills it; threads ask it to stop (f must take context&).
-  std::optional<std::chrono::nanoseconds> timeout{};
-  /// How often a failed task is tried again.
-  unsigned retries{};
-  /// Of context::rng(). None: fresh entropy, told by results::seed().
-  std::optional<std::uint64_t> seed{};
   /// Begin no new task once so many have failed; at least 1. None: no limit.
   std::optional<std::uint64_t> max_failures{};
-  /// Begin no new task once a stop is requested.
-  std::stop_token stop{};
-  /// Who shows progress.
-  reporter report{};
   /// Bytes of private memory a worker process may add to what it inherits (RLIMIT_DATA: also what is mapped and not
   /// touched, and threads' stacks; not results). Beyond it operator new throws std::bad_alloc, which costs that task as
   /// out_of_memory; the next task gets a fresh worker. multi only.
   std::optional<std::uint64_t> memory_limit{};
+  /// Who shows progress.
+  parmap::reporter reporter{};
+  /// How often a failed task is tried again.
+  unsigned retries{};
+  /// Of context::rng(). None: fresh entropy, told by results::seed().
+  std::optional<std::uint64_t> seed{};
+  /// Begin no new task once a stop is requested.
+  std::stop_token stop{};
+  /// A task's limit, counted from its own start. multi kills it; threads ask it to stop (f must take context&).
+  std::optional<std::chrono::nanoseconds> timeout{};
+  /// Upper bound of workers, never more than tasks; 0: the usable cores (CPU affinity and cgroup quota, read once a
+  /// process), and one inside a worker process.
+  unsigned workers{};
 };
 
 namespace detail {
@@ -5922,7 +5926,7 @@ class multi_run {
 
   multi_results run() {
     const std::uint64_t n = tasks_.size();
-    lazy_meter meter(options_.report, n);
+    lazy_meter meter(options_.reporter, n);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
     const core_placement place(told_.workers);
@@ -6072,7 +6076,7 @@ PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
   context self(*chosen.seed, 0, chosen.stop);
   gate between(chosen);
   const bool careful = tasks.take_context() || chosen.stop.stop_possible();
-  lazy_meter meter(chosen.report, n);
+  lazy_meter meter(chosen.reporter, n);
   const serial_note note(chosen);
   meter.add_note(note.text());
   const task_scope inside;
@@ -6860,7 +6864,7 @@ PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_place
            "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
   if (chosen.memory_limit) refuse(name, "memory_limit", "its tasks share one memory; use multi");
   // One task sets no pace, and the look would be a tenth of a short call.
-  const ticks begun = n > 1 || !chosen.report.is_silent() ? now_ticks() : 0;
+  const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
   task_tally tally(name, chosen, n, begun);
   const unsigned most = chosen.workers != 0 ? chosen.workers : usable_cores();
   for (std::uint64_t from = 0; from < n; from += std::min(n - from, max_round)) {
@@ -7709,7 +7713,7 @@ PARMAP_INLINE task_tally::task_tally(std::string_view engine, const options& cho
       options_(chosen),
       tasks_(tasks),
       most_failures_(chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max())),
-      meter_(chosen.report, tasks, begun) {}
+      meter_(chosen.reporter, tasks, begun) {}
 
 PARMAP_INLINE task_tally::~task_tally() = default;
 

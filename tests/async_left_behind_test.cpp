@@ -89,7 +89,7 @@ TEST(async_left_behind, a_task_that_does_not_heed_its_cancellation) {
     if (x % 2 == 1) co_await wait_stubbornly(24h);
     co_return x;
   };
-  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 20), {.workers = 12, .timeout = 500ms});
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 20), {.timeout = 500ms, .workers = 12});
   EXPECT_EQ(there.now, 0);  // it was destroyed before map returned
   ASSERT_EQ(all.failures().size(), 10U);
   for (const parmap::failure& why : all.failures()) {
@@ -104,7 +104,7 @@ TEST(async_left_behind, is_tried_again_elsewhere) {
     if (self.attempt() < 3) co_await wait_stubbornly(24h);
     co_return self.attempt();
   };
-  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 3), {.workers = 1, .timeout = 20ms, .retries = 2});
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 3), {.retries = 2, .timeout = 20ms, .workers = 1});
   ASSERT_TRUE(all.ok()) << all.failures()[0];
   for (std::uint64_t i = 0; i < 3; ++i) EXPECT_EQ(all[i], 3U);
 }

@@ -63,7 +63,7 @@ TEST(async_map, gives_what_map_gives) {
   };
   const auto four = [](int p, int q, int r, int s) -> awaitable<int> { co_return ((p * 10 + q) * 10 + r) * 10 + s; };
   run([&]() -> awaitable<void> {
-    const auto all = co_await parmap::async_map(f, a, b, {.workers = 3, .seed = 5});
+    const auto all = co_await parmap::async_map(f, a, b, {.seed = 5, .workers = 3});
     EXPECT_EQ(all.value_or("-"), std::vector<std::string>({"x1", "y1", "-", "-", "x3", "y3"}));
     EXPECT_EQ(all.failures().size(), 2U);
     EXPECT_THROW(all.failures()[0].rethrow(), std::runtime_error);
@@ -205,7 +205,7 @@ TEST(async_map, one_task_at_a_time_where_many_threads_run_the_context) {
     co_return x;
   };
   const auto outer = [&f]() -> awaitable<bool> {
-    co_return (co_await parmap::async_map(f, std::views::iota(0, 1000), {.workers = 100, .timeout = 1h})).ok();
+    co_return (co_await parmap::async_map(f, std::views::iota(0, 1000), {.timeout = 1h, .workers = 100})).ok();
   };
   EXPECT_TRUE(asio::co_spawn(pool, outer, asio::use_future).get());
   pool.join();
@@ -241,7 +241,7 @@ TEST(async_map, a_reporter_that_throws) {
     };
     const auto bad = [](const parmap::progress&) { throw std::domain_error("reporter"); };
     try {
-      static_cast<void>(co_await parmap::async_map(f, std::views::iota(0, 100), {.report = bad}));
+      static_cast<void>(co_await parmap::async_map(f, std::views::iota(0, 100), {.reporter = bad}));
       ADD_FAILURE() << "it did not pass";
     } catch (const std::domain_error&) {
       EXPECT_EQ(there.now, 0);

@@ -147,7 +147,7 @@ TEST(async, ten_thousand_are_too_late) {
     const counted here(there);
     co_await wait(24h);
   };
-  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 10'000), {.workers = 2500, .timeout = 20ms});
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 10'000), {.timeout = 20ms, .workers = 2500});
   EXPECT_EQ(there.now, 0);
   ASSERT_EQ(all.failures().size(), 10'000U);
   for (const parmap::failure& why : all.failures()) {
@@ -166,7 +166,7 @@ TEST(async, ten_thousand_of_all_kinds) {
       default: co_await wait(1ms); co_return x;
     }
   };
-  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 10'000), {.workers = 5000, .timeout = 3s});
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 10'000), {.timeout = 3s, .workers = 5000});
   ASSERT_EQ(all.failures().size(), 5000U);
   for (const parmap::failure& why : all.failures())
     ASSERT_EQ(why.kind, why.index % 4 == 1 ? parmap::failure::threw : parmap::failure::timed_out);
@@ -181,7 +181,7 @@ TEST(async, a_late_task_is_tried_again) {
     if (x == 3 && self.attempt() < 3) co_await wait(24h);
     co_return self.attempt();
   };
-  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 10), {.timeout = 500ms, .retries = 2});
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 10), {.retries = 2, .timeout = 500ms});
   ASSERT_TRUE(all.ok()) << all.failures()[0];
   EXPECT_EQ(all[3], 3U);
   EXPECT_EQ(all[4], 1U);
@@ -213,7 +213,7 @@ TEST(async, what_one_task_sets_is_not_the_next_ones) {
     }
     co_await wait(24h);
   };
-  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 2), {.workers = 1, .timeout = 20ms});
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 2), {.timeout = 20ms, .workers = 1});
   ASSERT_EQ(all.failures().size(), 1U);
   EXPECT_EQ(all.failures()[0].message, "ran past its limit of 20 ms and was cancelled");
 }
@@ -236,7 +236,7 @@ TEST(async, a_stop_lets_those_in_flight_end) {
     while (!self.stop_token().stop_requested()) co_await step_aside();
     co_return true;
   };
-  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 1000), {.workers = 4, .stop = source.get_token()});
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 1000), {.stop = source.get_token(), .workers = 4});
   EXPECT_EQ(all.failures().size(), 996U);
   for (std::uint64_t i = 0; i < 4; ++i) EXPECT_TRUE(all[i]);
 }
@@ -250,7 +250,7 @@ TEST(async, a_reporter_that_throws_ends_those_in_flight) {
   };
   const auto bad = [](const parmap::progress&) { throw std::domain_error("reporter"); };
   for (const bool limited : {false, true}) {
-    parmap::options chosen{.report = bad};
+    parmap::options chosen{.reporter = bad};
     if (limited) chosen.timeout = 1h;
     EXPECT_THROW(static_cast<void>(parmap::map(parmap::async, f, std::views::iota(0, 1000), chosen)),
                  std::domain_error);

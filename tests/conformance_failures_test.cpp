@@ -99,7 +99,7 @@ TYPED_TEST(conformance_failures, max_failures_stops_early_and_keeps_what_is_done
     return x;
   };
   const auto all =
-      parmap::map(TypeParam::engine, f, std::views::iota(0, 1'000'000), {.workers = 2, .max_failures = 10});
+      parmap::map(TypeParam::engine, f, std::views::iota(0, 1'000'000), {.max_failures = 10, .workers = 2});
   int threw = 0;
   for (const parmap::failure& why : all.failures()) {
     if (why.kind == parmap::failure::threw) ++threw;

@@ -145,7 +145,7 @@ TYPED_TEST(conformance, stop_between_two_attempts_tells_how_many_there_were) {
     return x;
   };
   const auto all =
-      parmap::map(TypeParam::engine, f, first(3), {.workers = 1, .retries = 2, .stop = source.get_token()});
+      parmap::map(TypeParam::engine, f, first(3), {.retries = 2, .stop = source.get_token(), .workers = 1});
   ASSERT_EQ(all.failures().size(), 2U);
   for (const parmap::failure& why : all.failures()) {
     EXPECT_EQ(why.kind, parmap::failure::stopped);
@@ -163,7 +163,7 @@ TYPED_TEST(conformance, stop_while_running_keeps_what_is_done) {
     return x;
   };
   const auto all = parmap::map(TypeParam::engine, f, std::views::iota(0, 100'000'000),
-                               {.stop = source.get_token(), .report = stop_at_once});
+                               {.reporter = stop_at_once, .stop = source.get_token()});
   EXPECT_FALSE(all.ok());
   for (std::size_t k = 0; k < all.failures().size(); k += 1'000'000)
     EXPECT_EQ(all.failures()[k].kind, parmap::failure::stopped);
@@ -177,7 +177,7 @@ TYPED_TEST(conformance, a_reporter_is_told_the_end) {
     last = now;
     ++calls;
   };
-  static_cast<void>(parmap::map(TypeParam::engine, square, first(100), {.report = keep}));
+  static_cast<void>(parmap::map(TypeParam::engine, square, first(100), {.reporter = keep}));
   EXPECT_GE(calls, 1);
   EXPECT_TRUE(last.finished);
   EXPECT_EQ(last.total, 100U);
@@ -188,7 +188,7 @@ TYPED_TEST(conformance, a_reporter_is_told_the_end) {
 TYPED_TEST(conformance, what_a_reporter_throws_passes) {
   const auto f = [](int x) { return std::string(static_cast<std::size_t>(x % 10), 'x'); };
   const auto bad = [](const parmap::progress&) { throw std::domain_error("reporter"); };
-  EXPECT_THROW(static_cast<void>(parmap::map(TypeParam::engine, f, first(1000), {.report = bad})), std::domain_error);
+  EXPECT_THROW(static_cast<void>(parmap::map(TypeParam::engine, f, first(1000), {.reporter = bad})), std::domain_error);
 }
 
 TYPED_TEST(conformance, the_same_seed_gives_the_same_numbers) {

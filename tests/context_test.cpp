@@ -51,8 +51,8 @@ TEST(rng, is_philox_keyed_by_seed_and_index_on_every_engine) {
     const auto all = expected(seed, hundred.size());
     EXPECT_EQ(parmap::map(parmap::serial, draw_for, hundred, {.seed = seed}).value(), all);
     for (const unsigned workers : {0U, 1U, 2U, 3U, 8U}) {
-      EXPECT_EQ(parmap::map(parmap::threads, draw_for, hundred, {.workers = workers, .seed = seed}).value(), all);
-      EXPECT_EQ(parmap::map(parmap::multi, draw_for, hundred, {.workers = workers, .seed = seed}).value(), all);
+      EXPECT_EQ(parmap::map(parmap::threads, draw_for, hundred, {.seed = seed, .workers = workers}).value(), all);
+      EXPECT_EQ(parmap::map(parmap::multi, draw_for, hundred, {.seed = seed, .workers = workers}).value(), all);
     }
     for (const char* const name : {"serial", "threads", "multi"})
       EXPECT_EQ(parmap::map(parmap::engine_named(name), draw_for, hundred, {.seed = seed}).value(), all);
@@ -85,7 +85,7 @@ TEST(rng, is_the_same_after_a_crash) {
     if (x % 10 == 0 && self.attempt() == 1) std::_Exit(3);
     return drawn;
   };
-  EXPECT_EQ(parmap::map(second_time, hundred, {.workers = 2, .retries = 1, .seed = 5}).value(),
+  EXPECT_EQ(parmap::map(second_time, hundred, {.retries = 1, .seed = 5, .workers = 2}).value(),
             expected(5, hundred.size()));
 }
 
@@ -129,7 +129,7 @@ void expect_nested_seeds_differ(const parmap::options& outer) {
 
 TEST(seed, is_fresh_in_maps_nested_in_workers) {
   // Seeded first: then the workers are the first to ask for entropy (as each test has a process of its own).
-  expect_nested_seeds_differ({.workers = 8, .seed = 1});
+  expect_nested_seeds_differ({.seed = 1, .workers = 8});
   expect_nested_seeds_differ({.workers = 8});
   expect_nested_seeds_differ({.workers = 1});
 }
@@ -196,7 +196,7 @@ TEST(context, is_told_of_a_stop_in_process) {
                                    if (x == 0) source.request_stop();
                                    return std::pair(before, self.stop_token().stop_requested());
                                  },
-                                 std::vector<int>{0, 1, 2}, {.workers = 1, .stop = source.get_token()});
+                                 std::vector<int>{0, 1, 2}, {.stop = source.get_token(), .workers = 1});
     EXPECT_EQ(all[0], std::pair(false, true)) << name;
     EXPECT_EQ(all.failures().size(), 2U);
   }

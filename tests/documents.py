@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compile and run the C++ of a page: documents.py PAGE COMPILER [FLAG...]
+"""Compile and run the C++ of a page: documents.py PAGE COMPILER [FLAG | LIBRARY.a]...
 
 A ```cpp block that contains `int main` is a whole program. It must compile without a warning and exit with 0. If a ```text
 block follows before the next ```cpp block, it is the program's stdout (`{*}` stands for any text within a line).
@@ -54,7 +54,9 @@ def compiles(name: str, source: str, compiler, directory: str, *more: str) -> bo
     path = os.path.join(directory, "program.cpp")
     with open(path, "w", encoding="utf-8") as file:
         file.write(source)
-    if subprocess.run([*compiler, path, *more], check=False).returncode == 0:
+    libraries = [each for each in compiler if each.endswith(".a")]  # behind what uses them
+    options = [each for each in compiler if not each.endswith(".a")]
+    if subprocess.run([*options, path, *more, *libraries], check=False).returncode == 0:
         return True
     print(f"{name}: does not compile")
     return False

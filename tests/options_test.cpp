@@ -67,7 +67,7 @@ TEST(options, every_field_has_a_default) {
   EXPECT_FALSE(chosen.seed);
   EXPECT_FALSE(chosen.max_failures);
   EXPECT_FALSE(chosen.stop.stop_possible());
-  EXPECT_FALSE(chosen.report.is_silent());
+  EXPECT_FALSE(chosen.reporter.is_silent());
   EXPECT_FALSE(chosen.memory_limit);
   static_assert(std::is_aggregate_v<options>);
 }
@@ -77,24 +77,24 @@ TEST(options, designated_initialisers) {
   const std::stop_source source;
   const std::vector<options> all{{.workers = 2},
                                  {.timeout = 5s},
-                                 {.timeout = 1500us, .retries = 1},
+                                 {.retries = 1, .timeout = 1500us},
                                  {.retries = 2},
                                  {.seed = 1},
                                  {.max_failures = 1},
                                  {.stop = source.get_token()},
-                                 {.report = parmap::report::silent},
-                                 {.report = [](const parmap::progress&) {}},
-                                 {.workers = 1,
-                                  .timeout = 1h,
+                                 {.reporter = parmap::report::silent},
+                                 {.reporter = [](const parmap::progress&) {}},
+                                 {.max_failures = 5,
+                                  .memory_limit = 6,
+                                  .reporter = parmap::report::text,
                                   .retries = 3,
                                   .seed = 4,
-                                  .max_failures = 5,
                                   .stop = source.get_token(),
-                                  .report = parmap::report::text,
-                                  .memory_limit = 6}};
+                                  .timeout = 1h,
+                                  .workers = 1}};
   EXPECT_EQ(all.back().timeout, 3600s);
-  EXPECT_EQ(parmap::map(parmap::threads, plain, three, {.workers = 8, .report = parmap::report::silent}).size(), 3U);
-  EXPECT_EQ(parmap::map(plain, three, {.workers = 2, .retries = 1}).size(), 3U);
+  EXPECT_EQ(parmap::map(parmap::threads, plain, three, {.reporter = parmap::report::silent, .workers = 8}).size(), 3U);
+  EXPECT_EQ(parmap::map(plain, three, {.retries = 1, .workers = 2}).size(), 3U);
 }
 
 TEST(options, may_be_an_object) {
@@ -129,7 +129,7 @@ TEST(options, memory_limit_of_zero_is_refused_by_all) {
 // So that switching to it is a change of one word.
 TEST(options, serial_accepts_all) {
   const parmap::options all{
-      .workers = 7, .timeout = 1ns, .retries = 1, .seed = 1, .max_failures = 1, .memory_limit = 1};
+      .max_failures = 1, .memory_limit = 1, .retries = 1, .seed = 1, .timeout = 1ns, .workers = 7};
   EXPECT_EQ(refusal(parmap::serial, plain, three, all), "accepted");
   EXPECT_EQ(refusal(named[0], plain, three, all), "accepted");
   EXPECT_EQ(begun(), 3);
@@ -143,7 +143,7 @@ void expect_threads_refusals(const Engine& who) {
   EXPECT_EQ(refusal(who, plain, three, {.memory_limit = 1}),
             "parmap: the engine threads has no options.memory_limit; its tasks share one memory; use multi");
   EXPECT_EQ(
-      refusal(who, with_context, three, {.workers = 3, .timeout = 1h, .retries = 1, .seed = 1, .max_failures = 1}),
+      refusal(who, with_context, three, {.max_failures = 1, .retries = 1, .seed = 1, .timeout = 1h, .workers = 3}),
       "accepted");
   EXPECT_EQ(begun(), 3);
 }
@@ -154,7 +154,7 @@ TEST(options, threads_refuse) {
 }
 
 TEST(options, multi_refuses_none) {
-  const options chosen{.workers = 2, .timeout = 1h, .retries = 1, .seed = 1, .max_failures = 1};
+  const options chosen{.max_failures = 1, .retries = 1, .seed = 1, .timeout = 1h, .workers = 2};
   EXPECT_EQ(refusal(parmap::multi, plain, three, chosen), "accepted");
   EXPECT_EQ(begun(), 3);
   EXPECT_EQ(refusal(named[2], with_context, three, chosen), "accepted");

@@ -117,7 +117,8 @@ int give_ups(const Map& map) {
 
 TEST(out_of_memory, decoding_leaks_nothing) {
   const auto xs = numbers(40);
-  EXPECT_GT(give_ups([&] { return parmap::map(result_of, xs, {.workers = 1, .report = parmap::report::silent}); }), 0);
+  EXPECT_GT(give_ups([&] { return parmap::map(result_of, xs, {.reporter = parmap::report::silent, .workers = 1}); }),
+            0);
 }
 
 TEST(out_of_memory, finishing_a_map_on_threads_leaks_nothing) {
@@ -127,7 +128,7 @@ TEST(out_of_memory, finishing_a_map_on_threads_leaks_nothing) {
     return result_of(i);
   };
   const auto map = [&] {
-    return parmap::map(parmap::threads, last, xs, {.workers = 1, .report = parmap::report::silent});
+    return parmap::map(parmap::threads, last, xs, {.reporter = parmap::report::silent, .workers = 1});
   };
   EXPECT_GT(give_ups(map), 0);
 }
@@ -144,7 +145,7 @@ TEST(out_of_memory, a_stopped_serial_map_leaks_nothing) {
       }
       return value;
     };
-    return parmap::map(parmap::serial, last, xs, {.stop = stop.get_token(), .report = parmap::report::silent});
+    return parmap::map(parmap::serial, last, xs, {.reporter = parmap::report::silent, .stop = stop.get_token()});
   };
   EXPECT_GT(give_ups(map), 0);
 }

@@ -282,13 +282,13 @@ TEST(progress_of_serial, tells_once_of_each_option_without_effect) {
   const auto begins_with_note = [](const std::string& text, const std::string& options) {
     return text.starts_with("parmap: the engine serial does not enforce " + options + "; threads or multi do\n100%");
   };
-  EXPECT_EQ(written_by({.timeout = 1h, .report = report::silent}), "");
-  EXPECT_EQ(written_by({.timeout = 1h, .report = [](const progress&) {}}), "");
-  const std::string first = written_by({.timeout = 1h, .max_failures = 1, .report = report::bar});
+  EXPECT_EQ(written_by({.reporter = report::silent, .timeout = 1h}), "");
+  EXPECT_EQ(written_by({.reporter = [](const progress&) {}, .timeout = 1h}), "");
+  const std::string first = written_by({.max_failures = 1, .reporter = report::bar, .timeout = 1h});
   EXPECT_TRUE(begins_with_note(first, "options.max_failures, options.timeout")) << first;
-  const std::string second = written_by({.timeout = 1h, .report = report::bar, .memory_limit = 1});
+  const std::string second = written_by({.memory_limit = 1, .reporter = report::bar, .timeout = 1h});
   EXPECT_TRUE(begins_with_note(second, "options.memory_limit")) << second;
-  const std::string third = written_by({.timeout = 1h, .report = report::bar});
+  const std::string third = written_by({.reporter = report::bar, .timeout = 1h});
   EXPECT_TRUE(third.starts_with("100%")) << third;
 }
 

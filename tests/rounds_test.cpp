@@ -53,7 +53,7 @@ TYPED_TEST(rounds_skipping, failures_of_every_round) {
 
 TYPED_TEST(rounds_skipping, max_failures_ends_all_rounds) {
   const auto f = [](int i) -> int { throw std::runtime_error(std::to_string(i)); };
-  const auto all = parmap::map(TypeParam::engine, f, std::views::iota(0, 100), {.workers = 1, .max_failures = 10});
+  const auto all = parmap::map(TypeParam::engine, f, std::views::iota(0, 100), {.max_failures = 10, .workers = 1});
   ASSERT_EQ(all.failures().size(), 100U);
   EXPECT_EQ(all.failures()[9].kind, parmap::failure::threw);
   for (std::uint64_t k = 10; k < 100; ++k) EXPECT_EQ(all.failures()[k].kind, parmap::failure::stopped);

@@ -104,7 +104,7 @@ TEST(threads_test, a_timeout_asks_the_task_to_stop) {
       while (!self.stop_token().stop_requested()) std::this_thread::yield();
     return x;
   };
-  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 100), {.timeout = 1s, .retries = 1});
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 100), {.retries = 1, .timeout = 1s});
   ASSERT_EQ(all.failures().size(), 1U);
   EXPECT_EQ(all.failures()[0].index, 3U);
   EXPECT_EQ(all.failures()[0].kind, parmap::failure::timed_out);
@@ -137,7 +137,7 @@ TEST(threads_test, a_task_that_begins_while_another_is_asked_is_asked_too) {
     else second_begun = true;
     while (!self.stop_token().stop_requested()) std::this_thread::yield();
   };
-  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 2), {.workers = 1, .timeout = 20ms});
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 2), {.timeout = 20ms, .workers = 1});
   EXPECT_EQ(all.failures().size(), 2U);
   delete kept;
 }
@@ -163,7 +163,7 @@ TEST(threads_test, a_reporter_that_throws_ends_a_long_map_early) {
     std::this_thread::sleep_for(10ms);  // the length of the task
   };
   const auto bad = [](const parmap::progress&) { throw std::domain_error("reporter"); };
-  EXPECT_THROW(static_cast<void>(parmap::map(parmap::threads, f, std::views::iota(0, 1000), {.report = bad})),
+  EXPECT_THROW(static_cast<void>(parmap::map(parmap::threads, f, std::views::iota(0, 1000), {.reporter = bad})),
                std::domain_error);
   EXPECT_LT(ran, 1000);
 }
@@ -184,7 +184,7 @@ TEST(threads_test, a_stop_request_reaches_running_tasks) {
       if (++begun == 2) source.request_stop();
       while (!self.stop_token().stop_requested()) std::this_thread::yield();
     };
-    parmap::options chosen{.workers = 2, .stop = source.get_token()};
+    parmap::options chosen{.stop = source.get_token(), .workers = 2};
     if (timed) chosen.timeout = 1h;
     const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 100), chosen);
     EXPECT_EQ(begun, 2);

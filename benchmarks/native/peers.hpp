@@ -120,18 +120,18 @@ template <const auto& Engine>
 struct on {
   template <class In, class F>
   static auto fresh(const std::vector<In>& in, const F& f) {
-    return parmap::map(Engine, f, in, {.report = parmap::report::silent});
+    return parmap::map(Engine, f, in, {.reporter = parmap::report::silent});
   }
   template <class In, class Out, class F>
   static void transform(const std::vector<In>& in, Out* out, const F& f) {
-    parmap::map_into(Engine, std::span(out, in.size()), f, in, {.report = parmap::report::silent}).value();
+    parmap::map_into(Engine, std::span(out, in.size()), f, in, {.reporter = parmap::report::silent}).value();
   }
   // n tasks that do nothing; serial has one worker.
   static void void_tasks(std::size_t n, unsigned workers) {
     const auto nothing = [](std::uint64_t i) { asm volatile("" : : "r"(i)); };
     if (std::string_view(Engine.name()) == "serial") workers = 0;
     parmap::map(Engine, nothing, std::views::iota(std::uint64_t{0}, std::uint64_t{n}),
-                {.workers = workers, .report = parmap::report::silent})
+                {.reporter = parmap::report::silent, .workers = workers})
         .value();
   }
 };

@@ -95,7 +95,7 @@ inline constexpr bool is_async = awaited<typename Work::result>::known;
 /// and sockets. A task's coroutine is made when its turn comes, so memory is that of the workers, not of the tasks. f
 /// must not block: all wait for it.
 ///
-///     auto pages = parmap::map(parmap::async, download, urls, {.workers = 100, .timeout = 5s});
+///     auto pages = parmap::map(parmap::async, download, urls, {.timeout = 5s, .workers = 100});
 ///
 /// Tasks are begun in input order. After options::timeout from its start a task is cancelled (asio::cancellation_type;
 /// what it awaits ends by operation_aborted), and counts as timed_out. One that has not ended 50 ms later (25 in
@@ -226,7 +226,7 @@ auto own_and_run(F f, Space space, options chosen) {
 /// The engine async inside a running io_context: co_await gives the results<T> that map would return.
 ///
 ///     asio::awaitable<void> crawl(std::vector<std::string> urls) {
-///       auto pages = co_await parmap::async_map(download, urls, {.workers = 100, .timeout = 5s});
+///       auto pages = co_await parmap::async_map(download, urls, {.timeout = 5s, .workers = 100});
 ///     }
 ///
 /// Its tasks run on the executor of the coroutine that calls it, one at a time, also where several threads run that.

@@ -47,19 +47,19 @@ class progress_meter;
 /// ended, then the exception leaves map. Throws std::invalid_argument for an empty std::function or
 /// a null function pointer.
 ///
-///     parmap::map(f, x, {.report = parmap::report::silent});
-///     parmap::map(f, x, {.report = [](const parmap::progress& p) { set_label(p.done()); }});
+///     parmap::map(f, x, {.reporter = parmap::report::silent});
+///     parmap::map(f, x, {.reporter = [](const parmap::progress& p) { set_label(p.done()); }});
 class reporter {
  public:
   reporter() noexcept = default;
 
-  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.report = report::bar}
+  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.reporter = report::bar}
   reporter(report kind) noexcept : kind_(kind) {}
 
   template <class F>
     requires(!std::same_as<std::remove_cvref_t<F>, reporter> && !std::same_as<std::remove_cvref_t<F>, report> &&
              std::copy_constructible<std::decay_t<F>> && std::invocable<std::decay_t<F>&, const progress&>)
-  // NOLINTNEXTLINE(google-explicit-constructor): or {.report = [](const progress&) {}}
+  // NOLINTNEXTLINE(google-explicit-constructor): or {.reporter = [](const progress&) {}}
   reporter(F&& call) : call_(std::forward<F>(call)) {
     if (!call_) throw std::invalid_argument("parmap: the reporter is an empty function");
   }

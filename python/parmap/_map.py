@@ -21,6 +21,9 @@ from ._spawn import Program
 warnings.simplefilter("always", _errors.ParmapWarning, append=True)
 
 
+# Which engines have what serial accepts and does not have.
+_ENFORCING = {"timeout_sec": "threads or multi", "memory_limit": "multi"}
+
 # What a task was called with, in words: never long, and whatever its __repr__ does.
 _SHORT = reprlib.Repr()
 _SHORT.maxother = _SHORT.maxstring = 100
@@ -66,15 +69,16 @@ def parmap(
         "multi" (default): forked worker processes; no task can take the map down. "threads": for functions that wait
         or release the GIL. "async": for async functions, as coroutines in this thread on an event loop of their own
         ("asyncio" is the same); where a loop is running, as in a notebook, RuntimeError: await parmap_async(...) there.
-        "serial": a plain loop, for debugging.
+        "serial": a plain loop, for debugging. It accepts what the others do: n_worker and start mean nothing to it, and
+        limits (timeout_sec, memory_limit) are not enforced, which the reporter says once, if it shows something.
     timeout_sec
         Seconds a task may take, from its own start. multi kills it; threads raise TaskTimeout in it at its next
         bytecode (a task that is blocked in C goes on until it returns, and counts as timed out then); async cancels it,
-        and leaves it behind if it has not ended 0.1 s later (no limit holds while a task blocks the loop); serial
-        ignores it.
+        and leaves it behind if it has not ended 0.1 s later (no limit holds while a task blocks the loop). serial
+        does not enforce it.
     n_worker
         At most so many workers, never more than tasks; default: the usable cores (affinity and cgroup quota), for
-        threads at least 5, inside a task of multi 1; for async, which counts tasks in flight, 64. serial ignores it.
+        threads at least 5, inside a task of multi 1; for async, which counts tasks in flight, 64; serial uses one.
         n_simul is the same.
     on_error
         None: a failed task leaves None in the results, and one ParmapWarning counts the failures and shows the first.
@@ -91,12 +95,13 @@ def parmap(
     seed
         Of parmap.rng(), 0 <= seed < 2**64; None: fresh entropy, told by results.seed.
     memory_limit
-        Bytes a worker process may add to what it inherits; a task that wants more fails with MemoryError. multi only.
+        Bytes a worker process may add to what it inherits; a task that wants more fails with MemoryError. multi only;
+        serial does not enforce it.
     init
         Called without arguments, once in each worker, before its first task; under async once for all, and it may be
         async too. What it raises is the failure of each of that worker's tasks.
     start
-        How multi gets its workers. "fork": they inherit everything. "spawn": they are fresh interpreters, for libraries
+        How multi gets its workers (serial has none). "fork": they inherit everything. "spawn": they are fresh interpreters, for libraries
         that do not survive a fork (gcc's OpenMP, CUDA); func, its iterables, fargs and init are pickled by cloudpickle,
         once, and a worker takes as long to begin as Python and their imports do.
 
@@ -187,6 +192,8 @@ def _ask(reporter: Any, **options: Any) -> tuple[Request, Reporter]:
     asked = check(**options)
     shown = make_reporter(reporter, nested=_task.in_task())
     asked.report = None if type(shown) is Reporter else shown.show
+    for name in asked.unenforced:
+        shown.tell_once(f"parmap: the engine {asked.engine} does not enforce {name}; use {_ENFORCING[name]}")
     return asked, shown
 
 

@@ -13,6 +13,8 @@ from ._names import UnknownName
 #: The reporters that have a name.
 REPORTERS = ("bar", "text", "silent", "none")
 
+_told: set[str] = set()  # what tell_once has told in this process
+
 
 def _tqdm() -> Any:
     """The class. Imported when there is something to show: that takes longer than all of parmap."""
@@ -31,8 +33,20 @@ class Reporter:
     def show(self, done: int, total: int) -> None:
         pass
 
+    def tell_once(self, line: str) -> None:
+        """Before anything starts; only by what shows something on stderr, and the same line once in a process."""
+
     def close(self) -> None:
         pass
+
+
+class _OnStderr(Reporter):
+    """What is ours to write on stderr: not a class or a function of the user's, which may draw anywhere."""
+
+    def tell_once(self, line: str) -> None:
+        if line not in _told and sys.stderr is not None:  # print takes None for stdout
+            _told.add(line)
+            print(line, file=sys.stderr, flush=True)
 
 
 class _Bar(Reporter):
@@ -53,7 +67,11 @@ class _Bar(Reporter):
             self._bar.close()
 
 
-class _PatientBar(_Bar):
+class _OwnBar(_OnStderr, _Bar):
+    """tqdm's bar."""
+
+
+class _PatientBar(_OwnBar):
     """A bar that a map of less than half a second does not have."""
 
     def __init__(self, kind: Callable[..., Any]) -> None:
@@ -69,7 +87,7 @@ class _PatientBar(_Bar):
         self._bar.update(done - self._bar.n)
 
 
-class _Text(Reporter):
+class _Text(_OnStderr):
     """A plain line every 10 seconds, and one at the end."""
 
     def __init__(self) -> None:
@@ -124,7 +142,7 @@ def make_reporter(who: Any, nested: bool) -> Reporter:
         return Reporter() if nested else _automatic()
     if isinstance(who, str):
         if who == "bar":
-            return Reporter() if sys.stderr is None else _Bar(_make_tqdm)
+            return Reporter() if sys.stderr is None else _OwnBar(_make_tqdm)
         if who == "text":
             return _Text()
         if who in REPORTERS:

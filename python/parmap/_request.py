@@ -54,6 +54,7 @@ class Request:
     stop_at_failure: bool
     product: Product
     start: str
+    unenforced: tuple[str, ...] = ()  # the limits that were asked for and that this engine does not have
     report: Callable[[int, int], None] | None = None
     ctrl_c: CtrlC = field(default_factory=CtrlC)
     # What became of it, here and not in what functions return, which Ctrl-C may cost.
@@ -102,12 +103,16 @@ def check(
     timeout_ns = _nanoseconds(timeout_sec)
     if memory_limit is not None:
         memory_limit = _whole("memory_limit", memory_limit, 1, 2**63)
-        if engine != "multi":
+        if engine not in ("multi", "serial"):
             raise ValueError(f"parmap: the engine {engine} has no memory_limit, as its tasks share one memory; use multi")
     if start not in STARTS:
         raise UnknownName("start", start, STARTS)
-    if start != "fork" and engine != "multi":
+    if start != "fork" and engine not in ("multi", "serial"):
         raise ValueError(f"parmap: start={start!r} is for the engine multi; {engine} has no processes")
+    unenforced: tuple[str, ...] = ()
+    if engine == "serial":  # accepts what the others do, so that an engine can be changed by one word
+        unenforced = tuple(name for name, limit in (("timeout_sec", timeout_ns), ("memory_limit", memory_limit)) if limit is not None)
+        workers, timeout_ns, memory_limit = 0, None, None
     product = Product(args)
     return Request(
         engine=engine,
@@ -116,14 +121,15 @@ def check(
         fargs=fargs or {},
         values=Results(() if engine == "multi" else itertools.repeat(PENDING, product.size)),
         init=init,
-        workers=0 if engine == "serial" else workers,
-        timeout_ns=None if engine == "serial" else timeout_ns,
+        workers=workers,
+        timeout_ns=timeout_ns,
         retries=retries,
         seed=seed,
         memory_limit=memory_limit,
         stop_at_failure=on_error == "raise" and engine != "serial",
         product=product,
         start=start,
+        unenforced=unenforced,
     )
 
 

@@ -90,7 +90,7 @@ nb::object run_serial(const request& asked) {
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   lookout watch(asked, plan.size());
   options chosen = asked.chosen;
-  chosen.report = [&watch](const progress& now) {
+  chosen.reporter = [&watch](const progress& now) {
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
     watch.show(now.done());
     if (watch.interrupted()) throw_again(watch.interrupt());

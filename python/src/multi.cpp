@@ -217,7 +217,7 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
   result_list places(asked.values, needs.pending, plan.size());
   setup.give(places);
   options chosen = asked.chosen;
-  chosen.report = [&](const progress& now) {
+  chosen.reporter = [&](const progress& now) {
     bool go_on = watch.no_interrupt();
     if (go_on) {
       watch.show(now.done());

@@ -64,7 +64,7 @@ class thread_run {
         workers_(workers) {
     chosen_.workers = workers;
     chosen_.stop = stop_.get_token();
-    chosen_.report = report::silent;
+    chosen_.reporter = report::silent;
   }
 
   // ---- by the threads that run tasks

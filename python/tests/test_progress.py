@@ -47,6 +47,13 @@ def on_a_terminal(program):
     return said.decode()
 
 
+def run_for_stderr(program):
+    """What a program writes to stderr if that is a pipe."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0 and done.stdout == "", done
+    return done.stderr
+
+
 def test_a_bar_on_a_terminal(engine):
     said = on_a_terminal(SLOW.format(engine=engine, reporter=None))
     assert "8/8" in said and "100%" in said
@@ -92,6 +99,56 @@ def test_without_a_stderr(engine, reporter, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)
     assert parmap(abs, [1, -1], reporter=reporter, engine=engine) == [1, 1]
     assert capsys.readouterr().out == ""
+
+
+UNENFORCED = [
+    "parmap: the engine serial does not enforce timeout_sec; use threads or multi",
+    "parmap: the engine serial does not enforce memory_limit; use multi",
+]
+LIMITED = """
+    import time
+    from parmap import parmap
+    for reporter in ({reporters}):
+        for i in range(2):
+            parmap(lambda i: time.sleep({seconds}), range(8), engine="serial", timeout_sec=5, memory_limit=2**40, n_worker=4, reporter=reporter)
+"""
+
+
+@pytest.mark.parametrize("reporters", ["'text', 'bar'", "'bar', 'text'"])
+def test_what_serial_does_not_enforce_is_said_once(reporters):
+    said = run_for_stderr(LIMITED.format(reporters=reporters, seconds=0))
+    assert said.splitlines()[:2] == UNENFORCED
+    assert said.count("does not enforce") == 2 and "8/8" in said
+
+
+def test_what_serial_does_not_enforce_is_said_on_a_terminal():
+    """Before the first task: it may be the one that hangs."""
+    said = on_a_terminal(LIMITED.format(reporters="None,", seconds=0.1))
+    assert said.splitlines()[:2] == UNENFORCED
+    assert said.count("does not enforce") == 2 and "8/8" in said
+
+
+@pytest.mark.parametrize("reporters", ["None,", "'silent', 'none'", "print, lambda i, n: None", "Quiet,"])
+def test_what_serial_does_not_enforce_is_not_said_by_others(reporters):
+    quiet_class = """
+    import io
+    from tqdm import tqdm
+    class Quiet(tqdm):
+        def __init__(self, **options):
+            super().__init__(file=io.StringIO(), **options)
+    """
+    run(quiet_class + LIMITED.format(reporters=reporters, seconds=0))  # with nothing on stderr
+
+
+@pytest.mark.parametrize("options", ["", "timeout_sec=1e12", "n_worker=3, start='spawn', retries=2, on_error='raise'"])
+def test_serial_says_nothing_of_what_is_no_limit(options):
+    said = run_for_stderr(f"from parmap import parmap; parmap(abs, [1], engine='serial', reporter='text', {options})")
+    assert len(said.splitlines()) == 1 and "1/1" in said
+
+
+def test_other_engines_enforce_what_they_take():
+    said = run_for_stderr("from parmap import parmap; parmap(abs, [1], reporter='text', timeout_sec=9, memory_limit=2**40)")
+    assert len(said.splitlines()) == 1 and "1/1" in said
 
 
 def test_a_class_like_tqdm(engine):

@@ -279,7 +279,8 @@ BAD = {
     "memory_limit 0": (dict(memory_limit=0, engine="multi"), (ValueError,), "memory_limit"),
     "memory_limit text": (dict(memory_limit="1G", engine="multi"), (TypeError,), "memory_limit"),
     "memory_limit of threads": (dict(memory_limit=1, engine="threads"), (ValueError,), "memory_limit"),
-    "memory_limit of serial": (dict(memory_limit=1, engine="serial"), (ValueError,), "memory_limit"),
+    "memory_limit 0 of serial": (dict(memory_limit=0, engine="serial"), (ValueError,), "memory_limit"),
+    "start unknown of serial": (dict(start="fax", engine="serial"), (ValueError, KeyError), "start 'fax'"),
     "init": (dict(init=3), (TypeError,), "init"),
     "unknown": (dict(timeout=3), (TypeError,), "timeout"),
 }
@@ -299,6 +300,19 @@ def test_bad_input_is_named_before_anything_starts(what, engine):
     assert all(isinstance(caught.value, kind) for kind in kinds)
     assert str(caught.value).startswith("parmap")
     assert begun == []
+
+
+ALL = dict(timeout_sec=60, memory_limit=2**40, n_worker=3, n_simul=None, retries=1, seed=5, on_error="raise", init=lambda: None)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_serial_accepts_every_option(start):
+    """Whatever a map of multi was written with: to debug it, one changes one word."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        results = parmap(lambda i: i * i, range(9), engine="serial", start=start, **ALL)
+    assert results == [i * i for i in range(9)] and results.seed == 5
+    assert results == parmap(lambda i: i * i, range(9), engine="multi", start=start, **ALL)
 
 
 def test_long_timeouts_are_none(engine):

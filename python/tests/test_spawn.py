@@ -210,11 +210,20 @@ def test_without_cloudpickle(monkeypatch):
 
 
 def test_other_names_and_engines_are_refused():
+    async def one(i):
+        return i
+
     with pytest.raises(ValueError, match="there is no start 'forkserver'; the names are fork, spawn"):
         parmap(abs, [1], start="forkserver")
-    for engine in ("threads", "serial"):
-        with pytest.raises(ValueError, match="start='spawn' is for the engine multi"):
-            parmap(abs, [1], engine=engine, start="spawn")
+    with pytest.raises(ValueError, match="start='spawn' is for the engine multi"):
+        parmap(abs, [1], engine="threads", start="spawn")
+    with pytest.raises(ValueError, match="start='spawn' is for the engine multi"):
+        parmap(one, [1], engine="async", start="spawn")
+
+
+def test_serial_takes_any_start():
+    """It starts nothing, so nothing need be pickled."""
+    assert parmap(lambda i: i + os.getpid(), [1], engine="serial", start="spawn") == [1 + os.getpid()]
 
 
 def test_a_program_that_cannot_begin_ends_the_map(monkeypatch):

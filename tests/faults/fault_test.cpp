@@ -142,7 +142,7 @@ TEST_F(multi_test, all_faults_at_once_many_times) {
     if (i % 2 == 1) faults[i / 2 % n].act();
     return std::to_string(i);
   };
-  const auto all = parmap::map(f, std::views::iota(0, 4 * n), {.workers = 4, .timeout = 1s});
+  const auto all = parmap::map(f, std::views::iota(0, 4 * n), {.timeout = 1s, .workers = 4});
   ASSERT_EQ(all.failures().size(), static_cast<std::size_t>(2 * n));
   for (const failure& why : all.failures()) {
     ASSERT_EQ(why.index % 2, 1U) << why;
@@ -170,7 +170,7 @@ TEST_F(multi_test, no_innocent_task_is_killed_near_the_limit) {
     return i;
   };
   // 300 ms against 45: an innocent task would have to be overslept more than six times over to be late itself.
-  const auto all = parmap::map(f, std::views::iota(0, 60), {.workers = 6, .timeout = 300ms});
+  const auto all = parmap::map(f, std::views::iota(0, 60), {.timeout = 300ms, .workers = 6});
   ASSERT_EQ(all.failures().size(), 3U);
   for (const failure& why : all.failures()) EXPECT_EQ(why.index % 20, 7U) << why;
 }

@@ -312,7 +312,7 @@ inline std::vector<exhibit> stopped() {
       {"After max_failures", "throw std::runtime_error(\"no\");  // every task, with options.max_failures = 2",
        [] {
          const auto f = [](int) -> int { throw std::runtime_error("no"); };
-         const auto all = parmap::map(f, std::views::iota(0, 5), {.workers = 1, .max_failures = 2});
+         const auto all = parmap::map(f, std::views::iota(0, 5), {.max_failures = 2, .workers = 1});
          require(all.failures().size() == 5, "not five failures");
          return shown(all.failures()[2]);
        },

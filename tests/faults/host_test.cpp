@@ -139,7 +139,7 @@ TEST_F(host_test, cannot_hear_of_a_kill) {
 
 TEST_F(host_test, a_birth_does_not_count_against_a_tasks_limit) {
   here.reset(1500ms);
-  const auto all = parmap::map([](int i) { return i; }, std::views::iota(0, 3), {.workers = 1, .timeout = 1s});
+  const auto all = parmap::map([](int i) { return i; }, std::views::iota(0, 3), {.timeout = 1s, .workers = 1});
   EXPECT_TRUE(all.ok()) << all.failures()[0];
   expect_counts(1, 1);
 }

@@ -207,7 +207,7 @@ TEST(hostile_callers_test, a_task_whose_inner_map_has_failures) {
                 }
                 return 2 * i;
               };
-              const auto all = parmap::map(f, std::views::iota(0, 10), {.workers = 3, .timeout = 3s});
+              const auto all = parmap::map(f, std::views::iota(0, 10), {.timeout = 3s, .workers = 3});
               check_all(all, 10, {2, 4});
               require(all.failures()[0].kind == parmap::failure::crashed, to_string(all.failures()[0]));
               require(all.failures()[1].kind == parmap::failure::timed_out, to_string(all.failures()[1]));
@@ -228,8 +228,8 @@ TEST_P(streams_test, are_closed) {
                 if (i == 5) std::exit(1);
                 return 2 * i;
               };
-              check_all(parmap::map(f, std::views::iota(0, 100), {.report = parmap::report::text}), 100, {5});
-              check_map({.report = parmap::report::bar});
+              check_all(parmap::map(f, std::views::iota(0, 100), {.reporter = parmap::report::text}), 100, {5});
+              check_map({.reporter = parmap::report::bar});
               check_late();
               for (const int fd : GetParam()) require(::fcntl(fd, F_GETFD) < 0, "still closed");
             }),
@@ -324,7 +324,7 @@ TEST(hostile_callers_test, has_a_slow_reporter) {
                 std::this_thread::sleep_for(5ms);
                 return 2 * i;
               };
-              check_all(parmap::map(f, std::views::iota(0, 100), {.workers = 2, .report = slow}), 100, {50});
+              check_all(parmap::map(f, std::views::iota(0, 100), {.reporter = slow, .workers = 2}), 100, {50});
               require(calls > 0, "called");
             }),
             "");
@@ -345,7 +345,7 @@ TEST(hostile_callers_test, has_a_reporter_that_throws_at_its_nth_call) {
                   return 2 * i;
                 };
                 require_part("no more", thrown_by<std::runtime_error>([&] {
-                               static_cast<void>(parmap::map(f, std::views::iota(0, 100'000), {.report = report}));
+                               static_cast<void>(parmap::map(f, std::views::iota(0, 100'000), {.reporter = report}));
                              }));
                 require(!leftovers::has_children(), "no worker is left");
                 require(leftovers::open_fds() == fds && leftovers::shared_mappings() == mappings, "nothing is left");

@@ -108,7 +108,7 @@ TEST_F(as_root, processes_run_out_in_the_middle) {
                 std::this_thread::sleep_for(5ms);
                 return 2 * i;
               };
-              const auto all = parmap::map(f, std::views::iota(0, 300), {.workers = 4, .report = greedy});
+              const auto all = parmap::map(f, std::views::iota(0, 300), {.reporter = greedy, .workers = 4});
               require(!own.empty(), "the reporter was called");
               std::uint64_t done = 0;
               for (int i = 0; i < 300; ++i) {
@@ -160,7 +160,7 @@ TEST(hostile_limits_test, signals_by_pidfd_are_refused) {
                   };
                   const auto report = [](const parmap::progress&) { throw std::runtime_error("no more"); };
                   require_part("no more", thrown_by<std::runtime_error>([&] {
-                                 static_cast<void>(parmap::map(f, std::views::iota(0, 9), {.report = report}));
+                                 static_cast<void>(parmap::map(f, std::views::iota(0, 9), {.reporter = report}));
                                }));
                 },
                 20s),
@@ -174,7 +174,7 @@ TEST_F(as_root, there_is_no_proc) {
               require(::chroot(empty.c_str()) == 0 && ::chdir("/") == 0, "chroot");
               check_map();
               check_late();
-              check_map({.workers = 5, .report = parmap::report::text});
+              check_map({.reporter = parmap::report::text, .workers = 5});
             }),
             "");
   ::rmdir(empty.c_str());

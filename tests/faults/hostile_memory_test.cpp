@@ -84,11 +84,11 @@ TEST_F(hostile_memory_test, a_leak_over_many_tasks_costs_a_retry_now_and_then) {
     leak.emplace_back(2 * mib, 'x');
     return std::to_string(i);
   };
-  const auto once = parmap::map(f, std::views::iota(0, 200), {.workers = 1, .memory_limit = 64 * mib});
+  const auto once = parmap::map(f, std::views::iota(0, 200), {.memory_limit = 64 * mib, .workers = 1});
   EXPECT_GE(once.failures().size(), 4U);
   EXPECT_LE(once.failures().size(), 10U);
   for (const failure& why : once.failures()) EXPECT_EQ(why.kind, failure::out_of_memory) << why;
-  const auto again = parmap::map(f, std::views::iota(0, 200), {.workers = 2, .retries = 2, .memory_limit = 64 * mib});
+  const auto again = parmap::map(f, std::views::iota(0, 200), {.memory_limit = 64 * mib, .retries = 2, .workers = 2});
   ASSERT_TRUE(again.ok()) << again.failures()[0];
   EXPECT_EQ(again[199], "199");
 }
@@ -141,7 +141,7 @@ TEST(hostile_kernel_test, a_task_that_eats_all_memory_is_the_one_to_go) {
                   for (std::vector<std::vector<char>> all;;) all.emplace_back(mib, 'x');
                 return 2 * i;
               };
-              const auto all = parmap::map(f, std::views::iota(0, 60), {.workers = 2, .retries = 1});
+              const auto all = parmap::map(f, std::views::iota(0, 60), {.retries = 1, .workers = 2});
               check_all(all, 60, {7, 27, 47});
               for (const failure& why : all.failures()) {
                 require(why.kind == failure::out_of_memory, to_string(why));

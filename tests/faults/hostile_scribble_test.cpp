@@ -117,7 +117,7 @@ class scribble_test : public ::testing::TestWithParam<scribble> {
 
 TEST_P(scribble_test, plain) { check<int>({.workers = 2}); }
 TEST_P(scribble_test, encoded) { check<std::string>({.workers = 3}); }
-TEST_P(scribble_test, with_a_limit) { check<std::string>({.workers = 2, .timeout = 200ms, .retries = 1}); }
+TEST_P(scribble_test, with_a_limit) { check<std::string>({.retries = 1, .timeout = 200ms, .workers = 2}); }
 
 // A task puts itself back into the range, whenever it is run.
 void run_me_again(int i, int n) {

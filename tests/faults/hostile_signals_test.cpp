@@ -135,7 +135,7 @@ class group {
     while (i % 100 == 9) ::pause();
     return std::to_string(i);
   };
-  for (;;) static_cast<void>(parmap::map(f, std::views::iota(0, 300), {.workers = 4, .timeout = 1ms, .retries = 1}));
+  for (;;) static_cast<void>(parmap::map(f, std::views::iota(0, 300), {.retries = 1, .timeout = 1ms, .workers = 4}));
 }
 
 TEST(moments_test, the_caller_is_killed) {
@@ -187,7 +187,7 @@ void hold_back_ctrl_c(int how) {
   };
   constexpr std::uint64_t n = 1'000'000'000;
   const auto all =
-      parmap::map(f, std::views::iota(0, int{n}), {.workers = 4, .timeout = 1s, .stop = source.get_token()});
+      parmap::map(f, std::views::iota(0, int{n}), {.stop = source.get_token(), .timeout = 1s, .workers = 4});
   std::uint64_t failed = 0;
   for (const parmap::failure& why : all.failures()) {
     if (why.kind == parmap::failure::stopped) break;  // may be a billion
@@ -227,7 +227,7 @@ TEST(moments_test, ctrl_z_and_fg) {
     };
     // Progress wakes the supervisor soon after the stop.
     const auto report = [](const parmap::progress&) {};
-    check_all(parmap::map(f, std::views::iota(0, 20), {.workers = 4, .timeout = 900ms, .report = report}), 20);
+    check_all(parmap::map(f, std::views::iota(0, 20), {.reporter = report, .timeout = 900ms, .workers = 4}), 20);
     ::_exit(leftovers::has_children() ? 2 : 0);
   });
   for (int k = 0; k < 2; ++k) {

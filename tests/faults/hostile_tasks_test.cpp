@@ -215,7 +215,7 @@ class antic_test : public leftovers::none, public ::testing::WithParamInterface<
 
 TEST_P(antic_test, one_worker) { check<int>({.workers = 1}); }
 TEST_P(antic_test, encoded_results) { check<std::string>({.workers = 4}); }
-TEST_P(antic_test, with_a_limit) { check<std::string>({.workers = 2, .timeout = 60s, .retries = 1}); }
+TEST_P(antic_test, with_a_limit) { check<std::string>({.retries = 1, .timeout = 60s, .workers = 2}); }
 
 INSTANTIATE_TEST_SUITE_P(each, antic_test, ::testing::ValuesIn(antics),
                          [](const auto& one) { return std::string(one.param.name); });
@@ -229,7 +229,7 @@ TEST_F(hostile_tasks_test, every_signal_in_turn) {
     send_self(number);
     return number;
   };
-  const auto all = parmap::map(f, std::views::iota(1, 65), {.workers = 4, .timeout = 300ms});
+  const auto all = parmap::map(f, std::views::iota(1, 65), {.timeout = 300ms, .workers = 4});
   for (int number = 1; number <= 64; ++number) {
     const auto i = static_cast<std::uint64_t>(number - 1);
     const int* value = all.get_if(i);
@@ -272,7 +272,7 @@ TEST_F(hostile_tasks_test, a_handler_of_the_caller_serves_its_tasks) {
     }
     return i;
   };
-  const auto all = parmap::map(f, std::views::iota(0, 50), {.workers = 2, .timeout = 60s});
+  const auto all = parmap::map(f, std::views::iota(0, 50), {.timeout = 60s, .workers = 2});
   std::signal(SIGALRM, before);
   EXPECT_TRUE(all.ok()) << all.failures()[0];
   EXPECT_EQ(ticks, 0);

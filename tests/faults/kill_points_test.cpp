@@ -189,7 +189,7 @@ void ordinary_map() {
     return std::to_string(i);
   };
   static_cast<void>(
-      parmap::map(f, std::views::iota(0U, 18U), {.workers = 3, .retries = 1, .seed = 1, .max_failures = 4}));
+      parmap::map(f, std::views::iota(0U, 18U), {.max_failures = 4, .retries = 1, .seed = 1, .workers = 3}));
 }
 
 // A task that ends just as it is stopped for being late, one that never ends, with a child that does not either.
@@ -211,7 +211,7 @@ void late_map() {
     }
     killing::body_ends();
   };
-  static_cast<void>(parmap::map(parmap::multi, f, std::views::iota(0U, 3U), {.workers = 1, .timeout = 2ms, .seed = 1}));
+  static_cast<void>(parmap::map(parmap::multi, f, std::views::iota(0U, 3U), {.seed = 1, .timeout = 2ms, .workers = 1}));
 }
 
 // Ended by a reporter that throws.
@@ -220,7 +220,7 @@ void broken_off_map() {
   const auto f = [](unsigned) { hang(); };
   try {
     static_cast<void>(
-        parmap::map(parmap::multi, f, std::views::iota(0U, 2U), {.workers = 2, .seed = 1, .report = report}));
+        parmap::map(parmap::multi, f, std::views::iota(0U, 2U), {.reporter = report, .seed = 1, .workers = 2}));
   } catch (const std::runtime_error&) {
   }
 }
@@ -229,7 +229,7 @@ void broken_off_map() {
 void repaired_map() {
   on->kill_in[static_cast<std::size_t>(role::worker)] = killing::bit(killing::number_of("claim", moment::after));
   const auto f = [](unsigned i) { return i; };
-  static_cast<void>(parmap::map(parmap::multi, f, std::views::iota(0U, 2U), {.workers = 1, .seed = 1}));
+  static_cast<void>(parmap::map(parmap::multi, f, std::views::iota(0U, 2U), {.seed = 1, .workers = 1}));
 }
 
 TEST_F(kill_points_test, the_supervisor_dies_at_each_step) {

@@ -71,7 +71,7 @@ TEST_F(load_test, late_tasks_among_dozens_of_workers_beside_busy_neighbours) {
     return some_work(i);
   };
   const auto all =
-      parmap::map(f, std::views::iota(std::uint64_t{0}, std::uint64_t{2000}), {.workers = 24, .timeout = 3s});
+      parmap::map(f, std::views::iota(std::uint64_t{0}, std::uint64_t{2000}), {.timeout = 3s, .workers = 24});
   ASSERT_EQ(all.failures().size(), 20U);
   for (const failure& why : all.failures()) {
     EXPECT_EQ(why.index % 100, 50U) << why;
@@ -140,7 +140,7 @@ bool small_maps_are_right() {
         return i;
       },
       input);
-  const auto limited = parmap::map(twice, input, {.workers = 1, .timeout = 60s});
+  const auto limited = parmap::map(twice, input, {.timeout = 60s, .workers = 1});
   return plain.ok() && plain[19] == 38 && text.ok() && text[19] == std::string(100, 't') && limited.ok() &&
          limited[19] == 38 && crashed.failures().size() == 1 && crashed.failures()[0].index == 7 && crashed[19] == 19;
 }

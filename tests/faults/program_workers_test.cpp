@@ -110,7 +110,7 @@ class program_workers_test : public leftovers::none {
 };
 
 TEST_F(program_workers_test, each_failure_costs_one_task) {
-  const auto found = run(40, {.workers = 3, .timeout = 2s, .seed = 1});
+  const auto found = run(40, {.seed = 1, .timeout = 2s, .workers = 3});
   std::vector<std::string> failed;
   for (const parmap::failure& why : found.failures())
     failed.push_back(std::to_string(why.index) + ' ' + std::string(parmap::to_string(why.kind)));
@@ -129,20 +129,20 @@ TEST_F(program_workers_test, each_failure_costs_one_task) {
 }
 
 TEST_F(program_workers_test, a_retry_and_the_numbers_of_a_task) {
-  const auto found = run(8, {.workers = 2, .timeout = 2s, .retries = 1, .seed = 5});
+  const auto found = run(8, {.retries = 1, .seed = 5, .timeout = 2s, .workers = 2});
   EXPECT_EQ(found.failures().size(), 3U);
   EXPECT_TRUE(found[7].starts_with("7 ")) << "at the second attempt";
 
   class forks final : public detail::language_runtime {
   } another;
   detail::language_runtime::install(another);
-  const auto forked = run(3, {.workers = 2, .seed = 5});
+  const auto forked = run(3, {.seed = 5, .workers = 2});
   detail::language_runtime::install(host);
   for (std::uint64_t i = 0; i < 3; ++i) EXPECT_EQ(found[i], forked[i]);
 }
 
 TEST_F(program_workers_test, a_memory_limit_counts_from_the_programs_own_memory) {
-  EXPECT_TRUE(run(3, {.workers = 2, .memory_limit = 64 << 20}).ok());
+  EXPECT_TRUE(run(3, {.memory_limit = 64 << 20, .workers = 2}).ok());
 }
 
 TEST_F(program_workers_test, a_program_that_cannot_be_started_ends_the_map) {

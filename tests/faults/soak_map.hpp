@@ -200,13 +200,13 @@ outcome run(const plan& p, const Engine& engine, std::span<const pid_t> spared) 
   const tally seen(p.n);
   std::stop_source stop;
   unsigned calls = 0;
-  parmap::options chosen{.workers = p.workers, .retries = p.retries, .report = parmap::report::silent};
+  parmap::options chosen{.reporter = parmap::report::silent, .retries = p.retries, .workers = p.workers};
   if (p.timed) chosen.timeout = plan::limit;
   if (p.max_failures > 0) chosen.max_failures = p.max_failures;
   if (p.stopped_before) stop.request_stop();
   if (p.may_stop()) chosen.stop = stop.get_token();
   if (p.reporter_calls > 0 || p.reporter_throws_at > 0)
-    chosen.report = [&calls, at = p.reporter_throws_at](const parmap::progress&) {
+    chosen.reporter = [&calls, at = p.reporter_throws_at](const parmap::progress&) {
       if (++calls == at) throw gave_up();
     };
 

@@ -66,7 +66,7 @@ class stop_now_test : public leftovers::none {
   // Task 5 of one worker hangs; the reporter knows when it does.
   void a_hanging_task(parmap::options chosen) {
     chosen.workers = 1;
-    chosen.report = stop_when([this](const parmap::progress&) { return flags_[0] != 0; });
+    chosen.reporter = stop_when([this](const parmap::progress&) { return flags_[0] != 0; });
     const auto f = [this](int i) {
       if (i == 5) {
         flags_[0] = 1;
@@ -85,7 +85,7 @@ class stop_now_test : public leftovers::none {
 TEST_F(stop_now_test, a_hanging_task_is_stopped_and_not_blamed) { a_hanging_task({}); }
 TEST_F(stop_now_test, with_a_timeout) { a_hanging_task({.timeout = 1h}); }
 TEST_F(stop_now_test, with_retries) { a_hanging_task({.retries = 3}); }
-TEST_F(stop_now_test, with_both) { a_hanging_task({.timeout = 1h, .retries = 3, .max_failures = 1}); }
+TEST_F(stop_now_test, with_both) { a_hanging_task({.max_failures = 1, .retries = 3, .timeout = 1h}); }
 
 // Also in tasks that are deaf to signals.
 TEST_F(stop_now_test, every_worker_hangs) {
@@ -102,7 +102,7 @@ TEST_F(stop_now_test, every_worker_hangs) {
     for (std::size_t i = 0; i < 100; ++i) begun += flags_[i];
     return begun == 3;
   };
-  const auto all = parmap::map(f, std::views::iota(0, 100), {.workers = 3, .report = stop_when(ready)});
+  const auto all = parmap::map(f, std::views::iota(0, 100), {.reporter = stop_when(ready), .workers = 3});
   std::vector<std::uint64_t> begun;
   for (std::uint64_t i = 0; i < 100; ++i)
     if (flags_[i] != 0) begun.push_back(i);
@@ -122,7 +122,7 @@ TEST_F(stop_now_test, earlier_failures_stay) {
     return i;
   };
   const auto ready = [this](const parmap::progress&) { return flags_[0] != 0; };
-  const auto all = parmap::map(f, std::views::iota(0, 6), {.workers = 1, .retries = 1, .report = stop_when(ready)});
+  const auto all = parmap::map(f, std::views::iota(0, 6), {.reporter = stop_when(ready), .retries = 1, .workers = 1});
   ASSERT_EQ(all.failures().size(), 4U);
   EXPECT_EQ(all.failures()[0].kind, failure::threw);
   EXPECT_EQ(all.failures()[0].attempts, 2U);
@@ -150,7 +150,7 @@ TEST_F(stop_now_test, a_crash_just_before_is_blamed) {
     siginfo_t info{};
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0;
   };
-  const auto all = parmap::map(f, std::views::iota(0, 3), {.workers = 1, .report = stop_when(ready)});
+  const auto all = parmap::map(f, std::views::iota(0, 3), {.reporter = stop_when(ready), .workers = 1});
   ASSERT_EQ(all.failures().size(), 3U);
   EXPECT_EQ(all.failures()[0].kind, failure::crashed) << all.failures()[0];
   EXPECT_EQ(all.failures()[0].status, SIGSEGV);
@@ -170,7 +170,8 @@ TEST_F(stop_now_test, no_task_is_late_any_more) {
     std::this_thread::sleep_for(limit);
     return true;
   };
-  const auto all = parmap::map(f, std::views::iota(0, 2), {.workers = 2, .timeout = limit, .report = stop_when(ready)});
+  const auto all =
+      parmap::map(f, std::views::iota(0, 2), {.reporter = stop_when(ready), .timeout = limit, .workers = 2});
   expect_stopped(all, {0, 1});
 }
 
@@ -185,7 +186,7 @@ TEST_F(stop_now_test, a_birth_that_never_ends_holds_nobody_up) {
             0);
   births_hang = true;
   const auto all = parmap::map([](int i) { return i; }, std::views::iota(0, 10),
-                               {.workers = 2, .report = stop_when([](const parmap::progress&) { return true; })});
+                               {.reporter = stop_when([](const parmap::progress&) { return true; }), .workers = 2});
   births_hang = false;
   expect_stopped(all, {});
   EXPECT_EQ(all.failures().size(), 10U);
@@ -200,7 +201,7 @@ TEST_F(stop_now_test, encoded_results_that_are_done_arrive) {
     return std::string(static_cast<std::size_t>(i) * 5, 'x');
   };
   const auto ready = [this](const parmap::progress&) { return flags_[0] != 0; };
-  const auto all = parmap::map(f, std::views::iota(0, 9), {.workers = 1, .report = stop_when(ready)});
+  const auto all = parmap::map(f, std::views::iota(0, 9), {.reporter = stop_when(ready), .workers = 1});
   EXPECT_EQ(all.failures().size(), 4U);
   for (std::uint64_t i = 0; i < 5; ++i) EXPECT_EQ(all[i], f(static_cast<int>(i)));
 }
@@ -224,7 +225,7 @@ TYPED_TEST(stop_now_in_process, what_is_done_is_returned) {
     if (now.finished) ++last;
     else thrown = true, throw stop_now();
   };
-  const auto all = parmap::map(TypeParam::engine, f, std::views::iota(0, 1'000'000), {.report = report});
+  const auto all = parmap::map(TypeParam::engine, f, std::views::iota(0, 1'000'000), {.reporter = report});
   EXPECT_TRUE(thrown);
   EXPECT_EQ(last, 1);
   EXPECT_GT(all.failures().size(), 0U);
@@ -241,7 +242,7 @@ TEST_F(stop_now_test, tasks_of_async_run_to_their_end) {
   const auto report = [&](const parmap::progress& now) {
     if (!now.finished) thrown = true, throw stop_now();
   };
-  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 1000), {.workers = 10, .report = report});
+  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 1000), {.reporter = report, .workers = 10});
   EXPECT_EQ(all.failures().size(), 990U);
   for (std::uint64_t i = 0; i < 10; ++i) EXPECT_EQ(all[i], static_cast<int>(i));
 }
@@ -256,7 +257,7 @@ TYPED_TEST(stop_now_at_the_end, changes_nothing) {
     if (now.finished) throw stop_now();
   };
   const auto all =
-      parmap::map(TypeParam::engine, [](int i) { return i; }, std::views::iota(0, 100), {.report = report});
+      parmap::map(TypeParam::engine, [](int i) { return i; }, std::views::iota(0, 100), {.reporter = report});
   ASSERT_TRUE(all.ok());
   EXPECT_EQ(all[99], 99);
 }

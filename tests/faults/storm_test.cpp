@@ -97,7 +97,7 @@ class storm_test : public leftovers::none {
       begun[i].fetch_add(1);
       return result(i, work(i));
     };
-    const auto all = parmap::map(f, std::views::iota(std::uint64_t{0}, n), {.workers = workers, .retries = retries});
+    const auto all = parmap::map(f, std::views::iota(std::uint64_t{0}, n), {.retries = retries, .workers = workers});
     const int kills = fire.stop();
     std::cout << "seed " << seed << ": " << kills << " kills, " << all.failures().size()
               << " tasks lost their worker\n";

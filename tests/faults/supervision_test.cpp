@@ -61,7 +61,7 @@ TEST_F(supervision_test, a_birth_that_never_ends_holds_no_halted_map_up) {
     for (;;) ::pause();
   });
   const auto f = [](int i) -> int { throw i; };
-  const auto all = parmap::map(f, std::views::iota(0, 1000), {.workers = 2, .max_failures = 1});
+  const auto all = parmap::map(f, std::views::iota(0, 1000), {.max_failures = 1, .workers = 2});
   EXPECT_EQ(all.failures().size(), 1000U);
   good_births = 1'000'000;
 }
@@ -89,7 +89,7 @@ TEST_F(supervision_test, a_task_that_requests_the_stop_itself_is_named_as_the_re
     if (i == 3) source.request_stop();
     return i;
   };
-  const auto all = parmap::map(f, std::views::iota(0, 100), {.workers = 1, .stop = source.get_token()});
+  const auto all = parmap::map(f, std::views::iota(0, 100), {.stop = source.get_token(), .workers = 1});
   ASSERT_FALSE(all.ok());
   for (const failure& why : all.failures()) {
     EXPECT_EQ(why.kind, failure::stopped);
@@ -114,7 +114,7 @@ TEST_F(supervision_test, the_oom_killer_is_offered_workers_before_the_caller) {
     if (i == 1) std::abort();
     return theirs;
   };
-  const auto all = parmap::map(f, std::views::iota(0, 3), {.workers = 2, .timeout = 60s, .retries = 1});
+  const auto all = parmap::map(f, std::views::iota(0, 3), {.retries = 1, .timeout = 60s, .workers = 2});
   EXPECT_EQ(all.value(), std::vector<int>(3, theirs));
   EXPECT_EQ(oom_score_adj(), ours);
 }
@@ -138,7 +138,7 @@ TEST_F(supervision_test, a_task_without_end_of_memory_fails_alone) {
     return i;
   };
   for (const unsigned retries : {0U, 2U}) {
-    const auto all = parmap::map(f, std::views::iota(0, 40), {.retries = retries, .memory_limit = limit});
+    const auto all = parmap::map(f, std::views::iota(0, 40), {.memory_limit = limit, .retries = retries});
     ASSERT_EQ(all.failures().size(), 4U);
     for (const failure& why : all.failures()) {
       EXPECT_EQ(why.index % 10, 3U) << why;
@@ -158,7 +158,7 @@ TEST_F(supervision_test, what_a_task_leaks_costs_the_next_ones_nothing) {
     touch(needed);
     return i;
   };
-  const auto all = parmap::map(f, std::views::iota(0, 10), {.workers = 1, .memory_limit = limit});
+  const auto all = parmap::map(f, std::views::iota(0, 10), {.memory_limit = limit, .workers = 1});
   ASSERT_EQ(all.failures().size(), 1U);
   EXPECT_EQ(all.failures()[0].index, 2U);
 }
@@ -190,7 +190,7 @@ TEST_F(supervision_test, a_refusal_that_was_got_over_is_not_the_cause_of_a_later
     if (i == 2) std::abort();
     return i;
   };
-  const auto all = parmap::map(f, std::views::iota(0, 10), {.workers = 1, .memory_limit = limit});
+  const auto all = parmap::map(f, std::views::iota(0, 10), {.memory_limit = limit, .workers = 1});
   ASSERT_EQ(all.failures().size(), 1U);
   EXPECT_EQ(all.failures()[0].index, 2U);
   EXPECT_EQ(all.failures()[0].kind, failure::crashed) << all.failures()[0];
@@ -262,7 +262,7 @@ TEST_F(supervision_test, a_tasks_own_child_may_be_refused_memory) {
 
 TEST_F(supervision_test, results_do_not_count_as_memory_a_worker_adds) {
   const auto f = [](int i) { return std::string(std::size_t{8} << 20, static_cast<char>('a' + i)); };
-  const auto all = parmap::map(f, std::views::iota(0, 16), {.workers = 1, .memory_limit = limit});
+  const auto all = parmap::map(f, std::views::iota(0, 16), {.memory_limit = limit, .workers = 1});
   ASSERT_TRUE(all.ok()) << all.failures()[0];
   EXPECT_EQ(all[15], f(15));
 }

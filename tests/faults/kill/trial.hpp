@@ -141,8 +141,8 @@ void judge(const plan& it, const parmap::results<Result>& all, tally& sum) {
 template <class Result>
 void run_as(const plan& it, tally& sum) {
   using namespace std::chrono_literals;
-  parmap::options chosen{.workers = it.workers, .retries = it.retries, .seed = 1, .max_failures = it.max_failures};
-  chosen.report = parmap::report::silent;
+  parmap::options chosen{.max_failures = it.max_failures, .retries = it.retries, .seed = 1, .workers = it.workers};
+  chosen.reporter = parmap::report::silent;
   if (it.timed) chosen.timeout = 1h;
   if (it.without_memory != 0) chosen.memory_limit = std::uint64_t{1} << 30;
   const auto f = [&it](const parmap::context& self, unsigned i) { return run_task<Result>(it, self, i); };

@@ -79,7 +79,7 @@ class multi_run {
 
   multi_results run() {
     const std::uint64_t n = tasks_.size();
-    lazy_meter meter(options_.report, n);
+    lazy_meter meter(options_.reporter, n);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
     const core_placement place(told_.workers);

@@ -17,7 +17,7 @@ PARMAP_INLINE task_tally::task_tally(std::string_view engine, const options& cho
       options_(chosen),
       tasks_(tasks),
       most_failures_(chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max())),
-      meter_(chosen.report, tasks, begun) {}
+      meter_(chosen.reporter, tasks, begun) {}
 
 PARMAP_INLINE task_tally::~task_tally() = default;
 

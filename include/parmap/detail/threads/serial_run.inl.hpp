@@ -60,7 +60,7 @@ PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
   context self(*chosen.seed, 0, chosen.stop);
   gate between(chosen);
   const bool careful = tasks.take_context() || chosen.stop.stop_possible();
-  lazy_meter meter(chosen.report, n);
+  lazy_meter meter(chosen.reporter, n);
   const serial_note note(chosen);
   meter.add_note(note.text());
   const task_scope inside;

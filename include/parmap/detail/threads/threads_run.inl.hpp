@@ -203,7 +203,7 @@ PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_place
            "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
   if (chosen.memory_limit) refuse(name, "memory_limit", "its tasks share one memory; use multi");
   // One task sets no pace, and the look would be a tenth of a short call.
-  const ticks begun = n > 1 || !chosen.report.is_silent() ? now_ticks() : 0;
+  const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
   task_tally tally(name, chosen, n, begun);
   const unsigned most = chosen.workers != 0 ? chosen.workers : usable_cores();
   for (std::uint64_t from = 0; from < n; from += std::min(n - from, max_round)) {
