@@ -65,13 +65,355 @@
 #include <variant>
 #include <vector>
 
+// ==== parmap/detail/encoding/aggregate_fields.hpp
+// The fields of an aggregate, found by structured bindings: how many there are, their types, and a call with them all.
+
+namespace parmap::detail {
+
+template <class... T>
+struct types {};
+
+inline constexpr std::size_t most_fields = 16;
+
+// ---- How many there are: as many as there may be initialisers. A wrong number would be an error that no concept can
+// catch, so what is not certain counts as not countable.
+
+// Stand for an initialiser of whatever type the field has, but are no T, which would be copied.
+template <class T>
+struct any_value {
+  template <class Field>
+    requires(!std::same_as<Field, T>)
+  operator Field() const;  // NOLINT(google-explicit-constructor)
+};
+template <class T>
+struct any_lvalue {
+  template <class Field>
+    requires(!std::same_as<std::remove_const_t<Field>, T>)
+  operator Field&() const;  // NOLINT(google-explicit-constructor)
+};
+// Taken only by a field that can be made of anything, such as std::any.
+struct no_value {};
+// Where the field's members may be the aggregate's own, which bindings do not take: in a union, or, as gcc and clang
+// allow, in a struct without a name.
+template <class Field>
+consteval bool may_be_anonymous() {
+  const std::string_view name = __PRETTY_FUNCTION__;
+  return std::is_union_v<Field> || name.find("<unnamed struct>") != name.npos ||
+         name.find("(anonymous struct") != name.npos || name.find("(unnamed struct") != name.npos;
+}
+struct any_anonymous {
+  template <class Field>
+    requires(may_be_anonymous<Field>())
+  operator Field() const;  // NOLINT(google-explicit-constructor)
+};
+// What can be made of anything prefers its constructor to the first of these, and cannot choose with the second.
+template <class T>
+struct any_base {
+  template <class Field>
+    requires(std::is_base_of_v<Field, T> && !std::same_as<Field, T>)
+  operator Field() const;  // NOLINT(google-explicit-constructor)
+};
+template <class T>
+struct any_base_or_none {
+  template <class Field>
+    requires(std::is_base_of_v<Field, T> && !std::same_as<Field, T>)
+  operator Field();  // NOLINT(google-explicit-constructor)
+};
+
+// T can be made of so many {}, and values of the types Then behind them. By parentheses, which do not let an array take
+// several of the initialisers as braces would.
+template <class T, std::size_t Empties, class... Then>
+consteval bool accepts() {
+  if constexpr (Empties == 1 && sizeof...(Then) == 0) return requires { T{{}}; };  // T({}) would copy a T
+  else
+    // clang-format off
+  if constexpr (Empties == 0) return requires { T(std::declval<Then>()...); };
+  else if constexpr (Empties == 1) return requires { T({}, std::declval<Then>()...); };
+  else if constexpr (Empties == 2) return requires { T({}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 3) return requires { T({}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 4) return requires { T({}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 5) return requires { T({}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 6) return requires { T({}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 7) return requires { T({}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 8) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 9) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 10) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 11) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 12) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 13) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 14) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 15) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 16) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 17) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  // clang-format on
+}
+
+// The number of {} that T takes; one field too many is enough.
+template <class T, std::size_t Empties = 0>
+consteval std::size_t count_empties() {
+  if constexpr (Empties > most_fields) return Empties;
+  else if constexpr (accepts<T, Empties + 1>()) return count_empties<T, Empties + 1>();
+  else return Empties;
+}
+
+// Initialisers, one for each field.
+template <std::size_t Empties, class... Values>
+struct initialisers {
+  static constexpr bool known = true;
+  static constexpr std::size_t count = Empties + sizeof...(Values);
+};
+struct no_initialisers {
+  static constexpr bool known = false;
+};
+
+// More of them, as long as T takes more. An array behind them takes {} only, so that its end would not be found.
+template <class T, class... Values>
+consteval auto add_values() {
+  if constexpr (sizeof...(Values) > most_fields) return initialisers<0, Values...>();
+  else if constexpr (accepts<T, 0, Values..., any_value<T>>()) return add_values<T, Values..., any_value<T>>();
+  else if constexpr (accepts<T, 0, Values..., any_lvalue<T>>()) return add_values<T, Values..., any_lvalue<T>>();
+  else if constexpr (requires { T(std::declval<Values>()..., {}); }) return no_initialisers();
+  else return initialisers<0, Values...>();
+}
+// Fields without a default: as many values of one kind as it takes until T can be made.
+template <class T, class... Value>
+consteval auto find_values(types<Value...>) {
+  if constexpr (accepts<T, 0, any_value<Value>...>()) return add_values<T, any_value<Value>...>();
+  else if constexpr (accepts<T, 0, any_lvalue<Value>...>()) return add_values<T, any_lvalue<Value>...>();
+  else if constexpr (sizeof...(Value) > most_fields) return no_initialisers();
+  else return find_values<T>(types<T, Value...>());
+}
+
+template <class T, std::size_t... I>
+consteval auto find_values_behind(std::index_sequence<I...>) {
+  return find_values<T>(types<T, std::enable_if_t<(I >= 0), T>...>());
+}
+template <class T>
+consteval auto find_initialisers() {
+  if constexpr (requires { T{}; }) {
+    constexpr std::size_t empties = count_empties<T>();
+    if constexpr (empties > most_fields) return initialisers<empties>();
+    else if constexpr (!accepts<T, empties, any_value<T>>() && !accepts<T, empties, any_lvalue<T>>())
+      return initialisers<empties>();
+    else return find_values_behind<T>(std::make_index_sequence<empties>());  // a field that cannot be made of {}
+  } else {
+    return find_values<T>(types<T>());
+  }
+}
+
+// ---- What structured bindings would not take.
+
+// The first initialiser goes to a base.
+template <class T, std::size_t Empties, class... Values>
+consteval bool has_base(initialisers<Empties, Values...>) {
+  const auto first_is = []<class First, class... Rest>(types<First, Rest...>) {
+    if constexpr (accepts<T, 0, no_value, Rest...>()) return !accepts<T, 0, any_base_or_none<T>, Rest...>();
+    else return accepts<T, 0, any_base<T>, Rest...>();
+  };
+  if constexpr (sizeof...(Values) == 0) return first_is(types<void>());
+  else return first_is(types<Values...>());
+}
+
+template <class T, std::size_t Empties, class... Rest>
+inline constexpr bool anonymous_behind =
+    accepts<T, Empties, any_anonymous, Rest...>() && !accepts<T, Empties, no_value, Rest...>();
+template <class T, class... Before, class Here, class... Rest>
+consteval bool has_anonymous(types<Before...>, types<Here, Rest...>) {
+  if constexpr (accepts<T, 0, Before..., any_anonymous, Rest...>() && !accepts<T, 0, Before..., no_value, Rest...>())
+    return true;
+  else if constexpr (sizeof...(Rest) == 0) return false;
+  else return has_anonymous<T>(types<Before..., Here>(), types<Rest...>());
+}
+template <class T, std::size_t Empties, class... Values>
+consteval bool has_anonymous(initialisers<Empties, Values...>) {
+  if constexpr (sizeof...(Values) > 0) return has_anonymous<T>(types<>(), types<Values...>());
+  else
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+      return (anonymous_behind<T, I> || ...);
+    }(std::make_index_sequence<Empties>());
+}
+
+// ---- The fields themselves.
+
+enum class division { possible, impossible, base, too_many_fields };
+
+struct divided {
+  division is;
+  std::size_t count;
+};
+
+template <class T>
+concept tuple_like = requires { std::tuple_size<T>::value; };
+
+// T is an aggregate class without const or volatile.
+template <class T>
+consteval divided divide() {
+  if constexpr (tuple_like<T>) {  // bindings would call get
+    return {division::impossible, 0};
+  } else {
+    constexpr auto found = find_initialisers<T>();
+    if constexpr (!found.known) return {division::impossible, 0};
+    else if constexpr (has_base<T>(found)) return {division::base, 0};
+    else if constexpr (found.count > most_fields) return {division::too_many_fields, 0};
+    else if constexpr (has_anonymous<T>(found)) return {division::impossible, 0};
+    else return {division::possible, found.count};
+  }
+}
+template <class T>
+inline constexpr divided division_of = divide<T>();
+
+// Calls take(types<Field...>(), field...), with the fields' types as they were declared.
+template <std::size_t Count, class T, class Take>
+constexpr decltype(auto) with_fields(T& all, const Take& take) {
+  if constexpr (Count == 1) {
+    auto& [a] = all;
+    return take(types<decltype(a)>(), a);
+  } else if constexpr (Count == 2) {
+    auto& [a, b] = all;
+    return take(types<decltype(a), decltype(b)>(), a, b);
+  } else if constexpr (Count == 3) {
+    auto& [a, b, c] = all;
+    return take(types<decltype(a), decltype(b), decltype(c)>(), a, b, c);
+  } else if constexpr (Count == 4) {
+    auto& [a, b, c, d] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d)>(), a, b, c, d);
+  } else if constexpr (Count == 5) {
+    auto& [a, b, c, d, e] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e)>(), a, b, c, d, e);
+  } else if constexpr (Count == 6) {
+    auto& [a, b, c, d, e, f] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f)>(), a, b, c, d, e,
+                f);
+  } else if constexpr (Count == 7) {
+    auto& [a, b, c, d, e, f, g] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g)>(), a,
+                b, c, d, e, f, g);
+  } else if constexpr (Count == 8) {
+    auto& [a, b, c, d, e, f, g, h] = all;
+    return take(
+        types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g), decltype(h)>(),
+        a, b, c, d, e, f, g, h);
+  } else if constexpr (Count == 9) {
+    auto& [a, b, c, d, e, f, g, h, i] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i)>(),
+                a, b, c, d, e, f, g, h, i);
+  } else if constexpr (Count == 10) {
+    auto& [a, b, c, d, e, f, g, h, i, j] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i), decltype(j)>(),
+                a, b, c, d, e, f, g, h, i, j);
+  } else if constexpr (Count == 11) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i), decltype(j), decltype(k)>(),
+                a, b, c, d, e, f, g, h, i, j, k);
+  } else if constexpr (Count == 12) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i), decltype(j), decltype(k), decltype(l)>(),
+                a, b, c, d, e, f, g, h, i, j, k, l);
+  } else if constexpr (Count == 13) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i), decltype(j), decltype(k), decltype(l), decltype(m)>(),
+                a, b, c, d, e, f, g, h, i, j, k, l, m);
+  } else if constexpr (Count == 14) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i), decltype(j), decltype(k), decltype(l), decltype(m), decltype(n)>(),
+                a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+  } else if constexpr (Count == 15) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = all;
+    return take(
+        types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g), decltype(h),
+              decltype(i), decltype(j), decltype(k), decltype(l), decltype(m), decltype(n), decltype(o)>(),
+        a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+  } else if constexpr (Count == 16) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = all;
+    return take(
+        types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g), decltype(h),
+              decltype(i), decltype(j), decltype(k), decltype(l), decltype(m), decltype(n), decltype(o), decltype(p)>(),
+        a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
+  } else {
+    return take(types<>());
+  }
+}
+
+struct take_types {
+  template <class Types, class... Field>
+  constexpr Types operator()(Types fields, const Field&...) const {
+    return fields;
+  }
+};
+// Where division_of<T> is possible.
+template <class T>
+using field_types = decltype(with_fields<division_of<T>.count>(std::declval<T&>(), take_types()));
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/encoding/has_codec.hpp
+// Whether there is a codec for a type.
+
+namespace parmap {
+
+template <class T>
+struct codec;
+class encoder;
+class decoder;
+
+namespace detail {
+
+template <class T>
+concept has_codec = requires(const T& value, encoder& out, decoder& in) {
+  codec<T>::encode(out, value);
+  { codec<T>::decode(in) } -> std::same_as<T>;
+};
+
+}  // namespace detail
+}  // namespace parmap
+
 // ==== parmap/detail/encoding/pointer_like.hpp
 // Types that refer to memory of the process they were made in.
 
 namespace parmap::detail {
 
+// A bit of a vector<bool> or a bitset.
 template <class T>
-inline constexpr bool pointer_like = std::is_pointer_v<T>;
+concept bit_reference = std::convertible_to<T, bool> && requires(T& bit) {
+  bit.flip();
+  ~bit;
+};
+template <class T>
+concept atomic_reference = requires {
+  T::required_alignment;
+  T::is_always_lock_free;
+};
+template <class T>
+concept coroutine_reference = requires(const T& coroutine) {
+  { coroutine.address() } -> std::same_as<void*>;
+  coroutine.resume();
+  coroutine.done();
+};
+// A std::sub_match.
+template <class T>
+concept match_reference = requires(T& match) {
+  typename T::iterator;
+  requires std::same_as<decltype(match.first), typename T::iterator>;
+  match.matched;
+};
+// An iterator. Its ++ is asked for first: what * of a unique_ptr<void> gives is an error even to ask.
+template <class T>
+concept iterator_like = requires(T& it) { ++it; } && std::input_or_output_iterator<T>;
+// By what they can do, without their headers. A codec of the user's knows better.
+template <class T>
+concept refers_to_memory = std::is_class_v<T> &&
+                           (iterator_like<T> || std::ranges::enable_view<T> || bit_reference<T> ||
+                            atomic_reference<T> || coroutine_reference<T> || match_reference<T>) &&
+                           !has_codec<T>;
+
+template <class T>
+inline constexpr bool pointer_like = std::is_pointer_v<T> || std::is_reference_v<T> || refers_to_memory<T>;
 template <class T>
 inline constexpr bool pointer_like<const T> = pointer_like<T>;
 template <class T>
@@ -80,6 +422,18 @@ template <class C, class Traits>
 inline constexpr bool pointer_like<std::basic_string_view<C, Traits>> = true;
 template <class T, std::size_t N>
 inline constexpr bool pointer_like<std::span<T, N>> = true;
+template <class T>
+inline constexpr bool pointer_like<std::initializer_list<T>> = true;
+// The address of what the library keeps of a thread, which a fork has at the same place: all workers have the caller's.
+template <>
+inline constexpr bool pointer_like<std::thread::id> = true;
+// Views that hold their values.
+template <class First, class Last>
+inline constexpr bool pointer_like<std::ranges::iota_view<First, Last>> = pointer_like<First>;
+template <class T>
+inline constexpr bool pointer_like<std::ranges::single_view<T>> = pointer_like<T>;
+template <class T>
+inline constexpr bool pointer_like<std::ranges::empty_view<T>> = false;
 template <class T, std::size_t N>
 inline constexpr bool pointer_like<std::array<T, N>> = pointer_like<T>;
 template <class T>
@@ -97,6 +451,140 @@ template <class T>
     requires !std::same_as<T, typename T::value_type>;  // as in JSON libraries
   }
 inline constexpr bool pointer_like<T> = pointer_like<typename T::value_type>;
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/encoding/obstacle.hpp
+// How a type leaves a worker process: as its bytes, by its codec or by its fields; or what is in its way.
+
+namespace parmap::detail {
+
+template <class T>
+concept aggregate_class = std::is_class_v<T> && std::is_aggregate_v<T>;
+
+// A field that is not plain would be lost in the bytes: it may have a codec, or be a pointer. Where fields cannot be
+// seen, bytes have to do.
+template <class T>
+inline constexpr bool has_plain_fields = true;
+
+// Its bytes are its value.
+template <class T>
+concept plain = std::is_trivially_copyable_v<T> && !pointer_like<T> && !has_codec<T> && has_plain_fields<T>;
+
+template <class... Field>
+consteval bool all_plain(types<Field...>) {
+  return (plain<std::remove_all_extents_t<Field>> && ...);
+}
+template <aggregate_class T>
+inline constexpr bool has_plain_fields<T> = [] {
+  using aggregate = std::remove_cv_t<T>;
+  if constexpr (division_of<aggregate>.is == division::possible) return all_plain(field_types<aggregate>());
+  else return true;
+}();
+
+// Whatever else could write it comes first. Its fields are not asked, as they may be containers of T; find_obstacle
+// asks them.
+template <class T>
+concept by_fields = aggregate_class<T> && std::same_as<T, std::remove_cv_t<T>> && !has_codec<T> && !plain<T> &&
+                    !pointer_like<T> && !tuple_like<T>;
+
+template <class T>
+concept transferable = !std::is_void_v<T> && (plain<T> || has_codec<T> || by_fields<T>);
+
+enum class obstacle {
+  none,
+  refers,
+  no_codec,
+  field_refers,
+  field_has_no_codec,
+  field_is_array,
+  too_many_fields,
+  base,
+  own_destructor,
+  not_divisible,
+};
+
+// An obstacle, and where it is: in T, or in a field of the aggregate In.
+template <obstacle What, class T = void, class In = void>
+struct found_obstacle {
+  static constexpr obstacle what = What;
+};
+using no_obstacle = found_obstacle<obstacle::none>;
+
+template <class T, class... Above>
+consteval auto find_obstacle();
+
+// The first one of these types.
+template <class... Above>
+consteval auto find_in(types<>, types<Above...>) {
+  return no_obstacle();
+}
+template <class First, class... Rest, class... Above>
+consteval auto find_in(types<First, Rest...>, types<Above...> above) {
+  constexpr auto found = find_obstacle<First, Above...>();
+  if constexpr (found.what != obstacle::none) return found;
+  else return find_in(types<Rest...>(), above);
+}
+
+// Of a field, its elements if it is an array.
+template <class T, class Field, class... Above>
+consteval auto find_in_field() {
+  constexpr auto found = find_obstacle<std::remove_cv_t<std::remove_all_extents_t<Field>>, Above...>();
+  if constexpr (found.what == obstacle::refers) return found_obstacle<obstacle::field_refers, Field, T>();
+  else if constexpr (found.what == obstacle::no_codec || std::is_volatile_v<Field>)
+    return found_obstacle<obstacle::field_has_no_codec, Field, T>();
+  else return found;
+}
+template <class T, class... Above>
+consteval auto find_in_fields(types<>, types<Above...>) {
+  return no_obstacle();
+}
+template <class T, class First, class... Rest, class... Above>
+consteval auto find_in_fields(types<First, Rest...>, types<Above...> above) {
+  constexpr auto found = find_in_field<T, First, Above...>();
+  if constexpr (found.what != obstacle::none) return found;
+  else return find_in_fields<T>(types<Rest...>(), above);
+}
+
+// Only a destructor, copy or move of its own makes an aggregate less than all its fields are. What it does, such as to
+// close a file, fields alone cannot repeat.
+template <class T, class... Field>
+consteval bool has_own_destructor(types<Field...>) {
+  return ((std::is_trivially_copyable_v<Field> && ...) && !std::is_trivially_copyable_v<T>) ||
+         ((std::is_trivially_destructible_v<Field> && ...) && !std::is_trivially_destructible_v<T>) ||
+         ((std::is_nothrow_move_constructible_v<Field> && ...) && !std::is_nothrow_move_constructible_v<T>);
+}
+
+template <class T, class... Above, class... Field>
+consteval auto find_in_aggregate(types<Field...> fields) {
+  constexpr auto found = find_in_fields<T>(fields, types<T, Above...>());
+  if constexpr (found.what != obstacle::none) return found;
+  else if constexpr ((std::is_array_v<Field> || ...)) return found_obstacle<obstacle::field_is_array, void, T>();
+  else if constexpr (has_own_destructor<T>(fields)) return found_obstacle<obstacle::own_destructor, void, T>();
+  else return no_obstacle();
+}
+
+// The first thing that keeps a T in its worker. A T inside itself, with containers between, is asked once: Above are
+// the aggregates that it is inside of.
+template <class T, class... Above>
+consteval auto find_obstacle() {
+  if constexpr (std::is_void_v<T> || (std::same_as<T, Above> || ...)) return no_obstacle();
+  else if constexpr (pointer_like<T>) return found_obstacle<obstacle::refers, T>();
+  else if constexpr (has_codec<T>) {
+    if constexpr (requires { typename codec<T>::parts; }) return find_in(typename codec<T>::parts(), types<Above...>());
+    else return no_obstacle();
+  } else if constexpr (plain<T>) return no_obstacle();
+  else if constexpr (!by_fields<T>) return found_obstacle<obstacle::no_codec, T>();
+  else if constexpr (division_of<T>.is == division::base) return found_obstacle<obstacle::base, void, T>();
+  else if constexpr (division_of<T>.is == division::too_many_fields)
+    return found_obstacle<obstacle::too_many_fields, void, T>();
+  else if constexpr (division_of<T>.is == division::impossible)
+    return found_obstacle<obstacle::not_divisible, void, T>();
+  else return find_in_aggregate<T, Above...>(field_types<T>());
+}
+
+template <class T>
+inline constexpr bool leaves = decltype(find_obstacle<T>())::what == obstacle::none;
 
 }  // namespace parmap::detail
 
@@ -172,7 +660,14 @@ namespace parmap {
 /// How a T is written in a worker and read by the caller. There are codecs for std::string, the standard containers
 /// (also nested), pair, tuple, array, optional and variant of what can leave a worker, filesystem::path, and unique_ptr
 /// where it cannot hide a derived class; not for shared_ptr, as sharing would be lost (<parmap/cereal.hpp> keeps it),
-/// and not for what derives from a container or is an adaptor of one. Specialise it for a type of your own:
+/// and not for what derives from a container or is an adaptor of one.
+///
+/// An aggregate needs none: `struct row { double mu; std::string note; };` travels by its fields, up to 16 of them,
+/// which may be aggregates, too, or containers of this one. What could not be right is a compile error: a base class,
+/// an array (std::array is fine), a union, a pointer, reference or view as a field, and a destructor, copy or move of
+/// its own.
+///
+/// Specialise it for another type of your own; a specialisation also counts for an aggregate, and inside of one:
 ///
 ///     template <>
 ///     struct parmap::codec<image> {
@@ -189,21 +684,7 @@ namespace parmap {
 template <class T>
 struct codec;
 
-class encoder;
-class decoder;
-
 namespace detail {
-
-template <class T>
-concept has_codec = requires(const T& value, encoder& out, decoder& in) {
-  codec<T>::encode(out, value);
-  { codec<T>::decode(in) } -> std::same_as<T>;
-};
-// Its bytes are its value.
-template <class T>
-concept plain = std::is_trivially_copyable_v<T> && !pointer_like<T> && !has_codec<T>;
-template <class T>
-concept transferable = !std::is_void_v<T> && (plain<T> || has_codec<T>);
 
 // A level of codecs that call each other: what refers to itself, or bytes that say so, must not exhaust the stack.
 class nesting {
@@ -235,10 +716,19 @@ class encoder {
   /// Appends a value of any type that can leave a worker.
   template <class T>
   void put(const T& value) {
-    static_assert(detail::transferable<T>, "parmap: this type has no codec; specialise parmap::codec for it");
-    if constexpr (detail::has_codec<T>) {
+    static_assert(
+        detail::leaves<T>,
+        "parmap: this type, or a field of it, cannot leave a worker process; specialise parmap::codec for it");
+    if constexpr (!detail::leaves<T>) {  // so that this is the only error
+    } else if constexpr (detail::has_codec<T>) {
       const detail::nesting level(depth_);
       codec<T>::encode(*this, value);
+    } else if constexpr (detail::by_fields<T>) {
+      const detail::nesting level(depth_);
+      detail::with_fields<detail::division_of<T>.count>(
+          value, [this]<class... Field>(detail::types<Field...>, const std::remove_cv_t<Field>&... field) {
+            (this->put<std::remove_cv_t<Field>>(field), ...);
+          });
     } else {
       write(&value, sizeof value);
     }
@@ -261,10 +751,17 @@ class decoder {
   /// A value written by put<T>.
   template <class T>
   [[nodiscard]] T get() {
-    static_assert(detail::transferable<T>, "parmap: this type has no codec; specialise parmap::codec for it");
-    if constexpr (detail::has_codec<T>) {
+    static_assert(
+        detail::leaves<T>,
+        "parmap: this type, or a field of it, cannot leave a worker process; specialise parmap::codec for it");
+    if constexpr (!detail::leaves<T>) {  // so that this is the only error
+      throw bad_encoding("a type that cannot leave a worker");
+    } else if constexpr (detail::has_codec<T>) {
       const detail::nesting level(depth_);
       return codec<T>::decode(*this);
+    } else if constexpr (detail::by_fields<T>) {
+      const detail::nesting level(depth_);
+      return get_fields<T>(detail::field_types<T>());
     } else {
       std::array<std::byte, sizeof(T)> bytes;
       std::memcpy(bytes.data(), read(sizeof(T)), sizeof(T));
@@ -285,6 +782,14 @@ class decoder {
   [[nodiscard]] std::size_t left() const noexcept { return in_.left(); }
 
  private:
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"  // of a field of few bits: its type is known, not how many
+  template <class T, class... Field>
+  T get_fields(detail::types<Field...>) {
+    return T{get<std::remove_cv_t<Field>>()...};  // braces: in order
+  }
+#pragma GCC diagnostic pop
+
   detail::byte_reader& in_;
   unsigned depth_{};
 };
@@ -311,11 +816,11 @@ inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 
 }  // namespace detail
 
-/// T can be the result of a task under multi: it goes straight into its slot, or has a codec. (A trivially copyable
-/// class of yours that holds a pointer passes here, but its pointer means nothing to the caller.)
+/// T can be the result of a task under multi: it goes straight into its slot, has a codec, or is an aggregate whose
+/// fields can. (A pointer is seen in an aggregate of up to 16 fields, without a base or a union. It is not seen in
+/// another trivially copyable class of yours: that passes here, but its pointer means nothing to the caller.)
 template <class T>
-concept can_leave_worker =
-    std::is_void_v<T> || (!detail::pointer_like<T> && (detail::in_slot<T> || detail::has_codec<T>));
+concept can_leave_worker = detail::leaves<T>;
 
 namespace detail {
 
@@ -391,6 +896,7 @@ concept path_like = requires(const Path& path) {
 template <detail::encodable_sequence Container>
 struct codec<Container> {
   using value = typename Container::value_type;
+  using parts = detail::types<value>;
   static constexpr bool in_bulk =
       detail::plain<value> && !std::same_as<value, bool> && std::ranges::contiguous_range<Container>;
 
@@ -429,6 +935,7 @@ template <class T, class Allocator>
   requires detail::transferable<T>
 struct codec<std::forward_list<T, Allocator>> {
   using list = std::forward_list<T, Allocator>;
+  using parts = detail::types<T>;
 
   static void encode(encoder& out, const list& all) {
     out.put(static_cast<std::uint64_t>(std::distance(all.begin(), all.end())));
@@ -447,6 +954,7 @@ struct codec<std::forward_list<T, Allocator>> {
 template <detail::encodable_set Container>
 struct codec<Container> {
   using value = typename Container::key_type;
+  using parts = detail::types<value>;
 
   static void encode(encoder& out, const Container& all) {
     out.put(std::uint64_t{all.size()});
@@ -465,6 +973,7 @@ template <detail::encodable_map Container>
 struct codec<Container> {
   using key = typename Container::key_type;
   using mapped = typename Container::mapped_type;
+  using parts = detail::types<key, mapped>;
 
   static void encode(encoder& out, const Container& all) {
     out.put(std::uint64_t{all.size()});
@@ -496,6 +1005,8 @@ template <class A, class B>
   requires(!detail::plain<std::pair<A, B>>) && detail::transferable<std::remove_const_t<A>> &&
           detail::transferable<std::remove_const_t<B>>
 struct codec<std::pair<A, B>> {
+  using parts = detail::types<std::remove_const_t<A>, std::remove_const_t<B>>;
+
   static void encode(encoder& out, const std::pair<A, B>& both) {
     out.put(both.first);
     out.put(both.second);
@@ -510,6 +1021,8 @@ struct codec<std::pair<A, B>> {
 template <class... T>
   requires(sizeof...(T) > 0) && (detail::transferable<T> && ...)
 struct codec<std::tuple<T...>> {
+  using parts = detail::types<T...>;
+
   static void encode(encoder& out, const std::tuple<T...>& all) {
     std::apply([&out](const T&... each) { (out.put(each), ...); }, all);
   }
@@ -519,8 +1032,10 @@ struct codec<std::tuple<T...>> {
 };
 
 template <class T, std::size_t N>
-  requires(!std::is_trivially_copyable_v<T>) && detail::transferable<T>
+  requires(!detail::plain<T>) && detail::transferable<T>
 struct codec<std::array<T, N>> {
+  using parts = detail::types<T>;
+
   static void encode(encoder& out, const std::array<T, N>& all) {
     for (const T& each : all) out.put(each);
   }
@@ -532,8 +1047,10 @@ struct codec<std::array<T, N>> {
 };
 
 template <class T>
-  requires(!std::is_trivially_copyable_v<T>) && detail::transferable<T>
+  requires(!detail::plain<T>) && detail::transferable<T>
 struct codec<std::optional<T>> {
+  using parts = detail::types<T>;
+
   static void encode(encoder& out, const std::optional<T>& it) {
     out.put(it.has_value());
     if (it) out.put(*it);
@@ -549,6 +1066,8 @@ template <class T>
   requires(!std::is_array_v<T>) &&
           (!std::is_polymorphic_v<T> || std::is_final_v<T>) && detail::transferable<std::remove_const_t<T>>
 struct codec<std::unique_ptr<T>> {
+  using parts = detail::types<std::remove_const_t<T>>;
+
   static void encode(encoder& out, const std::unique_ptr<T>& it) {
     out.put(it != nullptr);
     if (it) out.put(*it);
@@ -560,8 +1079,10 @@ struct codec<std::unique_ptr<T>> {
 };
 
 template <class... T>
-  requires(!(std::is_trivially_copyable_v<T> && ...)) && (detail::transferable<T> && ...)
+  requires(!(detail::plain<T> && ...)) && (detail::transferable<T> && ...)
 struct codec<std::variant<T...>> {
+  using parts = detail::types<T...>;
+
   static void encode(encoder& out, const std::variant<T...>& it) {
     if (it.valueless_by_exception()) throw std::bad_variant_access();
     out.put(std::uint64_t{it.index()});
@@ -1650,6 +2171,153 @@ inline void check_values(const options& chosen) {
 }  // namespace detail
 }  // namespace parmap
 
+// ==== parmap/detail/system/file_descriptor.hpp
+// Owns a file descriptor.
+
+namespace parmap::detail {
+
+class file_descriptor {
+ public:
+  file_descriptor() = default;
+  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
+  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  file_descriptor& operator=(file_descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~file_descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+ private:
+  int fd_{-1};
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/system/shared_memory.hpp
+// Memory that workers share with the process that made it: anonymous, or a file in memory.
+
+namespace parmap::detail {
+
+// Zeroed, without swap reservation (a large sparse one costs its page tables only), left out of core dumps, never
+// visible in /dev/shm. An unmapped page on either side: what runs past the end of an array beside it faults.
+class shared_memory {
+ public:
+  shared_memory() = default;
+  // Throws std::system_error (not_enough_memory where there is no room).
+  explicit shared_memory(std::size_t bytes) : shared_memory(bytes, file_descriptor()) {}
+  // The beginning of a file.
+  shared_memory(std::size_t bytes, const file_descriptor& file) : size_(bytes) {
+    if (bytes == 0) return;
+    void* const around = ::mmap(nullptr, reserved(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (around == MAP_FAILED) refused();
+    data_ = static_cast<std::byte*>(around) + page;
+    const int kind = file.get() < 0 ? MAP_ANONYMOUS : 0;
+    if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | kind | MAP_NORESERVE | MAP_FIXED, file.get(), 0) ==
+        MAP_FAILED) {
+      const int error = errno;
+      unmap();
+      errno = error;
+      refused();
+    }
+    static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a larger core dump harms nobody
+  }
+  shared_memory(shared_memory&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  shared_memory& operator=(shared_memory&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~shared_memory() { unmap(); }
+
+  [[nodiscard]] void* data() const noexcept { return data_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
+
+  // Children of the calling process will not have this memory: a store of theirs faults instead of reaching ours.
+  // False, with errno, if that is refused.
+  [[nodiscard]] bool keep_from_children() const noexcept {
+    return data_ == nullptr || ::madvise(data_, size_, MADV_DONTFORK) == 0;
+  }
+  // From now on nobody in this process writes here.
+  void seal() const {
+    if (data_ != nullptr && ::mprotect(data_, size_, PROT_READ) != 0)
+      throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ)");
+  }
+
+ private:
+  static constexpr std::size_t page = 4096;
+
+  [[nodiscard]] std::size_t reserved() const noexcept { return (size_ + page - 1) / page * page + 2 * page; }
+  void unmap() const noexcept {
+    if (data_ != nullptr) ::munmap(bytes() - page, reserved());
+  }
+  [[noreturn]] void refused() const {
+    throw std::system_error(errno, std::generic_category(),
+                            "parmap: mmap of " + std::to_string(size_) +
+                                " bytes of shared memory (MAP_SHARED, MAP_NORESERVE; is address space limited by "
+                                "ulimit -v?)");
+  }
+
+  void* data_{};
+  std::size_t size_{};
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/results/result_memory.hpp
+// Raw memory for the results of one map: on the heap, or shared with the workers that wrote it.
+
+namespace parmap::detail {
+
+// Owns the memory of n objects of type T, not the objects.
+template <class T>
+class result_memory {
+ public:
+  result_memory() = default;
+  // Throws std::bad_alloc.
+  explicit result_memory(std::uint64_t n) : size_(n) {
+    if (n > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) throw std::bad_alloc();
+    first_ = std::allocator<T>().allocate(n);
+  }
+  // Takes over shared memory that holds n objects from its beginning on.
+  result_memory(shared_memory memory, std::uint64_t n) noexcept
+      : memory_(std::move(memory)),
+        first_(static_cast<T*>(memory_.data())),
+        size_(n) {}
+  result_memory(result_memory&& other) noexcept
+      : memory_(std::move(other.memory_)),
+        first_(std::exchange(other.first_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  result_memory& operator=(result_memory&& other) noexcept {
+    result_memory(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~result_memory() {
+    if (first_ != nullptr && memory_.data() == nullptr) std::allocator<T>().deallocate(first_, size_);
+  }
+
+  [[nodiscard]] T* data() const noexcept { return first_; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+ private:
+  void swap(result_memory& other) noexcept {
+    std::swap(memory_, other.memory_);
+    std::swap(first_, other.first_);
+    std::swap(size_, other.size_);
+  }
+
+  shared_memory memory_;
+  T* first_{};
+  std::uint64_t size_{};
+};
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/results/failure_list.hpp
 // A sorted list of items with an index, in which a run of neighbours that differ only in their index is stored once.
 
@@ -1992,153 +2660,6 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/system/file_descriptor.hpp
-// Owns a file descriptor.
-
-namespace parmap::detail {
-
-class file_descriptor {
- public:
-  file_descriptor() = default;
-  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
-  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  file_descriptor& operator=(file_descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~file_descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-
- private:
-  int fd_{-1};
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/system/shared_memory.hpp
-// Memory that workers share with the process that made it: anonymous, or a file in memory.
-
-namespace parmap::detail {
-
-// Zeroed, without swap reservation (a large sparse one costs its page tables only), left out of core dumps, never
-// visible in /dev/shm. An unmapped page on either side: what runs past the end of an array beside it faults.
-class shared_memory {
- public:
-  shared_memory() = default;
-  // Throws std::system_error (not_enough_memory where there is no room).
-  explicit shared_memory(std::size_t bytes) : shared_memory(bytes, file_descriptor()) {}
-  // The beginning of a file.
-  shared_memory(std::size_t bytes, const file_descriptor& file) : size_(bytes) {
-    if (bytes == 0) return;
-    void* const around = ::mmap(nullptr, reserved(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (around == MAP_FAILED) refused();
-    data_ = static_cast<std::byte*>(around) + page;
-    const int kind = file.get() < 0 ? MAP_ANONYMOUS : 0;
-    if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | kind | MAP_NORESERVE | MAP_FIXED, file.get(), 0) ==
-        MAP_FAILED) {
-      const int error = errno;
-      unmap();
-      errno = error;
-      refused();
-    }
-    static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a larger core dump harms nobody
-  }
-  shared_memory(shared_memory&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)),
-        size_(std::exchange(other.size_, 0)) {}
-  shared_memory& operator=(shared_memory&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  ~shared_memory() { unmap(); }
-
-  [[nodiscard]] void* data() const noexcept { return data_; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
-
-  // Children of the calling process will not have this memory: a store of theirs faults instead of reaching ours.
-  // False, with errno, if that is refused.
-  [[nodiscard]] bool keep_from_children() const noexcept {
-    return data_ == nullptr || ::madvise(data_, size_, MADV_DONTFORK) == 0;
-  }
-  // From now on nobody in this process writes here.
-  void seal() const {
-    if (data_ != nullptr && ::mprotect(data_, size_, PROT_READ) != 0)
-      throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ)");
-  }
-
- private:
-  static constexpr std::size_t page = 4096;
-
-  [[nodiscard]] std::size_t reserved() const noexcept { return (size_ + page - 1) / page * page + 2 * page; }
-  void unmap() const noexcept {
-    if (data_ != nullptr) ::munmap(bytes() - page, reserved());
-  }
-  [[noreturn]] void refused() const {
-    throw std::system_error(errno, std::generic_category(),
-                            "parmap: mmap of " + std::to_string(size_) +
-                                " bytes of shared memory (MAP_SHARED, MAP_NORESERVE; is address space limited by "
-                                "ulimit -v?)");
-  }
-
-  void* data_{};
-  std::size_t size_{};
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/results/result_memory.hpp
-// Raw memory for the results of one map: on the heap, or shared with the workers that wrote it.
-
-namespace parmap::detail {
-
-// Owns the memory of n objects of type T, not the objects.
-template <class T>
-class result_memory {
- public:
-  result_memory() = default;
-  // Throws std::bad_alloc.
-  explicit result_memory(std::uint64_t n) : size_(n) {
-    if (n > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) throw std::bad_alloc();
-    first_ = std::allocator<T>().allocate(n);
-  }
-  // Takes over shared memory that holds n objects from its beginning on.
-  result_memory(shared_memory memory, std::uint64_t n) noexcept
-      : memory_(std::move(memory)),
-        first_(static_cast<T*>(memory_.data())),
-        size_(n) {}
-  result_memory(result_memory&& other) noexcept
-      : memory_(std::move(other.memory_)),
-        first_(std::exchange(other.first_, nullptr)),
-        size_(std::exchange(other.size_, 0)) {}
-  result_memory& operator=(result_memory&& other) noexcept {
-    result_memory(std::move(other)).swap(*this);
-    return *this;
-  }
-  ~result_memory() {
-    if (first_ != nullptr && memory_.data() == nullptr) std::allocator<T>().deallocate(first_, size_);
-  }
-
-  [[nodiscard]] T* data() const noexcept { return first_; }
-  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-
- private:
-  void swap(result_memory& other) noexcept {
-    std::swap(memory_, other.memory_);
-    std::swap(first_, other.first_);
-    std::swap(size_, other.size_);
-  }
-
-  shared_memory memory_;
-  T* first_{};
-  std::uint64_t size_{};
-};
-
-}  // namespace parmap::detail
-
 // ==== parmap/results.hpp
 // What map returns: a slot for every task, in input order, and the failures.
 
@@ -2342,559 +2863,6 @@ concept engine = requires(const E& who, const detail::sample_work& work, const o
 
 }  // namespace parmap
 
-// ==== parmap/detail/schedule/tick_clock.hpp
-// The scheduler's clock: ticks of the time stamp counter where there is one, for pacing only, never for a timeout.
-
-namespace parmap::detail {
-
-using ticks = std::uint64_t;
-
-inline std::uint64_t steady_ns() noexcept {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
-
-#if defined(__x86_64__)
-// 10 ns where clock_gettime costs 24. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
-inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
-
-// Measured once a process, over 20 us; good to a per cent, which is more than pacing needs.
-inline double ticks_per_us() noexcept {
-  static const double rate = [] {
-    const std::uint64_t from_ns = steady_ns();
-    const ticks from = now_ticks();
-    std::uint64_t to_ns = from_ns;
-    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
-    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
-    return measured > 1 ? measured : 1;
-  }();
-  return rate;
-}
-#else
-inline ticks now_ticks() noexcept { return steady_ns(); }
-inline double ticks_per_us() noexcept { return 1e3; }
-#endif
-
-inline ticks to_ticks(std::chrono::microseconds span) noexcept {
-  return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
-}
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/system/proc_file.hpp
-// What /proc says of processes and of the machine.
-
-namespace parmap::detail {
-
-// The text of a file, ended by a zero; false, with errno, if it cannot be read. What does not fit is left out.
-template <std::size_t Size>
-bool read_file(const char* path, std::array<char, Size>& text) noexcept {
-  const file_descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return false;
-  std::size_t size = 0;
-  while (size < Size - 1) {
-    const ssize_t got = ::read(file.get(), text.data() + size, Size - 1 - size);
-    if (got < 0) return false;
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  text[size] = '\0';
-  return true;
-}
-
-// The whole text of a file; empty if it cannot be read.
-inline std::string text_of_file(const std::string& path) {
-  std::string text;
-  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, 4096> piece{};
-  for (;;) {
-    const ssize_t got = file.get() < 0 ? 0 : ::read(file.get(), piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return text;
-    text.append(piece.data(), static_cast<std::size_t>(got));
-  }
-}
-
-// The number behind the first `name` in text.
-inline std::optional<long long> number_after(const char* name, const char* text) noexcept {
-  const char* const found = std::strstr(text, name);
-  if (found == nullptr) return std::nullopt;
-  return std::strtoll(found + std::strlen(name), nullptr, 10);
-}
-
-// Whether /proc numbers processes as this process does: it may be absent, or that of another pid namespace.
-inline bool proc_is_ours() noexcept {
-  std::array<char, 32> self{};
-  const ssize_t got = ::readlink("/proc/self", self.data(), self.size() - 1);
-  return got > 0 && std::atoi(self.data()) == ::getpid();
-}
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/schedule/usable_cores.hpp
-// How many cores this process may use: CPU affinity and the cgroup's quota.
-
-namespace parmap::detail {
-
-// A set of cores of any size.
-class cpu_mask {
- public:
-  explicit cpu_mask(std::size_t cpus) : words_(cpus / word_bits) {}
-
-  [[nodiscard]] std::size_t cpus() const noexcept { return words_.size() * word_bits; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return words_.size() * sizeof(unsigned long); }
-  [[nodiscard]] cpu_set_t* get() noexcept { return reinterpret_cast<cpu_set_t*>(words_.data()); }
-  [[nodiscard]] const cpu_set_t* get() const noexcept { return reinterpret_cast<const cpu_set_t*>(words_.data()); }
-  [[nodiscard]] bool has(std::size_t cpu) const noexcept {
-    return (words_[cpu / word_bits] >> cpu % word_bits & 1) != 0;
-  }
-  void add(std::size_t cpu) noexcept { words_[cpu / word_bits] |= 1UL << cpu % word_bits; }
-  [[nodiscard]] unsigned count() const noexcept {
-    unsigned all = 0;
-    for (const unsigned long word : words_) all += static_cast<unsigned>(std::popcount(word));
-    return all;
-  }
-
- private:
-  static constexpr std::size_t word_bits = 8 * sizeof(unsigned long);
-
-  std::vector<unsigned long> words_;
-};
-
-// The cores the calling thread may run on; empty where the kernel does not say.
-inline cpu_mask affinity() {
-  // The kernel refuses a mask smaller than its own, so grow until it fits.
-  for (std::size_t cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
-    cpu_mask mask(cpus);
-    if (::sched_getaffinity(0, mask.bytes(), mask.get()) == 0) return mask;
-    if (errno != EINVAL) break;
-  }
-  return cpu_mask(0);
-}
-
-inline unsigned cores_by_affinity() {
-  const unsigned cores = affinity().count();
-  return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
-}
-
-// Cores the quota of one cgroup directory is worth; 0 if it sets none.
-inline double quota_of(const std::string& directory) {
-  const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
-  char* end = nullptr;
-  double quota = std::strtod(v2.c_str(), &end);
-  double period = std::strtod(end, nullptr);
-  if (v2.empty() || v2.starts_with("max")) {
-    quota = std::strtod(text_of_file(directory + "/cpu.cfs_quota_us").c_str(), nullptr);
-    period = std::strtod(text_of_file(directory + "/cpu.cfs_period_us").c_str(), nullptr);
-  }
-  return quota > 0 && period > 0 ? quota / period : 0;
-}
-
-// The tightest quota from this process's cgroup up to the root; 0 if there is none.
-inline double cores_by_quota() {
-  double tightest = 0;
-  const std::string groups = text_of_file("/proc/self/cgroup");
-  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
-    end = std::min(groups.find('\n', begin), groups.size());
-    const std::string line = groups.substr(begin, end - begin);
-    // hierarchy:controllers:path; cgroup v2 has no controllers
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = ',' + line.substr(first + 1, second - first - 1) + ',';
-    std::string root;
-    if (controllers == ",,") root = "/sys/fs/cgroup";
-    else if (controllers.find(",cpu,") != std::string::npos) root = "/sys/fs/cgroup/cpu";
-    else continue;
-    std::string path = line.substr(second + 1);
-    for (;;) {
-      const double quota = quota_of(root + path);
-      if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
-      const auto slash = path.rfind('/');
-      if (slash == std::string::npos) break;
-      path.resize(slash);
-    }
-  }
-  return tightest;
-}
-
-// Set in a worker process: its cores are taken.
-inline std::atomic<bool>& inside_worker() noexcept {
-  static std::atomic<bool> inside{false};
-  return inside;
-}
-
-// At least 1. Read once a process.
-inline unsigned usable_cores() {
-  static const unsigned cores = [] {
-    const unsigned affinity = cores_by_affinity();
-    const double quota = cores_by_quota();
-    return quota > 0 ? std::clamp(static_cast<unsigned>(quota) + (quota > static_cast<unsigned>(quota) ? 1U : 0U), 1U,
-                                  affinity)
-                     : affinity;
-  }();
-  return inside_worker().load(std::memory_order_relaxed) ? 1 : cores;
-}
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/results/bit_set.hpp
-// A bit for each task, without memory for those that are never set.
-
-namespace parmap::detail {
-
-// All clear at first. Throws std::bad_alloc.
-class bit_set {
- public:
-  explicit bit_set(std::uint64_t n)
-      : words_(static_cast<std::uint64_t*>(std::calloc(n / bits + 1, sizeof(std::uint64_t)))) {
-    if (!words_) throw std::bad_alloc();
-  }
-
-  void set(std::uint64_t i) noexcept { words_.get()[i / bits] |= std::uint64_t{1} << i % bits; }
-  void clear(std::uint64_t i) noexcept { words_.get()[i / bits] &= ~(std::uint64_t{1} << i % bits); }
-
-  // fn(i) for each set, or clear, i of [b, e), in order; it may change bit i.
-  template <class Fn>
-  void for_each_set(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
-    for_each<0>(b, e, fn);
-  }
-  template <class Fn>
-  void for_each_clear(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
-    for_each<~std::uint64_t{0}>(b, e, fn);
-  }
-
- private:
-  static constexpr std::uint64_t bits = 64;
-
-  struct free_words {
-    void operator()(std::uint64_t* words) const noexcept { std::free(words); }
-  };
-
-  template <std::uint64_t Flip, class Fn>
-  void for_each(std::uint64_t b, std::uint64_t e, Fn& fn) const {
-    while (b < e) {
-      const std::uint64_t left = (words_.get()[b / bits] ^ Flip) >> b % bits;
-      if (left == 0) {
-        b = (b / bits + 1) * bits;
-      } else {
-        b += static_cast<std::uint64_t>(std::countr_zero(left));
-        if (b < e) fn(b);
-        ++b;
-      }
-    }
-  }
-
-  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: of many, the kernel's zeros
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/encoding/checksum.hpp
-// A check of 64 bits over bytes in memory that a task gone astray may have written over.
-
-namespace parmap::detail {
-
-// Both halves of the product, folded into one word.
-constexpr std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
-  __extension__ using wide = unsigned __int128;
-  const wide product = static_cast<wide>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-// Depends on every byte, on their number and on the key: a change by accident, or the right bytes in the wrong place,
-// goes unnoticed once in about 2^64 times. No defence against somebody who computes it again over bytes of their own.
-inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64_t key) noexcept {
-  constexpr std::array<std::uint64_t, 4> odd{0x9e6c'63d0'876a'9a47, 0xc2b2'ae3d'27d4'eb4f, 0xd6e8'feb8'6659'fd93,
-                                             0xa076'1d64'78bd'642f};
-  const auto word = [](const std::byte* from) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, from, sizeof value);
-    return value;
-  };
-  std::uint64_t state = fold(key ^ odd[0], size ^ odd[1]);
-  std::size_t left = size;
-  if (left > 64) {  // in lanes, which do not wait for each other
-    std::array<std::uint64_t, 4> lanes{state, state ^ odd[1], state ^ odd[2], state ^ odd[3]};
-    for (; left > 64; at += 64, left -= 64)
-      for (std::size_t i = 0; i < lanes.size(); ++i)
-        lanes[i] = fold(word(at + 16 * i) ^ odd[i], word(at + 16 * i + 8) ^ lanes[i]);
-    state = fold(lanes[0] ^ odd[0], lanes[1] ^ odd[1]) ^ fold(lanes[2] ^ odd[2], lanes[3] ^ odd[3]);
-  }
-  for (; left > 16; at += 16, left -= 16) state = fold(word(at) ^ odd[1], word(at + 8) ^ state);
-  std::uint64_t a = 0;
-  std::uint64_t b = 0;
-  if (left >= 8) {  // overlapping, so that nothing is read beyond the end
-    a = word(at);
-    b = word(at + left - 8);
-  } else {
-    for (std::size_t i = 0; i < left; ++i) a = a << 8 | std::to_integer<std::uint64_t>(at[i]);
-  }
-  return fold(a ^ odd[2], b ^ state) ^ fold(state ^ odd[3], odd[0]);
-}
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/encoding/encoded_slot.hpp
-// The slot of an encoded result: where in an arena its bytes are, or, if they are few, those bytes themselves.
-
-namespace parmap::detail {
-
-// Every word counts towards a check, keyed by the task. A slot that nobody wrote is zero, which is no such place: no
-// arena begins there.
-struct encoded_slot {
-  std::uint64_t offset;  // from the beginning of the mapping; short: 1, the number of bytes in 7 bits, a check in 56
-  std::uint64_t size;    // short: the bytes begin here
-  std::uint64_t check;   // of the bytes; short: they end here, with zeros behind them
-
-  static constexpr std::size_t longest_short = 16;
-
-  static encoded_slot in_arena(std::uint64_t offset, const std::byte* bytes, std::size_t size,
-                               std::uint64_t task) noexcept {
-    return {offset, size, checksum(bytes, size, task)};
-  }
-  static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
-    std::array<std::byte, longest_short> held{};
-    std::copy_n(bytes, std::min(size, held.size()), held.begin());  // memcpy would not take a null of no bytes
-    encoded_slot made{short_mark | std::uint64_t{size} << 56 | short_check(held.data(), size, task), 0, 0};
-    std::memcpy(&made.size, held.data(), sizeof made.size);
-    std::memcpy(&made.check, held.data() + sizeof made.size, sizeof made.check);
-    return made;
-  }
-
-  // Nobody has written it.
-  [[nodiscard]] bool is_blank() const noexcept { return offset == 0; }
-  [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
-  // The bytes of a short one, which are this slot's own; none if they are not as they were written.
-  [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {
-    const std::size_t count = (offset & ~short_mark) >> 56;
-    const auto* const held = reinterpret_cast<const std::byte*>(this) + offsetof(encoded_slot, size);
-    if (count > longest_short || (offset & check_bits) != short_check(held, count, task)) return std::nullopt;
-    return byte_reader(held, count);
-  }
-
- private:
-  static constexpr std::uint64_t short_mark = std::uint64_t{1} << 63;
-  static constexpr std::uint64_t check_bits = (std::uint64_t{1} << 56) - 1;
-
-  static std::uint64_t short_check(const std::byte* held, std::size_t count, std::uint64_t task) noexcept {
-    return checksum(held, longest_short, task ^ std::uint64_t{count} << 56) & check_bits;
-  }
-};
-static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == offsetof(encoded_slot, size) + 8);
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/schedule/unclaimed_range.hpp
-// The range of unclaimed tasks: two ends in one word. Its arithmetic, and the claim by compare-and-swap that threads
-// use.
-
-namespace parmap::detail {
-
-// Tasks of one round, counted from 0, so that a pair fits into a word. Larger maps run in rounds.
-using round_index = std::uint32_t;
-#ifndef PARMAP_MAX_ROUND  // set by a test, which has not the time for 2^32 tasks
-#define PARMAP_MAX_ROUND 0xffff'fffe
-#endif
-inline constexpr std::uint64_t max_round = PARMAP_MAX_ROUND;
-
-// [b, e), empty if b == e.
-struct interval {
-  round_index b{};
-  round_index e{};
-
-  [[nodiscard]] constexpr round_index size() const noexcept { return e - b; }
-  [[nodiscard]] constexpr bool empty() const noexcept { return b == e; }
-  friend bool operator==(const interval&, const interval&) = default;
-};
-
-constexpr std::uint64_t pack(interval s) noexcept { return std::uint64_t{s.e} << 32 | s.b; }
-constexpr interval unpack(std::uint64_t word) noexcept {
-  return {static_cast<round_index>(word), static_cast<round_index>(word >> 32)};
-}
-
-// Even workers take from the front, odd ones from the back, until the ends meet.
-constexpr interval take(interval all, unsigned worker, round_index chunk) noexcept {
-  if (chunk >= all.size()) return all;
-  if (worker % 2 == 0) return {all.b, all.b + chunk};
-  return {all.e - chunk, all.e};
-}
-
-// What is left of `all` without `taken`, which lies at one of its ends.
-constexpr interval without(interval all, interval taken) noexcept {
-  if (taken.b == all.b) return {taken.e, all.e};
-  return {all.b, taken.b};
-}
-
-// The range as threads share it. A claim costs 4 ns alone and 16 ns contended.
-class unclaimed_range {
- public:
-  explicit unclaimed_range(round_index n) noexcept : word_(pack(interval{0, n})) {}
-
-  [[nodiscard]] interval unclaimed() const noexcept { return unpack(word_.load(std::memory_order_acquire)); }
-
-  // Claims chunk_for(unclaimed size) tasks from the worker's end; an empty span if nothing is left.
-  template <class ChunkFor>
-  interval claim(unsigned worker, ChunkFor&& chunk_for) noexcept {
-    std::uint64_t seen = word_.load(std::memory_order_acquire);
-    for (;;) {
-      const interval all = unpack(seen);
-      if (all.empty()) return {};
-      const interval mine = take(all, worker, chunk_for(all.size()));
-      if (word_.compare_exchange_weak(seen, pack(without(all, mine)), std::memory_order_acq_rel)) return mine;
-    }
-  }
-
-  // Claims all there is.
-  interval drain() noexcept { return unpack(word_.exchange(0, std::memory_order_acq_rel)); }
-
- private:
-  std::atomic<std::uint64_t> word_;
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/system/worker_assignment.hpp
-// What a worker is told: plain numbers, so that it can be told to another program.
-
-namespace parmap::detail {
-
-struct worker_assignment {
-  // Of the map.
-  std::uint64_t tasks{};
-  std::uint64_t seed{};
-  std::uint64_t max_failures{};
-  std::optional<std::uint64_t> memory_limit{};
-  unsigned workers{};
-  unsigned retries{};
-  bool timed{};
-  pid_t parent{};
-  // Of this worker.
-  unsigned number{};
-  std::uint64_t from{};  // the first task of the round
-  round_index round{};   // its tasks
-};
-static_assert(std::is_trivially_copyable_v<worker_assignment>);
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/system/language_runtime.hpp
-// A language runtime that this library serves in its process (Python's), and what it must hear of a map on processes.
-
-namespace parmap::detail {
-
-// Called by the thread that called map, and in workers; what a plain C++ program does is nothing.
-class language_runtime {
- public:
-  constexpr language_runtime() = default;
-  language_runtime(const language_runtime&) = delete;
-  language_runtime& operator=(const language_runtime&) = delete;
-
-  virtual void before_fork() noexcept {}
-  virtual void after_fork() noexcept {}  // in the caller, also where the fork was refused
-  // Whether the workers of the map that begins are to be programs of their own, which share nothing with the caller but
-  // the map's memory: start_program(mine, file) in the child makes it one (execve), that does not return, and calls
-  // serve_as_program(work, mine, file), see multi_run.hpp. Only for results that are encoded.
-  virtual bool starts_programs() noexcept { return false; }
-  virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
-  // In a worker, once it cannot outlive its caller; before its first task, and outside of any task's limit.
-  virtual void begin_worker(unsigned /*worker*/) noexcept {}
-  // A worker ends, and what it has buffered would be lost.
-  virtual void end_worker() noexcept {}
-  // The caller sleeps until a worker has news.
-  virtual void before_sleep() noexcept {}
-  virtual void after_sleep() {}
-
-  static language_runtime& current() noexcept { return *installed; }
-  // Before the first map of the process; `who` outlives them all.
-  static void install(language_runtime& who) noexcept { installed = &who; }
-
- protected:
-  ~language_runtime() = default;
-
- private:
-  static language_runtime none;
-  static language_runtime* installed;
-};
-
-inline constinit language_runtime language_runtime::none{};
-inline constinit language_runtime* language_runtime::installed = &language_runtime::none;
-
-// An exception of the host's language: what its failure is to say, word for word.
-struct foreign_exception {
-  failure_kind kind{failure_kind::threw};
-  std::string message{};
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/results/exception_message.hpp
-// What the exception being handled is, in words: its type and what it says.
-
-namespace parmap::detail {
-
-inline std::string type_name(const std::type_info& type) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
-                                                    &std::free);
-  return status == 0 ? text.get() : type.name();
-}
-
-inline std::string text_or_null(const char* text) { return text != nullptr ? text : "(null)"; }
-
-struct thrown {
-  failure_kind kind{failure_kind::threw};
-  std::string message{};
-  bool verbatim{};  // nothing is to be put before the message
-};
-
-// Only inside a catch block. What a what() throws is swallowed here, and said so in the message: there is nobody else
-// to tell.
-inline thrown describe_current_exception() {
-  const std::type_info* type = abi::__cxa_current_exception_type();
-  const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
-  try {
-    throw;
-  } catch (const foreign_exception& it) {
-    return {it.kind, it.message, true};
-  } catch (const arena_full&) {
-    return {failure_kind::out_of_memory,
-            "its worker's room for results is full; return less, write large results to files, or raise the limit of "
-            "address space (ulimit -v)"};
-  } catch (const std::bad_alloc& error) {
-    return {failure_kind::out_of_memory,
-            name + ": " + text_or_null(error.what()) +
-                "; an allocation was refused: its size is wrong or too large, or a limit was reached (ulimit "
-                "-v)"};
-  } catch (const std::exception& error) {
-    try {
-      return {failure_kind::threw, name + ": " + text_or_null(error.what())};
-    } catch (...) {
-      return {failure_kind::threw, name + " (and its what() threw)"};
-    }
-  } catch (const std::string& text) {
-    return {failure_kind::threw, "std::string: " + text};
-  } catch (const char* text) {
-    return {failure_kind::threw, "const char*: " + text_or_null(text)};
-  } catch (const int value) {
-    return {failure_kind::threw, "int: " + std::to_string(value)};
-  } catch (...) {
-    return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
-  }
-}
-
-// The same where memory may have run out: then not even the message can be made.
-inline thrown describe_or_give_up() noexcept {
-  try {
-    return describe_current_exception();
-  } catch (...) {
-    return {failure_kind::out_of_memory, {}};  // to_string says "out of memory"
-  }
-}
-
-}  // namespace parmap::detail
-
 // ==== parmap/detail/processes/overwritten_memory.hpp
 // What the caller does about shared memory in which no worker can have left such words.
 
@@ -3029,6 +2997,75 @@ class robust_mutex {
   }
 
   futex_word word_{free};
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/schedule/unclaimed_range.hpp
+// The range of unclaimed tasks: two ends in one word. Its arithmetic, and the claim by compare-and-swap that threads
+// use.
+
+namespace parmap::detail {
+
+// Tasks of one round, counted from 0, so that a pair fits into a word. Larger maps run in rounds.
+using round_index = std::uint32_t;
+#ifndef PARMAP_MAX_ROUND  // set by a test, which has not the time for 2^32 tasks
+#define PARMAP_MAX_ROUND 0xffff'fffe
+#endif
+inline constexpr std::uint64_t max_round = PARMAP_MAX_ROUND;
+
+// [b, e), empty if b == e.
+struct interval {
+  round_index b{};
+  round_index e{};
+
+  [[nodiscard]] constexpr round_index size() const noexcept { return e - b; }
+  [[nodiscard]] constexpr bool empty() const noexcept { return b == e; }
+  friend bool operator==(const interval&, const interval&) = default;
+};
+
+constexpr std::uint64_t pack(interval s) noexcept { return std::uint64_t{s.e} << 32 | s.b; }
+constexpr interval unpack(std::uint64_t word) noexcept {
+  return {static_cast<round_index>(word), static_cast<round_index>(word >> 32)};
+}
+
+// Even workers take from the front, odd ones from the back, until the ends meet.
+constexpr interval take(interval all, unsigned worker, round_index chunk) noexcept {
+  if (chunk >= all.size()) return all;
+  if (worker % 2 == 0) return {all.b, all.b + chunk};
+  return {all.e - chunk, all.e};
+}
+
+// What is left of `all` without `taken`, which lies at one of its ends.
+constexpr interval without(interval all, interval taken) noexcept {
+  if (taken.b == all.b) return {taken.e, all.e};
+  return {all.b, taken.b};
+}
+
+// The range as threads share it. A claim costs 4 ns alone and 16 ns contended.
+class unclaimed_range {
+ public:
+  explicit unclaimed_range(round_index n) noexcept : word_(pack(interval{0, n})) {}
+
+  [[nodiscard]] interval unclaimed() const noexcept { return unpack(word_.load(std::memory_order_acquire)); }
+
+  // Claims chunk_for(unclaimed size) tasks from the worker's end; an empty span if nothing is left.
+  template <class ChunkFor>
+  interval claim(unsigned worker, ChunkFor&& chunk_for) noexcept {
+    std::uint64_t seen = word_.load(std::memory_order_acquire);
+    for (;;) {
+      const interval all = unpack(seen);
+      if (all.empty()) return {};
+      const interval mine = take(all, worker, chunk_for(all.size()));
+      if (word_.compare_exchange_weak(seen, pack(without(all, mine)), std::memory_order_acq_rel)) return mine;
+    }
+  }
+
+  // Claims all there is.
+  interval drain() noexcept { return unpack(word_.exchange(0, std::memory_order_acq_rel)); }
+
+ private:
+  std::atomic<std::uint64_t> word_;
 };
 
 }  // namespace parmap::detail
@@ -3412,6 +3449,298 @@ class claim_ledger {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/system/proc_file.hpp
+// What /proc says of processes and of the machine.
+
+namespace parmap::detail {
+
+// The text of a file, ended by a zero; false, with errno, if it cannot be read. What does not fit is left out.
+template <std::size_t Size>
+bool read_file(const char* path, std::array<char, Size>& text) noexcept {
+  const file_descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return false;
+  std::size_t size = 0;
+  while (size < Size - 1) {
+    const ssize_t got = ::read(file.get(), text.data() + size, Size - 1 - size);
+    if (got < 0) return false;
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  text[size] = '\0';
+  return true;
+}
+
+// The whole text of a file; empty if it cannot be read.
+inline std::string text_of_file(const std::string& path) {
+  std::string text;
+  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 4096> piece{};
+  for (;;) {
+    const ssize_t got = file.get() < 0 ? 0 : ::read(file.get(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(piece.data(), static_cast<std::size_t>(got));
+  }
+}
+
+// The number behind the first `name` in text.
+inline std::optional<long long> number_after(const char* name, const char* text) noexcept {
+  const char* const found = std::strstr(text, name);
+  if (found == nullptr) return std::nullopt;
+  return std::strtoll(found + std::strlen(name), nullptr, 10);
+}
+
+// Whether /proc numbers processes as this process does: it may be absent, or that of another pid namespace.
+inline bool proc_is_ours() noexcept {
+  std::array<char, 32> self{};
+  const ssize_t got = ::readlink("/proc/self", self.data(), self.size() - 1);
+  return got > 0 && std::atoi(self.data()) == ::getpid();
+}
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/schedule/usable_cores.hpp
+// How many cores this process may use: CPU affinity and the cgroup's quota.
+
+namespace parmap::detail {
+
+// A set of cores of any size.
+class cpu_mask {
+ public:
+  explicit cpu_mask(std::size_t cpus) : words_(cpus / word_bits) {}
+
+  [[nodiscard]] std::size_t cpus() const noexcept { return words_.size() * word_bits; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return words_.size() * sizeof(unsigned long); }
+  [[nodiscard]] cpu_set_t* get() noexcept { return reinterpret_cast<cpu_set_t*>(words_.data()); }
+  [[nodiscard]] const cpu_set_t* get() const noexcept { return reinterpret_cast<const cpu_set_t*>(words_.data()); }
+  [[nodiscard]] bool has(std::size_t cpu) const noexcept {
+    return (words_[cpu / word_bits] >> cpu % word_bits & 1) != 0;
+  }
+  void add(std::size_t cpu) noexcept { words_[cpu / word_bits] |= 1UL << cpu % word_bits; }
+  [[nodiscard]] unsigned count() const noexcept {
+    unsigned all = 0;
+    for (const unsigned long word : words_) all += static_cast<unsigned>(std::popcount(word));
+    return all;
+  }
+
+ private:
+  static constexpr std::size_t word_bits = 8 * sizeof(unsigned long);
+
+  std::vector<unsigned long> words_;
+};
+
+// The cores the calling thread may run on; empty where the kernel does not say.
+inline cpu_mask affinity() {
+  // The kernel refuses a mask smaller than its own, so grow until it fits.
+  for (std::size_t cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
+    cpu_mask mask(cpus);
+    if (::sched_getaffinity(0, mask.bytes(), mask.get()) == 0) return mask;
+    if (errno != EINVAL) break;
+  }
+  return cpu_mask(0);
+}
+
+inline unsigned cores_by_affinity() {
+  const unsigned cores = affinity().count();
+  return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+// Cores the quota of one cgroup directory is worth; 0 if it sets none.
+inline double quota_of(const std::string& directory) {
+  const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
+  char* end = nullptr;
+  double quota = std::strtod(v2.c_str(), &end);
+  double period = std::strtod(end, nullptr);
+  if (v2.empty() || v2.starts_with("max")) {
+    quota = std::strtod(text_of_file(directory + "/cpu.cfs_quota_us").c_str(), nullptr);
+    period = std::strtod(text_of_file(directory + "/cpu.cfs_period_us").c_str(), nullptr);
+  }
+  return quota > 0 && period > 0 ? quota / period : 0;
+}
+
+// The tightest quota from this process's cgroup up to the root; 0 if there is none.
+inline double cores_by_quota() {
+  double tightest = 0;
+  const std::string groups = text_of_file("/proc/self/cgroup");
+  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
+    end = std::min(groups.find('\n', begin), groups.size());
+    const std::string line = groups.substr(begin, end - begin);
+    // hierarchy:controllers:path; cgroup v2 has no controllers
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = ',' + line.substr(first + 1, second - first - 1) + ',';
+    std::string root;
+    if (controllers == ",,") root = "/sys/fs/cgroup";
+    else if (controllers.find(",cpu,") != std::string::npos) root = "/sys/fs/cgroup/cpu";
+    else continue;
+    std::string path = line.substr(second + 1);
+    for (;;) {
+      const double quota = quota_of(root + path);
+      if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
+      const auto slash = path.rfind('/');
+      if (slash == std::string::npos) break;
+      path.resize(slash);
+    }
+  }
+  return tightest;
+}
+
+// Set in a worker process: its cores are taken.
+inline std::atomic<bool>& inside_worker() noexcept {
+  static std::atomic<bool> inside{false};
+  return inside;
+}
+
+// At least 1. Read once a process.
+inline unsigned usable_cores() {
+  static const unsigned cores = [] {
+    const unsigned affinity = cores_by_affinity();
+    const double quota = cores_by_quota();
+    return quota > 0 ? std::clamp(static_cast<unsigned>(quota) + (quota > static_cast<unsigned>(quota) ? 1U : 0U), 1U,
+                                  affinity)
+                     : affinity;
+  }();
+  return inside_worker().load(std::memory_order_relaxed) ? 1 : cores;
+}
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/processes/core_placement.hpp
+// Which core a worker process is born on.
+
+namespace parmap::detail {
+
+// The kernel often puts two newborn processes on one core, where they share it for 8 ms before they are balanced (seen
+// in half of all maps on 2 cores). So the supervisor gives each its own at birth; before its first task the worker
+// takes back all the cores it may use, and the kernel is free again. A refusal costs those 8 ms and nothing else.
+class core_placement {
+ public:
+  explicit core_placement(unsigned workers) : all_(affinity()) {
+    for (std::size_t cpu = 0; cpu < all_.cpus(); ++cpu)
+      if (all_.has(cpu)) usable_.push_back(cpu);
+    if (workers < 2 || workers > usable_.size()) usable_.clear();
+    // The supervisor's own core last: it is busy there until the last fork.
+    const auto here = static_cast<std::size_t>(::sched_getcpu());
+    for (std::size_t k = 0; k < usable_.size(); ++k)
+      if (usable_[k] == here) first_ = k + 1;
+  }
+
+  // The child is not yet to begin.
+  void put(pid_t child, unsigned w) const {
+    if (usable_.empty()) return;
+    cpu_mask one(all_.cpus());
+    one.add(usable_[(first_ + w) % usable_.size()]);
+    static_cast<void>(::sched_setaffinity(child, one.bytes(), one.get()));
+  }
+  // In the child.
+  void release() const noexcept {
+    if (!usable_.empty()) static_cast<void>(::sched_setaffinity(0, all_.bytes(), all_.get()));
+  }
+
+ private:
+  cpu_mask all_;
+  std::vector<std::size_t> usable_;
+  std::size_t first_{};  // the place of worker 0's
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/encoding/checksum.hpp
+// A check of 64 bits over bytes in memory that a task gone astray may have written over.
+
+namespace parmap::detail {
+
+// Both halves of the product, folded into one word.
+constexpr std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
+  __extension__ using wide = unsigned __int128;
+  const wide product = static_cast<wide>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+// Depends on every byte, on their number and on the key: a change by accident, or the right bytes in the wrong place,
+// goes unnoticed once in about 2^64 times. No defence against somebody who computes it again over bytes of their own.
+inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64_t key) noexcept {
+  constexpr std::array<std::uint64_t, 4> odd{0x9e6c'63d0'876a'9a47, 0xc2b2'ae3d'27d4'eb4f, 0xd6e8'feb8'6659'fd93,
+                                             0xa076'1d64'78bd'642f};
+  const auto word = [](const std::byte* from) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  };
+  std::uint64_t state = fold(key ^ odd[0], size ^ odd[1]);
+  std::size_t left = size;
+  if (left > 64) {  // in lanes, which do not wait for each other
+    std::array<std::uint64_t, 4> lanes{state, state ^ odd[1], state ^ odd[2], state ^ odd[3]};
+    for (; left > 64; at += 64, left -= 64)
+      for (std::size_t i = 0; i < lanes.size(); ++i)
+        lanes[i] = fold(word(at + 16 * i) ^ odd[i], word(at + 16 * i + 8) ^ lanes[i]);
+    state = fold(lanes[0] ^ odd[0], lanes[1] ^ odd[1]) ^ fold(lanes[2] ^ odd[2], lanes[3] ^ odd[3]);
+  }
+  for (; left > 16; at += 16, left -= 16) state = fold(word(at) ^ odd[1], word(at + 8) ^ state);
+  std::uint64_t a = 0;
+  std::uint64_t b = 0;
+  if (left >= 8) {  // overlapping, so that nothing is read beyond the end
+    a = word(at);
+    b = word(at + left - 8);
+  } else {
+    for (std::size_t i = 0; i < left; ++i) a = a << 8 | std::to_integer<std::uint64_t>(at[i]);
+  }
+  return fold(a ^ odd[2], b ^ state) ^ fold(state ^ odd[3], odd[0]);
+}
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/encoding/encoded_slot.hpp
+// The slot of an encoded result: where in an arena its bytes are, or, if they are few, those bytes themselves.
+
+namespace parmap::detail {
+
+// Every word counts towards a check, keyed by the task. A slot that nobody wrote is zero, which is no such place: no
+// arena begins there.
+struct encoded_slot {
+  std::uint64_t offset;  // from the beginning of the mapping; short: 1, the number of bytes in 7 bits, a check in 56
+  std::uint64_t size;    // short: the bytes begin here
+  std::uint64_t check;   // of the bytes; short: they end here, with zeros behind them
+
+  static constexpr std::size_t longest_short = 16;
+
+  static encoded_slot in_arena(std::uint64_t offset, const std::byte* bytes, std::size_t size,
+                               std::uint64_t task) noexcept {
+    return {offset, size, checksum(bytes, size, task)};
+  }
+  static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
+    std::array<std::byte, longest_short> held{};
+    std::copy_n(bytes, std::min(size, held.size()), held.begin());  // memcpy would not take a null of no bytes
+    encoded_slot made{short_mark | std::uint64_t{size} << 56 | short_check(held.data(), size, task), 0, 0};
+    std::memcpy(&made.size, held.data(), sizeof made.size);
+    std::memcpy(&made.check, held.data() + sizeof made.size, sizeof made.check);
+    return made;
+  }
+
+  // Nobody has written it.
+  [[nodiscard]] bool is_blank() const noexcept { return offset == 0; }
+  [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
+  // The bytes of a short one, which are this slot's own; none if they are not as they were written.
+  [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {
+    const std::size_t count = (offset & ~short_mark) >> 56;
+    const auto* const held = reinterpret_cast<const std::byte*>(this) + offsetof(encoded_slot, size);
+    if (count > longest_short || (offset & check_bits) != short_check(held, count, task)) return std::nullopt;
+    return byte_reader(held, count);
+  }
+
+ private:
+  static constexpr std::uint64_t short_mark = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t check_bits = (std::uint64_t{1} << 56) - 1;
+
+  static std::uint64_t short_check(const std::byte* held, std::size_t count, std::uint64_t task) noexcept {
+    return checksum(held, longest_short, task ^ std::uint64_t{count} << 56) & check_bits;
+  }
+};
+static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == offsetof(encoded_slot, size) + 8);
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/processes/worker_arenas.hpp
 // The workers' arenas: what does not fit into a slot. Bump-allocated by their worker, read by the supervisor.
 
@@ -3558,6 +3887,146 @@ class worker_arenas {
   std::size_t each_;
   std::uint64_t tasks_;
 };
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/system/worker_assignment.hpp
+// What a worker is told: plain numbers, so that it can be told to another program.
+
+namespace parmap::detail {
+
+struct worker_assignment {
+  // Of the map.
+  std::uint64_t tasks{};
+  std::uint64_t seed{};
+  std::uint64_t max_failures{};
+  std::optional<std::uint64_t> memory_limit{};
+  unsigned workers{};
+  unsigned retries{};
+  bool timed{};
+  pid_t parent{};
+  // Of this worker.
+  unsigned number{};
+  std::uint64_t from{};  // the first task of the round
+  round_index round{};   // its tasks
+};
+static_assert(std::is_trivially_copyable_v<worker_assignment>);
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/system/language_runtime.hpp
+// A language runtime that this library serves in its process (Python's), and what it must hear of a map on processes.
+
+namespace parmap::detail {
+
+// Called by the thread that called map, and in workers; what a plain C++ program does is nothing.
+class language_runtime {
+ public:
+  constexpr language_runtime() = default;
+  language_runtime(const language_runtime&) = delete;
+  language_runtime& operator=(const language_runtime&) = delete;
+
+  virtual void before_fork() noexcept {}
+  virtual void after_fork() noexcept {}  // in the caller, also where the fork was refused
+  // Whether the workers of the map that begins are to be programs of their own, which share nothing with the caller but
+  // the map's memory: start_program(mine, file) in the child makes it one (execve), that does not return, and calls
+  // serve_as_program(work, mine, file), see multi_run.hpp. Only for results that are encoded.
+  virtual bool starts_programs() noexcept { return false; }
+  virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
+  // In a worker, once it cannot outlive its caller; before its first task, and outside of any task's limit.
+  virtual void begin_worker(unsigned /*worker*/) noexcept {}
+  // A worker ends, and what it has buffered would be lost.
+  virtual void end_worker() noexcept {}
+  // The caller sleeps until a worker has news.
+  virtual void before_sleep() noexcept {}
+  virtual void after_sleep() {}
+
+  static language_runtime& current() noexcept { return *installed; }
+  // Before the first map of the process; `who` outlives them all.
+  static void install(language_runtime& who) noexcept { installed = &who; }
+
+ protected:
+  ~language_runtime() = default;
+
+ private:
+  static language_runtime none;
+  static language_runtime* installed;
+};
+
+inline constinit language_runtime language_runtime::none{};
+inline constinit language_runtime* language_runtime::installed = &language_runtime::none;
+
+// An exception of the host's language: what its failure is to say, word for word.
+struct foreign_exception {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/results/exception_message.hpp
+// What the exception being handled is, in words: its type and what it says.
+
+namespace parmap::detail {
+
+inline std::string type_name(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
+                                                    &std::free);
+  return status == 0 ? text.get() : type.name();
+}
+
+inline std::string text_or_null(const char* text) { return text != nullptr ? text : "(null)"; }
+
+struct thrown {
+  failure_kind kind{failure_kind::threw};
+  std::string message{};
+  bool verbatim{};  // nothing is to be put before the message
+};
+
+// Only inside a catch block. What a what() throws is swallowed here, and said so in the message: there is nobody else
+// to tell.
+inline thrown describe_current_exception() {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
+  try {
+    throw;
+  } catch (const foreign_exception& it) {
+    return {it.kind, it.message, true};
+  } catch (const arena_full&) {
+    return {failure_kind::out_of_memory,
+            "its worker's room for results is full; return less, write large results to files, or raise the limit of "
+            "address space (ulimit -v)"};
+  } catch (const std::bad_alloc& error) {
+    return {failure_kind::out_of_memory,
+            name + ": " + text_or_null(error.what()) +
+                "; an allocation was refused: its size is wrong or too large, or a limit was reached (ulimit "
+                "-v)"};
+  } catch (const std::exception& error) {
+    try {
+      return {failure_kind::threw, name + ": " + text_or_null(error.what())};
+    } catch (...) {
+      return {failure_kind::threw, name + " (and its what() threw)"};
+    }
+  } catch (const std::string& text) {
+    return {failure_kind::threw, "std::string: " + text};
+  } catch (const char* text) {
+    return {failure_kind::threw, "const char*: " + text_or_null(text)};
+  } catch (const int value) {
+    return {failure_kind::threw, "int: " + std::to_string(value)};
+  } catch (...) {
+    return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
+  }
+}
+
+// The same where memory may have run out: then not even the message can be made.
+inline thrown describe_or_give_up() noexcept {
+  try {
+    return describe_current_exception();
+  } catch (...) {
+    return {failure_kind::out_of_memory, {}};  // to_string says "out of memory"
+  }
+}
 
 }  // namespace parmap::detail
 
@@ -3867,6 +4336,98 @@ class slot_writer<T> {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/results/bit_set.hpp
+// A bit for each task, without memory for those that are never set.
+
+namespace parmap::detail {
+
+// All clear at first. Throws std::bad_alloc.
+class bit_set {
+ public:
+  explicit bit_set(std::uint64_t n)
+      : words_(static_cast<std::uint64_t*>(std::calloc(n / bits + 1, sizeof(std::uint64_t)))) {
+    if (!words_) throw std::bad_alloc();
+  }
+
+  void set(std::uint64_t i) noexcept { words_.get()[i / bits] |= std::uint64_t{1} << i % bits; }
+  void clear(std::uint64_t i) noexcept { words_.get()[i / bits] &= ~(std::uint64_t{1} << i % bits); }
+
+  // fn(i) for each set, or clear, i of [b, e), in order; it may change bit i.
+  template <class Fn>
+  void for_each_set(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
+    for_each<0>(b, e, fn);
+  }
+  template <class Fn>
+  void for_each_clear(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
+    for_each<~std::uint64_t{0}>(b, e, fn);
+  }
+
+ private:
+  static constexpr std::uint64_t bits = 64;
+
+  struct free_words {
+    void operator()(std::uint64_t* words) const noexcept { std::free(words); }
+  };
+
+  template <std::uint64_t Flip, class Fn>
+  void for_each(std::uint64_t b, std::uint64_t e, Fn& fn) const {
+    while (b < e) {
+      const std::uint64_t left = (words_.get()[b / bits] ^ Flip) >> b % bits;
+      if (left == 0) {
+        b = (b / bits + 1) * bits;
+      } else {
+        b += static_cast<std::uint64_t>(std::countr_zero(left));
+        if (b < e) fn(b);
+        ++b;
+      }
+    }
+  }
+
+  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: of many, the kernel's zeros
+};
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/schedule/tick_clock.hpp
+// The scheduler's clock: ticks of the time stamp counter where there is one, for pacing only, never for a timeout.
+
+namespace parmap::detail {
+
+using ticks = std::uint64_t;
+
+inline std::uint64_t steady_ns() noexcept {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
+}
+
+#if defined(__x86_64__)
+// 10 ns where clock_gettime costs 24. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
+inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
+
+// Measured once a process, over 20 us; good to a per cent, which is more than pacing needs.
+inline double ticks_per_us() noexcept {
+  static const double rate = [] {
+    const std::uint64_t from_ns = steady_ns();
+    const ticks from = now_ticks();
+    std::uint64_t to_ns = from_ns;
+    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
+    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
+    return measured > 1 ? measured : 1;
+  }();
+  return rate;
+}
+#else
+inline ticks now_ticks() noexcept { return steady_ns(); }
+inline double ticks_per_us() noexcept { return 1e3; }
+#endif
+
+inline ticks to_ticks(std::chrono::microseconds span) noexcept {
+  return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
+}
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/processes/result_collector.hpp
 // The caller's side of a map on processes: makes results of what the workers have left in shared memory. Encoded ones
 // are read while the workers still run, so that reading, too, has all cores.
@@ -4009,80 +4570,6 @@ class result_collector<T, Places> {
 
 }  // namespace parmap::detail
 
-// ==== parmap/detail/progress/lazy_meter.hpp
-// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
-
-namespace parmap::detail {
-
-// Thrown by a callable reporter: the map is to end at once, and to return what is done. Workers are killed; tasks of
-// this process run to their end, and no other is begun. In the last report it means nothing: the map has ended.
-struct stop_now {};
-
-// While it lives, this thread runs tasks.
-class task_scope {
- public:
-  task_scope() noexcept { ++depth(); }
-  task_scope(const task_scope&) = delete;
-  task_scope& operator=(const task_scope&) = delete;
-  ~task_scope() { --depth(); }
-
-  [[nodiscard]] static bool inside() noexcept { return depth() > 0; }
-
- private:
-  static int& depth() noexcept {
-    static thread_local int levels = 0;
-    return levels;
-  }
-};
-
-// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
-class lazy_meter {
- public:
-  lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks())
-      : who_(&who),
-        total_(total),
-        begun_(begun),
-        silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
-
-  // Draws if it is time to. What a callable reporter throws passes.
-  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
-    if (silent_ || now - begun_ < worth_a_look_) return;
-    const auto clock = std::chrono::steady_clock::now();
-    if (!meter_) start(clock, now);
-    if (meter_->due(clock)) meter_->update(clock, completed, failed);
-  }
-  // How long a wait may last until the next look.
-  [[nodiscard]] std::chrono::nanoseconds wait() {
-    if (silent_) return std::chrono::nanoseconds::max();
-    if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
-    return meter_->wait();
-  }
-  void finish(std::uint64_t completed, std::uint64_t failed) {
-    if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_)) return;
-    const auto clock = std::chrono::steady_clock::now();
-    if (!meter_) start(clock, now_ticks());
-    try {
-      meter_->finish(clock, completed, failed);
-    } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
-    }
-  }
-
- private:
-  void start(std::chrono::steady_clock::time_point clock, ticks now) {
-    const auto us = static_cast<double>(now - begun_) / ticks_per_us();
-    meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
-  }
-
-  const reporter* who_;
-  std::uint64_t total_;
-  ticks begun_;
-  bool silent_;
-  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
-  std::optional<meter> meter_;
-};
-
-}  // namespace parmap::detail
-
 // ==== parmap/detail/processes/shared_layout.hpp
 // Everything that the processes of one map share, laid out before the first fork.
 
@@ -4171,96 +4658,6 @@ class shared_layout {
   shared_memory memory_;
   claim_ledger book_;
   worker_arenas records_;
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/system/memory_limit.hpp
-// A bound on the memory that this process adds, and word of the moment it is felt.
-
-namespace parmap::detail {
-
-// Private writable memory this process has mapped, in bytes: what RLIMIT_DATA counts (Linux 4.7 and later). Unlike
-// RLIMIT_AS it leaves out the sparse shared reservation. Without /proc nobody knows.
-inline std::optional<std::uint64_t> private_memory() noexcept {
-  std::array<char, 16384> text{};
-  if (!read_file("/proc/self/status", text)) return std::nullopt;
-  const auto kilobytes = number_after("\nVmData:", text.data());
-  if (!kilobytes) return std::nullopt;
-  return static_cast<std::uint64_t>(*kilobytes) * 1024;
-}
-
-// From now on this process may map so many bytes more than it has. False, with errno, if it cannot be said.
-inline bool limit_private_memory(std::uint64_t more) noexcept {
-  const auto now = private_memory();
-  if (!now) {
-    errno = ENOENT;
-    return false;
-  }
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_DATA, &limit) != 0) return false;
-  if (more < limit.rlim_cur - std::min<rlim_t>(*now, limit.rlim_cur)) limit.rlim_cur = *now + more;
-  return ::setrlimit(RLIMIT_DATA, &limit) == 0;
-}
-
-// Calls note() whenever operator new is refused, then does what would have been done without.
-class refused_memory {
- public:
-  static void tell(void (*note)()) noexcept {
-    told = note;
-    const std::new_handler before = std::set_new_handler(&handle);
-    if (before != &handle) earlier = before;  // a worker's worker has inherited ours
-  }
-
- private:
-  static void handle() {
-    told();
-    if (earlier == nullptr) throw std::bad_alloc();
-    earlier();
-  }
-
-  static inline void (*told)() = nullptr;
-  static inline std::new_handler earlier = nullptr;
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/processes/core_placement.hpp
-// Which core a worker process is born on.
-
-namespace parmap::detail {
-
-// The kernel often puts two newborn processes on one core, where they share it for 8 ms before they are balanced (seen
-// in half of all maps on 2 cores). So the supervisor gives each its own at birth; before its first task the worker
-// takes back all the cores it may use, and the kernel is free again. A refusal costs those 8 ms and nothing else.
-class core_placement {
- public:
-  explicit core_placement(unsigned workers) : all_(affinity()) {
-    for (std::size_t cpu = 0; cpu < all_.cpus(); ++cpu)
-      if (all_.has(cpu)) usable_.push_back(cpu);
-    if (workers < 2 || workers > usable_.size()) usable_.clear();
-    // The supervisor's own core last: it is busy there until the last fork.
-    const auto here = static_cast<std::size_t>(::sched_getcpu());
-    for (std::size_t k = 0; k < usable_.size(); ++k)
-      if (usable_[k] == here) first_ = k + 1;
-  }
-
-  // The child is not yet to begin.
-  void put(pid_t child, unsigned w) const {
-    if (usable_.empty()) return;
-    cpu_mask one(all_.cpus());
-    one.add(usable_[(first_ + w) % usable_.size()]);
-    static_cast<void>(::sched_setaffinity(child, one.bytes(), one.get()));
-  }
-  // In the child.
-  void release() const noexcept {
-    if (!usable_.empty()) static_cast<void>(::sched_setaffinity(0, all_.bytes(), all_.get()));
-  }
-
- private:
-  cpu_mask all_;
-  std::vector<std::size_t> usable_;
-  std::size_t first_{};  // the place of worker 0's
 };
 
 }  // namespace parmap::detail
@@ -4589,6 +4986,80 @@ inline std::string describe(const death_cause& cause) {
   return "its worker died; how is not known, as this process ignores SIGCHLD or reaps every child; try "
          "signal(SIGCHLD, SIG_DFL) before the map";
 }
+
+}  // namespace parmap::detail
+
+// ==== parmap/detail/progress/lazy_meter.hpp
+// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
+
+namespace parmap::detail {
+
+// Thrown by a callable reporter: the map is to end at once, and to return what is done. Workers are killed; tasks of
+// this process run to their end, and no other is begun. In the last report it means nothing: the map has ended.
+struct stop_now {};
+
+// While it lives, this thread runs tasks.
+class task_scope {
+ public:
+  task_scope() noexcept { ++depth(); }
+  task_scope(const task_scope&) = delete;
+  task_scope& operator=(const task_scope&) = delete;
+  ~task_scope() { --depth(); }
+
+  [[nodiscard]] static bool inside() noexcept { return depth() > 0; }
+
+ private:
+  static int& depth() noexcept {
+    static thread_local int levels = 0;
+    return levels;
+  }
+};
+
+// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
+class lazy_meter {
+ public:
+  lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks())
+      : who_(&who),
+        total_(total),
+        begun_(begun),
+        silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
+
+  // Draws if it is time to. What a callable reporter throws passes.
+  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
+    if (silent_ || now - begun_ < worth_a_look_) return;
+    const auto clock = std::chrono::steady_clock::now();
+    if (!meter_) start(clock, now);
+    if (meter_->due(clock)) meter_->update(clock, completed, failed);
+  }
+  // How long a wait may last until the next look.
+  [[nodiscard]] std::chrono::nanoseconds wait() {
+    if (silent_) return std::chrono::nanoseconds::max();
+    if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
+    return meter_->wait();
+  }
+  void finish(std::uint64_t completed, std::uint64_t failed) {
+    if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_)) return;
+    const auto clock = std::chrono::steady_clock::now();
+    if (!meter_) start(clock, now_ticks());
+    try {
+      meter_->finish(clock, completed, failed);
+    } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
+    }
+  }
+
+ private:
+  void start(std::chrono::steady_clock::time_point clock, ticks now) {
+    const auto us = static_cast<double>(now - begun_) / ticks_per_us();
+    meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
+  }
+
+  const reporter* who_;
+  std::uint64_t total_;
+  ticks begun_;
+  bool silent_;
+  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
+  std::optional<meter> meter_;
+};
 
 }  // namespace parmap::detail
 
@@ -5058,6 +5529,56 @@ class chunk_pacer {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/system/memory_limit.hpp
+// A bound on the memory that this process adds, and word of the moment it is felt.
+
+namespace parmap::detail {
+
+// Private writable memory this process has mapped, in bytes: what RLIMIT_DATA counts (Linux 4.7 and later). Unlike
+// RLIMIT_AS it leaves out the sparse shared reservation. Without /proc nobody knows.
+inline std::optional<std::uint64_t> private_memory() noexcept {
+  std::array<char, 16384> text{};
+  if (!read_file("/proc/self/status", text)) return std::nullopt;
+  const auto kilobytes = number_after("\nVmData:", text.data());
+  if (!kilobytes) return std::nullopt;
+  return static_cast<std::uint64_t>(*kilobytes) * 1024;
+}
+
+// From now on this process may map so many bytes more than it has. False, with errno, if it cannot be said.
+inline bool limit_private_memory(std::uint64_t more) noexcept {
+  const auto now = private_memory();
+  if (!now) {
+    errno = ENOENT;
+    return false;
+  }
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_DATA, &limit) != 0) return false;
+  if (more < limit.rlim_cur - std::min<rlim_t>(*now, limit.rlim_cur)) limit.rlim_cur = *now + more;
+  return ::setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
+// Calls note() whenever operator new is refused, then does what would have been done without.
+class refused_memory {
+ public:
+  static void tell(void (*note)()) noexcept {
+    told = note;
+    const std::new_handler before = std::set_new_handler(&handle);
+    if (before != &handle) earlier = before;  // a worker's worker has inherited ours
+  }
+
+ private:
+  static void handle() {
+    told();
+    if (earlier == nullptr) throw std::bad_alloc();
+    earlier();
+  }
+
+  static inline void (*told)() = nullptr;
+  static inline std::new_handler earlier = nullptr;
+};
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/processes/worker_process.hpp
 // What a worker process does from its fork to its end.
 
@@ -5444,7 +5965,8 @@ namespace parmap {
 /// The default engine. Forks workers, which inherit f, its captures and all inputs; nothing is serialised on the way
 /// in. A task that throws, crashes, exits, overflows its stack, is killed or hangs past options::timeout costs itself
 /// alone: the failure names it, the worker is replaced, every other result comes back. Results are written in place
-/// into shared memory (trivially copyable types, pairs, tuples and arrays of such) or travel through codec<T>.
+/// into shared memory (trivially copyable types, pairs, tuples and arrays of such) or travel by codec<T>, aggregates by
+/// their fields.
 ///
 /// What tasks write elsewhere vanishes with the worker, except in files and the like. Threads of the caller do not
 /// exist in a worker: f must not wait for them or for a lock they hold. At a timeout everything the task had started is
@@ -5469,20 +5991,47 @@ class multi_engine {
   }
 
  private:
-  // If not, the compiler says so.
-  template <class Value>
+  // If not, the compiler says what is in the way, and Found where.
+  template <class Value, class Found = decltype(detail::find_obstacle<Value>())>
   static consteval bool can_run() {
-    constexpr bool stays = detail::pointer_like<Value>;
-    static_assert(!stays,
-                  "parmap: a pointer, reference_wrapper, string_view or span (or a container of such) cannot leave a "
-                  "worker process, as what it "
-                  "refers to stays there; return the value itself (std::string, std::vector), or use parmap::threads");
-    constexpr bool leaves = can_leave_worker<Value>;
-    static_assert(stays || leaves,
-                  "parmap: this result type cannot leave a worker process: it is not trivially copyable and has no "
-                  "codec; specialise "
-                  "parmap::codec for it, return something that has one, or use parmap::threads");
-    return leaves;
+    using detail::obstacle;
+    constexpr obstacle found = Found::what;
+    static_assert(found != obstacle::refers,
+                  "parmap: a pointer, reference_wrapper, string_view or span (an iterator, a view, a "
+                  "thread::id, or a container of such) cannot leave a worker process, as what it refers to "
+                  "stays there; return the value itself (std::string, std::vector), or use parmap::threads");
+    static_assert(found != obstacle::no_codec,
+                  "parmap: this result type cannot leave a worker process: it is not trivially copyable, no "
+                  "struct of fields that could leave, and has no codec; specialise parmap::codec for it, "
+                  "return something that has one, or use parmap::threads");
+    static_assert(found != obstacle::field_refers,
+                  "parmap: a field of this struct is a pointer, a reference or a view (string_view, span, "
+                  "iterator), and what it refers to stays in the worker process; let the struct hold the "
+                  "value itself (std::string, std::vector), specialise parmap::codec for it, or use "
+                  "parmap::threads");
+    static_assert(found != obstacle::field_has_no_codec,
+                  "parmap: a field of this struct cannot leave a worker process: it is not trivially "
+                  "copyable, no struct of fields that could leave, and has no codec; specialise "
+                  "parmap::codec for the field or for the struct, or use parmap::threads");
+    static_assert(found != obstacle::field_is_array,
+                  "parmap: a struct with an array as a field cannot leave a worker process by its fields; "
+                  "make it a std::array, specialise parmap::codec for the struct, or use parmap::threads");
+    static_assert(found != obstacle::too_many_fields,
+                  "parmap: a struct of more than 16 fields cannot leave a worker process by its fields; put "
+                  "some into a struct of their own, specialise parmap::codec for it, or use parmap::threads");
+    static_assert(found != obstacle::base,
+                  "parmap: a struct with a base class cannot leave a worker process by its fields; make the "
+                  "base a field, specialise parmap::codec for the struct, or use parmap::threads");
+    static_assert(found != obstacle::own_destructor,
+                  "parmap: a struct with a destructor, copy or move of its own cannot leave a worker "
+                  "process by its fields, as what it does (such as to close a file) would be done once "
+                  "more; return what the struct stands for, specialise parmap::codec for it, or use "
+                  "parmap::threads");
+    static_assert(found != obstacle::not_divisible,
+                  "parmap: the fields of this struct cannot be told apart (a union, or an array beside a "
+                  "field without a default); specialise parmap::codec for it, return a std::tuple, or use "
+                  "parmap::threads");
+    return found == obstacle::none;
   }
 
   template <class Work, class Places>
@@ -5746,6 +6295,60 @@ inline std::uint64_t fork_generation() noexcept {
 
 }  // namespace parmap::detail
 
+// ==== parmap/detail/system/signal_mask.hpp
+// The signal mask of team threads: idle they block what is for the caller's threads, in a task they have the caller's
+// mask.
+
+namespace parmap::detail {
+
+// Blocks all signals in the calling thread while it lives, for threads made meanwhile to inherit; but not those that a
+// fault raises.
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {
+    sigset_t all{};
+    ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
+    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
+  }
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+  ~signals_blocked() {
+    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
+
+ private:
+  sigset_t before_{};
+  bool blocked_{};
+};
+
+// In a thread made under signals_blocked: the mask its process would have without it.
+inline std::optional<sigset_t>& outer_signal_mask() noexcept {
+  static thread_local std::optional<sigset_t> mask;
+  return mask;
+}
+
+// While it lives, the thread has the mask its process would have: tasks run so, and what they start inherits it.
+class outer_mask_scope {
+ public:
+  outer_mask_scope() noexcept {
+    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
+  }
+  outer_mask_scope(const outer_mask_scope&) = delete;
+  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
+  ~outer_mask_scope() {
+    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t before_{};
+  bool changed_{};
+};
+
+}  // namespace parmap::detail
+
 // ==== parmap/detail/threads/job_notice.hpp
 // One place on the team's board: a job that may be joined, and how many have joined it.
 
@@ -5839,60 +6442,6 @@ class alignas(64) job_notice {
   std::atomic<bool> urgent_{false};
   std::atomic<ticks> since_{0};
   std::atomic<job*> work_{nullptr};
-};
-
-}  // namespace parmap::detail
-
-// ==== parmap/detail/system/signal_mask.hpp
-// The signal mask of team threads: idle they block what is for the caller's threads, in a task they have the caller's
-// mask.
-
-namespace parmap::detail {
-
-// Blocks all signals in the calling thread while it lives, for threads made meanwhile to inherit; but not those that a
-// fault raises.
-class signals_blocked {
- public:
-  signals_blocked() noexcept {
-    sigset_t all{};
-    ::sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
-    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
-  }
-  signals_blocked(const signals_blocked&) = delete;
-  signals_blocked& operator=(const signals_blocked&) = delete;
-  ~signals_blocked() {
-    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
-  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
-
- private:
-  sigset_t before_{};
-  bool blocked_{};
-};
-
-// In a thread made under signals_blocked: the mask its process would have without it.
-inline std::optional<sigset_t>& outer_signal_mask() noexcept {
-  static thread_local std::optional<sigset_t> mask;
-  return mask;
-}
-
-// While it lives, the thread has the mask its process would have: tasks run so, and what they start inherits it.
-class outer_mask_scope {
- public:
-  outer_mask_scope() noexcept {
-    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
-  }
-  outer_mask_scope(const outer_mask_scope&) = delete;
-  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
-  ~outer_mask_scope() {
-    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t before_{};
-  bool changed_{};
 };
 
 }  // namespace parmap::detail
