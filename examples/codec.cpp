@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-// Neither trivially copyable nor without rules of its own.
+// A struct of public fields would need nothing. This class keeps its members to itself, as not any will do together.
 class picture {
  public:
   picture(std::size_t width, std::string dots) : width_(width), dots_(std::move(dots)) {

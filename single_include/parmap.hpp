@@ -66,6 +66,7 @@
 #include <exception>
 #include <forward_list>
 #include <functional>
+#include <initializer_list>
 #include <iosfwd>
 #include <istream>
 #include <iterator>
@@ -81,6 +82,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <thread>
 #include <tuple>
 #include <type_traits>
 #include <typeinfo>
@@ -88,13 +90,355 @@
 #include <variant>
 #include <vector>
 
+// ==== parmap/detail/encoding/aggregate_fields.hpp
+// The fields of an aggregate, found by structured bindings: how many there are, their types, and a call with them all.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+template <class... T>
+struct types {};
+
+inline constexpr std::size_t most_fields = 16;
+
+// ---- How many there are: as many as there may be initialisers. A wrong number would be an error that no concept can
+// catch, so what is not certain counts as not countable.
+
+// Stand for an initialiser of whatever type the field has, but are no T, which would be copied.
+template <class T>
+struct any_value {
+  template <class Field>
+    requires(!std::same_as<Field, T>)
+  operator Field() const;  // NOLINT(google-explicit-constructor)
+};
+template <class T>
+struct any_lvalue {
+  template <class Field>
+    requires(!std::same_as<std::remove_const_t<Field>, T>)
+  operator Field&() const;  // NOLINT(google-explicit-constructor)
+};
+// Taken only by a field that can be made of anything, such as std::any.
+struct no_value {};
+// Where the field's members may be the aggregate's own, which bindings do not take: in a union, or, as gcc and clang
+// allow, in a struct without a name.
+template <class Field>
+consteval bool may_be_anonymous() {
+  const std::string_view name = __PRETTY_FUNCTION__;
+  return std::is_union_v<Field> || name.find("<unnamed struct>") != name.npos ||
+         name.find("(anonymous struct") != name.npos || name.find("(unnamed struct") != name.npos;
+}
+struct any_anonymous {
+  template <class Field>
+    requires(may_be_anonymous<Field>())
+  operator Field() const;  // NOLINT(google-explicit-constructor)
+};
+// What can be made of anything prefers its constructor to the first of these, and cannot choose with the second.
+template <class T>
+struct any_base {
+  template <class Field>
+    requires(std::is_base_of_v<Field, T> && !std::same_as<Field, T>)
+  operator Field() const;  // NOLINT(google-explicit-constructor)
+};
+template <class T>
+struct any_base_or_none {
+  template <class Field>
+    requires(std::is_base_of_v<Field, T> && !std::same_as<Field, T>)
+  operator Field();  // NOLINT(google-explicit-constructor)
+};
+
+// T can be made of so many {}, and values of the types Then behind them. By parentheses, which do not let an array take
+// several of the initialisers as braces would.
+template <class T, std::size_t Empties, class... Then>
+consteval bool accepts() {
+  if constexpr (Empties == 1 && sizeof...(Then) == 0) return requires { T{{}}; };  // T({}) would copy a T
+  else
+    // clang-format off
+  if constexpr (Empties == 0) return requires { T(std::declval<Then>()...); };
+  else if constexpr (Empties == 1) return requires { T({}, std::declval<Then>()...); };
+  else if constexpr (Empties == 2) return requires { T({}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 3) return requires { T({}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 4) return requires { T({}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 5) return requires { T({}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 6) return requires { T({}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 7) return requires { T({}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 8) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 9) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 10) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 11) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 12) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 13) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 14) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 15) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 16) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  else if constexpr (Empties == 17) return requires { T({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::declval<Then>()...); };
+  // clang-format on
+}
+
+// The number of {} that T takes; one field too many is enough.
+template <class T, std::size_t Empties = 0>
+consteval std::size_t count_empties() {
+  if constexpr (Empties > most_fields) return Empties;
+  else if constexpr (accepts<T, Empties + 1>()) return count_empties<T, Empties + 1>();
+  else return Empties;
+}
+
+// Initialisers, one for each field.
+template <std::size_t Empties, class... Values>
+struct initialisers {
+  static constexpr bool known = true;
+  static constexpr std::size_t count = Empties + sizeof...(Values);
+};
+struct no_initialisers {
+  static constexpr bool known = false;
+};
+
+// More of them, as long as T takes more. An array behind them takes {} only, so that its end would not be found.
+template <class T, class... Values>
+consteval auto add_values() {
+  if constexpr (sizeof...(Values) > most_fields) return initialisers<0, Values...>();
+  else if constexpr (accepts<T, 0, Values..., any_value<T>>()) return add_values<T, Values..., any_value<T>>();
+  else if constexpr (accepts<T, 0, Values..., any_lvalue<T>>()) return add_values<T, Values..., any_lvalue<T>>();
+  else if constexpr (requires { T(std::declval<Values>()..., {}); }) return no_initialisers();
+  else return initialisers<0, Values...>();
+}
+// Fields without a default: as many values of one kind as it takes until T can be made.
+template <class T, class... Value>
+consteval auto find_values(types<Value...>) {
+  if constexpr (accepts<T, 0, any_value<Value>...>()) return add_values<T, any_value<Value>...>();
+  else if constexpr (accepts<T, 0, any_lvalue<Value>...>()) return add_values<T, any_lvalue<Value>...>();
+  else if constexpr (sizeof...(Value) > most_fields) return no_initialisers();
+  else return find_values<T>(types<T, Value...>());
+}
+
+template <class T, std::size_t... I>
+consteval auto find_values_behind(std::index_sequence<I...>) {
+  return find_values<T>(types<T, std::enable_if_t<(I >= 0), T>...>());
+}
+template <class T>
+consteval auto find_initialisers() {
+  if constexpr (requires { T{}; }) {
+    constexpr std::size_t empties = count_empties<T>();
+    if constexpr (empties > most_fields) return initialisers<empties>();
+    else if constexpr (!accepts<T, empties, any_value<T>>() && !accepts<T, empties, any_lvalue<T>>())
+      return initialisers<empties>();
+    else return find_values_behind<T>(std::make_index_sequence<empties>());  // a field that cannot be made of {}
+  } else {
+    return find_values<T>(types<T>());
+  }
+}
+
+// ---- What structured bindings would not take.
+
+// The first initialiser goes to a base.
+template <class T, std::size_t Empties, class... Values>
+consteval bool has_base(initialisers<Empties, Values...>) {
+  const auto first_is = []<class First, class... Rest>(types<First, Rest...>) {
+    if constexpr (accepts<T, 0, no_value, Rest...>()) return !accepts<T, 0, any_base_or_none<T>, Rest...>();
+    else return accepts<T, 0, any_base<T>, Rest...>();
+  };
+  if constexpr (sizeof...(Values) == 0) return first_is(types<void>());
+  else return first_is(types<Values...>());
+}
+
+template <class T, std::size_t Empties, class... Rest>
+inline constexpr bool anonymous_behind =
+    accepts<T, Empties, any_anonymous, Rest...>() && !accepts<T, Empties, no_value, Rest...>();
+template <class T, class... Before, class Here, class... Rest>
+consteval bool has_anonymous(types<Before...>, types<Here, Rest...>) {
+  if constexpr (accepts<T, 0, Before..., any_anonymous, Rest...>() && !accepts<T, 0, Before..., no_value, Rest...>())
+    return true;
+  else if constexpr (sizeof...(Rest) == 0) return false;
+  else return has_anonymous<T>(types<Before..., Here>(), types<Rest...>());
+}
+template <class T, std::size_t Empties, class... Values>
+consteval bool has_anonymous(initialisers<Empties, Values...>) {
+  if constexpr (sizeof...(Values) > 0) return has_anonymous<T>(types<>(), types<Values...>());
+  else
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+      return (anonymous_behind<T, I> || ...);
+    }(std::make_index_sequence<Empties>());
+}
+
+// ---- The fields themselves.
+
+enum class division { possible, impossible, base, too_many_fields };
+
+struct divided {
+  division is;
+  std::size_t count;
+};
+
+template <class T>
+concept tuple_like = requires { std::tuple_size<T>::value; };
+
+// T is an aggregate class without const or volatile.
+template <class T>
+consteval divided divide() {
+  if constexpr (tuple_like<T>) {  // bindings would call get
+    return {division::impossible, 0};
+  } else {
+    constexpr auto found = find_initialisers<T>();
+    if constexpr (!found.known) return {division::impossible, 0};
+    else if constexpr (has_base<T>(found)) return {division::base, 0};
+    else if constexpr (found.count > most_fields) return {division::too_many_fields, 0};
+    else if constexpr (has_anonymous<T>(found)) return {division::impossible, 0};
+    else return {division::possible, found.count};
+  }
+}
+template <class T>
+inline constexpr divided division_of = divide<T>();
+
+// Calls take(types<Field...>(), field...), with the fields' types as they were declared.
+template <std::size_t Count, class T, class Take>
+constexpr decltype(auto) with_fields(T& all, const Take& take) {
+  if constexpr (Count == 1) {
+    auto& [a] = all;
+    return take(types<decltype(a)>(), a);
+  } else if constexpr (Count == 2) {
+    auto& [a, b] = all;
+    return take(types<decltype(a), decltype(b)>(), a, b);
+  } else if constexpr (Count == 3) {
+    auto& [a, b, c] = all;
+    return take(types<decltype(a), decltype(b), decltype(c)>(), a, b, c);
+  } else if constexpr (Count == 4) {
+    auto& [a, b, c, d] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d)>(), a, b, c, d);
+  } else if constexpr (Count == 5) {
+    auto& [a, b, c, d, e] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e)>(), a, b, c, d, e);
+  } else if constexpr (Count == 6) {
+    auto& [a, b, c, d, e, f] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f)>(), a, b, c, d, e,
+                f);
+  } else if constexpr (Count == 7) {
+    auto& [a, b, c, d, e, f, g] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g)>(), a,
+                b, c, d, e, f, g);
+  } else if constexpr (Count == 8) {
+    auto& [a, b, c, d, e, f, g, h] = all;
+    return take(
+        types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g), decltype(h)>(),
+        a, b, c, d, e, f, g, h);
+  } else if constexpr (Count == 9) {
+    auto& [a, b, c, d, e, f, g, h, i] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i)>(),
+                a, b, c, d, e, f, g, h, i);
+  } else if constexpr (Count == 10) {
+    auto& [a, b, c, d, e, f, g, h, i, j] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i), decltype(j)>(),
+                a, b, c, d, e, f, g, h, i, j);
+  } else if constexpr (Count == 11) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i), decltype(j), decltype(k)>(),
+                a, b, c, d, e, f, g, h, i, j, k);
+  } else if constexpr (Count == 12) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i), decltype(j), decltype(k), decltype(l)>(),
+                a, b, c, d, e, f, g, h, i, j, k, l);
+  } else if constexpr (Count == 13) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i), decltype(j), decltype(k), decltype(l), decltype(m)>(),
+                a, b, c, d, e, f, g, h, i, j, k, l, m);
+  } else if constexpr (Count == 14) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = all;
+    return take(types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g),
+                      decltype(h), decltype(i), decltype(j), decltype(k), decltype(l), decltype(m), decltype(n)>(),
+                a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+  } else if constexpr (Count == 15) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = all;
+    return take(
+        types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g), decltype(h),
+              decltype(i), decltype(j), decltype(k), decltype(l), decltype(m), decltype(n), decltype(o)>(),
+        a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+  } else if constexpr (Count == 16) {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = all;
+    return take(
+        types<decltype(a), decltype(b), decltype(c), decltype(d), decltype(e), decltype(f), decltype(g), decltype(h),
+              decltype(i), decltype(j), decltype(k), decltype(l), decltype(m), decltype(n), decltype(o), decltype(p)>(),
+        a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
+  } else {
+    return take(types<>());
+  }
+}
+
+struct take_types {
+  template <class Types, class... Field>
+  constexpr Types operator()(Types fields, const Field&...) const {
+    return fields;
+  }
+};
+// Where division_of<T> is possible.
+template <class T>
+using field_types = decltype(with_fields<division_of<T>.count>(std::declval<T&>(), take_types()));
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/encoding/has_codec.hpp
+// Whether there is a codec for a type.
+
+namespace parmap::inline PARMAP_ABI {
+
+template <class T>
+struct codec;
+class encoder;
+class decoder;
+
+namespace detail {
+
+template <class T>
+concept has_codec = requires(const T& value, encoder& out, decoder& in) {
+  codec<T>::encode(out, value);
+  { codec<T>::decode(in) } -> std::same_as<T>;
+};
+
+}  // namespace detail
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/detail/encoding/pointer_like.hpp
 // Types that refer to memory of the process they were made in.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// A bit of a vector<bool> or a bitset.
 template <class T>
-inline constexpr bool pointer_like = std::is_pointer_v<T>;
+concept bit_reference = std::convertible_to<T, bool> && requires(T& bit) {
+  bit.flip();
+  ~bit;
+};
+template <class T>
+concept atomic_reference = requires {
+  T::required_alignment;
+  T::is_always_lock_free;
+};
+template <class T>
+concept coroutine_reference = requires(const T& coroutine) {
+  { coroutine.address() } -> std::same_as<void*>;
+  coroutine.resume();
+  coroutine.done();
+};
+// A std::sub_match.
+template <class T>
+concept match_reference = requires(T& match) {
+  typename T::iterator;
+  requires std::same_as<decltype(match.first), typename T::iterator>;
+  match.matched;
+};
+// An iterator. Its ++ is asked for first: what * of a unique_ptr<void> gives is an error even to ask.
+template <class T>
+concept iterator_like = requires(T& it) { ++it; } && std::input_or_output_iterator<T>;
+// By what they can do, without their headers. A codec of the user's knows better.
+template <class T>
+concept refers_to_memory = std::is_class_v<T> &&
+                           (iterator_like<T> || std::ranges::enable_view<T> || bit_reference<T> ||
+                            atomic_reference<T> || coroutine_reference<T> || match_reference<T>) &&
+                           !has_codec<T>;
+
+template <class T>
+inline constexpr bool pointer_like = std::is_pointer_v<T> || std::is_reference_v<T> || refers_to_memory<T>;
 template <class T>
 inline constexpr bool pointer_like<const T> = pointer_like<T>;
 template <class T>
@@ -103,6 +447,18 @@ template <class C, class Traits>
 inline constexpr bool pointer_like<std::basic_string_view<C, Traits>> = true;
 template <class T, std::size_t N>
 inline constexpr bool pointer_like<std::span<T, N>> = true;
+template <class T>
+inline constexpr bool pointer_like<std::initializer_list<T>> = true;
+// The address of what the library keeps of a thread, which a fork has at the same place: all workers have the caller's.
+template <>
+inline constexpr bool pointer_like<std::thread::id> = true;
+// Views that hold their values.
+template <class First, class Last>
+inline constexpr bool pointer_like<std::ranges::iota_view<First, Last>> = pointer_like<First>;
+template <class T>
+inline constexpr bool pointer_like<std::ranges::single_view<T>> = pointer_like<T>;
+template <class T>
+inline constexpr bool pointer_like<std::ranges::empty_view<T>> = false;
 template <class T, std::size_t N>
 inline constexpr bool pointer_like<std::array<T, N>> = pointer_like<T>;
 template <class T>
@@ -120,6 +476,140 @@ template <class T>
     requires !std::same_as<T, typename T::value_type>;  // as in JSON libraries
   }
 inline constexpr bool pointer_like<T> = pointer_like<typename T::value_type>;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/encoding/obstacle.hpp
+// How a type leaves a worker process: as its bytes, by its codec or by its fields; or what is in its way.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+template <class T>
+concept aggregate_class = std::is_class_v<T> && std::is_aggregate_v<T>;
+
+// A field that is not plain would be lost in the bytes: it may have a codec, or be a pointer. Where fields cannot be
+// seen, bytes have to do.
+template <class T>
+inline constexpr bool has_plain_fields = true;
+
+// Its bytes are its value.
+template <class T>
+concept plain = std::is_trivially_copyable_v<T> && !pointer_like<T> && !has_codec<T> && has_plain_fields<T>;
+
+template <class... Field>
+consteval bool all_plain(types<Field...>) {
+  return (plain<std::remove_all_extents_t<Field>> && ...);
+}
+template <aggregate_class T>
+inline constexpr bool has_plain_fields<T> = [] {
+  using aggregate = std::remove_cv_t<T>;
+  if constexpr (division_of<aggregate>.is == division::possible) return all_plain(field_types<aggregate>());
+  else return true;
+}();
+
+// Whatever else could write it comes first. Its fields are not asked, as they may be containers of T; find_obstacle
+// asks them.
+template <class T>
+concept by_fields = aggregate_class<T> && std::same_as<T, std::remove_cv_t<T>> && !has_codec<T> && !plain<T> &&
+                    !pointer_like<T> && !tuple_like<T>;
+
+template <class T>
+concept transferable = !std::is_void_v<T> && (plain<T> || has_codec<T> || by_fields<T>);
+
+enum class obstacle {
+  none,
+  refers,
+  no_codec,
+  field_refers,
+  field_has_no_codec,
+  field_is_array,
+  too_many_fields,
+  base,
+  own_destructor,
+  not_divisible,
+};
+
+// An obstacle, and where it is: in T, or in a field of the aggregate In.
+template <obstacle What, class T = void, class In = void>
+struct found_obstacle {
+  static constexpr obstacle what = What;
+};
+using no_obstacle = found_obstacle<obstacle::none>;
+
+template <class T, class... Above>
+consteval auto find_obstacle();
+
+// The first one of these types.
+template <class... Above>
+consteval auto find_in(types<>, types<Above...>) {
+  return no_obstacle();
+}
+template <class First, class... Rest, class... Above>
+consteval auto find_in(types<First, Rest...>, types<Above...> above) {
+  constexpr auto found = find_obstacle<First, Above...>();
+  if constexpr (found.what != obstacle::none) return found;
+  else return find_in(types<Rest...>(), above);
+}
+
+// Of a field, its elements if it is an array.
+template <class T, class Field, class... Above>
+consteval auto find_in_field() {
+  constexpr auto found = find_obstacle<std::remove_cv_t<std::remove_all_extents_t<Field>>, Above...>();
+  if constexpr (found.what == obstacle::refers) return found_obstacle<obstacle::field_refers, Field, T>();
+  else if constexpr (found.what == obstacle::no_codec || std::is_volatile_v<Field>)
+    return found_obstacle<obstacle::field_has_no_codec, Field, T>();
+  else return found;
+}
+template <class T, class... Above>
+consteval auto find_in_fields(types<>, types<Above...>) {
+  return no_obstacle();
+}
+template <class T, class First, class... Rest, class... Above>
+consteval auto find_in_fields(types<First, Rest...>, types<Above...> above) {
+  constexpr auto found = find_in_field<T, First, Above...>();
+  if constexpr (found.what != obstacle::none) return found;
+  else return find_in_fields<T>(types<Rest...>(), above);
+}
+
+// Only a destructor, copy or move of its own makes an aggregate less than all its fields are. What it does, such as to
+// close a file, fields alone cannot repeat.
+template <class T, class... Field>
+consteval bool has_own_destructor(types<Field...>) {
+  return ((std::is_trivially_copyable_v<Field> && ...) && !std::is_trivially_copyable_v<T>) ||
+         ((std::is_trivially_destructible_v<Field> && ...) && !std::is_trivially_destructible_v<T>) ||
+         ((std::is_nothrow_move_constructible_v<Field> && ...) && !std::is_nothrow_move_constructible_v<T>);
+}
+
+template <class T, class... Above, class... Field>
+consteval auto find_in_aggregate(types<Field...> fields) {
+  constexpr auto found = find_in_fields<T>(fields, types<T, Above...>());
+  if constexpr (found.what != obstacle::none) return found;
+  else if constexpr ((std::is_array_v<Field> || ...)) return found_obstacle<obstacle::field_is_array, void, T>();
+  else if constexpr (has_own_destructor<T>(fields)) return found_obstacle<obstacle::own_destructor, void, T>();
+  else return no_obstacle();
+}
+
+// The first thing that keeps a T in its worker. A T inside itself, with containers between, is asked once: Above are
+// the aggregates that it is inside of.
+template <class T, class... Above>
+consteval auto find_obstacle() {
+  if constexpr (std::is_void_v<T> || (std::same_as<T, Above> || ...)) return no_obstacle();
+  else if constexpr (pointer_like<T>) return found_obstacle<obstacle::refers, T>();
+  else if constexpr (has_codec<T>) {
+    if constexpr (requires { typename codec<T>::parts; }) return find_in(typename codec<T>::parts(), types<Above...>());
+    else return no_obstacle();
+  } else if constexpr (plain<T>) return no_obstacle();
+  else if constexpr (!by_fields<T>) return found_obstacle<obstacle::no_codec, T>();
+  else if constexpr (division_of<T>.is == division::base) return found_obstacle<obstacle::base, void, T>();
+  else if constexpr (division_of<T>.is == division::too_many_fields)
+    return found_obstacle<obstacle::too_many_fields, void, T>();
+  else if constexpr (division_of<T>.is == division::impossible)
+    return found_obstacle<obstacle::not_divisible, void, T>();
+  else return find_in_aggregate<T, Above...>(field_types<T>());
+}
+
+template <class T>
+inline constexpr bool leaves = decltype(find_obstacle<T>())::what == obstacle::none;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -195,7 +685,14 @@ namespace parmap::inline PARMAP_ABI {
 /// How a T is written in a worker and read by the caller. There are codecs for std::string, the standard containers
 /// (also nested), pair, tuple, array, optional and variant of what can leave a worker, filesystem::path, and unique_ptr
 /// where it cannot hide a derived class; not for shared_ptr, as sharing would be lost (<parmap/cereal.hpp> keeps it),
-/// and not for what derives from a container or is an adaptor of one. Specialise it for a type of your own:
+/// and not for what derives from a container or is an adaptor of one.
+///
+/// An aggregate needs none: `struct row { double mu; std::string note; };` travels by its fields, up to 16 of them,
+/// which may be aggregates, too, or containers of this one. What could not be right is a compile error: a base class,
+/// an array (std::array is fine), a union, a pointer, reference or view as a field, and a destructor, copy or move of
+/// its own.
+///
+/// Specialise it for another type of your own; a specialisation also counts for an aggregate, and inside of one:
 ///
 ///     template <>
 ///     struct parmap::codec<image> {
@@ -212,21 +709,7 @@ namespace parmap::inline PARMAP_ABI {
 template <class T>
 struct codec;
 
-class encoder;
-class decoder;
-
 namespace detail {
-
-template <class T>
-concept has_codec = requires(const T& value, encoder& out, decoder& in) {
-  codec<T>::encode(out, value);
-  { codec<T>::decode(in) } -> std::same_as<T>;
-};
-// Its bytes are its value.
-template <class T>
-concept plain = std::is_trivially_copyable_v<T> && !pointer_like<T> && !has_codec<T>;
-template <class T>
-concept transferable = !std::is_void_v<T> && (plain<T> || has_codec<T>);
 
 // A level of codecs that call each other: what refers to itself, or bytes that say so, must not exhaust the stack.
 class nesting {
@@ -258,10 +741,19 @@ class encoder {
   /// Appends a value of any type that can leave a worker.
   template <class T>
   void put(const T& value) {
-    static_assert(detail::transferable<T>, "parmap: this type has no codec; specialise parmap::codec for it");
-    if constexpr (detail::has_codec<T>) {
+    static_assert(
+        detail::leaves<T>,
+        "parmap: this type, or a field of it, cannot leave a worker process; specialise parmap::codec for it");
+    if constexpr (!detail::leaves<T>) {  // so that this is the only error
+    } else if constexpr (detail::has_codec<T>) {
       const detail::nesting level(depth_);
       codec<T>::encode(*this, value);
+    } else if constexpr (detail::by_fields<T>) {
+      const detail::nesting level(depth_);
+      detail::with_fields<detail::division_of<T>.count>(
+          value, [this]<class... Field>(detail::types<Field...>, const std::remove_cv_t<Field>&... field) {
+            (this->put<std::remove_cv_t<Field>>(field), ...);
+          });
     } else {
       write(&value, sizeof value);
     }
@@ -284,10 +776,17 @@ class decoder {
   /// A value written by put<T>.
   template <class T>
   [[nodiscard]] T get() {
-    static_assert(detail::transferable<T>, "parmap: this type has no codec; specialise parmap::codec for it");
-    if constexpr (detail::has_codec<T>) {
+    static_assert(
+        detail::leaves<T>,
+        "parmap: this type, or a field of it, cannot leave a worker process; specialise parmap::codec for it");
+    if constexpr (!detail::leaves<T>) {  // so that this is the only error
+      throw bad_encoding("a type that cannot leave a worker");
+    } else if constexpr (detail::has_codec<T>) {
       const detail::nesting level(depth_);
       return codec<T>::decode(*this);
+    } else if constexpr (detail::by_fields<T>) {
+      const detail::nesting level(depth_);
+      return get_fields<T>(detail::field_types<T>());
     } else {
       std::array<std::byte, sizeof(T)> bytes;
       std::memcpy(bytes.data(), read(sizeof(T)), sizeof(T));
@@ -308,6 +807,14 @@ class decoder {
   [[nodiscard]] std::size_t left() const noexcept { return in_.left(); }
 
  private:
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"  // of a field of few bits: its type is known, not how many
+  template <class T, class... Field>
+  T get_fields(detail::types<Field...>) {
+    return T{get<std::remove_cv_t<Field>>()...};  // braces: in order
+  }
+#pragma GCC diagnostic pop
+
   detail::byte_reader& in_;
   unsigned depth_{};
 };
@@ -334,11 +841,11 @@ inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 
 }  // namespace detail
 
-/// T can be the result of a task under multi: it goes straight into its slot, or has a codec. (A trivially copyable
-/// class of yours that holds a pointer passes here, but its pointer means nothing to the caller.)
+/// T can be the result of a task under multi: it goes straight into its slot, has a codec, or is an aggregate whose
+/// fields can. (A pointer is seen in an aggregate of up to 16 fields, without a base or a union. It is not seen in
+/// another trivially copyable class of yours: that passes here, but its pointer means nothing to the caller.)
 template <class T>
-concept can_leave_worker =
-    std::is_void_v<T> || (!detail::pointer_like<T> && (detail::in_slot<T> || detail::has_codec<T>));
+concept can_leave_worker = detail::leaves<T>;
 
 namespace detail {
 
@@ -414,6 +921,7 @@ concept path_like = requires(const Path& path) {
 template <detail::encodable_sequence Container>
 struct codec<Container> {
   using value = typename Container::value_type;
+  using parts = detail::types<value>;
   static constexpr bool in_bulk =
       detail::plain<value> && !std::same_as<value, bool> && std::ranges::contiguous_range<Container>;
 
@@ -452,6 +960,7 @@ template <class T, class Allocator>
   requires detail::transferable<T>
 struct codec<std::forward_list<T, Allocator>> {
   using list = std::forward_list<T, Allocator>;
+  using parts = detail::types<T>;
 
   static void encode(encoder& out, const list& all) {
     out.put(static_cast<std::uint64_t>(std::distance(all.begin(), all.end())));
@@ -470,6 +979,7 @@ struct codec<std::forward_list<T, Allocator>> {
 template <detail::encodable_set Container>
 struct codec<Container> {
   using value = typename Container::key_type;
+  using parts = detail::types<value>;
 
   static void encode(encoder& out, const Container& all) {
     out.put(std::uint64_t{all.size()});
@@ -488,6 +998,7 @@ template <detail::encodable_map Container>
 struct codec<Container> {
   using key = typename Container::key_type;
   using mapped = typename Container::mapped_type;
+  using parts = detail::types<key, mapped>;
 
   static void encode(encoder& out, const Container& all) {
     out.put(std::uint64_t{all.size()});
@@ -519,6 +1030,8 @@ template <class A, class B>
   requires(!detail::plain<std::pair<A, B>>) && detail::transferable<std::remove_const_t<A>> &&
           detail::transferable<std::remove_const_t<B>>
 struct codec<std::pair<A, B>> {
+  using parts = detail::types<std::remove_const_t<A>, std::remove_const_t<B>>;
+
   static void encode(encoder& out, const std::pair<A, B>& both) {
     out.put(both.first);
     out.put(both.second);
@@ -533,6 +1046,8 @@ struct codec<std::pair<A, B>> {
 template <class... T>
   requires(sizeof...(T) > 0) && (detail::transferable<T> && ...)
 struct codec<std::tuple<T...>> {
+  using parts = detail::types<T...>;
+
   static void encode(encoder& out, const std::tuple<T...>& all) {
     std::apply([&out](const T&... each) { (out.put(each), ...); }, all);
   }
@@ -542,8 +1057,10 @@ struct codec<std::tuple<T...>> {
 };
 
 template <class T, std::size_t N>
-  requires(!std::is_trivially_copyable_v<T>) && detail::transferable<T>
+  requires(!detail::plain<T>) && detail::transferable<T>
 struct codec<std::array<T, N>> {
+  using parts = detail::types<T>;
+
   static void encode(encoder& out, const std::array<T, N>& all) {
     for (const T& each : all) out.put(each);
   }
@@ -555,8 +1072,10 @@ struct codec<std::array<T, N>> {
 };
 
 template <class T>
-  requires(!std::is_trivially_copyable_v<T>) && detail::transferable<T>
+  requires(!detail::plain<T>) && detail::transferable<T>
 struct codec<std::optional<T>> {
+  using parts = detail::types<T>;
+
   static void encode(encoder& out, const std::optional<T>& it) {
     out.put(it.has_value());
     if (it) out.put(*it);
@@ -572,6 +1091,8 @@ template <class T>
   requires(!std::is_array_v<T>) &&
           (!std::is_polymorphic_v<T> || std::is_final_v<T>) && detail::transferable<std::remove_const_t<T>>
 struct codec<std::unique_ptr<T>> {
+  using parts = detail::types<std::remove_const_t<T>>;
+
   static void encode(encoder& out, const std::unique_ptr<T>& it) {
     out.put(it != nullptr);
     if (it) out.put(*it);
@@ -583,8 +1104,10 @@ struct codec<std::unique_ptr<T>> {
 };
 
 template <class... T>
-  requires(!(std::is_trivially_copyable_v<T> && ...)) && (detail::transferable<T> && ...)
+  requires(!(detail::plain<T> && ...)) && (detail::transferable<T> && ...)
 struct codec<std::variant<T...>> {
+  using parts = detail::types<T...>;
+
   static void encode(encoder& out, const std::variant<T...>& it) {
     if (it.valueless_by_exception()) throw std::bad_variant_access();
     out.put(std::uint64_t{it.index()});
@@ -2615,7 +3138,8 @@ namespace parmap::inline PARMAP_ABI {
 /// The default engine. Forks workers, which inherit f, its captures and all inputs; nothing is serialised on the way
 /// in. A task that throws, crashes, exits, overflows its stack, is killed or hangs past options::timeout costs itself
 /// alone: the failure names it, the worker is replaced, every other result comes back. Results are written in place
-/// into shared memory (trivially copyable types, pairs, tuples and arrays of such) or travel through codec<T>.
+/// into shared memory (trivially copyable types, pairs, tuples and arrays of such) or travel by codec<T>, aggregates by
+/// their fields.
 ///
 /// What tasks write elsewhere vanishes with the worker, except in files and the like. Threads of the caller do not
 /// exist in a worker: f must not wait for them or for a lock they hold. At a timeout everything the task had started is
@@ -2659,20 +3183,47 @@ class multi_engine {
   }
 
  private:
-  // If not, the compiler says so.
-  template <class Value>
+  // If not, the compiler says what is in the way, and Found where.
+  template <class Value, class Found = decltype(detail::find_obstacle<Value>())>
   static consteval bool can_run() {
-    constexpr bool stays = detail::pointer_like<Value>;
-    static_assert(!stays,
-                  "parmap: a pointer, reference_wrapper, string_view or span (or a container of such) cannot leave a "
-                  "worker process, as what it "
-                  "refers to stays there; return the value itself (std::string, std::vector), or use parmap::threads");
-    constexpr bool leaves = can_leave_worker<Value>;
-    static_assert(stays || leaves,
-                  "parmap: this result type cannot leave a worker process: it is not trivially copyable and has no "
-                  "codec; specialise "
-                  "parmap::codec for it, return something that has one, or use parmap::threads");
-    return leaves;
+    using detail::obstacle;
+    constexpr obstacle found = Found::what;
+    static_assert(found != obstacle::refers,
+                  "parmap: a pointer, reference_wrapper, string_view or span (an iterator, a view, a "
+                  "thread::id, or a container of such) cannot leave a worker process, as what it refers to "
+                  "stays there; return the value itself (std::string, std::vector), or use parmap::threads");
+    static_assert(found != obstacle::no_codec,
+                  "parmap: this result type cannot leave a worker process: it is not trivially copyable, no "
+                  "struct of fields that could leave, and has no codec; specialise parmap::codec for it, "
+                  "return something that has one, or use parmap::threads");
+    static_assert(found != obstacle::field_refers,
+                  "parmap: a field of this struct is a pointer, a reference or a view (string_view, span, "
+                  "iterator), and what it refers to stays in the worker process; let the struct hold the "
+                  "value itself (std::string, std::vector), specialise parmap::codec for it, or use "
+                  "parmap::threads");
+    static_assert(found != obstacle::field_has_no_codec,
+                  "parmap: a field of this struct cannot leave a worker process: it is not trivially "
+                  "copyable, no struct of fields that could leave, and has no codec; specialise "
+                  "parmap::codec for the field or for the struct, or use parmap::threads");
+    static_assert(found != obstacle::field_is_array,
+                  "parmap: a struct with an array as a field cannot leave a worker process by its fields; "
+                  "make it a std::array, specialise parmap::codec for the struct, or use parmap::threads");
+    static_assert(found != obstacle::too_many_fields,
+                  "parmap: a struct of more than 16 fields cannot leave a worker process by its fields; put "
+                  "some into a struct of their own, specialise parmap::codec for it, or use parmap::threads");
+    static_assert(found != obstacle::base,
+                  "parmap: a struct with a base class cannot leave a worker process by its fields; make the "
+                  "base a field, specialise parmap::codec for the struct, or use parmap::threads");
+    static_assert(found != obstacle::own_destructor,
+                  "parmap: a struct with a destructor, copy or move of its own cannot leave a worker "
+                  "process by its fields, as what it does (such as to close a file) would be done once "
+                  "more; return what the struct stands for, specialise parmap::codec for it, or use "
+                  "parmap::threads");
+    static_assert(found != obstacle::not_divisible,
+                  "parmap: the fields of this struct cannot be told apart (a union, or an array beside a "
+                  "field without a default); specialise parmap::codec for it, return a std::tuple, or use "
+                  "parmap::threads");
+    return found == obstacle::none;
   }
 
   template <class Tasks>
@@ -3409,7 +3960,6 @@ void map_into(Arguments&&...) {
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <system_error>
-#include <thread>
 #include <unistd.h>
 
 // ==== parmap/detail/results/options.inl.hpp

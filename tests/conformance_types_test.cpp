@@ -34,6 +34,13 @@ std::vector<int> first(int n) {
   return all;
 }
 
+struct row {
+  int number{};
+  std::string note{};
+  std::vector<row> inside{};
+  bool operator==(const row&) const = default;
+};
+
 TYPED_TEST(conformance_types, result_types) {
   const auto n = first(300);
   const auto check = [&](auto f) {
@@ -55,6 +62,7 @@ TYPED_TEST(conformance_types, result_types) {
   check([](int x) { return std::map<std::string, std::vector<int>>{{std::to_string(x), {x, x}}, {"", {}}}; });
   check([](int x) { return std::set<std::string>{std::to_string(x), "z"}; });
   check([](int x) { return std::vector<std::vector<std::string>>(3, {std::to_string(x)}); });
+  check([](int x) { return row{x, std::to_string(x), std::vector<row>(2, row{-x, "inside"})}; });
 }
 
 TYPED_TEST(conformance_types, reference_results_are_copied) {

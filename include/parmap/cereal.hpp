@@ -36,7 +36,8 @@
 ///     const auto people = parmap::map([](int age) { return person{"somebody", age}; }, std::vector{20, 30});
 ///
 /// The type must have a default constructor. Shared pointers (<cereal/types/memory.hpp>) keep what they share within
-/// one value; the elements of a standard container of them are values of their own. Pointers to polymorphic classes
+/// one value; the elements of a standard container of them are values of their own, and so are the fields of a struct
+/// that cereal cannot serialise. Pointers to polymorphic classes
 /// (<cereal/types/polymorphic.hpp>) need CEREAL_REGISTER_TYPE as ever, after this header. Trivially copyable types go
 /// as they are, standard containers by parmap's codecs.
 ///

@@ -4,7 +4,8 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/encoding/pointer_like.hpp>
+#include <parmap/detail/encoding/aggregate_fields.hpp>
+#include <parmap/detail/encoding/obstacle.hpp>
 #include <parmap/encoding.hpp>
 
 #include <array>
@@ -39,11 +40,11 @@ inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 
 }  // namespace detail
 
-/// T can be the result of a task under multi: it goes straight into its slot, or has a codec. (A trivially copyable
-/// class of yours that holds a pointer passes here, but its pointer means nothing to the caller.)
+/// T can be the result of a task under multi: it goes straight into its slot, has a codec, or is an aggregate whose
+/// fields can. (A pointer is seen in an aggregate of up to 16 fields, without a base or a union. It is not seen in
+/// another trivially copyable class of yours: that passes here, but its pointer means nothing to the caller.)
 template <class T>
-concept can_leave_worker =
-    std::is_void_v<T> || (!detail::pointer_like<T> && (detail::in_slot<T> || detail::has_codec<T>));
+concept can_leave_worker = detail::leaves<T>;
 
 namespace detail {
 
@@ -119,6 +120,7 @@ concept path_like = requires(const Path& path) {
 template <detail::encodable_sequence Container>
 struct codec<Container> {
   using value = typename Container::value_type;
+  using parts = detail::types<value>;
   static constexpr bool in_bulk =
       detail::plain<value> && !std::same_as<value, bool> && std::ranges::contiguous_range<Container>;
 
@@ -157,6 +159,7 @@ template <class T, class Allocator>
   requires detail::transferable<T>
 struct codec<std::forward_list<T, Allocator>> {
   using list = std::forward_list<T, Allocator>;
+  using parts = detail::types<T>;
 
   static void encode(encoder& out, const list& all) {
     out.put(static_cast<std::uint64_t>(std::distance(all.begin(), all.end())));
@@ -175,6 +178,7 @@ struct codec<std::forward_list<T, Allocator>> {
 template <detail::encodable_set Container>
 struct codec<Container> {
   using value = typename Container::key_type;
+  using parts = detail::types<value>;
 
   static void encode(encoder& out, const Container& all) {
     out.put(std::uint64_t{all.size()});
@@ -193,6 +197,7 @@ template <detail::encodable_map Container>
 struct codec<Container> {
   using key = typename Container::key_type;
   using mapped = typename Container::mapped_type;
+  using parts = detail::types<key, mapped>;
 
   static void encode(encoder& out, const Container& all) {
     out.put(std::uint64_t{all.size()});
@@ -224,6 +229,8 @@ template <class A, class B>
   requires(!detail::plain<std::pair<A, B>>) && detail::transferable<std::remove_const_t<A>> &&
           detail::transferable<std::remove_const_t<B>>
 struct codec<std::pair<A, B>> {
+  using parts = detail::types<std::remove_const_t<A>, std::remove_const_t<B>>;
+
   static void encode(encoder& out, const std::pair<A, B>& both) {
     out.put(both.first);
     out.put(both.second);
@@ -238,6 +245,8 @@ struct codec<std::pair<A, B>> {
 template <class... T>
   requires(sizeof...(T) > 0) && (detail::transferable<T> && ...)
 struct codec<std::tuple<T...>> {
+  using parts = detail::types<T...>;
+
   static void encode(encoder& out, const std::tuple<T...>& all) {
     std::apply([&out](const T&... each) { (out.put(each), ...); }, all);
   }
@@ -247,8 +256,10 @@ struct codec<std::tuple<T...>> {
 };
 
 template <class T, std::size_t N>
-  requires(!std::is_trivially_copyable_v<T>) && detail::transferable<T>
+  requires(!detail::plain<T>) && detail::transferable<T>
 struct codec<std::array<T, N>> {
+  using parts = detail::types<T>;
+
   static void encode(encoder& out, const std::array<T, N>& all) {
     for (const T& each : all) out.put(each);
   }
@@ -260,8 +271,10 @@ struct codec<std::array<T, N>> {
 };
 
 template <class T>
-  requires(!std::is_trivially_copyable_v<T>) && detail::transferable<T>
+  requires(!detail::plain<T>) && detail::transferable<T>
 struct codec<std::optional<T>> {
+  using parts = detail::types<T>;
+
   static void encode(encoder& out, const std::optional<T>& it) {
     out.put(it.has_value());
     if (it) out.put(*it);
@@ -277,6 +290,8 @@ template <class T>
   requires(!std::is_array_v<T>) &&
           (!std::is_polymorphic_v<T> || std::is_final_v<T>) && detail::transferable<std::remove_const_t<T>>
 struct codec<std::unique_ptr<T>> {
+  using parts = detail::types<std::remove_const_t<T>>;
+
   static void encode(encoder& out, const std::unique_ptr<T>& it) {
     out.put(it != nullptr);
     if (it) out.put(*it);
@@ -288,8 +303,10 @@ struct codec<std::unique_ptr<T>> {
 };
 
 template <class... T>
-  requires(!(std::is_trivially_copyable_v<T> && ...)) && (detail::transferable<T> && ...)
+  requires(!(detail::plain<T> && ...)) && (detail::transferable<T> && ...)
 struct codec<std::variant<T...>> {
+  using parts = detail::types<T...>;
+
   static void encode(encoder& out, const std::variant<T...>& it) {
     if (it.valueless_by_exception()) throw std::bad_variant_access();
     out.put(std::uint64_t{it.index()});

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/encoding/aggregate_fields.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
-#include <parmap/detail/encoding/pointer_like.hpp>
+#include <parmap/detail/encoding/has_codec.hpp>
+#include <parmap/detail/encoding/obstacle.hpp>
 
 #include <array>
 #include <bit>
@@ -20,7 +22,14 @@ namespace parmap::inline PARMAP_ABI {
 /// How a T is written in a worker and read by the caller. There are codecs for std::string, the standard containers
 /// (also nested), pair, tuple, array, optional and variant of what can leave a worker, filesystem::path, and unique_ptr
 /// where it cannot hide a derived class; not for shared_ptr, as sharing would be lost (<parmap/cereal.hpp> keeps it),
-/// and not for what derives from a container or is an adaptor of one. Specialise it for a type of your own:
+/// and not for what derives from a container or is an adaptor of one.
+///
+/// An aggregate needs none: `struct row { double mu; std::string note; };` travels by its fields, up to 16 of them,
+/// which may be aggregates, too, or containers of this one. What could not be right is a compile error: a base class,
+/// an array (std::array is fine), a union, a pointer, reference or view as a field, and a destructor, copy or move of
+/// its own.
+///
+/// Specialise it for another type of your own; a specialisation also counts for an aggregate, and inside of one:
 ///
 ///     template <>
 ///     struct parmap::codec<image> {
@@ -37,21 +46,7 @@ namespace parmap::inline PARMAP_ABI {
 template <class T>
 struct codec;
 
-class encoder;
-class decoder;
-
 namespace detail {
-
-template <class T>
-concept has_codec = requires(const T& value, encoder& out, decoder& in) {
-  codec<T>::encode(out, value);
-  { codec<T>::decode(in) } -> std::same_as<T>;
-};
-// Its bytes are its value.
-template <class T>
-concept plain = std::is_trivially_copyable_v<T> && !pointer_like<T> && !has_codec<T>;
-template <class T>
-concept transferable = !std::is_void_v<T> && (plain<T> || has_codec<T>);
 
 // A level of codecs that call each other: what refers to itself, or bytes that say so, must not exhaust the stack.
 class nesting {
@@ -83,10 +78,19 @@ class encoder {
   /// Appends a value of any type that can leave a worker.
   template <class T>
   void put(const T& value) {
-    static_assert(detail::transferable<T>, "parmap: this type has no codec; specialise parmap::codec for it");
-    if constexpr (detail::has_codec<T>) {
+    static_assert(
+        detail::leaves<T>,
+        "parmap: this type, or a field of it, cannot leave a worker process; specialise parmap::codec for it");
+    if constexpr (!detail::leaves<T>) {  // so that this is the only error
+    } else if constexpr (detail::has_codec<T>) {
       const detail::nesting level(depth_);
       codec<T>::encode(*this, value);
+    } else if constexpr (detail::by_fields<T>) {
+      const detail::nesting level(depth_);
+      detail::with_fields<detail::division_of<T>.count>(
+          value, [this]<class... Field>(detail::types<Field...>, const std::remove_cv_t<Field>&... field) {
+            (this->put<std::remove_cv_t<Field>>(field), ...);
+          });
     } else {
       write(&value, sizeof value);
     }
@@ -109,10 +113,17 @@ class decoder {
   /// A value written by put<T>.
   template <class T>
   [[nodiscard]] T get() {
-    static_assert(detail::transferable<T>, "parmap: this type has no codec; specialise parmap::codec for it");
-    if constexpr (detail::has_codec<T>) {
+    static_assert(
+        detail::leaves<T>,
+        "parmap: this type, or a field of it, cannot leave a worker process; specialise parmap::codec for it");
+    if constexpr (!detail::leaves<T>) {  // so that this is the only error
+      throw bad_encoding("a type that cannot leave a worker");
+    } else if constexpr (detail::has_codec<T>) {
       const detail::nesting level(depth_);
       return codec<T>::decode(*this);
+    } else if constexpr (detail::by_fields<T>) {
+      const detail::nesting level(depth_);
+      return get_fields<T>(detail::field_types<T>());
     } else {
       std::array<std::byte, sizeof(T)> bytes;
       std::memcpy(bytes.data(), read(sizeof(T)), sizeof(T));
@@ -133,6 +144,14 @@ class decoder {
   [[nodiscard]] std::size_t left() const noexcept { return in_.left(); }
 
  private:
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"  // of a field of few bits: its type is known, not how many
+  template <class T, class... Field>
+  T get_fields(detail::types<Field...>) {
+    return T{get<std::remove_cv_t<Field>>()...};  // braces: in order
+  }
+#pragma GCC diagnostic pop
+
   detail::byte_reader& in_;
   unsigned depth_{};
 };

@@ -9,6 +9,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
+#include <parmap/detail/schedule/usable_cores.hpp>
+
 #include <signal.h>
 
 #include <chrono>

@@ -9,6 +9,7 @@
 #endif
 
 #include <parmap/codec.hpp>
+#include <parmap/detail/encoding/obstacle.hpp>
 #include <parmap/detail/processes/multi_run.hpp>
 #include <parmap/detail/processes/process_tasks.hpp>
 #include <parmap/detail/results/result_memory.hpp>
@@ -27,7 +28,8 @@ namespace parmap::inline PARMAP_ABI {
 /// The default engine. Forks workers, which inherit f, its captures and all inputs; nothing is serialised on the way
 /// in. A task that throws, crashes, exits, overflows its stack, is killed or hangs past options::timeout costs itself
 /// alone: the failure names it, the worker is replaced, every other result comes back. Results are written in place
-/// into shared memory (trivially copyable types, pairs, tuples and arrays of such) or travel through codec<T>.
+/// into shared memory (trivially copyable types, pairs, tuples and arrays of such) or travel by codec<T>, aggregates by
+/// their fields.
 ///
 /// What tasks write elsewhere vanishes with the worker, except in files and the like. Threads of the caller do not
 /// exist in a worker: f must not wait for them or for a lock they hold. At a timeout everything the task had started is
@@ -71,20 +73,47 @@ class multi_engine {
   }
 
  private:
-  // If not, the compiler says so.
-  template <class Value>
+  // If not, the compiler says what is in the way, and Found where.
+  template <class Value, class Found = decltype(detail::find_obstacle<Value>())>
   static consteval bool can_run() {
-    constexpr bool stays = detail::pointer_like<Value>;
-    static_assert(!stays,
-                  "parmap: a pointer, reference_wrapper, string_view or span (or a container of such) cannot leave a "
-                  "worker process, as what it "
-                  "refers to stays there; return the value itself (std::string, std::vector), or use parmap::threads");
-    constexpr bool leaves = can_leave_worker<Value>;
-    static_assert(stays || leaves,
-                  "parmap: this result type cannot leave a worker process: it is not trivially copyable and has no "
-                  "codec; specialise "
-                  "parmap::codec for it, return something that has one, or use parmap::threads");
-    return leaves;
+    using detail::obstacle;
+    constexpr obstacle found = Found::what;
+    static_assert(found != obstacle::refers,
+                  "parmap: a pointer, reference_wrapper, string_view or span (an iterator, a view, a "
+                  "thread::id, or a container of such) cannot leave a worker process, as what it refers to "
+                  "stays there; return the value itself (std::string, std::vector), or use parmap::threads");
+    static_assert(found != obstacle::no_codec,
+                  "parmap: this result type cannot leave a worker process: it is not trivially copyable, no "
+                  "struct of fields that could leave, and has no codec; specialise parmap::codec for it, "
+                  "return something that has one, or use parmap::threads");
+    static_assert(found != obstacle::field_refers,
+                  "parmap: a field of this struct is a pointer, a reference or a view (string_view, span, "
+                  "iterator), and what it refers to stays in the worker process; let the struct hold the "
+                  "value itself (std::string, std::vector), specialise parmap::codec for it, or use "
+                  "parmap::threads");
+    static_assert(found != obstacle::field_has_no_codec,
+                  "parmap: a field of this struct cannot leave a worker process: it is not trivially "
+                  "copyable, no struct of fields that could leave, and has no codec; specialise "
+                  "parmap::codec for the field or for the struct, or use parmap::threads");
+    static_assert(found != obstacle::field_is_array,
+                  "parmap: a struct with an array as a field cannot leave a worker process by its fields; "
+                  "make it a std::array, specialise parmap::codec for the struct, or use parmap::threads");
+    static_assert(found != obstacle::too_many_fields,
+                  "parmap: a struct of more than 16 fields cannot leave a worker process by its fields; put "
+                  "some into a struct of their own, specialise parmap::codec for it, or use parmap::threads");
+    static_assert(found != obstacle::base,
+                  "parmap: a struct with a base class cannot leave a worker process by its fields; make the "
+                  "base a field, specialise parmap::codec for the struct, or use parmap::threads");
+    static_assert(found != obstacle::own_destructor,
+                  "parmap: a struct with a destructor, copy or move of its own cannot leave a worker "
+                  "process by its fields, as what it does (such as to close a file) would be done once "
+                  "more; return what the struct stands for, specialise parmap::codec for it, or use "
+                  "parmap::threads");
+    static_assert(found != obstacle::not_divisible,
+                  "parmap: the fields of this struct cannot be told apart (a union, or an array beside a "
+                  "field without a default); specialise parmap::codec for it, return a std::tuple, or use "
+                  "parmap::threads");
+    return found == obstacle::none;
   }
 
   template <class Tasks>

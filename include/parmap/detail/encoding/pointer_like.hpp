@@ -3,16 +3,20 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/encoding/has_codec.hpp>
 
 #include <array>
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <initializer_list>
+#include <iterator>
 #include <optional>
 #include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -20,8 +24,42 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// A bit of a vector<bool> or a bitset.
 template <class T>
-inline constexpr bool pointer_like = std::is_pointer_v<T>;
+concept bit_reference = std::convertible_to<T, bool> && requires(T& bit) {
+  bit.flip();
+  ~bit;
+};
+template <class T>
+concept atomic_reference = requires {
+  T::required_alignment;
+  T::is_always_lock_free;
+};
+template <class T>
+concept coroutine_reference = requires(const T& coroutine) {
+  { coroutine.address() } -> std::same_as<void*>;
+  coroutine.resume();
+  coroutine.done();
+};
+// A std::sub_match.
+template <class T>
+concept match_reference = requires(T& match) {
+  typename T::iterator;
+  requires std::same_as<decltype(match.first), typename T::iterator>;
+  match.matched;
+};
+// An iterator. Its ++ is asked for first: what * of a unique_ptr<void> gives is an error even to ask.
+template <class T>
+concept iterator_like = requires(T& it) { ++it; } && std::input_or_output_iterator<T>;
+// By what they can do, without their headers. A codec of the user's knows better.
+template <class T>
+concept refers_to_memory = std::is_class_v<T> &&
+                           (iterator_like<T> || std::ranges::enable_view<T> || bit_reference<T> ||
+                            atomic_reference<T> || coroutine_reference<T> || match_reference<T>) &&
+                           !has_codec<T>;
+
+template <class T>
+inline constexpr bool pointer_like = std::is_pointer_v<T> || std::is_reference_v<T> || refers_to_memory<T>;
 template <class T>
 inline constexpr bool pointer_like<const T> = pointer_like<T>;
 template <class T>
@@ -30,6 +68,18 @@ template <class C, class Traits>
 inline constexpr bool pointer_like<std::basic_string_view<C, Traits>> = true;
 template <class T, std::size_t N>
 inline constexpr bool pointer_like<std::span<T, N>> = true;
+template <class T>
+inline constexpr bool pointer_like<std::initializer_list<T>> = true;
+// The address of what the library keeps of a thread, which a fork has at the same place: all workers have the caller's.
+template <>
+inline constexpr bool pointer_like<std::thread::id> = true;
+// Views that hold their values.
+template <class First, class Last>
+inline constexpr bool pointer_like<std::ranges::iota_view<First, Last>> = pointer_like<First>;
+template <class T>
+inline constexpr bool pointer_like<std::ranges::single_view<T>> = pointer_like<T>;
+template <class T>
+inline constexpr bool pointer_like<std::ranges::empty_view<T>> = false;
 template <class T, std::size_t N>
 inline constexpr bool pointer_like<std::array<T, N>> = pointer_like<T>;
 template <class T>

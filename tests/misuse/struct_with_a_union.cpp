@@ -1,0 +1,33 @@
+// expect: the fields of this struct cannot be told apart .*specialise parmap::codec for it, return a std::tuple
+// SPDX-License-Identifier: MIT
+// Which member of a union is alive, only its owner knows.
+#include <parmap/parmap.hpp>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#ifdef PARMAP_BAD
+struct row {
+  std::string note;
+  union {
+    int number;
+    float real;
+  } value;
+};
+#else
+struct row {
+  std::string note;
+  std::variant<int, float> value;
+};
+#endif
+
+int main() {
+  const std::vector<int> x{0, 1, 2};
+#ifdef PARMAP_BAD
+  const auto all = parmap::map([](int i) { return row{"note", {i}}; }, x);
+#else
+  const auto all = parmap::map([](int i) { return row{"note", {i}}; }, x);
+#endif
+  return static_cast<int>(all.size());
+}
