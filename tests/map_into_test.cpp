@@ -152,12 +152,12 @@ TEST(map_into_itself, moves_what_cannot_be_copied) {
 }
 
 struct bound_to_its_process {
-  std::string text{};
+  std::shared_ptr<std::string> shared;
 };
 
 TEST(map_into_itself, an_engine_by_name_refuses_what_cannot_leave_a_worker) {
   std::vector<bound_to_its_process> out(2);
-  const auto make = [](int i) { return bound_to_its_process{std::to_string(i)}; };
+  const auto make = [](int i) { return bound_to_its_process{std::make_shared<std::string>(std::to_string(i))}; };
   EXPECT_THROW(static_cast<void>(parmap::map_into(parmap::engine_named("multi"), out, make, first(2))),
                std::invalid_argument);
 }

@@ -75,7 +75,8 @@ class scribble_test : public ::testing::TestWithParam<scribble> {
   static void write_over(std::uint64_t seed) {
     std::mt19937_64 random(seed);
     const auto& how = GetParam();
-    auto* const words = reinterpret_cast<volatile std::uint64_t*>(claim_ledger().first);
+    // Looked up once a worker: it is run 100 000 times.
+  static auto* const words = reinterpret_cast<volatile std::uint64_t*>(claim_ledger().first);
     for (std::size_t k = 0; k < how.bytes / sizeof *words; ++k)
       if (random() % how.each == 0) words[k] = garbage(random);
     if (!how.survives) ::raise(SIGKILL);
@@ -121,7 +122,8 @@ TEST_P(scribble_test, with_a_limit) { check<std::string>({.retries = 1, .timeout
 
 // A task puts itself back into the range, whenever it is run.
 void run_me_again(int i, int n) {
-  auto* const words = reinterpret_cast<volatile std::uint64_t*>(claim_ledger().first);
+  // Looked up once a worker: it is run 100 000 times.
+  static auto* const words = reinterpret_cast<volatile std::uint64_t*>(claim_ledger().first);
   for (std::size_t k = 0; k < 512; ++k) {
     const auto all = parmap::detail::unpack(words[k]);
     if (all.e == static_cast<std::uint64_t>(n) && all.b > static_cast<std::uint64_t>(i))
