@@ -280,7 +280,7 @@ TEST(progress_of_serial, tells_once_of_each_option_without_effect) {
     return to.written();
   };
   const auto begins_with_note = [](const std::string& text, const std::string& options) {
-    return text.starts_with("parmap: the engine serial does not enforce " + options + "; threads or multi do\n100%");
+    return text.starts_with("parmap: the engine serial does not enforce " + options + "; multi does\n100%");
   };
   EXPECT_EQ(written_by({.reporter = report::silent, .timeout = 1h}), "");
   EXPECT_EQ(written_by({.reporter = [](const progress&) {}, .timeout = 1h}), "");

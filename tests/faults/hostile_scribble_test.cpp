@@ -75,8 +75,7 @@ class scribble_test : public ::testing::TestWithParam<scribble> {
   static void write_over(std::uint64_t seed) {
     std::mt19937_64 random(seed);
     const auto& how = GetParam();
-    // Looked up once a worker: it is run 100 000 times.
-  static auto* const words = reinterpret_cast<volatile std::uint64_t*>(claim_ledger().first);
+    auto* const words = reinterpret_cast<volatile std::uint64_t*>(claim_ledger().first);
     for (std::size_t k = 0; k < how.bytes / sizeof *words; ++k)
       if (random() % how.each == 0) words[k] = garbage(random);
     if (!how.survives) ::raise(SIGKILL);

@@ -121,6 +121,7 @@ consteval auto find_in_aggregate(types<Field...> fields) {
 // the aggregates that it is inside of.
 template <class T, class... Above>
 consteval auto find_obstacle() {
+  // NOLINTBEGIN(bugprone-branch-clone): a later condition may be asked only where those before it are false
   if constexpr (std::is_void_v<T> || (std::same_as<T, Above> || ...)) return no_obstacle();
   else if constexpr (pointer_like<T>) return found_obstacle<obstacle::refers, T>();
   else if constexpr (has_codec<T>) {
@@ -134,6 +135,7 @@ consteval auto find_obstacle() {
   else if constexpr (division_of<T>.is == division::impossible)
     return found_obstacle<obstacle::not_divisible, void, T>();
   else return find_in_aggregate<T, Above...>(field_types<T>());
+  // NOLINTEND(bugprone-branch-clone)
 }
 
 template <class T>

@@ -25,7 +25,7 @@ class serial_note {
     add(max_failures, chosen.max_failures.has_value(), "max_failures");
     add(memory_limit, chosen.memory_limit.has_value(), "memory_limit");
     add(timeout, chosen.timeout.has_value(), "timeout");
-    if (!text_.empty()) text_ += "; threads or multi do";
+    if (!text_.empty()) text_ += "; multi does";
   }
 
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
