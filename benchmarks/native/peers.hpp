@@ -23,7 +23,6 @@
 #include <new>
 #include <ranges>
 #include <span>
-#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -126,10 +125,9 @@ struct on {
   static void transform(const std::vector<In>& in, Out* out, const F& f) {
     parmap::map_into(Engine, std::span(out, in.size()), f, in, {.reporter = parmap::report::silent}).value();
   }
-  // n tasks that do nothing; serial has one worker.
+  // n tasks that do nothing.
   static void void_tasks(std::size_t n, unsigned workers) {
     const auto nothing = [](std::uint64_t i) { asm volatile("" : : "r"(i)); };
-    if (std::string_view(Engine.name()) == "serial") workers = 0;
     parmap::map(Engine, nothing, std::views::iota(std::uint64_t{0}, std::uint64_t{n}),
                 {.reporter = parmap::report::silent, .workers = workers})
         .value();

@@ -84,8 +84,7 @@ void tell_distinct(const parmap::results<double>& all) {
 
 void run(const auto& engine, std::string_view how, std::chrono::nanoseconds busy, std::chrono::nanoseconds limit) {
   const auto work = [busy] { std::this_thread::sleep_for(busy); };
-  const bool alone = engine.name() == "serial";
-  const parmap::options two{.workers = alone ? 1U : 2U};
+  const parmap::options two{.workers = 2};
   if (how == "unencodable") {
     const auto f = [&](int i) {
       work();

@@ -101,9 +101,9 @@ def parmap(
         Called without arguments, once in each worker, before its first task; under async once for all, and it may be
         async too. What it raises is the failure of each of that worker's tasks.
     start
-        How multi gets its workers (serial has none). "fork": they inherit everything. "spawn": they are fresh interpreters, for libraries
-        that do not survive a fork (gcc's OpenMP, CUDA); func, its iterables, fargs and init are pickled by cloudpickle,
-        once, and a worker takes as long to begin as Python and their imports do.
+        How multi gets its workers (serial has none). "fork": they inherit everything. "spawn": they are fresh
+        interpreters, for libraries that do not survive a fork (gcc's OpenMP, CUDA); func, its iterables, fargs and init
+        are pickled by cloudpickle, once, and a worker takes as long to begin as Python and their imports do.
 
     Returns
     -------

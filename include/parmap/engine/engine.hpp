@@ -23,13 +23,13 @@ using sample_tasks = numbered_tasks<int (*)(int), indexed_axis<const int*>>;
 /// An engine is a cheap constant object with a name and one template member, run(tasks, options) -> results<T>:
 ///
 /// - Every one of `tasks` is begun at most 1 + options::retries times, and ends with a value in its slot or a failure;
-/// run returns when all
-///   have ended and nothing of the map is left behind.
+///   run returns when all have ended and nothing of the map is left behind.
 /// - It throws std::invalid_argument, before anything starts, for each option it cannot honour: nothing is silently
-/// ignored.
+///   ignored. (Only serial accepts all, so that switching to it is a change of one word, and says what it does not
+///   enforce.)
 /// - options::seed is set when run is called; each task gets context::rng() from it and its index alone.
 /// - An engine whose tasks do not run in this process has run_into(first, tasks, options) -> results<void>, too, which
-/// moves the value of task i to first[i], see map_into.
+///   moves the value of task i to first[i], see map_into.
 /// - run may be called from many threads at once and from inside a task of any engine.
 ///
 /// To add one: its header beside this one, a static_assert of this concept in it, a line in tests/engines.hpp, a row in
