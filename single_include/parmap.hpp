@@ -6784,7 +6784,7 @@ std::atomic<std::uint64_t>& fork_count() noexcept;
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/signal_mask.hpp
-// The signal mask of team threads: idle they block what is for the caller's threads, in a task they have the caller's
+// The signal mask of pool threads: idle they block what is for the caller's threads, in a task they have the caller's
 // mask.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -6848,11 +6848,11 @@ void stay_loaded() noexcept;
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/threads/job_notice.hpp
-// One place on the team's board: a job that may be joined, and how many have joined it.
+// One place on the thread pool's board: a job that may be joined, and how many have joined it.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Something a team thread can take part in. Called by many threads at once.
+// Something a thread of the pool can take part in. Called by many threads at once.
 class job {
  public:
   // Whether there is work for the one who asks, who has joined already; for yet another.
@@ -6865,7 +6865,7 @@ class job {
   ~job() = default;
 };
 
-// Owned by the caller from write() to erase(); lives as long as the team. The word counts those who have joined, below
+// Owned by the caller from write() to erase(); lives as long as the pool. The word counts those who have joined, below
 // three flags. Joining succeeds only while the notice is open, so that after close() the owner knows whom to wait for.
 class alignas(64) job_notice {
  public:
@@ -6878,7 +6878,7 @@ class alignas(64) job_notice {
     work_.store(&work, std::memory_order_relaxed);
     urgent_.store(false, std::memory_order_relaxed);
     since_.store(now, std::memory_order_relaxed);
-    word_.store(taken | open_flag);  // sequentially consistent: see team::announce
+    word_.store(taken | open_flag);  // sequentially consistent: see thread_pool::announce
     return true;
   }
   void hurry() noexcept { urgent_.store(true, std::memory_order_release); }
@@ -6905,7 +6905,8 @@ class alignas(64) job_notice {
   void erase() noexcept { word_.store(0, std::memory_order_release); }
 
   [[nodiscard]] bool open() const noexcept { return (word_.load() & open_flag) != 0; }
-  // When it was last written. Whoever cleared team::watched_ before sees every notice whose writer still found it set.
+  // When it was last written. Whoever cleared thread_pool::watched_ before sees every notice whose writer still found
+  // it set.
   [[nodiscard]] ticks since() const noexcept {
     static_cast<void>(word_.load());
     return since_.load(std::memory_order_relaxed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The signal mask of team threads: idle they block what is for the caller's threads, in a task they have the caller's
+// The signal mask of pool threads: idle they block what is for the caller's threads, in a task they have the caller's
 // mask.
 #pragma once
 
