@@ -3426,7 +3426,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/engine/threads.hpp
-// The engine threads: a warm team of threads in this process.
+// The engine threads: a warm pool of threads in this process.
 
 namespace parmap::inline PARMAP_ABI {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The engine threads: a warm team of threads in this process.
+// The engine threads: a warm pool of threads in this process.
 #pragma once
 
 #include <parmap/detail/config.hpp>
