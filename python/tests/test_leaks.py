@@ -155,10 +155,11 @@ def test_memory_of_many_results_is_given_back():
 
         some()
         before = kilobytes()
-        held = some()
+        held = [some() for _ in range(3)]
         after = kilobytes()
-        assert held > before + 30_000, (before, held)
-        assert after < before + 4096, (before, held, after)
+        assert min(held) > before + 30_000, (before, held)
+        # What leaks adds up from map to map; what the allocator keeps to use again does not.
+        assert after < before + (max(held) - before) // 3, (before, held, after)
         assert gc.isenabled()
         gc.disable()
         some()
