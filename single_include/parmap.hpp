@@ -4638,11 +4638,11 @@ inline ticks to_ticks(std::chrono::microseconds span) noexcept {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// One worker's pace. Starts at one task, grows towards the target by at most x16, or to what takes 2 us by the last
-// chunk's measure, is cut at once when tasks turn out long. Never more than what is left / (2 x workers), so that the
-// ends meet evenly; but where that is less than the floor, up to what is left / workers: there a claim costs as much as
-// the imbalance it prevents. Never more of the rest than that, as the first inputs of a list are often the easy ones.
-// The more workers contend for the range, the higher the floor.
+// One worker's pace. It begins with one task and grows towards the target: by at most x16, or to what takes 2 us by the
+// last chunk's measure. It is cut at once when tasks turn out long. With p for a worker's part, left / workers rounded
+// up, a chunk has at most p / 2 tasks, so that the ends meet evenly; where that is less than the floor, at most p:
+// there a claim costs as much as the imbalance it prevents. It never has more of the rest than that, as the first
+// inputs of a list are often the easy ones. The more workers contend for the range, the higher the floor.
 class chunk_pacer {
  public:
   static constexpr std::chrono::microseconds target{50};
@@ -4653,10 +4653,10 @@ class chunk_pacer {
         target_(static_cast<double>(target.count()) * ticks_per_us()),
         floor_(target_ * 0.02 * std::max(1.0, static_cast<double>(workers) * (1.0 / 16))) {}
 
-  // Of `left` unclaimed tasks.
+  // Of `left` unclaimed tasks, one at least.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
-    const round_index fair = left / workers_;
-    return std::max(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), round_index{1});
+    const round_index fair = (left - 1) / workers_ + 1;
+    return std::max(std::min(fair / 2, wanted_), std::min(fair, least_));
   }
 
   // How many tasks take less than is worth a look at the clock.
@@ -5644,11 +5644,8 @@ class progress_meter {
   /// A map left by an exception leaves the cursor on a line of its own.
   ~progress_meter();
 
-  /// A line of its own, which is written before the first bar or line; `text` must outlive that. A callable does not
-  /// hear of it.
-  void add_note(std::string_view text) noexcept { note_ = text; }
-  /// Whether there is a note that has been written.
-  [[nodiscard]] bool noted() const noexcept { return noted_; }
+  /// Whether its reporter draws on stderr: neither a callable, nor `automatic` without a terminal.
+  [[nodiscard]] static bool draws_on_stderr(const reporter& to) noexcept;
 
   /// How long from now until update may have something to do; nanoseconds::max() if never again.
   [[nodiscard]] std::chrono::nanoseconds wait(clock::time_point now = clock::now()) const noexcept;
@@ -5686,8 +5683,6 @@ class progress_meter {
   double mean_tasks_{};
   double mean_seconds_{};
 
-  std::string_view note_{};
-  bool noted_{};
   bar_style style_{};
   bool line_open_{};
   std::size_t drawn_columns_{};
@@ -5705,9 +5700,9 @@ class lazy_meter {
  public:
   lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks());
 
-  // See progress_meter::add_note.
-  void add_note(std::string_view text) noexcept { note_ = text; }
-  [[nodiscard]] bool noted() const noexcept { return meter_ && meter_->noted(); }
+  // Before anything is drawn: a line of its own on stderr. False, and nothing is written, if this meter draws nothing
+  // there.
+  [[nodiscard]] bool tell(std::string_view line) const;
 
   // Draws if it is time to. What a callable reporter throws passes.
   void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
@@ -5726,7 +5721,6 @@ class lazy_meter {
   ticks begun_;
   bool silent_;
   ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
-  std::string_view note_{};
   std::optional<progress_meter> meter_;
 };
 
@@ -6590,36 +6584,26 @@ PARMAP_INLINE multi_results run_in_processes(const process_tasks& tasks, value_r
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The options that have no effect on a loop, and whether a reporter has said so in this process.
-class serial_note {
- public:
-  explicit serial_note(const options& chosen) {
-    add(max_failures, chosen.max_failures.has_value(), "max_failures");
-    add(memory_limit, chosen.memory_limit.has_value(), "memory_limit");
-    add(timeout, chosen.timeout.has_value(), "timeout");
-    if (!text_.empty()) text_ += "; multi does";
+// Which options were set that have no effect on a loop, once each in a process.
+PARMAP_INLINE void tell_of_ignored_options(const options& chosen, const lazy_meter& meter) {
+  struct limit {
+    bool set;
+    const char* name;
+  };
+  const std::array<limit, 3> limits{{{chosen.max_failures.has_value(), "max_failures"},
+                                     {chosen.memory_limit.has_value(), "memory_limit"},
+                                     {chosen.timeout.has_value(), "timeout"}}};
+  static std::array<std::atomic<bool>, limits.size()> told{};
+  std::array<bool, limits.size()> telling{};
+  std::string names;
+  for (std::size_t k = 0; k < limits.size(); ++k) {
+    telling[k] = limits[k].set && !told[k];
+    if (telling[k]) names += (names.empty() ? "options." : ", options.") + std::string(limits[k].name);
   }
-
-  [[nodiscard]] const std::string& text() const noexcept { return text_; }
-  void was_written() const noexcept { written() |= about_; }
-
- private:
-  enum option : unsigned { max_failures = 1, memory_limit = 2, timeout = 4 };
-
-  static std::atomic<unsigned>& written() noexcept {
-    static std::atomic<unsigned> options{0};
-    return options;
-  }
-  void add(option which, bool set, const char* name) {
-    if (!set || (written() & which) != 0) return;
-    about_ |= which;
-    text_ += text_.empty() ? "parmap: the engine serial does not enforce options." : ", options.";
-    text_ += name;
-  }
-
-  unsigned about_{};
-  std::string text_;
-};
+  if (names.empty() || !meter.tell("parmap: the engine serial does not enforce " + names + "; multi does")) return;
+  for (std::size_t k = 0; k < limits.size(); ++k)
+    if (telling[k]) told[k] = true;
+}
 
 // The loop, until the tasks have ended or a stop is requested. `done`: the first task that has not ended, also when it
 // throws. Returns how often that was begun.
@@ -6633,8 +6617,7 @@ PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
   gate between(chosen);
   const bool careful = tasks.take_context() || chosen.stop.stop_possible();
   lazy_meter meter(chosen.reporter, n);
-  const serial_note note(chosen);
-  meter.add_note(note.text());
+  if (chosen.max_failures || chosen.memory_limit || chosen.timeout) tell_of_ignored_options(chosen, meter);
   const task_scope inside;
   chunk_pacer pace(1);  // how often to look at the meter
   ticks then = now_ticks();
@@ -6662,7 +6645,6 @@ PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
     }
   }
   meter.finish(done, 0);
-  if (meter.noted()) note.was_written();
   return between.attempt() - 1;
 }
 
@@ -7331,29 +7313,47 @@ class threads_run final : public job {
     gate between(*this, options_);
     chunk_pacer pace(workers_);
     for (;;) {
-      round_index ran = 0;
-      // While nobody has come to help the map is a short one, and the looks at the clock would be most of it.
-      do {
-        if (tally_.halted()) {
-          const interval rest = range_.drain();
-          tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
-          return;
-        }
-        const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
-        if (mine.empty()) return;
-        run_chunk(mine, self, between);
-        ran += mine.size();
-      } while (ran < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
-      if (range_.unclaimed().empty()) return;
+      const chunks_run one = run_chunks(worker, pace, self, between);
+      if (one.completed > 0) tally_.add_completed(one.completed);
+      if (one.last) return;
       const ticks now = now_ticks();
-      pace.ran(ran, now - then);
+      pace.ran(one.tasks, now - then);
       then = now;
       if (worker == 0) tally_.show(now);
       after_chunk(now, pace);
     }
   }
 
-  void run_chunk(const interval mine, context& self, gate& between) {
+  // What a worker did between two looks at the clock.
+  struct chunks_run {
+    round_index tasks{};
+    std::uint64_t completed{};
+    bool last{};  // there are no more
+  };
+
+  // One chunk; but while nobody has come to help the map is a short one, and looks at the clock and counts that others
+  // see would be most of it: then some.
+  chunks_run run_chunks(unsigned worker, const chunk_pacer& pace, context& self, gate& between) {
+    chunks_run all;
+    do {
+      if (tally_.halted()) {
+        const interval rest = range_.drain();
+        tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
+        all.last = true;
+        return all;
+      }
+      const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+      all.last = mine.empty();
+      if (all.last) return all;
+      all.completed += run_chunk(mine, self, between);
+      all.tasks += mine.size();
+    } while (all.tasks < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
+    all.last = range_.unclaimed().empty();
+    return all;
+  }
+
+  // How many of them have a value.
+  std::uint64_t run_chunk(const interval mine, context& self, gate& between) {
     task_chunk chunk{from_ + mine.b, from_ + mine.e, careful_ ? &between : nullptr};
     const std::uint64_t first = chunk.at;
     std::uint64_t failed = 0;
@@ -7376,8 +7376,8 @@ class threads_run final : public job {
         ++chunk.at;
       }
     }
-    tally_.add_completed(chunk.at - first - failed);
     if (chunk.at < chunk.end) tally_.add_never_begun(chunk.at, chunk.end, between.attempt() - 1);
+    return chunk.at - first - failed;
   }
 
   // Inside a catch block: what became of the task, which is no longer running.
@@ -7877,6 +7877,11 @@ PARMAP_INLINE progress_meter::~progress_meter() {
   if (line_open_) write_all(standard_error, "\n");
 }
 
+PARMAP_INLINE bool progress_meter::draws_on_stderr(const reporter& to) noexcept {
+  if (to.call_ || to.kind_ == report::silent) return false;
+  return to.kind_ != report::automatic || is_terminal(standard_error);
+}
+
 PARMAP_INLINE std::chrono::nanoseconds progress_meter::wait(clock::time_point now) const noexcept {
   if (next_ == never) return std::chrono::nanoseconds::max();
   return std::max(std::chrono::nanoseconds::zero(), next_ - now);
@@ -7952,10 +7957,6 @@ PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_
 // A failed write is ignored: the results do not depend on whether somebody could watch, and
 // there is no better place to complain to than the stderr that is closed or full.
 PARMAP_INLINE void progress_meter::show(const progress& now) {
-  if (!note_.empty() && !noted_ && (how_ == drawing::lines || how_ == drawing::bar)) {
-    noted_ = true;
-    write_all(standard_error, std::string(note_) + '\n');
-  }
   switch (how_) {
     case drawing::call: to_->call_(now); break;
     case drawing::lines: write_all(standard_error, format_line(now) + "\n"); break;
@@ -7991,6 +7992,12 @@ PARMAP_INLINE lazy_meter::lazy_meter(const reporter& who, std::uint64_t total, t
       begun_(begun),
       silent_(who.is_silent() || ((task_scope::inside() || inside_worker()) && !who.is_eager())) {}
 
+PARMAP_INLINE bool lazy_meter::tell(std::string_view line) const {
+  if (silent_ || !progress_meter::draws_on_stderr(*who_)) return false;
+  write_all(standard_error, std::string(line) + '\n');
+  return true;
+}
+
 PARMAP_INLINE void lazy_meter::look_closely(ticks now, std::uint64_t completed, std::uint64_t failed) {
   const auto clock = std::chrono::steady_clock::now();
   if (!meter_) start(clock, now);
@@ -8016,7 +8023,6 @@ PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t fai
 PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
   const auto us = static_cast<double>(now - begun_) / ticks_per_us();
   meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
-  meter_->add_note(note_);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -8128,24 +8134,32 @@ PARMAP_INLINE bool inside_worker() noexcept {
   return inside;
 }
 
+// The environment of a worker. Of this process's own memory, and no more code than this: each page of either that a
+// worker touches first costs it a microsecond.
+struct worker_environment {
+  std::array<char, 48> entry;
+  std::array<char*, 1024> all;
+};
+
 // Not by setenv: another thread of the caller may have held its lock at the fork. The entry stays where it is.
-PARMAP_INLINE void add_to_environment(char* entry) noexcept {
-  if (environ != nullptr && environ[0] == entry) return;  // inherited from a worker whose task has made this one
+PARMAP_INLINE void add_to_environment(worker_environment& mine) noexcept {
+  if (environ != nullptr && environ[0] == mine.entry.data()) return;  // from a worker whose task has made this one
   std::size_t size = 0;
   while (environ != nullptr && environ[size] != nullptr) ++size;
-  char** const all = new (std::nothrow) char*[size + 2];
+  char** const all = size + 2 <= mine.all.size() ? mine.all.data() : new (std::nothrow) char*[size + 2];
   if (all == nullptr) return;  // only other copies would ask
   std::copy_n(environ, size, all + 1);
-  all[0] = entry;
+  all[0] = mine.entry.data();
   all[size + 1] = nullptr;
   environ = all;
 }
 
 PARMAP_INLINE void enter_worker() noexcept {
-  static std::array<char, 48> entry{};
-  static_cast<void>(
-      std::snprintf(entry.data(), entry.size(), "%s=%ld", worker_variable, static_cast<long>(::getpid())));
-  add_to_environment(entry.data());
+  static worker_environment mine;
+  char* const value = std::ranges::copy(std::string_view(worker_variable), mine.entry.data()).out;
+  *value = '=';
+  *std::to_chars(value + 1, mine.entry.data() + mine.entry.size() - 1, ::getpid()).ptr = '\0';
+  add_to_environment(mine);
   known_about_worker().store(fork_generation() << 1 | 1, std::memory_order_relaxed);
 }
 

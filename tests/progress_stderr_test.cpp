@@ -268,28 +268,29 @@ TEST(progress_without_a_terminal, a_stopped_work_shows_where_it_stopped) {
   EXPECT_EQ(log.written(), " 45% 450/1000 [00:05<00:00, 90.0it/s]\n");
 }
 
-// What serial cannot enforce it says, once, where a reporter shows anything.
+// What serial cannot enforce it says, once, before the first task, where a reporter shows anything.
 TEST(progress_of_serial, tells_once_of_each_option_without_effect) {
   const std::vector<int> three{1, 2, 3};
   const auto written_by = [&](const parmap::options& chosen) {
     pipe_channel to;
     {
       const stderr_to redirected(to.in);
-      EXPECT_TRUE(parmap::map(parmap::serial, [](int x) { return x; }, three, chosen).ok());
+      const auto f = [&to](int x) { return x == 1 ? ::write(to.in, "task\n", 5) : 0; };
+      EXPECT_TRUE(parmap::map(parmap::serial, f, three, chosen).ok());
     }
     return to.written();
   };
   const auto begins_with_note = [](const std::string& text, const std::string& options) {
-    return text.starts_with("parmap: the engine serial does not enforce " + options + "; multi does\n100%");
+    return text.starts_with("parmap: the engine serial does not enforce " + options + "; multi does\ntask\n100%");
   };
-  EXPECT_EQ(written_by({.reporter = report::silent, .timeout = 1h}), "");
-  EXPECT_EQ(written_by({.reporter = [](const progress&) {}, .timeout = 1h}), "");
+  EXPECT_EQ(written_by({.reporter = report::silent, .timeout = 1h}), "task\n");
+  EXPECT_EQ(written_by({.reporter = [](const progress&) {}, .timeout = 1h}), "task\n");
   const std::string first = written_by({.max_failures = 1, .reporter = report::bar, .timeout = 1h});
   EXPECT_TRUE(begins_with_note(first, "options.max_failures, options.timeout")) << first;
   const std::string second = written_by({.memory_limit = 1, .reporter = report::bar, .timeout = 1h});
   EXPECT_TRUE(begins_with_note(second, "options.memory_limit")) << second;
   const std::string third = written_by({.reporter = report::bar, .timeout = 1h});
-  EXPECT_TRUE(third.starts_with("100%")) << third;
+  EXPECT_TRUE(third.starts_with("task\n100%")) << third;
 }
 
 }  // namespace

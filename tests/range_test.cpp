@@ -243,7 +243,7 @@ TEST(chunk_pacer, the_end_is_cut_finely) {
   // below a fiftieth of the target a claim costs as much as it can balance
   EXPECT_NEAR(pace.chunk(60), 20, 1);
   EXPECT_EQ(pace.chunk(30), 15U);  // but never more than a worker's part
-  EXPECT_EQ(pace.chunk(7), 3U);
+  EXPECT_EQ(pace.chunk(7), 4U);
 }
 
 TEST(chunk_pacer, easy_inputs_do_not_stand_for_the_rest) {
@@ -251,7 +251,7 @@ TEST(chunk_pacer, easy_inputs_do_not_stand_for_the_rest) {
     chunk_pacer pace(workers);
     for (round_index left = 1000; left > 0;) {
       const round_index chunk = pace.chunk(left);
-      EXPECT_LE(chunk, std::max(left / workers, 1U)) << "of " << left << " by " << workers;
+      EXPECT_LE(chunk, (left + workers - 1) / workers) << "of " << left << " by " << workers;
       pace.ran(chunk, 1);
       left -= chunk;
     }
@@ -277,7 +277,7 @@ TEST(chunk_pacer, stays_within_its_bounds) {
       const round_index next = pace.chunk(greatest);
       RC_ASSERT(next <= std::max(chunk * 16.0, exact / 25 / each * 1.001 + 1));
       RC_ASSERT(next <= std::max({1.0, exact / each, floor / each}) + 1);
-      const double part = left / workers;
+      const double part = (left - 1) / workers + 1;
       RC_ASSERT(pace.chunk(left) <= std::max({1.0, part / 2, std::min(part, floor / each + 1)}));
       left = std::max(left - chunk, 1U);
     }

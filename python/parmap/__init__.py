@@ -21,7 +21,7 @@ from ._axes import zip
 from ._errors import ParmapWarning, RemoteError, TaskNotRun, TaskTimeout, UnpicklableResult, WorkerDied
 from ._map import parmap, parmap_async
 from ._parmap import __version__
-from ._request import ENGINES
+from ._arguments import ENGINES
 from ._results import Failure, Results
 from ._task import Context, context, rng
 

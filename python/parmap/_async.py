@@ -13,7 +13,7 @@ from typing import Any
 
 from . import _errors, _task
 from ._loop import Signals, bury, close, silence, wait
-from ._request import PENDING, Request
+from ._arguments import PENDING, Request
 
 _STOPPED = b"the map was stopped"
 

@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 from . import _errors, _parmap, _task, _worker
 from ._interrupt import hear
-from ._names import unknown_argument
+from ._unknown_name import unknown_argument
 from ._progress import Reporter, make_reporter
-from ._request import PENDING, Request, check
+from ._arguments import PENDING, Request, check
 from ._results import Failure, Results
 from ._spawn import Program
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ._names import UnknownName
+from ._unknown_name import UnknownName
 
 #: The reporters that have a name.
 REPORTERS = ("bar", "text", "silent", "none")

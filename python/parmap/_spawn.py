@@ -68,7 +68,7 @@ def _flags() -> list[str]:
     return list(_args_from_interpreter_flags())
 
 
-def work(post: str, job: int) -> None:
+def work(assignment: str, job: int) -> None:
     """The life of a worker. Does not return."""
     state: dict[str, Any] = {"cores": (), "seed": 0}
     func: Any = None
@@ -83,7 +83,7 @@ def work(post: str, job: int) -> None:
             end_of_head = 8 + int.from_bytes(all[:8], "little")
             with all[8:end_of_head] as head, all[end_of_head:] as task:
                 state = pickle.loads(head)
-                _become_like_the_caller(state, _parmap.workers_of(post))
+                _become_like_the_caller(state, _parmap.workers_of(assignment))
                 scalars = _worker.numpy_scalars()
                 func, axes, fargs, init = pickle.loads(task)
         _worker.find_thread_pools()
@@ -102,7 +102,7 @@ def work(post: str, job: int) -> None:
         otherwise=_errors.pickled_otherwise,
         loads=pickle.loads,
         scalar_types=scalars,
-        post=post,
+        assignment=assignment,
         at_go=lambda: _run_on(state["cores"]),
         unfit=unfit,
     )

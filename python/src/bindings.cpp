@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The module parmap._parmap: the C++ engines, called by parmap/_map.py.
 #include "fork_hazards.hpp"
-#include "map.hpp"
-#include "post.hpp"
+#include "python_map.hpp"
+#include "spawned_worker.hpp"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
@@ -93,11 +93,11 @@ NB_MODULE(_parmap, m) {
   m.def(
       "serve",
       [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle dumps, nb::handle otherwise, nb::handle loads,
-         nb::handle scalar_types, const std::string& post, nb::handle at_go, nb::handle unfit) {
-        serve(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, nb::none(), nb::none()}, post,
-              at_go, unfit);
+         nb::handle scalar_types, const std::string& assignment, nb::handle at_go, nb::handle unfit) {
+        serve(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, nb::none(), nb::none()},
+              assignment, at_go, unfit);
       },
-      "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "post"_a, "at_go"_a,
+      "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "assignment"_a, "at_go"_a,
       "unfit"_a.none());
 
   m.def("fork_hazards", [] {
@@ -106,7 +106,7 @@ NB_MODULE(_parmap, m) {
       all.append(nb::make_tuple(nb::steal(PyUnicode_DecodeFSDefault(each.library.c_str())), each.lost));
     return all;
   });
-  m.def("workers_of", [](const std::string& post) { return to_post(post).mine.workers; });
+  m.def("workers_of", [](const std::string& assignment) { return to_spawn_assignment(assignment).mine.workers; });
 
   m.def("keep", [](nb::object what) { what.release(); }, "Never to be freed, not even as Python ends.");
   m.def("task", [] {

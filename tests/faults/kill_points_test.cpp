@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SIGKILL at every step of the protocol in turn: to workers, to the supervisor, and to who goes on after a death.
-#include "kill/trial.hpp"
+#include "kill/killed_map.hpp"
 
 #include <gtest/gtest.h>
 

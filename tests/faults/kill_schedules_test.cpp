@@ -3,7 +3,7 @@
 //   PARMAP_SCHEDULES=100000   so many of them
 //   PARMAP_SCHEDULE=4711      that one alone
 //   PARMAP_SEED=1             from another seed
-#include "kill/trial.hpp"
+#include "kill/killed_map.hpp"
 
 #include <gtest/gtest.h>
 

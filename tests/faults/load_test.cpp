@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Load: many workers beside busy neighbours, a hundred million tasks, a thousand maps in a row without growth.
+// Load: many workers beside other busy processes, a hundred million tasks, a thousand maps in a row without growth.
+#include "busy_processes.hpp"
 #include "engines.hpp"
 #include "leftovers.hpp"
-#include "neighbours.hpp"
-#include "resources.hpp"
+#include "resource_count.hpp"
 
 #include <signal.h>
 #include <unistd.h>
@@ -35,7 +35,7 @@ std::uint64_t some_work(std::uint64_t i) {
 
 TEST_F(load_test, workers_by_the_dozen_beside_busy_neighbours) {
   constexpr std::uint64_t n = 50'000;
-  const neighbours busy(2 * std::thread::hardware_concurrency());
+  const busy_processes busy(2 * std::thread::hardware_concurrency());
   const auto kind_of = [](std::uint64_t i) -> int { return i % 1000 == 999 ? static_cast<int>(i / 1000 % 5) : -1; };
   const auto f = [&](std::uint64_t i) {
     switch (kind_of(i)) {
@@ -65,7 +65,7 @@ TEST_F(load_test, workers_by_the_dozen_beside_busy_neighbours) {
 }
 
 TEST_F(load_test, late_tasks_among_dozens_of_workers_beside_busy_neighbours) {
-  const neighbours busy(2 * std::thread::hardware_concurrency());
+  const busy_processes busy(2 * std::thread::hardware_concurrency());
   const auto f = [](std::uint64_t i) {
     while (i % 100 == 50) ::pause();
     return some_work(i);

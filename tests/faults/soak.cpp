@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The soak: random maps with everything that may go wrong, for minutes or days; each outcome is checked, nothing may
 // grow. `soak --help` tells how to run it.
-#include "neighbours.hpp"
-#include "resources.hpp"
+#include "busy_processes.hpp"
+#include "resource_count.hpp"
 #include "soak_map.hpp"
 #include "soak_plan.hpp"
 #include "watchdog.hpp"
@@ -68,17 +68,17 @@ class session {
         say(begun);
       }
     }
-    busy_ = neighbours(0);
+    busy_ = busy_processes(0);
     say(begun);
     return total_.wrong.empty() ? 0 : 1;
   }
 
  private:
-  // Map k depends on the seed and k only, and so do the neighbours it has.
+  // Map k depends on the seed and k only, and so do the busy processes beside it.
   void step(std::uint64_t k) {
     random draw(mix(settings_.seed ^ mix(k)));
     const auto wanted = mix(settings_.seed ^ mix(k / 64 + 1'000'000'007)) % 4;
-    if (busy_.pids().size() != wanted) busy_ = neighbours(static_cast<unsigned>(wanted));
+    if (busy_.pids().size() != wanted) busy_ = busy_processes(static_cast<unsigned>(wanted));
     plans_.clear();
     const auto dice = between(draw, 0, 99);
     if (dice < 8) several_callers(draw);
@@ -196,7 +196,7 @@ class session {
   settings settings_;
   resources::count baseline_;
   resources::count last_;
-  neighbours busy_{0};
+  busy_processes busy_{0};
   std::mutex mutex_;
   std::string plans_;
   outcome total_;

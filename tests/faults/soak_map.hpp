@@ -2,7 +2,7 @@
 // Runs one planned map of the soak and checks everything about what it returns.
 #pragma once
 
-#include "resources.hpp"
+#include "resource_count.hpp"
 #include "soak_plan.hpp"
 
 #include <parmap/detail/results/exception_message.hpp>

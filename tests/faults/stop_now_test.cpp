@@ -2,7 +2,7 @@
 // A reporter that ends its map at once: what is done is returned, nobody is blamed, nobody is left or waited for.
 #include "engines.hpp"
 #include "leftovers.hpp"
-#include "shared_flags.hpp"
+#include "shared_counters.hpp"
 
 #include <parmap/detail/progress/lazy_meter.hpp>
 #include <parmap/detail/progress/stop_now.hpp>
@@ -79,7 +79,7 @@ class stop_now_test : public leftovers::none {
     EXPECT_EQ(all.failures().size(), 995U);
   }
 
-  shared_flags flags_;
+  shared_counters flags_;
 };
 
 TEST_F(stop_now_test, a_hanging_task_is_stopped_and_not_blamed) { a_hanging_task({}); }

@@ -19,9 +19,9 @@ class lazy_meter {
  public:
   lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks());
 
-  // See progress_meter::add_note.
-  void add_note(std::string_view text) noexcept { note_ = text; }
-  [[nodiscard]] bool noted() const noexcept { return meter_ && meter_->noted(); }
+  // Before anything is drawn: a line of its own on stderr. False, and nothing is written, if this meter draws nothing
+  // there.
+  [[nodiscard]] bool tell(std::string_view line) const;
 
   // Draws if it is time to. What a callable reporter throws passes.
   void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
@@ -40,7 +40,6 @@ class lazy_meter {
   ticks begun_;
   bool silent_;
   ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
-  std::string_view note_{};
   std::optional<progress_meter> meter_;
 };
 

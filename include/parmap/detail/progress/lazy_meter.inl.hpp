@@ -4,8 +4,11 @@
 
 #include <parmap/detail/progress/lazy_meter.hpp>
 #include <parmap/detail/progress/stop_now.hpp>
+#include <parmap/detail/progress/terminal.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/system/inside_worker.hpp>
+
+#include <string>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -14,6 +17,12 @@ PARMAP_INLINE lazy_meter::lazy_meter(const reporter& who, std::uint64_t total, t
       total_(total),
       begun_(begun),
       silent_(who.is_silent() || ((task_scope::inside() || inside_worker()) && !who.is_eager())) {}
+
+PARMAP_INLINE bool lazy_meter::tell(std::string_view line) const {
+  if (silent_ || !progress_meter::draws_on_stderr(*who_)) return false;
+  write_all(standard_error, std::string(line) + '\n');
+  return true;
+}
 
 PARMAP_INLINE void lazy_meter::look_closely(ticks now, std::uint64_t completed, std::uint64_t failed) {
   const auto clock = std::chrono::steady_clock::now();
@@ -40,7 +49,6 @@ PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t fai
 PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
   const auto us = static_cast<double>(now - begun_) / ticks_per_us();
   meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
-  meter_->add_note(note_);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

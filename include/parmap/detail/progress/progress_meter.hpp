@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -32,11 +31,8 @@ class progress_meter {
   /// A map left by an exception leaves the cursor on a line of its own.
   ~progress_meter();
 
-  /// A line of its own, which is written before the first bar or line; `text` must outlive that. A callable does not
-  /// hear of it.
-  void add_note(std::string_view text) noexcept { note_ = text; }
-  /// Whether there is a note that has been written.
-  [[nodiscard]] bool noted() const noexcept { return noted_; }
+  /// Whether its reporter draws on stderr: neither a callable, nor `automatic` without a terminal.
+  [[nodiscard]] static bool draws_on_stderr(const reporter& to) noexcept;
 
   /// How long from now until update may have something to do; nanoseconds::max() if never again.
   [[nodiscard]] std::chrono::nanoseconds wait(clock::time_point now = clock::now()) const noexcept;
@@ -74,8 +70,6 @@ class progress_meter {
   double mean_tasks_{};
   double mean_seconds_{};
 
-  std::string_view note_{};
-  bool noted_{};
   bar_style style_{};
   bool line_open_{};
   std::size_t drawn_columns_{};

@@ -40,6 +40,11 @@ PARMAP_INLINE progress_meter::~progress_meter() {
   if (line_open_) write_all(standard_error, "\n");
 }
 
+PARMAP_INLINE bool progress_meter::draws_on_stderr(const reporter& to) noexcept {
+  if (to.call_ || to.kind_ == report::silent) return false;
+  return to.kind_ != report::automatic || is_terminal(standard_error);
+}
+
 PARMAP_INLINE std::chrono::nanoseconds progress_meter::wait(clock::time_point now) const noexcept {
   if (next_ == never) return std::chrono::nanoseconds::max();
   return std::max(std::chrono::nanoseconds::zero(), next_ - now);
@@ -115,10 +120,6 @@ PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_
 // A failed write is ignored: the results do not depend on whether somebody could watch, and
 // there is no better place to complain to than the stderr that is closed or full.
 PARMAP_INLINE void progress_meter::show(const progress& now) {
-  if (!note_.empty() && !noted_ && (how_ == drawing::lines || how_ == drawing::bar)) {
-    noted_ = true;
-    write_all(standard_error, std::string(note_) + '\n');
-  }
   switch (how_) {
     case drawing::call: to_->call_(now); break;
     case drawing::lines: write_all(standard_error, format_line(now) + "\n"); break;

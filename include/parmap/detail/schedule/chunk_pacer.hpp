@@ -12,11 +12,11 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// One worker's pace. Starts at one task, grows towards the target by at most x16, or to what takes 2 us by the last
-// chunk's measure, is cut at once when tasks turn out long. Never more than what is left / (2 x workers), so that the
-// ends meet evenly; but where that is less than the floor, up to what is left / workers: there a claim costs as much as
-// the imbalance it prevents. Never more of the rest than that, as the first inputs of a list are often the easy ones.
-// The more workers contend for the range, the higher the floor.
+// One worker's pace. It begins with one task and grows towards the target: by at most x16, or to what takes 2 us by the
+// last chunk's measure. It is cut at once when tasks turn out long. With p for a worker's part, left / workers rounded
+// up, a chunk has at most p / 2 tasks, so that the ends meet evenly; where that is less than the floor, at most p:
+// there a claim costs as much as the imbalance it prevents. It never has more of the rest than that, as the first
+// inputs of a list are often the easy ones. The more workers contend for the range, the higher the floor.
 class chunk_pacer {
  public:
   static constexpr std::chrono::microseconds target{50};
@@ -27,10 +27,10 @@ class chunk_pacer {
         target_(static_cast<double>(target.count()) * ticks_per_us()),
         floor_(target_ * 0.02 * std::max(1.0, static_cast<double>(workers) * (1.0 / 16))) {}
 
-  // Of `left` unclaimed tasks.
+  // Of `left` unclaimed tasks, one at least.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
-    const round_index fair = left / workers_;
-    return std::max(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), round_index{1});
+    const round_index fair = (left - 1) / workers_ + 1;
+    return std::max(std::min(fair / 2, wanted_), std::min(fair, least_));
   }
 
   // How many tasks take less than is worth a look at the clock.

@@ -11,11 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <string_view>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -38,24 +39,32 @@ PARMAP_INLINE bool inside_worker() noexcept {
   return inside;
 }
 
+// The environment of a worker. Of this process's own memory, and no more code than this: each page of either that a
+// worker touches first costs it a microsecond.
+struct worker_environment {
+  std::array<char, 48> entry;
+  std::array<char*, 1024> all;
+};
+
 // Not by setenv: another thread of the caller may have held its lock at the fork. The entry stays where it is.
-PARMAP_INLINE void add_to_environment(char* entry) noexcept {
-  if (environ != nullptr && environ[0] == entry) return;  // inherited from a worker whose task has made this one
+PARMAP_INLINE void add_to_environment(worker_environment& mine) noexcept {
+  if (environ != nullptr && environ[0] == mine.entry.data()) return;  // from a worker whose task has made this one
   std::size_t size = 0;
   while (environ != nullptr && environ[size] != nullptr) ++size;
-  char** const all = new (std::nothrow) char*[size + 2];
+  char** const all = size + 2 <= mine.all.size() ? mine.all.data() : new (std::nothrow) char*[size + 2];
   if (all == nullptr) return;  // only other copies would ask
   std::copy_n(environ, size, all + 1);
-  all[0] = entry;
+  all[0] = mine.entry.data();
   all[size + 1] = nullptr;
   environ = all;
 }
 
 PARMAP_INLINE void enter_worker() noexcept {
-  static std::array<char, 48> entry{};
-  static_cast<void>(
-      std::snprintf(entry.data(), entry.size(), "%s=%ld", worker_variable, static_cast<long>(::getpid())));
-  add_to_environment(entry.data());
+  static worker_environment mine;
+  char* const value = std::ranges::copy(std::string_view(worker_variable), mine.entry.data()).out;
+  *value = '=';
+  *std::to_chars(value + 1, mine.entry.data() + mine.entry.size() - 1, ::getpid()).ptr = '\0';
+  add_to_environment(mine);
   known_about_worker().store(fork_generation() << 1 | 1, std::memory_order_relaxed);
 }
 

@@ -12,42 +12,34 @@
 #include <parmap/detail/threads/serial_run.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <string>
 #include <utility>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The options that have no effect on a loop, and whether a reporter has said so in this process.
-class serial_note {
- public:
-  explicit serial_note(const options& chosen) {
-    add(max_failures, chosen.max_failures.has_value(), "max_failures");
-    add(memory_limit, chosen.memory_limit.has_value(), "memory_limit");
-    add(timeout, chosen.timeout.has_value(), "timeout");
-    if (!text_.empty()) text_ += "; multi does";
+// Which options were set that have no effect on a loop, once each in a process.
+PARMAP_INLINE void tell_of_ignored_options(const options& chosen, const lazy_meter& meter) {
+  struct limit {
+    bool set;
+    const char* name;
+  };
+  const std::array<limit, 3> limits{{{chosen.max_failures.has_value(), "max_failures"},
+                                     {chosen.memory_limit.has_value(), "memory_limit"},
+                                     {chosen.timeout.has_value(), "timeout"}}};
+  static std::array<std::atomic<bool>, limits.size()> told{};
+  std::array<bool, limits.size()> telling{};
+  std::string names;
+  for (std::size_t k = 0; k < limits.size(); ++k) {
+    telling[k] = limits[k].set && !told[k];
+    if (telling[k]) names += (names.empty() ? "options." : ", options.") + std::string(limits[k].name);
   }
-
-  [[nodiscard]] const std::string& text() const noexcept { return text_; }
-  void was_written() const noexcept { written() |= about_; }
-
- private:
-  enum option : unsigned { max_failures = 1, memory_limit = 2, timeout = 4 };
-
-  static std::atomic<unsigned>& written() noexcept {
-    static std::atomic<unsigned> options{0};
-    return options;
-  }
-  void add(option which, bool set, const char* name) {
-    if (!set || (written() & which) != 0) return;
-    about_ |= which;
-    text_ += text_.empty() ? "parmap: the engine serial does not enforce options." : ", options.";
-    text_ += name;
-  }
-
-  unsigned about_{};
-  std::string text_;
-};
+  if (names.empty() || !meter.tell("parmap: the engine serial does not enforce " + names + "; multi does")) return;
+  for (std::size_t k = 0; k < limits.size(); ++k)
+    if (telling[k]) told[k] = true;
+}
 
 // The loop, until the tasks have ended or a stop is requested. `done`: the first task that has not ended, also when it
 // throws. Returns how often that was begun.
@@ -61,8 +53,7 @@ PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
   gate between(chosen);
   const bool careful = tasks.take_context() || chosen.stop.stop_possible();
   lazy_meter meter(chosen.reporter, n);
-  const serial_note note(chosen);
-  meter.add_note(note.text());
+  if (chosen.max_failures || chosen.memory_limit || chosen.timeout) tell_of_ignored_options(chosen, meter);
   const task_scope inside;
   chunk_pacer pace(1);  // how often to look at the meter
   ticks then = now_ticks();
@@ -90,7 +81,6 @@ PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
     }
   }
   meter.finish(done, 0);
-  if (meter.noted()) note.was_written();
   return between.attempt() - 1;
 }
 

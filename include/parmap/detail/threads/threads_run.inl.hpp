@@ -113,29 +113,47 @@ class threads_run final : public job {
     gate between(*this, options_);
     chunk_pacer pace(workers_);
     for (;;) {
-      round_index ran = 0;
-      // While nobody has come to help the map is a short one, and the looks at the clock would be most of it.
-      do {
-        if (tally_.halted()) {
-          const interval rest = range_.drain();
-          tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
-          return;
-        }
-        const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
-        if (mine.empty()) return;
-        run_chunk(mine, self, between);
-        ran += mine.size();
-      } while (ran < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
-      if (range_.unclaimed().empty()) return;
+      const chunks_run one = run_chunks(worker, pace, self, between);
+      if (one.completed > 0) tally_.add_completed(one.completed);
+      if (one.last) return;
       const ticks now = now_ticks();
-      pace.ran(ran, now - then);
+      pace.ran(one.tasks, now - then);
       then = now;
       if (worker == 0) tally_.show(now);
       after_chunk(now, pace);
     }
   }
 
-  void run_chunk(const interval mine, context& self, gate& between) {
+  // What a worker did between two looks at the clock.
+  struct chunks_run {
+    round_index tasks{};
+    std::uint64_t completed{};
+    bool last{};  // there are no more
+  };
+
+  // One chunk; but while nobody has come to help the map is a short one, and looks at the clock and counts that others
+  // see would be most of it: then some.
+  chunks_run run_chunks(unsigned worker, const chunk_pacer& pace, context& self, gate& between) {
+    chunks_run all;
+    do {
+      if (tally_.halted()) {
+        const interval rest = range_.drain();
+        tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
+        all.last = true;
+        return all;
+      }
+      const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+      all.last = mine.empty();
+      if (all.last) return all;
+      all.completed += run_chunk(mine, self, between);
+      all.tasks += mine.size();
+    } while (all.tasks < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
+    all.last = range_.unclaimed().empty();
+    return all;
+  }
+
+  // How many of them have a value.
+  std::uint64_t run_chunk(const interval mine, context& self, gate& between) {
     task_chunk chunk{from_ + mine.b, from_ + mine.e, careful_ ? &between : nullptr};
     const std::uint64_t first = chunk.at;
     std::uint64_t failed = 0;
@@ -158,8 +176,8 @@ class threads_run final : public job {
         ++chunk.at;
       }
     }
-    tally_.add_completed(chunk.at - first - failed);
     if (chunk.at < chunk.end) tally_.add_never_begun(chunk.at, chunk.end, between.attempt() - 1);
+    return chunk.at - first - failed;
   }
 
   // Inside a catch block: what became of the task, which is no longer running.

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""What a map is asked, checked before anything starts."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import math
+import operator
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import _parmap
+from ._axes import Product
+from ._interrupt import CtrlC
+from ._unknown_name import UnknownName
+from ._results import Results
+
+#: The engines, by name.
+ENGINES = ("multi", "threads", "serial", "async")
+
+#: How multi gets its workers.
+STARTS = ("fork", "spawn")
+
+_LEAST_THREADS = 5  # the default of python-parmap: threads are for waiting, more than for computing
+_IN_FLIGHT = 64  # of async: as many connections as one asks of a network at once
+
+
+class _Pending:
+    """In place of a value that there is not yet."""
+
+
+PENDING = _Pending()
+
+
+@dataclass
+class Request:
+    """What the engines are asked, and what they tell; read and written by bindings.cpp."""
+
+    engine: str
+    func: Callable[..., Any]
+    axes: tuple[Any, ...]
+    fargs: dict[str, Any]
+    values: Results  # to be filled; for multi it is empty until there are results
+    init: Callable[[], Any] | None
+    workers: int
+    timeout_ns: int | None
+    retries: int
+    seed: int
+    memory_limit: int | None
+    stop_at_failure: bool
+    product: Product
+    start: str
+    unenforced: tuple[str, ...] = ()  # the limits that were asked for and that this engine does not have
+    report: Callable[[int, int], None] | None = None
+    ctrl_c: CtrlC = field(default_factory=CtrlC)
+    # What became of it, here and not in what functions return, which Ctrl-C may cost.
+    told: list[tuple[int, str, bytes, int, int]] = field(default_factory=list)
+    raised: dict[int, BaseException] = field(default_factory=dict)
+    interrupt: BaseException | None = None
+    results: Results | None = None
+
+
+def check(
+    func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
+    retries: Any, seed: Any, memory_limit: Any, init: Any, start: Any = "fork",
+) -> Request:  # fmt: skip
+    if engine == "asyncio":
+        engine = "async"
+    if engine not in ENGINES:
+        raise UnknownName("engine", engine, ENGINES)
+    if not callable(func):
+        raise TypeError(f"parmap: func must be callable, but is {func!r:.100}")
+    _check_async("func", func, engine)
+    if engine == "async" and not _is_async(func):
+        raise TypeError(
+            f"parmap: engine='async' is for async functions, but func is {func!r:.100}: define it by async def (a lambda "
+            "that returns a coroutine is none), or use engine='threads' for a function that waits"
+        )
+    if fargs is not None and not isinstance(fargs, dict):
+        raise TypeError(f"parmap: fargs must be a dict, but is of type {type(fargs).__name__}")
+    if fargs and not all(isinstance(name, str) for name in fargs):
+        raise TypeError("parmap: the keys of fargs must be names of arguments, that is strings")
+    if n_simul is not None:
+        if n_worker is not None:
+            raise TypeError("parmap: n_simul is another name for n_worker; give one of them")
+        n_worker = n_simul
+    if on_error is not None and on_error != "raise" and not callable(on_error):
+        raise TypeError(f"parmap: on_error must be None, 'raise' or a callable(func, task, exc), not {on_error!r:.100}")
+    if init is not None and not callable(init):
+        raise TypeError(f"parmap: init must be callable, but is {init!r:.100}")
+    _check_async("init", init, engine)
+    workers = 0 if n_worker is None else _whole("n_worker", n_worker, 1, 2**32)
+    if n_worker is None and engine == "threads":
+        workers = max(_LEAST_THREADS, _parmap.usable_cores())
+    if n_worker is None and engine == "async":
+        workers = _IN_FLIGHT
+    retries = _whole("retries", retries, 0, 2**31 - 1)
+    seed = int.from_bytes(os.urandom(8), "little") if seed is None else _whole("seed", seed, 0, 2**64)
+    timeout_ns = _nanoseconds(timeout_sec)
+    if memory_limit is not None:
+        memory_limit = _whole("memory_limit", memory_limit, 1, 2**63)
+        if engine not in ("multi", "serial"):
+            raise ValueError(f"parmap: the engine {engine} has no memory_limit, as its tasks share one memory; use multi")
+    if start not in STARTS:
+        raise UnknownName("start", start, STARTS)
+    if start != "fork" and engine not in ("multi", "serial"):
+        raise ValueError(f"parmap: start={start!r} is for the engine multi; {engine} has no processes")
+    unenforced: tuple[str, ...] = ()
+    if engine == "serial":  # accepts what the others do, so that an engine can be changed by one word
+        unenforced = tuple(name for name, limit in (("timeout_sec", timeout_ns), ("memory_limit", memory_limit)) if limit is not None)
+        workers, timeout_ns, memory_limit = 0, None, None
+    product = Product(args)
+    return Request(
+        engine=engine,
+        func=func,
+        axes=product.groups,
+        fargs=fargs or {},
+        values=Results(() if engine == "multi" else itertools.repeat(PENDING, product.size)),
+        init=init,
+        workers=workers,
+        timeout_ns=timeout_ns,
+        retries=retries,
+        seed=seed,
+        memory_limit=memory_limit,
+        stop_at_failure=on_error == "raise" and engine != "serial",
+        product=product,
+        start=start,
+        unenforced=unenforced,
+    )
+
+
+def _is_async(func: Any) -> bool:
+    while isinstance(func, functools.partial):
+        func = func.func
+    return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(getattr(type(func), "__call__", None))
+
+
+def _check_async(name: str, func: Any, engine: str) -> None:
+    if engine != "async" and _is_async(func):
+        raise TypeError(
+            f"parmap: {name} is an async function, of which engine={engine!r} would make coroutines that nobody runs: use "
+            "engine='async', or await parmap.parmap_async(...) where an event loop is running"
+        )
+
+
+def _whole(name: str, value: Any, least: int, end: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"parmap: {name} must be a whole number, but is {value!r:.100}") from None
+    if not least <= number < end:
+        raise ValueError(f"parmap: {name} must be at least {least} and less than {end}, but is {number}")
+    return number
+
+
+def _nanoseconds(timeout_sec: Any) -> int | None:
+    if timeout_sec is None:
+        return None
+    try:
+        if isinstance(timeout_sec, (str, bytes, bytearray)):
+            raise TypeError
+        seconds = float(timeout_sec)
+    except (TypeError, ValueError):
+        raise TypeError(f"parmap: timeout_sec must be a number of seconds, but is {timeout_sec!r:.100}") from None
+    if not seconds > 0:
+        raise ValueError(f"parmap: timeout_sec must be positive, but is {timeout_sec!r}; None is no limit")
+    return None if seconds > 2**33 else max(1, math.ceil(seconds * 1e9))  # three lives are no limit either

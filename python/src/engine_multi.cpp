@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+// The engine multi for Python: what the interpreter must hear of forks and sleeps, and the calls in a worker.
+#include "python_map.hpp"
+#include "result_buffer.hpp"
+#include "result_list.hpp"
+#include "spawned_worker.hpp"
+
+#include <parmap/detail/progress/stop_now.hpp>
+#include <parmap/detail/schedule/usable_cores.hpp>
+#include <parmap/detail/system/language_runtime.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace parmap::python {
+
+namespace nb = nanobind;
+
+namespace {
+
+// Of the map that this thread is in, and its workers after the fork. Maps nest.
+class worker_setup {
+ public:
+  worker_setup(const request& asked, const process_needs& needs, unsigned workers, lookout& watch,
+               large_buffer_file& buffers)
+      : watch_(watch),
+        init_(asked.init),
+        begin_(needs.begin),
+        flush_(needs.flush),
+        workers_(workers),
+        buffers_(buffers),
+        outer_(std::exchange(current_, this)) {}
+  worker_setup(const worker_setup&) = delete;
+  worker_setup& operator=(const worker_setup&) = delete;
+  ~worker_setup() { current_ = outer_; }
+
+  [[nodiscard]] static worker_setup* current() noexcept { return current_; }
+
+  // The buffers that it has flushed.
+  nb::object flush() const noexcept {
+    nb::object buffers = nb::steal(unless_python_ends([this] { return PyObject_CallNoArgs(flush_.ptr()); }));
+    if (!buffers.is_valid()) forget_exception();  // as the C library's would
+    return buffers;
+  }
+  [[nodiscard]] large_buffer_file& buffers() const noexcept { return buffers_; }
+  [[nodiscard]] lookout& watch() const noexcept { return watch_; }
+  // Where the results go to, in the caller.
+  void give(result_list& places) noexcept { places_ = &places; }
+  void pause() noexcept {
+    if (places_ != nullptr) places_->pause();
+  }
+  // Workers are to be programs of their own.
+  void start(worker_program& what) noexcept { program_ = &what; }
+  [[nodiscard]] worker_program* to_start() const noexcept { return program_; }
+  // This is one, which was not forked from Python; `unfit` unless that is None.
+  void in_program(nb::handle unfit) {
+    in_program_ = true;
+    if (!unfit.is_none()) error_ = nb::borrow(unfit);
+  }
+  [[nodiscard]] bool is_program() const noexcept { return in_program_; }
+
+  // What goes wrong is told by every task of this worker: there is nobody else to tell.
+  void begin() noexcept {
+    if (error_.is_valid()) return;
+    const nb::object workers = nb::steal(PyLong_FromUnsignedLong(workers_));
+    if (!nb::steal(PyObject_CallOneArg(begin_.ptr(), workers.ptr())).is_valid()) error_ = take_exception();
+  }
+  void run_init() noexcept {
+    if (error_.is_valid() || init_.is_none()) return;
+    if (!nb::steal(PyObject_CallNoArgs(init_.ptr())).is_valid()) error_ = take_exception();
+  }
+  [[nodiscard]] const nb::object& error() const noexcept { return error_; }
+
+ private:
+  lookout& watch_;
+  nb::handle init_;
+  nb::handle begin_;
+  nb::handle flush_;
+  unsigned workers_;
+  large_buffer_file& buffers_;
+  result_list* places_{};
+  worker_program* program_{};
+  bool in_program_{};
+  nb::object error_;
+  worker_setup* outer_;
+
+  static inline thread_local worker_setup* current_{};
+};
+
+// The GIL is held all the time, but while the caller sleeps; so it is at a fork, and in a worker.
+class interpreter final : public detail::language_runtime {
+ public:
+  bool starts_programs() noexcept override { return worker_setup::current()->to_start() != nullptr; }
+  void start_program(const detail::worker_assignment& mine, int memory) noexcept override {
+    const large_buffer_file& buffers = worker_setup::current()->buffers();
+    ctrl_c_.reset();
+    worker_setup::current()->to_start()->start({mine, memory, buffers.file(), buffers.worker()});
+  }
+  // Ctrl-C waits meanwhile: what it raised in a hook of the fork, in Python, would be printed and lost. Blocked for the
+  // worker's sake; another thread of this process may get it all the same.
+  void before_fork() noexcept override {
+    ctrl_c_.emplace();
+    worker_setup::current()->watch().keep_ctrl_c_off();
+    if (!starts_programs()) {  // which run no Python before they are others
+      const nb::object buffers = worker_setup::current()->flush();
+      unless_python_ends([] { PyOS_BeforeFork(); });
+      wait_for_locks_of(buffers);
+    }
+    worker_setup::current()->buffers().next_worker();
+    fork_counter::begin_worker_fork();
+  }
+  void after_fork() noexcept override {
+    fork_counter::end_worker_fork();
+    if (!starts_programs()) unless_python_ends([] { PyOS_AfterFork_Parent(); });
+    ctrl_c_.reset();
+    worker_setup::current()->watch().let_ctrl_c_in();
+  }
+  void begin_worker(unsigned) noexcept override {
+    fork_counter::end_worker_fork();
+    async_exception::of_this_thread().begin_worker();
+    if (!worker_setup::current()->is_program()) PyOS_AfterFork_Child();
+    worker_setup::current()->begin();
+    ctrl_c_.reset();
+    worker_setup::current()->run_init();
+  }
+  void end_worker() noexcept override {
+    if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->flush();
+  }
+  void before_sleep() noexcept override {
+    worker_setup::current()->pause();
+    asleep_ = PyEval_SaveThread();
+  }
+  void after_sleep() override {
+    unless_python_ends([] { PyEval_RestoreThread(std::exchange(asleep_, nullptr)); });
+  }
+
+ private:
+  // A buffer's lock is held without the GIL by a thread that is inside a write. In a worker it would be held for ever.
+  // From here to the fork no bytecode is run and nothing is left to be written, so nobody else gets the GIL to take it;
+  // twice, as the wait for one buffer lets others at the one before.
+  static void wait_for_locks_of(const nb::object& buffers) noexcept {
+    if (!buffers.is_valid() || !PyList_CheckExact(buffers.ptr())) return;
+    for (int round = 0; round < 2; ++round)
+      for (Py_ssize_t k = 0; k < PyList_GET_SIZE(buffers.ptr()); ++k) {
+        PyObject* const each = PyList_GET_ITEM(buffers.ptr(), k);
+        const auto flush = [each] { return PyObject_CallMethod(each, "flush", nullptr); };
+        if (!nb::steal(unless_python_ends(flush)).is_valid()) forget_exception();
+      }
+  }
+
+  // SIGINT is blocked in this thread while it lives.
+  class ctrl_c_blocked {
+   public:
+    ctrl_c_blocked() noexcept {
+      sigset_t one;
+      sigemptyset(&one);
+      sigaddset(&one, SIGINT);
+      ::pthread_sigmask(SIG_BLOCK, &one, &before_);
+    }
+    ctrl_c_blocked(const ctrl_c_blocked&) = delete;
+    ctrl_c_blocked& operator=(const ctrl_c_blocked&) = delete;
+    ~ctrl_c_blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+   private:
+    sigset_t before_{};
+  };
+
+  static inline thread_local PyThreadState* asleep_{};
+  static inline thread_local std::optional<ctrl_c_blocked> ctrl_c_{};
+};
+
+class worker_calls {
+ public:
+  struct scope {
+    scope(worker_calls&, context&) {}
+  };
+
+  [[nodiscard]] value run(std::uint64_t, context&, call_plan::cursor& at) const {
+    if (const nb::object& error = worker_setup::current()->error(); error.is_valid()) {
+      PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
+      throw_packed();
+    }
+    PyObject* const made = at.call();
+    if (made == nullptr) throw_packed();
+    return value(made);
+  }
+};
+
+void prepare() {
+  static interpreter here;
+  detail::language_runtime::install(here);
+  import_exceptions();
+  import_buffers();
+  fork_counter::begin();
+}
+
+}  // namespace
+
+nb::object run_multi(const request& asked, const process_needs& needs) {
+  prepare();
+  const call_plan plan(asked.func, asked.axes, asked.fargs);
+  const unsigned most = asked.chosen.workers != 0 ? asked.chosen.workers : detail::usable_cores();
+  const async_exception::kept_off until_the_end;
+  lookout watch(asked, plan.size());
+  large_buffer_file buffers;
+  worker_setup setup(asked, needs, static_cast<unsigned>(std::clamp<std::uint64_t>(plan.size(), 1, most)), watch,
+                     buffers);
+  std::optional<worker_program> other;
+  if (!needs.program.is_none())
+    setup.start(other.emplace(needs.program.attr("arguments"), nb::cast<int>(needs.program.attr("job"))));
+  const value_transport transport(needs.pickling, needs.scalar_types, buffers,
+                                  [&watch](const nb::object& error) { return watch.insisted(error); });
+  result_list places(asked.values, needs.pending, plan.size());
+  setup.give(places);
+  options chosen = asked.chosen;
+  chosen.reporter = [&](const progress& now) {
+    bool go_on = watch.no_interrupt();
+    if (go_on) {
+      watch.show(now.done());
+      go_on = !watch.interrupted() && !(asked.stop_at_failure && now.failed > 0);
+    }
+    if (now.finished) {  // before the rest of the results is read
+      watch.keep_ctrl_c_off();
+      places.begin();
+    } else if (!go_on) {
+      throw detail::stop_now();
+    }
+  };
+  worker_calls calls;
+  const auto all = multi.run_into(list_places(places), python_tasks<value, worker_calls>(plan, calls), chosen);
+  places.pause();
+  add_failures(asked, all.failures());
+  static_cast<void>(watch.no_interrupt());
+  return watch.interrupt();
+}
+
+void serve(const request& asked, const process_needs& needs, const std::string& text, nb::handle at_go,
+           nb::handle unfit) {
+  prepare();
+  const spawn_assignment told = to_spawn_assignment(text);
+  for (const int each : {told.memory, told.buffers})
+    if (each >= 0) static_cast<void>(::fcntl(each, F_SETFD, FD_CLOEXEC));  // not for what tasks start
+  const call_plan plan(asked.func, asked.axes, asked.fargs);
+  lookout watch(asked, plan.size());
+  large_buffer_file buffers(told.buffers, told.region);
+  worker_setup setup(asked, needs, told.mine.workers, watch, buffers);
+  setup.in_program(unfit);
+  const value_transport transport(needs.pickling, needs.scalar_types, buffers, [](const nb::object&) { return false; });
+  worker_calls calls;
+  const python_tasks<value, worker_calls> numbered(plan, calls);
+  const detail::process_tasks_of tasks(numbered);
+  const auto call = [](void* function) {
+    if (!nb::steal(PyObject_CallNoArgs(static_cast<PyObject*>(function))).is_valid()) forget_exception();
+  };
+  detail::serve_as_program(tasks, told.mine, told.memory, call, at_go.ptr());
+}
+
+}  // namespace parmap::python

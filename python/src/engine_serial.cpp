@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// The engine serial: every task in the calling thread, one after the other.
+#include "python_map.hpp"
+
+#include <cstdint>
+
+namespace parmap::python {
+
+namespace nb = nanobind;
+
+namespace {
+
+[[noreturn]] void throw_again(const nb::object& error) {
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
+  throw nb::python_error();
+}
+
+// The exception of a task passes untouched.
+class serial_calls {
+ public:
+  explicit serial_calls(const request& asked) : values_(asked.values.ptr()) {}
+
+  struct scope {
+    scope(serial_calls&, context&) {}
+  };
+
+  void run(std::uint64_t i, context&, call_plan::cursor& at) const {
+    PyObject* const made = unless_python_ends([&] { return at.call(); });
+    if (made == nullptr || PyList_SetItem(values_, static_cast<Py_ssize_t>(i), made) != 0) throw nb::python_error();
+  }
+
+ private:
+  PyObject* values_;
+};
+
+}  // namespace
+
+nb::object run_serial(const request& asked) {
+  const call_plan plan(asked.func, asked.axes, asked.fargs);
+  lookout watch(asked, plan.size());
+  options chosen = asked.chosen;
+  chosen.reporter = [&watch](const progress& now) {
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    watch.show(now.done());
+    if (watch.interrupted()) throw_again(watch.interrupt());
+  };
+  if (!asked.init.is_none()) asked.init();
+  serial_calls calls(asked);
+  const auto all = serial.run(python_tasks<void, serial_calls>(plan, calls), chosen);
+  watch.keep_ctrl_c_off();
+  add_failures(asked, all.failures());
+  return watch.interrupt();
+}
+
+}  // namespace parmap::python

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+// The engine threads for Python. The calling thread runs no task: it sees to signals, limits and the reporter, while a
+// thread of the map's own and the team run them; so it can leave, on Ctrl-C, tasks that are asleep in C.
+#include "python_map.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace parmap::python {
+
+namespace nb = nanobind;
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// Held by a thread that the interpreter did not make. The team's get a thread state for good at the first time, so that
+// what tasks keep in threading.local is there for the next one.
+class gil {
+ public:
+  gil() {
+    unless_python_ends([this] {
+      if (PyGILState_GetThisThreadState() == nullptr) {
+        static_cast<void>(PyGILState_Ensure());
+        static_cast<void>(PyEval_SaveThread());
+      }
+      before_ = PyGILState_Ensure();
+    });
+  }
+  gil(const gil&) = delete;
+  gil& operator=(const gil&) = delete;
+  ~gil() { PyGILState_Release(before_); }
+
+ private:
+  PyGILState_STATE before_{};
+};
+
+// Everything that the map's threads use. They may outlive the call: whoever leaves last frees it, with the GIL.
+class thread_run {
+ public:
+  thread_run(const request& asked, const thread_needs& needs, unsigned workers)
+      : keep_{nb::borrow(asked.func),
+              nb::borrow(asked.axes),
+              nb::borrow(asked.fargs),
+              nb::borrow(asked.init),
+              nb::borrow(needs.late),
+              needs.raised,
+              asked.values},
+        plan_(asked.func, asked.axes, asked.fargs),
+        values_(asked.values.ptr()),
+        raised_(needs.raised.ptr()),
+        init_(asked.init),
+        late_(needs.late),
+        chosen_(asked.chosen),
+        workers_(workers) {
+    chosen_.workers = workers;
+    chosen_.stop = stop_.get_token();
+    chosen_.reporter = report::silent;
+  }
+
+  // ---- by the threads that run tasks
+
+  // In the map's own thread.
+  void run() noexcept {
+    try {
+      results_.emplace(threads.run(python_tasks<void, thread_run>(plan_, *this), chosen_));
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+  }
+  // The calling thread has left before: it is to be freed here. Else it may be gone by now.
+  [[nodiscard]] bool leave_last() {
+    const std::scoped_lock lock(mutex_);
+    ended_ = true;
+    news_.notify_all();
+    return abandoned_;
+  }
+
+  // A chunk of tasks.
+  class scope {
+   public:
+    scope(thread_run& map, context& self) { map.begin_worker(self.worker()); }
+
+   private:
+    gil held_;
+  };
+
+  void run(std::uint64_t i, context& self, call_plan::cursor& at) {
+    seat& mine = workers_[self.worker()];
+    unless_python_ends([&] {
+      if (mine.unfit.is_valid()) fail(i, self, mine.unfit);
+      mine.thread = &async_exception::of_this_thread();
+      mine.begun = clock::now();
+      mine.busy = true;
+      PyObject* const made = at.call();
+      mine.busy = false;
+      nb::object error = made == nullptr ? take_exception() : nb::object();
+      if (std::exchange(mine.asked, false)) mine.thread->withdraw();  // if it came too late
+      if (made == nullptr) fail(i, self, error);
+      PyList_SetItem(values_, static_cast<Py_ssize_t>(i), made);
+      ++done_;
+    });
+  }
+
+  // ---- by the calling thread, with the GIL held
+
+  [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
+  void stop() { stop_.request_stop(); }
+  // Raises it in every running task, at its next bytecode.
+  void raise_everywhere(nb::handle type) noexcept {
+    for (seat& each : workers_)
+      if (each.busy) ask(each, type);
+  }
+  // Asks the tasks that are too late, each once; when to look again.
+  clock::time_point enforce_limit(clock::time_point now) noexcept {
+    if (!chosen_.timeout) return clock::time_point::max();
+    const auto limit = *chosen_.timeout;
+    auto next = limit < clock::time_point::max() - now ? now + limit : clock::time_point::max();
+    for (seat& each : workers_) {
+      if (!each.busy || each.asked) continue;
+      if (now - each.begun >= limit) ask(each, late_);
+      else next = std::min(next, each.begun + limit);
+    }
+    return next;
+  }
+  [[nodiscard]] bool ended() {
+    const std::scoped_lock lock(mutex_);
+    return ended_;
+  }
+  // Whether it has ended by then. Without the GIL.
+  [[nodiscard]] bool wait_until(clock::time_point when) {
+    PyThreadState* const mine = PyEval_SaveThread();
+    const bool over = [&] {
+      std::unique_lock lock(mutex_);
+      return news_.wait_until(lock, when, [this] { return ended_; });
+    }();
+    unless_python_ends([mine] { PyEval_RestoreThread(mine); });
+    return over;
+  }
+  // For the calling thread, when it leaves.
+  struct leave {
+    void operator()(thread_run* map) const {
+      {
+        const std::scoped_lock lock(map->mutex_);
+        map->abandoned_ = !map->ended_;
+        if (map->abandoned_) return;
+      }
+      delete map;
+    }
+  };
+  // Once it has ended.
+  [[nodiscard]] const results<void>& finish() const {
+    if (error_) std::rethrow_exception(error_);
+    return *results_;
+  }
+
+ private:
+  struct seat {
+    bool ready{};
+    nb::object unfit{};  // what init raised
+    bool busy{};
+    bool asked{};
+    async_exception* thread{};
+    clock::time_point begun{};
+  };
+
+  void begin_worker(unsigned worker) {
+    seat& mine = workers_[worker];
+    if (std::exchange(mine.ready, true) || init_.is_none()) return;
+    unless_python_ends([&] {
+      if (!nb::steal(PyObject_CallNoArgs(init_.ptr())).is_valid()) mine.unfit = take_exception();
+    });
+  }
+  static void ask(seat& who, nb::handle type) noexcept {
+    who.asked = true;
+    who.thread->raise(type);
+  }
+  [[noreturn]] void fail(std::uint64_t i, const context& self, const nb::object& error) {
+    const nb::int_ index(i);
+    if (PyDict_SetItem(raised_, index.ptr(), error.ptr()) != 0) PyErr_Clear();  // then it is told in words
+    if (self.attempt() > chosen_.retries) ++done_;
+    throw_in_words(error);
+  }
+
+  std::vector<nb::object> keep_;
+  call_plan plan_;
+  PyObject* values_;
+  PyObject* raised_;
+  nb::handle init_;
+  nb::handle late_;
+  options chosen_;
+  std::stop_source stop_;
+  std::vector<seat> workers_;  // under the GIL, as done_
+  std::uint64_t done_{};
+  std::optional<results<void>> results_;
+  std::exception_ptr error_;
+  std::mutex mutex_;
+  std::condition_variable news_;
+  bool ended_{};  // under the mutex, as abandoned_
+  bool abandoned_{};
+};
+
+// The map's own thread.
+void start(thread_run* map) {
+  std::thread([map] {
+    unless_python_ends([map] {
+      const PyGILState_STATE stranger = PyGILState_Ensure();
+      PyThreadState* const mine = PyEval_SaveThread();
+      map->run();
+      const bool ours_to_free = map->leave_last();
+      PyEval_RestoreThread(mine);
+      if (ours_to_free) delete map;
+      PyGILState_Release(stranger);
+    });
+  }).detach();
+}
+
+}  // namespace
+
+nb::object run_threads(const request& asked, const thread_needs& needs) {
+  constexpr std::chrono::milliseconds glance{100};    // between two looks at signals and the reporter
+  constexpr std::chrono::milliseconds farewell{150};  // for interrupted tasks to end in
+
+  const std::uint64_t n = asked.values.size();
+  if (n == 0) return nb::none();
+  async_exception::install(needs.hear);
+  const async_exception::kept_off until_the_end;
+  auto made = std::make_unique<thread_run>(asked, needs,
+                                           static_cast<unsigned>(std::min<std::uint64_t>(asked.chosen.workers, n)));
+  start(made.get());
+  const std::unique_ptr<thread_run, thread_run::leave> map(made.release());
+
+  lookout watch(asked, asked.values.size());
+  std::optional<nb::python_error> reporter_raised;
+  auto patience = clock::time_point::max();
+  auto next_show = clock::now() + glance;
+  for (bool ended = false; !ended;) {
+    const auto now = clock::now();
+    const auto limit = map->enforce_limit(now);
+    ended = map->wait_until(std::min({now + glance, limit, next_show, patience}));
+    if (watch.interrupted()) {
+      if (!ended && clock::now() >= patience) break;
+      continue;
+    }
+    try {
+      if (watch.no_interrupt() && !reporter_raised && (ended || clock::now() >= next_show)) {
+        next_show = clock::now() + glance;
+        watch.show(map->done());
+      }
+    } catch (nb::python_error& error) {
+      reporter_raised.emplace(std::move(error));
+      map->stop();
+    }
+    if (watch.interrupted()) {
+      map->stop();
+      map->raise_everywhere(PyExc_KeyboardInterrupt);
+      patience = clock::now() + farewell;
+    }
+  }
+  watch.keep_ctrl_c_off();
+  if (map->ended()) {
+    if (reporter_raised && !watch.interrupted()) throw std::move(*reporter_raised);
+    add_failures(asked, map->finish().failures());
+  }
+  return watch.interrupt();
+}
+
+}  // namespace parmap::python

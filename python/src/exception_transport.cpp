@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "exception_transport.hpp"
+
+#include <parmap/detail/results/exception_message.hpp>
+
+#include <string>
+#include <utility>
+
+namespace parmap::python {
+
+namespace nb = nanobind;
+
+namespace {
+
+// Never freed: what outlives the interpreter must not be given back to it.
+nb::handle describe;
+nb::handle describe_unpicklable;
+
+failure_kind kind_of(nb::handle error, failure_kind otherwise) {
+  return PyErr_GivenExceptionMatches(error.ptr(), PyExc_MemoryError) != 0 ? failure_kind::out_of_memory : otherwise;
+}
+
+// Never empty-handed: if not even Python can say it, the name of the type does.
+[[noreturn]] void throw_described(const nb::object& error, failure_kind kind, const nb::object& packed) {
+  char* bytes = nullptr;
+  Py_ssize_t size = 0;
+  if (packed.is_valid() && PyBytes_AsStringAndSize(packed.ptr(), &bytes, &size) == 0)
+    throw detail::foreign_exception{kind, std::string(bytes, static_cast<std::size_t>(size))};
+  PyErr_Clear();
+  throw detail::foreign_exception{kind, Py_TYPE(error.ptr())->tp_name};
+}
+
+}  // namespace
+
+void import_exceptions() {
+  if (describe.is_valid()) return;
+  const nb::module_ errors = nb::module_::import_("parmap._errors");
+  describe_unpicklable = nb::object(errors.attr("describe_unpicklable")).release();
+  describe = nb::object(errors.attr("describe")).release();
+}
+
+nb::object take_exception() {
+  PyObject* type = nullptr;
+  PyObject* it = nullptr;
+  PyObject* traceback = nullptr;
+  PyErr_Fetch(&type, &it, &traceback);
+  PyErr_NormalizeException(&type, &it, &traceback);
+  if (traceback != nullptr) PyException_SetTraceback(it, traceback);
+  Py_XDECREF(type);
+  Py_XDECREF(traceback);
+  return nb::steal(it);
+}
+
+void forget_exception() noexcept {
+  const bool ctrl_c = PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0;
+  PyErr_Clear();
+  if (ctrl_c) PyErr_SetInterrupt();
+}
+
+void throw_packed() {
+  const nb::object error = take_exception();
+  throw_described(error, kind_of(error, failure_kind::threw),
+                  nb::steal(PyObject_CallOneArg(describe.ptr(), error.ptr())));
+}
+
+void throw_in_words(nb::handle error) {
+  std::string words = Py_TYPE(error.ptr())->tp_name;
+  const nb::object text = nb::steal(PyObject_Str(error.ptr()));
+  const char* const said = text.is_valid() ? PyUnicode_AsUTF8(text.ptr()) : nullptr;
+  if (said == nullptr) PyErr_Clear();
+  else if (*said != '\0') words.append(": ").append(said);
+  throw detail::foreign_exception{kind_of(error, failure_kind::threw), std::move(words)};
+}
+
+void throw_unpicklable(PyObject* result) {
+  nb::object error = take_exception();
+  if (!error.is_valid()) error = nb::borrow(Py_None);  // what pickled it returned no bytes
+  throw_described(error, kind_of(error, failure_kind::unencodable),
+                  nb::steal(PyObject_CallFunctionObjArgs(describe_unpicklable.ptr(), error.ptr(), result, nullptr)));
+}
+
+void throw_unreadable() { throw_unreadable(take_exception()); }
+
+void throw_unreadable(const nb::object& error) {
+  throw_described(error, kind_of(error, failure_kind::unencodable),
+                  nb::steal(PyObject_CallFunctionObjArgs(describe_unpicklable.ptr(), error.ptr(), nullptr)));
+}
+
+}  // namespace parmap::python

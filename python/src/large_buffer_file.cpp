@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "large_buffer_file.hpp"
+
+#include <parmap/encoding.hpp>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <iterator>
+#include <new>
+
+namespace parmap::python {
+
+namespace {
+
+constexpr std::uint64_t page = 4096;
+
+constexpr std::uint64_t whole_pages(std::uint64_t bytes) noexcept { return (bytes + page - 1) / page * page; }
+
+std::byte* map_file(int file, std::uint64_t begin, std::size_t size, int sharing) noexcept {
+  void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, sharing, file, static_cast<off_t>(begin));
+  return at == MAP_FAILED ? nullptr : static_cast<std::byte*>(at);
+}
+
+[[noreturn]] void throw_no_such_bytes() { throw bad_encoding("a result refers to bytes that no worker wrote"); }
+
+}  // namespace
+
+mapped_region::mapped_region(int file, std::uint64_t begin, std::size_t size)
+    : data_(map_file(file, begin, size, MAP_PRIVATE | MAP_NORESERVE)),
+      alias_(data_ == nullptr ? nullptr : map_file(file, begin, size, MAP_SHARED)),
+      size_(size) {
+  if (alias_ != nullptr && ::madvise(alias_, size_, MADV_DONTFORK) == 0 && ::madvise(alias_, size_, MADV_DONTDUMP) == 0)
+    return;
+  if (alias_ != nullptr) ::munmap(alias_, size_);
+  if (data_ != nullptr) ::munmap(data_, size_);
+  throw std::bad_alloc();
+}
+
+mapped_region::~mapped_region() {
+  ::munmap(alias_, size_);
+  ::munmap(data_, size_);
+}
+
+void mapped_region::discard(std::size_t at, std::size_t size) {
+  ::madvise(data_ + at, whole_pages(size), MADV_DONTNEED);  // the copies that stores have made
+  discarded_.emplace_back(at, whole_pages(size));
+  settle();
+}
+
+void mapped_region::settle() noexcept {
+  fork_counter::unless_inherited(forks_, [this] {
+    for (const auto& [at, size] : discarded_) ::madvise(alias_ + at, size, MADV_REMOVE);
+    discarded_.clear();
+  });
+}
+
+large_buffer_file::large_buffer_file() noexcept
+    : large_buffer_file(::memfd_create("parmap results", MFD_CLOEXEC | MFD_ALLOW_SEALING), 0) {
+  // No task can cut off what is mapped here.
+  if (file_ >= 0 && ::fcntl(file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0) ::close(std::exchange(file_, -1));
+}
+
+large_buffer_file::large_buffer_file(int file, std::uint64_t worker) noexcept : file_(file), worker_(worker) {
+  struct stat now{};
+  if (file_ < 0 || ::fstat(file_, &now) != 0) return;  // then no file is this one, see is_open()
+  device_ = now.st_dev;
+  inode_ = now.st_ino;
+}
+
+large_buffer_file::~large_buffer_file() {
+  if (file_ < 0) return;
+  std::uint64_t end_of_last = 0;
+  for (const auto& [begin, it] : regions_) {
+    if (it.mapped == nullptr) continue;
+    for (const auto& [at, size] : it.slices) {
+      punch(end_of_last, begin + at);
+      end_of_last = begin + at + whole_pages(size);
+    }
+  }
+  punch(end_of_last, most_workers * region_size);
+  ::close(file_);
+  running_.reset();
+  for (const auto& [begin, it] : regions_)
+    if (it.mapped != nullptr) it.mapped->settle();
+}
+
+std::optional<large_buffer_file::place> large_buffer_file::append(const void* from, std::size_t size) noexcept {
+  if (size < smallest || worker_ >= most_workers || size > region_size - used_ || !is_open()) return std::nullopt;
+  const std::uint64_t offset = worker_ * region_size + used_;
+  // Past this limit there is a signal, and not only an error.
+  rlimit longest{};
+  if (::getrlimit(RLIMIT_FSIZE, &longest) != 0 || offset + size > longest.rlim_cur) return std::nullopt;
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t count =
+        ::pwrite(file_, static_cast<const std::byte*>(from) + done, size - done, static_cast<off_t>(offset + done));
+    if (count > 0) done += static_cast<std::size_t>(count);
+    else if (errno != EINTR) return std::nullopt;
+  }
+  used_ += whole_pages(size);
+  return place{offset, size};
+}
+
+std::optional<slice> large_buffer_file::map(const place& where) {
+  const std::uint64_t begin = where.offset / region_size * region_size;
+  const std::uint64_t at = where.offset - begin;
+  if (file_ < 0 || at % page != 0 || where.size < smallest) throw_no_such_bytes();
+  auto found = regions_.find(begin);
+  if (found == regions_.end()) {
+    region made{nullptr, {}, static_cast<std::size_t>(end_of_data(begin) - begin)};
+    try {
+      made.mapped = std::make_shared<mapped_region>(file_, begin, made.size);
+    } catch (const std::bad_alloc&) {  // address space is short (RLIMIT_AS): they will be copied
+    }
+    found = regions_.emplace(begin, std::move(made)).first;
+  }
+  region& it = found->second;
+  if (at > it.size || where.size > it.size - at) throw_no_such_bytes();
+  const auto next = it.slices.lower_bound(at);
+  if ((next != it.slices.end() && next->first - at < where.size) ||
+      (next != it.slices.begin() && at - std::prev(next)->first < std::prev(next)->second))
+    throw_no_such_bytes();  // they are another's
+  it.slices.emplace_hint(next, at, where.size);
+  if (it.mapped == nullptr) return std::nullopt;
+  return slice{it.mapped, at, where.size};
+}
+
+bool large_buffer_file::read(const place& where, void* into) const noexcept {
+  for (std::size_t done = 0; done < where.size;) {
+    const ssize_t count = ::pread(file_, static_cast<std::byte*>(into) + done, where.size - done,
+                                  static_cast<off_t>(where.offset + done));
+    if (count > 0) done += static_cast<std::size_t>(count);
+    else if (count == 0 || errno != EINTR) return false;
+  }
+  return true;
+}
+
+// A task may have closed every descriptor, and have its own file under that number.
+bool large_buffer_file::is_open() const noexcept {
+  struct stat now{};
+  return file_ >= 0 && ::fstat(file_, &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
+}
+
+void large_buffer_file::punch(std::uint64_t begin, std::uint64_t end) const noexcept {
+  if (begin < end)
+    ::fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(begin),
+                static_cast<off_t>(end - begin));
+}
+
+std::uint64_t large_buffer_file::end_of_data(std::uint64_t begin) const {
+  if (begin >= most_workers * region_size) throw_no_such_bytes();
+  const off_t end = ::lseek(file_, static_cast<off_t>(begin), SEEK_HOLE);
+  if (end <= static_cast<off_t>(begin)) throw_no_such_bytes();
+  return whole_pages(static_cast<std::uint64_t>(end));
+}
+
+}  // namespace parmap::python

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// What the engines share: the lookout of the calling thread, and how failures are told.
+#include "python_map.hpp"
+
+#include <string>
+#include <utility>
+
+namespace parmap::python {
+
+namespace nb = nanobind;
+
+bool lookout::no_interrupt() noexcept {
+  if (PyErr_CheckSignals() != 0) set_interrupt(take_exception());
+  if (const nb::handle type = async_exception::of_this_thread().take(); type.is_valid()) {
+    nb::object made = nb::steal(PyObject_CallNoArgs(type.ptr()));
+    set_interrupt(made.is_valid() ? std::move(made) : take_exception());
+  }
+  return !interrupted();
+}
+
+void lookout::keep_ctrl_c_off() noexcept {
+  // Once more, as Ctrl-C may come just before.
+  for (int tries = 0; tries < 2; ++tries) {
+    if (tell_ctrl_c("keep_off")) return;
+    set_interrupt(take_exception());
+  }
+}
+
+void lookout::let_ctrl_c_in() noexcept {
+  if (!tell_ctrl_c("let_in")) set_interrupt(take_exception());
+}
+
+bool lookout::tell_ctrl_c(const char* what) noexcept {
+  return nb::steal(unless_python_ends([&] { return PyObject_CallMethod(ctrl_c_.ptr(), what, nullptr); })).is_valid();
+}
+
+bool lookout::insisted(const nb::object& error) {
+  if (!nb::cast<bool>(ctrl_c_.attr("insisted"))) return false;
+  set_interrupt(error);
+  return true;
+}
+
+void lookout::show(std::uint64_t done) {
+  if (report_.is_none()) return;
+  const nb::object count = nb::int_(done);
+  const nb::object total = nb::int_(total_);
+  const auto call = [&] { return PyObject_CallFunctionObjArgs(report_.ptr(), count.ptr(), total.ptr(), nullptr); };
+  if (nb::steal(unless_python_ends(call)).is_valid()) return;
+  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) == 0) throw nb::python_error();
+  set_interrupt(take_exception());
+}
+
+void add_failures(const request& asked, const failure_list& failures) {
+  for (const failure& why : failures) {
+    const std::string_view kind = to_string(why.kind);
+    const nb::object told = nb::make_tuple(why.index, nb::str(kind.data(), kind.size()),
+                                           nb::bytes(why.message.data(), why.message.size()), why.attempts, why.status);
+    if (PyList_Append(asked.told.ptr(), told.ptr()) != 0) throw nb::python_error();
+  }
+}
+
+}  // namespace parmap::python

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+// The tasks of a Python map as the engines see them: axes, calls, and what a task may ask about itself.
+#pragma once
+
+#include "exception_transport.hpp"
+#include "value_transport.hpp"
+
+#include <nanobind/nanobind.h>
+
+#include <parmap/parmap.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace parmap::python {
+
+/// The task this thread is in. Tasks nest, as maps do.
+class running_task {
+ public:
+  explicit running_task(context& self) noexcept : self_(&self), outer_(std::exchange(innermost_, this)) {}
+  running_task(const running_task&) = delete;
+  running_task& operator=(const running_task&) = delete;
+  ~running_task() {
+    Py_XDECREF(generator_);
+    innermost_ = outer_;
+  }
+
+  /// Null outside of a task.
+  [[nodiscard]] static running_task* current() noexcept { return innermost_; }
+
+  [[nodiscard]] const context& self() const noexcept { return *self_; }
+  /// The generator that make() returned when this task first asked.
+  template <class Make>
+  PyObject* generator(const Make& make) {
+    if (generator_ == nullptr) generator_ = make();
+    return generator_;
+  }
+  /// The next one, or the same once more.
+  void begin() noexcept { Py_CLEAR(generator_); }
+
+ private:
+  context* self_;
+  running_task* outer_;
+  PyObject* generator_{};
+
+  static inline thread_local running_task* innermost_{};
+};
+
+/// One iterable by index. A list or tuple is read where it is, a range is computed, all else asked by __getitem__.
+class axis {
+ public:
+  explicit axis(nanobind::handle items);
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  /// A new reference, or null with an exception set.
+  [[nodiscard]] PyObject* item(std::uint64_t i) const;
+
+ private:
+  enum class kind { list, tuple, range, other };
+
+  PyObject* items_;
+  kind kind_{kind::other};
+  std::uint64_t size_{};
+  long long start_{};
+  long long step_{};
+};
+
+/// func, its axes and its fixed keyword arguments. Borrows them all. GIL held.
+class call_plan {
+ public:
+  /// `axes`: a tuple of tuples; those in one tuple are walked together and equally long.
+  call_plan(nanobind::handle func, nanobind::handle axes, nanobind::handle fargs);
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+  /// The tasks from i on, one after the other.
+  class cursor {
+   public:
+    cursor(const call_plan& plan, std::uint64_t i);
+    cursor(const cursor&) = delete;
+    cursor& operator=(const cursor&) = delete;
+    ~cursor();
+
+    /// A new reference, or null with an exception set.
+    [[nodiscard]] PyObject* call();
+    void advance() noexcept;
+
+   private:
+    [[nodiscard]] bool fetch();
+
+    const call_plan& plan_;
+    std::vector<std::uint64_t> at_;     // of each group of axes
+    std::size_t stale_{0};              // groups from here on have to be fetched
+    std::vector<PyObject*> arguments_;  // a free place, what the axes gave, what is fixed
+  };
+
+ private:
+  friend class cursor;
+
+  struct group {
+    std::vector<axis> axes;
+    std::uint64_t size;
+    std::size_t first;  // of its arguments
+  };
+
+  PyObject* func_;
+  std::vector<group> groups_;
+  std::vector<PyObject*> fixed_;
+  nanobind::object names_;  // of the fixed ones
+  std::size_t given_{};     // arguments from axes
+  std::uint64_t size_{1};
+};
+
+/// What runs a task, for one engine. Result is what the engine carries: `value` out of a worker process; void in this
+/// process, where the list of results is written directly.
+template <class Result, class Around>
+class python_tasks {
+ public:
+  using result = Result;
+  static constexpr bool takes_context = true;
+
+  python_tasks(const call_plan& plan, Around& around) noexcept : plan_(plan), around_(around) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return plan_.size(); }
+
+  template <class Step>
+  void for_each(std::uint64_t b, std::uint64_t e, context& self, Step&& step) const {
+    if (b >= e) return;
+    const typename Around::scope here(around_, self);
+    call_plan::cursor at(plan_, b);
+    running_task task(self);
+    for (std::uint64_t i = b; i < e; ++i, at.advance()) {
+      const auto call = [&]() -> Result {
+        task.begin();
+        return around_.run(i, self, at);
+      };
+      if (!step(i, call)) return;
+    }
+  }
+
+ private:
+  const call_plan& plan_;
+  Around& around_;
+};
+
+}  // namespace parmap::python

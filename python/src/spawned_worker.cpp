@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "spawned_worker.hpp"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstring>
+#include <stdexcept>
+
+namespace parmap::python {
+
+namespace nb = nanobind;
+
+std::string to_text(const spawn_assignment& told) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<unsigned char, sizeof told> bytes{};
+  std::memcpy(bytes.data(), &told, sizeof told);
+  std::string text;
+  for (const unsigned char each : bytes) {
+    text += digits[each >> 4];
+    text += digits[each & 15];
+  }
+  return text;
+}
+
+spawn_assignment to_spawn_assignment(std::string_view text) {
+  std::array<unsigned char, sizeof(spawn_assignment)> bytes{};
+  bool fits = text.size() == 2 * bytes.size();
+  for (std::size_t k = 0; fits && k < bytes.size(); ++k) {
+    const char* const from = text.data() + 2 * k;
+    fits = std::from_chars(from, from + 2, bytes[k], 16).ptr == from + 2;
+  }
+  if (!fits) throw std::invalid_argument("parmap: a worker was started by another version of parmap");
+  spawn_assignment told;
+  std::memcpy(&told, bytes.data(), sizeof told);
+  return told;
+}
+
+worker_program::worker_program(nb::handle arguments, int job) : job_(job) {
+  for (nb::handle each : arguments) {
+    const auto bytes = nb::borrow<nb::bytes>(each);
+    arguments_.emplace_back(bytes.c_str(), bytes.size());
+  }
+}
+
+void worker_program::start(const spawn_assignment& told) noexcept {
+  // It goes with the caller, also while it starts.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != told.mine.parent) return;
+  // Nothing else that the caller has open is for it (since Linux 5.11; before that it is left as it was).
+  ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+  for (const int each : {told.memory, told.buffers, job_})
+    if (each >= 0 && ::fcntl(each, F_SETFD, 0) != 0) return;
+  // Ctrl-C ends the workers, by the caller: until the program has a handler for it, nobody hears it.
+  if (::signal(SIGINT, SIG_IGN) == SIG_ERR) return;
+  std::string last = to_text(told);
+  std::vector<char*> all;
+  for (std::string& each : arguments_) all.push_back(each.data());
+  all.push_back(last.data());
+  all.push_back(nullptr);
+  ::execv(all.front(), all.data());
+}
+
+}  // namespace parmap::python

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// A Python object as the result of a task: scalars as they are, everything else as a pickle, its large buffers beside
+// it.
+#pragma once
+
+#include "flat_containers.hpp"
+#include "large_buffer_file.hpp"
+
+#include <nanobind/nanobind.h>
+
+#include <parmap/detail/encoding/byte_reader_writer.hpp>
+#include <parmap/detail/processes/process_tasks.hpp>
+#include <parmap/parmap.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
+
+namespace parmap::python {
+
+namespace nb = nanobind;
+
+/// Owns a reference; made and destroyed with the GIL held.
+class value {
+ public:
+  value() = default;
+  explicit value(PyObject* stolen) noexcept : object_(stolen) {}
+  value(value&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  value& operator=(value&& other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  ~value() { Py_XDECREF(object_); }
+
+  [[nodiscard]] PyObject* get() const noexcept { return object_; }
+  [[nodiscard]] PyObject* release() noexcept { return std::exchange(object_, nullptr); }
+
+ private:
+  PyObject* object_{};
+};
+
+/// How NumPy's scalars of one type travel.
+enum class number : std::uint8_t { boolean, integer, natural, real, complex };
+
+/// What a map needs to bring values out of its workers. One map at a time for a thread; maps nest.
+class value_transport {
+ public:
+  struct scalar_type {
+    PyTypeObject* type;
+    number how;
+  };
+
+  /// How values are pickled, in Python.
+  struct pickling {
+    nb::handle dumps;      // as pickle.dumps
+    nb::handle otherwise;  // otherwise(object, error, buffer_callback) -> bytes, where that has raised
+    nb::handle loads;      // as pickle.loads
+  };
+
+  /// NumPy's scalar types as (type, letter) of numpy.dtype.kind. `interrupts(error)`: whether what unpickling raised is
+  /// no fault of the result's but an interrupt; then no other is unpickled.
+  value_transport(const pickling& how, nb::handle scalar_types, large_buffer_file& buffers,
+                  std::function<bool(const nb::object&)> interrupts);
+  value_transport(const value_transport&) = delete;
+  value_transport& operator=(const value_transport&) = delete;
+  ~value_transport() { current_ = outer_; }
+
+  [[nodiscard]] static const value_transport& current() noexcept { return *current_; }
+
+  void encode(encoder& out, PyObject* object) const;
+  [[nodiscard]] PyObject* decode(decoder& in) const;
+  /// Whether decoding runs no Python code.
+  [[nodiscard]] static bool is_plain(detail::byte_reader bytes);
+
+ private:
+  [[nodiscard]] bool encode_scalar(encoder& out, PyObject* object) const;
+  [[nodiscard]] PyObject* decode_scalar(decoder& in) const;
+  [[nodiscard]] PyObject* decode_flat(decoder& in) const;
+  void encode_pickled(encoder& out, PyObject* object) const;
+  [[nodiscard]] nb::object pickled(PyObject* object) const;
+  [[nodiscard]] PyObject* decode_pickled(decoder& in, nb::handle buffers) const;
+  [[nodiscard]] nb::object decode_buffers(decoder& in) const;
+  // For a pickle.PickleBuffer: writes it, and tells whether it is to go into the pickle instead.
+  [[nodiscard]] bool goes_inside(nb::handle buffer) const;
+  [[nodiscard]] PyObject* unpickled(PyObject* view, PyObject* buffers) const;
+
+  pickling how_;
+  nb::object protocol_;
+  nb::object goes_inside_;
+  nb::object dumps_names_;
+  nb::object loads_names_;
+  std::vector<scalar_type> scalars_;
+  large_buffer_file& buffers_;
+  mutable flat_writer flat_writer_;
+  mutable flat_reader flat_reader_;
+  mutable std::vector<large_buffer_file::place> written_;  // of the value that is being pickled
+  std::function<bool(const nb::object&)> interrupts_;
+  mutable bool given_up_{};
+  const value_transport* outer_;
+
+  static inline thread_local const value_transport* current_{};
+};
+
+}  // namespace parmap::python
+
+template <>
+struct parmap::codec<parmap::python::value> {
+  static void encode(encoder& out, const python::value& it) {
+    python::value_transport::current().encode(out, it.get());
+  }
+  static python::value decode(decoder& in) { return python::value(python::value_transport::current().decode(in)); }
+};
+
+template <>
+struct parmap::detail::early_reading<parmap::python::value> {
+  static bool of(const byte_reader& bytes) { return python::value_transport::is_plain(bytes); }
+};

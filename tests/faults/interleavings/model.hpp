@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT
+// A small map over the library's own ledger, worker, records and store: what its processes do, and what truly happened.
+#pragma once
+
+#include "fiber.hpp"
+#include "plan.hpp"
+
+#include <parmap/codec.hpp>
+#include <parmap/context.hpp>
+#include <parmap/detail/processes/claim_ledger.hpp>
+#include <parmap/detail/processes/process_tasks.hpp>
+#include <parmap/detail/processes/worker_arenas.hpp>
+#include <parmap/detail/processes/worker_process.hpp>
+#include <parmap/detail/system/shared_memory.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace interleavings {
+
+using namespace parmap::detail;
+using parmap::detail::interval;
+
+inline constexpr unsigned most_tasks = 8;
+inline constexpr unsigned none = 0xff;
+
+// What is true, whatever the words say; and the part of the world that the library does not model.
+struct truth {
+  unsigned owner;  // of the lock
+  unsigned owner_died;
+  unsigned deaths;    // left
+  unsigned refusals;  // left
+  unsigned halt_left;
+  unsigned looks_left;
+  unsigned employed;    // whom the supervisor takes to be alive, a bit for each worker
+  unsigned hiring;      // whom it forks
+  unsigned recovering;  // whom it buries
+  unsigned over;        // it has returned
+  unsigned thrown;      // the map ends by an exception, as nobody could be had and nothing was done
+  std::array<unsigned, most_workers> inside;  // the task whose body a worker has begun, until cur says that it is over
+  std::array<unsigned, most_tasks> begun;     // attempts
+  unsigned done, failed, blamed;              // a bit for each task
+  unsigned to_blame, to_blame_after;          // by the page, for the death at hand: the task, or none, and its attempts
+};
+static_assert(std::has_unique_object_representations_v<truth>);  // no gaps: it is a part of what makes states differ
+
+constexpr unsigned set_of(interval s) noexcept { return s.b < s.e ? (1U << s.e) - (1U << s.b) : 0; }
+
+inline plan now_planned;
+inline truth now;
+inline unsigned answer = 0;  // to the process that goes on: how what it stands before turns out
+inline const char* bad = nullptr;
+inline unsigned sighted = 0;  // what was seen to happen at all, in any state: a bit for each
+enum sight : unsigned {
+  repaired = 1,
+  handed_back = 2,
+  retried = 4,
+  blame = 8,
+  published = 16,
+  unclaimed = 32,
+  looked = 64
+};
+
+inline void require(bool what, const char* otherwise) noexcept {
+  if (!what && bad == nullptr) bad = otherwise;
+}
+
+// ---- What the headers ahead on the include path ask for.
+
+inline void own() noexcept {
+  require(now.owner == nobody, "two hold the lock");
+  now.owner = running;
+}
+inline unsigned owner_died() noexcept {
+  if (now.owner_died != 0) sighted |= repaired;
+  return now.owner_died;
+}
+inline void make_consistent() noexcept { now.owner_died = 0; }
+inline void give_up() noexcept {
+  require(now.owner == running, "unlocked by another");
+  require(now.owner_died == 0, "unlocked without being consistent");
+  now.owner = nobody;
+}
+
+// A look is a reason to switch if another process may write the word: `halt` where it can be set. All else a worker
+// looks at is its own or under the lock, which the search checks at every write.
+inline void arrive(const char* name, touch what) noexcept {
+  if (running == nobody) return;
+  if (what == touch::look) {
+    const bool locked = std::strcmp(name, "range") == 0 || std::strncmp(name, "left_", 5) == 0;
+    const bool halting = now_planned.may_halt() && std::strcmp(name, "halt") == 0;
+    require(!locked || now.owner == running, "looks at a word of the lock without holding it");
+    if (!halting) return;
+  }
+  give_way(name);
+}
+
+// ---- The ledger's words, as they are.
+
+// Explicit instantiation may name what is private.
+template <auto Common>
+struct reveal {
+  friend const common_words& common_of(const claim_ledger& book) { return *(book.*Common); }
+};
+const common_words& common_of(const claim_ledger& book);
+template struct reveal<&claim_ledger::common_>;
+
+struct words {
+  struct of_worker {
+    std::uint64_t claim, cur, base, finished, top, head, farewell;
+    friend bool operator==(const of_worker&, const of_worker&) = default;
+  };
+  std::uint64_t range, halt, failures;
+  std::array<std::uint64_t, most_workers> left, left_attempts;
+  std::array<of_worker, most_workers> of;
+};
+
+inline words look(const claim_ledger& book) noexcept {
+  words seen{};
+  seen.range = common_of(book).range.get();
+  seen.halt = book.halted() ? 1 : 0;
+  seen.failures = book.failures();
+  const auto* const left = reinterpret_cast<left_over_words*>(&book.of(book.workers()));  // as the ledger does
+  for (unsigned w = 0; w < book.workers(); ++w) {
+    const worker_words& one = book.of(w);
+    seen.of[w] = {one.claim.get(), one.cur.get(),  one.base.get(),         one.finished.get(),
+                  one.top.get(),   one.head.get(), one.farewell_word.get()};
+    seen.left[w] = left[w].span.get();
+    seen.left_attempts[w] = left[w].attempts.get();
+  }
+  return seen;
+}
+
+// ---- The map.
+
+// Each attempt has a value of its own, so that no other one's is taken for it. Strings lie in an arena and in their
+// slot by turns.
+template <class T>
+T value_of(unsigned task, unsigned attempt) {
+  if constexpr (std::is_same_v<T, std::string>)
+    return std::to_string(task) + (task % 2 == 0 ? std::string(16, '/') : "/") + std::to_string(attempt);
+  else return T{task * 100 + attempt};
+}
+
+// The body of task i, in the running process.
+template <class T>
+T body(claim_ledger& book, unsigned i) {
+  const unsigned w = running;
+  const position said = unpack_position(book.of(w).cur.get());
+  require(said.running && said.task == i, "a body runs that cur does not tell of");
+  require(said.attempts == now.begun[i] + 1, "attempts are not consecutive");
+  require(said.attempts <= now_planned.retries + 1, "a task runs once too often");
+  require(((now.done | now.failed | now.blamed) >> i & 1) == 0, "a task runs that is over");
+  require(now.owner != w, "a body runs under the lock");
+  if (++now.begun[i] > 1) sighted |= retried;
+  now.inside[w] = i;
+  give_way("body");
+  if (answer != 0 && now_planned.worn != 0) throw std::bad_alloc();
+  if (answer != 0) throw static_cast<int>(i);
+  return value_of<T>(i, now.begun[i]);
+}
+
+template <class T>
+struct body_calls {
+  using result = T;
+  static constexpr bool takes_context = false;
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return now_planned.tasks; }
+  template <class Step>
+  void for_each(std::uint64_t b, std::uint64_t e, parmap::context&, Step&& each) const {
+    for (std::uint64_t i = b; i < e; ++i)
+      if (!each(i, [this, i] { return body<T>(*book, static_cast<unsigned>(i)); })) return;
+  }
+  claim_ledger* book;
+};
+
+// Everything a map lays out before its first fork, as in multi_run.
+class any_map {
+ public:
+  any_map(const plan& chosen, std::size_t arenas_begin)
+      : arenas_begin_((arenas_begin + 15) / 16 * 16),  // as the worker_arenas aligns them
+        memory_(arenas_begin_ + chosen.workers * arena),
+        book_(memory_.data(), chosen.workers,
+              chosen.max_failures != 0 ? chosen.max_failures : std::numeric_limits<std::uint64_t>::max(),
+              chosen.retries, false),
+        arenas_(memory_, book_, arenas_begin_, memory_.size(), chosen.tasks) {
+    book_.begin_round(chosen.tasks);
+  }
+  any_map(const any_map&) = delete;
+  any_map& operator=(const any_map&) = delete;
+  virtual ~any_map() = default;
+
+  virtual void work(unsigned w) = 0;
+  // Whether the slot of task i holds what its last attempt returned.
+  [[nodiscard]] virtual bool right(unsigned i) = 0;
+
+  struct area {
+    void* at;
+    std::size_t size;
+  };
+  // All that processes share. Of an arena as much as a few results and failures can take.
+  [[nodiscard]] virtual std::vector<area> shared() const {
+    std::vector<area> all{{&now, sizeof now}, {memory_.data(), arenas_begin_}};
+    if (now_planned.throwing != 0 || now_planned.encoded != 0)
+      for (unsigned w = 0; w < now_planned.workers; ++w)
+        all.push_back({memory_.bytes() + arenas_begin_ + w * arena, arena_used});
+    return all;
+  }
+  [[nodiscard]] bool arena_suffices(unsigned w) const {
+    const bool used = now_planned.throwing != 0 || now_planned.encoded != 0;
+    return book_.of(w).top.get() <= arenas_begin_ + w * arena + (used ? arena_used : 0);
+  }
+
+  [[nodiscard]] claim_ledger& book() noexcept { return book_; }
+  [[nodiscard]] worker_arenas& arenas() noexcept { return arenas_; }
+
+  // supervisor.hpp in its own order of calls, without the system's: run_round, hire, bury, hire_with_patience, give_up.
+  // Births are not in it, so nobody is dismissed before his: that would be one more death before a first step.
+  void supervise() {
+    unsigned& alive = now.employed;
+    bool begun = false;
+    bool refused = false;
+    const auto hire = [&](unsigned w) {
+      book_.prepare(w);
+      now.hiring = w;
+      give_way("fork");
+      if (answer != 0) {
+        refused = true;
+        return false;
+      }
+      begun = true;
+      alive |= 1U << w;
+      return true;
+    };
+    const auto bury = [&](unsigned w) {
+      alive &= ~(1U << w);
+      const auto said = static_cast<farewell>(book_.of(w).farewell_word.get() >> 32);
+      if (said == farewell::damaged) throw_overwritten("a worker could not get its lock");
+      now.recovering = w;
+      const claim_ledger::death what = book_.recover(w, [&](round_index task) { return arenas_.newest(w) == task; });
+      require(what.blamed == (now.to_blame != none), "recovery does not tell whether it blames");
+      require(!what.blamed || (what.task == now.to_blame && what.attempts == now.to_blame_after),
+              "recovery does not tell whom it blames");
+      now.recovering = nobody;
+      now.to_blame = none;
+      if (what.blamed) book_.count_failure();
+      const bool left_in_order = !what.in_task && said == farewell::done;
+      if (!book_.halted() && book_.anything_unclaimed() && !left_in_order) hire(w);
+    };
+    const auto hire_with_patience = [&] {
+      for (unsigned k = 0; k < plan::tries; ++k)
+        if (hire(0)) return true;
+      return false;
+    };
+
+    for (unsigned w = 0; w < now_planned.workers && !book_.halted(); ++w)
+      if (!hire(w)) break;
+    if (alive == 0 && refused && !begun) {
+      now.thrown = 1;
+      return;
+    }
+    for (;;) {
+      while (alive != 0) {
+        give_way("poll");
+        unsigned dead = 0;
+        for (unsigned w = 0; w < now_planned.workers; ++w)
+          if (!fibers[w].head.alive) dead |= 1U << w;
+        dead &= alive;
+        if (dead == 0) look_at_what_has_ended();
+        for (unsigned w = 0; w < now_planned.workers; ++w)
+          if ((dead >> w & 1) != 0) bury(w);
+      }
+      if (book_.halted() || !book_.anything_unclaimed()) return;
+      if (!hire_with_patience()) {
+        if (book_.finished() == 0 && now.blamed == 0) now.thrown = 1;
+        else book_.halt(halt_reason::no_worker);
+        return;
+      }
+    }
+  }
+
+  // As supervisor.hpp does in between: what it then reads must have ended.
+  void look_at_what_has_ended() {
+    --now.looks_left;
+    const interval open = book_.not_ended();
+    const unsigned ended = ((1U << now_planned.tasks) - 1) & ~set_of(open);
+    require((ended & ~(now.done | now.failed | now.blamed)) == 0, "what has not ended is said to have");
+    if (ended != 0 && !open.empty()) sighted |= looked;
+  }
+
+ protected:
+  [[nodiscard]] const shared_memory& memory() const noexcept { return memory_; }
+
+ private:
+  static constexpr std::size_t arena = 4096;
+  static constexpr std::size_t arena_used = 768;
+
+  std::size_t arenas_begin_;
+  shared_memory memory_;
+  claim_ledger book_;
+  worker_arenas arenas_;
+};
+
+template <class T>
+class map_of : public any_map {
+ public:
+  explicit map_of(const plan& chosen)
+      : any_map(chosen, claim_ledger::bytes(chosen.workers) + (encoded ? slot_bytes(chosen) : 0)),
+        values_(encoded ? 0 : slot_bytes(chosen)) {}
+
+  void work(unsigned w) override {
+    const body_calls<T> calls{&book()};
+    const process_tasks_of<body_calls<T>> tasks(calls);
+    worker_process(tasks, slots(), book(), arenas(),
+                   {.tasks = now_planned.tasks,
+                    .memory_limit = now_planned.worn != 0 ? std::optional<std::uint64_t>(1) : std::nullopt,
+                    .retries = now_planned.retries,
+                    .number = w})
+        .run();
+  }
+
+  [[nodiscard]] bool right(unsigned i) override {
+    if constexpr (encoded) {
+      try {
+        byte_reader bytes = arenas().read_encoded(reinterpret_cast<encoded_slot*>(slots())[i], i);
+        return parmap::decoder(bytes).get<T>() == value_of<T>(i, now.begun[i]);
+      } catch (const parmap::bad_encoding&) {
+        return false;
+      }
+    } else {
+      return reinterpret_cast<T*>(slots())[i] == value_of<T>(i, now.begun[i]);
+    }
+  }
+
+  [[nodiscard]] std::vector<area> shared() const override {
+    auto all = any_map::shared();
+    if (!encoded) all.push_back({values_.data(), values_.size()});
+    return all;
+  }
+
+ private:
+  static constexpr bool encoded = slot_shape_of<T>.kind == slot_kind::encoded;
+  static std::size_t slot_bytes(const plan& chosen) { return chosen.tasks * slot_shape_of<T>.bytes; }
+
+  [[nodiscard]] std::byte* slots() const noexcept {
+    return encoded ? memory().bytes() + claim_ledger::bytes(now_planned.workers) : values_.bytes();
+  }
+
+  shared_memory values_;
+};
+
+}  // namespace interleavings

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""Breaks the protocol's code in ways each of which the search must find.
+
+    python3 mutants.py INCLUDE_DIR COMPILER            all of them, a minute of two cores; exit 1 if one survives; ./test --soak
+    python3 mutants.py INCLUDE_DIR COMPILER --some     every sixth, for ./test
+    python3 mutants.py INCLUDE_DIR COMPILER -k WORD    those with WORD in their name
+
+Each mutant is the library's headers with one textual edit, which must apply. Its plan must be fine without the edit.
+"""
+import concurrent.futures
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import NamedTuple
+
+HERE = pathlib.Path(__file__).resolve().parent
+SECONDS = 100  # for one program; they take a few
+STANDARD = "standard.hpp"
+
+
+class Mutant(NamedTuple):
+    name: str
+    plan: str
+    file: str
+    old: str
+    new: str
+
+
+TWO = "tasks=3 workers=2 deaths=1"
+MUTANTS = (
+    Mutant("claim before cur", TWO, "claim_ledger.hpp", """\
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+""", """\
+    mine.claim.set(pack(chunk));
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+"""),
+    Mutant("claim before base", TWO, "claim_ledger.hpp", """\
+    mine.base.set(mine.finished.get());
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+""", """\
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+    mine.base.set(mine.finished.get());
+"""),
+    Mutant("the range shrinks before the claim", TWO, "claim_ledger.hpp", """\
+    announce(mine, chunk, 0);
+    common_->range.set(pack(without(all, chunk)));
+""", """\
+    common_->range.set(pack(without(all, chunk)));
+    announce(mine, chunk, 0);
+"""),
+    Mutant("a left_over is cleared before the claim", "tasks=2 workers=2 deaths=2", "claim_ledger.hpp", """\
+      announce(mine, all, static_cast<unsigned>(left.attempts.get()));
+      left.span.set(0);
+""", """\
+      const auto attempts = static_cast<unsigned>(left.attempts.get());
+      left.span.set(0);
+      announce(mine, all, attempts);
+"""),
+    Mutant("the range before left_overs", "tasks=5 workers=2 deaths=1", "claim_ledger.hpp", """\
+      if (all.empty()) continue;
+      announce(""", """\
+      if (all.empty() || !unpack(common_->range.get()).empty()) continue;
+      announce("""),
+    Mutant("halt looked at after cur", "tasks=2 workers=1 halt=1", "worker_chunk.hpp", """\
+    if (place_.halt.get() != 0) leave_halted_map();
+""", """\
+    place_.words.begin(at_, attempt_, place_.timed);
+    if (place_.halt.get() != 0) leave_halted_map();
+"""),
+    Mutant("no repair", TWO, "claim_ledger.hpp", "book.repair(owner - 1);", "static_cast<void>(owner);"),
+    Mutant("repair forgets left_overs", "tasks=2 workers=2 deaths=2", "claim_ledger.hpp", """\
+    for (left_over_words& left : left_overs())
+      if (unpack(left.span.get()) == claimed) left.span.set(0);
+""", ""),
+    Mutant("repair looks at the front only", TWO, "claim_ledger.hpp", " || (claimed.e == all.e && claimed.b >= all.b)", ""),
+    Mutant("claim cleared before finished", TWO, "claim_ledger.hpp", """\
+    mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
+    mine.claim.set(0);
+""", """\
+    const std::uint64_t all = mine.base.get() + unpack(mine.claim.get()).size();
+    mine.claim.set(0);
+    mine.finished.set(all);
+"""),
+    Mutant("finished added to finished, not to base", TWO, "claim_ledger.hpp", "mine.finished.set(mine.base.get() + unpack(",
+           "mine.finished.set(mine.finished.get() + mine.base.get() + unpack("),
+    Mutant("recovery adds to finished, not to base", TWO, "claim_ledger.hpp", "dead.finished.set(dead.base.get() +",
+           "dead.finished.set(dead.finished.get() +"),
+    Mutant("recovery blames who was not running", TWO, "claim_ledger.hpp", """\
+    } else if (at.running) {
+      what = {true, at.task, at.attempts, at.attempts > retries_};
+""", """\
+    } else {
+      what = {true, at.task, at.attempts, !at.running || at.attempts > retries_};
+"""),
+    Mutant("recovery blames the task behind", TWO, "claim_ledger.hpp", "what = {true, at.task, at.attempts,",
+           "what = {true, at.task + 1, at.attempts,"),
+    Mutant("recovery blames though a retry is left", "tasks=2 workers=1 deaths=1 retries=1", "claim_ledger.hpp",
+           "at.attempts > retries_};", "at.attempts >= retries_};"),
+    Mutant("recovery ignores a published failure", "tasks=2 workers=1 deaths=1 throwing=1", "claim_ledger.hpp",
+           "if (at.running && published(at.task)) {", "if (at.running && published(at.task) && false) {"),
+    Mutant("recovery forgets attempts", "tasks=2 workers=1 deaths=2 retries=1", "claim_ledger.hpp", "hand_back(rest, what.blamed ? 0 : at.attempts)",
+           "hand_back(rest, 0)"),
+    Mutant("recovery clears the claim before it hands back", TWO, "claim_ledger.hpp",
+           "    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n    dead.claim.set(0);\n",
+           "    dead.claim.set(0);\n    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n"),
+    Mutant("recovery without the lock", TWO, "claim_ledger.hpp", "published) const {\n    const holder lock(*this);",
+           "published) const {"),
+    Mutant("a left_over goes to the first place, free or not", "tasks=4 workers=2 deaths=2", "claim_ledger.hpp",
+           "return unpack(left.span.get()).empty(); });\n    if (free", "return unpack(left.span.get()).empty() || true; });\n    if (free"),
+    Mutant("drain forgets left_overs", "tasks=2 workers=1 deaths=1 halt=1", "claim_ledger.hpp", "for (left_over_words& left : left_overs()) take_all(",
+           "for (left_over_words& left : left_overs().subspan(1)) take_all("),
+    Mutant("left_overs are nothing unclaimed", TWO, "claim_ledger.hpp", "return !unpack(common_->range.get()).empty() ||", "return !unpack(common_->range.get()).empty() && !"),
+    Mutant("what left_overs hold has ended", "tasks=3 workers=2 deaths=1 looks=1", "claim_ledger.hpp",
+           "for (const left_over_words& left : left_overs()) add(", "for (const left_over_words& left : left_overs().subspan(2)) add("),
+    Mutant("the task at hand has ended", "tasks=3 workers=1 looks=2", "claim_ledger.hpp",
+           "add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});", "add({at.task + 1, open.e});"),
+    Mutant("what has ended, without the lock", "tasks=3 workers=2 deaths=1 looks=1", "claim_ledger.hpp",
+           "interval not_ended() const {\n    const holder lock(*this);", "interval not_ended() const {"),
+    Mutant("cur before the slot", TWO, "process_tasks.hpp", """\
+      put(chunk, i, call);
+      chunk.end_task();
+""", """\
+      chunk.end_task();
+      put(chunk, i, call);
+"""),
+    Mutant("a body begins before cur says so", TWO, "process_tasks.hpp", """\
+      if constexpr (Tasks::takes_context) chunk.begin_task(self);
+      else chunk.begin_task();
+      put(chunk, i, call);
+""", """\
+      put(chunk, i, call);
+      chunk.begin_task();
+"""),
+    Mutant("a successor begins to count attempts anew", "tasks=1 workers=1 deaths=1 retries=1", "worker_chunk.hpp",
+           "unpack_position(place_.words.cur.get()).attempts + 1;", "1;"),
+    Mutant("one attempt too many", "tasks=1 workers=1 retries=1 throwing=1", "worker_process.hpp", "if (chunk_.attempt() > mine_.retries) {",
+           "if (chunk_.attempt() > mine_.retries + 1) {"),
+    Mutant("cur before the failure", "tasks=2 workers=1 deaths=1 throwing=1", "worker_process.hpp", """\
+          publish(what);
+          chunk_.end_failed();
+""", """\
+          book_.of(mine_.number).end(static_cast<round_index>(chunk_.next()));
+          publish(what);
+          chunk_.end_failed();
+"""),
+    Mutant("head before top", "tasks=2 workers=1 deaths=1 throwing=3", "worker_arenas.hpp", """\
+    book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
+    book_.of(w).head.set(at);
+""", """\
+    book_.of(w).head.set(at);
+    book_.of(w).top.set(at + sizeof head + size);
+"""),
+    Mutant("head before the record", "tasks=2 workers=1 deaths=1 throwing=3", "worker_arenas.hpp", """\
+    record head{book_.of(w).head.get(),""", """\
+    const std::uint64_t before = book_.of(w).head.get();
+    book_.of(w).head.set(at);
+    record head{before,"""),
+    Mutant("worn, and the attempt is not counted", "tasks=1 workers=1 retries=1 throwing=1 worn=1", "worker_chunk.hpp",
+           "place_.words.give_back(at_, attempt_);", "place_.words.give_back(at_, attempt_ - 1);"),
+    Mutant("top does not pass an encoded result", "tasks=2 workers=1 encoded=1", "arena_writer.hpp",
+           "words_->top.set(offset + size);", ""),
+)
+
+
+def compile_with(compiler):
+    return [compiler, "-std=c++20", "-O0", "-w", "-pthread"]
+
+
+def precompile(compiler, scratch):
+    """The standard headers, which take the most of each compilation."""
+    names = "algorithm array atomic chrono functional iostream memory optional ranges sstream stop_token string tuple variant vector"
+    (scratch / STANDARD).write_text("".join(f"#include <{name}>\n" for name in names.split()))
+    subprocess.run([*compile_with(compiler), "-x", "c++-header", scratch / STANDARD, "-o", scratch / f"{STANDARD}.gch"], check=True)
+
+
+def mutate(include, into, mutant):
+    """A copy of the headers with the edit."""
+    shutil.copytree(include, into)
+    if mutant.old:
+        file = into / "parmap" / "detail" / "processes" / mutant.file
+        text = file.read_text()
+        if text.count(mutant.old) != 1:
+            raise SystemExit(f"{mutant.name}: {mutant.file} has its text {text.count(mutant.old)} times, not once")
+        file.write_text(text.replace(mutant.old, mutant.new))
+
+
+def try_one(include, compiler, scratch, mutant, plans):
+    """Compiles and runs: (exit status, or None after SECONDS, and what was printed)."""
+    folder = pathlib.Path(tempfile.mkdtemp(dir=scratch))
+    mutate(include, folder / "include", mutant)
+    program = folder / "interleavings"
+    built = subprocess.run([*compile_with(compiler), "-include", scratch / STANDARD, f"-I{HERE}", f"-I{folder / 'include'}",
+                            HERE / "main.cpp", "-o", program], capture_output=True, text=True)
+    if built.returncode != 0:
+        raise SystemExit(f"{mutant.name} does not compile:\n{built.stderr}")
+    try:
+        done = subprocess.run([program, *plans], capture_output=True, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return None, ""
+    return done.returncode, done.stdout
+
+
+def main(include, compiler, *chosen):
+    include = pathlib.Path(include)
+    mutants = MUTANTS[::6] if chosen == ("--some",) else [each for each in MUTANTS if not chosen or chosen[1] in each.name]
+    plans = " / ".join(dict.fromkeys(each.plan for each in mutants)).split()
+    survivors = 0
+    with tempfile.TemporaryDirectory() as scratch, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        precompile(compiler, pathlib.Path(scratch))
+        jobs = [(Mutant("no edit", "", "", "", ""), plans), *((each, each.plan.split()) for each in mutants)]
+        outcomes = pool.map(lambda job: try_one(include, compiler, pathlib.Path(scratch), *job), jobs)
+        for (mutant, _), (status, said) in zip(jobs, outcomes):
+            violation = next((line for line in said.splitlines() if line.startswith("violation: ")), None)
+            right = status == 0 if not mutant.old else status == 1 and violation is not None
+            survivors += not right
+            verdict = violation or ("fine" if status == 0 else f"exit {status}: {said}")
+            print(f"{'' if right else 'WRONG  '}{mutant.name}: {verdict}", flush=True)
+    return survivors > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT
+// Engine multi, called from where nobody expects a call, in processes that have been made hard to live in.
+#include "engines.hpp"
+#include "run_in_child.hpp"
+#include "troubled_maps.hpp"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// Before main: each engine with what it needs, whatever the order of static objects.
+const auto squares_at_start = std::tuple(parmap::map(twice, std::views::iota(0, 100)),
+                                         parmap::map(parmap::threads, twice, std::views::iota(0, 100)),
+                                         parmap::map(parmap::serial, twice, std::views::iota(0, 100)));
+
+TEST(unusual_callers_test, a_static_initialiser) {
+  std::apply([](const auto&... each) { (check_all(each, 100), ...); }, squares_at_start);
+}
+
+// Ends the process with 0 if maps run in its destructor.
+struct last_words {
+  last_words() = default;
+  last_words(const last_words&) = delete;
+  last_words& operator=(const last_words&) = delete;
+  ~last_words() { say(); }
+
+  static void say() {
+    try {
+      check_map();
+      check_all(parmap::map(parmap::threads, twice, std::views::iota(0, 100'000)), 100'000);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      ::_exit(3);
+    }
+    ::_exit(leftovers::has_children() ? 4 : 0);
+  }
+};
+
+TEST(unusual_callers_test, a_static_destructor) {
+  EXPECT_EQ(in_child([] {
+              static const last_words late;
+              check_all(parmap::map(parmap::threads, twice, std::views::iota(0, 100'000)), 100'000);
+              std::exit(5);
+            }),
+            "");
+}
+
+TEST(unusual_callers_test, an_atexit_handler) {
+  EXPECT_EQ(in_child([] {
+              std::atexit(last_words::say);
+              std::exit(5);
+            }),
+            "");
+}
+
+TEST(unusual_callers_test, a_destructor_while_an_exception_is_in_flight) {
+  struct mapper {
+    ~mapper() noexcept(false) {
+      require(std::uncaught_exceptions() == 1, "in flight");
+      check_map();
+      check_late();
+    }
+  };
+  EXPECT_EQ(in_child([] {
+              require_part("first", thrown_by<std::runtime_error>([] {
+                             const mapper here;
+                             throw std::runtime_error("first");
+                           }));
+            }),
+            "");
+}
+
+TEST(unusual_callers_test, a_catch_block) {
+  EXPECT_EQ(in_child([] {
+              try {
+                throw std::runtime_error("first");
+              } catch (const std::runtime_error&) {
+                check_map();
+                check_late();
+              }
+            }),
+            "");
+}
+
+TEST(unusual_callers_test, a_thread_that_ends_before_its_results) {
+  EXPECT_EQ(in_child([] {
+              std::optional<parmap::results<std::string>> words;
+              std::optional<parmap::results<int>> numbers;
+              std::thread([&] {
+                words = parmap::map([](int i) { return std::string(100, static_cast<char>('a' + i)); },
+                                    std::views::iota(0, 26));
+                numbers = parmap::map(twice, std::views::iota(0, 100));
+              }).join();
+              require((*words)[25] == std::string(100, 'z'), "words");
+              check_all(*numbers, 100);
+            }),
+            "");
+}
+
+// Runs act in a thread with such a stack.
+void on_stack(std::size_t bytes, std::function<void()> act) {
+  pthread_attr_t how{};
+  pthread_t thread{};
+  ::pthread_attr_init(&how);
+  require(::pthread_attr_setstacksize(&how, bytes) == 0, "stack size");
+  struct state {
+    std::function<void()> act;
+    std::exception_ptr thrown{};
+  } both{std::move(act)};
+  const auto run = [](void* at) -> void* {
+    auto& here = *static_cast<state*>(at);
+    try {
+      here.act();
+    } catch (...) {
+      here.thrown = std::current_exception();
+    }
+    return nullptr;
+  };
+  require(::pthread_create(&thread, &how, run, &both) == 0, "thread");
+  ::pthread_join(thread, nullptr);
+  ::pthread_attr_destroy(&how);
+  if (both.thrown) std::rethrow_exception(both.thrown);
+}
+
+TEST(unusual_callers_test, a_thread_with_a_tiny_stack) {
+  EXPECT_EQ(in_child([] {
+              for (const std::size_t size : {64U << 10, 128U << 10})
+                on_stack(size, [] {
+                  check_map();
+                  check_late();
+                });
+            }),
+            "");
+}
+
+[[gnu::noinline]] int deep_down(int depth) {
+  volatile char frame[64 << 10];
+  frame[0] = 1;
+  if (depth == 0) check_map();
+  else deep_down(depth - 1);
+  return frame[0];
+}
+
+TEST(unusual_callers_test, a_stack_of_megabytes) {
+  EXPECT_EQ(in_child([] { on_stack(32U << 20, [] { deep_down(400); }); }), "");
+}
+
+TEST(unusual_callers_test, two_threads_with_different_engines) {
+  EXPECT_EQ(in_child([] {
+              std::atomic<int> wrong{0};
+              const auto repeat = [&](const auto& act) {
+                return std::jthread([&wrong, act] {
+                  try {
+                    for (int k = 0; k < 10; ++k) act();
+                  } catch (const std::exception& error) {
+                    std::fprintf(stderr, "%s\n", error.what());
+                    ++wrong;
+                  }
+                });
+              };
+              {
+                const auto a = repeat([] { check_map(); });
+                const auto b = repeat(
+                    [] { check_all(parmap::map(parmap::threads, twice, std::views::iota(0, 100'000)), 100'000); });
+                const auto c = repeat([] { check_late(); });
+              }
+              require(wrong == 0, "all right");
+            }),
+            "");
+}
+
+// The inner map's worker dies, then its whole outer worker; then the outer worker is late.
+TEST(unusual_callers_test, a_task_whose_inner_map_has_failures) {
+  EXPECT_EQ(in_child([] {
+              const auto f = [](int i) {
+                if (i == 4) {
+                  static_cast<void>(parmap::map([](int) { return ::pause(); }, std::views::iota(0, 3), {.workers = 3}));
+                }
+                check_map({.workers = 2});
+                if (i == 2) {
+                  const pid_t outer = ::getpid();
+                  const auto kill_it = [&](int j) { return j == 1 ? ::kill(outer, SIGKILL) : 0; };
+                  static_cast<void>(parmap::map(kill_it, std::views::iota(0, 3), {.workers = 2}));
+                }
+                return 2 * i;
+              };
+              const auto all = parmap::map(f, std::views::iota(0, 10), {.timeout = 3s, .workers = 3});
+              check_all(all, 10, {2, 4});
+              require(all.failures()[0].kind == parmap::failure::crashed, to_string(all.failures()[0]));
+              require(all.failures()[1].kind == parmap::failure::timed_out, to_string(all.failures()[1]));
+            }),
+            "");
+}
+
+// ---- Standard streams.
+
+class streams_test : public ::testing::TestWithParam<std::vector<int>> {};
+
+TEST_P(streams_test, are_closed) {
+  EXPECT_EQ(in_child([] {
+              for (const int fd : GetParam()) ::close(fd);
+              const auto f = [](int i) {
+                std::printf("%d", i);
+                std::fprintf(stderr, "%d", i);
+                if (i == 5) std::exit(1);
+                return 2 * i;
+              };
+              check_all(parmap::map(f, std::views::iota(0, 100), {.reporter = parmap::report::text}), 100, {5});
+              check_map({.reporter = parmap::report::bar});
+              check_late();
+              for (const int fd : GetParam()) require(::fcntl(fd, F_GETFD) < 0, "still closed");
+            }),
+            "");
+}
+
+std::string stream_names(const ::testing::TestParamInfo<std::vector<int>>& which) {
+  std::string text;
+  for (const int fd : which.param) text += fd == 0 ? "in" : fd == 1 ? "out" : "err";
+  return text;
+}
+INSTANTIATE_TEST_SUITE_P(each, streams_test,
+                         ::testing::Values(std::vector{0}, std::vector{1}, std::vector{2}, std::vector{0, 1, 2}),
+                         stream_names);
+
+TEST(unusual_callers_test, nobody_reads_what_is_printed) {
+  EXPECT_EQ(in_child([] {
+              std::array<int, 2> fds{};
+              require(::pipe(fds.data()) == 0, "pipe");
+              ::close(fds[0]);
+              ::dup2(fds[1], STDOUT_FILENO);
+              const auto f = [](int i) {
+                std::printf("%d", i);
+                if (i == 5) std::fflush(stdout);
+                return 2 * i;
+              };
+              const auto all = parmap::map(f, std::views::iota(0, 100));
+              check_all(all, 100, {5});
+              require_part("SIGPIPE", all.failures()[0].message);
+              ::signal(SIGPIPE, SIG_IGN);
+              check_all(parmap::map(f, std::views::iota(0, 100)), 100);
+            }),
+            "");
+}
+
+// In getchar, it also holds the lock of stdin.
+TEST(unusual_callers_test, a_thread_waits_for_input) {
+  EXPECT_EQ(in_child([] {
+              std::array<int, 2> fds{};
+              require(::pipe(fds.data()) == 0, "pipe");
+              ::dup2(fds[0], STDIN_FILENO);
+              std::thread reader([] { std::getchar(); });
+              while (::ftrylockfile(stdin) == 0) ::funlockfile(stdin);
+              check_map();
+              check_late();
+              const auto f = [](int i) -> int {
+                if (i % 2 == 0) std::quick_exit(0);
+                std::exit(i);
+              };
+              require(parmap::map(f, std::views::iota(0, 10)).failures().size() == 10, "all left");
+              require(::write(fds[1], "x", 1) == 1, "write");
+              reader.join();
+            }),
+            "");
+}
+
+// ---- A process with odd habits.
+
+TEST(unusual_callers_test, blocks_every_signal) {
+  EXPECT_EQ(in_child([] {
+              sigset_t all{};
+              sigfillset(&all);
+              ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+              check_map();
+              check_late();
+            }),
+            "");
+}
+
+TEST(unusual_callers_test, has_a_session_a_niceness_and_a_parent_of_its_own) {
+  EXPECT_EQ(in_child([] {
+              require(::setsid() > 0, "setsid");
+              require(::nice(10) == 10, "nice");
+              require(::prctl(PR_SET_PDEATHSIG, SIGTERM) == 0, "pdeathsig");
+              check_map();
+              check_late();
+              int signal = 0;
+              require(::prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == SIGTERM, "its parent's death still matters");
+            }),
+            "");
+}
+
+TEST(unusual_callers_test, has_a_slow_reporter) {
+  EXPECT_EQ(in_child([] {
+              int calls = 0;
+              const auto slow = [&](const parmap::progress&) {
+                ++calls;
+                std::this_thread::sleep_for(300ms);
+              };
+              const auto f = [](int i) {
+                if (i == 50) ::raise(SIGKILL);
+                std::this_thread::sleep_for(5ms);
+                return 2 * i;
+              };
+              check_all(parmap::map(f, std::views::iota(0, 100), {.reporter = slow, .workers = 2}), 100, {50});
+              require(calls > 0, "called");
+            }),
+            "");
+}
+
+TEST(unusual_callers_test, has_a_reporter_that_throws_at_its_nth_call) {
+  for (int n = 1; n <= 4; ++n)
+    EXPECT_EQ(in_child([n] {
+                const auto fds = leftovers::open_fds();
+                const auto mappings = leftovers::shared_mappings();
+                int calls = 0;
+                const auto report = [&](const parmap::progress&) {
+                  if (++calls == n) throw std::runtime_error("no more");
+                };
+                const auto f = [](int i) {
+                  if (i % 100 == 50) ::raise(SIGKILL);
+                  std::this_thread::sleep_for(1ms);
+                  return 2 * i;
+                };
+                require_part("no more", thrown_by<std::runtime_error>([&] {
+                               static_cast<void>(parmap::map(f, std::views::iota(0, 100'000), {.reporter = report}));
+                             }));
+                require(!leftovers::has_children(), "no worker is left");
+                require(leftovers::open_fds() == fds && leftovers::shared_mappings() == mappings, "nothing is left");
+                check_map();
+              }),
+              "")
+        << n;
+}
+
+}  // namespace
