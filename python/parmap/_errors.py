@@ -9,6 +9,8 @@ import signal
 import traceback
 from typing import Any
 
+from . import _parmap
+
 
 class ParmapWarning(RuntimeWarning):
     """Some tasks of a map failed. If a filter makes it an exception, its `results` holds what parmap would have returned."""
@@ -193,21 +195,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-_ADVICE = {
-    signal.SIGSEGV: "a crash in C code, or the stack overflowed; run it by engine='serial' under python -X faulthandler",
-    signal.SIGBUS: "a mapped file that shrank or whose disk is full, or a crash in C code",
-    signal.SIGABRT: "C code called abort; see stderr, or run it by engine='serial' under python -X faulthandler",
-    signal.SIGFPE: "an integer division by zero in C code",
-    signal.SIGILL: "C code built for another CPU",
-    signal.SIGKILL: "killed from outside: kill -9, a batch system, or memory ran out (see dmesg); "
-    "try a smaller n_worker, or memory_limit",
-    signal.SIGXCPU: "the limit of CPU time was reached (ulimit -t)",
-    signal.SIGXFSZ: "a file grew past its limit (ulimit -f)",
-    signal.SIGTERM: "sent to this worker alone; retries runs a task again",
-}
-
-
-def of_death(kind: str, message: str, status: int) -> WorkerDied:
+def of_death(kind: str, status: int) -> WorkerDied:
     """For a task that ended its worker."""
     if kind == "exited":
         return WorkerDied(
@@ -215,5 +203,4 @@ def of_death(kind: str, message: str, status: int) -> WorkerDied:
         )
     if status == 0:
         return WorkerDied("its worker died; how is not known, as this process ignores SIGCHLD or reaps every child")
-    advice = _ADVICE.get(signal.Signals(status) if status in set(signal.Signals) else status, message)  # type: ignore[call-overload]
-    return WorkerDied(f"its worker was killed by {_signal_name(status)}: {advice}", signal=status)
+    return WorkerDied(f"its worker was killed by {_signal_name(status)}: {_parmap.advice_on_signal(status)}", signal=status)

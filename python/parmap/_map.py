@@ -303,7 +303,7 @@ def _exception(
     if raised is not None:
         return raised, None
     if kind in ("crashed", "exited"):
-        return _errors.of_death(kind, message.decode(errors="replace"), status), ""
+        return _errors.of_death(kind, status), ""
     error, trace = _errors.restore(message, unpickle)
     if kind == "out_of_memory" and not isinstance(error, MemoryError):
         why = "memory_limit was reached" if asked.memory_limit else "an allocation was refused"

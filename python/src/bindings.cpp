@@ -9,6 +9,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
+#include <parmap/detail/processes/signal_advice.hpp>
 #include <parmap/detail/schedule/usable_cores.hpp>
 
 #include <signal.h>
@@ -105,6 +106,10 @@ NB_MODULE(_parmap, m) {
     for (const fork_hazard& each : fork_hazards())
       all.append(nb::make_tuple(nb::steal(PyUnicode_DecodeFSDefault(each.library.c_str())), each.lost));
     return all;
+  });
+  m.def("advice_on_signal", [](int number) {
+    const detail::signal_advice likely = detail::advice_on_signal(number);
+    return std::string(likely.cause) + "; " + likely.remedy_in_python;
   });
   m.def("workers_of", [](const std::string& assignment) { return to_spawn_assignment(assignment).mine.workers; });
 

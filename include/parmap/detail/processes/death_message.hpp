@@ -4,6 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
+#include <parmap/detail/processes/signal_advice.hpp>
 #include <parmap/detail/system/child_process.hpp>
 #include <parmap/detail/system/number_text.hpp>
 #include <parmap/failure.hpp>
@@ -53,40 +54,6 @@ inline int status_of(const death_cause& cause) noexcept {
   return cause.how.how == ending::unknown ? 0 : cause.how.code;
 }
 
-struct reason {
-  const char* why;
-  const char* advice;
-};
-
-inline reason reason_of_signal(int number) noexcept {
-  static constexpr const char* debug = "run this task alone under parmap::serial in gdb";
-  switch (number) {
-    case SIGSEGV:
-      return {"an invalid memory access or a stack overflow",
-              "run this task alone under parmap::serial in gdb, or build with -fsanitize=address"};
-    case SIGBUS: return {"a mapped file that shrank or whose disk is full (see df), or a misaligned access", debug};
-    case SIGABRT:
-      return {"abort, a failed assertion, an uncaught exception or a damaged heap",
-              "see stderr, or run this task alone under parmap::serial in gdb"};
-    case SIGFPE: return {"an integer division by zero, or INT_MIN / -1", "check this task's input"};
-    case SIGILL:
-      return {"a missing return, or code for another CPU (-march)",
-              "build with -fsanitize=undefined, or run this task alone under parmap::serial in gdb"};
-    case SIGKILL:
-      return {"killed from outside: kill -9, a batch system, or memory ran out (see dmesg)",
-              "try fewer options.workers, or options.memory_limit"};
-    case SIGXCPU: return {"RLIMIT_CPU was reached (ulimit -t)", "raise it, or make tasks shorter"};
-    case SIGXFSZ: return {"a file grew past RLIMIT_FSIZE (ulimit -f)", "raise it, or write less"};
-    case SIGPIPE:
-      return {"a write to a pipe or socket whose reader has gone", "ignore SIGPIPE, then the write says so"};
-    case SIGSYS: return {"a system call that a sandbox forbids (seccomp)", debug};
-    case SIGALRM:
-      return {"an alarm or timer that nobody handles", "handle SIGALRM; to limit a task, set options.timeout"};
-    case SIGTRAP: return {"a trap set by the compiler or a debugger", debug};
-    default: return {"sent to this worker alone, by kill, a batch system or the task", "options.retries runs it again"};
-  }
-}
-
 inline std::string describe_signal(const death_cause& cause) {
   const int number = cause.how.code;
   const char* name = ::sigabbrev_np(number);
@@ -99,12 +66,12 @@ inline std::string describe_signal(const death_cause& cause) {
   if (starved(cause))
     return what + ": options.memory_limit (" + bytes_to_text(*cause.memory_limit) +
            ") had refused an allocation; raise it, or run this task alone in gdb";
-  const reason because = reason_of_signal(number);
-  what += std::string(": ") + because.why;
+  const signal_advice likely = advice_on_signal(number);
+  what += std::string(": ") + likely.cause;
   if ((number == SIGSEGV || number == SIGABRT) && cause.memory_limit)
     return what + ", or options.memory_limit (" + bytes_to_text(*cause.memory_limit) +
            ") refused an allocation; raise it, or run this task alone in gdb";
-  return what + "; " + because.advice;
+  return what + "; " + likely.remedy;
 }
 
 inline std::string describe(const death_cause& cause) {
