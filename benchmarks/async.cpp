@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the engine async costs beside the least that can be written by hand with Asio: time and memory for waits that
-// pass together, and time for tasks that do not wait. Runs take turns; medians and spread as a Markdown table.
+// Compares the engine async with minimal code written by hand with Asio: time and memory for tasks that wait at the
+// same time, and time for tasks that do not wait. Runs take turns. Prints medians and spread as a Markdown table.
 //
 //     async [--only NAME] [--runs N]
 #include <parmap/async.hpp>
@@ -36,12 +36,12 @@
 
 namespace {
 
-// Bytes that are allocated now. (Not by operator new alone: Asio takes its frames from aligned_alloc.)
+// Bytes that are allocated now. (Counting operator new is not enough: Asio allocates its frames by aligned_alloc.)
 std::size_t allocated() {
   const struct mallinfo2 now = ::mallinfo2();
   return now.uordblks + now.hblkhd;
 }
-std::size_t allocated_at_the_end = 0;  // when the last task begins to wait: as many as may be are in flight
+std::size_t allocated_at_the_end = 0;  // when the last task begins to wait: the most tasks are in flight then
 
 using asio::awaitable;
 using asio::use_awaitable;
@@ -50,7 +50,7 @@ constexpr double most_time = 1.1;          // times bare Asio's
 constexpr double most_memory = 1.25;       // times bare Asio's
 constexpr double most_microseconds = 0.5;  // for a task that does not wait
 constexpr std::chrono::milliseconds pause{50};
-constexpr std::uint32_t last_task = 9999;  // of those that wait
+constexpr std::uint32_t last_task = 9999;  // of the waiting tasks
 
 awaitable<std::uint32_t> wait_a_little(std::uint32_t i) {
   asio::steady_timer timer(co_await asio::this_coro::executor, pause);
@@ -79,7 +79,7 @@ const std::vector<workload>& workloads() {
   return all;
 }
 
-// By hand: a coroutine for each task if all may run at once, else one for each worker, which takes the next task.
+// By hand: one coroutine for each task if all may run at once; else one for each worker, which takes task after task.
 awaitable<void> one(task f, std::uint32_t i, std::vector<std::uint32_t>& results) { results[i] = co_await f(i); }
 awaitable<void> several(task f, std::uint32_t& next, std::vector<std::uint32_t>& results) {
   while (next < results.size()) {
@@ -103,7 +103,7 @@ std::vector<std::uint32_t> by_parmap(const workload& what) {
                      {.reporter = parmap::report::silent, .workers = what.workers})
       .value();
 }
-// With a limit, which by hand would cost a timer for each task.
+// With a limit, for which code written by hand would need a timer for each task.
 std::vector<std::uint32_t> by_parmap_with_limit(const workload& what) {
   return parmap::map(parmap::async, what.f, std::views::iota(std::uint32_t{0}, what.tasks),
                      {.reporter = parmap::report::silent, .timeout = std::chrono::hours(1), .workers = what.workers})

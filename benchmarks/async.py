@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the engine async costs in Python beside asyncio.gather under a semaphore: a Markdown table on stdout.
+"""Compares the engine async in Python with asyncio.gather under a semaphore: a Markdown table on stdout.
 
-Every run is a new process; the two take turns. Run it by build/python/venv/bin/python, on a machine that does nothing else.
+Every run is a new process; the two take turns. Run it with build/python/venv/bin/python, on an otherwise idle machine.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def kilobytes():
 
 
 def measure(how, name):
-    """In a process of its own: seconds, and the kB by which its memory has grown at most."""
+    """Measure in this process, made for it: seconds, and by how many kB its memory has grown at most."""
     n, at_once, seconds = WORKLOADS[name]
     HOW[how](task(0), 10, 10)  # imports
     before = kilobytes()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where something was measured, and by which compilers' programs."""
+"""Describes the machine of a measurement, and its compilers and libraries."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ def _first_line(*command) -> str:
 
 
 def compilers() -> str:
-    """g++ and what came with it, and rustc."""
+    """Return the versions of g++, of the libraries, and of rustc."""
     gcc = _first_line("g++", "-dumpfullversion")
     packages = {"oneTBB": "libtbb-dev", "rayon": "librust-rayon-dev"}
     versions = {name: _first_line("dpkg-query", "--show", "--showformat=${Version}\n", package) for name, package in packages.items()}

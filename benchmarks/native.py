@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What parmap costs in C++, beside its peers: Markdown tables on stdout, figures in benchmarks/results/native.json.
+"""Compares parmap in C++ with its peers: Markdown tables on stdout, numbers in benchmarks/results/native.json.
 
-Run by ./bench, which builds the programs. Every measurement is a process of its own; after a warm-up the peers take turns
+./bench builds the programs and runs this. Every measurement is a new process; after a warm-up the peers take turns
 (A B C A B C ...).
 """
 
@@ -31,7 +31,7 @@ RESULTS = HERE / "results" / "native.json"
 PAGE = ROOT / "docs" / "performance.md"
 README = ROOT / "README.md"
 LIMIT = 120  # seconds for a process
-LONG, FEW = 2, 5  # a run that takes longer is done so often
+LONG, FEW = 2, 5  # a run of more than LONG seconds is repeated only FEW times
 
 
 def say(*words) -> None:
@@ -39,8 +39,8 @@ def say(*words) -> None:
 
 
 def costs(cores: int) -> dict:
-    """The cost of each task in ns, by the workload's name. A single heavy task takes two thirds of the ideal time: the ideal can
-    be reached, if it is begun early enough."""
+    """Return the cost of each task in ns, by the workload's name. A single heavy task takes two thirds of the ideal time, so the
+    ideal can be reached if it begins early enough."""
     n, total, heavy = 10_000, 150e6, 100
     single = n * (share := 2 / 3 / cores) / (1 - share)
     seeded = random.Random(1)
@@ -58,7 +58,7 @@ def costs(cores: int) -> dict:
 
 
 class Bench:
-    """Measures tables by the programs that were built."""
+    """Measures tables with the programs that were built."""
 
     def __init__(self, programs: Path, runs: int, quick: bool):
         self.programs = programs
@@ -68,7 +68,7 @@ class Bench:
         self.cores = len(os.sched_getaffinity(0))
 
     def prepare(self) -> None:
-        """The files with the steps of each task."""
+        """Write the files with the steps of each task."""
         per_ns = float(subprocess.run([self.programs / f"map_{tables.LOOP}", "steps"], check=True, capture_output=True, text=True).stdout)
         self.costs.mkdir(parents=True, exist_ok=True)
         for name, all in costs(self.cores).items():
@@ -84,7 +84,7 @@ class Bench:
         return [str(program), column.workload, str(column.size), *more]
 
     def once(self, peer: str, column: tables.Column) -> tuple:
-        """Seconds, or None and why."""
+        """Return the seconds, or None, and why."""
         try:
             ran = subprocess.run(self.command(peer, column), capture_output=True, text=True, timeout=LIMIT, check=False)
         except subprocess.TimeoutExpired:
@@ -128,7 +128,7 @@ class Bench:
         return entry | {"load": [*load, os.getloadavg()[0]]}
 
     def memory(self, turns) -> dict:
-        """The greatest sum of all processes' proportional shares, looked at all the time, in 3 runs."""
+        """Return the greatest sum of the proportional set sizes of all processes, sampled all the time, in 3 runs."""
         peaks: dict = {}
         for column, peer, _ in turns:
             ran = [cell.run(self.command(peer, column), LIMIT, memory=True)["peak_mb"] for _ in range(1 if self.quick else 3)]

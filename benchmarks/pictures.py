@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Pictures of what benchmarks/native.py, and on other machines benchmarks/scaling.sh, measured, by matplotlib: SVG and PNG, into
+"""Draws the results of benchmarks/native.py, and of benchmarks/scaling.sh on other machines, with matplotlib: SVG and PNG, into
 docs/pictures/ with --write, else into build/bench/pictures."""
 
 import argparse
@@ -48,7 +48,7 @@ def finish(figure, entry: dict, name: str, to: Path) -> None:
 
 
 def balance(results: dict, to: Path) -> None:
-    """Share of the ideal, a panel for each workload."""
+    """Draw the share of the ideal, a panel for each workload."""
     entry = results["balance"]
     found = entry["seconds"]
     names = [name for name in tables.BALANCE if name in found]
@@ -70,7 +70,7 @@ def balance(results: dict, to: Path) -> None:
 
 
 def apart(heights: dict, least: float) -> dict:
-    """The same, in their order, but no two nearer to each other than `least`."""
+    """Return the same heights in the same order, but no two nearer to each other than `least`."""
     placed = {}
     for name in sorted(heights, key=heights.__getitem__):
         placed[name] = max(heights[name], max(placed.values(), default=heights[name] - least) + least)
@@ -78,7 +78,7 @@ def apart(heights: dict, least: float) -> dict:
 
 
 def calls(results: dict, to: Path) -> None:
-    """What a call costs."""
+    """Draw the cost of a call."""
     entry = results["calls"]
     sizes = [1, 10, 100, 1000]
     figure, panel = plt.subplots(figsize=(6.4, 4))
@@ -100,7 +100,7 @@ def calls(results: dict, to: Path) -> None:
 
 
 def growth(results: dict, to: Path) -> None:
-    """Cost of a task as their number grows."""
+    """Draw the cost of a task against the number of tasks."""
     entry = results["growth"]
     figure, panel = plt.subplots(figsize=(6.4, 3.6))
     for peer in tables.TABLES["growth"].peers:
@@ -112,7 +112,7 @@ def growth(results: dict, to: Path) -> None:
 
 
 def scaling(file: Path, to: Path) -> None:
-    """What becomes of each peer on more cores, a panel for each case."""
+    """Draw how each peer scales with cores, a panel for each case."""
     found = measured.Measured(file)
     workers = found.workers
     figure, panels = plt.subplots(3, 4, figsize=(12, 8.4))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What parmap in Python costs, beside its peers: Markdown tables on stdout, figures in benchmarks/results/python.json.
+"""Compares parmap in Python with its peers: Markdown tables on stdout, numbers in benchmarks/results/python.json.
 
 Makes a virtual environment in build/bench/python, with this tree's package and its peers from PyPI. Every measurement is a new
-process; after a warm-up the peers take turns (A B C A B C ...). Half an hour, on a machine that does nothing else.
+process; after a warm-up the peers take turns (A B C A B C ...). It takes half an hour, on an otherwise idle machine.
 """
 
 import argparse
@@ -32,8 +32,8 @@ PAGE = ROOT / "docs" / "performance.md"
 PACKAGES = ["joblib", "loky", "mpire", "pebble", "numpy", "cloudpickle"]
 
 LIMIT = 120  # seconds for a process
-LONG = 5  # a run that takes longer
-FEW = 3  # is done so often
+LONG = 5  # a run that takes longer than this
+FEW = 3  # is repeated only so often
 
 
 def say(*words) -> None:
@@ -41,12 +41,12 @@ def say(*words) -> None:
 
 
 def virtual_environment(directory: Path, packages) -> Path:
-    """Its Python, which has the packages. One that cannot be had is seen when its peer is tried."""
+    """Return the Python of an environment with the packages. A missing package is noticed when its peer is tried."""
     python = directory / "bin" / "python"
     if not python.exists():
         say(f"Making a virtual environment in {directory}")
         subprocess.run([sys.executable, "-m", "venv", directory], check=True)
-    # No index is asked where nothing is missing; and what cannot be had is in nobody's way.
+    # If nothing is missing, no index is asked. If the packages cannot be installed together, each is tried alone.
     if pip(python, "--no-index", *packages, quiet=True) and pip(python, *packages):
         for package in packages:
             pip(python, package)
@@ -54,13 +54,13 @@ def virtual_environment(directory: Path, packages) -> Path:
 
 
 def pip(python, *what, quiet=False) -> int:
-    """pip install; its exit status."""
+    """Run pip install and return its exit status."""
     return subprocess.call([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *what], stdin=subprocess.DEVNULL,
                            stdout=sys.stderr, stderr=subprocess.DEVNULL if quiet else None)
 
 
 def install() -> dict:
-    """The Python of each peer: python-parmap has one of its own, as its package is called like ours; \"\" is for the others."""
+    """Return the Python of each peer. python-parmap has its own, because its package has the same name as ours; \"\" is for the others."""
     import tomllib
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     needed = project["build-system"]["requires"] + project["project"]["dependencies"]
@@ -73,7 +73,7 @@ def install() -> dict:
 
 
 class Bench:
-    """Measures workloads by these Pythons."""
+    """Measures workloads with these Pythons."""
 
     def __init__(self, pythons: dict, runs: int, size: str):
         self.pythons = pythons
@@ -81,7 +81,7 @@ class Bench:
         self.size = size
 
     def once(self, peer: str, workload: str, case: str, what: str = "time") -> dict:
-        """One process."""
+        """Run one process and return its outcome."""
         python = self.pythons.get(peer, self.pythons[""])
         command = [str(python), str(HERE / "python" / "peers.py"), peer, workload, case, self.size, what]
         ran = cell.run(command, LIMIT, memory=what == "memory")
@@ -93,7 +93,7 @@ class Bench:
         return outcome | {"peak_mb": ran["peak_mb"]}
 
     def workload(self, name: str) -> dict:
-        """An entry of the results."""
+        """Measure a workload and return its entry of the results."""
         workload = cases.WORKLOADS[name]
         load = [os.getloadavg()[0]]
         rows, not_run = {}, {}
@@ -124,7 +124,7 @@ class Bench:
         return {"rows": kept, "not_run": not_run, "versions": versions, "load": load}
 
     def turn(self, turn: int, name: str, case: cases.Case, row: dict, not_run: dict) -> None:
-        """A peer's turn; those with fewer runs have theirs spread over all turns."""
+        """Measure a peer in this turn, if it is due: a peer with fewer runs has them spread over all turns."""
         if turn not in {i * (self.runs - 1) // max(1, row["runs"] - 1) for i in range(row["runs"])}:
             return
         outcome = self.once(row["peer"], name, case.name)

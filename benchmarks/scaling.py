@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What becomes of parmap and its peers on more cores: what is measured, and the table of what was. benchmarks/scaling.sh drives it."""
+"""How parmap and its peers scale with cores: the plan of the measurement, and the table of its results. benchmarks/scaling.sh runs it."""
 
 import argparse
 import array
@@ -21,20 +21,20 @@ WORKERS = (1, 2, 4, 8, 16)
 POOLS = ("omp_static", "omp_dynamic", "tbb_auto", THREADS)
 ALL = ("omp_static", "omp_dynamic", "tbb_auto", FORK, THREADS, MULTI)
 PROGRAMS = (LOOP, *ALL, BARE)
-MARK = "@"  # the number of workers, in a file's name
+MARK = "@"  # stands for the number of workers in a file's name
 
 
 @dataclass(frozen=True)
 class Case:
-    """`map_PEER workload size more`, on 1, 2, 4 ... cores."""
+    """A case: `map_PEER workload size more`, on 1, 2, 4 ... cores."""
 
     title: str
     workload: str
     size: int
-    more: str  # a file of costs, or how often
+    more: str  # a file of costs, or a number of calls
     unit: tuple
     peers: tuple
-    target: float = 0  # parmap's, % of ideal on the most of WORKERS
+    target: float = 0  # parmap's target, % of ideal on the greatest of WORKERS
 
 
 CASES = {
@@ -51,7 +51,7 @@ CASES = {
 
 
 def prepare(folder: Path) -> None:
-    """The plan, a line for each case, and the costs of tasks in ns; the machine that runs it needs no Python."""
+    """Write the plan, a line for each case, and the costs of tasks in ns, because the machine that measures needs no Python."""
     lines = []
     for name, case in CASES.items():
         base = [LOOP] if case.unit != MILLISECONDS else []
@@ -65,7 +65,7 @@ def prepare(folder: Path) -> None:
 
 
 class Measured:
-    """The lines that the run wrote."""
+    """The results: the lines that the run has written."""
 
     def __init__(self, file: Path):
         read = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
@@ -81,11 +81,11 @@ class Measured:
                 self.failed[f"{line['case']}: {NAMES[line['peer']]}, {line['workers']} workers: {line['failed']}"] = None
 
     def loop(self, name: str, workers: int) -> list:
-        """The serial time: one core, and of the case "last" for each number of workers, as its costs differ."""
+        """Return the serial time: on one core; of the case "last" for each number of workers, because its costs depend on it."""
         return self.seconds.get((name, LOOP, workers), []) or self.seconds.get((name, LOOP, 1), [])
 
     def shown(self, name: str, peer: str, workers: int) -> list:
-        """In the case's unit."""
+        """Return the results in the case's unit."""
         found = self.seconds.get((name, peer, workers), [])
         if CASES[name].unit != SHARE:
             return [each * CASES[name].unit[1] for each in found]

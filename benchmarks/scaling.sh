@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What becomes of parmap on more cores, beside OpenMP and oneTBB, measured on another machine than the one that compiles.
+# How parmap, OpenMP and oneTBB scale with cores, measured on another machine than the one that compiles.
 set -euo pipefail
 
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
@@ -22,7 +22,7 @@ compile() {  # compile PROGRAM SOURCE OPTION...
   g++ -std=c++20 -O3 -DNDEBUG -pthread -I"$root/include" "$source" -o "$folder/$program" "$@"
 }
 
-# All that a program loads, and what loads it under the name ld.so.
+# Copies all libraries that a program loads, and the loader under the name ld.so.
 bring_libraries() {
   local library
   mkdir -p "$folder/lib"
@@ -52,7 +52,7 @@ versions() {
   git -C "$root" describe --always --dirty 2>/dev/null || echo "of no revision"
 }
 
-# matplotlib draws; in an environment of its own, ./bench's.
+# Draws with matplotlib, in the virtual environment of ./bench.
 report() {
   local pictures=$root/build/bench/pictures
   python3 "$here/scaling.py" --report "$1"

@@ -7,7 +7,7 @@
 #define PARMAP_SINGLE_HEADER_INCLUDED
 
 // ==== parmap/version.hpp
-// The version: this is its one home; CMake reads it from here.
+// The version of parmap. CMake reads it from here; it is defined nowhere else.
 
 #define PARMAP_VERSION_MAJOR 0
 #define PARMAP_VERSION_MINOR 1
@@ -91,7 +91,7 @@
 #include <vector>
 
 // ==== parmap/detail/encoding/aggregate_fields.hpp
-// The fields of an aggregate, found by structured bindings: how many there are, their types, and a call with them all.
+// The fields of an aggregate, found by structured bindings: their number, their types, and a call with all of them.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -100,10 +100,10 @@ struct types {};
 
 inline constexpr std::size_t most_fields = 16;
 
-// ---- How many there are: as many as there may be initialisers. A wrong number would be an error that no concept can
-// catch, so what is not certain counts as not countable.
+// ---- The number of fields: the number of initialisers that T accepts. A wrong number would be an error that no
+// concept can catch, so a type with an uncertain number counts as not divisible.
 
-// Stand for an initialiser of whatever type the field has, but are no T, which would be copied.
+// Stand for an initialiser of any field type except T itself, which would copy a T.
 template <class T>
 struct any_value {
   template <class Field>
@@ -116,10 +116,10 @@ struct any_lvalue {
     requires(!std::same_as<std::remove_const_t<Field>, T>)
   operator Field&() const;  // NOLINT(google-explicit-constructor)
 };
-// Taken only by a field that can be made of anything, such as std::any.
+// Only a field that can be constructed from anything, such as std::any, accepts it.
 struct no_value {};
-// Where the field's members may be the aggregate's own, which bindings do not take: in a union, or, as gcc and clang
-// allow, in a struct without a name.
+// Whether the members of Field may be the aggregate's own members, which structured bindings do not support: in a
+// union, or, as an extension of gcc and clang, in a struct without a name.
 template <class Field>
 consteval bool may_be_anonymous() {
   const std::string_view name = __PRETTY_FUNCTION__;
@@ -131,7 +131,8 @@ struct any_anonymous {
     requires(may_be_anonymous<Field>())
   operator Field() const;  // NOLINT(google-explicit-constructor)
 };
-// What can be made of anything prefers its constructor to the first of these, and cannot choose with the second.
+// A type that can be constructed from anything prefers its constructor to the conversion of any_base, and is ambiguous
+// with that of any_base_or_none.
 template <class T>
 struct any_base {
   template <class Field>
@@ -145,8 +146,8 @@ struct any_base_or_none {
   operator Field();  // NOLINT(google-explicit-constructor)
 };
 
-// T can be made of so many {}, and values of the types Then behind them. By parentheses, which do not let an array take
-// several of the initialisers as braces would.
+// Whether T can be initialised by Empties times {} followed by values of the types Then. By parentheses: with braces an
+// array could take several of the initialisers.
 template <class T, std::size_t Empties, class... Then>
 consteval bool accepts() {
   if constexpr (Empties == 1 && sizeof...(Then) == 0) return requires { T{{}}; };  // T({}) would copy a T
@@ -173,7 +174,7 @@ consteval bool accepts() {
   // clang-format on
 }
 
-// The number of {} that T takes; one field too many is enough.
+// The number of {} that T accepts; stops at one more than the supported number of fields.
 template <class T, std::size_t Empties = 0>
 consteval std::size_t count_empties() {
   // NOLINTBEGIN(bugprone-branch-clone): one condition for both would ask accepts() of more fields than it knows
@@ -183,7 +184,7 @@ consteval std::size_t count_empties() {
   // NOLINTEND(bugprone-branch-clone)
 }
 
-// Initialisers, one for each field.
+// One initialiser for each field.
 template <std::size_t Empties, class... Values>
 struct initialisers {
   static constexpr bool known = true;
@@ -193,7 +194,7 @@ struct no_initialisers {
   static constexpr bool known = false;
 };
 
-// More of them, as long as T takes more. An array behind them takes {} only, so that its end would not be found.
+// Adds initialisers as long as T accepts more. An array after them accepts only {}, so its end could not be found.
 template <class T, class... Values>
 consteval auto add_values() {
   if constexpr (sizeof...(Values) > most_fields) return initialisers<0, Values...>();
@@ -202,7 +203,7 @@ consteval auto add_values() {
   else if constexpr (requires { T(std::declval<Values>()..., {}); }) return no_initialisers();
   else return initialisers<0, Values...>();
 }
-// Fields without a default: as many values of one kind as it takes until T can be made.
+// For fields that {} does not initialise: adds values of one kind until T can be constructed.
 template <class T, class... Value>
 consteval auto find_values(types<Value...>) {
   if constexpr (accepts<T, 0, any_value<Value>...>()) return add_values<T, any_value<Value>...>();
@@ -222,15 +223,15 @@ consteval auto find_initialisers() {
     if constexpr (empties > most_fields) return initialisers<empties>();
     else if constexpr (!accepts<T, empties, any_value<T>>() && !accepts<T, empties, any_lvalue<T>>())
       return initialisers<empties>();
-    else return find_values_behind<T>(std::make_index_sequence<empties>());  // a field that cannot be made of {}
+    else return find_values_behind<T>(std::make_index_sequence<empties>());  // a field that {} does not initialise
   } else {
     return find_values<T>(types<T>());
   }
 }
 
-// ---- What structured bindings would not take.
+// ---- What structured bindings do not support.
 
-// The first initialiser goes to a base.
+// Whether T has a base class, which takes the first initialiser.
 template <class T, std::size_t Empties, class... Values>
 consteval bool has_base(initialisers<Empties, Values...>) {
   const auto first_is = []<class First, class... Rest>(types<First, Rest...>) {
@@ -291,7 +292,7 @@ consteval divided divide() {
 template <class T>
 inline constexpr divided division_of = divide<T>();
 
-// Calls take(types<Field...>(), field...), with the fields' types as they were declared.
+// Calls take(types<Field...>(), field...), with the fields' declared types.
 template <std::size_t Count, class T, class Take>
 constexpr decltype(auto) with_fields(T& all, const Take& take) {
   if constexpr (Count == 1) {
@@ -375,14 +376,14 @@ struct take_types {
     return fields;
   }
 };
-// Where division_of<T> is possible.
+// Defined if division_of<T> is possible.
 template <class T>
 using field_types = decltype(with_fields<division_of<T>.count>(std::declval<T&>(), take_types()));
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/encoding/has_codec.hpp
-// Whether there is a codec for a type.
+// has_codec: whether a type has a codec.
 
 namespace parmap::inline PARMAP_ABI {
 
@@ -403,7 +404,7 @@ concept has_codec = requires(const T& value, encoder& out, decoder& in) {
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/detail/encoding/pointer_like.hpp
-// Types that refer to memory of the process they were made in.
+// Types that refer to memory of the process that made them.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -431,10 +432,10 @@ concept match_reference = requires(T& match) {
   requires std::same_as<decltype(match.first), typename T::iterator>;
   match.matched;
 };
-// An iterator. Its ++ is asked for first: what * of a unique_ptr<void> gives is an error even to ask.
+// An iterator. Checks ++ first: on a unique_ptr<void>, checking * is already a hard error.
 template <class T>
 concept iterator_like = requires(T& it) { ++it; } && std::input_or_output_iterator<T>;
-// By what they can do, without their headers. A codec of the user's knows better.
+// Detects types by their interface, without including their headers. A codec of the user takes precedence.
 template <class T>
 concept refers_to_memory = std::is_class_v<T> &&
                            (iterator_like<T> || std::ranges::enable_view<T> || bit_reference<T> ||
@@ -453,10 +454,10 @@ template <class T, std::size_t N>
 inline constexpr bool pointer_like<std::span<T, N>> = true;
 template <class T>
 inline constexpr bool pointer_like<std::initializer_list<T>> = true;
-// The address of what the library keeps of a thread, which a fork has at the same place: all workers have the caller's.
+// On Linux it is the address of the thread's data, which a fork leaves in place: all workers have the caller's id.
 template <>
 inline constexpr bool pointer_like<std::thread::id> = true;
-// Views that hold their values.
+// Views that own their values.
 template <class First, class Last>
 inline constexpr bool pointer_like<std::ranges::iota_view<First, Last>> = pointer_like<First>;
 template <class T>
@@ -477,26 +478,26 @@ template <class T>
   requires(!std::same_as<T, std::string>) && std::ranges::range<T> && requires {
     typename T::value_type;
     typename T::allocator_type;
-    requires !std::same_as<T, typename T::value_type>;  // as in JSON libraries
+    requires !std::same_as<T, typename T::value_type>;  // a container of its own type, as in JSON libraries
   }
 inline constexpr bool pointer_like<T> = pointer_like<typename T::value_type>;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/encoding/obstacle.hpp
-// How a type leaves a worker process: as its bytes, by its codec or by its fields; or what is in its way.
+// Whether a type leaves a worker process as its bytes, by its codec or by its fields; or the obstacle to it.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 template <class T>
 concept aggregate_class = std::is_class_v<T> && std::is_aggregate_v<T>;
 
-// A field that is not plain would be lost in the bytes: it may have a codec, or be a pointer. Where fields cannot be
-// seen, bytes have to do.
+// False if a field is not plain: it has a codec or is a pointer, and its bytes are not its value. True if the fields
+// cannot be determined.
 template <class T>
 inline constexpr bool has_plain_fields = true;
 
-// Its bytes are its value.
+// A type whose bytes are its value.
 template <class T>
 concept plain = std::is_trivially_copyable_v<T> && !pointer_like<T> && !has_codec<T> && has_plain_fields<T>;
 
@@ -511,8 +512,8 @@ inline constexpr bool has_plain_fields<T> = [] {
   else return true;
 }();
 
-// Whatever else could write it comes first. Its fields are not asked, as they may be containers of T; find_obstacle
-// asks them.
+// An aggregate that nothing else can encode. Its fields are not checked here, as they may be containers of T;
+// find_obstacle checks them.
 template <class T>
 concept by_fields = aggregate_class<T> && std::same_as<T, std::remove_cv_t<T>> && !has_codec<T> && !plain<T> &&
                     !pointer_like<T> && !tuple_like<T>;
@@ -533,7 +534,7 @@ enum class obstacle {
   not_divisible,
 };
 
-// An obstacle, and where it is: in T, or in a field of the aggregate In.
+// An obstacle, and its place: T itself, or a field of the aggregate In.
 template <obstacle What, class T = void, class In = void>
 struct found_obstacle {
   static constexpr obstacle what = What;
@@ -543,7 +544,7 @@ using no_obstacle = found_obstacle<obstacle::none>;
 template <class T, class... Above>
 consteval auto find_obstacle();
 
-// The first one of these types.
+// The first obstacle in a list of types.
 template <class... Above>
 consteval auto find_in(types<>, types<Above...>) {
   return no_obstacle();
@@ -555,7 +556,7 @@ consteval auto find_in(types<First, Rest...>, types<Above...> above) {
   else return find_in(types<Rest...>(), above);
 }
 
-// Of a field, its elements if it is an array.
+// The obstacle in a field; of an array, in its elements.
 template <class T, class Field, class... Above>
 consteval auto find_in_field() {
   constexpr auto found = find_obstacle<std::remove_cv_t<std::remove_all_extents_t<Field>>, Above...>();
@@ -575,8 +576,8 @@ consteval auto find_in_fields(types<First, Rest...>, types<Above...> above) {
   else return find_in_fields<T>(types<Rest...>(), above);
 }
 
-// Only a destructor, copy or move of its own makes an aggregate less than all its fields are. What it does, such as to
-// close a file, fields alone cannot repeat.
+// Whether T has its own destructor, copy or move. It does something, such as closing a file, that fields alone cannot
+// reproduce.
 template <class T, class... Field>
 consteval bool has_own_destructor(types<Field...>) {
   return ((std::is_trivially_copyable_v<Field> && ...) && !std::is_trivially_copyable_v<T>) ||
@@ -593,8 +594,8 @@ consteval auto find_in_aggregate(types<Field...> fields) {
   else return no_obstacle();
 }
 
-// The first thing that keeps a T in its worker. A T inside itself, with containers between, is asked once: Above are
-// the aggregates that it is inside of.
+// The first obstacle that keeps a T in its worker. `Above` lists the aggregates that contain this T, so that a T inside
+// itself, through containers, is checked only once.
 template <class T, class... Above>
 consteval auto find_obstacle() {
   // NOLINTBEGIN(bugprone-branch-clone): a later condition may be asked only where those before it are false
@@ -620,11 +621,11 @@ inline constexpr bool leaves = decltype(find_obstacle<T>())::what == obstacle::n
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/encoding/byte_reader_writer.hpp
-// Encoded bytes: a writer that knows where its room ends, and a reader that trusts nothing.
+// byte_writer and byte_reader: encoded bytes, with both ends checked.
 
 namespace parmap::inline PARMAP_ABI {
 
-/// The bytes of a result are not what its codec wrote, or not what it reads.
+/// The bytes of a result are not those that its codec wrote, or not those that it reads.
 class bad_encoding : public std::runtime_error {
  public:
   explicit bad_encoding(const std::string& why) : std::runtime_error("parmap: " + why) {}
@@ -669,7 +670,7 @@ class byte_reader {
     return from;
   }
   [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
-  // Nothing of the value may remain unread.
+  // Throws unless every byte has been read.
   void expect_end() const {
     if (left() > 0)
       throw bad_encoding("decode left over " + std::to_string(left()) + " of the bytes that encode wrote");
@@ -684,21 +685,22 @@ class byte_reader {
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/encoding.hpp
-// What a codec is: where it writes in the worker and what it reads from in the caller.
+// codec, encoder and decoder: how a worker writes a result as bytes, and how the caller reads it.
 
 namespace parmap::inline PARMAP_ABI {
 
-/// How a T is written in a worker and read by the caller. There are codecs for std::string, the standard containers
-/// (also nested), pair, tuple, array, optional and variant of what can leave a worker, filesystem::path, and unique_ptr
-/// where it cannot hide a derived class; not for shared_ptr, as sharing would be lost (<parmap/cereal.hpp> keeps it),
-/// and not for what derives from a container or is an adaptor of one.
+/// How a worker encodes a T and the caller decodes it. There are codecs for std::string, the standard containers (also
+/// nested), pair, tuple, array, optional and variant of types that can leave a worker, filesystem::path, and unique_ptr
+/// to a class that is final or not polymorphic. There is none for shared_ptr, as sharing would be lost
+/// (<parmap/cereal.hpp> keeps it), and none for container adaptors or classes derived from a container.
 ///
-/// An aggregate needs none: `struct row { double mu; std::string note; };` travels by its fields, up to 16 of them,
-/// which may be aggregates, too, or containers of this one. What could not be right is a compile error: a base class,
-/// an array (std::array is fine), a union, a pointer, reference or view as a field, and a destructor, copy or move of
-/// its own.
+/// An aggregate needs no codec: `struct row { double mu; std::string note; };` is encoded field by field. It may have
+/// up to 16 fields, which may be aggregates themselves, or containers of the aggregate. A struct that its fields cannot
+/// restore is a compile error: one with a base class, an array (std::array is fine), a union, a pointer, reference or
+/// view as a field, or with its own destructor, copy or move.
 ///
-/// Specialise it for another type of your own; a specialisation also counts for an aggregate, and inside of one:
+/// Specialise codec for another type of your own. A specialisation also takes precedence for an aggregate, and for a
+/// type inside one:
 ///
 ///     template <>
 ///     struct parmap::codec<image> {
@@ -709,15 +711,16 @@ namespace parmap::inline PARMAP_ABI {
 ///       }
 ///     };
 ///
-/// decode reads exactly what encode wrote, or the task fails as `unencodable`; so it does when either throws. Bytes
-/// that were altered on their way do not reach decode, unless somebody forged their check: do not trust them blindly.
-/// Codecs may call each other 1000 levels deep.
+/// decode must read exactly what encode wrote; otherwise, or if either throws, the task fails as `unencodable`
+/// (std::bad_alloc: `out_of_memory`). Bytes that were altered on the way do not reach decode, unless their checksum was
+/// forged as well: do not trust them blindly. Codecs may call each other 1000 levels deep.
 template <class T>
 struct codec;
 
 namespace detail {
 
-// A level of codecs that call each other: what refers to itself, or bytes that say so, must not exhaust the stack.
+// One level of nested codec calls. The limit keeps a value that contains itself, or damaged bytes, from exhausting the
+// stack.
 class nesting {
  public:
   static constexpr unsigned deepest = 1000;
@@ -737,7 +740,7 @@ class nesting {
 
 }  // namespace detail
 
-/// Where codec<T>::encode writes. Belongs to one task.
+/// The output of codec<T>::encode. Belongs to one task.
 class encoder {
  public:
   explicit encoder(detail::byte_writer& out) : out_(out) {}
@@ -764,7 +767,7 @@ class encoder {
       write(&value, sizeof value);
     }
   }
-  /// How many bytes of this result there are so far.
+  /// The number of bytes written for this result so far.
   [[nodiscard]] std::size_t written() const noexcept { return out_.written(); }
 
  private:
@@ -772,7 +775,7 @@ class encoder {
   unsigned depth_{};
 };
 
-/// Where codec<T>::decode reads. Every member throws parmap::bad_encoding rather than read past the end.
+/// The input of codec<T>::decode. Every member throws parmap::bad_encoding instead of reading past the end.
 class decoder {
  public:
   explicit decoder(detail::byte_reader& in) : in_(in) {}
@@ -801,20 +804,20 @@ class decoder {
       return std::bit_cast<T>(bytes);
     }
   }
-  /// A number of elements, each of which takes at least `bytes_each` (0 counts as 1) bytes that must still be there: so
-  /// that a broken number cannot make the caller allocate or loop without end.
+  /// Reads a number of elements, and throws unless the unread bytes can hold that many at `bytes_each` bytes each (0
+  /// counts as 1). So a damaged number cannot make the caller allocate or loop without bound.
   [[nodiscard]] std::size_t get_count(std::size_t bytes_each) {
     const auto count = get<std::uint64_t>();
     if (count > left() / (bytes_each > 0 ? bytes_each : 1))
       throw bad_encoding("decode reads a number of elements that the bytes left cannot hold");
     return static_cast<std::size_t>(count);
   }
-  /// How many bytes of this result have not been read.
+  /// The number of bytes of this result that have not been read.
   [[nodiscard]] std::size_t left() const noexcept { return in_.left(); }
 
  private:
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"  // of a field of few bits: its type is known, not how many
+#pragma GCC diagnostic ignored "-Wconversion"  // for a bit-field: its type is known, its width is not
   template <class T, class... Field>
   T get_fields(detail::types<Field...>) {
     return T{get<std::remove_cv_t<Field>>()...};  // braces: in order
@@ -828,14 +831,14 @@ class decoder {
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/codec.hpp
-// What may leave a worker process, and how: in its slot as it is, or through codec<T>; the codecs of the standard
+// Which types can leave a worker process: values in slots, types with a codec, aggregates; the codecs of the standard
 // types.
 
 namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
-// Constructed in shared memory as it is, and read there by the caller.
+// True for a type that a worker constructs in shared memory and the caller reads there.
 template <class T>
 inline constexpr bool in_slot = plain<T>;
 template <class A, class B>
@@ -847,19 +850,20 @@ inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 
 }  // namespace detail
 
-/// T can be the result of a task under multi: it goes straight into its slot, has a codec, or is an aggregate whose
-/// fields can. (A pointer is seen in an aggregate of up to 16 fields, without a base or a union. It is not seen in
-/// another trivially copyable class of yours: that passes here, but its pointer means nothing to the caller.)
+/// Whether T can be the result of a task under multi: it is written straight into its slot, has a codec, or is an
+/// aggregate of such fields. (A pointer is detected in an aggregate of up to 16 fields without a base class or a union.
+/// In any other trivially copyable class of yours it is not: the class passes, but its pointer means nothing to the
+/// caller.)
 template <class T>
 concept can_leave_worker = detail::leaves<T>;
 
 namespace detail {
 
-// The fewest bytes an element takes.
+// The least number of bytes that an element takes.
 template <class T>
 inline constexpr std::size_t least_bytes = plain<T> ? sizeof(T) : 1;
 
-// An element whose codec writes nothing gets a byte: so the bytes bound the number of elements.
+// An element whose codec writes nothing gets a filler byte, so that the bytes bound the number of elements.
 inline constexpr std::uint8_t filler = 0xe5;
 template <class Put>
 void put_element(encoder& out, const Put& put) {
@@ -876,13 +880,14 @@ auto get_element(decoder& in, const Get& get) {
   return element;
 }
 
-// The class that declares a member function: a class derived from a container may hold more than its elements.
+// The class that declares a member function. Serves to exclude a class derived from a container, which may hold more
+// than its elements.
 template <class Class, class Result>
 Class declared_by(Result (Class::*)() const);
 template <class Class, class Result>
 Class declared_by(Result (Class::*)() const noexcept);
 
-// Not a container of itself, as JSON libraries have them.
+// A container, but not one whose elements are of its own type, as in JSON libraries.
 template <class Container>
 concept container = requires(const Container& c) {
   typename Container::value_type;
@@ -896,8 +901,8 @@ concept sequence =
 template <class Container>
 concept encodable_sequence = sequence<Container> && transferable<typename Container::value_type>;
 
-// The order or the hash of its keys goes with the type: a function pointer, or anything else with a state, would be
-// lost.
+// The order or the hash of the keys depends on the type alone. The state of a function pointer or of any other such
+// object would be lost.
 template <class Container>
 concept ordered_by_type = requires { requires std::is_empty_v<typename Container::key_compare>; } || requires {
   requires std::is_empty_v<typename Container::hasher> && std::is_empty_v<typename Container::key_equal>;
@@ -961,7 +966,7 @@ struct codec<Container> {
   }
 };
 
-/// forward_list, which does not know its size.
+/// forward_list, which has no size().
 template <class T, class Allocator>
   requires detail::transferable<T>
 struct codec<std::forward_list<T, Allocator>> {
@@ -981,7 +986,7 @@ struct codec<std::forward_list<T, Allocator>> {
   }
 };
 
-/// set, multiset and their unordered kin.
+/// set, multiset and their unordered forms.
 template <detail::encodable_set Container>
 struct codec<Container> {
   using value = typename Container::key_type;
@@ -999,7 +1004,7 @@ struct codec<Container> {
   }
 };
 
-/// map, multimap and their unordered kin.
+/// map, multimap and their unordered forms.
 template <detail::encodable_map Container>
 struct codec<Container> {
   using key = typename Container::key_type;
@@ -1092,7 +1097,7 @@ struct codec<std::optional<T>> {
   }
 };
 
-/// Not of a class that others derive from: only the base would be written.
+/// Not for a polymorphic class that is not final: of a derived object only the base would be written.
 template <class T>
   requires(!std::is_array_v<T>) &&
           (!std::is_polymorphic_v<T> || std::is_final_v<T>) && detail::transferable<std::remove_const_t<T>>
@@ -1151,13 +1156,12 @@ concept philox_seed_sequence =
 
 }  // namespace detail
 
-/// C++26's std::philox_engine (P2075, [rand.eng.philox]) for C++20: a counter-based generator.
-/// Block number c of the stream with key k is a pure function of (k, c), so starting a stream costs
-/// nothing but its first block, discard is O(1), and streams with different keys are independent.
-/// Same template parameters (w bits a word, n words a block, r rounds, then multiplier and round
-/// constant in turn), same members, same numbers, same text on a stream. Added: the whole key can
-/// be given; Random123's Philox with the same key gives the same numbers from counter 0 on.
-/// Objects are independent; one object is used by one thread at a time.
+/// C++26's std::philox_engine (P2075, [rand.eng.philox]) for C++20: a counter-based generator. Block number c of the
+/// stream with key k is a pure function of (k, c), so starting a stream costs only its first block, discard is O(1),
+/// and streams with different keys are independent. Template parameters (w bits per word, n words per block, r rounds,
+/// then multiplier and round constant in turn), members, numbers and the text on a stream are those of C++26. Added:
+/// the whole key can be given; Random123's Philox with the same key gives the same numbers from counter 0 on. Objects
+/// are independent; use one object from one thread at a time.
 ///
 ///     parmap::philox4x64 rng({seed, index});  // the stream of context::rng()
 ///     double x = std::uniform_real_distribution<>{}(rng);
@@ -1213,7 +1217,7 @@ class philox_engine {
   /// The stream of this key, from counter 0; words are taken mod 2^w. (Not in C++26.)
   constexpr explicit philox_engine(const key_type& key) noexcept { seed(key); }
 
-  /// As if made anew by the constructor with the same argument.
+  /// As if constructed again with the same argument.
   constexpr void seed(result_type value = default_seed) noexcept { seed(key_type{value}); }
   template <class Sseq>
     requires detail::philox_seed_sequence<Sseq, philox_engine>
@@ -1235,8 +1239,8 @@ class philox_engine {
     position_ = n - 1;
   }
 
-  /// The next number is the first of block `counter`, most significant word first (as in C++26),
-  /// each taken mod 2^w. The key stays.
+  /// Makes the first number of block `counter` the next one. `counter` has its most significant word first (as in
+  /// C++26); words are taken mod 2^w. The key does not change.
   constexpr void set_counter(const block_type& counter) noexcept {
     for (std::size_t j = 0; j < n; ++j) counter_[j] = static_cast<result_type>(counter[n - 1 - j] & max());
     position_ = n - 1;
@@ -1252,7 +1256,7 @@ class philox_engine {
     return block_[position_];
   }
 
-  /// As z calls, in O(1).
+  /// Skips z numbers in O(1).
   constexpr void discard(unsigned long long z) noexcept {
     const unsigned long long left = n - 1 - position_;
     if (z <= left) {
@@ -1266,14 +1270,14 @@ class philox_engine {
     position_ = static_cast<std::size_t>(z % n);
   }
 
-  /// Whether both will give the same numbers for ever. What is left of the block follows from key
-  /// and counter, so it need not be compared.
+  /// Whether both engines give the same numbers from now on. The rest of the current block follows from key and
+  /// counter, so it is not compared.
   [[nodiscard]] friend constexpr bool operator==(const philox_engine& a, const philox_engine& b) noexcept {
     return a.key_ == b.key_ && a.counter_ == b.counter_ && a.position_ == b.position_;
   }
 
-  /// Key, counter (both least significant word first) and position in the block, in decimal with
-  /// single spaces. The stream's own format is left as it was.
+  /// Writes key, counter (both least significant word first) and position in the block, in decimal with single spaces.
+  /// Restores the stream's own format.
   template <class Char, class Traits>
   friend std::basic_ostream<Char, Traits>& operator<<(std::basic_ostream<Char, Traits>& out,
                                                       const philox_engine& engine) {
@@ -1289,7 +1293,7 @@ class philox_engine {
     return out;
   }
 
-  /// Reads what operator<< wrote. Anything else sets failbit and leaves the engine as it was.
+  /// Reads what operator<< wrote. Any other text sets failbit and leaves the engine unchanged.
   template <class Char, class Traits>
   friend std::basic_istream<Char, Traits>& operator>>(std::basic_istream<Char, Traits>& in, philox_engine& engine) {
     using ios = std::ios_base;
@@ -1314,7 +1318,7 @@ class philox_engine {
   [[nodiscard]] constexpr block_type block(const block_type& counter) const noexcept {
     block_type x = counter;
     key_type key = key_;
-#ifndef __clang__  // takes a third off g++'s time under -O2; clang++ unrolls later, after inlining
+#ifndef __clang__  // saves a third of the time with g++ -O2; clang++ unrolls later, after inlining
 #pragma GCC unroll 16
 #endif
     for (std::size_t round = 0; round < r; ++round) one_round(x, key);
@@ -1364,9 +1368,9 @@ class philox_engine {
   }
 
   key_type key_{};
-  block_type counter_{};         // of the next block, least significant word first
+  block_type counter_{};         // number of the next block, least significant word first
   block_type block_{};           // the current block
-  std::size_t position_{n - 1};  // in block_, of the number given last
+  std::size_t position_{n - 1};  // index in block_ of the last number given
 };
 
 /// 4 words of 32 bits, 10 rounds: std::philox4x32.
@@ -1379,11 +1383,12 @@ using philox4x64 = philox_engine<std::uint_fast64_t, 64, 4, 10, 0xCA5A8263951211
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/context.hpp
-// What a task may ask about itself: its index, attempt, worker, stop token, random numbers.
+// context: a task's index, attempt, worker, stop token and random numbers.
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Passed by reference to an f that takes `parmap::context&` first. Belongs to the running task: do not keep it.
+/// Passed by reference to an f whose first parameter is `parmap::context&`. It belongs to the running task: do not keep
+/// it.
 ///
 ///     parmap::map([](parmap::context& self, int x) { return x + uniform(self.rng()); }, xs);
 class context {
@@ -1398,30 +1403,31 @@ class context {
 
   /// The task's index in input order.
   [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
-  /// Of the map: options::seed, or what was drawn for it.
+  /// The seed of the map: options::seed, or the fresh seed drawn for it.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// 1 for the first try, at most 1 + options::retries.
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
-  /// Below the number of workers; no two tasks that run at the same time have the same.
+  /// The number of the worker, below the number of workers. Tasks that run at the same time have different numbers.
   [[nodiscard]] unsigned worker() const noexcept { return worker_; }
-  /// threads: stop is requested when the task has run past options::timeout, and when options::stop is; serial, async:
-  /// when options::stop is (async cancels what is too late). In a worker process never: multi kills what is too late.
+  /// The stop token of the task. threads: stop is requested when the task runs past options::timeout, and when
+  /// options::stop is requested. serial and async: when options::stop is requested (async cancels a late task). multi:
+  /// never, as it kills a late task.
   [[nodiscard]] const std::stop_token& stop_token() const noexcept { return stop_; }
 
-  /// This task's own random numbers, Philox4x64-10 with key (seed, index): the same whatever the engine, the number of
-  /// workers or the attempt. Later calls in one task go on with the stream.
+  /// The task's own random numbers: Philox4x64-10 with key (seed, index). They do not depend on the engine, the number
+  /// of workers or the attempt. Later calls in one task continue the stream.
   [[nodiscard]] philox4x64& rng() {
     if (!rng_) rng_.emplace(std::array<std::uint64_t, 2>{seed_, index_});
     return *rng_;
   }
 
-  /// For engines: the task about to run.
+  /// For engines: sets the task that is about to run.
   void begin(std::uint64_t index, unsigned attempt) noexcept {
     index_ = index;
     attempt_ = attempt;
     rng_.reset();
   }
-  /// For engines: the token of the task about to run.
+  /// For engines: sets the stop token of the task that is about to run.
   void set_stop_token(std::stop_token stop) noexcept { stop_ = std::move(stop); }
 
  private:
@@ -1436,13 +1442,13 @@ class context {
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/detail/space/axis.hpp
-// One axis: a range made indexable, in place where it can be, and spread into arguments.
+// One axis: makes a range indexable, in place where possible, and spreads its elements into arguments.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A space has: `elements` (a list of what an index spreads into), size(), spread(i, consume), which returns
+// A space has: `elements` (the list of types that an index spreads into), size(), spread(i, consume), which returns
 // consume(elements...), and cursor(i), which has spread(consume) and ++. Evaluating an element may run the caller's
-// code: it happens in spread only.
+// code, so only spread does it.
 template <class Space>
 inline constexpr bool is_space = false;
 
@@ -1485,7 +1491,7 @@ auto tuple_at(const Space& space, std::uint64_t i) {
   return space.spread(i, [](auto&&... x) { return tuple(static_cast<decltype(x)&&>(x)...); });
 }
 
-// consume(the elements of every axis from the K-th on, each at its own index)
+// Calls consume with the elements of every axis from the K-th on, each at its own index.
 template <std::size_t K, class Axes, class At, class Consume>
 decltype(auto) spread_at(const Axes& axes, const At& at, Consume&& consume) {
   if constexpr (K + 1 == std::tuple_size_v<Axes>) {
@@ -1499,7 +1505,7 @@ decltype(auto) spread_at(const Axes& axes, const At& at, Consume&& consume) {
   }
 }
 
-// A random-access range in place. `owner` keeps a temporary alive, and in one place: moving a range may invalidate its
+// A random-access range in place. `owner` keeps a temporary alive at a fixed address: moving a range may invalidate its
 // iterators.
 template <class Iterator>
 class indexed_axis {
@@ -1524,7 +1530,7 @@ class indexed_axis {
   std::shared_ptr<const void> owner_;
 };
 
-// A range that can be walked more than once but not indexed: the places of its elements.
+// A forward range without random access: stores an iterator to each element.
 template <class Iterator>
 class walked_axis {
  public:
@@ -1546,7 +1552,7 @@ class walked_axis {
   std::shared_ptr<const void> owner_;
 };
 
-// The sentinel of an endless range, also below the views that keep its length.
+// Whether the range is endless: by its sentinel, also through the views that keep its length.
 template <class View>
 inline constexpr bool endless_view = false;
 template <std::ranges::range R>
@@ -1569,7 +1575,7 @@ auto make_axis(Range&& range) {
   if constexpr (is_space<plain>) {
     return plain(std::forward<Range>(range));
   } else {
-    constexpr bool is_range = std::ranges::range<Range>;  // a bool: of a concept the compiler would tell all about
+    constexpr bool is_range = std::ranges::range<Range>;  // a bool: for a concept the compiler would print all details
     static_assert(
         is_range,
         "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
@@ -1577,7 +1583,7 @@ auto make_axis(Range&& range) {
     if constexpr (is_range) {
       static_assert(!endless<Range>,
                     "parmap: an endless axis cannot be mapped; bound it, for example with std::views::iota(0, n)");
-      // Where the range is to live: the caller's own, or a temporary brought to a place that does not move.
+      // Where the range is stored: in place if it is the caller's, or moved to a fixed address if it is a temporary.
       auto keep = [&] {
         if constexpr (std::is_lvalue_reference_v<Range>) return std::addressof(range);
         else return std::make_shared<plain>(std::forward<Range>(range));
@@ -1614,11 +1620,11 @@ using axis_of = decltype(make_axis(std::declval<Range>()));
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/space/numbered_tasks.hpp
-// f and its index space as an engine sees them: numbered tasks, each a call without arguments.
+// numbered_tasks: f and its index space as an engine sees them, numbered tasks that take no arguments.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Whether f can be called with a space's elements, and with a context& before them.
+// Whether f can be called with a space's elements, or with a context& before them.
 template <class F, class Elements>
 struct call_with;
 template <class F, class... Elements>
@@ -1650,13 +1656,14 @@ consteval bool is_void_result() {
 template <class F, class Space>
 inline constexpr bool returns_void = is_void_result<F, Space>();
 
-// What a coroutine returns that has yet to run: something with a promise that can be awaited. (A generator cannot.)
+// The return type of a coroutine that does not run until it is awaited: it has a promise and can be awaited. (A
+// generator cannot.)
 template <class T>
 concept coroutine = requires { typename std::coroutine_traits<T>::promise_type; } &&
                     (requires(T it) { it.await_ready(); } || requires(T it) { it.operator co_await(); } ||
                      requires(T it) { operator co_await(static_cast<T&&>(it)); });
 
-// Refers to f and the space; both outlive it. Safe to use from many threads at once as far as f is.
+// Refers to f and the space; both must outlive it. As safe to use from several threads at once as f is.
 template <class F, class Space>
 class numbered_tasks {
  public:
@@ -1667,7 +1674,8 @@ class numbered_tasks {
 
   [[nodiscard]] std::uint64_t size() const noexcept { return space_->size(); }
 
-  // visit(i, call) for each i of [b, e) in order, until one returns false; call() makes the arguments and calls f.
+  // Calls visit(i, call) for each i in [b, e) in order, until visit returns false. call() computes the arguments and
+  // calls f.
   template <class Visit>
   void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
     if (b >= e) return;
@@ -1683,9 +1691,9 @@ class numbered_tasks {
     }
   }
 
-  // The elements task i is about, to be kept while a coroutine that was called with them may refer to them.
+  // The elements of task i, to be kept while a coroutine that was called with them may refer to them.
   [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, i); }
-  // Calls f with them; `self` is passed on if f takes a context.
+  // Calls f with these elements; passes `self` if f takes a context.
   template <class Elements, class Context>
   decltype(auto) call(Elements& held, Context& self) const {
     return std::apply(
@@ -1706,18 +1714,18 @@ class numbered_tasks {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/space/tasks_into_range.hpp
-// Numbered tasks whose results go straight into a range of the caller's: for engines whose tasks run in this process.
+// tasks_into_range: tasks that write their results into a range of the caller; for engines that run in this process.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The beginning of a range, by which its elements are reached most quickly.
+// The beginning of a range: a pointer if it is contiguous, which is fastest.
 template <class Out>
 auto first_of(Out& out) {
   if constexpr (std::ranges::contiguous_range<Out>) return std::ranges::data(out);
   else return std::ranges::begin(out);
 }
 
-// Task i of `tasks`, and its value to first[i].
+// Task i runs task i of `tasks` and assigns its value to first[i].
 template <class Tasks, class First>
 class tasks_into_range {
  public:
@@ -1743,7 +1751,7 @@ class tasks_into_range {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/progress.hpp
-// Progress: what a running map tells, who shows it, and when.
+// The progress of a running map, and the reporters that show it.
 
 namespace parmap::inline PARMAP_ABI {
 
@@ -1753,18 +1761,18 @@ struct progress {
   std::uint64_t completed{};                            ///< tasks that have a value
   std::uint64_t failed{};                               ///< tasks that have a failure
   std::chrono::nanoseconds elapsed{};                   ///< since the map began
-  double rate{};                                        ///< done a second, smoothed; 0: unknown
+  double rate{};                                        ///< tasks done per second, smoothed; 0: unknown
   std::optional<std::chrono::nanoseconds> remaining{};  ///< estimate; none while unknown
-  bool finished{};                                      ///< the last report of this map
+  bool finished{};                                      ///< this is the last report of the map
 
-  /// Tasks that need no more work. Less than total in the last report if the map was stopped.
+  /// The number of tasks that have ended. Less than total in the last report if the map was stopped.
   [[nodiscard]] std::uint64_t done() const noexcept { return completed + failed; }
 };
 
 /// The ready-made reporters. All of them write to stderr, from the thread that called map.
 enum class report {
-  automatic,  ///< a bar if stderr is a terminal and the work lasts over half a second, else nothing
-  bar,        ///< a bar at once; if stderr is no terminal, lines as text
+  automatic,  ///< a bar if stderr is a terminal and the map lasts over half a second, else nothing
+  bar,        ///< a bar at once; lines like `text` if stderr is not a terminal
   text,       ///< a plain line every 10 seconds and one at the end
   silent      ///< nothing
 };
@@ -1773,11 +1781,10 @@ namespace detail {
 class progress_meter;
 }
 
-/// Who shows the progress of a map: one of parmap::report, or any copyable callable that takes
-/// `const progress&`. A callable is called by the thread that called map, at most every 0.1 s, and
-/// once more with `finished` set when the map ends. If it throws, the map is given up: workers are
-/// ended, then the exception leaves map. Throws std::invalid_argument for an empty std::function or
-/// a null function pointer.
+/// The progress display of a map: one of parmap::report, or any copyable callable that takes `const progress&`. The
+/// thread that called map calls the callable, at most every 0.1 s, and once more with `finished` set when the map ends.
+/// If it throws, the map is abandoned: the workers are ended, then the exception leaves map. The constructor throws
+/// std::invalid_argument for an empty std::function or a null function pointer.
 ///
 ///     parmap::map(f, x, {.reporter = parmap::report::silent});
 ///     parmap::map(f, x, {.reporter = [](const parmap::progress& p) { set_label(p.done()); }});
@@ -1798,7 +1805,7 @@ class reporter {
 
   /// Whether nothing is ever shown.
   [[nodiscard]] bool is_silent() const noexcept { return !call_ && kind_ == report::silent; }
-  /// Whether also the shortest map is shown.
+  /// Whether even the shortest map is shown.
   [[nodiscard]] bool is_eager() const noexcept { return call_ || kind_ == report::bar || kind_ == report::text; }
 
  private:
@@ -1811,66 +1818,67 @@ class reporter {
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/options.hpp
-// What a caller may set for one map, and the checks that need no engine.
+// The options of one map, and the checks of their values that do not depend on an engine.
 
 namespace parmap::inline PARMAP_ABI {
 
 /// The last argument of map; every field has a default. An option that an engine does not support throws
-/// std::invalid_argument before anything starts; only serial accepts all, so that switching to it is a change of one
+/// std::invalid_argument before anything starts. Only serial accepts all options, so that switching to it changes one
 /// word.
 ///
-/// The fields stand in alphabetical order, so that designated initialisers can be written without looking it up. That
-/// order is a promise; a new field goes to its alphabetical place.
+/// The fields are in alphabetical order, so that designated initialisers can be written without looking the order up.
+/// The order is a promise; a new field goes to its alphabetical place.
 ///
 ///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
 struct options {
-  /// Begin no new task once so many have failed; at least 1. None: no limit.
+  /// Begin no new task once this many tasks have failed; at least 1. None: no limit.
   std::optional<std::uint64_t> max_failures{};
-  /// Bytes of private memory a worker process may add to what it inherits (RLIMIT_DATA: also what is mapped and not
-  /// touched, and threads' stacks; not results). Beyond it operator new throws std::bad_alloc, which costs that task as
-  /// out_of_memory; the next task gets a fresh worker. multi only.
+  /// Bytes of private memory that a worker process may add to what it inherits. This is RLIMIT_DATA, so it also counts
+  /// mapped but untouched memory and threads' stacks; it does not count results. Beyond it operator new throws
+  /// std::bad_alloc: the task fails as out_of_memory, and the next task gets a fresh worker. multi only.
   std::optional<std::uint64_t> memory_limit{};
-  /// Who shows progress.
+  /// The progress display.
   parmap::reporter reporter{};
   /// How often a failed task is tried again.
   unsigned retries{};
-  /// Of context::rng(). None: fresh entropy, told by results::seed().
+  /// The seed of context::rng(). None: a fresh seed, which results::seed() returns.
   std::optional<std::uint64_t> seed{};
   /// Begin no new task once a stop is requested.
   std::stop_token stop{};
-  /// A task's limit, counted from its own start. multi kills it; threads ask it to stop (f must take context&).
+  /// The time limit of one task, counted from its own start. multi kills the task; threads requests it to stop (f must
+  /// take context&); async cancels it.
   std::optional<std::chrono::nanoseconds> timeout{};
-  /// Upper bound of workers, never more than tasks; 0: the usable cores (CPU affinity and cgroup quota, read once a
-  /// process), and one inside a worker process.
+  /// Upper bound of the number of workers, which never exceeds the number of tasks. 0: the usable cores (CPU affinity
+  /// and cgroup quota, read once per process); 1 inside a worker process.
   unsigned workers{};
 };
 
 namespace detail {
 
-// What no engine can do. Throws std::invalid_argument.
+// Throws std::invalid_argument for values that no engine accepts.
 PARMAP_API void check_values(const options& chosen);
 
-// Throws the std::invalid_argument of an engine that does not have an option.
+// Throws the std::invalid_argument of an engine that does not support an option.
 [[noreturn]] PARMAP_API void refuse(std::string_view engine, std::string_view option, std::string_view remedy);
 
 }  // namespace detail
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/detail/system/shared_memory.hpp
-// Memory that workers share with the process that made it: anonymous, or a file in memory.
+// shared_memory: memory that workers share with the process that made it; anonymous, or a file in memory.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 class file_descriptor;
 
-// Zeroed, without swap reservation (a large sparse one costs its page tables only), left out of core dumps, never
-// visible in /dev/shm. An unmapped page on either side: what runs past the end of an array beside it faults.
+// Zeroed memory without swap reservation (a large sparse one costs only its page tables), excluded from core dumps,
+// never visible in /dev/shm. An unmapped page on either side catches an overrun of an adjacent array.
 class shared_memory {
  public:
   shared_memory() = default;
-  // Throws std::system_error (not_enough_memory where there is no room).
+  // Throws std::system_error (not_enough_memory if there is no room).
   explicit shared_memory(std::size_t bytes);
-  // The beginning of a file.
+  // Maps the beginning of a file.
   shared_memory(std::size_t bytes, const file_descriptor& file);
   shared_memory(shared_memory&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)),
@@ -1888,10 +1896,10 @@ class shared_memory {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
 
-  // Children of the calling process will not have this memory: a store of theirs faults instead of reaching ours.
-  // False, with errno, if that is refused.
+  // Children of the calling process do not inherit this memory: their stores fault instead of changing it. False, with
+  // errno, if that is refused.
   [[nodiscard]] bool keep_from_children() const noexcept;
-  // From now on nobody in this process writes here. Throws std::system_error.
+  // Makes the memory read-only in this process. Throws std::system_error.
   void seal() const;
 
  private:
@@ -1908,7 +1916,7 @@ class shared_memory {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/result_memory.hpp
-// Raw memory for the results of one map: on the heap, or shared with the workers that wrote it.
+// result_memory: raw memory for the results of one map; on the heap, or shared with the workers that wrote it.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -1922,7 +1930,7 @@ class result_memory {
     if (n > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) throw std::bad_alloc();
     first_ = std::allocator<T>().allocate(n);
   }
-  // Takes over shared memory that holds n objects from its beginning on.
+  // Takes over shared memory that holds n objects, starting at its beginning.
   result_memory(shared_memory memory, std::uint64_t n) noexcept
       : memory_(std::move(memory)),
         first_(static_cast<T*>(memory_.data())),
@@ -1957,22 +1965,22 @@ class result_memory {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/failure.hpp
-// Why a task has no value, the list of a map's failures, and the exceptions that tell of them.
+// The failure of a task, the list of a map's failures, and the exceptions thrown for them.
 
 namespace parmap::inline PARMAP_ABI {
 
-/// What ended a task without a value.
+/// Why a task has no value.
 enum class failure_kind {
-  threw,          ///< f, or the axis that makes its argument, threw
+  threw,          ///< f, or the axis that computes its argument, threw
   crashed,        ///< its worker process was killed by a signal
   exited,         ///< it ended its worker process (exit, _exit, quick_exit, pthread_exit)
   timed_out,      ///< it ran longer than options::timeout
   out_of_memory,  ///< it threw std::bad_alloc, or its result did not fit
-  unencodable,    ///< its result could not be brought out of the worker
-  stopped,        ///< it was not begun, or not ended: max_failures, a stop request, no worker to be had
+  unencodable,    ///< its result could not be encoded, or decoded by the caller
+  stopped,        ///< not begun, or not completed: max_failures, a stop request, or no worker could be started
 };
 
-/// The kind's name as it is written in failure_kind. O(1).
+/// The kind's name as it is spelled in failure_kind. O(1).
 [[nodiscard]] constexpr std::string_view to_string(failure_kind kind) noexcept {
   switch (kind) {
     case failure_kind::threw: return "threw";
@@ -1988,9 +1996,9 @@ enum class failure_kind {
 
 PARMAP_API std::ostream& operator<<(std::ostream& out, failure_kind kind);
 
-/// One task that has no value, and why. A regular value: copying it copies the message.
+/// One task that has no value, and why. A regular value type; a copy copies the message.
 struct failure {
-  // The kinds by short names: failure::crashed. (Not `using enum`: g++ 12 stumbles over it in templates.)
+  // Short names of the kinds: failure::crashed. (Not `using enum`: g++ 12 fails on it in templates.)
   static constexpr failure_kind threw = failure_kind::threw;
   static constexpr failure_kind crashed = failure_kind::crashed;
   static constexpr failure_kind exited = failure_kind::exited;
@@ -1999,14 +2007,14 @@ struct failure {
   static constexpr failure_kind unencodable = failure_kind::unencodable;
   static constexpr failure_kind stopped = failure_kind::stopped;
 
-  std::uint64_t index{};  ///< of the task, in input order
+  std::uint64_t index{};  ///< the task's index in input order
   failure_kind kind{failure_kind::threw};
   std::string message{};           ///< type and what() of the exception, signal, exit status
-  unsigned attempts{};             ///< how often the task was begun
-  std::exception_ptr exception{};  ///< the original; null if the task ran in another process
-  int status{};                    ///< how its worker died: the signal or exit status (quick_exit: 1); else 0
+  unsigned attempts{};             ///< number of attempts that were begun
+  std::exception_ptr exception{};  ///< the original exception; null if the task ran in another process
+  int status{};                    ///< the signal or exit status that ended its worker (quick_exit: 1); else 0
 
-  /// Throws the original exception where there is one (engines that run in this process), else task_failed.
+  /// Throws `exception` if it is not null, else task_failed.
   [[noreturn]] PARMAP_API void rethrow() const;
 };
 
@@ -2015,20 +2023,21 @@ struct failure {
 PARMAP_API std::ostream& operator<<(std::ostream& out, const failure& why);
 
 namespace detail {
-// The failures of a map while it runs: each with the number of tasks from its index on that have the same failure.
+// The failures of a map while it runs. Each entry is a failure and the number of consecutive tasks, from its index on,
+// that share it.
 using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
-// By index. Allocates nothing.
+// Sorts by index. Allocates nothing.
 void sort_runs(failure_runs& runs) noexcept;
 }  // namespace detail
 
-/// The failures of one map, sorted by index: a random-access range of `failure`, made as it is read. Tasks that were
-/// never begun are held as runs, so that stopping a map of 1e9 tasks costs no memory. Reading is safe from many threads
-/// at once.
+/// The failures of one map, sorted by index: a random-access range of `failure`, whose items are built on access. Tasks
+/// that were never begun are stored as runs, so that stopping a map of 1e9 tasks costs no memory. Several threads may
+/// read at once.
 class failure_list {
  public:
   using value_type = failure;
 
-  /// Random-access but for its reference type: items are made as they are read.
+  /// A random-access iterator whose reference type is a value: items are built on access.
   class iterator {
    public:
     using iterator_concept = std::random_access_iterator_tag;
@@ -2072,8 +2081,8 @@ class failure_list {
   using const_iterator = iterator;
 
   failure_list() = default;
-  /// For engines: failures with the numbers of tasks they are of, in any order, no task twice. O(k log k). Throws
-  /// std::bad_alloc, and has only sorted them then.
+  /// For engines: builds the list from runs in any order, in which no task occurs twice. O(k log k). If it throws
+  /// std::bad_alloc, the argument is at most reordered.
   PARMAP_API explicit failure_list(detail::failure_runs&& runs);
   PARMAP_API explicit failure_list(const detail::failure_runs& runs);
   PARMAP_API failure_list(const failure_list& other);
@@ -2091,12 +2100,12 @@ class failure_list {
 
   /// The k-th failure. Undefined if k >= size(). O(log size).
   [[nodiscard]] PARMAP_API failure operator[](std::size_t k) const;
-  /// As operator[]; std::out_of_range if there is no such failure.
+  /// As operator[]. Throws std::out_of_range if there is no such failure.
   [[nodiscard]] PARMAP_API failure at(std::size_t k) const;
   [[nodiscard]] failure front() const { return (*this)[0]; }
   [[nodiscard]] failure back() const { return (*this)[size() - 1]; }
 
-  /// How many failures are of tasks below `index`. O(log size).
+  /// The number of failed tasks below `index`. O(log size).
   [[nodiscard]] PARMAP_API std::uint64_t count_below(std::uint64_t index) const noexcept;
   /// Whether task `index` failed. O(log size).
   [[nodiscard]] bool contains(std::uint64_t index) const noexcept { return !empty() && has(index); }
@@ -2104,18 +2113,19 @@ class failure_list {
   [[nodiscard]] iterator begin() const { return {this, 0}; }
   [[nodiscard]] iterator end() const { return {this, size()}; }
 
-  /// The first stretch [b, e) of tasks of [from, n) that did not fail; (n, n) if there is none. from <= n. O(log size).
+  /// The first maximal interval [b, e) of tasks in [from, n) that did not fail; (n, n) if there is none. Requires from
+  /// <= n. O(log size).
   [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> next_gap(std::uint64_t from, std::uint64_t n) const noexcept {
     return empty() ? std::pair(from, n) : gap_behind(from, n);
   }
-  /// Calls fn(b, e) for each maximal stretch [b, e) of tasks of [0, n) that did not fail, in order.
+  /// Calls fn(b, e) for each maximal interval [b, e) of tasks in [0, n) that did not fail, in order.
   template <class Fn>
   void for_each_gap(std::uint64_t n, Fn&& fn) const {
     for (auto [b, e] = next_gap(0, n); b < e; std::tie(b, e) = next_gap(e, n)) fn(b, e);
   }
 
  private:
-  struct table;  // of the runs; none where there is no failure
+  struct table;  // the runs; not allocated if there is no failure
 
   PARMAP_API void destroy() noexcept;
   [[nodiscard]] PARMAP_API std::size_t count() const noexcept;
@@ -2126,7 +2136,7 @@ class failure_list {
   table* all_{};
 };
 
-/// Thrown by results::operator[] for a task without a value.
+/// Thrown by results::operator[] for a task that failed.
 class PARMAP_API task_failed : public std::runtime_error {
  public:
   explicit task_failed(failure why);
@@ -2153,12 +2163,12 @@ class PARMAP_API map_failed : public std::runtime_error {
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/detail/results/values_view.hpp
-// The values there are among the slots of a map: a view that leaves out the failed tasks' slots.
+// values_view: the values in the slots of a map, without the slots of failed tasks.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Forward, sized, and may be walked where it is const. A step costs one comparison, and at each run of failures their
-// search.
+// Forward, sized, and iterable when const. A step costs one comparison, and a search of the failures at the end of each
+// run of values.
 template <class T>
 class values_view : public std::ranges::view_interface<values_view<T>> {
  public:
@@ -2200,7 +2210,7 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
     const failure_list* failures_{};
     std::uint64_t n_{};
     std::uint64_t at_{};
-    std::uint64_t until_{};  // the end of the stretch of values that at_ is in
+    std::uint64_t until_{};  // the end of the run of values that contains at_
   };
 
   values_view() = default;
@@ -2228,13 +2238,13 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/results.hpp
-// What map returns: a slot for every task, in input order, and the failures.
+// results: what map returns, a slot for every task in input order, and the failures.
 
 namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
-// What results<T> has for any T.
+// The members of results<T> that do not depend on T.
 class results_base {
  public:
   results_base(std::uint64_t size, failure_list failures, std::uint64_t seed)
@@ -2248,9 +2258,9 @@ class results_base {
   [[nodiscard]] bool ok() const noexcept { return failures_.empty(); }
   /// The failures, sorted by index.
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
-  // Copied: they also say which values there are to destroy.
+  // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
-  /// The seed of context::rng() in this map: pass it as options::seed to get the same numbers again.
+  /// The seed of context::rng() in this map. With it as options::seed a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
 
  protected:
@@ -2273,14 +2283,14 @@ class results_base {
 
 }  // namespace detail
 
-/// The results of a map, in input order. Owns the memory the tasks wrote into; nothing is copied until value().
-/// Move-only. Reading is safe from many threads at once.
+/// The results of a map, in input order. Owns the memory that the tasks wrote into; nothing is copied before value().
+/// Move-only. Several threads may read at once.
 template <class T>
 class [[nodiscard]] results : public detail::results_base {
  public:
   using value_type = T;
 
-  /// For engines: slots in which every task that has no failure has constructed its value.
+  /// For engines: slots in which every task without a failure has constructed its value.
   results(detail::result_memory<T> values, failure_list failures, std::uint64_t seed)
       : results_base(values.size(), std::move(failures), seed),
         values_(std::move(values)) {}
@@ -2295,7 +2305,8 @@ class [[nodiscard]] results : public detail::results_base {
   }
   ~results() { destroy_values(); }
 
-  /// The value of task i. Throws its task_failed, std::out_of_range. O(log failures).
+  /// The value of task i. Throws task_failed if the task failed, std::out_of_range if there is no such task. O(log
+  /// failures).
   const T& operator[](std::uint64_t i) const& {
     require_value(i);
     return values_.data()[i];
@@ -2310,8 +2321,8 @@ class [[nodiscard]] results : public detail::results_base {
   }
   const T* get_if(std::uint64_t i) && = delete;  // keep the results in a variable first
 
-  /// All values. Throws map_failed with every failure if there is one. Copies; on a temporary (or std::move(r).value())
-  /// moves.
+  /// All values. Throws map_failed with every failure if any task failed. Copies the values; on a temporary, or as
+  /// std::move(r).value(), moves them.
   [[nodiscard]] std::vector<T> value() const& {
     require_ok();
     return std::vector<T>(values_.data(), values_.data() + size());
@@ -2320,15 +2331,15 @@ class [[nodiscard]] results : public detail::results_base {
     require_ok();
     return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
   }
-  /// All values, `instead` in place of the failed ones.
+  /// All values, with `instead` in place of the failed ones.
   [[nodiscard]] std::vector<T> value_or(const T& instead) const& {
     return value_or_else([&](const failure&) { return instead; });
   }
   [[nodiscard]] std::vector<T> value_or(const T& instead) && {
     return std::move(*this).value_or_else([&](const failure&) { return instead; });
   }
-  /// All values, instead(failure) in place of the failed ones; called in input order, in this thread. What it throws
-  /// passes.
+  /// All values, with instead(failure) in place of the failed ones. `instead` is called in input order, in this thread;
+  /// what it throws leaves this function.
   template <class Fn>
   [[nodiscard]] std::vector<T> value_or_else(Fn&& instead) const& {
     return fill(values_.data(), instead);
@@ -2338,7 +2349,8 @@ class [[nodiscard]] results : public detail::results_base {
     return fill(std::make_move_iterator(values_.data()), instead);
   }
 
-  /// A view of the values there are, in input order: forward, with a size. Refers to these results.
+  /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It refers to these
+  /// results.
   [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
@@ -2377,7 +2389,7 @@ class [[nodiscard]] results : public detail::results_base {
   detail::result_memory<T> values_;
 };
 
-/// The results of a map over an f that returns void: the same but the values.
+/// The results of a map over an f that returns void: as results<T>, but without values.
 template <>
 class [[nodiscard]] results<void> : public detail::results_base {
  public:
@@ -2389,16 +2401,16 @@ class [[nodiscard]] results<void> : public detail::results_base {
   results& operator=(const results&) = delete;
   ~results() = default;
 
-  /// Returns if every task is done, else throws map_failed.
+  /// Throws map_failed if any task failed.
   void value() const { require_ok(); }
-  /// Returns if task i is done, else throws its task_failed; std::out_of_range.
+  /// Throws task_failed if task i failed, std::out_of_range if there is no such task.
   void operator[](std::uint64_t i) const { require_value(i); }
 };
 
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/engine/engine.hpp
-// The contract of an engine: who runs the tasks of a map.
+// engine: the contract of an engine, which runs the tasks of a map.
 
 namespace parmap::inline PARMAP_ABI {
 
@@ -2409,18 +2421,18 @@ using sample_tasks = numbered_tasks<int (*)(int), indexed_axis<const int*>>;
 
 /// An engine is a cheap constant object with a name and one template member, run(tasks, options) -> results<T>:
 ///
-/// - Every one of `tasks` is begun at most 1 + options::retries times, and ends with a value in its slot or a failure;
-///   run returns when all have ended and nothing of the map is left behind.
-/// - It throws std::invalid_argument, before anything starts, for each option it cannot honour: nothing is silently
-///   ignored. (Only serial accepts all, so that switching to it is a change of one word, and says what it does not
-///   enforce.)
-/// - options::seed is set when run is called; each task gets context::rng() from it and its index alone.
-/// - An engine whose tasks do not run in this process has run_into(first, tasks, options) -> results<void>, too, which
+/// - It begins every task at most 1 + options::retries times. Every task ends with a value in its slot or with a
+///   failure. run returns when all tasks have ended and the map has left nothing behind.
+/// - It throws std::invalid_argument, before anything starts, for each option that it does not support; it ignores none
+///   silently. (Only serial accepts all options, so that switching to it changes one word, and reports the ones that it
+///   does not enforce.)
+/// - options::seed is set when run is called. A task's context::rng() depends on this seed and the task's index alone.
+/// - An engine whose tasks run in other processes also has run_into(first, tasks, options) -> results<void>, which
 ///   moves the value of task i to first[i], see map_into.
-/// - run may be called from many threads at once and from inside a task of any engine.
+/// - run may be called from several threads at once and from inside a task of any engine.
 ///
-/// To add one: its header beside this one, a static_assert of this concept in it, a line in tests/engines.hpp, a row in
-/// the table of engines.
+/// To add an engine: a header in this directory with a static_assert of this concept, a line in tests/engines.hpp, and
+/// a row in the table of engines.
 template <class E>
 concept engine = requires(const E& who, const detail::sample_tasks& tasks, const options& chosen) {
   { who.name() } -> std::convertible_to<std::string_view>;
@@ -2429,7 +2441,7 @@ concept engine = requires(const E& who, const detail::sample_tasks& tasks, const
 
 namespace detail {
 
-// The engine's own way, if it has one.
+// Calls the engine's own run_into if it has one; else runs tasks that write into the range.
 template <class Engine, class First, class Tasks>
 results<void> run_into(const Engine& who, First first, const Tasks& tasks, const options& chosen) {
   if constexpr (requires { who.run_into(first, tasks, chosen); }) return who.run_into(std::move(first), tasks, chosen);
@@ -2440,19 +2452,19 @@ results<void> run_into(const Engine& who, First first, const Tasks& tasks, const
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/detail/encoding/checksum.hpp
-// A check of 64 bits over bytes in memory that a task gone astray may have written over.
+// A 64-bit checksum over bytes in memory that a faulty task may overwrite.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Both halves of the product, folded into one word.
+// Both halves of the product, combined into one word.
 constexpr std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
   __extension__ using wide = unsigned __int128;
   const wide product = static_cast<wide>(a) * b;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-// Depends on every byte, on their number and on the key: a change by accident, or the right bytes in the wrong place,
-// goes unnoticed once in about 2^64 times. No defence against somebody who computes it again over bytes of their own.
+// Depends on every byte, on their number and on the key. An accidental change, or the right bytes in the wrong place,
+// stays undetected with probability 2^-64. It does not protect against someone who recomputes it over other bytes.
 inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64_t key) noexcept {
   constexpr std::array<std::uint64_t, 4> odd{0x9e6c'63d0'876a'9a47, 0xc2b2'ae3d'27d4'eb4f, 0xd6e8'feb8'6659'fd93,
                                              0xa076'1d64'78bd'642f};
@@ -2463,7 +2475,7 @@ inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64
   };
   std::uint64_t state = fold(key ^ odd[0], size ^ odd[1]);
   std::size_t left = size;
-  if (left > 64) {  // in lanes, which do not wait for each other
+  if (left > 64) {  // in independent lanes, which run in parallel
     std::array<std::uint64_t, 4> lanes{state, state ^ odd[1], state ^ odd[2], state ^ odd[3]};
     for (; left > 64; at += 64, left -= 64)
       for (std::size_t i = 0; i < lanes.size(); ++i)
@@ -2473,7 +2485,7 @@ inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64
   for (; left > 16; at += 16, left -= 16) state = fold(word(at) ^ odd[1], word(at + 8) ^ state);
   std::uint64_t a = 0;
   std::uint64_t b = 0;
-  if (left >= 8) {  // overlapping, so that nothing is read beyond the end
+  if (left >= 8) {  // the words overlap, so that nothing is read past the end
     a = word(at);
     b = word(at + left - 8);
   } else {
@@ -2485,16 +2497,16 @@ inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/encoding/encoded_slot.hpp
-// The slot of an encoded result: where in an arena its bytes are, or, if they are few, those bytes themselves.
+// encoded_slot: where in an arena the bytes of an encoded result are, or, if they are few, those bytes themselves.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Every word counts towards a check, keyed by the task. A slot that nobody wrote is zero, which is no such place: no
+// A check, keyed by the task, covers every word. A slot that was never written is zero, which is no valid offset: no
 // arena begins there.
 struct encoded_slot {
-  std::uint64_t offset;  // from the beginning of the mapping; short: 1, the number of bytes in 7 bits, a check in 56
-  std::uint64_t size;    // short: the bytes begin here
-  std::uint64_t check;   // of the bytes; short: they end here, with zeros behind them
+  std::uint64_t offset;  // in the mapping; in a short slot: a mark bit, 7 bits of size, 56 bits of check
+  std::uint64_t size;    // number of bytes; in a short slot: the first 8 bytes
+  std::uint64_t check;   // of the bytes; in a short slot: the last 8 bytes, padded with zeros
 
   static constexpr std::size_t longest_short = 16;
 
@@ -2504,17 +2516,17 @@ struct encoded_slot {
   }
   static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
     std::array<std::byte, longest_short> held{};
-    std::copy_n(bytes, std::min(size, held.size()), held.begin());  // memcpy would not take a null of no bytes
+    std::copy_n(bytes, std::min(size, held.size()), held.begin());  // memcpy does not accept a null pointer for 0 bytes
     encoded_slot made{short_mark | std::uint64_t{size} << 56 | short_check(held.data(), size, task), 0, 0};
     std::memcpy(&made.size, held.data(), sizeof made.size);
     std::memcpy(&made.check, held.data() + sizeof made.size, sizeof made.check);
     return made;
   }
 
-  // Nobody has written it.
+  // Whether the slot was never written.
   [[nodiscard]] bool is_blank() const noexcept { return offset == 0; }
   [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
-  // The bytes of a short one, which are this slot's own; none if they are not as they were written.
+  // The bytes of a short slot, which lie in this slot; none if they do not fit the check.
   [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {
     const std::size_t count = (offset & ~short_mark) >> 56;
     const auto* const held = reinterpret_cast<const std::byte*>(this) + offsetof(encoded_slot, size);
@@ -2535,7 +2547,7 @@ static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == off
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/schedule/interval.hpp
-// An interval of tasks, packed into one word: what is unclaimed, and what a worker claims of it.
+// interval: a range of tasks packed into one word, and the claims a worker takes from it.
 
 #if defined(PARMAP_MAX_ROUND) && defined(PARMAP_COMPILED)
 #error "parmap: PARMAP_MAX_ROUND is for tests of the inline form; libparmap was compiled without it"
@@ -2543,9 +2555,9 @@ static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == off
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Tasks of one round, counted from 0, so that a pair fits into a word. Larger maps run in rounds.
+// The index of a task in its round, so that a pair of indices fits into one word. Larger maps run in several rounds.
 using round_index = std::uint32_t;
-#ifndef PARMAP_MAX_ROUND  // set by a test, which has not the time for 2^32 tasks
+#ifndef PARMAP_MAX_ROUND  // a test sets a smaller one, as 2^32 tasks would take too long
 #define PARMAP_MAX_ROUND 0xffff'fffe
 #endif
 inline constexpr std::uint64_t max_round = PARMAP_MAX_ROUND;
@@ -2572,7 +2584,7 @@ constexpr interval take(interval all, unsigned worker, round_index chunk) noexce
   return {all.e - chunk, all.e};
 }
 
-// What is left of `all` without `taken`, which lies at one of its ends.
+// `all` without `taken`, which lies at one of its ends.
 constexpr interval without(interval all, interval taken) noexcept {
   if (taken.b == all.b) return {taken.e, all.e};
   return {all.b, taken.b};
@@ -2581,36 +2593,36 @@ constexpr interval without(interval all, interval taken) noexcept {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/protocol_step.hpp
-// The named steps of the protocol between workers and supervisor: where a test may kill or switch.
+// step: the named steps of the protocol between workers and supervisor, at which a test may kill or switch a process.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A step is an act that another process can see: a store, a load or an addition of a shared word, taking or leaving the
-// lock, a fork, a signal. What stands between two of them nobody else can tell apart.
+// A step is an action that another process can observe: a store, a load or an addition of a shared word, taking or
+// releasing the lock, a fork, a signal. No other process can distinguish states between two steps.
 enum class moment { before, after };
 
-// Here: nothing, at no cost. The programs of tests/faults put a header of this name ahead on the include path.
+// Does nothing here, at no cost. The tests in tests/faults put a header of this name first on the include path.
 constexpr void step(const char* /*name*/, moment /*when*/) noexcept {}
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/worker_words.hpp
-// The words of one worker in shared memory, and the steps by which it runs its tasks. PROTOCOL.md says why no task is
-// lost.
+// worker_words: the words of one worker in shared memory, and the steps by which it runs its tasks. PROTOCOL.md
+// explains why no task is lost.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Text as a template argument.
+// A string as a template argument.
 template <std::size_t Size>
 struct word_name {
-  // Not explicit: a literal is to become one.
+  // Not explicit, so that a literal converts.
   consteval word_name(const char (&literal)[Size]) {  // NOLINT(google-explicit-constructor)
     std::copy_n(literal, Size, text);
   }
   char text[Size]{};
 };
 
-// A word in shared memory. Every store announces what was written before it; every access is a step of that name.
+// A word in shared memory. Every store is a release and every load an acquire; every access is a step of this name.
 template <word_name Name>
 class shared_word {
  public:
@@ -2635,8 +2647,8 @@ class shared_word {
   std::atomic<std::uint64_t> word_{};
 };
 
-// Of a worker's open claim, every task before `task` is finished; `task` has used up `attempts`, the last of which may
-// be running.
+// A position in a worker's open claim. Every task before `task` is finished; `task` has used up `attempts` attempts,
+// the last of which may be running.
 struct position {
   round_index task{};
   unsigned attempts{};
@@ -2652,8 +2664,8 @@ constexpr position unpack_position(std::uint64_t word) noexcept {
 }
 inline constexpr unsigned max_attempts = 0x7fff'ffff;
 
-// How a worker left by its own will. worn: its memory is used up, a fresh one shall go on. starved is said ahead: an
-// allocation was refused, and what the task makes of that may be a crash.
+// How a worker left by itself. worn: its memory is used up, and a fresh worker is to continue. starved is set in
+// advance: an allocation was refused, and the task may crash because of it.
 enum class farewell : std::uint32_t {
   none,
   done,
@@ -2671,11 +2683,11 @@ constexpr std::uint64_t pack_farewell(farewell how, int status) noexcept {
   return std::uint64_t{static_cast<std::uint32_t>(how)} << 32 | static_cast<std::uint32_t>(status);
 }
 
-// Of go: the worker has begun; or has not, and is not to.
+// Values of go: the worker has begun; the worker has not begun and must not.
 inline constexpr std::uint32_t has_begun = 3;
 inline constexpr std::uint32_t is_dismissed = 4;
 
-// Why no further task is to be begun.
+// Why the map was halted, so that no further task is begun.
 enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
 
 inline std::uint64_t monotonic_ns() noexcept {
@@ -2684,7 +2696,7 @@ inline std::uint64_t monotonic_ns() noexcept {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-// Alone in its cache lines: written by one worker at every task.
+// In cache lines of its own, as one worker writes it at every task.
 struct alignas(128) worker_words {
   shared_word<"claim"> claim;             // packed interval; empty: none
   shared_word<"cur"> cur;                 // packed position
@@ -2694,14 +2706,14 @@ struct alignas(128) worker_words {
   shared_word<"top"> top;                 // end of what the arena holds
   shared_word<"head"> head;               // the newest failure record
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
-  std::atomic<std::uint32_t> go{0};       // a futex; 0: wait, 1: begin, 2: waiting asleep, 3: begun, or dismissed
+  std::atomic<std::uint32_t> go{0};       // a futex; 0: wait, 1: begin, 2: worker sleeps, 3: begun, 4: dismissed
 
-  // An attempt begins. `timed`: its start is to be known.
+  // An attempt begins. With `timed`, its start time is recorded.
   void begin(round_index task, unsigned attempt, bool timed) noexcept {
     if (timed) started.set(monotonic_ns());
     cur.set(pack(position{task, attempt, true}));
   }
-  // The attempt is over, and the task is not.
+  // The attempt is over, but the task is not.
   void give_back(round_index task, unsigned attempts) noexcept { cur.set(pack(position{task, attempts, false})); }
   // The slot of `task` is written, or its failure published.
   void end(round_index task) noexcept { cur.set(pack(position{task + 1, 0, false})); }
@@ -2710,7 +2722,7 @@ struct alignas(128) worker_words {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/arena_writer.hpp
-// Where a worker writes what does not fit into a slot: the end of its arena.
+// arena_writer: appends to a worker's arena what does not fit into a slot.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -2725,18 +2737,19 @@ class arena_writer {
         begin_(begin),
         end_(end) {}
 
-  // Where the next bytes go; none if the end of the arena was written over.
+  // The offset of the next bytes; none if `top` was written over.
   [[nodiscard]] std::optional<std::size_t> aligned_top() const noexcept {
     const std::uint64_t top = words_->top.get();
     if (top < begin_ || top > end_) return std::nullopt;
     return (top + alignment - 1) / alignment * alignment;
   }
-  // Room for bytes at the end of the arena; they count once committed. No room if its end was written over.
+  // A writer for the room at the end of the arena; its bytes count once committed. No room if `top` was written over.
   [[nodiscard]] byte_writer append() const noexcept {
     const std::optional<std::size_t> at = aligned_top();
     return {memory_ + at.value_or(end_), memory_ + end_};
   }
-  // What was written to append(), for this task; unless it is short, it stays there.
+  // Returns the slot for the bytes that were written to append() for this task. Short bytes go into the slot, others
+  // stay in the arena.
   [[nodiscard]] encoded_slot commit(const byte_writer& written, std::uint64_t task) const noexcept {
     const std::size_t size = written.written();
     if (size <= encoded_slot::longest_short) return encoded_slot::of_short(written.data(), size, task);
@@ -2755,15 +2768,15 @@ class arena_writer {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/worker_chunk.hpp
-// What a worker process has claimed, as the loop over its tasks sees it: the steps around each task.
+// worker_chunk: the tasks of a worker's claim, and the steps of the protocol around each of them.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Ends the worker, as the map was halted; recovery hands back what it had claimed.
+// Ends the worker, as the map was halted; recovery hands back its claim.
 [[noreturn]] PARMAP_API void leave_halted_map();
 
-// The tasks of one claim, in their order: begin_task, its value into its slot, end_task. What a task throws leaves the
-// loop between the two; the worker sees to that task, and has the loop go on.
+// The tasks of one claim, in order. For each task: begin_task, write its value into its slot, end_task. An exception of
+// a task leaves the loop between the two calls; the worker handles it and then continues the loop.
 class worker_chunk {
  public:
   struct place {
@@ -2780,16 +2793,16 @@ class worker_chunk {
   worker_chunk(const worker_chunk&) = delete;
   worker_chunk& operator=(const worker_chunk&) = delete;
 
-  // The first task that is not finished, and the end, in the map.
+  // The first task that is not finished, and the end of the claim, as indices in the map.
   [[nodiscard]] std::uint64_t next() const noexcept { return place_.from + at_; }
   [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
   [[nodiscard]] std::byte* slots() const noexcept { return place_.slots; }
   [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
 
-  // Says that the next task runs, before anything of it does. With a context, tells the task its number there.
+  // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.
   void begin_task() {
     if (place_.halt.get() != 0) leave_halted_map();
-    // A refused allocation that an earlier attempt got over is forgotten.
+    // Clears the note of a refused allocation that an earlier attempt survived.
     if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
     place_.words.begin(at_, attempt_, place_.timed);
   }
@@ -2797,7 +2810,7 @@ class worker_chunk {
     self.begin(next(), attempt_);
     begin_task();
   }
-  // Its slot is written.
+  // Call when the task's slot is written.
   void end_task() noexcept {
     step("slot", moment::after);
     place_.words.end(at_++);
@@ -2815,9 +2828,9 @@ class worker_chunk {
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
   // The attempt has failed, and another one is left.
   void try_again() noexcept { ++attempt_; }
-  // As try_again, before the worker leaves.
+  // As try_again, but the worker leaves.
   void give_back() noexcept { place_.words.give_back(at_, attempt_); }
-  // The failure of the task is published.
+  // Call when the task's failure is published.
   void end_failed() noexcept {
     place_.words.end(at_++);
     attempt_ = 1;
@@ -2833,48 +2846,49 @@ class worker_chunk {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/exception_message.hpp
-// What the exception being handled is, in words: its type and what it says.
+// Describes the exception being handled in words: its type and its message.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// An exception of the language that a language_runtime serves: what its failure is to say, word for word.
+// An exception of the language that a language_runtime serves. Its message becomes the failure's message unchanged.
 struct foreign_exception {
   failure_kind kind{failure_kind::threw};
   std::string message{};
 };
 
-// As it is written in C++.
+// The type's name as it is written in C++.
 [[nodiscard]] std::string type_name(const std::type_info& type);
 
 struct thrown {
   failure_kind kind{failure_kind::threw};
   std::string message{};
-  bool verbatim{};  // nothing is to be put before the message
+  bool verbatim{};  // put nothing in front of the message
 };
 
-// Only inside a catch block. What a what() throws is swallowed here, and said so in the message: there is nobody else
-// to tell.
+// Call only inside a catch block. If what() throws, the message says so; that exception is dropped, as no one could
+// receive it.
 [[nodiscard]] thrown describe_current_exception();
 
-// The same where memory may have run out: then not even the message can be made.
+// The same, also if memory has run out: then without a message.
 [[nodiscard]] PARMAP_API thrown describe_or_give_up() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/value_places.hpp
-// Where the values of a map go: memory that its results own, or a range of the caller's.
+// value_places: where the values of a map go: memory that its results own, or a range of the caller.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// What the core can do with values of whatever type.
+// The operations on values that do not depend on their type.
 class value_places {
  public:
   value_places(const value_places&) = delete;
   value_places& operator=(const value_places&) = delete;
 
-  // Destroys the value of task i, which there is.
+  // Destroys the value of task i, which must exist.
   virtual void discard(std::uint64_t i) noexcept = 0;
-  // Instead of results: destroys the values of tasks [0, ended), all but those of `failures`. Allocates nothing.
+  // For a map that returns no results: destroys the values of tasks [0, ended), except those of `failures`. Allocates
+  // nothing.
   void discard_all_but(failure_runs& failures, std::uint64_t ended) noexcept;
 
  protected:
@@ -2885,8 +2899,8 @@ class value_places {
   bool trivial_;  // there is nothing to destroy
 };
 
-// Each place has: put(i, call), which makes the value of task i of what call() returns; different tasks' at once, by
-// whatever threads. finish(failures, seed): the results, which own the values from then on.
+// Every class of places has put(i, call), which constructs the value of task i from call(); several threads may put
+// values of different tasks at once. finish(failures, seed) returns the results, which own the values from then on.
 
 template <class T>
 class own_places final : public value_places {
@@ -2924,8 +2938,7 @@ class own_places<void> final : public value_places {
   std::uint64_t size_;
 };
 
-// A range of the caller's, which has an element for each task. What a task that fails leaves in its element means
-// nothing.
+// A range of the caller, which has an element for each task. The element of a failed task has an unspecified value.
 template <class First>
 class range_places final : public value_places {
  public:
@@ -2948,8 +2961,8 @@ class range_places final : public value_places {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/process_tasks.hpp
-// Numbered tasks as the engine multi needs them: how a worker runs a chunk of them and puts their values, and how the
-// caller reads those that are encoded.
+// process_tasks: numbered tasks for the engine multi; how a worker runs them and stores their values, and how the
+// caller reads encoded values.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -2957,7 +2970,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 enum class slot_kind {
   none,     // tasks return void
   value,    // the value itself
-  encoded,  // an encoded_slot: where its bytes are
+  encoded,  // an encoded_slot, which refers to its bytes or contains them
 };
 
 struct slot_shape {
@@ -2976,8 +2989,8 @@ class process_tasks {
   process_tasks(const process_tasks&) = delete;
   process_tasks& operator=(const process_tasks&) = delete;
 
-  // In a worker: runs the tasks of the chunk from chunk.next() on and puts their values. What a task throws passes, or
-  // not_encoded.
+  // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
+  // or not_encoded if its codec throws.
   virtual void run(worker_chunk& chunk, context& self) const = 0;
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
@@ -2992,11 +3005,11 @@ class process_tasks {
   slot_shape slots_;
 };
 
-// What a codec threw in a worker, already in words.
+// Thrown when a codec throws in a worker; describes that exception.
 struct not_encoded {
   thrown what;
 };
-// In the catch block.
+// Call in the catch block.
 [[noreturn]] PARMAP_API void throw_not_encoded();
 
 template <class Tasks>
@@ -3040,20 +3053,20 @@ class process_tasks_of final : public process_tasks {
   const Tasks& tasks_;
 };
 
-// Whether a value may be read while workers run. Not where reading it may take long or do anything: to be specialised.
+// Whether a value may be read while workers run. Specialise it for a type whose decoding may take long or run any code.
 template <class T>
 struct early_reading {
   static bool of(const byte_reader&) noexcept { return true; }
 };
 
-// In the caller: makes values of encoded bytes.
+// In the caller: decodes values.
 class value_reader {
  public:
   value_reader(const value_reader&) = delete;
   value_reader& operator=(const value_reader&) = delete;
 
   [[nodiscard]] virtual bool may_read_early(const byte_reader& bytes) const = 0;
-  // Puts the value of task i into its place, or throws; then there is none.
+  // Puts the value of task i into its place. If it throws, there is no value.
   virtual void read(std::uint64_t i, byte_reader bytes) = 0;
 
   [[nodiscard]] value_places& places() const noexcept { return places_; }
@@ -3087,12 +3100,12 @@ class value_reader_of final : public value_reader {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/worker_assignment.hpp
-// What a worker is told: plain numbers, so that it can be told to another program.
+// worker_assignment: the parameters of a worker, as plain numbers that can be passed to another program.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 struct worker_assignment {
-  // Of the map.
+  // Parameters of the map.
   std::uint64_t tasks{};
   std::uint64_t seed{};
   std::uint64_t max_failures{};
@@ -3101,39 +3114,40 @@ struct worker_assignment {
   unsigned retries{};
   bool timed{};
   pid_t parent{};
-  // Of this worker.
+  // Parameters of this worker.
   unsigned number{};
   std::uint64_t from{};   // the first task of the round
-  std::uint32_t round{};  // its tasks
+  std::uint32_t round{};  // the number of its tasks
 };
 static_assert(std::is_trivially_copyable_v<worker_assignment>);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/multi_run.hpp
-// One map on the engine multi: lays out the memory, lets the supervisor run the rounds, collects results and failures.
+// run_in_processes: one map on the engine multi; lays out the memory, has the supervisor run the rounds, and collects
+// results and failures.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 struct multi_results {
   failure_list failures;
-  shared_memory slots;  // with the values of all other tasks, where a slot is the value itself
+  shared_memory slots;  // the values of all other tasks, if a slot holds the value itself
 };
 
-// Runs all tasks in forked workers. `reader`: where slots are encoded, puts the values; else null. If it throws, the
-// reader has put no value that is left.
+// Runs all tasks in forked workers. `reader` decodes the values if slots are encoded; else it is null. If this function
+// throws, no decoded value is left.
 [[nodiscard]] PARMAP_API multi_results run_in_processes(const process_tasks& tasks, value_reader* reader,
                                                         const options& chosen);
 
-// The life of a worker that is a program of its own, see language_runtime.hpp: `memory` is the descriptor it was
-// started with; at_go(given) is called just before its first task. Throws std::system_error if that cannot be mapped.
+// Runs a worker that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the map's memory.
+// at_go(given) is called just before the first task. Throws std::system_error if the memory cannot be mapped.
 [[noreturn]] PARMAP_API void serve_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
                                               void (*at_go)(void* given), void* given);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/engine/multi.hpp
-// The engine multi: forked worker processes, so that no task can take the map down.
+// The engine multi: runs tasks in forked worker processes, so that no task can end the map.
 
 #ifndef __linux__
 #error "parmap: the engine multi needs Linux (fork, pidfds, futexes); include <parmap/engine/threads.hpp> or serial.hpp"
@@ -3141,15 +3155,15 @@ struct multi_results {
 
 namespace parmap::inline PARMAP_ABI {
 
-/// The default engine. Forks workers, which inherit f, its captures and all inputs; nothing is serialised on the way
-/// in. A task that throws, crashes, exits, overflows its stack, is killed or hangs past options::timeout costs itself
-/// alone: the failure names it, the worker is replaced, every other result comes back. Results are written in place
-/// into shared memory (trivially copyable types, pairs, tuples and arrays of such) or travel by codec<T>, aggregates by
-/// their fields.
+/// The default engine. Forks workers, which inherit f, its captures and all inputs; inputs are not serialised. A task
+/// that throws, crashes, exits, overflows its stack, is killed or runs past options::timeout affects no other task: its
+/// failure names it, a dead worker is replaced, and every other result is returned. A worker writes results in place
+/// into shared memory (trivially copyable types, pairs, tuples and arrays of such), or encodes them by codec<T>,
+/// aggregates field by field.
 ///
-/// What tasks write elsewhere vanishes with the worker, except in files and the like. Threads of the caller do not
-/// exist in a worker: f must not wait for them or for a lock they hold. At a timeout everything the task had started is
-/// killed with it; after other deaths, processes that a task had started may live on.
+/// Whatever else a task writes to memory is lost with its worker; files and the like persist. The caller's threads do
+/// not exist in a worker: f must not wait for them or for a lock that they hold. At a timeout every process that the
+/// task started is killed with it; after other deaths, such processes may live on.
 class multi_engine {
  public:
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "multi"; }
@@ -3169,7 +3183,7 @@ class multi_engine {
     }
   }
 
-  /// Values are moved to first[i], where `First` is a random-access iterator, once they are in the caller.
+  /// Moves the values to first[i], where `First` is a random-access iterator, once they are in the caller.
   template <class Tasks, class First>
   results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
     using value = typename Tasks::result;
@@ -3189,7 +3203,8 @@ class multi_engine {
   }
 
  private:
-  // If not, the compiler says what is in the way, and Found where.
+  // Whether a Value can leave a worker. If not, a static_assert names the obstacle, and the type Found shows where it
+  // is.
   template <class Value, class Found = decltype(detail::find_obstacle<Value>())>
   static consteval bool can_run() {
     using detail::obstacle;
@@ -3373,27 +3388,28 @@ class placed_tasks_of final : public placed_tasks {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/threads/serial_run.hpp
-// One map on the engine serial: a loop on the calling thread.
+// run_serially: one map on the engine serial, as a loop on the calling thread.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Runs tasks [0, n) in order. What is not among the failures (they were stopped) has its value in `values`. What a task
-// throws passes, after its retries; then no value is left.
+// Runs tasks [0, n) in order. Returns the tasks that were stopped; all others have their values in `values`. An
+// exception of a task passes through after its retries; then no value is left.
 [[nodiscard]] PARMAP_API failure_list run_serially(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                                    const options& chosen);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/engine/serial.hpp
-// The engine serial: a plain loop in the caller's thread, for debugging and as the measure of the others.
+// The engine serial: a plain loop in the caller's thread, for debugging and as the baseline of the other engines.
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Runs the tasks in order in the caller's thread. Unlike every other engine it halts at the first uncaught exception
-/// and lets it through untouched (after the retries, the last one), so that a debugger stops where it was thrown.
+/// Runs the tasks in order in the caller's thread. Unlike every other engine it stops at the first uncaught exception
+/// (after the retries: the last one) and lets it propagate unchanged, so that a debugger stops where it was thrown.
 ///
-/// It accepts every option, so that switching to it is a change of one word. options::workers is an upper bound, and it
-/// uses one; timeout, memory_limit and max_failures have no effect here.
+/// It accepts every option, so that switching to it changes one word. timeout, memory_limit and max_failures have no
+/// effect here; if the reporter draws on stderr, a line there says so, once per option and process. There is always one
+/// worker.
 class serial_engine {
  public:
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "serial"; }
@@ -3414,28 +3430,29 @@ static_assert(engine<serial_engine>);
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/detail/threads/threads_run.hpp
-// One map on the engine threads: claims chunks until none are left, as many threads as come to help.
+// run_on_threads: one map on the engine threads; the caller and helping threads claim chunks until none are left.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Runs tasks [0, n) on the calling thread and those of the pool that help; what is not among the failures has its value
-// in `values`. If it throws, no value is left there (but see task_tally::give_up).
+// Runs tasks [0, n) on the calling thread and on threads of the pool that help. Returns the failures; all other tasks
+// have their values in `values`. If it throws, no value is left there (except after task_tally::give_up).
 [[nodiscard]] PARMAP_API failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                                      const options& chosen);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/engine/threads.hpp
-// The engine threads: a warm pool of threads in this process.
+// The engine threads: runs tasks on a pool of threads in this process that is kept between maps.
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Runs the tasks in the caller's thread and in a warm pool of others, made when first needed and shared by all maps of
-/// the process, also nested ones. f is called from several threads at once. Whatever a task throws is kept whole in its
-/// failure (failure::rethrow); a task that crashes or exits takes the process with it: use multi for those.
+/// Runs the tasks in the caller's thread and on a pool of threads. The pool starts threads when they are first needed;
+/// all maps of the process share it, including nested ones. f is called from several threads at once. The failure of a
+/// task keeps its exception (failure::rethrow). A task that crashes or exits ends the whole process: use multi for such
+/// tasks.
 ///
-/// A timeout needs an f that takes context&: its stop_token() is asked to stop, and however the task then ends it
-/// counts as timed_out.
+/// A timeout needs an f that takes context&: at the limit its stop_token() is requested to stop. The task then counts
+/// as timed_out, however it ends.
 class threads_engine {
  public:
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "threads"; }
@@ -3456,7 +3473,7 @@ static_assert(engine<threads_engine>);
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/engine/named.hpp
-// An engine chosen by name at run time.
+// engine_named: an engine chosen by name at run time.
 
 namespace parmap::inline PARMAP_ABI {
 
@@ -3471,7 +3488,8 @@ class named_engine {
     return std::visit([](const auto& it) { return it.name(); }, chosen_);
   }
 
-  /// As the chosen engine. If that is multi and the result type cannot leave a worker process: std::invalid_argument.
+  /// As the chosen engine. Throws std::invalid_argument if that is multi and the result type cannot leave a worker
+  /// process.
   template <class Work>
   auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
     return visit<typename Work::result>([&](const auto& it) { return it.run(work, chosen); });
@@ -3498,7 +3516,8 @@ class named_engine {
   choice chosen_;
 };
 
-/// The engine of that name, "serial", "threads" or "multi". Any other name: std::invalid_argument that lists these.
+/// Returns the engine of that name: "serial", "threads" or "multi". Any other name throws std::invalid_argument, whose
+/// message lists these.
 [[nodiscard]] inline named_engine engine_named(std::string_view name) {
   if (name == serial.name()) return named_engine(serial);
   if (name == threads.name()) return named_engine(threads);
@@ -3517,8 +3536,8 @@ static_assert(engine<named_engine>);
 
 namespace parmap::inline PARMAP_ABI {
 
-/// f with its trailing arguments fixed, by value: fargs(power, 3)(x) calls power(x, 3). The fixed arguments are passed
-/// as lvalues of one object that all tasks of a process share: take them by value or const&.
+/// Returns f with its trailing arguments fixed, by value: fargs(power, 3)(x) calls power(x, 3). The fixed arguments are
+/// passed as lvalues of one object that all tasks of a process share: take them by value or const&.
 ///
 ///     auto cubes = parmap::map(parmap::fargs(power, 3), xs);
 template <class F, class... Fixed>
@@ -3534,22 +3553,22 @@ template <class F, class... Fixed>
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/detail/system/fresh_seed.hpp
-// Fresh seeds, cheap and never the same twice, also across a fork.
+// fresh_seed: cheap seeds that do not repeat in a process; a forked child draws from a new random start.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Throws std::system_error where the kernel gives no random number.
+// Throws std::system_error if the kernel provides no random number.
 [[nodiscard]] PARMAP_API std::uint64_t fresh_seed();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/product.hpp
-// The index space: product (every combination of the axes) and zip (axes in lockstep), both lazy.
+// The index spaces: product (every combination of the axes) and zip (axes in lockstep). Both are lazy.
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Every combination of the axes, the last one fastest, never materialised: an index becomes a tuple of references.
-/// Made by product().
+/// Every combination of the axes; the last one varies fastest. The combinations are never stored: an index becomes a
+/// tuple of references. Made by product().
 template <class... Axes>
 class product_space {
  public:
@@ -3572,7 +3591,7 @@ class product_space {
   /// The i-th combination. Undefined if i >= size(). O(number of axes).
   [[nodiscard]] auto operator[](std::uint64_t i) const { return detail::tuple_at(*this, i); }
 
-  /// Where a walk through the combinations stands; advancing costs no division.
+  /// A position in a walk through the combinations. Advancing it costs no division.
   class cursor_type {
    public:
     cursor_type(const product_space& space, std::uint64_t i) : space_(&space), sizes_(space.sizes()) {
@@ -3615,7 +3634,7 @@ class product_space {
   std::uint64_t size_{1};
 };
 
-/// Axes in lockstep: the i-th elements together. Made by zip().
+/// The axes in lockstep: the i-th elements together. Made by zip().
 template <class... Axes>
 class zip_space {
  public:
@@ -3649,9 +3668,9 @@ class zip_space {
   std::uint64_t size_;
 };
 
-/// Every combination of the axes, the last one fastest. Lvalue ranges are referred to and must outlive the result,
-/// temporaries are owned, views are indexed lazily, input ranges are read once, here. Throws std::length_error at 2^64
-/// combinations or more.
+/// Every combination of the axes; the last one varies fastest. Lvalue ranges are referred to and must outlive the
+/// result, temporaries are owned, views are indexed lazily, and input ranges are read once, in this call. Throws
+/// std::length_error at 2^64 combinations or more.
 ///
 ///     auto all = parmap::map(f, parmap::product(a, b, c, d, e));   // f(a[i], b[j], c[k], d[l], e[m])
 template <class... Ranges>
@@ -3660,7 +3679,7 @@ template <class... Ranges>
   return product_space<detail::axis_of<Ranges>...>(detail::make_axis(std::forward<Ranges>(axes))...);
 }
 
-/// The axes in lockstep. Ownership as for product. Unequal lengths: std::invalid_argument.
+/// The axes in lockstep. Ownership as for product. Throws std::invalid_argument if the axes have unequal lengths.
 ///
 ///     auto sums = parmap::map(add, parmap::zip(a, b));   // add(a[i], b[i])
 template <class... Ranges>
@@ -3679,7 +3698,7 @@ inline constexpr bool is_space<zip_space<Axes...>> = true;
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/map.hpp
-// map: the one verb. Calls a function on every element, or every combination of elements, of its axes.
+// map: calls a function on every element, or every combination of elements, of its axes.
 
 namespace parmap::inline PARMAP_ABI {
 
@@ -3690,7 +3709,7 @@ concept not_options = !std::same_as<std::remove_cvref_t<T>, options>;
 template <class T>
 concept not_engine = !engine<std::remove_cvref_t<T>>;
 
-// How many of map's arguments are axes: all but an engine first, f, and options last.
+// The number of map's arguments that are axes: all except an engine in front, f, and options at the end.
 template <class First, class... More>
 consteval std::size_t axes_in() {
   std::size_t others = engine<std::remove_cvref_t<First>> ? 2 : 1;
@@ -3698,7 +3717,7 @@ consteval std::size_t axes_in() {
   return sizeof...(More) + 1 < others ? 0 : sizeof...(More) + 1 - others;
 }
 
-// Its name in the compiler's message shows what was tried.
+// The compiler's message names this type, and so shows the call that was tried.
 template <class F, class... Elements>
 struct call_of_f {
   static_assert(std::invocable<F&, Elements...> || std::invocable<F&, context&, Elements...>,
@@ -3711,11 +3730,11 @@ inline constexpr bool check_call = true;
 template <class F, class... Elements>
 inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements...>::tried;
 
-// Only an engine that says so awaits what f returns.
+// True for an engine that awaits what f returns. An engine declares it by a member of this name.
 template <class Engine>
 inline constexpr bool runs_coroutines = requires { requires Engine::runs_coroutines; };
 
-// run(who, work, options) is what becomes of f and its space once they have been found fit.
+// Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
 template <class Run, class Engine, class F, class Space>
 auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
@@ -3759,21 +3778,22 @@ auto map_default(F& f, options&& chosen, Axes&&... axes) {
 
 }  // namespace detail
 
-/// Calls f(x...) for every combination of the axes' elements, the last axis fastest, on all cores, and returns
-/// `results<T>` in input order, T being what f returns (without reference and const). With an engine first, that
-/// engine; else multi.
+/// Calls f(x...) for every combination of the axes' elements, on all cores, and returns `results<T>` in input order.
+/// The last axis varies fastest. T is the return type of f without reference and const. An engine may be the first
+/// argument; without one the engine is multi.
 ///
 ///     auto squares = parmap::map([](int x) { return x * x; }, xs);
 ///     auto grid    = parmap::map(parmap::threads, simulate, alphas, betas, {.workers = 4});
 ///
-/// A task that fails (throws; under multi also: crashes, exits, hangs past options::timeout) costs itself alone and is
-/// told by results::failures(); under serial the first exception passes instead. Blocks until every task has ended.
-/// Inputs and captures must not change meanwhile. May be called from any thread, at the same time, and from inside a
-/// task.
+/// A task that fails (throws; under multi also: crashes, exits, runs past options::timeout) affects no other task.
+/// results::failures() lists it. Under serial the first exception leaves map instead. Blocks until every task has
+/// ended. The inputs and f's captures must not change meanwhile. May be called from any thread, by several threads at
+/// the same time, and from inside a task.
 ///
-/// Throws std::invalid_argument for options the engine refuses, std::length_error at 2^64 tasks or more,
-/// std::bad_alloc, std::system_error where no worker can be had; all before any task has begun. What a reporter throws
-/// passes, after the workers have ended.
+/// Throws before any task begins: std::invalid_argument if the engine does not support an option, std::length_error at
+/// 2^64 tasks or more, std::bad_alloc, std::system_error if the system refuses shared memory or every worker. Throws
+/// later: what a reporter throws, after the workers have ended; std::bad_alloc if a failure cannot be recorded; under
+/// multi std::runtime_error if no worker survives, or if a task wrote over the memory shared with the caller.
 template <engine Engine, class F, detail::not_options A>
 auto map(const Engine& who, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a));
@@ -3813,7 +3833,7 @@ auto map(F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
                              std::forward<D>(d));
 }
 
-/// Five axes or more: not here.
+/// Five axes or more: a compile error that names the remedy.
 template <class... Arguments>
   requires(detail::axes_in<Arguments...>() > 4)
 void map(Arguments&&...) {
@@ -3825,18 +3845,19 @@ void map(Arguments&&...) {
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/map_into.hpp
-// map_into: map with its results in a range of the caller's.
+// map_into: map that writes its results into a range of the caller.
 
 namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
-// Something that tasks can write to at once, each its own element.
+// A range to which tasks can write at the same time, each to its own element.
 template <class Out>
 concept element_range = std::ranges::random_access_range<Out> && std::ranges::sized_range<Out> &&
                         std::is_lvalue_reference_v<std::ranges::range_reference_t<Out>>;
 
-// Why not, if so; one error is enough.
+// Whether a Value can be assigned to an element of Out. If not, a static_assert names the reason; there is only one
+// error.
 template <class Out, class Value>
 consteval bool fits_into() {
   constexpr bool has_value = !std::is_void_v<Value>;
@@ -3874,15 +3895,16 @@ results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen,
 
 }  // namespace detail
 
-/// As map, but the result of task i is assigned to out[i] (see product for which task that is), and what is returned is
-/// `results<void>`: the failures, without values. `out` has at least as many elements as there are tasks; with fewer:
-/// std::invalid_argument, before anything starts. Of a task that fails the element means nothing.
+/// As map, but assigns the result of task i to out[i] (product defines the order of tasks). Returns `results<void>`:
+/// the failures, without values. `out` must have at least as many elements as there are tasks; with fewer elements
+/// map_into throws std::invalid_argument before anything starts. The element of a failed task has an unspecified value.
 ///
 ///     std::vector<double> y(x.size());
 ///     parmap::map_into(parmap::threads, y, f, x).value();  // throws map_failed if any task failed
 ///
-/// Under serial and threads each task writes its own element as it ends, so nothing is allocated; `out` may be an axis,
-/// if it is the only one. Under multi the results are copied, or moved, at the end. Not for async.
+/// Under serial and threads each task writes its own element as it ends, and no memory is allocated for results; `out`
+/// may also be the axis, if it is the only one. Under multi the results are copied or moved at the end. The engine
+/// async is not supported.
 template <engine Engine, class Out, class F, detail::not_options A>
 results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a));
@@ -3924,7 +3946,7 @@ results<void> map_into(Out&& out, F&& f, A&& a, B&& b, C&& c, D&& d, options cho
                                std::forward<C>(c), std::forward<D>(d));
 }
 
-/// Five axes or more: not here.
+/// Five axes or more: a compile error that names the remedy.
 template <class... Arguments>
   requires(detail::axes_in<Arguments...>() > 5)
 void map_into(Arguments&&...) {
@@ -3936,7 +3958,7 @@ void map_into(Arguments&&...) {
 }  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/parmap.hpp
-// The spine: includes every header that needs only the standard library and Linux, nothing else.
+// Includes every public header that needs only the standard library and Linux.
 
 // ==== The bodies
 
@@ -3991,7 +4013,7 @@ PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std:
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/file_descriptor.hpp
-// Owns a file descriptor.
+// file_descriptor: owns a file descriptor.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -4035,7 +4057,7 @@ PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descrip
     errno = error;
     refused();
   }
-  static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a larger core dump harms nobody
+  static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a failure only enlarges core dumps
 }
 
 PARMAP_INLINE bool shared_memory::keep_from_children() const noexcept {
@@ -4085,7 +4107,7 @@ PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const failure& why) { 
 
 namespace detail {
 
-// A sort by heap, as std::stable_sort would allocate, and the code of std::sort is larger than this is worth.
+// Heap sort: std::stable_sort would allocate, and std::sort would add more code than the speed is worth.
 PARMAP_INLINE void sort_runs(failure_runs& runs) noexcept {
   const auto before = [](const auto& a, const auto& b) { return a.first.index < b.first.index; };
   if (std::is_sorted(runs.begin(), runs.end(), before)) return;
@@ -4098,12 +4120,12 @@ PARMAP_INLINE void sort_runs(failure_runs& runs) noexcept {
 struct failure_list::table {
   struct run {
     failure first;
-    std::uint64_t before;  // failures in the runs ahead of this one
+    std::uint64_t before;  // the number of failures in earlier runs
     std::uint64_t length;
   };
 
   [[nodiscard]] std::uint64_t size() const noexcept { return runs.back().before + runs.back().length; }
-  // The first run that begins behind `index`.
+  // The first run that begins after `index`.
   [[nodiscard]] std::vector<run>::const_iterator run_behind(std::uint64_t index) const noexcept {
     return std::partition_point(runs.begin(), runs.end(),
                                 [index](const run& each) { return each.first.index <= index; });
@@ -4226,7 +4248,7 @@ PARMAP_INLINE std::string type_name(const std::type_info& type) {
   const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
                                                     &std::free);
   std::string name = status == 0 ? text.get() : type.name();
-  // The inline namespace is nothing that a user writes.
+  // Users do not write the inline namespace.
   constexpr std::string_view version = "::" PARMAP_ABI_TEXT;
   for (auto at = name.find(version); at != std::string::npos; at = name.find(version, at))
     name.erase(at, version.size());
@@ -4279,14 +4301,14 @@ PARMAP_INLINE thrown describe_or_give_up() noexcept {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/failure_runs.hpp
-// The failures of tasks that are not begun any more.
+// The failures of tasks that will not be begun any more.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 inline constexpr const char* stop_requested_text = "a stop was requested";
 inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
 
-// Tasks [b, e) will not be begun any more; the first may have been, in vain.
+// Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.
 void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
                  unsigned attempts_of_first = 0);
 
@@ -4314,7 +4336,7 @@ PARMAP_INLINE void value_places::discard_all_but(failure_runs& failures, std::ui
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/child_process.hpp
-// A child process held by a pidfd: fork, watch, stop, kill, reap.
+// child_process: a child process held by a pidfd; fork, watch, stop, kill, reap.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -4324,35 +4346,36 @@ struct ending {
   int code{};  // exit status or signal
 };
 
-// What is buffered would come out twice: once from each side of a fork.
+// Flushes stdout, stderr, std::cout and std::clog. Without this before a fork, both processes would write what is
+// buffered.
 void flush_standard_streams() noexcept;
 
-// Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
+// The destructor kills and reaps the child unless reap() has, but only in the process that forked it.
 class child_process {
  public:
-  // Forks; the child runs body(), which must not return. Throws std::system_error, also where the kernel has no
-  // pidfds (Linux 5.4).
+  // Forks; the child runs body(), which must not return. Throws std::system_error, also if the kernel has no pidfds
+  // (before Linux 5.4).
   explicit child_process(const std::function<void()>& body);
   child_process(child_process&& other) noexcept;
   child_process& operator=(child_process&& other) noexcept;
   ~child_process();
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  // Readable (poll) once it has died; -1 if it had died before it could be watched.
+  // Readable (poll) once the child has died; -1 if it had died before it could be watched.
   [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
 
-  // No effect on a dead one.
+  // No effect on a dead child.
   void kill() const noexcept;
   void resume() const noexcept;
-  // Whether its number is still its own: it lives, or has not been reaped yet.
+  // Whether the pid still belongs to this child: it is alive, or not yet reaped.
   [[nodiscard]] bool is_ours() const noexcept;
   [[nodiscard]] bool has_died(std::chrono::milliseconds patience = {}) const noexcept;
-  // Whether it has been stopped and continued since this was last asked.
+  // Whether the child has been stopped and continued since the last call.
   [[nodiscard]] bool was_continued() const noexcept;
-  // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
-  // (asleep in the kernel).
+  // Sends SIGSTOP and waits until the child has stopped. False if it has died instead, or does not stop within
+  // `patience` (asleep in the kernel).
   bool stop(std::chrono::milliseconds patience) const noexcept;
-  // Waits for its death, which must be certain.
+  // Waits for the death of the child, which must be certain.
   ending reap() noexcept;
 
  private:
@@ -4367,11 +4390,11 @@ class child_process {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/language_runtime.hpp
-// A language runtime that this library serves in its process (Python's), and what it must hear of a map on processes.
+// language_runtime: the hooks of a language runtime (Python's) in a process that runs maps on worker processes.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Called by the thread that called map, and in workers; what a plain C++ program does is nothing.
+// Called in the thread that called map, and in workers. In a plain C++ program the hooks do nothing.
 class language_runtime {
  public:
   constexpr language_runtime() = default;
@@ -4379,22 +4402,22 @@ class language_runtime {
   language_runtime& operator=(const language_runtime&) = delete;
 
   virtual void before_fork() noexcept {}
-  virtual void after_fork() noexcept {}  // in the caller, also where the fork was refused
-  // Whether the workers of the map that begins are to be programs of their own, which share nothing with the caller but
-  // the map's memory: start_program(mine, file) in the child makes it one (execve), that does not return, and calls
-  // serve_as_program(tasks, mine, file), see multi_run.hpp. Only for results that are encoded.
+  virtual void after_fork() noexcept {}  // in the caller, also after a refused fork
+  // Whether the workers of the map that begins are separate programs, which share only the map's memory with the
+  // caller. Then the child calls start_program(mine, file), which executes the program (execve) and does not return;
+  // the program calls serve_as_program(tasks, mine, file), see multi_run.hpp. Only for encoded results.
   virtual bool starts_programs() noexcept { return false; }
   virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
-  // In a worker, once it cannot outlive its caller; before its first task, and outside of any task's limit.
+  // Called in a worker once it is set to die with its caller; before its first task, and outside any task's limit.
   virtual void begin_worker(unsigned /*worker*/) noexcept {}
-  // A worker ends, and what it has buffered would be lost.
+  // Called when a worker ends, to flush the runtime's buffers.
   virtual void end_worker() noexcept {}
-  // The caller sleeps until a worker has news.
+  // Called around the caller's wait for its workers.
   virtual void before_sleep() noexcept {}
   virtual void after_sleep() {}
 
   [[nodiscard]] static language_runtime& current() noexcept { return *installed(); }
-  // Before the first map of the process; `who` outlives them all.
+  // Call before the first map of the process; `who` must outlive all maps.
   static void install(language_runtime& who) noexcept { installed() = &who; }
 
  protected:
@@ -4407,16 +4430,16 @@ class language_runtime {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/worker_exit.hpp
-// How a worker process ends: by its own will, by its task's, or by an unwinding that would leave it.
+// leave_process: how a worker process ends, by itself, by its task, or by an unwinding that would leave it.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// glibc's, which at_quick_exit calls; the name is its own.
+// The function of glibc that at_quick_exit calls.
 // NOLINTNEXTLINE(bugprone-reserved-identifier, readability-identifier-naming)
 extern "C" int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
 
-// What a worker calls once, bound when the program is loaded. Bound at their first call, as is usual, they would be
-// looked up anew in every worker, at some 20 page faults.
+// Functions that a worker calls once, bound when the program is loaded. With the usual lazy binding each worker would
+// look them up again, at about 20 page faults.
 struct bound_early {
   static inline int (*volatile prctl)(int, ...) = &::prctl;
   static inline pid_t (*volatile getppid)() = &::getppid;
@@ -4425,20 +4448,19 @@ struct bound_early {
   static inline void (*volatile exit)(int) = &::_exit;
 };
 
-// This process as a worker; there is one at most, as it never returns to be another.
+// This process as a worker. It is one worker at most, as a worker never returns.
 struct worker_identity {
   static inline pid_t pid{-1};
   static inline worker_words* words{nullptr};
   static inline bool memory_limited{false};
 
-  // Not in a task's own child, which does not have the ledger.
+  // No effect in a child of a task, which does not have the ledger.
   static void say(farewell how, int status) noexcept {
     if (::getpid() == pid) words->farewell_word.set(pack_farewell(how, status));
   }
 };
 
-// The end of a worker, and of whatever a task forks and lets run on: what the caller registered with atexit is not ours
-// to run.
+// Ends a worker, or a child that a task has forked and let run on. Does not run what the caller registered with atexit.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   worker_identity::say(how, status);
   language_runtime::current().end_worker();
@@ -4448,8 +4470,8 @@ struct worker_identity {
   std::abort();  // not reached
 }
 
-// Ends the worker where the forced unwinding of pthread_exit passes: it must not get into the caller's frames, and a
-// catch (...) would call std::terminate where the caller was handling an exception at the fork.
+// Ends the worker when the forced unwinding of pthread_exit passes this object: it must not reach the caller's frames.
+// A catch (...) would instead call std::terminate if the caller was handling an exception at the fork.
 class unwinding_watch {
  public:
   unwinding_watch() = default;
@@ -4485,11 +4507,11 @@ PARMAP_INLINE void throw_not_encoded() {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/overwritten_memory.hpp
-// What the caller does about shared memory in which no worker can have left such words.
+// throw_overwritten: the error for words in shared memory that no worker can have written.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A task has written where it must not: nothing that workers said can be believed any more.
+// A task has written over shared memory, so nothing in it can be trusted any more.
 [[noreturn]] inline void throw_overwritten(const std::string& sign) {
   throw std::runtime_error("parmap: a task wrote over the memory its worker shares with the caller (" + sign +
                            "), so no result of this map can be trusted; look for the stray write by running the map "
@@ -4499,7 +4521,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/futex.hpp
-// Waiting on a word of memory, with a limit: what std::atomic::wait cannot do.
+// futex_wait and futex_wake: wait on a word of memory with a time limit, which std::atomic::wait does not have.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -4510,8 +4532,8 @@ inline constexpr std::chrono::nanoseconds no_limit = std::chrono::nanoseconds::m
 
 enum class futex_scope : int { process = FUTEX_PRIVATE_FLAG, shared = 0 };
 
-// Sleeps while `word` holds `seen`, at most for `limit`. May return early for no reason: the caller looks again, so no
-// error matters.
+// Sleeps while `word` holds `seen`, at most for `limit`. May return early without a reason: the caller checks again, so
+// errors can be ignored.
 inline void futex_wait(const futex_word& word, std::uint32_t seen, std::chrono::nanoseconds limit,
                        futex_scope scope = futex_scope::process) noexcept {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
@@ -4524,7 +4546,7 @@ inline void futex_wake(const futex_word& word, int sleepers, futex_scope scope =
   ::syscall(SYS_futex, &word, FUTEX_WAKE | static_cast<int>(scope), sleepers, nullptr, nullptr, 0);
 }
 
-// A moment of a spinning wait.
+// The pause instruction for a spinning wait.
 inline void spin_pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -4534,22 +4556,22 @@ inline void spin_pause() noexcept {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/robust_mutex.hpp
-// A lock in shared memory that a supervisor inherits from a worker that died inside.
+// robust_mutex: a lock in shared memory that the supervisor takes over from a worker that died holding it.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Lives in memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time,
-// and glibc believes what it reads there, up to aborting or hanging this process. Here every decision is made on one
-// read of one word, and a word that nobody can have left there is an error.
+// For memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time, and
+// glibc trusts what it reads there, and may abort or hang this process. Here every decision depends on one read of one
+// word, and a word that no user can have left there is an error.
 class robust_mutex {
  public:
-  // Who uses it: worker w is w + 1.
+  // The number of a user: 0 is the supervisor, w + 1 is worker w.
   using user = std::uint32_t;
   static constexpr user supervisor = 0;
 
-  // Locks, in `self`, one of `users`. If has_died(owner) says that the owner died inside, calls repair(owner) before
-  // anybody else gets in; only the supervisor may say so, and not of a worker that may be replaced at the same time.
-  // Throws std::runtime_error where the lock itself has been written over.
+  // Locks for `self`, one of `users` users. If has_died(owner), takes the lock over from the dead owner and calls
+  // repair(owner) before anyone else can lock. Only the supervisor's has_died may be true, and not for a worker that
+  // may be replaced at the same time. Throws std::runtime_error if the lock itself was written over.
   template <class HasDied, class Repair>
   void lock(user self, user users, HasDied&& has_died, Repair&& repair) {
     step("lock", moment::before);
@@ -4566,14 +4588,14 @@ class robust_mutex {
   }
 
  private:
-  // free, or held_by(owner), perhaps with `sleepers`. Far from what a stray write is likely to leave.
+  // The word is `free`, or held_by(owner), maybe with `sleepers`. A stray write is unlikely to leave such a value.
   static constexpr std::uint32_t free = 0x9a7e'c35c;
   static constexpr std::uint32_t sleepers = 1;
   static constexpr std::uint32_t held_by(user owner) noexcept { return free + 2 * (owner + 1); }
-  // Who sleeps looks again after so long: the owner may have died, or the one that was to wake it.
+  // A sleeper looks again after this time: the owner may have died, or the process that was to wake the sleeper.
   static constexpr std::chrono::nanoseconds patience = std::chrono::milliseconds(2);
 
-  // The owner it was inherited from, or self.
+  // Returns the dead owner from which it was taken over, or self.
   template <class HasDied>
   user acquire(user self, user users, HasDied& has_died) {
     std::uint32_t mine = held_by(self);
@@ -4590,11 +4612,11 @@ class robust_mutex {
       const std::uint32_t asleep = seen | sleepers;
       if (seen != asleep && !word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed)) continue;
       futex_wait(word_, asleep, patience, futex_scope::shared);
-      mine |= sleepers;  // others may sleep yet
+      mine |= sleepers;  // others may still sleep
     }
   }
 
-  // It is held for less than a microsecond, unless its owner is preempted.
+  // Spins briefly: the lock is held for less than 1 µs unless its owner is preempted.
   [[nodiscard]] bool changes_soon(std::uint32_t seen) const noexcept {
     for (int k = 0; k < 100; ++k) {
       spin_pause();
@@ -4609,7 +4631,7 @@ class robust_mutex {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/schedule/tick_clock.hpp
-// The scheduler's clock: ticks of the time stamp counter where there is one, for pacing only, never for a timeout.
+// The scheduler's clock: ticks of the time stamp counter if there is one. Only for pacing, never for a timeout.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -4618,13 +4640,13 @@ using ticks = std::uint64_t;
 [[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
 
 #if defined(__x86_64__)
-// 10 ns where clock_gettime costs 24. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
+// Takes 10 ns; clock_gettime takes 24 ns. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
 inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
 #else
 inline ticks now_ticks() noexcept { return steady_ns(); }
 #endif
 
-// Measured once a process, over 20 us; good to a per cent, which is more than pacing needs.
+// Measured once per process, over 20 µs; accurate to 1 per cent, which is enough for pacing.
 [[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
 
 inline ticks to_ticks(std::chrono::microseconds span) noexcept {
@@ -4648,10 +4670,8 @@ class chunk_pacer {
   static constexpr std::chrono::microseconds target{50};
   static constexpr round_index growth = 16;
 
-  explicit chunk_pacer(unsigned workers) noexcept
-      : workers_(workers),
-        target_(static_cast<double>(target.count()) * ticks_per_us()),
-        floor_(target_ * 0.02 * std::max(1.0, static_cast<double>(workers) * (1.0 / 16))) {}
+  // No arithmetic yet: a map of one task has no pace.
+  explicit chunk_pacer(unsigned workers) noexcept : workers_(workers) {}
 
   // Of `left` unclaimed tasks, one at least.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
@@ -4670,16 +4690,15 @@ class chunk_pacer {
   // The last chunk had `tasks` tasks and took `spent`.
   void ran(round_index tasks, ticks spent) noexcept {
     rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
-    const double little = target_ * 0.04;
-    const double most = std::min(std::max(static_cast<double>(tasks) * growth, little * rate_), double{0x7fff'ffff});
-    wanted_ = static_cast<round_index>(std::clamp(target_ * rate_, 1.0, most));
-    least_ = static_cast<round_index>(std::clamp(floor_ * rate_, 1.0, most));
+    const double in_target = static_cast<double>(target.count()) * ticks_per_us() * rate_;
+    const double in_floor = in_target * 0.02 * std::max(1.0, static_cast<double>(workers_) * (1.0 / 16));
+    const double most = std::min(std::max(static_cast<double>(tasks) * growth, in_target * 0.04), double{0x7fff'ffff});
+    wanted_ = static_cast<round_index>(std::clamp(in_target, 1.0, most));
+    least_ = static_cast<round_index>(std::clamp(in_floor, 1.0, most));
   }
 
  private:
   unsigned workers_;
-  double target_;
-  double floor_;
   double rate_{};  // tasks a tick
   round_index wanted_{1};
   round_index least_{1};
@@ -4688,17 +4707,17 @@ class chunk_pacer {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/claim_ledger.hpp
-// The words that workers and supervisor share, and every step that changes them. detail/processes/PROTOCOL.md says why
+// claim_ledger: the words that workers and supervisor share, and every step that changes them. PROTOCOL.md explains why
 // no task is lost.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 struct left_over_words {
   shared_word<"left_over"> span;          // packed interval; empty: free
-  shared_word<"left_attempts"> attempts;  // used up by its first task
+  shared_word<"left_attempts"> attempts;  // that its first task has used up
 };
 
-// Each line of them apart from what is written less often.
+// The alignment keeps the lock and the range apart from words that are written less often.
 struct common_words {
   alignas(128) shared_word<"halt"> halt;
   shared_word<"failures"> failures;
@@ -4706,20 +4725,20 @@ struct common_words {
   shared_word<"range"> range;
 };
 
-// The words lie in shared memory; what does not change is each process's own, out of reach of a task gone astray in
-// another.
+// The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
+// another process.
 class claim_ledger {
  public:
   static std::size_t bytes(unsigned workers) noexcept {
     return sizeof(common_words) + workers * (sizeof(worker_words) + sizeof(left_over_words));
   }
-  // Builds the words in zeroed shared memory of that size, aligned to a page.
+  // Constructs the words in zeroed shared memory of bytes(workers) bytes, aligned to a page.
   claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
       : claim_ledger(::new(at) common_words, workers, max_failures, retries, timed, 0) {
     std::uninitialized_default_construct_n(of_, workers);
     std::uninitialized_default_construct_n(left_, workers);
   }
-  // The words that have been built there, in a round of so many tasks.
+  // Uses the words that were constructed at `at`, in a round of `round` tasks.
   claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round)
       : claim_ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round) {}
 
@@ -4730,12 +4749,12 @@ class claim_ledger {
 
   [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
   [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
-  // The first reason stays, but for those that come at the same time.
+  // The first reason stays, except among those that come at the same time.
   void halt(halt_reason why) const noexcept {
     if (!halted()) common_->halt.set(static_cast<std::uint64_t>(why));
   }
   [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
-  // One more failure; at the limit nobody begins another task.
+  // Counts a failure; at the limit no further task is begun.
   void count_failure() const noexcept {
     common_->failures.add(1);
     halt_at_limit();
@@ -4747,7 +4766,8 @@ class claim_ledger {
 
   // ---- by worker w
 
-  // A chunk for w, empty if there is nothing to begin. cur(w) tells the attempts its first task has used up.
+  // Claims a chunk for w; empty if there is nothing to begin. cur of w then holds the attempts that its first task has
+  // used up.
   interval claim(unsigned w, const chunk_pacer& pace) const {
     const holder lock(*this, w + 1);
     if (halted()) return {};
@@ -4775,16 +4795,16 @@ class claim_ledger {
 
   // ---- by the supervisor
 
-  // How to ask whether worker w is dead: what it holds is inherited then.
+  // Sets the function that tells whether worker w is dead. The supervisor takes over the lock from a dead worker.
   void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
-  // The tasks of this round.
+  // The number of tasks of this round.
   [[nodiscard]] round_index round() const noexcept { return round_; }
-  // No worker is alive: n more tasks.
+  // Begins a round of n tasks. No worker is alive.
   void begin_round(round_index n) noexcept {
     round_ = n;
     common_->range.set(pack(interval{0, n}));
   }
-  // The worker is dead, or not yet born.
+  // Call before each fork of worker w.
   void prepare(unsigned w) const noexcept {
     of(w).farewell_word.set(0);
     step("go", moment::before);
@@ -4795,11 +4815,12 @@ class claim_ledger {
   // What the death of a worker means for the task it was in.
   struct death {
     bool in_task{};       // an attempt was running
-    round_index task{};   // which
-    unsigned attempts{};  // used up, that one included
-    bool blamed{};        // and none was left
+    round_index task{};   // of this task
+    unsigned attempts{};  // attempts used up, including the running one
+    bool blamed{};        // and no attempt was left
   };
-  // Worker w is dead: hands back what it had claimed. published(task) tells whether its failure is on record.
+  // Worker w is dead: hands back what is left of its claim. published(task) tells whether the task's failure is
+  // recorded.
   death recover(unsigned w, const std::function<bool(round_index)>& published) const {
     const holder lock(*this);
     worker_words& dead = of(w);
@@ -4831,10 +4852,10 @@ class claim_ledger {
       return !unpack(left.span.get()).empty();
     });
   }
-  // No worker is alive: takes away what nobody will begin.
+  // Takes away all unclaimed tasks, which will not be begun. No worker is alive.
   struct unclaimed {
     interval all;
-    unsigned attempts;  // used up by its first task
+    unsigned attempts;  // that its first task has used up
   };
   [[nodiscard]] std::vector<unclaimed> drain() const {
     const holder lock(*this);
@@ -4849,8 +4870,8 @@ class claim_ledger {
     return rest;
   }
 
-  // The tasks of this round from the first to behind the last that has not ended; empty once all have. In between some
-  // may have.
+  // An interval that contains all tasks of this round that have not ended; empty once all have. It may contain tasks
+  // that have ended.
   [[nodiscard]] interval not_ended() const {
     const holder lock(*this);
     interval all{round_, 0};
@@ -4861,12 +4882,12 @@ class claim_ledger {
     for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
     for (unsigned w = 0; w < workers_; ++w) {
       const interval open = checked(unpack(of(w).claim.get()));
-      const position at = unpack_position(of(w).cur.get());  // 0 if the claim has been closed meanwhile
+      const position at = unpack_position(of(w).cur.get());  // task 0 if the claim has been closed meanwhile
       add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
     }
     return all.b < all.e ? all : interval{round_, round_};
   }
-  // Tasks finished so far, to show; in motion while workers run.
+  // The number of finished tasks; only approximate while workers run.
   [[nodiscard]] std::uint64_t finished() const noexcept {
     std::uint64_t all = 0;
     for (unsigned w = 0; w < workers_; ++w) {
@@ -4891,7 +4912,7 @@ class claim_ledger {
         timed_(timed),
         round_(round) {}
 
-  // The lock, after repair.
+  // Holds the lock; after a take-over, with the words repaired.
   class holder {
    public:
     explicit holder(const claim_ledger& book, robust_mutex::user self = robust_mutex::supervisor)
@@ -4909,16 +4930,15 @@ class claim_ledger {
     robust_mutex::user self_;
   };
 
-  // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
-  // counts.
+  // Announces a claim before its source is shrunk. In between both contain the chunk; repair() resolves this.
   static void announce(worker_words& mine, interval chunk, unsigned attempts) noexcept {
     mine.base.set(mine.finished.get());
     mine.cur.set(pack(position{chunk.b, attempts, false}));
     mine.claim.set(pack(chunk));
   }
 
-  // Worker w died with the lock: a claim that it had announced counts, so it leaves its source. Void for a claim that
-  // was completed.
+  // Worker w died holding the lock. A claim that it had announced counts, so it is removed from its source. No effect
+  // for a claim that was completed.
   void repair(unsigned w) const noexcept {
     const interval claimed = unpack(of(w).claim.get());
     if (claimed.empty()) return;
@@ -4930,7 +4950,7 @@ class claim_ledger {
   }
 
   void hand_back(interval rest, unsigned attempts) const {
-    // A free one exists: left-overs and open claims together never outnumber the workers.
+    // One is free: left-overs and open claims together never outnumber the workers.
     const auto free =
         std::ranges::find_if(left_overs(), [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
     if (free == left_overs().end()) throw_overwritten("there are more claims than workers");
@@ -4959,7 +4979,7 @@ class claim_ledger {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/schedule/cpu_mask.hpp
-// Which cores a thread may run on.
+// cpu_mask: the set of cores on which a thread may run.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -4988,39 +5008,39 @@ class cpu_mask {
   std::vector<unsigned long> words_;
 };
 
-// The cores the calling thread may run on; empty where the kernel does not say.
+// The cores on which the calling thread may run; empty if the kernel does not report them.
 [[nodiscard]] cpu_mask affinity();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/core_placement.hpp
-// Which core a worker process is born on.
+// core_placement: the core on which a worker process starts.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The kernel often puts two newborn processes on one core, where they share it for 8 ms before they are balanced (seen
-// in half of all maps on 2 cores). So the supervisor gives each its own at birth; before its first task the worker
-// takes back all the cores it may use, and the kernel is free again. A refusal costs those 8 ms and nothing else.
+// The kernel often puts two new processes on one core, which they share for 8 ms before they are balanced (seen in half
+// of all maps on 2 cores). So the supervisor gives each worker a core of its own at its start. Before its first task
+// the worker takes back all the cores that it may use. A refused call costs only those 8 ms.
 class core_placement {
  public:
   explicit core_placement(unsigned workers) : all_(affinity()) {
     for (std::size_t cpu = 0; cpu < all_.cpus(); ++cpu)
       if (all_.has(cpu)) usable_.push_back(cpu);
     if (workers < 2 || workers > usable_.size()) usable_.clear();
-    // The supervisor's own core last: it is busy there until the last fork.
+    // The supervisor's own core comes last, as the supervisor is busy there until the last fork.
     const auto here = static_cast<std::size_t>(::sched_getcpu());
     for (std::size_t k = 0; k < usable_.size(); ++k)
       if (usable_[k] == here) first_ = k + 1;
   }
 
-  // The child is not yet to begin.
+  // Call before the child begins.
   void put(pid_t child, unsigned w) const {
     if (usable_.empty()) return;
     cpu_mask one(all_.cpus());
     one.add(usable_[(first_ + w) % usable_.size()]);
     static_cast<void>(::sched_setaffinity(child, one.bytes(), one.get()));
   }
-  // In the child.
+  // Call in the child.
   void release() const noexcept {
     if (!usable_.empty()) static_cast<void>(::sched_setaffinity(0, all_.bytes(), all_.get()));
   }
@@ -5028,22 +5048,22 @@ class core_placement {
  private:
   cpu_mask all_;
   std::vector<std::size_t> usable_;
-  std::size_t first_{};  // the place of worker 0's
+  std::size_t first_{};  // the index in usable_ of worker 0's core
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/worker_arenas.hpp
-// The workers' arenas: what does not fit into a slot. Bump-allocated by their worker, read by the supervisor.
+// worker_arenas: the memory for what does not fit into slots, bump-allocated by its worker and read by the supervisor.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Whether they are to be begun, or another process has done so.
+// Whether to initialise the words of the arenas, or keep those that another process has initialised.
 enum class words { fresh, kept };
 
-// One arena for each worker, equally large, at [begin, end) of the mapping. The failures of a worker are chained in its
-// arena, the newest first; a record counts once head says so. Everything carries a check and is looked at as it is
-// read: a task may have written over it.
+// One arena per worker, of equal size, in [begin, end) of the mapping. The failure records of a worker form a list in
+// its arena, newest first; a record counts once `head` refers to it. All data carries a check that is verified on
+// reading, as a task may have written over it.
 class worker_arenas {
  public:
   worker_arenas(const shared_memory& memory, const claim_ledger& book, std::size_t begin, std::size_t end,
@@ -5065,7 +5085,7 @@ class worker_arenas {
   [[nodiscard]] arena_writer writer(unsigned w) const noexcept {
     return {memory_.bytes(), book_.of(w), arena_begin(w), arena_end(w)};
   }
-  // Makes a failure known; false if there is no room for it. A message of more than 16 MiB is cut.
+  // Publishes a failure; false if there is no room for it. The message is cut to 16 MiB, and to the room there is.
   bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts,
                std::string_view message) const noexcept {
     const std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
@@ -5085,13 +5105,13 @@ class worker_arenas {
 
   // ---- by the supervisor
 
-  // The index of the newest failure of w, if it has any.
+  // The index of the newest failure of w, if there is one.
   [[nodiscard]] std::optional<std::uint64_t> newest(unsigned w) const noexcept {
     const auto found = read(w, book_.of(w).head.get());
     return found ? std::optional(found->index) : std::nullopt;
   }
-  // All failures of w. No worker is alive. Throws std::runtime_error if one was written over: nobody can say then which
-  // task it was about.
+  // Appends all failures of w. No worker is alive. Throws std::runtime_error if a record was written over, as its task
+  // is then unknown.
   void collect(unsigned w, std::vector<std::pair<failure, std::uint64_t>>& into) const {
     if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
     for (std::uint64_t at = book_.of(w).head.get(); at != no_record;) {
@@ -5111,7 +5131,7 @@ class worker_arenas {
       if (const auto bytes = at.read_short(task)) return *bytes;
     } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
       const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
-      // Not beyond what was ever written there: reading it would cost memory.
+      // Not beyond `top`: reading pages that were never written would cost memory.
       const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
       const std::byte* from = memory_.bytes() + at.offset;
       if (at.offset <= end && at.size <= end - at.offset && checksum(from, at.size, task) == at.check)
@@ -5130,12 +5150,12 @@ class worker_arenas {
   static constexpr std::uint64_t no_record = ~std::uint64_t{0};
 
   struct record {
-    std::uint64_t previous;  // lies before it, or no_record
+    std::uint64_t previous;  // its offset, which is lower, or no_record
     std::uint64_t index;
     std::uint32_t kind;
     std::uint32_t attempts;
-    std::uint64_t size;   // of the message, which stands behind
-    std::uint64_t check;  // of all the above and the message, keyed by the place
+    std::uint64_t size;   // of the message, which follows the record
+    std::uint64_t check;  // of all the above and the message, keyed by the offset
   };
 
   [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
@@ -5168,7 +5188,7 @@ class worker_arenas {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/bit_set.hpp
-// A bit for each task, without memory for those that are never set.
+// bit_set: a bit for each task, without memory for large ranges that are never set.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -5183,7 +5203,7 @@ class bit_set {
   void set(std::uint64_t i) noexcept { words_.get()[i / bits] |= std::uint64_t{1} << i % bits; }
   void clear(std::uint64_t i) noexcept { words_.get()[i / bits] &= ~(std::uint64_t{1} << i % bits); }
 
-  // fn(i) for each set, or clear, i of [b, e), in order; it may change bit i.
+  // Calls fn(i) for each i in [b, e) whose bit is set, or clear, in order; fn may change bit i.
   template <class Fn>
   void for_each_set(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
     for_each<0>(b, e, fn);
@@ -5214,18 +5234,18 @@ class bit_set {
     }
   }
 
-  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: of many, the kernel's zeros
+  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: large blocks are zero pages of the kernel
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/result_collector.hpp
-// The caller's side of encoded results: makes values of what the workers have left in shared memory, while they still
-// run, so that reading, too, has all cores.
+// result_collector: decodes results in the caller, partly while the workers still run, so that less is left for the
+// end.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// An object for each map, made before the first fork; finish() when no worker is alive any more.
+// One object per map, made before the first fork. Call finish() when no worker is alive any more.
 class result_collector {
  public:
   result_collector(const encoded_slot* slots, const worker_arenas& arenas, std::uint64_t n, value_reader& reader)
@@ -5241,8 +5261,8 @@ class result_collector {
     has_value_.for_each_set(0, size_, [this](std::uint64_t i) { reader_.places().discard(i); });
   }
 
-  // While workers run, and all tasks but those of [b, e) have ended, with a value or without. Reads for some 100 us;
-  // whether there is more to be read.
+  // Call while workers run. All tasks outside [b, e) have ended, with or without a value. Reads for about 100 µs;
+  // returns whether there is more to read.
   [[nodiscard]] bool read_early(std::uint64_t b, std::uint64_t e) {
     const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(100));
     while (!postponed_) {
@@ -5254,11 +5274,12 @@ class result_collector {
     return false;
   }
 
-  // Reads the values of all tasks that are not among the failures; what cannot be read is added to them. From then on
-  // the values belong to whoever has their places.
+  // Reads the values of all tasks that are not among the failures, and adds a failure for each value that cannot be
+  // read. From then on the values belong to the owner of their places.
   [[nodiscard]] failure_list finish(failure_runs failures) {
     const failure_list failed(failures);
-    // Of a worker that died when its task's slot was written, and nothing yet said so.
+    // A failed task can have a value here: its worker died after writing the slot, before it recorded that the task
+    // ended.
     for (const auto& [why, tasks] : failures)
       has_value_.for_each_set(why.index, why.index + tasks, [this](std::uint64_t i) {
         has_value_.clear(i);
@@ -5277,14 +5298,14 @@ class result_collector {
       });
     });
     failure_list all(std::move(failures));
-    size_ = 0;  // from here on the values are not ours
+    size_ = 0;  // from here on this object does not own the values
     return all;
   }
 
  private:
-  // What cannot be read now can at the end, or says then why not.
+  // finish() reads again what cannot be read now, and reports the error.
   void look_at(std::uint64_t i) {
-    if (slots_[i].is_blank()) return;  // it failed
+    if (slots_[i].is_blank()) return;  // the task failed
     try {
       const byte_reader bytes = arenas_.read_encoded(slots_[i], i);
       postponed_ = !reader_.may_read_early(bytes);
@@ -5310,16 +5331,16 @@ class result_collector {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/shared_layout.hpp
-// Everything that the processes of one map share, laid out before the first fork.
+// shared_layout: the memory that the processes of one map share, laid out before the first fork.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Of shared memory that is a file, so that a program that is handed its descriptor can map it too.
+// Makes shared memory that is a file, so that a program can map it by its descriptor.
 inline file_descriptor make_memory_file(std::size_t bytes) {
   file_descriptor file(::memfd_create("parmap ledger", MFD_CLOEXEC));
   rlimit longest{};
   const bool fits = ::getrlimit(RLIMIT_FSIZE, &longest) == 0 && bytes <= longest.rlim_cur;
-  if (!fits) errno = EFBIG;  // asking for more would be answered by a signal, too
+  if (!fits) errno = EFBIG;  // ftruncate beyond the limit would also raise a signal
   if (!fits || file.get() < 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
     throw std::system_error(errno, std::generic_category(),
                             "parmap: a file in memory for workers that are programs (is the size of files limited by "
@@ -5327,8 +5348,8 @@ inline file_descriptor make_memory_file(std::size_t bytes) {
   return file;
 }
 
-// Ledger, a fixed part of `fixed` bytes, and the arenas in one mapping; the arenas as large as they can be had, up to
-// 64 GiB a worker, as only pages that are written to cost memory.
+// Makes one mapping for a part of `fixed` bytes (ledger and encoded slots) and the arenas. The arenas are as large as
+// the system permits, up to 64 GiB per worker, as only pages that are written cost memory.
 inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
   constexpr std::size_t largest = std::size_t{64} << 30;
   constexpr std::size_t smallest = std::size_t{64} << 10;
@@ -5342,7 +5363,7 @@ inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file
     try {
       shared_memory memory = make(each);
       if (each == largest || each == smallest) return memory;
-      // Address space is short (RLIMIT_AS), and the tasks want some too.
+      // Address space is limited (RLIMIT_AS), and the tasks need some of it.
       memory = shared_memory();
       return make(std::max(each / 2, smallest));
     } catch (const std::system_error&) {
@@ -5351,11 +5372,11 @@ inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file
   }
 }
 
-// Slots that are values have a mapping of their own, which the results take over. Encoded ones lie behind the ledger,
-// in front of the arenas.
+// Slots that hold values have a mapping of their own, which the results take over. Encoded slots are between the ledger
+// and the arenas.
 class shared_layout {
  public:
-  // Fresh, in the caller. for_programs: in a file, see below.
+  // In the caller: makes the memory. With for_programs it is a file, for the constructor below.
   shared_layout(const worker_assignment& of_map, slot_shape slots, bool for_programs)
       : shape_(slots),
         tasks_(of_map.tasks),
@@ -5366,7 +5387,7 @@ class shared_layout {
               of_map.timed),
         arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {}
 
-  // In a worker that is a program of its own: the memory of the map that it was assigned to, with encoded slots.
+  // In a worker that is a separate program: maps the memory of its map, which has encoded slots.
   shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file)
       : shape_(slots),
         tasks_(mine.tasks),
@@ -5393,17 +5414,17 @@ class shared_layout {
     if (tasks_ > std::numeric_limits<std::ptrdiff_t>::max() / shape_.bytes) throw std::bad_alloc();
     return tasks_ * shape_.bytes;
   }
-  // Hands over the mapping of the values, in which nobody writes any more.
+  // Makes the mapping of the values read-only and hands it over.
   [[nodiscard]] shared_memory take_values() {
     values_.seal();
     return std::move(values_);
   }
 
-  // Called in a worker: a task's own child does not have this memory. False, with errno, if that is refused.
+  // Call in a worker: children of its tasks do not inherit this memory. False, with errno, if that is refused.
   [[nodiscard]] bool keep_from_children() const noexcept {
     return memory_.keep_from_children() && values_.keep_from_children();
   }
-  // Of the memory, if it is for programs.
+  // The descriptor of the memory, if it is for programs.
   [[nodiscard]] int file() const noexcept { return file_.get(); }
 
  private:
@@ -5428,8 +5449,62 @@ class shared_layout {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/processes/signal_advice.hpp
+// The likely cause of each signal that kills a worker, and what to try: for messages in C++ and in Python.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct signal_advice {
+  const char* cause;
+  const char* remedy;            // in words of the C++ interface
+  const char* remedy_in_python;  // in words of the Python package
+};
+
+inline signal_advice advice_on_signal(int number) noexcept {
+  static constexpr const char* debug = "run this task alone under parmap::serial in gdb";
+  static constexpr const char* traceback = "run this task alone with engine='serial' under python -X faulthandler";
+  switch (number) {
+    case SIGSEGV:
+      return {"an invalid memory access or a stack overflow",
+              "run this task alone under parmap::serial in gdb, or build with -fsanitize=address", traceback};
+    case SIGBUS:
+      return {"a mapped file that shrank or whose disk is full (see df), or a misaligned access", debug, traceback};
+    case SIGABRT:
+      return {"abort, a failed assertion, an uncaught exception or a damaged heap",
+              "see stderr, or run this task alone under parmap::serial in gdb",
+              "see stderr, or run this task alone with engine='serial' under python -X faulthandler"};
+    case SIGFPE:
+      return {"an integer division by zero, or INT_MIN / -1", "check this task's input",
+              "check this task's input and the extension module that divides"};
+    case SIGILL:
+      return {"a missing return, or code for another CPU (-march)",
+              "build with -fsanitize=undefined, or run this task alone under parmap::serial in gdb",
+              "install extension modules that were built for this CPU"};
+    case SIGKILL:
+      return {"killed from outside: kill -9, a batch system, or memory ran out (see dmesg)",
+              "try fewer options.workers, or options.memory_limit", "try a smaller n_worker, or memory_limit"};
+    case SIGXCPU:
+      return {"RLIMIT_CPU was reached (ulimit -t)", "raise it, or make tasks shorter", "raise it, or make tasks shorter"};
+    case SIGXFSZ:
+      return {"a file grew past RLIMIT_FSIZE (ulimit -f)", "raise it, or write less", "raise it, or write less"};
+    case SIGPIPE:
+      return {"a write to a pipe or socket whose reader has gone", "ignore SIGPIPE, then the write says so",
+              "ignore SIGPIPE, then the write raises BrokenPipeError"};
+    case SIGSYS: return {"a system call that a sandbox forbids (seccomp)", debug, traceback};
+    case SIGALRM:
+      return {"an alarm or timer that nobody handles", "handle SIGALRM; to limit a task, set options.timeout",
+              "handle SIGALRM; to limit a task, set timeout_sec"};
+    case SIGTRAP: return {"a trap set by the compiler or a debugger", debug, traceback};
+    default:
+      return {"sent to this worker alone, by kill, a batch system or the task", "options.retries runs it again",
+              "retries runs it again"};
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/number_text.hpp
-// Numbers as a message shows them.
+// Formats times and sizes for messages.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -5441,7 +5516,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/death_message.hpp
-// What the death of a worker process means to the user: kind, cause, likely reasons, what to try.
+// Describes the death of a worker process to the user: kind, cause, likely reasons, remedies.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -5449,17 +5524,17 @@ struct death_cause {
   ending how;
   farewell said{farewell::none};
   int said_status{};
-  std::optional<std::chrono::nanoseconds> limit{};  // set if it was killed for running past it
-  bool oom_killed{};                                // SIGKILL, and the kernel's out-of-memory killer was at work
+  std::optional<std::chrono::nanoseconds> limit{};  // options::timeout, if the worker was killed for it
+  bool oom_killed{};                                // SIGKILL, and the kernel's out-of-memory killer struck meanwhile
   std::optional<std::uint64_t> memory_limit{};      // options::memory_limit
 };
 
-// An allocation had been refused, and what the task made of it was a crash.
+// Whether the task crashed after an allocation had been refused.
 inline bool starved(const death_cause& cause) noexcept {
   return cause.memory_limit && cause.said == farewell::starved && cause.how.how == ending::killed;
 }
 
-// By the kernel. (Its killer may also have been at work on somebody else.)
+// Whether the kernel's out-of-memory killer ended it. (It may instead have ended another process.)
 inline bool killed_for_memory(const death_cause& cause) noexcept {
   return cause.oom_killed && cause.how.how == ending::killed && cause.how.code == SIGKILL;
 }
@@ -5473,44 +5548,10 @@ inline failure_kind kind_of(const death_cause& cause) noexcept {
   return failure_kind::crashed;
 }
 
-// For failure::status.
+// The value of failure::status.
 inline int status_of(const death_cause& cause) noexcept {
   if (cause.said == farewell::exit) return cause.said_status & 0xff;  // as a parent sees it
   return cause.how.how == ending::unknown ? 0 : cause.how.code;
-}
-
-struct reason {
-  const char* why;
-  const char* advice;
-};
-
-inline reason reason_of_signal(int number) noexcept {
-  static constexpr const char* debug = "run this task alone under parmap::serial in gdb";
-  switch (number) {
-    case SIGSEGV:
-      return {"an invalid memory access or a stack overflow",
-              "run this task alone under parmap::serial in gdb, or build with -fsanitize=address"};
-    case SIGBUS: return {"a mapped file that shrank or whose disk is full (see df), or a misaligned access", debug};
-    case SIGABRT:
-      return {"abort, a failed assertion, an uncaught exception or a damaged heap",
-              "see stderr, or run this task alone under parmap::serial in gdb"};
-    case SIGFPE: return {"an integer division by zero, or INT_MIN / -1", "check this task's input"};
-    case SIGILL:
-      return {"a missing return, or code for another CPU (-march)",
-              "build with -fsanitize=undefined, or run this task alone under parmap::serial in gdb"};
-    case SIGKILL:
-      return {"killed from outside: kill -9, a batch system, or memory ran out (see dmesg)",
-              "try fewer options.workers, or options.memory_limit"};
-    case SIGXCPU: return {"RLIMIT_CPU was reached (ulimit -t)", "raise it, or make tasks shorter"};
-    case SIGXFSZ: return {"a file grew past RLIMIT_FSIZE (ulimit -f)", "raise it, or write less"};
-    case SIGPIPE:
-      return {"a write to a pipe or socket whose reader has gone", "ignore SIGPIPE, then the write says so"};
-    case SIGSYS: return {"a system call that a sandbox forbids (seccomp)", debug};
-    case SIGALRM:
-      return {"an alarm or timer that nobody handles", "handle SIGALRM; to limit a task, set options.timeout"};
-    case SIGTRAP: return {"a trap set by the compiler or a debugger", debug};
-    default: return {"sent to this worker alone, by kill, a batch system or the task", "options.retries runs it again"};
-  }
 }
 
 inline std::string describe_signal(const death_cause& cause) {
@@ -5525,12 +5566,12 @@ inline std::string describe_signal(const death_cause& cause) {
   if (starved(cause))
     return what + ": options.memory_limit (" + bytes_to_text(*cause.memory_limit) +
            ") had refused an allocation; raise it, or run this task alone in gdb";
-  const reason because = reason_of_signal(number);
-  what += std::string(": ") + because.why;
+  const signal_advice likely = advice_on_signal(number);
+  what += std::string(": ") + likely.cause;
   if ((number == SIGSEGV || number == SIGABRT) && cause.memory_limit)
     return what + ", or options.memory_limit (" + bytes_to_text(*cause.memory_limit) +
            ") refused an allocation; raise it, or run this task alone in gdb";
-  return what + "; " + because.advice;
+  return what + "; " + likely.remedy;
 }
 
 inline std::string describe(const death_cause& cause) {
@@ -5573,17 +5614,18 @@ inline std::string describe(const death_cause& cause) {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/progress/progress_text.hpp
-// How progress looks as text, after tqdm: pure functions, no terminal needed.
+// Progress as text, in the style of tqdm: pure functions that need no terminal.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-/// What the place a bar is drawn on can show.
+/// What the terminal can show.
 struct bar_style {
   bool unicode{};  ///< eighth blocks, else tqdm's ASCII digits
   bool colour{};   ///< failures in red
 };
 
-/// Text and the columns it takes on a screen: escapes take none, a block of three bytes takes one.
+/// Text, and the number of columns it takes on a screen: an escape sequence takes none, a block of three bytes takes
+/// one.
 struct drawn_text {
   std::string text{};
   std::size_t columns{};
@@ -5600,10 +5642,10 @@ struct drawn_text {
   }
 };
 
-/// "01:05", from an hour on "2:01:05". Below zero counts as zero.
+/// "01:05"; from one hour on "2:01:05". A negative time counts as zero.
 [[nodiscard]] std::string format_clock(std::chrono::nanoseconds time);
 
-/// "36.1it/s", "1.20Mit/s"; slower than one a second "2.50s/it"; unknown (0) "?it/s".
+/// "36.1it/s", "1.20Mit/s"; below one per second "2.50s/it"; unknown (0) "?it/s".
 [[nodiscard]] std::string format_rate(double tasks_per_second);
 
 /// The inside of the bar, `cells` columns wide (at least 1).
@@ -5611,8 +5653,8 @@ struct drawn_text {
 
 /// One line for a terminal, never wider than `columns`:
 ///     ` 45%|####5     | 450/1000 [00:12<00:15, 36.1it/s, 2 failed]`
-/// The bar takes what the numbers leave. Where that is less than 4 cells it goes first, then rate,
-/// times, failures and counts; where not even the percentage fits, nothing is left.
+/// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
+/// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
 [[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
 
 /// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.
@@ -5702,7 +5744,7 @@ class lazy_meter {
 
   // Before anything is drawn: a line of its own on stderr. False, and nothing is written, if this meter draws nothing
   // there.
-  [[nodiscard]] bool tell(std::string_view line) const;
+  [[nodiscard]] bool tell(std::string_view line);
 
   // Draws if it is time to. What a callable reporter throws passes.
   void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
@@ -5713,6 +5755,8 @@ class lazy_meter {
   void finish(std::uint64_t completed, std::uint64_t failed);
 
  private:
+  // Also in a worker process, which a short map need not know.
+  [[nodiscard]] bool stays_silent() noexcept;
   void look_closely(ticks now, std::uint64_t completed, std::uint64_t failed);
   void start(std::chrono::steady_clock::time_point clock, ticks now);
 
@@ -5727,35 +5771,36 @@ class lazy_meter {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/progress/stop_now.hpp
-// How a callable reporter ends a map at once.
+// stop_now: the exception by which a callable reporter ends a map at once.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Thrown by a callable reporter: the map is to end at once, and to return what is done. Workers are killed; tasks of
-// this process run to their end, and no other is begun. In the last report it means nothing: the map has ended.
+// A callable reporter throws it to end the map at once; map returns what is done. Workers are killed; tasks in this
+// process run to their end, and no further one is begun. Ignored in the last report, when the map has ended.
 struct stop_now {};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/oom_killer.hpp
-// The kernel's out-of-memory killer: whom it is to take first, and whether it has been at work.
+// The kernel's out-of-memory killer: makes it prefer workers, and counts its kills.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Processes it has killed since the machine was started, in all cgroups (Linux 4.13 and later). About 15 us.
+// The number of processes it has killed since boot, in all cgroups (Linux 4.13 and later). Takes about 15 µs.
 [[nodiscard]] std::optional<long long> oom_kills_so_far() noexcept;
 
-// Under memory pressure the kernel shall take this worker, not its caller; where that may not be said, nothing is lost.
+// Makes the kernel kill this worker rather than its caller under memory pressure. Does nothing if that is refused.
 void offer_to_oom_killer(const child_process& worker) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/proc_file.hpp
-// What /proc says of processes and of the machine.
+// Reads files and numbers from /proc.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The text of a file, ended by a zero; false, with errno, if it cannot be read. What does not fit is left out.
+// Reads the text of a file, zero-terminated; text that does not fit is cut off. False, with errno, if it cannot be
+// read.
 template <std::size_t Size>
 bool read_file(const char* path, std::array<char, Size>& text) noexcept {
   const file_descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
@@ -5784,14 +5829,14 @@ inline std::string text_of_file(const std::string& path) {
   }
 }
 
-// The number behind the first `name` in text.
+// The number after the first `name` in text.
 inline std::optional<long long> number_after(const char* name, const char* text) noexcept {
   const char* const found = std::strstr(text, name);
   if (found == nullptr) return std::nullopt;
   return std::strtoll(found + std::strlen(name), nullptr, 10);
 }
 
-// Whether /proc numbers processes as this process does: it may be absent, or that of another pid namespace.
+// Whether /proc uses the same pids as this process: it may be absent, or belong to another pid namespace.
 inline bool proc_is_ours() noexcept {
   std::array<char, 32> self{};
   const ssize_t got = ::readlink("/proc/self", self.data(), self.size() - 1);
@@ -5801,25 +5846,27 @@ inline bool proc_is_ours() noexcept {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/process_tree.hpp
-// Who belongs to whom among processes, and the end of all that one has started.
+// kill_descendants: ends all processes that a process has started.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// SIGKILL to every living descendant, until none is left. The root is stopped and is the subreaper of its tree, so that
-// orphans stay below it and the dead stay unreaped, their numbers their own. Without a /proc of ours nothing is found.
+// Sends SIGKILL to every living descendant until none is left. The root must be stopped and be the subreaper of its
+// tree: so orphans stay below it, and dead descendants stay unreaped and keep their pids. Finds none if /proc is absent
+// or of another pid namespace.
 void kill_descendants(pid_t root);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/supervisor.hpp
-// The supervisor: starts the workers of a map, watches them, kills what is late, and decides what a death means.
+// supervisor: starts the workers of a map, watches them, kills late tasks, and decides what the death of a worker
+// means.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Lives in the calling thread. Whatever leaves it, also an exception, leaves no worker behind.
+// Runs in the calling thread. Its destructor kills all workers that are left, also after an exception.
 class supervisor {
  public:
-  // The life of worker w in its process, which does not return.
+  // What worker w runs in its process; it must not return.
   using life = std::function<void(unsigned w)>;
 
   supervisor(claim_ledger& book, const worker_arenas& records, const options& chosen, lazy_meter& meter,
@@ -5839,20 +5886,20 @@ class supervisor {
   supervisor& operator=(const supervisor&) = delete;
   ~supervisor() = default;
 
-  // What else to do while workers run, some 100 us at a time: pastime(open), when all tasks of the round but `open`
-  // have ended, returns whether there is more of it. Not any more once a worker has been replaced: the next fork would
-  // have to copy what came of it.
+  // Work for the calling thread while workers run, about 100 µs per call. All tasks of the round outside `open` have
+  // ended when pastime(open) is called; it returns whether it has more to do. It is not called any more once a worker
+  // has been replaced, as the next fork would have to copy the memory that it fills.
   using pastime = std::function<bool(interval open)>;
   void meanwhile(pastime what) { pastime_ = std::move(what); }
 
-  // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if not one worker
-  // can be had.
+  // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if no worker can
+  // be started, std::runtime_error if no worker survives and nothing has been done.
   void run_round(std::uint64_t from, round_index n, unsigned workers) {
     from_ = from;
     begun_at_ = monotonic_ns();
     book_.begin_round(n);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
-      if (!hire(w)) break;  // carry on with those there are
+      if (!hire(w)) break;  // continue with the workers there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
     for (;;) {
       while (alive() > 0) wait_for_news();
@@ -5861,18 +5908,18 @@ class supervisor {
     }
   }
 
-  // The tasks that died with their worker.
+  // The failures of tasks that died with their worker.
   [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
-  // Why no further worker could be had, if that ended the map.
+  // Why no further worker could be started, if that ended the map.
   [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
 
  private:
   struct post {
     std::optional<child_process> process;
     bool late{};              // killed because its task ran past the limit
-    bool dismissed{};         // killed before it began, as nothing is left for it
+    bool dismissed{};         // killed before it began, as nothing is left to run
     bool stopped{};           // killed because the map is to end now
-    unsigned pardons{};       // how often that gave its task the whole limit again
+    unsigned pardons{};       // how often its task got its whole limit again after a stop
     std::uint64_t resumed{};  // when it was last seen to have been stopped and continued, by monotonic_ns()
   };
 
@@ -5881,7 +5928,7 @@ class supervisor {
         std::ranges::count_if(posts_, [](const post& each) { return each.process.has_value(); }));
   }
 
-  // False, and refused_ says why, if there is no worker to be had.
+  // False if the fork was refused; refused_ then holds the reason.
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
@@ -5912,7 +5959,7 @@ class supervisor {
     return hire(w);
   }
 
-  // There is work and nobody to do it: what refused a fork may pass.
+  // There is work but no worker. Tries for a second, as the reason of a refused fork may pass.
   bool hire_with_patience() {
     constexpr int tries = 100;
     for (int k = 0; k < tries; ++k) {
@@ -5923,7 +5970,7 @@ class supervisor {
     return false;
   }
 
-  // Nobody is left to go on. If nothing at all was done that is the caller's matter, else what is done is returned.
+  // No worker is left. Throws if nothing has been done; else halts the map, which returns what is done.
   void give_up() {
     if (book_.finished() == 0 && blamed_.empty()) throw std::runtime_error("parmap: " + why_gave_up_);
     book_.halt(halt_reason::no_worker);
@@ -5937,7 +5984,7 @@ class supervisor {
     }
   }
 
-  // Sleeps until a worker dies, a task's time is over, or progress is to be shown; and sees to it.
+  // Sleeps until a worker dies, a task's time is over, or progress is to be shown; then handles it.
   void wait_for_news() {
     std::vector<pollfd> fds;
     std::vector<unsigned> whose;
@@ -5966,8 +6013,8 @@ class supervisor {
     }
   }
 
-  // What is not worth its time in a map that is over at once, since no task takes all memory within a millisecond. How
-  // long until it is due.
+  // Prepares for the out-of-memory killer once the map has lasted a millisecond: a shorter map cannot use up all
+  // memory. Returns the time until this is due.
   std::chrono::nanoseconds settle() {
     if (settled_) return no_limit;
     if (const std::uint64_t now = monotonic_ns(), due = begun_at_ + brief; now < due)
@@ -5980,7 +6027,7 @@ class supervisor {
     return no_limit;
   }
 
-  // The tasks they are in count as not done, and are not to blame; see ended_by_stop.
+  // Halts the map and kills all workers. Their running tasks count as stopped and are not blamed; see ended_by_stop.
   void stop_workers() noexcept {
     book_.halt(halt_reason::stop_requested);
     for (post& at : posts_) {
@@ -5990,8 +6037,8 @@ class supervisor {
     }
   }
 
-  // How long until there may be more to do: less than a millisecond where there is much, up to 50 ms where little
-  // comes.
+  // Does a piece of the pastime. Returns the time until the next piece: zero if more is ready, else from half a
+  // millisecond if much comes to 50 ms if little comes.
   std::chrono::nanoseconds pass_time() {
     if (!pastime_) return no_limit;
     const ticks begun = now_ticks();
@@ -6001,24 +6048,24 @@ class supervisor {
     return nap_;
   }
 
-  // Kills tasks past their limit; how long until the next may be.
+  // Kills tasks past their limit. Returns the time until the next one may be late.
   std::chrono::nanoseconds enforce_limits() {
     if (!options_.timeout) return no_limit;
     const auto limit = static_cast<std::uint64_t>(options_.timeout->count());
     const std::uint64_t now = monotonic_ns();
-    std::uint64_t next = limit;  // what has not begun yet is not late before
+    std::uint64_t next = limit;  // a task that has not begun cannot be late earlier
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
       if (!at.process || at.late || at.stopped) continue;
       const position seen = unpack_position(book_.of(w).cur.get());
       if (!seen.running) continue;
       const std::uint64_t started = book_.of(w).started.get();
-      if (started > at.resumed) at.pardons = 0;  // another attempt
+      if (started > at.resumed) at.pardons = 0;  // this is another attempt
       const std::uint64_t began = std::max(at.resumed, started);
       if (began > now && began > monotonic_ns()) throw_overwritten("a task began in the future");
       std::uint64_t spent = now - std::min(now, began);
-      // Stopped and continued, as by Ctrl-Z and fg: that time was not its own, so it has its whole limit again; but not
-      // without end, as some batch systems stop and continue all the time.
+      // The worker was stopped and continued, as by Ctrl-Z and fg: its task gets its whole limit again. At most
+      // most_pardons times, as some batch systems stop and continue processes all the time.
       if (spent >= limit && at.pardons < most_pardons && at.process->was_continued()) {
         ++at.pardons;
         at.resumed = now;
@@ -6030,8 +6077,8 @@ class supervisor {
     return std::chrono::nanoseconds(next);
   }
 
-  // Never an innocent task: only a stopped worker cannot go on to its next one between the look and the kill. Does not
-  // lock the ledger: the stopped worker may hold the lock.
+  // Kills worker w if it is still at `seen`. Stops it first, so that it cannot begin its next task between the check
+  // and the kill. Does not lock the ledger, as the stopped worker may hold the lock.
   bool kill_if_still(unsigned w, position seen) {
     const child_process& process = *posts_[w].process;
     process.stop(std::chrono::milliseconds(100));
@@ -6042,13 +6089,14 @@ class supervisor {
     try {
       kill_descendants(process.pid());
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill below does not depend on it
-      // What /proc does not tell cannot be killed; the worker can.
+      // Descendants that /proc does not show cannot be killed; the worker can.
     }
     process.kill();
     return true;
   }
 
-  // Worker w is dead.
+  // Worker w is dead: reaps it, recovers its claim, blames its task for the death if one was running, and replaces it
+  // if there is work.
   void bury(unsigned w) {
     post& at = posts_[w];
     const ending how = at.process->reap();
@@ -6071,26 +6119,26 @@ class supervisor {
           failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)}, 1);
       book_.count_failure();
     }
-    book_.halt_at_limit();  // if whoever reached it died before it could
+    book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) replace(w);
   }
 
-  // Whoever writes over the range could die in the same task without end.
+  // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
   void note_death_of(std::uint64_t task) {
     const auto place = std::lower_bound(dead_tasks_.begin(), dead_tasks_.end(), task);
     if (place != dead_tasks_.end() && *place == task) throw_overwritten("a task was run again after its death");
     dead_tasks_.insert(place, task);
   }
 
-  // And not by its task, or a timeout, shortly before.
+  // Whether stop_workers ended the worker, and not its task or a timeout shortly before.
   static bool ended_by_stop(const post& at, const ending& how) noexcept {
     return at.stopped && !at.late && (how.how == ending::unknown || (how.how == ending::killed && how.code == SIGKILL));
   }
 
-  // Whether there have been so many deaths that no further worker is worth a try. Deaths count as long as nobody gets
-  // anything done: a worker may be killed while it is being born, on a busy machine often.
+  // Whether so many workers have died that no further one is worth starting. Deaths count while no task is finished: on
+  // a busy machine workers are often killed during their start.
   bool dies_idle(const claim_ledger::death& what, const death_cause& cause) {
     const std::uint64_t done = book_.finished();
     if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
@@ -6101,8 +6149,8 @@ class supervisor {
     return idle_deaths_ > most_idle_deaths_;
   }
 
-  // Nothing is to be begun, and only a death would hand something back: who has not begun yet would find nothing. So
-  // nobody waits for a birth that takes long, or does not end.
+  // Kills the workers that have not begun: nothing is left for them, unless another worker dies. So a start that takes
+  // long, or hangs, delays nothing.
   void dismiss_the_unborn() {
     for (unsigned w = 0; w < posts_.size(); ++w)
       if (post& at = posts_[w]; at.process && !at.dismissed) {
@@ -6150,11 +6198,11 @@ class supervisor {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/schedule/task_scope.hpp
-// Whether the calling thread is inside a task.
+// task_scope: whether the calling thread is inside a task.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// While it lives, this thread runs tasks.
+// Marks the thread as running tasks for the lifetime of the object.
 class task_scope {
  public:
   task_scope() noexcept { ++depth(); }
@@ -6185,58 +6233,57 @@ void enter_worker() noexcept;
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/memory_limit.hpp
-// A bound on the memory that this process adds, and word of the moment it is felt.
+// A limit on the private memory that this process adds, and a callback for refused allocations.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Private writable memory this process has mapped, in bytes: what RLIMIT_DATA counts (Linux 4.7 and later). Unlike
-// RLIMIT_AS it leaves out the sparse shared reservation. Without /proc nobody knows.
+// The private writable memory that this process has mapped, in bytes, as RLIMIT_DATA counts it (Linux 4.7 and later).
+// Unlike RLIMIT_AS this excludes the sparse shared reservation. None without /proc.
 [[nodiscard]] std::optional<std::uint64_t> private_memory() noexcept;
 
-// From now on this process may map so many bytes more than it has. False, with errno, if it cannot be said.
+// Limits this process to `more` bytes of private memory beyond what it has now. False, with errno, if it fails.
 [[nodiscard]] bool limit_private_memory(std::uint64_t more) noexcept;
 
-// From now on note() is called whenever operator new is refused; then happens what would have happened without.
+// From now on a refused operator new calls note(), and then does what it would have done without it.
 void tell_of_refused_memory(void (*note)()) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/prefault.hpp
-// Touches the pages of results before the tasks do, many at once.
+// prefault: populates the pages of results before tasks write them, many at once.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A fault in the midst of tasks costs about 3 us a page, populating 64 pages at once about 2 us each. The claims of a
-// worker follow each other from one end of the slots, so the pages that will be written next are known. One object for
-// each worker process.
+// A page fault during tasks takes about 3 µs; populating 64 pages at once takes about 2 µs each. A worker's claims
+// follow each other from one end of the slots, so the next pages are known. One object per worker process.
 class prefault {
  public:
-  // Of `size` bytes of shared memory.
+  // Covers `size` bytes of shared memory.
   prefault(std::byte* from, std::size_t size) noexcept
       : base_(from - reinterpret_cast<std::uintptr_t>(from) % page),
         before_(static_cast<std::size_t>(from - base_)),
         size_(before_ + size),
         useless_(size_ <= window) {}
 
-  // Bytes [b, e) are about to be written, and later those behind (forward) or before them.
+  // Call before bytes [b, e) are written; later writes follow after them (forward) or before them.
   void prepare(bool forward, std::size_t b, std::size_t e) noexcept {
     b += before_;
     e += before_;
     if (useless_ || (b >= begin_ && e <= end_)) return;
     begin_ = (forward ? b : std::min(b, e - std::min(e, window))) / page * page;
     end_ = std::min({size_, forward ? std::max(e, b + window) : e, begin_ + most});
-    // MADV_POPULATE_WRITE since Linux 5.14; before that the tasks fault for themselves.
+    // MADV_POPULATE_WRITE needs Linux 5.14; on older kernels the tasks take the faults.
     useless_ = ::madvise(base_ + begin_, end_ - begin_, populate_write) != 0;
   }
 
  private:
   static constexpr std::size_t page = 4096;
   static constexpr std::size_t window = 64 * page;
-  static constexpr std::size_t most = 512 * page;  // a huge result may never be written as a whole
+  static constexpr std::size_t most = 512 * page;  // a huge result may never be written completely
   static constexpr int populate_write = 23;        // MADV_POPULATE_WRITE, which older headers lack
 
-  std::byte* base_;     // at the beginning of a page,
-  std::size_t before_;  // so far before the first byte
+  std::byte* base_;     // the start of the page with the first byte
+  std::size_t before_;  // the distance from base_ to the first byte
   std::size_t size_;
   bool useless_;
   std::size_t begin_{};
@@ -6246,17 +6293,17 @@ class prefault {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/worker_process.hpp
-// What a worker process does from its fork to its end.
+// worker_process: what a worker process does from its fork to its end.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// What is asked of a worker besides its tasks.
+// The options of the map that affect how a worker is set up.
 struct worker_duties {
   bool timed{};
   std::optional<std::uint64_t> memory_limit{};
 };
 
-// Right after the fork, before any task. The memory shared with the supervisor is not for the children of tasks.
+// Call right after the fork, before any task. keep_from_children keeps the shared memory from children of tasks.
 inline void become_worker(pid_t parent, worker_words& words, const worker_duties& duties,
                           const std::function<bool()>& keep_from_children) noexcept {
   worker_identity::pid = ::getpid();
@@ -6268,8 +6315,8 @@ inline void become_worker(pid_t parent, worker_words& words, const worker_duties
   };
   require(bound_early::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
   step("pdeathsig", moment::after);
-  if (bound_early::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
-  // A timeout kills the whole tree; without one nobody needs to gather orphans here.
+  if (bound_early::getppid() != parent) ::_exit(EXIT_FAILURE);  // the parent died before the prctl
+  // A timeout kills the whole process tree, so orphans must stay below this process; without one they need not.
   if (duties.timed) static_cast<void>(bound_early::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   require(keep_from_children());
   require(bound_early::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
@@ -6283,7 +6330,7 @@ inline void become_worker(pid_t parent, worker_words& words, const worker_duties
   step("prepared", moment::after);
 }
 
-// Until the supervisor holds our pidfd.
+// Waits until the supervisor holds the pidfd of this worker.
 inline void await_go(std::atomic<std::uint32_t>& go) noexcept {
   const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(20));
   while (go.load(std::memory_order_acquire) == 0 && now_ticks() < until) spin_pause();
@@ -6304,7 +6351,7 @@ inline void await_go(std::atomic<std::uint32_t>& go) noexcept {
 // One worker of a map: claims and runs tasks until none is left.
 class worker_process {
  public:
-  // `slots`: of all tasks of the map. Tasks are those from `from` on.
+  // `slots`: the slots of all tasks of the map.
   worker_process(const process_tasks& tasks, std::byte* slots, const claim_ledger& book, const worker_arenas& arenas,
                  const worker_assignment& mine)
       : tasks_(tasks),
@@ -6327,7 +6374,7 @@ class worker_process {
     for (ticks then = now_ticks();;) {
       const interval claimed = claim();
       if (claimed.empty()) leave(farewell::done);
-      // A task that writes over the range could give itself work without end.
+      // A task that writes over the range could cause work without end.
       claimed_ += claimed.size();
       if (claimed_ > book_.round()) leave(farewell::damaged);
       run_chunk(claimed);
@@ -6339,7 +6386,7 @@ class worker_process {
   }
 
  private:
-  // An open claim tells the supervisor what is left of it.
+  // The supervisor hands back what is left of an open claim.
   [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
 
   interval claim() {
@@ -6369,22 +6416,22 @@ class worker_process {
           if (worn) chunk_.give_back();
           chunk_.try_again();
         }
-        // What has used up the memory may be here still, and the next task is not to suffer for it.
+        // The memory may still be in use; the next task gets a fresh worker.
         if (worn) leave(farewell::worn);
       }
     }
   }
 
-  // Inside a catch block.
+  // Call inside a catch block.
   [[nodiscard]] thrown describe() const noexcept {
-    thrown what{failure_kind::out_of_memory, {}};  // if not even its message can be made
+    thrown what{failure_kind::out_of_memory, {}};  // for the case that no message can be built
     try {
       what = describe_task();
       if (mine_.memory_limit && what.kind == failure_kind::out_of_memory &&
           book_.of(mine_.number).farewell_word.get() == pack_farewell(farewell::starved, 0))
         what.message = "options.memory_limit of " + bytes_to_text(*mine_.memory_limit) +
                        " was reached; raise it, or see what takes so much in this task or those before it";
-    } catch (...) {  // NOLINT(bugprone-empty-catch): so there is none
+    } catch (...) {  // NOLINT(bugprone-empty-catch): there is no message then
     }
     return what;
   }
@@ -6412,17 +6459,17 @@ class worker_process {
   context self_;
   chunk_pacer pace_;
   worker_chunk chunk_;
-  std::uint64_t claimed_{};  // by this process, tasks
+  std::uint64_t claimed_{};  // tasks, by this process
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/schedule/usable_cores.hpp
-// How many cores this process may use: CPU affinity and the cgroup's quota.
+// usable_cores: the number of cores that this process may use, by CPU affinity and the cgroup's quota.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// At least 1; 1 inside a worker, whose caller has given the others away. Read once a process.
+// At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
 [[nodiscard]] PARMAP_API unsigned usable_cores();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -6432,7 +6479,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A worker from its fork, or the start of its program, to its end. `at_go` is called just before its first task.
+// Runs a worker from its fork, or the start of its program, to its end. Calls `at_go` just before its first task.
 [[noreturn]] PARMAP_INLINE void live_as_worker(const process_tasks& tasks, shared_layout& shared,
                                                const worker_assignment& mine, const std::function<void()>& at_go) {
   claim_ledger& book = shared.book();
@@ -6480,8 +6527,8 @@ class multi_run {
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
     const core_placement place(told_.workers);
-    // A program that cannot begin will not the next time either; a fork may be killed while it is born, on a busy
-    // machine.
+    // A program that cannot start will fail again, so a few deaths suffice. A forked worker may be killed during its
+    // start on a busy machine.
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
     supervisor boss(book_, shared_.arenas(), options_, meter, place, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
@@ -6510,7 +6557,7 @@ class multi_run {
   }
 
  private:
-  // Every failure once; what is missing has not been begun.
+  // Collects every failure once; `missing` tasks were not begun.
   failure_runs failures_of(supervisor& boss, failure_runs never_begun, std::uint64_t missing) {
     const std::uint64_t n = tasks_.size();
     const std::uint64_t blamed = boss.blamed().size();
@@ -6521,14 +6568,14 @@ class multi_run {
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < told_.workers; ++w) shared_.arenas().collect(w, failures);
     if (failures.size() < book_.failures())
-      throw_overwritten("the record of a failure is lost");  // counted after published
+      throw_overwritten("the record of a failure is lost");  // a failure is published, then counted
     failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
                     std::make_move_iterator(never_begun.end()));
     check(failures, n);
     return failures;
   }
 
-  // No task failed twice, and none that there is not.
+  // Checks that no task failed twice and that each failed task exists.
   static void check(failure_runs& failures, std::uint64_t n) {
     sort_runs(failures);
     std::uint64_t from = 0;
@@ -6538,7 +6585,7 @@ class multi_run {
     }
   }
 
-  // In the worker's process.
+  // Runs in the worker's process.
   void live(const core_placement& place, unsigned w, std::uint64_t from) noexcept {
     worker_assignment mine = told_;
     mine.number = w;
@@ -6546,7 +6593,7 @@ class multi_run {
     mine.round = book_.round();
     if (programs_) {
       language_runtime::current().start_program(mine, shared_.file());
-      ::_exit(127);  // as a shell says of what cannot be started
+      ::_exit(127);  // a shell's status for a program that cannot be started
     }
     live_as_worker(tasks_, shared_, mine, [&] { place.release(); });
   }
@@ -6585,7 +6632,7 @@ PARMAP_INLINE multi_results run_in_processes(const process_tasks& tasks, value_r
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Which options were set that have no effect on a loop, once each in a process.
-PARMAP_INLINE void tell_of_ignored_options(const options& chosen, const lazy_meter& meter) {
+PARMAP_INLINE void tell_of_ignored_options(const options& chosen, lazy_meter& meter) {
   struct limit {
     bool set;
     const char* name;
@@ -6665,11 +6712,11 @@ PARMAP_INLINE failure_list run_serially(const placed_tasks& tasks, value_places&
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/task_tally.hpp
-// What became of the tasks of one map, as an in-process engine counts it, and whether any more are to be begun.
+// Counts the tasks of one map that an in-process engine has completed, failed or not begun, and says when to stop.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Over all the rounds of a map. Written by many threads at once.
+// Covers all rounds of a map. Several threads may write at once.
 class task_tally {
  public:
   PARMAP_API task_tally(std::string_view engine, const options& chosen, std::uint64_t tasks, ticks begun);
@@ -6683,20 +6730,20 @@ class task_tally {
   PARMAP_API void add_failure(failure why);
   PARMAP_API void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0);
 
-  // In a catch block: there is not even memory to take account of what failed. The map ends with that exception.
+  // Call in a catch block when there is no memory left to record a failure. The map ends with the current exception.
   PARMAP_API void give_up() noexcept;
 
-  // In the caller's thread only. Begins no more tasks; this exception passes at the map's end.
+  // In the caller's thread only. No more tasks are begun; the map ends with this exception.
   PARMAP_API void break_off(std::exception_ptr why) noexcept;
-  // Whether the map is to end by an exception.
+  // Whether the map will end with an exception.
   [[nodiscard]] bool broken_off() const noexcept { return broken_off_ != nullptr || gave_up_ != nullptr; }
 
-  // In the caller's thread only. What a reporter throws breaks the map off.
+  // In the caller's thread only. An exception of the reporter breaks the map off.
   PARMAP_API void show(ticks now) noexcept;
   [[nodiscard]] PARMAP_API std::chrono::nanoseconds until_next_show();
 
-  // When every thread has left: the failures. If the map ends by an exception, it passes, and no value is left in
-  // `values`; only where nobody knows any more which values there are (give_up), they stay there.
+  // Call after every thread has left; returns the failures. If the map ends with an exception, throws it and destroys
+  // all values in `values`; only after give_up the values stay, as it is unknown which ones exist.
   [[nodiscard]] PARMAP_API failure_list finish(value_places& values);
 
  private:
@@ -6719,18 +6766,18 @@ class task_tally {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/schedule/unclaimed_range.hpp
-// The range of tasks nobody has claimed, as threads share it: two ends in one word.
+// unclaimed_range: the tasks that no thread has claimed yet, as two ends in one shared word.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A claim costs 4 ns alone and 16 ns contended.
+// A claim takes 4 ns uncontended and 16 ns contended.
 class unclaimed_range {
  public:
   explicit unclaimed_range(round_index n) noexcept : word_(pack(interval{0, n})) {}
 
   [[nodiscard]] interval unclaimed() const noexcept { return unpack(word_.load(std::memory_order_acquire)); }
 
-  // Claims chunk_for(unclaimed size) tasks from the worker's end; an empty interval if nothing is left.
+  // Claims chunk_for(number of unclaimed tasks) tasks from the worker's end; an empty interval if nothing is left.
   template <class ChunkFor>
   interval claim(unsigned worker, ChunkFor&& chunk_for) noexcept {
     std::uint64_t seen = word_.load(std::memory_order_acquire);
@@ -6742,7 +6789,7 @@ class unclaimed_range {
     }
   }
 
-  // Claims all there is.
+  // Claims all unclaimed tasks.
   interval drain() noexcept { return unpack(word_.exchange(0, std::memory_order_acq_rel)); }
 
  private:
@@ -6752,27 +6799,26 @@ class unclaimed_range {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/fork_generation.hpp
-// Tells a forked child from the process that made it, at the cost of a load.
+// fork_generation: distinguishes a forked child from its parent at the cost of one load.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 std::atomic<std::uint64_t>& fork_count() noexcept;
 
-// How many forks lie between the process in which this was first called and this one. What belongs to another
-// generation is not ours: its threads do not exist here. Each copy of the library in a process counts for itself, by a
-// handler of its own. (A raw clone() that bypasses pthread_atfork is not seen.)
+// The number of forks between the process that called this first and the current one. State of another generation is
+// invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
+// of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
 [[nodiscard]] std::uint64_t fork_generation() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/signal_mask.hpp
-// The signal mask of pool threads: idle they block what is for the caller's threads, in a task they have the caller's
-// mask.
+// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Blocks all signals in the calling thread while it lives, for threads made meanwhile to inherit; but not those that a
-// fault raises.
+// Blocks all signals in the calling thread for the lifetime of the object, so that threads made meanwhile inherit this
+// mask. Signals that a fault raises are not blocked.
 class signals_blocked {
  public:
   signals_blocked() noexcept {
@@ -6794,13 +6840,14 @@ class signals_blocked {
   bool blocked_{};
 };
 
-// In a thread made under signals_blocked: the mask its process would have without it.
+// In a thread made under signals_blocked: the mask that it would have without it.
 inline std::optional<sigset_t>& outer_signal_mask() noexcept {
   static thread_local std::optional<sigset_t> mask;
   return mask;
 }
 
-// While it lives, the thread has the mask its process would have: tasks run so, and what they start inherits it.
+// Gives the thread the mask that it would have without signals_blocked, for the lifetime of the object. Tasks run with
+// this mask, and processes and threads that they start inherit it.
 class outer_mask_scope {
  public:
   outer_mask_scope() noexcept {
@@ -6820,38 +6867,39 @@ class outer_mask_scope {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/stay_loaded.hpp
-// Keeps the code of this library in memory while threads of its own run it.
+// stay_loaded: keeps the code of this library in memory while its own threads run it.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// From now on dlclose leaves the shared object with this function where it is. No effect in a program itself.
+// From now on dlclose does not unload the shared object that contains this function. No effect in a program itself.
 void stay_loaded() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/threads/job_notice.hpp
-// One place on the thread pool's board: a job that may be joined, and how many have joined it.
+// job_notice: one entry of the thread pool's list of maps that threads may join, and the number that have joined.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Something a thread of the pool can take part in. Called by many threads at once.
+// Work that threads of the pool can join. Several threads call it at once.
 class job {
  public:
-  // Whether there is work for the one who asks, who has joined already; for yet another.
+  // Whether there is work for the calling thread, which has already joined; and for one more thread.
   [[nodiscard]] virtual bool wants_help() const noexcept = 0;
   [[nodiscard]] virtual bool wants_more_help() const noexcept = 0;
-  // Takes part until nothing is left to begin.
+  // Runs tasks until none is left to begin.
   virtual void help() noexcept = 0;
 
  protected:
   ~job() = default;
 };
 
-// Owned by the caller from write() to erase(); lives as long as the pool. The word counts those who have joined, below
-// three flags. Joining succeeds only while the notice is open, so that after close() the owner knows whom to wait for.
+// Belongs to the caller from write() to erase(); exists as long as the pool. The word holds three flags, and below them
+// the number of threads that have joined. Joining succeeds only while the notice is open, so that after close() the
+// caller knows how many threads to wait for.
 class alignas(64) job_notice {
  public:
-  // False if it is taken.
+  // Publishes the job; false if the notice is in use.
   bool write(job& work, ticks now) noexcept {
     std::uint32_t expected = 0;
     if (word_.load(std::memory_order_relaxed) != 0 ||
@@ -6867,12 +6915,12 @@ class alignas(64) job_notice {
   void close() noexcept {
     if (open()) word_.fetch_and(~open_flag, std::memory_order_acq_rel);
   }
-  // Closed: whether nobody is taking part any more.
+  // Once closed: whether no other thread is taking part.
   [[nodiscard]] bool alone() const noexcept { return (word_.load(std::memory_order_acquire) & count) == 0; }
-  // Closed: whether all who joined have left, after at most `limit`.
+  // Once closed: waits until all threads that joined have left, at most for `limit`; whether they have.
   [[nodiscard]] bool wait(std::chrono::nanoseconds limit) noexcept {
-    if (alone()) return true;  // as after most short maps, without a look at the clock
-    // A helper's last chunk is usually shorter than going to sleep for it.
+    if (alone()) return true;  // the common case of short maps, without reading the clock
+    // A helper's last chunk usually ends sooner than this thread could go to sleep.
     const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(50));
     std::uint32_t seen = word_.load(std::memory_order_acquire);
     while ((seen & count) != 0 && now_ticks() < until) {
@@ -6887,19 +6935,19 @@ class alignas(64) job_notice {
   void erase() noexcept { word_.store(0, std::memory_order_release); }
 
   [[nodiscard]] bool open() const noexcept { return (word_.load() & open_flag) != 0; }
-  // When it was last written. Whoever cleared thread_pool::watched_ before sees every notice whose writer still found
-  // it set.
+  // When the notice was last written. A thread that has cleared thread_pool::watched_ sees here every notice whose
+  // writer still found watched_ set.
   [[nodiscard]] ticks since() const noexcept {
     static_cast<void>(word_.load());
     return since_.load(std::memory_order_relaxed);
   }
-  // Whether it is open, and either old enough or in a hurry.
+  // Whether it is open, and either at least `age` old or urgent.
   [[nodiscard]] bool ready(ticks now, ticks age) const noexcept {
     if (!open()) return false;
     const ticks written = since();
     return urgent_.load(std::memory_order_acquire) || (written < now && now - written >= age);
   }
-  // True: work() stays valid until leave().
+  // Joins if the notice is open. If true, work() stays valid until leave().
   [[nodiscard]] bool join() noexcept {
     std::uint32_t seen = word_.load(std::memory_order_relaxed);
     while ((seen & open_flag) != 0)
@@ -6909,7 +6957,7 @@ class alignas(64) job_notice {
   [[nodiscard]] job& work() const noexcept { return *work_.load(std::memory_order_relaxed); }
   void leave() noexcept {
     const std::uint32_t before = word_.fetch_sub(1, std::memory_order_acq_rel);
-    // By now the owner may be gone; the word is not, and a wake too many harms nobody.
+    // The owner may have returned by now. The word still exists, and a superfluous wake is harmless.
     if ((before & waited_for) != 0 && (before & count) == 1) futex_wake(word_, 1);
   }
 
@@ -6928,23 +6976,24 @@ class alignas(64) job_notice {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/threads/thread_pool.hpp
-// The warm pool of threads: who helps with maps that prove long, and where those are announced.
+// thread_pool: threads that are kept between maps and help with long ones, and the notices that announce maps to them.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A map is announced by a notice, which costs its caller two atomic operations and wakes nobody. One idle thread is the
-// *watch*: it looks at the notices every 50 us while maps are about, ever more rarely (an eighth of the quiet)
-// afterwards, and sleeps after 20 ms without one. So a task that runs long is noticed though its caller is inside it,
-// and a map that is over in a microsecond pays nothing for it. A thread that begins to help passes the watch on.
+// A caller announces its map by a notice, which costs it two atomic operations and wakes no thread. One idle thread is
+// the *watch*: it checks the notices every 50 µs while there are maps, less and less often afterwards (at intervals of
+// an eighth of the time since the last map), and sleeps after 20 ms without a map. So a long map gets help even while
+// its caller is inside a task, and a map of 1 µs pays nothing for it. A thread that begins to help hands the watch
+// over.
 class thread_pool {
  public:
-  // The pool of this process; its threads live until the process ends and are made when first needed. After a fork the
-  // child has an empty one of its own.
+  // The pool of this process. Its threads are started when first needed and live until the process ends. After a fork
+  // the child has its own empty pool.
   static thread_pool& instance() {
     static std::atomic<thread_pool*> current{nullptr};
     thread_pool* mine = current.load(std::memory_order_acquire);
     if (mine != nullptr && mine->generation_ == fork_generation()) return *mine;
-    // Never destroyed: parked threads use it until the very end, also while static objects are torn down.
+    // Never destroyed: parked threads use it until the process ends, even while static objects are destroyed.
     auto* fresh = new thread_pool;
     if (!current.compare_exchange_strong(mine, fresh, std::memory_order_acq_rel)) {
       delete fresh;
@@ -6955,7 +7004,7 @@ class thread_pool {
   thread_pool(const thread_pool&) = delete;
   thread_pool& operator=(const thread_pool&) = delete;
 
-  // Keeps a job announced while it lives. After close(), and before the end, waits for those who help.
+  // Announces a job for the lifetime of the object. The destructor closes the announcement and waits for the helpers.
   class announcement {
    public:
     announcement(thread_pool& who, job& work, unsigned helpers, ticks now)
@@ -6970,18 +7019,18 @@ class thread_pool {
       if (notice_ != nullptr) notice_->erase();
     }
 
-    // The work has proved long enough to pay for a wake.
+    // Call when the map is long enough to pay for waking a thread.
     void hurry() noexcept {
       if (notice_ == nullptr) return;
       notice_->hurry();
       pool_.summon();
     }
-    // Nobody else comes to help.
+    // No further thread joins.
     void close() noexcept {
       if (notice_ != nullptr) notice_->close();
     }
     [[nodiscard]] bool alone() const noexcept { return notice_ == nullptr || notice_->alone(); }
-    // Whether all helpers have left, after at most `limit`.
+    // Waits at most for `limit`; whether all helpers have left.
     [[nodiscard]] bool wait(std::chrono::nanoseconds limit) noexcept {
       return notice_ == nullptr || notice_->wait(limit);
     }
@@ -6994,13 +7043,13 @@ class thread_pool {
  private:
   static constexpr std::chrono::microseconds grace{25};  // a map younger than this is not worth joining
   static constexpr std::chrono::microseconds watch_period{
-      50};  // what a wake costs, so the most that waiting for it may lose
+      50};  // as long as a wake takes, so waiting loses no more than a wake
   static constexpr std::chrono::milliseconds watch_ends{20};
 
   thread_pool() = default;
   ~thread_pool() = default;
 
-  // Null if all notices are taken: then there are more callers than anybody could help.
+  // Null if all notices are in use; the map then gets no help.
   job_notice* announce(job& work, unsigned helpers, ticks now) noexcept {
     unsigned most = most_.load(std::memory_order_relaxed);
     while (most < helpers && !most_.compare_exchange_weak(most, helpers, std::memory_order_relaxed)) {
@@ -7010,15 +7059,15 @@ class thread_pool {
       const std::size_t at = (last + k) % notices_.size();
       if (!notices_[at].write(work, now)) continue;
       last = at;
-      // The notice is up (sequentially consistent) before the watch is looked for, and the watch looks once more after
-      // it has gone.
+      // Writing the notice precedes this load of watched_ (sequentially consistent), and the watch checks the notices
+      // once more after it has cleared watched_. So one of the two sees the other.
       if (!watched_.load()) summon();
       return &notices_[at];
     }
     return nullptr;
   }
 
-  // One more thread looks at the notices: a parked one, or a new one.
+  // Makes one more thread check the notices: wakes a parked one, or starts a new one.
   void summon() noexcept {
     calls_.fetch_add(1);
     if (parked_.load() > 0) {
@@ -7033,10 +7082,10 @@ class thread_pool {
     }
   }
 
-  // False where the system has no thread to give: then those that exist do the work.
+  // False if the system refuses a new thread; then the existing threads do the work.
   bool start_thread() noexcept {
     stay_loaded();
-    const signals_blocked here;  // the caller's signals are for the caller's threads
+    const signals_blocked here;  // signals of the process are for the caller's threads
     try {
       std::thread([this, outer = outer_signal_mask().value_or(here.before())] {
         outer_signal_mask() = outer;
@@ -7049,7 +7098,7 @@ class thread_pool {
   }
 
   [[noreturn]] void serve() noexcept {
-    static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the watch means its 50 us
+    static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
     ticks idle_since = now_ticks();
     for (;;) {
       const std::uint32_t seen = calls_.load();
@@ -7063,7 +7112,7 @@ class thread_pool {
     }
   }
 
-  // Joins a map that is at least `age` old or has called for help; false if there is none.
+  // Joins a map that is at least `age` old or urgent, and helps; false if there is none.
   bool help(ticks age) noexcept {
     const ticks now = now_ticks();
     for (job_notice& at : notices_) {
@@ -7071,7 +7120,7 @@ class thread_pool {
       job& work = at.work();
       const bool useful = work.wants_help();
       if (useful) {
-        if (parked_.load() > 0 || work.wants_more_help()) summon();  // pass on the watch and the word
+        if (parked_.load() > 0 || work.wants_more_help()) summon();  // another thread becomes the watch, or helps too
         const outer_mask_scope as_the_caller;
         work.help();
       }
@@ -7081,7 +7130,7 @@ class thread_pool {
     return false;
   }
 
-  // As the watch, or behind it, until a call or the watch's next look.
+  // Sleeps until a call; the watch only until it is due to check the notices again.
   void rest(std::uint32_t seen) noexcept {
     parked_.fetch_add(1);
     if (watched_.exchange(true)) {
@@ -7115,12 +7164,12 @@ class thread_pool {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/threads/timeout_watch.hpp
-// Asks tasks that run in this process to stop when their time is over.
+// timeout_watch: requests tasks in this process to stop when their time limit is reached.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// One thread for a map with a timeout. It sleeps until the earliest limit; as all limits of a map are equally long, a
-// task that begins later never ends that sleep too late.
+// One thread per map with a timeout, which sleeps until the earliest deadline. All limits of a map are equal, so a task
+// that begins during the sleep never has an earlier deadline.
 class timeout_watch {
  public:
   using clock = std::chrono::steady_clock;
@@ -7131,7 +7180,7 @@ class timeout_watch {
         forward_(all, [this] { stop_everything(); }),
         thread_(start()) {}
 
-  // The worker begins a task; the token that will ask it to stop.
+  // Call when a worker begins a task. Returns the token that will request it to stop.
   std::stop_token begin(unsigned worker) {
     std::stop_source source;
     std::stop_token token = source.get_token();
@@ -7141,7 +7190,7 @@ class timeout_watch {
     if (std::exchange(asleep_, false)) wake_.notify_one();
     return token;
   }
-  // The worker's task has ended; whether it was too late.
+  // Call when the worker's task has ended. Returns whether it was too late.
   bool end(unsigned worker) {
     const auto now = clock::now();
     const std::scoped_lock lock(mutex_);
@@ -7150,7 +7199,7 @@ class timeout_watch {
   }
 
  private:
-  // A limit of hundreds of years is none.
+  // A limit beyond the range of the clock is no limit.
   [[nodiscard]] clock::time_point deadline(clock::time_point now) const noexcept {
     return limit_ < clock::time_point::max() - now ? now + limit_ : clock::time_point::max();
   }
@@ -7161,7 +7210,8 @@ class timeout_watch {
     bool unasked{};
   };
 
-  // It takes no signals: those are for the caller's threads. A task's stop callbacks run in it without them, too.
+  // The thread blocks signals, which are for the caller's threads. The tasks' stop callbacks run in it, so they get
+  // none either.
   std::jthread start() {
     const signals_blocked meanwhile;
     return std::jthread([this](const std::stop_token& ended) { watch(ended); });
@@ -7175,7 +7225,7 @@ class timeout_watch {
       for (const task& each : running_)
         if (each.unasked && each.until > now) next = std::min(next, each.until);
       if (ask(lock, [now](const task& each) { return each.until <= now; }))
-        continue;  // others may have begun meanwhile
+        continue;  // other tasks may have begun meanwhile
       if (next == clock::time_point::max()) {
         asleep_ = true;
         wake_.wait(lock, ended, [this] { return !asleep_; });
@@ -7191,7 +7241,8 @@ class timeout_watch {
     ask(lock, [](const task&) { return true; });
   }
 
-  // Unlocks meanwhile, because asking runs the tasks' own stop callbacks; false if there was nobody to ask.
+  // Requests the chosen tasks to stop; false if there were none. Unlocks during each request, which runs the task's own
+  // stop callbacks.
   template <class Whom>
   bool ask(std::unique_lock<std::mutex>& lock, Whom&& whom) {
     const auto next = [&] {
@@ -7313,47 +7364,29 @@ class threads_run final : public job {
     gate between(*this, options_);
     chunk_pacer pace(workers_);
     for (;;) {
-      const chunks_run one = run_chunks(worker, pace, self, between);
-      if (one.completed > 0) tally_.add_completed(one.completed);
-      if (one.last) return;
+      round_index ran = 0;
+      // While nobody has come to help the map is a short one, and the looks at the clock would be most of it.
+      do {
+        if (tally_.halted()) {
+          const interval rest = range_.drain();
+          tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
+          return;
+        }
+        const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+        if (mine.empty()) return;
+        run_chunk(mine, self, between);
+        ran += mine.size();
+      } while (ran < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
+      if (range_.unclaimed().empty()) return;
       const ticks now = now_ticks();
-      pace.ran(one.tasks, now - then);
+      pace.ran(ran, now - then);
       then = now;
       if (worker == 0) tally_.show(now);
       after_chunk(now, pace);
     }
   }
 
-  // What a worker did between two looks at the clock.
-  struct chunks_run {
-    round_index tasks{};
-    std::uint64_t completed{};
-    bool last{};  // there are no more
-  };
-
-  // One chunk; but while nobody has come to help the map is a short one, and looks at the clock and counts that others
-  // see would be most of it: then some.
-  chunks_run run_chunks(unsigned worker, const chunk_pacer& pace, context& self, gate& between) {
-    chunks_run all;
-    do {
-      if (tally_.halted()) {
-        const interval rest = range_.drain();
-        tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
-        all.last = true;
-        return all;
-      }
-      const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
-      all.last = mine.empty();
-      if (all.last) return all;
-      all.completed += run_chunk(mine, self, between);
-      all.tasks += mine.size();
-    } while (all.tasks < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
-    all.last = range_.unclaimed().empty();
-    return all;
-  }
-
-  // How many of them have a value.
-  std::uint64_t run_chunk(const interval mine, context& self, gate& between) {
+  void run_chunk(const interval mine, context& self, gate& between) {
     task_chunk chunk{from_ + mine.b, from_ + mine.e, careful_ ? &between : nullptr};
     const std::uint64_t first = chunk.at;
     std::uint64_t failed = 0;
@@ -7376,8 +7409,8 @@ class threads_run final : public job {
         ++chunk.at;
       }
     }
+    tally_.add_completed(chunk.at - first - failed);
     if (chunk.at < chunk.end) tally_.add_never_begun(chunk.at, chunk.end, between.attempt() - 1);
-    return chunk.at - first - failed;
   }
 
   // Inside a catch block: what became of the task, which is no longer running.
@@ -7413,6 +7446,11 @@ class threads_run final : public job {
   std::optional<timeout_watch> watch_;
 };
 
+PARMAP_INLINE unsigned most_workers(std::uint64_t n, const options& chosen) {
+  if (n == 1) return 1;
+  return chosen.workers != 0 ? chosen.workers : usable_cores();
+}
+
 PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                           const options& chosen) {
   constexpr const char* name = "threads";
@@ -7423,7 +7461,7 @@ PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_place
   // One task sets no pace, and the look would be a tenth of a short call.
   const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
   task_tally tally(name, chosen, n, begun);
-  const unsigned most = chosen.workers != 0 ? chosen.workers : usable_cores();
+  const unsigned most = most_workers(n, chosen);
   for (std::uint64_t from = 0; from < n; from += std::min(n - from, max_round)) {
     const std::uint64_t size = std::min(n - from, max_round);
     const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, size));
@@ -7448,8 +7486,8 @@ PARMAP_INLINE std::uint64_t kernel_entropy() {
   }
 }
 
-// A counter that starts at a random place, put through the finaliser of splitmix64 (Steele, Lea, Flood 2014): a
-// bijection, so that no seed repeats in a process. A forked child draws a new place.
+// A counter with a random start, put through the finaliser of splitmix64 (Steele, Lea, Flood 2014). This is a
+// bijection, so no seed repeats in a process. A forked child draws a new start.
 PARMAP_INLINE std::uint64_t fresh_seed() {
   static std::atomic<std::uint64_t> counter{kernel_entropy()};
   static std::atomic<std::uint64_t> drawn_in{fork_generation()};
@@ -7487,15 +7525,14 @@ PARMAP_INLINE void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void flush_standard_streams() noexcept {
-  // Not fflush(nullptr): it would wait for a thread that sits in a read of stdin, and move the file offset of input
-  // streams.
+  // Not fflush(nullptr): that would wait for a thread that is reading stdin, and move the file offset of input streams.
   static_cast<void>(std::fflush(stdout));
   static_cast<void>(std::fflush(stderr));
   try {
     std::cout.flush();
     std::clog.flush();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, what could not be written stays in the buffer
-    // The caller asked its stream to throw when it cannot write; its own next write will tell.
+  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, the buffer keeps what was not written
+    // The caller made its stream throw on failed writes; its own next write throws again.
   }
 }
 
@@ -7549,7 +7586,7 @@ PARMAP_INLINE void child_process::resume() const noexcept {
   step("resume", moment::before);
   signal(SIGCONT);
   step("resume", moment::after);
-  static_cast<void>(was_continued());  // by us, which is of no interest
+  static_cast<void>(was_continued());  // drops the notice of our own SIGCONT
 }
 
 PARMAP_INLINE bool child_process::is_ours() const noexcept {
@@ -7589,7 +7626,7 @@ PARMAP_INLINE ending child_process::reap() noexcept {
     int got = 0;
     do got = ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
     while (got != 0 && errno == EINTR);
-    // ECHILD: the caller ignores SIGCHLD, or has reaped it already; with the former, waitid has still waited.
+    // ECHILD: the caller ignores SIGCHLD (then waitid has waited all the same), or has reaped the child already.
     if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
     else
       while (!has_died(std::chrono::milliseconds(1000))) {
@@ -7604,7 +7641,7 @@ PARMAP_INLINE ending child_process::reap() noexcept {
 PARMAP_INLINE void child_process::open_pidfd() {
   const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   step("pidfd", moment::after);
-  if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
+  if (fd < 0 && errno == ESRCH) return;  // the child has died and was reaped elsewhere
   if (fd < 0) {
     const std::error_code why(errno, std::generic_category());
     ::kill(pid_, SIGKILL);
@@ -7614,13 +7651,13 @@ PARMAP_INLINE void child_process::open_pidfd() {
     throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
   }
   fd_ = file_descriptor(fd);
-  // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
+  // If the child has been reaped, its pid may belong to another process by now; that is no child of ours.
   if (!is_ours() && errno == ECHILD) fd_ = file_descriptor();
 }
 
 PARMAP_INLINE void child_process::signal(int number) const noexcept {
   if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
-  // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
+  // A sandbox refused the call. kill is safe while the pid belongs to our child.
   if (is_ours()) ::kill(pid_, number);
 }
 
@@ -7674,7 +7711,7 @@ PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE cpu_mask affinity() {
-  // The kernel refuses a mask smaller than its own, so grow until it fits.
+  // The kernel rejects a mask smaller than its own, so the size doubles until it fits.
   for (std::size_t cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
     cpu_mask mask(cpus);
     if (::sched_getaffinity(0, mask.bytes(), mask.get()) == 0) return mask;
@@ -7726,8 +7763,8 @@ PARMAP_INLINE std::string format_clock(std::chrono::nanoseconds time) {
   return {text.data() + (hours == 0 ? 2 : 0), text.data() + length};
 }
 
-// Three significant digits below 1000, whole numbers above. Not printf: the decimal point must not
-// follow the program's locale.
+// Three significant digits below 1000, whole numbers above. Not by printf: the decimal point must not depend on the
+// program's locale.
 PARMAP_INLINE std::string format_three_digits(double value) {
   const int precision = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
   std::array<char, 400> digits{};
@@ -7746,7 +7783,7 @@ PARMAP_INLINE std::string format_rate(double tasks_per_second) {
   return format_three_digits(tasks_per_second) + prefixes[i] + "it/s";
 }
 
-// done of total in steps, rounded down: steps itself is kept for a work that is done.
+// The share of `done` in `total` as a number of steps, rounded down: all steps only if all is done.
 PARMAP_INLINE std::size_t share(std::uint64_t done, std::uint64_t total, std::size_t steps) {
   if (done >= total) return steps;
   const double exact = static_cast<double>(steps) * static_cast<double>(done) / static_cast<double>(total);
@@ -7766,11 +7803,11 @@ PARMAP_INLINE drawn_text format_cells(std::uint64_t done, std::uint64_t total, s
   return bar;
 }
 
-// The parts of a line, most important first: what does not fit is left out.
+// The parts of a line, most important first. A part that does not fit is left out.
 enum class bar_detail { percent, counts, failed, times, rate };
 
-// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` stands
-// between the percentage and the rest.
+// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` is placed between the
+// percentage and the rest.
 PARMAP_INLINE drawn_text format_stats(const progress& now, bar_detail most, const drawn_text& middle, bool colour) {
   const std::string percent = std::to_string(share(now.done(), now.total, 100));
   drawn_text line;
@@ -7815,29 +7852,28 @@ PARMAP_INLINE std::string format_line(const progress& now) {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/progress/terminal.hpp
-// What a terminal is asked and told: is it one, how wide, which characters and colours, bytes.
+// Terminal access: whether it is one, its width, its characters and colours, and writing to it.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 inline constexpr int standard_error = 2;
 
-/// False also for a closed fd: nothing can be drawn there either.
+/// Whether fd is a terminal. False also for a closed fd.
 [[nodiscard]] bool is_terminal(int fd) noexcept;
 
-/// Columns of the terminal fd; where it does not tell (0 is what a fresh pseudo-terminal says), the
-/// variable COLUMNS; where that is no number from 1 to 65535, 80. Ask before each drawing: windows
-/// change their size.
+/// The columns of the terminal fd. If it does not report them (a fresh pseudo-terminal reports 0): the variable
+/// COLUMNS; if that is not a number from 1 to 65535: 80. Call it before each drawing, as windows change their size.
 [[nodiscard]] std::size_t terminal_columns(int fd) noexcept;
 
-/// Whether the locale's variables promise UTF-8: the first of LC_ALL, LC_CTYPE, LANG that is set
-/// and not empty decides, as in setlocale, which a library must not call: it changes the program.
+/// Whether the locale's variables select UTF-8. The first of LC_ALL, LC_CTYPE, LANG that is set and not empty decides,
+/// as in setlocale. A library must not call setlocale, as that changes the program.
 [[nodiscard]] bool speaks_utf8();
 
-/// The convention of no-color.org: a NO_COLOR that is set and not empty forbids colour.
+/// The convention of no-color.org: NO_COLOR, if set and not empty, forbids colour.
 [[nodiscard]] bool colour_allowed() noexcept;
 
-/// Writes all of text, going on after signals and partial writes. False as soon as fd takes no more
-/// (closed, full, not ready): the rest is dropped and errno says why. SIGPIPE as write(2) sends it.
+/// Writes all of text; continues after signals and partial writes. If fd accepts no more (closed, full, not ready),
+/// returns false, with errno, and drops the rest. May raise SIGPIPE, as write(2) does.
 bool write_all(int fd, std::string_view text) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -7990,28 +8026,34 @@ PARMAP_INLINE lazy_meter::lazy_meter(const reporter& who, std::uint64_t total, t
     : who_(&who),
       total_(total),
       begun_(begun),
-      silent_(who.is_silent() || ((task_scope::inside() || inside_worker()) && !who.is_eager())) {}
+      silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
 
-PARMAP_INLINE bool lazy_meter::tell(std::string_view line) const {
-  if (silent_ || !progress_meter::draws_on_stderr(*who_)) return false;
+PARMAP_INLINE bool lazy_meter::stays_silent() noexcept {
+  silent_ = silent_ || (inside_worker() && !who_->is_eager());
+  return silent_;
+}
+
+PARMAP_INLINE bool lazy_meter::tell(std::string_view line) {
+  if (stays_silent() || !progress_meter::draws_on_stderr(*who_)) return false;
   write_all(standard_error, std::string(line) + '\n');
   return true;
 }
 
 PARMAP_INLINE void lazy_meter::look_closely(ticks now, std::uint64_t completed, std::uint64_t failed) {
+  if (stays_silent()) return;
   const auto clock = std::chrono::steady_clock::now();
   if (!meter_) start(clock, now);
   if (meter_->due(clock)) meter_->update(clock, completed, failed);
 }
 
 PARMAP_INLINE std::chrono::nanoseconds lazy_meter::wait() {
-  if (silent_) return std::chrono::nanoseconds::max();
+  if (stays_silent()) return std::chrono::nanoseconds::max();
   if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
   return meter_->wait();
 }
 
 PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t failed) {
-  if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_)) return;
+  if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_) || stays_silent()) return;
   const auto clock = std::chrono::steady_clock::now();
   if (!meter_) start(clock, now_ticks());
   try {
@@ -8045,7 +8087,8 @@ PARMAP_INLINE void offer_to_oom_killer(const child_process& worker) noexcept {
   std::array<char, 16> text{};
   static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/oom_score_adj", static_cast<int>(worker.pid())));
   const file_descriptor file(::open(path.data(), O_RDWR | O_CLOEXEC));
-  // Until it is reaped its number is nobody else's; and what was opened stays its own.
+  // The pid belongs to the child until it is reaped, and an open file stays that of the process for which it was
+  // opened.
   if (file.get() < 0 || !worker.is_ours() || ::read(file.get(), text.data(), text.size() - 1) <= 0) return;
   const int length = std::snprintf(text.data(), text.size(), "%d", std::min(most, std::atoi(text.data()) + much));
   static_cast<void>(!::pwrite(file.get(), text.data(), static_cast<std::size_t>(length), 0));
@@ -8061,7 +8104,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 PARMAP_INLINE void add_children(pid_t parent, std::vector<pid_t>& all) {
   const std::string threads = "/proc/" + std::to_string(parent) + "/task/";
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(threads.c_str()), ::closedir);
-  if (!folder) return;  // gone, or no /proc: then there is nothing to be found
+  if (!folder) return;  // the process is gone, or there is no /proc
   while (const dirent* const thread = ::readdir(folder.get())) {
     if (thread->d_name[0] == '.') continue;
     const std::string children = text_of_file(threads + thread->d_name + "/children");
@@ -8079,7 +8122,7 @@ PARMAP_INLINE bool is_zombie(pid_t pid) {
 
 PARMAP_INLINE void kill_descendants(pid_t root) {
   if (!proc_is_ours()) return;
-  constexpr int rounds = 100;  // against something that forks faster than it can be killed
+  constexpr int rounds = 100;  // a bound, as a process may fork faster than it is killed
   for (int round = 0; round < rounds; ++round) {
     std::vector<pid_t> all;
     add_children(root, all);
@@ -8190,7 +8233,7 @@ PARMAP_INLINE bool limit_private_memory(std::uint64_t more) noexcept {
   return ::setrlimit(RLIMIT_DATA, &limit) == 0;
 }
 
-// What is done when operator new is refused: what was told to do, then what was done before.
+// The new_handler: calls `told`, then the earlier handler.
 struct refused_memory {
   static void handle() {
     told();
@@ -8205,7 +8248,7 @@ struct refused_memory {
 PARMAP_INLINE void tell_of_refused_memory(void (*note)()) noexcept {
   refused_memory::told = note;
   const std::new_handler before = std::set_new_handler(&refused_memory::handle);
-  if (before != &refused_memory::handle) refused_memory::earlier = before;  // a worker's worker has inherited ours
+  if (before != &refused_memory::handle) refused_memory::earlier = before;  // a nested worker inherits ours
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -8220,7 +8263,7 @@ PARMAP_INLINE unsigned cores_by_affinity() {
   return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
-// Cores the quota of one cgroup directory is worth; 0 if it sets none.
+// The number of cores that the quota of one cgroup directory allows; 0 if it sets none.
 PARMAP_INLINE double quota_of(const std::string& directory) {
   const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
   char* end = nullptr;
@@ -8233,7 +8276,7 @@ PARMAP_INLINE double quota_of(const std::string& directory) {
   return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-// The tightest quota from this process's cgroup up to the root; 0 if there is none.
+// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
 PARMAP_INLINE double cores_by_quota() {
   double tightest = 0;
   const std::string groups = text_of_file("/proc/self/cgroup");
@@ -8319,7 +8362,7 @@ PARMAP_INLINE void task_tally::show(ticks now) noexcept {
     meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
   } catch (const stop_now&) {
     stopped_now_.store(true, std::memory_order_relaxed);
-    halted_.store(true, std::memory_order_release);  // who sees it knows the reason
+    halted_.store(true, std::memory_order_release);  // release: a thread that sees it also sees stopped_now_
   } catch (...) {
     break_off(std::current_exception());
   }
@@ -8361,7 +8404,7 @@ PARMAP_INLINE std::atomic<std::uint64_t>& fork_count() noexcept {
 PARMAP_INLINE std::uint64_t fork_generation() noexcept {
   static const int registered =
       ::pthread_atfork(nullptr, nullptr, [] { fork_count().fetch_add(1, std::memory_order_relaxed); });
-  static_cast<void>(registered);  // fails for want of memory only
+  static_cast<void>(registered);  // fails only without memory
   return fork_count().load(std::memory_order_relaxed);
 }
 
@@ -8377,7 +8420,7 @@ PARMAP_INLINE void stay_loaded() noexcept {
   static const bool pinned = [] {
     Dl_info here{};
     if (::dladdr(reinterpret_cast<const void*>(&stay_loaded), &here) == 0 || here.dli_fname == nullptr) return false;
-    // Not closed again. Null for the program itself, which cannot be closed.
+    // The handle is never closed. It is null for the program itself, which cannot be unloaded.
     return ::dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE) != nullptr;
   }();
   static_cast<void>(pinned);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Structs leave a worker by their fields: which do, which do not, and that each field comes back as it was.
+// Structs leave a worker by their fields: which structs can, which cannot, and that each field comes back unchanged.
 #include <parmap/parmap.hpp>
 
 #include "coded_types.hpp"
@@ -72,7 +72,7 @@ struct tree {
   std::vector<tree> children{};
   bool operator==(const tree&) const = default;
 };
-// Two that are inside each other.
+// Two structs that contain each other.
 struct branch;
 struct fork_of_branches {
   std::string name{};
@@ -112,7 +112,7 @@ struct sixteen {
   std::string p{"16"};
   bool operator==(const sixteen&) const = default;
 };
-// Braces could be taken for those of what is inside.
+// The braces of an initialiser could be taken for those of the inner struct.
 struct one_string {
   std::string text{};
   bool operator==(const one_string&) const = default;
@@ -147,7 +147,7 @@ struct bits {
   std::string text;
   bool operator==(const bits&) const = default;
 };
-// image has a codec, and no default constructor.
+// image has a codec and no default constructor.
 struct with_a_codec {
   int number;
   coded::image picture;
@@ -170,7 +170,7 @@ struct holds_explicit_default {
   explicit_default it = explicit_default();
   bool operator==(const holds_explicit_default&) const = default;
 };
-// Trivially copyable: but letter has a codec, which counts.
+// Trivially copyable, but letter has a codec, which takes precedence.
 struct letters {
   coded::letter first;
   std::array<coded::letter, 2> others;
@@ -189,7 +189,7 @@ struct own_operators {
   [[nodiscard]] std::size_t size() const { return text.size(); }
   bool operator==(const own_operators&) const = default;
 };
-// Its codec comes behind all that includes parmap, and turns the text round.
+// Its codec is defined after parmap is included. It adds a prefix to the text.
 struct coded_later {
   std::string text{};
   bool operator==(const coded_later&) const = default;
@@ -217,10 +217,10 @@ static_assert(can_leave_worker<std::vector<tree>> && can_leave_worker<std::map<r
 static_assert(can_leave_worker<std::unique_ptr<row>> && can_leave_worker<linked> && can_leave_worker<constants>);
 static_assert(can_leave_worker<generic<row>> && can_leave_worker<generic<generic<std::string>>>);
 static_assert(can_leave_worker<one_vector_of_itself> && can_leave_worker<sixteen> && can_leave_worker<bits>);
-static_assert(can_leave_worker<coded::json>);  // a struct of one vector, whatever else it is
+static_assert(can_leave_worker<coded::json>);  // a struct with one field, although it looks like a container
 static_assert(!by_fields<coded_later> && can_leave_worker<coded_later>);
 
-// ---- What is trivially copyable goes as its bytes.
+// ---- A trivially copyable struct is copied as bytes.
 
 struct has_array {
   int numbers[3];
@@ -233,7 +233,7 @@ struct has_unnamed_union {
     double real;
   };
 };
-// A struct without a name is an extension of the compilers'.
+// An unnamed struct is an extension of the compilers.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"
 struct has_unnamed_struct {
@@ -258,7 +258,7 @@ static_assert(in_slot<::rusage> && in_slot<::timespec> && in_slot<::siginfo_t> &
 static_assert(!in_slot<letters> && can_leave_worker<letters>);
 static_assert(can_leave_worker<std::array<coded::letter, 2>> && can_leave_worker<std::optional<coded::letter>>);
 
-// ---- Pointers and views, also in what is trivially copyable.
+// ---- Pointers and views, also in trivially copyable structs.
 
 struct pointer_field {
   int number;
@@ -313,7 +313,7 @@ static_assert(in_the_way_of<std::variant<int, view_field>> == obstacle::field_re
 static_assert(in_the_way_of<std::pair<int, view_field>> == obstacle::field_refers);
 static_assert(in_the_way_of<std::array<view_field, 2>> == obstacle::field_refers);
 static_assert(in_the_way_of<std::from_chars_result> == obstacle::field_refers);
-static_assert(in_the_way_of<std::tm> == obstacle::field_refers);  // the name of its time zone
+static_assert(in_the_way_of<std::tm> == obstacle::field_refers);  // because of the name of its time zone
 static_assert(!can_leave_worker<view_field> && !in_slot<view_field> && !in_slot<pointer_field>);
 
 // ---- Types of the standard library that refer to memory.
@@ -339,11 +339,11 @@ static_assert(in_the_way_of<std::pair<const int&, int>> == obstacle::refers);
 static_assert(in_the_way_of<std::vector<std::list<int>::iterator>> == obstacle::refers);
 static_assert(in_the_way_of<std::optional<std::initializer_list<int>>> == obstacle::refers);
 static_assert(in_the_way_of<int (*)[3]> == obstacle::refers);
-// hold their values
+// These types hold their values.
 static_assert(in_slot<std::ranges::iota_view<int, int>> && in_slot<std::ranges::single_view<int>>);
 static_assert(in_slot<std::bitset<9>> && in_slot<std::ranges::empty_view<int>> && in_slot<std::strong_ordering>);
 static_assert(in_the_way_of<std::ranges::single_view<int*>> == obstacle::refers);
-// An iterator with a codec of its user's.
+// An iterator for which the user has defined a codec.
 struct cursor {
   using difference_type = std::ptrdiff_t;
   int at{};
@@ -353,7 +353,7 @@ struct cursor {
   bool operator==(const cursor&) const = default;
 };
 
-// ---- What else is in the way.
+// ---- Other obstacles.
 
 struct holder {
   std::shared_ptr<int> shared;
@@ -478,7 +478,7 @@ static_assert(in_the_way_of<generic<closes_a_file>> == obstacle::own_destructor)
 static_assert(in_the_way_of<named_union> == obstacle::not_divisible);
 static_assert(in_the_way_of<unnamed_union> == obstacle::not_divisible);
 
-// ---- There and back.
+// ---- Encoding and decoding.
 
 template <class T>
 void expect_round_trip(const T& value) {
@@ -490,13 +490,14 @@ void expect_round_trip(const T& value) {
     shifted.insert(shifted.end(), bytes.begin(), bytes.end());
     EXPECT_TRUE(decoded<T>(shifted.data() + shift, bytes.size()) == value) << shift;
   }
-  // Cut short anywhere: told, not one byte beyond is read, and what was made before is destroyed (as ASan sees).
+  // Bytes cut short at any point are refused. Not one byte beyond them is read, and what was decoded before is
+  // destroyed (ASan sees both).
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const auto part = std::make_unique<std::byte[]>(size);
     if (size > 0) std::memcpy(part.get(), bytes.data(), size);
     EXPECT_THROW(static_cast<void>(decoded<T>(part.get(), size)), bad_encoding) << size << " of " << bytes.size();
   }
-  check_property([] {  // anything else is decoded or refused
+  check_property([] {  // other bytes are decoded or refused
     const auto noise = *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::weightedOneOf<std::uint8_t>(
         {{3, rc::gen::inRange<std::uint8_t>(0, 4)}, {1, rc::gen::arbitrary<std::uint8_t>()}}));
     try {
@@ -614,7 +615,7 @@ TEST(aggregate, nesting_has_a_limit_on_either_side) {
     for (; links > 1; --links) all = linked{links, std::make_unique<linked>(std::move(all))};
     return all;
   };
-  constexpr int deepest = static_cast<int>(parmap::detail::nesting::deepest) / 2;  // linked and unique_ptr take turns
+  constexpr int deepest = static_cast<int>(parmap::detail::nesting::deepest) / 2;  // linked and unique_ptr alternate
   const auto bytes = encoded(chain_of(deepest));
   const linked back = decoded<linked>(bytes.data(), bytes.size());
   int links = 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The engine async and tasks that do not end when they should: what is left behind never touches what is gone.
+// The engine async with tasks that do not end when they should: what is left behind never touches what has been
+// destroyed.
 #include "coroutines.hpp"
 
 #include <parmap/async.hpp>
@@ -40,13 +41,13 @@ using coroutines::count;
 using coroutines::counted;
 using coroutines::wait;
 
-// Whatever anybody asks.
+// Ignores cancellation.
 awaitable<void> wait_stubbornly(std::chrono::nanoseconds long_) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   co_await wait(long_);
 }
 
-// A library that knows nothing of cancellation, and completes operations when it likes.
+// A library that does not know cancellation and completes its operations when it likes.
 class foreign {
  public:
   awaitable<void> operation() {
@@ -128,8 +129,8 @@ TEST(async_left_behind, one_that_swallows_its_cancellation_and_goes_on) {
   EXPECT_EQ(all.failures()[0].message, left_behind);
 }
 
-// A map whose tasks heed their cancellation. A busy machine may stop this process for longer than their grace: again
-// then, and again.
+// Runs a map whose tasks heed their cancellation. Up to ten tries, because a busy machine may stop this process for
+// longer than the grace period.
 template <class F>
 void expect_heeded(const F& f, int n) {
   std::vector<std::string> said;
@@ -159,7 +160,7 @@ TEST(async_left_behind, one_that_needs_a_little_to_end_is_not) {
   EXPECT_TRUE(cleaned);
 }
 
-// What is called when a task is asked to end may take its time: longer here than the grace that all are given.
+// A cancellation handler may take its time: here longer than the grace period of all tasks.
 TEST(async_left_behind, asking_one_for_long_takes_nothing_from_the_others) {
   const auto slow_to_be_asked = []() -> awaitable<void> {
     const auto begin = [](auto handler) {
@@ -177,7 +178,7 @@ TEST(async_left_behind, asking_one_for_long_takes_nothing_from_the_others) {
   expect_heeded(f, 3);
 }
 
-// What a task awaited comes to an end after the map: nobody is there any more.
+// An operation that a task awaited ends after the map, when nothing waits for it any more.
 TEST(async_left_behind, operations_that_complete_or_die_after_the_map) {
   for (const bool completes : {true, false}) {
     foreign library;
@@ -274,7 +275,7 @@ TEST(async_left_behind, what_was_already_on_its_way_does_not_run_either) {
   EXPECT_FALSE(ran);
 }
 
-// Past the task's own executor nobody can say whose it was.
+// A handler outside the task's own executor cannot be traced to its task.
 TEST(async_left_behind, a_handler_posted_to_the_bare_context_that_throws_ends_the_map) {
   count there;
   const auto f = [&there](int x) -> awaitable<int> {
@@ -291,7 +292,7 @@ TEST(async_left_behind, a_handler_posted_to_the_bare_context_that_throws_ends_th
   EXPECT_EQ(there.now, 0);
 }
 
-// The task's own coroutines outlive it, if it does not wait for them.
+// Coroutines that a task spawns outlive the task if it does not wait for them.
 TEST(async_left_behind, what_a_task_has_spawned_goes_on_until_the_map_ends) {
   count there;
   int rounds = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// async_map: the engine async inside a running io_context; and what the blocking map says there.
+// async_map: the engine async inside a running io_context, and the refusal of the blocking map there.
 #include "coroutines.hpp"
 
 #include <parmap/async.hpp>
@@ -40,7 +40,7 @@ using coroutines::count;
 using coroutines::counted;
 using coroutines::wait;
 
-// Runs a coroutine in an io_context of its own until nothing is left to do there.
+// Runs a coroutine in its own io_context until no work is left.
 template <class Coroutine>
 void run(Coroutine what) {
   asio::io_context context;
@@ -50,7 +50,7 @@ void run(Coroutine what) {
   context.run();
 }
 
-// (g++ 12 cannot have a braced list or an array in a coroutine: the axes are outside.)
+// (g++ 12 cannot have a braced list or an array in a coroutine, so the axes are defined outside.)
 TEST(async_map, gives_what_map_gives) {
   const std::vector a{1, 2, 3};
   const std::vector<std::string> b{"x", "y"};
@@ -108,7 +108,7 @@ TEST(async_map, the_blocking_map_says_that_it_must_not_block_here) {
   run(blocking);
   asio::thread_pool pool(1);
   asio::co_spawn(pool, blocking, asio::use_future).get();
-  // In a task, too; it costs that task.
+  // In a task it throws too, and only that task fails.
   const auto inner = [&](int) -> awaitable<void> {
     static_cast<void>(parmap::map(parmap::async, f, one));
     co_return;
@@ -189,7 +189,7 @@ TEST(async_map, what_was_left_behind_touches_nothing_later) {
     passed = true;
   };
   asio::co_spawn(context, outer, [](const std::exception_ptr&) {});
-  context.run();  // as long as the waits last: they are dropped then
+  context.run();  // runs until the waits end; their completions are dropped
   EXPECT_TRUE(passed);
   EXPECT_EQ(there.now, 0);
 }

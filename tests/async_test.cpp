@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The engine async: what is in flight, limits, exceptions, what may be captured. What all engines promise:
-// conformance_*.
+// The engine async: tasks in flight, limits, exceptions, captures. The conformance tests check what all engines
+// promise.
 #include "coroutines.hpp"
 
 #include <parmap/async.hpp>
@@ -46,7 +46,7 @@ TEST(async, results_are_in_input_order_whatever_ends_first) {
 }
 
 TEST(async, waits_pass_together) {
-  // Each waits until all have begun.
+  // Each task waits until all have begun.
   int begun = 0;
   const auto f = [&begun](int) -> awaitable<void> {
     ++begun;
@@ -59,7 +59,7 @@ TEST(async, no_more_in_flight_than_workers) {
   for (const unsigned workers : {0U, 1U, 2U, 63U, 100U, 5000U}) {
     const int most = workers == 0 ? 64 : static_cast<int>(std::min(workers, 1000U));
     count there;
-    // The first wait until there are so many.
+    // The first tasks wait until as many are in flight as are allowed.
     const auto f = [&there, most](int x) -> awaitable<int> {
       const counted here(there);
       while (there.most < most) co_await step_aside();
@@ -74,7 +74,7 @@ TEST(async, no_more_in_flight_than_workers) {
 
 TEST(async, no_coroutine_is_there_before_its_turn) {
   count there;
-  // Not a coroutine itself: called when the task's turn comes.
+  // Not a coroutine itself, so that it is called when the task's turn comes.
   const auto f = [&there](int x) {
     return [](std::unique_ptr<counted>, int y) -> awaitable<int> {
       co_await step_aside();
@@ -142,8 +142,8 @@ TEST(async, ten_thousand_throw_and_are_kept_whole) {
   }
 }
 
-// How the message about a late task begins. On a busy machine even one that heeds its cancellation at once may pass the
-// grace, and so be left behind: async_left_behind_test.
+// How the message about a late task begins. On a busy machine even a task that heeds its cancellation at once may pass
+// the grace period and be left behind: async_left_behind_test.
 constexpr std::string_view late = "ran past its limit of 20 ms and was cancelled";
 
 TEST(async, ten_thousand_are_too_late) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How progress looks as text.
+// The text of progress: the bar, the line, the rate and the clock.
 #include <parmap/detail/progress/progress_text.hpp>
 #include <parmap/progress.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A bit for each task: what is set and what is clear, around the ends of words.
+// The set with a bit for each task: iteration over set and clear bits, especially around the ends of words.
 #include <parmap/detail/results/bit_set.hpp>
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Results by cereal: each kind of type it serialises comes home as it was, and damaged bytes never do harm.
+// Results through cereal: each kind of type it serialises comes back unchanged, and damaged bytes never do harm.
 #include "encoded.hpp"
 
 #include <parmap/cereal.hpp>
@@ -66,7 +66,7 @@ struct house {
   }
 };
 
-// Written and read by functions apart, its members private, its version told.
+// Serialised by separate save and load functions, with private members and a version number.
 class sealed {
  public:
   sealed() = default;
@@ -89,7 +89,7 @@ class sealed {
   std::string text_;
 };
 
-// As another, smaller type.
+// Serialised as another, smaller type.
 struct shorthand {
   std::string text{};
   bool operator==(const shorthand&) const = default;
@@ -166,7 +166,7 @@ struct drawing {
   }
 };
 
-// More than its elements.
+// A container with a field beside its elements.
 struct labelled : std::vector<std::string> {
   std::string label{};
 
@@ -176,7 +176,7 @@ struct labelled : std::vector<std::string> {
   }
 };
 
-// Could go either way: the codec given for it counts.
+// Has both a codec and a serialize function: the codec takes precedence.
 struct both_ways {
   std::string text{};
   template <class Archive>
@@ -185,7 +185,7 @@ struct both_ways {
   }
 };
 
-// Its bytes are its value, whatever cereal could do.
+// Trivially copyable: its bytes are copied, although cereal could serialise it.
 struct point {
   int x;
   int y;
@@ -215,7 +215,7 @@ namespace {
 using parmap::bad_encoding;
 using parmap::can_leave_worker;
 
-// Of which cereal would see the vector only.
+// cereal would serialise only the vector.
 struct named_numbers : std::vector<int> {
   std::string name;
 };
@@ -229,7 +229,8 @@ static_assert(parmap::detail::in_slot<int> && parmap::detail::in_slot<point>);
 template <class T>
 T there_and_back(const T& value) {
   const auto bytes = encoded(value);
-  // Cut short anywhere: told, and not one byte beyond is read (each part has its own allocation for ASan to watch).
+  // Bytes cut short at any point are refused, and not one byte beyond is read (each part has its own allocation for
+  // ASan).
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const auto part = std::make_unique<std::byte[]>(size);
     if (size > 0) std::memcpy(part.get(), bytes.data(), size);
@@ -305,7 +306,7 @@ TEST(cereal, a_broken_size_allocates_nothing) {
   for (const std::uint64_t size : {most, most / 8, most / 8 + 1, std::uint64_t{1} << 40, std::uint64_t{65}}) {
     std::vector<std::byte> bytes(8 + 64, std::byte{0});
     std::memcpy(bytes.data(), &size, sizeof size);
-    // bad_alloc or length_error would mean that the size was believed
+    // std::bad_alloc or std::length_error would mean that the size was trusted.
     EXPECT_THROW(static_cast<void>(decoded<person>(bytes.data(), bytes.size())), bad_encoding) << size;
     EXPECT_THROW(static_cast<void>(decoded<house>(bytes.data(), bytes.size())), bad_encoding) << size;
     EXPECT_THROW(static_cast<void>(decoded<nothings>(bytes.data(), bytes.size())), bad_encoding) << size;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What may leave a worker process and how: each type comes back as it was, and damaged bytes never do harm.
+// Which types can leave a worker process and how: each comes back unchanged, and damaged bytes never do harm.
 #include <parmap/parmap.hpp>
 
 #include "coded_types.hpp"
@@ -51,7 +51,7 @@ using parmap::detail::byte_writer;
 using parmap::detail::in_slot;
 using namespace std::string_literals;
 
-// An order that is not in the type would be lost on the way.
+// An order that is not part of the type would be lost.
 static_assert(!parmap::can_leave_worker<std::set<int, bool (*)(int, int)>>);
 static_assert(parmap::can_leave_worker<std::set<int, std::greater<>>>);
 static_assert(in_slot<int> && in_slot<bool> && in_slot<pod> && in_slot<std::complex<double>> && in_slot<std::byte>);
@@ -65,7 +65,7 @@ static_assert(!in_slot<int*> && !in_slot<std::pair<int, int*>> && !in_slot<std::
 static_assert(can_leave_worker<void> && can_leave_worker<int> && can_leave_worker<std::string>);
 static_assert(can_leave_worker<image> && can_leave_worker<std::vector<image>> && can_leave_worker<tree>);
 static_assert(can_leave_worker<std::map<std::string, std::vector<std::optional<image>>>>);
-// refers to memory of the worker
+// These refer to memory of the worker.
 static_assert(!can_leave_worker<int*> && !can_leave_worker<const char*> && !can_leave_worker<void (*)()>);
 static_assert(!can_leave_worker<std::string_view> && !can_leave_worker<std::span<int>>);
 static_assert(!can_leave_worker<std::span<int, 3>> && !can_leave_worker<std::reference_wrapper<int>>);
@@ -76,16 +76,16 @@ static_assert(!can_leave_worker<std::pair<const std::string_view, int>>);
 static_assert(!can_leave_worker<std::map<int, std::string_view>>);
 static_assert(!can_leave_worker<std::map<std::string_view, int>>);
 static_assert(!can_leave_worker<std::vector<std::vector<const char*>>>);
-// has no codec
+// These have no codec.
 static_assert(!can_leave_worker<std::shared_ptr<int>> && !can_leave_worker<std::vector<std::shared_ptr<int>>>);
 static_assert(!can_leave_worker<std::unique_ptr<int[]>> && !can_leave_worker<std::unique_ptr<void, void (*)(void*)>>);
 static_assert(!can_leave_worker<std::unique_ptr<int*>> && !can_leave_worker<std::unique_ptr<std::thread>>);
 static_assert(!can_leave_worker<std::function<int()>> && !can_leave_worker<std::thread>);
 static_assert(!can_leave_worker<std::exception_ptr>);
-// would be sliced
+// These would be sliced.
 static_assert(!can_leave_worker<labelled> && !can_leave_worker<labelled_path>);
 static_assert(!can_leave_worker<std::unique_ptr<base>> && !can_leave_worker<std::unique_ptr<std::exception>>);
-// trivially copyable, so it goes as it is
+// These are trivially copyable, so their bytes are copied.
 static_assert(in_slot<std::bitset<100>> && in_slot<std::chrono::sys_seconds> && in_slot<std::nullptr_t>);
 
 template <class T>
@@ -93,19 +93,20 @@ void expect_round_trip(const T& value) {
   static_assert(can_leave_worker<T>);
   const auto bytes = encoded(value);
   EXPECT_TRUE(decoded<T>(bytes.data(), bytes.size()) == value);
-  // at any alignment
+  // The bytes can be decoded at any alignment.
   for (std::size_t shift = 1; shift < 16; ++shift) {
     std::vector<std::byte> shifted(shift);
     shifted.insert(shifted.end(), bytes.begin(), bytes.end());
     EXPECT_TRUE(decoded<T>(shifted.data() + shift, bytes.size()) == value) << shift;
   }
-  // Cut short anywhere: told, and not one byte beyond is read (each part has its own allocation for ASan to watch).
+  // Bytes cut short at any point are refused, and not one byte beyond is read (each part has its own allocation for
+  // ASan).
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const auto part = std::make_unique<std::byte[]>(size);
     if (size > 0) std::memcpy(part.get(), bytes.data(), size);
     EXPECT_THROW(static_cast<void>(decoded<T>(part.get(), size)), bad_encoding) << size << " of " << bytes.size();
   }
-  // Anything else is decoded or refused.
+  // Other bytes are decoded or refused.
   check_property([] {
     const auto noise = *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::weightedOneOf<std::uint8_t>(
         {{3, rc::gen::inRange<std::uint8_t>(0, 4)}, {1, rc::gen::arbitrary<std::uint8_t>()}}));
@@ -184,7 +185,7 @@ TEST(codec, sums_and_products) {
 }
 
 TEST(codec, unique_pointers) {
-  expect_round_trip(std::unique_ptr<int>());  // null is equal to null only
+  expect_round_trip(std::unique_ptr<int>());  // null is equal only to null
   const auto bytes = encoded(std::make_unique<std::string>("owned"));
   EXPECT_EQ(*decoded<std::unique_ptr<std::string>>(bytes.data(), bytes.size()), "owned");
   const auto constant = encoded(std::make_unique<const int>(7));
@@ -205,14 +206,14 @@ TEST(codec, elements_that_write_nothing_are_counted) {
 }
 
 TEST(codec, nesting_has_a_limit_on_either_side) {
-  constexpr int deepest = static_cast<int>(parmap::detail::nesting::deepest) / 2;  // chain and unique_ptr take turns
+  constexpr int deepest = static_cast<int>(parmap::detail::nesting::deepest) / 2;  // chain and unique_ptr alternate
   const auto bytes = encoded(chain_of(deepest));
   const chain back = decoded<chain>(bytes.data(), bytes.size());
   int links = 1;
   for (const chain* at = &back; at->next != nullptr; at = at->next.get()) ++links;
   EXPECT_EQ(links, deepest);
   EXPECT_THROW(encoded(chain_of(deepest + 1)), bad_encoding);
-  // what decode would follow until the stack ends
+  // Bytes that decode would follow until the stack overflows.
   const std::vector<std::byte> endless(1 << 20, std::byte{1});
   EXPECT_THROW(static_cast<void>(decoded<chain>(endless.data(), endless.size())), bad_encoding);
   std::vector<std::byte> trees;
@@ -244,12 +245,12 @@ template <class T>
 void expect_broken_count_refused() {
   constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
   std::vector<std::uint64_t> counts{most, most / 2, std::uint64_t{1} << 40, 65};
-  for (int bit = 60; bit < 64; ++bit)  // times the size of an element: 0 or 1 element again
+  for (int bit = 60; bit < 64; ++bit)  // times the size of an element this overflows to 0 or 1 element
     for (const std::uint64_t more : {0U, 1U}) counts.push_back((std::uint64_t{1} << bit) + more);
   for (const std::uint64_t count : counts) {
     std::vector<std::byte> bytes(8 + 64, std::byte{0});
     std::memcpy(bytes.data(), &count, sizeof count);
-    // bad_alloc or length_error would mean that the count was believed
+    // std::bad_alloc or std::length_error would mean that the count was trusted.
     EXPECT_THROW(static_cast<void>(decoded<T>(bytes.data(), bytes.size())), bad_encoding) << count;
   }
 }

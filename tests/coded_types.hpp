@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Types with codecs of their own, good and bad, and the way through a codec without a map.
+// Types with and without codecs, correct and faulty, for tests that encode and decode without a map.
 #pragma once
 
 #include "encoded.hpp"
@@ -23,13 +23,13 @@ struct pod {
   bool operator==(const pod&) const = default;
 };
 
-// Trivially copyable, but copied one by one.
+// Trivially copyable but not assignable: elements are copied one by one.
 struct constant {
   const double x;
   bool operator==(const constant&) const = default;
 };
 
-// Neither trivially copyable nor default-constructible; has a codec of its own.
+// Neither trivially copyable nor default-constructible. It has its own codec.
 class image {
  public:
   image(int width, std::vector<float> pixels) : width_(width), pixels_(std::move(pixels)) {
@@ -44,7 +44,7 @@ class image {
   std::vector<float> pixels_;
 };
 
-// A container of itself, as JSON libraries have them.
+// A container of itself, like the values of JSON libraries.
 struct tree {
   using value_type = tree;
   using allocator_type = std::allocator<tree>;
@@ -54,19 +54,19 @@ struct tree {
   bool operator==(const tree&) const = default;
 };
 
-// Trivially copyable, but written as text: a user's codec wins inside containers.
+// Trivially copyable, but its codec writes text. A user's codec takes precedence inside containers.
 struct letter {
   char c;
   bool operator==(const letter&) const = default;
 };
 
-// Writes nothing.
+// Its codec writes nothing.
 struct silent {
   std::string unsaid{};
   auto operator<=>(const silent&) const = default;
 };
 
-// As JSON libraries have them, and without a codec.
+// Like the values of JSON libraries, and without a codec.
 struct json {
   using value_type = json;
   using allocator_type = std::allocator<json>;
@@ -76,7 +76,7 @@ struct json {
   [[nodiscard]] auto end() const { return all.end(); }
 };
 
-// Hold more than their elements.
+// Derived from a container or path, with a field that its codec would lose.
 struct labelled : std::vector<std::string> {
   std::string label{};
 };
@@ -85,7 +85,7 @@ struct labelled_path : std::filesystem::path {
   std::string label{};
 };
 
-// Others may derive from it.
+// Other types may derive from it, so that it could be sliced.
 struct base {
   base() = default;
   base(const base&) = default;
@@ -93,7 +93,7 @@ struct base {
   virtual ~base() = default;
 };
 
-// As deep as one likes.
+// May be nested to any depth.
 struct chain {
   int number{};
   std::unique_ptr<chain> next{};
@@ -104,7 +104,7 @@ inline chain chain_of(int links) {
   return all;
 }
 
-// Its decode reads one byte more than was written, or one less.
+// decode reads one byte more than encode wrote (greedy), or one less (modest).
 struct greedy {
   std::string text{"x"};
 };
@@ -112,7 +112,7 @@ struct modest {
   std::string text{"x"};
 };
 
-// Not to be written, and not to be read.
+// encode throws (unsayable), or decode does (unreadable).
 struct unsayable {
   std::string text{"x"};
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What every engine that skips failed tasks promises alike: which failed, why, and that the others arrive.
+// What every engine that skips failed tasks promises: which tasks failed, why, and that all others have their values.
 #include "engines.hpp"
 
 #include <algorithm>

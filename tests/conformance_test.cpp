@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What every engine promises alike: calls, axes, context, retries, stops, reporters.
+// What every engine promises: calls, axes, context, retries, stops, reporters.
 #include "engines.hpp"
 
 #include <algorithm>
@@ -33,7 +33,7 @@ std::vector<int> first(int n) {
 int square(int x) { return x * x; }
 
 TYPED_TEST(conformance, equals_transform) {
-  // 0 to 3, around the number of workers, around the growth of chunks
+  // 0 to 3, and sizes around the number of workers and around the growth of chunks.
   for (const int n : {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 18, 100, 272, 273, 1000, 4369, 40'000}) {
     for (const unsigned workers : {0U, 1U, 2U, 3U, 8U}) {
       const auto xs = first(n);
@@ -113,7 +113,7 @@ TYPED_TEST(conformance, context_knows_the_task) {
   EXPECT_EQ(all.seed(), 7U);
 }
 
-// At most `fails` attempts of a task throw; how many were made is told by the context, as workers share nothing.
+// Two attempts of some tasks throw. The context tells the attempt, because workers share no memory.
 TYPED_TEST(conformance, retries) {
   const auto at_the_third = [](parmap::context& self, int x) {
     if (x % 10 == 3 && self.attempt() < 3) throw std::runtime_error("not yet");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What every engine promises alike: the types of results.
+// What every engine promises about the types of results.
 #include "engines.hpp"
 
 #include <array>

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Builds and runs a program that uses parmap, from an empty directory, by one of the ways in:
+# Builds and runs a program that uses parmap, from an empty directory, in one of the documented ways:
 # consumer.sh single_header|add_subdirectory|installed|shared SOURCE CMAKE COMPILER
 set -euo pipefail
 
@@ -15,10 +15,10 @@ fail() { printf '%s\n' "$*"; exit 1; }
 
 check_output() { diff <(printf '%s\n' 0 1 4 9 16) <("$@") || fail "$* printed something else"; }
 
-# configure [ARGUMENT...]: as somebody does who only installs it. Not optimised, as only the way is tested here.
+# configure [ARGUMENT...]: configures as a user does who only installs. -O0, because only the way in is tested here.
 configure() { "$cmake" -S "$source" -B "$work/parmap" --preset release -DCMAKE_CXX_FLAGS_RELEASE=-O0 "$@"; }
 
-# What is installed are the headers, the library and what finds them, nothing of the tests.
+# Fails if anything but the headers, the library and the files to find them is installed.
 only_ours() {
   local stray
   stray=$(cd "$1" && find . \( -type f -o -type l \) ! -path "./include/parmap/*.hpp" ! -path "./lib*/libparmap.*" \
@@ -42,10 +42,10 @@ case $way in
     cd "$work/build"
     "$compiler" -std=c++20 -Wall -Wextra -Werror -I . main.cpp -pthread -o consumer
     check_output ./consumer
-    # Compiled once.
+    # With the implementation compiled in one file.
     "$compiler" -std=c++20 -Wall -Wextra -Werror -DPARMAP_COMPILED -I . main.cpp parmap.cpp -pthread -o compiled
     check_output ./compiled
-    # The first words about an older language are what is wrong.
+    # Under an older standard the first error says what is wrong.
     "$compiler" -std=c++17 -fsyntax-only main.cpp >output 2>&1 && fail "C++17 was not refused"
     grep -q 'error: .*parmap needs C++20: compile with -std=c++20 or later' output || fail "$(cat output)"
     (($(wc -l <output) < 20)) || fail "C++17 is refused in $(wc -l <output) lines"
@@ -55,7 +55,7 @@ case $way in
       build_with_cmake "$source/tests/consumer_add_subdirectory" -DPARMAP_DIR="$source" -DFORM=$form -DCMAKE_CXX_FLAGS_RELEASE=-O0 \
         -DCMAKE_BUILD_TYPE=Release
       check_output "$work/build/consumer"
-      # A user of parmap does not build its tests, nor install or pack it with his own program.
+      # A project that uses parmap does not build its tests, and neither installs nor packs it.
       for option in BUILD_TESTS BUILD_EXAMPLES BUILD_BENCH INSTALL; do
         grep -q "^PARMAP_$option:BOOL=OFF" "$work/build/CMakeCache.txt" || fail "PARMAP_$option is on"
       done
@@ -66,19 +66,19 @@ case $way in
     "$cmake" --build "$work/parmap" --parallel 2
     "$cmake" --install "$work/parmap" --prefix "$work/a prefix"
     only_ours "$work/a prefix"
-    # By find_package, both forms.
+    # With find_package, both forms.
     for form in parmap header_only; do
       build_with_cmake "$consumer" -DCMAKE_PREFIX_PATH="$work/a prefix" -DFORM=$form
       check_output "$work/build/consumer"
     done
-    # By pkg-config.
+    # With pkg-config.
     export PKG_CONFIG_PATH
     PKG_CONFIG_PATH=$(dirname "$(find "$work/a prefix" -name parmap.pc)")
     wanted=$(sed -n 's/^#define PARMAP_VERSION_[A-Z]* //p' "$source/include/parmap/version.hpp" | paste -sd.)
     [[ $(pkg-config --modversion parmap) == "$wanted" ]] || fail "pkg-config says another version than $wanted"
     eval "$compiler -std=c++20 $(pkg-config --cflags parmap) '$consumer/main.cpp' $(pkg-config --libs parmap) -o build/consumer"
     check_output "$work/build/consumer"
-    # A version that is not there is refused; so is another minor one before 1.0, which may break what was written for it.
+    # find_package refuses a newer version, and before 1.0 also another minor version, which may be incompatible.
     mkdir "$work/project"
     for asked in 99 0.99; do
       printf 'cmake_minimum_required(VERSION 3.22)\nproject(consumer LANGUAGES CXX)\nfind_package(parmap %s REQUIRED)\n' "$asked" \
@@ -88,7 +88,7 @@ case $way in
       fi
       [[ $(tr -s '\n ' ' ' <"$work/output") == *"compatible with requested version \"$asked\""* ]] || fail "$(cat "$work/output")"
     done
-    # By dpkg, into a root of its own.
+    # With dpkg, into a separate root.
     cpack --config "$work/parmap/CPackConfig.cmake" -B "$work/packed"
     mkdir -p "$work/root/var/lib/dpkg"/{info,updates}
     touch "$work/root/var/lib/dpkg/status"
@@ -105,14 +105,14 @@ case $way in
     build_with_cmake "$consumer" -DCMAKE_PREFIX_PATH="$work/prefix"
     check_output "$work/build/consumer"
     library=$(find "$work/prefix" -name libparmap.so)
-    # The engine async, too, finds all it uses.
+    # The engine async finds all symbols it uses, too.
     "$compiler" -std=c++20 -DPARMAP_COMPILED -DPARMAP_SHARED -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1 \
       -I "$work/prefix/include" "$source/tests/consumer_async.cpp" "$library" -pthread -o async
     check_output env LD_LIBRARY_PATH="$(dirname "$library")" ./async
     wanted=$(sed -n 's/^#define PARMAP_VERSION_M[A-Z]* //p' "$source/include/parmap/version.hpp" | paste -sd.)
     readelf -d "$library" | grep -q "SONAME.*\[libparmap.so.$wanted\]" || fail "the soname is not libparmap.so.$wanted"
     readelf -d "$work/build/consumer" | grep -q "NEEDED.*\[libparmap.so.$wanted\]" || fail "the program does not need libparmap.so.$wanted"
-    # What leaves it is what headers use.
+    # The library exports exactly the names that headers use.
     nm --dynamic --defined-only --demangle --format=posix "$library" | sed 's/ [A-Za-z] [0-9a-f ]*$//' | LC_ALL=C sort >exported.txt
     diff "$source/tests/expected_symbols.txt" exported.txt || fail "libparmap.so exports other names than tests/expected_symbols.txt has"
     ;;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The least program of somebody who uses the engine async.
+// A minimal program that uses the engine async.
 #include <parmap/async.hpp>
 
 #include <asio/awaitable.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a task may ask about itself; its random numbers depend on seed and index alone.
+// What a task can learn from its context. Its random numbers depend only on the seed and the index.
 #include <parmap/parmap.hpp>
 
 #include <gtest/gtest.h>
@@ -111,7 +111,7 @@ TEST(seed, is_fresh_for_every_map) {
   EXPECT_EQ(seeds.size(), 1003U);
 }
 
-// Twice in each task, on many workers, each with an entropy source inherited in the same state.
+// Runs two nested maps in each task, on workers that inherit an entropy source in the same state.
 void expect_nested_seeds_differ(const parmap::options& outer) {
   const auto nested = [](int) {
     const std::vector<int> one{1};
@@ -128,7 +128,7 @@ void expect_nested_seeds_differ(const parmap::options& outer) {
 }
 
 TEST(seed, is_fresh_in_maps_nested_in_workers) {
-  // Seeded first: then the workers are the first to ask for entropy (as each test has a process of its own).
+  // The outer map has a seed. If this test runs alone, the workers are then the first to ask for entropy.
   expect_nested_seeds_differ({.seed = 1, .workers = 8});
   expect_nested_seeds_differ({.workers = 8});
   expect_nested_seeds_differ({.workers = 1});

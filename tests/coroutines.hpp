@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What tests of the engine async wait for, and how they count the coroutines that are there.
+// Helpers for tests of the engine async: a wait, and a count of the coroutines that exist.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -12,18 +12,18 @@
 
 namespace coroutines {
 
-// Ends early, by an exception, if it is cancelled.
+// Throws early if it is cancelled.
 inline asio::awaitable<void> wait(std::chrono::nanoseconds long_) {
   asio::steady_timer timer(co_await asio::this_coro::executor, long_);
   co_await timer.async_wait(asio::use_awaitable);
 }
 
-// Those who are there at the same time.
+// How many coroutines exist now, and how many did at most.
 struct count {
   int now{};
   int most{};
 };
-// Lies in the frame of one who is.
+// Counts the coroutine in whose frame it lies.
 class counted {
  public:
   explicit counted(count& who) : who_(who) { who_.most = std::max(who_.most, ++who_.now); }

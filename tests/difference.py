@@ -8,15 +8,15 @@ WILDCARD = "{*}"
 
 
 def line_matches(expected: str, actual: str) -> bool:
-    """Whether one line is as expected."""
+    """Return whether one line matches the expected line."""
     pattern = ".*".join(re.escape(part) for part in expected.split(WILDCARD))
     return re.fullmatch(pattern, actual) is not None
 
 
 def difference(expected: str, actual: str, expected_name: str, actual_name: str) -> str:
-    """A unified diff, empty if the texts agree."""
+    """Return a unified diff, empty if the texts agree."""
     want, have = expected.splitlines(), actual.splitlines()
-    # Lines that match a wildcard are made equal, so that the diff shows the others only.
+    # Lines that match by a wildcard are made equal, so that the diff shows only the others.
     matcher = difflib.SequenceMatcher(None, want, have, autojunk=False)
     shown = list(want)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():

@@ -5,8 +5,8 @@
 A ```cpp block that contains `int main` is a whole program. It must compile without a warning and exit with 0. If a ```text
 block follows before the next ```cpp block, it is the program's stdout (`{*}` stands for any text within a line).
 
-Any other ```cpp block is statements: it must compile in the body of a function, behind what the page's `<!-- before: ... -->`
-comments hold.
+Any other ```cpp block is statements: it must compile in the body of a function, after the text of the page's
+`<!-- before: ... -->` comments.
 """
 
 import os
@@ -41,7 +41,7 @@ def programs(text: str):
 
 
 def statements(page: str, text: str):
-    """Their number, and one program with all of them, whose lines are called as in the page."""
+    """Return their number, and one program with all of them, whose line numbers are those of the page."""
     found = [m for m in BLOCK.finditer(text) if m[1] == "cpp" and "int main" not in m[2]]
     source = [m[1] for m in BEFORE.finditer(text)]
     for m in found:
@@ -54,7 +54,7 @@ def compiles(name: str, source: str, compiler, directory: str, *more: str) -> bo
     path = os.path.join(directory, "program.cpp")
     with open(path, "w", encoding="utf-8") as file:
         file.write(source)
-    libraries = [each for each in compiler if each.endswith(".a")]  # behind what uses them
+    libraries = [each for each in compiler if each.endswith(".a")]  # after the objects that use them
     options = [each for each in compiler if not each.endswith(".a")]
     if subprocess.run([*options, path, *more, *libraries], check=False).returncode == 0:
         return True

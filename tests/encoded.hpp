@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The bytes that a codec writes, and the value it reads from such.
+// Encodes a value with its codec into bytes, and decodes it from them.
 #pragma once
 
 #include <parmap/codec.hpp>
@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <vector>
 
-// Throws std::bad_alloc if they are more than `most`.
+// Throws std::bad_alloc if the value needs more than `most` bytes.
 template <class T>
 std::vector<std::byte> encoded(const T& value, std::size_t most = 1 << 16) {
   std::vector<std::byte> room(most);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The shared memory of a map with encoded results, without its processes: the test is every worker.
+// The shared memory of a map with encoded results, without processes: the test itself acts as every worker.
 #pragma once
 
 #include <parmap/codec.hpp>
@@ -28,7 +28,7 @@ class encoded_memory {
     return reinterpret_cast<parmap::detail::encoded_slot*>(memory_.bytes() + slots_);
   }
 
-  // As worker w does with what task i returned.
+  // Stores the result of task i as worker w does.
   template <class T>
   void put(unsigned w, std::uint64_t i, const T& value) {
     parmap::detail::byte_writer bytes = arenas_.writer(w).append();

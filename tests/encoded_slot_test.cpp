@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Short encoded results, which lie in their slot: what is written is read, and nothing else is.
+// Short encoded results, which lie in their slot: what was written is read, and anything else is refused.
 #include "property.hpp"
 
 #include <parmap/detail/encoding/encoded_slot.hpp>
@@ -21,7 +21,7 @@ namespace {
 
 using parmap::detail::encoded_slot;
 
-// The bytes of a slot that was copied to where it is read, as its own are there.
+// Returns the bytes of a copy of the slot. They lie in the copy itself.
 std::optional<std::vector<std::byte>> read(const encoded_slot& slot, std::uint64_t task) {
   auto bytes = slot.read_short(task);
   if (!bytes) return std::nullopt;
@@ -37,7 +37,7 @@ std::vector<std::byte> any_bytes(std::size_t size) {
   return bytes;
 }
 
-// of_short and read_short for each size there is.
+// Calls `check` with a slot of every size that fits into one.
 template <class Check>
 void for_each_size(const Check& check) {
   check_property([&check] {
@@ -83,7 +83,7 @@ TEST(encoded_slot, one_that_nobody_wrote_or_of_an_arena_is_not_short) {
   EXPECT_FALSE(encoded_slot::in_arena(4096, bytes.data(), bytes.size(), 0).is_short());
 }
 
-// The length of a string takes 8 bytes: one of 8 characters is the longest that lies in its slot.
+// The length of a string takes 8 bytes, so a string of 8 characters is the longest that lies in its slot.
 TEST(encoded_slot, strings_around_the_border_arrive_whole) {
   constexpr std::array<std::size_t, 6> lengths{0, 1, 7, 8, 9, 100};
   const auto text = [&lengths](std::size_t i) {

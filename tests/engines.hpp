@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The engines the suites run over, and what differs between them: one line each.
+// The engines that the suites run over, one type each.
 #pragma once
 
 #ifdef PARMAP_SINGLE_HEADER
@@ -31,8 +31,8 @@ struct threads {
 struct multi {
   static constexpr auto& engine = parmap::multi;
 };
-// Passes all on to one of the above. A type of its own in each suite would instantiate all three once more; so it
-// stands in a few suites: values, failures, map_into, and what it says itself (options_test).
+// Forwards to one of the engines above. As it instantiates all three of them again in each suite, it stands in only a
+// few: values, failures, map_into, and its own messages (options_test).
 struct named {
   static inline const auto engine = parmap::engine_named("multi");
 };
@@ -43,7 +43,7 @@ using skipping = ::testing::Types<threads, multi>;
 using skipping_or_named = ::testing::Types<threads, multi, named>;
 using in_process = ::testing::Types<serial, threads>;
 #else
-// A map whose f is plain as one whose f is a coroutine, which lets others go first.
+// Turns a map with a plain f into one whose f is a coroutine that first lets other tasks run.
 template <class Work>
 class as_coroutines {
  public:
@@ -76,14 +76,14 @@ struct async {
 };
 
 using all = ::testing::Types<serial, threads, multi, async>;
-// Those that skip failed tasks instead of halting.
+// The engines that skip failed tasks instead of halting.
 using skipping = ::testing::Types<threads, multi, async>;
 #ifdef __SANITIZE_ADDRESS__
 using skipping_or_named = skipping;
 #else
 using skipping_or_named = ::testing::Types<threads, multi, async, named>;
 #endif
-// Those that run tasks in this process.
+// The engines that run tasks in this process.
 using in_process = ::testing::Types<serial, threads, async>;
 #endif
 

@@ -1,13 +1,16 @@
-# Read by ctest, at its start: which entries a GoogleTest program has. One a suite, where no test of it needs a process of its own;
-# else, or if the environment has PARMAP_TESTS=each, one a test. PARMAP_PROGRAMS, a list, leaves only these programs.
+# ctest reads this when it starts. It tells which entries a GoogleTest program has: one for each suite, or one for each
+# test if the tests need their own process or the environment has PARMAP_TESTS=each. PARMAP_PROGRAMS, a list, restricts
+# this to these programs.
 #
 #   parmap_entries(PROGRAM FILE PREFIX FILTER EACH PROPERTY VALUE...)
 #
-# FILE.tests, written whenever the program is newer, holds the names of its tests, one a line: suite, test, and the name shown.
+# FILE.tests holds the names of its tests, a line each: suite, test, and the name shown. It is rewritten when the
+# program is newer.
 cmake_policy(VERSION 3.22)
 
-# A program leaves a file in unfinished/ that it removes when its last test is over (GoogleTest's TEST_PREMATURE_EXIT_FILE): whoever ends
-# earlier is seen there, with whatever status. ./test looks.
+# A program creates a file in unfinished/ and removes it when its last test is over (GoogleTest's
+# TEST_PREMATURE_EXIT_FILE). So a program that ends early, with whatever status, leaves its file there. ./test checks
+# that.
 function(parmap_begin directory)
   file(REMOVE_RECURSE "${directory}/unfinished")
   file(MAKE_DIRECTORY "${directory}/unfinished")
@@ -20,7 +23,7 @@ function(parmap_entry name file tests)
   set_tests_properties("${name}" PROPERTIES ENVIRONMENT "TEST_PREMATURE_EXIT_FILE=${directory}/unfinished/${plain}" ${ARGN})
 endfunction()
 
-# A program that is not built has one entry, which says so.
+# parmap_entries: see above. A program that is not built gets one entry whose name says so.
 function(parmap_entries program file prefix filter each)
   if(DEFINED ENV{PARMAP_PROGRAMS})
     string(REPLACE " " ";" chosen "$ENV{PARMAP_PROGRAMS}")
@@ -61,7 +64,7 @@ function(parmap_entries program file prefix filter each)
   endforeach()
 endfunction()
 
-# What gtest_discover_tests would call them: the suite's name, a point, the test's; for a parameter without a name, its value.
+# Uses the names that gtest_discover_tests would use: suite, point, test; for a parameter without a name, its value.
 function(parmap_list_tests file prefix filter names)
   set(chosen)
   if(filter)

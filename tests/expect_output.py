@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Run a program and compare what it writes to stdout: expect_output.py EXPECTED PROGRAM [ARG...]
 
-In EXPECTED `{*}` stands for any text within a line (times, say). The program must exit with 0.
+In EXPECTED `{*}` stands for any text within a line, for example a time. The program must exit with status 0.
 """
 
 import subprocess

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Failures: their text, their exceptions, and the list that holds a run of them as one.
+// Failures: their text, their exceptions, and the list that stores a run of equal failures as one entry.
 #include <parmap/detail/processes/death_message.hpp>
 #include <parmap/failure.hpp>
 
@@ -171,7 +171,7 @@ TEST(failure_list, a_long_run_costs_one_entry) {
   EXPECT_EQ(all.count_below(most), most - 1);
 }
 
-// Which of n tasks failed, as runs in random order, and as plain text.
+// Which of n tasks failed, as runs in random order and as a bit for each task.
 struct random_failures {
   std::uint64_t n{};
   runs all;
@@ -186,7 +186,7 @@ random_failures draw() {
     if (!good) drawn.all.emplace_back(about(drawn.n, "run at " + std::to_string(drawn.n)), length);
     drawn.failed.insert(drawn.failed.end(), length, !good);
     drawn.n += length;
-    good = length % 4 == 0 ? good : !good;  // neighbouring runs too
+    good = length % 4 == 0 ? good : !good;  // sometimes two failed runs are adjacent
   }
   for (std::size_t k = drawn.all.size(); k > 1; --k)
     std::swap(drawn.all[k - 1], drawn.all[*rc::gen::inRange<std::size_t>(0, k)]);
@@ -267,7 +267,7 @@ TEST(death_text, memory_as_a_cause) {
   killed.oom_killed = true;
   EXPECT_TRUE(text_of(killed).starts_with("task 3 out of memory: SIGKILL (Killed): the kernel's out-of-memory killer"));
 
-  // The killer was at work, but on somebody else.
+  // The out-of-memory killer struck, but not this worker.
   death_cause crashed = killed_by(SIGSEGV);
   crashed.oom_killed = true;
   EXPECT_EQ(text_of(crashed), text_of(killed_by(SIGSEGV)));
@@ -283,7 +283,7 @@ TEST(death_text, memory_as_a_cause) {
   EXPECT_EQ(text_of(divided), text_of(killed_by(SIGFPE)));
 }
 
-// Whatever the signal: one line that is read at a glance, and says more than the signal's name.
+// Every signal gets one short line that says more than the signal's name.
 TEST(death_text, is_one_line_of_bounded_length) {
   std::vector<death_cause> all;
   for (int signal = 1; signal < SIGRTMAX; ++signal)
@@ -300,7 +300,7 @@ TEST(death_text, is_one_line_of_bounded_length) {
     const std::string text = text_of(cause);
     EXPECT_LE(text.size(), 220U) << text;
     EXPECT_EQ(text.find('\n'), std::string::npos) << text;
-    EXPECT_NE(text.find("; "), std::string::npos) << text;  // what to try
+    EXPECT_NE(text.find("; "), std::string::npos) << text;  // followed by what to try
   }
 }
 

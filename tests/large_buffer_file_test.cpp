@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The file of large buffers behind the Python package (python/src): what lies where, whose it is, when it goes.
+// The file of large buffers of the Python package (python/src): where data lies, who owns it, when its memory is
+// released.
 #include "../python/src/large_buffer_file.hpp"
 
 #include "leftovers.hpp"
@@ -41,14 +42,14 @@ bool holds(const slice& bytes, unsigned char expected) {
   return true;
 }
 
-// Buffers that hold 1, 2, .. `count`.
+// Appends buffers that hold 1, 2, .. `count`.
 std::vector<large_buffer_file::place> append_each(large_buffer_file& file, unsigned char count) {
   std::vector<large_buffer_file::place> places;
   for (unsigned char k = 1; k <= count; ++k) places.push_back(append(file, k));
   return places;
 }
 
-// Whether the memory behind a slice is in use.
+// Returns whether the memory behind a slice is in use.
 bool is_held(const slice& bytes) {
   unsigned char there = 0;
   EXPECT_EQ(::mincore(bytes.data(), 1, &there), 0);
@@ -93,7 +94,7 @@ TEST_F(large_buffer_file_test, what_is_taken_back_is_written_over) {
   EXPECT_TRUE(holds(file.map(second).value(), 2));
 }
 
-// What a result says is not trusted: it may have been written over.
+// A place that a result names is not trusted, because a task may have overwritten it.
 TEST_F(large_buffer_file_test, places_where_nothing_was_written) {
   large_buffer_file file;
   file.next_worker();
@@ -101,13 +102,13 @@ TEST_F(large_buffer_file_test, places_where_nothing_was_written) {
   const auto second = append(file, 2);
   const std::uint64_t region = first.offset;
   const std::vector<large_buffer_file::place> forged{
-      {first.offset + 1, first.size},  // not at a page
+      {first.offset + 1, first.size},  // not aligned to a page
       {first.offset, large_buffer_file::smallest - 1},
       {second.offset, second.size + 2 * page},  // beyond the end
       {second.offset + 100 * page, second.size},
       {first.offset, ~std::uint64_t{0}},
-      {2 * region, large},  // another worker's, who wrote nothing
-      {0, large},           // before the first
+      {2 * region, large},  // of a worker that wrote nothing
+      {0, large},           // before the first worker's
       {~std::uint64_t{0} / page * page, large},
       {std::uint64_t{1} << 62, large},
       {std::uint64_t{1} << 63, large},
@@ -176,7 +177,7 @@ TEST_F(large_buffer_file_test, what_somebody_else_has_inherited_stays) {
   ASSERT_EQ(::pipe(go), 0);
   const pid_t child = ::fork();
   if (child == 0) {
-    two.region->discard(two.at, two.size);  // of its own
+    two.region->discard(two.at, two.size);  // the child's reference
     char byte = 0;
     ::_exit(::read(go[0], &byte, 1) == 1 && holds(one, 1) ? 0 : 1);
   }

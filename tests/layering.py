@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds every #include of parmap's headers and sources against the floors of the house: layering.py PROJECT
+"""Check that every #include of parmap's headers and sources goes to a lower layer: layering.py PROJECT
 
-A place (a room of detail/, or a public header) may include places on lower floors, and itself. The bodies of a header
-(NAME.inl.hpp) belong to the room they lie in; a public header may end with them. Prints what breaks the rule.
+A place (a directory of detail/, or a public header) may include itself and places on lower floors. The bodies of a
+header (NAME.inl.hpp) belong to the directory they lie in; a public header may include its own. Prints every include
+that breaks the rule.
 """
 
 import re
 import sys
 from pathlib import Path
 
-#: From the ground up. A name with a / is a room, one without is a public header.
+#: From the lowest floor up. A name that ends in / is a directory of detail/; any other is a header.
 FLOORS = (
     ("version",),
     ("detail/config",),
@@ -29,7 +30,7 @@ FLOORS = (
     ("parmap",),
 )  # fmt: skip
 
-#: What stands between two places of one floor, or goes up; each with its reason.
+#: Allowed includes within a floor or upwards, each with its reason.
 EXCEPTIONS = {
     ("results", "detail/results/"),  # results<T> is made of the memory and the view of its room
     ("failure", "detail/results/"),  # its bodies
@@ -40,7 +41,7 @@ INCLUDE = re.compile(r"^\s*#\s*include\s*<parmap/([^>]+)\.hpp>")
 
 
 def place_of(name: str) -> str:
-    """The room or the public header that a path below include/parmap (without its suffix) belongs to."""
+    """Return the directory or public header to which a path below include/parmap (without its suffix) belongs."""
     parts = name.split("/")
     return "/".join(parts[:2]) + "/" if parts[0] == "detail" and len(parts) > 2 else name
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Checks that a map leaves nothing behind: no child, no file descriptor, no mapping, no thread.
+// Checks that a map leaves nothing behind: no child, no file descriptor, no shared mapping.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ inline std::size_t open_fds() {
   return static_cast<std::size_t>(std::distance(begin(fds), end(fds)));
 }
 
-// Shared anonymous mappings: what a map makes and its results may keep.
+// Counts the shared anonymous mappings: a map creates them, and its results may keep one.
 inline std::size_t shared_mappings() {
   std::ifstream maps("/proc/self/maps");
   std::size_t count = 0;
@@ -31,13 +31,14 @@ inline std::size_t shared_mappings() {
   return count;
 }
 
-// Alive or unreaped. As a subreaper this process also inherits whatever its children leave running.
+// Returns whether there are living or unreaped children. As a subreaper this process also gets whatever its children
+// leave running.
 inline bool has_children() {
   siginfo_t info{};
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
-// A test of which nothing may remain.
+// A test that must leave nothing behind.
 class none : public ::testing::Test {
  protected:
   void SetUp() override {

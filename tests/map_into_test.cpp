@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// map_into: results in a range of the caller's, on every engine but async.
+// map_into: results in a range of the caller, on every engine except async.
 #include "engines.hpp"
 
 #include <gtest/gtest.h>

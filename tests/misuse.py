@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Compile one half of a misuse twin: misuse.py good|bad FILE COMPILER [FLAG...]
 
-The good half (FILE as it is) must compile without a warning. The bad half (with PARMAP_BAD defined) must not, and what the
-compiler says must match the regular expression on the file's first line: `// expect: REGEX`, within its first MOST lines. g++ says
-no more than that; clang then shows the code of each step on the way.
+The good half (FILE as it is) must compile without a warning. The bad half (with PARMAP_BAD defined) must not compile,
+and the compiler's output must match the regular expression on the file's first line, `// expect: REGEX`, within its
+first MOST lines. g++ must print no more lines than that; clang may, because it shows the code of each instantiation
+step.
 """
 
 import re
@@ -27,7 +28,7 @@ def main() -> int:
         return 1
     expected = first[len(EXPECT):].strip()
 
-    # Not -Werror for the bad half: it has to fail by an error of its own.
+    # No -Werror for the bad half: it must fail with an error, not with a warning.
     extra = {"good": ["-Werror"], "bad": ["-DPARMAP_BAD"]}[half]
     command = [compiler, *flags, *extra, "-fsyntax-only", source]
     compiled = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

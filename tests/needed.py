@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Print what has to be built for the tests that ctest would choose: needed.py DIRECTORY [CTEST-ARGUMENT...]
+"""Print the targets that must be built for the tests that ctest would choose: needed.py DIRECTORY [CTEST-ARGUMENT...]
 
-The targets, one a line; or `all`, where neither -R nor -L chooses. DIRECTORY (build/dev/tests) has tests_of_targets.txt, written when
-CMake configures: a line NAME|LABELS|TARGETS|SOURCE for each test as far as the sources tell. Where NAME is `*` only the program knows
-its tests' names: then PROGRAM.tests counts, which the program has written if it was built (entries.cmake) since SOURCE changed; else
-it is needed if its source has all words of the expression.
+Prints one target a line, or `all` if neither -R nor -L chooses. DIRECTORY (build/dev/tests) has tests_of_targets.txt,
+written when CMake configures: a line NAME|LABELS|TARGETS|SOURCE for each test, as far as the sources show. NAME is `*`
+if only the program knows its tests' names. Then PROGRAM.tests decides if it is newer than SOURCE (entries.cmake writes
+it); otherwise the program is needed if its source has all words of the expression.
 """
 
 import re
@@ -16,7 +16,7 @@ INCLUDE = re.compile(r'^#include "(.*)"', re.MULTILINE)
 
 
 def text_of(source: Path, seen: set) -> str:
-    """What is written in a source and in what it includes of the tests."""
+    """Return the text of a source and of the test files that it includes."""
     if source in seen or not source.is_file():
         return ""
     seen.add(source)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Maps inside maps: every pairing of engines that can be (async in async: async_map_test), and deeper.
+// Maps inside maps: every possible pair of engines (async in async: async_map_test), and deeper nesting.
 #include "engines.hpp"
 
 #include <signal.h>
@@ -85,7 +85,8 @@ TYPED_TEST(nested, a_failure_inside_is_the_inner_maps) {
 }
 
 TEST(nested_processes, a_worker_forked_from_a_team_thread_has_the_callers_signal_mask) {
-  // Each outer task runs in a thread of the team or the caller's; a blocked SIGTERM would not end the inner one.
+  // The outer tasks run in the pool's threads or in the caller's. If SIGTERM were blocked there, it would not end the
+  // inner task.
   const auto row = [](int) {
     return parmap::map([](int i) { return i == 1 ? ::raise(SIGTERM) : i; }, std::views::iota(0, 3)).failures().size();
   };

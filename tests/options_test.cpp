@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is refused: by which engine, with which words, and before any task has begun.
+// Options that an engine refuses: which, with which message, and before any task begins.
 #include <parmap/parmap.hpp>
 
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ using parmap::options;
 
 const std::vector<int> three{0, 1, 2};
 
-// Tasks begun, in whichever process.
+// Counts tasks begun, in all processes.
 std::atomic<int>& begun() {
   static auto* const count = [] {
     void* at = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -43,7 +43,7 @@ int plain(int x) {
 }
 int with_context(parmap::context&, int x) { return plain(x); }
 
-// The message with which this map is refused; no task may have begun.
+// Returns the message with which this map is refused. Fails if a task has begun.
 template <class Exception = std::invalid_argument, class Engine, class F, class Axis>
 std::string refusal(const Engine& who, F f, Axis&& axis, const options& chosen) {
   begun() = 0;
@@ -72,7 +72,7 @@ TEST(options, every_field_has_a_default) {
   static_assert(std::is_aggregate_v<options>);
 }
 
-// That this file compiles without a warning is the test.
+// The test is that this file compiles without a warning.
 TEST(options, designated_initialisers) {
   const std::stop_source source;
   const std::vector<options> all{{.workers = 2},
@@ -126,7 +126,7 @@ TEST(options, memory_limit_of_zero_is_refused_by_all) {
               "parmap: options.memory_limit must be positive; leave it out for no limit");
 }
 
-// So that switching to it is a change of one word.
+// serial accepts all options, so that switching to it changes one word.
 TEST(options, serial_accepts_all) {
   const parmap::options all{
       .max_failures = 1, .memory_limit = 1, .retries = 1, .seed = 1, .timeout = 1ns, .workers = 7};
@@ -175,7 +175,7 @@ TEST(engine_named, finds_each_engine) {
   }
 }
 
-// Values of each kind, an encoded one too, failures, and what the context knows are those of the engine itself.
+// Plain and encoded values, failures, and the context are those of the engine itself.
 TEST(engine_named, passes_all_on) {
   const auto draw = [](parmap::context& self, int x) {
     if (x == 1 && self.attempt() < 2) throw std::runtime_error("at first");
@@ -187,7 +187,7 @@ TEST(engine_named, passes_all_on) {
   const auto expected = parmap::map(parmap::threads, draw, three, {.retries = 1, .seed = 5}).value();
   for (const auto& who : named) {
     EXPECT_EQ(parmap::map(who, draw, three, {.retries = 1, .seed = 5}).value(), expected);
-    if (who.name() == "serial") continue;  // which halts at the first exception, below
+    if (who.name() == "serial") continue;  // serial halts at the first exception: see below
     const auto all = parmap::map(who, nothing, three, {.max_failures = 3});
     ASSERT_EQ(all.failures().size(), 1U);
     EXPECT_EQ(all.failures()[0].index, 2U);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Memory that runs out while a map hands over its results: no value that was already there is leaked.
+// Memory that runs out while a map hands over its results: no existing value is leaked.
 #include <parmap/parmap.hpp>
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@
 
 namespace {
 
-// So many allocations succeed, then so many fail.
+// First so many allocations succeed, then so many fail.
 std::atomic<long> before_failures{0};
 std::atomic<long> failures_left{0};
 
@@ -33,7 +33,7 @@ bool to_fail() {
 
 }  // namespace
 
-// Not inlined: g++ 12 takes malloc and free for a mismatch then.
+// Not inlined, because g++ 12 would warn that malloc and free do not match.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   void* at = to_fail() ? nullptr : std::malloc(size > 0 ? size : 1);
   if (at == nullptr) throw std::bad_alloc();
@@ -60,7 +60,7 @@ class counted {
 
 const std::string long_text(100, 'x');
 
-// What the caller shall run out of, from the decoding of task 20 on.
+// The failing allocations of the caller, starting with the decoding of task 20.
 long allocations_after = 0;
 long allocations_many = 0;
 
@@ -90,7 +90,7 @@ counted result_of(int i) {
   return counted(std::to_string(i));
 }
 
-// How often the map gave up, over all the places where allocations can fail.
+// Returns how often the map threw std::bad_alloc, over all places where an allocation can fail.
 template <class Map>
 int give_ups(const Map& map) {
   int count = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Philox gives the numbers of the C++ standard and of Random123, wherever one enters its stream.
+// Philox yields the numbers of the C++ standard and of Random123 from any position of its stream.
 #include <parmap/philox.hpp>
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ using parmap::philox4x64;
 
 using philox2x64 = parmap::philox_engine<std::uint64_t, 64, 2, 10, 0xD2B74407B1CE6E93, 0x9E3779B97F4A7C15>;
 using philox2x32 = parmap::philox_engine<std::uint32_t, 32, 2, 10, 0xD256D193, 0x9E3779B9>;
-// The words of philox4x32 in their own type instead of uint_fast32_t.
+// philox4x32 with words of std::uint32_t instead of uint_fast32_t.
 using narrow4x32 = parmap::philox_engine<std::uint32_t, 32, 4, 10, 0xCD9E8D57, 0x9E3779B9, 0xD2511F53, 0xBB67AE85>;
 
 template <class Engine>
@@ -47,8 +47,7 @@ struct reference<philox2x32> : r123::Philox2x32 {};
 template <class Engine>
 using counter_of = std::array<typename Engine::result_type, Engine::word_count>;
 
-/// The first `length` numbers as Random123 gives them, from counter `start` (least significant
-/// word first) on.
+/// The first `length` numbers of Random123 from counter `start` (least significant word first).
 template <class Engine>
 std::vector<std::uint64_t> expected(const typename Engine::key_type& key, counter_of<Engine> start,
                                     std::size_t length) {
@@ -74,7 +73,7 @@ std::vector<std::uint64_t> take(Engine& engine, std::size_t length) {
   return numbers;
 }
 
-/// set_counter takes the most significant word first; the tests think the other way round.
+/// set_counter takes the most significant word first; the tests use the opposite order.
 template <class Engine>
 void set_low_first(Engine& engine, const counter_of<Engine>& low_first) {
   counter_of<Engine> high_first{};
@@ -207,7 +206,7 @@ TYPED_TEST(philox, discards_of_any_length_add_up) {
   }
   EXPECT_EQ(once, in_parts);
   EXPECT_EQ(take(once, 9), take(in_parts, 9));
-  // 5 (2^64 - 1) numbers from the beginning: known counter, so Random123 can be asked.
+  // 5 (2^64 - 1) numbers from the start: the counter is known, so Random123 gives the expected numbers.
   if constexpr (TypeParam::word_size == 64 && TypeParam::word_count == 4) {
     TypeParam far(9);
     for (int i = 0; i < 4; ++i) far.discard(most);

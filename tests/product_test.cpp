@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The index space: product and zip turn an index into a tuple of references, in place, last axis fastest.
+// The index space: product and zip map an index to a tuple of references to the elements, last axis fastest.
 #include <parmap/product.hpp>
 
 #include "property.hpp"
@@ -34,7 +34,7 @@ using parmap::zip;
 template <class Space>
 using element = decltype(std::declval<const Space&>()[0]);
 
-// Every combination of a space as text, read by index.
+// Returns every combination of a space as text, read by index.
 template <class Space>
 std::vector<std::string> all_of(const Space& space) {
   std::vector<std::string> all;
@@ -46,7 +46,7 @@ std::vector<std::string> all_of(const Space& space) {
   return all;
 }
 
-// The same, read by a cursor that starts at `from`.
+// Returns the same, read by a cursor that starts at `from`.
 template <class Space>
 std::vector<std::string> walk_from(const Space& space, std::uint64_t from) {
   std::vector<std::string> all;
@@ -69,7 +69,7 @@ void expect_cursors_agree(const Space& space) {
   }
 }
 
-// The digits of every combination of axes of these sizes, written by hand: the last digit turns fastest.
+// The digits of every combination of axes of these sizes, computed independently: the last digit is fastest.
 std::vector<std::vector<int>> odometer(const std::vector<int>& sizes) {
   std::vector<std::vector<int>> all;
   std::vector<int> digits(sizes.size(), 0);
@@ -152,7 +152,7 @@ TEST(product, refers_to_lvalues_in_place) {
 }
 
 TEST(product, owns_temporaries_also_when_it_moves) {
-  // short: the characters and elements lie inside the object that moves
+  // Short contents, so that characters and elements lie inside the object that is moved.
   auto space = std::make_unique<decltype(product(std::string("ab"), std::array{1, 2}, std::vector{3}))>(
       product(std::string("ab"), std::array{1, 2}, std::vector{3}));
   const std::vector<std::string> expected{"a 1 3 ", "a 2 3 ", "b 1 3 ", "b 2 3 "};

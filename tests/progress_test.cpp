@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Progress: who may be a reporter and when it is called. Time is passed in by hand: no test waits.
+// Progress: what can be a reporter and when it is called. The tests pass the time in, so no test waits.
 #include <parmap/detail/progress/progress_meter.hpp>
 #include <parmap/progress.hpp>
 
@@ -90,7 +90,7 @@ TEST(progress_meter, rate_is_smoothed_as_in_tqdm) {
   ASSERT_EQ(calls.size(), 1);
   EXPECT_EQ(calls[0].rate, 0);
   EXPECT_FALSE(calls[0].remaining);
-  // tqdm: two exponential averages, each divided by 1 - 0.7^n, and their quotient.
+  // As in tqdm: two exponential averages, each divided by 1 - 0.7^n, and their quotient.
   double tasks = 0, seconds = 0;
   std::uint64_t done = 0;
   auto now = start, sampled = start;
@@ -99,7 +99,7 @@ TEST(progress_meter, rate_is_smoothed_as_in_tqdm) {
            {200ms, 10}, {100ms, 50}, {300ms, 0}, {150ms, 7}, {1000ms, 1000}}) {
     now += wait;
     done += more;
-    if (more > 0) {  // time without news belongs to the next news
+    if (more > 0) {  // time without a completed task counts for the next one
       tasks = 0.3 * static_cast<double>(more) + 0.7 * tasks;
       seconds = 0.3 * std::chrono::duration<double>(now - sampled).count() + 0.7 * seconds;
       sampled = now;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Runs a rapidcheck property inside a GoogleTest test, from a fixed seed, which rapidcheck prints; RC_PARAMS overrides
+// Runs a rapidcheck property inside a GoogleTest test, with a fixed seed that rapidcheck prints. RC_PARAMS overrides
 // it.
 #pragma once
 

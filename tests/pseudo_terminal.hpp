@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// For tests of what is drawn on stderr: a pseudo-terminal, a pipe, the environment, a screen.
+// Helpers for tests of what is drawn on stderr: a pseudo-terminal, a pipe, environment variables, a screen.
 #pragma once
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@ inline void check(bool fine, const char* call) {
   if (!fine) throw std::system_error(errno, std::generic_category(), call);
 }
 
-/// An environment variable for the length of a test; nullptr: unset.
+/// Sets an environment variable for its lifetime; nullptr: unset.
 class variable {
  public:
   variable(const char* name, const char* value) : name_(name) {
@@ -41,7 +41,7 @@ class variable {
   std::optional<std::string> before_;
 };
 
-/// stderr goes to `fd` for the length of a test.
+/// Redirects stderr to `fd` for its lifetime.
 class stderr_to {
  public:
   explicit stderr_to(int fd) : before_(::dup(STDERR_FILENO)) {
@@ -59,7 +59,7 @@ class stderr_to {
   int before_;
 };
 
-/// Two connected fds; written() gives what has been written to the end `in` so far.
+/// Two connected fds. written() returns what has been written to `in` so far.
 class channel {
  public:
   channel(const channel&) = delete;
@@ -69,7 +69,7 @@ class channel {
     ::close(out);
   }
   std::string written() {
-    // A terminal hands bytes over in its own time: read up to a mark instead of what is there now.
+    // A terminal delivers bytes with a delay, so this reads up to a mark instead of only what is there now.
     const std::string mark = "\x1dmark";
     check(::write(in, mark.data(), mark.size()) == static_cast<ssize_t>(mark.size()), "write");
     while (!text_.ends_with(mark)) {
@@ -119,8 +119,8 @@ class terminal : public channel {
   }
 };
 
-/// The lines a screen shows after these bytes: \r goes back, escapes are invisible, the bytes of
-/// one UTF-8 character share a column.
+/// The lines that a screen shows after these bytes: \r goes back, escapes are invisible, the bytes of one UTF-8
+/// character share a column.
 inline std::vector<std::string> screen(std::string_view bytes) {
   std::vector<std::vector<std::string>> lines(1);
   std::size_t column = 0;

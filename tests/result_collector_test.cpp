@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Encoded results that are read while workers run: what is read early, what has to wait, and what becomes of both when
-// failures are told at the end.
+// Encoded results that are read while workers run: which are read early, which must wait, and what happens to both when
+// the failures are known at the end.
 #include "encoded_memory.hpp"
 
 #include <parmap/codec.hpp>
@@ -25,7 +25,7 @@ using parmap::failure;
 using parmap::failure_kind;
 using namespace parmap::detail;
 
-// Counts itself, and how often it was decoded; refuses while it is told to.
+// Counts its instances and how often it was decoded. decode throws while `refuse` is set.
 class text {
  public:
   explicit text(std::string words) : words_(std::move(words)) { ++alive; }
@@ -63,7 +63,7 @@ namespace {
 
 constexpr std::uint64_t tasks = 8;
 
-// A map whose one worker is this process.
+// A map whose only worker is this process.
 class result_collector_test : public ::testing::Test {
  protected:
   result_collector_test() {

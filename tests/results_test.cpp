@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// results<T>: every member for every kind of T, and that values are destroyed once, those that exist and no others.
+// results<T>: every member for every kind of T. Exactly the values that exist are destroyed, each once.
 #include <parmap/parmap.hpp>
 
 #include "property.hpp"
@@ -173,7 +173,7 @@ TEST(results, moves_values_out_of_a_temporary) {
   EXPECT_EQ(*filled[2], 2);
   const auto patient = odd_ones_fail([](int x) { return std::make_shared<int>(x); }).value_or(nullptr);
   EXPECT_EQ(patient[3], nullptr);
-  EXPECT_EQ(patient[4].use_count(), 1);  // moved
+  EXPECT_EQ(patient[4].use_count(), 1);  // moved from `all`, not copied
 }
 
 TEST(results, of_a_type_without_default_constructor) {
@@ -245,7 +245,8 @@ TEST(results, a_stopped_map_of_a_milliard_tasks_costs_one_entry) {
   }
 }
 
-// Tells every birth and death; a death without birth, and a second birth in one place, are errors.
+// Records every construction and destruction. A destruction without construction, or a second construction in one
+// place, is an error.
 class counted {
  public:
   explicit counted(int value) : value_(value) { born(); }

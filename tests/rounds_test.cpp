@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Maps of more tasks than one round holds: here a round holds 7.
+// Maps with more tasks than one round holds: here a round holds 7.
 #define PARMAP_MAX_ROUND 7
 #include "engines.hpp"
 

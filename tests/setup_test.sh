@@ -19,7 +19,7 @@ fresh() {
   stub sudo "echo \"sudo \$*\" >>'$work/calls'; exit 1"
   printf 'ID=debian\nVERSION_ID="12"\n' >"$work/os-release"
 }
-# Runs setup_require in a process of its own; leaves its exit status and what it said.
+# Runs setup_require in its own process. Sets status, said (its output) and calls.
 require() {
   status=0
   said=$(PATH="$work/bin:$PATH" SETUP_OS_RELEASE="$work/os-release" bash -c '

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Engine threads: the team, stop tokens at a timeout, exceptions kept whole, life after a fork.
+// Engine threads: the thread pool, stop tokens at a timeout, exceptions kept whole, use after a fork.
 #include "engines.hpp"
 
 #include <signal.h>
@@ -45,7 +45,7 @@ TEST(threads_test, exceptions_are_kept_whole) {
   FAIL() << "another exception";
 }
 
-// Each task waits until as many run at the same time as there are workers: no clock is asked.
+// Each task waits until as many run at the same time as there are workers, so no clock is needed.
 TEST(threads_test, as_many_run_at_once_as_asked_for) {
   constexpr int workers = 5;
   std::atomic<int> running{0};
@@ -64,10 +64,10 @@ TEST(threads_test, as_many_run_at_once_as_asked_for) {
   EXPECT_EQ(seen.size(), static_cast<std::size_t>(workers));
 }
 
-// Inputs often begin with an easy one: it says nothing of the others, so that they are not all the caller's.
+// An easy first task says nothing about the others: the caller must not take them all.
 TEST(threads_test, after_an_easy_task_the_others_are_shared) {
   constexpr int workers = 5;
-  for (int k = 0; k < 10; ++k) {  // the first one makes the threads, and its first task does not look easy
+  for (int k = 0; k < 10; ++k) {  // the first map starts the threads, so its first task does not look easy
     std::atomic<int> running{0};
     const auto f = [&](int x) {
       if (x == 0) return;
@@ -123,7 +123,7 @@ TEST(threads_test, a_late_task_counts_as_timed_out_however_it_ends) {
   for (const parmap::failure& why : all.failures()) EXPECT_EQ(why.kind, parmap::failure::timed_out);
 }
 
-// The one who asks is held up in a callback of the first task while the second begins.
+// The thread that requests the stop is blocked in a callback of the first task while the second begins.
 TEST(threads_test, a_task_that_begins_while_another_is_asked_is_asked_too) {
   static std::atomic<bool> second_begun{false};
   using callback = std::stop_callback<void (*)()>;
@@ -160,7 +160,7 @@ TEST(threads_test, a_reporter_that_throws_ends_a_long_map_early) {
   std::atomic<int> ran{0};
   const auto f = [&ran](int) {
     ++ran;
-    std::this_thread::sleep_for(10ms);  // the length of the task
+    std::this_thread::sleep_for(10ms);  // the task's duration, not a wait for an event
   };
   const auto bad = [](const parmap::progress&) { throw std::domain_error("reporter"); };
   EXPECT_THROW(static_cast<void>(parmap::map(parmap::threads, f, std::views::iota(0, 1000), {.reporter = bad})),
@@ -227,10 +227,9 @@ TEST(threads_test, exceptions_from_many_threads) {
     ASSERT_EQ(why.message, "std::runtime_error: " + std::to_string(why.index));
 }
 
-#if !defined(__SANITIZE_THREAD__)  // which lets no child of a process with threads start one
+#if !defined(__SANITIZE_THREAD__)  // under TSan a forked child of a process with threads cannot start a thread
 TEST(threads_test, a_forked_child_has_a_team_of_its_own) {
-  // All of this process's threads have begun: ASan's allocator does not survive a fork in the midst of a thread's
-  // birth.
+  // Waits until all threads of this process run: ASan's allocator does not survive a fork while a thread starts.
   std::atomic<int> met{0};
   const auto meet = [&](int) {
     ++met;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Two shared libraries of one process with different versions of parmap inside: two_versions.sh PROJECT COMPILER
-# The second version has another number, and other private layouts, as a later one may.
+# Tests two shared libraries in one process that contain different versions of parmap: two_versions.sh PROJECT COMPILER
+# The second version has another number and other private layouts, as a later version may have.
 set -euo pipefail
 
 project=$1 compiler=$2

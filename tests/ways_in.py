@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Do what docs/ways-in.md says: ways_in.py PAGE CHECKOUT
+"""Follow the instructions of docs/ways-in.md: ways_in.py PAGE CHECKOUT
 
-Each section begins in an empty directory with a link `parmap` to the checkout and the page's program, sqr.cpp. Its ```cmake
-block becomes CMakeLists.txt, its ```sh blocks are run, unless `<!-- not run here -->` stands before them. The compiler does not
-optimise, whatever it is told: what is tried is the way, not the speed.
+Each section starts in an empty directory that has a link `parmap` to the checkout and the page's program, sqr.cpp. Its
+```cmake block becomes CMakeLists.txt. Its ```sh blocks are run, except after `<!-- not run here -->`. The compiler
+ignores -O options, because the way in is tested and not the speed.
 """
 
 import os
@@ -20,7 +20,7 @@ SECTION = re.compile(r"^## (.*)$", re.MULTILINE)
 
 
 def quick_compiler(folder: Path) -> dict:
-    """The environment with a g++ in front that leaves -O options out."""
+    """Return an environment in which g++ ignores -O options."""
     wrapper = folder / "g++"
     real = shutil.which("g++")
     wrapper.write_text(f"""#!/bin/bash
@@ -32,7 +32,7 @@ exec {real} "${{kept[@]}}"
 
 
 def follow(section: str, program: str, checkout: Path, environment: dict) -> str:
-    """Run its commands; what they printed."""
+    """Run the commands of a section and return what they printed."""
     printed = ""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Proves that ./demo and ./test need bash and apt only: runs them in a minimal Debian 12. As root:
+# Proves that ./demo and ./test need only bash and apt: runs them in a minimal Debian 12. As root:
 #   chroot_test.sh DIRECTORY [COMMAND...]
-# DIRECTORY gets the pristine system as pristine.tar (made by debootstrap, kept for the next time) and a fresh copy of it with
-# this project as last committed (uncommitted changes are left out). COMMANDs (default: ./demo, ./test) run there one after the other.
+# DIRECTORY gets the unchanged system as pristine.tar (made by debootstrap, kept for the next run), and a fresh copy of it with
+# this project as last committed (without uncommitted changes). The COMMANDs (default: ./demo, ./test) run there in turn.
 set -euo pipefail
 
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
@@ -28,7 +28,7 @@ rm -rf --one-file-system "$system"
 mkdir "$system"
 tar --extract --file "$directory/pristine.tar" --directory "$system" --numeric-owner
 git clone --quiet --no-hardlinks "$root" "$system/project"
-# How this host reaches the package indexes: its name servers, and the certificates that its pip was told to believe.
+# Copies how this host reaches the package indexes: its name servers, and the certificates that its pip is told to trust.
 cp /etc/resolv.conf "$system/etc/resolv.conf"
 export pip_cert=
 if [[ -n ${PIP_CERT:-} ]]; then
@@ -36,7 +36,7 @@ if [[ -n ${PIP_CERT:-} ]]; then
   cp "$PIP_CERT" "$system/etc/pip_cert.pem"
 fi
 
-# The mounts live in a namespace of their own and go with it, however this ends.
+# The mounts are in a mount namespace of their own, so they disappear however this script ends.
 export system
 unshare --mount --propagation private bash -c '
   set -euo pipefail

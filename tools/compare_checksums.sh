@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Runs the example checksums with a dangling link among its files and compares every digest with sha256sum's:
+# Runs the example checksums, with a dangling link among its files, and compares every digest with that of sha256sum:
 # compare_checksums.sh PROGRAM [OPTION...] -- PATH...
 set -euo pipefail
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Check that links lead somewhere: links.py ROOT HTML
+"""Check that links have a target: links.py ROOT HTML
 
-Those in the project's Markdown to files of the project, and those in the built documents to their pages, headings and pictures.
+Checks links in the project's Markdown to files of the project, and links in the built documents to their pages, headings and pictures.
 Links to other hosts are not followed.
 """
 
@@ -17,7 +17,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 class Page(HTMLParser):
-    """What a page refers to, and what in it can be referred to."""
+    """The links of a page, and its anchors, to which links can refer."""
 
     def __init__(self, text: str):
         super().__init__()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes the documents' pictures of what a map shows on a terminal, and of the examples: docs/pictures/*.svg.
+"""Makes the pictures of terminals in the documents, of maps and of the examples: docs/pictures/*.svg.
 
-Runs programs under a pseudo-terminal and draws what they printed. Run it by build/python/venv/bin/python; it takes g++ too.
+Runs programs under a pseudo-terminal and draws what they printed. Run it with build/python/venv/bin/python; it needs g++.
 """
 
 import fcntl
@@ -46,7 +46,7 @@ int main() {
 
 
 def under_terminal(command, directory):
-    """What it writes to a terminal that is COLUMNS wide."""
+    """Return what the command writes to a terminal that is COLUMNS wide."""
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(directory)
@@ -58,11 +58,11 @@ def under_terminal(command, directory):
             written.extend(data)
     except OSError:  # the program has ended
         os.waitpid(child, 0)
-    return written.decode().replace(directory + "/", "")  # as if it lay in the home directory
+    return written.decode().replace(directory + "/", "")  # as if the program lay in the home directory
 
 
 def compiled(source, directory):
-    """A program of the examples, or of the text of one."""
+    """Compile an example (a path) or the text of a program; return the program's path."""
     program = os.path.join(directory, "program")
     command = ["g++", "-std=c++20", "-O1", "-pthread", f"-I{ROOT / 'include'}", f"-I{ROOT / 'examples'}", "-x", "c++"]
     if isinstance(source, Path):
@@ -73,9 +73,9 @@ def compiled(source, directory):
 
 
 def screens(written):
-    """Every state of the screen, a list of lines each."""
+    """Return every state of the screen, each as a list of lines."""
     lines, all_of_them = [""], []
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.replace("\r\n", "\n"))  # lines are written over whole
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.replace("\r\n", "\n"))  # each line is overwritten as a whole, so escapes can go
     for piece in plain.split("\r"):
         first, *more = piece.split("\n")
         if first:
@@ -87,7 +87,7 @@ def screens(written):
 
 def draw(name, lines):
     width, height = 8.43, 19
-    # tqdm leaves no column empty; what is too long for a terminal goes on in the next line.
+    # tqdm fills every column. A line that is too long for the terminal continues on the next one.
     lines = [part for line in lines for part in ([line[k : k + COLUMNS] for k in range(0, len(line), COLUMNS)] or [""])]
     size = (int(COLUMNS * width) + 24, len(lines) * height + 24)
     text = "\n".join(
@@ -102,13 +102,13 @@ def draw(name, lines):
 
 
 def seen(command, directory):
-    """Every screen with something on it."""
+    """Return every screen that is not empty."""
     screens_of_it = screens(under_terminal(command, directory))
     return [[line.rstrip() for line in screen] for screen in screens_of_it if any(line.strip() for line in screen)]
 
 
 def of_a_bar(all_of_them):
-    """One screen on which a bar is well on its way."""
+    """Return a screen with a bar at about two thirds."""
     bars = [screen for screen in all_of_them if "%" in screen[-1] and "100%" not in screen[-1]]
     return bars[len(bars) * 2 // 3]
 

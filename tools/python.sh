@@ -3,10 +3,10 @@
 #
 #   python_packages          an array for setup_require: the Debian packages that python_build needs
 #   python_build ROOT EXTRA  builds the package and installs it into ROOT/build/python/venv, with what the EXTRA of
-#                            pyproject.toml lists (numpy, test); says what it takes from the package index
+#                            pyproject.toml lists (numpy, test); prints what it takes from the package index
 #
-# Returns 0; 3 if a package is missing there and no package index can be reached; 1 if anything else went wrong. It has said so
-# then. The interpreter is ROOT/build/python/venv/bin/python. Where nothing is missing, no index is asked.
+# python_build returns 0; 3 if a package is missing and no package index can be reached; 1 after any other error. It prints the
+# error. The interpreter is ROOT/build/python/venv/bin/python. If nothing is missing, no index is asked.
 # shellcheck shell=bash
 
 # shellcheck disable=SC2034
@@ -23,7 +23,7 @@ python_build() {
   local directory=$root/build/python
   local python=$directory/venv/bin/python log=$directory/build.log
   mkdir -p "$directory" || return 1
-  # One that was moved, or whose Python is gone, is made anew.
+  # An environment that was moved, or whose Python is gone, is made anew.
   if ! "$python" -m pip --version >/dev/null 2>&1; then
     rm -rf "$directory/venv"
     setup_say "Making a virtual environment in $directory/venv"
@@ -37,7 +37,7 @@ python_build() {
     setup_say "Installing with pip into $directory/venv: ${needed[*]}"
     if ! "${pip[@]}" install --quiet --retries 2 "${needed[@]}" </dev/null >"$log" 2>&1; then
       cat "$log" >&2
-      # What pip says differs from version to version; so ask for something small instead of reading it.
+      # pip's message differs between versions. So this does not read it but tries a small download.
       if ! "${pip[@]}" download --quiet --retries 0 --no-deps --dest "$directory/download" tqdm </dev/null >/dev/null 2>&1; then
         setup_say "No package index can be reached, so Python packages that are missing cannot be had."
         return 3
@@ -53,7 +53,7 @@ python_build() {
     || { tail -n 200 "$log" >&2; setup_say "The Python package could not be built; the whole log is $log"; return 1; }
 }
 
-# Prints what an extra of pyproject.toml needs, one a line.
+# python_extra ROOT EXTRA: prints the requirements of an extra of pyproject.toml, one a line.
 python_extra() {
   python3 - "$1/pyproject.toml" "$2" <<'PYTHON'
 import sys, tomllib
@@ -62,7 +62,7 @@ with open(sys.argv[1], "rb") as file:
 PYTHON
 }
 
-# The same, and what it takes to build and to run; and the build tools that are not here.
+# python_requirements ROOT EXTRA: prints these, the requirements to build and to run, and the build tools that are missing.
 python_requirements() {
   python3 - "$1/pyproject.toml" <<'PYTHON'
 import sys, tomllib

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-# Sourced by ./demo and ./test: installs what is missing (Debian packages), says how many jobs to run, configures and builds.
+# Sourced by ./demo and ./test: installs missing Debian packages, chooses the number of jobs, configures and builds.
 # shellcheck shell=bash
 
-# What either script needs of the caller's environment, which may be empty.
+# The caller's environment may be empty, so this sets what both scripts need.
 export PATH="${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin"
 SETUP_OS_RELEASE=${SETUP_OS_RELEASE:-/etc/os-release}
 
 setup_say() { printf '%s\n' "$*" >&2; }
 
-# setup_require PACKAGE WHY [PACKAGE WHY]...: installs the packages that are missing. Where it may not, it prints the command that
-# would, touches nothing and exits with 2.
+# setup_require PACKAGE WHY [PACKAGE WHY]...: installs the packages that are missing. Without root and sudo, it prints the command
+# that would install them, changes nothing and exits with 2.
 setup_require() {
   local -a missing=()
   local report=
@@ -57,7 +57,7 @@ setup_warn_other_system() {
   [[ $system == "debian 12" ]] || setup_say "Only Debian 12 is promised, and this is ${system:-unknown}. Going on."
 }
 
-# apt-get update does not wait for another one by itself (DPkg::Lock::Timeout is about dpkg's lock).
+# apt-get update does not wait while another one runs (DPkg::Lock::Timeout concerns dpkg's lock), so this tries again.
 setup_apt_update() {
   local output deadline=$((SECONDS + 600))
   until output=$("$@" </dev/null 2>&1); do
@@ -71,13 +71,13 @@ setup_apt_update() {
   done
 }
 
-# Prints how many compilers run at once: one a core, and about 1.2 GB of free memory each.
+# Prints how many compilers may run at once: one a core, each with about 1.2 GB of free memory.
 setup_jobs() {
   local cores memory_kb limit used
   cores=$(nproc)
   memory_kb=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo 2>/dev/null) || true
   memory_kb=${memory_kb:-1200000}
-  # A container's limit does not show in /proc/meminfo.
+  # /proc/meminfo does not show a container's limit.
   if limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null) && [[ $limit != max ]]; then
     used=$(cat /sys/fs/cgroup/memory.current)
     limit=$(((limit - used) / 1024))
@@ -89,13 +89,13 @@ setup_jobs() {
   printf '%s\n' "$jobs"
 }
 
-# setup_build SOURCE DIRECTORY [CMAKE-ARGUMENT...]: configures and builds; the log is shown if that fails.
+# setup_build SOURCE DIRECTORY [CMAKE-ARGUMENT...]: configures and builds; prints the log if that fails.
 setup_build() {
   setup_configure "$@"
   setup_compile "$2"
 }
 
-# setup_configure SOURCE DIRECTORY [CMAKE-ARGUMENT...]: the first half of it.
+# setup_configure SOURCE DIRECTORY [CMAKE-ARGUMENT...]: only configures.
 setup_configure() {
   local source=$1 directory=$2
   shift 2
@@ -107,13 +107,13 @@ setup_configure() {
   local -a generator=(-G "Unix Makefiles")
   ! command -v ninja >/dev/null || generator=(-G Ninja)
   local -a configure=(cmake -S "$source" -B "$directory" "${generator[@]}" "$@")
-  # A cache of another place or generator is in the way: begin afresh then.
+  # A cache of another directory or generator makes the first call fail: then start with a fresh cache.
   "${configure[@]}" </dev/null >"$log" 2>&1 \
     || "${configure[@]}" --fresh </dev/null >"$log" 2>&1 \
     || { cat "$log" >&2; setup_say "cmake could not configure $directory."; exit 1; }
 }
 
-# setup_compile DIRECTORY [TARGET...]: the second half, of these targets or of all.
+# setup_compile DIRECTORY [TARGET...]: only builds, these targets or all.
 setup_compile() {
   local directory=$1
   shift
@@ -124,7 +124,8 @@ setup_compile() {
     || { tail -n 200 "$log" >&2; setup_say "The build of $directory failed; the whole log is $log"; exit 1; }
 }
 
-# Appends what it reads to a log, and shows how far the build is: on a terminal one line that is written anew, else one every 10 s.
+# setup_progress LOG: appends its input to the log and shows the progress of the build: on a terminal one line that is overwritten,
+# else a line every 10 s.
 setup_progress() {
   local log=$1 line= part= far= shown=$SECONDS status
   while :; do

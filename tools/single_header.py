@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Generate single_include/parmap.hpp from include/parmap/parmap.hpp: single_header.py [--check]
 
-Each parmap header is put in once, where it is first included; system includes go to the top, sorted. Bodies (*.inl.hpp) and
-what only they include make the second half, which is compiled unless PARMAP_COMPILED is defined without
-PARMAP_IMPLEMENTATION. The result depends on nothing but the sources. --check writes nothing and fails if the committed file
-is not what would be generated.
+Each parmap header is inserted once, where it is first included; system includes go to the top, sorted. Bodies (*.inl.hpp) and
+the headers that only they include form the second half, which is compiled unless PARMAP_COMPILED is defined without
+PARMAP_IMPLEMENTATION. The result depends only on the sources. --check writes nothing and fails if the committed file differs
+from what would be generated.
 """
 
 import argparse
@@ -42,16 +42,16 @@ class Mistake(Exception):
 
 
 class Generator:
-    """Collects the text of the headers and the system headers they need."""
+    """Collects the text of the headers, and the system headers that they include."""
 
     def __init__(self):
         self.seen = set()
         self.system = set()
         self.body = []
-        self.bodies_wanted = []  # the *.inl.hpp that headers end with, in their order
+        self.bodies_wanted = []  # the *.inl.hpp that headers include at their end, in this order
 
     def resolve(self, name: str, includer: Path):
-        """The parmap header that an include names, as a path below INCLUDE; None for any other header."""
+        """Return the parmap header that an include names, as a path below INCLUDE; None for any other header."""
         for candidate in (INCLUDE / name, includer.parent / name):
             candidate = candidate.resolve()
             if candidate.is_relative_to(INCLUDE) and candidate.is_file():
@@ -61,7 +61,7 @@ class Generator:
         return None
 
     def add(self, path: Path):
-        """Put in one header, after those it includes."""
+        """Insert one header, after those that it includes."""
         if path in self.seen:
             return
         self.seen.add(path)
@@ -112,7 +112,7 @@ class Generator:
         self.body += ["", f"// ==== {path.relative_to(INCLUDE).as_posix()}", *squeezed(lines)]
 
     def text(self) -> str:
-        """The single header."""
+        """Return the text of the single header."""
         config = self.body_of(CONFIG)
         self.add((INCLUDE / SPINE).resolve())
         front, front_system = self.body, sorted(self.system)
@@ -128,14 +128,14 @@ class Generator:
         ]) + "\n"  # fmt: skip
 
     def body_of(self, name: str):
-        """The text of a header that goes before all others."""
+        """Return the text of a header that comes before all others."""
         self.add((INCLUDE / name).resolve())
         body, self.body = self.body, []
         return body
 
 
 def squeezed(lines):
-    """The lines, with runs of empty ones (where includes were) made one."""
+    """Yield the lines, with runs of empty ones (left by includes) reduced to one."""
     for k, line in enumerate(lines):
         if line.strip() or (k > 0 and lines[k - 1].strip()):
             yield line

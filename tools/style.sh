@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Checks the style of the sources:
-#   style.sh format          every .hpp and .cpp is as .clang-format says
-#   style.sh fix             makes it so
-#   style.sh tidy FILE...    what .clang-tidy says about the headers that FILEs include
-#   style.sh workflows       what yamllint says about .github
+#   style.sh format          checks that every .hpp and .cpp is formatted as .clang-format says
+#   style.sh fix             formats them
+#   style.sh tidy FILE...    checks the headers that FILEs include with clang-tidy
+#   style.sh workflows       checks .github with yamllint
 # Exits with 77 if the tool is missing.
 set -euo pipefail
 

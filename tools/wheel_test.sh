@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Tests what would be published of the Python package: builds the sdist and the wheel into build/python/dist, and installs each into a
-# virtual environment of its own, with nothing but what it asks for. Run by ./test, after python_build has made build/python/venv.
+# Tests the Python package as it would be published: builds the sdist and the wheel into build/python/dist, and installs each into its
+# own virtual environment, with only its dependencies. ./test runs this after python_build has made build/python/venv.
 #
-# Prints a line "ok WHAT" for each check, and "FAILED WHAT" for the first one that fails. Exits with 3 if tqdm is neither here nor to be
-# had from a package index.
+# Prints a line "ok WHAT" for each check, and "FAILED WHAT" for the first one that fails. Exits with 3 if tqdm is neither installed nor
+# available from a package index.
 set -euo pipefail
 
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
@@ -16,16 +16,16 @@ log=$directory/wheels.build.log
 export CMAKE_BUILD_PARALLEL_LEVEL
 CMAKE_BUILD_PARALLEL_LEVEL=$(setup_jobs)
 
-# Outside this tree, as whoever gets the sdist has no more than that.
+# Outside this tree, because a user of the sdist does not have it.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 : >"$log"
 
-# check WHAT COMMAND...
+# check WHAT COMMAND...: runs one check.
 check() {
   local what=$1 status=0
   shift
-  # Not "if ! (...)": in there set -e does nothing, and a function's first failure would be passed over.
+  # Not "if ! (...)": set -e has no effect there, so a function would continue after its first failure.
   set +e
   (set -e; "$@") </dev/null >"$work/output" 2>&1
   status=$?
@@ -39,7 +39,7 @@ check() {
   echo "ok $what"
 }
 
-# The one dependency as a wheel, so that the environments can be filled without an index.
+# Downloads the only dependency as a wheel, so that the environments need no index.
 wheels=$directory/wheels
 if ! compgen -G "$wheels/tqdm-*.whl" >/dev/null \
   && ! "${pip[@]}" download --quiet --retries 2 --no-deps --dest "$wheels" tqdm </dev/null >>"$log" 2>&1; then
@@ -75,7 +75,7 @@ PYTHON
 }
 check "the sdist has the sources and the wheel the package, and neither has more" contents
 
-# A map of which a task raises and one crashes, by what is installed.
+# A program that uses the installed package: a map in which one task raises and one crashes.
 smoke=$(cat <<'PYTHON'
 import os, sys, warnings
 import parmap
@@ -95,7 +95,7 @@ assert parmap.parmap(str, range(10), engine="threads") == [str(i) for i in range
 PYTHON
 )
 
-# installed NAME FILE: what it says works, in an environment with nothing else.
+# installed NAME FILE: installs FILE into an environment with nothing else, and checks that it works.
 installed() {
   local clean=$work/$1/bin/python
   "$python" -m venv "$work/$1"

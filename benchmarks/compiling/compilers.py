@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One compilation, and what it took of the processor; the forms in which a file may have parmap."""
+"""The CPU time of one compilation, and the forms in which a file can include parmap."""
 
 import io
 import os
@@ -10,22 +10,22 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPILERS = {"g++": "g++", "clang++-19": "clang-19"}  # and the Debian package
+COMPILERS = {"g++": "g++", "clang++-19": "clang-19"}  # command: Debian package
 LEVELS = ("-O2", "-O0")
-BASE = "9c7bc4b"  # the last revision of which all was compiled wherever it was used
+BASE = "9c7bc4b"  # the last revision that was header-only
 COMPILED, INLINE, SINGLE, BEFORE = "compiled", "inline", "single header", "before"
-#: The files of the compiled part, each by itself, as a build does.
+#: The files of the compiled part, each compiled separately as in a build.
 LIBRARY = [f'#include "{file}"\n' for file in sorted((ROOT / "src").glob("*.cpp"))]
 
 
 class Refused(Exception):
-    """The compiler said no, and why."""
+    """The compiler refused a file; the message says why."""
 
 
 def forms(before: Path) -> dict:
-    """What the compiler is told, by the form's name; the folder has an earlier revision's headers."""
+    """Return the compiler options of each form; the folder has an earlier revision's headers."""
     return {
-        COMPILED: ("-DPARMAP_COMPILED", f"-I{ROOT / 'include'}"),  # as the target parmap::parmap says
+        COMPILED: ("-DPARMAP_COMPILED", f"-I{ROOT / 'include'}"),  # as the target parmap::parmap does
         INLINE: (f"-I{ROOT / 'include'}",),
         SINGLE: (f"-I{ROOT / 'single_include'}",),
         BEFORE: (f"-I{before / 'include'}",),

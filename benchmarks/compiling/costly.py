@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What g++ spends a compilation with parmap on: its own account, and the standard's headers that cost most."""
+"""Where g++ spends the time of a compilation with parmap: its own report, and the standard headers that cost most."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ SHOWN, TRIES = 15, 3
 
 
 def account(options) -> list:
-    """-ftime-report's costliest lines: (what, seconds of the processor, per cent)."""
+    """Return the costliest lines of -ftime-report: (what, CPU seconds, per cent)."""
     with tempfile.NamedTemporaryFile("w", suffix=".cpp") as file:
         file.write(PROGRAMS[ONE_MULTI].source)
         file.flush()
@@ -26,7 +26,7 @@ def account(options) -> list:
 
 
 def headers(options) -> list:
-    """The standard's and the system's headers that parmap's files include themselves, in order."""
+    """Return the standard and system headers that parmap's files include directly, in order."""
     source = PROGRAMS[ONE_MULTI].source.partition("int main")[0]
     text = subprocess.run(["g++", "-x", "c++", "-std=c++20", *options, "-E", "-dI", "-"], input=source, capture_output=True, text=True,
                           check=True).stdout
@@ -41,7 +41,7 @@ def headers(options) -> list:
 
 
 def least(names) -> float:
-    """Seconds of a file that includes these, of some tries."""
+    """Return the CPU seconds of a file that includes these, the fastest of some tries."""
     source = "".join(f"#include <{name}>\n" for name in names) + "int main() {}\n"
     return min(seconds("g++", "-O2", source) for _ in range(TRIES))
 

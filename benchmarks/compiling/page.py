@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What benchmarks/compile_time.py measured, in Markdown: {"g++ -O2": {program: {form: [seconds, ...]}}}, in turns."""
+"""Formats the results of benchmarks/compile_time.py in Markdown: {"g++ -O2": {program: {form: [seconds, ...]}}}, measured in turns."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -17,7 +17,7 @@ FURTHER = "each further map, multi"
 
 @dataclass(frozen=True)
 class Target:
-    """At most `times` what the form before takes above the plain loop."""
+    """A target: at most `times` the time that the form BEFORE takes above the plain loop."""
 
     what: str
     programs: tuple
@@ -34,12 +34,12 @@ TARGETS = (
 
 
 def pairs(left: list, right: list):
-    """Of the same turn."""
+    """Pair the seconds of the same turn."""
     return zip(left, right, strict=False)
 
 
 def above(found: dict, program: str, form: str) -> list:
-    """Seconds above the plain loop, turn by turn; none if it was not measured."""
+    """Return the seconds above the plain loop, turn by turn; empty if it was not measured."""
     if program == FURTHER:
         one, six = (found.get(each, {}).get(form, []) for each in (ONE_MULTI, SIX_MULTI))
         return [(s - o) / 5 for o, s in pairs(one, six)]
@@ -51,7 +51,7 @@ def ratios(found: dict, program: str, form: str) -> list:
 
 
 def judged(found: dict, target: Target) -> str:
-    """A row, or nothing if it was not measured."""
+    """Return a row, or an empty string if it was not measured."""
     by_program = {each: measured for each in target.programs if (measured := ratios(found, each, target.form))}
     if not by_program:
         return ""
@@ -62,7 +62,7 @@ def judged(found: dict, target: Target) -> str:
 
 
 def table(found: dict) -> list:
-    """Of one compiler at one level."""
+    """Return the table of one compiler at one level."""
     show = "{:.2f}".format
     forms = [form for form in FORMS if any(form in each for each in found.values())]
     lines = head(["a file that has, s", "without parmap", *forms])

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The files that benchmarks/compile_time.py compiles: a plain loop, and the same with something parallel instead of it."""
+"""The files that benchmarks/compile_time.py compiles: a plain loop, and parallel versions of it."""
 
 from dataclasses import dataclass
 
 LEAST = "#include <string>\n#include <thread>\n#include <vector>\n"
 VECTOR = "#include <vector>\n"
 
-#: Of each further map: another lambda, and another type of result.
+#: Result type and body of each map in a file with several: each has its own lambda.
 BODIES = (
     ("int", "return i * i;"),
     ("double", "return i / 2.0;"),
@@ -22,7 +22,7 @@ class Program:
     name: str
     source: str
     parmap: bool = False  # measured in each of parmap's forms
-    needs: str = ""  # a header without which it is not measured
+    needs: str = ""  # a header; without it the program is not measured
     options: tuple = ()
 
 
@@ -31,7 +31,7 @@ def main_of(lines) -> str:
 
 
 def filled(*lines) -> str:
-    """Where the results' vector is made first."""
+    """Return a program that first makes the vector of results."""
     return main_of(["std::vector<int> y(x.size());", *lines, "return y[2] == 9 ? 0 : 1;"])
 
 
@@ -51,7 +51,7 @@ PROGRAMS = {each.name: each for each in (
     Program("OpenMP parallel for", LEAST + filled("#pragma omp parallel for", TO_N), needs="omp.h", options=("-fopenmp",)),
     Program("oneTBB parallel_for", LEAST + "#include <tbb/parallel_for.h>\n" + filled(
         "tbb::parallel_for(std::size_t{0}, x.size(), [&](std::size_t i) { y[i] = x[i] * x[i]; });"), needs="tbb/parallel_for.h"),
-    # Without oneTBB libstdc++ compiles this, too, and runs it on one core.
+    # Without oneTBB libstdc++ compiles this too, but runs it on one core.
     Program("std::execution::par for_each", LEAST + "#include <algorithm>\n#include <execution>\n" + filled(
         "std::for_each(std::execution::par, x.begin(), x.end(), [&](const int& i) { y[&i - x.data()] = i * i; });"),
         needs="tbb/parallel_for.h"),

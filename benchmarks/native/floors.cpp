@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the machine charges for the least that any parallel call has to do: floors NAME. Prints the seconds.
+// Measures the operations that every parallel call needs at least: floors NAME. Prints seconds.
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/system/futex.hpp>
@@ -35,7 +35,7 @@ void keep(const T& value) {
   asm volatile("" : : "r"(&value) : "memory");
 }
 
-// Seconds for one of many.
+// Seconds for one call of act, averaged over many.
 template <class Act>
 double seconds_each(const Act& act, int many = 100'000) {
   const auto begun = std::chrono::steady_clock::now();
@@ -43,7 +43,7 @@ double seconds_each(const Act& act, int many = 100'000) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count() / many;
 }
 
-// Seconds from the call that wakes a thread, asleep for a moment, until it has answered: the median of 200.
+// Seconds from the call that wakes a thread, which has slept for a moment, until its answer: the median of 200.
 double seconds_to_wake() {
   using parmap::detail::futex_word;
   futex_word asked{0};
@@ -71,7 +71,7 @@ double seconds_to_wake() {
   return all[100];
 }
 
-// Seconds for the first touch of a page of 4 KiB, one after the other.
+// Seconds for the first touch of a page of 4 KiB, averaged over consecutive pages.
 double seconds_to_touch(int sharing) {
   constexpr std::size_t page = 4096;
   constexpr std::size_t pages = 16'384;
@@ -89,14 +89,14 @@ double seconds_to_touch(int sharing) {
   return each;
 }
 
-// A child that does nothing, from its fork to its end.
+// Forks a child that does nothing and waits for its end.
 void fork_and_wait() {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);
   if (child < 0 || ::waitpid(child, nullptr, 0) != child)
     throw std::system_error(errno, std::generic_category(), "fork");
 }
-// What it takes to be told of a process's end, whoever has its number then.
+// Opens, polls and closes a pidfd, which reports a process's end even if its number is used again.
 void watch_by_pidfd() {
   const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0));
   pollfd one{fd, POLLIN, 0};
@@ -104,7 +104,7 @@ void watch_by_pidfd() {
     throw std::system_error(errno, std::generic_category(), "pidfd_open");
 }
 
-// Memory between two pages that nobody may touch, as results and ledger lie in.
+// Maps memory between two inaccessible pages, as for results and ledger.
 void share_memory() {
   constexpr std::size_t page = 4096;
   void* const all = ::mmap(nullptr, 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

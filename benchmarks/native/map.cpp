@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One measurement of benchmarks/native.py, of the peer BENCH_PEER, in a process of its own: map_PEER WORKLOAD SIZE
-// [FILE [FACTOR] | CALLS | WORKERS]. Prints the seconds it took, or, for short calls, of one of them; status 2 if it
-// does not do this workload. FILE has the steps of each task; times FACTOR, if that is given.
+// One measurement of benchmarks/native.py, of the peer BENCH_PEER, in its own process: map_PEER WORKLOAD SIZE
+// [FILE [FACTOR] | CALLS | WORKERS]. Prints the seconds of the call, or for short calls of one among many. Exits with 2
+// if the peer does not support the workload. FILE has the steps of each task, which are multiplied by FACTOR if given.
 #include "peers.hpp"
 
 #include <array>
@@ -39,8 +39,8 @@ double median(std::vector<double> all) {
 double square(double x) { return x * x + 1; }
 constexpr auto squared = [](double x) { return square(x); };
 
-// Work of the processor alone: so many steps of a recurrence that nobody can shorten. A thread's next task goes on from
-// its last one, or the processor would run the end of one and the begin of the next at the same time.
+// Pure computation: so many steps of a recurrence that no compiler can shorten. A thread's next task continues from its
+// last one; otherwise the processor would overlap the end of one task with the start of the next.
 thread_local std::uint64_t last = 1;
 [[gnu::noinline]] std::uint32_t spin(std::uint32_t steps) {
   std::uint64_t x = last;
@@ -50,7 +50,7 @@ thread_local std::uint64_t last = 1;
 }
 constexpr auto spun = [](std::uint32_t steps) { return spin(steps); };
 
-// The fastest of some tries: the others were disturbed.
+// The fastest of some tries, because the others were disturbed.
 double steps_per_ns() {
   double least = std::numeric_limits<double>::infinity();
   for (int k = 0; k < 20; ++k) least = std::min(least, seconds_of([] { static_cast<void>(spin(4'000'000)); }));
@@ -92,8 +92,8 @@ megabyte megabyte_of(int i) {
   return all;
 }
 
-// A call of a microsecond: many of them at once. Less often where they take seconds, as threads that spin for each
-// other do on a core that is not theirs alone.
+// Measures calls that take about 1 µs, many at once. Fewer if they take seconds, as calls do whose threads spin for
+// each other on a shared core.
 template <class Peer>
 double hot_call(std::size_t n, unsigned calls) {
   const auto in = numbers(n);
@@ -119,13 +119,13 @@ double call_after_rest(std::size_t n) {
   return median(calls);
 }
 
-// Some 10 ms of work: the peer's threads are there then, each on a core of its own.
+// Some 10 ms of work. After it the peer's threads exist, each on its own core.
 template <class Peer>
 void make_threads() {
   keep(Peer::fresh(std::vector<std::uint32_t>(10'000, 1000), spun));
 }
 
-// Once, after the making of the threads and a call that makes the allocator's pools.
+// Measures one call, after one that starts the threads and one that fills the allocator's pools.
 template <class Peer, class In, class F>
 double fresh(const std::vector<In>& in, const F& f) {
   make_threads<Peer>();
@@ -153,7 +153,7 @@ double nested(std::size_t inner, std::uint32_t steps) {
   return fresh<Peer>(outer, f);
 }
 
-// Memory that the caller has touched, in pages of 4 KiB.
+// Maps and touches memory in the caller, in pages of 4 KiB.
 void touch(std::size_t bytes) {
   void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
@@ -174,7 +174,7 @@ struct not_here : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Seconds.
+// Returns the seconds of a workload.
 template <class Peer>
 double measure(std::string_view what, std::size_t size, const std::string& more, double factor) {
   const auto times = [&more](unsigned usually) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Who runs the loops of benchmarks/native: each in the form its own documentation would have one write.
+// The peers that run the loops of benchmarks/native, each used as its own documentation recommends.
 //
-// A peer has transform(in, out, f), out[i] = f(in[i]) in place, and fresh(in, f), which returns what has the results by
-// index. Its pool of threads, if it has one, is made at the first call.
+// A peer has transform(in, out, f), out[i] = f(in[i]) in place, and fresh(in, f), which returns a container
+// of the results. Its thread pool, if it has one, is made by the first call.
 #pragma once
 
 #ifdef BENCH_PARMAP
@@ -46,7 +46,7 @@ void keep(const T& value) {
 template <class F, class In>
 using result_of = std::remove_cvref_t<std::invoke_result_t<const F&, const In&>>;
 
-// A vector that the peer fills.
+// Implements fresh by a vector that the peer fills.
 template <class Peer>
 struct fills_a_vector {
   template <class In, class F>
@@ -125,7 +125,7 @@ struct on {
   static void transform(const std::vector<In>& in, Out* out, const F& f) {
     parmap::map_into(Engine, std::span(out, in.size()), f, in, {.reporter = parmap::report::silent}).value();
   }
-  // n tasks that do nothing.
+  // Runs n tasks that do nothing.
   static void void_tasks(std::size_t n, unsigned workers) {
     const auto nothing = [](std::uint64_t i) { asm volatile("" : : "r"(i)); };
     parmap::map(Engine, nothing, std::views::iota(std::uint64_t{0}, std::uint64_t{n}),
@@ -138,7 +138,7 @@ using parmap_threads = on<parmap::threads>;
 using parmap_multi = on<parmap::multi>;
 #endif
 
-// Shared with the processes that are forked while it lives.
+// Memory shared with the processes that are forked during its lifetime.
 class shared_bytes {
  public:
   explicit shared_bytes(std::size_t size)
@@ -161,9 +161,9 @@ class shared_bytes {
   void* begin_;
 };
 
-// The least that can be written by hand with forks: an equal share for each core, pinned to it. It promises nothing.
+// Minimal code written by hand with forks: an equal share for each core, pinned to it. It gives no guarantees.
 struct fork_by_hand {
-  // The wth of the cores that this process may use.
+  // The w-th core that this process may use.
   static std::size_t core(std::size_t w) {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
@@ -172,7 +172,7 @@ struct fork_by_hand {
       if (CPU_ISSET(cpu, &allowed) && w-- == 0) return cpu;
     return 0;
   }
-  // part(b, e) in a process for each core.
+  // Runs part(b, e) in one process for each core.
   template <class Part>
   static void each_core(std::size_t n, const Part& part) {
     const std::size_t cores = parmap::detail::usable_cores();
@@ -207,7 +207,7 @@ struct fork_by_hand {
     });
     return all;
   }
-  // Values of the same size each, of which he who writes this by hand knows it: 32 characters, or a vector's elements.
+  // For values that all have the same size, which the author of such code knows: 32 characters, or a vector's elements.
   template <class In, class F>
     requires(!std::is_trivially_copyable_v<result_of<F, In>>)
   static auto fresh(const std::vector<In>& in, const F& f) {
@@ -234,7 +234,7 @@ struct fork_by_hand {
   }
 };
 
-// As many processes as elements, that do nothing: what any map by processes pays.
+// Forks as many processes as elements, which do nothing: the least cost of any map on processes.
 struct bare_forks {
   template <class In, class F>
   static auto fresh(const std::vector<In>& in, const F&) {

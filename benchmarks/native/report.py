@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What benchmarks/native.py measured, in Markdown."""
+"""Formats the results of benchmarks/native.py in Markdown."""
 
 from statistics import median
 
@@ -8,7 +8,7 @@ from markup import head, number, row, spread
 
 
 class Entry:
-    """A table as measured: {column: {peer: [seconds, ...]}}."""
+    """The results of a table: {column: {peer: [seconds, ...]}}."""
 
     def __init__(self, name: str, entry: dict):
         self.table = tables.TABLES[name]
@@ -16,7 +16,7 @@ class Entry:
         self.seconds = entry["seconds"]
 
     def shown(self, column: tables.Column, seconds: float) -> float:
-        """In the column's unit."""
+        """Convert seconds to the column's unit."""
         if column.unit == tables.SHARE:
             return 100 * median(self.seconds[column.name][tables.LOOP]) / self.entry["cores"] / seconds
         return seconds * column.unit[1]
@@ -93,18 +93,18 @@ class Entry:
 
 
 def missed(results: dict) -> list:
-    """The lines of targets that were not reached."""
+    """Return the lines of targets that were not reached."""
     return [line for name, entry in results.items() for line in Entry(name, entry).targets() if "**not reached**" in line]
 
 
-#: Of which tables the README shows which columns.
+#: The tables and columns that the README shows.
 SUMMARY = (("calls", "n = 10", "call on 10 tasks"), ("fresh", "n = 1e7", "1e7 x * x + 1"), ("objects", "1e6 strings of 32", "1e6 strings"),
            ("balance", "growing", "cost grows"), ("balance", "heavy first 5 %", "heavy first"),
            ("balance", "one heavy last", "one heavy last"))  # fmt: skip
 
 
 def summary(results: dict) -> list:
-    """A small table for the README."""
+    """Return a small table for the README."""
     shown = [each for each in SUMMARY if each[0] in results]
     if not shown:
         return ["Not measured yet."]
@@ -126,7 +126,7 @@ def summary(results: dict) -> list:
 
 
 def page(results: dict) -> list:
-    """All tables."""
+    """Return all tables."""
     if not results:
         return ["Not measured yet. To be made by `./bench --write`, on a machine that does nothing else."]
     ordered = {name: results[name] for name in tables.TABLES if name in results}

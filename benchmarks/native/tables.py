@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What benchmarks/native.py measures: columns of work, rows of peers, and what parmap is meant to reach."""
+"""The measurements of benchmarks/native.py: columns of work, rows of peers, and targets for parmap."""
 
 from dataclasses import dataclass, field, replace
 
@@ -7,7 +7,7 @@ LOOP, FORK, BARE = "loop", "fork_by_hand", "bare_forks"
 SERIAL, THREADS, MULTI = "parmap_serial", "parmap_threads", "parmap_multi"
 RAYON = "rayon"
 
-#: As they are called in peers.hpp, and as a reader knows them.
+#: The peers' names in peers.hpp, and their names for a reader.
 NAMES = {
     LOOP: "plain loop",
     "omp_static": "OpenMP static", "omp_dynamic": "OpenMP dynamic", "omp_guided": "OpenMP guided",
@@ -26,7 +26,7 @@ ALL = (LOOP, *ON_THREADS, FORK, THREADS, MULTI)
 
 NANOSECONDS, MICROSECONDS, MILLISECONDS = ("ns", 1e9), ("us", 1e6), ("ms", 1e3)
 MIB = 1.048576  # in MB
-SHARE = ("% of ideal", 0)  # of the loop's time, divided by the cores
+SHARE = ("% of ideal", 0)  # the ideal is the loop's time divided by the cores
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,20 @@ class Column:
     workload: str
     size: int
     unit: tuple
-    more: str = ""  # the costs of tasks by this name, or what else there is to say
+    more: str = ""  # the name of the tasks' costs, or another argument
     quick: int = 0  # the size under --quick; 0: the same
 
 
 @dataclass(frozen=True)
 class Target:
-    """At most `times` the time of the best of `others` that is there; or what the other fields say."""
+    """A target: at most `times` the time of the best of `others` that was measured, or what the other fields say."""
 
     column: str
     peer: str
     times: float = 0
     others: tuple = ()
-    share: float = 0  # at least so much of the ideal
-    above_loop: float = 0  # in the column's unit, at most so much above the plain loop
+    share: float = 0  # at least so many per cent of the ideal
+    above_loop: float = 0  # at most so much above the plain loop, in the column's unit
     peak: float = 0  # at most so many MB
     peak_above_loop: float = 0  # at most so many MB above the plain loop's peak
     peak_times: float = 0  # at most so many times the plain loop's peak
@@ -63,7 +63,7 @@ class Table:
     peers: tuple
     targets: list = field(default_factory=list)
     note: str = ""
-    memory: bool = False  # the peak of all processes, in runs of their own
+    memory: bool = False  # whether to measure the peak of all processes, in separate runs
 
     def quick(self) -> "Table":
         return replace(self, columns=[replace(each, size=each.quick or each.size) for each in self.columns])
@@ -82,7 +82,7 @@ def at_most(times: float, peer: str, others, columns) -> list:
     return [Target(each.name, peer, times=times, others=tuple(others)) for each in columns]
 
 
-BALANCE = {  # the name of the costs: threads, multi
+BALANCE = {  # targets of threads and multi, by the name of the costs
     "100 ns each": (98, 96), "growing": (98, 96), "falling": (98, 96), "heavy first 5 %": (98, 96), "heavy middle 5 %": (98, 96),
     "Pareto": (98, 96), "one heavy last": (95, 95), "one heavy in the middle": (0, 0),
 }  # fmt: skip

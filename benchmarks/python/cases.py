@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What benchmarks/python.py measures: tasks, how many of them, by whom they are mapped, and what parmap is meant to reach."""
+"""The measurements of benchmarks/python.py: tasks, their number, the peers that map them, and targets for parmap."""
 
 import functools
 from collections.abc import Callable
@@ -15,14 +15,14 @@ EXECUTOR_1 = "ProcessPoolExecutor.map, chunksize=1"
 POOL_PARTIAL = "Pool.map, array in a partial"
 POOL_SIZES = {size: f"Pool.map, chunksize={size}" for size in (100, 1000, 10_000)}
 PYTHON_PARMAP = "python-parmap"
-BY_HAND = "os.fork by hand, for int64"  # the least that forks cost in Python, not somebody's library
+BY_HAND = "os.fork by hand, for int64"  # the minimal cost of forks in Python; not a library
 
 LOKY, LOKY_1 = "loky, chunksize=n/8", "loky, chunksize=1"
 JOBLIB, JOBLIB_LARGE = "joblib", "joblib, batch_size=n/8"
 MPIRE = "mpire"
 PEBBLE, PEBBLE_1 = "pebble, chunksize=n/8", "pebble, chunksize=1"
 
-#: Each in its best form: with chunks of its own choice where it has one, else with such as Pool.map would make.
+#: Each peer in its best form: with its own choice of chunks if it has one, else with those of Pool.map.
 LARGE = [LOOP, CALLER, POOL, EXECUTOR, LOKY, JOBLIB, JOBLIB_LARGE, MPIRE, PEBBLE]
 
 
@@ -31,23 +31,23 @@ def successor(i):
 
 
 def text(i):
-    """A string of 100 characters."""
+    """Return a string of 100 characters."""
     return f"{i:0100d}"
 
 
 def record(i):
-    """A dict of ten entries."""
+    """Return a dict of ten entries."""
     return {f"key {k}": i + k for k in range(10)}
 
 
 def filled(i):
-    """An array of 1 MB."""
-    import numpy  # here, so that the other workloads do without it
+    """Return an array of 1 MB."""
+    import numpy  # imported here, so that other workloads do not load it
     return numpy.full(125_000, float(i))
 
 
 def part_sum(array, i):
-    """The sum of one of 20 slices."""
+    """Return the sum of one of 20 slices."""
     share = len(array) // 20
     return float(array[i * share:(i + 1) * share].sum())
 
@@ -60,7 +60,7 @@ kept: Callable[..., Any]
 
 
 def keep(f, shared) -> None:
-    """In a worker, before its first task: what all tasks share, so that it is not sent with each."""
+    """In a worker, before its first task: keep what all tasks share, so that it is not sent with each task."""
     global kept
     kept = functools.partial(f, shared)
 
@@ -71,7 +71,7 @@ def call_kept(i):
 
 @dataclass(frozen=True)
 class Unit:
-    """How seconds for n tasks are told."""
+    """A unit in which the seconds for n tasks are shown."""
 
     name: str
     of: Callable[[float, int], float]
@@ -81,7 +81,7 @@ class Unit:
 MICROSECONDS = Unit("us a task", lambda seconds, n: seconds / n * 1e6)
 MILLISECONDS = Unit("ms", lambda seconds, n: seconds * 1e3)
 SECONDS = Unit("s", lambda seconds, n: seconds)
-MEGABYTES = Unit("MB/s", lambda seconds, n: n / seconds, more_is_better=True)  # of tasks that return 1 MB each
+MEGABYTES = Unit("MB/s", lambda seconds, n: n / seconds, more_is_better=True)  # for tasks that return 1 MB each
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Case:
     unit: Unit
     numpy: bool = False
     shared_mb: int = 0
-    summed: bool = False  # by the caller, array for array, inside the timing
-    memory: bool = False  # the peak of all processes is measured too, in runs of their own
+    summed: bool = False  # the caller sums each array, within the measured time
+    memory: bool = False  # the peak of all processes is measured too, in separate runs
 
     def quick(self) -> "Case":
         return replace(self, n=self.n if self.n <= 20 else self.n // 50, shared_mb=self.shared_mb // 50)
@@ -103,7 +103,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Target:
-    """parmap takes at most 1/divisor of the time (or memory) of others: the best of those named, or of all peers."""
+    """A target: parmap takes at most 1/divisor of the time (or memory) of the best of the others named, or of all peers."""
 
     case: str
     divisor: int
@@ -113,7 +113,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Workload:
-    """A table."""
+    """A table of cases and peers."""
 
     title: str
     cases: list
@@ -122,7 +122,7 @@ class Workload:
 
 
 def halves(f, title):
-    """Values that have to be encoded: against Pool at its best chunk size."""
+    """Return a workload whose values must be encoded. The target is Pool at its best chunk size."""
     return Workload(title, [Case("", f, 100_000, MICROSECONDS)], [*LARGE, *POOL_SIZES.values()],
                     [Target("", 2, (POOL, *POOL_SIZES.values()))])
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""One measurement, in a process of its own: peers.py PEER WORKLOAD CASE SIZE WHAT. See benchmarks/python.py.
+"""One measurement, in its own process: peers.py PEER WORKLOAD CASE SIZE WHAT. See benchmarks/python.py.
 
-SIZE is full or quick; WHAT is time (of the map, then of a plain loop) or memory (the map alone, for who watches). Prints a
+SIZE is full or quick; WHAT is time (of the map, then of a plain loop) or memory (the map alone, watched from outside). Prints a
 line of JSON: seconds, loop_seconds, n and versions, or error.
 
 A peer is made by a function that imports it, and then maps by map(f, inputs, shared): the results in input order, of f(i), or
@@ -27,7 +27,7 @@ WORKERS = 2
 
 
 def begun(f, shared) -> tuple:
-    """For pools that call something first: the function to map, and what to begin with."""
+    """For pools with an initializer: return the function to map, and the pool's arguments."""
     return (f, {}) if shared is None else (cases.call_kept, {"initializer": cases.keep, "initargs": (f, shared)})
 
 
@@ -36,7 +36,7 @@ def bound(f, shared):
 
 
 def eighths(inputs) -> int:
-    """Chunks as multiprocessing.Pool makes them: four for each worker."""
+    """Return the chunk size of multiprocessing.Pool: four chunks for each worker."""
     return max(1, -(-len(inputs) // (4 * WORKERS)))
 
 
@@ -85,7 +85,7 @@ def loky_map(chunksize=eighths):
 
 
 def joblib_map(batch_size=lambda inputs: "auto"):
-    """Its workers live on for the next call, so their end is not in the time. Large arrays it shares by a file, by itself."""
+    """Workers live on for the next call, so their end is not measured. joblib itself shares large arrays by a file."""
     from joblib import Parallel, delayed
 
     def run(f, inputs, shared):
@@ -120,13 +120,13 @@ def python_parmap():
     def run(f, inputs, shared):
         f = bound(f, shared)
         if not hasattr(f, "__name__"):
-            f.__name__ = "f"  # it asks for it
+            f.__name__ = "f"  # python-parmap reads it
         return parmap(f, inputs, engine="multi", n_simul=WORKERS, reporter="silent", timeout_sec=1e6)
     return run
 
 
 def fork_by_hand():
-    """A share for each worker, in shared memory. It promises nothing: a task that fails, or is no int64, takes it down."""
+    """Gives each worker a share, in shared memory. It has no guarantees: a task that fails, or returns no int64, ends it."""
     import array
     import mmap
     import os
@@ -150,11 +150,11 @@ def fork_by_hand():
 
 @dataclass(frozen=True)
 class Peer:
-    """make() imports it and returns its map."""
+    """A peer. make() imports it and returns its map."""
 
     make: Callable
-    distribution: str = ""  # none: Python's own
-    most: int = sys.maxsize  # tasks it is asked for: what takes 5 ms each is not asked for 100 000
+    distribution: str = ""  # empty: part of Python
+    most: int = sys.maxsize  # at most so many tasks: a peer that takes 5 ms for each is not given 100 000
 
 
 PEERS = {
@@ -179,12 +179,12 @@ PEERS = {
 
 
 def digest(results) -> str:
-    """What tells whether two runs gave the same, without keeping a hundred thousand results alive."""
+    """Return a text that shows whether two runs gave the same results, without keeping these alive."""
     return repr([(each.shape, each[0], each[-1]) if hasattr(each, "shape") else each for each in results])
 
 
 def timed(mapper, case, inputs, shared) -> tuple:
-    """Seconds, and what came out."""
+    """Return the seconds and the results."""
     gc.collect()
     start = time.perf_counter()
     results = mapper(case.f, inputs, shared)
@@ -197,7 +197,7 @@ def timed(mapper, case, inputs, shared) -> tuple:
 
 
 def measure(peer, case, most, loop_too) -> dict:
-    """Whoever is measured comes first, in a process that has done nothing yet."""
+    """Measure the map first, while the process has done nothing else; then the plain loop."""
     versions = {peer.distribution: importlib.metadata.version(peer.distribution)} if peer.distribution else {}
     for each in ("numpy", "cloudpickle"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What benchmarks/python.py measured, in Markdown, from the same dict that goes into benchmarks/results/python.json."""
+"""Formats the results of benchmarks/python.py in Markdown, from the dict that is written to benchmarks/results/python.json."""
 
 from statistics import median
 
@@ -8,7 +8,7 @@ from markup import head, number, row, spread
 
 
 class Entry:
-    """One workload as measured."""
+    """The results of one workload."""
 
     def __init__(self, name: str, entry: dict):
         self.workload = cases.WORKLOADS[name]
@@ -16,7 +16,7 @@ class Entry:
         self.rows = {(each["case"], each["peer"]): each for each in entry["rows"]}
 
     def n(self, case: str) -> int:
-        """How many tasks there were for those that can bear it."""
+        """Return the greatest number of tasks that any peer was given."""
         return max((each["n"] for (name, _), each in self.rows.items() if name == case), default=0)
 
     def seconds_a_task(self, case: str, peer: str) -> float:
@@ -27,12 +27,12 @@ class Entry:
         return median(self.rows[case, peer]["peak_mb"])
 
     def cells(self, peer: str) -> list:
-        """A line of the table."""
+        """Return a line of the table."""
         line = [f"**{peer}**" if peer == cases.CALLER else peer]
         for case in self.workload.cases:
             measured = self.rows.get((case.name, peer), {"seconds": [], "peak_mb": [], "n": self.n(case.name)})
             seconds = measured["seconds"]
-            if peer == cases.LOOP:  # which every process has measured
+            if peer == cases.LOOP:  # every process has measured the loop
                 seconds = seconds + [each for (name, _), other in self.rows.items()
                                      if name == case.name and other["n"] == measured["n"] for each in other["loop_seconds"]]
             text = spread([case.unit.of(each, measured["n"]) for each in seconds])
@@ -51,7 +51,7 @@ class Entry:
         return [*head(columns), *(row(self.cells(peer)) for peer in peers)]
 
     def targets(self) -> list:
-        """What parmap was meant to reach, and whether it did. Nothing is asserted."""
+        """Return the targets, and whether parmap reached them. A missed target is no error."""
         lines = head(["target", "measured", ""])
         for target in self.workload.targets:
             of = self.peak_mb if target.memory else self.seconds_a_task
@@ -76,7 +76,7 @@ class Entry:
         return lines
 
     def lines(self) -> list:
-        """All there is to say."""
+        """Return the section of this workload."""
         lines = [f"### {self.workload.title}", "", *self.table(), "", *self.targets()]
         for peer, why in self.entry["not_run"].items():
             lines += ["", f"Not run: {peer} ({why})."]
@@ -85,7 +85,7 @@ class Entry:
 
 
 def environments(results: dict) -> list:
-    """Where and with what it was measured; said once if all workloads have it in common."""
+    """Return the machine and versions, once if they are the same for all workloads."""
     found = {(package, version) for entry in results.values() for package, version in entry["versions"].items()}
     alike = len({entry["machine"] for entry in results.values()}) == 1 and len(found) == len(dict(found))
     lines = []
@@ -102,7 +102,7 @@ def environments(results: dict) -> list:
 
 
 def page(results: dict) -> list:
-    """All tables."""
+    """Return all tables."""
     if not results:
         return ["Not measured yet. To be made by `benchmarks/python.py --write`, on a machine that does nothing else."]
     ordered = {name: results[name] for name in cases.WORKLOADS if name in results}

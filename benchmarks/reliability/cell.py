@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run one cell of docs/reliability.md in a fresh process, and say what became of it in a few words."""
+"""Runs one cell of docs/reliability.md in a new process, and describes its outcome in a few words."""
 
 import ctypes
 import os
@@ -16,13 +16,13 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def prepare() -> None:
-    """What a cell leaves running becomes a child of this process, and so is seen; and no cell begins deaf to SIGINT."""
+    """Make this process a subreaper, so that it sees what a cell leaves running, and make cells start with SIGINT not ignored."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def descendants(of: int) -> list:
-    """Every living process below a process, zombies left out."""
+    """Return every living descendant of a process, without zombies."""
     found = []
     for task in Path(f"/proc/{of}/task").glob("*/children"):
         try:
@@ -31,12 +31,12 @@ def descendants(of: int) -> list:
                     found.append(child)
                 found += descendants(child)
         except OSError:
-            pass  # gone meanwhile
+            pass  # it has ended meanwhile
     return found
 
 
 def memory_mb(pids) -> float:
-    """What they use together, shared pages counted once."""
+    """Return the memory that the processes use together, with shared pages counted once."""
     total = 0
     for pid in pids:
         try:
@@ -47,7 +47,7 @@ def memory_mb(pids) -> float:
 
 
 def reap() -> None:
-    """Take the exit status of whatever came to us."""
+    """Reap every child that has ended."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -56,7 +56,7 @@ def reap() -> None:
 
 
 def end_leftovers(patience: float) -> int:
-    """Wait for what a cell left behind; how many were still there at the end of patience. They are killed."""
+    """Wait for processes that a cell left behind. Return how many are left after `patience` seconds, and kill them."""
     until = time.monotonic() + patience
     while (left := descendants(os.getpid())) and time.monotonic() < until:
         time.sleep(0.05)
@@ -75,7 +75,7 @@ def end_leftovers(patience: float) -> int:
 
 
 def run(command, limit: float, act: str = "", memory: bool = False, patience: float = 1.0) -> dict:
-    """The outcome of one process. act: "sigint" to its group or "kill" to it alone, once tasks are at work."""
+    """Return the outcome of one process. act: "sigint" to its group or "kill" to it alone, once its tasks run."""
     with tempfile.TemporaryDirectory() as directory:
         begun = Path(directory, "begun")
         environment = dict(os.environ, PYTHONWARNINGS="ignore")
@@ -110,14 +110,14 @@ def run(command, limit: float, act: str = "", memory: bool = False, patience: fl
 
 
 def said(outcome, word) -> list:
-    """The rest of every line that begins with a word."""
+    """Return the rest of every line that begins with a word."""
     return [line.split(maxsplit=1)[1] for line in outcome["lines"] if line.startswith(word + " ")]
 
 
 def how_it_ended(outcome) -> str:
-    """Empty if the call came back."""
+    """Return how the process ended; empty if the call returned."""
     if outcome["lines"] and outcome["lines"][-1] == "done":
-        # Interpreters may still hang or crash on their way out.
+        # An interpreter may still hang or crash at its exit.
         return "" if outcome["status"] is not None else "hangs at exit"
     if outcome["status"] is None:
         return "hangs"
@@ -127,7 +127,7 @@ def how_it_ended(outcome) -> str:
 
 
 def result(outcome, column: str) -> str:
-    """A cell of the first table."""
+    """Return a cell of the first table."""
     values = {int(text) for text in said(outcome, "value")}
     blamed = [int(text.split()[0]) for text in said(outcome, "failed")]
     ended = how_it_ended(outcome)
@@ -150,35 +150,35 @@ def result(outcome, column: str) -> str:
 
 
 def hang(outcome, _) -> str:
-    """A task hangs, with a limit of 2 s."""
+    """Return the cell for a task that hangs, with a limit of 2 s."""
     raised = [f"raises {text.split()[0].rsplit('::', 1)[-1]}" for text in said(outcome, "raised")]
     values = {int(text) for text in said(outcome, "value")}
     return ", ".join([str(len(values)), *raised, how_it_ended(outcome) or f"{outcome['seconds']:.1f} s"])
 
 
 def interrupted(outcome, _) -> str:
-    """After a SIGINT."""
+    """Return the cell for a SIGINT."""
     left = f", {outcome['left']} left" if outcome["left"] else ""
     return ("not within the limit" if outcome["status"] is None else f"{outcome['seconds']:.1f} s") + left
 
 
 def orphans(outcome, _) -> str:
-    """After the caller was killed."""
+    """Return the cell for a caller that was killed."""
     return f"{outcome['left']} left" if outcome["left"] else "none"
 
 
 def distinct(outcome, _) -> str:
-    """How many different numbers."""
+    """Return how many different random numbers there were."""
     return (said(outcome, "distinct") or ["-"])[0]
 
 
 def cost(outcome, _) -> str:
-    """Time and memory, if it worked."""
+    """Return time and memory if all tasks have values, else what went wrong."""
     if len(said(outcome, "value")) != N:
         return result(outcome, "closure")
     return f"{outcome['seconds']:.1f} s, {outcome['peak_mb']:.0f} MB"
 
 
 def works(outcome, _) -> str:
-    """All values, or what went wrong."""
+    """Return "ok" if all tasks have values, else what went wrong."""
     return "ok" if len(said(outcome, "value")) == N and not how_it_ended(outcome) else result(outcome, "closure")

@@ -27,7 +27,7 @@
 #include <typeinfo>
 #include <vector>
 
-// A value that may refuse to be encoded.
+// A value whose encoding may fail.
 struct picky {
   int value{};
   bool refuses{};
@@ -62,7 +62,7 @@ void misbehave(std::string_view how) {
   if (how == "exit") std::exit(1);
 }
 
-// For whoever waits for tasks to be at work.
+// Tells the process that waits for tasks to run.
 void tell_begun() {
   if (const char* path = std::getenv("RELIABILITY_BEGUN"); path != nullptr)
     ::close(::open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
@@ -130,7 +130,7 @@ void run(const auto& engine, std::string_view how, std::chrono::nanoseconds busy
       return i + std::accumulate(values.begin(), values.end(), 0);
     };
     tell(parmap::map(engine, f, all_tasks, two));
-  } else {  // also "closure" and "plain", which do nothing wrong
+  } else {  // "closure" and "plain", too, in which nothing goes wrong
     const auto f = [&](int i) {
       tell_begun();
       work();

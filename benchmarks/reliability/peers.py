@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """One cell of docs/reliability.md for a Python library: peers.py PEER CASE SECONDS LIMIT. See run.py.
 
-A peer is a generator function(f, n, limit) that yields (index, value); a Failed value says that this task has none. What the
-library raises passes.
+A peer is a generator function(f, n, limit) that yields (index, value); a Failed value says that this task has none. An
+exception of the library passes through.
 """
 
 import functools
@@ -25,14 +25,14 @@ class Failed:
 
 
 class Odd(Exception):
-    """Cannot be unpickled."""
+    """An exception that cannot be unpickled."""
 
     def __init__(self, what, why):
         super().__init__(f"{what}, {why}")
 
 
 def work(i, how="", seconds=0.0):
-    """The task."""
+    """The task of every cell."""
     if "RELIABILITY_BEGUN" in os.environ:
         os.close(os.open(os.environ["RELIABILITY_BEGUN"], os.O_CREAT | os.O_WRONLY, 0o600))
     time.sleep(seconds)
@@ -59,29 +59,29 @@ def work(i, how="", seconds=0.0):
 
 
 def draw(_, seconds=0.0):
-    """The naive random task."""
+    """A task that draws from NumPy's global generator."""
     import numpy
     time.sleep(seconds)
     return numpy.random.rand()
 
 
 def draw_own(_, seconds=0.0):
-    """The random task as parmap has it."""
+    """A task that draws from parmap.rng()."""
     import parmap
     time.sleep(seconds)
     return parmap.rng().random()
 
 
 def add(i, array=None):
-    """Uses a large captured array."""
+    """A task that uses a large captured array."""
     return float(array[i:].sum())
 
 
 def python_parmap(engine, f, n, limit):
-    """Either parmap, as the call is the same: the interpreter has one of them."""
+    """parmap or python-parmap, whichever the interpreter has: the call is the same."""
     from parmap import parmap
     if not hasattr(f, "__name__"):
-        f.__name__ = "f"  # it asks for it
+        f.__name__ = "f"  # python-parmap reads it
     yield from enumerate(parmap(f, range(n), engine=engine, n_simul=2, reporter="silent", timeout_sec=limit or 1e6,
                                 on_error=lambda _func, _task, why: Failed(why)))
 
@@ -93,7 +93,7 @@ def pool_map(f, n, limit):
 
 
 def gather(futures, limit):
-    """The results of futures, in order."""
+    """Yield the results of futures, in order."""
     for i, future in enumerate(futures):
         try:
             value = future.result(timeout=limit)
@@ -175,7 +175,7 @@ PEERS = {
 
 
 def nest(i, peer="", seconds=0.0):
-    """A task that maps."""
+    """A task that calls a map itself."""
     return i + sum(value for _, value in PEERS[peer](functools.partial(work, seconds=seconds), 4, None))
 
 
@@ -186,7 +186,7 @@ def main() -> None:
         offset = 0
         f = lambda i: (time.sleep(seconds), i + offset)[1]
     elif how == "random":
-        import numpy.random  # before the workers, as in most programs
+        import numpy.random  # imported before the workers start, as in most programs
         f = functools.partial(draw, seconds=seconds)
     elif how == "rng":
         f = functools.partial(draw_own, seconds=seconds)

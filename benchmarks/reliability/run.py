@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Make the tables of docs/reliability.md by running what they tell of.
+"""Make the tables of docs/reliability.md by running the cases they describe.
 
   run.py                     every cell, half an hour: installs the peers from PyPI into build/reliability, needs python3-venv, g++
-                             and libtbb-dev. Outcomes are kept in build/reliability/outcomes.json; remove it to run all anew
+                             and libtbb-dev. Outcomes are kept in build/reliability/outcomes.json; remove it to run all again
   run.py --only ROW...       these of parmap's rows anew; the page keeps the others: multi, "parmap multi" (Python), ...
   run.py --check PROGRAM     parmap's rows in C++ only, with short tasks; PROGRAM is parmap.cpp compiled. Fails where the page differs
   run.py --check-python      the same for its rows in Python, by the Python that runs this
@@ -57,7 +57,7 @@ OTHERS = {
 
 
 class Runner:
-    """Runs cells, each once."""
+    """Runs each cell once and keeps its outcome."""
 
     def __init__(self, commands, seconds: float, limit: float, patience: float = 1.0, kept: Path = None):
         self.commands = commands
@@ -82,17 +82,17 @@ class Runner:
 
 
 def row(name, cells) -> str:
-    """A line of a table."""
+    """Return a line of a table."""
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
 def head(columns) -> list:
-    """The first two lines of a table."""
+    """Return the first two lines of a table."""
     return [row("", columns), "|---" * (len(columns) + 1) + "|"]
 
 
 def merged(run, who, ways) -> str:
-    """One cell for several ways to fail."""
+    """Return one cell for several ways to fail."""
     texts = {}
     slowest = ""
     for how in ways:
@@ -119,7 +119,7 @@ def others(run, who, name) -> str:
     return row(name, cells)
 
 
-#: The rows of the first two tables, by who runs them.
+#: The rows of the first two tables, by peer.
 TITLES = {
     **{engine: f"**parmap {engine}**" for engine in ENGINES},
     **{engine: f"**{engine}, Python**" for engine in PYTHON_ENGINES},
@@ -128,7 +128,7 @@ TITLES = {
 
 
 def steady(line: str) -> str:
-    """Without what may differ from run to run."""
+    """Return the line without the parts that may differ between runs."""
     return re.sub(r"\d+\.\d+ s|\d+ MB|(rand\(\)|numpy): \d+", "~", line)
 
 
@@ -150,12 +150,12 @@ def check(commands) -> int:
 
 
 def python_commands(python) -> dict:
-    """parmap's rows in Python."""
+    """Return the commands of parmap's rows in Python."""
     return {engine: [str(python), str(HERE / "peers.py"), engine] for engine in PYTHON_ENGINES}
 
 
 def install(rows) -> dict:
-    """The command of each of these rows of parmap's."""
+    """Build what these rows of parmap need and return the command of each."""
     WORK.mkdir(parents=True, exist_ok=True)
     if set(rows) & set(ENGINES):
         subprocess.run([*COMPILE, HERE / "parmap.cpp", "-o", WORK / "parmap"], check=True)
@@ -165,7 +165,7 @@ def install(rows) -> dict:
 
 
 def install_peers() -> dict:
-    """Programs and peers; the command of each row, without those that cannot be had."""
+    """Install programs and peers. Return the command of each row, except of those that cannot be installed."""
     commands = {}
     made = subprocess.run([*COMPILE, "-fopenmp", HERE / "threads.cpp", "-o", WORK / "threads", "-ltbb"], check=False)
     if made.returncode == 0:
@@ -176,7 +176,7 @@ def install_peers() -> dict:
     for package in PACKAGES:
         subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", package], check=False)
     for peer in PEERS:
-        # A peer is there if it can map over nothing wrong.
+        # A peer counts as installed if it can run a map without faults.
         tried = cell.run([str(python), str(HERE / "peers.py"), peer, "plain", "0", "1"], LIMIT)
         if cell.works(tried, "") == "ok":
             commands[peer] = [str(python), str(HERE / "peers.py"), peer]
@@ -184,7 +184,7 @@ def install_peers() -> dict:
 
 
 def versions() -> str:
-    """Of everything that ran."""
+    """Return the versions of everything that ran."""
     python = WORK / "venv" / "bin" / "python"
     listed = subprocess.run([python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"],
                             stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -202,14 +202,14 @@ def missing(commands, names) -> list:
 
 
 def put(page: str, name: str, lines) -> str:
-    """The page with the lines between its markers of that name."""
+    """Return the page with the lines between its markers of that name."""
     begin, end = f"<!-- {name}: made by benchmarks/reliability/run.py -->", f"<!-- end of {name} -->"
     before, rest = page.split(begin)
     return before + "\n".join([begin, "", *lines, "", end]) + rest.split(end)[1]
 
 
 def write() -> int:
-    """The whole page."""
+    """Run every cell and return the whole page."""
     commands = install(TITLES) | install_peers()
     run = Runner(commands, 0.1, 2, kept=WORK / "outcomes.json")
     who = [each for each in TITLES if each in commands]
@@ -225,7 +225,7 @@ def write() -> int:
 
 
 def rewrite(names) -> int:
-    """Some of parmap's rows, in their places on the page; what it says of the others stands."""
+    """Run some of parmap's rows and return the page with these replaced; the other rows stay."""
     run = Runner(install(names), 0.1, 2)
     page = PAGE.read_text(encoding="utf-8")
     for part, columns, table in (("faults", FAULTS, faults), ("others", OTHERS, others)):

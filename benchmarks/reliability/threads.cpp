@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What C++'s own thread libraries do with a task that throws or crashes: threads PEER CASE SECONDS LIMIT (unused). See
-// run.py.
+// One cell of docs/reliability.md for a C++ thread library, with a task that throws or crashes: threads PEER CASE
+// SECONDS LIMIT (unused). See run.py.
 #include <omp.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// on_cores N PROGRAM [WORD...]: runs the program on N of the cores that this process may use, so that no peer can take
-// more, whatever it makes of a number of threads. One hardware thread of each core comes first, then the second ones.
-// on_cores count: how many there are. on_cores describe: the machine, as members of a JSON object.
+// on_cores N PROGRAM [WORD...]: runs the program on N of the cores that this process may use, so that no peer can use
+// more, even if it starts more threads. It takes one hardware thread of each core first, then the second ones.
+// on_cores count: prints how many there are. on_cores describe: prints the machine, as members of a JSON object.
 #include <parmap/detail/schedule/usable_cores.hpp>
 
 #include <sched.h>
@@ -24,7 +24,7 @@
 
 namespace {
 
-// Which of its core's hardware threads this is: 0, 1 ...; 0 where the kernel does not say.
+// The rank of a hardware thread within its core: 0, 1 ...; 0 if the kernel does not tell.
 std::size_t rank_within_core(std::size_t cpu) {
   std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
   std::string all;
@@ -48,7 +48,7 @@ cpu_set_t allowed() {
   return set;
 }
 
-// In the order in which they are taken, no more than the cgroup's quota is worth.
+// The CPUs in the order in which they are taken, at most as many as the cgroup's quota allows.
 std::vector<std::size_t> cores() {
   const cpu_set_t set = allowed();
   std::vector<std::pair<std::size_t, std::size_t>> ranked;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The engine async: thousands of tasks that wait, on one thread. Needs standalone Asio, from 1.22 on.
+// The engine async: runs thousands of waiting tasks on one thread. Needs standalone Asio 1.22 or later.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -51,22 +51,22 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
-// An io_context that can be emptied while what its handlers refer to is still there.
+// An io_context whose handlers can be destroyed while the objects they refer to still exist.
 class event_loop : public asio::io_context {
  public:
-  event_loop() : io_context(1) {}  // one thread runs it
+  event_loop() : io_context(1) {}  // a single thread runs it
 
-  // Runs this coroutine of this map to its end, and whatever else there is until then.
+  // Runs this coroutine of this map to its end, and all other handlers until then.
   void run_to_end(asio::awaitable<void> coroutine, async_run_base& map) {
     std::exception_ptr lost;
     asio::co_spawn(*this, std::move(coroutine), [&](std::exception_ptr error) {
       lost = std::move(error);
-      stop();  // it need not wait for those who were left behind
+      stop();  // does not wait for tasks that were left behind
     });
     while (!stopped()) {
       try {
         run();
-      } catch (...) {  // by a handler that a task has posted past its own executor
+      } catch (...) {  // from a handler that a task posted without its own executor
         map.break_off(std::current_exception());
       }
     }
@@ -76,7 +76,7 @@ class event_loop : public asio::io_context {
   void empty() { shutdown(); }
 };
 
-// Whether this thread is inside a run() of an Asio context. In a worker process that was forked there it is not.
+// Whether this thread is inside run() of an Asio context. False in a worker process, also if it was forked there.
 inline bool in_running_context() {
   return asio::detail::thread_context::top_of_thread_call_stack() != nullptr && !inside_worker();
 }
@@ -90,19 +90,20 @@ inline constexpr bool is_async = awaited<typename Work::result>::known;
 
 }  // namespace detail
 
-/// Runs coroutines in the caller's thread, at most options::workers (0: 64) at a time: what they wait for passes
-/// together. f returns asio::awaitable<T>, and co_await asio::this_coro::executor gives it the executor for its timers
-/// and sockets. A task's coroutine is made when its turn comes, so memory is that of the workers, not of the tasks. f
-/// must not block: all wait for it.
+/// Runs coroutines in the caller's thread, at most options::workers (0: 64) at a time; their waiting times overlap. f
+/// returns asio::awaitable<T>; co_await asio::this_coro::executor gives it the executor for its timers and sockets. A
+/// task's coroutine is created when the task begins, so memory grows with the workers, not with the tasks. f must not
+/// block: all tasks would wait for it.
 ///
 ///     auto pages = parmap::map(parmap::async, download, urls, {.timeout = 5s, .workers = 100});
 ///
-/// Tasks are begun in input order. After options::timeout from its start a task is cancelled (asio::cancellation_type;
-/// what it awaits ends by operation_aborted), and counts as timed_out. One that has not ended 50 ms later (25 in
-/// a map inside another task) is left behind: nothing of it runs any more, and it is destroyed when map returns, or
-/// when the operation it waits for lets go of it. Exceptions are kept whole (failure::rethrow).
+/// Tasks begin in input order. A task that runs past options::timeout is cancelled (asio::cancellation_type; the
+/// operation that it awaits ends with operation_aborted) and counts as timed_out. A task that has not ended 50 ms later
+/// (25 ms in a map inside another task) is left behind: none of its code runs any more, and it is destroyed when map
+/// returns, or when the operation that it waits for releases it. Failures keep their exceptions (failure::rethrow).
 ///
-/// Inside a running io_context the blocking map throws std::logic_error; use async_map there. Refuses memory_limit.
+/// Inside a running io_context the blocking map throws std::logic_error; use async_map there. memory_limit throws
+/// std::invalid_argument.
 class async_engine {
  public:
   static constexpr bool runs_coroutines = true;
@@ -144,7 +145,7 @@ static_assert(engine<async_engine>);
 
 namespace detail {
 
-// A copy that lives as long as the map, which may outlive what was passed to it.
+// A copy of the axis for a map that may outlive the argument it was given.
 template <class Axis>
 auto own(Axis&& axis) {
   using plain = std::remove_cvref_t<Axis>;
@@ -157,7 +158,7 @@ auto own_space(Axes&&... axes) {
   else return product(own(std::forward<Axes>(axes))...);
 }
 
-// All that a map inside a running context is about; lives as long as any worker of it.
+// The f, axes and options of a map inside a running context; lives as long as any worker of the map.
 template <class F, class Space>
 struct owned_map {
   owned_map(F what, Space where, options how) : f(std::move(what)), space(std::move(where)), chosen(std::move(how)) {}
@@ -167,8 +168,8 @@ struct owned_map {
   options chosen;
 };
 
-// An executor like this one that runs one thing at a time. Those of our own tasks do. (any_executor::target does not
-// look at the type.)
+// An executor like this one that runs one handler at a time. The executor of a task of ours already does so.
+// (any_executor::target does not check the type.)
 inline asio::any_io_executor one_at_a_time(const asio::any_io_executor& here) {
   const std::type_info& type = here.target_type();
   if (type == typeid(task_executor<asio::io_context::executor_type>) ||
@@ -177,7 +178,7 @@ inline asio::any_io_executor one_at_a_time(const asio::any_io_executor& here) {
   return asio::make_strand(here);
 }
 
-// Runs this coroutine of this map to its end. If the calling coroutine is cancelled meanwhile, the map is broken off.
+// Runs this coroutine of this map to its end. If the calling coroutine is cancelled meanwhile, breaks the map off.
 inline asio::awaitable<void> run_here(asio::any_io_executor executor, asio::awaitable<void> coroutine,
                                       std::shared_ptr<async_run_base> map) {
   const auto start = [&](auto handler) {
@@ -229,9 +230,9 @@ auto own_and_run(F f, Space space, options chosen) {
 ///       auto pages = co_await parmap::async_map(download, urls, {.timeout = 5s, .workers = 100});
 ///     }
 ///
-/// Its tasks run on the executor of the coroutine that calls it, one at a time, also where several threads run that.
-/// Keeps copies of f and of its axes (what product and zip refer to must outlive the map). Throws as map does; when the
-/// calling coroutine is cancelled its tasks are, too, and system_error(operation_aborted) passes.
+/// The tasks run on the executor of the calling coroutine, one at a time, also if several threads run that executor.
+/// Keeps copies of f and of its axes (what product and zip refer to must outlive the map). Throws as map does. When the
+/// calling coroutine is cancelled, its tasks are cancelled too, and async_map throws system_error(operation_aborted).
 template <class F, detail::not_options A>
 auto async_map(F&& f, A&& a, options chosen = {}) {
   return detail::own_and_run(std::decay_t<F>(std::forward<F>(f)), detail::own_space(std::forward<A>(a)),

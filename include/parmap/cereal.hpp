@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Brings whatever cereal serialises out of worker processes. Needs cereal 1.3 on the include path, nothing to link.
+// Makes types that cereal serialises results of the engine multi. Needs cereal 1.3 on the include path, nothing to
+// link.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -18,8 +19,8 @@
 #include <cstring>
 #include <type_traits>
 
-/// Including this header is all there is to do: a type that cereal can write and read, and that has no codec of
-/// parmap's, becomes a result that the engine multi can bring home, alone or inside standard containers.
+/// Including this header is enough: a type that cereal can write and read, and that has no codec in parmap, can then be
+/// a result of the engine multi, alone or inside standard containers.
 ///
 ///     #include <parmap/cereal.hpp>
 ///     #include <parmap/parmap.hpp>
@@ -35,19 +36,20 @@
 ///
 ///     const auto people = parmap::map([](int age) { return person{"somebody", age}; }, std::vector{20, 30});
 ///
-/// The type must have a default constructor. Shared pointers (<cereal/types/memory.hpp>) keep what they share within
-/// one value; the elements of a standard container of them are values of their own, and so are the fields of a struct
-/// that cereal cannot serialise. Pointers to polymorphic classes
-/// (<cereal/types/polymorphic.hpp>) need CEREAL_REGISTER_TYPE as ever, after this header. Trivially copyable types go
-/// as they are, standard containers by parmap's codecs.
+/// The type must have a default constructor. Shared pointers (<cereal/types/memory.hpp>) keep their sharing within one
+/// value. Each element of a standard container of shared pointers is a value of its own, and so is each field of a
+/// struct that cereal cannot serialise. Pointers to polymorphic classes (<cereal/types/polymorphic.hpp>) need
+/// CEREAL_REGISTER_TYPE as usual, after this header. Trivially copyable types and standard containers use parmap's
+/// codecs.
 ///
-/// Bytes that were altered on their way do not reach cereal. Should somebody forge their check as well: reading stops
-/// at their end, sizes are bounded by it, and so is nesting; but cereal itself believes the numbers of shared pointers.
+/// Bytes that were altered on the way do not reach cereal. If their checksum is forged as well, reading still stops at
+/// their end, which bounds sizes; nesting is bounded too. But cereal itself does not check the numbers of shared
+/// pointers.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// What either archive keeps account of. A size is bounded by the bytes behind it; where elements take none, the writer
-// fills up.
+// The nesting depth and the announced sizes of an archive. The bytes that follow a size bound it; where elements take
+// no bytes, the writer appends filler bytes.
 class cereal_account {
  public:
   void enter() {
@@ -56,11 +58,11 @@ class cereal_account {
   }
   void leave() noexcept { --depth_; }
   void announce(std::size_t at, std::uint64_t elements) { end_ = std::max(end_, at + elements); }
-  // How many bytes are missing up to where the sizes said that there are some.
+  // The number of bytes that are missing to the end that the sizes announced.
   [[nodiscard]] std::size_t gap(std::size_t at) const noexcept { return end_ > at ? end_ - at : 0; }
 
  private:
-  static constexpr unsigned deepest = 5 * nesting::deepest;  // a pointer takes cereal about five steps
+  static constexpr unsigned deepest = 5 * nesting::deepest;  // cereal nests a pointer about five levels deep
 
   unsigned depth_{};
   std::size_t end_{};
@@ -111,7 +113,7 @@ class cereal_reader : public cereal::InputArchive<cereal_reader, cereal::AllowEm
 template <class Archive>
 concept cereal_archive = std::same_as<Archive, cereal_writer> || std::same_as<Archive, cereal_reader>;
 
-// ---- What cereal asks of an archive, by these names.
+// ---- The functions that cereal requires of an archive, by these names.
 
 template <cereal_archive Archive, class T>
 void prologue(Archive& archive, const T&) {
@@ -153,7 +155,7 @@ void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& archive, cereal::SizeTag<T>& tag) {
   else tag.size = archive.read_size();
 }
 
-// What cereal sees of a class derived from a container, unless it has members for cereal, is the container alone.
+// cereal serialises only the container of a class that derives from one, unless the class has members for cereal.
 template <class T>
 concept inherits_container = !container<T> && requires { typename T::allocator_type; } &&
                              !cereal::traits::has_member_serialize<T, cereal_writer>::value &&
@@ -162,7 +164,7 @@ template <class T>
 concept cereal_serialises = !inherits_container<T> && std::default_initializable<T> &&
                             cereal::traits::is_output_serializable<T, cereal_writer>::value &&
                             cereal::traits::is_input_serializable<T, cereal_reader>::value;
-// The codecs for these are parmap's.
+// Types for which parmap's own codecs are used.
 template <class T>
 concept known_to_parmap = std::is_trivially_copyable_v<T> || container<T> || path_like<T>;
 

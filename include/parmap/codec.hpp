@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What may leave a worker process, and how: in its slot as it is, or through codec<T>; the codecs of the standard
+// Which types can leave a worker process: values in slots, types with a codec, aggregates; the codecs of the standard
 // types.
 #pragma once
 
@@ -28,7 +28,7 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
-// Constructed in shared memory as it is, and read there by the caller.
+// True for a type that a worker constructs in shared memory and the caller reads there.
 template <class T>
 inline constexpr bool in_slot = plain<T>;
 template <class A, class B>
@@ -40,19 +40,20 @@ inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 
 }  // namespace detail
 
-/// T can be the result of a task under multi: it goes straight into its slot, has a codec, or is an aggregate whose
-/// fields can. (A pointer is seen in an aggregate of up to 16 fields, without a base or a union. It is not seen in
-/// another trivially copyable class of yours: that passes here, but its pointer means nothing to the caller.)
+/// Whether T can be the result of a task under multi: it is written straight into its slot, has a codec, or is an
+/// aggregate of such fields. (A pointer is detected in an aggregate of up to 16 fields without a base class or a union.
+/// In any other trivially copyable class of yours it is not: the class passes, but its pointer means nothing to the
+/// caller.)
 template <class T>
 concept can_leave_worker = detail::leaves<T>;
 
 namespace detail {
 
-// The fewest bytes an element takes.
+// The least number of bytes that an element takes.
 template <class T>
 inline constexpr std::size_t least_bytes = plain<T> ? sizeof(T) : 1;
 
-// An element whose codec writes nothing gets a byte: so the bytes bound the number of elements.
+// An element whose codec writes nothing gets a filler byte, so that the bytes bound the number of elements.
 inline constexpr std::uint8_t filler = 0xe5;
 template <class Put>
 void put_element(encoder& out, const Put& put) {
@@ -69,13 +70,14 @@ auto get_element(decoder& in, const Get& get) {
   return element;
 }
 
-// The class that declares a member function: a class derived from a container may hold more than its elements.
+// The class that declares a member function. Serves to exclude a class derived from a container, which may hold more
+// than its elements.
 template <class Class, class Result>
 Class declared_by(Result (Class::*)() const);
 template <class Class, class Result>
 Class declared_by(Result (Class::*)() const noexcept);
 
-// Not a container of itself, as JSON libraries have them.
+// A container, but not one whose elements are of its own type, as in JSON libraries.
 template <class Container>
 concept container = requires(const Container& c) {
   typename Container::value_type;
@@ -89,8 +91,8 @@ concept sequence =
 template <class Container>
 concept encodable_sequence = sequence<Container> && transferable<typename Container::value_type>;
 
-// The order or the hash of its keys goes with the type: a function pointer, or anything else with a state, would be
-// lost.
+// The order or the hash of the keys depends on the type alone. The state of a function pointer or of any other such
+// object would be lost.
 template <class Container>
 concept ordered_by_type = requires { requires std::is_empty_v<typename Container::key_compare>; } || requires {
   requires std::is_empty_v<typename Container::hasher> && std::is_empty_v<typename Container::key_equal>;
@@ -154,7 +156,7 @@ struct codec<Container> {
   }
 };
 
-/// forward_list, which does not know its size.
+/// forward_list, which has no size().
 template <class T, class Allocator>
   requires detail::transferable<T>
 struct codec<std::forward_list<T, Allocator>> {
@@ -174,7 +176,7 @@ struct codec<std::forward_list<T, Allocator>> {
   }
 };
 
-/// set, multiset and their unordered kin.
+/// set, multiset and their unordered forms.
 template <detail::encodable_set Container>
 struct codec<Container> {
   using value = typename Container::key_type;
@@ -192,7 +194,7 @@ struct codec<Container> {
   }
 };
 
-/// map, multimap and their unordered kin.
+/// map, multimap and their unordered forms.
 template <detail::encodable_map Container>
 struct codec<Container> {
   using key = typename Container::key_type;
@@ -285,7 +287,7 @@ struct codec<std::optional<T>> {
   }
 };
 
-/// Not of a class that others derive from: only the base would be written.
+/// Not for a polymorphic class that is not final: of a derived object only the base would be written.
 template <class T>
   requires(!std::is_array_v<T>) &&
           (!std::is_polymorphic_v<T> || std::is_final_v<T>) && detail::transferable<std::remove_const_t<T>>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a task may ask about itself: its index, attempt, worker, stop token, random numbers.
+// context: a task's index, attempt, worker, stop token and random numbers.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -12,7 +12,8 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Passed by reference to an f that takes `parmap::context&` first. Belongs to the running task: do not keep it.
+/// Passed by reference to an f whose first parameter is `parmap::context&`. It belongs to the running task: do not keep
+/// it.
 ///
 ///     parmap::map([](parmap::context& self, int x) { return x + uniform(self.rng()); }, xs);
 class context {
@@ -27,30 +28,31 @@ class context {
 
   /// The task's index in input order.
   [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
-  /// Of the map: options::seed, or what was drawn for it.
+  /// The seed of the map: options::seed, or the fresh seed drawn for it.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// 1 for the first try, at most 1 + options::retries.
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
-  /// Below the number of workers; no two tasks that run at the same time have the same.
+  /// The number of the worker, below the number of workers. Tasks that run at the same time have different numbers.
   [[nodiscard]] unsigned worker() const noexcept { return worker_; }
-  /// threads: stop is requested when the task has run past options::timeout, and when options::stop is; serial, async:
-  /// when options::stop is (async cancels what is too late). In a worker process never: multi kills what is too late.
+  /// The stop token of the task. threads: stop is requested when the task runs past options::timeout, and when
+  /// options::stop is requested. serial and async: when options::stop is requested (async cancels a late task). multi:
+  /// never, as it kills a late task.
   [[nodiscard]] const std::stop_token& stop_token() const noexcept { return stop_; }
 
-  /// This task's own random numbers, Philox4x64-10 with key (seed, index): the same whatever the engine, the number of
-  /// workers or the attempt. Later calls in one task go on with the stream.
+  /// The task's own random numbers: Philox4x64-10 with key (seed, index). They do not depend on the engine, the number
+  /// of workers or the attempt. Later calls in one task continue the stream.
   [[nodiscard]] philox4x64& rng() {
     if (!rng_) rng_.emplace(std::array<std::uint64_t, 2>{seed_, index_});
     return *rng_;
   }
 
-  /// For engines: the task about to run.
+  /// For engines: sets the task that is about to run.
   void begin(std::uint64_t index, unsigned attempt) noexcept {
     index_ = index;
     attempt_ = attempt;
     rng_.reset();
   }
-  /// For engines: the token of the task about to run.
+  /// For engines: sets the stop token of the task that is about to run.
   void set_stop_token(std::stop_token stop) noexcept { stop_ = std::move(stop); }
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a codec is: where it writes in the worker and what it reads from in the caller.
+// codec, encoder and decoder: how a worker writes a result as bytes, and how the caller reads it.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -19,17 +19,18 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// How a T is written in a worker and read by the caller. There are codecs for std::string, the standard containers
-/// (also nested), pair, tuple, array, optional and variant of what can leave a worker, filesystem::path, and unique_ptr
-/// where it cannot hide a derived class; not for shared_ptr, as sharing would be lost (<parmap/cereal.hpp> keeps it),
-/// and not for what derives from a container or is an adaptor of one.
+/// How a worker encodes a T and the caller decodes it. There are codecs for std::string, the standard containers (also
+/// nested), pair, tuple, array, optional and variant of types that can leave a worker, filesystem::path, and unique_ptr
+/// to a class that is final or not polymorphic. There is none for shared_ptr, as sharing would be lost
+/// (<parmap/cereal.hpp> keeps it), and none for container adaptors or classes derived from a container.
 ///
-/// An aggregate needs none: `struct row { double mu; std::string note; };` travels by its fields, up to 16 of them,
-/// which may be aggregates, too, or containers of this one. What could not be right is a compile error: a base class,
-/// an array (std::array is fine), a union, a pointer, reference or view as a field, and a destructor, copy or move of
-/// its own.
+/// An aggregate needs no codec: `struct row { double mu; std::string note; };` is encoded field by field. It may have
+/// up to 16 fields, which may be aggregates themselves, or containers of the aggregate. A struct that its fields cannot
+/// restore is a compile error: one with a base class, an array (std::array is fine), a union, a pointer, reference or
+/// view as a field, or with its own destructor, copy or move.
 ///
-/// Specialise it for another type of your own; a specialisation also counts for an aggregate, and inside of one:
+/// Specialise codec for another type of your own. A specialisation also takes precedence for an aggregate, and for a
+/// type inside one:
 ///
 ///     template <>
 ///     struct parmap::codec<image> {
@@ -40,15 +41,16 @@ namespace parmap::inline PARMAP_ABI {
 ///       }
 ///     };
 ///
-/// decode reads exactly what encode wrote, or the task fails as `unencodable`; so it does when either throws. Bytes
-/// that were altered on their way do not reach decode, unless somebody forged their check: do not trust them blindly.
-/// Codecs may call each other 1000 levels deep.
+/// decode must read exactly what encode wrote; otherwise, or if either throws, the task fails as `unencodable`
+/// (std::bad_alloc: `out_of_memory`). Bytes that were altered on the way do not reach decode, unless their checksum was
+/// forged as well: do not trust them blindly. Codecs may call each other 1000 levels deep.
 template <class T>
 struct codec;
 
 namespace detail {
 
-// A level of codecs that call each other: what refers to itself, or bytes that say so, must not exhaust the stack.
+// One level of nested codec calls. The limit keeps a value that contains itself, or damaged bytes, from exhausting the
+// stack.
 class nesting {
  public:
   static constexpr unsigned deepest = 1000;
@@ -68,7 +70,7 @@ class nesting {
 
 }  // namespace detail
 
-/// Where codec<T>::encode writes. Belongs to one task.
+/// The output of codec<T>::encode. Belongs to one task.
 class encoder {
  public:
   explicit encoder(detail::byte_writer& out) : out_(out) {}
@@ -95,7 +97,7 @@ class encoder {
       write(&value, sizeof value);
     }
   }
-  /// How many bytes of this result there are so far.
+  /// The number of bytes written for this result so far.
   [[nodiscard]] std::size_t written() const noexcept { return out_.written(); }
 
  private:
@@ -103,7 +105,7 @@ class encoder {
   unsigned depth_{};
 };
 
-/// Where codec<T>::decode reads. Every member throws parmap::bad_encoding rather than read past the end.
+/// The input of codec<T>::decode. Every member throws parmap::bad_encoding instead of reading past the end.
 class decoder {
  public:
   explicit decoder(detail::byte_reader& in) : in_(in) {}
@@ -132,20 +134,20 @@ class decoder {
       return std::bit_cast<T>(bytes);
     }
   }
-  /// A number of elements, each of which takes at least `bytes_each` (0 counts as 1) bytes that must still be there: so
-  /// that a broken number cannot make the caller allocate or loop without end.
+  /// Reads a number of elements, and throws unless the unread bytes can hold that many at `bytes_each` bytes each (0
+  /// counts as 1). So a damaged number cannot make the caller allocate or loop without bound.
   [[nodiscard]] std::size_t get_count(std::size_t bytes_each) {
     const auto count = get<std::uint64_t>();
     if (count > left() / (bytes_each > 0 ? bytes_each : 1))
       throw bad_encoding("decode reads a number of elements that the bytes left cannot hold");
     return static_cast<std::size_t>(count);
   }
-  /// How many bytes of this result have not been read.
+  /// The number of bytes of this result that have not been read.
   [[nodiscard]] std::size_t left() const noexcept { return in_.left(); }
 
  private:
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"  // of a field of few bits: its type is known, not how many
+#pragma GCC diagnostic ignored "-Wconversion"  // for a bit-field: its type is known, its width is not
   template <class T, class... Field>
   T get_fields(detail::types<Field...>) {
     return T{get<std::remove_cv_t<Field>>()...};  // braces: in order

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Why a task has no value, the list of a map's failures, and the exceptions that tell of them.
+// The failure of a task, the list of a map's failures, and the exceptions thrown for them.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -18,18 +18,18 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// What ended a task without a value.
+/// Why a task has no value.
 enum class failure_kind {
-  threw,          ///< f, or the axis that makes its argument, threw
+  threw,          ///< f, or the axis that computes its argument, threw
   crashed,        ///< its worker process was killed by a signal
   exited,         ///< it ended its worker process (exit, _exit, quick_exit, pthread_exit)
   timed_out,      ///< it ran longer than options::timeout
   out_of_memory,  ///< it threw std::bad_alloc, or its result did not fit
-  unencodable,    ///< its result could not be brought out of the worker
-  stopped,        ///< it was not begun, or not ended: max_failures, a stop request, no worker to be had
+  unencodable,    ///< its result could not be encoded, or decoded by the caller
+  stopped,        ///< not begun, or not completed: max_failures, a stop request, or no worker could be started
 };
 
-/// The kind's name as it is written in failure_kind. O(1).
+/// The kind's name as it is spelled in failure_kind. O(1).
 [[nodiscard]] constexpr std::string_view to_string(failure_kind kind) noexcept {
   switch (kind) {
     case failure_kind::threw: return "threw";
@@ -45,9 +45,9 @@ enum class failure_kind {
 
 PARMAP_API std::ostream& operator<<(std::ostream& out, failure_kind kind);
 
-/// One task that has no value, and why. A regular value: copying it copies the message.
+/// One task that has no value, and why. A regular value type; a copy copies the message.
 struct failure {
-  // The kinds by short names: failure::crashed. (Not `using enum`: g++ 12 stumbles over it in templates.)
+  // Short names of the kinds: failure::crashed. (Not `using enum`: g++ 12 fails on it in templates.)
   static constexpr failure_kind threw = failure_kind::threw;
   static constexpr failure_kind crashed = failure_kind::crashed;
   static constexpr failure_kind exited = failure_kind::exited;
@@ -56,14 +56,14 @@ struct failure {
   static constexpr failure_kind unencodable = failure_kind::unencodable;
   static constexpr failure_kind stopped = failure_kind::stopped;
 
-  std::uint64_t index{};  ///< of the task, in input order
+  std::uint64_t index{};  ///< the task's index in input order
   failure_kind kind{failure_kind::threw};
   std::string message{};           ///< type and what() of the exception, signal, exit status
-  unsigned attempts{};             ///< how often the task was begun
-  std::exception_ptr exception{};  ///< the original; null if the task ran in another process
-  int status{};                    ///< how its worker died: the signal or exit status (quick_exit: 1); else 0
+  unsigned attempts{};             ///< number of attempts that were begun
+  std::exception_ptr exception{};  ///< the original exception; null if the task ran in another process
+  int status{};                    ///< the signal or exit status that ended its worker (quick_exit: 1); else 0
 
-  /// Throws the original exception where there is one (engines that run in this process), else task_failed.
+  /// Throws `exception` if it is not null, else task_failed.
   [[noreturn]] PARMAP_API void rethrow() const;
 };
 
@@ -72,20 +72,21 @@ struct failure {
 PARMAP_API std::ostream& operator<<(std::ostream& out, const failure& why);
 
 namespace detail {
-// The failures of a map while it runs: each with the number of tasks from its index on that have the same failure.
+// The failures of a map while it runs. Each entry is a failure and the number of consecutive tasks, from its index on,
+// that share it.
 using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
-// By index. Allocates nothing.
+// Sorts by index. Allocates nothing.
 void sort_runs(failure_runs& runs) noexcept;
 }  // namespace detail
 
-/// The failures of one map, sorted by index: a random-access range of `failure`, made as it is read. Tasks that were
-/// never begun are held as runs, so that stopping a map of 1e9 tasks costs no memory. Reading is safe from many threads
-/// at once.
+/// The failures of one map, sorted by index: a random-access range of `failure`, whose items are built on access. Tasks
+/// that were never begun are stored as runs, so that stopping a map of 1e9 tasks costs no memory. Several threads may
+/// read at once.
 class failure_list {
  public:
   using value_type = failure;
 
-  /// Random-access but for its reference type: items are made as they are read.
+  /// A random-access iterator whose reference type is a value: items are built on access.
   class iterator {
    public:
     using iterator_concept = std::random_access_iterator_tag;
@@ -129,8 +130,8 @@ class failure_list {
   using const_iterator = iterator;
 
   failure_list() = default;
-  /// For engines: failures with the numbers of tasks they are of, in any order, no task twice. O(k log k). Throws
-  /// std::bad_alloc, and has only sorted them then.
+  /// For engines: builds the list from runs in any order, in which no task occurs twice. O(k log k). If it throws
+  /// std::bad_alloc, the argument is at most reordered.
   PARMAP_API explicit failure_list(detail::failure_runs&& runs);
   PARMAP_API explicit failure_list(const detail::failure_runs& runs);
   PARMAP_API failure_list(const failure_list& other);
@@ -148,12 +149,12 @@ class failure_list {
 
   /// The k-th failure. Undefined if k >= size(). O(log size).
   [[nodiscard]] PARMAP_API failure operator[](std::size_t k) const;
-  /// As operator[]; std::out_of_range if there is no such failure.
+  /// As operator[]. Throws std::out_of_range if there is no such failure.
   [[nodiscard]] PARMAP_API failure at(std::size_t k) const;
   [[nodiscard]] failure front() const { return (*this)[0]; }
   [[nodiscard]] failure back() const { return (*this)[size() - 1]; }
 
-  /// How many failures are of tasks below `index`. O(log size).
+  /// The number of failed tasks below `index`. O(log size).
   [[nodiscard]] PARMAP_API std::uint64_t count_below(std::uint64_t index) const noexcept;
   /// Whether task `index` failed. O(log size).
   [[nodiscard]] bool contains(std::uint64_t index) const noexcept { return !empty() && has(index); }
@@ -161,18 +162,19 @@ class failure_list {
   [[nodiscard]] iterator begin() const { return {this, 0}; }
   [[nodiscard]] iterator end() const { return {this, size()}; }
 
-  /// The first stretch [b, e) of tasks of [from, n) that did not fail; (n, n) if there is none. from <= n. O(log size).
+  /// The first maximal interval [b, e) of tasks in [from, n) that did not fail; (n, n) if there is none. Requires from
+  /// <= n. O(log size).
   [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> next_gap(std::uint64_t from, std::uint64_t n) const noexcept {
     return empty() ? std::pair(from, n) : gap_behind(from, n);
   }
-  /// Calls fn(b, e) for each maximal stretch [b, e) of tasks of [0, n) that did not fail, in order.
+  /// Calls fn(b, e) for each maximal interval [b, e) of tasks in [0, n) that did not fail, in order.
   template <class Fn>
   void for_each_gap(std::uint64_t n, Fn&& fn) const {
     for (auto [b, e] = next_gap(0, n); b < e; std::tie(b, e) = next_gap(e, n)) fn(b, e);
   }
 
  private:
-  struct table;  // of the runs; none where there is no failure
+  struct table;  // the runs; not allocated if there is no failure
 
   PARMAP_API void destroy() noexcept;
   [[nodiscard]] PARMAP_API std::size_t count() const noexcept;
@@ -183,7 +185,7 @@ class failure_list {
   table* all_{};
 };
 
-/// Thrown by results::operator[] for a task without a value.
+/// Thrown by results::operator[] for a task that failed.
 class PARMAP_API task_failed : public std::runtime_error {
  public:
   explicit task_failed(failure why);

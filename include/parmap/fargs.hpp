@@ -11,8 +11,8 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// f with its trailing arguments fixed, by value: fargs(power, 3)(x) calls power(x, 3). The fixed arguments are passed
-/// as lvalues of one object that all tasks of a process share: take them by value or const&.
+/// Returns f with its trailing arguments fixed, by value: fargs(power, 3)(x) calls power(x, 3). The fixed arguments are
+/// passed as lvalues of one object that all tasks of a process share: take them by value or const&.
 ///
 ///     auto cubes = parmap::map(parmap::fargs(power, 3), xs);
 template <class F, class... Fixed>

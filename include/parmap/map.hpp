@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// map: the one verb. Calls a function on every element, or every combination of elements, of its axes.
+// map: calls a function on every element, or every combination of elements, of its axes.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -25,7 +25,7 @@ concept not_options = !std::same_as<std::remove_cvref_t<T>, options>;
 template <class T>
 concept not_engine = !engine<std::remove_cvref_t<T>>;
 
-// How many of map's arguments are axes: all but an engine first, f, and options last.
+// The number of map's arguments that are axes: all except an engine in front, f, and options at the end.
 template <class First, class... More>
 consteval std::size_t axes_in() {
   std::size_t others = engine<std::remove_cvref_t<First>> ? 2 : 1;
@@ -33,7 +33,7 @@ consteval std::size_t axes_in() {
   return sizeof...(More) + 1 < others ? 0 : sizeof...(More) + 1 - others;
 }
 
-// Its name in the compiler's message shows what was tried.
+// The compiler's message names this type, and so shows the call that was tried.
 template <class F, class... Elements>
 struct call_of_f {
   static_assert(std::invocable<F&, Elements...> || std::invocable<F&, context&, Elements...>,
@@ -46,11 +46,11 @@ inline constexpr bool check_call = true;
 template <class F, class... Elements>
 inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements...>::tried;
 
-// Only an engine that says so awaits what f returns.
+// True for an engine that awaits what f returns. An engine declares it by a member of this name.
 template <class Engine>
 inline constexpr bool runs_coroutines = requires { requires Engine::runs_coroutines; };
 
-// run(who, work, options) is what becomes of f and its space once they have been found fit.
+// Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
 template <class Run, class Engine, class F, class Space>
 auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
@@ -94,21 +94,22 @@ auto map_default(F& f, options&& chosen, Axes&&... axes) {
 
 }  // namespace detail
 
-/// Calls f(x...) for every combination of the axes' elements, the last axis fastest, on all cores, and returns
-/// `results<T>` in input order, T being what f returns (without reference and const). With an engine first, that
-/// engine; else multi.
+/// Calls f(x...) for every combination of the axes' elements, on all cores, and returns `results<T>` in input order.
+/// The last axis varies fastest. T is the return type of f without reference and const. An engine may be the first
+/// argument; without one the engine is multi.
 ///
 ///     auto squares = parmap::map([](int x) { return x * x; }, xs);
 ///     auto grid    = parmap::map(parmap::threads, simulate, alphas, betas, {.workers = 4});
 ///
-/// A task that fails (throws; under multi also: crashes, exits, hangs past options::timeout) costs itself alone and is
-/// told by results::failures(); under serial the first exception passes instead. Blocks until every task has ended.
-/// Inputs and captures must not change meanwhile. May be called from any thread, at the same time, and from inside a
-/// task.
+/// A task that fails (throws; under multi also: crashes, exits, runs past options::timeout) affects no other task.
+/// results::failures() lists it. Under serial the first exception leaves map instead. Blocks until every task has
+/// ended. The inputs and f's captures must not change meanwhile. May be called from any thread, by several threads at
+/// the same time, and from inside a task.
 ///
-/// Throws std::invalid_argument for options the engine refuses, std::length_error at 2^64 tasks or more,
-/// std::bad_alloc, std::system_error where no worker can be had; all before any task has begun. What a reporter throws
-/// passes, after the workers have ended.
+/// Throws before any task begins: std::invalid_argument if the engine does not support an option, std::length_error at
+/// 2^64 tasks or more, std::bad_alloc, std::system_error if the system refuses shared memory or every worker. Throws
+/// later: what a reporter throws, after the workers have ended; std::bad_alloc if a failure cannot be recorded; under
+/// multi std::runtime_error if no worker survives, or if a task wrote over the memory shared with the caller.
 template <engine Engine, class F, detail::not_options A>
 auto map(const Engine& who, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a));
@@ -148,7 +149,7 @@ auto map(F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
                              std::forward<D>(d));
 }
 
-/// Five axes or more: not here.
+/// Five axes or more: a compile error that names the remedy.
 template <class... Arguments>
   requires(detail::axes_in<Arguments...>() > 4)
 void map(Arguments&&...) {

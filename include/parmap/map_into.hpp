@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// map_into: map with its results in a range of the caller's.
+// map_into: map that writes its results into a range of the caller.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -21,12 +21,13 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
-// Something that tasks can write to at once, each its own element.
+// A range to which tasks can write at the same time, each to its own element.
 template <class Out>
 concept element_range = std::ranges::random_access_range<Out> && std::ranges::sized_range<Out> &&
                         std::is_lvalue_reference_v<std::ranges::range_reference_t<Out>>;
 
-// Why not, if so; one error is enough.
+// Whether a Value can be assigned to an element of Out. If not, a static_assert names the reason; there is only one
+// error.
 template <class Out, class Value>
 consteval bool fits_into() {
   constexpr bool has_value = !std::is_void_v<Value>;
@@ -64,15 +65,16 @@ results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen,
 
 }  // namespace detail
 
-/// As map, but the result of task i is assigned to out[i] (see product for which task that is), and what is returned is
-/// `results<void>`: the failures, without values. `out` has at least as many elements as there are tasks; with fewer:
-/// std::invalid_argument, before anything starts. Of a task that fails the element means nothing.
+/// As map, but assigns the result of task i to out[i] (product defines the order of tasks). Returns `results<void>`:
+/// the failures, without values. `out` must have at least as many elements as there are tasks; with fewer elements
+/// map_into throws std::invalid_argument before anything starts. The element of a failed task has an unspecified value.
 ///
 ///     std::vector<double> y(x.size());
 ///     parmap::map_into(parmap::threads, y, f, x).value();  // throws map_failed if any task failed
 ///
-/// Under serial and threads each task writes its own element as it ends, so nothing is allocated; `out` may be an axis,
-/// if it is the only one. Under multi the results are copied, or moved, at the end. Not for async.
+/// Under serial and threads each task writes its own element as it ends, and no memory is allocated for results; `out`
+/// may also be the axis, if it is the only one. Under multi the results are copied or moved at the end. The engine
+/// async is not supported.
 template <engine Engine, class Out, class F, detail::not_options A>
 results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a));
@@ -114,7 +116,7 @@ results<void> map_into(Out&& out, F&& f, A&& a, B&& b, C&& c, D&& d, options cho
                                std::forward<C>(c), std::forward<D>(d));
 }
 
-/// Five axes or more: not here.
+/// Five axes or more: a compile error that names the remedy.
 template <class... Arguments>
   requires(detail::axes_in<Arguments...>() > 5)
 void map_into(Arguments&&...) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The spine: includes every header that needs only the standard library and Linux, nothing else.
+// Includes every public header that needs only the standard library and Linux.
 #pragma once
 
 #include <parmap/codec.hpp>

@@ -27,13 +27,12 @@ concept philox_seed_sequence =
 
 }  // namespace detail
 
-/// C++26's std::philox_engine (P2075, [rand.eng.philox]) for C++20: a counter-based generator.
-/// Block number c of the stream with key k is a pure function of (k, c), so starting a stream costs
-/// nothing but its first block, discard is O(1), and streams with different keys are independent.
-/// Same template parameters (w bits a word, n words a block, r rounds, then multiplier and round
-/// constant in turn), same members, same numbers, same text on a stream. Added: the whole key can
-/// be given; Random123's Philox with the same key gives the same numbers from counter 0 on.
-/// Objects are independent; one object is used by one thread at a time.
+/// C++26's std::philox_engine (P2075, [rand.eng.philox]) for C++20: a counter-based generator. Block number c of the
+/// stream with key k is a pure function of (k, c), so starting a stream costs only its first block, discard is O(1),
+/// and streams with different keys are independent. Template parameters (w bits per word, n words per block, r rounds,
+/// then multiplier and round constant in turn), members, numbers and the text on a stream are those of C++26. Added:
+/// the whole key can be given; Random123's Philox with the same key gives the same numbers from counter 0 on. Objects
+/// are independent; use one object from one thread at a time.
 ///
 ///     parmap::philox4x64 rng({seed, index});  // the stream of context::rng()
 ///     double x = std::uniform_real_distribution<>{}(rng);
@@ -89,7 +88,7 @@ class philox_engine {
   /// The stream of this key, from counter 0; words are taken mod 2^w. (Not in C++26.)
   constexpr explicit philox_engine(const key_type& key) noexcept { seed(key); }
 
-  /// As if made anew by the constructor with the same argument.
+  /// As if constructed again with the same argument.
   constexpr void seed(result_type value = default_seed) noexcept { seed(key_type{value}); }
   template <class Sseq>
     requires detail::philox_seed_sequence<Sseq, philox_engine>
@@ -111,8 +110,8 @@ class philox_engine {
     position_ = n - 1;
   }
 
-  /// The next number is the first of block `counter`, most significant word first (as in C++26),
-  /// each taken mod 2^w. The key stays.
+  /// Makes the first number of block `counter` the next one. `counter` has its most significant word first (as in
+  /// C++26); words are taken mod 2^w. The key does not change.
   constexpr void set_counter(const block_type& counter) noexcept {
     for (std::size_t j = 0; j < n; ++j) counter_[j] = static_cast<result_type>(counter[n - 1 - j] & max());
     position_ = n - 1;
@@ -128,7 +127,7 @@ class philox_engine {
     return block_[position_];
   }
 
-  /// As z calls, in O(1).
+  /// Skips z numbers in O(1).
   constexpr void discard(unsigned long long z) noexcept {
     const unsigned long long left = n - 1 - position_;
     if (z <= left) {
@@ -142,14 +141,14 @@ class philox_engine {
     position_ = static_cast<std::size_t>(z % n);
   }
 
-  /// Whether both will give the same numbers for ever. What is left of the block follows from key
-  /// and counter, so it need not be compared.
+  /// Whether both engines give the same numbers from now on. The rest of the current block follows from key and
+  /// counter, so it is not compared.
   [[nodiscard]] friend constexpr bool operator==(const philox_engine& a, const philox_engine& b) noexcept {
     return a.key_ == b.key_ && a.counter_ == b.counter_ && a.position_ == b.position_;
   }
 
-  /// Key, counter (both least significant word first) and position in the block, in decimal with
-  /// single spaces. The stream's own format is left as it was.
+  /// Writes key, counter (both least significant word first) and position in the block, in decimal with single spaces.
+  /// Restores the stream's own format.
   template <class Char, class Traits>
   friend std::basic_ostream<Char, Traits>& operator<<(std::basic_ostream<Char, Traits>& out,
                                                       const philox_engine& engine) {
@@ -165,7 +164,7 @@ class philox_engine {
     return out;
   }
 
-  /// Reads what operator<< wrote. Anything else sets failbit and leaves the engine as it was.
+  /// Reads what operator<< wrote. Any other text sets failbit and leaves the engine unchanged.
   template <class Char, class Traits>
   friend std::basic_istream<Char, Traits>& operator>>(std::basic_istream<Char, Traits>& in, philox_engine& engine) {
     using ios = std::ios_base;
@@ -190,7 +189,7 @@ class philox_engine {
   [[nodiscard]] constexpr block_type block(const block_type& counter) const noexcept {
     block_type x = counter;
     key_type key = key_;
-#ifndef __clang__  // takes a third off g++'s time under -O2; clang++ unrolls later, after inlining
+#ifndef __clang__  // saves a third of the time with g++ -O2; clang++ unrolls later, after inlining
 #pragma GCC unroll 16
 #endif
     for (std::size_t round = 0; round < r; ++round) one_round(x, key);
@@ -240,9 +239,9 @@ class philox_engine {
   }
 
   key_type key_{};
-  block_type counter_{};         // of the next block, least significant word first
+  block_type counter_{};         // number of the next block, least significant word first
   block_type block_{};           // the current block
-  std::size_t position_{n - 1};  // in block_, of the number given last
+  std::size_t position_{n - 1};  // index in block_ of the last number given
 };
 
 /// 4 words of 32 bits, 10 rounds: std::philox4x32.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The index space: product (every combination of the axes) and zip (axes in lockstep), both lazy.
+// The index spaces: product (every combination of the axes) and zip (axes in lockstep). Both are lazy.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -17,8 +17,8 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Every combination of the axes, the last one fastest, never materialised: an index becomes a tuple of references.
-/// Made by product().
+/// Every combination of the axes; the last one varies fastest. The combinations are never stored: an index becomes a
+/// tuple of references. Made by product().
 template <class... Axes>
 class product_space {
  public:
@@ -41,7 +41,7 @@ class product_space {
   /// The i-th combination. Undefined if i >= size(). O(number of axes).
   [[nodiscard]] auto operator[](std::uint64_t i) const { return detail::tuple_at(*this, i); }
 
-  /// Where a walk through the combinations stands; advancing costs no division.
+  /// A position in a walk through the combinations. Advancing it costs no division.
   class cursor_type {
    public:
     cursor_type(const product_space& space, std::uint64_t i) : space_(&space), sizes_(space.sizes()) {
@@ -84,7 +84,7 @@ class product_space {
   std::uint64_t size_{1};
 };
 
-/// Axes in lockstep: the i-th elements together. Made by zip().
+/// The axes in lockstep: the i-th elements together. Made by zip().
 template <class... Axes>
 class zip_space {
  public:
@@ -118,9 +118,9 @@ class zip_space {
   std::uint64_t size_;
 };
 
-/// Every combination of the axes, the last one fastest. Lvalue ranges are referred to and must outlive the result,
-/// temporaries are owned, views are indexed lazily, input ranges are read once, here. Throws std::length_error at 2^64
-/// combinations or more.
+/// Every combination of the axes; the last one varies fastest. Lvalue ranges are referred to and must outlive the
+/// result, temporaries are owned, views are indexed lazily, and input ranges are read once, in this call. Throws
+/// std::length_error at 2^64 combinations or more.
 ///
 ///     auto all = parmap::map(f, parmap::product(a, b, c, d, e));   // f(a[i], b[j], c[k], d[l], e[m])
 template <class... Ranges>
@@ -129,7 +129,7 @@ template <class... Ranges>
   return product_space<detail::axis_of<Ranges>...>(detail::make_axis(std::forward<Ranges>(axes))...);
 }
 
-/// The axes in lockstep. Ownership as for product. Unequal lengths: std::invalid_argument.
+/// The axes in lockstep. Ownership as for product. Throws std::invalid_argument if the axes have unequal lengths.
 ///
 ///     auto sums = parmap::map(add, parmap::zip(a, b));   // add(a[i], b[i])
 template <class... Ranges>

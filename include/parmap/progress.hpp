@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Progress: what a running map tells, who shows it, and when.
+// The progress of a running map, and the reporters that show it.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -21,18 +21,18 @@ struct progress {
   std::uint64_t completed{};                            ///< tasks that have a value
   std::uint64_t failed{};                               ///< tasks that have a failure
   std::chrono::nanoseconds elapsed{};                   ///< since the map began
-  double rate{};                                        ///< done a second, smoothed; 0: unknown
+  double rate{};                                        ///< tasks done per second, smoothed; 0: unknown
   std::optional<std::chrono::nanoseconds> remaining{};  ///< estimate; none while unknown
-  bool finished{};                                      ///< the last report of this map
+  bool finished{};                                      ///< this is the last report of the map
 
-  /// Tasks that need no more work. Less than total in the last report if the map was stopped.
+  /// The number of tasks that have ended. Less than total in the last report if the map was stopped.
   [[nodiscard]] std::uint64_t done() const noexcept { return completed + failed; }
 };
 
 /// The ready-made reporters. All of them write to stderr, from the thread that called map.
 enum class report {
-  automatic,  ///< a bar if stderr is a terminal and the work lasts over half a second, else nothing
-  bar,        ///< a bar at once; if stderr is no terminal, lines as text
+  automatic,  ///< a bar if stderr is a terminal and the map lasts over half a second, else nothing
+  bar,        ///< a bar at once; lines like `text` if stderr is not a terminal
   text,       ///< a plain line every 10 seconds and one at the end
   silent      ///< nothing
 };
@@ -41,11 +41,10 @@ namespace detail {
 class progress_meter;
 }
 
-/// Who shows the progress of a map: one of parmap::report, or any copyable callable that takes
-/// `const progress&`. A callable is called by the thread that called map, at most every 0.1 s, and
-/// once more with `finished` set when the map ends. If it throws, the map is given up: workers are
-/// ended, then the exception leaves map. Throws std::invalid_argument for an empty std::function or
-/// a null function pointer.
+/// The progress display of a map: one of parmap::report, or any copyable callable that takes `const progress&`. The
+/// thread that called map calls the callable, at most every 0.1 s, and once more with `finished` set when the map ends.
+/// If it throws, the map is abandoned: the workers are ended, then the exception leaves map. The constructor throws
+/// std::invalid_argument for an empty std::function or a null function pointer.
 ///
 ///     parmap::map(f, x, {.reporter = parmap::report::silent});
 ///     parmap::map(f, x, {.reporter = [](const parmap::progress& p) { set_label(p.done()); }});
@@ -66,7 +65,7 @@ class reporter {
 
   /// Whether nothing is ever shown.
   [[nodiscard]] bool is_silent() const noexcept { return !call_ && kind_ == report::silent; }
-  /// Whether also the shortest map is shown.
+  /// Whether even the shortest map is shown.
   [[nodiscard]] bool is_eager() const noexcept { return call_ || kind_ == report::bar || kind_ == report::text; }
 
  private:

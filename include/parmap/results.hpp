@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What map returns: a slot for every task, in input order, and the failures.
+// results: what map returns, a slot for every task in input order, and the failures.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -19,7 +19,7 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
-// What results<T> has for any T.
+// The members of results<T> that do not depend on T.
 class results_base {
  public:
   results_base(std::uint64_t size, failure_list failures, std::uint64_t seed)
@@ -33,9 +33,9 @@ class results_base {
   [[nodiscard]] bool ok() const noexcept { return failures_.empty(); }
   /// The failures, sorted by index.
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
-  // Copied: they also say which values there are to destroy.
+  // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
-  /// The seed of context::rng() in this map: pass it as options::seed to get the same numbers again.
+  /// The seed of context::rng() in this map. With it as options::seed a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
 
  protected:
@@ -58,14 +58,14 @@ class results_base {
 
 }  // namespace detail
 
-/// The results of a map, in input order. Owns the memory the tasks wrote into; nothing is copied until value().
-/// Move-only. Reading is safe from many threads at once.
+/// The results of a map, in input order. Owns the memory that the tasks wrote into; nothing is copied before value().
+/// Move-only. Several threads may read at once.
 template <class T>
 class [[nodiscard]] results : public detail::results_base {
  public:
   using value_type = T;
 
-  /// For engines: slots in which every task that has no failure has constructed its value.
+  /// For engines: slots in which every task without a failure has constructed its value.
   results(detail::result_memory<T> values, failure_list failures, std::uint64_t seed)
       : results_base(values.size(), std::move(failures), seed),
         values_(std::move(values)) {}
@@ -80,7 +80,8 @@ class [[nodiscard]] results : public detail::results_base {
   }
   ~results() { destroy_values(); }
 
-  /// The value of task i. Throws its task_failed, std::out_of_range. O(log failures).
+  /// The value of task i. Throws task_failed if the task failed, std::out_of_range if there is no such task. O(log
+  /// failures).
   const T& operator[](std::uint64_t i) const& {
     require_value(i);
     return values_.data()[i];
@@ -95,8 +96,8 @@ class [[nodiscard]] results : public detail::results_base {
   }
   const T* get_if(std::uint64_t i) && = delete;  // keep the results in a variable first
 
-  /// All values. Throws map_failed with every failure if there is one. Copies; on a temporary (or std::move(r).value())
-  /// moves.
+  /// All values. Throws map_failed with every failure if any task failed. Copies the values; on a temporary, or as
+  /// std::move(r).value(), moves them.
   [[nodiscard]] std::vector<T> value() const& {
     require_ok();
     return std::vector<T>(values_.data(), values_.data() + size());
@@ -105,15 +106,15 @@ class [[nodiscard]] results : public detail::results_base {
     require_ok();
     return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
   }
-  /// All values, `instead` in place of the failed ones.
+  /// All values, with `instead` in place of the failed ones.
   [[nodiscard]] std::vector<T> value_or(const T& instead) const& {
     return value_or_else([&](const failure&) { return instead; });
   }
   [[nodiscard]] std::vector<T> value_or(const T& instead) && {
     return std::move(*this).value_or_else([&](const failure&) { return instead; });
   }
-  /// All values, instead(failure) in place of the failed ones; called in input order, in this thread. What it throws
-  /// passes.
+  /// All values, with instead(failure) in place of the failed ones. `instead` is called in input order, in this thread;
+  /// what it throws leaves this function.
   template <class Fn>
   [[nodiscard]] std::vector<T> value_or_else(Fn&& instead) const& {
     return fill(values_.data(), instead);
@@ -123,7 +124,8 @@ class [[nodiscard]] results : public detail::results_base {
     return fill(std::make_move_iterator(values_.data()), instead);
   }
 
-  /// A view of the values there are, in input order: forward, with a size. Refers to these results.
+  /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It refers to these
+  /// results.
   [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
@@ -162,7 +164,7 @@ class [[nodiscard]] results : public detail::results_base {
   detail::result_memory<T> values_;
 };
 
-/// The results of a map over an f that returns void: the same but the values.
+/// The results of a map over an f that returns void: as results<T>, but without values.
 template <>
 class [[nodiscard]] results<void> : public detail::results_base {
  public:
@@ -174,9 +176,9 @@ class [[nodiscard]] results<void> : public detail::results_base {
   results& operator=(const results&) = delete;
   ~results() = default;
 
-  /// Returns if every task is done, else throws map_failed.
+  /// Throws map_failed if any task failed.
   void value() const { require_ok(); }
-  /// Returns if task i is done, else throws its task_failed; std::out_of_range.
+  /// Throws task_failed if task i failed, std::out_of_range if there is no such task.
   void operator[](std::uint64_t i) const { require_value(i); }
 };
 

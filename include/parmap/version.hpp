@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The version: this is its one home; CMake reads it from here.
+// The version of parmap. CMake reads it from here; it is defined nowhere else.
 #pragma once
 
 #define PARMAP_VERSION_MAJOR 0

@@ -5,8 +5,8 @@
 
     squares = parmap(lambda x: x * x, range(10))
 
-See help(parmap.parmap); where an event loop is running: parmap_async(). What a task may ask: rng(), context(). Axes
-that are walked together: zip().
+See help(parmap.parmap). Where an event loop is running, use parmap_async(). Inside a task, use rng() and context().
+zip() makes one axis of iterables that are walked together.
 """
 
 import importlib as _importlib
@@ -27,12 +27,12 @@ from ._task import Context, context, rng
 
 
 class _Module(_types.ModuleType):
-    """Is called by who writes `import parmap` and forgets that the function has the module's name."""
+    """Explains the mistake when a program calls the module after `import parmap` instead of the function in it."""
 
     def __call__(self, *_: object, **__: object) -> _typing.NoReturn:
         raise TypeError("parmap is the module here; the function is in it: from parmap import parmap")
 
-    def __reduce__(self) -> tuple[_typing.Any, ...]:  # cloudpickle knows modules by their very type
+    def __reduce__(self) -> tuple[_typing.Any, ...]:  # cloudpickle recognises modules by their exact type
         return _importlib.import_module, (self.__name__,)
 
 

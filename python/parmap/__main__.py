@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""python -m parmap: version, engines and cores, as one says them in a bug report."""
+"""python -m parmap: prints version, engines and cores, for a bug report."""
 
 import platform
 

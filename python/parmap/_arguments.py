@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a map is asked, checked before anything starts."""
+"""The arguments of a map, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from ._results import Results
 #: The engines, by name.
 ENGINES = ("multi", "threads", "serial", "async")
 
-#: How multi gets its workers.
+#: The ways in which multi can start its workers.
 STARTS = ("fork", "spawn")
 
-_LEAST_THREADS = 5  # the default of python-parmap: threads are for waiting, more than for computing
-_IN_FLIGHT = 64  # of async: as many connections as one asks of a network at once
+_LEAST_THREADS = 5  # the default of python-parmap: threads mostly wait and rarely compute
+_IN_FLIGHT = 64  # the default of async: a usual number of simultaneous connections
 
 
 class _Pending:
-    """In place of a value that there is not yet."""
+    """Stands for a value that does not exist yet."""
 
 
 PENDING = _Pending()
@@ -38,13 +38,13 @@ PENDING = _Pending()
 
 @dataclass
 class Request:
-    """What the engines are asked, and what they tell; read and written by bindings.cpp."""
+    """The request to an engine, and what the engine reports. bindings.cpp reads and writes it."""
 
     engine: str
     func: Callable[..., Any]
     axes: tuple[Any, ...]
     fargs: dict[str, Any]
-    values: Results  # to be filled; for multi it is empty until there are results
+    values: Results  # to be filled; empty until there are results under multi
     init: Callable[[], Any] | None
     workers: int
     timeout_ns: int | None
@@ -54,10 +54,11 @@ class Request:
     stop_at_failure: bool
     product: Product
     start: str
-    unenforced: tuple[str, ...] = ()  # the limits that were asked for and that this engine does not have
+    unenforced: tuple[str, ...] = ()  # the limits that were given and that this engine does not enforce
     report: Callable[[int, int], None] | None = None
     ctrl_c: CtrlC = field(default_factory=CtrlC)
-    # What became of it, here and not in what functions return, which Ctrl-C may cost.
+    # What became of the map. It is stored here and not returned, because Ctrl-C may cost the return value of a
+    # function.
     told: list[tuple[int, str, bytes, int, int]] = field(default_factory=list)
     raised: dict[int, BaseException] = field(default_factory=dict)
     interrupt: BaseException | None = None
@@ -110,7 +111,7 @@ def check(
     if start != "fork" and engine not in ("multi", "serial"):
         raise ValueError(f"parmap: start={start!r} is for the engine multi; {engine} has no processes")
     unenforced: tuple[str, ...] = ()
-    if engine == "serial":  # accepts what the others do, so that an engine can be changed by one word
+    if engine == "serial":  # accepts all arguments, so that switching to it changes one word
         unenforced = tuple(name for name, limit in (("timeout_sec", timeout_ns), ("memory_limit", memory_limit)) if limit is not None)
         workers, timeout_ns, memory_limit = 0, None, None
     product = Product(args)
@@ -168,4 +169,4 @@ def _nanoseconds(timeout_sec: Any) -> int | None:
         raise TypeError(f"parmap: timeout_sec must be a number of seconds, but is {timeout_sec!r:.100}") from None
     if not seconds > 0:
         raise ValueError(f"parmap: timeout_sec must be positive, but is {timeout_sec!r}; None is no limit")
-    return None if seconds > 2**33 else max(1, math.ceil(seconds * 1e9))  # three lives are no limit either
+    return None if seconds > 2**33 else max(1, math.ceil(seconds * 1e9))  # 272 years are no limit either

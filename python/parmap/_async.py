@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The engine async: tasks are coroutines, which take turns in one thread, by asyncio."""
+"""The engine async: tasks are coroutines that take turns in one thread, on asyncio."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _STOPPED = b"the map was stopped"
 
 # All in seconds.
 _GLANCE = 0.1  # between two calls of the reporter
-_GRACE = 0.1  # for a task to end in once it is cancelled
-_BRIEF = 0.05  # for what is ended by force, and for what tasks have started by themselves
+_GRACE = 0.1  # for a task to end once it is cancelled
+_BRIEF = 0.05  # for coroutines that are ended by force, and for those that tasks have started themselves
 
 def run(asked: Request) -> None:
-    """On an event loop of its own, which is closed at the end. Tells what became of it in `asked`."""
+    """Runs the map on its own event loop, which is closed at the end. Stores the outcome in `asked`."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -41,11 +41,11 @@ def run(asked: Request) -> None:
         try:
             main = map.main = loop.create_task(map.run())
             main.add_done_callback(lambda ended: loop.stop())
-            while not main.done():  # also where a task has stopped the loop
+            while not main.done():  # again if a task has stopped the loop
                 try:
                     loop.run_forever()
                 except SystemExit:
-                    pass  # of a task that a task has made: it gets it too
+                    pass  # of a task that a task has made: the exception is set there, too
                 except BaseException as error:
                     if loop.is_closed():
                         raise
@@ -57,7 +57,7 @@ def run(asked: Request) -> None:
 
 
 async def run_here(asked: Request) -> None:
-    """As run(), on the loop that is running."""
+    """Like run(), on the running loop."""
     if not asked.values:
         return
     map = _Map(asked, asyncio.get_running_loop(), alone=False)
@@ -66,7 +66,7 @@ async def run_here(asked: Request) -> None:
 
 
 class _Attempt(_task.Running):
-    """One try of a task, and what came of it."""
+    """One attempt of a task, and its outcome."""
 
     __slots__ = ("begun", "error", "late", "left", "stopped", "value")
 
@@ -74,14 +74,14 @@ class _Attempt(_task.Running):
         super().__init__(index, attempt, worker, seed)
         self.begun: float | None = None  # by the loop's clock
         self.late = self.stopped = False  # why it was cancelled, if it was
-        self.left = False  # nobody waits for it any more
+        self.left = False  # the map no longer waits for it
         self.value: Any = PENDING
         self.error: BaseException | None = None
 
 
 @types.coroutine
 def _steps(coroutine: Any, it: _Attempt) -> Generator[Any, Any, Any]:
-    """As `await coroutine`. But one that is left behind is not asked when it is cancelled or dropped: it is over."""
+    """Like `await coroutine`. But once the attempt is left behind, being cancelled or dropped ends it without running it."""
     if type(coroutine) is not types.CoroutineType:
         coroutine = _awaited(coroutine)
     step, argument = coroutine.send, None
@@ -105,7 +105,7 @@ async def _awaited(what: Any) -> Any:
 
 
 def _from_users_frames(error: BaseException) -> BaseException:
-    """Its traceback begins where func does, and it does not hold the map."""
+    """Makes its traceback begin in func's frame, so that it does not keep the map alive."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == run.__code__.co_filename:
         trace = trace.tb_next
@@ -113,7 +113,7 @@ def _from_users_frames(error: BaseException) -> BaseException:
 
 
 def _never_raises(act: Callable[..., None]) -> Callable[..., None]:
-    """For what the loop calls: it would log what that raises, and the map would wait for ever."""
+    """For callbacks of the loop. The loop would only log what they raise, and the map would wait for ever."""
 
     @functools.wraps(act)
     def call(self: _Map, *arguments: Any) -> None:
@@ -132,29 +132,29 @@ def _wake() -> None:
 class _Map:
     """One map on one loop, in the loop's thread.
 
-    Done-callbacks drive it: the end of a task starts the next one in its place. That takes no queue, no semaphore and no
-    coroutine that waits beside each task; what is cancelled before its first step is heard of like all else; and as a
-    callback is run in the context it was made in, no task inherits that of another.
+    Done-callbacks drive it: the end of a task starts the next one in its place. So it needs no queue, no semaphore and
+    no coroutine that waits beside each task. A task that is cancelled before its first step is handled like any other.
+    As a callback runs in the context in which it was added, no task inherits the context of another.
     """
 
     def __init__(self, asked: Request, loop: asyncio.AbstractEventLoop, alone: bool) -> None:
         self.asked = asked
         self.loop = loop
-        self.alone = alone  # on a loop of its own: whoever cancels main has no right to
+        self.alone = alone  # on its own loop: then a cancellation of main is ignored
         self.main: asyncio.Task[None] | None = None
-        self.interrupt: BaseException | None = None  # what a signal handler has raised
-        self.broken: BaseException | None = None  # what the reporter has raised
+        self.interrupt: BaseException | None = None  # raised by a signal handler
+        self.broken: BaseException | None = None  # raised by the reporter
         self.calling_out = False  # init or the reporter is running
         self._over: asyncio.Future[None] = loop.create_future()
         self._limit = None if asked.timeout_ns is None else asked.timeout_ns / 1e9
         self._workers = min(asked.workers, len(asked.values))
         self._next = 0  # the first task that has not been begun
         self._done = 0
-        self._free: list[int] = []  # numbers of workers that have been in use
-        self._unused = itertools.count()  # those that have not
+        self._free: list[int] = []  # numbers of workers that are free again
+        self._unused = itertools.count()  # numbers that have not been used yet
         self._running: dict[asyncio.Task[None], _Attempt] = {}  # in the order they began
         self._left: set[asyncio.Task[None]] = set()
-        self._unfit: BaseException | None = None  # what init has raised
+        self._unfit: BaseException | None = None  # raised by init
         self._alarm: asyncio.TimerHandle | None = None
         self._ticking: asyncio.TimerHandle | None = None
 
@@ -179,13 +179,13 @@ class _Map:
         self.asked.told.sort()
 
     def interrupt_by(self, error: BaseException) -> bool:
-        """What a signal handler has raised, in that. Whether the user's code was running."""
+        """Called in a signal handler with what it has raised. Returns whether the user's code was running."""
         self._set_interrupt(error)
         here = asyncio.current_task(self.loop)
-        self._cancel_running(but=here)  # now, as those that are due would have their turn before _farewell
+        self._cancel_running(but=here)  # now, because tasks that are due would run before _farewell
         self._end()
         if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(_wake)  # it may be asleep
+            self.loop.call_soon_threadsafe(_wake)  # the loop may be asleep
         return self.calling_out or here not in (None, self.main)
 
     def give_up(self, error: BaseException) -> None:
@@ -215,7 +215,7 @@ class _Map:
         task.add_done_callback(self._ended)
 
     async def _attempt(self, it: _Attempt) -> None:
-        """The task of asyncio. Nothing passes, as SystemExit and KeyboardInterrupt would end the loop."""
+        """The coroutine of the asyncio task. Catches everything: SystemExit or KeyboardInterrupt would end the loop."""
         try:
             _task.running.set(it)
             if self._limit is not None:
@@ -236,7 +236,7 @@ class _Map:
             return
         error = it.error
         if error is None and it.value is PENDING:
-            error = asyncio.CancelledError()  # before its first step
+            error = asyncio.CancelledError()  # it was cancelled before its first step
         if it.late:
             self._failed(it, "timed_out", error)
         elif error is None:
@@ -258,7 +258,7 @@ class _Map:
             if self.interrupt is None:
                 self.asked.told.append((it.index, kind, _STOPPED, it.attempt, 0))
             return
-        if kind == "timed_out" and isinstance(error, asyncio.CancelledError):  # it tells where the task was
+        if kind == "timed_out" and isinstance(error, asyncio.CancelledError):  # its traceback shows where the task was
             error = _errors.TaskTimeout().with_traceback(error.__traceback__)
         if error is not None:
             self.asked.raised[it.index] = error
@@ -271,7 +271,7 @@ class _Map:
 
     def _limit_from_now(self, it: _Attempt, limit: float) -> None:
         it.begun = self.loop.time()
-        if self._alarm is None:  # one for all: the limit is the same, so they are due in the order they began
+        if self._alarm is None:  # one timer for all: the limit is the same, so tasks are due in the order they began
             self._alarm = self.loop.call_at(it.begun + limit, self._enforce_limit, limit)
 
     @_never_raises
@@ -295,7 +295,7 @@ class _Map:
             self._fill()
 
     def _leave(self, task: asyncio.Task[None]) -> None:
-        """It has been cancelled and goes on."""
+        """Leaves a task behind that has been cancelled and goes on."""
         it = self._running.pop(task)
         it.left = True
         self._left.add(task)
@@ -338,7 +338,7 @@ class _Map:
         try:
             await wait(what, seconds)
         except asyncio.CancelledError:
-            if not self.alone:  # else it is a task that cancels everybody
+            if not self.alone:  # on its own loop only a task can have cancelled it
                 raise
 
     def _end(self) -> None:
@@ -351,7 +351,7 @@ class _Map:
                 it.stopped = task is but or task.cancel()
 
     async def _farewell(self) -> None:
-        """What still runs is cancelled and has a while to end in. Nothing of the map runs on after that."""
+        """Cancels the tasks that still run and gives them some time to end. After that nothing of the map runs."""
         self._end()
         for timer in (self._ticking, self._alarm):
             if timer is not None:

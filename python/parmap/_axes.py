@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The arguments of parmap after func: iterables made indexable, without making their combinations."""
+"""The iterables given to parmap, made indexable. Their combinations are not stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# Those whose elements by index are what iterating gives, and always will be.
+# Types whose elements by index are exactly those of iteration, and will stay so.
 _INDEXED = (list, tuple, range, str, bytes)
 
 
@@ -34,7 +34,7 @@ class zip:
 
 
 def _sequence(items: Iterable[Any], name: str) -> Sequence[Any]:
-    """Something that has len() and is indexed in the order it is iterated in."""
+    """Return something that has len() and is indexed in the order of iteration."""
     if type(items) in _INDEXED:
         return items  # type: ignore[return-value]
     numpy = sys.modules.get("numpy")
@@ -53,7 +53,7 @@ def _sequence(items: Iterable[Any], name: str) -> Sequence[Any]:
 
 
 class Product:
-    """Every combination of the axes, the last one fastest. Holds the axes only."""
+    """Every combination of the axes, the last one fastest. Stores only the axes."""
 
     def __init__(self, iterables: tuple[Any, ...]) -> None:
         if not iterables:
@@ -65,7 +65,7 @@ class Product:
         self.size = math.prod(len(group[0]) for group in self.groups)
 
     def task(self, index: int) -> tuple[Any, ...]:
-        """The arguments of one task."""
+        """Return the arguments of one task."""
         found: list[Any] = []
         for group in reversed(self.groups):
             index, at = divmod(index, len(group[0]))

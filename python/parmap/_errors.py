@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a failed task's exception is, and how it comes out of a worker."""
+"""The exceptions of failed tasks, and how they leave a worker."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class UnpicklableResult(TypeError):
 
 
 class TaskNotRun(RuntimeError):
-    """A task was not begun, or not finished, as the map was stopped."""
+    """A task was not begun, or not finished, because the map was stopped."""
 
 
 class RemoteTraceback(Exception):
-    """The traceback in a worker, as text: the __cause__ of what a task raised there."""
+    """The traceback in a worker, as text: the __cause__ of the exception that a task raised there."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -66,13 +66,13 @@ class RemoteTraceback(Exception):
         return f'\n"""\n{self.text}"""'
 
 
-# Longer ones would be cut on their way (16 MiB).
+# The engine cuts messages longer than 16 MiB.
 _LONGEST_PICKLE = 8 << 20
 _LONGEST_TEXT = 1 << 20
 
 
 def pickled(value: Any) -> bytes:
-    """By protocol 5; what pickle refuses, by cloudpickle where that is installed."""
+    """Pickles by protocol 5, or by cloudpickle if pickle refuses and cloudpickle is installed."""
     try:
         return pickle.dumps(value, protocol=5)
     except Exception as refused:
@@ -80,7 +80,7 @@ def pickled(value: Any) -> bytes:
 
 
 def pickled_otherwise(value: Any, refused: BaseException, buffer_callback: Any = None) -> bytes:
-    """What pickle has refused, by cloudpickle where that is installed; else that error again."""
+    """Pickles by cloudpickle what pickle has refused. Raises the refusal again if cloudpickle is not installed."""
     if isinstance(refused, (pickle.PicklingError, AttributeError, TypeError)):
         try:
             import cloudpickle
@@ -106,27 +106,27 @@ def text_of(error: BaseException) -> str:
 def traceback_of(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    except (Exception, SystemExit):  # its __str__ may raise, or something it refers to
+    except (Exception, SystemExit):  # its __str__ may raise, or that of an object it refers to
         return "".join(traceback.format_tb(error.__traceback__)) + f"{_type_name(error)}: {text_of(error)}\n"
 
 
 def _look(error: BaseException) -> str:
-    """Its repr, but for addresses: the copy of an argument has another one."""
+    """Returns its repr without addresses, which differ in a copy of an argument."""
     return re.sub("0x[0-9a-f]+", "", repr(error))
 
 
 def set_attribute(error: BaseException, name: str, value: Any) -> None:
-    """Whatever __setattr__ of its own it has, as frozen dataclasses do."""
+    """Sets an attribute even if the class has its own __setattr__, as frozen dataclasses do."""
     BaseException.__setattr__(error, name, value)
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """As error.add_note, which Python 3.10 does not have."""
+    """Like error.add_note, which Python 3.10 does not have."""
     set_attribute(error, "__notes__", [*getattr(error, "__notes__", ()), note])
 
 
 def _pickled_if_it_survives(error: BaseException) -> bytes | None:
-    """Unpickled once here, where no harm is done: the caller shall meet no surprise."""
+    """Unpickles the exception once here in the worker, so that the caller does not find it broken."""
     try:
         data = pickled(error)
         if len(data) > _LONGEST_PICKLE:
@@ -135,12 +135,12 @@ def _pickled_if_it_survives(error: BaseException) -> bytes | None:
         if type(again) is type(error) and len(again.args) == len(error.args) and _look(again) == _look(error):
             return data
     except Exception:
-        pass  # so it does not
+        pass  # it does not survive
     return None
 
 
 def describe(error: BaseException) -> bytes:
-    """In the worker: all that restore() needs."""
+    """In the worker: packs all that restore() needs."""
     return pickle.dumps(
         (
             _type_name(error),
@@ -155,7 +155,7 @@ _NO_RESULT = object()
 
 
 def describe_unpicklable(error: BaseException | None, result: Any = _NO_RESULT) -> bytes:
-    """As describe(), for a result that cannot be pickled; without `result`, that cannot be unpickled."""
+    """Like describe(), for a result that cannot be pickled; without `result`, for one that cannot be unpickled."""
     why = "what pickles it gave no bytes" if error is None else f"{_type_name(error)}: {text_of(error)}"
     if result is _NO_RESULT:
         what = UnpicklableResult(f"the result was pickled by its worker but cannot be unpickled here: {why}")
@@ -173,10 +173,13 @@ def describe_unpicklable(error: BaseException | None, result: Any = _NO_RESULT) 
 
 
 def restore(message: bytes, unpickle: bool = True) -> tuple[BaseException, str]:
-    """In the caller: the exception, its cause the worker's traceback; and that as text. Unless `unpickle`, a stand-in."""
+    """In the caller: returns the exception, whose cause is the worker's traceback, and that as text.
+
+    Without `unpickle` the exception is a RemoteError in its place.
+    """
     try:
         type_name, text, trace, data = pickle.loads(message)
-    except Exception:  # no bytes of describe(): the engine's own words, or cut for want of room
+    except Exception:  # not from describe(): the engine's own message, or one that was cut
         words = message.decode(errors="replace")
         return RemoteError(words if words.isprintable() else "unknown", ""), ""
     error: BaseException
@@ -196,7 +199,7 @@ def _signal_name(number: int) -> str:
 
 
 def of_death(kind: str, status: int) -> WorkerDied:
-    """For a task that ended its worker."""
+    """Returns the exception of a task that ended its worker."""
     if kind == "exited":
         return WorkerDied(
             f"its worker exited with status {status}, as by os._exit({status}) or exit() in C code", status=status

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ctrl-C where it would cost results: it waits until they are safe."""
+"""Holds back Ctrl-C where it would cost results, until they are safe."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from . import _parmap
 
 
 class CtrlC:
-    """Between keep_off() and let_in(), or the end of a `with` statement, the first Ctrl-C is kept; then the handler that it
-    was meant for is called. A second one is passed on at once, and ends that: something may hang.
+    """Between keep_off() and let_in(), or the end of a `with` statement, the first Ctrl-C is kept. After that the handler
+    for which it was meant is called. A second Ctrl-C is passed on at once and ends this period, because something may
+    hang.
 
-    It means nothing in a thread that is not the main one, as Ctrl-C is not raised there, nor where the handler is not
-    Python's.
+    It does nothing outside the main thread, where Ctrl-C is not raised, nor if the handler is not Python's.
     """
 
     def __init__(self) -> None:
-        self.insisted = False  #: a second one has come, and has raised something
+        self.insisted = False  #: a second Ctrl-C has come, and its handler has raised
         self._handler: Any = None
         self._kept: tuple[int, FrameType | None] | None = None
 
@@ -44,7 +44,7 @@ class CtrlC:
 
     def __exit__(self, kind: type[BaseException] | None, *raised: Any) -> None:
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            self._kept = None  # nobody needs to hear it twice
+            self._kept = None  # it has been raised already
         self.let_in()
 
     def _keep(self, number: int, frame: FrameType | None) -> None:
@@ -64,6 +64,6 @@ class CtrlC:
 
 
 def hear() -> None:
-    """Where an exception that another thread has raised in this one comes."""
+    """Gives an exception that another thread raises in this one a bytecode at which to appear."""
     for _ in (None,):
         pass

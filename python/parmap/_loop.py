@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the engine async does to event loops and their tasks: signals, and an end without a word."""
+"""What the engine async does to event loops and their tasks: it handles signals, and ends coroutines silently."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from . import _parmap
 
 
 def bury(coroutine: Any) -> None:
-    """Ends it, whatever it does. One that will not is never freed, as Python would complain then.
+    """Ends a coroutine, whatever it does. One that does not end is never freed, because Python would print a warning then.
 
-    Only where a loop is running is it asked: elsewhere each await raises, and one that catches all would never return.
+    It is asked to end only where a loop is running: elsewhere each await raises, and a coroutine that catches
+    everything would never return.
     """
     within = list(_chain(coroutine))
     try:
         asyncio.get_running_loop()
         with contextlib.suppress(BaseException):
-            coroutine.throw(asyncio.CancelledError())  # raises that or another, unless it goes on
+            coroutine.throw(asyncio.CancelledError())  # raises this or another exception, unless the coroutine goes on
             within += _chain(coroutine)
             coroutine.close()
     except RuntimeError:
@@ -35,16 +36,16 @@ def bury(coroutine: Any) -> None:
 
 
 def _chain(coroutine: Any) -> Iterator[Any]:
-    """It, what it awaits, and so on."""
+    """The coroutine, what it awaits, and so on."""
     while coroutine is not None:
         yield coroutine
         coroutine = getattr(coroutine, "cr_await", None)
 
 
 def silence(task: asyncio.Task[Any]) -> None:
-    """Neither what it raises is news, nor if it is still pending when it is freed."""
+    """Nothing is logged about the task's exception, or if it is still pending when it is freed."""
     task.add_done_callback(_forget)
-    with contextlib.suppress(AttributeError):  # of a task factory of the caller's own
+    with contextlib.suppress(AttributeError):  # if it was made by the caller's own task factory
         task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
@@ -58,53 +59,54 @@ async def wait(what: Iterable[asyncio.Future[Any]], seconds: float | None) -> No
         await asyncio.wait(waiting, timeout=seconds)
 
 
-# Those whose handlers programs let raise. To ask for all 64 would take longer than the rest of a small map.
+# Signals whose handlers often raise. Asking for all 64 would take longer than the rest of a small map.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Signals:
-    """Meanwhile, what a signal handler raises, as Python's own does at Ctrl-C, ends the map.
+    """While active, an exception that a signal handler raises, as Python's own does at Ctrl-C, ends the map.
 
-    Left to itself it would be the failure of whichever task it hit. It is raised there as well, as that may be what
-    holds up the loop.
+    Otherwise it would be the failure of whichever task it interrupted. It is raised in that task as well, because that
+    task may be what blocks the loop.
     """
 
     def __init__(self, tell: Callable[[BaseException], bool]) -> None:
-        self._tell = tell  # of what was raised; whether it is to be raised there too
+        self._tell = tell  # called with the exception; returns whether to raise it there too
         self._process = os.getpid()
         self._before: dict[int, Callable[..., Any]] = {}
 
     def __enter__(self) -> None:
         if threading.get_ident() != threading.main_thread().ident:
-            return  # signals are the main thread's
+            return  # signals are handled only in the main thread
         for number in _SIGNALS:
             handler = signal.getsignal(number)
             if callable(handler):
-                with contextlib.suppress(ValueError):  # in another interpreter than the first
+                with contextlib.suppress(ValueError):  # in a subinterpreter
                     self._before[number] = handler
                     signal.signal(number, self._handle)
 
     def __exit__(self, *raised: Any) -> None:
         for number, handler in self._before.items():
-            if signal.getsignal(number) == self._handle:  # and no other that a task has set
+            if signal.getsignal(number) == self._handle:  # unless a task has set another handler
                 signal.signal(number, handler)
 
     def _handle(self, number: int, frame: types.FrameType | None) -> None:
         try:
             self._before[number](number, frame)
         except BaseException as error:
-            if os.getpid() != self._process:  # of a fork
+            if os.getpid() != self._process:  # in a forked child
                 raise
             if self._tell(error):
                 raise
 
 
 def close(loop: asyncio.AbstractEventLoop, patience: float) -> None:
-    """As asyncio.run does it, but that nothing holds it up."""
-    rest = asyncio.all_tasks(loop)  # those that tasks have made and not waited for
+    """Like asyncio.run at its end, but nothing can delay it beyond `patience` seconds a step."""
+    rest = asyncio.all_tasks(loop)  # tasks that the map's tasks have made and not awaited
     for task in rest:
         task.cancel()
-    # SystemExit and KeyboardInterrupt of such a task come out of the loop; a signal's is known already.
+    # SystemExit and KeyboardInterrupt of such a task come out of the loop. An exception of a signal handler is already
+    # known.
     with contextlib.suppress(BaseException):
         loop.run_until_complete(wait(rest, patience))
     with contextlib.suppress(BaseException):
@@ -112,8 +114,8 @@ def close(loop: asyncio.AbstractEventLoop, patience: float) -> None:
         loop.run_until_complete(wait([generators], patience))
     buried: set[asyncio.Task[Any]] = set()
     if asyncio.all_tasks(loop):
-        loop.set_exception_handler(lambda loop, context: None)  # how they end is no news
-    while rest := asyncio.all_tasks(loop) - buried:  # an asynchronous generator leaves another
+        loop.set_exception_handler(lambda loop, context: None)  # how they end must not be logged
+    while rest := asyncio.all_tasks(loop) - buried:  # ending an asynchronous generator may create another task
         buried |= rest
         with contextlib.suppress(BaseException):
             loop.run_until_complete(_bury_all(rest))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""parmap: the one verb. Checks what it is asked, lets an engine run it, makes exceptions of what failed."""
+"""parmap() and parmap_async(): check the arguments, let an engine run the map, make exceptions of its failures."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ._spawn import Program
 warnings.simplefilter("always", _errors.ParmapWarning, append=True)
 
 
-# Which engines have what serial accepts and does not have.
+# The engines that enforce the limits which serial only accepts.
 _ENFORCING = {"timeout_sec": "threads or multi", "memory_limit": "multi"}
 
-# What a task was called with, in words: never long, and whatever its __repr__ does.
+# Describes the arguments of a task: always short, and safe if a __repr__ raises.
 _SHORT = reprlib.Repr()
 _SHORT.maxother = _SHORT.maxstring = 100
 
@@ -140,7 +140,7 @@ def parmap(
             _answer(asked.results, func, on_error)
         return asked.results
     except KeyboardInterrupt as error:
-        # Before the engine began, or a second Ctrl-C: nothing of the user's is to run now.
+        # Ctrl-C came before the engine began, or a second time: no user code may run now.
         results = _collect(asked, unpickle=False) if asked.results is None else asked.results
         _errors.set_attribute(error, "results", results)
         raise
@@ -161,11 +161,11 @@ async def parmap_async(
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
-    """As parmap(..., engine="async"), on the event loop that is running: in a notebook, an async function or a task::
+    """Like parmap(..., engine="async"), on the running event loop: in a notebook, an async function or a task::
 
         pages = await parmap_async(download, urls, n_worker=100, timeout_sec=5)
 
-    Whoever cancels it cancels its tasks; they have 0.1 s to end in.
+    If it is cancelled, its tasks are cancelled too; they have 0.1 s to end.
     """
     if unknown:
         raise unknown_argument("parmap_async", unknown)
@@ -198,12 +198,12 @@ def _ask(reporter: Any, **options: Any) -> tuple[Request, Reporter]:
 
 
 def _run_and_collect(asked: Request) -> None:
-    """Makes asked.results. An interrupt is raised by the end of this, and knows them."""
+    """Makes asked.results. An interrupt is raised at the end, with these as its `results`."""
     try:
         with asked.ctrl_c as ctrl_c:
             try:
                 _run(asked)
-            except KeyboardInterrupt as error:  # out of serial, or just after another engine
+            except KeyboardInterrupt as error:  # from serial, or just after another engine has ended
                 ctrl_c.keep_off()
                 asked.interrupt = error
             asked.results = _collect(asked)
@@ -217,14 +217,14 @@ def _run_and_collect(asked: Request) -> None:
 
 def _run(asked: Request) -> None:
     if asked.engine == "async":
-        from . import _async  # and asyncio, which takes longer to import than all of parmap
+        from . import _async  # imports asyncio, which takes longer than importing parmap
 
         return _async.run(asked)
     with _task.of_the_extension():
         if asked.engine == "serial":
             return _parmap.run_serial(asked)
         if asked.engine == "threads":
-            if sys.is_finalizing():  # no other thread gets the GIL any more
+            if sys.is_finalizing():  # no other thread can get the GIL now
                 raise RuntimeError("parmap: the engine threads cannot begin while Python ends; use serial")
             return _parmap.run_threads(asked, asked.raised, _errors.TaskTimeout, hear)
         return _run_multi(asked)
@@ -259,10 +259,10 @@ def _run_multi(asked: Request) -> None:
 
 
 def _collect(asked: Request, unpickle: bool = True) -> Results:
-    """The values there are, and a Failure for each task that has none."""
+    """Returns the values, and a Failure for each task without one."""
     interrupted = asked.interrupt is not None or not unpickle
-    asked.values += [PENDING] * (asked.product.size - len(asked.values))  # of multi, if it has not come so far
-    results = Results(asked.values) if interrupted else asked.values  # tasks left behind go on to fill that
+    asked.values += [PENDING] * (asked.product.size - len(asked.values))  # of multi, if it was interrupted early
+    results = Results(asked.values) if interrupted else asked.values  # tasks that were left behind still write to asked.values
     results.seed = asked.seed
     for index, kind, message, attempts, status in asked.told:
         error, trace = _exception(kind, message, status, asked, asked.raised.get(index), unpickle)
@@ -274,7 +274,7 @@ def _collect(asked: Request, unpickle: bool = True) -> Results:
 
 
 def _tell_of_what_is_left(results: Results, asked: Request) -> None:
-    """Tasks of threads and of a loop that Ctrl-C has left behind: nobody else does."""
+    """Adds the failures of tasks that Ctrl-C has left behind, in threads or on a loop: no engine reports these."""
     for index, value in enumerate(results):
         if value is PENDING:
             error = _errors.TaskNotRun("not finished, as the map was interrupted")
@@ -286,14 +286,14 @@ def _tell_of_what_is_left(results: Results, asked: Request) -> None:
 def _exception(
     kind: str, message: bytes, status: int, asked: Request, raised: BaseException | None, unpickle: bool
 ) -> tuple[BaseException, str | None]:
-    """What a failed task's exception is, and its traceback in the worker if there was a worker."""
+    """Returns a failed task's exception, and its traceback in the worker if it ran in one."""
     if kind == "timed_out":
         assert asked.timeout_ns is not None
         late = _errors.TaskTimeout(f"ran longer than timeout_sec={asked.timeout_ns / 1e9:g}")
         if isinstance(raised, _errors.TaskTimeout):
             late.__traceback__ = raised.__traceback__
         else:
-            late.__cause__ = raised  # what it made of that
+            late.__cause__ = raised  # what the task raised instead
         return late, None
     if kind == "stopped":
         why = "another one had failed" if asked.stop_at_failure else "the map was stopped"
@@ -320,7 +320,7 @@ def _words(message: bytes, otherwise: str) -> str:
 
 
 def _answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
-    """What is to become of the failures. Two frames below the caller."""
+    """Handles the failures as on_error says. Called two frames below parmap's caller, for the warning."""
     if on_error == "raise":
         first = next((each for each in results.failures if each.kind != "stopped"), results.failures[0])
         error = first.exception
@@ -340,6 +340,6 @@ def _answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
     except _errors.ParmapWarning as warning:
         warning.results = results  # type: ignore[attr-defined]
         raise
-    except ValueError:  # nobody can read it where stderr is closed, and nothing is lost: the results have it
+    except ValueError:  # stderr is closed: the warning cannot be shown, but the results have the failures
         if not getattr(sys.stderr, "closed", False):
             raise

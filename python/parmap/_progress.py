@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who shows how far a map is: tqdm's bar, lines of text, or the user's own."""
+"""Reporters, which show how far a map is: tqdm's bar, lines of text, or the user's own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from ._unknown_name import UnknownName
 #: The reporters that have a name.
 REPORTERS = ("bar", "text", "silent", "none")
 
-_told: set[str] = set()  # what tell_once has told in this process
+_told: set[str] = set()  # what tell_once has printed in this process
 
 
 def _tqdm() -> Any:
-    """The class. Imported when there is something to show: that takes longer than all of parmap."""
+    """Returns the class tqdm. Imported when there is something to show, because that takes longer than importing
+    parmap."""
     from tqdm import tqdm
 
     return tqdm
@@ -34,14 +35,15 @@ class Reporter:
         pass
 
     def tell_once(self, line: str) -> None:
-        """Before anything starts; only by what shows something on stderr, and the same line once in a process."""
+        """Prints a line before anything starts: only if this reporter writes to stderr, and once in a process."""
 
     def close(self) -> None:
         pass
 
 
 class _OnStderr(Reporter):
-    """What is ours to write on stderr: not a class or a function of the user's, which may draw anywhere."""
+    """A reporter of parmap's own on stderr. A class or function of the user may draw anywhere, so it prints no lines
+    there."""
 
     def tell_once(self, line: str) -> None:
         if line not in _told and sys.stderr is not None:  # print takes None for stdout
@@ -50,7 +52,7 @@ class _OnStderr(Reporter):
 
 
 class _Bar(Reporter):
-    """Any class with tqdm's constructor, made when there is something to show."""
+    """Any class with tqdm's constructor. The bar is made when there is something to show."""
 
     def __init__(self, kind: Callable[..., Any], **options: Any) -> None:
         self._kind = kind
@@ -68,11 +70,11 @@ class _Bar(Reporter):
 
 
 class _OwnBar(_OnStderr, _Bar):
-    """tqdm's bar."""
+    """tqdm's bar, made by parmap."""
 
 
 class _PatientBar(_OwnBar):
-    """A bar that a map of less than half a second does not have."""
+    """A bar that appears after half a second."""
 
     def __init__(self, kind: Callable[..., Any]) -> None:
         super().__init__(kind)
@@ -83,7 +85,7 @@ class _PatientBar(_OwnBar):
             if time.monotonic() - self._begun < 0.5:
                 return
             self._bar = self._kind(total=total)
-            self._bar.start_t -= time.monotonic() - self._begun  # the rate is of the whole work
+            self._bar.start_t -= time.monotonic() - self._begun  # so that the rate is that of the whole map
         self._bar.update(done - self._bar.n)
 
 
@@ -105,7 +107,7 @@ class _Text(_OnStderr):
 
 
 class _Call(Reporter):
-    """callable(i, n): task number i, counted in the order they end, was the latest of n to end."""
+    """callable(i, n): i is the number of the latest task to end, counted from 0 in that order; n is the number of tasks."""
 
     def __init__(self, call: Callable[[int, int], Any]) -> None:
         self._call = call
@@ -131,13 +133,13 @@ def _automatic() -> Reporter:
         return _PatientBar(notebook_tqdm)
     try:
         terminal = sys.stderr.isatty()
-    except (AttributeError, ValueError):  # there is none, or it is closed
+    except (AttributeError, ValueError):  # stderr is None or closed
         terminal = False
     return _PatientBar(_make_tqdm) if terminal else Reporter()
 
 
 def make_reporter(who: Any, nested: bool) -> Reporter:
-    """For the argument `reporter` of parmap. Inside a task nothing is shown unless it was asked for."""
+    """Returns the reporter for parmap's argument `reporter`. Inside a task nothing is shown unless that is given."""
     if who is None:
         return Reporter() if nested else _automatic()
     if isinstance(who, str):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What parmap returns: a list in input order that knows its failures."""
+"""The results of parmap: a list in input order, with its failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Failure:
     #: threw, crashed, exited, timed_out, out_of_memory, unencodable or stopped
     kind: str
     exception: BaseException
-    attempts: int  #: how often it was begun; 0 if never
+    attempts: int  #: how often the task was begun; 0 if never
     _trace: str | None = field(default=None, repr=False, compare=False)
 
     @property

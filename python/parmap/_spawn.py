@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""start="spawn": workers that are fresh interpreters. What the caller hands over, and what such a worker does with it."""
+"""start="spawn": workers that are fresh interpreters. What the caller passes to them, and what they do with it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from typing import Any
 
 from . import _errors, _parmap, _worker
 
-# The worker's whole text. The package is looked for where the caller has found it; all else where the caller would.
+# The worker's program. The package is imported from where the caller found it; everything else by the caller's
+# sys.path.
 _TEXT = "import sys; sys.path.insert(0, {place!r}); from parmap._spawn import work; work(sys.argv[1], {job})"
 
 
 class Program:
-    """What the workers of one map are to run, and the job they find there: func, axes and fargs, by cloudpickle.
+    """The program of a map's workers, and the job that they read: func, axes, fargs and init, pickled by cloudpickle.
 
-    arguments: of the program, but for the last one. job: the file descriptor of a file in memory.
+    arguments: of the program, except the last. job: the descriptor of a file in memory.
     """
 
     def __init__(self, asked: Any) -> None:
@@ -62,14 +63,14 @@ class Program:
 
 
 def _flags() -> list[str]:
-    """As multiprocessing does: -O, -W, -X and the like."""
+    """Interpreter options such as -O, -W and -X, as multiprocessing passes them."""
     from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
 
     return list(_args_from_interpreter_flags())
 
 
 def work(assignment: str, job: int) -> None:
-    """The life of a worker. Does not return."""
+    """Runs a worker. Does not return."""
     state: dict[str, Any] = {"cores": (), "seed": 0}
     func: Any = None
     axes: Any = ()
@@ -87,7 +88,7 @@ def work(assignment: str, job: int) -> None:
                 scalars = _worker.numpy_scalars()
                 func, axes, fargs, init = pickle.loads(task)
         _worker.find_thread_pools()
-    except BaseException as error:  # every task of this worker tells it
+    except BaseException as error:  # becomes the failure of every task of this worker
         unfit = error
         func, axes, fargs, init = None, (), {}, None
     asked = SimpleNamespace(
@@ -114,14 +115,14 @@ def _become_like_the_caller(state: dict[str, Any], workers: int) -> None:
     sys.path[:], sys.argv[:] = state["path"], state["arguments"]
     _run_on(state["cores"])
     _worker.cores = state["usable"]
-    _worker.share_cores(workers)  # before NumPy is imported, which looks then
+    _worker.share_cores(workers)  # before NumPy is imported, which reads the variables then
     if state["numpy"]:
         import numpy  # noqa: F401
 
 
 def _run_on(cores: tuple[int, ...]) -> None:
-    """The caller gives a newborn worker a core of its own, once."""
+    """Restores the caller's set of cores: the caller places a new worker on one core at first."""
     try:
         os.sched_setaffinity(0, cores)
     except OSError:
-        pass  # a core has gone; then it stays where it is
+        pass  # a core is gone: then the worker stays where it is

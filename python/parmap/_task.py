@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a task may ask about itself."""
+"""What a task can learn about itself: its context and its random numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Context(NamedTuple):
 
 
 class Running:
-    """A task of the engine async. Those of the other engines are known to the extension, by their thread."""
+    """A task of the engine async. The extension knows the tasks of the other engines, by their thread."""
 
     __slots__ = ("attempt", "generator", "index", "seed", "worker")
 
@@ -35,13 +35,13 @@ class Running:
         self.generator: numpy.random.Generator | None = None
 
 
-#: Set by each task of async, as they take turns in one thread. None: the extension knows.
+#: Set by each task of async, as these take turns in one thread. None: ask the extension.
 running: ContextVar[Running | None] = ContextVar("parmap.running", default=None)
 
 
 @contextmanager
 def of_the_extension() -> Iterator[None]:
-    """While an engine of the extension runs, also one inside a task of async."""
+    """Use this while an engine of the extension runs, even inside a task of async."""
     token = running.set(None)
     try:
         yield
@@ -58,7 +58,7 @@ def in_task() -> bool:
 
 
 def context() -> Context:
-    """The task that calls this. Outside of a task: RuntimeError."""
+    """The task that calls this. Outside a task: RuntimeError."""
     task = running.get()
     return Context(*_parmap.task()) if task is None else Context(task.index, task.attempt, task.worker)
 
@@ -66,8 +66,8 @@ def context() -> Context:
 def rng() -> numpy.random.Generator:
     """This task's own random numbers: a NumPy Generator over Philox with key (seed, index).
 
-    The same numbers whatever the engine, the number of workers or the attempt, and the same as those of the C++
-    library's context::rng(). Further calls in one task go on with the same generator. Outside of a task: RuntimeError;
+    The numbers depend on neither the engine, the number of workers nor the attempt, and equal those of the C++
+    library's context::rng(). Further calls in a task continue with the same generator. Outside a task: RuntimeError;
     without NumPy: ImportError.
     """
     task = running.get()

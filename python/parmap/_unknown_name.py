@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The errors for names that parmap does not have."""
+"""The errors for arguments and names that parmap does not have."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 
 
 class UnknownName(ValueError, KeyError):
-    """An engine or reporter that there is not. A KeyError too, as python-parmap raises that."""
+    """An engine, reporter or start that does not exist. A KeyError too, because python-parmap raises that."""
 
     def __init__(self, what: str, name: object, known: Iterable[str]) -> None:
         super().__init__(f"parmap: there is no {what} {name!r}; the names are " + ", ".join(known))
 
-    def __str__(self) -> str:  # KeyError would put it into quotes
+    def __str__(self) -> str:  # KeyError would quote it
         return str(self.args[0])
 
 
-#: What others call it, and what it is here.
+#: Names in other libraries, and their names here.
 _ELSEWHERE = {
     "timeout": "timeout_sec",
     **dict.fromkeys(("workers", "n_workers", "n_jobs", "processes", "max_workers", "num_workers"), "n_worker"),
@@ -29,7 +29,7 @@ _ELSEWHERE = {
 
 
 def unknown_argument(function: str, unknown: Iterable[str]) -> TypeError:
-    """As Python's own, but it says what to write instead."""
+    """Like Python's own error, but says what to write instead."""
     name = next(iter(unknown))
     said = f"{function}() got an unexpected keyword argument {name!r}"
     if name in ("chunksize", "chunk_size", "batch_size"):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What a worker process does before its first task, and whenever its output must not be lost."""
+"""What a worker process does before its first task, and how its output is kept from being lost or doubled."""
 
 from __future__ import annotations
 
-import _signal  # as signal, without turning each handler into a member of an enum: a worker's first moments count
+import _signal  # like signal, without converting each handler to an enum member: a worker must start fast
 import ctypes
 import gc
 import io
@@ -17,14 +17,15 @@ from typing import Any
 from . import _parmap
 
 
-_other_threads = False  # of the caller, at the last fork
+_other_threads = False  # whether the caller had other threads at the last fork
 _streams_of_the_caller: list[Any] = []
 
 
 def flush() -> list[io.BufferedWriter]:
-    """What is buffered would come out twice after a fork, or not at all at a worker's end. The buffers below."""
+    """Flushes stdout and stderr, because buffered text would come out twice after a fork, or not at all at a worker's end.
+    Returns the buffers below them."""
     global _other_threads
-    _other_threads = len(sys._current_frames()) > 1  # also those that the module threading does not know
+    _other_threads = len(sys._current_frames()) > 1  # counts threads that the module threading does not know, too
     buffers = []
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -32,17 +33,17 @@ def flush() -> list[io.BufferedWriter]:
             if type(stream.buffer) is io.BufferedWriter:
                 buffers.append(stream.buffer)
         except (AttributeError, OSError, ValueError):
-            pass  # None, full or closed: it is no worse off than without a fork
+            pass  # None, full or closed: a fork makes that no worse
     return buffers
 
 
 def begin(workers: int) -> None:
-    """Right after the fork, in the worker. What it raises is the failure of each of the worker's tasks."""
-    gc.freeze()  # what is inherited is never collected here, so its pages are not touched and copied
+    """Runs right after the fork, in the worker. What it raises is the failure of each of the worker's tasks."""
+    gc.freeze()  # inherited objects are never collected here, so their pages are not touched and copied
     if _other_threads:
         _renew_streams()
         _forget_imports_of_other_threads()
-    _signal.set_wakeup_fd(-1)  # an event loop's, in the caller
+    _signal.set_wakeup_fd(-1)  # it belongs to an event loop of the caller
     if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
         leave_ctrl_c_to_the_caller()
     _draw_other_numbers()
@@ -51,7 +52,7 @@ def begin(workers: int) -> None:
 
 def _renew_streams() -> None:
     """Another thread of the caller that waited for the lock of such a buffer may have got it just before the fork, without
-    the GIL. Here nobody would ever give it back."""
+    the GIL. In the worker nothing would ever release it."""
     for name in ("stdout", "stderr"):
         old = getattr(sys, name)
         if type(old) is not io.TextIOWrapper or type(old.buffer) is not io.BufferedWriter or type(old.buffer.raw) is not io.FileIO:
@@ -62,8 +63,8 @@ def _renew_streams() -> None:
                 encoding=old.encoding, errors=old.errors, newline="\n", line_buffering=old.line_buffering, write_through=old.write_through,
             )  # fmt: skip
         except (OSError, ValueError):
-            continue  # it is closed
-        _streams_of_the_caller.append(old)  # its end would wait for the lock, too
+            continue  # the stream is closed
+        _streams_of_the_caller.append(old)  # never freed: its destructor would wait for the lock, too
         setattr(sys, name, new)
         if getattr(sys, f"__{name}__") is old:
             setattr(sys, f"__{name}__", new)
@@ -75,7 +76,7 @@ def _renew_streams() -> None:
 
 
 def leave_ctrl_c_to_the_caller() -> None:
-    """It ends the workers: no traceback of theirs. A handler, and not SIG_IGN, which their programs would inherit."""
+    """The caller ends the workers, so they print no traceback. A handler, because SIG_IGN would be inherited by their programs."""
     _signal.signal(_signal.SIGINT, _ignore)
 
 
@@ -84,9 +85,9 @@ def _ignore(number: int, frame: Any) -> None:
 
 
 def _forget_imports_of_other_threads() -> None:
-    """Those threads do not exist here: what they were importing at the fork is imported anew by whoever needs it.
+    """Those threads do not exist here, so a module that one of them was importing at the fork is imported anew when needed.
 
-    Else he would wait for ever for the lock of the module. A Python whose importlib has other insides is left alone.
+    Otherwise the import would wait for ever for the module's lock. If importlib has other internals, nothing is changed.
     """
     locks = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None)
     if type(locks) is not dict:
@@ -94,7 +95,7 @@ def _forget_imports_of_other_threads() -> None:
     mine = threading.get_ident()
     for name, reference in list(locks.items()):
         owner = getattr(reference(), "owner", mine)
-        if owner == mine:  # parmap was called by what is being imported
+        if owner == mine:  # the module being imported called parmap
             continue
         del locks[name]
         module = sys.modules.get(name)
@@ -103,12 +104,12 @@ def _forget_imports_of_other_threads() -> None:
 
 
 def _draw_other_numbers() -> None:
-    """NumPy's global generator, as the module random does by itself: no two workers draw the same."""
+    """Seeds NumPy's global generator anew, as the module random does by itself: no two workers draw the same numbers."""
     numpy_random = sys.modules.get("numpy.random")
-    if getattr(numpy_random, "seed", None) is None:  # not imported, or just being, by another thread of the caller
+    if getattr(numpy_random, "seed", None) is None:  # not imported, or not completely by another thread of the caller
         return
     try:
-        # That may also have held the generator's lock at the fork; here it is nobody's.
+        # That thread may also have held the generator's lock at the fork. Here no thread holds it.
         numpy_random.mtrand._rand._bit_generator.lock._at_fork_reinit()
     except AttributeError:
         pass  # a NumPy that has no such lock
@@ -119,7 +120,7 @@ _hazards_told: set[str] = set()
 
 
 def warn_of_fork(stacklevel: int) -> None:
-    """In the caller: once for each library that its forked workers could not use."""
+    """In the caller: warns once for each library that forked workers could not use."""
     for library, lost in _parmap.fork_hazards():
         if library not in _hazards_told:
             _hazards_told.add(library)
@@ -131,11 +132,11 @@ def warn_of_fork(stacklevel: int) -> None:
             )
 
 
-# What says how many threads BLAS and OpenMP are to have, once they are loaded; and which of these nobody has set.
+# Variables that tell BLAS and OpenMP, when they are loaded, how many threads to use; and those of them that are not set.
 _NAMES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _unset = tuple(name for name in _NAMES if name not in os.environ)
 
-# What threadpoolctl knows of the loaded libraries, and how many modules there were when it looked.
+# The libraries that threadpoolctl has found, and how many modules were loaded when it looked.
 _libraries: _ThreadPools | None = None
 
 
@@ -148,8 +149,8 @@ class _ThreadPools:
         plain = []
         for library in controller.lib_controllers:
             try:
-                # OpenBLAS's own function starts all its threads anew after a fork, which then spin for some 30 ms, to
-                # use fewer of them; this is the number that it writes.
+                # OpenBLAS's own function restarts all its threads after a fork in order to use fewer, and these then spin for some 30
+                # ms. This is the number that it writes.
                 if library.internal_api != "openblas" or library.threading_layer != "pthreads":
                     raise ValueError
                 self._counts.append(ctypes.c_int.in_dll(library.dynlib, "blas_cpu_number"))
@@ -165,7 +166,7 @@ class _ThreadPools:
 
 
 def find_thread_pools() -> None:
-    """In the caller, once for its workers: looking for BLAS and OpenMP takes milliseconds."""
+    """In the caller, once for all its workers, because looking for BLAS and OpenMP takes milliseconds."""
     global _libraries, _unset
     _unset = tuple(name for name in _NAMES if name not in os.environ)
     if _libraries is not None and _libraries.modules == len(sys.modules):
@@ -180,7 +181,7 @@ def find_thread_pools() -> None:
 
 
 def share_cores(workers: int) -> None:
-    """The threads of BLAS and OpenMP, loaded already or later."""
+    """Limits the threads of BLAS and OpenMP, whether these are loaded already or later."""
     threads = max(1, cores // max(1, workers))
     for name in _unset:
         os.environ[name] = str(threads)
@@ -188,12 +189,12 @@ def share_cores(workers: int) -> None:
         _libraries.limit(threads)
 
 
-#: Of the caller, which its workers share.
+#: The usable cores of the caller, which its workers share.
 cores = _parmap.usable_cores()
 
 
 def numpy_scalars() -> tuple[tuple[type, str], ...]:
-    """The scalar types that fit into a slot, with numpy.dtype.kind of each."""
+    """Returns the scalar types that fit into a slot, with numpy.dtype.kind of each."""
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return ()
@@ -201,5 +202,5 @@ def numpy_scalars() -> tuple[tuple[type, str], ...]:
     try:
         types = [getattr(numpy, name) for name in names.split()]
         return tuple((each, numpy.dtype(each).kind) for each in types)
-    except AttributeError:  # it is being imported by another thread
+    except AttributeError:  # another thread is importing NumPy
         return ()

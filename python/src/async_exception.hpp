@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What one thread raises in another: never where nobody could hear it, as in a hook of a fork.
+// Raises an exception in another thread, but never where it would be lost, such as in a hook of a fork.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -8,20 +8,20 @@
 
 namespace parmap::python {
 
-/// Of one thread; used with the GIL held. While it is inside a map that it supervises itself, what others raise in it
-/// waits for that map's next look, which ends the map early.
+/// Of one thread. Use it with the GIL held. While the thread is inside a map that it supervises itself, an exception
+/// from another thread is kept until that map checks for it, which ends the map early.
 class async_exception {
  public:
   async_exception(const async_exception&) = delete;
   async_exception& operator=(const async_exception&) = delete;
 
-  /// Valid as long as the calling thread.
+  /// Valid until the calling thread ends.
   [[nodiscard]] static async_exception& of_this_thread() noexcept {
     static thread_local async_exception mine;
     return mine;
   }
 
-  /// By another thread: an exception of this class is raised at the next bytecode.
+  /// Called by another thread: raises an exception of this class at the next bytecode.
   void raise(nanobind::handle type) noexcept {
     if (maps_ > 0) kept_ = type;
     else set(type.ptr());
@@ -31,12 +31,13 @@ class async_exception {
     set(nullptr);
   }
 
-  /// A Python function that does nothing, but in whose bytecode an exception can be raised. Before the first map.
+  /// Call before the first map. `hear` is a Python function that does nothing; an exception can be raised in its
+  /// bytecode.
   static void install(nanobind::handle hear) noexcept { hear_ = hear; }
 
-  // ---- by the thread itself
+  // ---- Called by the thread itself.
 
-  /// It is inside of a map while this lives.
+  /// While this lives, the thread counts as inside a map.
   class kept_off {
    public:
     kept_off() noexcept : here_(of_this_thread()) { ++here_.maps_; }
@@ -50,9 +51,9 @@ class async_exception {
     async_exception& here_;
   };
 
-  /// The class of what has been kept off, once.
+  /// Returns the class of the exception that was kept, once.
   [[nodiscard]] nanobind::handle take() noexcept { return std::exchange(kept_, {}); }
-  /// In a worker, whose only thread it is: it is in none of the maps of its caller.
+  /// Called in a worker's only thread, which is in none of the maps of its caller.
   void begin_worker() noexcept {
     maps_ = 0;
     kept_ = {};
@@ -64,9 +65,9 @@ class async_exception {
   void set(PyObject* type) const noexcept {
     PyThreadState_SetAsyncExc(thread_, type);
 #if PY_VERSION_HEX < 0x030D0000
-    // From here on every thread looks for an exception until one has been raised, for ever if it was withdrawn,
-    // and 3.11 makes no step under sys.settrace meanwhile. So one is raised here; whose the other is sees it with the
-    // next GIL.
+    // From here on every thread checks for an exception until one has been raised, for ever if it was withdrawn, and
+    // 3.11 makes no progress under sys.settrace meanwhile. So this raises one here and clears it; the target thread
+    // sees its own when it next gets the GIL.
     PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), PyExc_Exception);
     Py_XDECREF(PyObject_CallNoArgs(hear_.ptr()));
     PyErr_Clear();

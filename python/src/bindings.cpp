@@ -51,7 +51,7 @@ request request_of(nb::handle from) {
           .stop_at_failure = nb::cast<bool>(from.attr("stop_at_failure"))};
 }
 
-// signal.signal(signal.SIGINT, handler), but the C library's handler stays: it may not be Python's own.
+// Like signal.signal(signal.SIGINT, handler), but keeps the C library's handler, which may not be Python's own.
 void set_ctrl_c_handler(nb::handle handler) {
   struct sigaction below{};
   ::sigaction(SIGINT, nullptr, &below);
@@ -77,7 +77,7 @@ NB_MODULE(_parmap, m) {
 
   m.def("set_ctrl_c_handler", &set_ctrl_c_handler);
 
-  // What it tells is in `asked`, and not in what is returned: Ctrl-C may come in between.
+  // The interrupt is stored in `asked` and not returned, because Ctrl-C may arrive before the return value is used.
   m.def("run_serial", [](nb::handle asked) { asked.attr("interrupt") = run_serial(request_of(asked)); });
   m.def("run_threads", [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle hear) {
     asked.attr("interrupt") = run_threads(request_of(asked), {raised, late, hear});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// While many results are made, none of which is garbage: the collector would look at them again and again, and each
-// page of their memory would be a page fault.
+// Fast allocation of many results, none of which is garbage. Otherwise the collector would scan them again and again,
+// and each page of their memory would cost a page fault.
 #pragma once
 
 #include <Python.h>
@@ -15,9 +15,9 @@
 
 namespace parmap::python {
 
-/// While one of these lives, but for its pauses, the collector rests, and Python's allocator gets its arenas from huge
-/// pages, where the kernel has them. They are given back as all arenas are, by munmap. GIL held by whoever calls;
-/// several threads may have one at a time.
+/// While one of these is active, the garbage collector is off, and Python's allocator takes its arenas from huge pages
+/// if the kernel has them. They are released as all arenas are, with munmap. The caller holds the GIL; several threads
+/// may have one at a time.
 class bulk_allocation {
  public:
   bulk_allocation() noexcept {
@@ -32,7 +32,7 @@ class bulk_allocation {
   }
 
   [[nodiscard]] bool active() const noexcept { return active_; }
-  /// While other Python code may run.
+  /// Call this before other Python code may run.
   void pause() noexcept {
     if (!std::exchange(active_, false) || --all_active_ > 0) return;
     if (replaced_) PyObject_SetArenaAllocator(&usual_);
@@ -57,7 +57,7 @@ class bulk_allocation {
  private:
   static constexpr std::size_t huge = std::size_t{2} << 20;
 
-  // The allocator that is built in unmaps arenas one by one, wherever they lie; another one, set by somebody, may not.
+  // The built-in allocator unmaps arenas one by one, wherever they lie. An allocator that other code has set may not.
   static bool is_pythons_own(void* function) noexcept {
     static void* known = nullptr;
     if (function == known) return true;
@@ -80,7 +80,7 @@ class bulk_allocation {
       ::munmap(begin + before + huge, huge - before);
       next_ = begin + before;
       left_ = huge;
-      // Where memory is in pieces, the kernel may take milliseconds to make a huge page: then one was enough.
+      // If memory is fragmented, the kernel may need milliseconds to make a huge page. Then this one was the last.
       const auto before_it = std::chrono::steady_clock::now();
       if (::madvise(next_, huge, MADV_HUGEPAGE) == 0) *static_cast<volatile std::byte*>(next_) = std::byte{};
       slow_ = std::chrono::steady_clock::now() - before_it > std::chrono::microseconds(500);

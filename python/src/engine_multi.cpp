@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The engine multi for Python: what the interpreter must hear of forks and sleeps, and the calls in a worker.
+// The engine multi for Python: what the interpreter must do at forks and sleeps, and the calls in a worker.
 #include "python_map.hpp"
 #include "result_buffer.hpp"
 #include "result_list.hpp"
@@ -23,7 +23,7 @@ namespace nb = nanobind;
 
 namespace {
 
-// Of the map that this thread is in, and its workers after the fork. Maps nest.
+// The state of the map that this thread is in; after the fork, that of the worker. Maps nest.
 class worker_setup {
  public:
   worker_setup(const request& asked, const process_needs& needs, unsigned workers, lookout& watch,
@@ -41,30 +41,30 @@ class worker_setup {
 
   [[nodiscard]] static worker_setup* current() noexcept { return current_; }
 
-  // The buffers that it has flushed.
+  // Returns the buffers that were flushed.
   nb::object flush() const noexcept {
     nb::object buffers = nb::steal(unless_python_ends([this] { return PyObject_CallNoArgs(flush_.ptr()); }));
-    if (!buffers.is_valid()) forget_exception();  // as the C library's would
+    if (!buffers.is_valid()) forget_exception();  // the C library also ignores errors of a flush at exit
     return buffers;
   }
   [[nodiscard]] large_buffer_file& buffers() const noexcept { return buffers_; }
   [[nodiscard]] lookout& watch() const noexcept { return watch_; }
-  // Where the results go to, in the caller.
+  // The list in the caller that receives the results.
   void give(result_list& places) noexcept { places_ = &places; }
   void pause() noexcept {
     if (places_ != nullptr) places_->pause();
   }
-  // Workers are to be programs of their own.
+  // Workers will be programs of their own.
   void start(worker_program& what) noexcept { program_ = &what; }
   [[nodiscard]] worker_program* to_start() const noexcept { return program_; }
-  // This is one, which was not forked from Python; `unfit` unless that is None.
+  // This process is such a program, not forked from Python. `unfit` is the failure of every task, or None.
   void in_program(nb::handle unfit) {
     in_program_ = true;
     if (!unfit.is_none()) error_ = nb::borrow(unfit);
   }
   [[nodiscard]] bool is_program() const noexcept { return in_program_; }
 
-  // What goes wrong is told by every task of this worker: there is nobody else to tell.
+  // An exception here becomes the failure of every task of this worker, as there is no other way to report it.
   void begin() noexcept {
     if (error_.is_valid()) return;
     const nb::object workers = nb::steal(PyLong_FromUnsignedLong(workers_));
@@ -92,7 +92,7 @@ class worker_setup {
   static inline thread_local worker_setup* current_{};
 };
 
-// The GIL is held all the time, but while the caller sleeps; so it is at a fork, and in a worker.
+// The caller holds the GIL except while it sleeps. So it holds it at a fork, and a worker has it.
 class interpreter final : public detail::language_runtime {
  public:
   bool starts_programs() noexcept override { return worker_setup::current()->to_start() != nullptr; }
@@ -101,12 +101,12 @@ class interpreter final : public detail::language_runtime {
     ctrl_c_.reset();
     worker_setup::current()->to_start()->start({mine, memory, buffers.file(), buffers.worker()});
   }
-  // Ctrl-C waits meanwhile: what it raised in a hook of the fork, in Python, would be printed and lost. Blocked for the
-  // worker's sake; another thread of this process may get it all the same.
+  // Ctrl-C is held back meanwhile: an exception that it raised in a Python hook of the fork would be printed and lost.
+  // SIGINT is blocked for the worker; another thread of this process may still receive it.
   void before_fork() noexcept override {
     ctrl_c_.emplace();
     worker_setup::current()->watch().keep_ctrl_c_off();
-    if (!starts_programs()) {  // which run no Python before they are others
+    if (!starts_programs()) {  // a child that becomes a program runs no Python before
       const nb::object buffers = worker_setup::current()->flush();
       unless_python_ends([] { PyOS_BeforeFork(); });
       wait_for_locks_of(buffers);
@@ -140,9 +140,9 @@ class interpreter final : public detail::language_runtime {
   }
 
  private:
-  // A buffer's lock is held without the GIL by a thread that is inside a write. In a worker it would be held for ever.
-  // From here to the fork no bytecode is run and nothing is left to be written, so nobody else gets the GIL to take it;
-  // twice, as the wait for one buffer lets others at the one before.
+  // A thread inside a write holds a buffer's lock without the GIL. In a worker that lock would be held for ever. From
+  // here to the fork no bytecode runs and nothing is left to be written, so no other thread gets the GIL to take a
+  // lock. Two rounds, because waiting for one buffer lets other threads take the lock of an earlier one.
   static void wait_for_locks_of(const nb::object& buffers) noexcept {
     if (!buffers.is_valid() || !PyList_CheckExact(buffers.ptr())) return;
     for (int round = 0; round < 2; ++round)
@@ -153,7 +153,7 @@ class interpreter final : public detail::language_runtime {
       }
   }
 
-  // SIGINT is blocked in this thread while it lives.
+  // Blocks SIGINT in this thread for its lifetime.
   class ctrl_c_blocked {
    public:
     ctrl_c_blocked() noexcept {
@@ -224,7 +224,7 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
       watch.show(now.done());
       go_on = !watch.interrupted() && !(asked.stop_at_failure && now.failed > 0);
     }
-    if (now.finished) {  // before the rest of the results is read
+    if (now.finished) {  // the rest of the results is read after this report
       watch.keep_ctrl_c_off();
       places.begin();
     } else if (!go_on) {
@@ -244,7 +244,7 @@ void serve(const request& asked, const process_needs& needs, const std::string& 
   prepare();
   const spawn_assignment told = to_spawn_assignment(text);
   for (const int each : {told.memory, told.buffers})
-    if (each >= 0) static_cast<void>(::fcntl(each, F_SETFD, FD_CLOEXEC));  // not for what tasks start
+    if (each >= 0) static_cast<void>(::fcntl(each, F_SETFD, FD_CLOEXEC));  // programs of tasks do not inherit it
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   lookout watch(asked, plan.size());
   large_buffer_file buffers(told.buffers, told.region);

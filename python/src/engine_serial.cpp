@@ -15,7 +15,7 @@ namespace {
   throw nb::python_error();
 }
 
-// The exception of a task passes untouched.
+// Lets the exception of a task pass untouched.
 class serial_calls {
  public:
   explicit serial_calls(const request& asked) : values_(asked.values.ptr()) {}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The engine threads for Python. The calling thread runs no task: it sees to signals, limits and the reporter, while a
-// thread of the map's own and the team run them; so it can leave, on Ctrl-C, tasks that are asleep in C.
+// The engine threads for Python. The calling thread runs no task: it handles signals, limits and the reporter. The
+// map's own thread and the pool's threads run the tasks, so that on Ctrl-C the caller can leave tasks behind that sleep
+// in C code.
 #include "python_map.hpp"
 
 #include <algorithm>
@@ -23,8 +24,8 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// Held by a thread that the interpreter did not make. The team's get a thread state for good at the first time, so that
-// what tasks keep in threading.local is there for the next one.
+// Holds the GIL in a thread that the interpreter did not create. Such a thread keeps its thread state, so that what a
+// task stores in threading.local is there for the next task.
 class gil {
  public:
   gil() {
@@ -44,7 +45,7 @@ class gil {
   PyGILState_STATE before_{};
 };
 
-// Everything that the map's threads use. They may outlive the call: whoever leaves last frees it, with the GIL.
+// Everything that the map's threads use. They may outlive the call: the last user frees it, with the GIL held.
 class thread_run {
  public:
   thread_run(const request& asked, const thread_needs& needs, unsigned workers)
@@ -67,9 +68,9 @@ class thread_run {
     chosen_.reporter = report::silent;
   }
 
-  // ---- by the threads that run tasks
+  // ---- Called by the threads that run tasks.
 
-  // In the map's own thread.
+  // Called in the map's own thread.
   void run() noexcept {
     try {
       results_.emplace(threads.run(python_tasks<void, thread_run>(plan_, *this), chosen_));
@@ -77,7 +78,8 @@ class thread_run {
       error_ = std::current_exception();
     }
   }
-  // The calling thread has left before: it is to be freed here. Else it may be gone by now.
+  // Returns true if the calling thread has left already: then the map's thread must free this. Otherwise this may be
+  // gone when it returns.
   [[nodiscard]] bool leave_last() {
     const std::scoped_lock lock(mutex_);
     ended_ = true;
@@ -85,7 +87,7 @@ class thread_run {
     return abandoned_;
   }
 
-  // A chunk of tasks.
+  // Lives while a thread runs a chunk of tasks.
   class scope {
    public:
     scope(thread_run& map, context& self) { map.begin_worker(self.worker()); }
@@ -104,23 +106,23 @@ class thread_run {
       PyObject* const made = at.call();
       mine.busy = false;
       nb::object error = made == nullptr ? take_exception() : nb::object();
-      if (std::exchange(mine.asked, false)) mine.thread->withdraw();  // if it came too late
+      if (std::exchange(mine.asked, false)) mine.thread->withdraw();  // in case it came too late
       if (made == nullptr) fail(i, self, error);
       PyList_SetItem(values_, static_cast<Py_ssize_t>(i), made);
       ++done_;
     });
   }
 
-  // ---- by the calling thread, with the GIL held
+  // ---- Called by the calling thread, with the GIL held.
 
   [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
   void stop() { stop_.request_stop(); }
-  // Raises it in every running task, at its next bytecode.
+  // Raises an exception of this class in every running task, at its next bytecode.
   void raise_everywhere(nb::handle type) noexcept {
     for (seat& each : workers_)
       if (each.busy) ask(each, type);
   }
-  // Asks the tasks that are too late, each once; when to look again.
+  // Raises the timeout exception once in each task that is late. Returns when to check again.
   clock::time_point enforce_limit(clock::time_point now) noexcept {
     if (!chosen_.timeout) return clock::time_point::max();
     const auto limit = *chosen_.timeout;
@@ -136,7 +138,7 @@ class thread_run {
     const std::scoped_lock lock(mutex_);
     return ended_;
   }
-  // Whether it has ended by then. Without the GIL.
+  // Returns whether the map has ended by then. Waits without the GIL.
   [[nodiscard]] bool wait_until(clock::time_point when) {
     PyThreadState* const mine = PyEval_SaveThread();
     const bool over = [&] {
@@ -146,7 +148,7 @@ class thread_run {
     unless_python_ends([mine] { PyEval_RestoreThread(mine); });
     return over;
   }
-  // For the calling thread, when it leaves.
+  // Deleter for the calling thread, when it leaves.
   struct leave {
     void operator()(thread_run* map) const {
       {
@@ -157,7 +159,7 @@ class thread_run {
       delete map;
     }
   };
-  // Once it has ended.
+  // Call this once the map has ended.
   [[nodiscard]] const results<void>& finish() const {
     if (error_) std::rethrow_exception(error_);
     return *results_;
@@ -186,7 +188,7 @@ class thread_run {
   }
   [[noreturn]] void fail(std::uint64_t i, const context& self, const nb::object& error) {
     const nb::int_ index(i);
-    if (PyDict_SetItem(raised_, index.ptr(), error.ptr()) != 0) PyErr_Clear();  // then it is told in words
+    if (PyDict_SetItem(raised_, index.ptr(), error.ptr()) != 0) PyErr_Clear();  // then only its text is reported
     if (self.attempt() > chosen_.retries) ++done_;
     throw_in_words(error);
   }
@@ -199,17 +201,17 @@ class thread_run {
   nb::handle late_;
   options chosen_;
   std::stop_source stop_;
-  std::vector<seat> workers_;  // under the GIL, as done_
+  std::vector<seat> workers_;  // guarded by the GIL, like done_
   std::uint64_t done_{};
   std::optional<results<void>> results_;
   std::exception_ptr error_;
   std::mutex mutex_;
   std::condition_variable news_;
-  bool ended_{};  // under the mutex, as abandoned_
+  bool ended_{};  // guarded by the mutex, like abandoned_
   bool abandoned_{};
 };
 
-// The map's own thread.
+// Starts the map's own thread.
 void start(thread_run* map) {
   std::thread([map] {
     unless_python_ends([map] {
@@ -228,7 +230,7 @@ void start(thread_run* map) {
 
 nb::object run_threads(const request& asked, const thread_needs& needs) {
   constexpr std::chrono::milliseconds glance{100};    // between two looks at signals and the reporter
-  constexpr std::chrono::milliseconds farewell{150};  // for interrupted tasks to end in
+  constexpr std::chrono::milliseconds farewell{150};  // for interrupted tasks to end
 
   const std::uint64_t n = asked.values.size();
   if (n == 0) return nb::none();

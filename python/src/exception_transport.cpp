@@ -12,7 +12,7 @@ namespace nb = nanobind;
 
 namespace {
 
-// Never freed: what outlives the interpreter must not be given back to it.
+// Never freed: after the interpreter has ended they must not be released.
 nb::handle describe;
 nb::handle describe_unpicklable;
 
@@ -20,7 +20,7 @@ failure_kind kind_of(nb::handle error, failure_kind otherwise) {
   return PyErr_GivenExceptionMatches(error.ptr(), PyExc_MemoryError) != 0 ? failure_kind::out_of_memory : otherwise;
 }
 
-// Never empty-handed: if not even Python can say it, the name of the type does.
+// If Python cannot describe the exception, the message is the name of its type.
 [[noreturn]] void throw_described(const nb::object& error, failure_kind kind, const nb::object& packed) {
   char* bytes = nullptr;
   Py_ssize_t size = 0;
@@ -74,7 +74,7 @@ void throw_in_words(nb::handle error) {
 
 void throw_unpicklable(PyObject* result) {
   nb::object error = take_exception();
-  if (!error.is_valid()) error = nb::borrow(Py_None);  // what pickled it returned no bytes
+  if (!error.is_valid()) error = nb::borrow(Py_None);  // the pickler returned something other than bytes
   throw_described(error, kind_of(error, failure_kind::unencodable),
                   nb::steal(PyObject_CallFunctionObjArgs(describe_unpicklable.ptr(), error.ptr(), result, nullptr)));
 }

@@ -28,7 +28,7 @@ enum tag : char {
   dict = 'd'
 };
 
-// The size of a text or container is a byte, or this one and four more.
+// The size of a text or container is one byte; or this byte and four more.
 constexpr std::uint8_t large_size = 255;
 
 constexpr std::size_t longest_key = 64;
@@ -120,7 +120,8 @@ bool flat_writer::put(PyObject* object, unsigned depth) {
   if (PyUnicode_CheckExact(object)) return put_text(object);
   if (PyBytes_CheckExact(object)) return put_run(bytes, PyBytes_AS_STRING(object), PyBytes_GET_SIZE(object));
 
-  // Held by what holds it here, and by nobody else: so it is not in the result twice. There is only one empty tuple.
+  // No other reference to it exists, so it is not in the result twice. The empty tuple is shared, but has no identity
+  // to keep.
   const bool alone =
       depth == 0 || Py_REFCNT(object) == 1 || (PyTuple_CheckExact(object) && PyTuple_GET_SIZE(object) == 0);
   if (!alone || depth == deepest) return false;
@@ -193,8 +194,8 @@ nb::object flat_reader::get(decoder& in, char what, unsigned depth) {
   throw bad_encoding("no plain value is encoded like that");
 }
 
-// As long as the keys are those of the last dict of this size, a copy of it gets other values. From the first that is
-// another one, entry by entry.
+// While the keys are those of the last dict of this size, this puts the values into a copy of that dict. From the first
+// key that differs, it adds the entries one by one.
 nb::object flat_reader::get_dict(decoder& in, unsigned depth) {
   const std::uint32_t count = size_from(in);
   shape& known = shapes_[depth][count % sizes];
@@ -228,7 +229,7 @@ nb::object flat_reader::get_dict(decoder& in, unsigned depth) {
     const nb::object key = other.is_valid() ? std::exchange(other, nb::object()) : get_key(in, depth + 1);
     put_value(key.ptr());
   }
-  // Where they differ all the time, that they may not is not looked at for ever.
+  // If the keys differ every time, it stops learning after some misses.
   if (known.misses < 16) learn(known, made);
   return made;
 }
@@ -253,7 +254,7 @@ nb::object flat_reader::get_key(decoder& in, unsigned depth) {
   return what == text ? key_of(run(in)) : get(in, what, depth);
 }
 
-// Short ASCII keys, with their hashes, are kept.
+// Caches short ASCII keys, together with their hashes.
 nb::object flat_reader::key_of(std::string_view from) {
   if (from.empty() || from.size() > longest_key) return text_of(from);
   std::size_t place = from.size();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Small lists, tuples and dicts of plain values, as tasks often return: several times cheaper than a pickle.
+// Encodes small lists, tuples and dicts of plain values, which tasks often return: several times cheaper than a pickle.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -13,16 +13,17 @@
 
 namespace parmap::python {
 
-/// Containers nest at most so deep, or go by pickle.
+/// Containers that nest deeper are pickled.
 inline constexpr unsigned deepest = 20;
 
-/// Of exactly those types, and of None, bool, int within 64 bits, float, str and bytes, nested too. A container that
-/// may be referred to twice is left to pickle, which keeps it one; so is whatever takes more than `longest` bytes.
+/// Encodes containers of exactly these types, nested or not, that hold only None, bool, int within 64 bits, float, str
+/// and bytes. It leaves a container with more than one reference to pickle, which preserves identity; and everything
+/// that takes more than `longest` bytes.
 class flat_writer {
  public:
   static constexpr std::size_t longest = 4096;
 
-  /// The encoded bytes, valid until the next call; empty if this object is not for here.
+  /// Returns the encoded bytes, valid until the next call; empty if the object must be pickled.
   [[nodiscard]] std::string_view write(PyObject* container);
 
  private:
@@ -36,14 +37,14 @@ class flat_writer {
   template <class T>
   void put_bytes(const T& value);
 
-  static constexpr std::size_t longest_head = 16;  // a tag and what follows it, but for text and items
+  static constexpr std::size_t longest_head = 16;  // a tag and what follows it, except text and items
 
   char* at_{};
   std::array<char, longest + longest_head> bytes_;
 };
 
-/// Dicts like those it has read before, of the same keys in the same order, are copies of one, with other values; their
-/// keys are the same objects. GIL held, as at its end.
+/// A dict with the same keys in the same order as an earlier one is decoded as a copy of that one with other values;
+/// its keys are the same objects. Use and destroy it with the GIL held.
 class flat_reader {
  public:
   flat_reader() = default;
@@ -51,14 +52,14 @@ class flat_reader {
   flat_reader& operator=(const flat_reader&) = delete;
   ~flat_reader();
 
-  /// A new reference. Throws bad_encoding, nanobind::python_error.
+  /// Returns a new reference. Throws bad_encoding, nanobind::python_error.
   [[nodiscard]] nanobind::object read(decoder& in) { return get(in, in.get<char>(), 0); }
 
  private:
-  // The keys of a dict, short ASCII ones.
+  // The keys of a dict, all of them short ASCII.
   struct shape {
-    nanobind::object dict;          // with these keys
-    std::vector<PyObject*> keys{};  // its
+    nanobind::object dict;          // has these keys
+    std::vector<PyObject*> keys{};  // borrowed from dict
     unsigned misses{};
   };
 
@@ -69,7 +70,7 @@ class flat_reader {
   void learn(shape& into, nanobind::handle dict);
 
   std::array<PyObject*, 256> keys_{};
-  // A dict inside another one has a shape of its own: it is read, and may be learnt, while the outer one is.
+  // A dict inside another one has its own shape: it is read, and may be learnt, while the outer one is being read.
   static constexpr unsigned sizes = 8;
   std::array<std::array<shape, sizes>, deepest + 1> shapes_{};
 };

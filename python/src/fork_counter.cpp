@@ -13,12 +13,12 @@ void fork_counter::begin() {
       },
       [] { gate_.unlock(); },
       [] {
-        // What is mapped so far is the parent's as well, for good; and its other maps are none of ours.
+        // Everything mapped so far is also the parent's, for good. The parent's other maps do not run here.
         ++forks_;
         maps_ = 0;
         gate_.unlock();
       });
-  static_cast<void>(done);  // out of memory, at the import of a module: nothing has been shared yet
+  static_cast<void>(done);  // fails only if memory is out: no map has begun yet
 }
 
 }  // namespace parmap::python

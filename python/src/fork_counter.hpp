@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Whether a process made by fork may still see the memory that this one maps.
+// Tells whether a process made by fork may still see the memory that this process maps.
 #pragma once
 
 #include <cstdint>
@@ -7,24 +7,25 @@
 
 namespace parmap::python {
 
-/// Every fork of this process, whoever does it, is heard of here (pthread_atfork). Workers are told from others: they
-/// are gone when their map has ended.
+/// Counts every fork of this process, whatever code does it (pthread_atfork). Forks of workers are not counted, because
+/// workers are gone when their map has ended.
 class fork_counter {
  public:
-  /// Before the first map; further calls do nothing.
+  /// Call before the first map; further calls do nothing.
   static void begin();
 
-  /// Counts the forks after which somebody may live on.
+  /// The number of forks whose child may live on.
   [[nodiscard]] static std::uint64_t count() noexcept { return forks_; }
 
-  /// act() while no fork is under way, unless there has been one since count() was `count`, or workers are alive.
+  /// Calls act() while no fork is under way, unless there has been a fork since count() was `count`, or workers may be
+  /// alive.
   template <class Act>
   static void unless_inherited(std::uint64_t count, const Act& act) noexcept {
     const std::scoped_lock lock(gate_);
     if (forks_ == count && maps_ == 0) act();
   }
 
-  /// While it lives there may be workers.
+  /// While one of these lives, there may be workers.
   class map {
    public:
     map() noexcept { add(1); }
@@ -39,13 +40,13 @@ class fork_counter {
     }
   };
 
-  /// Between these, this thread forks a worker. In the worker, end_worker_fork() is called too.
+  /// Between these calls, this thread forks a worker. The worker calls end_worker_fork(), too.
   static void begin_worker_fork() noexcept { forking_worker_ = true; }
   static void end_worker_fork() noexcept { forking_worker_ = false; }
 
  private:
   static inline std::mutex gate_;
-  static inline std::uint64_t forks_{};  // under the gate, as maps_
+  static inline std::uint64_t forks_{};  // guarded by the gate, like maps_
   static inline int maps_{};
   static inline thread_local bool forking_worker_{};
 };

@@ -27,7 +27,8 @@ struct library {
   std::vector<std::pair<std::uintptr_t, std::uintptr_t>> code;
 };
 
-// gcc's OpenMP, also under a name such as libgomp-a34b3233.so.1.0.0, as wheels have it; and NVIDIA's driver.
+// Returns the loaded libraries whose file name starts with `name`: libgomp is gcc's OpenMP, which wheels contain under
+// names such as libgomp-a34b3233.so.1.0.0; libcuda.so is NVIDIA's driver.
 std::vector<library> loaded(std::string_view name) {
   struct search {
     std::string_view name;
@@ -59,7 +60,8 @@ void for_each_entry(const char* directory, const Act& act) {
     act(it->path());
 }
 
-// Threads that sleep in that library's own code, where its idle ones do; `busy`: those that may be about to.
+// Counts the threads that sleep in the library's own code, as its idle threads do. `busy` counts the running threads,
+// which may be about to sleep there.
 std::size_t threads_in(const library& one, std::size_t& busy) {
   std::size_t count = 0;
   busy = 0;
@@ -69,7 +71,7 @@ std::size_t threads_in(const library& one, std::size_t& busy) {
     if (!detail::read_file((thread / "syscall").c_str(), text)) return;
     const std::string_view words(text.data());
     if (words.starts_with("running")) ++busy;
-    const std::size_t last = words.rfind("0x");  // where it will go on
+    const std::size_t last = words.rfind("0x");  // the program counter
     std::uintptr_t at = 0;
     if (last == std::string_view::npos) return;
     std::from_chars(words.data() + last + 2, words.data() + words.size(), at, 16);
@@ -92,7 +94,7 @@ bool nvidia_is_open() {
 std::vector<fork_hazard> fork_hazards() {
   std::vector<fork_hazard> all;
   for (const library& one : loaded("libgomp")) {
-    // After its last use an idle thread spins for some milliseconds before it sleeps.
+    // An idle thread spins for some milliseconds after its last use before it sleeps.
     std::size_t busy = 0;
     std::size_t count = threads_in(one, busy);
     for (int k = 0; k < 10 && count == 0 && busy > 0; ++k) {

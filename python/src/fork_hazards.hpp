@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Libraries in use in this process that do not work in a forked one.
+// Finds libraries in use in this process that do not work after a fork.
 #pragma once
 
 #include <string>
@@ -7,12 +7,13 @@
 
 namespace parmap::python {
 
-/// One library, and what of it would be missing in a worker, in words. Microseconds where there is none.
+/// A library, and what of it would be missing in a worker, as text.
 struct fork_hazard {
   std::string library;  // its path
   std::string lost;
 };
 
+/// Takes some µs if there is none.
 [[nodiscard]] std::vector<fork_hazard> fork_hazards();
 
 }  // namespace parmap::python

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The end of the interpreter, which threads that a map has left behind may meet.
+// What a thread does that asks for the GIL after the interpreter has begun to shut down.
 #pragma once
 
 #include <cxxabi.h>
@@ -7,9 +7,9 @@
 
 namespace parmap::python {
 
-/// For what asks for the GIL, as does every call of Python code. The interpreter ends the threads that ask once it
-/// shuts down, by pthread_exit, whose unwinding must not meet the engines' frames; they may belong to a task of threads
-/// that Ctrl-C has left behind. The process is about to end; until then such a thread waits.
+/// For code that asks for the GIL, as every call of Python code does. During shutdown the interpreter ends threads that
+/// ask for it by pthread_exit, whose unwinding must not reach the engines' frames. Such a thread may run a task of
+/// threads that Ctrl-C has left behind. It waits here until the process ends.
 template <class Act>
 decltype(auto) unless_python_ends(const Act& act) {
   try {

@@ -47,7 +47,7 @@ mapped_region::~mapped_region() {
 }
 
 void mapped_region::discard(std::size_t at, std::size_t size) {
-  ::madvise(data_ + at, whole_pages(size), MADV_DONTNEED);  // the copies that stores have made
+  ::madvise(data_ + at, whole_pages(size), MADV_DONTNEED);  // private copies of pages that were written to
   discarded_.emplace_back(at, whole_pages(size));
   settle();
 }
@@ -61,13 +61,13 @@ void mapped_region::settle() noexcept {
 
 large_buffer_file::large_buffer_file() noexcept
     : large_buffer_file(::memfd_create("parmap results", MFD_CLOEXEC | MFD_ALLOW_SEALING), 0) {
-  // No task can cut off what is mapped here.
+  // The seal keeps a task from truncating what is mapped here.
   if (file_ >= 0 && ::fcntl(file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0) ::close(std::exchange(file_, -1));
 }
 
 large_buffer_file::large_buffer_file(int file, std::uint64_t worker) noexcept : file_(file), worker_(worker) {
   struct stat now{};
-  if (file_ < 0 || ::fstat(file_, &now) != 0) return;  // then no file is this one, see is_open()
+  if (file_ < 0 || ::fstat(file_, &now) != 0) return;  // then is_open() is always false
   device_ = now.st_dev;
   inode_ = now.st_ino;
 }
@@ -92,7 +92,7 @@ large_buffer_file::~large_buffer_file() {
 std::optional<large_buffer_file::place> large_buffer_file::append(const void* from, std::size_t size) noexcept {
   if (size < smallest || worker_ >= most_workers || size > region_size - used_ || !is_open()) return std::nullopt;
   const std::uint64_t offset = worker_ * region_size + used_;
-  // Past this limit there is a signal, and not only an error.
+  // A write past this limit raises a signal and not only an error.
   rlimit longest{};
   if (::getrlimit(RLIMIT_FSIZE, &longest) != 0 || offset + size > longest.rlim_cur) return std::nullopt;
   for (std::size_t done = 0; done < size;) {
@@ -114,7 +114,7 @@ std::optional<slice> large_buffer_file::map(const place& where) {
     region made{nullptr, {}, static_cast<std::size_t>(end_of_data(begin) - begin)};
     try {
       made.mapped = std::make_shared<mapped_region>(file_, begin, made.size);
-    } catch (const std::bad_alloc&) {  // address space is short (RLIMIT_AS): they will be copied
+    } catch (const std::bad_alloc&) {  // no address space is left (RLIMIT_AS): the buffers will be copied
     }
     found = regions_.emplace(begin, std::move(made)).first;
   }
@@ -123,7 +123,7 @@ std::optional<slice> large_buffer_file::map(const place& where) {
   const auto next = it.slices.lower_bound(at);
   if ((next != it.slices.end() && next->first - at < where.size) ||
       (next != it.slices.begin() && at - std::prev(next)->first < std::prev(next)->second))
-    throw_no_such_bytes();  // they are another's
+    throw_no_such_bytes();  // the bytes belong to another buffer
   it.slices.emplace_hint(next, at, where.size);
   if (it.mapped == nullptr) return std::nullopt;
   return slice{it.mapped, at, where.size};
@@ -139,7 +139,7 @@ bool large_buffer_file::read(const place& where, void* into) const noexcept {
   return true;
 }
 
-// A task may have closed every descriptor, and have its own file under that number.
+// A task may have closed every descriptor and then opened its own file under that number.
 bool large_buffer_file::is_open() const noexcept {
   struct stat now{};
   return file_ >= 0 && ::fstat(file_, &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;

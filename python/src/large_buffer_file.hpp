@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Large buffers of results, such as the elements of arrays: written by a worker into a file in memory, once, and mapped
-// by the caller where they lie. README.md beside this file says who owns what.
+// Stores large buffers of results, such as the elements of arrays, in a file in memory. A worker writes each buffer
+// once, and the caller maps it where it lies. README.md beside this file says who owns what.
 #pragma once
 
 #include "fork_counter.hpp"
@@ -17,11 +17,11 @@
 
 namespace parmap::python {
 
-/// What one worker has written, mapped privately: a store here, or by a process that inherits it, is seen by nobody
-/// else. Unmapped with its last owner. Used with the GIL held.
+/// What one worker has written, mapped privately: a store by this process, or by one that inherits the mapping, is not
+/// visible to any other. Unmapped with its last owner. Use it with the GIL held.
 class mapped_region {
  public:
-  /// Bytes [begin, begin + size) of the file. Throws std::bad_alloc if that is refused.
+  /// Maps bytes [begin, begin + size) of the file. Throws std::bad_alloc if that is refused.
   mapped_region(int file, std::uint64_t begin, std::size_t size);
   mapped_region(const mapped_region&) = delete;
   mapped_region& operator=(const mapped_region&) = delete;
@@ -30,15 +30,16 @@ class mapped_region {
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-  /// Nobody will look at these bytes again, which begin at a page and have its rest. Their memory is given back; but
-  /// not while workers may read what they have inherited, and if somebody else has inherited it, only with the region.
+  /// Says that these bytes will not be read again. They start at a page and own the rest of their last page. Their
+  /// memory is released: at once if possible; later if workers may read what they inherited; only with the region if
+  /// another process has inherited it.
   void discard(std::size_t at, std::size_t size);
-  /// Gives back what had to wait for workers.
+  /// Releases what had to wait for workers.
   void settle() noexcept;
 
  private:
   std::byte* data_;
-  std::byte* alias_;  // the file itself, for the kernel only: pages cannot be taken out of it through a private mapping
+  std::byte* alias_;  // shared, never touched: the kernel removes pages of the file only through such a mapping
   std::size_t size_;
   std::vector<std::pair<std::size_t, std::size_t>> discarded_;
   std::uint64_t forks_{fork_counter::count()};
@@ -53,10 +54,10 @@ struct slice {
   [[nodiscard]] std::byte* data() const noexcept { return region->data() + at; }
 };
 
-/// The file of one map. Each worker process has a region of it for itself, in which buffers begin at whole pages.
+/// The file of one map. Each worker process has its own region of it, in which buffers start at whole pages.
 class large_buffer_file {
  public:
-  /// Smaller buffers are cheaper copied than mapped, and would waste most of a page.
+  /// Smaller buffers are cheaper to copy than to map, and would waste most of a page.
   static constexpr std::size_t smallest = std::size_t{64} << 10;
 
   struct place {
@@ -64,16 +65,16 @@ class large_buffer_file {
     std::uint64_t size;
   };
 
-  /// In the caller, before the first fork. Where such a file is refused, append() refuses.
+  /// In the caller, before the first fork. If the file cannot be created, append() refuses.
   large_buffer_file() noexcept;
-  /// In a worker that is a program of its own: the caller's file(), and the caller's worker() when it was started.
+  /// In a worker that is a program of its own: takes the caller's file(), and the caller's worker() at its start.
   large_buffer_file(int file, std::uint64_t worker) noexcept;
   large_buffer_file(const large_buffer_file&) = delete;
   large_buffer_file& operator=(const large_buffer_file&) = delete;
-  /// In the caller, when no worker is left: gives back all memory but that of slices that are held.
+  /// In the caller, when no worker is left: releases all memory except that of slices in use.
   ~large_buffer_file();
 
-  /// In the caller, before each fork: the worker to come has the next region.
+  /// In the caller, before each fork: the next worker gets the next region.
   void next_worker() noexcept {
     ++worker_;
     used_ = 0;
@@ -81,20 +82,20 @@ class large_buffer_file {
   [[nodiscard]] int file() const noexcept { return file_; }
   [[nodiscard]] std::uint64_t worker() const noexcept { return worker_; }
 
-  // ---- in a worker
+  // ---- Called in a worker.
 
-  /// Writes a buffer; none if it is small, or cannot be written here: then it has to go another way.
+  /// Writes a buffer. Returns nothing if the buffer is small or cannot be written here: then it must be pickled.
   [[nodiscard]] std::optional<place> append(const void* from, std::size_t size) noexcept;
-  /// How much has been written; rewind() takes back what came after, before anybody was told.
+  /// How much has been written. rewind() takes back what was written later and is not yet referred to.
   [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
   void rewind(std::uint64_t used) noexcept { used_ = used; }
 
-  // ---- in the caller, when no worker is left
+  // ---- Called in the caller, when no worker is left.
 
-  /// Where a buffer lies, mapped; none if there is no room for a mapping. Throws bad_encoding if no such bytes were
-  /// written.
+  /// Maps a buffer. Returns nothing if there is no room for a mapping. Throws bad_encoding if no worker wrote such
+  /// bytes.
   [[nodiscard]] std::optional<slice> map(const place& where);
-  /// Copies a buffer's bytes; false if they cannot be had. The place has gone through map().
+  /// Copies a buffer's bytes. Returns false if they cannot be read. map() must have accepted the place.
   [[nodiscard]] bool read(const place& where, void* into) const noexcept;
 
  private:
@@ -103,12 +104,12 @@ class large_buffer_file {
 
   [[nodiscard]] bool is_open() const noexcept;
   void punch(std::uint64_t begin, std::uint64_t end) const noexcept;
-  // The end of what was written from `begin` on.
+  // Returns the end of what was written from `begin` on.
   [[nodiscard]] std::uint64_t end_of_data(std::uint64_t begin) const;
 
   struct region {
-    std::shared_ptr<mapped_region> mapped;      // null if it cannot be
-    std::map<std::size_t, std::size_t> slices;  // by their places: sizes
+    std::shared_ptr<mapped_region> mapped;      // null if it cannot be mapped
+    std::map<std::size_t, std::size_t> slices;  // sizes, by offset in the region
     std::size_t size;
   };
 

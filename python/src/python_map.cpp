@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the engines share: the lookout of the calling thread, and how failures are told.
+// What the engines share: the lookout of the calling thread, and the report of failures.
 #include "python_map.hpp"
 
 #include <string>
@@ -19,7 +19,7 @@ bool lookout::no_interrupt() noexcept {
 }
 
 void lookout::keep_ctrl_c_off() noexcept {
-  // Once more, as Ctrl-C may come just before.
+  // A second try, because Ctrl-C may arrive during the first call.
   for (int tries = 0; tries < 2; ++tries) {
     if (tell_ctrl_c("keep_off")) return;
     set_interrupt(take_exception());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One Python map on an engine: what it is asked, what it watches, what it tells.
+// One Python map on an engine: its request, the signals and the reporter that it watches, the failures that it reports.
 #pragma once
 
 #include "async_exception.hpp"
@@ -17,21 +17,22 @@
 
 namespace parmap::python {
 
-/// What parmap() asks of any engine, checked by it.
+/// What parmap() asks of an engine. It has been checked.
 struct request {
   nanobind::object func;
-  nanobind::object axes;    // tuple of tuples of sequences, as call_plan takes them
+  nanobind::object axes;    // tuple of tuples of sequences, see call_plan
   nanobind::object fargs;   // dict
-  nanobind::list values;    // one place for each task, to be filled; empty yet for multi
-  nanobind::list told;      // of each failure, added: (index, kind, message: bytes, attempts, status)
+  nanobind::list values;    // one place for each task, to be filled; still empty for multi
+  nanobind::list told;      // receives each failure: (index, kind, message: bytes, attempts, status)
   nanobind::object report;  // report(done, total), or None
   nanobind::object init;    // called without arguments in each worker, or None
   nanobind::object ctrl_c;  // a parmap._interrupt.CtrlC
   options chosen;           // with a seed, without a reporter
-  bool stop_at_failure;     // at once, also those that are in the middle
+  bool stop_at_failure;     // at once, even running tasks
 };
 
-/// What the calling thread sees to while others work: signals and the reporter. Used by it alone, with the GIL held.
+/// What the calling thread does while others work: it handles signals and calls the reporter. Used only by that thread,
+/// with the GIL held.
 class lookout {
  public:
   lookout(const request& asked, std::uint64_t tasks) noexcept
@@ -39,20 +40,21 @@ class lookout {
         ctrl_c_(asked.ctrl_c),
         total_(tasks) {}
 
-  /// Runs Python's signal handlers; false once one of them has raised, or another thread something in this one.
+  /// Runs Python's signal handlers. Returns false once one of them has raised, or another thread has raised an
+  /// exception in this one.
   [[nodiscard]] bool no_interrupt() noexcept;
-  /// Whatever Ctrl-C would raise from here on is raised by let_in(), or by parmap() once there are results.
+  /// From here on Ctrl-C raises nothing: let_ctrl_c_in() raises it, or parmap() once there are results.
   void keep_ctrl_c_off() noexcept;
   void let_ctrl_c_in() noexcept;
-  /// It has come again meanwhile, and has raised `error`, which is an interrupt then.
+  /// Returns whether Ctrl-C came a second time and raised `error`; `error` is then an interrupt.
   [[nodiscard]] bool insisted(const nanobind::object& error);
-  /// Throws what the reporter raises, but for KeyboardInterrupt: that is an interrupt.
+  /// Calls the reporter. Throws what it raises, except KeyboardInterrupt, which becomes an interrupt.
   void show(std::uint64_t done);
 
-  /// None if there was none.
+  /// Returns the interrupt, or None.
   [[nodiscard]] nanobind::object interrupt() const { return interrupted() ? interrupt_ : nanobind::none(); }
   [[nodiscard]] bool interrupted() const noexcept { return interrupt_.is_valid(); }
-  /// Unless one has come before.
+  /// Keeps an earlier interrupt.
   void set_interrupt(nanobind::object it) noexcept {
     if (!interrupted()) interrupt_ = std::move(it);
   }
@@ -66,34 +68,35 @@ class lookout {
   nanobind::object interrupt_;
 };
 
-/// Tells of the failures of any engine.
+/// Appends the failures of any engine to `told`.
 void add_failures(const request& asked, const failure_list& failures);
 
-// These give the exception that ended the map early, of a signal handler (Ctrl-C) or from another thread, or None.
+// These return the exception that ended the map early, raised by a signal handler (Ctrl-C) or by another thread, or
+// None.
 
 nanobind::object run_serial(const request& asked);
 
-/// What the engine threads takes besides.
+/// What the engine threads needs in addition.
 struct thread_needs {
-  nanobind::dict raised;  // in which it keeps the exceptions of tasks, by index
+  nanobind::dict raised;  // receives the exceptions of tasks, by index
   nanobind::handle late;  // the exception class that is raised in a task that runs too long
-  nanobind::handle hear;  // as async_exception::install takes it
+  nanobind::handle hear;  // see async_exception::install
 };
 nanobind::object run_threads(const request& asked, const thread_needs& needs);
 
-/// What the engine multi takes besides.
+/// What the engine multi needs in addition.
 struct process_needs {
   nanobind::handle begin;  // begin(workers), called in each worker before init
   nanobind::handle flush;  // flush(), called before each fork and at the end of a worker
   value_transport::pickling pickling;
-  nanobind::handle scalar_types;  // as value_transport takes them
-  nanobind::handle pending;       // in the places of tasks without a value
-  nanobind::handle program;       // of parmap._spawn, where workers are to be programs of their own, or None
+  nanobind::handle scalar_types;  // see value_transport
+  nanobind::handle pending;       // stands for tasks without a value
+  nanobind::handle program;       // of parmap._spawn if workers are to be programs of their own, or None
 };
 nanobind::object run_multi(const request& asked, const process_needs& needs);
 
-/// In such a program: works for the map that started it with this `assignment` (its last argument), until it ends.
-/// `at_go` is called before the first task; `unfit` is the failure of every task, or None. Does not return.
+/// Called in such a program: works for the map that started it with this `assignment` (its last argument), until the
+/// map ends. `at_go` is called before the first task. `unfit` is the failure of every task, or None. Does not return.
 void serve(const request& asked, const process_needs& needs, const std::string& assignment, nanobind::handle at_go,
            nanobind::handle unfit);
 

@@ -25,7 +25,7 @@ axis::axis(nb::handle items) : items_(items.ptr()) {
   size_ = static_cast<std::uint64_t>(size);
   if (PyList_CheckExact(items_)) kind_ = kind::list;
   else if (PyTuple_CheckExact(items_)) kind_ = kind::tuple;
-  // Its last element is within what fits, so all are.
+  // The last element is within these bounds, so all elements fit.
   else if (long long stop = 0; PyRange_Check(items_) && fits(items.attr("start"), start_) &&
                                fits(items.attr("stop"), stop) && fits(items.attr("step"), step_))
     kind_ = kind::range;
@@ -34,14 +34,14 @@ axis::axis(nb::handle items) : items_(items.ptr()) {
 PyObject* axis::item(std::uint64_t i) const {
   switch (kind_) {
     case kind::list:
-      // A task in this process may have changed it.
+      // A task in this process may have changed the list.
       if (i >= static_cast<std::uint64_t>(PyList_GET_SIZE(items_))) {
         PyErr_SetString(PyExc_IndexError, "parmap: the list of an axis has become shorter during the map");
         return nullptr;
       }
       return Py_NewRef(PyList_GET_ITEM(items_, static_cast<Py_ssize_t>(i)));
     case kind::tuple: return Py_NewRef(PyTuple_GET_ITEM(items_, static_cast<Py_ssize_t>(i)));
-    case kind::range:  // modulo 2^64, as a step may lead from one end of the numbers to the other
+    case kind::range:  // modulo 2^64, because one step may span most of the range
       return PyLong_FromLongLong(
           static_cast<long long>(static_cast<std::uint64_t>(start_) + i * static_cast<std::uint64_t>(step_)));
     case kind::other: break;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The tasks of a Python map as the engines see them: axes, calls, and what a task may ask about itself.
+// The tasks of a Python map as the engines see them: axes, calls, and the state that a task can ask for.
 #pragma once
 
 #include "exception_transport.hpp"
@@ -18,7 +18,7 @@
 
 namespace parmap::python {
 
-/// The task this thread is in. Tasks nest, as maps do.
+/// The task that this thread runs. Tasks nest, as maps do.
 class running_task {
  public:
   explicit running_task(context& self) noexcept : self_(&self), outer_(std::exchange(innermost_, this)) {}
@@ -29,17 +29,17 @@ class running_task {
     innermost_ = outer_;
   }
 
-  /// Null outside of a task.
+  /// Null outside a task.
   [[nodiscard]] static running_task* current() noexcept { return innermost_; }
 
   [[nodiscard]] const context& self() const noexcept { return *self_; }
-  /// The generator that make() returned when this task first asked.
+  /// Returns the generator that make() returned when this task first asked for it.
   template <class Make>
   PyObject* generator(const Make& make) {
     if (generator_ == nullptr) generator_ = make();
     return generator_;
   }
-  /// The next one, or the same once more.
+  /// Begins the next task, or another attempt.
   void begin() noexcept { Py_CLEAR(generator_); }
 
  private:
@@ -50,13 +50,14 @@ class running_task {
   static inline thread_local running_task* innermost_{};
 };
 
-/// One iterable by index. A list or tuple is read where it is, a range is computed, all else asked by __getitem__.
+/// One iterable, read by index. A list or tuple is read directly, a range is computed, anything else is asked by
+/// __getitem__.
 class axis {
  public:
   explicit axis(nanobind::handle items);
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  /// A new reference, or null with an exception set.
+  /// Returns a new reference, or null with an exception set.
   [[nodiscard]] PyObject* item(std::uint64_t i) const;
 
  private:
@@ -69,15 +70,15 @@ class axis {
   long long step_{};
 };
 
-/// func, its axes and its fixed keyword arguments. Borrows them all. GIL held.
+/// func, its axes and its fixed keyword arguments, all borrowed. Use it with the GIL held.
 class call_plan {
  public:
-  /// `axes`: a tuple of tuples; those in one tuple are walked together and equally long.
+  /// `axes` is a tuple of tuples. The axes in one inner tuple are equally long and walked in lockstep.
   call_plan(nanobind::handle func, nanobind::handle axes, nanobind::handle fargs);
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
-  /// The tasks from i on, one after the other.
+  /// Walks the tasks from i on, one after the other.
   class cursor {
    public:
     cursor(const call_plan& plan, std::uint64_t i);
@@ -93,9 +94,9 @@ class call_plan {
     [[nodiscard]] bool fetch();
 
     const call_plan& plan_;
-    std::vector<std::uint64_t> at_;     // of each group of axes
+    std::vector<std::uint64_t> at_;     // position in each group of axes
     std::size_t stale_{0};              // groups from here on have to be fetched
-    std::vector<PyObject*> arguments_;  // a free place, what the axes gave, what is fixed
+    std::vector<PyObject*> arguments_;  // a free place, the axes' elements, the fixed arguments
   };
 
  private:
@@ -104,19 +105,19 @@ class call_plan {
   struct group {
     std::vector<axis> axes;
     std::uint64_t size;
-    std::size_t first;  // of its arguments
+    std::size_t first;  // index of its first argument
   };
 
   PyObject* func_;
   std::vector<group> groups_;
   std::vector<PyObject*> fixed_;
-  nanobind::object names_;  // of the fixed ones
+  nanobind::object names_;  // names of the fixed arguments
   std::size_t given_{};     // arguments from axes
   std::uint64_t size_{1};
 };
 
-/// What runs a task, for one engine. Result is what the engine carries: `value` out of a worker process; void in this
-/// process, where the list of results is written directly.
+/// Runs a task, for one engine. Result is what the engine transports: `value` from a worker process; void in this
+/// process, where tasks write directly to the list of results.
 template <class Result, class Around>
 class python_tasks {
  public:

@@ -12,8 +12,8 @@ namespace nb = nanobind;
 
 namespace {
 
-// A type of its own, by Python's C API: nanobind counts objects that outlive the interpreter as leaks, and says so,
-// but an array may live as long as the program.
+// Its own type, made with Python's C API: nanobind reports objects that outlive the interpreter as leaks, but an array
+// may live as long as the program.
 struct buffer {
   PyObject_HEAD slice bytes;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A slice of results as a Python object: a writable buffer, whose memory is given back with its last view.
+// A slice of results as a Python object: a writable buffer whose memory is released with its last view.
 #pragma once
 
 #include "large_buffer_file.hpp"
@@ -8,10 +8,10 @@
 
 namespace parmap::python {
 
-/// Makes the type; before the first map, with the GIL held.
+/// Creates the type. Call it before the first map, with the GIL held.
 void import_buffers();
 
-/// A memoryview of it. Throws nanobind::python_error.
+/// Returns a memoryview of the slice. Throws nanobind::python_error.
 [[nodiscard]] nanobind::object view_of(slice bytes);
 
 }  // namespace parmap::python

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The list of results of a map on processes, made when the first result is there: the workers' forks do not copy it.
+// The list of results of a map on processes. It is created when the first result is read, so that the workers' forks do
+// not copy it.
 #pragma once
 
 #include "bulk_allocation.hpp"
@@ -13,16 +14,16 @@
 
 namespace parmap::python {
 
-/// GIL held by whoever calls. Outlives the places that are given out.
+/// Use it with the GIL held. It must outlive the places that it gives out.
 class result_list {
  public:
-  /// `list` is empty, and gets `size` times `pending` at first.
+  /// `list` must be empty. begin() fills it with `size` times `pending`.
   result_list(nanobind::list list, nanobind::handle pending, std::uint64_t size)
       : list_(std::move(list)),
         pending_(pending),
         size_(size) {}
 
-  /// The list has all its places, and results are being made. Throws nanobind::python_error (MemoryError).
+  /// Creates the list's places and begins to read results. Throws nanobind::python_error (MemoryError).
   void begin() {
     if (reading_) return reading_->go_on();
     if (size_ > 0) {
@@ -32,12 +33,12 @@ class result_list {
     }
     reading_.emplace();
   }
-  /// Other Python code may run.
+  /// Call this before other Python code may run.
   void pause() noexcept {
     if (reading_) reading_->pause();
   }
 
-  /// The place of task i, as an engine writes it.
+  /// The place of task i, for an engine to write to.
   value& operator[](std::ptrdiff_t i) {
     if (!reading_ || !reading_->active()) begin();
     static_assert(sizeof(value) == sizeof(PyObject*));
@@ -51,7 +52,7 @@ class result_list {
   std::optional<bulk_allocation> reading_;
 };
 
-/// What engines take for the beginning of a range.
+/// The iterator that engines take as the beginning of a range.
 class list_places {
  public:
   using difference_type = std::ptrdiff_t;

@@ -51,13 +51,13 @@ worker_program::worker_program(nb::handle arguments, int job) : job_(job) {
 }
 
 void worker_program::start(const spawn_assignment& told) noexcept {
-  // It goes with the caller, also while it starts.
+  // The program must die with the caller, even while it starts.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != told.mine.parent) return;
-  // Nothing else that the caller has open is for it (since Linux 5.11; before that it is left as it was).
+  // It inherits nothing else that the caller has open (since Linux 5.11; before that this call has no effect).
   ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
   for (const int each : {told.memory, told.buffers, job_})
     if (each >= 0 && ::fcntl(each, F_SETFD, 0) != 0) return;
-  // Ctrl-C ends the workers, by the caller: until the program has a handler for it, nobody hears it.
+  // Ctrl-C ends the workers through the caller. Until the program has installed its own handler, it ignores SIGINT.
   if (::signal(SIGINT, SIG_IGN) == SIG_ERR) return;
   std::string last = to_text(told);
   std::vector<char*> all;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a worker that is a program of its own is told as its last argument, and how it comes to be one.
+// The last argument of a worker that is a program of its own, and how such a worker is started.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -16,24 +16,24 @@ namespace parmap::python {
 
 struct spawn_assignment {
   detail::worker_assignment mine;
-  int memory;            // descriptors: of the map's memory
-  int buffers;           // of its large_buffer_file
-  std::uint64_t region;  // in that
+  int memory;            // descriptor of the map's memory
+  int buffers;           // descriptor of the map's large_buffer_file
+  std::uint64_t region;  // its region in that file
 };
 static_assert(std::is_trivially_copyable_v<spawn_assignment>);
 
-/// As an argument of a program.
+/// Encodes it as an argument of a program.
 [[nodiscard]] std::string to_text(const spawn_assignment& told);
-/// Throws std::invalid_argument where this is not the other end's parmap.
+/// Throws std::invalid_argument if another version of parmap encoded it.
 [[nodiscard]] spawn_assignment to_spawn_assignment(std::string_view text);
 
-/// A program that can be started in place of a forked worker.
+/// A program that is started in place of a forked worker.
 class worker_program {
  public:
-  /// `arguments`: of bytes, the first one its path; `job`: a descriptor that it needs.
+  /// `arguments` are bytes objects, the first one is the path. `job` is a descriptor that the program inherits.
   worker_program(nanobind::handle arguments, int job);
 
-  /// In the forked child. Returns if it cannot be started.
+  /// Called in the forked child. Returns only if the program cannot be started.
   void start(const spawn_assignment& told) noexcept;
 
  private:

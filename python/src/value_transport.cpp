@@ -19,12 +19,12 @@ namespace parmap::python {
 
 namespace {
 
-// The first byte of an encoded value. With it a scalar takes no more than a slot holds (encoded_slot::longest_short).
+// The first byte of an encoded value. A scalar including this byte fits into a slot (encoded_slot::longest_short).
 enum class tag : std::uint8_t { none, no, yes, integer, real, text, bytes, scalar, flat, pickled, buffers };
 
 void put(encoder& out, tag what) { out.put(static_cast<std::uint8_t>(what)); }
 
-// All bytes that are left.
+// Returns all bytes that are left.
 std::string_view rest(decoder& in) {
   const std::size_t size = in.left();
   return {reinterpret_cast<const char*>(in.read(size)), size};
@@ -99,7 +99,7 @@ void value_transport::encode(encoder& out, PyObject* object) const {
   if (!encode_scalar(out, object)) encode_pickled(out, object);
 }
 
-// Through Python's own numbers, which hold every value of these types exactly.
+// Converts through Python's own numbers, which hold every value of these types exactly.
 bool value_transport::encode_scalar(encoder& out, PyObject* object) const {
   for (std::size_t k = 0; k < scalars_.size(); ++k) {
     if (scalars_[k].type != Py_TYPE(object)) continue;
@@ -176,7 +176,7 @@ nb::object value_transport::pickled(PyObject* object) const {
 bool value_transport::goes_inside(nb::handle buffer) const {
   const Py_buffer* const view = PyPickleBuffer_GetBuffer(buffer.ptr());
   if (view == nullptr) throw nb::python_error();
-  if (PyBuffer_IsContiguous(view, 'A') == 0) return true;  // which pickle refuses in words of its own
+  if (PyBuffer_IsContiguous(view, 'A') == 0) return true;  // pickle refuses it with its own message
   const auto place = buffers_.append(view->buf, static_cast<std::size_t>(view->len));
   if (place) written_.push_back(*place);
   return !place;
@@ -239,19 +239,19 @@ PyObject* value_transport::decode_scalar(decoder& in) const {
   return checked(PyObject_CallOneArg(reinterpret_cast<PyObject*>(scalars_[k].type), plain.ptr()));
 }
 
-// Null: there are none.
+// `buffers` is null if there are none.
 PyObject* value_transport::decode_pickled(decoder& in, nb::handle buffers) const {
   const std::string_view bytes = rest(in);
   const nb::object view = nb::steal(
       PyMemoryView_FromMemory(const_cast<char*>(bytes.data()), static_cast<Py_ssize_t>(bytes.size()), PyBUF_READ));
   if (!view.is_valid()) throw_unreadable();
   nb::object made = nb::steal(unpickled(view.ptr(), buffers.ptr()));
-  // The memory goes with the map: whoever has kept a view of it has an error now and not a crash later.
+  // The memory ends with the map. If a view of it was kept, release() fails now, which avoids a crash later.
   if (!nb::steal(PyObject_CallMethod(view.ptr(), "release", nullptr)).is_valid()) throw_unreadable();
   return made.release().ptr();
 }
 
-// Over the memory they were written to; copied where that cannot be mapped.
+// Returns views of the mapped memory, or copies where it cannot be mapped.
 nb::object value_transport::decode_buffers(decoder& in) const {
   const std::size_t count = in.get_count(sizeof(large_buffer_file::place));
   nb::list all;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A Python object as the result of a task: scalars as they are, everything else as a pickle, its large buffers beside
-// it.
+// A Python object as the result of a task: scalars as bytes, everything else as a pickle, with large buffers beside it.
 #pragma once
 
 #include "flat_containers.hpp"
@@ -23,7 +22,7 @@ namespace parmap::python {
 
 namespace nb = nanobind;
 
-/// Owns a reference; made and destroyed with the GIL held.
+/// Owns a reference. Make and destroy it with the GIL held.
 class value {
  public:
   value() = default;
@@ -42,10 +41,10 @@ class value {
   PyObject* object_{};
 };
 
-/// How NumPy's scalars of one type travel.
+/// How the NumPy scalars of one type are encoded.
 enum class number : std::uint8_t { boolean, integer, natural, real, complex };
 
-/// What a map needs to bring values out of its workers. One map at a time for a thread; maps nest.
+/// What a map needs to bring values out of its workers. Each thread uses the one of its innermost map; maps nest.
 class value_transport {
  public:
   struct scalar_type {
@@ -53,15 +52,15 @@ class value_transport {
     number how;
   };
 
-  /// How values are pickled, in Python.
+  /// The Python functions that pickle values.
   struct pickling {
-    nb::handle dumps;      // as pickle.dumps
-    nb::handle otherwise;  // otherwise(object, error, buffer_callback) -> bytes, where that has raised
-    nb::handle loads;      // as pickle.loads
+    nb::handle dumps;      // like pickle.dumps
+    nb::handle otherwise;  // otherwise(object, error, buffer_callback) -> bytes, called if dumps has raised
+    nb::handle loads;      // like pickle.loads
   };
 
-  /// NumPy's scalar types as (type, letter) of numpy.dtype.kind. `interrupts(error)`: whether what unpickling raised is
-  /// no fault of the result's but an interrupt; then no other is unpickled.
+  /// `scalar_types`: NumPy's scalar types as (type, letter of numpy.dtype.kind). `interrupts(error)` tells whether an
+  /// error of unpickling is an interrupt and not a fault of the result; then no further result is unpickled.
   value_transport(const pickling& how, nb::handle scalar_types, large_buffer_file& buffers,
                   std::function<bool(const nb::object&)> interrupts);
   value_transport(const value_transport&) = delete;
@@ -72,7 +71,7 @@ class value_transport {
 
   void encode(encoder& out, PyObject* object) const;
   [[nodiscard]] PyObject* decode(decoder& in) const;
-  /// Whether decoding runs no Python code.
+  /// Returns whether decoding runs no Python code.
   [[nodiscard]] static bool is_plain(detail::byte_reader bytes);
 
  private:
@@ -83,7 +82,7 @@ class value_transport {
   [[nodiscard]] nb::object pickled(PyObject* object) const;
   [[nodiscard]] PyObject* decode_pickled(decoder& in, nb::handle buffers) const;
   [[nodiscard]] nb::object decode_buffers(decoder& in) const;
-  // For a pickle.PickleBuffer: writes it, and tells whether it is to go into the pickle instead.
+  // Called with a pickle.PickleBuffer: writes it to the file. Returns whether it must go into the pickle instead.
   [[nodiscard]] bool goes_inside(nb::handle buffer) const;
   [[nodiscard]] PyObject* unpickled(PyObject* view, PyObject* buffers) const;
 
@@ -96,7 +95,7 @@ class value_transport {
   large_buffer_file& buffers_;
   mutable flat_writer flat_writer_;
   mutable flat_reader flat_reader_;
-  mutable std::vector<large_buffer_file::place> written_;  // of the value that is being pickled
+  mutable std::vector<large_buffer_file::place> written_;  // buffers of the value that is being pickled
   std::function<bool(const nb::object&)> interrupts_;
   mutable bool given_up_{};
   const value_transport* outer_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The least program of somebody who uses parmap.
+// A minimal program that uses parmap.
 #include <parmap/parmap.hpp>
 
 #include <iostream>

@@ -14,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-// Children of the thread that makes them, which has to outlive them.
+// The children belong to the thread that forks them. PR_SET_PDEATHSIG kills them when that thread ends, so it must
+// outlive this object.
 class busy_processes {
  public:
   explicit busy_processes(unsigned n) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Engine multi: tasks that wreck their own process cost themselves alone.
+// Engine multi: a task that damages its own process fails alone.
 #include "engines.hpp"
 #include "fault_cases.hpp"
 #include "leftovers.hpp"
@@ -51,7 +51,7 @@ void spin() {
   }
 }
 
-// A page of a file that is not there any more.
+// A file in memory that can shrink under its mapping.
 int file_of(std::size_t bytes) {
   const int fd = ::memfd_create("hostile", 0);
   static_cast<void>(!::ftruncate(fd, static_cast<off_t>(bytes)));
@@ -95,7 +95,7 @@ struct treacherous : std::exception {
   [[nodiscard]] const char* what() const noexcept override { return quote(); }
   static const char* quote() { throw 1; }
 };
-// Ends its worker when the exception is dropped; by then it is known what was thrown.
+// The destructor throws, which ends the worker when the exception is dropped. What was thrown is recorded before that.
 struct thorny {
   thorny() = default;
   thorny(const thorny&) = default;
@@ -130,7 +130,7 @@ const fault faults[] = {
 
 INSTANTIATE_TEST_SUITE_P(each, single_fault_test, ::testing::ValuesIn(faults), fault_name);
 
-// ---- What a task may do to its process and yet succeed.
+// ---- What a task may do to its process and still succeed.
 
 void end_soon() { ::_exit(0); }
 
@@ -208,7 +208,7 @@ class antic_test : public leftovers::none, public ::testing::WithParamInterface<
       if constexpr (std::is_same_v<T, std::string>) ASSERT_EQ(all[static_cast<std::uint64_t>(i)], std::to_string(i));
       else ASSERT_EQ(all[static_cast<std::uint64_t>(i)], i);
     }
-    while (::waitpid(-1, nullptr, 0) > 0) {  // what the tasks forked has come to this subreaper
+    while (::waitpid(-1, nullptr, 0) > 0) {  // reaps what the tasks forked: this process is their subreaper
     }
   }
 };
@@ -238,7 +238,7 @@ TEST_F(destructive_tasks_test, every_signal_in_turn) {
       case SIGCONT:
       case SIGURG:
       case SIGWINCH: EXPECT_NE(value, nullptr) << number; break;
-      case SIGTSTP:  // which are nothing to a process group without a terminal's shell
+      case SIGTSTP:  // the kernel ignores these in an orphaned process group
       case SIGTTIN:
       case SIGTTOU:
         if (value != nullptr) break;
@@ -262,7 +262,7 @@ TEST_F(destructive_tasks_test, every_signal_in_turn) {
   }
 }
 
-// No handler of the worker's own: in a task, the caller's is there.
+// A worker has no signal handler of its own: the caller's handler is still installed in a task.
 TEST_F(destructive_tasks_test, a_handler_of_the_caller_serves_its_tasks) {
   static std::atomic<int> ticks{0};
   const auto before = std::signal(SIGALRM, [](int) { ++ticks; });
@@ -293,7 +293,7 @@ TEST_F(destructive_tasks_test, pthread_exit_while_the_caller_handles_an_exceptio
   }
 }
 
-// Without a limit, what a task starts lives on, also when the worker dies: documented.
+// Documented: without a timeout, a process that a task starts lives on, even if the worker dies.
 TEST_F(destructive_tasks_test, a_daemon_outlives_its_task_and_the_map) {
   std::array<int, 2> life{};
   ASSERT_EQ(::pipe(life.data()), 0);
@@ -305,7 +305,7 @@ TEST_F(destructive_tasks_test, a_daemon_outlives_its_task_and_the_map) {
     ::setsid();
     ::close(life[1]);
     char end{};
-    static_cast<void>(!::read(life[0], &end, 1));  // until the caller lets go
+    static_cast<void>(!::read(life[0], &end, 1));  // until the caller closes its end
     static_cast<void>(!::write(told[1], "x", 1));
     ::_exit(0);
   };
@@ -335,7 +335,7 @@ TEST_F(destructive_tasks_test, gigabytes_on_stdout) {
     ::dup2(fds[1], STDOUT_FILENO);
     const std::string all(line, 'x');
     for (int k = 0; k < 200; ++k) std::fwrite(all.data(), 1, all.size(), stdout);
-    if (i == 4) std::exit(0);  // says all it has to say
+    if (i == 4) std::exit(0);  // flushes stdout first
     return i;
   };
   const auto all = parmap::map(f, std::views::iota(0, 10));
@@ -347,7 +347,7 @@ TEST_F(destructive_tasks_test, gigabytes_on_stdout) {
   EXPECT_EQ(all.failures()[0].index, 4U);
 }
 
-// Nothing can be asked of a worker in which a task has left no resource at all; but no other one suffers.
+// A worker without any resource left cannot be expected to work, but the tasks of other workers must not suffer.
 TEST_F(destructive_tasks_test, every_limit_lowered_to_nothing) {
   const auto f = [](int i) {
     if (i == 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Engine multi: results of a gigabyte, tasks that leak, and a kernel that has no more memory to give.
+// Engine multi: results of 1 GiB, tasks that leak memory, and a cgroup that runs out of memory.
 #include "engines.hpp"
 #include "leftovers.hpp"
 #include "run_in_child.hpp"
@@ -67,7 +67,7 @@ TEST_F(exhausted_memory_test, a_gigabyte_in_slots) {
     for (std::size_t k = 0; k < sizeof(block); k += 4093) ASSERT_EQ(all[i].bytes[k], static_cast<char>('a' + i));
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // which answers a refused allocation by an end of the process
+#if !defined(__SANITIZE_ADDRESS__)  // ASan ends the process when an allocation is refused
 TEST_F(exhausted_memory_test, more_than_there_is) {
   const auto f = [](int i) { return std::vector<char>(i == 2 ? std::size_t{1} << 46 : 1); };
   const auto all = parmap::map(f, std::views::iota(0, 4));
@@ -76,8 +76,8 @@ TEST_F(exhausted_memory_test, more_than_there_is) {
   EXPECT_EQ(all.failures()[0].kind, failure::out_of_memory) << all.failures()[0];
 }
 
-// Each task alone would be well; a worker that is full is replaced. Of two workers both may be full, so the third
-// attempt is the first that is surely made by a fresh one.
+// Each task alone stays below the limit, and a worker that is full is replaced. With two workers, both may be full, so
+// only the third attempt is certain to run in a fresh worker.
 TEST_F(exhausted_memory_test, a_leak_over_many_tasks_costs_a_retry_now_and_then) {
   const auto f = [](int i) {
     static std::vector<std::vector<char>> leak;
@@ -94,7 +94,7 @@ TEST_F(exhausted_memory_test, a_leak_over_many_tasks_costs_a_retry_now_and_then)
 }
 #endif
 
-// A group of processes that has so much memory together; empty where none can be made.
+// A cgroup with a memory limit of `most` bytes. exists() is false if none can be created here.
 class memory_group {
  public:
   explicit memory_group(std::size_t most) {
@@ -112,12 +112,12 @@ class memory_group {
   memory_group& operator=(const memory_group&) = delete;
   ~memory_group() {
     if (exists()) {
-      EXPECT_EQ(::rmdir(path_.c_str()), 0);  // refused if a process is left in it
+      EXPECT_EQ(::rmdir(path_.c_str()), 0);  // fails if a process is left in the cgroup
     }
   }
 
   [[nodiscard]] bool exists() const { return !path_.empty(); }
-  // This process, and all it forks.
+  // Moves this process, and so all its later children, into the cgroup.
   [[nodiscard]] bool join() const { return put("/cgroup.procs", static_cast<std::size_t>(::getpid())); }
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Provokes every failure and exception there is, and writes docs/failures.md: failures_page > docs/failures.md
+// Provokes every failure and every exception, and writes docs/failures.md: failures_page > docs/failures.md
 #include "failures_page_exceptions.hpp"
 #include "failures_page_tasks.hpp"
 #include "failures_page_writer.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The page's exceptions: what map itself throws.
+// The part of docs/failures.md about the exceptions that map itself throws.
 #pragma once
 
 #include "failures_page_writer.hpp"
@@ -35,7 +35,7 @@ inline int picky(int x) { return x == 3 ? throw std::runtime_error("three") : x;
 inline constexpr auto many = std::views::iota(0U, ~0U);
 inline constexpr auto endless = std::views::iota(std::int64_t{0}, std::numeric_limits<std::int64_t>::max());
 
-// What is loaded lazily is there before memory is refused.
+// Runs a map first, so that everything that is loaded lazily is loaded before memory is refused.
 inline void refuse_memory() {
   static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));
   refuse({SYS_mmap}, ENOMEM);

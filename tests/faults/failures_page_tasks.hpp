@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The page's failures: what one task can do to itself.
+// The part of docs/failures.md about the failures of single tasks.
 #pragma once
 
 #include "failures_page_writer.hpp"
@@ -33,7 +33,7 @@
 #include <utility>
 #include <vector>
 
-// What the tasks below use; named as it shall read on the page.
+// What the tasks below use. The names are chosen for the reader of the page.
 namespace model {
 
 struct diverged {};
@@ -44,7 +44,7 @@ inline void solve() noexcept { check_heat(); }
   frame[0] = static_cast<char>(depth);
   return depth == 0x7fff'ffff ? 0 : recurse(depth + 1) + frame[0];
 }
-// A file that was mapped, and then made shorter.
+// A mapped page of a file that was truncated after it was mapped.
 inline volatile char* vanished_page() {
   const int file = ::memfd_create("vanished", MFD_CLOEXEC);
   static_cast<void>(!::ftruncate(file, 4096));
@@ -63,7 +63,7 @@ inline std::vector<std::vector<char>>& heap() {
 inline void fill() noexcept {
   for (;;) heap().emplace_back(1 << 20);
 }
-// In which getppid is forbidden.
+// Installs a seccomp filter that kills the process at getppid.
 inline void enter_sandbox() {
   sock_filter program[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
                            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
@@ -74,7 +74,7 @@ inline void enter_sandbox() {
   ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
 }
 
-// Results whose codecs do wrong.
+// Results whose codecs misbehave.
 struct mesh {};
 struct field {};
 struct table {};
@@ -113,7 +113,7 @@ namespace failures_page {
 using parmap::failure;
 using namespace std::chrono_literals;
 
-// Of a map with one task.
+// The only failure of a map with one task.
 inline std::string the_failure(auto f, parmap::failure_kind kind, parmap::options chosen = {}) {
   return only_failure(parmap::map(f, std::views::iota(0, 1), std::move(chosen)), 0, kind);
 }
@@ -304,7 +304,7 @@ inline std::vector<exhibit> unencodable() {
   };
 }
 
-// pthread_atfork has no argument to pass this by.
+// A global, because a pthread_atfork handler takes no argument.
 inline std::atomic<int> forks_allowed{-1};
 
 inline std::vector<exhibit> stopped() {

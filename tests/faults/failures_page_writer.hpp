@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How the page of failures is written: provoke something in a child process, and write down what is said.
+// Writes docs/failures.md: runs each example in a child process and prints the message that results.
 #pragma once
 
 #include "refuse_system_calls.hpp"
@@ -26,7 +26,7 @@
 #include <utility>
 #include <vector>
 
-// The page shows what is compiled.
+// The page shows exactly the code that is compiled.
 #define TASK(...)                                                                                                      \
   #__VA_ARGS__ ";", [](int i) {                                                                                        \
     __VA_ARGS__;                                                                                                       \
@@ -44,7 +44,8 @@ struct exhibit {
   const char* text;                      // what it means and what to try
 };
 
-// What body returns, or what went wrong; in a child, as what it does to its process cannot be undone.
+// Returns what body returns, or what went wrong. Runs body in a child, because its effects on the process cannot be
+// undone.
 inline std::string in_child(const std::function<std::string()>& body) {
   int fds[2];
   if (::pipe2(fds, O_CLOEXEC) != 0) return "UNEXPECTED: no pipe";
@@ -52,7 +53,7 @@ inline std::string in_child(const std::function<std::string()>& body) {
   const pid_t child = ::fork();
   if (child == 0) {
     const int nowhere = ::open("/dev/null", O_WRONLY);
-    ::dup2(nowhere, STDERR_FILENO);  // the C++ runtime's last words
+    ::dup2(nowhere, STDERR_FILENO);  // hides what the C++ runtime prints at std::terminate
     std::string said;
     try {
       said = body();
@@ -83,7 +84,7 @@ inline std::string shown(const parmap::failure& why) {
   return out.str();
 }
 
-// The one failure of a map, all others of which must have arrived.
+// The only failure of a map. Every other task must have a value.
 template <class T>
 std::string only_failure(const parmap::results<T>& all, std::uint64_t index, parmap::failure_kind kind) {
   require(all.failures().size() == 1, "not one failure");
@@ -93,7 +94,7 @@ std::string only_failure(const parmap::results<T>& all, std::uint64_t index, par
   return shown(why);
 }
 
-// Task 3 of five does it.
+// An example in which task 3 of five runs body.
 inline exhibit task(const char* title, parmap::failure_kind kind, const char* code, int (*body)(int), const char* text,
                     parmap::options chosen = {}) {
   chosen.workers = 2;
@@ -105,7 +106,7 @@ inline exhibit task(const char* title, parmap::failure_kind kind, const char* co
           text};
 }
 
-// A call that throws; `before` prepares the child.
+// An example of a call that throws. `before` prepares the child process.
 template <class Exception>
 exhibit call(const char* title, const char* code, void (*body)(), const char* text, void (*before)() = nullptr) {
   return {title, code,
@@ -134,7 +135,7 @@ inline void write_wrapped(std::string_view text) {
   std::cout << "\n\n";
 }
 
-// False if it was not as it should be.
+// Returns false if the example did not behave as expected.
 inline bool write(const exhibit& it) {
   const std::string message = in_child(it.provoke);
   std::cout << "### " << it.title << "\n\n```cpp\n" << it.code << "\n```\n\n";

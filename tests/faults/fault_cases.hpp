@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a task may do wrong, and the shapes of maps in which each such fault must cost that task alone. A program that
-// includes this says which faults: INSTANTIATE_TEST_SUITE_P(each, single_fault_test, ...).
+// What a task may do wrong, and the maps in which each such fault must cost only that task. A program that includes
+// this file lists its faults: INSTANTIATE_TEST_SUITE_P(each, single_fault_test, ...).
 #pragma once
 
 #include "engines.hpp"
@@ -28,7 +28,8 @@ struct fault {
 
 class single_fault_test : public leftovers::none, public ::testing::WithParamInterface<fault> {
  protected:
-  // n tasks of which `bad` commit the fault: all others arrive, exactly those are blamed. T: how results travel.
+  // Runs n tasks, of which those in `bad` commit the fault. Exactly those must fail, and all others must have their
+  // value. T decides how results travel: plain or encoded.
   template <class T>
   static void check(int n, const std::vector<int>& bad, parmap::options chosen) {
     const auto& it = GetParam();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the fuzzer has found worth keeping, once more: every input of fuzz/corpus through the function that it drives.
+// Replays every input of fuzz/corpus through the function that the fuzzer drives.
 #include "fuzz/decode_fuzz.cpp"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ TEST(fuzz, replays_its_corpus) {
     std::ifstream file(entry.path(), std::ios::binary);
     const std::vector<char> bytes(std::istreambuf_iterator<char>(file), {});
     ASSERT_FALSE(bytes.empty());
-    // Its own allocation of just that size, for ASan to watch.
+    // An allocation of exactly the input's size, so that ASan sees any read past its end.
     std::vector<std::uint8_t> input(bytes.begin(), bytes.end());
     input.shrink_to_fit();
     readers.insert(input[0] % std::size(fuzz::readers));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The protocol's own code under every order of its steps and every place of death, for small sizes.
+// Runs the protocol's own code in every order of its steps and with a death at each step, for small maps.
 #include "interleavings/explore_plan.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// SIGKILL at every step of the protocol in turn: to workers, to the supervisor, and to who goes on after a death.
+// SIGKILL at every step of the protocol in turn: to workers, to the supervisor, and to the process that goes on after a
+// death.
 #include "kill/killed_map.hpp"
 
 #include <gtest/gtest.h>
@@ -31,7 +32,7 @@ using killing::tally;
 
 class kill_points_test : public killing::kill_test {};
 
-// Every task's bit.
+// The bits of all tasks.
 constexpr std::uint64_t all_tasks = ~std::uint64_t{0};
 
 const plan plans[] = {
@@ -58,9 +59,9 @@ const plan plans[] = {
 
 std::string steps_killed_at() { return killing::spell(killing::seen->killed_at); }
 
-// Runs trial() with a death at arrival 1, 2, .. until the map has ended ahead of it, then once more for
-// each step at which nobody was killed so far, as the order of the arrivals differs a little from map to map. How often
-// somebody was killed.
+// Runs trial() with a death at arrival 1, 2, ... until the map ends before that arrival. Then runs it once more for
+// each step at which nobody was killed so far, because the order of arrivals varies between maps. Returns how often a
+// process was killed.
 template <class Trial>
 std::uint64_t at_each_step(role victim, Trial&& trial) {
   const auto run = [&](std::uint64_t arrival, std::uint64_t step) {
@@ -102,7 +103,7 @@ TEST_F(kill_points_test, a_worker_dies_at_each_step) {
             "task- task+");
 }
 
-// Two deaths: at each step, and at each of the next steps, as many as a claim has, of whoever goes on.
+// Two deaths: one at each step, and a second at each of the following arrivals, as many as one claim has.
 void die_twice(const plan& it) {
   constexpr std::uint64_t steps_of_a_claim = 32;
   SCOPED_TRACE(it);
@@ -134,7 +135,7 @@ TEST_F(kill_points_test, a_worker_dies_and_then_who_waited_for_it) {
 
 // ---- The supervisor dies.
 
-// Where the write end of a pipe has gone with a fork, the read end tells when the last process that has it is dead.
+// A forked process inherits the write end of this pipe. wait() returns when the last process that has it is dead.
 class lifeline {
  public:
   lifeline() { EXPECT_EQ(::pipe(fds_), 0); }
@@ -151,7 +152,7 @@ class lifeline {
   int fds_[2]{};
 };
 
-// Runs `caller` in a process that dies as the stage says. Returns when nobody is left.
+// Runs `caller` in a process that dies as the stage says. Returns when no process of it is left.
 void survive(void (*caller)()) {
   lifeline line;
   const pid_t child = ::fork();
@@ -170,7 +171,7 @@ void survive(void (*caller)()) {
   line.wait();
   int status = 0;
   EXPECT_EQ(::waitpid(child, &status, 0), child);
-  while (::waitpid(-1, nullptr, 0) > 0) {  // the orphans have come to this subreaper
+  while (::waitpid(-1, nullptr, 0) > 0) {  // reaps the orphans: this process is their subreaper
   }
   const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
   EXPECT_TRUE(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) << status;
@@ -181,7 +182,7 @@ void survive(void (*caller)()) {
   for (;;) ::pause();
 }
 
-// Deaths, a failure, retries, left-overs.
+// A map with deaths, a failure, retries and left-overs.
 void ordinary_map() {
   const auto f = [](const parmap::context& self, unsigned i) {
     if (i % 4 == 1) ::kill(::getpid(), SIGKILL);
@@ -192,7 +193,8 @@ void ordinary_map() {
       parmap::map(f, std::views::iota(0U, 18U), {.max_failures = 4, .retries = 1, .seed = 1, .workers = 3}));
 }
 
-// A task that ends just as it is stopped for being late, one that never ends, with a child that does not either.
+// A map with a task that ends just as it is stopped for being late, and a task that never ends and has a child that
+// never ends.
 void late_map() {
   on->dawdler = 0;
   const auto f = [](unsigned i) {
@@ -214,7 +216,7 @@ void late_map() {
   static_cast<void>(parmap::map(parmap::multi, f, std::views::iota(0U, 3U), {.seed = 1, .timeout = 2ms, .workers = 1}));
 }
 
-// Ended by a reporter that throws.
+// A map that ends because its reporter throws.
 void broken_off_map() {
   const auto report = [](const parmap::progress&) { throw std::runtime_error("enough"); };
   const auto f = [](unsigned) { hang(); };
@@ -225,7 +227,7 @@ void broken_off_map() {
   }
 }
 
-// The worker dies with the lock, in the middle of a claim.
+// A map whose worker dies with the lock, in the middle of a claim.
 void repaired_map() {
   on->kill_in[static_cast<std::size_t>(role::worker)] = killing::bit(killing::number_of("claim", moment::after));
   const auto f = [](unsigned i) { return i; };
@@ -246,7 +248,7 @@ TEST_F(kill_points_test, the_supervisor_dies_at_each_step) {
             "descendants- descendants+ kill- kill+ reap- reap+");
 }
 
-// Nor is there a file under any name while a map runs.
+// A worker has no file of /dev/shm mapped while a map runs.
 TEST_F(kill_points_test, nothing_is_mapped_from_dev_shm) {
   const auto f = [](int) {
     std::ifstream maps("/proc/self/maps");

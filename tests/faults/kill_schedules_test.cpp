@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Small random maps whose workers are killed at random steps. All follows from a seed and the number of the schedule:
-//   PARMAP_SCHEDULES=100000   so many of them
-//   PARMAP_SCHEDULE=4711      that one alone
-//   PARMAP_SEED=1             from another seed
+// Small random maps whose workers are killed at random steps. A seed and the number of the schedule determine each map:
+//   PARMAP_SCHEDULES=100000   runs so many schedules
+//   PARMAP_SCHEDULE=4711      runs only that one
+//   PARMAP_SEED=1             uses another seed
 #include "kill/killed_map.hpp"
 
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ TEST_F(kill_schedules_test, nothing_lost_nothing_twice) {
     std::mt19937_64 random(killing::mix(seed ^ killing::mix(schedule)));
     const killing::plan it = random_plan(random);
     auto& now = killing::clear_stage();
-    // From one in 3000 arrivals to one in 30: the more, the less gets done between two deaths.
+    // From one in 3000 arrivals to one in 30: the more kills, the less is done between two of them.
     const double chance = std::pow(100.0, static_cast<double>(random() >> 11) * 0x1p-53) / 3000;
     now.chance = static_cast<std::uint64_t>(chance * 0x1p64);
     now.seed = random();

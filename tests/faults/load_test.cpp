@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Load: many workers beside other busy processes, a hundred million tasks, a thousand maps in a row without growth.
+// Load: many workers beside other busy processes, 10^8 tasks in one map, a thousand maps in a row without growth.
 #include "busy_processes.hpp"
 #include "engines.hpp"
 #include "leftovers.hpp"
@@ -128,7 +128,7 @@ TEST_F(load_test, a_hundred_million_tasks_without_results) {
   EXPECT_EQ(all.failures()[0].index, 99'999'999U);
 }
 
-// Four small maps: plain, encoded, with a crashed task, with a time limit.
+// Runs four small maps: plain, encoded, with a crashed task, with a time limit. Returns whether all are right.
 bool small_maps_are_right() {
   const auto input = std::views::iota(0, 20);
   const auto twice = [](int i) { return 2 * i; };
@@ -167,7 +167,7 @@ TEST_F(load_test, a_thousand_maps_from_several_threads_grow_nothing) {
     for (int number = 0; number < callers; ++number)
       all.emplace_back([&, number] {
         for (int k = 0; k <= 1000 / callers; k += 4) {
-          if (k == 48 || k == 248) {  // nobody is in a map while they are counted
+          if (k == 48 || k == 248) {  // no thread is in a map while the resources are counted
             together.arrive_and_wait();
             if (number == 0) (k == 48 ? warm : after) = resources::now();
             together.arrive_and_wait();
@@ -178,7 +178,7 @@ TEST_F(load_test, a_thousand_maps_from_several_threads_grow_nothing) {
   }
   EXPECT_EQ(wrong, 0);
   std::cout << after << '\n';
-  // Each thread has a heap of its own that may grow by a mapping or two.
+  // Each thread has its own heap, which may grow by a mapping or two.
   EXPECT_EQ(resources::growth(warm, after, {.mappings = 16, .threads = 0, .allocated_kb = 256, .resident_kb = 4096}),
             "");
 }

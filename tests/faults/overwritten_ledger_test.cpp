@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Engine multi: tasks that write over the memory their worker shares with the caller. What is written may be lost, but
-// the caller gets results or an exception, in time, and nobody is left.
+// Engine multi: tasks that overwrite the memory which their worker shares with the caller. What is overwritten may be
+// lost, but the caller gets results or an exception, in time, and no process is left.
 #include "engines.hpp"
 #include "run_in_child.hpp"
 
@@ -31,7 +31,7 @@ struct mapping {
   std::size_t size;
 };
 
-// What this process shares with those it was forked from.
+// The shared anonymous mappings that this process inherited.
 std::vector<mapping> shared() {
   std::ifstream maps("/proc/self/maps");
   std::vector<mapping> all;
@@ -45,10 +45,10 @@ std::vector<mapping> shared() {
   return all;
 }
 
-// The mapping with the arenas is by far the largest; the ledger is at its beginning.
+// The ledger is at the start of the mapping with the arenas, which is by far the largest.
 mapping claim_ledger() { return std::ranges::max(shared(), {}, &mapping::size); }
 
-// What can happen to a word.
+// A value that a stray write may leave in a word.
 std::uint64_t garbage(std::mt19937_64& random) {
   switch (random() % 6) {
     case 0: return 0;
@@ -60,12 +60,12 @@ std::uint64_t garbage(std::mt19937_64& random) {
   }
 }
 
-// Which words of the first `bytes` of the ledger's mapping are written over, one in `each`.
+// Which words of the first `bytes` of the ledger's mapping are overwritten: on average one in `each`.
 struct scribble {
   const char* name;
   std::size_t bytes;
   unsigned each;
-  bool survives;  // the task, so that its worker goes on with what it has written
+  bool survives;  // the task does not crash, so that its worker goes on with the overwritten memory
 
   friend void PrintTo(const scribble& it, std::ostream* out) { *out << it.name; }
 };
@@ -81,7 +81,7 @@ class overwritten_ledger_test : public ::testing::TestWithParam<scribble> {
     if (!how.survives) ::raise(SIGKILL);
   }
 
-  // One map, and then a look at everything that came of it.
+  // Runs one map and reads everything that it returns.
   template <class T>
   static std::string outcome(std::uint64_t seed, parmap::options chosen) {
     const auto f = [seed](int i) {
@@ -107,7 +107,7 @@ class overwritten_ledger_test : public ::testing::TestWithParam<scribble> {
 
   template <class T>
   static void check(parmap::options chosen) {
-    // 421: task 50 makes the range begin with task 50.
+    // With seed 421, task 50 makes the range begin with task 50.
     for (std::uint64_t seed = 1; seed <= 421; seed += seed == 40 ? 381 : 1) {
       const std::string said = in_child([&] { static_cast<void>(outcome<T>(seed, chosen)); }, 30s);
       ASSERT_EQ(said, "") << "seed " << seed;
@@ -119,9 +119,9 @@ TEST_P(overwritten_ledger_test, plain) { check<int>({.workers = 2}); }
 TEST_P(overwritten_ledger_test, encoded) { check<std::string>({.workers = 3}); }
 TEST_P(overwritten_ledger_test, with_a_limit) { check<std::string>({.retries = 1, .timeout = 200ms, .workers = 2}); }
 
-// A task puts itself back into the range, whenever it is run.
+// A task that puts itself back into the range each time it runs.
 void run_me_again(int i, int n) {
-  // Looked up once a worker: it is run 100 000 times.
+  // Looked up once per worker, because the task may run 100 000 times.
   static auto* const words = reinterpret_cast<volatile std::uint64_t*>(claim_ledger().first);
   for (std::size_t k = 0; k < 512; ++k) {
     const auto all = parmap::detail::unpack(words[k]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Engine multi: a task that writes over the memory it shares with the caller costs results, but never gives a wrong
+// Engine multi: a task that overwrites the memory it shares with the caller costs results, but never produces a wrong
 // one.
 #include "leftovers.hpp"
 
@@ -32,7 +32,8 @@
 #include <utility>
 #include <vector>
 
-// What has been read cannot be harmed any more: here nothing is read before all tasks have ended.
+// A result that has been read early cannot be damaged any more. So here the caller reads nothing before all tasks have
+// ended.
 template <>
 struct parmap::detail::early_reading<std::string> {
   static bool of(const byte_reader&) noexcept { return false; }
@@ -76,7 +77,7 @@ std::vector<mapping> shared_mappings() {
   return all;
 }
 
-// What a task finds if it looks for the memory of a map with encoded results and so many workers: the largest mapping.
+// The memory of a map with encoded results and so many workers, as a task finds it: the largest shared mapping.
 class shared_bytes {
  public:
   explicit shared_bytes(unsigned workers) : workers_(workers) {
@@ -104,7 +105,7 @@ class shared_bytes {
 void flip(std::byte* at, unsigned bit = 0) { *at ^= std::byte{1} << bit; }
 
 std::string text_of(int i) { return "the result of task " + std::to_string(i); }
-// 7 characters, and 8 bytes that say so: it lies in its slot.
+// 7 characters and an 8-byte length: short enough to lie in its slot.
 std::string short_text_of(int i) { return "result" + std::to_string(i); }
 
 std::vector<int> numbers(int n) {
@@ -115,7 +116,8 @@ std::vector<int> numbers(int n) {
 
 using overwritten_results_test = leftovers::none;
 
-// One worker, so task 7 comes after those it harms. Every other result is right.
+// Runs a map of ten tasks in which task 7 calls act, and expects exactly `harmed` to fail. With one worker, task 7 runs
+// after the tasks that it harms. Every other result must be right.
 void expect_harmed(const std::function<void(const shared_bytes&)>& act, const std::vector<std::uint64_t>& harmed,
                    std::string (*text)(int) = text_of) {
   const auto xs = numbers(10);
@@ -166,7 +168,7 @@ TEST_F(overwritten_results_test, wiped_memory_is_unencodable) {
       {6});
 }
 
-// Not even read: that would cost memory.
+// Such places are refused without being read: reading them could cost memory.
 TEST_F(overwritten_results_test, absurd_places_are_unencodable) {
   constexpr std::uint64_t most = ~std::uint64_t{0};
   for (const std::uint64_t size : {most, std::uint64_t{1} << 40, std::uint64_t{1} << 30})
@@ -194,7 +196,7 @@ TEST_F(overwritten_results_test, short_results_in_the_wrong_place_are_unencodabl
 
 TEST_F(overwritten_results_test, a_million_short_results_do_not_touch_the_arena) {
   constexpr int tasks = 1'000'000;
-  static std::uint64_t arena_begin = 0;  // each worker's own; there is one
+  static std::uint64_t arena_begin = 0;  // each worker has its own copy; there is one worker
   const auto all = parmap::map(
       [](int i) {
         const std::uint64_t top = i == 0 || i == tasks - 1 ? shared_bytes(1).words().top.get() : 0;
@@ -207,7 +209,7 @@ TEST_F(overwritten_results_test, a_million_short_results_do_not_touch_the_arena)
   EXPECT_EQ(all[tasks - 1], std::to_string(tasks - 1));
 }
 
-// Its destructor runs after it was encoded.
+// Its destructor runs after it has been encoded, and damages the encoded bytes.
 struct vandal {
   std::string text{};
   int task{-1};
@@ -258,7 +260,7 @@ TEST_F(overwritten_results_test, a_task_may_harm_results_of_other_workers) {
   {
     const auto all = parmap::map(
         [&](int i) {
-          if (i == tasks / 2) {  // one worker comes from the front, one from the back: one of them is another one
+          if (i == tasks / 2) {  // one worker starts at the front, the other at the back
             const shared_bytes shared(2);
             const auto offset = [&shared](int k) { return std::atomic_ref(shared.slots()[k].offset).load(); };
             while (offset(0) == 0 || offset(tasks - 1) == 0) std::this_thread::yield();
@@ -281,7 +283,7 @@ TEST_F(overwritten_results_test, a_task_may_harm_results_of_other_workers) {
   ::munmap(page, 4096);
 }
 
-// What was to be told is lost, and the caller hears so.
+// Runs a map in which act damages a failure record, and expects an exception that says so.
 void expect_distrusted(const std::function<void(const shared_bytes&)>& act) {
   const auto xs = numbers(10);
   try {
@@ -335,7 +337,7 @@ TEST_F(overwritten_results_test, the_memory_is_anonymous_not_dumped_and_never_in
 TEST_F(overwritten_results_test, results_in_slots_are_read_only_and_not_dumped) {
   const auto all = parmap::map([](int i) { return i; }, numbers(1000));
   const auto mappings = shared_mappings();
-  ASSERT_EQ(mappings.size(), 1U);  // of the rest nothing is left
+  ASSERT_EQ(mappings.size(), 1U);  // the ledger's mapping is gone
   EXPECT_EQ(mappings[0].permissions, "r--s");
   EXPECT_TRUE(mappings[0].has_flag("dd")) << mappings[0].flags;
   EXPECT_EQ(reinterpret_cast<const std::byte*>(all.data()), mappings[0].begin);

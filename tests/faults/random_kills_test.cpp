@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Engine multi under fire: random workers are killed every few milliseconds, at any instruction; nothing is lost,
-// nothing runs twice.
+// Engine multi: random workers are killed every few milliseconds, at any instruction. No task is lost and no attempt
+// runs twice.
 #include "engines.hpp"
 #include "leftovers.hpp"
 
@@ -26,14 +26,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Kills a random child of this process every `pause` while it lives.
+// For its lifetime, kills a random child of this process every `pause`.
 class killer {
  public:
   killer(std::chrono::microseconds pause, std::uint64_t seed)
       : thread_([this, pause, seed](const std::stop_token& ended) {
           std::mt19937_64 random(seed);
           while (!ended.stop_requested()) {
-            std::this_thread::sleep_for(pause);  // the pace of the fire, not a wait for anything
+            std::this_thread::sleep_for(pause);  // the pace of the kills, not a wait for an event
             const auto all = children();
             if (all.empty()) continue;
             if (::kill(all[random() % all.size()], SIGKILL) == 0) ++kills_;
@@ -59,7 +59,7 @@ class killer {
   std::jthread thread_;
 };
 
-// How often each task was begun, counted where all workers see it.
+// Counts how often each task was begun, in memory that all workers share.
 class tally {
  public:
   explicit tally(std::size_t n)

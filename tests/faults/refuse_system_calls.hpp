@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// System calls that fail from now on, as in a sandbox.
+// Makes chosen system calls fail, as a sandbox does.
 #pragma once
 
 #include <linux/filter.h>
@@ -11,7 +11,8 @@
 #include <stdexcept>
 #include <vector>
 
-// They fail with `error`, in this process and its children, for good. Throws std::logic_error if that is not to be had.
+// Makes `calls` fail with `error`, in this process and its later children, for good. Throws std::logic_error if seccomp
+// refuses.
 inline void refuse(std::initializer_list<int> calls, int error) {
   std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
   for (const int call : calls) {

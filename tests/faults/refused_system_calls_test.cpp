@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Engine multi where the system refuses something, or the caller does unusual things with its children.
+// Engine multi where the system refuses a call, or where the caller has children or SIGCHLD handling of its own.
 #include "engines.hpp"
 #include "leftovers.hpp"
 #include "run_in_child.hpp"
@@ -48,7 +48,7 @@ TEST(refused_system_calls_test, no_fork_at_all_is_a_system_error) {
             "");
 }
 
-// pthread_atfork has no argument to pass this by.
+// A global, because a pthread_atfork handler takes no argument.
 std::atomic<int> forks_allowed{-1};
 void count_fork() {
   if (forks_allowed >= 0 && forks_allowed-- == 0) refuse_forks();
@@ -69,7 +69,7 @@ TEST(refused_system_calls_test, a_replacement_that_is_refused_leaves_the_work_to
               forks_allowed = 3;
               const auto f = [](int x) {
                 if (x == 5 || x == 250) ::_exit(1);
-                std::this_thread::sleep_for(std::chrono::milliseconds(1));  // so that the others are still at work
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));  // so that the other workers are still busy
                 return 2 * x;
               };
               const auto all = parmap::map(f, std::views::iota(0, 500), {.workers = 3});
@@ -113,10 +113,10 @@ TEST(refused_system_calls_test, without_pidfds_the_error_names_them) {
             "");
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // which maps memory itself, more than any limit
+#if !defined(__SANITIZE_ADDRESS__)  // ASan itself maps more memory than any limit
 TEST(refused_system_calls_test, without_any_shared_memory_the_error_names_it) {
   EXPECT_EQ(in_child([] {
-              static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));  // what is loaded lazily is there
+              static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));  // loads everything that is loaded lazily
               refuse({SYS_mmap}, ENOMEM);
               try {
                 static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));
@@ -157,11 +157,11 @@ TEST(refused_system_calls_test, an_arena_that_is_full_fails_the_task_alone) {
 }
 #endif
 
-// Where the caller's ways may hide how a worker ended.
+// Checks the blame where the caller's handling of SIGCHLD may hide how a worker ended.
 void check_blame() {
   const auto dies = [](int x) {
     if (x == 5) ::raise(SIGKILL);
-    if (x == 7) std::exit(3);  // which may take long, under valgrind on a busy machine
+    if (x == 7) std::exit(3);  // may take long under valgrind on a busy machine
     return 2 * x;
   };
   const auto some = parmap::map(dies, std::views::iota(0, 100));
@@ -241,7 +241,7 @@ TEST(refused_system_calls_test, a_caller_whose_handler_reaps_every_child) {
             "");
 }
 
-// Each ends when a task lets it, and is still there to be waited for.
+// Each child ends during the map, when a task writes to the pipe, and can still be waited for afterwards.
 TEST(refused_system_calls_test, children_of_the_callers_own_that_end_meanwhile) {
   EXPECT_EQ(in_child([] {
               std::array<int, 2> fds{};
@@ -299,7 +299,7 @@ TEST(refused_system_calls_test, the_caller_is_killed_and_no_worker_survives) {
   std::array<char, 8> begun{};
   for (int k = 0; k < 4;) k += static_cast<int>(::read(fds[0], begun.data(), 4));
   ::kill(caller, SIGKILL);
-  EXPECT_EQ(::read(fds[0], begun.data(), 1), 0);  // returns when the last holder of the pipe is gone
+  EXPECT_EQ(::read(fds[0], begun.data(), 1), 0);  // returns when the last process that holds the pipe is gone
   ::close(fds[0]);
   ::waitpid(caller, nullptr, 0);
 }

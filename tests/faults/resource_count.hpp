@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What this process holds, counted, so that growth over many maps can be told.
+// Counts what this process holds, so that a test can detect growth over many maps.
 #pragma once
 
 #include "leftovers.hpp"
@@ -19,7 +19,7 @@
 
 namespace resources {
 
-// Living children and zombies, of one thread or of all.
+// The living children and zombies of one thread, or of all threads.
 inline std::vector<pid_t> children_of_thread(const std::filesystem::path& thread) {
   std::ifstream file(thread / "children");
   return {std::istream_iterator<pid_t>(file), std::istream_iterator<pid_t>()};
@@ -59,19 +59,19 @@ struct count {
   }
 };
 
-// Memory that malloc keeps for later is given back first.
+// Counts everything, after malloc has returned its unused memory to the system.
 inline count now() {
   ::malloc_trim(0);
   return {leftovers::open_fds(),         mapping_lines(), leftovers::shared_mappings(), threads(), children().size(),
           ::mallinfo2().uordblks / 1024, resident_kb()};
 }
 
-// How much more than before is no growth yet: what malloc, the C library and threads keep for later use.
+// How much a count may rise without being growth: what malloc, the C library and threads keep for later use.
 struct allowance {
   std::size_t mappings, threads, allocated_kb, resident_kb;
 };
 
-// Empty, or what has grown.
+// Returns an empty string, or what has grown.
 inline std::string growth(const count& before, const count& after, const allowance& more) {
   std::string what;
   const auto compare = [&what](const char* name, std::size_t then, std::size_t now, std::size_t allowed) {
@@ -84,7 +84,7 @@ inline std::string growth(const count& before, const count& after, const allowan
   compare("children", before.children, after.children, 0);
   compare("mappings", before.mappings, after.mappings, more.mappings);
   compare("threads", before.threads, after.threads, more.threads);
-#if !defined(__SANITIZE_ADDRESS__)  // which keeps what is freed, and does not count
+#if !defined(__SANITIZE_ADDRESS__)  // ASan keeps freed memory, and mallinfo2 does not count there
   compare("kB allocated", before.allocated_kb, after.allocated_kb, more.allocated_kb);
   compare("kB resident", before.resident_kb, after.resident_kb, more.resident_kb);
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Engine multi where file descriptors, processes, system calls or /proc are short.
+// Engine multi where file descriptors or processes are limited, system calls are refused, or /proc is missing.
 #include "engines.hpp"
 #include "leftovers.hpp"
 #include "run_in_child.hpp"
@@ -33,7 +33,7 @@ void limit(__rlimit_resource what, rlim_t most) {
   require(::setrlimit(what, &both) == 0, "setrlimit");
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // UBSan needs a pipe to look at an object
+#if !defined(__SANITIZE_ADDRESS__)  // UBSan opens a pipe to check whether memory is readable
 TEST(resource_limits_test, thirty_two_fds) {
   EXPECT_EQ(in_child([] {
               limit(RLIMIT_NOFILE, 32);
@@ -53,14 +53,14 @@ TEST(resource_limits_test, no_fd_at_all) {
               std::vector<int> all;
               for (int fd = 0; (fd = ::open("/dev/null", O_RDONLY)) >= 0;) all.push_back(fd);
               require_part("Too many open files", thrown_by<std::system_error>([] { check_map(); }));
-              ::close(all.back());  // one is enough for one worker at a time
+              ::close(all.back());  // one fd is enough for one worker at a time
               check_map({.workers = 8});
             }),
             "");
 }
 #endif
 
-// These become another user or change their root. They run wherever ./test does with root, as in CI.
+// These tests become another user or change their root. They run wherever ./test runs as root, as in CI.
 class as_root : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -68,7 +68,7 @@ class as_root : public ::testing::Test {
   }
 };
 
-// An unused one, so that nobody else's processes count; false if this process may not.
+// Becomes an unused user, so that no other process counts against the limit. Returns false if that is not allowed.
 bool become_a_stranger() {
   constexpr uid_t stranger = 61'234;
   return ::setgroups(0, nullptr) == 0 && ::setgid(stranger) == 0 && ::setuid(stranger) == 0;
@@ -93,7 +93,7 @@ TEST_F(as_root, only_this_process) {
             "");
 }
 
-// The caller starts processes of its own, from a reporter, until it may not have any more; meanwhile workers die.
+// The caller's reporter forks processes until that is refused, while workers die and need replacing.
 TEST_F(as_root, processes_run_out_in_the_middle) {
   EXPECT_EQ(in_child([] {
               require(become_a_stranger(), "setuid");

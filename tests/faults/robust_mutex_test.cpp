@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The ledger's lock between processes, some of which die with it, and under words that nobody can have left in it.
+// The ledger's lock between processes: some die while they hold it, and some find a word in it that no process can have
+// left.
 #include "leftovers.hpp"
 
 #include <parmap/detail/processes/robust_mutex.hpp>
@@ -32,7 +33,7 @@ using parmap::detail::robust_mutex;
 constexpr unsigned workers = 3;
 constexpr robust_mutex::user users = workers + 1;
 
-// What the lock guards: equal, but inside.
+// What the lock guards. `first` and `second` are equal while no process holds the lock.
 struct guarded {
   robust_mutex lock;
   std::uint64_t first{};
@@ -55,7 +56,7 @@ class robust_mutex_test : public leftovers::none {
       shared().second = shared().first;
     });
   }
-  // False where it has met what must not be.
+  // Returns false if the guarded numbers differ.
   bool take_turn(robust_mutex::user self) {
     lock(self);
     const bool good = shared().first == shared().second;
@@ -76,18 +77,18 @@ class robust_mutex_test : public leftovers::none {
     hired_[w].reset();
     return how;
   }
-  // Returns once a worker says in the lowest bit that it sleeps.
+  // Returns once the word's lowest bit is set: a worker has said that it sleeps.
   void await_sleeper() const {
     while (word() % 2 == 0) ::sched_yield();
   }
   [[nodiscard]] std::uint32_t word() const {
     return reinterpret_cast<const std::atomic<std::uint32_t>&>(shared().lock).load();
   }
-  // Without waking anybody.
+  // Wakes nobody.
   void write_over(std::uint32_t value) const { reinterpret_cast<std::atomic<std::uint32_t>&>(shared().lock) = value; }
 
   int repairs_{};
-  robust_mutex::user last_{};  // of whom
+  robust_mutex::user last_{};  // whose death was repaired last
   std::vector<std::optional<child_process>> hired_{workers};
 
  private:
@@ -108,7 +109,7 @@ TEST_F(robust_mutex_test, lets_in_one_at_a_time) {
   EXPECT_EQ(repairs_, 0);
 }
 
-// Whoever dies, wherever: who goes on finds all in order, and gets in.
+// A process may die at any instruction: the next one to lock finds the numbers equal, and gets in.
 TEST_F(robust_mutex_test, is_inherited_from_those_that_die_inside) {
   constexpr unsigned seed = 29;
   constexpr int deaths = 400;
@@ -150,7 +151,7 @@ TEST_F(robust_mutex_test, who_is_not_the_supervisor_does_not_inherit_it) {
   EXPECT_EQ(reap(1).code, 0);
 }
 
-// As where the one that was to wake it dies before it can.
+// The situation after the process that was to wake the sleeper has died before it could.
 TEST_F(robust_mutex_test, who_sleeps_gets_in_though_nobody_wakes_it) {
   const std::uint32_t free = word();
   lock(robust_mutex::supervisor);

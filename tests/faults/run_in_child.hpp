@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs a part of a test in a child process, as what it does to its process cannot be undone; what such parts share.
+// Runs a part of a test in a child process, because its effects on the process cannot be undone. Also helpers for such
+// parts.
 #pragma once
 
 #include "engines.hpp"
@@ -22,7 +23,8 @@
 #include <string>
 #include <vector>
 
-// All that comes until the last holder of the other end is gone; false if that takes longer than the limit.
+// Reads everything until the last process that holds the other end is gone. Returns false if that takes longer than the
+// limit.
 inline bool read_all(int fd, std::string& into, std::chrono::seconds limit) {
   const auto until = std::chrono::steady_clock::now() + limit;
   char part[1000];
@@ -36,7 +38,7 @@ inline bool read_all(int fd, std::string& into, std::chrono::seconds limit) {
   }
 }
 
-// Runs body in a child. Empty if all went well and nobody was left behind, else what went wrong.
+// Runs body in a child. Returns an empty string if all went well and no child is left, else what went wrong.
 inline std::string in_child(const std::function<void()>& body, std::chrono::seconds limit = std::chrono::seconds(60)) {
   int fds[2];
   if (::pipe(fds) != 0) return "pipe";
@@ -75,7 +77,7 @@ inline void require(bool holds, const std::string& what) {
   if (!holds) throw std::logic_error("not so: " + what);
 }
 
-// What `act` throws, as text; that it throws an Expected at all is required.
+// Returns the text of what `act` throws. Fails the test unless it throws an Expected.
 template <class Expected>
 std::string thrown_by(const std::function<void()>& act) {
   try {
@@ -92,7 +94,7 @@ inline void require_part(const std::string& part, const std::string& whole) {
 
 inline int twice(int x) { return 2 * x; }
 
-// Every task has its value, but those blamed in `failed`, and nobody else is blamed.
+// Requires that exactly the tasks in `failed` have failed, and that every value is right.
 inline void check_all(const parmap::results<int>& all, int n, const std::vector<int>& failed = {}) {
   require(all.size() == static_cast<std::uint64_t>(n), "size");
   std::size_t k = 0;

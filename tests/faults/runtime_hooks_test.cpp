@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a language runtime in this process hears of a map on processes, and that its exceptions arrive word for word.
+// The hooks by which a language runtime follows a map on processes, and its exceptions, which must arrive word for
+// word.
 #include "engines.hpp"
 #include "leftovers.hpp"
 #include "run_in_child.hpp"
@@ -30,7 +31,7 @@ using namespace std::chrono_literals;
 using parmap::failure;
 using parmap::detail::foreign_exception;
 
-// Counts, for all processes. The birth of a worker takes as long as the test wants.
+// Counts the calls of each hook over all processes. begin_worker() takes as long as the test wants.
 class counting_host final : public parmap::detail::language_runtime {
  public:
   enum count { forks_begun, forks_ended, workers_begun, workers_ended, sleeps_begun, sleeps_ended, outside, counts };
@@ -38,7 +39,7 @@ class counting_host final : public parmap::detail::language_runtime {
   void before_fork() noexcept override { add(forks_begun, is_caller() && paired(forks_begun, forks_ended)); }
   void after_fork() noexcept override {
     add(forks_ended, is_caller());
-    errno = EXDEV;  // is not taken for the fork's
+    errno = EXDEV;  // must not be taken for the fork's error
   }
   void begin_worker(unsigned worker) noexcept override {
     add(workers_begun, !is_caller() && !begun_ && worker < 8);
@@ -86,7 +87,7 @@ class runtime_hooks_test : public leftovers::none {
     here.reset();
     none::SetUp();
   }
-  // After a map with so many workers, of which so many came to an end in which they could say so.
+  // Checks the counts after a map with so many workers, of which `ended` came to an end that calls end_worker().
   static void expect_counts(int workers, int ended) {
     EXPECT_EQ(here[counting_host::forks_begun], workers);
     EXPECT_EQ(here[counting_host::forks_ended], workers);
@@ -101,7 +102,7 @@ class runtime_hooks_test : public leftovers::none {
 };
 
 TEST_F(runtime_hooks_test, hears_of_each_worker) {
-  // No worker is dismissed before it has begun: each has a task that waits for the others.
+  // Each worker has a task that waits for the others, so that no worker is dismissed before it has begun.
   const shared_counters at_work;
   const auto f = [&at_work](int i) {
     ++at_work[0];
@@ -169,7 +170,7 @@ TEST_F(runtime_hooks_test, the_engines_in_process_are_no_news) {
 
 const std::string words("line 1\nline 2\0, verbatim", 23);
 
-// What its codec throws is of the host.
+// Its codec throws exceptions of the language runtime.
 struct foreign {
   std::string text;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Numbers that workers share with the test.
+// Counters that the workers and the test share.
 #pragma once
 
 #include <sys/mman.h>
@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <system_error>
 
-// As many as fit into a page, all zero.
+// One page of counters, initially zero.
 class shared_counters {
  public:
   shared_counters() {

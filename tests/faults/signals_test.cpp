@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Engine multi under signals: thousands a second to the caller; Ctrl-C, Ctrl-Z and SIGKILL at any moment.
+// Engine multi under signals: thousands a second to the caller, and Ctrl-C, Ctrl-Z and SIGKILL at random moments.
 #include "engines.hpp"
 #include "run_in_child.hpp"
 #include "troubled_maps.hpp"
@@ -81,18 +81,18 @@ TEST_P(signals_test, from_a_thread) {
 INSTANTIATE_TEST_SUITE_P(each, signals_test, ::testing::Values(0, SA_RESTART),
                          [](const auto& one) { return std::string(one.param == 0 ? "interrupting" : "restarting"); });
 
-// ---- Any moment.
+// ---- Signals at random moments.
 
 constexpr std::uint64_t seed = 20'241'122;
 
-// A process group of its own that runs life(), which is to end in _exit(0).
+// A process group that runs life(), which must end in _exit(0).
 class group {
  public:
   explicit group(const std::function<void()>& life) {
     std::array<int, 2> fds{};
     EXPECT_EQ(::pipe(fds.data()), 0);
     pid_ = ::fork();
-    ::setpgid(pid_, pid_);  // by both, as nobody knows who comes first
+    ::setpgid(pid_, pid_);  // called in parent and child, as either may run first
     if (pid_ == 0) {
       ::close(fds[0]);
       try {
@@ -107,7 +107,8 @@ class group {
   }
   group(const group&) = delete;
   group& operator=(const group&) = delete;
-  // Nobody of the group is left, or all of it is killed.
+  // Waits until no process of the group is left. If one is still there after 20 s, the test fails and the group is
+  // killed.
   ~group() {
     std::string said;
     EXPECT_TRUE(read_all(alive_, said, 20s)) << "somebody is left";
@@ -128,7 +129,7 @@ class group {
   int alive_;
 };
 
-// Maps with deaths, limits and replacements, one after the other.
+// Runs maps with deaths, timeouts and replacements, one after the other.
 [[noreturn]] void map_without_end() {
   const auto f = [](int i) {
     if (i % 50 == 7) ::raise(SIGKILL);
@@ -139,7 +140,7 @@ class group {
 }
 
 TEST(moments_test, the_caller_is_killed) {
-  std::cout << "seed " << seed << std::endl;  // before the forks
+  std::cout << "seed " << seed << std::endl;  // flushed before the forks
   std::mt19937_64 random(seed);
   for (int k = 0; k < 200 && !::testing::Test::HasFailure(); ++k) {
     const group all(map_without_end);
@@ -150,7 +151,7 @@ TEST(moments_test, the_caller_is_killed) {
 }
 
 TEST(moments_test, ctrl_c) {
-  std::cout << "seed " << seed << std::endl;  // before the forks
+  std::cout << "seed " << seed << std::endl;  // flushed before the forks
   std::mt19937_64 random(seed);
   for (int k = 0; k < 200 && !::testing::Test::HasFailure(); ++k) {
     const group all(map_without_end);
@@ -160,10 +161,10 @@ TEST(moments_test, ctrl_c) {
   }
 }
 
-// Ctrl-C as a program handles it that wants to keep what is done.
+// Posted by the SIGINT handler of a program that keeps what is done when the user presses Ctrl-C.
 sem_t interrupted;
 
-// Sees that no Ctrl-C comes before there is a handler.
+// Blocks or unblocks SIGINT, so that none arrives before there is a handler.
 void hold_back_ctrl_c(int how) {
   sigset_t one{};
   sigemptyset(&one);
@@ -190,7 +191,7 @@ void hold_back_ctrl_c(int how) {
       parmap::map(f, std::views::iota(0, int{n}), {.stop = source.get_token(), .timeout = 1s, .workers = 4});
   std::uint64_t failed = 0;
   for (const parmap::failure& why : all.failures()) {
-    if (why.kind == parmap::failure::stopped) break;  // may be a billion
+    if (why.kind == parmap::failure::stopped) break;  // the rest, up to a billion, are stopped too
     require(why.index % 1000 == 7 && why.kind == parmap::failure::crashed, to_string(why));
     ++failed;
   }
@@ -206,7 +207,7 @@ void hold_back_ctrl_c(int how) {
 }
 
 TEST(moments_test, ctrl_c_with_a_handler_keeps_what_is_done) {
-  std::cout << "seed " << seed << std::endl;  // before the forks
+  std::cout << "seed " << seed << std::endl;  // flushed before the forks
   std::mt19937_64 random(seed);
   hold_back_ctrl_c(SIG_BLOCK);
   for (int k = 0; k < 200 && !::testing::Test::HasFailure(); ++k) {
@@ -218,11 +219,11 @@ TEST(moments_test, ctrl_c_with_a_handler_keeps_what_is_done) {
   hold_back_ctrl_c(SIG_UNBLOCK);
 }
 
-// The time for which everybody is stopped is no task's.
+// The time for which all processes are stopped does not count against any task's limit.
 TEST(moments_test, ctrl_z_and_fg) {
   const group all([] {
     const auto f = [](int i) {
-      for (int k = 0; k < 40; ++k) std::this_thread::sleep_for(5ms);  // most of it after the stop, for some
+      for (int k = 0; k < 40; ++k) std::this_thread::sleep_for(5ms);  // for some tasks, mostly after the stop
       return 2 * i;
     };
     // Progress wakes the supervisor soon after the stop.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Engine multi: each way a task can go wrong costs that task alone, is blamed on it, and leaves nothing behind.
+// Engine multi: each way a task can fail costs only that task, is blamed on it, and leaves nothing behind.
 #include "engines.hpp"
 #include "fault_cases.hpp"
 #include "leftovers.hpp"
@@ -26,7 +26,7 @@
 #include <utility>
 #include <vector>
 
-// Its codec throws on either side.
+// Its codec throws in encode or in decode, depending on the text.
 struct unwilling {
   std::string text;
 };
@@ -49,7 +49,8 @@ struct parmap::codec<unwilling> {
   }
 };
 
-// Its bytes could go into a slot, but would mean nothing there: its codec counts.
+// Its bytes could be copied into a slot, but the pointer would mean nothing in the caller. Its codec must be used
+// instead.
 struct text_view {
   const char* first;
   std::size_t size;
@@ -75,7 +76,7 @@ using parmap::failure;
   return depth == 0x7fff'ffff ? 0 : recurse(depth + 1) + frame[0];
 }
 
-// Not a null pointer: UBSan would report that before the hardware does.
+// Not through a null pointer, which UBSan would report before the hardware does.
 void write_nowhere() {
   void* page = ::mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   *static_cast<volatile char*>(page) = 1;
@@ -151,7 +152,7 @@ TEST_F(multi_test, all_faults_at_once_many_times) {
   for (std::uint64_t i = 0; i < all.size(); i += 2) EXPECT_EQ(all[i], std::to_string(i));
 }
 
-// A task that succeeds at its second attempt, in another worker: what a first attempt leaves is not kept.
+// A task that succeeds at its second attempt, in another worker. Nothing that the first attempt left is kept.
 TEST_F(multi_test, a_retry_after_a_death_succeeds) {
   const auto f = [](parmap::context& self, int i) {
     if (i % 10 == 5 && self.attempt() == 1) ::kill(::getpid(), SIGKILL);
@@ -162,14 +163,14 @@ TEST_F(multi_test, a_retry_after_a_death_succeeds) {
   for (std::uint64_t i = 0; i < 100; ++i) EXPECT_EQ(all[i], static_cast<int>(i * 10 + (i % 10 == 5 ? 2 : 1)));
 }
 
-// Tasks just below the limit, beside some that hang: no innocent is killed however often the supervisor looks.
+// Tasks well below the limit beside some that hang: no other task is killed, however often the supervisor looks.
 TEST_F(multi_test, no_innocent_task_is_killed_near_the_limit) {
   const auto f = [](int i) {
     if (i % 20 == 7) hang();
     std::this_thread::sleep_for(45ms);
     return i;
   };
-  // 300 ms against 45: an innocent task would have to be overslept more than six times over to be late itself.
+  // 300 ms against 45 ms: a task would have to sleep more than six times too long to be late.
   const auto all = parmap::map(f, std::views::iota(0, 60), {.timeout = 300ms, .workers = 6});
   ASSERT_EQ(all.failures().size(), 3U);
   for (const failure& why : all.failures()) EXPECT_EQ(why.index % 20, 7U) << why;
@@ -196,17 +197,17 @@ TEST_F(multi_test, what_a_late_task_started_is_killed_with_it) {
   char started[8];
   ssize_t got = 0;
   for (ssize_t now = 1; now > 0; got += now)
-    now = ::read(fds[0], started, sizeof started);  // ends when no writer is left
+    now = ::read(fds[0], started, sizeof started);  // returns 0 when no writer is left
   EXPECT_EQ(got, 2);
   ::close(fds[0]);
-  // The zombies have come to this subreaper.
+  // This process is the subreaper of the killed grandchildren: it reaps them.
   while (::waitpid(-1, nullptr, 0) > 0) {
   }
 }
 
 TEST_F(multi_test, a_tasks_own_fork_that_runs_on_is_no_second_worker) {
   const auto f = [](int i) {
-    if (i == 3) ::fork();  // both go on
+    if (i == 3) ::fork();  // both processes continue the task
     return i;
   };
   const auto all = parmap::map(f, std::views::iota(0, 100));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The soak: random maps with everything that may go wrong, for minutes or days; each outcome is checked, nothing may
-// grow. `soak --help` tells how to run it.
+// The soak test: random maps with every fault, for minutes or days. Each outcome is checked, and no resource may grow.
+// `soak --help` says how to run it.
 #include "busy_processes.hpp"
 #include "resource_count.hpp"
 #include "soak_map.hpp"
@@ -74,7 +74,7 @@ class session {
   }
 
  private:
-  // Map k depends on the seed and k only, and so do the busy processes beside it.
+  // Map k, and the busy processes beside it, depend only on the seed and k.
   void step(std::uint64_t k) {
     random draw(mix(settings_.seed ^ mix(k)));
     const auto wanted = mix(settings_.seed ^ mix(k / 64 + 1'000'000'007)) % 4;
@@ -111,8 +111,8 @@ class session {
       });
   }
 
-  // A process that runs maps until a signal ends it, at a random moment; SIGINT goes to its whole group, as Ctrl-C
-  // does. Nobody of it survives: then the pipe has no writer any more.
+  // Starts a process that runs maps, and ends it by a signal at a random moment. SIGINT goes to its whole group, as
+  // Ctrl-C does. Every process of it must end: the read then finds a pipe without a writer.
   void end_a_caller(random& draw, int signal) {
     std::array<int, 2> fds{};
     if (::pipe2(fds.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
@@ -158,8 +158,8 @@ class session {
     }
   }
 
-  // The children of killed workers and callers have come to this subreaper; they are dead or dying. So are theirs,
-  // which come when those have died. A survivor is the watchdog's.
+  // This process is the subreaper of the children that killed workers and callers left. They are dead or dying, and so
+  // are their own children, which arrive here after them. If one survives, this hangs and the watchdog reports it.
   void reap_orphans() {
     for (bool some = true; some;) {
       some = false;
@@ -231,13 +231,14 @@ int main(int count, char** words) {
            "one. Exits with 1 at the first outcome that is wrong, and says which.\n";
     return 2;
   }
-  // Nothing is to be seen of tasks that fail on purpose.
+  // No core files from tasks that crash on purpose.
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
   std::set_terminate(std::abort);
-  // Else each thread's heap keeps what its tasks once used: some hundred MB in all, which would hide a growth.
+  // Without this, each thread's heap keeps the memory of earlier tasks: some hundred MB in all, which would hide
+  // growth.
   ::mallopt(M_TRIM_THRESHOLD, 128 << 10);
-  // What killed workers and callers leave comes to this process.
+  // Orphans of killed workers and callers become children of this process.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1UL);
   return soak::session(chosen).run();
 }

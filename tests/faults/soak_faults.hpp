@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What tasks of the soak do wrong, and what has to be said about it.
+// The faults that tasks of the soak test commit, and the failure that each must cause.
 #pragma once
 
 #include <parmap/failure.hpp>
@@ -50,7 +50,7 @@ inline void write_nowhere() {
   hang();
 }
 
-// The first three throw; only a process of its own can do the others.
+// The first three throw. The others need a worker process, as they end the process.
 inline constexpr fault all_faults[] = {
     {[] { throw std::runtime_error("thrown"); }, parmap::failure_kind::threw, "std::runtime_error: thrown"},
     {[] { throw 42; }, parmap::failure_kind::threw, "int: 42"},
@@ -72,7 +72,7 @@ inline constexpr fault all_faults[] = {
 inline constexpr std::span<const fault> faults{all_faults};
 inline constexpr std::span<const fault> exceptions = faults.first(3);
 
-// These need a time limit, which is the soak's own.
+// These need a time limit. The text contains the soak test's own.
 inline constexpr const char* late_text = "killed after its limit of 3 s";
 inline constexpr fault late_faults[] = {
     {hang, parmap::failure_kind::timed_out, late_text},

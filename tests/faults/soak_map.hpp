@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Runs one planned map of the soak and checks everything about what it returns.
+// Runs one planned map of the soak test and checks everything that it returns.
 #pragma once
 
 #include "resource_count.hpp"
@@ -32,7 +32,7 @@
 
 namespace soak {
 
-// Attempts begun, seen by all workers.
+// Records the attempts begun, in memory that all workers share.
 class tally {
  public:
   explicit tally(std::uint64_t n) : bytes_((n + 2) * sizeof(word)) {
@@ -60,7 +60,7 @@ class tally {
   word* words_;
 };
 
-// Kills a random worker of the thread that makes it, every now and then.
+// At random, kills a worker of the thread that constructs this.
 class killer {
  public:
   killer(std::chrono::microseconds pause, std::uint64_t seed, std::span<const pid_t> spared) {
@@ -69,8 +69,8 @@ class killer {
     thread_ = std::jthread([this, pause, seed, spared, thread](const std::stop_token& ended) {
       random draw(seed);
       while (!ended.stop_requested()) {
-        // The pace of the kills, not a wait for anything. Now and then it is long enough for a worker to be born and
-        // begin, however slow that is today: a map whose workers all die before that gives up, as it should.
+        // The pace of the kills, not a wait for an event. Now and then the pause is long enough for a worker to start
+        // and begin a task even on a busy machine: if all workers die before that, the map gives up, as documented.
         std::this_thread::sleep_for(pause * (draw() % 16 == 0 ? 30 : 1));
         auto all = resources::children_of_thread(thread);
         std::erase_if(all, [&](pid_t each) { return std::ranges::find(spared, each) != spared.end(); });
@@ -91,7 +91,7 @@ class killer {
 struct gave_up {};  // what a reporter throws
 
 struct outcome {
-  std::string wrong;  // empty: all as it should be
+  std::string wrong;  // empty: all is right
   std::uint64_t tasks{};
   std::uint64_t failures{};
   std::uint64_t kills{};
@@ -119,7 +119,7 @@ T value_of(std::uint64_t seed, std::uint64_t i) {
   } else if constexpr (!std::is_void_v<T>) return T(1000 + x % 20'000, x);
 }
 
-// A map inside a task, on an engine that goes by i.
+// Runs a map inside a task, on an engine that i selects.
 inline bool nested_is_right(std::uint64_t i) {
   const auto input = std::views::iota(i, i + 16);
   const auto twice = [](std::uint64_t k) { return 2 * k; };
@@ -140,7 +140,7 @@ T run_task(const plan& p, const tally& seen, unsigned attempt, std::uint64_t i) 
   return value_of<T>(p.seed, i);
 }
 
-// Says what is wrong about the results, and about which task; or nothing.
+// Returns what is wrong with the results and with which task, or an empty string.
 template <class T>
 std::string check(const plan& p, const tally& seen, const parmap::results<T>& all, int kills) {
   if (all.size() != p.n) return "the size is " + std::to_string(all.size());
@@ -153,7 +153,7 @@ std::string check(const plan& p, const tally& seen, const parmap::results<T>& al
     std::optional<parmap::failure> why;
     if (next < failures.size() && failures[next].index == i) why = failures[next++];
     const std::uint32_t begun = seen.begun(i);
-    const auto attempts = static_cast<unsigned>(std::bit_width(begun));  // the last that was begun
+    const auto attempts = static_cast<unsigned>(std::bit_width(begun));  // the number of the last attempt begun
     const auto wrong = [&](const std::string& what) {
       return "task " + std::to_string(i) + " (attempts begun: bits " + std::to_string(begun) + "): " + what +
              (why ? ": " + to_string(*why) : "");
@@ -229,7 +229,7 @@ outcome run(const plan& p, const Engine& engine, std::span<const pid_t> spared) 
   } catch (const gave_up&) {
     if (calls != p.reporter_throws_at) made.wrong = "the reporter was called again after it threw";
   } catch (...) {
-    // Only serial lets a task's exception through: the first task's that fails, and none is begun behind it.
+    // Only serial lets a task's exception through: that of the first task that fails, and no later task is begun.
     std::uint64_t i = 0;
     while (i < p.n && p.fault_of(i, p.last_attempt(i)) == nullptr) ++i;
     if (p.runs != engine::serial) made.wrong = "map threw: " + parmap::detail::describe_current_exception().message;
@@ -256,7 +256,7 @@ outcome run_on(const plan& p, const Engine& engine, std::span<const pid_t> spare
   return {};
 }
 
-// Never kills the `spared` children.
+// Runs the plan on its engine. The killer never kills the `spared` children.
 inline outcome run(const plan& p, std::span<const pid_t> spared) {
   switch (p.runs) {
     case engine::serial: return run_on(p, parmap::serial, spared);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One random map of the soak: what it runs, what goes wrong in it, and what has to come of each task.
+// One random map of the soak test: what it runs, what goes wrong in it, and the outcome that each task must have.
 #pragma once
 
 #include "soak_faults.hpp"
@@ -37,15 +37,15 @@ struct plan {
   unsigned workers{};
   unsigned retries{};
   std::uint64_t max_failures{};  // 0: no limit
-  std::uint64_t fault_odds{};    // one attempt in so many goes wrong; 0: none
-  std::uint64_t late_tasks{};    // with a time limit: the first of them, which hang
+  std::uint64_t fault_odds{};    // one attempt in so many commits a fault; 0: none
+  std::uint64_t late_tasks{};    // with a time limit: so many tasks at the front that hang
   bool timed{};
   bool nested{};
   bool stopped_before{};
   std::chrono::microseconds stop_after{};  // 0: never
   std::chrono::microseconds kill_pause{};  // between two kills of a worker; 0: none
-  unsigned reporter_throws_at{};           // call; 0: never
-  unsigned reporter_calls{};               // whether there is a callable
+  unsigned reporter_throws_at{};           // number of that call; 0: never
+  unsigned reporter_calls{};               // nonzero: the reporter is a callable
 
   explicit plan(random& draw) : seed(draw()) {
     const auto which = between(draw, 0, 99);
@@ -75,7 +75,7 @@ struct plan {
     }
   }
 
-  // What attempt `a` of task i does wrong; null: nothing.
+  // The fault that attempt `a` of task i commits, or null.
   [[nodiscard]] const fault* fault_of(std::uint64_t i, unsigned a) const {
     if (i < late_tasks) return &late_faults[mix(seed + i) % std::size(late_faults)];
     const std::uint64_t dice = mix(seed ^ mix(i * 64 + a));
@@ -83,7 +83,7 @@ struct plan {
     const auto all = runs == engine::multi ? faults : exceptions;
     return &all[(dice >> 40) % all.size()];
   }
-  // The last attempt of task i where nothing but its own faults disturbs it.
+  // The last attempt of task i if only its own faults disturb it.
   [[nodiscard]] unsigned last_attempt(std::uint64_t i) const {
     unsigned a = 1;
     while (a <= retries && fault_of(i, a) != nullptr) ++a;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Workers that are programs of their own (host.hpp): this program again, which joins the map by the memory it is
-// handed.
+// Workers that are programs of their own (language_runtime.hpp): this test program again, which joins the map through
+// the file in memory that it is handed.
 #include "engines.hpp"
 #include "leftovers.hpp"
 
@@ -31,7 +31,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace detail = parmap::detail;
 
-// What the tasks of all programs do, by index.
+// The tasks, the same in every program. The index decides what a task does.
 std::string act(parmap::context& self, int i) {
   switch (i % 10) {
     case 3: throw std::runtime_error("three");
@@ -72,7 +72,7 @@ class programs final : public detail::language_runtime {
   }
 };
 
-// In such a program: works, instead of running tests.
+// In a program that was started as a worker: runs tasks instead of tests.
 const bool is_worker = [] {
   const char* text = std::getenv(variable);
   if (text == nullptr) return false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A reporter that ends its map at once: what is done is returned, nobody is blamed, nobody is left or waited for.
+// A reporter that ends its map at once: what is done is returned, no task is blamed, no process is left or waited for.
 #include "engines.hpp"
 #include "leftovers.hpp"
 #include "shared_counters.hpp"
@@ -35,7 +35,7 @@ void hang() {
   for (;;) ::pause();
 }
 
-// A reporter that ends the map once `ready` says so.
+// Makes a reporter that ends the map once `ready` returns true.
 template <class Ready>
 auto stop_when(Ready ready) {
   return [ready = std::move(ready)](const parmap::progress& now) {
@@ -43,7 +43,8 @@ auto stop_when(Ready ready) {
   };
 }
 
-// Each of `begun` was stopped in its first attempt, each later task before; all before have values.
+// Expects that each task in `begun` was stopped in its first attempt, that every other failure was stopped before it
+// began, and that every value is right.
 void expect_stopped(const parmap::results<int>& all, const std::vector<std::uint64_t>& begun) {
   std::uint64_t stopped = 0;
   for (const failure& why : all.failures()) {
@@ -63,7 +64,7 @@ void expect_stopped(const parmap::results<int>& all, const std::vector<std::uint
 
 class stop_now_test : public leftovers::none {
  protected:
-  // Task 5 of one worker hangs; the reporter knows when it does.
+  // The only worker hangs in task 5. The reporter ends the map when it does.
   void a_hanging_task(parmap::options chosen) {
     chosen.workers = 1;
     chosen.reporter = stop_when([this](const parmap::progress&) { return flags_[0] != 0; });
@@ -87,7 +88,7 @@ TEST_F(stop_now_test, with_a_timeout) { a_hanging_task({.timeout = 1h}); }
 TEST_F(stop_now_test, with_retries) { a_hanging_task({.retries = 3}); }
 TEST_F(stop_now_test, with_both) { a_hanging_task({.max_failures = 1, .retries = 3, .timeout = 1h}); }
 
-// Also in tasks that are deaf to signals.
+// The tasks block all signals.
 TEST_F(stop_now_test, every_worker_hangs) {
   const auto f = [this](int i) {
     flags_[static_cast<std::size_t>(i)] = 1;
@@ -110,7 +111,7 @@ TEST_F(stop_now_test, every_worker_hangs) {
   EXPECT_EQ(all.failures().size(), 100U);
 }
 
-// What had failed before keeps its failure, and its retries.
+// A task that failed before keeps its failure and its attempts.
 TEST_F(stop_now_test, earlier_failures_stay) {
   const auto f = [this](int i) {
     if (i == 1) throw std::runtime_error("thrown");
@@ -135,7 +136,7 @@ TEST_F(stop_now_test, earlier_failures_stay) {
   EXPECT_EQ(all[3], 3);
 }
 
-// A task that has crashed by itself while the reporter was at work is to blame all the same.
+// A task that crashed by itself while the reporter ran is still blamed.
 TEST_F(stop_now_test, a_crash_just_before_is_blamed) {
   const auto f = [this](int i) {
     flags_[0] = 1;
@@ -157,7 +158,7 @@ TEST_F(stop_now_test, a_crash_just_before_is_blamed) {
   EXPECT_EQ(all.failures()[1].kind, failure::stopped) << all.failures()[1];
 }
 
-// Its time is over when its worker has been killed, but is not buried yet.
+// The time of these tasks is over when their workers have been killed but not yet recovered.
 TEST_F(stop_now_test, no_task_is_late_any_more) {
   constexpr auto limit = 3s;
   const auto f = [this](int i) {
@@ -175,7 +176,7 @@ TEST_F(stop_now_test, no_task_is_late_any_more) {
   expect_stopped(all, {0, 1});
 }
 
-// pthread_atfork has no argument to pass this by, and no way back.
+// A global, because a pthread_atfork handler takes no argument and cannot be removed.
 std::atomic<bool> births_hang{false};
 
 TEST_F(stop_now_test, a_birth_that_never_ends_holds_nobody_up) {
@@ -206,7 +207,7 @@ TEST_F(stop_now_test, encoded_results_that_are_done_arrive) {
   for (std::uint64_t i = 0; i < 5; ++i) EXPECT_EQ(all[i], f(static_cast<int>(i)));
 }
 
-// Tasks of this process run to their end, and no other is begun. (Those of async may not block: below.)
+// In-process tasks run to their end, and no other is begun. (Tasks of async may not block: the test after the next.)
 template <class Engine>
 class stop_now_in_process : public leftovers::none {};
 using blocking_in_process = ::testing::Types<engines::serial, engines::threads>;
@@ -215,7 +216,7 @@ TYPED_TEST_SUITE(stop_now_in_process, blocking_in_process, engines::names);
 TYPED_TEST(stop_now_in_process, what_is_done_is_returned) {
   std::atomic<bool> thrown{false};
   const auto f = [&thrown](parmap::context& self, int i) {
-    if (self.worker() == 0) std::this_thread::sleep_for(1ms);  // a report is due in the end
+    if (self.worker() == 0) std::this_thread::sleep_for(1ms);  // so that a report becomes due
     else
       while (!thrown) std::this_thread::yield();
     return i;
@@ -247,7 +248,7 @@ TEST_F(stop_now_test, tasks_of_async_run_to_their_end) {
   for (std::uint64_t i = 0; i < 10; ++i) EXPECT_EQ(all[i], static_cast<int>(i));
 }
 
-// The last report comes too late to stop anything.
+// The last report comes too late to stop the map.
 template <class Engine>
 class stop_now_at_the_end : public leftovers::none {};
 TYPED_TEST_SUITE(stop_now_at_the_end, engines::all, engines::names);

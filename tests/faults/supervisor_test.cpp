@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the supervisor makes of births that fail or never end, of stops, and of memory that runs out.
+// The supervisor with births that fail or never end, with stops, and with memory that runs out.
 #include "engines.hpp"
 #include "leftovers.hpp"
 #include "shared_counters.hpp"
@@ -30,7 +30,7 @@ using parmap::failure;
 
 class supervisor_test : public leftovers::none {
  protected:
-  // pthread_atfork has no argument to pass these by, and no way back.
+  // Static, because a pthread_atfork handler takes no argument and cannot be removed.
   static inline std::atomic<int> forks{0};
   static inline int good_births = 1'000'000;
   static inline void (*birth_fault)() = nullptr;
@@ -75,7 +75,7 @@ TEST_F(supervisor_test, newborns_that_die_cost_the_others_nothing) {
     ::_exit(1);
   });
   const auto f = [&dead](int i) {
-    while (dead[0] < 257) ::sched_yield();  // so many in a row and the supervisor tries no more
+    while (dead[0] < 257) ::sched_yield();  // after more than 256 such deaths in a row the supervisor gives up
     return i;
   };
   const auto all = parmap::map(f, std::views::iota(0, 10), {.workers = 10});
@@ -109,7 +109,7 @@ TEST_F(supervisor_test, the_oom_killer_is_offered_workers_before_the_caller) {
   const int ours = oom_score_adj();
   const int theirs = std::min(1000, ours + 500);
   const auto f = [theirs](parmap::context& self, int i) {
-    if (i == 1 && self.attempt() == 2) return oom_score_adj();  // its successor is offered before it begins
+    if (i == 1 && self.attempt() == 2) return oom_score_adj();  // a replacement's is raised before it begins a task
     while (oom_score_adj() != theirs) ::sched_yield();
     if (i == 1) std::abort();
     return theirs;
@@ -119,10 +119,10 @@ TEST_F(supervisor_test, the_oom_killer_is_offered_workers_before_the_caller) {
   EXPECT_EQ(oom_score_adj(), ours);
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // which answers a refused allocation by an end of the process
+#if !defined(__SANITIZE_ADDRESS__)  // ASan ends the process when an allocation is refused
 constexpr std::uint64_t limit = 64 << 20;
 
-// Keeps what it is given from being optimised away.
+// Keeps the compiler from optimising the memory away.
 void touch(std::vector<char>& bytes) {
   for (std::size_t k = 0; k < bytes.size(); k += 4096) static_cast<volatile char&>(bytes[k]) = 1;
 }
@@ -268,7 +268,7 @@ TEST_F(supervisor_test, results_do_not_count_as_memory_a_worker_adds) {
 }
 #endif
 
-// An array that lies right below the memory shared with the caller: its overrun crashes the task, and harms no result.
+// An array that lies right below the memory shared with the caller. Its overrun crashes the task and damages no result.
 TEST_F(supervisor_test, running_past_the_end_of_a_neighbouring_array_crashes_that_task_alone) {
   const auto f = [](int i) {
     if (i == 7) {

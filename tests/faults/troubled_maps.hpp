@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Small maps with every kind of trouble in them, to be run where trouble is all around.
+// Small maps with every kind of failure in them, for tests in which the process itself is in trouble.
 #pragma once
 
 #include "engines.hpp"
@@ -15,7 +15,8 @@
 #include <string>
 #include <utility>
 
-// A task is killed, one exits, one throws; all others arrive, plain and encoded.
+// Runs maps in which one task is killed, one exits and one throws. All others must have their values, plain and
+// encoded.
 inline void check_map(const parmap::options& chosen = {}) {
   const auto f = [](int i) {
     if (i == 5) ::raise(SIGKILL);
@@ -35,7 +36,7 @@ inline void check_map(const parmap::options& chosen = {}) {
     if (const auto* word = words.get_if(i)) require(*word == std::to_string(2 * i), "the value of " + *word);
 }
 
-// A task hangs, beside others.
+// Runs a map in which one task hangs beside others that must have their values.
 inline void check_late(parmap::options chosen = {}) {
   const auto f = [](int i) {
     while (i == 9) ::pause();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Engine multi, called from where nobody expects a call, in processes that have been made hard to live in.
+// Engine multi, called from unusual places and in processes with unusual settings.
 #include "engines.hpp"
 #include "run_in_child.hpp"
 #include "troubled_maps.hpp"
@@ -31,7 +31,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Before main: each engine with what it needs, whatever the order of static objects.
+// Maps that run before main: each engine must find what it needs, whatever the order of static objects.
 const auto squares_at_start = std::tuple(parmap::map(twice, std::views::iota(0, 100)),
                                          parmap::map(parmap::threads, twice, std::views::iota(0, 100)),
                                          parmap::map(parmap::serial, twice, std::views::iota(0, 100)));
@@ -40,7 +40,7 @@ TEST(unusual_callers_test, a_static_initialiser) {
   std::apply([](const auto&... each) { (check_all(each, 100), ...); }, squares_at_start);
 }
 
-// Ends the process with 0 if maps run in its destructor.
+// Its destructor runs maps and ends the process with status 0 if they are right.
 struct last_words {
   last_words() = default;
   last_words(const last_words&) = delete;
@@ -120,7 +120,7 @@ TEST(unusual_callers_test, a_thread_that_ends_before_its_results) {
             "");
 }
 
-// Runs act in a thread with such a stack.
+// Runs act in a thread with a stack of so many bytes.
 void on_stack(std::size_t bytes, std::function<void()> act) {
   pthread_attr_t how{};
   pthread_t thread{};
@@ -192,7 +192,8 @@ TEST(unusual_callers_test, two_threads_with_different_engines) {
             "");
 }
 
-// The inner map's worker dies, then its whole outer worker; then the outer worker is late.
+// In every task a worker of an inner map dies. Task 2's inner map also kills its outer worker. Task 4's inner map never
+// ends, so its outer worker is late.
 TEST(unusual_callers_test, a_task_whose_inner_map_has_failures) {
   EXPECT_EQ(in_child([] {
               const auto f = [](int i) {
@@ -265,7 +266,7 @@ TEST(unusual_callers_test, nobody_reads_what_is_printed) {
             "");
 }
 
-// In getchar, it also holds the lock of stdin.
+// getchar also holds the lock of stdin.
 TEST(unusual_callers_test, a_thread_waits_for_input) {
   EXPECT_EQ(in_child([] {
               std::array<int, 2> fds{};

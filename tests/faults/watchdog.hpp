@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Ends a program in which something takes too long, after it has told what /proc says of each of its processes.
+// Aborts a program in which nothing happens for too long, after printing what /proc says about each of its processes.
 #pragma once
 
 #include <signal.h>
@@ -36,7 +36,7 @@ class watchdog {
           }
         }) {}
 
-  // Something has been done.
+  // Reports progress: the limit starts anew.
   void pat() {
     const std::scoped_lock lock(mutex_);
     ++pats_;
@@ -44,7 +44,7 @@ class watchdog {
   }
 
  private:
-  // Of the process and all below it; what may not be read (stack: root only) is left out.
+  // Prints the process and all processes below it. Leaves out what may not be read (stack: root only).
   static void tell(pid_t pid) {
     namespace fs = std::filesystem;
     std::error_code ignored;

@@ -1,6 +1,6 @@
 // expect: an endless axis cannot be mapped; bound it
 // SPDX-License-Identifier: MIT
-// Nor may an axis inside a product be endless.
+// An axis inside a product must have an end, too.
 #include <parmap/parmap.hpp>
 
 #include <ranges>

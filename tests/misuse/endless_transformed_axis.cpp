@@ -1,6 +1,6 @@
 // expect: an endless axis cannot be mapped; bound it
 // SPDX-License-Identifier: MIT
-// A transformed axis is as endless as what is below it.
+// A view that transforms an endless axis is endless, too.
 #include <parmap/parmap.hpp>
 
 #include <ranges>

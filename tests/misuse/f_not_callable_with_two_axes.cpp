@@ -1,6 +1,6 @@
 // expect: call_of_f<.*const int ?&, const int ?&>
 // SPDX-License-Identifier: MIT
-// Two axes are two arguments.
+// Two axes give f two arguments.
 #include <parmap/parmap.hpp>
 
 #include <vector>

@@ -1,6 +1,6 @@
 // expect: parmap::map takes one to four axes; put more into one: parmap::map\(f, parmap::product\(a, b, c, d, e\)\)
 // SPDX-License-Identifier: MIT
-// Five axes go into a product, whatever the engine.
+// map takes at most four axes on every engine; more go into a product.
 #include <parmap/parmap.hpp>
 
 #include <vector>

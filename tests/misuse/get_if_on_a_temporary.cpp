@@ -1,6 +1,6 @@
 // expect: deleted (member )?function (.|\n)*\bget_if\b(.|\n)*keep the results in a variable first
 // SPDX-License-Identifier: MIT
-// A pointer into results that are gone at the end of the line.
+// The pointer would refer to results that are destroyed at the end of the statement.
 #include <parmap/parmap.hpp>
 
 #include <vector>

@@ -1,6 +1,6 @@
 // expect: a pointer, reference_wrapper, string_view or span .*cannot leave a worker process
 // SPDX-License-Identifier: MIT
-// An initializer_list holds nothing, and means nothing outside its process.
+// An initializer_list only refers to its elements, and means nothing outside its process.
 #include <parmap/parmap.hpp>
 
 #include <initializer_list>

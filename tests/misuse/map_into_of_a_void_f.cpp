@@ -1,6 +1,6 @@
 // expect: f returns void, so there is nothing to put anywhere; call parmap::map
 // SPDX-License-Identifier: MIT
-// There have to be results to go into the range.
+// f must return results for the range.
 #include <parmap/parmap.hpp>
 
 #include <vector>

@@ -1,6 +1,6 @@
 // expect: parmap::map_into takes one to four axes; put more into one
 // SPDX-License-Identifier: MIT
-// Five axes go into a product.
+// map_into takes at most four axes; more go into a product.
 #include <parmap/parmap.hpp>
 
 #include <vector>

@@ -1,6 +1,6 @@
 // expect: what f returns cannot be assigned to an element of the range
 // SPDX-License-Identifier: MIT
-// What f returns has to fit into the range.
+// The elements of the range must be able to hold what f returns.
 #include <parmap/parmap.hpp>
 
 #include <string>

@@ -1,6 +1,6 @@
 // expect: has no codec; specialise parmap::codec for it
 // SPDX-License-Identifier: MIT
-// What is not trivially copyable needs a codec to leave a worker.
+// A type that is not trivially copyable needs a codec to leave a worker.
 #include <parmap/parmap.hpp>
 
 #include <memory>

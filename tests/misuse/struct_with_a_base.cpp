@@ -1,6 +1,6 @@
 // expect: a struct with a base class cannot leave a worker process by its fields; make the base a field
 // SPDX-License-Identifier: MIT
-// What a base holds is no field of the struct.
+// The members of a base are not fields of the struct.
 #include <parmap/parmap.hpp>
 
 #include <string>

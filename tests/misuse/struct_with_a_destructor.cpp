@@ -1,6 +1,6 @@
 // expect: a struct with a destructor, copy or move of its own cannot leave a worker process by its fields
 // SPDX-License-Identifier: MIT
-// A handle: what closes it in the worker would close something else in the caller.
+// A handle: the destructor in the caller would close something else than in the worker.
 #include <parmap/parmap.hpp>
 
 #include <unistd.h>

@@ -1,6 +1,6 @@
 // expect: a field of this struct is a pointer, a reference or a view .*(.|\n)*let the struct hold the value itself
 // SPDX-License-Identifier: MIT
-// The bytes of a plain struct do not tell that one of them is an address.
+// A trivially copyable struct looks like bytes, but one of its fields is an address.
 #include <parmap/parmap.hpp>
 
 #include <string>

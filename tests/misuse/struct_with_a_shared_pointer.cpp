@@ -1,6 +1,6 @@
 // expect: a field of this struct cannot leave a worker process.*(.|\n)*specialise parmap::codec for the field
 // SPDX-License-Identifier: MIT
-// A field that has no codec keeps its struct in the worker, and what holds it.
+// A field without a codec keeps its struct, and whatever contains the struct, in the worker.
 #include <parmap/parmap.hpp>
 
 #include <memory>

@@ -1,6 +1,6 @@
 // expect: the fields of this struct cannot be told apart .*specialise parmap::codec for it, return a std::tuple
 // SPDX-License-Identifier: MIT
-// Which member of a union is alive, only its owner knows.
+// Only the owner of a union knows which member is active.
 #include <parmap/parmap.hpp>
 
 #include <string>

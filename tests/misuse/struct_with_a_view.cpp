@@ -1,6 +1,6 @@
 // expect: a field of this struct is a pointer, a reference or a view .*(.|\n)*let the struct hold the value itself
 // SPDX-License-Identifier: MIT
-// A view of a worker's memory means nothing outside it, in a struct as alone.
+// A view of a worker's memory means nothing outside it, even as a field of a struct.
 #include <parmap/parmap.hpp>
 
 #include <string>

@@ -1,6 +1,6 @@
 // expect: a struct with an array as a field cannot leave a worker process by its fields; make it a std::array
 // SPDX-License-Identifier: MIT
-// An array is no value that could be read back.
+// An array cannot be returned by decode, so a struct with an array cannot be decoded by its fields.
 #include <parmap/parmap.hpp>
 
 #include <array>

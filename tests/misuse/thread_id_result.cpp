@@ -1,6 +1,6 @@
 // expect: a pointer, reference_wrapper, string_view or span .*cannot leave a worker process
 // SPDX-License-Identifier: MIT
-// The thread of every worker has the id that the caller's has.
+// A thread id means nothing outside its process: each worker's thread has the same id as the caller's.
 #include <parmap/parmap.hpp>
 
 #include <thread>

@@ -1,6 +1,6 @@
 // expect: a pointer, reference_wrapper, string_view or span .*cannot leave a worker process
 // SPDX-License-Identifier: MIT
-// A reference means nothing outside its process, nor does a tuple of such.
+// A reference means nothing outside its process, so a tuple of references does not either.
 #include <parmap/parmap.hpp>
 
 #include <tuple>

@@ -1,6 +1,6 @@
 // expect: f returns void, and the default engine multi runs it in worker processes.*(.|\n)*name an engine
 // SPDX-License-Identifier: MIT
-// A void f needs a named engine: under multi its writes would vanish.
+// A void f needs a named engine: what it writes under multi would be lost.
 #include <parmap/parmap.hpp>
 
 #include <cstddef>

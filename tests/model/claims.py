@@ -1,23 +1,27 @@
-"""Exhaustive model of the protocol in include/parmap/detail/processes/PROTOCOL.md: every order of steps, every place to die, for small sizes.
+"""Model checker for the protocol in include/parmap/detail/processes/PROTOCOL.md: every order of steps, every place to die,
+for small sizes.
 
     python3 claims.py            the sizes in QUICK, some 20 s; exit 1 with the first bad state and the steps that lead to it
     python3 claims.py --all      those in SIZES too, about a minute more; ./test --soak
     python3 claims.py --deep     larger sizes, some minutes and some GB; ./test --soak
-    python3 claims.py --mutants  breaks the protocol in ways each of which must be caught; exit 1 if one is not
+    python3 claims.py --mutants  breaks the protocol in many ways, each of which must be found; exit 1 if one is not
 
-Modelled, one store to shared memory or one lock operation a step:
-- a worker: L, the claim, each task (it may throw, if the size says so),
-  retries in place, a published failure, the end of a claim, leaving when nothing is left and on `halt`;
-- deaths: any worker before any step, up to a number of deaths; its words stay as they are;
-- the supervisor: L, inherited from a worker that died with it, the repair and the recovery store by store, then a fork, which may be refused (a number of times); once nobody is left and
-  work remains it tries again; `halt` set at any moment, by whomever.
-Checked in every state: the page's invariants; a body runs only as `cur` says, as the next attempt of a task that may have one; nobody
-is blamed for a task it did not die in; a left_over finds a free slot. At the end each task is done, published as failed, blamed, or
-(after `halt` only) still unclaimed, just one of these, and the counts add up to n. A state without a step is the end, or bad; nor may
-steps go round in a circle (looked for where the size says so: it doubles the time).
-Not modelled: memory order (a store is seen by all at once), timeouts, `go` and the other steps of a birth, the bytes behind `top` and
-in slots, `failures` and `max_failures` (as `halt`, at any moment), rounds, the run of deaths without a task begun, a death of the
-supervisor (it kills all). A death between `cur` and the body counts as a death in the body: no word tells them apart.
+The model. Each step is one store to shared memory or one operation on the lock:
+- a worker: L, the claim, each task (its body may throw if the size says so), retries in place, a published failure, the end of a claim,
+  leaving when nothing is left and on `halt`;
+- deaths: any worker may die before any step, up to a number of deaths; its words stay as they are;
+- the supervisor: it takes over L from a worker that died with it, repairs and recovers store by store, then forks, which may be
+  refused (a number of times). Once no worker is left and work remains, it tries again. `halt` may be set at any moment.
+
+Checked in every state: the page's invariants. A body runs only as `cur` says, as the next attempt of a task that has one left. No task
+is blamed unless its worker died in it. A left_over finds a free slot. At the end each task is in exactly one place: done, published as
+failed, blamed, or (only after `halt`) unclaimed; and the counts add up to n. A state without a next step must be the end. Steps must
+not form a circle (checked where the size says so, because it doubles the time).
+
+Not modelled: memory order (a store is visible to all at once), timeouts, `go` and the other steps of a birth, the bytes behind `top`
+and in slots, `failures` and `max_failures` (they equal `halt` at any moment), rounds, the run of deaths without a task begun, a death
+of the supervisor (it kills all workers). A death between `cur` and the body counts as a death in the body, because no word tells them
+apart.
 """
 import sys
 import time
@@ -33,16 +37,16 @@ class Size(NamedTuple):
     deaths: int
     retries: int = 0
     throwing: tuple = ()  # the tasks whose body may throw, at each attempt
-    halt: bool = False  # it may be set, once
+    halt: bool = False  # `halt` may be set, once
     refusals: int = 0  # forks that may be refused
-    circles: bool = False  # look for them too
+    circles: bool = False  # whether to look for circles
     chunk: int = 2  # upper bound
 
     def __str__(self):
         return ", ".join(f"{name} {value}" for name, value in self._asdict().items() if value and name not in ("chunk", "circles"))
 
 
-# Every kind of step is in one of them, and three workers, and circles.
+# Together these cover every kind of step, three workers, and circles.
 QUICK = (
     Size(2, 3, 2),
     Size(4, 2, 2, halt=True, circles=True),
@@ -58,7 +62,7 @@ DEEP = (
     Size(4, 3, 2, retries=1, throwing=(1,)),
     Size(4, 2, 3, retries=1, throwing=(1, 2), halt=True, refusals=1),
 )
-MUTANTS = {  # what is broken, by the size that must show it
+MUTANTS = {  # for each size, the mutants that it must find
     Size(3, 2, 0, halt=True): ["halt looked at after cur"],
     Size(3, 2, 1): [
         "shrink before claim", "claim before cur", "claim before base", "claim cleared before finished", "no repair",
@@ -71,7 +75,7 @@ MUTANTS = {  # what is broken, by the size that must show it
     Size(5, 2, 3): ["the range before left_overs", "a left_over only in the slot of one's own"],
 }
 CLAIM_ORDERS = {
-    "the page": ("base", "cur", "claim", "shrink", "unlock"),  # as against these mutants
+    "the page": ("base", "cur", "claim", "shrink", "unlock"),  # the correct order; the others are mutants
     "shrink before claim": ("base", "cur", "shrink", "claim", "unlock"),
     "claim before cur": ("base", "claim", "cur", "shrink", "unlock"),
     "claim before base": ("cur", "claim", "base", "shrink", "unlock"),
@@ -83,7 +87,7 @@ NO_PAIR, NONE = 0, 255
 FREE, SUPERVISOR, OWNER_DEAD = 0, 127, 128  # L; held by worker w: w + 1; OWNER_DEAD | w + 1 keeps the owner for one mutant
 HALT_NEVER, HALT_POSSIBLE, HALT = range(3)
 INDICES = [(1 << (pair & 15)) - (1 << (pair >> 4)) if pair >> 4 < pair & 15 else 0 for pair in range(256)]  # as a set of bits
-# Where somebody stands: the step done next.
+# The states of a process: its next step.
 WORKER_STEPS = ["lock", *(f"claim {k}" for k in range(1, 6)), "task", "body", "advance", "close 1", "close 2", "close 3",
                 "leave", "dead", "gone"]
 LOCK, CLAIM, _, _, _, UNLOCK, TASK, BODY, ADVANCE, CLOSE, _, CLOSE_3, LEAVE, DEAD, GONE = range(len(WORKER_STEPS))
@@ -91,8 +95,8 @@ SUPERVISOR_STEPS = ["watch", "repair", "finished", "left_attempts", "left_over",
 WATCH, S_REPAIR, FINISHED, LEFT_ATTEMPTS, LEFT_OVER, CLEAR_CLAIM, CLEAR_CUR, S_UNLOCK, FORK = range(len(SUPERVISOR_STEPS))
 
 
-# How a trace shows the words of a state, in their order. The checker alone knows done, failed, blamed, written (the slot, by the attempt
-# under way), died_in and attempts (announced, of a task not over yet); mine and source are what w itself remembers.
+# How a trace shows the words of a state, in their order. Only the checker knows done, failed, blamed, written (the slot, by the current
+# attempt), died_in and attempts (announced, of a task that is not over yet). Only w itself knows mine and source.
 SHOW_PAIR = lambda pair: f"({pair >> 4}, {pair & 15})" if pair else "none"
 SHOW_CUR = lambda cur: "none" if cur == NONE else f"({cur >> 4}, {cur >> 1 & 7}, {'running' if cur & 1 else 'not running'})"
 SHOW_LOCK = lambda lock: {FREE: "free", SUPERVISOR: "supervisor"}.get(lock, "owner dead" if lock >= OWNER_DEAD else f"worker {lock - 1}")
@@ -104,11 +108,12 @@ WORDS_OF_WORKER = {"left_over": SHOW_PAIR, "left_attempts": str, "claim": SHOW_P
 
 
 class Bad(Exception):
-    """What must not be."""
+    """A violation of the protocol."""
 
 
 def protocol(size, mutant=None):
-    """The protocol for one size: start, successors(state), check(state), final(state), and show: name and format of a state's bytes."""
+    """Return the protocol for one size: start, successors(state), check(state), final(state), and show (name and format
+    of each byte of a state)."""
     n, workers = size.tasks, range(size.workers)
     show = [*WORDS.items(), *((f"{word}[{w}]", form) for word, form in WORDS_OF_WORKER.items() for w in workers),
             *((f"attempts[{i}]", str) for i in range(n))]
@@ -118,7 +123,7 @@ def protocol(size, mutant=None):
     claim_order, close_order = (orders.get(mutant, orders["the page"]) for orders in (CLAIM_ORDERS, CLOSE_ORDERS))
 
     def but(state, *changes):
-        """A copy of state with other values; changes are word, value, word, value and so on."""
+        """Return a copy of state with other values; changes are word, value, word, value and so on."""
         changed = bytearray(state)
         for k in range(0, len(changes), 2):
             changed[changes[k]] = changes[k + 1]
@@ -131,7 +136,7 @@ def protocol(size, mutant=None):
         return s[HALTED] != HALT and (INDICES[s[RANGE]] or any(s[left] for left in lefts))
 
     def repair(s, who):
-        """L inherited in the recovery of who: the next store due, as (word, value), or None once claim and source share nothing."""
+        """Repair in the recovery of who: return the next store as (word, value), or None once claim and source share nothing."""
         lo, hi = s[RANGE] >> 4, s[RANGE] & 15
         claim = s[CLAIMED + (who if mutant == "repair of who is recovered" else s[SOURCE + who] - 1)]
         if not claim or mutant == "no repair":
@@ -144,7 +149,7 @@ def protocol(size, mutant=None):
         return next(((left, NO_PAIR) for left in lefts if s[left] == claim and mutant != "repair forgets left_over"), None)
 
     def take(s, w):
-        """What w claims, as (pair, the word it comes from), or None."""
+        """Return what w claims as (pair, the word it comes from), or None."""
         lo, hi = s[RANGE] >> 4, s[RANGE] & 15
         chunk = min(size.chunk, max(1, (hi - lo) // 2))
         end = (lo << 4 | lo + chunk if w % 2 == 0 else hi - chunk << 4 | hi, RANGE) if lo < hi else None
@@ -152,14 +157,14 @@ def protocol(size, mutant=None):
         return end or left_over if mutant == "the range before left_overs" else left_over or end
 
     def announce(s, w, task, attempt):
-        """cur says that w runs task; the body may begin from now on."""
+        """cur announces that w runs task; the body may begin from now on."""
         if s[ATTEMPTS + task] + 1 != attempt or attempt > size.retries + 1:
             raise Bad(f"attempt {attempt} of task {task} after {s[ATTEMPTS + task]}")
         return but(s, CUR + w, s[CUR + w] if mutant == "cur not written before a body" else task << 4 | attempt << 1 | 1, AT + w, BODY,
                    ATTEMPTS + task, attempt, WRITTEN, s[WRITTEN] & ~(1 << task))
 
     def over(s, task, how):
-        """Notes, for the checker, that task is DONE, FAILED or BLAMED."""
+        """Record, for the checker, that task is DONE, FAILED or BLAMED."""
         return but(s, how, s[how] | 1 << task, ATTEMPTS + task, 0, WRITTEN, s[WRITTEN] & ~(1 << task))
 
     def advance(s, w, task):
@@ -192,7 +197,7 @@ def protocol(size, mutant=None):
             "cur": (CUR + w, NONE, MINE + w, NO_PAIR)}[close_order[at - CLOSE]])
 
     def body(s, w, task, attempts):
-        """How the body of task can end."""
+        """Yield the states in which the body of task can end."""
         if not s[CUR + w] & 1 or attempts != s[ATTEMPTS + task]:
             raise Bad(f"a body runs in worker {w}, cur says otherwise")
         yield but(s, WRITTEN, s[WRITTEN] | 1 << task, AT + w, ADVANCE) if mutant != "cur before the slot" else advance(s, w, task)
@@ -200,11 +205,11 @@ def protocol(size, mutant=None):
             yield but(over(s, task, FAILED), HEAD + w, task, AT + w, ADVANCE)
         elif task in size.throwing:
             yield announce(s, w, task, attempts + 1)
-            if s[HALTED] == HALT:  # the page lets a worker look at halt between attempts or not
+            if s[HALTED] == HALT:  # the page allows a worker to check halt between attempts, or not to
                 yield die(s, w)
 
     def worker(s, w):
-        """What the next step of w, or its death, can make of s."""
+        """Yield the states after the next step of w, or after its death."""
         at, task, attempts = s[AT + w], s[CUR + w] >> 4, s[CUR + w] >> 1 & 7
         if s[DEATHS]:
             yield but(die(s, w, task if at in (BODY, ADVANCE) else None), DEATHS, s[DEATHS] - 1)
@@ -226,7 +231,7 @@ def protocol(size, mutant=None):
             yield close_step(s, w, max(at, CLOSE))
 
     def verdict(s, w):
-        """The page's table: (how many are finished, who is blamed or None, what is handed back, its attempts)."""
+        """Return a line of the page's table "Recovery": (number finished, task blamed or None, what is handed back, its attempts)."""
         b, e, q, attempts, running = s[CLAIMED + w] >> 4, s[CLAIMED + w] & 15, s[CUR + w] >> 4, s[CUR + w] >> 1 & 7, s[CUR + w] & 1
         if running and s[HEAD + w] == q and mutant != "recovery ignores head":
             return q + 1 - b, None, (q + 1, e), 0
@@ -237,7 +242,7 @@ def protocol(size, mutant=None):
         return q - b, None if mutant == "recovery blames nobody" else q, (q + 1, e), 0
 
     def recover(s, w, at):
-        """The next step of the recovery of w, which has a claim."""
+        """Return the state after the next step of the recovery of w, which has a claim."""
         finished, blamed, (b, e), attempts = verdict(s, w)
         free = next((j for j in workers if not s[LEFT + j]), None) if mutant != "a left_over only in the slot of one's own" else w
         if at == FINISHED:
@@ -252,7 +257,7 @@ def protocol(size, mutant=None):
         return but(s if blamed is None else over(s, blamed, BLAMED), CLAIMED + w, NO_PAIR, STEP, CLEAR_CUR)
 
     def supervisor(s):
-        """What the next step of the supervisor can make of s."""
+        """Yield the states after the next step of the supervisor."""
         at, w = s[STEP], s[RECOVERED]
         due = repair(s, w) if at == S_REPAIR else None
         if at == WATCH:
@@ -284,13 +289,13 @@ def protocol(size, mutant=None):
         return [bytes(t) for t in reached]
 
     def joined(places):
-        """The union of sets of indices, which must not meet."""
+        """Return the union of sets of indices, which must be disjoint."""
         if sum(places) != (union := reduce(or_, places)):
             raise Bad("1: an index is in two places")
         return union
 
     def check(s):
-        """The page's invariants."""
+        """Check the page's invariants."""
         over_now, claims, counted = joined([s[DONE], s[FAILED], s[BLAMED]]), [], 0
         for w in workers:
             if s[CLAIMED + w]:
@@ -312,7 +317,7 @@ def protocol(size, mutant=None):
             raise Bad("2: more left_overs and open claims than workers")
 
     def left_overs_shared(s, shared):
-        """Checks who shares what: one claim with its source, in whole and while L tells of it. Returns how many left_overs share."""
+        """Check that only one claim shares indices with its source, as a whole, and while L says so. Return how many left_overs share."""
         holder, handing_back = s[LOCKED] - 1, s[STEP] == CLEAR_CLAIM  # what is handed back stays in the claim until that is cleared
         suspects = [s[RECOVERED]] if handing_back else []
         if holder < size.workers and CLAIM < s[AT + holder] < UNLOCK:
@@ -327,7 +332,7 @@ def protocol(size, mutant=None):
         return sum(INDICES[s[left]] & shared > 0 for left in lefts)
 
     def final(s):
-        """For a state without a step: it must be the end, with everything accounted for."""
+        """Check a state without a next step: it must be the end and account for every task."""
         if any(s[AT + w] != GONE or s[CLAIMED + w] for w in workers) or s[STEP] != WATCH or s[LOCKED] != FREE or work_left(s):
             raise Bad("stuck, or work is left at the end")
         never_begun = sum(INDICES[s[word]].bit_count() for word in (RANGE, *lefts))
@@ -338,7 +343,7 @@ def protocol(size, mutant=None):
 
 
 def trace(show, parent, state):
-    """The steps from the start to state, each by what it changes, and then the whole of state."""
+    """Return the steps from the start to state, each by what it changes, and then the whole of state."""
     lines = ["then  " + ", ".join(f"{name} = {form(value)}" for (name, form), value in zip(show, state))]
     while before := parent[state]:
         lines.append("step  " + " · ".join(f"{name} = {form(new)}" for (name, form), old, new in zip(show, before, state) if new != old))
@@ -347,7 +352,7 @@ def trace(show, parent, state):
 
 
 def explore(size, mutant=None):
-    """Every state that can be reached: (states, final states, None), or in place of None what is bad and how it comes about."""
+    """Explore every reachable state. Return (states, final states, None, or the violation and the steps that lead to it)."""
     steps = protocol(size, mutant)
     parent, arrivals, layer, finals = {steps.start: None}, {}, [steps.start], 0
     try:
@@ -368,7 +373,7 @@ def explore(size, mutant=None):
                 steps.check(here)
             layer = following
         layer = [steps.start] if size.circles else []
-        while layer:  # take away what nothing leads to any more; a circle would stay
+        while layer:  # remove states that nothing leads to any more; a circle stays
             for state in steps.successors(layer.pop()):
                 arrivals[state] -= 1
                 if not arrivals[state]:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A shared library with a copy of parmap of its own: LIBRARY is its name, as a prefix.
+// A shared library with its own copy of parmap. LIBRARY is its name, used as a prefix.
 #include <parmap/parmap.hpp>
 
 #include <cstddef>
@@ -33,10 +33,10 @@ int EXPORTED(_maps)(int n) {
   return by_threads.ok() && by_processes.value() == by_threads.value() ? 0 : 1;
 }
 
-// How many cores a map of this copy would use in the calling process.
+// Returns how many cores a map of this copy would use in the calling process.
 unsigned EXPORTED(_cores)() { return parmap::detail::usable_cores(); }
 
-// What ask() says in a task that this copy runs in a worker.
+// Returns what ask() returns in a task that this copy runs in a worker.
 unsigned EXPORTED(_in_worker)(unsigned (*ask)()) {
   return parmap::map([ask](int) { return ask(); }, numbers(1)).value()[0];
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Two shared libraries, each with another version of parmap inside, in one process: linked (LINKED), or loaded and
-// closed again. Prints "ok".
+// A process with two shared libraries that contain different versions of parmap. They are linked (LINKED), or loaded
+// and closed again. Prints "ok".
 #include <dlfcn.h>
 
 #include <cstdio>

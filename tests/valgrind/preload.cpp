@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Preloaded under valgrind: asks a process outside for the system calls of pidfds, which older versions refuse; refuses
-// huge sparse mappings, of which a search for leaks reads every page; searches for leaks where the program ends.
+// Preloaded under valgrind. Forwards the pidfd system calls, which older valgrinds refuse, to a process outside;
+// refuses huge sparse mappings, because a leak search reads every page of them; searches for leaks when the program
+// ends.
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -20,7 +21,8 @@
 
 namespace {
 
-// The server (run.py) does the call in words; its answer is an errno and, for pidfd_open, the descriptor.
+// The server (run.py) executes the call that the words describe. It answers with an errno and, for pidfd_open, the
+// descriptor.
 struct answer {
   int error{EIO};
   int fd{-1};
@@ -65,12 +67,12 @@ answer ask(const std::string& words, int passed_on) {
   return got;
 }
 
-// Not in a worker: that ends by _exit or a signal, with whatever its tasks held.
+// Does not run in a worker: a worker ends by _exit or a signal, with whatever its tasks hold.
 [[gnu::destructor]] void search_for_leaks() { VALGRIND_DO_LEAK_CHECK; }
 
 }  // namespace
 
-// In place of glibc's, which the C library itself does not use.
+// Replaces glibc's syscall(), which the C library itself does not use.
 extern "C" long syscall(long number, ...) noexcept {
   va_list rest;
   va_start(rest, number);

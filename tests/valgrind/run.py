@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs a program under valgrind, its forked children too: run.py PRELOADED LOG-DIRECTORY PROGRAM [ARGUMENT...]
+"""Runs a program and its forked children under valgrind: run.py PRELOADED LOG-DIRECTORY PROGRAM [ARGUMENT...]
 
-Fails if the program fails, or if memcheck finds an error in any of the processes: one a file in LOG-DIRECTORY; or if
-the program itself has lost memory when it ends.
+Fails if the program fails, if memcheck finds an error in any process (each has a log file in LOG-DIRECTORY), or if the
+program itself has lost memory when it ends.
 """
 import os
 import re
@@ -43,7 +43,7 @@ def serve(listener):
 
 
 def faults(text):
-    """The errors memcheck tells of in one process: the first line of each."""
+    """Return the errors that memcheck reports in one process, the first line of each."""
     found = []
     for line in text.splitlines():
         said = re.sub(r"^==\d+== ", "", line)

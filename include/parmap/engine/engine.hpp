@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The contract of an engine: who runs the tasks of a map.
+// engine: the contract of an engine, which runs the tasks of a map.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -22,18 +22,18 @@ using sample_tasks = numbered_tasks<int (*)(int), indexed_axis<const int*>>;
 
 /// An engine is a cheap constant object with a name and one template member, run(tasks, options) -> results<T>:
 ///
-/// - Every one of `tasks` is begun at most 1 + options::retries times, and ends with a value in its slot or a failure;
-///   run returns when all have ended and nothing of the map is left behind.
-/// - It throws std::invalid_argument, before anything starts, for each option it cannot honour: nothing is silently
-///   ignored. (Only serial accepts all, so that switching to it is a change of one word, and says what it does not
-///   enforce.)
-/// - options::seed is set when run is called; each task gets context::rng() from it and its index alone.
-/// - An engine whose tasks do not run in this process has run_into(first, tasks, options) -> results<void>, too, which
+/// - It begins every task at most 1 + options::retries times. Every task ends with a value in its slot or with a
+///   failure. run returns when all tasks have ended and the map has left nothing behind.
+/// - It throws std::invalid_argument, before anything starts, for each option that it does not support; it ignores none
+///   silently. (Only serial accepts all options, so that switching to it changes one word, and reports the ones that it
+///   does not enforce.)
+/// - options::seed is set when run is called. A task's context::rng() depends on this seed and the task's index alone.
+/// - An engine whose tasks run in other processes also has run_into(first, tasks, options) -> results<void>, which
 ///   moves the value of task i to first[i], see map_into.
-/// - run may be called from many threads at once and from inside a task of any engine.
+/// - run may be called from several threads at once and from inside a task of any engine.
 ///
-/// To add one: its header beside this one, a static_assert of this concept in it, a line in tests/engines.hpp, a row in
-/// the table of engines.
+/// To add an engine: a header in this directory with a static_assert of this concept, a line in tests/engines.hpp, and
+/// a row in the table of engines.
 template <class E>
 concept engine = requires(const E& who, const detail::sample_tasks& tasks, const options& chosen) {
   { who.name() } -> std::convertible_to<std::string_view>;
@@ -42,7 +42,7 @@ concept engine = requires(const E& who, const detail::sample_tasks& tasks, const
 
 namespace detail {
 
-// The engine's own way, if it has one.
+// Calls the engine's own run_into if it has one; else runs tasks that write into the range.
 template <class Engine, class First, class Tasks>
 results<void> run_into(const Engine& who, First first, const Tasks& tasks, const options& chosen) {
   if constexpr (requires { who.run_into(first, tasks, chosen); }) return who.run_into(std::move(first), tasks, chosen);

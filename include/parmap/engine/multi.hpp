@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The engine multi: forked worker processes, so that no task can take the map down.
+// The engine multi: runs tasks in forked worker processes, so that no task can end the map.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -25,15 +25,15 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// The default engine. Forks workers, which inherit f, its captures and all inputs; nothing is serialised on the way
-/// in. A task that throws, crashes, exits, overflows its stack, is killed or hangs past options::timeout costs itself
-/// alone: the failure names it, the worker is replaced, every other result comes back. Results are written in place
-/// into shared memory (trivially copyable types, pairs, tuples and arrays of such) or travel by codec<T>, aggregates by
-/// their fields.
+/// The default engine. Forks workers, which inherit f, its captures and all inputs; inputs are not serialised. A task
+/// that throws, crashes, exits, overflows its stack, is killed or runs past options::timeout affects no other task: its
+/// failure names it, a dead worker is replaced, and every other result is returned. A worker writes results in place
+/// into shared memory (trivially copyable types, pairs, tuples and arrays of such), or encodes them by codec<T>,
+/// aggregates field by field.
 ///
-/// What tasks write elsewhere vanishes with the worker, except in files and the like. Threads of the caller do not
-/// exist in a worker: f must not wait for them or for a lock they hold. At a timeout everything the task had started is
-/// killed with it; after other deaths, processes that a task had started may live on.
+/// Whatever else a task writes to memory is lost with its worker; files and the like persist. The caller's threads do
+/// not exist in a worker: f must not wait for them or for a lock that they hold. At a timeout every process that the
+/// task started is killed with it; after other deaths, such processes may live on.
 class multi_engine {
  public:
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "multi"; }
@@ -53,7 +53,7 @@ class multi_engine {
     }
   }
 
-  /// Values are moved to first[i], where `First` is a random-access iterator, once they are in the caller.
+  /// Moves the values to first[i], where `First` is a random-access iterator, once they are in the caller.
   template <class Tasks, class First>
   results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
     using value = typename Tasks::result;
@@ -73,7 +73,8 @@ class multi_engine {
   }
 
  private:
-  // If not, the compiler says what is in the way, and Found where.
+  // Whether a Value can leave a worker. If not, a static_assert names the obstacle, and the type Found shows where it
+  // is.
   template <class Value, class Found = decltype(detail::find_obstacle<Value>())>
   static consteval bool can_run() {
     using detail::obstacle;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An engine chosen by name at run time.
+// engine_named: an engine chosen by name at run time.
 #pragma once
 
 #include <parmap/codec.hpp>
@@ -31,7 +31,8 @@ class named_engine {
     return std::visit([](const auto& it) { return it.name(); }, chosen_);
   }
 
-  /// As the chosen engine. If that is multi and the result type cannot leave a worker process: std::invalid_argument.
+  /// As the chosen engine. Throws std::invalid_argument if that is multi and the result type cannot leave a worker
+  /// process.
   template <class Work>
   auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
     return visit<typename Work::result>([&](const auto& it) { return it.run(work, chosen); });
@@ -58,7 +59,8 @@ class named_engine {
   choice chosen_;
 };
 
-/// The engine of that name, "serial", "threads" or "multi". Any other name: std::invalid_argument that lists these.
+/// Returns the engine of that name: "serial", "threads" or "multi". Any other name throws std::invalid_argument, whose
+/// message lists these.
 [[nodiscard]] inline named_engine engine_named(std::string_view name) {
   if (name == serial.name()) return named_engine(serial);
   if (name == threads.name()) return named_engine(threads);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The engine serial: a plain loop in the caller's thread, for debugging and as the measure of the others.
+// The engine serial: a plain loop in the caller's thread, for debugging and as the baseline of the other engines.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -14,11 +14,12 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Runs the tasks in order in the caller's thread. Unlike every other engine it halts at the first uncaught exception
-/// and lets it through untouched (after the retries, the last one), so that a debugger stops where it was thrown.
+/// Runs the tasks in order in the caller's thread. Unlike every other engine it stops at the first uncaught exception
+/// (after the retries: the last one) and lets it propagate unchanged, so that a debugger stops where it was thrown.
 ///
-/// It accepts every option, so that switching to it is a change of one word. options::workers is an upper bound, and it
-/// uses one; timeout, memory_limit and max_failures have no effect here.
+/// It accepts every option, so that switching to it changes one word. timeout, memory_limit and max_failures have no
+/// effect here; if the reporter draws on stderr, a line there says so, once per option and process. There is always one
+/// worker.
 class serial_engine {
  public:
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "serial"; }

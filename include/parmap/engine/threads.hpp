@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The engine threads: a warm pool of threads in this process.
+// The engine threads: runs tasks on a pool of threads in this process that is kept between maps.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -14,12 +14,13 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Runs the tasks in the caller's thread and in a warm pool of others, made when first needed and shared by all maps of
-/// the process, also nested ones. f is called from several threads at once. Whatever a task throws is kept whole in its
-/// failure (failure::rethrow); a task that crashes or exits takes the process with it: use multi for those.
+/// Runs the tasks in the caller's thread and on a pool of threads. The pool starts threads when they are first needed;
+/// all maps of the process share it, including nested ones. f is called from several threads at once. The failure of a
+/// task keeps its exception (failure::rethrow). A task that crashes or exits ends the whole process: use multi for such
+/// tasks.
 ///
-/// A timeout needs an f that takes context&: its stop_token() is asked to stop, and however the task then ends it
-/// counts as timed_out.
+/// A timeout needs an f that takes context&: at the limit its stop_token() is requested to stop. The task then counts
+/// as timed_out, however it ends.
 class threads_engine {
  public:
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "threads"; }

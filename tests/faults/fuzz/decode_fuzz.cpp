@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Bytes from nowhere through everything that reads what workers wrote: codecs, the archives for cereal, slots and
-// failure records. Driven by libFuzzer (fuzz.sh) and, over the corpus, by fuzz_replay_test.cpp.
+// Feeds arbitrary bytes to everything that reads what workers wrote: codecs, the archives for cereal, slots and failure
+// records. libFuzzer drives it (fuzz.sh); fuzz_replay_test.cpp runs it over the corpus.
 #include "../../encoded.hpp"
 #include "../../encoded_memory.hpp"
 
@@ -123,15 +123,16 @@ namespace fuzz {
   std::abort();
 }
 
-// Whatever is left over: the fuzzer is to reach as far as it can.
+// Ignores bytes that are left over, so that the fuzzer gets as far as it can.
 template <class T>
 T decoded(const std::byte* from, std::size_t size) {
   parmap::detail::byte_reader bytes(from, size);
   return parmap::decoder(bytes).get<T>();
 }
 
-// Refused, or a value that survives the way there and back. Anything else that is thrown, bad_alloc above all, is a
-// finding. Unordered: the bytes of equal values may differ.
+// The bytes must be refused, or give a value that survives encoding and decoding again. Anything else that is thrown,
+// std::bad_alloc above all, is a finding. Unordered: the bytes of equal values may differ, so only their size is
+// compared.
 template <class T, bool Unordered = false>
 void decode_as(const std::byte* from, std::size_t size) {
   try {
@@ -147,7 +148,7 @@ void decode_as(const std::byte* from, std::size_t size) {
   }
 }
 
-// What two workers have left, and what the bytes say was written over it.
+// Collects what two workers have written, after the input has overwritten parts of it.
 inline void gather_damaged(const std::byte* from, std::size_t size) {
   using namespace parmap::detail;
   using value = std::vector<std::string>;

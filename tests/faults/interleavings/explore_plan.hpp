@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Explores a plan, says how many states it has, and looks whether what it is for did happen in some of them.
+// Explores a plan, prints how many states it has, and checks that the events it exists for occurred in some of them.
 #pragma once
 
 #include "search.hpp"
@@ -10,7 +10,7 @@
 
 namespace interleavings {
 
-// Empty, or what is wrong.
+// Returns an empty string, or what is wrong.
 inline std::string run(const plan& chosen) {
   const auto began = std::chrono::steady_clock::now();
   const search::outcome seen = search(chosen).run();

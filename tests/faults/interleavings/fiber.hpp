@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Processes as fibers, each with a stack of its own that can be copied away and back: with it goes everything the
-// process remembers, also what it has allocated and the exceptions it is handling.
+// Processes modelled as fibers. The stack of a fiber can be copied away and back, and with it everything the process
+// remembers, including its allocations and the exceptions it is handling.
 #pragma once
 
 #include <cxxabi.h>
@@ -20,12 +20,12 @@ inline constexpr unsigned supervisor = most_workers;  // its number as a process
 inline constexpr unsigned processes = most_workers + 1;
 inline constexpr unsigned nobody = processes;
 
-// Above the stack, so that a copy from the stack pointer to the end of the block holds it too.
+// Lies above the stack, so that a copy from the stack pointer to the end of the block includes it.
 struct fiber_head {
   std::byte* sp;
-  const char* at;  // the step it stands before
+  const char* at;  // the name of the next step
   bool alive;
-  unsigned allocations;  // alive
+  unsigned allocations;  // not yet released
   std::size_t heap_used;
   alignas(16) std::array<std::byte, 1024> heap;
   std::array<std::byte, 16> handled;  // __cxa_get_globals()
@@ -42,11 +42,11 @@ struct alignas(64) fiber_block {
 inline std::array<fiber_block, processes> fibers;
 inline unsigned running = nobody;
 inline std::byte* main_sp = nullptr;
-inline int out_of_block = 0;  // allocations of fibers for which there was no room
+inline int out_of_block = 0;  // allocations of fibers that did not fit into their block
 
 }  // namespace interleavings
 
-// Keeps what a call has to keep, on the stack; then the same back from another stack.
+// Pushes the callee-saved registers, switches to the other stack, and pops them from there.
 extern "C" void switch_fiber(std::byte** save, std::byte* load) noexcept;
 asm(R"(
 .text
@@ -72,10 +72,11 @@ switch_fiber:
 
 namespace interleavings {
 
-// What a call leaves below the stack pointer would make equal states differ. Less than that is only less effective.
+// A call leaves bytes below the stack pointer, which would make equal states differ, so they are zeroed. If this is too
+// small, the search is still correct but visits more states.
 inline constexpr std::size_t scrubbed = 512;
 
-// Runs p until it gives way.
+// Runs p until it calls give_way().
 inline void resume(unsigned p) noexcept {
   fiber_head& head = fibers[p].head;
   static auto* const handled = reinterpret_cast<std::byte*>(abi::__cxa_get_globals());
@@ -98,7 +99,7 @@ inline void give_way(const char* at) noexcept {
   switch_fiber(&head.sp, main_sp);
 }
 
-// Nothing of p is left.
+// Removes everything that p remembers.
 inline void end(unsigned p) noexcept {
   fiber_block& block = fibers[p];
   std::memset(static_cast<void*>(&block.head), 0, sizeof block.head);
@@ -106,18 +107,18 @@ inline void end(unsigned p) noexcept {
 }
 
 inline void start(unsigned p, void (*life)()) noexcept {
-  constexpr std::size_t used = 16 << 10;  // what is below the stack pointer shall be the same each time
+  constexpr std::size_t used = 16 << 10;  // zeroed, so that each start leaves the same bytes below the stack pointer
   fiber_block& block = fibers[p];
   end(p);
   std::memset(block.idle() - used, 0, used);
-  block.head.sp = block.idle() - 8 * sizeof(void*);  // six registers, where to go, and where never to return to
+  block.head.sp = block.idle() - 8 * sizeof(void*);  // six registers, the entry point, an unused return address
   std::memcpy(block.head.sp + 6 * sizeof(void*), &life, sizeof life);
   block.head.alive = true;
 }
 
 }  // namespace interleavings
 
-// What a fiber allocates lies in its block: exceptions, and what operator new gives.
+// Memory that a fiber allocates lies in its block: exceptions, and what operator new returns.
 namespace interleavings {
 
 inline void* allocate(std::size_t size) noexcept {
@@ -156,7 +157,7 @@ void operator delete(void* at, std::size_t) noexcept { interleavings::release(at
 
 namespace __cxxabiv1 {
 
-inline constexpr std::size_t header = 128;  // of libstdc++, in front of an exception, all zero at first
+inline constexpr std::size_t header = 128;  // libstdc++'s header in front of an exception, initially zero
 
 extern "C" void* __cxa_allocate_exception(std::size_t size) noexcept {
   auto* const at = static_cast<std::byte*>(interleavings::allocate(header + size));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What must hold: at each step who may write what, in each state the invariants of detail/processes/PROTOCOL.md, and
-// the end.
+// What must hold: after each step, which words the process may have written; in each state, the invariants of
+// detail/processes/PROTOCOL.md; and at the end, a complete account of all tasks.
 #pragma once
 
 #include "model.hpp"
@@ -13,7 +13,7 @@
 
 namespace interleavings {
 
-// The table in detail/processes/PROTOCOL.md, for a worker that died with these words.
+// The table "Recovery" of detail/processes/PROTOCOL.md, for a worker that died with these words.
 struct recovery {
   unsigned finished;
   unsigned blamed;  // or none
@@ -30,7 +30,7 @@ inline recovery page_says(const words::of_worker& dead) noexcept {
   return {done, task, {task + 1, open.e}, 0};
 }
 
-// A step of process p from one state to the next; holder had the lock before it.
+// A step of process p from `before` to `after`. `holder` had the lock before the step.
 class check_step {
  public:
   check_step(any_map& map, unsigned p, unsigned holder, const words& before, const words& after)
@@ -52,7 +52,7 @@ class check_step {
   }
 
  private:
-  // A step may end with the lock taken, or begin by giving it up.
+  // A step may end with the lock just taken, or begin with the lock and release it.
   void under_lock(std::uint64_t was, std::uint64_t is) const noexcept {
     require(was == is || holder_ == p_ || now.owner == p_, "a word of the lock is written without it");
   }
@@ -85,7 +85,7 @@ class check_step {
       sighted |= published;
     }
     if (is.cur == was.cur || open.empty()) return;
-    if (next.task == at.task && next.attempts == at.attempts && at.running) return;  // given back
+    if (next.task == at.task && next.attempts == at.attempts && at.running) return;  // attempt given back
     if (next.running) {
       require(next.task == at.task && next.attempts == at.attempts + 1, "cur does not go on by one attempt");
       return;
@@ -133,7 +133,7 @@ class check_step {
   const words& after_;
 };
 
-// Everything at rest in this state, by the words.
+// Checks the invariants on the words of one state.
 inline void check_state(any_map& map, const words& seen) {
   const unsigned everything = (1U << now_planned.tasks) - 1;
   const unsigned over = now.done | now.failed | now.blamed;
@@ -179,7 +179,7 @@ inline void check_state(any_map& map, const words& seen) {
   require(lefts + open_claims <= now_planned.workers, "2: more left-overs and open claims than workers");
 }
 
-// For a state without a step: it must be the end, with everything accounted for, as multi_run does it.
+// Checks a state from which no step is possible: the map must have ended and account for every task, as multi_run does.
 inline void check_end(any_map& map) {
   require(now.over != 0, "stuck: nobody can go on");
   if (now.thrown != 0) require((now.done | now.failed | now.blamed) == 0, "what is done is thrown away");
@@ -188,7 +188,7 @@ inline void check_end(any_map& map) {
     require(!fibers[w].head.alive && (now.employed >> w & 1) == 0, "a worker is left behind");
   claim_ledger& book = map.book();
   const bool halted = book.halted();
-  const truth kept = now;  // drain() locks
+  const truth kept = now;  // drain() takes the lock
   unsigned rest = 0;
   for (const auto& [all, attempts] : book.drain()) {
     rest |= set_of(all);

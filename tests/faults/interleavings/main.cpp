@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// interleavings tasks=3 workers=2 deaths=1: one plan; `/` between several. interleavings --deep: the large ones, for
-// minutes. Prints a violation and the steps that lead to it; exit 1 then.
+// The command line of the search. `interleavings tasks=3 workers=2 deaths=1` explores one plan; `/` separates several.
+// `interleavings --deep` explores the large plans and takes minutes. A violation is printed with the steps that lead to
+// it; the exit status is then 1.
 #include "explore_plan.hpp"
 
 #include <iostream>

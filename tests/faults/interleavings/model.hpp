@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A small map over the library's own ledger, worker, records and store: what its processes do, and what truly happened.
+// A small map on the library's own ledger, worker, records and slots: what its processes do, and a record of what
+// really happened.
 #pragma once
 
 #include "fiber.hpp"
@@ -33,33 +34,33 @@ using parmap::detail::interval;
 inline constexpr unsigned most_tasks = 8;
 inline constexpr unsigned none = 0xff;
 
-// What is true, whatever the words say; and the part of the world that the library does not model.
+// What really happened, independent of the ledger's words, and the state that the library does not model.
 struct truth {
   unsigned owner;  // of the lock
   unsigned owner_died;
-  unsigned deaths;    // left
-  unsigned refusals;  // left
+  unsigned deaths;    // how many may still happen
+  unsigned refusals;  // how many may still happen
   unsigned halt_left;
   unsigned looks_left;
-  unsigned employed;    // whom the supervisor takes to be alive, a bit for each worker
-  unsigned hiring;      // whom it forks
-  unsigned recovering;  // whom it buries
-  unsigned over;        // it has returned
-  unsigned thrown;      // the map ends by an exception, as nobody could be had and nothing was done
-  std::array<unsigned, most_workers> inside;  // the task whose body a worker has begun, until cur says that it is over
+  unsigned employed;    // a bit for each worker that the supervisor takes to be alive
+  unsigned hiring;      // the worker it is forking
+  unsigned recovering;  // the dead worker it is recovering
+  unsigned over;        // the supervisor has returned
+  unsigned thrown;      // the map ends with an exception: no worker could be forked and nothing was done
+  std::array<unsigned, most_workers> inside;  // the task whose body the worker has begun, until cur passes it
   std::array<unsigned, most_tasks> begun;     // attempts
   unsigned done, failed, blamed;              // a bit for each task
-  unsigned to_blame, to_blame_after;          // by the page, for the death at hand: the task, or none, and its attempts
+  unsigned to_blame, to_blame_after;          // by PROTOCOL.md, for the current death: task or none, and its attempts
 };
-static_assert(std::has_unique_object_representations_v<truth>);  // no gaps: it is a part of what makes states differ
+static_assert(std::has_unique_object_representations_v<truth>);  // no padding: the search compares its bytes
 
 constexpr unsigned set_of(interval s) noexcept { return s.b < s.e ? (1U << s.e) - (1U << s.b) : 0; }
 
 inline plan now_planned;
 inline truth now;
-inline unsigned answer = 0;  // to the process that goes on: how what it stands before turns out
+inline unsigned answer = 0;  // given to the process that goes on: 0 if the fork or body it is at succeeds
 inline const char* bad = nullptr;
-inline unsigned sighted = 0;  // what was seen to happen at all, in any state: a bit for each
+inline unsigned sighted = 0;  // events seen in any state so far, a bit for each
 enum sight : unsigned {
   repaired = 1,
   handed_back = 2,
@@ -74,7 +75,7 @@ inline void require(bool what, const char* otherwise) noexcept {
   if (!what && bad == nullptr) bad = otherwise;
 }
 
-// ---- What the headers ahead on the include path ask for.
+// ---- Functions that the replacement headers of the library call.
 
 inline void own() noexcept {
   require(now.owner == nobody, "two hold the lock");
@@ -91,8 +92,8 @@ inline void give_up() noexcept {
   now.owner = nobody;
 }
 
-// A look is a reason to switch if another process may write the word: `halt` where it can be set. All else a worker
-// looks at is its own or under the lock, which the search checks at every write.
+// A load is a reason to switch only if another process may write the word, which is `halt` where it can be set. Every
+// other word that a worker loads is its own or is written only under the lock; check_step verifies that at every write.
 inline void arrive(const char* name, touch what) noexcept {
   if (running == nobody) return;
   if (what == touch::look) {
@@ -104,9 +105,9 @@ inline void arrive(const char* name, touch what) noexcept {
   give_way(name);
 }
 
-// ---- The ledger's words, as they are.
+// ---- The ledger's words, with direct access.
 
-// Explicit instantiation may name what is private.
+// Explicit instantiation may name a private member.
 template <auto Common>
 struct reveal {
   friend const common_words& common_of(const claim_ledger& book) { return *(book.*Common); }
@@ -129,7 +130,7 @@ inline words look(const claim_ledger& book) noexcept {
   seen.range = common_of(book).range.get();
   seen.halt = book.halted() ? 1 : 0;
   seen.failures = book.failures();
-  const auto* const left = reinterpret_cast<left_over_words*>(&book.of(book.workers()));  // as the ledger does
+  const auto* const left = reinterpret_cast<left_over_words*>(&book.of(book.workers()));  // as claim_ledger does
   for (unsigned w = 0; w < book.workers(); ++w) {
     const worker_words& one = book.of(w);
     seen.of[w] = {one.claim.get(), one.cur.get(),  one.base.get(),         one.finished.get(),
@@ -142,8 +143,8 @@ inline words look(const claim_ledger& book) noexcept {
 
 // ---- The map.
 
-// Each attempt has a value of its own, so that no other one's is taken for it. Strings lie in an arena and in their
-// slot by turns.
+// Each attempt has its own value, so that the value of one attempt cannot pass for another's. Strings lie alternately
+// in an arena and in their slot.
 template <class T>
 T value_of(unsigned task, unsigned attempt) {
   if constexpr (std::is_same_v<T, std::string>)
@@ -151,7 +152,7 @@ T value_of(unsigned task, unsigned attempt) {
   else return T{task * 100 + attempt};
 }
 
-// The body of task i, in the running process.
+// The body of task i. It runs in the process `running`.
 template <class T>
 T body(claim_ledger& book, unsigned i) {
   const unsigned w = running;
@@ -183,11 +184,11 @@ struct body_calls {
   claim_ledger* book;
 };
 
-// Everything a map lays out before its first fork, as in multi_run.
+// Everything that multi_run lays out before its first fork.
 class any_map {
  public:
   any_map(const plan& chosen, std::size_t arenas_begin)
-      : arenas_begin_((arenas_begin + 15) / 16 * 16),  // as the worker_arenas aligns them
+      : arenas_begin_((arenas_begin + 15) / 16 * 16),  // worker_arenas aligns them the same way
         memory_(arenas_begin_ + chosen.workers * arena),
         book_(memory_.data(), chosen.workers,
               chosen.max_failures != 0 ? chosen.max_failures : std::numeric_limits<std::uint64_t>::max(),
@@ -200,14 +201,14 @@ class any_map {
   virtual ~any_map() = default;
 
   virtual void work(unsigned w) = 0;
-  // Whether the slot of task i holds what its last attempt returned.
+  // Returns whether the slot of task i holds what its last attempt returned.
   [[nodiscard]] virtual bool right(unsigned i) = 0;
 
   struct area {
     void* at;
     std::size_t size;
   };
-  // All that processes share. Of an arena as much as a few results and failures can take.
+  // All memory that processes share. Of an arena, only the part that a few results and failures can use.
   [[nodiscard]] virtual std::vector<area> shared() const {
     std::vector<area> all{{&now, sizeof now}, {memory_.data(), arenas_begin_}};
     if (now_planned.throwing != 0 || now_planned.encoded != 0)
@@ -223,8 +224,9 @@ class any_map {
   [[nodiscard]] claim_ledger& book() noexcept { return book_; }
   [[nodiscard]] worker_arenas& arenas() noexcept { return arenas_; }
 
-  // supervisor.hpp in its own order of calls, without the system's: run_round, hire, bury, hire_with_patience, give_up.
-  // Births are not in it, so nobody is dismissed before his: that would be one more death before a first step.
+  // Repeats supervisor.hpp's order of calls, without system calls: run_round, hire, bury, hire_with_patience, give_up.
+  // Births are not modelled, so no worker is dismissed before its birth ends: that equals a death before its first
+  // step.
   void supervise() {
     unsigned& alive = now.employed;
     bool begun = false;
@@ -288,7 +290,7 @@ class any_map {
     }
   }
 
-  // As supervisor.hpp does in between: what it then reads must have ended.
+  // Does what supervisor.hpp does between polls. Tasks that are said to have ended must have ended.
   void look_at_what_has_ended() {
     --now.looks_left;
     const interval open = book_.not_ended();

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Breaks the protocol's code in ways each of which the search must find.
+"""Mutation test of the protocol's code: breaks it in many ways, each of which the search must find.
 
-    python3 mutants.py INCLUDE_DIR COMPILER            all of them, a minute of two cores; exit 1 if one survives; ./test --soak
+    python3 mutants.py INCLUDE_DIR COMPILER            all of them, a minute on two cores; exit 1 if one survives; ./test --soak
     python3 mutants.py INCLUDE_DIR COMPILER --some     every sixth, for ./test
     python3 mutants.py INCLUDE_DIR COMPILER -k WORD    those with WORD in their name
 
-Each mutant is the library's headers with one textual edit, which must apply. Its plan must be fine without the edit.
+Each mutant is a copy of the library's headers with one textual edit, which must apply. Its plan must pass without the edit.
 """
 import concurrent.futures
 import pathlib
@@ -16,7 +16,7 @@ import tempfile
 from typing import NamedTuple
 
 HERE = pathlib.Path(__file__).resolve().parent
-SECONDS = 100  # for one program; they take a few
+SECONDS = 100  # limit for one program, which normally takes a few
 STANDARD = "standard.hpp"
 
 
@@ -172,14 +172,14 @@ def compile_with(compiler):
 
 
 def precompile(compiler, scratch):
-    """The standard headers, which take the most of each compilation."""
+    """Precompiles the standard headers, which take most of each compilation."""
     names = "algorithm array atomic chrono functional iostream memory optional ranges sstream stop_token string tuple variant vector"
     (scratch / STANDARD).write_text("".join(f"#include <{name}>\n" for name in names.split()))
     subprocess.run([*compile_with(compiler), "-x", "c++-header", scratch / STANDARD, "-o", scratch / f"{STANDARD}.gch"], check=True)
 
 
 def mutate(include, into, mutant):
-    """A copy of the headers with the edit."""
+    """Makes a copy of the headers and applies the edit."""
     shutil.copytree(include, into)
     if mutant.old:
         file = into / "parmap" / "detail" / "processes" / mutant.file
@@ -190,7 +190,7 @@ def mutate(include, into, mutant):
 
 
 def try_one(include, compiler, scratch, mutant, plans):
-    """Compiles and runs: (exit status, or None after SECONDS, and what was printed)."""
+    """Compiles and runs one mutant. Returns (exit status, or None after SECONDS; what was printed)."""
     folder = pathlib.Path(tempfile.mkdtemp(dir=scratch))
     mutate(include, folder / "include", mutant)
     program = folder / "interleavings"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How large a map to explore, and what may happen to it; in words, for a command line and for what a test prints.
+// The size of a map to explore and the events that may occur in it, with a text form for the command line and test
+// output.
 #pragma once
 
 #include <array>
@@ -14,19 +15,19 @@ namespace interleavings {
 struct plan {
   unsigned tasks{1};
   unsigned workers{1};
-  unsigned deaths{};  // of workers, at any step
+  unsigned deaths{};  // workers that may die, at any step
   unsigned retries{};
-  unsigned throwing{};      // a bit for each task whose body may throw, at any attempt
-  unsigned halt{};          // it may be set at any moment, by nobody in particular
+  unsigned throwing{};      // a bit for each task whose body may throw, in any attempt
+  unsigned halt{};          // nonzero: `halt` may be set once, at any moment
   unsigned refusals{};      // forks that may be refused
   unsigned max_failures{};  // 0: no limit
   unsigned encoded{};       // results are strings
-  unsigned worn{};          // what throws is out of memory, under a memory_limit
-  unsigned looks{};         // of the supervisor at what has ended, while workers run
+  unsigned worn{};          // nonzero: bodies throw std::bad_alloc, under a memory_limit
+  unsigned looks{};         // how often the supervisor looks at what has ended while workers run
 
-  // Otherwise nobody writes the word.
+  // If false, no process ever writes `halt`.
   [[nodiscard]] bool may_halt() const noexcept { return halt != 0 || max_failures != 0 || refusals >= tries; }
-  static constexpr unsigned tries = 2;  // to fork, when nobody is left; a hundred in supervisor.hpp
+  static constexpr unsigned tries = 2;  // attempts to fork when no worker is left; 100 in supervisor.hpp
 
   static constexpr auto fields() {
     return std::array{std::pair{"tasks", &plan::tasks},       std::pair{"workers", &plan::workers},
@@ -36,7 +37,7 @@ struct plan {
                       std::pair{"encoded", &plan::encoded},   std::pair{"worn", &plan::worn},
                       std::pair{"looks", &plan::looks}};
   }
-  // As parse() takes it, with another character in place of '=' and ' ' if need be.
+  // The form that parse() reads. `is` and `then` replace '=' and ' '.
   [[nodiscard]] std::string text(char is = '=', char then = ' ') const {
     std::string all;
     for (const auto& [name, field] : fields())
@@ -44,7 +45,7 @@ struct plan {
         (((all += all.empty() ? "" : std::string(1, then)) += name) += is) += std::to_string(this->*field);
     return all;
   }
-  // "tasks=3"; false if it is nothing of that kind.
+  // Reads a word such as "tasks=3". Returns false if it is no such word.
   bool parse(std::string_view word) {
     for (const auto& [name, field] : fields())
       if (word.substr(0, word.find('=')) == name && word.find('=') != std::string_view::npos) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every state of a small map that its processes can reach, in every order of their steps and with a death at each.
+// Depth-first search over every state that a small map can reach, in every order of its steps and with a death at each
+// step.
 #pragma once
 
 #include "invariants.hpp"
@@ -22,7 +23,7 @@
 
 namespace interleavings {
 
-// 128 bits, of which the lowest tells whether the state is on the path.
+// A hash of a state, 128 bits. The lowest bit tells whether the state is on the current path.
 struct fingerprint {
   std::uint64_t low{};
   std::uint64_t high{};
@@ -53,7 +54,7 @@ struct fingerprint {
   }
 };
 
-// The states met so far.
+// A hash table of the states met so far.
 class visited {
  public:
   enum class met { fresh, before, on_path };
@@ -73,7 +74,7 @@ class visited {
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
  private:
-  // Keys have the bit cleared and are not 0.
+  // Keys have the lowest bit cleared and are never 0.
   fingerprint& find(fingerprint key) noexcept {
     for (std::size_t k = key.high;; ++k) {
       fingerprint& at = table_[k & (table_.size() - 1)];
@@ -91,15 +92,15 @@ class visited {
   std::uint64_t size_{};
 };
 
-class explorer {
+class search {
  public:
   struct outcome {
     std::uint64_t states{}, transitions{}, ends{};
     unsigned sighted{};
-    std::string bad{};  // what, and the steps that lead there
+    std::string bad{};  // the violation and the steps that lead to it
   };
 
-  explicit explorer(const plan& chosen) {
+  explicit search(const plan& chosen) {
     now_planned = chosen;
     bad = nullptr;
     sighted = 0;
@@ -165,7 +166,7 @@ class explorer {
   };
   struct node {
     fingerprint key;
-    std::size_t mark;  // where its copies begin
+    std::size_t mark;  // where its copies begin in copies_
     copy shared;
     std::array<copy, processes> fiber;
     words seen;
@@ -230,7 +231,8 @@ class explorer {
     return all;
   }
 
-  // Looks at the state that has been reached; a new one joins the path. False if it was on the path already.
+  // Checks the state that has been reached. A new state joins the path. Returns false after a violation, for example if
+  // the state is already on the path.
   bool arrived() {
     node fresh{};
     fresh.seen = look(map_->book());
@@ -359,7 +361,7 @@ class explorer {
   std::vector<any_map::area> shared_;
   std::vector<node> path_;
   std::vector<std::byte> copies_;
-  std::array<bool, processes> touched_{true, true, true, true};  // differs from the last of the path
+  std::array<bool, processes> touched_{true, true, true, true};  // differs from its copy in the last node of the path
   visited states_;
   outcome result_;
 };

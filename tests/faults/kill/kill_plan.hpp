@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What all processes of a map under test share: who is to be killed at which step, and what really happened to each
-// task, noted by its body and by the hook at every step, independently of the words of the protocol.
+// Memory that all processes of a map under test share: who is to be killed at which step, and what really happened to
+// each task. The task's body and the hook at every step record that, independently of the protocol's words.
 #pragma once
 
 #define PARMAP_MAX_ROUND 16
@@ -29,7 +29,7 @@ using parmap::detail::moment;
 
 enum class role { bystander, supervisor, worker };
 
-// The steps there are; "task" is the body of a task, which makes its own.
+// The names of all steps. "task" is the body of a task, which calls arrive() itself.
 inline constexpr const char* names[] = {
     "lock", "unlock", "halt",        "failures",  "range",    "left_over", "left_attempts", "claim",
     "cur",  "base",   "finished",    "started",   "top",      "head",      "farewell",      "go",
@@ -38,7 +38,7 @@ inline constexpr const char* names[] = {
 inline constexpr std::size_t moments = 2 * std::size(names);
 static_assert(moments <= 64, "a bit of 64 for each moment of each");
 
-// A set of steps as text: "lock- lock+ ..", - for before, + for after.
+// Writes a set of steps as text, such as "lock- lock+": - is before the step, + after it.
 inline std::string spell(std::uint64_t steps) {
   std::string text;
   for (std::size_t k = 0; k < moments; ++k)
@@ -46,7 +46,7 @@ inline std::string spell(std::uint64_t steps) {
   return text;
 }
 
-// `moments` if it is not among them.
+// Returns the number of a step and moment, or `moments` if the step is unknown.
 inline std::size_t number_of(const char* name, moment when) noexcept {
   std::size_t k = 0;
   while (k < std::size(names) && std::strcmp(names[k], name) != 0) ++k;
@@ -64,15 +64,15 @@ constexpr std::uint64_t mix(std::uint64_t x) noexcept {
 
 // What happened to one task.
 struct notes {
-  std::atomic<unsigned> begun;         // bodies
-  std::atomic<unsigned> threw;         // attempts that ended so,
-  std::atomic<unsigned> killed;        // or so, after the body had begun
+  std::atomic<unsigned> begun;         // bodies begun
+  std::atomic<unsigned> threw;         // attempts whose body threw
+  std::atomic<unsigned> killed;        // attempts whose worker was killed after the body had begun
   std::atomic<unsigned> last_attempt;  // of the newest body
   std::atomic<bool> last_threw;
-  std::atomic<bool> over;  // cur has left it
+  std::atomic<bool> over;  // cur has advanced past it
 };
 
-// Sanitizers make forks slow.
+// Fewer kill points, because sanitizers make forks slow.
 #ifdef __SANITIZE_ADDRESS__
 inline constexpr unsigned stride = 5;
 #else
@@ -82,16 +82,16 @@ inline constexpr unsigned stride = 1;
 inline constexpr unsigned most_tasks = 40;
 
 struct stage {
-  // Given, for one map. Arrivals at a step are counted from 1, those of all workers together.
+  // Set by the test before a map. Arrivals at steps are counted from 1, over all workers together.
   role victim{role::worker};
-  std::array<std::uint64_t, 2> kill_at{};               // at these arrivals of a victim; 0: none
-  std::array<std::atomic<std::uint64_t>, 3> kill_in{};  // for each role: at the first arrival at each of these steps
-  std::uint64_t chance{};                               // of 2^64, that a worker is killed at an arrival
-  std::uint64_t seed{};                                 // decides with the number of the arrival
-  bool workers_wait{};  // who dies with the lock lets another worker queue for it before
-  int dawdler{-1};      // a task that is past its limit, and over when its worker has been stopped
+  std::array<std::uint64_t, 2> kill_at{};               // kill the victim at these arrivals; 0: none
+  std::array<std::atomic<std::uint64_t>, 3> kill_in{};  // for each role: kill at the first arrival at these steps
+  std::uint64_t chance{};                               // chance, in 1/2^64, to kill the victim at an arrival
+  std::uint64_t seed{};                                 // with the arrival's number, decides whether `chance` kills
+  bool workers_wait{};  // a worker that dies with the lock first waits until another queues for it
+  int dawdler{-1};      // a task that ends after its time limit, just before its worker is stopped; -1: none
 
-  // Noted.
+  // Recorded while the map runs.
   std::array<notes, most_tasks> task{};
   std::atomic<std::uint64_t> arrivals;
   std::atomic<unsigned> kills;      // by a hook or a body
@@ -102,7 +102,7 @@ struct stage {
   std::atomic<bool> stopping;
 };
 
-// Survives the stage of one map.
+// Kept over all maps of a test.
 struct records {
   std::atomic<std::uint64_t> killed_at;  // steps, as bits
   std::atomic<bool> unknown_step;
@@ -111,22 +111,22 @@ struct records {
 inline stage* on{};  // shared memory
 inline records* seen{};
 
-// What this process is in.
+// The role and state of this process.
 struct part {
   role as{role::bystander};
   bool prepared{};
   bool locked{};
   bool queued{};
-  bool closing{};  // the claim
+  bool closing{};  // it is closing its claim
   // Of the task in `cur`.
   enum class phase { outside, inside, published } phase{};
   int task{-1};  // its body has begun
   bool threw{};
-  bool ends{};  // the next store of cur leaves it though it threw and may be tried again
+  bool ends{};  // the next store of cur leaves the task although it threw and has a retry left
 };
 inline part here;
 
-// Until it is so, or has not been for long; who waits may hold the lock.
+// Waits until the condition holds, 2 ms at most: the waiting process may hold the lock.
 template <class Condition>
 void wait_a_while(Condition&& fulfilled) noexcept {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
@@ -152,7 +152,7 @@ void wait_a_while(Condition&& fulfilled) noexcept {
   for (;;) ::pause();
 }
 
-// Follows the worker through its tasks, by the order of its steps alone.
+// Follows a worker through its tasks, only by the order of its steps.
 inline void follow(const char* name, moment when) noexcept {
   const auto is = [&](const char* what, moment then) { return when == then && std::strcmp(name, what) == 0; };
   if (is("lock", moment::before)) {
@@ -190,7 +190,7 @@ inline void arrive(const char* name, moment when) noexcept {
   }
   if (here.as == role::bystander) return;
   if (here.as == role::worker) follow(name, when);
-  // Only its death can end it now.
+  // The supervisor is dead, so this worker must now be killed by PR_SET_PDEATHSIG: it waits for that.
   if (here.prepared && on->supervisor_dead)
     for (;;) ::pause();
   const std::size_t number = number_of(name, when);
@@ -217,7 +217,7 @@ inline void arrive(const char* name, moment when) noexcept {
   errno = error;
 }
 
-// ---- for the body of a task
+// ---- Called by the body of a task.
 
 inline void body_begins(std::size_t i, unsigned attempt) noexcept {
   notes& its = on->task[i];
@@ -227,7 +227,7 @@ inline void body_begins(std::size_t i, unsigned attempt) noexcept {
   arrive("task", moment::before);
 }
 inline void body_ends() noexcept { arrive("task", moment::after); }
-// Right ahead of a throw; `worn`: the worker leaves after it.
+// Called right before a throw. `worn`: the worker leaves after this attempt.
 inline void body_throws(bool worn = false) noexcept {
   notes& its = on->task[static_cast<std::size_t>(here.task)];
   ++its.threw;
@@ -236,9 +236,9 @@ inline void body_throws(bool worn = false) noexcept {
   here.ends = worn;
 }
 
-// ---- for the test
+// ---- Called by the test.
 
-// While it lives there is a stage, and the steps have their hook.
+// Owns the shared memory and installs the hook for its lifetime.
 class theatre {
  public:
   theatre() : at_(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One small map during which workers are killed, and whether what it returns is what really happened.
+// Runs one small map whose workers are killed, and checks that its results agree with what really happened.
 #pragma once
 
 #include "kill_plan.hpp"
@@ -21,17 +21,17 @@ namespace killing {
 
 enum class shape { plain, encoded, nothing };
 
-// A map. Sets of tasks are given as bits.
+// Describes a map. Sets of tasks are given as bits.
 struct plan {
   const char* name{""};
   unsigned tasks{3};
   unsigned workers{1};
   unsigned retries{};
   shape result{shape::plain};
-  std::uint64_t throwing{};        // at every attempt
-  std::uint64_t throwing_once{};   // at the first
-  std::uint64_t killing_itself{};  // at the first
-  std::uint64_t without_memory{};  // throws std::bad_alloc at every attempt, under a memory_limit
+  std::uint64_t throwing{};        // throw at every attempt
+  std::uint64_t throwing_once{};   // throw at the first attempt
+  std::uint64_t killing_itself{};  // kill their worker at the first attempt
+  std::uint64_t without_memory{};  // throw std::bad_alloc at every attempt, under a memory_limit
   std::optional<std::uint64_t> max_failures{};
   bool timed{};
 
@@ -45,7 +45,7 @@ struct plan {
 template <class Result>
 Result value_of(unsigned task, unsigned attempt) {
   const std::uint64_t value = task * std::uint64_t{1000} + attempt;
-  // Of the first two tasks the first lies in an arena, the second in its slot.
+  // An even task's string lies in an arena, an odd task's in its slot.
   if constexpr (std::is_same_v<Result, std::string>)
     return std::string(task % 2 == 0 ? 16 : 0, 'x') + std::to_string(value);
   else return static_cast<Result>(value);
@@ -69,15 +69,15 @@ Result run_task(const plan& it, const parmap::context& self, unsigned i) {
   return value_of<Result>(i, attempt);
 }
 
-// What a trial has seen, for the summary.
+// Counts over all maps, for the summary.
 struct tally {
   std::uint64_t kills{};
   std::uint64_t crashed{};  // tasks that a kill has cost
   std::uint64_t retried{};  // tasks begun again
 };
 
-// Every task either has the right value or is a failure with the right cause; its body ran as often as it is said to
-// have been begun, and never more than 1 + retries times; each death cost at most the one attempt that `cur` named.
+// Checks all results. Every task either has the right value or is a failure with the right cause. Its body began as
+// often as reported, and never more than 1 + retries times. Each death cost at most the one attempt that `cur` named.
 template <class Result>
 void judge(const plan& it, const parmap::results<Result>& all, tally& sum) {
   ASSERT_EQ(all.size(), it.tasks);
@@ -130,7 +130,7 @@ void judge(const plan& it, const parmap::results<Result>& all, tally& sum) {
     if (stopped > 0) {
       ASSERT_GE(failed, *it.max_failures);
     }
-    // Each worker may be in one more task when the last one is counted.
+    // Each worker may be in one more task when the last failure is counted.
     ASSERT_LE(failed, *it.max_failures + it.workers - 1 + on->uncounted);
   } else {
     ASSERT_EQ(stopped, 0U);
@@ -154,7 +154,7 @@ void run_as(const plan& it, tally& sum) {
   ASSERT_FALSE(leftovers::has_children());
 }
 
-// On the stage as it has been set.
+// Runs the map with the kills that the test has set.
 inline void run(const plan& it, tally& sum) {
   switch (it.result) {
     case shape::plain: return run_as<std::uint64_t>(it, sum);
@@ -165,7 +165,7 @@ inline void run(const plan& it, tally& sum) {
 
 class kill_test : public leftovers::none {
  protected:
-  // Made before the count of mappings, undone after it.
+  // Constructed before the mappings are counted, destroyed after the last count.
   theatre house_;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One map on the engine async: workers that are coroutines, each running one task after the other, all on one thread.
+// async_run: one map on the engine async; workers are coroutines on one thread, and each runs one task after the other.
 #pragma once
 
 #include <parmap/context.hpp>
@@ -40,14 +40,14 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Lives in a shared_ptr, which its workers hold, too: as long as an operation of a task that was left behind holds its
-// handler. Used by one thread at a time: that of the executor, whose tasks it runs. README.md says who owns what.
+// Held by a shared_ptr that its workers share, so it lives as long as any operation of a task that was left behind.
+// Used by one thread at a time, that of the executor, which also runs the tasks. README.md describes the ownership.
 template <class Work, class Executor>
 class async_run final : public async_run_base, public std::enable_shared_from_this<async_run<Work, Executor>> {
  public:
   using value = typename awaited<typename Work::result>::type;
 
-  // `home`: what must outlive every operation of the tasks.
+  // `home`: an object that must outlive every operation of the tasks.
   async_run(const Work& work, const options& chosen, Executor executor, cancellation how,
             std::shared_ptr<void> home = nullptr)
       : home_(std::move(home)),
@@ -87,7 +87,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   using clock = std::chrono::steady_clock;
 
   static constexpr std::uint64_t default_workers = 64;
-  // How long one worker, and hiring, may keep the others waiting.
+  // The longest time that one worker, or hiring, keeps the others waiting.
   static constexpr std::chrono::microseconds turn{100};
 
   struct no_context {
@@ -95,7 +95,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   };
   using self = std::conditional_t<Work::takes_context, context, no_context>;
 
-  // A worker that has a task is in in_flight_; once it was asked to end, in asked_ and then in cancelled_.
+  // A worker with a task is in in_flight_; once its task is cancelled, in asked_ and then in cancelled_.
   struct worker final : async_worker, list_node, std::enable_shared_from_this<worker> {
     worker(std::shared_ptr<async_run> of, unsigned which)
         : map(std::move(of)),
@@ -110,11 +110,11 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     unsigned attempt{};
     unsigned number;
     bool late{};
-    clock::time_point due{};  // when its task is late; cancelled: when its grace ends
+    clock::time_point due{};  // when its task is late; after its cancellation: when its grace ends
     [[no_unique_address]] self about;
   };
 
-  // A worker's coroutine is there.
+  // Lives in the frame of a worker's coroutine; the destructor reports that the coroutine is gone.
   class presence {
    public:
     explicit presence(worker& who) noexcept : who_(who) {}
@@ -145,7 +145,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
       } catch (...) {
         failed(me);
       }
-      if (cancellable_) {  // what f has set, or been told, is not the next one's business
+      if (cancellable_) {  // f's cancellation state must not reach the next task
         co_await asio::this_coro::reset_cancellation_state();
         co_await asio::this_coro::throw_if_cancelled(true);
       }
@@ -153,7 +153,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     }
   }
 
-  // The next task, if there is to be one.
+  // Gives the worker its next task; false if there is none.
   bool claim(worker& me) {
     if (tally_.halted()) {
       begin_no_more();
@@ -181,13 +181,13 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
 
   struct overran {};
 
-  // Its task has come to its end, in time or not.
+  // The worker's task has ended; throws if it was late.
   static void end(worker& me) {
     me.unlink();
     if (me.late) throw overran{};
   }
 
-  // In a catch block.
+  // Call in a catch block.
   void failed(worker& me) noexcept {
     me.unlink();
     try {
@@ -206,9 +206,9 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     return "ran past its limit of " + to_text(*options_.timeout) + " and was cancelled";
   }
 
-  // ---- When a worker goes
+  // ---- The end of a worker
 
-  // Its coroutine is at its end, or was destroyed where it waited.
+  // The worker's coroutine has ended, or was destroyed while it waited.
   void left(worker& me) noexcept {
     if (me.is_cut_off()) return;
     const bool lost = me.is_linked();
@@ -224,7 +224,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     lose(me, kind, why, std::move(what));
     dismiss(me);
   }
-  // Its task will not end any more.
+  // The worker's task cannot end any more.
   void lose(worker& me, failure_kind kind, const char* why, std::exception_ptr what = nullptr) noexcept {
     me.unlink();
     try {
@@ -235,11 +235,11 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     }
   }
   void dismiss(const worker& me) noexcept {
-    free_numbers_.push_back(me.number);  // hire() has made room
+    free_numbers_.push_back(me.number);  // hire_one() has reserved the room
     --present_;
   }
   void fail_by_stray(worker& me, std::exception_ptr what) noexcept {
-    if (!me.is_linked()) return break_off(std::move(what));  // no task is at fault that anybody could name
+    if (!me.is_linked()) return break_off(std::move(what));  // the task that caused it is unknown
     std::string message;
     try {
       std::rethrow_exception(what);
@@ -252,7 +252,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
 
   // ---- In run()
 
-  // As many workers as there is room and work for; true if it must go on after the others have had their turn.
+  // Hires workers while there are both room and work; true if it must continue after the others have had their turn.
   bool hire() {
     const ticks begun = now_ticks();
     while (present_ < room_ && !nothing_to_begin()) {
@@ -299,8 +299,8 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   void cancel_all() {
     cancel_first([](const worker&) { return true; });
   }
-  // Those in flight, the earliest first, until `whom` says no. To ask ten thousand takes its time: the grace of each
-  // begins when all have been asked.
+  // Cancels tasks in flight, the earliest first, until `whom` returns false. Cancelling many tasks takes time, so the
+  // grace of all begins after the last one.
   template <class Whom>
   void cancel_first(Whom&& whom) {
     while (!in_flight_.empty() && whom(first(in_flight_))) cancel(first(in_flight_));
@@ -323,7 +323,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     who.unlink();
     to.push_back(who);
   }
-  // What is assigned to its slots may hold its own executor, and so itself.
+  // Clears the worker's cancellation slot, whose handler may hold the worker's executor, and so the worker itself.
   void forget_slots(worker& who) noexcept {
     if (!emitting_) who.cancel.slot().clear();
   }
@@ -335,7 +335,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     }
   }
 
-  // When there is something to do here unless somebody rings.
+  // When run() must look again, unless the bell rings before.
   [[nodiscard]] clock::time_point next_look() {
     const auto now = clock::now();
     auto when = clock::time_point::max();
@@ -370,7 +370,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   std::vector<attempt_left> again_;
   unsigned numbers_{};
   std::vector<unsigned> free_numbers_;
-  intrusive_list in_flight_;  // in the order of their beginning
+  intrusive_list in_flight_;  // in the order in which the tasks began
   intrusive_list asked_;
   intrusive_list cancelled_;
   bool emitting_{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A map on the engine async as those see it who wait for it, and what does not depend on f.
+// async_run_base: what code that waits for an async map needs of it, and the parts that do not depend on f.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -17,7 +17,7 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// What f's coroutine gives when it has run.
+// The result type of f's coroutine.
 template <class T>
 struct awaited {
   static constexpr bool known = false;
@@ -29,28 +29,28 @@ struct awaited<asio::awaitable<T>> {
   using type = std::remove_cvref_t<T>;
 };
 
-// What a cancelled task is given to end, as its catch blocks may have to wait for something; half of it inside another
-// task, which waits for that in its turn.
+// The time that a cancelled task gets to end, as its catch blocks may have to wait. Half of it inside another task,
+// whose own grace has to cover that time.
 inline constexpr std::chrono::milliseconds grace{50};
 
-// Whether the tasks in flight can be asked to end where there is no limit: it costs each worker some memory.
+// Whether tasks in flight can be cancelled in a map without a timeout; this costs each worker some memory.
 enum class cancellation { none, possible };
 
-// A map of whatever f, as those see it who wait for it.
+// An async map, independent of f.
 class async_run_base {
  public:
   async_run_base() = default;
   async_run_base(const async_run_base&) = delete;
   async_run_base& operator=(const async_run_base&) = delete;
 
-  // The tasks in flight are cancelled, no other is begun, and the map ends with this exception.
+  // Cancels the tasks in flight and begins no more; the map ends with this exception.
   virtual void break_off(std::exception_ptr why) noexcept = 0;
 
  protected:
   ~async_run_base() = default;
 };
 
-// A worker's coroutine, which lets no exception pass. Not a part of async_run, so that it is compiled once.
+// Starts a worker's coroutine, which throws no exception. Outside async_run, so that it is compiled once per executor.
 template <class Executor>
 void spawn_worker(const task_executor<Executor>& home, asio::awaitable<void> coroutine,
                   asio::cancellation_signal* cancel) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The executor a task of the engine async runs on: Asio's own, until the task is left behind; then whatever of it
-// would run is dropped.
+// task_executor: the executor on which a task of the engine async runs. Once the task is left behind, it drops the
+// task's work.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -20,17 +20,18 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Who runs tasks, one after the other, in a coroutine. Kept by every executor that the coroutine's operations hold.
+// A worker: runs tasks one after the other in a coroutine. Every executor that the coroutine's operations hold keeps it
+// alive.
 class async_worker {
  public:
   async_worker(const async_worker&) = delete;
   async_worker& operator=(const async_worker&) = delete;
 
-  // From now on nothing runs on its executor any more, and what was to run is destroyed.
+  // From now on nothing runs on its executor; what is submitted there is destroyed.
   void cut_off() noexcept { cut_off_.store(true, std::memory_order_release); }
   [[nodiscard]] bool is_cut_off() const noexcept { return cut_off_.load(std::memory_order_acquire); }
 
-  // Its coroutine, or something else its task has started, goes on. `run` may throw.
+  // Continues its coroutine, or other work that its task has started. `run` may throw.
   template <class Run>
   void go_on(Run& run) noexcept {
     if (is_cut_off()) return;
@@ -42,7 +43,7 @@ class async_worker {
       stray(std::current_exception());
     }
   }
-  // When it last did.
+  // The time of the last go_on.
   [[nodiscard]] ticks gone_on() const noexcept { return gone_on_; }
 
  protected:
@@ -50,14 +51,14 @@ class async_worker {
   ~async_worker() = default;
 
  private:
-  // The task's own exception handlers have not seen this one: it came out of a completion handler.
+  // Called with an exception from a completion handler, which the task's own catch blocks cannot see.
   virtual void stray(std::exception_ptr what) noexcept = 0;
 
   std::atomic<bool> cut_off_{false};
   ticks gone_on_{};
 };
 
-// An Asio executor: Inner with a worker tied to it. 24 bytes on a plain io_context, which is what any_io_executor holds
+// An Asio executor: Inner, bound to a worker. It takes 24 bytes on a plain io_context, which any_io_executor holds
 // without allocating.
 template <class Inner>
 class task_executor {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// A list of objects that carry their own links: an object leaves it in O(1), and allocates nothing.
+// intrusive_list: a list of objects that contain their own links; it removes an object in O(1) and never allocates.
 #pragma once
 
 #include <parmap/detail/config.hpp>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// In at most one list. It must leave before it dies.
+// A node is in at most one list, and must be unlinked before it is destroyed.
 class list_node {
  public:
   list_node() = default;

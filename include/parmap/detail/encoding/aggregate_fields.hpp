@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The fields of an aggregate, found by structured bindings: how many there are, their types, and a call with them all.
+// The fields of an aggregate, found by structured bindings: their number, their types, and a call with all of them.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -17,10 +17,10 @@ struct types {};
 
 inline constexpr std::size_t most_fields = 16;
 
-// ---- How many there are: as many as there may be initialisers. A wrong number would be an error that no concept can
-// catch, so what is not certain counts as not countable.
+// ---- The number of fields: the number of initialisers that T accepts. A wrong number would be an error that no
+// concept can catch, so a type with an uncertain number counts as not divisible.
 
-// Stand for an initialiser of whatever type the field has, but are no T, which would be copied.
+// Stand for an initialiser of any field type except T itself, which would copy a T.
 template <class T>
 struct any_value {
   template <class Field>
@@ -33,10 +33,10 @@ struct any_lvalue {
     requires(!std::same_as<std::remove_const_t<Field>, T>)
   operator Field&() const;  // NOLINT(google-explicit-constructor)
 };
-// Taken only by a field that can be made of anything, such as std::any.
+// Only a field that can be constructed from anything, such as std::any, accepts it.
 struct no_value {};
-// Where the field's members may be the aggregate's own, which bindings do not take: in a union, or, as gcc and clang
-// allow, in a struct without a name.
+// Whether the members of Field may be the aggregate's own members, which structured bindings do not support: in a
+// union, or, as an extension of gcc and clang, in a struct without a name.
 template <class Field>
 consteval bool may_be_anonymous() {
   const std::string_view name = __PRETTY_FUNCTION__;
@@ -48,7 +48,8 @@ struct any_anonymous {
     requires(may_be_anonymous<Field>())
   operator Field() const;  // NOLINT(google-explicit-constructor)
 };
-// What can be made of anything prefers its constructor to the first of these, and cannot choose with the second.
+// A type that can be constructed from anything prefers its constructor to the conversion of any_base, and is ambiguous
+// with that of any_base_or_none.
 template <class T>
 struct any_base {
   template <class Field>
@@ -62,8 +63,8 @@ struct any_base_or_none {
   operator Field();  // NOLINT(google-explicit-constructor)
 };
 
-// T can be made of so many {}, and values of the types Then behind them. By parentheses, which do not let an array take
-// several of the initialisers as braces would.
+// Whether T can be initialised by Empties times {} followed by values of the types Then. By parentheses: with braces an
+// array could take several of the initialisers.
 template <class T, std::size_t Empties, class... Then>
 consteval bool accepts() {
   if constexpr (Empties == 1 && sizeof...(Then) == 0) return requires { T{{}}; };  // T({}) would copy a T
@@ -90,7 +91,7 @@ consteval bool accepts() {
   // clang-format on
 }
 
-// The number of {} that T takes; one field too many is enough.
+// The number of {} that T accepts; stops at one more than the supported number of fields.
 template <class T, std::size_t Empties = 0>
 consteval std::size_t count_empties() {
   // NOLINTBEGIN(bugprone-branch-clone): one condition for both would ask accepts() of more fields than it knows
@@ -100,7 +101,7 @@ consteval std::size_t count_empties() {
   // NOLINTEND(bugprone-branch-clone)
 }
 
-// Initialisers, one for each field.
+// One initialiser for each field.
 template <std::size_t Empties, class... Values>
 struct initialisers {
   static constexpr bool known = true;
@@ -110,7 +111,7 @@ struct no_initialisers {
   static constexpr bool known = false;
 };
 
-// More of them, as long as T takes more. An array behind them takes {} only, so that its end would not be found.
+// Adds initialisers as long as T accepts more. An array after them accepts only {}, so its end could not be found.
 template <class T, class... Values>
 consteval auto add_values() {
   if constexpr (sizeof...(Values) > most_fields) return initialisers<0, Values...>();
@@ -119,7 +120,7 @@ consteval auto add_values() {
   else if constexpr (requires { T(std::declval<Values>()..., {}); }) return no_initialisers();
   else return initialisers<0, Values...>();
 }
-// Fields without a default: as many values of one kind as it takes until T can be made.
+// For fields that {} does not initialise: adds values of one kind until T can be constructed.
 template <class T, class... Value>
 consteval auto find_values(types<Value...>) {
   if constexpr (accepts<T, 0, any_value<Value>...>()) return add_values<T, any_value<Value>...>();
@@ -139,15 +140,15 @@ consteval auto find_initialisers() {
     if constexpr (empties > most_fields) return initialisers<empties>();
     else if constexpr (!accepts<T, empties, any_value<T>>() && !accepts<T, empties, any_lvalue<T>>())
       return initialisers<empties>();
-    else return find_values_behind<T>(std::make_index_sequence<empties>());  // a field that cannot be made of {}
+    else return find_values_behind<T>(std::make_index_sequence<empties>());  // a field that {} does not initialise
   } else {
     return find_values<T>(types<T>());
   }
 }
 
-// ---- What structured bindings would not take.
+// ---- What structured bindings do not support.
 
-// The first initialiser goes to a base.
+// Whether T has a base class, which takes the first initialiser.
 template <class T, std::size_t Empties, class... Values>
 consteval bool has_base(initialisers<Empties, Values...>) {
   const auto first_is = []<class First, class... Rest>(types<First, Rest...>) {
@@ -208,7 +209,7 @@ consteval divided divide() {
 template <class T>
 inline constexpr divided division_of = divide<T>();
 
-// Calls take(types<Field...>(), field...), with the fields' types as they were declared.
+// Calls take(types<Field...>(), field...), with the fields' declared types.
 template <std::size_t Count, class T, class Take>
 constexpr decltype(auto) with_fields(T& all, const Take& take) {
   if constexpr (Count == 1) {
@@ -292,7 +293,7 @@ struct take_types {
     return fields;
   }
 };
-// Where division_of<T> is possible.
+// Defined if division_of<T> is possible.
 template <class T>
 using field_types = decltype(with_fields<division_of<T>.count>(std::declval<T&>(), take_types()));
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Encoded bytes: a writer that knows where its room ends, and a reader that trusts nothing.
+// byte_writer and byte_reader: encoded bytes, with both ends checked.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -12,7 +12,7 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// The bytes of a result are not what its codec wrote, or not what it reads.
+/// The bytes of a result are not those that its codec wrote, or not those that it reads.
 class bad_encoding : public std::runtime_error {
  public:
   explicit bad_encoding(const std::string& why) : std::runtime_error("parmap: " + why) {}
@@ -57,7 +57,7 @@ class byte_reader {
     return from;
   }
   [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
-  // Nothing of the value may remain unread.
+  // Throws unless every byte has been read.
   void expect_end() const {
     if (left() > 0)
       throw bad_encoding("decode left over " + std::to_string(left()) + " of the bytes that encode wrote");

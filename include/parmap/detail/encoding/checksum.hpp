@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A check of 64 bits over bytes in memory that a task gone astray may have written over.
+// A 64-bit checksum over bytes in memory that a faulty task may overwrite.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -11,15 +11,15 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Both halves of the product, folded into one word.
+// Both halves of the product, combined into one word.
 constexpr std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
   __extension__ using wide = unsigned __int128;
   const wide product = static_cast<wide>(a) * b;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-// Depends on every byte, on their number and on the key: a change by accident, or the right bytes in the wrong place,
-// goes unnoticed once in about 2^64 times. No defence against somebody who computes it again over bytes of their own.
+// Depends on every byte, on their number and on the key. An accidental change, or the right bytes in the wrong place,
+// stays undetected with probability 2^-64. It does not protect against someone who recomputes it over other bytes.
 inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64_t key) noexcept {
   constexpr std::array<std::uint64_t, 4> odd{0x9e6c'63d0'876a'9a47, 0xc2b2'ae3d'27d4'eb4f, 0xd6e8'feb8'6659'fd93,
                                              0xa076'1d64'78bd'642f};
@@ -30,7 +30,7 @@ inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64
   };
   std::uint64_t state = fold(key ^ odd[0], size ^ odd[1]);
   std::size_t left = size;
-  if (left > 64) {  // in lanes, which do not wait for each other
+  if (left > 64) {  // in independent lanes, which run in parallel
     std::array<std::uint64_t, 4> lanes{state, state ^ odd[1], state ^ odd[2], state ^ odd[3]};
     for (; left > 64; at += 64, left -= 64)
       for (std::size_t i = 0; i < lanes.size(); ++i)
@@ -40,7 +40,7 @@ inline std::uint64_t checksum(const std::byte* at, std::size_t size, std::uint64
   for (; left > 16; at += 16, left -= 16) state = fold(word(at) ^ odd[1], word(at + 8) ^ state);
   std::uint64_t a = 0;
   std::uint64_t b = 0;
-  if (left >= 8) {  // overlapping, so that nothing is read beyond the end
+  if (left >= 8) {  // the words overlap, so that nothing is read past the end
     a = word(at);
     b = word(at + left - 8);
   } else {

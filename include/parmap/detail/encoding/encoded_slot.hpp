@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The slot of an encoded result: where in an arena its bytes are, or, if they are few, those bytes themselves.
+// encoded_slot: where in an arena the bytes of an encoded result are, or, if they are few, those bytes themselves.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -15,12 +15,12 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Every word counts towards a check, keyed by the task. A slot that nobody wrote is zero, which is no such place: no
+// A check, keyed by the task, covers every word. A slot that was never written is zero, which is no valid offset: no
 // arena begins there.
 struct encoded_slot {
-  std::uint64_t offset;  // from the beginning of the mapping; short: 1, the number of bytes in 7 bits, a check in 56
-  std::uint64_t size;    // short: the bytes begin here
-  std::uint64_t check;   // of the bytes; short: they end here, with zeros behind them
+  std::uint64_t offset;  // in the mapping; in a short slot: a mark bit, 7 bits of size, 56 bits of check
+  std::uint64_t size;    // number of bytes; in a short slot: the first 8 bytes
+  std::uint64_t check;   // of the bytes; in a short slot: the last 8 bytes, padded with zeros
 
   static constexpr std::size_t longest_short = 16;
 
@@ -30,17 +30,17 @@ struct encoded_slot {
   }
   static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
     std::array<std::byte, longest_short> held{};
-    std::copy_n(bytes, std::min(size, held.size()), held.begin());  // memcpy would not take a null of no bytes
+    std::copy_n(bytes, std::min(size, held.size()), held.begin());  // memcpy does not accept a null pointer for 0 bytes
     encoded_slot made{short_mark | std::uint64_t{size} << 56 | short_check(held.data(), size, task), 0, 0};
     std::memcpy(&made.size, held.data(), sizeof made.size);
     std::memcpy(&made.check, held.data() + sizeof made.size, sizeof made.check);
     return made;
   }
 
-  // Nobody has written it.
+  // Whether the slot was never written.
   [[nodiscard]] bool is_blank() const noexcept { return offset == 0; }
   [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
-  // The bytes of a short one, which are this slot's own; none if they are not as they were written.
+  // The bytes of a short slot, which lie in this slot; none if they do not fit the check.
   [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {
     const std::size_t count = (offset & ~short_mark) >> 56;
     const auto* const held = reinterpret_cast<const std::byte*>(this) + offsetof(encoded_slot, size);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Whether there is a codec for a type.
+// has_codec: whether a type has a codec.
 #pragma once
 
 #include <parmap/detail/config.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How a type leaves a worker process: as its bytes, by its codec or by its fields; or what is in its way.
+// Whether a type leaves a worker process as its bytes, by its codec or by its fields; or the obstacle to it.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -15,12 +15,12 @@ namespace parmap::inline PARMAP_ABI::detail {
 template <class T>
 concept aggregate_class = std::is_class_v<T> && std::is_aggregate_v<T>;
 
-// A field that is not plain would be lost in the bytes: it may have a codec, or be a pointer. Where fields cannot be
-// seen, bytes have to do.
+// False if a field is not plain: it has a codec or is a pointer, and its bytes are not its value. True if the fields
+// cannot be determined.
 template <class T>
 inline constexpr bool has_plain_fields = true;
 
-// Its bytes are its value.
+// A type whose bytes are its value.
 template <class T>
 concept plain = std::is_trivially_copyable_v<T> && !pointer_like<T> && !has_codec<T> && has_plain_fields<T>;
 
@@ -35,8 +35,8 @@ inline constexpr bool has_plain_fields<T> = [] {
   else return true;
 }();
 
-// Whatever else could write it comes first. Its fields are not asked, as they may be containers of T; find_obstacle
-// asks them.
+// An aggregate that nothing else can encode. Its fields are not checked here, as they may be containers of T;
+// find_obstacle checks them.
 template <class T>
 concept by_fields = aggregate_class<T> && std::same_as<T, std::remove_cv_t<T>> && !has_codec<T> && !plain<T> &&
                     !pointer_like<T> && !tuple_like<T>;
@@ -57,7 +57,7 @@ enum class obstacle {
   not_divisible,
 };
 
-// An obstacle, and where it is: in T, or in a field of the aggregate In.
+// An obstacle, and its place: T itself, or a field of the aggregate In.
 template <obstacle What, class T = void, class In = void>
 struct found_obstacle {
   static constexpr obstacle what = What;
@@ -67,7 +67,7 @@ using no_obstacle = found_obstacle<obstacle::none>;
 template <class T, class... Above>
 consteval auto find_obstacle();
 
-// The first one of these types.
+// The first obstacle in a list of types.
 template <class... Above>
 consteval auto find_in(types<>, types<Above...>) {
   return no_obstacle();
@@ -79,7 +79,7 @@ consteval auto find_in(types<First, Rest...>, types<Above...> above) {
   else return find_in(types<Rest...>(), above);
 }
 
-// Of a field, its elements if it is an array.
+// The obstacle in a field; of an array, in its elements.
 template <class T, class Field, class... Above>
 consteval auto find_in_field() {
   constexpr auto found = find_obstacle<std::remove_cv_t<std::remove_all_extents_t<Field>>, Above...>();
@@ -99,8 +99,8 @@ consteval auto find_in_fields(types<First, Rest...>, types<Above...> above) {
   else return find_in_fields<T>(types<Rest...>(), above);
 }
 
-// Only a destructor, copy or move of its own makes an aggregate less than all its fields are. What it does, such as to
-// close a file, fields alone cannot repeat.
+// Whether T has its own destructor, copy or move. It does something, such as closing a file, that fields alone cannot
+// reproduce.
 template <class T, class... Field>
 consteval bool has_own_destructor(types<Field...>) {
   return ((std::is_trivially_copyable_v<Field> && ...) && !std::is_trivially_copyable_v<T>) ||
@@ -117,8 +117,8 @@ consteval auto find_in_aggregate(types<Field...> fields) {
   else return no_obstacle();
 }
 
-// The first thing that keeps a T in its worker. A T inside itself, with containers between, is asked once: Above are
-// the aggregates that it is inside of.
+// The first obstacle that keeps a T in its worker. `Above` lists the aggregates that contain this T, so that a T inside
+// itself, through containers, is checked only once.
 template <class T, class... Above>
 consteval auto find_obstacle() {
   // NOLINTBEGIN(bugprone-branch-clone): a later condition may be asked only where those before it are false

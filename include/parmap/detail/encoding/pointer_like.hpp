@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Types that refer to memory of the process they were made in.
+// Types that refer to memory of the process that made them.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -48,10 +48,10 @@ concept match_reference = requires(T& match) {
   requires std::same_as<decltype(match.first), typename T::iterator>;
   match.matched;
 };
-// An iterator. Its ++ is asked for first: what * of a unique_ptr<void> gives is an error even to ask.
+// An iterator. Checks ++ first: on a unique_ptr<void>, checking * is already a hard error.
 template <class T>
 concept iterator_like = requires(T& it) { ++it; } && std::input_or_output_iterator<T>;
-// By what they can do, without their headers. A codec of the user's knows better.
+// Detects types by their interface, without including their headers. A codec of the user takes precedence.
 template <class T>
 concept refers_to_memory = std::is_class_v<T> &&
                            (iterator_like<T> || std::ranges::enable_view<T> || bit_reference<T> ||
@@ -70,10 +70,10 @@ template <class T, std::size_t N>
 inline constexpr bool pointer_like<std::span<T, N>> = true;
 template <class T>
 inline constexpr bool pointer_like<std::initializer_list<T>> = true;
-// The address of what the library keeps of a thread, which a fork has at the same place: all workers have the caller's.
+// On Linux it is the address of the thread's data, which a fork leaves in place: all workers have the caller's id.
 template <>
 inline constexpr bool pointer_like<std::thread::id> = true;
-// Views that hold their values.
+// Views that own their values.
 template <class First, class Last>
 inline constexpr bool pointer_like<std::ranges::iota_view<First, Last>> = pointer_like<First>;
 template <class T>
@@ -94,7 +94,7 @@ template <class T>
   requires(!std::same_as<T, std::string>) && std::ranges::range<T> && requires {
     typename T::value_type;
     typename T::allocator_type;
-    requires !std::same_as<T, typename T::value_type>;  // as in JSON libraries
+    requires !std::same_as<T, typename T::value_type>;  // a container of its own type, as in JSON libraries
   }
 inline constexpr bool pointer_like<T> = pointer_like<typename T::value_type>;
 

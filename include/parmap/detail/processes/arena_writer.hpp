@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where a worker writes what does not fit into a slot: the end of its arena.
+// arena_writer: appends to a worker's arena what does not fit into a slot.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -24,18 +24,19 @@ class arena_writer {
         begin_(begin),
         end_(end) {}
 
-  // Where the next bytes go; none if the end of the arena was written over.
+  // The offset of the next bytes; none if `top` was written over.
   [[nodiscard]] std::optional<std::size_t> aligned_top() const noexcept {
     const std::uint64_t top = words_->top.get();
     if (top < begin_ || top > end_) return std::nullopt;
     return (top + alignment - 1) / alignment * alignment;
   }
-  // Room for bytes at the end of the arena; they count once committed. No room if its end was written over.
+  // A writer for the room at the end of the arena; its bytes count once committed. No room if `top` was written over.
   [[nodiscard]] byte_writer append() const noexcept {
     const std::optional<std::size_t> at = aligned_top();
     return {memory_ + at.value_or(end_), memory_ + end_};
   }
-  // What was written to append(), for this task; unless it is short, it stays there.
+  // Returns the slot for the bytes that were written to append() for this task. Short bytes go into the slot, others
+  // stay in the arena.
   [[nodiscard]] encoded_slot commit(const byte_writer& written, std::uint64_t task) const noexcept {
     const std::size_t size = written.written();
     if (size <= encoded_slot::longest_short) return encoded_slot::of_short(written.data(), size, task);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The words that workers and supervisor share, and every step that changes them. detail/processes/PROTOCOL.md says why
+// claim_ledger: the words that workers and supervisor share, and every step that changes them. PROTOCOL.md explains why
 // no task is lost.
 #pragma once
 
@@ -23,10 +23,10 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 struct left_over_words {
   shared_word<"left_over"> span;          // packed interval; empty: free
-  shared_word<"left_attempts"> attempts;  // used up by its first task
+  shared_word<"left_attempts"> attempts;  // that its first task has used up
 };
 
-// Each line of them apart from what is written less often.
+// The alignment keeps the lock and the range apart from words that are written less often.
 struct common_words {
   alignas(128) shared_word<"halt"> halt;
   shared_word<"failures"> failures;
@@ -34,20 +34,20 @@ struct common_words {
   shared_word<"range"> range;
 };
 
-// The words lie in shared memory; what does not change is each process's own, out of reach of a task gone astray in
-// another.
+// The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
+// another process.
 class claim_ledger {
  public:
   static std::size_t bytes(unsigned workers) noexcept {
     return sizeof(common_words) + workers * (sizeof(worker_words) + sizeof(left_over_words));
   }
-  // Builds the words in zeroed shared memory of that size, aligned to a page.
+  // Constructs the words in zeroed shared memory of bytes(workers) bytes, aligned to a page.
   claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
       : claim_ledger(::new(at) common_words, workers, max_failures, retries, timed, 0) {
     std::uninitialized_default_construct_n(of_, workers);
     std::uninitialized_default_construct_n(left_, workers);
   }
-  // The words that have been built there, in a round of so many tasks.
+  // Uses the words that were constructed at `at`, in a round of `round` tasks.
   claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round)
       : claim_ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round) {}
 
@@ -58,12 +58,12 @@ class claim_ledger {
 
   [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
   [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
-  // The first reason stays, but for those that come at the same time.
+  // The first reason stays, except among those that come at the same time.
   void halt(halt_reason why) const noexcept {
     if (!halted()) common_->halt.set(static_cast<std::uint64_t>(why));
   }
   [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
-  // One more failure; at the limit nobody begins another task.
+  // Counts a failure; at the limit no further task is begun.
   void count_failure() const noexcept {
     common_->failures.add(1);
     halt_at_limit();
@@ -75,7 +75,8 @@ class claim_ledger {
 
   // ---- by worker w
 
-  // A chunk for w, empty if there is nothing to begin. cur(w) tells the attempts its first task has used up.
+  // Claims a chunk for w; empty if there is nothing to begin. cur of w then holds the attempts that its first task has
+  // used up.
   interval claim(unsigned w, const chunk_pacer& pace) const {
     const holder lock(*this, w + 1);
     if (halted()) return {};
@@ -103,16 +104,16 @@ class claim_ledger {
 
   // ---- by the supervisor
 
-  // How to ask whether worker w is dead: what it holds is inherited then.
+  // Sets the function that tells whether worker w is dead. The supervisor takes over the lock from a dead worker.
   void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
-  // The tasks of this round.
+  // The number of tasks of this round.
   [[nodiscard]] round_index round() const noexcept { return round_; }
-  // No worker is alive: n more tasks.
+  // Begins a round of n tasks. No worker is alive.
   void begin_round(round_index n) noexcept {
     round_ = n;
     common_->range.set(pack(interval{0, n}));
   }
-  // The worker is dead, or not yet born.
+  // Call before each fork of worker w.
   void prepare(unsigned w) const noexcept {
     of(w).farewell_word.set(0);
     step("go", moment::before);
@@ -123,11 +124,12 @@ class claim_ledger {
   // What the death of a worker means for the task it was in.
   struct death {
     bool in_task{};       // an attempt was running
-    round_index task{};   // which
-    unsigned attempts{};  // used up, that one included
-    bool blamed{};        // and none was left
+    round_index task{};   // of this task
+    unsigned attempts{};  // attempts used up, including the running one
+    bool blamed{};        // and no attempt was left
   };
-  // Worker w is dead: hands back what it had claimed. published(task) tells whether its failure is on record.
+  // Worker w is dead: hands back what is left of its claim. published(task) tells whether the task's failure is
+  // recorded.
   death recover(unsigned w, const std::function<bool(round_index)>& published) const {
     const holder lock(*this);
     worker_words& dead = of(w);
@@ -159,10 +161,10 @@ class claim_ledger {
       return !unpack(left.span.get()).empty();
     });
   }
-  // No worker is alive: takes away what nobody will begin.
+  // Takes away all unclaimed tasks, which will not be begun. No worker is alive.
   struct unclaimed {
     interval all;
-    unsigned attempts;  // used up by its first task
+    unsigned attempts;  // that its first task has used up
   };
   [[nodiscard]] std::vector<unclaimed> drain() const {
     const holder lock(*this);
@@ -177,8 +179,8 @@ class claim_ledger {
     return rest;
   }
 
-  // The tasks of this round from the first to behind the last that has not ended; empty once all have. In between some
-  // may have.
+  // An interval that contains all tasks of this round that have not ended; empty once all have. It may contain tasks
+  // that have ended.
   [[nodiscard]] interval not_ended() const {
     const holder lock(*this);
     interval all{round_, 0};
@@ -189,12 +191,12 @@ class claim_ledger {
     for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
     for (unsigned w = 0; w < workers_; ++w) {
       const interval open = checked(unpack(of(w).claim.get()));
-      const position at = unpack_position(of(w).cur.get());  // 0 if the claim has been closed meanwhile
+      const position at = unpack_position(of(w).cur.get());  // task 0 if the claim has been closed meanwhile
       add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
     }
     return all.b < all.e ? all : interval{round_, round_};
   }
-  // Tasks finished so far, to show; in motion while workers run.
+  // The number of finished tasks; only approximate while workers run.
   [[nodiscard]] std::uint64_t finished() const noexcept {
     std::uint64_t all = 0;
     for (unsigned w = 0; w < workers_; ++w) {
@@ -219,7 +221,7 @@ class claim_ledger {
         timed_(timed),
         round_(round) {}
 
-  // The lock, after repair.
+  // Holds the lock; after a take-over, with the words repaired.
   class holder {
    public:
     explicit holder(const claim_ledger& book, robust_mutex::user self = robust_mutex::supervisor)
@@ -237,16 +239,15 @@ class claim_ledger {
     robust_mutex::user self_;
   };
 
-  // First said, then done: from here on until the source is shrunk both hold the chunk, and repair() knows which
-  // counts.
+  // Announces a claim before its source is shrunk. In between both contain the chunk; repair() resolves this.
   static void announce(worker_words& mine, interval chunk, unsigned attempts) noexcept {
     mine.base.set(mine.finished.get());
     mine.cur.set(pack(position{chunk.b, attempts, false}));
     mine.claim.set(pack(chunk));
   }
 
-  // Worker w died with the lock: a claim that it had announced counts, so it leaves its source. Void for a claim that
-  // was completed.
+  // Worker w died holding the lock. A claim that it had announced counts, so it is removed from its source. No effect
+  // for a claim that was completed.
   void repair(unsigned w) const noexcept {
     const interval claimed = unpack(of(w).claim.get());
     if (claimed.empty()) return;
@@ -258,7 +259,7 @@ class claim_ledger {
   }
 
   void hand_back(interval rest, unsigned attempts) const {
-    // A free one exists: left-overs and open claims together never outnumber the workers.
+    // One is free: left-overs and open claims together never outnumber the workers.
     const auto free =
         std::ranges::find_if(left_overs(), [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
     if (free == left_overs().end()) throw_overwritten("there are more claims than workers");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the death of a worker process means to the user: kind, cause, likely reasons, what to try.
+// Describes the death of a worker process to the user: kind, cause, likely reasons, remedies.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -24,17 +24,17 @@ struct death_cause {
   ending how;
   farewell said{farewell::none};
   int said_status{};
-  std::optional<std::chrono::nanoseconds> limit{};  // set if it was killed for running past it
-  bool oom_killed{};                                // SIGKILL, and the kernel's out-of-memory killer was at work
+  std::optional<std::chrono::nanoseconds> limit{};  // options::timeout, if the worker was killed for it
+  bool oom_killed{};                                // SIGKILL, and the kernel's out-of-memory killer struck meanwhile
   std::optional<std::uint64_t> memory_limit{};      // options::memory_limit
 };
 
-// An allocation had been refused, and what the task made of it was a crash.
+// Whether the task crashed after an allocation had been refused.
 inline bool starved(const death_cause& cause) noexcept {
   return cause.memory_limit && cause.said == farewell::starved && cause.how.how == ending::killed;
 }
 
-// By the kernel. (Its killer may also have been at work on somebody else.)
+// Whether the kernel's out-of-memory killer ended it. (It may instead have ended another process.)
 inline bool killed_for_memory(const death_cause& cause) noexcept {
   return cause.oom_killed && cause.how.how == ending::killed && cause.how.code == SIGKILL;
 }
@@ -48,7 +48,7 @@ inline failure_kind kind_of(const death_cause& cause) noexcept {
   return failure_kind::crashed;
 }
 
-// For failure::status.
+// The value of failure::status.
 inline int status_of(const death_cause& cause) noexcept {
   if (cause.said == farewell::exit) return cause.said_status & 0xff;  // as a parent sees it
   return cause.how.how == ending::unknown ? 0 : cause.how.code;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One map on the engine multi: lays out the memory, lets the supervisor run the rounds, collects results and failures.
+// run_in_processes: one map on the engine multi; lays out the memory, has the supervisor run the rounds, and collects
+// results and failures.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -13,16 +14,16 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 struct multi_results {
   failure_list failures;
-  shared_memory slots;  // with the values of all other tasks, where a slot is the value itself
+  shared_memory slots;  // the values of all other tasks, if a slot holds the value itself
 };
 
-// Runs all tasks in forked workers. `reader`: where slots are encoded, puts the values; else null. If it throws, the
-// reader has put no value that is left.
+// Runs all tasks in forked workers. `reader` decodes the values if slots are encoded; else it is null. If this function
+// throws, no decoded value is left.
 [[nodiscard]] PARMAP_API multi_results run_in_processes(const process_tasks& tasks, value_reader* reader,
                                                         const options& chosen);
 
-// The life of a worker that is a program of its own, see language_runtime.hpp: `memory` is the descriptor it was
-// started with; at_go(given) is called just before its first task. Throws std::system_error if that cannot be mapped.
+// Runs a worker that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the map's memory.
+// at_go(given) is called just before the first task. Throws std::system_error if the memory cannot be mapped.
 [[noreturn]] PARMAP_API void serve_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
                                               void (*at_go)(void* given), void* given);
 

@@ -35,7 +35,7 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A worker from its fork, or the start of its program, to its end. `at_go` is called just before its first task.
+// Runs a worker from its fork, or the start of its program, to its end. Calls `at_go` just before its first task.
 [[noreturn]] PARMAP_INLINE void live_as_worker(const process_tasks& tasks, shared_layout& shared,
                                                const worker_assignment& mine, const std::function<void()>& at_go) {
   claim_ledger& book = shared.book();
@@ -83,8 +83,8 @@ class multi_run {
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
     const core_placement place(told_.workers);
-    // A program that cannot begin will not the next time either; a fork may be killed while it is born, on a busy
-    // machine.
+    // A program that cannot start will fail again, so a few deaths suffice. A forked worker may be killed during its
+    // start on a busy machine.
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
     supervisor boss(book_, shared_.arenas(), options_, meter, place, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
@@ -113,7 +113,7 @@ class multi_run {
   }
 
  private:
-  // Every failure once; what is missing has not been begun.
+  // Collects every failure once; `missing` tasks were not begun.
   failure_runs failures_of(supervisor& boss, failure_runs never_begun, std::uint64_t missing) {
     const std::uint64_t n = tasks_.size();
     const std::uint64_t blamed = boss.blamed().size();
@@ -124,14 +124,14 @@ class multi_run {
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < told_.workers; ++w) shared_.arenas().collect(w, failures);
     if (failures.size() < book_.failures())
-      throw_overwritten("the record of a failure is lost");  // counted after published
+      throw_overwritten("the record of a failure is lost");  // a failure is published, then counted
     failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
                     std::make_move_iterator(never_begun.end()));
     check(failures, n);
     return failures;
   }
 
-  // No task failed twice, and none that there is not.
+  // Checks that no task failed twice and that each failed task exists.
   static void check(failure_runs& failures, std::uint64_t n) {
     sort_runs(failures);
     std::uint64_t from = 0;
@@ -141,7 +141,7 @@ class multi_run {
     }
   }
 
-  // In the worker's process.
+  // Runs in the worker's process.
   void live(const core_placement& place, unsigned w, std::uint64_t from) noexcept {
     worker_assignment mine = told_;
     mine.number = w;
@@ -149,7 +149,7 @@ class multi_run {
     mine.round = book_.round();
     if (programs_) {
       language_runtime::current().start_program(mine, shared_.file());
-      ::_exit(127);  // as a shell says of what cannot be started
+      ::_exit(127);  // a shell's status for a program that cannot be started
     }
     live_as_worker(tasks_, shared_, mine, [&] { place.release(); });
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Numbered tasks as the engine multi needs them: how a worker runs a chunk of them and puts their values, and how the
-// caller reads those that are encoded.
+// process_tasks: numbered tasks for the engine multi; how a worker runs them and stores their values, and how the
+// caller reads encoded values.
 #pragma once
 
 #include <parmap/codec.hpp>
@@ -24,7 +24,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 enum class slot_kind {
   none,     // tasks return void
   value,    // the value itself
-  encoded,  // an encoded_slot: where its bytes are
+  encoded,  // an encoded_slot, which refers to its bytes or contains them
 };
 
 struct slot_shape {
@@ -43,8 +43,8 @@ class process_tasks {
   process_tasks(const process_tasks&) = delete;
   process_tasks& operator=(const process_tasks&) = delete;
 
-  // In a worker: runs the tasks of the chunk from chunk.next() on and puts their values. What a task throws passes, or
-  // not_encoded.
+  // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
+  // or not_encoded if its codec throws.
   virtual void run(worker_chunk& chunk, context& self) const = 0;
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
@@ -59,11 +59,11 @@ class process_tasks {
   slot_shape slots_;
 };
 
-// What a codec threw in a worker, already in words.
+// Thrown when a codec throws in a worker; describes that exception.
 struct not_encoded {
   thrown what;
 };
-// In the catch block.
+// Call in the catch block.
 [[noreturn]] PARMAP_API void throw_not_encoded();
 
 template <class Tasks>
@@ -107,20 +107,20 @@ class process_tasks_of final : public process_tasks {
   const Tasks& tasks_;
 };
 
-// Whether a value may be read while workers run. Not where reading it may take long or do anything: to be specialised.
+// Whether a value may be read while workers run. Specialise it for a type whose decoding may take long or run any code.
 template <class T>
 struct early_reading {
   static bool of(const byte_reader&) noexcept { return true; }
 };
 
-// In the caller: makes values of encoded bytes.
+// In the caller: decodes values.
 class value_reader {
  public:
   value_reader(const value_reader&) = delete;
   value_reader& operator=(const value_reader&) = delete;
 
   [[nodiscard]] virtual bool may_read_early(const byte_reader& bytes) const = 0;
-  // Puts the value of task i into its place, or throws; then there is none.
+  // Puts the value of task i into its place. If it throws, there is no value.
   virtual void read(std::uint64_t i, byte_reader bytes) = 0;
 
   [[nodiscard]] value_places& places() const noexcept { return places_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The caller's side of encoded results: makes values of what the workers have left in shared memory, while they still
-// run, so that reading, too, has all cores.
+// result_collector: decodes results in the caller, partly while the workers still run, so that less is left for the
+// end.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -20,7 +20,7 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// An object for each map, made before the first fork; finish() when no worker is alive any more.
+// One object per map, made before the first fork. Call finish() when no worker is alive any more.
 class result_collector {
  public:
   result_collector(const encoded_slot* slots, const worker_arenas& arenas, std::uint64_t n, value_reader& reader)
@@ -36,8 +36,8 @@ class result_collector {
     has_value_.for_each_set(0, size_, [this](std::uint64_t i) { reader_.places().discard(i); });
   }
 
-  // While workers run, and all tasks but those of [b, e) have ended, with a value or without. Reads for some 100 us;
-  // whether there is more to be read.
+  // Call while workers run. All tasks outside [b, e) have ended, with or without a value. Reads for about 100 µs;
+  // returns whether there is more to read.
   [[nodiscard]] bool read_early(std::uint64_t b, std::uint64_t e) {
     const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(100));
     while (!postponed_) {
@@ -49,11 +49,12 @@ class result_collector {
     return false;
   }
 
-  // Reads the values of all tasks that are not among the failures; what cannot be read is added to them. From then on
-  // the values belong to whoever has their places.
+  // Reads the values of all tasks that are not among the failures, and adds a failure for each value that cannot be
+  // read. From then on the values belong to the owner of their places.
   [[nodiscard]] failure_list finish(failure_runs failures) {
     const failure_list failed(failures);
-    // Of a worker that died when its task's slot was written, and nothing yet said so.
+    // A failed task can have a value here: its worker died after writing the slot, before it recorded that the task
+    // ended.
     for (const auto& [why, tasks] : failures)
       has_value_.for_each_set(why.index, why.index + tasks, [this](std::uint64_t i) {
         has_value_.clear(i);
@@ -72,14 +73,14 @@ class result_collector {
       });
     });
     failure_list all(std::move(failures));
-    size_ = 0;  // from here on the values are not ours
+    size_ = 0;  // from here on this object does not own the values
     return all;
   }
 
  private:
-  // What cannot be read now can at the end, or says then why not.
+  // finish() reads again what cannot be read now, and reports the error.
   void look_at(std::uint64_t i) {
-    if (slots_[i].is_blank()) return;  // it failed
+    if (slots_[i].is_blank()) return;  // the task failed
     try {
       const byte_reader bytes = arenas_.read_encoded(slots_[i], i);
       postponed_ = !reader_.may_read_early(bytes);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A lock in shared memory that a supervisor inherits from a worker that died inside.
+// robust_mutex: a lock in shared memory that the supervisor takes over from a worker that died holding it.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -13,18 +13,18 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Lives in memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time,
-// and glibc believes what it reads there, up to aborting or hanging this process. Here every decision is made on one
-// read of one word, and a word that nobody can have left there is an error.
+// For memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time, and
+// glibc trusts what it reads there, and may abort or hang this process. Here every decision depends on one read of one
+// word, and a word that no user can have left there is an error.
 class robust_mutex {
  public:
-  // Who uses it: worker w is w + 1.
+  // The number of a user: 0 is the supervisor, w + 1 is worker w.
   using user = std::uint32_t;
   static constexpr user supervisor = 0;
 
-  // Locks, in `self`, one of `users`. If has_died(owner) says that the owner died inside, calls repair(owner) before
-  // anybody else gets in; only the supervisor may say so, and not of a worker that may be replaced at the same time.
-  // Throws std::runtime_error where the lock itself has been written over.
+  // Locks for `self`, one of `users` users. If has_died(owner), takes the lock over from the dead owner and calls
+  // repair(owner) before anyone else can lock. Only the supervisor's has_died may be true, and not for a worker that
+  // may be replaced at the same time. Throws std::runtime_error if the lock itself was written over.
   template <class HasDied, class Repair>
   void lock(user self, user users, HasDied&& has_died, Repair&& repair) {
     step("lock", moment::before);
@@ -41,14 +41,14 @@ class robust_mutex {
   }
 
  private:
-  // free, or held_by(owner), perhaps with `sleepers`. Far from what a stray write is likely to leave.
+  // The word is `free`, or held_by(owner), maybe with `sleepers`. A stray write is unlikely to leave such a value.
   static constexpr std::uint32_t free = 0x9a7e'c35c;
   static constexpr std::uint32_t sleepers = 1;
   static constexpr std::uint32_t held_by(user owner) noexcept { return free + 2 * (owner + 1); }
-  // Who sleeps looks again after so long: the owner may have died, or the one that was to wake it.
+  // A sleeper looks again after this time: the owner may have died, or the process that was to wake the sleeper.
   static constexpr std::chrono::nanoseconds patience = std::chrono::milliseconds(2);
 
-  // The owner it was inherited from, or self.
+  // Returns the dead owner from which it was taken over, or self.
   template <class HasDied>
   user acquire(user self, user users, HasDied& has_died) {
     std::uint32_t mine = held_by(self);
@@ -65,11 +65,11 @@ class robust_mutex {
       const std::uint32_t asleep = seen | sleepers;
       if (seen != asleep && !word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed)) continue;
       futex_wait(word_, asleep, patience, futex_scope::shared);
-      mine |= sleepers;  // others may sleep yet
+      mine |= sleepers;  // others may still sleep
     }
   }
 
-  // It is held for less than a microsecond, unless its owner is preempted.
+  // Spins briefly: the lock is held for less than 1 µs unless its owner is preempted.
   [[nodiscard]] bool changes_soon(std::uint32_t seen) const noexcept {
     for (int k = 0; k < 100; ++k) {
       spin_pause();

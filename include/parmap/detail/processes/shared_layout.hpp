@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Everything that the processes of one map share, laid out before the first fork.
+// shared_layout: the memory that the processes of one map share, laid out before the first fork.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -26,12 +26,12 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Of shared memory that is a file, so that a program that is handed its descriptor can map it too.
+// Makes shared memory that is a file, so that a program can map it by its descriptor.
 inline file_descriptor make_memory_file(std::size_t bytes) {
   file_descriptor file(::memfd_create("parmap ledger", MFD_CLOEXEC));
   rlimit longest{};
   const bool fits = ::getrlimit(RLIMIT_FSIZE, &longest) == 0 && bytes <= longest.rlim_cur;
-  if (!fits) errno = EFBIG;  // asking for more would be answered by a signal, too
+  if (!fits) errno = EFBIG;  // ftruncate beyond the limit would also raise a signal
   if (!fits || file.get() < 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
     throw std::system_error(errno, std::generic_category(),
                             "parmap: a file in memory for workers that are programs (is the size of files limited by "
@@ -39,8 +39,8 @@ inline file_descriptor make_memory_file(std::size_t bytes) {
   return file;
 }
 
-// Ledger, a fixed part of `fixed` bytes, and the arenas in one mapping; the arenas as large as they can be had, up to
-// 64 GiB a worker, as only pages that are written to cost memory.
+// Makes one mapping for a part of `fixed` bytes (ledger and encoded slots) and the arenas. The arenas are as large as
+// the system permits, up to 64 GiB per worker, as only pages that are written cost memory.
 inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
   constexpr std::size_t largest = std::size_t{64} << 30;
   constexpr std::size_t smallest = std::size_t{64} << 10;
@@ -54,7 +54,7 @@ inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file
     try {
       shared_memory memory = make(each);
       if (each == largest || each == smallest) return memory;
-      // Address space is short (RLIMIT_AS), and the tasks want some too.
+      // Address space is limited (RLIMIT_AS), and the tasks need some of it.
       memory = shared_memory();
       return make(std::max(each / 2, smallest));
     } catch (const std::system_error&) {
@@ -63,11 +63,11 @@ inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file
   }
 }
 
-// Slots that are values have a mapping of their own, which the results take over. Encoded ones lie behind the ledger,
-// in front of the arenas.
+// Slots that hold values have a mapping of their own, which the results take over. Encoded slots are between the ledger
+// and the arenas.
 class shared_layout {
  public:
-  // Fresh, in the caller. for_programs: in a file, see below.
+  // In the caller: makes the memory. With for_programs it is a file, for the constructor below.
   shared_layout(const worker_assignment& of_map, slot_shape slots, bool for_programs)
       : shape_(slots),
         tasks_(of_map.tasks),
@@ -78,7 +78,7 @@ class shared_layout {
               of_map.timed),
         arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {}
 
-  // In a worker that is a program of its own: the memory of the map that it was assigned to, with encoded slots.
+  // In a worker that is a separate program: maps the memory of its map, which has encoded slots.
   shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file)
       : shape_(slots),
         tasks_(mine.tasks),
@@ -105,17 +105,17 @@ class shared_layout {
     if (tasks_ > std::numeric_limits<std::ptrdiff_t>::max() / shape_.bytes) throw std::bad_alloc();
     return tasks_ * shape_.bytes;
   }
-  // Hands over the mapping of the values, in which nobody writes any more.
+  // Makes the mapping of the values read-only and hands it over.
   [[nodiscard]] shared_memory take_values() {
     values_.seal();
     return std::move(values_);
   }
 
-  // Called in a worker: a task's own child does not have this memory. False, with errno, if that is refused.
+  // Call in a worker: children of its tasks do not inherit this memory. False, with errno, if that is refused.
   [[nodiscard]] bool keep_from_children() const noexcept {
     return memory_.keep_from_children() && values_.keep_from_children();
   }
-  // Of the memory, if it is for programs.
+  // The descriptor of the memory, if it is for programs.
   [[nodiscard]] int file() const noexcept { return file_.get(); }
 
  private:

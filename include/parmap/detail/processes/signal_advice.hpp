@@ -38,7 +38,8 @@ inline signal_advice advice_on_signal(int number) noexcept {
       return {"killed from outside: kill -9, a batch system, or memory ran out (see dmesg)",
               "try fewer options.workers, or options.memory_limit", "try a smaller n_worker, or memory_limit"};
     case SIGXCPU:
-      return {"RLIMIT_CPU was reached (ulimit -t)", "raise it, or make tasks shorter", "raise it, or make tasks shorter"};
+      return {"RLIMIT_CPU was reached (ulimit -t)", "raise it, or make tasks shorter",
+              "raise it, or make tasks shorter"};
     case SIGXFSZ:
       return {"a file grew past RLIMIT_FSIZE (ulimit -f)", "raise it, or write less", "raise it, or write less"};
     case SIGPIPE:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The supervisor: starts the workers of a map, watches them, kills what is late, and decides what a death means.
+// supervisor: starts the workers of a map, watches them, kills late tasks, and decides what the death of a worker
+// means.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -39,10 +40,10 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Lives in the calling thread. Whatever leaves it, also an exception, leaves no worker behind.
+// Runs in the calling thread. Its destructor kills all workers that are left, also after an exception.
 class supervisor {
  public:
-  // The life of worker w in its process, which does not return.
+  // What worker w runs in its process; it must not return.
   using life = std::function<void(unsigned w)>;
 
   supervisor(claim_ledger& book, const worker_arenas& records, const options& chosen, lazy_meter& meter,
@@ -62,20 +63,20 @@ class supervisor {
   supervisor& operator=(const supervisor&) = delete;
   ~supervisor() = default;
 
-  // What else to do while workers run, some 100 us at a time: pastime(open), when all tasks of the round but `open`
-  // have ended, returns whether there is more of it. Not any more once a worker has been replaced: the next fork would
-  // have to copy what came of it.
+  // Work for the calling thread while workers run, about 100 µs per call. All tasks of the round outside `open` have
+  // ended when pastime(open) is called; it returns whether it has more to do. It is not called any more once a worker
+  // has been replaced, as the next fork would have to copy the memory that it fills.
   using pastime = std::function<bool(interval open)>;
   void meanwhile(pastime what) { pastime_ = std::move(what); }
 
-  // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if not one worker
-  // can be had.
+  // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if no worker can
+  // be started, std::runtime_error if no worker survives and nothing has been done.
   void run_round(std::uint64_t from, round_index n, unsigned workers) {
     from_ = from;
     begun_at_ = monotonic_ns();
     book_.begin_round(n);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
-      if (!hire(w)) break;  // carry on with those there are
+      if (!hire(w)) break;  // continue with the workers there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
     for (;;) {
       while (alive() > 0) wait_for_news();
@@ -84,18 +85,18 @@ class supervisor {
     }
   }
 
-  // The tasks that died with their worker.
+  // The failures of tasks that died with their worker.
   [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
-  // Why no further worker could be had, if that ended the map.
+  // Why no further worker could be started, if that ended the map.
   [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
 
  private:
   struct post {
     std::optional<child_process> process;
     bool late{};              // killed because its task ran past the limit
-    bool dismissed{};         // killed before it began, as nothing is left for it
+    bool dismissed{};         // killed before it began, as nothing is left to run
     bool stopped{};           // killed because the map is to end now
-    unsigned pardons{};       // how often that gave its task the whole limit again
+    unsigned pardons{};       // how often its task got its whole limit again after a stop
     std::uint64_t resumed{};  // when it was last seen to have been stopped and continued, by monotonic_ns()
   };
 
@@ -104,7 +105,7 @@ class supervisor {
         std::ranges::count_if(posts_, [](const post& each) { return each.process.has_value(); }));
   }
 
-  // False, and refused_ says why, if there is no worker to be had.
+  // False if the fork was refused; refused_ then holds the reason.
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
@@ -135,7 +136,7 @@ class supervisor {
     return hire(w);
   }
 
-  // There is work and nobody to do it: what refused a fork may pass.
+  // There is work but no worker. Tries for a second, as the reason of a refused fork may pass.
   bool hire_with_patience() {
     constexpr int tries = 100;
     for (int k = 0; k < tries; ++k) {
@@ -146,7 +147,7 @@ class supervisor {
     return false;
   }
 
-  // Nobody is left to go on. If nothing at all was done that is the caller's matter, else what is done is returned.
+  // No worker is left. Throws if nothing has been done; else halts the map, which returns what is done.
   void give_up() {
     if (book_.finished() == 0 && blamed_.empty()) throw std::runtime_error("parmap: " + why_gave_up_);
     book_.halt(halt_reason::no_worker);
@@ -160,7 +161,7 @@ class supervisor {
     }
   }
 
-  // Sleeps until a worker dies, a task's time is over, or progress is to be shown; and sees to it.
+  // Sleeps until a worker dies, a task's time is over, or progress is to be shown; then handles it.
   void wait_for_news() {
     std::vector<pollfd> fds;
     std::vector<unsigned> whose;
@@ -189,8 +190,8 @@ class supervisor {
     }
   }
 
-  // What is not worth its time in a map that is over at once, since no task takes all memory within a millisecond. How
-  // long until it is due.
+  // Prepares for the out-of-memory killer once the map has lasted a millisecond: a shorter map cannot use up all
+  // memory. Returns the time until this is due.
   std::chrono::nanoseconds settle() {
     if (settled_) return no_limit;
     if (const std::uint64_t now = monotonic_ns(), due = begun_at_ + brief; now < due)
@@ -203,7 +204,7 @@ class supervisor {
     return no_limit;
   }
 
-  // The tasks they are in count as not done, and are not to blame; see ended_by_stop.
+  // Halts the map and kills all workers. Their running tasks count as stopped and are not blamed; see ended_by_stop.
   void stop_workers() noexcept {
     book_.halt(halt_reason::stop_requested);
     for (post& at : posts_) {
@@ -213,8 +214,8 @@ class supervisor {
     }
   }
 
-  // How long until there may be more to do: less than a millisecond where there is much, up to 50 ms where little
-  // comes.
+  // Does a piece of the pastime. Returns the time until the next piece: zero if more is ready, else from half a
+  // millisecond if much comes to 50 ms if little comes.
   std::chrono::nanoseconds pass_time() {
     if (!pastime_) return no_limit;
     const ticks begun = now_ticks();
@@ -224,24 +225,24 @@ class supervisor {
     return nap_;
   }
 
-  // Kills tasks past their limit; how long until the next may be.
+  // Kills tasks past their limit. Returns the time until the next one may be late.
   std::chrono::nanoseconds enforce_limits() {
     if (!options_.timeout) return no_limit;
     const auto limit = static_cast<std::uint64_t>(options_.timeout->count());
     const std::uint64_t now = monotonic_ns();
-    std::uint64_t next = limit;  // what has not begun yet is not late before
+    std::uint64_t next = limit;  // a task that has not begun cannot be late earlier
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
       if (!at.process || at.late || at.stopped) continue;
       const position seen = unpack_position(book_.of(w).cur.get());
       if (!seen.running) continue;
       const std::uint64_t started = book_.of(w).started.get();
-      if (started > at.resumed) at.pardons = 0;  // another attempt
+      if (started > at.resumed) at.pardons = 0;  // this is another attempt
       const std::uint64_t began = std::max(at.resumed, started);
       if (began > now && began > monotonic_ns()) throw_overwritten("a task began in the future");
       std::uint64_t spent = now - std::min(now, began);
-      // Stopped and continued, as by Ctrl-Z and fg: that time was not its own, so it has its whole limit again; but not
-      // without end, as some batch systems stop and continue all the time.
+      // The worker was stopped and continued, as by Ctrl-Z and fg: its task gets its whole limit again. At most
+      // most_pardons times, as some batch systems stop and continue processes all the time.
       if (spent >= limit && at.pardons < most_pardons && at.process->was_continued()) {
         ++at.pardons;
         at.resumed = now;
@@ -253,8 +254,8 @@ class supervisor {
     return std::chrono::nanoseconds(next);
   }
 
-  // Never an innocent task: only a stopped worker cannot go on to its next one between the look and the kill. Does not
-  // lock the ledger: the stopped worker may hold the lock.
+  // Kills worker w if it is still at `seen`. Stops it first, so that it cannot begin its next task between the check
+  // and the kill. Does not lock the ledger, as the stopped worker may hold the lock.
   bool kill_if_still(unsigned w, position seen) {
     const child_process& process = *posts_[w].process;
     process.stop(std::chrono::milliseconds(100));
@@ -265,13 +266,14 @@ class supervisor {
     try {
       kill_descendants(process.pid());
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill below does not depend on it
-      // What /proc does not tell cannot be killed; the worker can.
+      // Descendants that /proc does not show cannot be killed; the worker can.
     }
     process.kill();
     return true;
   }
 
-  // Worker w is dead.
+  // Worker w is dead: reaps it, recovers its claim, blames its task for the death if one was running, and replaces it
+  // if there is work.
   void bury(unsigned w) {
     post& at = posts_[w];
     const ending how = at.process->reap();
@@ -294,26 +296,26 @@ class supervisor {
           failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)}, 1);
       book_.count_failure();
     }
-    book_.halt_at_limit();  // if whoever reached it died before it could
+    book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) replace(w);
   }
 
-  // Whoever writes over the range could die in the same task without end.
+  // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
   void note_death_of(std::uint64_t task) {
     const auto place = std::lower_bound(dead_tasks_.begin(), dead_tasks_.end(), task);
     if (place != dead_tasks_.end() && *place == task) throw_overwritten("a task was run again after its death");
     dead_tasks_.insert(place, task);
   }
 
-  // And not by its task, or a timeout, shortly before.
+  // Whether stop_workers ended the worker, and not its task or a timeout shortly before.
   static bool ended_by_stop(const post& at, const ending& how) noexcept {
     return at.stopped && !at.late && (how.how == ending::unknown || (how.how == ending::killed && how.code == SIGKILL));
   }
 
-  // Whether there have been so many deaths that no further worker is worth a try. Deaths count as long as nobody gets
-  // anything done: a worker may be killed while it is being born, on a busy machine often.
+  // Whether so many workers have died that no further one is worth starting. Deaths count while no task is finished: on
+  // a busy machine workers are often killed during their start.
   bool dies_idle(const claim_ledger::death& what, const death_cause& cause) {
     const std::uint64_t done = book_.finished();
     if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
@@ -324,8 +326,8 @@ class supervisor {
     return idle_deaths_ > most_idle_deaths_;
   }
 
-  // Nothing is to be begun, and only a death would hand something back: who has not begun yet would find nothing. So
-  // nobody waits for a birth that takes long, or does not end.
+  // Kills the workers that have not begun: nothing is left for them, unless another worker dies. So a start that takes
+  // long, or hangs, delays nothing.
   void dismiss_the_unborn() {
     for (unsigned w = 0; w < posts_.size(); ++w)
       if (post& at = posts_[w]; at.process && !at.dismissed) {

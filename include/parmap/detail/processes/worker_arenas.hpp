@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The workers' arenas: what does not fit into a slot. Bump-allocated by their worker, read by the supervisor.
+// worker_arenas: the memory for what does not fit into slots, bump-allocated by its worker and read by the supervisor.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -25,12 +25,12 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Whether they are to be begun, or another process has done so.
+// Whether to initialise the words of the arenas, or keep those that another process has initialised.
 enum class words { fresh, kept };
 
-// One arena for each worker, equally large, at [begin, end) of the mapping. The failures of a worker are chained in its
-// arena, the newest first; a record counts once head says so. Everything carries a check and is looked at as it is
-// read: a task may have written over it.
+// One arena per worker, of equal size, in [begin, end) of the mapping. The failure records of a worker form a list in
+// its arena, newest first; a record counts once `head` refers to it. All data carries a check that is verified on
+// reading, as a task may have written over it.
 class worker_arenas {
  public:
   worker_arenas(const shared_memory& memory, const claim_ledger& book, std::size_t begin, std::size_t end,
@@ -52,7 +52,7 @@ class worker_arenas {
   [[nodiscard]] arena_writer writer(unsigned w) const noexcept {
     return {memory_.bytes(), book_.of(w), arena_begin(w), arena_end(w)};
   }
-  // Makes a failure known; false if there is no room for it. A message of more than 16 MiB is cut.
+  // Publishes a failure; false if there is no room for it. The message is cut to 16 MiB, and to the room there is.
   bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts,
                std::string_view message) const noexcept {
     const std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
@@ -72,13 +72,13 @@ class worker_arenas {
 
   // ---- by the supervisor
 
-  // The index of the newest failure of w, if it has any.
+  // The index of the newest failure of w, if there is one.
   [[nodiscard]] std::optional<std::uint64_t> newest(unsigned w) const noexcept {
     const auto found = read(w, book_.of(w).head.get());
     return found ? std::optional(found->index) : std::nullopt;
   }
-  // All failures of w. No worker is alive. Throws std::runtime_error if one was written over: nobody can say then which
-  // task it was about.
+  // Appends all failures of w. No worker is alive. Throws std::runtime_error if a record was written over, as its task
+  // is then unknown.
   void collect(unsigned w, std::vector<std::pair<failure, std::uint64_t>>& into) const {
     if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
     for (std::uint64_t at = book_.of(w).head.get(); at != no_record;) {
@@ -98,7 +98,7 @@ class worker_arenas {
       if (const auto bytes = at.read_short(task)) return *bytes;
     } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
       const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
-      // Not beyond what was ever written there: reading it would cost memory.
+      // Not beyond `top`: reading pages that were never written would cost memory.
       const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
       const std::byte* from = memory_.bytes() + at.offset;
       if (at.offset <= end && at.size <= end - at.offset && checksum(from, at.size, task) == at.check)
@@ -117,12 +117,12 @@ class worker_arenas {
   static constexpr std::uint64_t no_record = ~std::uint64_t{0};
 
   struct record {
-    std::uint64_t previous;  // lies before it, or no_record
+    std::uint64_t previous;  // its offset, which is lower, or no_record
     std::uint64_t index;
     std::uint32_t kind;
     std::uint32_t attempts;
-    std::uint64_t size;   // of the message, which stands behind
-    std::uint64_t check;  // of all the above and the message, keyed by the place
+    std::uint64_t size;   // of the message, which follows the record
+    std::uint64_t check;  // of all the above and the message, keyed by the offset
   };
 
   [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a worker process has claimed, as the loop over its tasks sees it: the steps around each task.
+// worker_chunk: the tasks of a worker's claim, and the steps of the protocol around each of them.
 #pragma once
 
 #include <parmap/context.hpp>
@@ -14,11 +14,11 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Ends the worker, as the map was halted; recovery hands back what it had claimed.
+// Ends the worker, as the map was halted; recovery hands back its claim.
 [[noreturn]] PARMAP_API void leave_halted_map();
 
-// The tasks of one claim, in their order: begin_task, its value into its slot, end_task. What a task throws leaves the
-// loop between the two; the worker sees to that task, and has the loop go on.
+// The tasks of one claim, in order. For each task: begin_task, write its value into its slot, end_task. An exception of
+// a task leaves the loop between the two calls; the worker handles it and then continues the loop.
 class worker_chunk {
  public:
   struct place {
@@ -35,16 +35,16 @@ class worker_chunk {
   worker_chunk(const worker_chunk&) = delete;
   worker_chunk& operator=(const worker_chunk&) = delete;
 
-  // The first task that is not finished, and the end, in the map.
+  // The first task that is not finished, and the end of the claim, as indices in the map.
   [[nodiscard]] std::uint64_t next() const noexcept { return place_.from + at_; }
   [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
   [[nodiscard]] std::byte* slots() const noexcept { return place_.slots; }
   [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
 
-  // Says that the next task runs, before anything of it does. With a context, tells the task its number there.
+  // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.
   void begin_task() {
     if (place_.halt.get() != 0) leave_halted_map();
-    // A refused allocation that an earlier attempt got over is forgotten.
+    // Clears the note of a refused allocation that an earlier attempt survived.
     if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
     place_.words.begin(at_, attempt_, place_.timed);
   }
@@ -52,7 +52,7 @@ class worker_chunk {
     self.begin(next(), attempt_);
     begin_task();
   }
-  // Its slot is written.
+  // Call when the task's slot is written.
   void end_task() noexcept {
     step("slot", moment::after);
     place_.words.end(at_++);
@@ -70,9 +70,9 @@ class worker_chunk {
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
   // The attempt has failed, and another one is left.
   void try_again() noexcept { ++attempt_; }
-  // As try_again, before the worker leaves.
+  // As try_again, but the worker leaves.
   void give_back() noexcept { place_.words.give_back(at_, attempt_); }
-  // The failure of the task is published.
+  // Call when the task's failure is published.
   void end_failed() noexcept {
     place_.words.end(at_++);
     attempt_ = 1;

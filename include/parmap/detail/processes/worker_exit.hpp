@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How a worker process ends: by its own will, by its task's, or by an unwinding that would leave it.
+// leave_process: how a worker process ends, by itself, by its task, or by an unwinding that would leave it.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -16,12 +16,12 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// glibc's, which at_quick_exit calls; the name is its own.
+// The function of glibc that at_quick_exit calls.
 // NOLINTNEXTLINE(bugprone-reserved-identifier, readability-identifier-naming)
 extern "C" int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
 
-// What a worker calls once, bound when the program is loaded. Bound at their first call, as is usual, they would be
-// looked up anew in every worker, at some 20 page faults.
+// Functions that a worker calls once, bound when the program is loaded. With the usual lazy binding each worker would
+// look them up again, at about 20 page faults.
 struct bound_early {
   static inline int (*volatile prctl)(int, ...) = &::prctl;
   static inline pid_t (*volatile getppid)() = &::getppid;
@@ -30,20 +30,19 @@ struct bound_early {
   static inline void (*volatile exit)(int) = &::_exit;
 };
 
-// This process as a worker; there is one at most, as it never returns to be another.
+// This process as a worker. It is one worker at most, as a worker never returns.
 struct worker_identity {
   static inline pid_t pid{-1};
   static inline worker_words* words{nullptr};
   static inline bool memory_limited{false};
 
-  // Not in a task's own child, which does not have the ledger.
+  // No effect in a child of a task, which does not have the ledger.
   static void say(farewell how, int status) noexcept {
     if (::getpid() == pid) words->farewell_word.set(pack_farewell(how, status));
   }
 };
 
-// The end of a worker, and of whatever a task forks and lets run on: what the caller registered with atexit is not ours
-// to run.
+// Ends a worker, or a child that a task has forked and let run on. Does not run what the caller registered with atexit.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   worker_identity::say(how, status);
   language_runtime::current().end_worker();
@@ -53,8 +52,8 @@ struct worker_identity {
   std::abort();  // not reached
 }
 
-// Ends the worker where the forced unwinding of pthread_exit passes: it must not get into the caller's frames, and a
-// catch (...) would call std::terminate where the caller was handling an exception at the fork.
+// Ends the worker when the forced unwinding of pthread_exit passes this object: it must not reach the caller's frames.
+// A catch (...) would instead call std::terminate if the caller was handling an exception at the fork.
 class unwinding_watch {
  public:
   unwinding_watch() = default;

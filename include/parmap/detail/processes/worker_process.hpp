@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a worker process does from its fork to its end.
+// worker_process: what a worker process does from its fork to its end.
 #pragma once
 
 #include <parmap/context.hpp>
@@ -40,13 +40,13 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// What is asked of a worker besides its tasks.
+// The options of the map that affect how a worker is set up.
 struct worker_duties {
   bool timed{};
   std::optional<std::uint64_t> memory_limit{};
 };
 
-// Right after the fork, before any task. The memory shared with the supervisor is not for the children of tasks.
+// Call right after the fork, before any task. keep_from_children keeps the shared memory from children of tasks.
 inline void become_worker(pid_t parent, worker_words& words, const worker_duties& duties,
                           const std::function<bool()>& keep_from_children) noexcept {
   worker_identity::pid = ::getpid();
@@ -58,8 +58,8 @@ inline void become_worker(pid_t parent, worker_words& words, const worker_duties
   };
   require(bound_early::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
   step("pdeathsig", moment::after);
-  if (bound_early::getppid() != parent) ::_exit(EXIT_FAILURE);  // it died before that
-  // A timeout kills the whole tree; without one nobody needs to gather orphans here.
+  if (bound_early::getppid() != parent) ::_exit(EXIT_FAILURE);  // the parent died before the prctl
+  // A timeout kills the whole process tree, so orphans must stay below this process; without one they need not.
   if (duties.timed) static_cast<void>(bound_early::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   require(keep_from_children());
   require(bound_early::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
@@ -73,7 +73,7 @@ inline void become_worker(pid_t parent, worker_words& words, const worker_duties
   step("prepared", moment::after);
 }
 
-// Until the supervisor holds our pidfd.
+// Waits until the supervisor holds the pidfd of this worker.
 inline void await_go(std::atomic<std::uint32_t>& go) noexcept {
   const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(20));
   while (go.load(std::memory_order_acquire) == 0 && now_ticks() < until) spin_pause();
@@ -94,7 +94,7 @@ inline void await_go(std::atomic<std::uint32_t>& go) noexcept {
 // One worker of a map: claims and runs tasks until none is left.
 class worker_process {
  public:
-  // `slots`: of all tasks of the map. Tasks are those from `from` on.
+  // `slots`: the slots of all tasks of the map.
   worker_process(const process_tasks& tasks, std::byte* slots, const claim_ledger& book, const worker_arenas& arenas,
                  const worker_assignment& mine)
       : tasks_(tasks),
@@ -117,7 +117,7 @@ class worker_process {
     for (ticks then = now_ticks();;) {
       const interval claimed = claim();
       if (claimed.empty()) leave(farewell::done);
-      // A task that writes over the range could give itself work without end.
+      // A task that writes over the range could cause work without end.
       claimed_ += claimed.size();
       if (claimed_ > book_.round()) leave(farewell::damaged);
       run_chunk(claimed);
@@ -129,7 +129,7 @@ class worker_process {
   }
 
  private:
-  // An open claim tells the supervisor what is left of it.
+  // The supervisor hands back what is left of an open claim.
   [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
 
   interval claim() {
@@ -159,22 +159,22 @@ class worker_process {
           if (worn) chunk_.give_back();
           chunk_.try_again();
         }
-        // What has used up the memory may be here still, and the next task is not to suffer for it.
+        // The memory may still be in use; the next task gets a fresh worker.
         if (worn) leave(farewell::worn);
       }
     }
   }
 
-  // Inside a catch block.
+  // Call inside a catch block.
   [[nodiscard]] thrown describe() const noexcept {
-    thrown what{failure_kind::out_of_memory, {}};  // if not even its message can be made
+    thrown what{failure_kind::out_of_memory, {}};  // for the case that no message can be built
     try {
       what = describe_task();
       if (mine_.memory_limit && what.kind == failure_kind::out_of_memory &&
           book_.of(mine_.number).farewell_word.get() == pack_farewell(farewell::starved, 0))
         what.message = "options.memory_limit of " + bytes_to_text(*mine_.memory_limit) +
                        " was reached; raise it, or see what takes so much in this task or those before it";
-    } catch (...) {  // NOLINT(bugprone-empty-catch): so there is none
+    } catch (...) {  // NOLINT(bugprone-empty-catch): there is no message then
     }
     return what;
   }
@@ -202,7 +202,7 @@ class worker_process {
   context self_;
   chunk_pacer pace_;
   worker_chunk chunk_;
-  std::uint64_t claimed_{};  // by this process, tasks
+  std::uint64_t claimed_{};  // tasks, by this process
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

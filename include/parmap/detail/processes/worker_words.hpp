@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The words of one worker in shared memory, and the steps by which it runs its tasks. PROTOCOL.md says why no task is
-// lost.
+// worker_words: the words of one worker in shared memory, and the steps by which it runs its tasks. PROTOCOL.md
+// explains why no task is lost.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -15,17 +15,17 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Text as a template argument.
+// A string as a template argument.
 template <std::size_t Size>
 struct word_name {
-  // Not explicit: a literal is to become one.
+  // Not explicit, so that a literal converts.
   consteval word_name(const char (&literal)[Size]) {  // NOLINT(google-explicit-constructor)
     std::copy_n(literal, Size, text);
   }
   char text[Size]{};
 };
 
-// A word in shared memory. Every store announces what was written before it; every access is a step of that name.
+// A word in shared memory. Every store is a release and every load an acquire; every access is a step of this name.
 template <word_name Name>
 class shared_word {
  public:
@@ -50,8 +50,8 @@ class shared_word {
   std::atomic<std::uint64_t> word_{};
 };
 
-// Of a worker's open claim, every task before `task` is finished; `task` has used up `attempts`, the last of which may
-// be running.
+// A position in a worker's open claim. Every task before `task` is finished; `task` has used up `attempts` attempts,
+// the last of which may be running.
 struct position {
   round_index task{};
   unsigned attempts{};
@@ -67,8 +67,8 @@ constexpr position unpack_position(std::uint64_t word) noexcept {
 }
 inline constexpr unsigned max_attempts = 0x7fff'ffff;
 
-// How a worker left by its own will. worn: its memory is used up, a fresh one shall go on. starved is said ahead: an
-// allocation was refused, and what the task makes of that may be a crash.
+// How a worker left by itself. worn: its memory is used up, and a fresh worker is to continue. starved is set in
+// advance: an allocation was refused, and the task may crash because of it.
 enum class farewell : std::uint32_t {
   none,
   done,
@@ -86,11 +86,11 @@ constexpr std::uint64_t pack_farewell(farewell how, int status) noexcept {
   return std::uint64_t{static_cast<std::uint32_t>(how)} << 32 | static_cast<std::uint32_t>(status);
 }
 
-// Of go: the worker has begun; or has not, and is not to.
+// Values of go: the worker has begun; the worker has not begun and must not.
 inline constexpr std::uint32_t has_begun = 3;
 inline constexpr std::uint32_t is_dismissed = 4;
 
-// Why no further task is to be begun.
+// Why the map was halted, so that no further task is begun.
 enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
 
 inline std::uint64_t monotonic_ns() noexcept {
@@ -99,7 +99,7 @@ inline std::uint64_t monotonic_ns() noexcept {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-// Alone in its cache lines: written by one worker at every task.
+// In cache lines of its own, as one worker writes it at every task.
 struct alignas(128) worker_words {
   shared_word<"claim"> claim;             // packed interval; empty: none
   shared_word<"cur"> cur;                 // packed position
@@ -109,14 +109,14 @@ struct alignas(128) worker_words {
   shared_word<"top"> top;                 // end of what the arena holds
   shared_word<"head"> head;               // the newest failure record
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
-  std::atomic<std::uint32_t> go{0};       // a futex; 0: wait, 1: begin, 2: waiting asleep, 3: begun, or dismissed
+  std::atomic<std::uint32_t> go{0};       // a futex; 0: wait, 1: begin, 2: worker sleeps, 3: begun, 4: dismissed
 
-  // An attempt begins. `timed`: its start is to be known.
+  // An attempt begins. With `timed`, its start time is recorded.
   void begin(round_index task, unsigned attempt, bool timed) noexcept {
     if (timed) started.set(monotonic_ns());
     cur.set(pack(position{task, attempt, true}));
   }
-  // The attempt is over, and the task is not.
+  // The attempt is over, but the task is not.
   void give_back(round_index task, unsigned attempts) noexcept { cur.set(pack(position{task, attempts, false})); }
   // The slot of `task` is written, or its failure published.
   void end(round_index task) noexcept { cur.set(pack(position{task + 1, 0, false})); }

@@ -21,7 +21,7 @@ class lazy_meter {
 
   // Before anything is drawn: a line of its own on stderr. False, and nothing is written, if this meter draws nothing
   // there.
-  [[nodiscard]] bool tell(std::string_view line) const;
+  [[nodiscard]] bool tell(std::string_view line);
 
   // Draws if it is time to. What a callable reporter throws passes.
   void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
@@ -32,6 +32,8 @@ class lazy_meter {
   void finish(std::uint64_t completed, std::uint64_t failed);
 
  private:
+  // Also in a worker process, which a short map need not know.
+  [[nodiscard]] bool stays_silent() noexcept;
   void look_closely(ticks now, std::uint64_t completed, std::uint64_t failed);
   void start(std::chrono::steady_clock::time_point clock, ticks now);
 

@@ -16,28 +16,34 @@ PARMAP_INLINE lazy_meter::lazy_meter(const reporter& who, std::uint64_t total, t
     : who_(&who),
       total_(total),
       begun_(begun),
-      silent_(who.is_silent() || ((task_scope::inside() || inside_worker()) && !who.is_eager())) {}
+      silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
 
-PARMAP_INLINE bool lazy_meter::tell(std::string_view line) const {
-  if (silent_ || !progress_meter::draws_on_stderr(*who_)) return false;
+PARMAP_INLINE bool lazy_meter::stays_silent() noexcept {
+  silent_ = silent_ || (inside_worker() && !who_->is_eager());
+  return silent_;
+}
+
+PARMAP_INLINE bool lazy_meter::tell(std::string_view line) {
+  if (stays_silent() || !progress_meter::draws_on_stderr(*who_)) return false;
   write_all(standard_error, std::string(line) + '\n');
   return true;
 }
 
 PARMAP_INLINE void lazy_meter::look_closely(ticks now, std::uint64_t completed, std::uint64_t failed) {
+  if (stays_silent()) return;
   const auto clock = std::chrono::steady_clock::now();
   if (!meter_) start(clock, now);
   if (meter_->due(clock)) meter_->update(clock, completed, failed);
 }
 
 PARMAP_INLINE std::chrono::nanoseconds lazy_meter::wait() {
-  if (silent_) return std::chrono::nanoseconds::max();
+  if (stays_silent()) return std::chrono::nanoseconds::max();
   if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
   return meter_->wait();
 }
 
 PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t failed) {
-  if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_)) return;
+  if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_) || stays_silent()) return;
   const auto clock = std::chrono::steady_clock::now();
   if (!meter_) start(clock, now_ticks());
   try {

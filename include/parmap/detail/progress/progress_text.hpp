@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How progress looks as text, after tqdm: pure functions, no terminal needed.
+// Progress as text, in the style of tqdm: pure functions that need no terminal.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -13,13 +13,14 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-/// What the place a bar is drawn on can show.
+/// What the terminal can show.
 struct bar_style {
   bool unicode{};  ///< eighth blocks, else tqdm's ASCII digits
   bool colour{};   ///< failures in red
 };
 
-/// Text and the columns it takes on a screen: escapes take none, a block of three bytes takes one.
+/// Text, and the number of columns it takes on a screen: an escape sequence takes none, a block of three bytes takes
+/// one.
 struct drawn_text {
   std::string text{};
   std::size_t columns{};
@@ -36,10 +37,10 @@ struct drawn_text {
   }
 };
 
-/// "01:05", from an hour on "2:01:05". Below zero counts as zero.
+/// "01:05"; from one hour on "2:01:05". A negative time counts as zero.
 [[nodiscard]] std::string format_clock(std::chrono::nanoseconds time);
 
-/// "36.1it/s", "1.20Mit/s"; slower than one a second "2.50s/it"; unknown (0) "?it/s".
+/// "36.1it/s", "1.20Mit/s"; below one per second "2.50s/it"; unknown (0) "?it/s".
 [[nodiscard]] std::string format_rate(double tasks_per_second);
 
 /// The inside of the bar, `cells` columns wide (at least 1).
@@ -47,8 +48,8 @@ struct drawn_text {
 
 /// One line for a terminal, never wider than `columns`:
 ///     ` 45%|####5     | 450/1000 [00:12<00:15, 36.1it/s, 2 failed]`
-/// The bar takes what the numbers leave. Where that is less than 4 cells it goes first, then rate,
-/// times, failures and counts; where not even the percentage fits, nothing is left.
+/// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
+/// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
 [[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
 
 /// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.

@@ -22,8 +22,8 @@ PARMAP_INLINE std::string format_clock(std::chrono::nanoseconds time) {
   return {text.data() + (hours == 0 ? 2 : 0), text.data() + length};
 }
 
-// Three significant digits below 1000, whole numbers above. Not printf: the decimal point must not
-// follow the program's locale.
+// Three significant digits below 1000, whole numbers above. Not by printf: the decimal point must not depend on the
+// program's locale.
 PARMAP_INLINE std::string format_three_digits(double value) {
   const int precision = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
   std::array<char, 400> digits{};
@@ -42,7 +42,7 @@ PARMAP_INLINE std::string format_rate(double tasks_per_second) {
   return format_three_digits(tasks_per_second) + prefixes[i] + "it/s";
 }
 
-// done of total in steps, rounded down: steps itself is kept for a work that is done.
+// The share of `done` in `total` as a number of steps, rounded down: all steps only if all is done.
 PARMAP_INLINE std::size_t share(std::uint64_t done, std::uint64_t total, std::size_t steps) {
   if (done >= total) return steps;
   const double exact = static_cast<double>(steps) * static_cast<double>(done) / static_cast<double>(total);
@@ -62,11 +62,11 @@ PARMAP_INLINE drawn_text format_cells(std::uint64_t done, std::uint64_t total, s
   return bar;
 }
 
-// The parts of a line, most important first: what does not fit is left out.
+// The parts of a line, most important first. A part that does not fit is left out.
 enum class bar_detail { percent, counts, failed, times, rate };
 
-// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` stands
-// between the percentage and the rest.
+// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` is placed between the
+// percentage and the rest.
 PARMAP_INLINE drawn_text format_stats(const progress& now, bar_detail most, const drawn_text& middle, bool colour) {
   const std::string percent = std::to_string(share(now.done(), now.total, 100));
   drawn_text line;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a terminal is asked and told: is it one, how wide, which characters and colours, bytes.
+// Terminal access: whether it is one, its width, its characters and colours, and writing to it.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -11,23 +11,22 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 inline constexpr int standard_error = 2;
 
-/// False also for a closed fd: nothing can be drawn there either.
+/// Whether fd is a terminal. False also for a closed fd.
 [[nodiscard]] bool is_terminal(int fd) noexcept;
 
-/// Columns of the terminal fd; where it does not tell (0 is what a fresh pseudo-terminal says), the
-/// variable COLUMNS; where that is no number from 1 to 65535, 80. Ask before each drawing: windows
-/// change their size.
+/// The columns of the terminal fd. If it does not report them (a fresh pseudo-terminal reports 0): the variable
+/// COLUMNS; if that is not a number from 1 to 65535: 80. Call it before each drawing, as windows change their size.
 [[nodiscard]] std::size_t terminal_columns(int fd) noexcept;
 
-/// Whether the locale's variables promise UTF-8: the first of LC_ALL, LC_CTYPE, LANG that is set
-/// and not empty decides, as in setlocale, which a library must not call: it changes the program.
+/// Whether the locale's variables select UTF-8. The first of LC_ALL, LC_CTYPE, LANG that is set and not empty decides,
+/// as in setlocale. A library must not call setlocale, as that changes the program.
 [[nodiscard]] bool speaks_utf8();
 
-/// The convention of no-color.org: a NO_COLOR that is set and not empty forbids colour.
+/// The convention of no-color.org: NO_COLOR, if set and not empty, forbids colour.
 [[nodiscard]] bool colour_allowed() noexcept;
 
-/// Writes all of text, going on after signals and partial writes. False as soon as fd takes no more
-/// (closed, full, not ready): the rest is dropped and errno says why. SIGPIPE as write(2) sends it.
+/// Writes all of text; continues after signals and partial writes. If fd accepts no more (closed, full, not ready),
+/// returns false, with errno, and drops the rest. May raise SIGPIPE, as write(2) does.
 bool write_all(int fd, std::string_view text) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A bit for each task, without memory for those that are never set.
+// bit_set: a bit for each task, without memory for large ranges that are never set.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -23,7 +23,7 @@ class bit_set {
   void set(std::uint64_t i) noexcept { words_.get()[i / bits] |= std::uint64_t{1} << i % bits; }
   void clear(std::uint64_t i) noexcept { words_.get()[i / bits] &= ~(std::uint64_t{1} << i % bits); }
 
-  // fn(i) for each set, or clear, i of [b, e), in order; it may change bit i.
+  // Calls fn(i) for each i in [b, e) whose bit is set, or clear, in order; fn may change bit i.
   template <class Fn>
   void for_each_set(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
     for_each<0>(b, e, fn);
@@ -54,7 +54,7 @@ class bit_set {
     }
   }
 
-  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: of many, the kernel's zeros
+  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: large blocks are zero pages of the kernel
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

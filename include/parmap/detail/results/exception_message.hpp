@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the exception being handled is, in words: its type and what it says.
+// Describes the exception being handled in words: its type and its message.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -10,26 +10,26 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// An exception of the language that a language_runtime serves: what its failure is to say, word for word.
+// An exception of the language that a language_runtime serves. Its message becomes the failure's message unchanged.
 struct foreign_exception {
   failure_kind kind{failure_kind::threw};
   std::string message{};
 };
 
-// As it is written in C++.
+// The type's name as it is written in C++.
 [[nodiscard]] std::string type_name(const std::type_info& type);
 
 struct thrown {
   failure_kind kind{failure_kind::threw};
   std::string message{};
-  bool verbatim{};  // nothing is to be put before the message
+  bool verbatim{};  // put nothing in front of the message
 };
 
-// Only inside a catch block. What a what() throws is swallowed here, and said so in the message: there is nobody else
-// to tell.
+// Call only inside a catch block. If what() throws, the message says so; that exception is dropped, as no one could
+// receive it.
 [[nodiscard]] thrown describe_current_exception();
 
-// The same where memory may have run out: then not even the message can be made.
+// The same, also if memory has run out: then without a message.
 [[nodiscard]] PARMAP_API thrown describe_or_give_up() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail

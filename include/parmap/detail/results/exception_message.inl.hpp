@@ -21,7 +21,7 @@ PARMAP_INLINE std::string type_name(const std::type_info& type) {
   const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
                                                     &std::free);
   std::string name = status == 0 ? text.get() : type.name();
-  // The inline namespace is nothing that a user writes.
+  // Users do not write the inline namespace.
   constexpr std::string_view version = "::" PARMAP_ABI_TEXT;
   for (auto at = name.find(version); at != std::string::npos; at = name.find(version, at))
     name.erase(at, version.size());

@@ -32,7 +32,7 @@ PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const failure& why) { 
 
 namespace detail {
 
-// A sort by heap, as std::stable_sort would allocate, and the code of std::sort is larger than this is worth.
+// Heap sort: std::stable_sort would allocate, and std::sort would add more code than the speed is worth.
 PARMAP_INLINE void sort_runs(failure_runs& runs) noexcept {
   const auto before = [](const auto& a, const auto& b) { return a.first.index < b.first.index; };
   if (std::is_sorted(runs.begin(), runs.end(), before)) return;
@@ -45,12 +45,12 @@ PARMAP_INLINE void sort_runs(failure_runs& runs) noexcept {
 struct failure_list::table {
   struct run {
     failure first;
-    std::uint64_t before;  // failures in the runs ahead of this one
+    std::uint64_t before;  // the number of failures in earlier runs
     std::uint64_t length;
   };
 
   [[nodiscard]] std::uint64_t size() const noexcept { return runs.back().before + runs.back().length; }
-  // The first run that begins behind `index`.
+  // The first run that begins after `index`.
   [[nodiscard]] std::vector<run>::const_iterator run_behind(std::uint64_t index) const noexcept {
     return std::partition_point(runs.begin(), runs.end(),
                                 [index](const run& each) { return each.first.index <= index; });

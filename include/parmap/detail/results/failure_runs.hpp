@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The failures of tasks that are not begun any more.
+// The failures of tasks that will not be begun any more.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -12,7 +12,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 inline constexpr const char* stop_requested_text = "a stop was requested";
 inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
 
-// Tasks [b, e) will not be begun any more; the first may have been, in vain.
+// Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.
 void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
                  unsigned attempts_of_first = 0);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Raw memory for the results of one map: on the heap, or shared with the workers that wrote it.
+// result_memory: raw memory for the results of one map; on the heap, or shared with the workers that wrote it.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -24,7 +24,7 @@ class result_memory {
     if (n > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) throw std::bad_alloc();
     first_ = std::allocator<T>().allocate(n);
   }
-  // Takes over shared memory that holds n objects from its beginning on.
+  // Takes over shared memory that holds n objects, starting at its beginning.
   result_memory(shared_memory memory, std::uint64_t n) noexcept
       : memory_(std::move(memory)),
         first_(static_cast<T*>(memory_.data())),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What became of the tasks of one map, as an in-process engine counts it, and whether any more are to be begun.
+// Counts the tasks of one map that an in-process engine has completed, failed or not begun, and says when to stop.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -19,7 +19,7 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Over all the rounds of a map. Written by many threads at once.
+// Covers all rounds of a map. Several threads may write at once.
 class task_tally {
  public:
   PARMAP_API task_tally(std::string_view engine, const options& chosen, std::uint64_t tasks, ticks begun);
@@ -33,20 +33,20 @@ class task_tally {
   PARMAP_API void add_failure(failure why);
   PARMAP_API void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0);
 
-  // In a catch block: there is not even memory to take account of what failed. The map ends with that exception.
+  // Call in a catch block when there is no memory left to record a failure. The map ends with the current exception.
   PARMAP_API void give_up() noexcept;
 
-  // In the caller's thread only. Begins no more tasks; this exception passes at the map's end.
+  // In the caller's thread only. No more tasks are begun; the map ends with this exception.
   PARMAP_API void break_off(std::exception_ptr why) noexcept;
-  // Whether the map is to end by an exception.
+  // Whether the map will end with an exception.
   [[nodiscard]] bool broken_off() const noexcept { return broken_off_ != nullptr || gave_up_ != nullptr; }
 
-  // In the caller's thread only. What a reporter throws breaks the map off.
+  // In the caller's thread only. An exception of the reporter breaks the map off.
   PARMAP_API void show(ticks now) noexcept;
   [[nodiscard]] PARMAP_API std::chrono::nanoseconds until_next_show();
 
-  // When every thread has left: the failures. If the map ends by an exception, it passes, and no value is left in
-  // `values`; only where nobody knows any more which values there are (give_up), they stay there.
+  // Call after every thread has left; returns the failures. If the map ends with an exception, throws it and destroys
+  // all values in `values`; only after give_up the values stay, as it is unknown which ones exist.
   [[nodiscard]] PARMAP_API failure_list finish(value_places& values);
 
  private:

@@ -52,7 +52,7 @@ PARMAP_INLINE void task_tally::show(ticks now) noexcept {
     meter_.look(now, completed_.load(std::memory_order_relaxed), failed_.load(std::memory_order_relaxed));
   } catch (const stop_now&) {
     stopped_now_.store(true, std::memory_order_relaxed);
-    halted_.store(true, std::memory_order_release);  // who sees it knows the reason
+    halted_.store(true, std::memory_order_release);  // release: a thread that sees it also sees stopped_now_
   } catch (...) {
     break_off(std::current_exception());
   }

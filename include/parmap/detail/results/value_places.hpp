@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where the values of a map go: memory that its results own, or a range of the caller's.
+// value_places: where the values of a map go: memory that its results own, or a range of the caller.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -16,15 +16,16 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// What the core can do with values of whatever type.
+// The operations on values that do not depend on their type.
 class value_places {
  public:
   value_places(const value_places&) = delete;
   value_places& operator=(const value_places&) = delete;
 
-  // Destroys the value of task i, which there is.
+  // Destroys the value of task i, which must exist.
   virtual void discard(std::uint64_t i) noexcept = 0;
-  // Instead of results: destroys the values of tasks [0, ended), all but those of `failures`. Allocates nothing.
+  // For a map that returns no results: destroys the values of tasks [0, ended), except those of `failures`. Allocates
+  // nothing.
   void discard_all_but(failure_runs& failures, std::uint64_t ended) noexcept;
 
  protected:
@@ -35,8 +36,8 @@ class value_places {
   bool trivial_;  // there is nothing to destroy
 };
 
-// Each place has: put(i, call), which makes the value of task i of what call() returns; different tasks' at once, by
-// whatever threads. finish(failures, seed): the results, which own the values from then on.
+// Every class of places has put(i, call), which constructs the value of task i from call(); several threads may put
+// values of different tasks at once. finish(failures, seed) returns the results, which own the values from then on.
 
 template <class T>
 class own_places final : public value_places {
@@ -74,8 +75,7 @@ class own_places<void> final : public value_places {
   std::uint64_t size_;
 };
 
-// A range of the caller's, which has an element for each task. What a task that fails leaves in its element means
-// nothing.
+// A range of the caller, which has an element for each task. The element of a failed task has an unspecified value.
 template <class First>
 class range_places final : public value_places {
  public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The values there are among the slots of a map: a view that leaves out the failed tasks' slots.
+// values_view: the values in the slots of a map, without the slots of failed tasks.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -13,8 +13,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Forward, sized, and may be walked where it is const. A step costs one comparison, and at each run of failures their
-// search.
+// Forward, sized, and iterable when const. A step costs one comparison, and a search of the failures at the end of each
+// run of values.
 template <class T>
 class values_view : public std::ranges::view_interface<values_view<T>> {
  public:
@@ -56,7 +56,7 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
     const failure_list* failures_{};
     std::uint64_t n_{};
     std::uint64_t at_{};
-    std::uint64_t until_{};  // the end of the stretch of values that at_ is in
+    std::uint64_t until_{};  // the end of the run of values that contains at_
   };
 
   values_view() = default;

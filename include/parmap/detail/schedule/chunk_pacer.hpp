@@ -22,10 +22,8 @@ class chunk_pacer {
   static constexpr std::chrono::microseconds target{50};
   static constexpr round_index growth = 16;
 
-  explicit chunk_pacer(unsigned workers) noexcept
-      : workers_(workers),
-        target_(static_cast<double>(target.count()) * ticks_per_us()),
-        floor_(target_ * 0.02 * std::max(1.0, static_cast<double>(workers) * (1.0 / 16))) {}
+  // No arithmetic yet: a map of one task has no pace.
+  explicit chunk_pacer(unsigned workers) noexcept : workers_(workers) {}
 
   // Of `left` unclaimed tasks, one at least.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
@@ -44,16 +42,15 @@ class chunk_pacer {
   // The last chunk had `tasks` tasks and took `spent`.
   void ran(round_index tasks, ticks spent) noexcept {
     rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
-    const double little = target_ * 0.04;
-    const double most = std::min(std::max(static_cast<double>(tasks) * growth, little * rate_), double{0x7fff'ffff});
-    wanted_ = static_cast<round_index>(std::clamp(target_ * rate_, 1.0, most));
-    least_ = static_cast<round_index>(std::clamp(floor_ * rate_, 1.0, most));
+    const double in_target = static_cast<double>(target.count()) * ticks_per_us() * rate_;
+    const double in_floor = in_target * 0.02 * std::max(1.0, static_cast<double>(workers_) * (1.0 / 16));
+    const double most = std::min(std::max(static_cast<double>(tasks) * growth, in_target * 0.04), double{0x7fff'ffff});
+    wanted_ = static_cast<round_index>(std::clamp(in_target, 1.0, most));
+    least_ = static_cast<round_index>(std::clamp(in_floor, 1.0, most));
   }
 
  private:
   unsigned workers_;
-  double target_;
-  double floor_;
   double rate_{};  // tasks a tick
   round_index wanted_{1};
   round_index least_{1};

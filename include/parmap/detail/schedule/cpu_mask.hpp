@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which cores a thread may run on.
+// cpu_mask: the set of cores on which a thread may run.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -37,7 +37,7 @@ class cpu_mask {
   std::vector<unsigned long> words_;
 };
 
-// The cores the calling thread may run on; empty where the kernel does not say.
+// The cores on which the calling thread may run; empty if the kernel does not report them.
 [[nodiscard]] cpu_mask affinity();
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An interval of tasks, packed into one word: what is unclaimed, and what a worker claims of it.
+// interval: a range of tasks packed into one word, and the claims a worker takes from it.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -12,9 +12,9 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Tasks of one round, counted from 0, so that a pair fits into a word. Larger maps run in rounds.
+// The index of a task in its round, so that a pair of indices fits into one word. Larger maps run in several rounds.
 using round_index = std::uint32_t;
-#ifndef PARMAP_MAX_ROUND  // set by a test, which has not the time for 2^32 tasks
+#ifndef PARMAP_MAX_ROUND  // a test sets a smaller one, as 2^32 tasks would take too long
 #define PARMAP_MAX_ROUND 0xffff'fffe
 #endif
 inline constexpr std::uint64_t max_round = PARMAP_MAX_ROUND;
@@ -41,7 +41,7 @@ constexpr interval take(interval all, unsigned worker, round_index chunk) noexce
   return {all.e - chunk, all.e};
 }
 
-// What is left of `all` without `taken`, which lies at one of its ends.
+// `all` without `taken`, which lies at one of its ends.
 constexpr interval without(interval all, interval taken) noexcept {
   if (taken.b == all.b) return {taken.e, all.e};
   return {all.b, taken.b};

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Whether the calling thread is inside a task.
+// task_scope: whether the calling thread is inside a task.
 #pragma once
 
 #include <parmap/detail/config.hpp>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// While it lives, this thread runs tasks.
+// Marks the thread as running tasks for the lifetime of the object.
 class task_scope {
  public:
   task_scope() noexcept { ++depth(); }

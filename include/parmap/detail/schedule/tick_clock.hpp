@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The scheduler's clock: ticks of the time stamp counter where there is one, for pacing only, never for a timeout.
+// The scheduler's clock: ticks of the time stamp counter if there is one. Only for pacing, never for a timeout.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -14,13 +14,13 @@ using ticks = std::uint64_t;
 [[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
 
 #if defined(__x86_64__)
-// 10 ns where clock_gettime costs 24. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
+// Takes 10 ns; clock_gettime takes 24 ns. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
 inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
 #else
 inline ticks now_ticks() noexcept { return steady_ns(); }
 #endif
 
-// Measured once a process, over 20 us; good to a per cent, which is more than pacing needs.
+// Measured once per process, over 20 µs; accurate to 1 per cent, which is enough for pacing.
 [[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
 
 inline ticks to_ticks(std::chrono::microseconds span) noexcept {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// How many cores this process may use: CPU affinity and the cgroup's quota.
+// usable_cores: the number of cores that this process may use, by CPU affinity and the cgroup's quota.
 #pragma once
 
 #include <parmap/detail/config.hpp>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// At least 1; 1 inside a worker, whose caller has given the others away. Read once a process.
+// At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
 [[nodiscard]] PARMAP_API unsigned usable_cores();
 
 }  // namespace parmap::inline PARMAP_ABI::detail

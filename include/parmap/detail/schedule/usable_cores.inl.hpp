@@ -20,7 +20,7 @@ PARMAP_INLINE unsigned cores_by_affinity() {
   return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
-// Cores the quota of one cgroup directory is worth; 0 if it sets none.
+// The number of cores that the quota of one cgroup directory allows; 0 if it sets none.
 PARMAP_INLINE double quota_of(const std::string& directory) {
   const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
   char* end = nullptr;
@@ -33,7 +33,7 @@ PARMAP_INLINE double quota_of(const std::string& directory) {
   return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-// The tightest quota from this process's cgroup up to the root; 0 if there is none.
+// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
 PARMAP_INLINE double cores_by_quota() {
   double tightest = 0;
   const std::string groups = text_of_file("/proc/self/cgroup");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One axis: a range made indexable, in place where it can be, and spread into arguments.
+// One axis: makes a range indexable, in place where possible, and spreads its elements into arguments.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -17,9 +17,9 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A space has: `elements` (a list of what an index spreads into), size(), spread(i, consume), which returns
+// A space has: `elements` (the list of types that an index spreads into), size(), spread(i, consume), which returns
 // consume(elements...), and cursor(i), which has spread(consume) and ++. Evaluating an element may run the caller's
-// code: it happens in spread only.
+// code, so only spread does it.
 template <class Space>
 inline constexpr bool is_space = false;
 
@@ -62,7 +62,7 @@ auto tuple_at(const Space& space, std::uint64_t i) {
   return space.spread(i, [](auto&&... x) { return tuple(static_cast<decltype(x)&&>(x)...); });
 }
 
-// consume(the elements of every axis from the K-th on, each at its own index)
+// Calls consume with the elements of every axis from the K-th on, each at its own index.
 template <std::size_t K, class Axes, class At, class Consume>
 decltype(auto) spread_at(const Axes& axes, const At& at, Consume&& consume) {
   if constexpr (K + 1 == std::tuple_size_v<Axes>) {
@@ -76,7 +76,7 @@ decltype(auto) spread_at(const Axes& axes, const At& at, Consume&& consume) {
   }
 }
 
-// A random-access range in place. `owner` keeps a temporary alive, and in one place: moving a range may invalidate its
+// A random-access range in place. `owner` keeps a temporary alive at a fixed address: moving a range may invalidate its
 // iterators.
 template <class Iterator>
 class indexed_axis {
@@ -101,7 +101,7 @@ class indexed_axis {
   std::shared_ptr<const void> owner_;
 };
 
-// A range that can be walked more than once but not indexed: the places of its elements.
+// A forward range without random access: stores an iterator to each element.
 template <class Iterator>
 class walked_axis {
  public:
@@ -123,7 +123,7 @@ class walked_axis {
   std::shared_ptr<const void> owner_;
 };
 
-// The sentinel of an endless range, also below the views that keep its length.
+// Whether the range is endless: by its sentinel, also through the views that keep its length.
 template <class View>
 inline constexpr bool endless_view = false;
 template <std::ranges::range R>
@@ -146,7 +146,7 @@ auto make_axis(Range&& range) {
   if constexpr (is_space<plain>) {
     return plain(std::forward<Range>(range));
   } else {
-    constexpr bool is_range = std::ranges::range<Range>;  // a bool: of a concept the compiler would tell all about
+    constexpr bool is_range = std::ranges::range<Range>;  // a bool: for a concept the compiler would print all details
     static_assert(
         is_range,
         "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
@@ -154,7 +154,7 @@ auto make_axis(Range&& range) {
     if constexpr (is_range) {
       static_assert(!endless<Range>,
                     "parmap: an endless axis cannot be mapped; bound it, for example with std::views::iota(0, n)");
-      // Where the range is to live: the caller's own, or a temporary brought to a place that does not move.
+      // Where the range is stored: in place if it is the caller's, or moved to a fixed address if it is a temporary.
       auto keep = [&] {
         if constexpr (std::is_lvalue_reference_v<Range>) return std::addressof(range);
         else return std::make_shared<plain>(std::forward<Range>(range));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// f and its index space as an engine sees them: numbered tasks, each a call without arguments.
+// numbered_tasks: f and its index space as an engine sees them, numbered tasks that take no arguments.
 #pragma once
 
 #include <parmap/context.hpp>
@@ -16,7 +16,7 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Whether f can be called with a space's elements, and with a context& before them.
+// Whether f can be called with a space's elements, or with a context& before them.
 template <class F, class Elements>
 struct call_with;
 template <class F, class... Elements>
@@ -48,13 +48,14 @@ consteval bool is_void_result() {
 template <class F, class Space>
 inline constexpr bool returns_void = is_void_result<F, Space>();
 
-// What a coroutine returns that has yet to run: something with a promise that can be awaited. (A generator cannot.)
+// The return type of a coroutine that does not run until it is awaited: it has a promise and can be awaited. (A
+// generator cannot.)
 template <class T>
 concept coroutine = requires { typename std::coroutine_traits<T>::promise_type; } &&
                     (requires(T it) { it.await_ready(); } || requires(T it) { it.operator co_await(); } ||
                      requires(T it) { operator co_await(static_cast<T&&>(it)); });
 
-// Refers to f and the space; both outlive it. Safe to use from many threads at once as far as f is.
+// Refers to f and the space; both must outlive it. As safe to use from several threads at once as f is.
 template <class F, class Space>
 class numbered_tasks {
  public:
@@ -65,7 +66,8 @@ class numbered_tasks {
 
   [[nodiscard]] std::uint64_t size() const noexcept { return space_->size(); }
 
-  // visit(i, call) for each i of [b, e) in order, until one returns false; call() makes the arguments and calls f.
+  // Calls visit(i, call) for each i in [b, e) in order, until visit returns false. call() computes the arguments and
+  // calls f.
   template <class Visit>
   void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
     if (b >= e) return;
@@ -81,9 +83,9 @@ class numbered_tasks {
     }
   }
 
-  // The elements task i is about, to be kept while a coroutine that was called with them may refer to them.
+  // The elements of task i, to be kept while a coroutine that was called with them may refer to them.
   [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, i); }
-  // Calls f with them; `self` is passed on if f takes a context.
+  // Calls f with these elements; passes `self` if f takes a context.
   template <class Elements, class Context>
   decltype(auto) call(Elements& held, Context& self) const {
     return std::apply(

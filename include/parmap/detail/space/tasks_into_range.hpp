@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Numbered tasks whose results go straight into a range of the caller's: for engines whose tasks run in this process.
+// tasks_into_range: tasks that write their results into a range of the caller; for engines that run in this process.
 #pragma once
 
 #include <parmap/context.hpp>
@@ -13,14 +13,14 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The beginning of a range, by which its elements are reached most quickly.
+// The beginning of a range: a pointer if it is contiguous, which is fastest.
 template <class Out>
 auto first_of(Out& out) {
   if constexpr (std::ranges::contiguous_range<Out>) return std::ranges::data(out);
   else return std::ranges::begin(out);
 }
 
-// Task i of `tasks`, and its value to first[i].
+// Task i runs task i of `tasks` and assigns its value to first[i].
 template <class Tasks, class First>
 class tasks_into_range {
  public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A child process held by a pidfd: fork, watch, stop, kill, reap.
+// child_process: a child process held by a pidfd; fork, watch, stop, kill, reap.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -18,35 +18,36 @@ struct ending {
   int code{};  // exit status or signal
 };
 
-// What is buffered would come out twice: once from each side of a fork.
+// Flushes stdout, stderr, std::cout and std::clog. Without this before a fork, both processes would write what is
+// buffered.
 void flush_standard_streams() noexcept;
 
-// Unless released by reap(), the child is killed and reaped with this object; in the process that made it only.
+// The destructor kills and reaps the child unless reap() has, but only in the process that forked it.
 class child_process {
  public:
-  // Forks; the child runs body(), which must not return. Throws std::system_error, also where the kernel has no
-  // pidfds (Linux 5.4).
+  // Forks; the child runs body(), which must not return. Throws std::system_error, also if the kernel has no pidfds
+  // (before Linux 5.4).
   explicit child_process(const std::function<void()>& body);
   child_process(child_process&& other) noexcept;
   child_process& operator=(child_process&& other) noexcept;
   ~child_process();
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  // Readable (poll) once it has died; -1 if it had died before it could be watched.
+  // Readable (poll) once the child has died; -1 if it had died before it could be watched.
   [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
 
-  // No effect on a dead one.
+  // No effect on a dead child.
   void kill() const noexcept;
   void resume() const noexcept;
-  // Whether its number is still its own: it lives, or has not been reaped yet.
+  // Whether the pid still belongs to this child: it is alive, or not yet reaped.
   [[nodiscard]] bool is_ours() const noexcept;
   [[nodiscard]] bool has_died(std::chrono::milliseconds patience = {}) const noexcept;
-  // Whether it has been stopped and continued since this was last asked.
+  // Whether the child has been stopped and continued since the last call.
   [[nodiscard]] bool was_continued() const noexcept;
-  // Sends SIGSTOP and waits until it has stopped. False if it has died instead, or does not stop within `patience`
-  // (asleep in the kernel).
+  // Sends SIGSTOP and waits until the child has stopped. False if it has died instead, or does not stop within
+  // `patience` (asleep in the kernel).
   bool stop(std::chrono::milliseconds patience) const noexcept;
-  // Waits for its death, which must be certain.
+  // Waits for the death of the child, which must be certain.
   ending reap() noexcept;
 
  private:

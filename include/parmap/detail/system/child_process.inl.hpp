@@ -22,15 +22,14 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void flush_standard_streams() noexcept {
-  // Not fflush(nullptr): it would wait for a thread that sits in a read of stdin, and move the file offset of input
-  // streams.
+  // Not fflush(nullptr): that would wait for a thread that is reading stdin, and move the file offset of input streams.
   static_cast<void>(std::fflush(stdout));
   static_cast<void>(std::fflush(stderr));
   try {
     std::cout.flush();
     std::clog.flush();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, what could not be written stays in the buffer
-    // The caller asked its stream to throw when it cannot write; its own next write will tell.
+  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, the buffer keeps what was not written
+    // The caller made its stream throw on failed writes; its own next write throws again.
   }
 }
 
@@ -84,7 +83,7 @@ PARMAP_INLINE void child_process::resume() const noexcept {
   step("resume", moment::before);
   signal(SIGCONT);
   step("resume", moment::after);
-  static_cast<void>(was_continued());  // by us, which is of no interest
+  static_cast<void>(was_continued());  // drops the notice of our own SIGCONT
 }
 
 PARMAP_INLINE bool child_process::is_ours() const noexcept {
@@ -124,7 +123,7 @@ PARMAP_INLINE ending child_process::reap() noexcept {
     int got = 0;
     do got = ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
     while (got != 0 && errno == EINTR);
-    // ECHILD: the caller ignores SIGCHLD, or has reaped it already; with the former, waitid has still waited.
+    // ECHILD: the caller ignores SIGCHLD (then waitid has waited all the same), or has reaped the child already.
     if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
     else
       while (!has_died(std::chrono::milliseconds(1000))) {
@@ -139,7 +138,7 @@ PARMAP_INLINE ending child_process::reap() noexcept {
 PARMAP_INLINE void child_process::open_pidfd() {
   const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   step("pidfd", moment::after);
-  if (fd < 0 && errno == ESRCH) return;  // died, and reaped by somebody else
+  if (fd < 0 && errno == ESRCH) return;  // the child has died and was reaped elsewhere
   if (fd < 0) {
     const std::error_code why(errno, std::generic_category());
     ::kill(pid_, SIGKILL);
@@ -149,13 +148,13 @@ PARMAP_INLINE void child_process::open_pidfd() {
     throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
   }
   fd_ = file_descriptor(fd);
-  // If it died and was reaped, its number may be a stranger's by now; a stranger is no child of ours.
+  // If the child has been reaped, its pid may belong to another process by now; that is no child of ours.
   if (!is_ours() && errno == ECHILD) fd_ = file_descriptor();
 }
 
 PARMAP_INLINE void child_process::signal(int number) const noexcept {
   if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
-  // Refused, by a sandbox. While it is a child of ours, its number is nobody else's.
+  // A sandbox refused the call. kill is safe while the pid belongs to our child.
   if (is_ours()) ::kill(pid_, number);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Owns a file descriptor.
+// file_descriptor: owns a file descriptor.
 #pragma once
 
 #include <parmap/detail/config.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tells a forked child from the process that made it, at the cost of a load.
+// fork_generation: distinguishes a forked child from its parent at the cost of one load.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -11,9 +11,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 std::atomic<std::uint64_t>& fork_count() noexcept;
 
-// How many forks lie between the process in which this was first called and this one. What belongs to another
-// generation is not ours: its threads do not exist here. Each copy of the library in a process counts for itself, by a
-// handler of its own. (A raw clone() that bypasses pthread_atfork is not seen.)
+// The number of forks between the process that called this first and the current one. State of another generation is
+// invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
+// of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
 [[nodiscard]] std::uint64_t fork_generation() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -16,7 +16,7 @@ PARMAP_INLINE std::atomic<std::uint64_t>& fork_count() noexcept {
 PARMAP_INLINE std::uint64_t fork_generation() noexcept {
   static const int registered =
       ::pthread_atfork(nullptr, nullptr, [] { fork_count().fetch_add(1, std::memory_order_relaxed); });
-  static_cast<void>(registered);  // fails for want of memory only
+  static_cast<void>(registered);  // fails only without memory
   return fork_count().load(std::memory_order_relaxed);
 }
 

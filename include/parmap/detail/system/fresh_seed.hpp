@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Fresh seeds, cheap and never the same twice, also across a fork.
+// fresh_seed: cheap seeds that do not repeat in a process; a forked child draws from a new random start.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -8,7 +8,7 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Throws std::system_error where the kernel gives no random number.
+// Throws std::system_error if the kernel provides no random number.
 [[nodiscard]] PARMAP_API std::uint64_t fresh_seed();
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -22,8 +22,8 @@ PARMAP_INLINE std::uint64_t kernel_entropy() {
   }
 }
 
-// A counter that starts at a random place, put through the finaliser of splitmix64 (Steele, Lea, Flood 2014): a
-// bijection, so that no seed repeats in a process. A forked child draws a new place.
+// A counter with a random start, put through the finaliser of splitmix64 (Steele, Lea, Flood 2014). This is a
+// bijection, so no seed repeats in a process. A forked child draws a new start.
 PARMAP_INLINE std::uint64_t fresh_seed() {
   static std::atomic<std::uint64_t> counter{kernel_entropy()};
   static std::atomic<std::uint64_t> drawn_in{fork_generation()};

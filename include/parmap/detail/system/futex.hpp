@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Waiting on a word of memory, with a limit: what std::atomic::wait cannot do.
+// futex_wait and futex_wake: wait on a word of memory with a time limit, which std::atomic::wait does not have.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -23,8 +23,8 @@ inline constexpr std::chrono::nanoseconds no_limit = std::chrono::nanoseconds::m
 
 enum class futex_scope : int { process = FUTEX_PRIVATE_FLAG, shared = 0 };
 
-// Sleeps while `word` holds `seen`, at most for `limit`. May return early for no reason: the caller looks again, so no
-// error matters.
+// Sleeps while `word` holds `seen`, at most for `limit`. May return early without a reason: the caller checks again, so
+// errors can be ignored.
 inline void futex_wait(const futex_word& word, std::uint32_t seen, std::chrono::nanoseconds limit,
                        futex_scope scope = futex_scope::process) noexcept {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
@@ -37,7 +37,7 @@ inline void futex_wake(const futex_word& word, int sleepers, futex_scope scope =
   ::syscall(SYS_futex, &word, FUTEX_WAKE | static_cast<int>(scope), sleepers, nullptr, nullptr, 0);
 }
 
-// A moment of a spinning wait.
+// The pause instruction for a spinning wait.
 inline void spin_pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A language runtime that this library serves in its process (Python's), and what it must hear of a map on processes.
+// language_runtime: the hooks of a language runtime (Python's) in a process that runs maps on worker processes.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -7,7 +7,7 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Called by the thread that called map, and in workers; what a plain C++ program does is nothing.
+// Called in the thread that called map, and in workers. In a plain C++ program the hooks do nothing.
 class language_runtime {
  public:
   constexpr language_runtime() = default;
@@ -15,22 +15,22 @@ class language_runtime {
   language_runtime& operator=(const language_runtime&) = delete;
 
   virtual void before_fork() noexcept {}
-  virtual void after_fork() noexcept {}  // in the caller, also where the fork was refused
-  // Whether the workers of the map that begins are to be programs of their own, which share nothing with the caller but
-  // the map's memory: start_program(mine, file) in the child makes it one (execve), that does not return, and calls
-  // serve_as_program(tasks, mine, file), see multi_run.hpp. Only for results that are encoded.
+  virtual void after_fork() noexcept {}  // in the caller, also after a refused fork
+  // Whether the workers of the map that begins are separate programs, which share only the map's memory with the
+  // caller. Then the child calls start_program(mine, file), which executes the program (execve) and does not return;
+  // the program calls serve_as_program(tasks, mine, file), see multi_run.hpp. Only for encoded results.
   virtual bool starts_programs() noexcept { return false; }
   virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
-  // In a worker, once it cannot outlive its caller; before its first task, and outside of any task's limit.
+  // Called in a worker once it is set to die with its caller; before its first task, and outside any task's limit.
   virtual void begin_worker(unsigned /*worker*/) noexcept {}
-  // A worker ends, and what it has buffered would be lost.
+  // Called when a worker ends, to flush the runtime's buffers.
   virtual void end_worker() noexcept {}
-  // The caller sleeps until a worker has news.
+  // Called around the caller's wait for its workers.
   virtual void before_sleep() noexcept {}
   virtual void after_sleep() {}
 
   [[nodiscard]] static language_runtime& current() noexcept { return *installed(); }
-  // Before the first map of the process; `who` outlives them all.
+  // Call before the first map of the process; `who` must outlive all maps.
   static void install(language_runtime& who) noexcept { installed() = &who; }
 
  protected:

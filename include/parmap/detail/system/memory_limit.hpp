@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A bound on the memory that this process adds, and word of the moment it is felt.
+// A limit on the private memory that this process adds, and a callback for refused allocations.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -9,14 +9,14 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Private writable memory this process has mapped, in bytes: what RLIMIT_DATA counts (Linux 4.7 and later). Unlike
-// RLIMIT_AS it leaves out the sparse shared reservation. Without /proc nobody knows.
+// The private writable memory that this process has mapped, in bytes, as RLIMIT_DATA counts it (Linux 4.7 and later).
+// Unlike RLIMIT_AS this excludes the sparse shared reservation. None without /proc.
 [[nodiscard]] std::optional<std::uint64_t> private_memory() noexcept;
 
-// From now on this process may map so many bytes more than it has. False, with errno, if it cannot be said.
+// Limits this process to `more` bytes of private memory beyond what it has now. False, with errno, if it fails.
 [[nodiscard]] bool limit_private_memory(std::uint64_t more) noexcept;
 
-// From now on note() is called whenever operator new is refused; then happens what would have happened without.
+// From now on a refused operator new calls note(), and then does what it would have done without it.
 void tell_of_refused_memory(void (*note)()) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -34,7 +34,7 @@ PARMAP_INLINE bool limit_private_memory(std::uint64_t more) noexcept {
   return ::setrlimit(RLIMIT_DATA, &limit) == 0;
 }
 
-// What is done when operator new is refused: what was told to do, then what was done before.
+// The new_handler: calls `told`, then the earlier handler.
 struct refused_memory {
   static void handle() {
     told();
@@ -49,7 +49,7 @@ struct refused_memory {
 PARMAP_INLINE void tell_of_refused_memory(void (*note)()) noexcept {
   refused_memory::told = note;
   const std::new_handler before = std::set_new_handler(&refused_memory::handle);
-  if (before != &refused_memory::handle) refused_memory::earlier = before;  // a worker's worker has inherited ours
+  if (before != &refused_memory::handle) refused_memory::earlier = before;  // a nested worker inherits ours
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Numbers as a message shows them.
+// Formats times and sizes for messages.
 #pragma once
 
 #include <parmap/detail/config.hpp>

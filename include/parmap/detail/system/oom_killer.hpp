@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The kernel's out-of-memory killer: whom it is to take first, and whether it has been at work.
+// The kernel's out-of-memory killer: makes it prefer workers, and counts its kills.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -9,10 +9,10 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Processes it has killed since the machine was started, in all cgroups (Linux 4.13 and later). About 15 us.
+// The number of processes it has killed since boot, in all cgroups (Linux 4.13 and later). Takes about 15 µs.
 [[nodiscard]] std::optional<long long> oom_kills_so_far() noexcept;
 
-// Under memory pressure the kernel shall take this worker, not its caller; where that may not be said, nothing is lost.
+// Makes the kernel kill this worker rather than its caller under memory pressure. Does nothing if that is refused.
 void offer_to_oom_killer(const child_process& worker) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail

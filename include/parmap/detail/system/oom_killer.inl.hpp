@@ -30,7 +30,8 @@ PARMAP_INLINE void offer_to_oom_killer(const child_process& worker) noexcept {
   std::array<char, 16> text{};
   static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/oom_score_adj", static_cast<int>(worker.pid())));
   const file_descriptor file(::open(path.data(), O_RDWR | O_CLOEXEC));
-  // Until it is reaped its number is nobody else's; and what was opened stays its own.
+  // The pid belongs to the child until it is reaped, and an open file stays that of the process for which it was
+  // opened.
   if (file.get() < 0 || !worker.is_ours() || ::read(file.get(), text.data(), text.size() - 1) <= 0) return;
   const int length = std::snprintf(text.data(), text.size(), "%d", std::min(most, std::atoi(text.data()) + much));
   static_cast<void>(!::pwrite(file.get(), text.data(), static_cast<std::size_t>(length), 0));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What /proc says of processes and of the machine.
+// Reads files and numbers from /proc.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -20,7 +20,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The text of a file, ended by a zero; false, with errno, if it cannot be read. What does not fit is left out.
+// Reads the text of a file, zero-terminated; text that does not fit is cut off. False, with errno, if it cannot be
+// read.
 template <std::size_t Size>
 bool read_file(const char* path, std::array<char, Size>& text) noexcept {
   const file_descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
@@ -49,14 +50,14 @@ inline std::string text_of_file(const std::string& path) {
   }
 }
 
-// The number behind the first `name` in text.
+// The number after the first `name` in text.
 inline std::optional<long long> number_after(const char* name, const char* text) noexcept {
   const char* const found = std::strstr(text, name);
   if (found == nullptr) return std::nullopt;
   return std::strtoll(found + std::strlen(name), nullptr, 10);
 }
 
-// Whether /proc numbers processes as this process does: it may be absent, or that of another pid namespace.
+// Whether /proc uses the same pids as this process: it may be absent, or belong to another pid namespace.
 inline bool proc_is_ours() noexcept {
   std::array<char, 32> self{};
   const ssize_t got = ::readlink("/proc/self", self.data(), self.size() - 1);

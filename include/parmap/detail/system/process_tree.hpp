@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Who belongs to whom among processes, and the end of all that one has started.
+// kill_descendants: ends all processes that a process has started.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -8,8 +8,9 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// SIGKILL to every living descendant, until none is left. The root is stopped and is the subreaper of its tree, so that
-// orphans stay below it and the dead stay unreaped, their numbers their own. Without a /proc of ours nothing is found.
+// Sends SIGKILL to every living descendant until none is left. The root must be stopped and be the subreaper of its
+// tree: so orphans stay below it, and dead descendants stay unreaped and keep their pids. Finds none if /proc is absent
+// or of another pid namespace.
 void kill_descendants(pid_t root);
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -19,7 +19,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 PARMAP_INLINE void add_children(pid_t parent, std::vector<pid_t>& all) {
   const std::string threads = "/proc/" + std::to_string(parent) + "/task/";
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(threads.c_str()), ::closedir);
-  if (!folder) return;  // gone, or no /proc: then there is nothing to be found
+  if (!folder) return;  // the process is gone, or there is no /proc
   while (const dirent* const thread = ::readdir(folder.get())) {
     if (thread->d_name[0] == '.') continue;
     const std::string children = text_of_file(threads + thread->d_name + "/children");
@@ -37,7 +37,7 @@ PARMAP_INLINE bool is_zombie(pid_t pid) {
 
 PARMAP_INLINE void kill_descendants(pid_t root) {
   if (!proc_is_ours()) return;
-  constexpr int rounds = 100;  // against something that forks faster than it can be killed
+  constexpr int rounds = 100;  // a bound, as a process may fork faster than it is killed
   for (int round = 0; round < rounds; ++round) {
     std::vector<pid_t> all;
     add_children(root, all);

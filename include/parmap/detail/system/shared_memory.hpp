@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Memory that workers share with the process that made it: anonymous, or a file in memory.
+// shared_memory: memory that workers share with the process that made it; anonymous, or a file in memory.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -11,14 +11,14 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 class file_descriptor;
 
-// Zeroed, without swap reservation (a large sparse one costs its page tables only), left out of core dumps, never
-// visible in /dev/shm. An unmapped page on either side: what runs past the end of an array beside it faults.
+// Zeroed memory without swap reservation (a large sparse one costs only its page tables), excluded from core dumps,
+// never visible in /dev/shm. An unmapped page on either side catches an overrun of an adjacent array.
 class shared_memory {
  public:
   shared_memory() = default;
-  // Throws std::system_error (not_enough_memory where there is no room).
+  // Throws std::system_error (not_enough_memory if there is no room).
   explicit shared_memory(std::size_t bytes);
-  // The beginning of a file.
+  // Maps the beginning of a file.
   shared_memory(std::size_t bytes, const file_descriptor& file);
   shared_memory(shared_memory&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)),
@@ -36,10 +36,10 @@ class shared_memory {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
 
-  // Children of the calling process will not have this memory: a store of theirs faults instead of reaching ours.
-  // False, with errno, if that is refused.
+  // Children of the calling process do not inherit this memory: their stores fault instead of changing it. False, with
+  // errno, if that is refused.
   [[nodiscard]] bool keep_from_children() const noexcept;
-  // From now on nobody in this process writes here. Throws std::system_error.
+  // Makes the memory read-only in this process. Throws std::system_error.
   void seal() const;
 
  private:

@@ -28,7 +28,7 @@ PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descrip
     errno = error;
     refused();
   }
-  static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a larger core dump harms nobody
+  static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a failure only enlarges core dumps
 }
 
 PARMAP_INLINE bool shared_memory::keep_from_children() const noexcept {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The signal mask of pool threads: idle they block what is for the caller's threads, in a task they have the caller's
-// mask.
+// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -11,8 +10,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Blocks all signals in the calling thread while it lives, for threads made meanwhile to inherit; but not those that a
-// fault raises.
+// Blocks all signals in the calling thread for the lifetime of the object, so that threads made meanwhile inherit this
+// mask. Signals that a fault raises are not blocked.
 class signals_blocked {
  public:
   signals_blocked() noexcept {
@@ -34,13 +33,14 @@ class signals_blocked {
   bool blocked_{};
 };
 
-// In a thread made under signals_blocked: the mask its process would have without it.
+// In a thread made under signals_blocked: the mask that it would have without it.
 inline std::optional<sigset_t>& outer_signal_mask() noexcept {
   static thread_local std::optional<sigset_t> mask;
   return mask;
 }
 
-// While it lives, the thread has the mask its process would have: tasks run so, and what they start inherits it.
+// Gives the thread the mask that it would have without signals_blocked, for the lifetime of the object. Tasks run with
+// this mask, and processes and threads that they start inherit it.
 class outer_mask_scope {
  public:
   outer_mask_scope() noexcept {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Keeps the code of this library in memory while threads of its own run it.
+// stay_loaded: keeps the code of this library in memory while its own threads run it.
 #pragma once
 
 #include <parmap/detail/config.hpp>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// From now on dlclose leaves the shared object with this function where it is. No effect in a program itself.
+// From now on dlclose does not unload the shared object that contains this function. No effect in a program itself.
 void stay_loaded() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail

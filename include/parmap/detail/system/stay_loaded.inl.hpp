@@ -13,7 +13,7 @@ PARMAP_INLINE void stay_loaded() noexcept {
   static const bool pinned = [] {
     Dl_info here{};
     if (::dladdr(reinterpret_cast<const void*>(&stay_loaded), &here) == 0 || here.dli_fname == nullptr) return false;
-    // Not closed again. Null for the program itself, which cannot be closed.
+    // The handle is never closed. It is null for the program itself, which cannot be unloaded.
     return ::dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE) != nullptr;
   }();
   static_cast<void>(pinned);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a worker is told: plain numbers, so that it can be told to another program.
+// worker_assignment: the parameters of a worker, as plain numbers that can be passed to another program.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -13,7 +13,7 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 struct worker_assignment {
-  // Of the map.
+  // Parameters of the map.
   std::uint64_t tasks{};
   std::uint64_t seed{};
   std::uint64_t max_failures{};
@@ -22,10 +22,10 @@ struct worker_assignment {
   unsigned retries{};
   bool timed{};
   pid_t parent{};
-  // Of this worker.
+  // Parameters of this worker.
   unsigned number{};
   std::uint64_t from{};   // the first task of the round
-  std::uint32_t round{};  // its tasks
+  std::uint32_t round{};  // the number of its tasks
 };
 static_assert(std::is_trivially_copyable_v<worker_assignment>);
 

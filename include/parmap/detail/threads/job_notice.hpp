@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One place on the thread pool's board: a job that may be joined, and how many have joined it.
+// job_notice: one entry of the thread pool's list of maps that threads may join, and the number that have joined.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -12,24 +12,25 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Something a thread of the pool can take part in. Called by many threads at once.
+// Work that threads of the pool can join. Several threads call it at once.
 class job {
  public:
-  // Whether there is work for the one who asks, who has joined already; for yet another.
+  // Whether there is work for the calling thread, which has already joined; and for one more thread.
   [[nodiscard]] virtual bool wants_help() const noexcept = 0;
   [[nodiscard]] virtual bool wants_more_help() const noexcept = 0;
-  // Takes part until nothing is left to begin.
+  // Runs tasks until none is left to begin.
   virtual void help() noexcept = 0;
 
  protected:
   ~job() = default;
 };
 
-// Owned by the caller from write() to erase(); lives as long as the pool. The word counts those who have joined, below
-// three flags. Joining succeeds only while the notice is open, so that after close() the owner knows whom to wait for.
+// Belongs to the caller from write() to erase(); exists as long as the pool. The word holds three flags, and below them
+// the number of threads that have joined. Joining succeeds only while the notice is open, so that after close() the
+// caller knows how many threads to wait for.
 class alignas(64) job_notice {
  public:
-  // False if it is taken.
+  // Publishes the job; false if the notice is in use.
   bool write(job& work, ticks now) noexcept {
     std::uint32_t expected = 0;
     if (word_.load(std::memory_order_relaxed) != 0 ||
@@ -45,12 +46,12 @@ class alignas(64) job_notice {
   void close() noexcept {
     if (open()) word_.fetch_and(~open_flag, std::memory_order_acq_rel);
   }
-  // Closed: whether nobody is taking part any more.
+  // Once closed: whether no other thread is taking part.
   [[nodiscard]] bool alone() const noexcept { return (word_.load(std::memory_order_acquire) & count) == 0; }
-  // Closed: whether all who joined have left, after at most `limit`.
+  // Once closed: waits until all threads that joined have left, at most for `limit`; whether they have.
   [[nodiscard]] bool wait(std::chrono::nanoseconds limit) noexcept {
-    if (alone()) return true;  // as after most short maps, without a look at the clock
-    // A helper's last chunk is usually shorter than going to sleep for it.
+    if (alone()) return true;  // the common case of short maps, without reading the clock
+    // A helper's last chunk usually ends sooner than this thread could go to sleep.
     const ticks until = now_ticks() + to_ticks(std::chrono::microseconds(50));
     std::uint32_t seen = word_.load(std::memory_order_acquire);
     while ((seen & count) != 0 && now_ticks() < until) {
@@ -65,19 +66,19 @@ class alignas(64) job_notice {
   void erase() noexcept { word_.store(0, std::memory_order_release); }
 
   [[nodiscard]] bool open() const noexcept { return (word_.load() & open_flag) != 0; }
-  // When it was last written. Whoever cleared thread_pool::watched_ before sees every notice whose writer still found
-  // it set.
+  // When the notice was last written. A thread that has cleared thread_pool::watched_ sees here every notice whose
+  // writer still found watched_ set.
   [[nodiscard]] ticks since() const noexcept {
     static_cast<void>(word_.load());
     return since_.load(std::memory_order_relaxed);
   }
-  // Whether it is open, and either old enough or in a hurry.
+  // Whether it is open, and either at least `age` old or urgent.
   [[nodiscard]] bool ready(ticks now, ticks age) const noexcept {
     if (!open()) return false;
     const ticks written = since();
     return urgent_.load(std::memory_order_acquire) || (written < now && now - written >= age);
   }
-  // True: work() stays valid until leave().
+  // Joins if the notice is open. If true, work() stays valid until leave().
   [[nodiscard]] bool join() noexcept {
     std::uint32_t seen = word_.load(std::memory_order_relaxed);
     while ((seen & open_flag) != 0)
@@ -87,7 +88,7 @@ class alignas(64) job_notice {
   [[nodiscard]] job& work() const noexcept { return *work_.load(std::memory_order_relaxed); }
   void leave() noexcept {
     const std::uint32_t before = word_.fetch_sub(1, std::memory_order_acq_rel);
-    // By now the owner may be gone; the word is not, and a wake too many harms nobody.
+    // The owner may have returned by now. The word still exists, and a superfluous wake is harmless.
     if ((before & waited_for) != 0 && (before & count) == 1) futex_wake(word_, 1);
   }
 

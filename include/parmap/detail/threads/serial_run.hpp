@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One map on the engine serial: a loop on the calling thread.
+// run_serially: one map on the engine serial, as a loop on the calling thread.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -12,8 +12,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Runs tasks [0, n) in order. What is not among the failures (they were stopped) has its value in `values`. What a task
-// throws passes, after its retries; then no value is left.
+// Runs tasks [0, n) in order. Returns the tasks that were stopped; all others have their values in `values`. An
+// exception of a task passes through after its retries; then no value is left.
 [[nodiscard]] PARMAP_API failure_list run_serially(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                                    const options& chosen);
 

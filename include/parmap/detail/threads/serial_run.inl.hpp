@@ -21,7 +21,7 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Which options were set that have no effect on a loop, once each in a process.
-PARMAP_INLINE void tell_of_ignored_options(const options& chosen, const lazy_meter& meter) {
+PARMAP_INLINE void tell_of_ignored_options(const options& chosen, lazy_meter& meter) {
   struct limit {
     bool set;
     const char* name;

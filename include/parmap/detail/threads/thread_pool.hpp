@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The warm pool of threads: who helps with maps that prove long, and where those are announced.
+// thread_pool: threads that are kept between maps and help with long ones, and the notices that announce maps to them.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -23,19 +23,20 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A map is announced by a notice, which costs its caller two atomic operations and wakes nobody. One idle thread is the
-// *watch*: it looks at the notices every 50 us while maps are about, ever more rarely (an eighth of the quiet)
-// afterwards, and sleeps after 20 ms without one. So a task that runs long is noticed though its caller is inside it,
-// and a map that is over in a microsecond pays nothing for it. A thread that begins to help passes the watch on.
+// A caller announces its map by a notice, which costs it two atomic operations and wakes no thread. One idle thread is
+// the *watch*: it checks the notices every 50 µs while there are maps, less and less often afterwards (at intervals of
+// an eighth of the time since the last map), and sleeps after 20 ms without a map. So a long map gets help even while
+// its caller is inside a task, and a map of 1 µs pays nothing for it. A thread that begins to help hands the watch
+// over.
 class thread_pool {
  public:
-  // The pool of this process; its threads live until the process ends and are made when first needed. After a fork the
-  // child has an empty one of its own.
+  // The pool of this process. Its threads are started when first needed and live until the process ends. After a fork
+  // the child has its own empty pool.
   static thread_pool& instance() {
     static std::atomic<thread_pool*> current{nullptr};
     thread_pool* mine = current.load(std::memory_order_acquire);
     if (mine != nullptr && mine->generation_ == fork_generation()) return *mine;
-    // Never destroyed: parked threads use it until the very end, also while static objects are torn down.
+    // Never destroyed: parked threads use it until the process ends, even while static objects are destroyed.
     auto* fresh = new thread_pool;
     if (!current.compare_exchange_strong(mine, fresh, std::memory_order_acq_rel)) {
       delete fresh;
@@ -46,7 +47,7 @@ class thread_pool {
   thread_pool(const thread_pool&) = delete;
   thread_pool& operator=(const thread_pool&) = delete;
 
-  // Keeps a job announced while it lives. After close(), and before the end, waits for those who help.
+  // Announces a job for the lifetime of the object. The destructor closes the announcement and waits for the helpers.
   class announcement {
    public:
     announcement(thread_pool& who, job& work, unsigned helpers, ticks now)
@@ -61,18 +62,18 @@ class thread_pool {
       if (notice_ != nullptr) notice_->erase();
     }
 
-    // The work has proved long enough to pay for a wake.
+    // Call when the map is long enough to pay for waking a thread.
     void hurry() noexcept {
       if (notice_ == nullptr) return;
       notice_->hurry();
       pool_.summon();
     }
-    // Nobody else comes to help.
+    // No further thread joins.
     void close() noexcept {
       if (notice_ != nullptr) notice_->close();
     }
     [[nodiscard]] bool alone() const noexcept { return notice_ == nullptr || notice_->alone(); }
-    // Whether all helpers have left, after at most `limit`.
+    // Waits at most for `limit`; whether all helpers have left.
     [[nodiscard]] bool wait(std::chrono::nanoseconds limit) noexcept {
       return notice_ == nullptr || notice_->wait(limit);
     }
@@ -85,13 +86,13 @@ class thread_pool {
  private:
   static constexpr std::chrono::microseconds grace{25};  // a map younger than this is not worth joining
   static constexpr std::chrono::microseconds watch_period{
-      50};  // what a wake costs, so the most that waiting for it may lose
+      50};  // as long as a wake takes, so waiting loses no more than a wake
   static constexpr std::chrono::milliseconds watch_ends{20};
 
   thread_pool() = default;
   ~thread_pool() = default;
 
-  // Null if all notices are taken: then there are more callers than anybody could help.
+  // Null if all notices are in use; the map then gets no help.
   job_notice* announce(job& work, unsigned helpers, ticks now) noexcept {
     unsigned most = most_.load(std::memory_order_relaxed);
     while (most < helpers && !most_.compare_exchange_weak(most, helpers, std::memory_order_relaxed)) {
@@ -101,15 +102,15 @@ class thread_pool {
       const std::size_t at = (last + k) % notices_.size();
       if (!notices_[at].write(work, now)) continue;
       last = at;
-      // The notice is up (sequentially consistent) before the watch is looked for, and the watch looks once more after
-      // it has gone.
+      // Writing the notice precedes this load of watched_ (sequentially consistent), and the watch checks the notices
+      // once more after it has cleared watched_. So one of the two sees the other.
       if (!watched_.load()) summon();
       return &notices_[at];
     }
     return nullptr;
   }
 
-  // One more thread looks at the notices: a parked one, or a new one.
+  // Makes one more thread check the notices: wakes a parked one, or starts a new one.
   void summon() noexcept {
     calls_.fetch_add(1);
     if (parked_.load() > 0) {
@@ -124,10 +125,10 @@ class thread_pool {
     }
   }
 
-  // False where the system has no thread to give: then those that exist do the work.
+  // False if the system refuses a new thread; then the existing threads do the work.
   bool start_thread() noexcept {
     stay_loaded();
-    const signals_blocked here;  // the caller's signals are for the caller's threads
+    const signals_blocked here;  // signals of the process are for the caller's threads
     try {
       std::thread([this, outer = outer_signal_mask().value_or(here.before())] {
         outer_signal_mask() = outer;
@@ -140,7 +141,7 @@ class thread_pool {
   }
 
   [[noreturn]] void serve() noexcept {
-    static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the watch means its 50 us
+    static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
     ticks idle_since = now_ticks();
     for (;;) {
       const std::uint32_t seen = calls_.load();
@@ -154,7 +155,7 @@ class thread_pool {
     }
   }
 
-  // Joins a map that is at least `age` old or has called for help; false if there is none.
+  // Joins a map that is at least `age` old or urgent, and helps; false if there is none.
   bool help(ticks age) noexcept {
     const ticks now = now_ticks();
     for (job_notice& at : notices_) {
@@ -162,7 +163,7 @@ class thread_pool {
       job& work = at.work();
       const bool useful = work.wants_help();
       if (useful) {
-        if (parked_.load() > 0 || work.wants_more_help()) summon();  // pass on the watch and the word
+        if (parked_.load() > 0 || work.wants_more_help()) summon();  // another thread becomes the watch, or helps too
         const outer_mask_scope as_the_caller;
         work.help();
       }
@@ -172,7 +173,7 @@ class thread_pool {
     return false;
   }
 
-  // As the watch, or behind it, until a call or the watch's next look.
+  // Sleeps until a call; the watch only until it is due to check the notices again.
   void rest(std::uint32_t seen) noexcept {
     parked_.fetch_add(1);
     if (watched_.exchange(true)) {

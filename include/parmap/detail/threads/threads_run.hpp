@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One map on the engine threads: claims chunks until none are left, as many threads as come to help.
+// run_on_threads: one map on the engine threads; the caller and helping threads claim chunks until none are left.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -12,8 +12,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Runs tasks [0, n) on the calling thread and those of the pool that help; what is not among the failures has its value
-// in `values`. If it throws, no value is left there (but see task_tally::give_up).
+// Runs tasks [0, n) on the calling thread and on threads of the pool that help. Returns the failures; all other tasks
+// have their values in `values`. If it throws, no value is left there (except after task_tally::give_up).
 [[nodiscard]] PARMAP_API failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                                      const options& chosen);
 

@@ -113,47 +113,29 @@ class threads_run final : public job {
     gate between(*this, options_);
     chunk_pacer pace(workers_);
     for (;;) {
-      const chunks_run one = run_chunks(worker, pace, self, between);
-      if (one.completed > 0) tally_.add_completed(one.completed);
-      if (one.last) return;
+      round_index ran = 0;
+      // While nobody has come to help the map is a short one, and the looks at the clock would be most of it.
+      do {
+        if (tally_.halted()) {
+          const interval rest = range_.drain();
+          tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
+          return;
+        }
+        const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+        if (mine.empty()) return;
+        run_chunk(mine, self, between);
+        ran += mine.size();
+      } while (ran < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
+      if (range_.unclaimed().empty()) return;
       const ticks now = now_ticks();
-      pace.ran(one.tasks, now - then);
+      pace.ran(ran, now - then);
       then = now;
       if (worker == 0) tally_.show(now);
       after_chunk(now, pace);
     }
   }
 
-  // What a worker did between two looks at the clock.
-  struct chunks_run {
-    round_index tasks{};
-    std::uint64_t completed{};
-    bool last{};  // there are no more
-  };
-
-  // One chunk; but while nobody has come to help the map is a short one, and looks at the clock and counts that others
-  // see would be most of it: then some.
-  chunks_run run_chunks(unsigned worker, const chunk_pacer& pace, context& self, gate& between) {
-    chunks_run all;
-    do {
-      if (tally_.halted()) {
-        const interval rest = range_.drain();
-        tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
-        all.last = true;
-        return all;
-      }
-      const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
-      all.last = mine.empty();
-      if (all.last) return all;
-      all.completed += run_chunk(mine, self, between);
-      all.tasks += mine.size();
-    } while (all.tasks < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
-    all.last = range_.unclaimed().empty();
-    return all;
-  }
-
-  // How many of them have a value.
-  std::uint64_t run_chunk(const interval mine, context& self, gate& between) {
+  void run_chunk(const interval mine, context& self, gate& between) {
     task_chunk chunk{from_ + mine.b, from_ + mine.e, careful_ ? &between : nullptr};
     const std::uint64_t first = chunk.at;
     std::uint64_t failed = 0;
@@ -176,8 +158,8 @@ class threads_run final : public job {
         ++chunk.at;
       }
     }
+    tally_.add_completed(chunk.at - first - failed);
     if (chunk.at < chunk.end) tally_.add_never_begun(chunk.at, chunk.end, between.attempt() - 1);
-    return chunk.at - first - failed;
   }
 
   // Inside a catch block: what became of the task, which is no longer running.
@@ -213,6 +195,11 @@ class threads_run final : public job {
   std::optional<timeout_watch> watch_;
 };
 
+PARMAP_INLINE unsigned most_workers(std::uint64_t n, const options& chosen) {
+  if (n == 1) return 1;
+  return chosen.workers != 0 ? chosen.workers : usable_cores();
+}
+
 PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                           const options& chosen) {
   constexpr const char* name = "threads";
@@ -223,7 +210,7 @@ PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_place
   // One task sets no pace, and the look would be a tenth of a short call.
   const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
   task_tally tally(name, chosen, n, begun);
-  const unsigned most = chosen.workers != 0 ? chosen.workers : usable_cores();
+  const unsigned most = most_workers(n, chosen);
   for (std::uint64_t from = 0; from < n; from += std::min(n - from, max_round)) {
     const std::uint64_t size = std::min(n - from, max_round);
     const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, size));

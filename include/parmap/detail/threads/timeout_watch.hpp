@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Asks tasks that run in this process to stop when their time is over.
+// timeout_watch: requests tasks in this process to stop when their time limit is reached.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -17,8 +17,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// One thread for a map with a timeout. It sleeps until the earliest limit; as all limits of a map are equally long, a
-// task that begins later never ends that sleep too late.
+// One thread per map with a timeout, which sleeps until the earliest deadline. All limits of a map are equal, so a task
+// that begins during the sleep never has an earlier deadline.
 class timeout_watch {
  public:
   using clock = std::chrono::steady_clock;
@@ -29,7 +29,7 @@ class timeout_watch {
         forward_(all, [this] { stop_everything(); }),
         thread_(start()) {}
 
-  // The worker begins a task; the token that will ask it to stop.
+  // Call when a worker begins a task. Returns the token that will request it to stop.
   std::stop_token begin(unsigned worker) {
     std::stop_source source;
     std::stop_token token = source.get_token();
@@ -39,7 +39,7 @@ class timeout_watch {
     if (std::exchange(asleep_, false)) wake_.notify_one();
     return token;
   }
-  // The worker's task has ended; whether it was too late.
+  // Call when the worker's task has ended. Returns whether it was too late.
   bool end(unsigned worker) {
     const auto now = clock::now();
     const std::scoped_lock lock(mutex_);
@@ -48,7 +48,7 @@ class timeout_watch {
   }
 
  private:
-  // A limit of hundreds of years is none.
+  // A limit beyond the range of the clock is no limit.
   [[nodiscard]] clock::time_point deadline(clock::time_point now) const noexcept {
     return limit_ < clock::time_point::max() - now ? now + limit_ : clock::time_point::max();
   }
@@ -59,7 +59,8 @@ class timeout_watch {
     bool unasked{};
   };
 
-  // It takes no signals: those are for the caller's threads. A task's stop callbacks run in it without them, too.
+  // The thread blocks signals, which are for the caller's threads. The tasks' stop callbacks run in it, so they get
+  // none either.
   std::jthread start() {
     const signals_blocked meanwhile;
     return std::jthread([this](const std::stop_token& ended) { watch(ended); });
@@ -73,7 +74,7 @@ class timeout_watch {
       for (const task& each : running_)
         if (each.unasked && each.until > now) next = std::min(next, each.until);
       if (ask(lock, [now](const task& each) { return each.until <= now; }))
-        continue;  // others may have begun meanwhile
+        continue;  // other tasks may have begun meanwhile
       if (next == clock::time_point::max()) {
         asleep_ = true;
         wake_.wait(lock, ended, [this] { return !asleep_; });
@@ -89,7 +90,8 @@ class timeout_watch {
     ask(lock, [](const task&) { return true; });
   }
 
-  // Unlocks meanwhile, because asking runs the tasks' own stop callbacks; false if there was nobody to ask.
+  // Requests the chosen tasks to stop; false if there were none. Unlocks during each request, which runs the task's own
+  // stop callbacks.
   template <class Whom>
   bool ask(std::unique_lock<std::mutex>& lock, Whom&& whom) {
     const auto next = [&] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// In place of the library's: a model of it. The explorer lets nobody past "lock" while another holds it, and only the
-// supervisor once the owner has died.
+// Replaces the library's header of this name: a model of the lock. The search lets no process past the step "lock"
+// while another holds it, and only the supervisor once the owner has died.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -12,7 +12,7 @@
 namespace interleavings {
 
 void own() noexcept;
-[[nodiscard]] unsigned owner_died() noexcept;  // worker w as w + 1, or 0
+[[nodiscard]] unsigned owner_died() noexcept;  // w + 1 for worker w, or 0
 void make_consistent() noexcept;
 void give_up() noexcept;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// In place of the library's: two tasks at a time, whatever the clock says.
+// Replaces the library's header of this name: chunks of two tasks, independent of time.
 #pragma once
 
 #include <parmap/detail/config.hpp>

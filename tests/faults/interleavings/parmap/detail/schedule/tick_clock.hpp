@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// In place of the library's: a clock that stands, so that equal states are equal.
+// Replaces the library's header of this name: a clock that stands still, so that time makes no states differ.
 #pragma once
 
 #include <parmap/detail/config.hpp>

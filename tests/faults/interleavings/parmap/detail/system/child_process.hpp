@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// In place of the library's: no processes; what worker.hpp asks of that header.
+// Replaces the library's header of this name: only what worker_process.hpp needs of it, as there are no processes.
 #pragma once
 
 #include <parmap/detail/config.hpp>

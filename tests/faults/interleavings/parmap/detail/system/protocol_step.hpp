@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// In place of the library's: before a step the running process gives way to the explorer.
+// Replaces the library's header of this name: before a step the running process gives way to the search.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -19,9 +19,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 enum class moment { before, after };
 
-// A name, and by the function it stands in whether the step only looks.
+// The name of a step. A step in a function named get only loads; the constructor looks at the caller's name.
 struct named_step {
-  // Not explicit: the library hands over the name alone.
+  // Not explicit: the library passes only the name.
   consteval named_step(const char* step,  // NOLINT(google-explicit-constructor)
                        std::source_location at = std::source_location::current())
       : name(step),
@@ -32,7 +32,7 @@ struct named_step {
   interleavings::touch what;
 };
 
-// What follows a step belongs to it: nothing shared is touched before the next one.
+// The code after a step belongs to that step: it touches nothing shared before the next step.
 inline void step(named_step one, moment when) noexcept {
   if (when == moment::before) interleavings::arrive(one.name, one.what);
 }

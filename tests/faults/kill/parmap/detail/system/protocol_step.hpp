@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// In place of include/parmap/detail/system/protocol_step.hpp: every step of the protocol calls a hook of the test.
+// Replaces include/parmap/detail/system/protocol_step.hpp: every step of the protocol calls a hook that the test
+// installs.
 #pragma once
 
 #include <parmap/detail/config.hpp>
