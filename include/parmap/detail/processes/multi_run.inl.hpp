@@ -9,6 +9,7 @@
 #include <parmap/detail/processes/result_collector.hpp>
 #include <parmap/detail/processes/shared_layout.hpp>
 #include <parmap/detail/processes/supervisor.hpp>
+#include <parmap/detail/processes/worker_exit.hpp>
 #include <parmap/detail/processes/worker_process.hpp>
 #include <parmap/detail/progress/lazy_meter.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
@@ -175,7 +176,8 @@ class multi_run {
 
 PARMAP_INLINE multi_results run_in_processes(const process_tasks& tasks, value_reader* reader, const options& chosen) {
   const std::uint64_t most = chosen.workers != 0 ? chosen.workers : usable_cores();
-  static_cast<void>(ticks_per_us());  // measured once, before the forks
+  static_cast<void>(ticks_per_us());                      // measured once, before the forks
+  static_cast<void>(bound_early::uncaught_exceptions());  // binds what it calls in its turn
   return multi_run(tasks, reader, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(tasks.size(), 1, most)))
       .run();
 }

@@ -28,6 +28,7 @@ struct bound_early {
   static inline int (*volatile on_exit)(void (*)(int, void*), void*) = &::on_exit;
   static inline int (*volatile at_quick_exit)(void (*)(void*), void*) = &__cxa_at_quick_exit;
   static inline void (*volatile exit)(int) = &::_exit;
+  static inline int (*volatile uncaught_exceptions)() = &std::uncaught_exceptions;
 };
 
 // This process as a worker. It is one worker at most, as a worker never returns.
@@ -60,13 +61,13 @@ class unwinding_watch {
   unwinding_watch(const unwinding_watch&) = delete;
   unwinding_watch& operator=(const unwinding_watch&) = delete;
   ~unwinding_watch() {
-    if (!over_ && std::uncaught_exceptions() == before_) leave_process(farewell::pthread_exit, EXIT_FAILURE);
+    if (!over_ && bound_early::uncaught_exceptions() == before_) leave_process(farewell::pthread_exit, EXIT_FAILURE);
   }
 
   void end() noexcept { over_ = true; }
 
  private:
-  int before_{std::uncaught_exceptions()};
+  int before_{bound_early::uncaught_exceptions()};
   bool over_{};
 };
 
