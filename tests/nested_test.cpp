@@ -84,7 +84,7 @@ TYPED_TEST(nested, a_failure_inside_is_the_inner_maps) {
   for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(all[i], i < 10 ? 1U : 0U);
 }
 
-TEST(nested_processes, a_worker_forked_from_a_team_thread_has_the_callers_signal_mask) {
+TEST(nested_processes, a_worker_forked_from_a_pool_thread_has_the_callers_signal_mask) {
   // The outer tasks run in the pool's threads or in the caller's. If SIGTERM were blocked there, it would not end the
   // inner task.
   const auto row = [](int) {

@@ -163,9 +163,9 @@ TEST(range, concurrent_claims_take_each_task_once) {
     unclaimed_range range(n);
     std::vector<int> counts(n, 0);
     {
-      std::vector<std::jthread> team;
+      std::vector<std::jthread> claimants;
       for (unsigned worker = 0; worker < threads; ++worker)
-        team.emplace_back([&, worker] {
+        claimants.emplace_back([&, worker] {
           std::minstd_rand random(seed + repeat * threads + worker);
           const auto chunk = [&random](round_index) { return static_cast<round_index>(1 + random() % 7); };
           for (;;) {

@@ -192,7 +192,7 @@ TEST(threads_test, a_stop_request_reaches_running_tasks) {
   }
 }
 
-TEST(threads_test, many_callers_share_the_team) {
+TEST(threads_test, many_callers_share_the_pool) {
   std::vector<std::jthread> callers;
   std::atomic<int> wrong{0};
   for (int k = 0; k < 8; ++k)
@@ -228,7 +228,7 @@ TEST(threads_test, exceptions_from_many_threads) {
 }
 
 #if !defined(__SANITIZE_THREAD__)  // under TSan a forked child of a process with threads cannot start a thread
-TEST(threads_test, a_forked_child_has_a_team_of_its_own) {
+TEST(threads_test, a_forked_child_has_a_pool_of_its_own) {
   // Waits until all threads of this process run: ASan's allocator does not survive a fork while a thread starts.
   std::atomic<int> met{0};
   const auto meet = [&](int) {

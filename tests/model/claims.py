@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Model checker for the protocol in include/parmap/detail/processes/PROTOCOL.md: every order of steps, every place to die,
 for small sizes.
 
