@@ -26,6 +26,20 @@ class results_base {
       : size_(size),
         failures_(std::move(failures)),
         seed_(seed) {}
+  // Moved-from results have no task.
+  results_base(results_base&& other) noexcept
+      : size_(std::exchange(other.size_, 0)),
+        failures_(std::move(other.failures_)),
+        seed_(other.seed_) {}
+  results_base& operator=(results_base&& other) noexcept {
+    size_ = std::exchange(other.size_, 0);
+    failures_ = std::move(other.failures_);
+    seed_ = other.seed_;
+    return *this;
+  }
+  results_base(const results_base&) = delete;
+  results_base& operator=(const results_base&) = delete;
+  ~results_base() = default;
 
   /// The number of tasks.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
@@ -59,7 +73,7 @@ class results_base {
 }  // namespace detail
 
 /// The results of a map, in input order. Owns the memory that the tasks wrote into; nothing is copied before value().
-/// Move-only. Several threads may read at once.
+/// Move-only; what it was moved from has size 0. Several threads may read at once.
 template <class T>
 class [[nodiscard]] results : public detail::results_base {
  public:
@@ -171,7 +185,10 @@ class [[nodiscard]] results<void> : public detail::results_base {
   using value_type = void;
   using results_base::results_base;
   results(results&&) noexcept = default;
-  results& operator=(results&&) noexcept = default;
+  results& operator=(results&& other) noexcept {
+    if (this != &other) results_base::operator=(std::move(other));
+    return *this;
+  }
   results(const results&) = delete;
   results& operator=(const results&) = delete;
   ~results() = default;
