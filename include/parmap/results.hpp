@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <iterator>
 #include <memory>
 #include <type_traits>
@@ -150,6 +151,11 @@ class [[nodiscard]] results : public detail::results_base {
   }
   const T* data() && = delete;  // keep the results in a variable first
 
+  void begin() const = delete;  // write results.values(), those that did not fail, or results.value(), all of them
+  void end() const;             // not defined; so that begin is the only error
+  template <class U>
+  operator std::vector<U>() const = delete;  // NOLINT(google-explicit-constructor): write results.value()
+
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
@@ -198,6 +204,9 @@ class [[nodiscard]] results<void> : public detail::results_base {
   /// Throws task_failed if task i failed, std::out_of_range if there is no such task.
   void operator[](std::uint64_t i) const { require_value(i); }
 };
+
+template <class T>
+std::ostream& operator<<(std::ostream& to, const results<T>& all) = delete;  // print the elements of all.value()
 
 }  // namespace parmap::inline PARMAP_ABI
 
