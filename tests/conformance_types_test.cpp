@@ -65,6 +65,24 @@ TYPED_TEST(conformance_types, result_types) {
   check([](int x) { return row{x, std::to_string(x), std::vector<row>(2, row{-x, "inside"})}; });
 }
 
+struct alignas(8192) two_pages {
+  int value;
+};
+
+// Not under async: g++ 12 does not align coroutine frames to more than 16 bytes.
+TEST(conformance_alignment, of_more_than_a_page) {
+  const auto check = [](const auto& engine) {
+    const auto all = parmap::map(engine, [](int x) { return two_pages{x}; }, first(3));
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(&all[i]) % alignof(two_pages), 0U) << engine.name();
+      EXPECT_EQ(all[i].value, static_cast<int>(i));
+    }
+  };
+  check(parmap::serial);
+  check(parmap::threads);
+  check(parmap::multi);
+}
+
 TYPED_TEST(conformance_types, reference_results_are_copied) {
   static const std::vector<std::string> names{"a", "b"};
   const auto all = parmap::map(

@@ -24,7 +24,7 @@ using parmap::python::fork_counter;
 using parmap::python::large_buffer_file;
 using parmap::python::slice;
 
-constexpr std::size_t page = 4096;
+const std::size_t page = parmap::detail::page_size();
 constexpr std::size_t large = large_buffer_file::smallest + 100;
 
 std::vector<unsigned char> filled(unsigned char with) { return std::vector<unsigned char>(large, with); }

@@ -117,6 +117,32 @@ class map_into_skipping : public ::testing::Test {};
 using skipping = ::testing::Types<engines::threads, engines::multi, engines::named>;
 TYPED_TEST_SUITE(map_into_skipping, skipping, engines::names);
 
+// An element that refuses one value.
+struct no_threes {
+  no_threes& operator=(int x) {
+    if (x == 3) throw std::domain_error("no threes");
+    value = x;
+    return *this;
+  }
+
+  int value{};
+};
+
+TYPED_TEST(map_into_skipping, a_value_that_its_element_refuses_costs_its_task_alone) {
+  std::vector<no_threes> out(6);
+  const auto f = [](int x) {
+    if (x == 1) throw std::domain_error("no ones");
+    return x;
+  };
+  const auto all = parmap::map_into(TypeParam::engine, out, f, first(6));
+  ASSERT_EQ(all.failures().size(), 2U);
+  EXPECT_EQ(all.failures()[0].index, 1U);
+  EXPECT_EQ(all.failures()[1].index, 3U);
+  EXPECT_EQ(all.failures()[1].kind, parmap::failure_kind::threw);
+  EXPECT_NE(all.failures()[1].message.find("no threes"), std::string::npos);
+  EXPECT_EQ(out[5].value, 5);
+}
+
 TYPED_TEST(map_into_skipping, a_failure_costs_its_task_alone) {
   const auto odd_ones = [](int i) {
     if (i % 2 == 0) throw std::runtime_error("even");

@@ -228,6 +228,21 @@ TEST(results, what_value_or_else_throws_passes) {
   EXPECT_EQ(all[0], "name of 0");
 }
 
+TEST(results, what_they_were_moved_from_is_empty) {
+  auto from = odd_ones_fail([](int x) { return x; });
+  const auto to = std::move(from);
+  EXPECT_EQ(to.size(), five.size());
+  // NOLINTBEGIN(bugprone-use-after-move): that is what is tested
+  EXPECT_EQ(from.size(), 0U);
+  EXPECT_TRUE(from.ok());
+  EXPECT_TRUE(from.failures().empty());
+  EXPECT_EQ(from.get_if(0), nullptr);
+  EXPECT_THROW(static_cast<void>(from[0]), std::out_of_range);
+  EXPECT_EQ(from.values().size(), 0U);
+  EXPECT_TRUE(from.value().empty());
+  // NOLINTEND(bugprone-use-after-move)
+}
+
 TEST(results, a_stopped_map_of_a_milliard_tasks_costs_one_entry) {
   constexpr std::uint64_t milliard = 1'000'000'000;
   std::stop_source source;

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <atomic>
+#include <cfenv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -89,6 +90,23 @@ TEST(threads_test, worker_numbers_are_unique_at_any_time_and_below_the_bound) {
   };
   static_cast<void>(parmap::map(parmap::threads, f, std::views::iota(0, 2000), {.workers = workers}));
   EXPECT_EQ(wrong, 0);
+}
+
+TEST(threads_test, helpers_take_over_the_callers_rounding_mode) {
+  constexpr unsigned workers = 3;
+  const auto modes = [] {
+    std::atomic<unsigned> running{0};
+    const auto f = [&running](unsigned) {
+      ++running;
+      while (running < workers) std::this_thread::yield();  // so that each has a thread of its own
+      return std::fegetround();
+    };
+    return parmap::map(parmap::threads, f, std::views::iota(0U, workers), {.workers = workers}).value();
+  };
+  for (const int mode : {FE_TONEAREST, FE_UPWARD, FE_TONEAREST}) {  // the threads are warm from the second map on
+    ASSERT_EQ(std::fesetround(mode), 0);
+    for (const int each : modes()) EXPECT_EQ(each, mode);
+  }
 }
 
 TEST(threads_test, one_worker_is_the_caller) {

@@ -28,9 +28,12 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
+// Shared memory begins at a page, of 4 KiB at least.
+inline constexpr std::size_t slot_alignment = 4096;
+
 // True for a type that a worker constructs in shared memory and the caller reads there.
 template <class T>
-inline constexpr bool in_slot = plain<T>;
+inline constexpr bool in_slot = plain<T> && alignof(T) <= slot_alignment;
 template <class A, class B>
 inline constexpr bool in_slot<std::pair<A, B>> = in_slot<A> && in_slot<B>;
 template <class... T>

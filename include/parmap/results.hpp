@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <iterator>
 #include <memory>
 #include <type_traits>
@@ -26,6 +27,20 @@ class results_base {
       : size_(size),
         failures_(std::move(failures)),
         seed_(seed) {}
+  // Moved-from results have no task.
+  results_base(results_base&& other) noexcept
+      : size_(std::exchange(other.size_, 0)),
+        failures_(std::move(other.failures_)),
+        seed_(other.seed_) {}
+  results_base& operator=(results_base&& other) noexcept {
+    size_ = std::exchange(other.size_, 0);
+    failures_ = std::move(other.failures_);
+    seed_ = other.seed_;
+    return *this;
+  }
+  results_base(const results_base&) = delete;
+  results_base& operator=(const results_base&) = delete;
+  ~results_base() = default;
 
   /// The number of tasks.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
@@ -59,7 +74,7 @@ class results_base {
 }  // namespace detail
 
 /// The results of a map, in input order. Owns the memory that the tasks wrote into; nothing is copied before value().
-/// Move-only. Several threads may read at once.
+/// Move-only; what it was moved from has size 0. Several threads may read at once.
 template <class T>
 class [[nodiscard]] results : public detail::results_base {
  public:
@@ -136,6 +151,11 @@ class [[nodiscard]] results : public detail::results_base {
   }
   const T* data() && = delete;  // keep the results in a variable first
 
+  void begin() const = delete;  // write results.values(), those that did not fail, or results.value(), all of them
+  void end() const;             // not defined; so that begin is the only error
+  template <class U>
+  operator std::vector<U>() const = delete;  // NOLINT(google-explicit-constructor): write results.value()
+
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
@@ -171,7 +191,10 @@ class [[nodiscard]] results<void> : public detail::results_base {
   using value_type = void;
   using results_base::results_base;
   results(results&&) noexcept = default;
-  results& operator=(results&&) noexcept = default;
+  results& operator=(results&& other) noexcept {
+    if (this != &other) results_base::operator=(std::move(other));
+    return *this;
+  }
   results(const results&) = delete;
   results& operator=(const results&) = delete;
   ~results() = default;
@@ -181,6 +204,9 @@ class [[nodiscard]] results<void> : public detail::results_base {
   /// Throws task_failed if task i failed, std::out_of_range if there is no such task.
   void operator[](std::uint64_t i) const { require_value(i); }
 };
+
+template <class T>
+std::ostream& operator<<(std::ostream& to, const results<T>& all) = delete;  // print the elements of all.value()
 
 }  // namespace parmap::inline PARMAP_ABI
 

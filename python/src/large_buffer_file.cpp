@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "large_buffer_file.hpp"
 
+#include <parmap/detail/system/page_size.hpp>
 #include <parmap/encoding.hpp>
 
 #include <fcntl.h>
@@ -17,9 +18,8 @@ namespace parmap::python {
 
 namespace {
 
-constexpr std::uint64_t page = 4096;
-
-constexpr std::uint64_t whole_pages(std::uint64_t bytes) noexcept { return (bytes + page - 1) / page * page; }
+using detail::page_size;
+using detail::round_up_to_page;
 
 std::byte* map_file(int file, std::uint64_t begin, std::size_t size, int sharing) noexcept {
   void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, sharing, file, static_cast<off_t>(begin));
@@ -47,8 +47,8 @@ mapped_region::~mapped_region() {
 }
 
 void mapped_region::discard(std::size_t at, std::size_t size) {
-  ::madvise(data_ + at, whole_pages(size), MADV_DONTNEED);  // private copies of pages that were written to
-  discarded_.emplace_back(at, whole_pages(size));
+  ::madvise(data_ + at, round_up_to_page(size), MADV_DONTNEED);  // private copies of pages that were written to
+  discarded_.emplace_back(at, round_up_to_page(size));
   settle();
 }
 
@@ -79,7 +79,7 @@ large_buffer_file::~large_buffer_file() {
     if (it.mapped == nullptr) continue;
     for (const auto& [at, size] : it.slices) {
       punch(end_of_last, begin + at);
-      end_of_last = begin + at + whole_pages(size);
+      end_of_last = begin + at + round_up_to_page(size);
     }
   }
   punch(end_of_last, most_workers * region_size);
@@ -101,14 +101,14 @@ std::optional<large_buffer_file::place> large_buffer_file::append(const void* fr
     if (count > 0) done += static_cast<std::size_t>(count);
     else if (errno != EINTR) return std::nullopt;
   }
-  used_ += whole_pages(size);
+  used_ += round_up_to_page(size);
   return place{offset, size};
 }
 
 std::optional<slice> large_buffer_file::map(const place& where) {
   const std::uint64_t begin = where.offset / region_size * region_size;
   const std::uint64_t at = where.offset - begin;
-  if (file_ < 0 || at % page != 0 || where.size < smallest) throw_no_such_bytes();
+  if (file_ < 0 || at % page_size() != 0 || where.size < smallest) throw_no_such_bytes();
   auto found = regions_.find(begin);
   if (found == regions_.end()) {
     region made{nullptr, {}, static_cast<std::size_t>(end_of_data(begin) - begin)};
@@ -155,7 +155,7 @@ std::uint64_t large_buffer_file::end_of_data(std::uint64_t begin) const {
   if (begin >= most_workers * region_size) throw_no_such_bytes();
   const off_t end = ::lseek(file_, static_cast<off_t>(begin), SEEK_HOLE);
   if (end <= static_cast<off_t>(begin)) throw_no_such_bytes();
-  return whole_pages(static_cast<std::uint64_t>(end));
+  return round_up_to_page(static_cast<std::uint64_t>(end));
 }
 
 }  // namespace parmap::python

@@ -12,6 +12,8 @@
 #include <parmap/detail/encoding/obstacle.hpp>
 #include <parmap/detail/processes/multi_run.hpp>
 #include <parmap/detail/processes/process_tasks.hpp>
+#include <parmap/detail/results/exception_message.hpp>
+#include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/results/result_memory.hpp>
 #include <parmap/detail/results/value_places.hpp>
 #include <parmap/engine/engine.hpp>
@@ -19,6 +21,7 @@
 #include <parmap/results.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -65,10 +68,19 @@ class multi_engine {
       detail::range_places<First> places(std::move(first), tasks.size());
       detail::multi_results all = run_in_slots(tasks, chosen);
       auto* const values = static_cast<value*>(all.slots.data());
+      detail::failure_runs refused;
+      const auto put = [&](std::uint64_t i) {
+        try {
+          places.put(i, [&]() -> value& { return values[i]; });
+        } catch (...) {
+          detail::thrown what = detail::describe_current_exception();
+          refused.emplace_back(failure{i, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
+        }
+      };
       all.failures.for_each_gap(tasks.size(), [&](std::uint64_t b, std::uint64_t e) {
-        for (std::uint64_t i = b; i < e; ++i) places.put(i, [&]() -> value& { return values[i]; });
+        for (std::uint64_t i = b; i < e; ++i) put(i);
       });
-      return places.finish(std::move(all.failures), *chosen.seed);
+      return places.finish(detail::add_failures(std::move(all.failures), std::move(refused)), *chosen.seed);
     }
   }
 

@@ -7,7 +7,6 @@
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 
-#include <asio/execution/execute.hpp>
 #include <asio/prefer.hpp>
 #include <asio/query.hpp>
 #include <asio/require.hpp>
@@ -73,7 +72,7 @@ class task_executor {
       [[maybe_unused]] const std::decay_t<Run> dropped(std::forward<Run>(run));
       return;
     }
-    asio::execution::execute(inner_, guarded<std::decay_t<Run>>{who_, std::forward<Run>(run)});
+    inner_.execute(guarded<std::decay_t<Run>>{who_, std::forward<Run>(run)});
   }
 
   template <class Property>

@@ -8,6 +8,7 @@
 #include <parmap/detail/processes/process_tasks.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
 #include <parmap/detail/system/file_descriptor.hpp>
+#include <parmap/detail/system/page_size.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
 #include <parmap/detail/system/worker_assignment.hpp>
 
@@ -43,7 +44,7 @@ inline file_descriptor make_memory_file(std::size_t bytes) {
 // the system permits, up to 64 GiB per worker, as only pages that are written cost memory.
 inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
   constexpr std::size_t largest = std::size_t{64} << 30;
-  constexpr std::size_t smallest = std::size_t{64} << 10;
+  const std::size_t smallest = 16 * page_size();
   const auto make = [&](std::size_t each) {
     const std::size_t bytes = fixed + workers * each;
     if (file == nullptr) return shared_memory(bytes);

@@ -9,6 +9,7 @@
 #include <parmap/detail/processes/arena_writer.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
+#include <parmap/detail/system/page_size.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
 #include <parmap/failure.hpp>
@@ -38,7 +39,7 @@ class worker_arenas {
       : memory_(memory),
         book_(book),
         begin_((begin + alignment - 1) / alignment * alignment),
-        each_((end - begin_) / book_.workers() / page * page),
+        each_(round_down_to_page((end - begin_) / book_.workers())),
         tasks_(tasks) {
     if (are == words::kept) return;
     for (unsigned w = 0; w < book_.workers(); ++w) {
@@ -110,7 +111,6 @@ class worker_arenas {
   }
 
  private:
-  static constexpr std::size_t page = 4096;
   static constexpr std::size_t alignment = arena_writer::alignment;
   static constexpr std::size_t longest_message = 16 << 20;
 

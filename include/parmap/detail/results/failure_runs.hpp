@@ -16,6 +16,9 @@ inline constexpr const char* max_failures_text = "options.max_failures was reach
 void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
                  unsigned attempts_of_first = 0);
 
+// The list with further failures of tasks that it does not contain yet.
+[[nodiscard]] PARMAP_API failure_list add_failures(failure_list list, failure_runs more);
+
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 #ifndef PARMAP_COMPILED

@@ -4,6 +4,8 @@
 
 #include <parmap/detail/results/failure_runs.hpp>
 
+#include <utility>
+
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
@@ -13,6 +15,12 @@ PARMAP_INLINE void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_
     ++b;
   }
   if (b < e) runs.emplace_back(failure{b, failure_kind::stopped, why, 0, nullptr}, e - b);
+}
+
+PARMAP_INLINE failure_list add_failures(failure_list list, failure_runs more) {
+  if (more.empty()) return list;
+  for (const failure& each : list) more.emplace_back(each, 1);
+  return failure_list(std::move(more));
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

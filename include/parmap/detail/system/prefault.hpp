@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/system/page_size.hpp>
 
 #include <sys/mman.h>
 
@@ -12,13 +13,13 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A page fault during tasks takes about 3 µs; populating 64 pages at once takes about 2 µs each. A worker's claims
+// A page fault during tasks takes about 3 µs; populating 64 pages of 4 KiB at once takes about 2 µs each. A worker's claims
 // follow each other from one end of the slots, so the next pages are known. One object per worker process.
 class prefault {
  public:
   // Covers `size` bytes of shared memory.
   prefault(std::byte* from, std::size_t size) noexcept
-      : base_(from - reinterpret_cast<std::uintptr_t>(from) % page),
+      : base_(from - reinterpret_cast<std::uintptr_t>(from) % page_size()),
         before_(static_cast<std::size_t>(from - base_)),
         size_(before_ + size),
         useless_(size_ <= window) {}
@@ -28,16 +29,15 @@ class prefault {
     b += before_;
     e += before_;
     if (useless_ || (b >= begin_ && e <= end_)) return;
-    begin_ = (forward ? b : std::min(b, e - std::min(e, window))) / page * page;
+    begin_ = round_down_to_page(forward ? b : std::min(b, e - std::min(e, window)));
     end_ = std::min({size_, forward ? std::max(e, b + window) : e, begin_ + most});
     // MADV_POPULATE_WRITE needs Linux 5.14; on older kernels the tasks take the faults.
     useless_ = ::madvise(base_ + begin_, end_ - begin_, populate_write) != 0;
   }
 
  private:
-  static constexpr std::size_t page = 4096;
-  static constexpr std::size_t window = 64 * page;
-  static constexpr std::size_t most = 512 * page;  // a huge result may never be written completely
+  static constexpr std::size_t window = std::size_t{256} << 10;
+  static constexpr std::size_t most = std::size_t{2} << 20;  // a huge result may never be written completely
   static constexpr int populate_write = 23;        // MADV_POPULATE_WRITE, which older headers lack
 
   std::byte* base_;     // the start of the page with the first byte

@@ -43,9 +43,8 @@ class shared_memory {
   void seal() const;
 
  private:
-  static constexpr std::size_t page = 4096;
-
-  [[nodiscard]] std::size_t reserved() const noexcept { return (size_ + page - 1) / page * page + 2 * page; }
+  // With the unmapped pages.
+  [[nodiscard]] std::size_t reserved() const noexcept;
   PARMAP_API void unmap() const noexcept;
   [[noreturn]] void refused() const;
 

@@ -10,6 +10,7 @@
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/schedule/unclaimed_range.hpp>
 #include <parmap/detail/schedule/usable_cores.hpp>
+#include <parmap/detail/system/floating_environment.hpp>
 #include <parmap/detail/system/number_text.hpp>
 #include <parmap/detail/threads/thread_pool.hpp>
 #include <parmap/detail/threads/threads_run.hpp>
@@ -68,7 +69,9 @@ class threads_run final : public job {
   }
   void help() noexcept override {
     const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
-    if (worker < workers_) take_part(worker, now_ticks(), [](ticks, const chunk_pacer&) {});
+    if (worker >= workers_) return;
+    environment_.apply();
+    take_part(worker, now_ticks(), [](ticks, const chunk_pacer&) {});
   }
 
  private:
@@ -189,6 +192,7 @@ class threads_run final : public job {
   std::uint64_t from_;
   unclaimed_range range_;
   unsigned workers_;
+  floating_environment environment_;  // the caller's, which helpers take over
   ticks begun_;
   bool careful_;
   std::atomic<unsigned> joined_{1};
