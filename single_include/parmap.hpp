@@ -838,9 +838,12 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
+// Shared memory begins at a page, of 4 KiB at least.
+inline constexpr std::size_t slot_alignment = 4096;
+
 // True for a type that a worker constructs in shared memory and the caller reads there.
 template <class T>
-inline constexpr bool in_slot = plain<T>;
+inline constexpr bool in_slot = plain<T> && alignof(T) <= slot_alignment;
 template <class A, class B>
 inline constexpr bool in_slot<std::pair<A, B>> = in_slot<A> && in_slot<B>;
 template <class... T>
@@ -1903,9 +1906,8 @@ class shared_memory {
   void seal() const;
 
  private:
-  static constexpr std::size_t page = 4096;
-
-  [[nodiscard]] std::size_t reserved() const noexcept { return (size_ + page - 1) / page * page + 2 * page; }
+  // With the unmapped pages.
+  [[nodiscard]] std::size_t reserved() const noexcept;
   PARMAP_API void unmap() const noexcept;
   [[noreturn]] void refused() const;
 
@@ -2251,6 +2253,20 @@ class results_base {
       : size_(size),
         failures_(std::move(failures)),
         seed_(seed) {}
+  // Moved-from results have no task.
+  results_base(results_base&& other) noexcept
+      : size_(std::exchange(other.size_, 0)),
+        failures_(std::move(other.failures_)),
+        seed_(other.seed_) {}
+  results_base& operator=(results_base&& other) noexcept {
+    size_ = std::exchange(other.size_, 0);
+    failures_ = std::move(other.failures_);
+    seed_ = other.seed_;
+    return *this;
+  }
+  results_base(const results_base&) = delete;
+  results_base& operator=(const results_base&) = delete;
+  ~results_base() = default;
 
   /// The number of tasks.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
@@ -2284,7 +2300,7 @@ class results_base {
 }  // namespace detail
 
 /// The results of a map, in input order. Owns the memory that the tasks wrote into; nothing is copied before value().
-/// Move-only. Several threads may read at once.
+/// Move-only; what it was moved from has size 0. Several threads may read at once.
 template <class T>
 class [[nodiscard]] results : public detail::results_base {
  public:
@@ -2361,6 +2377,11 @@ class [[nodiscard]] results : public detail::results_base {
   }
   const T* data() && = delete;  // keep the results in a variable first
 
+  void begin() const = delete;  // write results.values(), those that did not fail, or results.value(), all of them
+  void end() const;             // not defined; so that begin is the only error
+  template <class U>
+  operator std::vector<U>() const = delete;  // NOLINT(google-explicit-constructor): write results.value()
+
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
@@ -2396,7 +2417,10 @@ class [[nodiscard]] results<void> : public detail::results_base {
   using value_type = void;
   using results_base::results_base;
   results(results&&) noexcept = default;
-  results& operator=(results&&) noexcept = default;
+  results& operator=(results&& other) noexcept {
+    if (this != &other) results_base::operator=(std::move(other));
+    return *this;
+  }
   results(const results&) = delete;
   results& operator=(const results&) = delete;
   ~results() = default;
@@ -2406,6 +2430,9 @@ class [[nodiscard]] results<void> : public detail::results_base {
   /// Throws task_failed if task i failed, std::out_of_range if there is no such task.
   void operator[](std::uint64_t i) const { require_value(i); }
 };
+
+template <class T>
+std::ostream& operator<<(std::ostream& to, const results<T>& all) = delete;  // print the elements of all.value()
 
 }  // namespace parmap::inline PARMAP_ABI
 
@@ -3146,6 +3173,23 @@ struct multi_results {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/results/failure_runs.hpp
+// The failures of tasks that will not be begun any more.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline constexpr const char* stop_requested_text = "a stop was requested";
+inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
+
+// Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.
+void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
+                 unsigned attempts_of_first = 0);
+
+// The list with further failures of tasks that it does not contain yet.
+[[nodiscard]] PARMAP_API failure_list add_failures(failure_list list, failure_runs more);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/engine/multi.hpp
 // The engine multi: runs tasks in forked worker processes, so that no task can end the map.
 
@@ -3195,10 +3239,19 @@ class multi_engine {
       detail::range_places<First> places(std::move(first), tasks.size());
       detail::multi_results all = run_in_slots(tasks, chosen);
       auto* const values = static_cast<value*>(all.slots.data());
+      detail::failure_runs refused;
+      const auto put = [&](std::uint64_t i) {
+        try {
+          places.put(i, [&]() -> value& { return values[i]; });
+        } catch (...) {
+          detail::thrown what = detail::describe_or_give_up();
+          refused.emplace_back(failure{i, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
+        }
+      };
       all.failures.for_each_gap(tasks.size(), [&](std::uint64_t b, std::uint64_t e) {
-        for (std::uint64_t i = b; i < e; ++i) places.put(i, [&]() -> value& { return values[i]; });
+        for (std::uint64_t i = b; i < e; ++i) put(i);
       });
-      return places.finish(std::move(all.failures), *chosen.seed);
+      return places.finish(detail::add_failures(std::move(all.failures), std::move(refused)), *chosen.seed);
     }
   }
 
@@ -4037,6 +4090,21 @@ class file_descriptor {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/page_size.hpp
+// page_size: the size of a page of memory, which the kernel chooses: 4, 16 or 64 KiB.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline std::size_t page_size() noexcept {
+  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+inline std::size_t round_down_to_page(std::size_t bytes) noexcept { return bytes / page_size() * page_size(); }
+inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_down_to_page(bytes + page_size() - 1); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/shared_memory.inl.hpp
 // The bodies of shared_memory.hpp.
 
@@ -4048,7 +4116,7 @@ PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descrip
   if (bytes == 0) return;
   void* const around = ::mmap(nullptr, reserved(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (around == MAP_FAILED) refused();
-  data_ = static_cast<std::byte*>(around) + page;
+  data_ = static_cast<std::byte*>(around) + page_size();
   const int kind = file.get() < 0 ? MAP_ANONYMOUS : 0;
   if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | kind | MAP_NORESERVE | MAP_FIXED, file.get(), 0) ==
       MAP_FAILED) {
@@ -4060,6 +4128,8 @@ PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descrip
   static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a failure only enlarges core dumps
 }
 
+PARMAP_INLINE std::size_t shared_memory::reserved() const noexcept { return round_up_to_page(size_) + 2 * page_size(); }
+
 PARMAP_INLINE bool shared_memory::keep_from_children() const noexcept {
   return data_ == nullptr || ::madvise(data_, size_, MADV_DONTFORK) == 0;
 }
@@ -4069,7 +4139,7 @@ PARMAP_INLINE void shared_memory::seal() const {
     throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ)");
 }
 
-PARMAP_INLINE void shared_memory::unmap() const noexcept { ::munmap(bytes() - page, reserved()); }
+PARMAP_INLINE void shared_memory::unmap() const noexcept { ::munmap(bytes() - page_size(), reserved()); }
 
 PARMAP_INLINE void shared_memory::refused() const {
   throw std::system_error(errno, std::generic_category(),
@@ -4297,20 +4367,6 @@ PARMAP_INLINE thrown describe_or_give_up() noexcept {
     return {failure_kind::out_of_memory, {}};  // to_string says "out of memory"
   }
 }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/failure_runs.hpp
-// The failures of tasks that will not be begun any more.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-inline constexpr const char* stop_requested_text = "a stop was requested";
-inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
-
-// Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.
-void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
-                 unsigned attempts_of_first = 0);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -5072,7 +5128,7 @@ class worker_arenas {
       : memory_(memory),
         book_(book),
         begin_((begin + alignment - 1) / alignment * alignment),
-        each_((end - begin_) / book_.workers() / page * page),
+        each_(round_down_to_page((end - begin_) / book_.workers())),
         tasks_(tasks) {
     if (are == words::kept) return;
     for (unsigned w = 0; w < book_.workers(); ++w) {
@@ -5144,7 +5200,6 @@ class worker_arenas {
   }
 
  private:
-  static constexpr std::size_t page = 4096;
   static constexpr std::size_t alignment = arena_writer::alignment;
   static constexpr std::size_t longest_message = 16 << 20;
 
@@ -5353,7 +5408,7 @@ inline file_descriptor make_memory_file(std::size_t bytes) {
 // the system permits, up to 64 GiB per worker, as only pages that are written cost memory.
 inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
   constexpr std::size_t largest = std::size_t{64} << 30;
-  constexpr std::size_t smallest = std::size_t{64} << 10;
+  const std::size_t smallest = 16 * page_size();
   const auto make = [&](std::size_t each) {
     const std::size_t bytes = fixed + workers * each;
     if (file == nullptr) return shared_memory(bytes);
@@ -6256,13 +6311,13 @@ void tell_of_refused_memory(void (*note)()) noexcept;
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A page fault during tasks takes about 3 µs; populating 64 pages at once takes about 2 µs each. A worker's claims
-// follow each other from one end of the slots, so the next pages are known. One object per worker process.
+// A page fault during tasks takes about 3 µs; populating 64 pages of 4 KiB at once takes about 2 µs each. A worker's
+// claims follow each other from one end of the slots, so the next pages are known. One object per worker process.
 class prefault {
  public:
   // Covers `size` bytes of shared memory.
   prefault(std::byte* from, std::size_t size) noexcept
-      : base_(from - reinterpret_cast<std::uintptr_t>(from) % page),
+      : base_(from - reinterpret_cast<std::uintptr_t>(from) % page_size()),
         before_(static_cast<std::size_t>(from - base_)),
         size_(before_ + size),
         useless_(size_ <= window) {}
@@ -6272,17 +6327,16 @@ class prefault {
     b += before_;
     e += before_;
     if (useless_ || (b >= begin_ && e <= end_)) return;
-    begin_ = (forward ? b : std::min(b, e - std::min(e, window))) / page * page;
+    begin_ = round_down_to_page(forward ? b : std::min(b, e - std::min(e, window)));
     end_ = std::min({size_, forward ? std::max(e, b + window) : e, begin_ + most});
     // MADV_POPULATE_WRITE needs Linux 5.14; on older kernels the tasks take the faults.
     useless_ = ::madvise(base_ + begin_, end_ - begin_, populate_write) != 0;
   }
 
  private:
-  static constexpr std::size_t page = 4096;
-  static constexpr std::size_t window = 64 * page;
-  static constexpr std::size_t most = 512 * page;  // a huge result may never be written completely
-  static constexpr int populate_write = 23;        // MADV_POPULATE_WRITE, which older headers lack
+  static constexpr std::size_t window = std::size_t{256} << 10;
+  static constexpr std::size_t most = std::size_t{2} << 20;  // a huge result may never be written completely
+  static constexpr int populate_write = 23;                  // MADV_POPULATE_WRITE, which older headers lack
 
   std::byte* base_;     // the start of the page with the first byte
   std::size_t before_;  // the distance from base_ to the first byte
@@ -6629,6 +6683,28 @@ PARMAP_INLINE multi_results run_in_processes(const process_tasks& tasks, value_r
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/results/failure_runs.inl.hpp
+// The bodies of failure_runs.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
+                               unsigned attempts_of_first) {
+  if (b < e && attempts_of_first > 0) {
+    runs.emplace_back(failure{b, failure_kind::stopped, why, attempts_of_first, nullptr}, 1);
+    ++b;
+  }
+  if (b < e) runs.emplace_back(failure{b, failure_kind::stopped, why, 0, nullptr}, e - b);
+}
+
+PARMAP_INLINE failure_list add_failures(failure_list list, failure_runs more) {
+  if (more.empty()) return list;
+  for (const failure& each : list) more.emplace_back(each, 1);
+  return failure_list(std::move(more));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/threads/serial_run.inl.hpp
 // The bodies of serial_run.hpp.
 
@@ -6798,6 +6874,45 @@ class unclaimed_range {
  private:
   std::atomic<std::uint64_t> word_;
 };
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/floating_environment.hpp
+// floating_environment: the rounding mode and the other controls of floating-point arithmetic of a thread.
+
+#if !defined(__x86_64__)
+#include <cfenv>
+#endif
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The calling thread's, when it is constructed.
+#if defined(__x86_64__)
+// The two control registers only: fegetenv takes a hundred cycles.
+class floating_environment {
+ public:
+  floating_environment() noexcept : sse_(__builtin_ia32_stmxcsr()) { asm volatile("fnstcw %0" : "=m"(x87_)); }
+
+  // Makes it the calling thread's.
+  void apply() const noexcept {
+    __builtin_ia32_ldmxcsr(sse_);
+    asm volatile("fldcw %0" : : "m"(x87_));
+  }
+
+ private:
+  unsigned sse_;
+  unsigned short x87_{};
+};
+#else
+class floating_environment {
+ public:
+  floating_environment() noexcept { std::fegetenv(&all_); }
+  void apply() const noexcept { std::fesetenv(&all_); }
+
+ private:
+  std::fenv_t all_;
+};
+#endif
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -7322,7 +7437,9 @@ class threads_run final : public job {
   }
   void help() noexcept override {
     const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
-    if (worker < workers_) take_part(worker, now_ticks(), [](ticks, const chunk_pacer&) {});
+    if (worker >= workers_) return;
+    environment_.apply();
+    take_part(worker, now_ticks(), [](ticks, const chunk_pacer&) {});
   }
 
  private:
@@ -7443,6 +7560,7 @@ class threads_run final : public job {
   std::uint64_t from_;
   unclaimed_range range_;
   unsigned workers_;
+  floating_environment environment_;  // the caller's, which helpers take over
   ticks begun_;
   bool careful_;
   std::atomic<unsigned> joined_{1};
@@ -7502,22 +7620,6 @@ PARMAP_INLINE std::uint64_t fresh_seed() {
   z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9;
   z = (z ^ z >> 27) * 0x94d0'49bb'1331'11eb;
   return z ^ z >> 31;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/failure_runs.inl.hpp
-// The bodies of failure_runs.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
-                               unsigned attempts_of_first) {
-  if (b < e && attempts_of_first > 0) {
-    runs.emplace_back(failure{b, failure_kind::stopped, why, attempts_of_first, nullptr}, 1);
-    ++b;
-  }
-  if (b < e) runs.emplace_back(failure{b, failure_kind::stopped, why, 0, nullptr}, e - b);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

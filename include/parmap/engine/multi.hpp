@@ -73,7 +73,7 @@ class multi_engine {
         try {
           places.put(i, [&]() -> value& { return values[i]; });
         } catch (...) {
-          detail::thrown what = detail::describe_current_exception();
+          detail::thrown what = detail::describe_or_give_up();
           refused.emplace_back(failure{i, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
         }
       };

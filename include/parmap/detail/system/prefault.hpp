@@ -13,8 +13,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A page fault during tasks takes about 3 µs; populating 64 pages of 4 KiB at once takes about 2 µs each. A worker's claims
-// follow each other from one end of the slots, so the next pages are known. One object per worker process.
+// A page fault during tasks takes about 3 µs; populating 64 pages of 4 KiB at once takes about 2 µs each. A worker's
+// claims follow each other from one end of the slots, so the next pages are known. One object per worker process.
 class prefault {
  public:
   // Covers `size` bytes of shared memory.
@@ -38,7 +38,7 @@ class prefault {
  private:
   static constexpr std::size_t window = std::size_t{256} << 10;
   static constexpr std::size_t most = std::size_t{2} << 20;  // a huge result may never be written completely
-  static constexpr int populate_write = 23;        // MADV_POPULATE_WRITE, which older headers lack
+  static constexpr int populate_write = 23;                  // MADV_POPULATE_WRITE, which older headers lack
 
   std::byte* base_;     // the start of the page with the first byte
   std::size_t before_;  // the distance from base_ to the first byte

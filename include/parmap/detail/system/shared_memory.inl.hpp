@@ -32,9 +32,7 @@ PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descrip
   static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a failure only enlarges core dumps
 }
 
-PARMAP_INLINE std::size_t shared_memory::reserved() const noexcept {
-  return round_up_to_page(size_) + 2 * page_size();
-}
+PARMAP_INLINE std::size_t shared_memory::reserved() const noexcept { return round_up_to_page(size_) + 2 * page_size(); }
 
 PARMAP_INLINE bool shared_memory::keep_from_children() const noexcept {
   return data_ == nullptr || ::madvise(data_, size_, MADV_DONTFORK) == 0;
