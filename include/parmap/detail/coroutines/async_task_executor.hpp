@@ -7,6 +7,9 @@
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 
+#if __has_include(<asio/execution/execute.hpp>)
+#include <asio/execution/execute.hpp>
+#endif
 #include <asio/prefer.hpp>
 #include <asio/query.hpp>
 #include <asio/require.hpp>
@@ -57,6 +60,16 @@ class async_worker {
   ticks gone_on_{};
 };
 
+// In Asio before 1.30 an executor's own execute may be private, and there is a function; since then there is none.
+template <class Executor, class Run>
+void submit(const Executor& to, Run&& run) {
+#if __has_include(<asio/execution/execute.hpp>)
+  asio::execution::execute(to, std::forward<Run>(run));
+#else
+  to.execute(std::forward<Run>(run));
+#endif
+}
+
 // An Asio executor: Inner, bound to a worker. It takes 24 bytes on a plain io_context, which any_io_executor holds
 // without allocating.
 template <class Inner>
@@ -72,7 +85,7 @@ class task_executor {
       [[maybe_unused]] const std::decay_t<Run> dropped(std::forward<Run>(run));
       return;
     }
-    inner_.execute(guarded<std::decay_t<Run>>{who_, std::forward<Run>(run)});
+    submit(inner_, guarded<std::decay_t<Run>>{who_, std::forward<Run>(run)});
   }
 
   template <class Property>
