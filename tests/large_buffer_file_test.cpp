@@ -5,6 +5,7 @@
 
 #include "leftovers.hpp"
 
+#include <parmap/detail/system/page_size.hpp>
 #include <parmap/encoding.hpp>
 
 #include <gtest/gtest.h>

@@ -94,7 +94,7 @@ TEST(threads_test, worker_numbers_are_unique_at_any_time_and_below_the_bound) {
 
 TEST(threads_test, helpers_take_over_the_callers_rounding_mode) {
   constexpr unsigned workers = 3;
-  const auto modes = [] {
+  const auto modes = [&] {
     std::atomic<unsigned> running{0};
     const auto f = [&running](unsigned) {
       ++running;
