@@ -7161,7 +7161,7 @@ class thread_pool {
  private:
   static constexpr std::chrono::microseconds grace{25};  // a map younger than this is not worth joining
   static constexpr std::chrono::microseconds watch_period{
-      50};  // as long as a wake takes, so waiting loses no more than a wake
+      50};  // as long as a wake takes at most, so waiting loses no more than that
   static constexpr std::chrono::milliseconds watch_ends{20};
 
   thread_pool() = default;
@@ -7443,7 +7443,7 @@ class threads_run final : public job {
   }
 
  private:
-  static constexpr std::chrono::microseconds worth_a_wake{25};  // a woken thread begins to work after some 12 µs
+  static constexpr std::chrono::microseconds worth_a_wake{25};  // a woken thread works after 12 to 50 µs, by machine
   // The first task's time has that of the announcement in it, some 0.2 us: times a thousand it would look like much
   // work.
   static constexpr std::chrono::microseconds tells_the_rest{2};
@@ -8282,8 +8282,8 @@ PARMAP_INLINE bool inside_worker() noexcept {
   return inside;
 }
 
-// The environment of a worker. Of this process's own memory, and no more code than this: each page of either that a
-// worker touches first costs it a microsecond.
+// The environment of a worker, in static memory: each page of memory or of code that a worker is the first to touch
+// costs it about a microsecond.
 struct worker_environment {
   std::array<char, 48> entry;
   std::array<char*, 1024> all;

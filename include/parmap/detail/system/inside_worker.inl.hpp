@@ -39,8 +39,8 @@ PARMAP_INLINE bool inside_worker() noexcept {
   return inside;
 }
 
-// The environment of a worker. Of this process's own memory, and no more code than this: each page of either that a
-// worker touches first costs it a microsecond.
+// The environment of a worker, in static memory: each page of memory or of code that a worker is the first to touch
+// costs it about a microsecond.
 struct worker_environment {
   std::array<char, 48> entry;
   std::array<char*, 1024> all;

@@ -86,7 +86,7 @@ class thread_pool {
  private:
   static constexpr std::chrono::microseconds grace{25};  // a map younger than this is not worth joining
   static constexpr std::chrono::microseconds watch_period{
-      50};  // as long as a wake takes, so waiting loses no more than a wake
+      50};  // as long as a wake takes at most, so waiting loses no more than that
   static constexpr std::chrono::milliseconds watch_ends{20};
 
   thread_pool() = default;

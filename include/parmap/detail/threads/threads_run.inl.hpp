@@ -75,7 +75,7 @@ class threads_run final : public job {
   }
 
  private:
-  static constexpr std::chrono::microseconds worth_a_wake{25};  // a woken thread begins to work after some 12 µs
+  static constexpr std::chrono::microseconds worth_a_wake{25};  // a woken thread works after 12 to 50 µs, by machine
   // The first task's time has that of the announcement in it, some 0.2 us: times a thousand it would look like much
   // work.
   static constexpr std::chrono::microseconds tells_the_rest{2};
