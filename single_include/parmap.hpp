@@ -670,6 +670,7 @@ class byte_reader {
     return from;
   }
   [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+  [[nodiscard]] const std::byte* end() const noexcept { return end_; }
   // Throws unless every byte has been read.
   void expect_end() const {
     if (left() > 0)
@@ -1875,7 +1876,8 @@ namespace parmap::inline PARMAP_ABI::detail {
 class file_descriptor;
 
 // Zeroed memory without swap reservation (a large sparse one costs only its page tables), excluded from core dumps,
-// never visible in /dev/shm. An unmapped page on either side catches an overrun of an adjacent array.
+// never visible in /dev/shm, and not inherited by children until that is asked for. An unmapped page on either side
+// catches an overrun of an adjacent array.
 class shared_memory {
  public:
   shared_memory() = default;
@@ -1885,10 +1887,12 @@ class shared_memory {
   shared_memory(std::size_t bytes, const file_descriptor& file);
   shared_memory(shared_memory&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)),
-        size_(std::exchange(other.size_, 0)) {}
+        size_(std::exchange(other.size_, 0)),
+        withheld_(other.withheld_) {}
   shared_memory& operator=(shared_memory&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(withheld_, other.withheld_);
     return *this;
   }
   ~shared_memory() {
@@ -1899,10 +1903,12 @@ class shared_memory {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
 
-  // Children of the calling process do not inherit this memory: their stores fault instead of changing it. False, with
-  // errno, if that is refused.
+  // Children that are forked from now on do not inherit this memory: their stores fault instead of changing it. False,
+  // with errno, if that is refused.
   [[nodiscard]] bool keep_from_children() const noexcept;
-  // Makes the memory read-only in this process. Throws std::system_error.
+  // They do inherit it. False, with errno, if that is refused.
+  [[nodiscard]] bool give_to_children() const noexcept;
+  // Makes the memory read-only in this process, and gives it to children. Throws std::system_error.
   void seal() const;
 
  private:
@@ -1913,6 +1919,32 @@ class shared_memory {
 
   void* data_{};
   std::size_t size_{};
+  bool withheld_{};  // from children, when it was made; a sandbox may have refused that
+};
+
+// Held while a child of a map is forked or memory is made, so that no worker inherits the memory of another map.
+class inheritance_lock {
+ public:
+  inheritance_lock() noexcept;
+  inheritance_lock(const inheritance_lock&) = delete;
+  inheritance_lock& operator=(const inheritance_lock&) = delete;
+  ~inheritance_lock();
+};
+
+// Gives memory to the one child that is forked during its lifetime.
+class inheritance {
+ public:
+  // Throws std::system_error.
+  explicit inheritance(std::span<const shared_memory* const> memory);
+  inheritance(const inheritance&) = delete;
+  inheritance& operator=(const inheritance&) = delete;
+  ~inheritance();
+
+ private:
+  void take_back() const noexcept;
+
+  inheritance_lock lock_;
+  std::span<const shared_memory* const> memory_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -2532,14 +2564,14 @@ namespace parmap::inline PARMAP_ABI::detail {
 // arena begins there.
 struct encoded_slot {
   std::uint64_t offset;  // in the mapping; in a short slot: a mark bit, 7 bits of size, 56 bits of check
-  std::uint64_t size;    // number of bytes; in a short slot: the first 8 bytes
+  std::uint64_t size;    // number of bytes, and a mark bit: see is_retried; in a short slot: the first 8 bytes
   std::uint64_t check;   // of the bytes; in a short slot: the last 8 bytes, padded with zeros
 
   static constexpr std::size_t longest_short = 16;
 
-  static encoded_slot in_arena(std::uint64_t offset, const std::byte* bytes, std::size_t size,
-                               std::uint64_t task) noexcept {
-    return {offset, size, checksum(bytes, size, task)};
+  static encoded_slot in_arena(std::uint64_t offset, const std::byte* bytes, std::size_t size, std::uint64_t task,
+                               bool retried = false) noexcept {
+    return {offset, size | (retried ? retried_mark : 0), checksum(bytes, size, task ^ (retried ? retried_mark : 0))};
   }
   static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
     std::array<std::byte, longest_short> held{};
@@ -2553,6 +2585,13 @@ struct encoded_slot {
   // Whether the slot was never written.
   [[nodiscard]] bool is_blank() const noexcept { return offset == 0; }
   [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
+  // Not short: whether the last 4 bytes are not the result's, but the number of attempts that its task took.
+  [[nodiscard]] bool is_retried() const noexcept { return (size & retried_mark) != 0; }
+  // Not short: the number of bytes in the arena.
+  [[nodiscard]] std::uint64_t bytes_in_arena() const noexcept { return size & ~retried_mark; }
+  [[nodiscard]] bool fits_check(const std::byte* bytes, std::uint64_t task) const noexcept {
+    return checksum(bytes, bytes_in_arena(), task ^ (size & retried_mark)) == check;
+  }
   // The bytes of a short slot, which lie in this slot; none if they do not fit the check.
   [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {
     const std::size_t count = (offset & ~short_mark) >> 56;
@@ -2563,6 +2602,7 @@ struct encoded_slot {
 
  private:
   static constexpr std::uint64_t short_mark = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t retried_mark = std::uint64_t{1} << 63;
   static constexpr std::uint64_t check_bits = (std::uint64_t{1} << 56) - 1;
 
   static std::uint64_t short_check(const std::byte* held, std::size_t count, std::uint64_t task) noexcept {
@@ -2776,13 +2816,14 @@ class arena_writer {
     return {memory_ + at.value_or(end_), memory_ + end_};
   }
   // Returns the slot for the bytes that were written to append() for this task. Short bytes go into the slot, others
-  // stay in the arena.
-  [[nodiscard]] encoded_slot commit(const byte_writer& written, std::uint64_t task) const noexcept {
+  // stay in the arena, and all that are followed by the number of attempts (retried).
+  [[nodiscard]] encoded_slot commit(const byte_writer& written, std::uint64_t task,
+                                    bool retried = false) const noexcept {
     const std::size_t size = written.written();
-    if (size <= encoded_slot::longest_short) return encoded_slot::of_short(written.data(), size, task);
+    if (size <= encoded_slot::longest_short && !retried) return encoded_slot::of_short(written.data(), size, task);
     const auto offset = static_cast<std::uint64_t>(written.data() - memory_);
     words_->top.set(offset + size);
-    return encoded_slot::in_arena(offset, written.data(), size, task);
+    return encoded_slot::in_arena(offset, written.data(), size, task, retried);
   }
 
  private:
@@ -2791,6 +2832,20 @@ class arena_writer {
   std::size_t begin_;
   std::size_t end_;
 };
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/standard_streams.hpp
+// The buffers of stdout, stderr, std::cout and std::clog: whether they hold anything, and flushing them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Flushes all four. Without this before a fork, both processes would write what is buffered.
+void flush_standard_streams() noexcept;
+
+// Call after each task in a worker process: flushes what the task has left in the buffers, as a later task may end the
+// process. About 4 ns if there is nothing.
+PARMAP_API void flush_output_of_task() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -2842,6 +2897,7 @@ class worker_chunk {
     step("slot", moment::after);
     place_.words.end(at_++);
     attempt_ = 1;
+    flush_output_of_task();
   }
 
   // ---- by the worker, between two runs of the loop
@@ -2854,13 +2910,17 @@ class worker_chunk {
   [[nodiscard]] bool empty() const noexcept { return at_ >= end_; }
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
   // The attempt has failed, and another one is left.
-  void try_again() noexcept { ++attempt_; }
+  void try_again() noexcept {
+    ++attempt_;
+    flush_output_of_task();
+  }
   // As try_again, but the worker leaves.
   void give_back() noexcept { place_.words.give_back(at_, attempt_); }
   // Call when the task's failure is published.
   void end_failed() noexcept {
     place_.words.end(at_++);
     attempt_ = 1;
+    flush_output_of_task();
   }
 
  private:
@@ -3068,10 +3128,11 @@ class process_tasks_of final : public process_tasks {
       byte_writer bytes = chunk.arena().append();
       try {
         encoder(bytes).put(made);
+        if (const std::uint32_t attempts = chunk.attempt(); attempts > 1) bytes.write(&attempts, sizeof attempts);
       } catch (...) {
         throw_not_encoded();
       }
-      const encoded_slot slot = chunk.arena().commit(bytes, i);
+      const encoded_slot slot = chunk.arena().commit(bytes, i, chunk.attempt() > 1);
       step("slot", moment::before);
       reinterpret_cast<encoded_slot*>(chunk.slots())[i] = slot;
     }
@@ -4033,6 +4094,8 @@ void map_into(Arguments&&...) {
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio_ext.h>
+#include <streambuf>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -4083,10 +4146,26 @@ class file_descriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   [[nodiscard]] int get() const noexcept { return fd_; }
+  // Gives it up without closing it.
+  void release() noexcept { fd_ = -1; }
 
  private:
   int fd_{-1};
 };
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/fork_generation.hpp
+// fork_generation: distinguishes a forked child from its parent at the cost of one load.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+std::atomic<std::uint64_t>& fork_count() noexcept;
+
+// The number of forks between the process that called this first and the current one. State of another generation is
+// invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
+// of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
+[[nodiscard]] std::uint64_t fork_generation() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -4110,6 +4189,28 @@ inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_d
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// Between fork and the calls that tell what a child inherits. The word is the fork_generation() whose process holds it,
+// plus one; 0: nobody does. A process that somebody else forks meanwhile finds the number of another generation, which
+// holds nothing there.
+PARMAP_INLINE std::atomic<std::uint64_t>& inheritance_holder() noexcept {
+  static std::atomic<std::uint64_t> generation{0};
+  return generation;
+}
+
+PARMAP_INLINE inheritance_lock::inheritance_lock() noexcept {
+  const std::uint64_t mine = fork_generation() + 1;
+  for (std::uint64_t seen = inheritance_holder().load(std::memory_order_relaxed);;) {
+    if (seen == mine) {
+      static_cast<void>(::poll(nullptr, 0, 1));  // as long as a fork takes
+      seen = inheritance_holder().load(std::memory_order_relaxed);
+    } else if (inheritance_holder().compare_exchange_weak(seen, mine, std::memory_order_acquire)) {
+      break;
+    }
+  }
+}
+
+PARMAP_INLINE inheritance_lock::~inheritance_lock() { inheritance_holder().store(0, std::memory_order_release); }
+
 PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes) : shared_memory(bytes, file_descriptor()) {}
 
 PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descriptor& file) : size_(bytes) {
@@ -4118,6 +4219,7 @@ PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descrip
   if (around == MAP_FAILED) refused();
   data_ = static_cast<std::byte*>(around) + page_size();
   const int kind = file.get() < 0 ? MAP_ANONYMOUS : 0;
+  const inheritance_lock no_fork_meanwhile;
   if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | kind | MAP_NORESERVE | MAP_FIXED, file.get(), 0) ==
       MAP_FAILED) {
     const int error = errno;
@@ -4125,6 +4227,7 @@ PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descrip
     errno = error;
     refused();
   }
+  withheld_ = keep_from_children();
   static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a failure only enlarges core dumps
 }
 
@@ -4134,9 +4237,29 @@ PARMAP_INLINE bool shared_memory::keep_from_children() const noexcept {
   return data_ == nullptr || ::madvise(data_, size_, MADV_DONTFORK) == 0;
 }
 
+PARMAP_INLINE bool shared_memory::give_to_children() const noexcept {
+  return !withheld_ || ::madvise(data_, size_, MADV_DOFORK) == 0;
+}
+
 PARMAP_INLINE void shared_memory::seal() const {
-  if (data_ != nullptr && ::mprotect(data_, size_, PROT_READ) != 0)
-    throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ)");
+  if (data_ == nullptr) return;
+  if (::mprotect(data_, size_, PROT_READ) != 0 || !give_to_children())
+    throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ), madvise(MADV_DOFORK)");
+}
+
+PARMAP_INLINE inheritance::inheritance(std::span<const shared_memory* const> memory) : memory_(memory) {
+  for (const shared_memory* const each : memory_)
+    if (!each->give_to_children()) {
+      const int error = errno;
+      take_back();
+      throw std::system_error(error, std::generic_category(), "parmap: madvise(MADV_DOFORK)");
+    }
+}
+
+PARMAP_INLINE inheritance::~inheritance() { take_back(); }
+
+PARMAP_INLINE void inheritance::take_back() const noexcept {
+  for (const shared_memory* const each : memory_) static_cast<void>(each->keep_from_children());
 }
 
 PARMAP_INLINE void shared_memory::unmap() const noexcept { ::munmap(bytes() - page_size(), reserved()); }
@@ -4308,6 +4431,85 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/language_runtime.hpp
+// language_runtime: the hooks of a language runtime (Python's) in a process that runs maps on worker processes.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Called in the thread that called map, and in workers. In a plain C++ program the hooks do nothing.
+class language_runtime {
+ public:
+  constexpr language_runtime() = default;
+  language_runtime(const language_runtime&) = delete;
+  language_runtime& operator=(const language_runtime&) = delete;
+
+  virtual void before_fork() noexcept {}
+  virtual void after_fork() noexcept {}  // in the caller, also after a refused fork
+  // Whether the workers of the map that begins are separate programs, which share only the map's memory with the
+  // caller. Then the child calls start_program(mine, file), which executes the program (execve) and does not return;
+  // the program calls serve_as_program(tasks, mine, file), see multi_run.hpp. Only for encoded results.
+  virtual bool starts_programs() noexcept { return false; }
+  virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
+  // Called in a worker once it is set to die with its caller; before its first task, and outside any task's limit.
+  virtual void begin_worker(unsigned /*worker*/) noexcept {}
+  // Called in a worker after each task, to flush what it has printed.
+  virtual void end_task() noexcept {}
+  // Called when a worker ends, to flush the runtime's buffers.
+  virtual void end_worker() noexcept {}
+  // Whether a worker that has done its work calls the handlers that tasks have registered with atexit.
+  [[nodiscard]] virtual bool runs_exit_handlers() const noexcept { return true; }
+  // Called around the caller's wait for its workers.
+  virtual void before_sleep() noexcept {}
+  virtual void after_sleep() {}
+
+  [[nodiscard]] static language_runtime& current() noexcept { return *installed(); }
+  // Call before the first map of the process; `who` must outlive all maps.
+  static void install(language_runtime& who) noexcept { installed() = &who; }
+
+ protected:
+  ~language_runtime() = default;
+
+ private:
+  PARMAP_API static language_runtime*& installed() noexcept;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/standard_streams.inl.hpp
+// The bodies of standard_streams.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void flush_standard_streams() noexcept {
+  // Not fflush(nullptr): that would wait for a thread that is reading stdin, and move the file offset of input streams.
+  static_cast<void>(std::fflush(stdout));
+  static_cast<void>(std::fflush(stderr));
+  try {
+    std::cout.flush();
+    std::clog.flush();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, the buffer keeps what was not written
+    // The caller made its stream throw on failed writes; its own next write throws again.
+  }
+}
+
+// std::cout and std::clog have buffers of their own after std::ios_base::sync_with_stdio(false), or where the caller
+// has given them some.
+struct put_area : std::streambuf {
+  [[nodiscard]] static bool is_filled(const std::ostream& of) noexcept {
+    const std::streambuf* const buffer = of.rdbuf();
+    return buffer != nullptr && (buffer->*&put_area::pptr)() != (buffer->*&put_area::pbase)();
+  }
+};
+
+PARMAP_INLINE void flush_output_of_task() noexcept {
+  language_runtime::current().end_task();
+  if (::__fpending(stdout) != 0 || ::__fpending(stderr) != 0 || put_area::is_filled(std::cout) ||
+      put_area::is_filled(std::clog))
+    flush_standard_streams();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/results/exception_message.inl.hpp
 // The bodies of exception_message.hpp.
 
@@ -4391,97 +4593,64 @@ PARMAP_INLINE void value_places::discard_all_but(failure_runs& failures, std::ui
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/child_process.hpp
-// child_process: a child process held by a pidfd; fork, watch, stop, kill, reap.
+// ==== parmap/detail/system/exit_reports.hpp
+// exit_reports: what gcov, gprof and LeakSanitizer would write at the end of a process that leaves by _exit.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// How a process ended.
-struct ending {
-  enum how { unknown, exited, killed } how{unknown};
-  int code{};  // exit status or signal
-};
+// Call in a worker right after its fork: it counts anew, as the caller writes its own counts.
+void begin_exit_reports() noexcept;
 
-// Flushes stdout, stderr, std::cout and std::clog. Without this before a fork, both processes would write what is
-// buffered.
-void flush_standard_streams() noexcept;
-
-// The destructor kills and reaps the child unless reap() has, but only in the process that forked it.
-class child_process {
- public:
-  // Forks; the child runs body(), which must not return. Throws std::system_error, also if the kernel has no pidfds
-  // (before Linux 5.4).
-  explicit child_process(const std::function<void()>& body);
-  child_process(child_process&& other) noexcept;
-  child_process& operator=(child_process&& other) noexcept;
-  ~child_process();
-
-  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  // Readable (poll) once the child has died; -1 if it had died before it could be watched.
-  [[nodiscard]] int pidfd() const noexcept { return fd_.get(); }
-
-  // No effect on a dead child.
-  void kill() const noexcept;
-  void resume() const noexcept;
-  // Whether the pid still belongs to this child: it is alive, or not yet reaped.
-  [[nodiscard]] bool is_ours() const noexcept;
-  [[nodiscard]] bool has_died(std::chrono::milliseconds patience = {}) const noexcept;
-  // Whether the child has been stopped and continued since the last call.
-  [[nodiscard]] bool was_continued() const noexcept;
-  // Sends SIGSTOP and waits until the child has stopped. False if it has died instead, or does not stop within
-  // `patience` (asleep in the kernel).
-  bool stop(std::chrono::milliseconds patience) const noexcept;
-  // Waits for the death of the child, which must be certain.
-  ending reap() noexcept;
-
- private:
-  void open_pidfd();
-  void signal(int number) const noexcept;
-
-  pid_t parent_;
-  pid_t pid_{-1};
-  file_descriptor fd_;
-};
+// Call before _exit. Leaks are looked for only if the process `caller` has one thread: memory that other threads of it
+// held would be taken for leaks in a worker, where they do not exist.
+void write_exit_reports(pid_t caller) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/language_runtime.hpp
-// language_runtime: the hooks of a language runtime (Python's) in a process that runs maps on worker processes.
+// ==== parmap/detail/system/process_tree.hpp
+// process_tree: ends the processes that a process has started, directly or through others.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Called in the thread that called map, and in workers. In a plain C++ program the hooks do nothing.
-class language_runtime {
- public:
-  constexpr language_runtime() = default;
-  language_runtime(const language_runtime&) = delete;
-  language_runtime& operator=(const language_runtime&) = delete;
-
-  virtual void before_fork() noexcept {}
-  virtual void after_fork() noexcept {}  // in the caller, also after a refused fork
-  // Whether the workers of the map that begins are separate programs, which share only the map's memory with the
-  // caller. Then the child calls start_program(mine, file), which executes the program (execve) and does not return;
-  // the program calls serve_as_program(tasks, mine, file), see multi_run.hpp. Only for encoded results.
-  virtual bool starts_programs() noexcept { return false; }
-  virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
-  // Called in a worker once it is set to die with its caller; before its first task, and outside any task's limit.
-  virtual void begin_worker(unsigned /*worker*/) noexcept {}
-  // Called when a worker ends, to flush the runtime's buffers.
-  virtual void end_worker() noexcept {}
-  // Called around the caller's wait for its workers.
-  virtual void before_sleep() noexcept {}
-  virtual void after_sleep() {}
-
-  [[nodiscard]] static language_runtime& current() noexcept { return *installed(); }
-  // Call before the first map of the process; `who` must outlive all maps.
-  static void install(language_runtime& who) noexcept { installed() = &who; }
-
- protected:
-  ~language_runtime() = default;
-
- private:
-  PARMAP_API static language_runtime*& installed() noexcept;
+// A process held by a pidfd, where there are any: signals reach it, or nobody.
+struct held_process {
+  pid_t pid;
+  file_descriptor fd;
 };
+
+// Which descendants of a process to end. Those in other sessions have been detached on purpose (setsid), as a daemon
+// detaches itself, and live on.
+struct descendants_to_end {
+  std::array<pid_t, 2> sessions{};  // the sessions of what is not detached
+  std::uint64_t since{};  // of the children, only those started then or later, with all below them; see start_time
+};
+
+struct ended_descendants {
+  std::vector<held_process> dead;    // zombies until their parent has reaped them
+  std::vector<held_process> spared;  // alive, not detached, and older than `since`
+};
+
+// Sends SIGKILL to the chosen descendants until none of them lives. `root` is this process, or a stopped child of it
+// that is not reaped meanwhile, and the subreaper of its tree, so that orphans stay below it. No stranger is killed,
+// even if pids are reused meanwhile. Finds none if /proc is absent or of another pid namespace. Throws std::bad_alloc.
+[[nodiscard]] ended_descendants end_descendants(pid_t root, const descendants_to_end& which);
+
+// Kills a process and what is below it now.
+void end_with_descendants(const held_process& top) noexcept;
+
+// Reaps those that are dead and were adopted by this process, because it is a subreaper or process 1, and drops them
+// from `all`; drops also those that are not its children. Waits for the death of each as long as `patience`.
+void reap_adopted(std::vector<held_process>& all, std::chrono::milliseconds patience) noexcept;
+
+// Whether this process becomes the parent of orphans below it.
+[[nodiscard]] bool adopts_orphans() noexcept;
+
+// Whether this process has a child, alive or dead.
+[[nodiscard]] bool has_children() noexcept;
+
+// The time at which a process that was started now would have been, by the clock of descendants_to_end::since; from
+// CLOCK_MONOTONIC in ns. Never later than the kernel has it.
+[[nodiscard]] std::uint64_t start_time(std::uint64_t monotonic) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -4490,9 +4659,15 @@ class language_runtime {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The function of glibc that at_quick_exit calls.
-// NOLINTNEXTLINE(bugprone-reserved-identifier, readability-identifier-naming)
-extern "C" int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
+// Functions of glibc. at_quick_exit calls the first, atexit the second; the third calls the handlers of atexit, the
+// newest first, but unlike exit not the destructors of thread_local objects, which the caller may have made.
+extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming)
+int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
+int __cxa_atexit(void (*)(void*), void*, void*) noexcept;
+void __cxa_finalize(void*);
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)
+}
 
 // Functions that a worker calls once, bound when the program is loaded. With the usual lazy binding each worker would
 // look them up again, at about 20 page faults.
@@ -4501,6 +4676,9 @@ struct bound_early {
   static inline pid_t (*volatile getppid)() = &::getppid;
   static inline int (*volatile on_exit)(void (*)(int, void*), void*) = &::on_exit;
   static inline int (*volatile at_quick_exit)(void (*)(void*), void*) = &__cxa_at_quick_exit;
+  static inline int (*volatile at_exit)(void (*)(void*), void*, void*) = &__cxa_atexit;
+  static inline void (*volatile call_exit_handlers)(void*) = &__cxa_finalize;
+  static inline int (*volatile waitid)(idtype_t, id_t, siginfo_t*, int) = &::waitid;
   static inline void (*volatile exit)(int) = &::_exit;
   static inline int (*volatile uncaught_exceptions)() = &std::uncaught_exceptions;
 };
@@ -4508,23 +4686,56 @@ struct bound_early {
 // This process as a worker. It is one worker at most, as a worker never returns.
 struct worker_identity {
   static inline pid_t pid{-1};
+  static inline pid_t caller{-1};
   static inline worker_words* words{nullptr};
   static inline bool memory_limited{false};
 
+  [[nodiscard]] static bool is_this_process() noexcept { return ::getpid() == pid; }
+
   // No effect in a child of a task, which does not have the ledger.
   static void say(farewell how, int status) noexcept {
-    if (::getpid() == pid) words->farewell_word.set(pack_farewell(how, status));
+    if (is_this_process()) words->farewell_word.set(pack_farewell(how, status));
   }
 };
 
-// Ends a worker, or a child that a task has forked and let run on. Does not run what the caller registered with atexit.
-[[noreturn]] inline void leave_process(farewell how, int status) noexcept {
-  worker_identity::say(how, status);
+// Ends what this worker's tasks have started and not detached, and reaps what is dead.
+inline void end_own_descendants() noexcept {
+  siginfo_t info{};
+  const auto look = [&info](int how) {
+    info = {};
+    return bound_early::waitid(P_ALL, 0, &info, how | WEXITED | WNOHANG) == 0;
+  };
+  if (!look(WNOWAIT)) return;  // there are no children, which is all that most workers pay for this
+  try {
+    static_cast<void>(
+        end_descendants(worker_identity::pid, {.sessions = {::getsid(0), ::getsid(worker_identity::caller)}}));
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): memory has run out; they live on
+  }
+  while (look(0) && info.si_pid != 0) {
+  }
+}
+
+// The last steps of a worker, or of a child that a task has forked and let run on. Does not run what the caller
+// registered with atexit.
+[[noreturn]] inline void end_process(int status) noexcept {
+  if (worker_identity::is_this_process()) {
+    end_own_descendants();
+    write_exit_reports(worker_identity::caller);
+  }
   language_runtime::current().end_worker();
   flush_standard_streams();
   step("end", moment::before);
   bound_early::exit(status);
   std::abort();  // not reached
+}
+
+// Ends this process. A worker that has done its work first runs the handlers that its tasks have registered with
+// atexit.
+[[noreturn]] inline void leave_process(farewell how, int status) noexcept {
+  worker_identity::say(how, status);
+  if (how == farewell::done && worker_identity::is_this_process() && language_runtime::current().runs_exit_handlers())
+    bound_early::call_exit_handlers(nullptr);  // the last that it calls is the handler of become_worker
+  end_process(status);
 }
 
 // Ends the worker when the forced unwinding of pthread_exit passes this object: it must not reach the caller's frames.
@@ -5191,12 +5402,21 @@ class worker_arenas {
       // Not beyond `top`: reading pages that were never written would cost memory.
       const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
       const std::byte* from = memory_.bytes() + at.offset;
-      if (at.offset <= end && at.size <= end - at.offset && checksum(from, at.size, task) == at.check)
-        return byte_reader(from, at.size);
+      const std::uint64_t size = at.bytes_in_arena();
+      const std::size_t behind = at.is_retried() ? sizeof(std::uint32_t) : 0;
+      if (at.offset <= end && size <= end - at.offset && size >= behind && at.fits_check(from, task))
+        return byte_reader(from, size - behind);
     }
     throw bad_encoding(
         "its encoded bytes were written over: some task of this map wrote to memory that is not its own; find it with "
         "valgrind or -fsanitize=address, under parmap::serial");
+  }
+
+  // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
+  [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {
+    std::uint32_t attempts = 1;
+    if (!at.is_short() && at.is_retried()) std::memcpy(&attempts, bytes.end(), sizeof attempts);
+    return attempts;
   }
 
  private:
@@ -5343,13 +5563,16 @@ class result_collector {
       });
     failed.for_each_gap(size_, [&](std::uint64_t b, std::uint64_t e) {
       has_value_.for_each_clear(b, e, [&](std::uint64_t i) {
+        unsigned attempts = 1;
         try {
-          read(i, arenas_.read_encoded(slots_[i], i));
+          const byte_reader bytes = arenas_.read_encoded(slots_[i], i);
+          attempts = worker_arenas::attempts_of(slots_[i], bytes);
+          read(i, bytes);
         } catch (...) {
           thrown what = describe_current_exception();
           if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
           if (!what.verbatim) what.message.insert(0, "decoding its result: ");
-          failures.emplace_back(failure{i, what.kind, std::move(what.message), 1, nullptr}, 1);
+          failures.emplace_back(failure{i, what.kind, std::move(what.message), attempts, nullptr}, 1);
         }
       });
     });
@@ -5470,13 +5693,16 @@ class shared_layout {
     if (tasks_ > std::numeric_limits<std::ptrdiff_t>::max() / shape_.bytes) throw std::bad_alloc();
     return tasks_ * shape_.bytes;
   }
-  // Makes the mapping of the values read-only and hands it over.
+  // What a worker must inherit.
+  [[nodiscard]] std::array<const shared_memory*, 2> memory() const noexcept { return {&values_, &memory_}; }
+  // Makes the mapping of the values read-only, gives it to later workers, and hands it over.
   [[nodiscard]] shared_memory take_values() {
     values_.seal();
     return std::move(values_);
   }
 
-  // Call in a worker: children of its tasks do not inherit this memory. False, with errno, if that is refused.
+  // Children do not inherit this memory: those of tasks, and other maps' workers. False, with errno, if that is
+  // refused.
   [[nodiscard]] bool keep_from_children() const noexcept {
     return memory_.keep_from_children() && values_.keep_from_children();
   }
@@ -5560,6 +5786,77 @@ inline signal_advice advice_on_signal(int number) noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/child_process.hpp
+// child_process: a child process; fork, watch, stop, kill, reap.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class shared_memory;
+
+// How a process ended.
+struct ending {
+  enum how { unknown, exited, killed } how{unknown};
+  int code{};  // exit status or signal
+};
+
+// Whether a child can be held by a pidfd (Linux 5.4; some sandboxes refuse it). Else it is known by its pid, and
+// watched by asking for its death; the pid is its own until it is reaped, which only this process can do.
+[[nodiscard]] bool pidfds_work() noexcept;
+
+// The destructor kills and reaps the child unless reap() has, but only in the process that forked it.
+class child_process {
+ public:
+  // Forks; the child inherits `memory` and runs body(), which must not return. Throws std::system_error.
+  child_process(const std::function<void()>& body, std::span<const shared_memory* const> memory = {});
+  child_process(child_process&& other) noexcept;
+  child_process& operator=(child_process&& other) noexcept;
+  ~child_process();
+
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  // The child had died and was reaped elsewhere before it could be watched.
+  [[nodiscard]] bool was_missed() const noexcept { return fd_.get() < 0 && !by_pid_; }
+  // Becomes readable (poll) when the child may have died; see life().
+  [[nodiscard]] int wakes() const noexcept { return fd_.get(); }
+  // Its death may wake nobody: a process that the child has forked may hold the descriptor that would tell of it. Ask
+  // for it.
+  [[nodiscard]] bool has_to_be_asked() const noexcept { return by_pid_; }
+
+  enum class life_of { running, ended, lost };
+  // lost: this process has closed the descriptor by which the child was known (close_range, daemon), or it is another
+  // file by now. The child is known by its pid from then on.
+  [[nodiscard]] life_of life() noexcept;
+  [[nodiscard]] bool has_died() noexcept { return life() == life_of::ended; }
+
+  // Whether the pid still belongs to this child: it is alive, or not yet reaped.
+  [[nodiscard]] bool is_ours() const noexcept;
+  // No effect on a dead child.
+  void kill() noexcept;
+  void resume() noexcept;
+  // Whether the child has been stopped and continued since the last call.
+  [[nodiscard]] bool was_continued() const noexcept;
+  // Sends SIGSTOP; see wait_for_stop.
+  void ask_to_stop() noexcept;
+  // Waits until the child has stopped. False if it has died instead, or does not stop within `patience` (asleep in the
+  // kernel).
+  bool wait_for_stop(std::chrono::milliseconds patience) noexcept;
+  // Waits for the death of the child, which must be certain.
+  ending reap() noexcept;
+
+ private:
+  void open_pidfd();
+  void signal(int number) noexcept;
+  [[nodiscard]] int wait_for(siginfo_t& info, int what) const noexcept;
+  [[nodiscard]] bool pidfd_is_readable(int milliseconds) const noexcept;
+  void forget_pidfd() noexcept;
+
+  pid_t parent_;
+  pid_t pid_{-1};
+  bool by_pid_{};
+  file_descriptor fd_;  // a pidfd; by_pid_: a pipe whose other end the child holds
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/number_text.hpp
 // Formats times and sizes for messages.
 
@@ -5584,6 +5881,7 @@ struct death_cause {
   std::optional<std::chrono::nanoseconds> limit{};  // options::timeout, if the worker was killed for it
   bool oom_killed{};                                // SIGKILL, and the kernel's out-of-memory killer struck meanwhile
   std::optional<std::uint64_t> memory_limit{};      // options::memory_limit
+  bool other_threads{};                             // the caller has threads besides the one that called map
 };
 
 // Whether the task crashed after an allocation had been refused.
@@ -5634,7 +5932,10 @@ inline std::string describe_signal(const death_cause& cause) {
 inline std::string describe(const death_cause& cause) {
   if (kind_of(cause) == failure_kind::timed_out)
     return "killed after its limit of " + to_text(*cause.limit) +
-           "; raise options.timeout, or run this task alone under parmap::serial and see in gdb where it hangs";
+           "; raise options.timeout, or run this task alone under parmap::serial and see in gdb where it hangs" +
+           (cause.other_threads ? "; the caller has other threads: a lock that one of them held at the fork is never "
+                                  "released in a worker"
+                                : "");
   const std::string in_gdb = "under parmap::serial in gdb, \"break ";
   switch (cause.said) {
     case farewell::exit:
@@ -5667,6 +5968,128 @@ inline std::string describe(const death_cause& cause) {
   return "its worker died; how is not known, as this process ignores SIGCHLD or reaps every child; try "
          "signal(SIGCHLD, SIG_DFL) before the map";
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/worker_watch.hpp
+// worker_watch: what a worker is doing, as its words tell, and how long it may.
+
+#if defined(PARMAP_TEST_LIMIT) && defined(PARMAP_COMPILED)
+#error "parmap: PARMAP_TEST_LIMIT is for tests of the inline form; libparmap was compiled without it"
+#endif
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+enum class activity {
+  birth,    // from its fork until it begins: page tables, begin_worker, the start of a program
+  task,     // an attempt of a task
+  between,  // claims, what stands between two tasks, and writing what they have printed
+  leaving   // the handlers of atexit, the end of what tasks have started, buffers
+};
+
+// The limits on each activity; PROTOCOL.md has the table and what no limit covers.
+struct activity_limits {
+  explicit activity_limits(std::optional<std::chrono::nanoseconds> timeout) noexcept
+      : task(timeout.value_or(no_limit)),
+        birth(timeout ? std::max<std::chrono::nanoseconds>(shortest_birth, times(*timeout, 10)) : no_limit),
+        between(timeout ? std::max<std::chrono::nanoseconds>(shortest_between, *timeout) : no_limit),
+        leaving(std::max<std::chrono::nanoseconds>(shortest_leaving, timeout.value_or(std::chrono::nanoseconds(0)))) {}
+
+  [[nodiscard]] std::chrono::nanoseconds of(activity what) const noexcept {
+    switch (what) {
+      case activity::birth: return birth;
+      case activity::task: return task;
+      case activity::between: return between;
+      case activity::leaving: break;
+    }
+    return leaving;
+  }
+  // A worker that is seen now cannot be past a limit earlier than after this time.
+  [[nodiscard]] std::chrono::nanoseconds shortest() const noexcept { return std::min({task, birth, between, leaving}); }
+
+  std::chrono::nanoseconds task;
+  std::chrono::nanoseconds birth;
+  std::chrono::nanoseconds between;
+  std::chrono::nanoseconds leaving;
+
+ private:
+#ifdef PARMAP_TEST_LIMIT  // a test sets a shorter one
+  static constexpr std::chrono::milliseconds shortest_birth{PARMAP_TEST_LIMIT};
+  static constexpr std::chrono::milliseconds shortest_between{PARMAP_TEST_LIMIT};
+  static constexpr std::chrono::milliseconds shortest_leaving{PARMAP_TEST_LIMIT};
+#else
+  static constexpr std::chrono::seconds shortest_birth{60};
+  static constexpr std::chrono::seconds shortest_between{5};
+  static constexpr std::chrono::seconds shortest_leaving{10};
+#endif
+
+  static constexpr std::chrono::nanoseconds times(std::chrono::nanoseconds one, int n) noexcept {
+    return one > no_limit / n ? no_limit : one * n;
+  }
+};
+
+class worker_watch {
+ public:
+  // Call at each fork.
+  void begin(std::uint64_t now) noexcept { *this = worker_watch(now); }
+  worker_watch() = default;
+
+  [[nodiscard]] activity last_seen() const noexcept { return seen_.what; }
+  // Whether the worker is still at what it was last seen at.
+  [[nodiscard]] bool is_as_seen(const worker_words& words) const noexcept { return look(words) == seen_; }
+
+  // How long the worker may go on with what it does, by monotonic_ns() `now`: zero if it is past its limit.
+  // was_continued() tells whether it was stopped and continued since it was last asked: by Ctrl-Z and fg, it then gets
+  // its whole limit again, at most 10 times, as some batch systems stop and continue processes all the time.
+  template <class WasContinued>
+  std::chrono::nanoseconds time_left(const worker_words& words, const activity_limits& limits, std::uint64_t now,
+                                     const WasContinued& was_continued) {
+    if (const sight seen = look(words); seen != seen_) {
+      seen_ = seen;
+      since_ = now;
+      pardons_ = 0;
+    }
+    const std::chrono::nanoseconds limit = limits.of(seen_.what);
+    if (limit == no_limit) return no_limit;
+    const std::uint64_t began = std::max(resumed_, seen_.what == activity::task ? words.started.get() : since_);
+    if (began > now && began > monotonic_ns()) throw_overwritten("a task began in the future");
+    const std::chrono::nanoseconds spent(now - std::min(now, began));
+    if (spent < limit) return limit - spent;
+    if (pardons_ == most_pardons || !was_continued()) return std::chrono::nanoseconds(0);
+    ++pardons_;
+    resumed_ = now;
+    return limit;
+  }
+
+ private:
+  // It changes with every step that a worker makes.
+  struct sight {
+    activity what{activity::birth};
+    std::uint64_t cur{};
+    std::uint64_t claim{};
+    std::uint64_t finished{};
+
+    friend bool operator==(const sight&, const sight&) = default;
+  };
+
+  explicit worker_watch(std::uint64_t now) noexcept : since_(now) {}
+
+  [[nodiscard]] static sight look(const worker_words& words) noexcept {
+    if (words.go.load(std::memory_order_acquire) != has_begun) return {};
+    const auto said = static_cast<farewell>(words.farewell_word.get() >> 32);
+    if (said != farewell::none && said != farewell::starved) return {.what = activity::leaving};
+    const std::uint64_t cur = words.cur.get();
+    if (unpack_position(cur).running) return {.what = activity::task, .cur = cur};
+    return {.what = activity::between, .cur = cur, .claim = words.claim.get(), .finished = words.finished.get()};
+  }
+
+  static constexpr unsigned most_pardons = 10;
+
+  sight seen_;
+  std::uint64_t since_{};    // when it was first seen
+  std::uint64_t resumed_{};  // when the worker was last seen to have been stopped and continued
+  unsigned pardons_{};       // since it was first seen
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -5838,6 +6261,38 @@ struct stop_now {};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/cancellation.hpp
+// cancellation_held_back: keeps pthread_cancel away from code that cannot be unwound.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// For its lifetime this thread is not cancelled, but where it is allowed. Without it an ordinary system call (close,
+// waitid) could unwind the thread from a destructor, which ends the program.
+class cancellation_held_back {
+ public:
+  cancellation_held_back() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  cancellation_held_back(const cancellation_held_back&) = delete;
+  cancellation_held_back& operator=(const cancellation_held_back&) = delete;
+  ~cancellation_held_back() { end(); }
+
+  // For good, as in a forked process, where this object is not destroyed.
+  void end() const noexcept { ::pthread_setcancelstate(before_, nullptr); }
+
+  // Within its lifetime this thread can be cancelled, if it could be before.
+  class allowed {
+   public:
+    explicit allowed(const cancellation_held_back& by) noexcept { ::pthread_setcancelstate(by.before_, nullptr); }
+    allowed(const allowed&) = delete;
+    allowed& operator=(const allowed&) = delete;
+    ~allowed() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr); }
+  };
+
+ private:
+  int before_{PTHREAD_CANCEL_ENABLE};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/oom_killer.hpp
 // The kernel's out-of-memory killer: makes it prefer workers, and counts its kills.
 
@@ -5893,6 +6348,17 @@ inline std::optional<long long> number_after(const char* name, const char* text)
   return std::strtoll(found + std::strlen(name), nullptr, 10);
 }
 
+// The number of threads of a process; 0 if /proc does not tell.
+inline unsigned threads_of(pid_t process) noexcept {
+  std::array<char, 64> path{};
+  std::snprintf(path.data(), path.size(), "/proc/%d/task", static_cast<int>(process));
+  const std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir(path.data()), ::closedir);
+  unsigned count = 0;
+  if (threads)
+    while (const dirent* const each = ::readdir(threads.get())) count += each->d_name[0] != '.';
+  return count;
+}
+
 // Whether /proc uses the same pids as this process: it may be absent, or belong to another pid namespace.
 inline bool proc_is_ours() noexcept {
   std::array<char, 32> self{};
@@ -5902,46 +6368,45 @@ inline bool proc_is_ours() noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/process_tree.hpp
-// kill_descendants: ends all processes that a process has started.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Sends SIGKILL to every living descendant until none is left. The root must be stopped and be the subreaper of its
-// tree: so orphans stay below it, and dead descendants stay unreaped and keep their pids. Finds none if /proc is absent
-// or of another pid namespace.
-void kill_descendants(pid_t root);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/processes/supervisor.hpp
 // supervisor: starts the workers of a map, watches them, kills late tasks, and decides what the death of a worker
 // means.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Runs in the calling thread. Its destructor kills all workers that are left, also after an exception.
+// Runs in the calling thread. Its destructor kills all workers that are left, also after an exception, and ends what
+// their tasks have started; also what earlier tasks of killed workers have started.
 class supervisor {
  public:
   // What worker w runs in its process; it must not return.
   using life = std::function<void(unsigned w)>;
 
-  supervisor(claim_ledger& book, const worker_arenas& records, const options& chosen, lazy_meter& meter,
-             const core_placement& place, std::uint64_t tasks, unsigned most_idle_deaths, life work)
-      : book_(book),
-        records_(records),
+  supervisor(shared_layout& shared, const options& chosen, lazy_meter& meter, const core_placement& place,
+             const cancellation_held_back& held_back, std::uint64_t tasks, unsigned most_idle_deaths, life work)
+      : shared_(shared),
+        book_(shared.book()),
+        records_(shared.arenas()),
         options_(chosen),
         meter_(meter),
         place_(place),
+        held_back_(held_back),
         tasks_(tasks),
         most_idle_deaths_(most_idle_deaths),
         work_(std::move(work)),
-        posts_(book.workers()) {
+        posts_(book_.workers()),
+        limits_(chosen.timeout) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
   supervisor(const supervisor&) = delete;
   supervisor& operator=(const supervisor&) = delete;
-  ~supervisor() = default;
+  ~supervisor() {
+    end_workers();
+    for (post& at : posts_) at.process.reset();
+    for (const held_process& each : kept_) end_with_descendants(each);
+    reap_killed();
+    dead_ = std::move(kept_);
+    reap_killed();
+  }
 
   // Work for the calling thread while workers run, about 100 µs per call. All tasks of the round outside `open` have
   // ended when pastime(open) is called; it returns whether it has more to do. It is not called any more once a worker
@@ -5961,7 +6426,7 @@ class supervisor {
     for (;;) {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
-      if (idle_deaths_ > most_idle_deaths_ || !hire_with_patience()) return give_up();
+      if (nobody_survives() || !hire_with_patience()) return give_up();
     }
   }
 
@@ -5973,11 +6438,11 @@ class supervisor {
  private:
   struct post {
     std::optional<child_process> process;
-    bool late{};              // killed because its task ran past the limit
-    bool dismissed{};         // killed before it began, as nothing is left to run
-    bool stopped{};           // killed because the map is to end now
-    unsigned pardons{};       // how often its task got its whole limit again after a stop
-    std::uint64_t resumed{};  // when it was last seen to have been stopped and continued, by monotonic_ns()
+    worker_watch watch;
+    bool late{};       // killed because its task ran past the limit
+    bool overdue{};    // killed because something else took too long
+    bool dismissed{};  // killed before it began, as nothing is left to run
+    bool stopped{};    // killed because the map is to end now
   };
 
   [[nodiscard]] std::size_t alive() const noexcept {
@@ -5989,15 +6454,15 @@ class supervisor {
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
-    at.late = at.dismissed = at.stopped = false;
-    at.resumed = 0;
+    at.late = at.overdue = at.dismissed = at.stopped = false;
+    at.watch.begin(monotonic_ns());
     try {
-      at.process.emplace([this, w] { work_(w); });
+      at.process.emplace([this, w] { work_(w); }, shared_.memory());
     } catch (const std::system_error&) {
       refused_ = std::current_exception();
       return false;
     }
-    if (at.process->pidfd() < 0) {
+    if (at.process->was_missed()) {
       bury(w);
       return true;
     }
@@ -6045,22 +6510,24 @@ class supervisor {
   void wait_for_news() {
     std::vector<pollfd> fds;
     std::vector<unsigned> whose;
+    auto limit = std::min({enforce_limits(), meter_.wait(), pass_time(), settle()});
     for (unsigned w = 0; w < posts_.size(); ++w)
-      if (posts_[w].process) {
-        fds.push_back({posts_[w].process->pidfd(), POLLIN, 0});
+      if (const auto& process = posts_[w].process) {
+        fds.push_back({process->wakes(), POLLIN, 0});
         whose.push_back(w);
+        if (process->has_to_be_asked()) limit = std::min<std::chrono::nanoseconds>(limit, asking_period);
       }
-    const auto limit = std::min({enforce_limits(), meter_.wait(), pass_time(), settle()});
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
-    const timespec span{seconds.count(), (limit - seconds).count()};
-    language_runtime::current().before_sleep();
-    const bool woken = ::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) >= 0;
-    const int error = errno;
-    language_runtime::current().after_sleep();
-    if (!woken && error != EINTR)
-      throw std::system_error(error, std::generic_category(), "parmap: poll for the workers");
+    sleep(fds, limit);
     for (std::size_t k = 0; k < fds.size(); ++k)
-      if (fds[k].revents != 0) bury(whose[k]);
+      if (child_process& process = *posts_[whose[k]].process; fds[k].revents != 0 || process.has_to_be_asked())
+        switch (process.life()) {
+          case child_process::life_of::ended: bury(whose[k]); break;
+          case child_process::life_of::running: break;
+          case child_process::life_of::lost:
+            throw std::runtime_error("parmap: this program has closed a file descriptor of a running map (close_range, "
+                                     "closefrom, daemon); its "
+                                     "workers were ended");
+        }
     const std::uint64_t failed = book_.failures();
     const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
     try {
@@ -6068,6 +6535,22 @@ class supervisor {
     } catch (const stop_now&) {
       stop_workers();
     }
+  }
+
+  // A thread that is cancelled (pthread_cancel) is unwound from here, and from nowhere else in the supervisor: see
+  // cancellation_held_back.
+  void sleep(std::vector<pollfd>& fds, std::chrono::nanoseconds limit) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+    const timespec span{seconds.count(), (limit - seconds).count()};
+    language_runtime::current().before_sleep();
+    int error = 0;
+    {
+      const cancellation_held_back::allowed here(held_back_);
+      if (::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) < 0) error = errno;
+    }
+    language_runtime::current().after_sleep();
+    if (error != 0 && error != EINTR)
+      throw std::system_error(error, std::generic_category(), "parmap: poll for the workers");
   }
 
   // Prepares for the out-of-memory killer once the map has lasted a millisecond: a shorter map cannot use up all
@@ -6087,11 +6570,40 @@ class supervisor {
   // Halts the map and kills all workers. Their running tasks count as stopped and are not blamed; see ended_by_stop.
   void stop_workers() noexcept {
     book_.halt(halt_reason::stop_requested);
-    for (post& at : posts_) {
-      if (!at.process || at.stopped) continue;
-      at.stopped = true;
+    end_workers();
+  }
+
+  // Kills all workers, and what their tasks have started.
+  void end_workers() noexcept {
+    const auto each_living = [this](const auto& act) {
+      for (post& at : posts_)
+        if (at.process && !at.stopped) act(at);
+    };
+    each_living([](post& at) { at.process->ask_to_stop(); });
+    each_living([this](post& at) {
+      at.process->wait_for_stop(patience_for_stop);
+      end_started_by(*at.process, 0);
       at.process->kill();
+      at.stopped = true;
+    });
+  }
+
+  // Ends what the tasks of a stopped worker have started at `since` or later; keeps what they have started before, to
+  // be ended with the map.
+  void end_started_by(const child_process& worker, std::uint64_t since) noexcept {
+    try {
+      ended_descendants found =
+          end_descendants(worker.pid(), {.sessions = {::getsid(0), ::getsid(worker.pid())}, .since = since});
+      std::ranges::move(found.dead, std::back_inserter(dead_));
+      std::ranges::move(found.spared, std::back_inserter(kept_));
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill of the worker does not depend on it
+      // Memory has run out; they live on.
     }
+  }
+
+  // Reaps what was killed, if this process has inherited it from its workers.
+  void reap_killed() noexcept {
+    if (!dead_.empty() && adopts_orphans()) reap_adopted(dead_, patience_for_stop);
   }
 
   // Does a piece of the pastime. Returns the time until the next piece: zero if more is ready, else from half a
@@ -6105,49 +6617,34 @@ class supervisor {
     return nap_;
   }
 
-  // Kills tasks past their limit. Returns the time until the next one may be late.
+  // Kills workers that are past a limit. Returns the time until the next one may be.
   std::chrono::nanoseconds enforce_limits() {
-    if (!options_.timeout) return no_limit;
-    const auto limit = static_cast<std::uint64_t>(options_.timeout->count());
     const std::uint64_t now = monotonic_ns();
-    std::uint64_t next = limit;  // a task that has not begun cannot be late earlier
+    std::chrono::nanoseconds next = limits_.shortest();
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
-      if (!at.process || at.late || at.stopped) continue;
-      const position seen = unpack_position(book_.of(w).cur.get());
-      if (!seen.running) continue;
-      const std::uint64_t started = book_.of(w).started.get();
-      if (started > at.resumed) at.pardons = 0;  // this is another attempt
-      const std::uint64_t began = std::max(at.resumed, started);
-      if (began > now && began > monotonic_ns()) throw_overwritten("a task began in the future");
-      std::uint64_t spent = now - std::min(now, began);
-      // The worker was stopped and continued, as by Ctrl-Z and fg: its task gets its whole limit again. At most
-      // most_pardons times, as some batch systems stop and continue processes all the time.
-      if (spent >= limit && at.pardons < most_pardons && at.process->was_continued()) {
-        ++at.pardons;
-        at.resumed = now;
-        spent = 0;
-      }
-      if (spent >= limit) at.late = kill_if_still(w, seen);
-      else next = std::min(next, limit - spent);
+      if (!at.process || at.late || at.overdue || at.stopped || at.dismissed) continue;
+      const auto left = at.watch.time_left(book_.of(w), limits_, now, [&at] { return at.process->was_continued(); });
+      if (left > std::chrono::nanoseconds(0)) next = std::min(next, left);
+      else if (at.watch.last_seen() == activity::birth) at.overdue = dismiss(w);
+      else (at.watch.last_seen() == activity::task ? at.late : at.overdue) = kill_if_as_seen(w);
     }
-    return std::chrono::nanoseconds(next);
+    return next;
   }
 
-  // Kills worker w if it is still at `seen`. Stops it first, so that it cannot begin its next task between the check
-  // and the kill. Does not lock the ledger, as the stopped worker may hold the lock.
-  bool kill_if_still(unsigned w, position seen) {
-    const child_process& process = *posts_[w].process;
-    process.stop(std::chrono::milliseconds(100));
-    if (unpack_position(book_.of(w).cur.get()) != seen) {
+  // Kills worker w if it is still at what it was last seen at. Stops it first, so that it cannot go on between the
+  // check and the kill. Does not lock the ledger, as the stopped worker may hold the lock.
+  bool kill_if_as_seen(unsigned w) {
+    child_process& process = *posts_[w].process;
+    const worker_words& words = book_.of(w);
+    process.ask_to_stop();
+    process.wait_for_stop(patience_for_stop);
+    if (!posts_[w].watch.is_as_seen(words)) {
       process.resume();
       return false;
     }
-    try {
-      kill_descendants(process.pid());
-    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill below does not depend on it
-      // Descendants that /proc does not show cannot be killed; the worker can.
-    }
+    const bool in_task = posts_[w].watch.last_seen() == activity::task;
+    end_started_by(process, in_task ? start_time(words.started.get()) : none_since);
     process.kill();
     return true;
   }
@@ -6158,6 +6655,7 @@ class supervisor {
     post& at = posts_[w];
     const ending how = at.process->reap();
     at.process.reset();
+    reap_killed();
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker met words that cannot be");
@@ -6169,6 +6667,7 @@ class supervisor {
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
+    cause.other_threads = at.late && threads_of(::getpid()) > 1;
     if (what.blamed) {
       note_death_of(from_ + what.task);
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
@@ -6178,8 +6677,14 @@ class supervisor {
     }
     book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
+    const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
+    if (!unborn) late_births_ = 0;
+    else if (++late_births_ == most_late_births)
+      why_gave_up_ = std::to_string(most_late_births) + " workers in a row had not begun " + to_text(limits_.birth) +
+                     " after their fork; what a worker runs first (in Python init) hangs, or needs longer: raise "
+                     "options.timeout, a worker gets ten times that";
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
-    else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) replace(w);
+    else if (!at.dismissed && !left_in_order && !unborn && !dies_idle(what, cause, at.overdue)) replace(w);
   }
 
   // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
@@ -6196,26 +6701,40 @@ class supervisor {
 
   // Whether so many workers have died that no further one is worth starting. Deaths count while no task is finished: on
   // a busy machine workers are often killed during their start.
-  bool dies_idle(const claim_ledger::death& what, const death_cause& cause) {
+  bool dies_idle(const claim_ledger::death& what, const death_cause& cause, bool hung) {
     const std::uint64_t done = book_.finished();
     if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
-      idle_deaths_ = 0;
+      idle_deaths_ = hangs_ = 0;
+    else if (hung && ++hangs_ == most_hangs)
+      why_gave_up_ = std::to_string(hangs_) +
+                     " workers in a row hung before their next task (stopped by somebody?) and were killed after " +
+                     to_text(limits_.between);
     else if (++idle_deaths_ > most_idle_deaths_)
       why_gave_up_ = std::to_string(idle_deaths_) +
                      " worker processes in a row died before they began a task; the last one: " + describe(cause);
-    return idle_deaths_ > most_idle_deaths_;
+    return nobody_survives();
+  }
+  [[nodiscard]] bool nobody_survives() const noexcept {
+    return idle_deaths_ > most_idle_deaths_ || hangs_ >= most_hangs || late_births_ >= most_late_births;
   }
 
   // Kills the workers that have not begun: nothing is left for them, unless another worker dies. So a start that takes
   // long, or hangs, delays nothing.
   void dismiss_the_unborn() {
     for (unsigned w = 0; w < posts_.size(); ++w)
-      if (post& at = posts_[w]; at.process && !at.dismissed) {
-        std::uint32_t seen = book_.of(w).go.load(std::memory_order_acquire);
-        while (seen != has_begun && !at.dismissed)
-          at.dismissed = book_.of(w).go.compare_exchange_weak(seen, is_dismissed, std::memory_order_acq_rel);
-        if (at.dismissed) at.process->kill();
+      if (post& at = posts_[w]; at.process && !at.dismissed && !at.overdue) at.dismissed = dismiss(w);
+  }
+
+  // Kills worker w unless it has begun.
+  bool dismiss(unsigned w) {
+    std::atomic<std::uint32_t>& go = book_.of(w).go;
+    std::uint32_t seen = go.load(std::memory_order_acquire);
+    while (seen != has_begun)
+      if (go.compare_exchange_weak(seen, is_dismissed, std::memory_order_acq_rel)) {
+        posts_[w].process->kill();
+        return true;
       }
+    return false;
   }
 
   [[nodiscard]] bool oom_killer_struck() {
@@ -6223,22 +6742,33 @@ class supervisor {
     return before && oom_kills_ && *oom_kills_ > *before;
   }
 
-  static constexpr std::uint64_t brief = 1'000'000;  // ns
-  static constexpr unsigned most_pardons = 10;
+  static constexpr std::uint64_t brief = 1'000'000;               // ns
+  static constexpr std::uint64_t none_since = ~std::uint64_t{0};  // for end_started_by: nothing was started so late
+  static constexpr unsigned most_late_births = 2;
+  static constexpr unsigned most_hangs = 4;
+  static constexpr std::chrono::milliseconds patience_for_stop{100};
+  static constexpr std::chrono::milliseconds asking_period{10};
   static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
   static constexpr std::chrono::nanoseconds longest_nap = std::chrono::milliseconds(50);
 
+  shared_layout& shared_;
   claim_ledger& book_;
   const worker_arenas& records_;
   const options& options_;
   lazy_meter& meter_;
   const core_placement& place_;
+  const cancellation_held_back& held_back_;
   std::uint64_t tasks_;
   unsigned most_idle_deaths_;
   life work_;
   pastime pastime_;
   std::chrono::nanoseconds nap_{shortest_nap};
   std::vector<post> posts_;
+  activity_limits limits_;
+  std::vector<held_process> kept_;  // what earlier tasks of killed workers have started
+  std::vector<held_process> dead_;  // what was killed; reaped if this process adopts it
+  unsigned late_births_{};          // in a row
+  unsigned hangs_{};                // in a row, between tasks
   std::uint64_t from_{};
   failure_runs blamed_;
   std::vector<std::uint64_t> dead_tasks_;  // sorted
@@ -6353,18 +6883,13 @@ class prefault {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The options of the map that affect how a worker is set up.
-struct worker_duties {
-  bool timed{};
-  std::optional<std::uint64_t> memory_limit{};
-};
-
 // Call right after the fork, before any task. keep_from_children keeps the shared memory from children of tasks.
-inline void become_worker(pid_t parent, worker_words& words, const worker_duties& duties,
+inline void become_worker(pid_t parent, worker_words& words, std::optional<std::uint64_t> memory_limit,
                           const std::function<bool()>& keep_from_children) noexcept {
   worker_identity::pid = ::getpid();
+  worker_identity::caller = parent;
   worker_identity::words = &words;
-  worker_identity::memory_limited = duties.memory_limit.has_value();
+  worker_identity::memory_limited = memory_limit.has_value();
   enter_worker();
   const auto require = [](bool done) {
     if (!done) leave_process(farewell::unfit, errno);
@@ -6372,13 +6897,16 @@ inline void become_worker(pid_t parent, worker_words& words, const worker_duties
   require(bound_early::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
   step("pdeathsig", moment::after);
   if (bound_early::getppid() != parent) ::_exit(EXIT_FAILURE);  // the parent died before the prctl
-  // A timeout kills the whole process tree, so orphans must stay below this process; without one they need not.
-  if (duties.timed) static_cast<void>(bound_early::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+  // Whoever ends what tasks have started finds it below this process, orphans too.
+  static_cast<void>(bound_early::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   require(keep_from_children());
+  begin_exit_reports();
+  // Handlers run newest first, so those that tasks register run before these, and those of the caller never.
+  require(bound_early::at_exit([](void*) { end_process(EXIT_SUCCESS); }, nullptr, nullptr) == 0);
   require(bound_early::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
   require(bound_early::at_quick_exit([](void*) { leave_process(farewell::quick_exit, EXIT_FAILURE); }, nullptr) == 0);
-  if (duties.memory_limit) {
-    require(limit_private_memory(*duties.memory_limit));
+  if (memory_limit) {
+    require(limit_private_memory(*memory_limit));
     tell_of_refused_memory([] {
       if (worker_identity::memory_limited) worker_identity::say(farewell::starved, 0);
     });
@@ -6457,25 +6985,39 @@ class worker_process {
     const std::size_t each = tasks_.slots().bytes;
     if (each > 0)
       ahead_.prepare(mine_.number % 2 == 0, (mine_.from + claimed.b) * each, (mine_.from + claimed.e) * each);
-    for (chunk_.open(claimed); !chunk_.empty();) {
+    for (chunk_.open(claimed); !chunk_.empty();)
+      if (const std::optional<thrown> what = run_tasks()) end_attempt(*what);
+  }
+
+  // Runs the open tasks, up to the first exception, which it describes. When it returns, the exception is destroyed but
+  // its task still runs: so the destructor is the task's, with the task's limit, and blamed on it.
+  std::optional<thrown> run_tasks() {
+    std::optional<thrown> failed;
+    try {
       try {
         unwinding_watch watch;
         tasks_.run(chunk_, self_);
         watch.end();
       } catch (...) {
-        const thrown what = describe();
-        const bool worn = mine_.memory_limit && what.kind == failure_kind::out_of_memory;
-        if (chunk_.attempt() > mine_.retries) {
-          publish(what);
-          chunk_.end_failed();
-        } else {
-          if (worn) chunk_.give_back();
-          chunk_.try_again();
-        }
-        // The memory may still be in use; the next task gets a fresh worker.
-        if (worn) leave(farewell::worn);
+        failed = describe();
       }
+    } catch (
+        ...) {  // NOLINT(bugprone-empty-catch): the destructor of the exception has thrown; `failed` tells of the first
     }
+    return failed;
+  }
+
+  void end_attempt(const thrown& what) {
+    const bool worn = mine_.memory_limit && what.kind == failure_kind::out_of_memory;
+    if (chunk_.attempt() > mine_.retries) {
+      publish(what);
+      chunk_.end_failed();
+    } else {
+      if (worn) chunk_.give_back();
+      chunk_.try_again();
+    }
+    // The memory may still be in use; the next task gets a fresh worker.
+    if (worn) leave(farewell::worn);
   }
 
   // Call inside a catch block.
@@ -6539,7 +7081,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[noreturn]] PARMAP_INLINE void live_as_worker(const process_tasks& tasks, shared_layout& shared,
                                                const worker_assignment& mine, const std::function<void()>& at_go) {
   claim_ledger& book = shared.book();
-  become_worker(mine.parent, book.of(mine.number), {.timed = mine.timed, .memory_limit = mine.memory_limit},
+  become_worker(mine.parent, book.of(mine.number), mine.memory_limit,
                 [&shared] { return shared.keep_from_children(); });
   language_runtime::current().begin_worker(mine.number);
   await_go(book.of(mine.number).go);
@@ -6551,6 +7093,16 @@ PARMAP_INLINE void serve_as_program(const process_tasks& tasks, const worker_ass
                                     void (*at_go)(void* given), void* given) {
   shared_layout shared(mine, tasks.slots(), file_descriptor(memory));
   live_as_worker(tasks, shared, mine, [=] { at_go(given); });
+}
+
+// Once in a process.
+PARMAP_INLINE void tell_of_missing_pidfds(lazy_meter& meter) {
+  static std::atomic<bool> told{false};
+  if (!told.load(std::memory_order_relaxed) &&
+      meter.tell(
+          "parmap: pidfd_open is refused here (Linux before 5.4, or a sandbox), so workers are watched by their pids: "
+          "while a map runs, do not ignore SIGCHLD or reap children that are not your own"))
+    told.store(true, std::memory_order_relaxed);
 }
 
 class multi_run {
@@ -6580,13 +7132,14 @@ class multi_run {
   multi_results run() {
     const std::uint64_t n = tasks_.size();
     lazy_meter meter(options_.reporter, n);
+    if (!pidfds_work()) tell_of_missing_pidfds(meter);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
     const core_placement place(told_.workers);
     // A program that cannot start will fail again, so a few deaths suffice. A forked worker may be killed during its
     // start on a busy machine.
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
-    supervisor boss(book_, shared_.arenas(), options_, meter, place, n, most_idle_deaths,
+    supervisor boss(shared_, options_, meter, place, held_back_, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
     if (collector_ && n <= max_round)
       boss.meanwhile([this](interval open) { return collector_->read_early(open.b, open.e); });
@@ -6643,6 +7196,7 @@ class multi_run {
 
   // Runs in the worker's process.
   void live(const core_placement& place, unsigned w, std::uint64_t from) noexcept {
+    held_back_.end();
     worker_assignment mine = told_;
     mine.number = w;
     mine.from = from;
@@ -6664,6 +7218,7 @@ class multi_run {
     throw_overwritten("nobody halts a map for such a reason");
   }
 
+  cancellation_held_back held_back_;
   const process_tasks& tasks_;
   const options& options_;
   bool programs_;
@@ -6913,20 +7468,6 @@ class floating_environment {
   std::fenv_t all_;
 };
 #endif
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/fork_generation.hpp
-// fork_generation: distinguishes a forked child from its parent at the cost of one load.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-std::atomic<std::uint64_t>& fork_count() noexcept;
-
-// The number of forks between the process that called this first and the current one. State of another generation is
-// invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
-// of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
-[[nodiscard]] std::uint64_t fork_generation() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -7624,146 +8165,21 @@ PARMAP_INLINE std::uint64_t fresh_seed() {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/child_process.inl.hpp
-// The bodies of child_process.hpp.
+// ==== parmap/detail/system/fork_generation.inl.hpp
+// The bodies of fork_generation.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE void flush_standard_streams() noexcept {
-  // Not fflush(nullptr): that would wait for a thread that is reading stdin, and move the file offset of input streams.
-  static_cast<void>(std::fflush(stdout));
-  static_cast<void>(std::fflush(stderr));
-  try {
-    std::cout.flush();
-    std::clog.flush();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): nothing is lost, the buffer keeps what was not written
-    // The caller made its stream throw on failed writes; its own next write throws again.
-  }
+PARMAP_INLINE std::atomic<std::uint64_t>& fork_count() noexcept {
+  static std::atomic<std::uint64_t> forks{0};
+  return forks;
 }
 
-PARMAP_INLINE child_process::child_process(const std::function<void()>& body) : parent_(::getpid()) {
-  flush_standard_streams();
-  language_runtime::current().before_fork();
-  step("fork", moment::before);
-  pid_ = ::fork();
-  step(pid_ == 0 ? "birth" : "fork", moment::after);
-  if (pid_ != 0) {
-    const int error = errno;
-    language_runtime::current().after_fork();
-    errno = error;
-  }
-  if (pid_ < 0)
-    throw std::system_error(errno, std::generic_category(),
-                            "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
-                            "too little memory)");
-  if (pid_ == 0) {
-    body();
-    ::_exit(127);
-  }
-  open_pidfd();
-}
-
-PARMAP_INLINE child_process::child_process(child_process&& other) noexcept
-    : parent_(other.parent_),
-      pid_(std::exchange(other.pid_, -1)),
-      fd_(std::move(other.fd_)) {}
-
-PARMAP_INLINE child_process& child_process::operator=(child_process&& other) noexcept {
-  std::swap(parent_, other.parent_);
-  std::swap(pid_, other.pid_);
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-PARMAP_INLINE child_process::~child_process() {
-  if (pid_ <= 0 || ::getpid() != parent_) return;
-  kill();
-  static_cast<void>(reap());
-}
-
-PARMAP_INLINE void child_process::kill() const noexcept {
-  step("kill", moment::before);
-  signal(SIGKILL);
-  step("kill", moment::after);
-}
-
-PARMAP_INLINE void child_process::resume() const noexcept {
-  step("resume", moment::before);
-  signal(SIGCONT);
-  step("resume", moment::after);
-  static_cast<void>(was_continued());  // drops the notice of our own SIGCONT
-}
-
-PARMAP_INLINE bool child_process::is_ours() const noexcept {
-  siginfo_t info{};
-  return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-PARMAP_INLINE bool child_process::has_died(std::chrono::milliseconds patience) const noexcept {
-  pollfd one{fd_.get(), POLLIN, 0};
-  return ::poll(&one, 1, static_cast<int>(patience.count())) > 0;
-}
-
-PARMAP_INLINE bool child_process::was_continued() const noexcept {
-  siginfo_t info{};
-  return ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WCONTINUED | WNOHANG) == 0 && info.si_pid != 0;
-}
-
-PARMAP_INLINE bool child_process::stop(std::chrono::milliseconds patience) const noexcept {
-  step("stop", moment::before);
-  signal(SIGSTOP);
-  step("stop", moment::after);
-  const auto until = std::chrono::steady_clock::now() + patience;
-  do {
-    siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WSTOPPED | WNOHANG) == 0 && info.si_pid != 0)
-      return true;
-    if (has_died(std::chrono::milliseconds(1))) return false;
-  } while (std::chrono::steady_clock::now() < until);
-  return false;
-}
-
-PARMAP_INLINE ending child_process::reap() noexcept {
-  step("reap", moment::before);
-  ending how;
-  if (fd_.get() >= 0) {
-    siginfo_t info{};
-    int got = 0;
-    do got = ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
-    while (got != 0 && errno == EINTR);
-    // ECHILD: the caller ignores SIGCHLD (then waitid has waited all the same), or has reaped the child already.
-    if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
-    else
-      while (!has_died(std::chrono::milliseconds(1000))) {
-      }
-  }
-  pid_ = -1;
-  fd_ = file_descriptor();
-  step("reap", moment::after);
-  return how;
-}
-
-PARMAP_INLINE void child_process::open_pidfd() {
-  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-  step("pidfd", moment::after);
-  if (fd < 0 && errno == ESRCH) return;  // the child has died and was reaped elsewhere
-  if (fd < 0) {
-    const std::error_code why(errno, std::generic_category());
-    ::kill(pid_, SIGKILL);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
-    throw std::system_error(why, "parmap: pidfd_open (needs Linux 5.4, and to be allowed by the sandbox)");
-  }
-  fd_ = file_descriptor(fd);
-  // If the child has been reaped, its pid may belong to another process by now; that is no child of ours.
-  if (!is_ours() && errno == ECHILD) fd_ = file_descriptor();
-}
-
-PARMAP_INLINE void child_process::signal(int number) const noexcept {
-  if (fd_.get() < 0 || ::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
-  // A sandbox refused the call. kill is safe while the pid belongs to our child.
-  if (is_ours()) ::kill(pid_, number);
+PARMAP_INLINE std::uint64_t fork_generation() noexcept {
+  static const int registered =
+      ::pthread_atfork(nullptr, nullptr, [] { fork_count().fetch_add(1, std::memory_order_relaxed); });
+  static_cast<void>(registered);  // fails only without memory
+  return fork_count().load(std::memory_order_relaxed);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -7777,6 +8193,204 @@ PARMAP_INLINE language_runtime*& language_runtime::installed() noexcept {
   static constinit language_runtime none{};
   static constinit language_runtime* current = &none;
   return current;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/exit_reports.inl.hpp
+// The bodies of exit_reports.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Null in a program that is linked without the tool.
+extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming): the tools' own names
+[[gnu::weak]] void __gcov_reset();
+[[gnu::weak]] void __gcov_dump();
+[[gnu::weak]] void __gmon_start__();
+[[gnu::weak]] void _mcleanup();
+[[gnu::weak]] int __lsan_do_recoverable_leak_check();
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)
+}
+
+PARMAP_INLINE void begin_exit_reports() noexcept {
+  if (&__gcov_dump != nullptr && &__gcov_reset != nullptr) __gcov_reset();
+}
+
+PARMAP_INLINE void write_exit_reports(pid_t caller) noexcept {
+  if (&__gcov_dump != nullptr) __gcov_dump();
+  // Without this variable every process writes the file gmon.out, and the caller's would be lost.
+  if (&__gmon_start__ != nullptr && &_mcleanup != nullptr && std::getenv("GMON_OUT_PREFIX") != nullptr) _mcleanup();
+  if (&__lsan_do_recoverable_leak_check != nullptr && threads_of(caller) == 1)
+    static_cast<void>(__lsan_do_recoverable_leak_check());
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/process_tree.inl.hpp
+// The bodies of process_tree.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What /proc/PID/stat says.
+struct process_facts {
+  char state{};
+  pid_t parent{};
+  pid_t session{};
+  std::uint64_t started{};  // in clock ticks since the system booted
+
+  [[nodiscard]] bool dead() const noexcept { return state == 'Z' || state == 'X'; }
+};
+
+PARMAP_INLINE std::optional<process_facts> facts_of(pid_t pid) {
+  const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
+  const auto name_ends = text.rfind(") ");
+  if (name_ends == std::string::npos) return std::nullopt;
+  const char* at = text.c_str() + name_ends + 2;
+  process_facts facts{.state = *at};
+  constexpr int first = 4;  // the parent is field 4; proc(5) counts them
+  for (int field = first; field <= 22 && *at != '\0'; ++field) {
+    at = std::find(at, text.c_str() + text.size(), ' ');
+    if (field == 4) facts.parent = static_cast<pid_t>(std::atol(at));
+    if (field == 6) facts.session = static_cast<pid_t>(std::atol(at));
+    if (field == 22) facts.started = std::strtoull(at, nullptr, 10);
+    if (*at == ' ') ++at;
+  }
+  return facts;
+}
+
+PARMAP_INLINE std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> all;
+  const std::string threads = "/proc/" + std::to_string(parent) + "/task/";
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(threads.c_str()), ::closedir);
+  if (!folder) return all;  // the process is gone, or there is no /proc
+  while (const dirent* const thread = ::readdir(folder.get())) {
+    if (thread->d_name[0] == '.') continue;
+    const std::string children = text_of_file(threads + thread->d_name + "/children");
+    char* end = nullptr;
+    for (const char* at = children.c_str(); const long child = std::strtol(at, &end, 10); at = end)
+      all.push_back(static_cast<pid_t>(child));
+  }
+  return all;
+}
+
+// Where there are no pidfds a process is held by its number alone, and a stranger may get that between a look and a
+// kill.
+PARMAP_INLINE held_process hold(pid_t pid) noexcept {
+  return {pid,
+          pidfds_work() ? file_descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) : file_descriptor()};
+}
+PARMAP_INLINE bool is_held(const held_process& one) noexcept { return one.fd.get() >= 0 || !pidfds_work(); }
+
+PARMAP_INLINE bool has_ended(const held_process& one, std::chrono::milliseconds patience = {}) noexcept {
+  if (one.fd.get() >= 0) {
+    pollfd it{one.fd.get(), POLLIN, 0};
+    return ::poll(&it, 1, static_cast<int>(patience.count())) > 0;
+  }
+  for (;; --patience) {
+    const std::optional<process_facts> facts = facts_of(one.pid);
+    if (!facts || facts->dead()) return true;
+    if (patience.count() <= 0) return false;
+    static_cast<void>(::poll(nullptr, 0, 1));
+  }
+}
+
+PARMAP_INLINE bool kill_held(const held_process& one) noexcept {
+  step("descendants", moment::before);
+  const bool reached = one.fd.get() >= 0 ? ::syscall(SYS_pidfd_send_signal, one.fd.get(), SIGKILL, nullptr, 0) == 0
+                                         : ::kill(one.pid, SIGKILL) == 0;
+  step("descendants", moment::after);
+  return reached;
+}
+
+// One walk through the tree. Each process is held before it is looked at: if its number then still belongs to a child
+// of a parent that is known to be of the tree and to be alive, the process that is held either is that child, or is
+// dead and cannot be signalled.
+class tree_walk {
+ public:
+  tree_walk(pid_t root, const descendants_to_end& which) : root_(root), which_(which) { below(root, nullptr, true); }
+
+  // What this walk has killed.
+  [[nodiscard]] std::vector<held_process>& killed() noexcept { return killed_; }
+  [[nodiscard]] ended_descendants& found() noexcept { return found_; }
+
+ private:
+  void below(pid_t parent, const held_process* held, bool chosen) {
+    for (const pid_t child : children_of(parent)) {
+      held_process it = hold(child);
+      if (!is_held(it)) continue;  // it is gone, or there are no descriptors left
+      const std::optional<process_facts> facts = facts_of(child);
+      if (!facts || facts->parent != parent) continue;
+      if (held != nullptr && has_ended(*held)) return;  // what was below it is now below the root
+      if (facts->dead()) {
+        found_.dead.push_back(std::move(it));
+        continue;
+      }
+      if (std::ranges::find(which_.sessions, facts->session) == which_.sessions.end()) continue;
+      const bool end_it = chosen && (parent != root_ || facts->started >= which_.since);
+      below(child, &it, end_it);
+      if (!end_it) found_.spared.push_back(std::move(it));
+      else if (kill_held(it)) killed_.push_back(std::move(it));
+    }
+  }
+
+  pid_t root_;
+  const descendants_to_end& which_;
+  std::vector<held_process> killed_;
+  ended_descendants found_;
+};
+
+PARMAP_INLINE ended_descendants end_descendants(pid_t root, const descendants_to_end& which) {
+  if (!proc_is_ours()) return {};
+  constexpr int rounds = 100;  // a bound, as a process may fork faster than it is killed
+  constexpr std::chrono::milliseconds patience(10);
+  for (int round = 0;; ++round) {
+    tree_walk walk(root, which);
+    for (const held_process& each : walk.killed()) static_cast<void>(has_ended(each, patience));
+    if (walk.killed().empty() || round == rounds) return std::move(walk.found());
+  }
+}
+
+PARMAP_INLINE void end_with_descendants(const held_process& top) noexcept {
+  const std::optional<process_facts> facts = facts_of(top.pid);
+  if (!facts || has_ended(top)) return;  // in this order: the facts are about `top`
+  try {
+    static_cast<void>(end_descendants(top.pid, {.sessions = {facts->session, facts->session}}));
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill below does not depend on it
+  }
+  static_cast<void>(kill_held(top));
+}
+
+PARMAP_INLINE void reap_adopted(std::vector<held_process>& all, std::chrono::milliseconds patience) noexcept {
+  std::erase_if(all, [patience](const held_process& each) {
+    static_cast<void>(has_ended(each, patience));
+    siginfo_t info{};
+    const int got = each.fd.get() >= 0 ? ::waitid(P_PIDFD, static_cast<id_t>(each.fd.get()), &info, WEXITED | WNOHANG)
+                                       : ::waitid(P_PID, static_cast<id_t>(each.pid), &info, WEXITED | WNOHANG);
+    return got != 0 || info.si_pid != 0;
+  });
+}
+
+PARMAP_INLINE bool adopts_orphans() noexcept {
+  int subreaper = 0;
+  return ::getpid() == 1 || (::prctl(PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper != 0);
+}
+
+PARMAP_INLINE bool has_children() noexcept {
+  siginfo_t info{};
+  return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
+PARMAP_INLINE std::uint64_t start_time(std::uint64_t monotonic) noexcept {
+  const auto ns = [](clockid_t which) {
+    timespec now{};
+    static_cast<void>(::clock_gettime(which, &now));
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  };
+  const std::uint64_t since_boot = ns(CLOCK_BOOTTIME);  // read first, so that the difference is never too large
+  const std::uint64_t asleep = since_boot - std::min(since_boot, ns(CLOCK_MONOTONIC));
+  const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  return (monotonic + asleep) / (1'000'000'000 / ticks_per_second);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -7823,6 +8437,210 @@ PARMAP_INLINE cpu_mask affinity() {
     if (errno != EINVAL) break;
   }
   return cpu_mask(0);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/child_process.inl.hpp
+// The bodies of child_process.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whether the last call failed for want of descriptors or memory.
+PARMAP_INLINE bool no_room() noexcept { return errno == EMFILE || errno == ENFILE || errno == ENOMEM; }
+
+PARMAP_INLINE bool pidfds_work() noexcept {
+  enum answer { unknown, yes, no };
+  static std::atomic<answer> known{unknown};
+  if (known.load(std::memory_order_relaxed) != unknown) return known.load(std::memory_order_relaxed) == yes;
+  const file_descriptor own(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  if (own.get() < 0 && no_room()) return true;  // asked again the next time
+  siginfo_t info{};
+  const bool they_do = own.get() >= 0 &&
+                       ::waitid(P_PIDFD, static_cast<id_t>(own.get()), &info, WEXITED | WNOHANG) != 0 &&
+                       errno == ECHILD;
+  known.store(they_do ? yes : no, std::memory_order_relaxed);
+  return they_do;
+}
+
+// Tells the language runtime of a fork; its end is told in the parent only.
+class runtime_at_fork {
+ public:
+  runtime_at_fork() noexcept { language_runtime::current().before_fork(); }
+  runtime_at_fork(const runtime_at_fork&) = delete;
+  runtime_at_fork& operator=(const runtime_at_fork&) = delete;
+  ~runtime_at_fork() { language_runtime::current().after_fork(); }
+};
+
+PARMAP_INLINE child_process::child_process(const std::function<void()>& body,
+                                           std::span<const shared_memory* const> memory)
+    : parent_(::getpid()),
+      by_pid_(!pidfds_work()) {
+  file_descriptor held_by_child;
+  if (int ends[2]; by_pid_) {
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+      throw std::system_error(errno, std::generic_category(), "parmap: a pipe to a worker process");
+    fd_ = file_descriptor(ends[0]);
+    held_by_child = file_descriptor(ends[1]);
+  }
+  flush_standard_streams();
+  const runtime_at_fork told;
+  int error = 0;
+  {
+    const inheritance given(memory);
+    step("fork", moment::before);
+    pid_ = ::fork();
+    error = errno;
+    if (pid_ == 0) {
+      step("birth", moment::after);
+      body();
+      ::_exit(127);
+    }
+    step("fork", moment::after);
+  }
+  if (pid_ < 0)
+    throw std::system_error(error, std::generic_category(),
+                            "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
+                            "too little memory)");
+  if (!by_pid_) open_pidfd();
+}
+
+PARMAP_INLINE child_process::child_process(child_process&& other) noexcept
+    : parent_(other.parent_),
+      pid_(std::exchange(other.pid_, -1)),
+      by_pid_(other.by_pid_),
+      fd_(std::move(other.fd_)) {}
+
+PARMAP_INLINE child_process& child_process::operator=(child_process&& other) noexcept {
+  std::swap(parent_, other.parent_);
+  std::swap(pid_, other.pid_);
+  std::swap(by_pid_, other.by_pid_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+PARMAP_INLINE child_process::~child_process() {
+  if (pid_ <= 0 || ::getpid() != parent_) return;
+  kill();
+  static_cast<void>(reap());
+}
+
+PARMAP_INLINE void child_process::kill() noexcept {
+  step("kill", moment::before);
+  signal(SIGKILL);
+  step("kill", moment::after);
+}
+
+PARMAP_INLINE void child_process::resume() noexcept {
+  step("resume", moment::before);
+  signal(SIGCONT);
+  step("resume", moment::after);
+  static_cast<void>(was_continued());  // drops the notice of our own SIGCONT
+}
+
+PARMAP_INLINE int child_process::wait_for(siginfo_t& info, int what) const noexcept {
+  info = {};
+  return by_pid_ ? ::waitid(P_PID, static_cast<id_t>(pid_), &info, what)
+                 : ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, what);
+}
+
+PARMAP_INLINE bool child_process::is_ours() const noexcept {
+  siginfo_t info;
+  return wait_for(info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+PARMAP_INLINE bool child_process::pidfd_is_readable(int milliseconds) const noexcept {
+  pollfd one{fd_.get(), POLLIN, 0};
+  return ::poll(&one, 1, milliseconds) > 0 && (one.revents & POLLIN) != 0;
+}
+
+PARMAP_INLINE void child_process::forget_pidfd() noexcept {
+  by_pid_ = true;
+  fd_.release();  // not closed: the number may belong to another file of this program
+}
+
+PARMAP_INLINE child_process::life_of child_process::life() noexcept {
+  siginfo_t info;
+  const int got = wait_for(info, WEXITED | WNOHANG | WNOWAIT);
+  if (got == 0 && info.si_pid == 0) return life_of::running;
+  if (got == 0 && info.si_pid == pid_) return life_of::ended;
+  // ECHILD: it has been reaped, because the caller ignores SIGCHLD or reaps every child.
+  if (got != 0 && errno == ECHILD && (by_pid_ || pidfd_is_readable(0))) return life_of::ended;
+  forget_pidfd();
+  return life_of::lost;
+}
+
+PARMAP_INLINE bool child_process::was_continued() const noexcept {
+  siginfo_t info;
+  return wait_for(info, WCONTINUED | WNOHANG) == 0 && info.si_pid == pid_;
+}
+
+PARMAP_INLINE void child_process::ask_to_stop() noexcept {
+  step("stop", moment::before);
+  signal(SIGSTOP);
+  step("stop", moment::after);
+}
+
+PARMAP_INLINE bool child_process::wait_for_stop(std::chrono::milliseconds patience) noexcept {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  do {
+    siginfo_t info;
+    if (wait_for(info, WSTOPPED | WNOHANG) == 0 && info.si_pid == pid_) return true;
+    if (life() != life_of::running) return false;
+    static_cast<void>(by_pid_ ? ::poll(nullptr, 0, 1) != 0 : pidfd_is_readable(1));
+  } while (std::chrono::steady_clock::now() < until);
+  return false;
+}
+
+PARMAP_INLINE ending child_process::reap() noexcept {
+  step("reap", moment::before);
+  ending how;
+  if (!was_missed()) {
+    siginfo_t info;
+    int got = 0;
+    do got = wait_for(info, WEXITED);
+    while (got != 0 && errno == EINTR);
+    // ECHILD: the caller ignores SIGCHLD (then waitid has waited all the same), or has reaped the child already.
+    if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
+    else if (!by_pid_)
+      while (!pidfd_is_readable(1000)) {
+      }
+  }
+  pid_ = -1;
+  fd_ = file_descriptor();
+  step("reap", moment::after);
+  return how;
+}
+
+PARMAP_INLINE void child_process::open_pidfd() {
+  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  step("pidfd", moment::after);
+  if (fd < 0 && errno == ESRCH) return;  // the child has died and was reaped elsewhere
+  if (fd < 0 && !no_room()) {            // it is refused since it was asked for first
+    by_pid_ = true;
+    return;
+  }
+  if (fd < 0) {
+    const std::error_code why(errno, std::generic_category());
+    ::kill(pid_, SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    throw std::system_error(why, "parmap: pidfd_open (too many open files: ulimit -n?)");
+  }
+  fd_ = file_descriptor(fd);
+  // If the child has been reaped, its pid may belong to another process by now; that is no child of ours.
+  if (!is_ours() && errno == ECHILD) fd_ = file_descriptor();
+}
+
+PARMAP_INLINE void child_process::signal(int number) noexcept {
+  if (was_missed() || pid_ <= 0) return;
+  if (!by_pid_) {
+    if (::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
+    if (errno == EBADF || errno == EINVAL) forget_pidfd();
+    // Else a sandbox refused the call.
+  }
+  if (is_ours()) ::kill(pid_, number);  // safe while the pid belongs to our child
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -8201,50 +9019,6 @@ PARMAP_INLINE void offer_to_oom_killer(const child_process& worker) noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/process_tree.inl.hpp
-// The bodies of process_tree.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE void add_children(pid_t parent, std::vector<pid_t>& all) {
-  const std::string threads = "/proc/" + std::to_string(parent) + "/task/";
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(threads.c_str()), ::closedir);
-  if (!folder) return;  // the process is gone, or there is no /proc
-  while (const dirent* const thread = ::readdir(folder.get())) {
-    if (thread->d_name[0] == '.') continue;
-    const std::string children = text_of_file(threads + thread->d_name + "/children");
-    char* end = nullptr;
-    for (const char* at = children.c_str(); const long child = std::strtol(at, &end, 10); at = end)
-      all.push_back(static_cast<pid_t>(child));
-  }
-}
-
-PARMAP_INLINE bool is_zombie(pid_t pid) {
-  const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
-  const auto name_ends = text.rfind(") ");
-  return name_ends == std::string::npos || text[name_ends + 2] == 'Z' || text[name_ends + 2] == 'X';
-}
-
-PARMAP_INLINE void kill_descendants(pid_t root) {
-  if (!proc_is_ours()) return;
-  constexpr int rounds = 100;  // a bound, as a process may fork faster than it is killed
-  for (int round = 0; round < rounds; ++round) {
-    std::vector<pid_t> all;
-    add_children(root, all);
-    for (std::size_t k = 0; k < all.size(); ++k) add_children(all[k], all);
-    bool any = false;
-    for (const pid_t each : all) {
-      if (is_zombie(each)) continue;
-      step("descendants", moment::before);
-      if (::kill(each, SIGKILL) == 0) any = true;
-      step("descendants", moment::after);
-    }
-    if (!any) return;
-  }
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/schedule/task_scope.inl.hpp
 // The bodies of task_scope.hpp.
 
@@ -8492,25 +9266,6 @@ PARMAP_INLINE failure_list task_tally::finish(value_places& values) {
     values.discard_all_but(failures_, tasks_);
     throw;
   }
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/fork_generation.inl.hpp
-// The bodies of fork_generation.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::atomic<std::uint64_t>& fork_count() noexcept {
-  static std::atomic<std::uint64_t> forks{0};
-  return forks;
-}
-
-PARMAP_INLINE std::uint64_t fork_generation() noexcept {
-  static const int registered =
-      ::pthread_atfork(nullptr, nullptr, [] { fork_count().fetch_add(1, std::memory_order_relaxed); });
-  static_cast<void>(registered);  // fails only without memory
-  return fork_count().load(std::memory_order_relaxed);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

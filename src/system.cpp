@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Compiles the room system of libparmap: the kernel and the C library.
 #include <parmap/detail/system/child_process.inl.hpp>
+#include <parmap/detail/system/exit_reports.inl.hpp>
 #include <parmap/detail/system/fork_generation.inl.hpp>
 #include <parmap/detail/system/fresh_seed.inl.hpp>
 #include <parmap/detail/system/inside_worker.inl.hpp>
@@ -10,4 +11,5 @@
 #include <parmap/detail/system/oom_killer.inl.hpp>
 #include <parmap/detail/system/process_tree.inl.hpp>
 #include <parmap/detail/system/shared_memory.inl.hpp>
+#include <parmap/detail/system/standard_streams.inl.hpp>
 #include <parmap/detail/system/stay_loaded.inl.hpp>

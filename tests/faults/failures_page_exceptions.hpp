@@ -106,11 +106,6 @@ inline std::vector<exhibit> exceptions() {
           "so much memory that a copy is refused (`vm.overcommit_memory`).",
           [] { refuse({SYS_clone, SYS_clone3, SYS_fork, SYS_vfork}, EAGAIN); }),
       call<std::system_error>(
-          "No pidfd", CALL(parmap::map(twice, x)),
-          "`multi` watches its workers by pidfds. **Try** a kernel from 5.4 on, or allow pidfd_open in the seccomp "
-          "profile (old Docker ones forbid it); else use `parmap::threads`.",
-          [] { refuse({SYS_pidfd_open}, ENOSYS); }),
-      call<std::system_error>(
           "No shared memory", CALL(parmap::map(twice, x)),
           "The results' memory was refused. Only its pages that are written to cost memory, so look for a limit of "
           "address space first: `ulimit -v`, `vm.overcommit_memory = 2`.",

@@ -3,6 +3,7 @@
 #include "engines.hpp"
 #include "leftovers.hpp"
 #include "run_in_child.hpp"
+#include "troubled_maps.hpp"
 
 #include <pthread.h>
 #include <signal.h>
@@ -97,18 +98,47 @@ TEST(refused_system_calls_test, when_no_worker_can_be_had_any_more_what_is_done_
             "");
 }
 
-TEST(refused_system_calls_test, without_pidfds_the_error_names_them) {
+// Old kernels and the sandboxes of old containers have no pidfds: deaths, limits and ends as ever.
+TEST(refused_system_calls_test, without_pidfds) {
+  for (const int error : {ENOSYS, EPERM})
+    EXPECT_EQ(in_child([error] {
+                refuse({SYS_pidfd_open}, error);
+                for (int k = 0; k < 3; ++k) {
+                  check_map();
+                  check_late();
+                }
+              }),
+              "");
+}
+
+TEST(refused_system_calls_test, without_pidfds_once_the_first_map_is_over) {
   EXPECT_EQ(in_child([] {
-              refuse({SYS_pidfd_open}, ENOSYS);
-              try {
-                static_cast<void>(parmap::map(twice, std::views::iota(0, 10)));
-              } catch (const std::system_error& error) {
-                require(error.code() == std::errc::function_not_supported, "ENOSYS");
-                require(std::string(error.what()).find("pidfd_open (needs Linux 5.4") != std::string::npos,
-                        error.what());
-                return;
-              }
-              throw std::logic_error("no exception");
+              check_map();
+              refuse({SYS_pidfd_open}, EPERM);
+              check_map();
+              check_late();
+            }),
+            "");
+}
+
+// A process that a task has detached holds the pipe that would tell of the worker's death.
+TEST(refused_system_calls_test, without_pidfds_while_a_process_of_a_task_lives_on) {
+  EXPECT_EQ(in_child([] {
+              refuse({SYS_pidfd_open}, EPERM);
+              int ends[2];
+              require(::pipe(ends) == 0, "pipe");
+              const auto f = [&ends](int x) {
+                if (::fork() == 0) {
+                  ::setsid();
+                  ::close(ends[1]);
+                  char none = 0;
+                  ::_exit(static_cast<int>(::read(ends[0], &none, 1)));  // returns when this test is over
+                }
+                if (x == 3) ::_exit(1);
+                return 2 * x;
+              };
+              const auto all = parmap::map(f, std::views::iota(0, 6), {.workers = 2});
+              require(all.failures().size() == 1 && all.failures()[0].index == 3, "blame");
             }),
             "");
 }

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -67,10 +68,13 @@ class robust_mutex_test : public leftovers::none {
     return good;
   }
   void hire(unsigned w, const std::function<void(robust_mutex::user self)>& life) {
-    hired_[w].emplace([&] {
-      life(w + 1);
-      ::_exit(0);
-    });
+    const std::array<const parmap::detail::shared_memory*, 1> given{&memory_};
+    hired_[w].emplace(
+        [&] {
+          life(w + 1);
+          ::_exit(0);
+        },
+        given);
   }
   ending reap(unsigned w) {
     const ending how = hired_[w]->reap();

@@ -180,9 +180,8 @@ TEST_F(multi_test, what_a_late_task_started_is_killed_with_it) {
   int fds[2];
   ASSERT_EQ(::pipe(fds), 0);
   const auto f = [&fds](int) {
-    // A grandchild that has left its parent and its session, and holds the pipe open as long as it lives.
+    // A grandchild that has lost its parent, and holds the pipe open as long as it lives.
     if (::fork() == 0) {
-      ::setsid();
       if (::fork() == 0) hang();
       ::_exit(0);
     }
@@ -269,6 +268,20 @@ TEST_F(multi_test, a_result_that_cannot_be_encoded) {
   }
   EXPECT_EQ(all[0].text, "0");
   EXPECT_EQ(all[9].text, "9");
+}
+
+TEST_F(multi_test, a_result_that_cannot_be_decoded_tells_how_many_attempts_it_took) {
+  const auto f = [](parmap::context& self, int i) {
+    if (self.attempt() <= static_cast<unsigned>(i) % 3) throw std::runtime_error("not yet");
+    return unwilling{i < 5 ? "a text that does not fit into its slot" : "8"};
+  };
+  const auto all = parmap::map(f, std::views::iota(0, 8), {.retries = 2});
+  ASSERT_EQ(all.failures().size(), 3U);
+  for (std::uint64_t k = 0; k < 3; ++k) {
+    EXPECT_EQ(all.failures()[k].index, 5 + k);
+    EXPECT_EQ(all.failures()[k].attempts, (5 + k) % 3 + 1);
+  }
+  EXPECT_EQ(all[2].text, "a text that does not fit into its slot");
 }
 
 TEST_F(multi_test, a_codec_counts_also_for_what_could_be_copied_as_bytes) {

@@ -2,12 +2,14 @@
 // Engine multi, called from unusual places and in processes with unusual settings.
 #include "engines.hpp"
 #include "run_in_child.hpp"
+#include "shared_counters.hpp"
 #include "troubled_maps.hpp"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -17,11 +19,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <ranges>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -309,6 +314,135 @@ TEST(unusual_callers_test, has_a_session_a_niceness_and_a_parent_of_its_own) {
               check_late();
               int signal = 0;
               require(::prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == SIGTERM, "its parent's death still matters");
+            }),
+            "");
+}
+
+// Closes the descriptors by which the library knows its workers. Returns how many.
+int close_pidfds() {
+  std::vector<int> all;
+  for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(each, gone).string().find("pidfd") != std::string::npos)
+      all.push_back(std::stoi(each.path().filename().string()));
+  }
+  for (const int fd : all) ::close(fd);
+  return static_cast<int>(all.size());
+}
+
+// As a program does that makes itself a daemon: workers are neither taken for dead nor left.
+TEST(unusual_callers_test, closes_all_descriptors) {
+  EXPECT_EQ(in_child([] {
+              const shared_counters begun;
+              bool closed = false;
+              const auto close_all = [&closed](const parmap::progress&) {
+                if (!std::exchange(closed, true)) require(close_pidfds() == 2, "one for each worker");
+              };
+              const auto f = [&begun](int i) {
+                ++begun[static_cast<std::size_t>(i)];
+                std::this_thread::sleep_for(100ms);
+              };
+              require_part("closed a file descriptor", thrown_by<std::runtime_error>([&] {
+                             static_cast<void>(parmap::map(parmap::multi, f, std::views::iota(0, 20),
+                                                           {.reporter = close_all, .workers = 2}));
+                           }));
+              for (std::size_t i = 0; i < 20; ++i) require(begun[i] <= 1, "not twice");
+              check_map();
+            }),
+            "");
+}
+
+TEST(unusual_callers_test, opens_other_files_in_place_of_its_descriptors) {
+  EXPECT_EQ(in_child([] {
+              bool closed = false;
+              std::array<int, 2> mine{};
+              const auto close_all = [&](const parmap::progress&) {
+                if (std::exchange(closed, true)) return;
+                require(close_pidfds() == 2, "one for each worker");
+                for (int& fd : mine) fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+              };
+              require_part("closed a file descriptor", thrown_by<std::runtime_error>([&] {
+                             static_cast<void>(
+                                 parmap::map(parmap::multi, [](int) { std::this_thread::sleep_for(100ms); },
+                                             std::views::iota(0, 20), {.reporter = close_all, .workers = 2}));
+                           }));
+              for (const int fd : mine) require(::close(fd) == 0, "the program's files stay open");
+            }),
+            "");
+}
+
+// Its stack is unwound and the workers are gone; the process lives.
+TEST(unusual_callers_test, is_a_thread_that_is_cancelled) {
+  EXPECT_EQ(in_child([] {
+              static const shared_counters begun;
+              static std::atomic<bool> unwound{false};
+              for (const bool timed : {false, true}) {
+                begun[0] = 0;
+                unwound = false;
+                static std::optional<std::chrono::nanoseconds> limit;
+                limit = timed ? std::optional<std::chrono::nanoseconds>(10s) : std::nullopt;
+                pthread_t one{};
+                const auto run = [](void*) -> void* {
+                  struct last {
+                    ~last() { unwound = true; }
+                  } const at_the_end;
+                  for (;;) {
+                    const auto f = [](int i) {
+                      if (i % 5 == 4) std::abort();
+                      ++begun[0];
+                    };
+                    static_cast<void>(
+                        parmap::map(parmap::multi, f, std::views::iota(0, 20), {.timeout = limit, .workers = 3}));
+                  }
+                };
+                require(::pthread_create(&one, nullptr, run, nullptr) == 0, "a thread");
+                while (begun[0] < 100) std::this_thread::yield();
+                require(::pthread_cancel(one) == 0 && ::pthread_join(one, nullptr) == 0, "its end");
+                require(unwound, "unwound");
+                require(!leftovers::has_children(), "no worker is left");
+              }
+              check_map();
+            }),
+            "");
+}
+
+// Counts the shared mappings that this process could write to.
+int writable_shared_mappings() {
+  std::ifstream maps("/proc/self/maps");
+  int count = 0;
+  for (std::string line; std::getline(maps, line);)
+    if (line.find("/dev/zero (deleted)") != std::string::npos && line.find(" rw-s ") != std::string::npos) ++count;
+  return count;
+}
+
+// A worker has the memory of its own map, and may read the results of earlier ones; it has nothing of maps that run
+// beside.
+TEST(unusual_callers_test, maps_from_two_threads_whose_memory_stays_apart) {
+  EXPECT_EQ(in_child([] {
+              static const shared_counters at;
+              const auto earlier = parmap::map(twice, std::views::iota(0, 100));
+              const auto count = [&earlier](int i) {
+                ++at[static_cast<std::size_t>(i)];  // a task of each map waits for one of the other
+                while (at[0] == 0 || at[1] == 0) std::this_thread::yield();
+                require(earlier[7] == 14, "an earlier result");
+                return writable_shared_mappings();
+              };
+              std::thread other([&] {
+                const auto one = parmap::map(count, std::views::iota(0, 1), {.workers = 1});
+                require(one[0] == 3, "of this map two, and the counters: " + std::to_string(one[0]));
+              });
+              const auto two = parmap::map(count, std::views::iota(1, 2), {.workers = 1});
+              other.join();
+              require(two[0] == 3, "of this map two, and the counters: " + std::to_string(two[0]));
+              // Nor has a process that the caller forks.
+              const auto fork_one = [](const parmap::progress&) {
+                const pid_t child = ::fork();
+                if (child == 0) ::_exit(writable_shared_mappings());
+                int status = 0;
+                ::waitpid(child, &status, 0);
+                require(WEXITSTATUS(status) == 1, "the counters");
+              };
+              check_all(parmap::map(twice, std::views::iota(0, 2), {.reporter = fork_one}), 2);
             }),
             "");
 }

@@ -92,6 +92,11 @@ class visited {
   std::uint64_t size_{};
 };
 
+// There are no processes here, so none leaves by the handlers of this one.
+struct no_exit_handlers final : language_runtime {
+  [[nodiscard]] bool runs_exit_handlers() const noexcept override { return false; }
+};
+
 class search {
  public:
   struct outcome {
@@ -116,6 +121,8 @@ class search {
     else map_ = std::make_unique<map_of<std::uint64_t>>(chosen);
     shared_ = map_->shared();
     worker_identity::pid = ::getpid();
+    static no_exit_handlers runtime;
+    language_runtime::install(runtime);
     the_map_ = map_.get();
     for (unsigned p = 0; p < processes; ++p) end(p);
   }

@@ -57,6 +57,7 @@ class byte_reader {
     return from;
   }
   [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+  [[nodiscard]] const std::byte* end() const noexcept { return end_; }
   // Throws unless every byte has been read.
   void expect_end() const {
     if (left() > 0)

@@ -19,14 +19,14 @@ namespace parmap::inline PARMAP_ABI::detail {
 // arena begins there.
 struct encoded_slot {
   std::uint64_t offset;  // in the mapping; in a short slot: a mark bit, 7 bits of size, 56 bits of check
-  std::uint64_t size;    // number of bytes; in a short slot: the first 8 bytes
+  std::uint64_t size;    // number of bytes, and a mark bit: see is_retried; in a short slot: the first 8 bytes
   std::uint64_t check;   // of the bytes; in a short slot: the last 8 bytes, padded with zeros
 
   static constexpr std::size_t longest_short = 16;
 
-  static encoded_slot in_arena(std::uint64_t offset, const std::byte* bytes, std::size_t size,
-                               std::uint64_t task) noexcept {
-    return {offset, size, checksum(bytes, size, task)};
+  static encoded_slot in_arena(std::uint64_t offset, const std::byte* bytes, std::size_t size, std::uint64_t task,
+                               bool retried = false) noexcept {
+    return {offset, size | (retried ? retried_mark : 0), checksum(bytes, size, task ^ (retried ? retried_mark : 0))};
   }
   static encoded_slot of_short(const std::byte* bytes, std::size_t size, std::uint64_t task) noexcept {
     std::array<std::byte, longest_short> held{};
@@ -40,6 +40,13 @@ struct encoded_slot {
   // Whether the slot was never written.
   [[nodiscard]] bool is_blank() const noexcept { return offset == 0; }
   [[nodiscard]] bool is_short() const noexcept { return (offset & short_mark) != 0; }
+  // Not short: whether the last 4 bytes are not the result's, but the number of attempts that its task took.
+  [[nodiscard]] bool is_retried() const noexcept { return (size & retried_mark) != 0; }
+  // Not short: the number of bytes in the arena.
+  [[nodiscard]] std::uint64_t bytes_in_arena() const noexcept { return size & ~retried_mark; }
+  [[nodiscard]] bool fits_check(const std::byte* bytes, std::uint64_t task) const noexcept {
+    return checksum(bytes, bytes_in_arena(), task ^ (size & retried_mark)) == check;
+  }
   // The bytes of a short slot, which lie in this slot; none if they do not fit the check.
   [[nodiscard]] std::optional<byte_reader> read_short(std::uint64_t task) const noexcept {
     const std::size_t count = (offset & ~short_mark) >> 56;
@@ -50,6 +57,7 @@ struct encoded_slot {
 
  private:
   static constexpr std::uint64_t short_mark = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t retried_mark = std::uint64_t{1} << 63;
   static constexpr std::uint64_t check_bits = (std::uint64_t{1} << 56) - 1;
 
   static std::uint64_t short_check(const std::byte* held, std::size_t count, std::uint64_t task) noexcept {

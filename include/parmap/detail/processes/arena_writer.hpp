@@ -36,13 +36,14 @@ class arena_writer {
     return {memory_ + at.value_or(end_), memory_ + end_};
   }
   // Returns the slot for the bytes that were written to append() for this task. Short bytes go into the slot, others
-  // stay in the arena.
-  [[nodiscard]] encoded_slot commit(const byte_writer& written, std::uint64_t task) const noexcept {
+  // stay in the arena, and all that are followed by the number of attempts (retried).
+  [[nodiscard]] encoded_slot commit(const byte_writer& written, std::uint64_t task,
+                                    bool retried = false) const noexcept {
     const std::size_t size = written.written();
-    if (size <= encoded_slot::longest_short) return encoded_slot::of_short(written.data(), size, task);
+    if (size <= encoded_slot::longest_short && !retried) return encoded_slot::of_short(written.data(), size, task);
     const auto offset = static_cast<std::uint64_t>(written.data() - memory_);
     words_->top.set(offset + size);
-    return encoded_slot::in_arena(offset, written.data(), size, task);
+    return encoded_slot::in_arena(offset, written.data(), size, task, retried);
   }
 
  private:

@@ -27,6 +27,7 @@ struct death_cause {
   std::optional<std::chrono::nanoseconds> limit{};  // options::timeout, if the worker was killed for it
   bool oom_killed{};                                // SIGKILL, and the kernel's out-of-memory killer struck meanwhile
   std::optional<std::uint64_t> memory_limit{};      // options::memory_limit
+  bool other_threads{};                             // the caller has threads besides the one that called map
 };
 
 // Whether the task crashed after an allocation had been refused.
@@ -77,7 +78,10 @@ inline std::string describe_signal(const death_cause& cause) {
 inline std::string describe(const death_cause& cause) {
   if (kind_of(cause) == failure_kind::timed_out)
     return "killed after its limit of " + to_text(*cause.limit) +
-           "; raise options.timeout, or run this task alone under parmap::serial and see in gdb where it hangs";
+           "; raise options.timeout, or run this task alone under parmap::serial and see in gdb where it hangs" +
+           (cause.other_threads ? "; the caller has other threads: a lock that one of them held at the fork is never "
+                                  "released in a worker"
+                                : "");
   const std::string in_gdb = "under parmap::serial in gdb, \"break ";
   switch (cause.said) {
     case farewell::exit:

@@ -16,6 +16,8 @@
 #include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/schedule/usable_cores.hpp>
+#include <parmap/detail/system/cancellation.hpp>
+#include <parmap/detail/system/child_process.hpp>
 #include <parmap/detail/system/file_descriptor.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
 #include <parmap/detail/system/memory_limit.hpp>
@@ -24,6 +26,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <iterator>
@@ -40,7 +43,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[noreturn]] PARMAP_INLINE void live_as_worker(const process_tasks& tasks, shared_layout& shared,
                                                const worker_assignment& mine, const std::function<void()>& at_go) {
   claim_ledger& book = shared.book();
-  become_worker(mine.parent, book.of(mine.number), {.timed = mine.timed, .memory_limit = mine.memory_limit},
+  become_worker(mine.parent, book.of(mine.number), mine.memory_limit,
                 [&shared] { return shared.keep_from_children(); });
   language_runtime::current().begin_worker(mine.number);
   await_go(book.of(mine.number).go);
@@ -52,6 +55,16 @@ PARMAP_INLINE void serve_as_program(const process_tasks& tasks, const worker_ass
                                     void (*at_go)(void* given), void* given) {
   shared_layout shared(mine, tasks.slots(), file_descriptor(memory));
   live_as_worker(tasks, shared, mine, [=] { at_go(given); });
+}
+
+// Once in a process.
+PARMAP_INLINE void tell_of_missing_pidfds(lazy_meter& meter) {
+  static std::atomic<bool> told{false};
+  if (!told.load(std::memory_order_relaxed) &&
+      meter.tell(
+          "parmap: pidfd_open is refused here (Linux before 5.4, or a sandbox), so workers are watched by their pids: "
+          "while a map runs, do not ignore SIGCHLD or reap children that are not your own"))
+    told.store(true, std::memory_order_relaxed);
 }
 
 class multi_run {
@@ -81,13 +94,14 @@ class multi_run {
   multi_results run() {
     const std::uint64_t n = tasks_.size();
     lazy_meter meter(options_.reporter, n);
+    if (!pidfds_work()) tell_of_missing_pidfds(meter);
     const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
     std::uint64_t from = 0;
     const core_placement place(told_.workers);
     // A program that cannot start will fail again, so a few deaths suffice. A forked worker may be killed during its
     // start on a busy machine.
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
-    supervisor boss(book_, shared_.arenas(), options_, meter, place, n, most_idle_deaths,
+    supervisor boss(shared_, options_, meter, place, held_back_, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
     if (collector_ && n <= max_round)
       boss.meanwhile([this](interval open) { return collector_->read_early(open.b, open.e); });
@@ -144,6 +158,7 @@ class multi_run {
 
   // Runs in the worker's process.
   void live(const core_placement& place, unsigned w, std::uint64_t from) noexcept {
+    held_back_.end();
     worker_assignment mine = told_;
     mine.number = w;
     mine.from = from;
@@ -165,6 +180,7 @@ class multi_run {
     throw_overwritten("nobody halts a map for such a reason");
   }
 
+  cancellation_held_back held_back_;
   const process_tasks& tasks_;
   const options& options_;
   bool programs_;

@@ -95,10 +95,11 @@ class process_tasks_of final : public process_tasks {
       byte_writer bytes = chunk.arena().append();
       try {
         encoder(bytes).put(made);
+        if (const std::uint32_t attempts = chunk.attempt(); attempts > 1) bytes.write(&attempts, sizeof attempts);
       } catch (...) {
         throw_not_encoded();
       }
-      const encoded_slot slot = chunk.arena().commit(bytes, i);
+      const encoded_slot slot = chunk.arena().commit(bytes, i, chunk.attempt() > 1);
       step("slot", moment::before);
       reinterpret_cast<encoded_slot*>(chunk.slots())[i] = slot;
     }

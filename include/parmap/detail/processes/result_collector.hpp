@@ -62,13 +62,16 @@ class result_collector {
       });
     failed.for_each_gap(size_, [&](std::uint64_t b, std::uint64_t e) {
       has_value_.for_each_clear(b, e, [&](std::uint64_t i) {
+        unsigned attempts = 1;
         try {
-          read(i, arenas_.read_encoded(slots_[i], i));
+          const byte_reader bytes = arenas_.read_encoded(slots_[i], i);
+          attempts = worker_arenas::attempts_of(slots_[i], bytes);
+          read(i, bytes);
         } catch (...) {
           thrown what = describe_current_exception();
           if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
           if (!what.verbatim) what.message.insert(0, "decoding its result: ");
-          failures.emplace_back(failure{i, what.kind, std::move(what.message), 1, nullptr}, 1);
+          failures.emplace_back(failure{i, what.kind, std::move(what.message), attempts, nullptr}, 1);
         }
       });
     });

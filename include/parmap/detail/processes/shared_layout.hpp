@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -106,13 +107,16 @@ class shared_layout {
     if (tasks_ > std::numeric_limits<std::ptrdiff_t>::max() / shape_.bytes) throw std::bad_alloc();
     return tasks_ * shape_.bytes;
   }
-  // Makes the mapping of the values read-only and hands it over.
+  // What a worker must inherit.
+  [[nodiscard]] std::array<const shared_memory*, 2> memory() const noexcept { return {&values_, &memory_}; }
+  // Makes the mapping of the values read-only, gives it to later workers, and hands it over.
   [[nodiscard]] shared_memory take_values() {
     values_.seal();
     return std::move(values_);
   }
 
-  // Call in a worker: children of its tasks do not inherit this memory. False, with errno, if that is refused.
+  // Children do not inherit this memory: those of tasks, and other maps' workers. False, with errno, if that is
+  // refused.
   [[nodiscard]] bool keep_from_children() const noexcept {
     return memory_.keep_from_children() && values_.keep_from_children();
   }

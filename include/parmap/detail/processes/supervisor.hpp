@@ -8,12 +8,15 @@
 #include <parmap/detail/processes/core_placement.hpp>
 #include <parmap/detail/processes/death_message.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
+#include <parmap/detail/processes/shared_layout.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
+#include <parmap/detail/processes/worker_watch.hpp>
 #include <parmap/detail/progress/lazy_meter.hpp>
 #include <parmap/detail/progress/stop_now.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/system/cancellation.hpp>
 #include <parmap/detail/system/child_process.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
 #include <parmap/detail/system/oom_killer.hpp>
@@ -24,13 +27,16 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -40,28 +46,39 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Runs in the calling thread. Its destructor kills all workers that are left, also after an exception.
+// Runs in the calling thread. Its destructor kills all workers that are left, also after an exception, and ends what
+// their tasks have started; also what earlier tasks of killed workers have started.
 class supervisor {
  public:
   // What worker w runs in its process; it must not return.
   using life = std::function<void(unsigned w)>;
 
-  supervisor(claim_ledger& book, const worker_arenas& records, const options& chosen, lazy_meter& meter,
-             const core_placement& place, std::uint64_t tasks, unsigned most_idle_deaths, life work)
-      : book_(book),
-        records_(records),
+  supervisor(shared_layout& shared, const options& chosen, lazy_meter& meter, const core_placement& place,
+             const cancellation_held_back& held_back, std::uint64_t tasks, unsigned most_idle_deaths, life work)
+      : shared_(shared),
+        book_(shared.book()),
+        records_(shared.arenas()),
         options_(chosen),
         meter_(meter),
         place_(place),
+        held_back_(held_back),
         tasks_(tasks),
         most_idle_deaths_(most_idle_deaths),
         work_(std::move(work)),
-        posts_(book.workers()) {
+        posts_(book_.workers()),
+        limits_(chosen.timeout) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
   supervisor(const supervisor&) = delete;
   supervisor& operator=(const supervisor&) = delete;
-  ~supervisor() = default;
+  ~supervisor() {
+    end_workers();
+    for (post& at : posts_) at.process.reset();
+    for (const held_process& each : kept_) end_with_descendants(each);
+    reap_killed();
+    dead_ = std::move(kept_);
+    reap_killed();
+  }
 
   // Work for the calling thread while workers run, about 100 µs per call. All tasks of the round outside `open` have
   // ended when pastime(open) is called; it returns whether it has more to do. It is not called any more once a worker
@@ -81,7 +98,7 @@ class supervisor {
     for (;;) {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
-      if (idle_deaths_ > most_idle_deaths_ || !hire_with_patience()) return give_up();
+      if (nobody_survives() || !hire_with_patience()) return give_up();
     }
   }
 
@@ -93,11 +110,11 @@ class supervisor {
  private:
   struct post {
     std::optional<child_process> process;
-    bool late{};              // killed because its task ran past the limit
-    bool dismissed{};         // killed before it began, as nothing is left to run
-    bool stopped{};           // killed because the map is to end now
-    unsigned pardons{};       // how often its task got its whole limit again after a stop
-    std::uint64_t resumed{};  // when it was last seen to have been stopped and continued, by monotonic_ns()
+    worker_watch watch;
+    bool late{};       // killed because its task ran past the limit
+    bool overdue{};    // killed because something else took too long
+    bool dismissed{};  // killed before it began, as nothing is left to run
+    bool stopped{};    // killed because the map is to end now
   };
 
   [[nodiscard]] std::size_t alive() const noexcept {
@@ -109,15 +126,15 @@ class supervisor {
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
-    at.late = at.dismissed = at.stopped = false;
-    at.resumed = 0;
+    at.late = at.overdue = at.dismissed = at.stopped = false;
+    at.watch.begin(monotonic_ns());
     try {
-      at.process.emplace([this, w] { work_(w); });
+      at.process.emplace([this, w] { work_(w); }, shared_.memory());
     } catch (const std::system_error&) {
       refused_ = std::current_exception();
       return false;
     }
-    if (at.process->pidfd() < 0) {
+    if (at.process->was_missed()) {
       bury(w);
       return true;
     }
@@ -165,22 +182,24 @@ class supervisor {
   void wait_for_news() {
     std::vector<pollfd> fds;
     std::vector<unsigned> whose;
+    auto limit = std::min({enforce_limits(), meter_.wait(), pass_time(), settle()});
     for (unsigned w = 0; w < posts_.size(); ++w)
-      if (posts_[w].process) {
-        fds.push_back({posts_[w].process->pidfd(), POLLIN, 0});
+      if (const auto& process = posts_[w].process) {
+        fds.push_back({process->wakes(), POLLIN, 0});
         whose.push_back(w);
+        if (process->has_to_be_asked()) limit = std::min<std::chrono::nanoseconds>(limit, asking_period);
       }
-    const auto limit = std::min({enforce_limits(), meter_.wait(), pass_time(), settle()});
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
-    const timespec span{seconds.count(), (limit - seconds).count()};
-    language_runtime::current().before_sleep();
-    const bool woken = ::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) >= 0;
-    const int error = errno;
-    language_runtime::current().after_sleep();
-    if (!woken && error != EINTR)
-      throw std::system_error(error, std::generic_category(), "parmap: poll for the workers");
+    sleep(fds, limit);
     for (std::size_t k = 0; k < fds.size(); ++k)
-      if (fds[k].revents != 0) bury(whose[k]);
+      if (child_process& process = *posts_[whose[k]].process; fds[k].revents != 0 || process.has_to_be_asked())
+        switch (process.life()) {
+          case child_process::life_of::ended: bury(whose[k]); break;
+          case child_process::life_of::running: break;
+          case child_process::life_of::lost:
+            throw std::runtime_error("parmap: this program has closed a file descriptor of a running map (close_range, "
+                                     "closefrom, daemon); its "
+                                     "workers were ended");
+        }
     const std::uint64_t failed = book_.failures();
     const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
     try {
@@ -188,6 +207,22 @@ class supervisor {
     } catch (const stop_now&) {
       stop_workers();
     }
+  }
+
+  // A thread that is cancelled (pthread_cancel) is unwound from here, and from nowhere else in the supervisor: see
+  // cancellation_held_back.
+  void sleep(std::vector<pollfd>& fds, std::chrono::nanoseconds limit) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+    const timespec span{seconds.count(), (limit - seconds).count()};
+    language_runtime::current().before_sleep();
+    int error = 0;
+    {
+      const cancellation_held_back::allowed here(held_back_);
+      if (::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) < 0) error = errno;
+    }
+    language_runtime::current().after_sleep();
+    if (error != 0 && error != EINTR)
+      throw std::system_error(error, std::generic_category(), "parmap: poll for the workers");
   }
 
   // Prepares for the out-of-memory killer once the map has lasted a millisecond: a shorter map cannot use up all
@@ -207,11 +242,40 @@ class supervisor {
   // Halts the map and kills all workers. Their running tasks count as stopped and are not blamed; see ended_by_stop.
   void stop_workers() noexcept {
     book_.halt(halt_reason::stop_requested);
-    for (post& at : posts_) {
-      if (!at.process || at.stopped) continue;
-      at.stopped = true;
+    end_workers();
+  }
+
+  // Kills all workers, and what their tasks have started.
+  void end_workers() noexcept {
+    const auto each_living = [this](const auto& act) {
+      for (post& at : posts_)
+        if (at.process && !at.stopped) act(at);
+    };
+    each_living([](post& at) { at.process->ask_to_stop(); });
+    each_living([this](post& at) {
+      at.process->wait_for_stop(patience_for_stop);
+      end_started_by(*at.process, 0);
       at.process->kill();
+      at.stopped = true;
+    });
+  }
+
+  // Ends what the tasks of a stopped worker have started at `since` or later; keeps what they have started before, to
+  // be ended with the map.
+  void end_started_by(const child_process& worker, std::uint64_t since) noexcept {
+    try {
+      ended_descendants found =
+          end_descendants(worker.pid(), {.sessions = {::getsid(0), ::getsid(worker.pid())}, .since = since});
+      std::ranges::move(found.dead, std::back_inserter(dead_));
+      std::ranges::move(found.spared, std::back_inserter(kept_));
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill of the worker does not depend on it
+      // Memory has run out; they live on.
     }
+  }
+
+  // Reaps what was killed, if this process has inherited it from its workers.
+  void reap_killed() noexcept {
+    if (!dead_.empty() && adopts_orphans()) reap_adopted(dead_, patience_for_stop);
   }
 
   // Does a piece of the pastime. Returns the time until the next piece: zero if more is ready, else from half a
@@ -225,49 +289,34 @@ class supervisor {
     return nap_;
   }
 
-  // Kills tasks past their limit. Returns the time until the next one may be late.
+  // Kills workers that are past a limit. Returns the time until the next one may be.
   std::chrono::nanoseconds enforce_limits() {
-    if (!options_.timeout) return no_limit;
-    const auto limit = static_cast<std::uint64_t>(options_.timeout->count());
     const std::uint64_t now = monotonic_ns();
-    std::uint64_t next = limit;  // a task that has not begun cannot be late earlier
+    std::chrono::nanoseconds next = limits_.shortest();
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
-      if (!at.process || at.late || at.stopped) continue;
-      const position seen = unpack_position(book_.of(w).cur.get());
-      if (!seen.running) continue;
-      const std::uint64_t started = book_.of(w).started.get();
-      if (started > at.resumed) at.pardons = 0;  // this is another attempt
-      const std::uint64_t began = std::max(at.resumed, started);
-      if (began > now && began > monotonic_ns()) throw_overwritten("a task began in the future");
-      std::uint64_t spent = now - std::min(now, began);
-      // The worker was stopped and continued, as by Ctrl-Z and fg: its task gets its whole limit again. At most
-      // most_pardons times, as some batch systems stop and continue processes all the time.
-      if (spent >= limit && at.pardons < most_pardons && at.process->was_continued()) {
-        ++at.pardons;
-        at.resumed = now;
-        spent = 0;
-      }
-      if (spent >= limit) at.late = kill_if_still(w, seen);
-      else next = std::min(next, limit - spent);
+      if (!at.process || at.late || at.overdue || at.stopped || at.dismissed) continue;
+      const auto left = at.watch.time_left(book_.of(w), limits_, now, [&at] { return at.process->was_continued(); });
+      if (left > std::chrono::nanoseconds(0)) next = std::min(next, left);
+      else if (at.watch.last_seen() == activity::birth) at.overdue = dismiss(w);
+      else (at.watch.last_seen() == activity::task ? at.late : at.overdue) = kill_if_as_seen(w);
     }
-    return std::chrono::nanoseconds(next);
+    return next;
   }
 
-  // Kills worker w if it is still at `seen`. Stops it first, so that it cannot begin its next task between the check
-  // and the kill. Does not lock the ledger, as the stopped worker may hold the lock.
-  bool kill_if_still(unsigned w, position seen) {
-    const child_process& process = *posts_[w].process;
-    process.stop(std::chrono::milliseconds(100));
-    if (unpack_position(book_.of(w).cur.get()) != seen) {
+  // Kills worker w if it is still at what it was last seen at. Stops it first, so that it cannot go on between the
+  // check and the kill. Does not lock the ledger, as the stopped worker may hold the lock.
+  bool kill_if_as_seen(unsigned w) {
+    child_process& process = *posts_[w].process;
+    const worker_words& words = book_.of(w);
+    process.ask_to_stop();
+    process.wait_for_stop(patience_for_stop);
+    if (!posts_[w].watch.is_as_seen(words)) {
       process.resume();
       return false;
     }
-    try {
-      kill_descendants(process.pid());
-    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill below does not depend on it
-      // Descendants that /proc does not show cannot be killed; the worker can.
-    }
+    const bool in_task = posts_[w].watch.last_seen() == activity::task;
+    end_started_by(process, in_task ? start_time(words.started.get()) : none_since);
     process.kill();
     return true;
   }
@@ -278,6 +327,7 @@ class supervisor {
     post& at = posts_[w];
     const ending how = at.process->reap();
     at.process.reset();
+    reap_killed();
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker met words that cannot be");
@@ -289,6 +339,7 @@ class supervisor {
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
+    cause.other_threads = at.late && threads_of(::getpid()) > 1;
     if (what.blamed) {
       note_death_of(from_ + what.task);
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
@@ -298,8 +349,14 @@ class supervisor {
     }
     book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
+    const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
+    if (!unborn) late_births_ = 0;
+    else if (++late_births_ == most_late_births)
+      why_gave_up_ = std::to_string(most_late_births) + " workers in a row had not begun " + to_text(limits_.birth) +
+                     " after their fork; what a worker runs first (in Python init) hangs, or needs longer: raise "
+                     "options.timeout, a worker gets ten times that";
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
-    else if (!at.dismissed && !left_in_order && !dies_idle(what, cause)) replace(w);
+    else if (!at.dismissed && !left_in_order && !unborn && !dies_idle(what, cause, at.overdue)) replace(w);
   }
 
   // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
@@ -316,26 +373,40 @@ class supervisor {
 
   // Whether so many workers have died that no further one is worth starting. Deaths count while no task is finished: on
   // a busy machine workers are often killed during their start.
-  bool dies_idle(const claim_ledger::death& what, const death_cause& cause) {
+  bool dies_idle(const claim_ledger::death& what, const death_cause& cause, bool hung) {
     const std::uint64_t done = book_.finished();
     if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
-      idle_deaths_ = 0;
+      idle_deaths_ = hangs_ = 0;
+    else if (hung && ++hangs_ == most_hangs)
+      why_gave_up_ = std::to_string(hangs_) +
+                     " workers in a row hung before their next task (stopped by somebody?) and were killed after " +
+                     to_text(limits_.between);
     else if (++idle_deaths_ > most_idle_deaths_)
       why_gave_up_ = std::to_string(idle_deaths_) +
                      " worker processes in a row died before they began a task; the last one: " + describe(cause);
-    return idle_deaths_ > most_idle_deaths_;
+    return nobody_survives();
+  }
+  [[nodiscard]] bool nobody_survives() const noexcept {
+    return idle_deaths_ > most_idle_deaths_ || hangs_ >= most_hangs || late_births_ >= most_late_births;
   }
 
   // Kills the workers that have not begun: nothing is left for them, unless another worker dies. So a start that takes
   // long, or hangs, delays nothing.
   void dismiss_the_unborn() {
     for (unsigned w = 0; w < posts_.size(); ++w)
-      if (post& at = posts_[w]; at.process && !at.dismissed) {
-        std::uint32_t seen = book_.of(w).go.load(std::memory_order_acquire);
-        while (seen != has_begun && !at.dismissed)
-          at.dismissed = book_.of(w).go.compare_exchange_weak(seen, is_dismissed, std::memory_order_acq_rel);
-        if (at.dismissed) at.process->kill();
+      if (post& at = posts_[w]; at.process && !at.dismissed && !at.overdue) at.dismissed = dismiss(w);
+  }
+
+  // Kills worker w unless it has begun.
+  bool dismiss(unsigned w) {
+    std::atomic<std::uint32_t>& go = book_.of(w).go;
+    std::uint32_t seen = go.load(std::memory_order_acquire);
+    while (seen != has_begun)
+      if (go.compare_exchange_weak(seen, is_dismissed, std::memory_order_acq_rel)) {
+        posts_[w].process->kill();
+        return true;
       }
+    return false;
   }
 
   [[nodiscard]] bool oom_killer_struck() {
@@ -343,22 +414,33 @@ class supervisor {
     return before && oom_kills_ && *oom_kills_ > *before;
   }
 
-  static constexpr std::uint64_t brief = 1'000'000;  // ns
-  static constexpr unsigned most_pardons = 10;
+  static constexpr std::uint64_t brief = 1'000'000;               // ns
+  static constexpr std::uint64_t none_since = ~std::uint64_t{0};  // for end_started_by: nothing was started so late
+  static constexpr unsigned most_late_births = 2;
+  static constexpr unsigned most_hangs = 4;
+  static constexpr std::chrono::milliseconds patience_for_stop{100};
+  static constexpr std::chrono::milliseconds asking_period{10};
   static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
   static constexpr std::chrono::nanoseconds longest_nap = std::chrono::milliseconds(50);
 
+  shared_layout& shared_;
   claim_ledger& book_;
   const worker_arenas& records_;
   const options& options_;
   lazy_meter& meter_;
   const core_placement& place_;
+  const cancellation_held_back& held_back_;
   std::uint64_t tasks_;
   unsigned most_idle_deaths_;
   life work_;
   pastime pastime_;
   std::chrono::nanoseconds nap_{shortest_nap};
   std::vector<post> posts_;
+  activity_limits limits_;
+  std::vector<held_process> kept_;  // what earlier tasks of killed workers have started
+  std::vector<held_process> dead_;  // what was killed; reaped if this process adopts it
+  unsigned late_births_{};          // in a row
+  unsigned hangs_{};                // in a row, between tasks
   std::uint64_t from_{};
   failure_runs blamed_;
   std::vector<std::uint64_t> dead_tasks_;  // sorted

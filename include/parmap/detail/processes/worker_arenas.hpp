@@ -102,12 +102,21 @@ class worker_arenas {
       // Not beyond `top`: reading pages that were never written would cost memory.
       const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
       const std::byte* from = memory_.bytes() + at.offset;
-      if (at.offset <= end && at.size <= end - at.offset && checksum(from, at.size, task) == at.check)
-        return byte_reader(from, at.size);
+      const std::uint64_t size = at.bytes_in_arena();
+      const std::size_t behind = at.is_retried() ? sizeof(std::uint32_t) : 0;
+      if (at.offset <= end && size <= end - at.offset && size >= behind && at.fits_check(from, task))
+        return byte_reader(from, size - behind);
     }
     throw bad_encoding(
         "its encoded bytes were written over: some task of this map wrote to memory that is not its own; find it with "
         "valgrind or -fsanitize=address, under parmap::serial");
+  }
+
+  // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
+  [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {
+    std::uint32_t attempts = 1;
+    if (!at.is_short() && at.is_retried()) std::memcpy(&attempts, bytes.end(), sizeof attempts);
+    return attempts;
   }
 
  private:

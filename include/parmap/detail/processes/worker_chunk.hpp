@@ -8,6 +8,7 @@
 #include <parmap/detail/processes/worker_words.hpp>
 #include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
+#include <parmap/detail/system/standard_streams.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -57,6 +58,7 @@ class worker_chunk {
     step("slot", moment::after);
     place_.words.end(at_++);
     attempt_ = 1;
+    flush_output_of_task();
   }
 
   // ---- by the worker, between two runs of the loop
@@ -69,13 +71,17 @@ class worker_chunk {
   [[nodiscard]] bool empty() const noexcept { return at_ >= end_; }
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
   // The attempt has failed, and another one is left.
-  void try_again() noexcept { ++attempt_; }
+  void try_again() noexcept {
+    ++attempt_;
+    flush_output_of_task();
+  }
   // As try_again, but the worker leaves.
   void give_back() noexcept { place_.words.give_back(at_, attempt_); }
   // Call when the task's failure is published.
   void end_failed() noexcept {
     place_.words.end(at_++);
     attempt_ = 1;
+    flush_output_of_task();
   }
 
  private:

@@ -4,11 +4,14 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/worker_words.hpp>
-#include <parmap/detail/system/child_process.hpp>
+#include <parmap/detail/system/exit_reports.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
+#include <parmap/detail/system/process_tree.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
+#include <parmap/detail/system/standard_streams.hpp>
 
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -16,9 +19,15 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The function of glibc that at_quick_exit calls.
-// NOLINTNEXTLINE(bugprone-reserved-identifier, readability-identifier-naming)
-extern "C" int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
+// Functions of glibc. at_quick_exit calls the first, atexit the second; the third calls the handlers of atexit, the
+// newest first, but unlike exit not the destructors of thread_local objects, which the caller may have made.
+extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming)
+int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
+int __cxa_atexit(void (*)(void*), void*, void*) noexcept;
+void __cxa_finalize(void*);
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)
+}
 
 // Functions that a worker calls once, bound when the program is loaded. With the usual lazy binding each worker would
 // look them up again, at about 20 page faults.
@@ -27,6 +36,9 @@ struct bound_early {
   static inline pid_t (*volatile getppid)() = &::getppid;
   static inline int (*volatile on_exit)(void (*)(int, void*), void*) = &::on_exit;
   static inline int (*volatile at_quick_exit)(void (*)(void*), void*) = &__cxa_at_quick_exit;
+  static inline int (*volatile at_exit)(void (*)(void*), void*, void*) = &__cxa_atexit;
+  static inline void (*volatile call_exit_handlers)(void*) = &__cxa_finalize;
+  static inline int (*volatile waitid)(idtype_t, id_t, siginfo_t*, int) = &::waitid;
   static inline void (*volatile exit)(int) = &::_exit;
   static inline int (*volatile uncaught_exceptions)() = &std::uncaught_exceptions;
 };
@@ -34,23 +46,56 @@ struct bound_early {
 // This process as a worker. It is one worker at most, as a worker never returns.
 struct worker_identity {
   static inline pid_t pid{-1};
+  static inline pid_t caller{-1};
   static inline worker_words* words{nullptr};
   static inline bool memory_limited{false};
 
+  [[nodiscard]] static bool is_this_process() noexcept { return ::getpid() == pid; }
+
   // No effect in a child of a task, which does not have the ledger.
   static void say(farewell how, int status) noexcept {
-    if (::getpid() == pid) words->farewell_word.set(pack_farewell(how, status));
+    if (is_this_process()) words->farewell_word.set(pack_farewell(how, status));
   }
 };
 
-// Ends a worker, or a child that a task has forked and let run on. Does not run what the caller registered with atexit.
-[[noreturn]] inline void leave_process(farewell how, int status) noexcept {
-  worker_identity::say(how, status);
+// Ends what this worker's tasks have started and not detached, and reaps what is dead.
+inline void end_own_descendants() noexcept {
+  siginfo_t info{};
+  const auto look = [&info](int how) {
+    info = {};
+    return bound_early::waitid(P_ALL, 0, &info, how | WEXITED | WNOHANG) == 0;
+  };
+  if (!look(WNOWAIT)) return;  // there are no children, which is all that most workers pay for this
+  try {
+    static_cast<void>(
+        end_descendants(worker_identity::pid, {.sessions = {::getsid(0), ::getsid(worker_identity::caller)}}));
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): memory has run out; they live on
+  }
+  while (look(0) && info.si_pid != 0) {
+  }
+}
+
+// The last steps of a worker, or of a child that a task has forked and let run on. Does not run what the caller
+// registered with atexit.
+[[noreturn]] inline void end_process(int status) noexcept {
+  if (worker_identity::is_this_process()) {
+    end_own_descendants();
+    write_exit_reports(worker_identity::caller);
+  }
   language_runtime::current().end_worker();
   flush_standard_streams();
   step("end", moment::before);
   bound_early::exit(status);
   std::abort();  // not reached
+}
+
+// Ends this process. A worker that has done its work first runs the handlers that its tasks have registered with
+// atexit.
+[[noreturn]] inline void leave_process(farewell how, int status) noexcept {
+  worker_identity::say(how, status);
+  if (how == farewell::done && worker_identity::is_this_process() && language_runtime::current().runs_exit_handlers())
+    bound_early::call_exit_handlers(nullptr);  // the last that it calls is the handler of become_worker
+  end_process(status);
 }
 
 // Ends the worker when the forced unwinding of pthread_exit passes this object: it must not reach the caller's frames.

@@ -13,7 +13,7 @@
 #include <parmap/detail/schedule/chunk_pacer.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
-#include <parmap/detail/system/child_process.hpp>
+#include <parmap/detail/system/exit_reports.hpp>
 #include <parmap/detail/system/futex.hpp>
 #include <parmap/detail/system/inside_worker.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
@@ -40,18 +40,13 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The options of the map that affect how a worker is set up.
-struct worker_duties {
-  bool timed{};
-  std::optional<std::uint64_t> memory_limit{};
-};
-
 // Call right after the fork, before any task. keep_from_children keeps the shared memory from children of tasks.
-inline void become_worker(pid_t parent, worker_words& words, const worker_duties& duties,
+inline void become_worker(pid_t parent, worker_words& words, std::optional<std::uint64_t> memory_limit,
                           const std::function<bool()>& keep_from_children) noexcept {
   worker_identity::pid = ::getpid();
+  worker_identity::caller = parent;
   worker_identity::words = &words;
-  worker_identity::memory_limited = duties.memory_limit.has_value();
+  worker_identity::memory_limited = memory_limit.has_value();
   enter_worker();
   const auto require = [](bool done) {
     if (!done) leave_process(farewell::unfit, errno);
@@ -59,13 +54,16 @@ inline void become_worker(pid_t parent, worker_words& words, const worker_duties
   require(bound_early::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
   step("pdeathsig", moment::after);
   if (bound_early::getppid() != parent) ::_exit(EXIT_FAILURE);  // the parent died before the prctl
-  // A timeout kills the whole process tree, so orphans must stay below this process; without one they need not.
-  if (duties.timed) static_cast<void>(bound_early::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
+  // Whoever ends what tasks have started finds it below this process, orphans too.
+  static_cast<void>(bound_early::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   require(keep_from_children());
+  begin_exit_reports();
+  // Handlers run newest first, so those that tasks register run before these, and those of the caller never.
+  require(bound_early::at_exit([](void*) { end_process(EXIT_SUCCESS); }, nullptr, nullptr) == 0);
   require(bound_early::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
   require(bound_early::at_quick_exit([](void*) { leave_process(farewell::quick_exit, EXIT_FAILURE); }, nullptr) == 0);
-  if (duties.memory_limit) {
-    require(limit_private_memory(*duties.memory_limit));
+  if (memory_limit) {
+    require(limit_private_memory(*memory_limit));
     tell_of_refused_memory([] {
       if (worker_identity::memory_limited) worker_identity::say(farewell::starved, 0);
     });
@@ -144,25 +142,39 @@ class worker_process {
     const std::size_t each = tasks_.slots().bytes;
     if (each > 0)
       ahead_.prepare(mine_.number % 2 == 0, (mine_.from + claimed.b) * each, (mine_.from + claimed.e) * each);
-    for (chunk_.open(claimed); !chunk_.empty();) {
+    for (chunk_.open(claimed); !chunk_.empty();)
+      if (const std::optional<thrown> what = run_tasks()) end_attempt(*what);
+  }
+
+  // Runs the open tasks, up to the first exception, which it describes. When it returns, the exception is destroyed but
+  // its task still runs: so the destructor is the task's, with the task's limit, and blamed on it.
+  std::optional<thrown> run_tasks() {
+    std::optional<thrown> failed;
+    try {
       try {
         unwinding_watch watch;
         tasks_.run(chunk_, self_);
         watch.end();
       } catch (...) {
-        const thrown what = describe();
-        const bool worn = mine_.memory_limit && what.kind == failure_kind::out_of_memory;
-        if (chunk_.attempt() > mine_.retries) {
-          publish(what);
-          chunk_.end_failed();
-        } else {
-          if (worn) chunk_.give_back();
-          chunk_.try_again();
-        }
-        // The memory may still be in use; the next task gets a fresh worker.
-        if (worn) leave(farewell::worn);
+        failed = describe();
       }
+    } catch (
+        ...) {  // NOLINT(bugprone-empty-catch): the destructor of the exception has thrown; `failed` tells of the first
     }
+    return failed;
+  }
+
+  void end_attempt(const thrown& what) {
+    const bool worn = mine_.memory_limit && what.kind == failure_kind::out_of_memory;
+    if (chunk_.attempt() > mine_.retries) {
+      publish(what);
+      chunk_.end_failed();
+    } else {
+      if (worn) chunk_.give_back();
+      chunk_.try_again();
+    }
+    // The memory may still be in use; the next task gets a fresh worker.
+    if (worn) leave(farewell::worn);
   }
 
   // Call inside a catch block.

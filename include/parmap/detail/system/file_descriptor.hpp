@@ -23,6 +23,8 @@ class file_descriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   [[nodiscard]] int get() const noexcept { return fd_; }
+  // Gives it up without closing it.
+  void release() noexcept { fd_ = -1; }
 
  private:
   int fd_{-1};

@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/system/file_descriptor.hpp>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -12,8 +13,10 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -55,6 +58,17 @@ inline std::optional<long long> number_after(const char* name, const char* text)
   const char* const found = std::strstr(text, name);
   if (found == nullptr) return std::nullopt;
   return std::strtoll(found + std::strlen(name), nullptr, 10);
+}
+
+// The number of threads of a process; 0 if /proc does not tell.
+inline unsigned threads_of(pid_t process) noexcept {
+  std::array<char, 64> path{};
+  std::snprintf(path.data(), path.size(), "/proc/%d/task", static_cast<int>(process));
+  const std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir(path.data()), ::closedir);
+  unsigned count = 0;
+  if (threads)
+    while (const dirent* const each = ::readdir(threads.get())) count += each->d_name[0] != '.';
+  return count;
 }
 
 // Whether /proc uses the same pids as this process: it may be absent, or belong to another pid namespace.
