@@ -61,6 +61,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <exception>
@@ -78,6 +79,7 @@
 #include <ranges>
 #include <span>
 #include <stdexcept>
+#include <stdio_ext.h>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -1876,7 +1878,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 class file_descriptor;
 
 // Zeroed memory without swap reservation (a large sparse one costs only its page tables), excluded from core dumps,
-// never visible in /dev/shm, and not inherited by children until that is asked for. An unmapped page on either side
+// never visible in /dev/shm. An unmapped page on either side
 // catches an overrun of an adjacent array.
 class shared_memory {
  public:
@@ -1887,12 +1889,10 @@ class shared_memory {
   shared_memory(std::size_t bytes, const file_descriptor& file);
   shared_memory(shared_memory&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)),
-        size_(std::exchange(other.size_, 0)),
-        withheld_(other.withheld_) {}
+        size_(std::exchange(other.size_, 0)) {}
   shared_memory& operator=(shared_memory&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
-    std::swap(withheld_, other.withheld_);
     return *this;
   }
   ~shared_memory() {
@@ -1906,9 +1906,9 @@ class shared_memory {
   // Children that are forked from now on do not inherit this memory: their stores fault instead of changing it. False,
   // with errno, if that is refused.
   [[nodiscard]] bool keep_from_children() const noexcept;
-  // They do inherit it. False, with errno, if that is refused.
+  // They do inherit it, as at first. False, with errno, if that is refused.
   [[nodiscard]] bool give_to_children() const noexcept;
-  // Makes the memory read-only in this process, and gives it to children. Throws std::system_error.
+  // Makes the memory read-only in this process. Throws std::system_error.
   void seal() const;
 
  private:
@@ -1919,32 +1919,6 @@ class shared_memory {
 
   void* data_{};
   std::size_t size_{};
-  bool withheld_{};  // from children, when it was made; a sandbox may have refused that
-};
-
-// Held while a child of a map is forked or memory is made, so that no worker inherits the memory of another map.
-class inheritance_lock {
- public:
-  inheritance_lock() noexcept;
-  inheritance_lock(const inheritance_lock&) = delete;
-  inheritance_lock& operator=(const inheritance_lock&) = delete;
-  ~inheritance_lock();
-};
-
-// Gives memory to the one child that is forked during its lifetime.
-class inheritance {
- public:
-  // Throws std::system_error.
-  explicit inheritance(std::span<const shared_memory* const> memory);
-  inheritance(const inheritance&) = delete;
-  inheritance& operator=(const inheritance&) = delete;
-  ~inheritance();
-
- private:
-  void take_back() const noexcept;
-
-  inheritance_lock lock_;
-  std::span<const shared_memory* const> memory_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -2843,9 +2817,28 @@ namespace parmap::inline PARMAP_ABI::detail {
 // Flushes all four. Without this before a fork, both processes would write what is buffered.
 void flush_standard_streams() noexcept;
 
-// Call after each task in a worker process: flushes what the task has left in the buffers, as a later task may end the
-// process. About 4 ns if there is nothing.
-PARMAP_API void flush_output_of_task() noexcept;
+// Flushes, after each task of a worker process, what the task has left in the buffers: a later task may end the
+// process.
+class task_output {
+ public:
+  // Make it before the forks. Finds out which buffers tasks can leave something in; stdout can always. Calls what
+  // flush() calls, so that it is bound in the workers; see bound_early.
+  task_output() noexcept
+      : own_buffers_(have_own_buffers() || ::__fpending(stdout) == ~std::size_t{0}),
+        elsewhere_(own_buffers_ || runtime_buffers()) {}
+  // Call after each task. About 1 ns if there is nothing.
+  void flush() const noexcept {
+    if (::__fpending(stdout) != 0 || elsewhere_) flush_all(own_buffers_);
+  }
+
+ private:
+  PARMAP_API static bool have_own_buffers() noexcept;
+  PARMAP_API static bool runtime_buffers() noexcept;
+  PARMAP_API static void flush_all(bool own_buffers) noexcept;
+
+  bool own_buffers_;  // of std::cout, std::clog, or stderr
+  bool elsewhere_;    // those, or a language runtime's
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -2869,6 +2862,7 @@ class worker_chunk {
     std::uint64_t from;  // the first task of the round
     bool timed;
     bool memory_limited;
+    const task_output& output;
   };
 
   explicit worker_chunk(const place& where) noexcept : place_(where) {}
@@ -2897,7 +2891,7 @@ class worker_chunk {
     step("slot", moment::after);
     place_.words.end(at_++);
     attempt_ = 1;
-    flush_output_of_task();
+    place_.output.flush();
   }
 
   // ---- by the worker, between two runs of the loop
@@ -2912,7 +2906,7 @@ class worker_chunk {
   // The attempt has failed, and another one is left.
   void try_again() noexcept {
     ++attempt_;
-    flush_output_of_task();
+    place_.output.flush();
   }
   // As try_again, but the worker leaves.
   void give_back() noexcept { place_.words.give_back(at_, attempt_); }
@@ -2920,7 +2914,7 @@ class worker_chunk {
   void end_failed() noexcept {
     place_.words.end(at_++);
     attempt_ = 1;
-    flush_output_of_task();
+    place_.output.flush();
   }
 
  private:
@@ -3082,6 +3076,7 @@ class process_tasks {
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   [[nodiscard]] slot_shape slots() const noexcept { return slots_; }
+  [[nodiscard]] const task_output& output() const noexcept { return output_; }
 
  protected:
   process_tasks(std::uint64_t size, slot_shape slots) noexcept : size_(size), slots_(slots) {}
@@ -3090,6 +3085,7 @@ class process_tasks {
  private:
   std::uint64_t size_;
   slot_shape slots_;
+  task_output output_;
 };
 
 // Thrown when a codec throws in a worker; describes that exception.
@@ -4081,7 +4077,6 @@ void map_into(Arguments&&...) {
 #include <cerrno>
 #include <charconv>
 #include <condition_variable>
-#include <cstdio>
 #include <cstdlib>
 #include <cxxabi.h>
 #include <dirent.h>
@@ -4094,7 +4089,6 @@ void map_into(Arguments&&...) {
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio_ext.h>
 #include <streambuf>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -4155,20 +4149,6 @@ class file_descriptor {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/fork_generation.hpp
-// fork_generation: distinguishes a forked child from its parent at the cost of one load.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-std::atomic<std::uint64_t>& fork_count() noexcept;
-
-// The number of forks between the process that called this first and the current one. State of another generation is
-// invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
-// of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
-[[nodiscard]] std::uint64_t fork_generation() noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/system/page_size.hpp
 // page_size: the size of a page of memory, which the kernel chooses: 4, 16 or 64 KiB.
 
@@ -4189,28 +4169,6 @@ inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_d
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Between fork and the calls that tell what a child inherits. The word is the fork_generation() whose process holds it,
-// plus one; 0: nobody does. A process that somebody else forks meanwhile finds the number of another generation, which
-// holds nothing there.
-PARMAP_INLINE std::atomic<std::uint64_t>& inheritance_holder() noexcept {
-  static std::atomic<std::uint64_t> generation{0};
-  return generation;
-}
-
-PARMAP_INLINE inheritance_lock::inheritance_lock() noexcept {
-  const std::uint64_t mine = fork_generation() + 1;
-  for (std::uint64_t seen = inheritance_holder().load(std::memory_order_relaxed);;) {
-    if (seen == mine) {
-      static_cast<void>(::poll(nullptr, 0, 1));  // as long as a fork takes
-      seen = inheritance_holder().load(std::memory_order_relaxed);
-    } else if (inheritance_holder().compare_exchange_weak(seen, mine, std::memory_order_acquire)) {
-      break;
-    }
-  }
-}
-
-PARMAP_INLINE inheritance_lock::~inheritance_lock() { inheritance_holder().store(0, std::memory_order_release); }
-
 PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes) : shared_memory(bytes, file_descriptor()) {}
 
 PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descriptor& file) : size_(bytes) {
@@ -4219,7 +4177,6 @@ PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descrip
   if (around == MAP_FAILED) refused();
   data_ = static_cast<std::byte*>(around) + page_size();
   const int kind = file.get() < 0 ? MAP_ANONYMOUS : 0;
-  const inheritance_lock no_fork_meanwhile;
   if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | kind | MAP_NORESERVE | MAP_FIXED, file.get(), 0) ==
       MAP_FAILED) {
     const int error = errno;
@@ -4227,7 +4184,6 @@ PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descrip
     errno = error;
     refused();
   }
-  withheld_ = keep_from_children();
   static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a failure only enlarges core dumps
 }
 
@@ -4238,28 +4194,12 @@ PARMAP_INLINE bool shared_memory::keep_from_children() const noexcept {
 }
 
 PARMAP_INLINE bool shared_memory::give_to_children() const noexcept {
-  return !withheld_ || ::madvise(data_, size_, MADV_DOFORK) == 0;
+  return data_ == nullptr || ::madvise(data_, size_, MADV_DOFORK) == 0;
 }
 
 PARMAP_INLINE void shared_memory::seal() const {
-  if (data_ == nullptr) return;
-  if (::mprotect(data_, size_, PROT_READ) != 0 || !give_to_children())
-    throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ), madvise(MADV_DOFORK)");
-}
-
-PARMAP_INLINE inheritance::inheritance(std::span<const shared_memory* const> memory) : memory_(memory) {
-  for (const shared_memory* const each : memory_)
-    if (!each->give_to_children()) {
-      const int error = errno;
-      take_back();
-      throw std::system_error(error, std::generic_category(), "parmap: madvise(MADV_DOFORK)");
-    }
-}
-
-PARMAP_INLINE inheritance::~inheritance() { take_back(); }
-
-PARMAP_INLINE void inheritance::take_back() const noexcept {
-  for (const shared_memory* const each : memory_) static_cast<void>(each->keep_from_children());
+  if (data_ != nullptr && ::mprotect(data_, size_, PROT_READ) != 0)
+    throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ)");
 }
 
 PARMAP_INLINE void shared_memory::unmap() const noexcept { ::munmap(bytes() - page_size(), reserved()); }
@@ -4452,8 +4392,9 @@ class language_runtime {
   virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
   // Called in a worker once it is set to die with its caller; before its first task, and outside any task's limit.
   virtual void begin_worker(unsigned /*worker*/) noexcept {}
-  // Called in a worker after each task, to flush what it has printed.
-  virtual void end_task() noexcept {}
+  // Whether tasks may print into buffers of the runtime; then flush_output is called in a worker after each task.
+  [[nodiscard]] virtual bool buffers_output() const noexcept { return false; }
+  virtual void flush_output() noexcept {}
   // Called when a worker ends, to flush the runtime's buffers.
   virtual void end_worker() noexcept {}
   // Whether a worker that has done its work calls the handlers that tasks have registered with atexit.
@@ -4478,6 +4419,10 @@ class language_runtime {
 // ==== parmap/detail/system/standard_streams.inl.hpp
 // The bodies of standard_streams.hpp.
 
+#if defined(__GLIBCXX__)
+#include <ext/stdio_sync_filebuf.h>
+#endif
+
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void flush_standard_streams() noexcept {
@@ -4492,20 +4437,29 @@ PARMAP_INLINE void flush_standard_streams() noexcept {
   }
 }
 
-// std::cout and std::clog have buffers of their own after std::ios_base::sync_with_stdio(false), or where the caller
-// has given them some.
-struct put_area : std::streambuf {
-  [[nodiscard]] static bool is_filled(const std::ostream& of) noexcept {
-    const std::streambuf* const buffer = of.rdbuf();
-    return buffer != nullptr && (buffer->*&put_area::pptr)() != (buffer->*&put_area::pbase)();
-  }
-};
+// Whether a stream keeps what is written in a buffer of its own, as std::cout and std::clog do after
+// std::ios_base::sync_with_stdio(false), or where the caller has given them one. Else it is in stdout's or stderr's.
+PARMAP_INLINE bool has_own_buffer(const std::ostream& stream) {
+  const std::streambuf* const buffer = stream.rdbuf();
+#if defined(__GLIBCXX__)
+  return buffer != nullptr && dynamic_cast<const __gnu_cxx::stdio_sync_filebuf<char>*>(buffer) == nullptr;
+#else
+  struct put_area : std::streambuf {
+    static bool is_there(const std::streambuf& of) { return (of.*&put_area::pbase)() != nullptr; }
+  };
+  return buffer != nullptr && put_area::is_there(*buffer);
+#endif
+}
 
-PARMAP_INLINE void flush_output_of_task() noexcept {
-  language_runtime::current().end_task();
-  if (::__fpending(stdout) != 0 || ::__fpending(stderr) != 0 || put_area::is_filled(std::cout) ||
-      put_area::is_filled(std::clog))
-    flush_standard_streams();
+PARMAP_INLINE bool task_output::have_own_buffers() noexcept {
+  return ::__fbufsize(stderr) > 1 || has_own_buffer(std::cout) || has_own_buffer(std::clog);
+}
+
+PARMAP_INLINE bool task_output::runtime_buffers() noexcept { return language_runtime::current().buffers_output(); }
+
+PARMAP_INLINE void task_output::flush_all(bool own_buffers) noexcept {
+  language_runtime::current().flush_output();
+  if (own_buffers || ::__fpending(stdout) != 0) flush_standard_streams();
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -4662,11 +4616,11 @@ namespace parmap::inline PARMAP_ABI::detail {
 // Functions of glibc. at_quick_exit calls the first, atexit the second; the third calls the handlers of atexit, the
 // newest first, but unlike exit not the destructors of thread_local objects, which the caller may have made.
 extern "C" {
-// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming)
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming, readability-redundant-declaration)
 int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
 int __cxa_atexit(void (*)(void*), void*, void*) noexcept;
 void __cxa_finalize(void*);
-// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming, readability-redundant-declaration)
 }
 
 // Functions that a worker calls once, bound when the program is loaded. With the usual lazy binding each worker would
@@ -5609,6 +5563,46 @@ class result_collector {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/running_map.hpp
+// running_map: the shared memory of each map that runs in this process; a worker inherits that of its own map only.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Held by a thread that makes or gives up memory of a map, or forks a worker.
+class running_maps_lock {
+ public:
+  running_maps_lock() noexcept;
+  running_maps_lock(const running_maps_lock&) = delete;
+  running_maps_lock& operator=(const running_maps_lock&) = delete;
+  ~running_maps_lock();
+};
+
+class running_map {
+ public:
+  running_map() = default;
+  running_map(const running_map&) = delete;
+  running_map& operator=(const running_map&) = delete;
+  ~running_map();
+
+  // Call with the lock, which must have been held since before the memory was made.
+  void enter(std::array<const shared_memory*, 2> memory) noexcept;
+  // Call with the lock: memory[k] is no longer this map's, and children inherit it.
+  void release(std::size_t k) noexcept;
+  // Call with the lock, which must be held until the fork is over. False, with errno, if the memory cannot be given to
+  // a child.
+  [[nodiscard]] bool prepare_fork() noexcept;
+
+ private:
+  void withhold() noexcept;
+
+  std::array<const shared_memory*, 2> memory_{};
+  bool entered_{};
+  bool withheld_{};  // from children
+  running_map* next_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/processes/shared_layout.hpp
 // shared_layout: the memory that the processes of one map share, laid out before the first fork.
 
@@ -5656,7 +5650,8 @@ inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file
 class shared_layout {
  public:
   // In the caller: makes the memory. With for_programs it is a file, for the constructor below.
-  shared_layout(const worker_assignment& of_map, slot_shape slots, bool for_programs)
+  shared_layout(const worker_assignment& of_map, slot_shape slots, bool for_programs,
+                const running_maps_lock& /*held*/ = running_maps_lock())
       : shape_(slots),
         tasks_(of_map.tasks),
         workers_(of_map.workers),
@@ -5664,7 +5659,9 @@ class shared_layout {
         memory_(make_arena_memory(arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
         book_(memory_.data(), of_map.workers, of_map.max_failures, std::min(of_map.retries, max_attempts - 1),
               of_map.timed),
-        arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {}
+        arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {
+    running_.enter({&values_, &memory_});
+  }
 
   // In a worker that is a separate program: maps the memory of its map, which has encoded slots.
   shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file)
@@ -5693,11 +5690,12 @@ class shared_layout {
     if (tasks_ > std::numeric_limits<std::ptrdiff_t>::max() / shape_.bytes) throw std::bad_alloc();
     return tasks_ * shape_.bytes;
   }
-  // What a worker must inherit.
-  [[nodiscard]] std::array<const shared_memory*, 2> memory() const noexcept { return {&values_, &memory_}; }
-  // Makes the mapping of the values read-only, gives it to later workers, and hands it over.
+  [[nodiscard]] running_map& running() noexcept { return running_; }
+  // Makes the mapping of the values read-only and hands it over. Later workers inherit it.
   [[nodiscard]] shared_memory take_values() {
     values_.seal();
+    const running_maps_lock lock;
+    running_.release(0);
     return std::move(values_);
   }
 
@@ -5722,6 +5720,7 @@ class shared_layout {
   slot_shape shape_;
   std::uint64_t tasks_;
   unsigned workers_;
+  running_map running_;
   shared_memory values_;
   file_descriptor file_;
   shared_memory memory_;
@@ -5791,7 +5790,7 @@ inline signal_advice advice_on_signal(int number) noexcept {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-class shared_memory;
+class running_map;
 
 // How a process ended.
 struct ending {
@@ -5806,8 +5805,9 @@ struct ending {
 // The destructor kills and reaps the child unless reap() has, but only in the process that forked it.
 class child_process {
  public:
-  // Forks; the child inherits `memory` and runs body(), which must not return. Throws std::system_error.
-  child_process(const std::function<void()>& body, std::span<const shared_memory* const> memory = {});
+  // Forks; the child inherits the memory of no running map but `of`, and runs body(), which must not return. Throws
+  // std::system_error.
+  explicit child_process(const std::function<void()>& body, running_map* of = nullptr);
   child_process(child_process&& other) noexcept;
   child_process& operator=(child_process&& other) noexcept;
   ~child_process();
@@ -6351,7 +6351,7 @@ inline std::optional<long long> number_after(const char* name, const char* text)
 // The number of threads of a process; 0 if /proc does not tell.
 inline unsigned threads_of(pid_t process) noexcept {
   std::array<char, 64> path{};
-  std::snprintf(path.data(), path.size(), "/proc/%d/task", static_cast<int>(process));
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/task", static_cast<int>(process)));
   const std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir(path.data()), ::closedir);
   unsigned count = 0;
   if (threads)
@@ -6457,7 +6457,7 @@ class supervisor {
     at.late = at.overdue = at.dismissed = at.stopped = false;
     at.watch.begin(monotonic_ns());
     try {
-      at.process.emplace([this, w] { work_(w); }, shared_.memory());
+      at.process.emplace([this, w] { work_(w); }, &shared_.running());
     } catch (const std::system_error&) {
       refused_ = std::current_exception();
       return false;
@@ -6951,7 +6951,8 @@ class worker_process {
                 .halt = book.halt_word(),
                 .from = mine.from,
                 .timed = mine.timed,
-                .memory_limited = mine.memory_limit.has_value()}) {}
+                .memory_limited = mine.memory_limit.has_value(),
+                .output = tasks.output()}) {}
 
   [[noreturn]] void run() {
     const task_scope inside;
@@ -7001,8 +7002,8 @@ class worker_process {
       } catch (...) {
         failed = describe();
       }
-    } catch (
-        ...) {  // NOLINT(bugprone-empty-catch): the destructor of the exception has thrown; `failed` tells of the first
+    } catch (...) {  // NOLINT(bugprone-empty-catch)
+      // The destructor of the exception has thrown. `failed` tells of the first.
     }
     return failed;
   }
@@ -7468,6 +7469,20 @@ class floating_environment {
   std::fenv_t all_;
 };
 #endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/fork_generation.hpp
+// fork_generation: distinguishes a forked child from its parent at the cost of one load.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+std::atomic<std::uint64_t>& fork_count() noexcept;
+
+// The number of forks between the process that called this first and the current one. State of another generation is
+// invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
+// of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
+[[nodiscard]] std::uint64_t fork_generation() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -8165,25 +8180,6 @@ PARMAP_INLINE std::uint64_t fresh_seed() {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/fork_generation.inl.hpp
-// The bodies of fork_generation.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::atomic<std::uint64_t>& fork_count() noexcept {
-  static std::atomic<std::uint64_t> forks{0};
-  return forks;
-}
-
-PARMAP_INLINE std::uint64_t fork_generation() noexcept {
-  static const int registered =
-      ::pthread_atfork(nullptr, nullptr, [] { fork_count().fetch_add(1, std::memory_order_relaxed); });
-  static_cast<void>(registered);  // fails only without memory
-  return fork_count().load(std::memory_order_relaxed);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/system/language_runtime.inl.hpp
 // The bodies of language_runtime.hpp.
 
@@ -8441,6 +8437,71 @@ PARMAP_INLINE cpu_mask affinity() {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/running_map.inl.hpp
+// The bodies of running_map.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A forked process finds the words of its parent, whose maps do not run there and whose threads hold no lock there. So
+// each word says of which generation it is.
+struct running_maps {
+  static inline std::atomic<std::uint64_t> holder{0};  // of the lock: its fork_generation() plus one; 0: nobody
+  static inline std::uint64_t generation{0};           // of `first`
+  static inline running_map* first{nullptr};
+};
+
+PARMAP_INLINE running_maps_lock::running_maps_lock() noexcept {
+  const std::uint64_t mine = fork_generation() + 1;
+  for (std::uint64_t seen = running_maps::holder.load(std::memory_order_relaxed);;) {
+    if (seen == mine) {
+      static_cast<void>(::poll(nullptr, 0, 1));  // as long as a fork takes
+      seen = running_maps::holder.load(std::memory_order_relaxed);
+    } else if (running_maps::holder.compare_exchange_weak(seen, mine, std::memory_order_acquire)) {
+      break;
+    }
+  }
+  if (std::exchange(running_maps::generation, mine) != mine) running_maps::first = nullptr;
+}
+
+PARMAP_INLINE running_maps_lock::~running_maps_lock() { running_maps::holder.store(0, std::memory_order_release); }
+
+PARMAP_INLINE running_map::~running_map() {
+  if (!entered_) return;
+  const running_maps_lock lock;
+  for (running_map** at = &running_maps::first; *at != nullptr; at = &(*at)->next_)
+    if (*at == this) {
+      *at = next_;
+      return;
+    }
+}
+
+PARMAP_INLINE void running_map::enter(std::array<const shared_memory*, 2> memory) noexcept {
+  entered_ = true;
+  memory_ = memory;
+  next_ = std::exchange(running_maps::first, this);
+}
+
+PARMAP_INLINE void running_map::release(std::size_t k) noexcept {
+  if (const shared_memory* const given = std::exchange(memory_[k], nullptr); withheld_ && given != nullptr)
+    static_cast<void>(given->give_to_children());  // else only this process can read it
+}
+
+PARMAP_INLINE void running_map::withhold() noexcept {
+  withheld_ = true;
+  for (const shared_memory* const each : memory_)
+    if (each != nullptr) static_cast<void>(each->keep_from_children());  // a sandbox may refuse it
+}
+
+PARMAP_INLINE bool running_map::prepare_fork() noexcept {
+  for (running_map* other = running_maps::first; other != nullptr; other = other->next_)
+    if (other != this && !other->withheld_) other->withhold();
+  if (!std::exchange(withheld_, false)) return true;
+  return std::ranges::all_of(memory_,
+                             [](const shared_memory* each) { return each == nullptr || each->give_to_children(); });
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/child_process.inl.hpp
 // The bodies of child_process.hpp.
 
@@ -8472,8 +8533,7 @@ class runtime_at_fork {
   ~runtime_at_fork() { language_runtime::current().after_fork(); }
 };
 
-PARMAP_INLINE child_process::child_process(const std::function<void()>& body,
-                                           std::span<const shared_memory* const> memory)
+PARMAP_INLINE child_process::child_process(const std::function<void()>& body, running_map* of)
     : parent_(::getpid()),
       by_pid_(!pidfds_work()) {
   file_descriptor held_by_child;
@@ -8487,9 +8547,9 @@ PARMAP_INLINE child_process::child_process(const std::function<void()>& body,
   const runtime_at_fork told;
   int error = 0;
   {
-    const inheritance given(memory);
+    const running_maps_lock lock;
     step("fork", moment::before);
-    pid_ = ::fork();
+    if (of == nullptr || of->prepare_fork()) pid_ = ::fork();
     error = errno;
     if (pid_ == 0) {
       step("birth", moment::after);
@@ -9266,6 +9326,25 @@ PARMAP_INLINE failure_list task_tally::finish(value_places& values) {
     values.discard_all_but(failures_, tasks_);
     throw;
   }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/fork_generation.inl.hpp
+// The bodies of fork_generation.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::atomic<std::uint64_t>& fork_count() noexcept {
+  static std::atomic<std::uint64_t> forks{0};
+  return forks;
+}
+
+PARMAP_INLINE std::uint64_t fork_generation() noexcept {
+  static const int registered =
+      ::pthread_atfork(nullptr, nullptr, [] { fork_count().fetch_add(1, std::memory_order_relaxed); });
+  static_cast<void>(registered);  // fails only without memory
+  return fork_count().load(std::memory_order_relaxed);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -10,6 +10,7 @@
 #include <parmap/detail/system/number_text.inl.hpp>
 #include <parmap/detail/system/oom_killer.inl.hpp>
 #include <parmap/detail/system/process_tree.inl.hpp>
+#include <parmap/detail/system/running_map.inl.hpp>
 #include <parmap/detail/system/shared_memory.inl.hpp>
 #include <parmap/detail/system/standard_streams.inl.hpp>
 #include <parmap/detail/system/stay_loaded.inl.hpp>

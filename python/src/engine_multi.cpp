@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The engine multi for Python: what the interpreter must do at forks and sleeps, and the calls in a worker.
+#include "printed_output.hpp"
 #include "python_map.hpp"
 #include "result_buffer.hpp"
 #include "result_list.hpp"
@@ -125,9 +126,15 @@ class interpreter final : public detail::language_runtime {
     async_exception::of_this_thread().begin_worker();
     if (!worker_setup::current()->is_program()) PyOS_AfterFork_Child();
     worker_setup::current()->begin();
+    printed_output::of_this_process().watch();
     ctrl_c_.reset();
     worker_setup::current()->run_init();
   }
+  // Streams of Python have buffers that the C library does not know.
+  [[nodiscard]] bool buffers_output() const noexcept override { return true; }
+  void flush_output() noexcept override { printed_output::of_this_process().flush(); }
+  // As in workers of multiprocessing: handlers of atexit are for the end of an interpreter.
+  [[nodiscard]] bool runs_exit_handlers() const noexcept override { return false; }
   void end_worker() noexcept override {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->flush();
   }

@@ -11,7 +11,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -68,13 +67,10 @@ class robust_mutex_test : public leftovers::none {
     return good;
   }
   void hire(unsigned w, const std::function<void(robust_mutex::user self)>& life) {
-    const std::array<const parmap::detail::shared_memory*, 1> given{&memory_};
-    hired_[w].emplace(
-        [&] {
-          life(w + 1);
-          ::_exit(0);
-        },
-        given);
+    hired_[w].emplace([&] {
+      life(w + 1);
+      ::_exit(0);
+    });
   }
   ending reap(unsigned w) {
     const ending how = hired_[w]->reap();

@@ -434,15 +434,7 @@ TEST(unusual_callers_test, maps_from_two_threads_whose_memory_stays_apart) {
               const auto two = parmap::map(count, std::views::iota(1, 2), {.workers = 1});
               other.join();
               require(two[0] == 3, "of this map two, and the counters: " + std::to_string(two[0]));
-              // Nor has a process that the caller forks.
-              const auto fork_one = [](const parmap::progress&) {
-                const pid_t child = ::fork();
-                if (child == 0) ::_exit(writable_shared_mappings());
-                int status = 0;
-                ::waitpid(child, &status, 0);
-                require(WEXITSTATUS(status) == 1, "the counters");
-              };
-              check_all(parmap::map(twice, std::views::iota(0, 2), {.reporter = fork_one}), 2);
+              check_map();
             }),
             "");
 }

@@ -11,6 +11,7 @@
 #include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/results/value_places.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
+#include <parmap/detail/system/standard_streams.hpp>
 #include <parmap/encoding.hpp>
 
 #include <cstddef>
@@ -49,6 +50,7 @@ class process_tasks {
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   [[nodiscard]] slot_shape slots() const noexcept { return slots_; }
+  [[nodiscard]] const task_output& output() const noexcept { return output_; }
 
  protected:
   process_tasks(std::uint64_t size, slot_shape slots) noexcept : size_(size), slots_(slots) {}
@@ -57,6 +59,7 @@ class process_tasks {
  private:
   std::uint64_t size_;
   slot_shape slots_;
+  task_output output_;
 };
 
 // Thrown when a codec throws in a worker; describes that exception.

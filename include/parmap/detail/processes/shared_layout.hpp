@@ -9,6 +9,7 @@
 #include <parmap/detail/processes/worker_arenas.hpp>
 #include <parmap/detail/system/file_descriptor.hpp>
 #include <parmap/detail/system/page_size.hpp>
+#include <parmap/detail/system/running_map.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
 #include <parmap/detail/system/worker_assignment.hpp>
 
@@ -17,7 +18,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -70,7 +70,8 @@ inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file
 class shared_layout {
  public:
   // In the caller: makes the memory. With for_programs it is a file, for the constructor below.
-  shared_layout(const worker_assignment& of_map, slot_shape slots, bool for_programs)
+  shared_layout(const worker_assignment& of_map, slot_shape slots, bool for_programs,
+                const running_maps_lock& /*held*/ = running_maps_lock())
       : shape_(slots),
         tasks_(of_map.tasks),
         workers_(of_map.workers),
@@ -78,7 +79,9 @@ class shared_layout {
         memory_(make_arena_memory(arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
         book_(memory_.data(), of_map.workers, of_map.max_failures, std::min(of_map.retries, max_attempts - 1),
               of_map.timed),
-        arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {}
+        arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {
+    running_.enter({&values_, &memory_});
+  }
 
   // In a worker that is a separate program: maps the memory of its map, which has encoded slots.
   shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file)
@@ -107,11 +110,12 @@ class shared_layout {
     if (tasks_ > std::numeric_limits<std::ptrdiff_t>::max() / shape_.bytes) throw std::bad_alloc();
     return tasks_ * shape_.bytes;
   }
-  // What a worker must inherit.
-  [[nodiscard]] std::array<const shared_memory*, 2> memory() const noexcept { return {&values_, &memory_}; }
-  // Makes the mapping of the values read-only, gives it to later workers, and hands it over.
+  [[nodiscard]] running_map& running() noexcept { return running_; }
+  // Makes the mapping of the values read-only and hands it over. Later workers inherit it.
   [[nodiscard]] shared_memory take_values() {
     values_.seal();
+    const running_maps_lock lock;
+    running_.release(0);
     return std::move(values_);
   }
 
@@ -136,6 +140,7 @@ class shared_layout {
   slot_shape shape_;
   std::uint64_t tasks_;
   unsigned workers_;
+  running_map running_;
   shared_memory values_;
   file_descriptor file_;
   shared_memory memory_;

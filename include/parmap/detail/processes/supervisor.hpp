@@ -129,7 +129,7 @@ class supervisor {
     at.late = at.overdue = at.dismissed = at.stopped = false;
     at.watch.begin(monotonic_ns());
     try {
-      at.process.emplace([this, w] { work_(w); }, shared_.memory());
+      at.process.emplace([this, w] { work_(w); }, &shared_.running());
     } catch (const std::system_error&) {
       refused_ = std::current_exception();
       return false;

@@ -30,6 +30,7 @@ class worker_chunk {
     std::uint64_t from;  // the first task of the round
     bool timed;
     bool memory_limited;
+    const task_output& output;
   };
 
   explicit worker_chunk(const place& where) noexcept : place_(where) {}
@@ -58,7 +59,7 @@ class worker_chunk {
     step("slot", moment::after);
     place_.words.end(at_++);
     attempt_ = 1;
-    flush_output_of_task();
+    place_.output.flush();
   }
 
   // ---- by the worker, between two runs of the loop
@@ -73,7 +74,7 @@ class worker_chunk {
   // The attempt has failed, and another one is left.
   void try_again() noexcept {
     ++attempt_;
-    flush_output_of_task();
+    place_.output.flush();
   }
   // As try_again, but the worker leaves.
   void give_back() noexcept { place_.words.give_back(at_, attempt_); }
@@ -81,7 +82,7 @@ class worker_chunk {
   void end_failed() noexcept {
     place_.words.end(at_++);
     attempt_ = 1;
-    flush_output_of_task();
+    place_.output.flush();
   }
 
  private:

@@ -22,11 +22,11 @@ namespace parmap::inline PARMAP_ABI::detail {
 // Functions of glibc. at_quick_exit calls the first, atexit the second; the third calls the handlers of atexit, the
 // newest first, but unlike exit not the destructors of thread_local objects, which the caller may have made.
 extern "C" {
-// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming)
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming, readability-redundant-declaration)
 int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
 int __cxa_atexit(void (*)(void*), void*, void*) noexcept;
 void __cxa_finalize(void*);
-// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming, readability-redundant-declaration)
 }
 
 // Functions that a worker calls once, bound when the program is loaded. With the usual lazy binding each worker would

@@ -108,7 +108,8 @@ class worker_process {
                 .halt = book.halt_word(),
                 .from = mine.from,
                 .timed = mine.timed,
-                .memory_limited = mine.memory_limit.has_value()}) {}
+                .memory_limited = mine.memory_limit.has_value(),
+                .output = tasks.output()}) {}
 
   [[noreturn]] void run() {
     const task_scope inside;
@@ -158,8 +159,8 @@ class worker_process {
       } catch (...) {
         failed = describe();
       }
-    } catch (
-        ...) {  // NOLINT(bugprone-empty-catch): the destructor of the exception has thrown; `failed` tells of the first
+    } catch (...) {  // NOLINT(bugprone-empty-catch)
+      // The destructor of the exception has thrown. `failed` tells of the first.
     }
     return failed;
   }

@@ -10,11 +10,10 @@
 
 #include <chrono>
 #include <functional>
-#include <span>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-class shared_memory;
+class running_map;
 
 // How a process ended.
 struct ending {
@@ -29,8 +28,9 @@ struct ending {
 // The destructor kills and reaps the child unless reap() has, but only in the process that forked it.
 class child_process {
  public:
-  // Forks; the child inherits `memory` and runs body(), which must not return. Throws std::system_error.
-  child_process(const std::function<void()>& body, std::span<const shared_memory* const> memory = {});
+  // Forks; the child inherits the memory of no running map but `of`, and runs body(), which must not return. Throws
+  // std::system_error.
+  explicit child_process(const std::function<void()>& body, running_map* of = nullptr);
   child_process(child_process&& other) noexcept;
   child_process& operator=(child_process&& other) noexcept;
   ~child_process();

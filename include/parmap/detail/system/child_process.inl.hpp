@@ -5,7 +5,7 @@
 #include <parmap/detail/system/child_process.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
-#include <parmap/detail/system/shared_memory.hpp>
+#include <parmap/detail/system/running_map.hpp>
 #include <parmap/detail/system/standard_streams.hpp>
 
 #include <fcntl.h>
@@ -48,8 +48,7 @@ class runtime_at_fork {
   ~runtime_at_fork() { language_runtime::current().after_fork(); }
 };
 
-PARMAP_INLINE child_process::child_process(const std::function<void()>& body,
-                                           std::span<const shared_memory* const> memory)
+PARMAP_INLINE child_process::child_process(const std::function<void()>& body, running_map* of)
     : parent_(::getpid()),
       by_pid_(!pidfds_work()) {
   file_descriptor held_by_child;
@@ -63,9 +62,9 @@ PARMAP_INLINE child_process::child_process(const std::function<void()>& body,
   const runtime_at_fork told;
   int error = 0;
   {
-    const inheritance given(memory);
+    const running_maps_lock lock;
     step("fork", moment::before);
-    pid_ = ::fork();
+    if (of == nullptr || of->prepare_fork()) pid_ = ::fork();
     error = errno;
     if (pid_ == 0) {
       step("birth", moment::after);

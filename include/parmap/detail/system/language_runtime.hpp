@@ -23,8 +23,9 @@ class language_runtime {
   virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
   // Called in a worker once it is set to die with its caller; before its first task, and outside any task's limit.
   virtual void begin_worker(unsigned /*worker*/) noexcept {}
-  // Called in a worker after each task, to flush what it has printed.
-  virtual void end_task() noexcept {}
+  // Whether tasks may print into buffers of the runtime; then flush_output is called in a worker after each task.
+  [[nodiscard]] virtual bool buffers_output() const noexcept { return false; }
+  virtual void flush_output() noexcept {}
   // Called when a worker ends, to flush the runtime's buffers.
   virtual void end_worker() noexcept {}
   // Whether a worker that has done its work calls the handlers that tasks have registered with atexit.

@@ -11,6 +11,10 @@
 #include <iostream>
 #include <streambuf>
 
+#if defined(__GLIBCXX__)
+#include <ext/stdio_sync_filebuf.h>
+#endif
+
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void flush_standard_streams() noexcept {
@@ -25,20 +29,29 @@ PARMAP_INLINE void flush_standard_streams() noexcept {
   }
 }
 
-// std::cout and std::clog have buffers of their own after std::ios_base::sync_with_stdio(false), or where the caller
-// has given them some.
-struct put_area : std::streambuf {
-  [[nodiscard]] static bool is_filled(const std::ostream& of) noexcept {
-    const std::streambuf* const buffer = of.rdbuf();
-    return buffer != nullptr && (buffer->*&put_area::pptr)() != (buffer->*&put_area::pbase)();
-  }
-};
+// Whether a stream keeps what is written in a buffer of its own, as std::cout and std::clog do after
+// std::ios_base::sync_with_stdio(false), or where the caller has given them one. Else it is in stdout's or stderr's.
+PARMAP_INLINE bool has_own_buffer(const std::ostream& stream) {
+  const std::streambuf* const buffer = stream.rdbuf();
+#if defined(__GLIBCXX__)
+  return buffer != nullptr && dynamic_cast<const __gnu_cxx::stdio_sync_filebuf<char>*>(buffer) == nullptr;
+#else
+  struct put_area : std::streambuf {
+    static bool is_there(const std::streambuf& of) { return (of.*&put_area::pbase)() != nullptr; }
+  };
+  return buffer != nullptr && put_area::is_there(*buffer);
+#endif
+}
 
-PARMAP_INLINE void flush_output_of_task() noexcept {
-  language_runtime::current().end_task();
-  if (::__fpending(stdout) != 0 || ::__fpending(stderr) != 0 || put_area::is_filled(std::cout) ||
-      put_area::is_filled(std::clog))
-    flush_standard_streams();
+PARMAP_INLINE bool task_output::have_own_buffers() noexcept {
+  return ::__fbufsize(stderr) > 1 || has_own_buffer(std::cout) || has_own_buffer(std::clog);
+}
+
+PARMAP_INLINE bool task_output::runtime_buffers() noexcept { return language_runtime::current().buffers_output(); }
+
+PARMAP_INLINE void task_output::flush_all(bool own_buffers) noexcept {
+  language_runtime::current().flush_output();
+  if (own_buffers || ::__fpending(stdout) != 0) flush_standard_streams();
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

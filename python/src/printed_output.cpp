@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "printed_output.hpp"
+
+#include "exception_transport.hpp"
+
+namespace parmap::python {
+
+namespace nb = nanobind;
+
+printed_output& printed_output::of_this_process() {
+  static auto* const it = new printed_output;  // never destroyed: it holds objects of the interpreter
+  return *it;
+}
+
+void printed_output::watch() {
+  sys_ = PyModule_GetDict(nb::module_::import_("sys").ptr());  // as long as the interpreter
+  streams_[0].name = nb::steal(PyUnicode_InternFromString("stdout"));
+  streams_[1].name = nb::steal(PyUnicode_InternFromString("stderr"));
+  printed_ = false;
+  for (stream& one : streams_)
+    if (PyDict_GetItemWithError(sys_, one.name.ptr()) != one.seen.ptr())
+      look_at(one);  // else it tells since an outer map
+}
+
+void printed_output::flush() noexcept {
+  for (stream& one : streams_) {
+    PyObject* const now = PyDict_GetItemWithError(sys_, one.name.ptr());
+    if (now == nullptr || now == Py_None) continue;
+    if (now != one.seen.ptr()) look_at(one);  // a task has replaced it
+    else if (!one.silent && !printed_) continue;
+    const nb::object kept = nb::borrow(now);  // its flush may replace it
+    if (!nb::steal(PyObject_CallMethod(now, "flush", nullptr)).is_valid()) forget_exception();
+  }
+  printed_ = false;
+}
+
+void printed_output::look_at(stream& one) {
+  PyObject* const now = PyDict_GetItemWithError(sys_, one.name.ptr());
+  one.seen = now != nullptr ? nb::borrow(now) : nb::none();
+  one.silent = !one.seen.is_none() && !make_tell(one.seen);
+  if (PyObject* const buffer = one.seen.is_none() ? nullptr : PyObject_GetAttrString(one.seen.ptr(), "buffer");
+      buffer != nullptr)
+    one.silent = !make_tell(nb::steal(buffer)) || one.silent;
+  forget_exception();
+}
+
+// Puts a function into the stream's own attributes that is found before the `write` of its class. False if it cannot
+// be.
+bool printed_output::make_tell(nb::handle stream) {
+  try {
+    const nb::object write = stream.attr("write");
+    stream.attr("write") = nb::cpp_function([this, write](const nb::args& given, const nb::kwargs& named) {
+      printed_ = true;
+      return write(*given, **named);
+    });
+    return true;
+  } catch (nb::python_error& error) {  // NOLINT(bugprone-empty-catch): false says so
+    return false;
+  }
+}
+
+}  // namespace parmap::python
