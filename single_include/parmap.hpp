@@ -2346,12 +2346,20 @@ class [[nodiscard]] results : public detail::results_base {
   /// All values. Throws map_failed with every failure if any task failed. Copies the values; on a temporary, or as
   /// std::move(r).value(), moves them.
   [[nodiscard]] std::vector<T> value() const& {
+    constexpr bool copies = std::is_copy_constructible_v<T>;
+    static_assert(copies, "parmap: value() copies, and this type cannot be copied: std::move(r).value(), or r[i]");
     require_ok();
-    return std::vector<T>(values_.data(), values_.data() + size());
+    if constexpr (copies) return std::vector<T>(values_.data(), values_.data() + size());
+    else return {};  // so that this is the only error
   }
   [[nodiscard]] std::vector<T> value() && {
+    constexpr bool moves = std::is_move_constructible_v<T>;
+    static_assert(moves,
+                  "parmap: value() moves into a vector, and this type can be neither moved nor copied: use r[i]");
     require_ok();
-    return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
+    if constexpr (moves)
+      return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
+    else return {};
   }
   /// All values, with `instead` in place of the failed ones.
   [[nodiscard]] std::vector<T> value_or(const T& instead) const& {
@@ -3662,6 +3670,31 @@ template <class F, class... Fixed>
 
 }  // namespace parmap::inline PARMAP_ABI
 
+// ==== parmap/detail/space/refused_calls.hpp
+// refused_calls: parameter types of overloads that are chosen only where no other fits; they are deleted, so that the
+// compiler's error is one that names the remedy.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Converts from any argument.
+struct any_argument {
+  template <class T>
+  any_argument(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
+};
+// As any_argument, and from the name of an overloaded function or a function template, which has no type.
+struct overloaded_function {
+  overloaded_function(...);  // NOLINT(google-explicit-constructor, cert-dcl50-cpp): not defined
+};
+// Converts from `{.name = value}` that is no `options`: no option has that name, or its type is another one.
+struct unknown_option_or_value_of_another_type {
+  template <class... T>
+  unknown_option_or_value_of_another_type(T...);  // NOLINT(google-explicit-constructor): not defined
+  template <class T>
+  unknown_option_or_value_of_another_type(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/fresh_seed.hpp
 // fresh_seed: cheap seeds that do not repeat in a process; a forked child draws from a new random start.
 
@@ -3820,17 +3853,44 @@ template <class T>
 concept not_engine = !engine<std::remove_cvref_t<T>>;
 
 // The number of map's arguments that are axes: all except an engine in front, f, and options at the end.
-template <class First, class... More>
+template <class First = void, class... More>
 consteval std::size_t axes_in() {
   std::size_t others = engine<std::remove_cvref_t<First>> ? 2 : 1;
   ((others += std::same_as<std::remove_cvref_t<More>, options> ? 1 : 0), ...);
   return sizeof...(More) + 1 < others ? 0 : sizeof...(More) + 1 - others;
 }
 
+// What is wrong with the order of map's arguments, or with what stands as an axis.
+enum class disorder { none, engine_is_late, engine_is_text, function_is_late, no_range };
+
+template <class F, class... Axes>
+consteval disorder disorder_of() {
+  if ((engine<std::remove_cvref_t<Axes>> || ...)) return disorder::engine_is_late;
+  if (std::convertible_to<F, std::string_view>) return disorder::engine_is_text;
+  if (((std::ranges::range<Axes> || is_space<std::remove_cvref_t<Axes>>) && ...)) return disorder::none;
+  return std::ranges::range<F> ? disorder::function_is_late : disorder::no_range;
+}
+
+template <disorder Wrong>
+void say_disorder() {
+  static_assert(Wrong != disorder::engine_is_late,
+                "parmap: the engine comes first: parmap::map(parmap::threads, f, xs)");
+  static_assert(Wrong != disorder::engine_is_text,
+                "parmap: an engine is an object, and comes first: parmap::map(parmap::threads, f, xs); by its name: "
+                "parmap::engine_named(\"threads\")");
+  static_assert(Wrong != disorder::function_is_late, "parmap: the function comes before its axes: parmap::map(f, xs)");
+  static_assert(Wrong != disorder::no_range,
+                "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
+                "value by parmap::fargs(f, value)");
+}
+
 // The compiler's message names this type, and so shows the call that was tried.
 template <class F, class... Elements>
 struct call_of_f {
-  static_assert(std::invocable<F&, Elements...> || std::invocable<F&, context&, Elements...>,
+  static constexpr bool with_context_last = std::invocable<F&, Elements..., context&>;
+  static constexpr bool callable = std::invocable<F&, Elements...> || std::invocable<F&, context&, Elements...>;
+  static_assert(!with_context_last, "parmap: parmap::context& must be the first parameter of f");
+  static_assert(callable || with_context_last,
                 "parmap::map: f cannot be called with the axes' elements, with or without a parmap::context& first; "
                 "call_of_f<f, elements...> above or below names what was tried");
   static constexpr bool tried = true;
@@ -3864,7 +3924,10 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
 
 template <class Run, class Engine, class F, class... Axes>
 auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes&&... axes) {
-  if constexpr (sizeof...(Axes) == 1) {
+  if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
+    say_disorder<wrong>();
+    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
+  } else if constexpr (sizeof...(Axes) == 1) {
     return map_space(run, who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
   } else {
     return map_space(run, who, f, product(std::forward<Axes>(axes)...), std::move(chosen));
@@ -3879,10 +3942,11 @@ auto map_axes(const Engine& who, F& f, options&& chosen, Axes&&... axes) {
 
 template <class F, class... Axes>
 auto map_default(F& f, options&& chosen, Axes&&... axes) {
-  static_assert(!returns_void<F, product_space<axis_of<Axes>...>>,
-                "parmap::map: f returns void, and the default engine multi runs it in worker processes, where its "
-                "writes would vanish; return "
-                "the value, or name an engine: parmap::map(parmap::threads, f, ...)");
+  if constexpr (disorder_of<F, Axes...>() == disorder::none)
+    static_assert(!returns_void<F, product_space<axis_of<Axes>...>>,
+                  "parmap::map: f returns void, and the default engine multi runs it in worker processes, where its "
+                  "writes would vanish; return "
+                  "the value, or name an engine: parmap::map(parmap::threads, f, ...)");
   return map_axes(multi, f, std::move(chosen), std::forward<Axes>(axes)...);
 }
 
@@ -3951,6 +4015,26 @@ void map(Arguments&&...) {
       sizeof...(Arguments) == 0,
       "parmap::map takes one to four axes; put more into one: parmap::map(f, parmap::product(a, b, c, d, e))");
 }
+
+// ---- Calls that match nothing above; see refused_calls.hpp.
+
+// clang-format off: the comment stands in the line that the compiler shows
+
+template <class A> void map(detail::any_argument, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B> void map(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C> void map(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D> void map(detail::any_argument, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D, class E> void map(detail::any_argument, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+
+template <class T> void map(detail::any_argument, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
+template <class F, class T> void map(detail::any_argument, F&&, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
+
+template <class... Axes> void map(detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
+template <engine Engine, class... Axes> void map(const Engine&, detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
+
+template <class F> void map(F&&) = delete;  // at least one axis has to follow f: parmap::map(f, xs)
+
+// clang-format on
 
 }  // namespace parmap::inline PARMAP_ABI
 
@@ -4064,6 +4148,18 @@ void map_into(Arguments&&...) {
       sizeof...(Arguments) == 0,
       "parmap::map_into takes one to four axes; put more into one: map_into(out, f, parmap::product(a, b, c, d, e))");
 }
+
+// ---- Calls that match nothing above; see refused_calls.hpp.
+
+// clang-format off: the comment stands in the line that the compiler shows
+
+template <class A, class B> void map_into(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C> void map_into(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D, class E> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D, class E, class F> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, E&&, F&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+
+// clang-format on
 
 }  // namespace parmap::inline PARMAP_ABI
 
@@ -8198,11 +8294,14 @@ PARMAP_INLINE language_runtime*& language_runtime::installed() noexcept {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Null in a program that is linked without the tool.
+// Null in a program that is linked without the tool. The first two are in libgcov but linked only if something asks for
+// them
+// (-Wl,-u,__gcov_dump,-u,__gcov_reset); the third is in every program that counts.
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming): the tools' own names
 [[gnu::weak]] void __gcov_reset();
 [[gnu::weak]] void __gcov_dump();
+[[gnu::weak]] void __gcov_exit();
 [[gnu::weak]] void __gmon_start__();
 [[gnu::weak]] void _mcleanup();
 [[gnu::weak]] int __lsan_do_recoverable_leak_check();
@@ -8215,6 +8314,7 @@ PARMAP_INLINE void begin_exit_reports() noexcept {
 
 PARMAP_INLINE void write_exit_reports(pid_t caller) noexcept {
   if (&__gcov_dump != nullptr) __gcov_dump();
+  else if (&__gcov_exit != nullptr) __gcov_exit();
   // Without this variable every process writes the file gmon.out, and the caller's would be lost.
   if (&__gmon_start__ != nullptr && &_mcleanup != nullptr && std::getenv("GMON_OUT_PREFIX") != nullptr) _mcleanup();
   if (&__lsan_do_recoverable_leak_check != nullptr && threads_of(caller) == 1)

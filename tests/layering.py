@@ -18,7 +18,7 @@ FLOORS = (
     ("philox", "fargs", "detail/encoding/", "detail/system/"),
     ("context", "encoding", "detail/schedule/"),
     ("codec", "progress", "detail/space/"),
-    ("cereal", "options", "product", "detail/progress/"),
+    ("cereal", "eigen", "options", "product", "detail/progress/"),
     ("failure",),
     ("results",),
     ("detail/results/",),

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
+#include <parmap/detail/space/refused_calls.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
@@ -13,6 +15,8 @@
 
 #include <concepts>
 #include <cstddef>
+#include <ranges>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -26,17 +30,44 @@ template <class T>
 concept not_engine = !engine<std::remove_cvref_t<T>>;
 
 // The number of map's arguments that are axes: all except an engine in front, f, and options at the end.
-template <class First, class... More>
+template <class First = void, class... More>
 consteval std::size_t axes_in() {
   std::size_t others = engine<std::remove_cvref_t<First>> ? 2 : 1;
   ((others += std::same_as<std::remove_cvref_t<More>, options> ? 1 : 0), ...);
   return sizeof...(More) + 1 < others ? 0 : sizeof...(More) + 1 - others;
 }
 
+// What is wrong with the order of map's arguments, or with what stands as an axis.
+enum class disorder { none, engine_is_late, engine_is_text, function_is_late, no_range };
+
+template <class F, class... Axes>
+consteval disorder disorder_of() {
+  if ((engine<std::remove_cvref_t<Axes>> || ...)) return disorder::engine_is_late;
+  if (std::convertible_to<F, std::string_view>) return disorder::engine_is_text;
+  if (((std::ranges::range<Axes> || is_space<std::remove_cvref_t<Axes>>) && ...)) return disorder::none;
+  return std::ranges::range<F> ? disorder::function_is_late : disorder::no_range;
+}
+
+template <disorder Wrong>
+void say_disorder() {
+  static_assert(Wrong != disorder::engine_is_late,
+                "parmap: the engine comes first: parmap::map(parmap::threads, f, xs)");
+  static_assert(Wrong != disorder::engine_is_text,
+                "parmap: an engine is an object, and comes first: parmap::map(parmap::threads, f, xs); by its name: "
+                "parmap::engine_named(\"threads\")");
+  static_assert(Wrong != disorder::function_is_late, "parmap: the function comes before its axes: parmap::map(f, xs)");
+  static_assert(Wrong != disorder::no_range,
+                "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
+                "value by parmap::fargs(f, value)");
+}
+
 // The compiler's message names this type, and so shows the call that was tried.
 template <class F, class... Elements>
 struct call_of_f {
-  static_assert(std::invocable<F&, Elements...> || std::invocable<F&, context&, Elements...>,
+  static constexpr bool with_context_last = std::invocable<F&, Elements..., context&>;
+  static constexpr bool callable = std::invocable<F&, Elements...> || std::invocable<F&, context&, Elements...>;
+  static_assert(!with_context_last, "parmap: parmap::context& must be the first parameter of f");
+  static_assert(callable || with_context_last,
                 "parmap::map: f cannot be called with the axes' elements, with or without a parmap::context& first; "
                 "call_of_f<f, elements...> above or below names what was tried");
   static constexpr bool tried = true;
@@ -70,7 +101,10 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
 
 template <class Run, class Engine, class F, class... Axes>
 auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes&&... axes) {
-  if constexpr (sizeof...(Axes) == 1) {
+  if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
+    say_disorder<wrong>();
+    return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
+  } else if constexpr (sizeof...(Axes) == 1) {
     return map_space(run, who, f, make_axis(std::forward<Axes>(axes)...), std::move(chosen));
   } else {
     return map_space(run, who, f, product(std::forward<Axes>(axes)...), std::move(chosen));
@@ -85,10 +119,11 @@ auto map_axes(const Engine& who, F& f, options&& chosen, Axes&&... axes) {
 
 template <class F, class... Axes>
 auto map_default(F& f, options&& chosen, Axes&&... axes) {
-  static_assert(!returns_void<F, product_space<axis_of<Axes>...>>,
-                "parmap::map: f returns void, and the default engine multi runs it in worker processes, where its "
-                "writes would vanish; return "
-                "the value, or name an engine: parmap::map(parmap::threads, f, ...)");
+  if constexpr (disorder_of<F, Axes...>() == disorder::none)
+    static_assert(!returns_void<F, product_space<axis_of<Axes>...>>,
+                  "parmap::map: f returns void, and the default engine multi runs it in worker processes, where its "
+                  "writes would vanish; return "
+                  "the value, or name an engine: parmap::map(parmap::threads, f, ...)");
   return map_axes(multi, f, std::move(chosen), std::forward<Axes>(axes)...);
 }
 
@@ -157,5 +192,25 @@ void map(Arguments&&...) {
       sizeof...(Arguments) == 0,
       "parmap::map takes one to four axes; put more into one: parmap::map(f, parmap::product(a, b, c, d, e))");
 }
+
+// ---- Calls that match nothing above; see refused_calls.hpp.
+
+// clang-format off: the comment stands in the line that the compiler shows
+
+template <class A> void map(detail::any_argument, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B> void map(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C> void map(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D> void map(detail::any_argument, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D, class E> void map(detail::any_argument, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+
+template <class T> void map(detail::any_argument, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
+template <class F, class T> void map(detail::any_argument, F&&, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
+
+template <class... Axes> void map(detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
+template <engine Engine, class... Axes> void map(const Engine&, detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
+
+template <class F> void map(F&&) = delete;  // at least one axis has to follow f: parmap::map(f, xs)
+
+// clang-format on
 
 }  // namespace parmap::inline PARMAP_ABI

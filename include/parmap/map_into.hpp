@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/space/refused_calls.hpp>
 #include <parmap/detail/space/tasks_into_range.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
@@ -124,5 +125,17 @@ void map_into(Arguments&&...) {
       sizeof...(Arguments) == 0,
       "parmap::map_into takes one to four axes; put more into one: map_into(out, f, parmap::product(a, b, c, d, e))");
 }
+
+// ---- Calls that match nothing above; see refused_calls.hpp.
+
+// clang-format off: the comment stands in the line that the compiler shows
+
+template <class A, class B> void map_into(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C> void map_into(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D, class E> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C, class D, class E, class F> void map_into(detail::any_argument, A&&, B&&, C&&, D&&, E&&, F&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+
+// clang-format on
 
 }  // namespace parmap::inline PARMAP_ABI

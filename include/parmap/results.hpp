@@ -114,12 +114,20 @@ class [[nodiscard]] results : public detail::results_base {
   /// All values. Throws map_failed with every failure if any task failed. Copies the values; on a temporary, or as
   /// std::move(r).value(), moves them.
   [[nodiscard]] std::vector<T> value() const& {
+    constexpr bool copies = std::is_copy_constructible_v<T>;
+    static_assert(copies, "parmap: value() copies, and this type cannot be copied: std::move(r).value(), or r[i]");
     require_ok();
-    return std::vector<T>(values_.data(), values_.data() + size());
+    if constexpr (copies) return std::vector<T>(values_.data(), values_.data() + size());
+    else return {};  // so that this is the only error
   }
   [[nodiscard]] std::vector<T> value() && {
+    constexpr bool moves = std::is_move_constructible_v<T>;
+    static_assert(moves,
+                  "parmap: value() moves into a vector, and this type can be neither moved nor copied: use r[i]");
     require_ok();
-    return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
+    if constexpr (moves)
+      return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
+    else return {};
   }
   /// All values, with `instead` in place of the failed ones.
   [[nodiscard]] std::vector<T> value_or(const T& instead) const& {

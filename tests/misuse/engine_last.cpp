@@ -1,0 +1,16 @@
+// expect: the engine comes first
+// SPDX-License-Identifier: MIT
+#include <parmap/parmap.hpp>
+
+#include <vector>
+
+int main() {
+  const std::vector<int> x{1, 2, 3};
+  const auto f = [](int i) { return i; };
+#ifdef PARMAP_BAD
+  const auto r = parmap::map(f, x, parmap::threads);
+#else
+  const auto r = parmap::map(parmap::threads, f, x);
+#endif
+  return static_cast<int>(r[0]);
+}
