@@ -953,7 +953,9 @@ struct codec<Container> {
     if constexpr (in_bulk) {
       const std::byte* from = in.read(count * sizeof(value));
       if (reinterpret_cast<std::uintptr_t>(from) % alignof(value) == 0) {
-        const auto* first = reinterpret_cast<const value*>(from);
+        // They are aligned; -Wcast-align does not see it.
+        const auto* first =
+            static_cast<const value*>(static_cast<const void*>(from));  // NOLINT(bugprone-casting-through-void)
         return Container(first, first + count);
       }
       Container all;
@@ -2226,7 +2228,7 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
       : slots_(slots),
         failures_(&failures),
         n_(n),
-        size_(static_cast<std::size_t>(n - failures.size())) {}
+        size_(n - failures.size()) {}
 
   [[nodiscard]] iterator begin() const { return size_ == 0 ? end() : iterator(slots_, failures_, n_, 0); }
   [[nodiscard]] iterator end() const {
@@ -2880,7 +2882,7 @@ class worker_chunk {
   // The first task that is not finished, and the end of the claim, as indices in the map.
   [[nodiscard]] std::uint64_t next() const noexcept { return place_.from + at_; }
   [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
-  [[nodiscard]] std::byte* slots() const noexcept { return place_.slots; }
+  [[nodiscard]] void* slots() const noexcept { return place_.slots; }
   [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
 
   // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.
@@ -3126,7 +3128,7 @@ class process_tasks_of final : public process_tasks {
     if constexpr (std::is_void_v<value>) {
       call();
     } else if constexpr (in_slot<value>) {
-      ::new (static_cast<void*>(reinterpret_cast<value*>(chunk.slots()) + i)) value(call());
+      ::new (static_cast<void*>(static_cast<value*>(chunk.slots()) + i)) value(call());
     } else {
       const value& made = call();
       byte_writer bytes = chunk.arena().append();
@@ -3138,7 +3140,7 @@ class process_tasks_of final : public process_tasks {
       }
       const encoded_slot slot = chunk.arena().commit(bytes, i, chunk.attempt() > 1);
       step("slot", moment::before);
-      reinterpret_cast<encoded_slot*>(chunk.slots())[i] = slot;
+      static_cast<encoded_slot*>(chunk.slots())[i] = slot;
     }
   }
 
@@ -4574,12 +4576,32 @@ PARMAP_INLINE std::string type_name(const std::type_info& type) {
   constexpr std::string_view version = "::" PARMAP_ABI_TEXT;
   for (auto at = name.find(version); at != std::string::npos; at = name.find(version, at))
     name.erase(at, version.size());
+  // Nor the type that std::throw_with_nested derives from theirs.
+  constexpr std::string_view nested = "std::_Nested_exception<";
+  if (name.starts_with(nested) && name.ends_with('>'))
+    name = name.substr(nested.size(), name.size() - nested.size() - 1);
   return name;
 }
 
+PARMAP_INLINE thrown describe_at(unsigned depth);
+
 PARMAP_INLINE std::string text_or_null(const char* text) { return text != nullptr ? text : "(null)"; }
 
-PARMAP_INLINE thrown describe_current_exception() {
+// What std::throw_with_nested has put into an exception, and what that contains in its turn.
+PARMAP_INLINE std::string cause_of(const std::nested_exception* error, unsigned depth) {
+  constexpr unsigned deepest = 20;
+  if (error == nullptr || error->nested_ptr() == nullptr) return {};
+  if (depth == deepest) return "; and so on";
+  try {
+    error->rethrow_nested();
+  } catch (...) {
+    return "; caused by " + describe_at(depth + 1).message;
+  }
+}
+
+PARMAP_INLINE thrown describe_current_exception() { return describe_at(0); }
+
+PARMAP_INLINE thrown describe_at(unsigned depth) {
   const std::type_info* type = abi::__cxa_current_exception_type();
   const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
   try {
@@ -4597,7 +4619,8 @@ PARMAP_INLINE thrown describe_current_exception() {
                 "-v)"};
   } catch (const std::exception& error) {
     try {
-      return {failure_kind::threw, name + ": " + text_or_null(error.what())};
+      return {failure_kind::threw, name + ": " + text_or_null(error.what()) +
+                                       cause_of(dynamic_cast<const std::nested_exception*>(&error), depth)};
     } catch (...) {
       return {failure_kind::threw, name + " (and its what() threw)"};
     }
@@ -4607,6 +4630,8 @@ PARMAP_INLINE thrown describe_current_exception() {
     return {failure_kind::threw, "const char*: " + text_or_null(text)};
   } catch (const int value) {
     return {failure_kind::threw, "int: " + std::to_string(value)};
+  } catch (const std::nested_exception& error) {
+    return {failure_kind::threw, name + cause_of(&error, depth)};
   } catch (...) {
     return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
   }
@@ -4691,6 +4716,9 @@ void end_with_descendants(const held_process& top) noexcept;
 // Reaps those that are dead and were adopted by this process, because it is a subreaper or process 1, and drops them
 // from `all`; drops also those that are not its children. Waits for the death of each as long as `patience`.
 void reap_adopted(std::vector<held_process>& all, std::chrono::milliseconds patience) noexcept;
+
+// Drops those that have ended.
+void drop_ended(std::vector<held_process>& all) noexcept;
 
 // Whether this process becomes the parent of orphans below it.
 [[nodiscard]] bool adopts_orphans() noexcept;
@@ -6447,7 +6475,7 @@ inline std::optional<long long> number_after(const char* name, const char* text)
 // The number of threads of a process; 0 if /proc does not tell.
 inline unsigned threads_of(pid_t process) noexcept {
   std::array<char, 64> path{};
-  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/task", static_cast<int>(process)));
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/task", process));
   const std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir(path.data()), ::closedir);
   unsigned count = 0;
   if (threads)
@@ -6620,9 +6648,9 @@ class supervisor {
           case child_process::life_of::ended: bury(whose[k]); break;
           case child_process::life_of::running: break;
           case child_process::life_of::lost:
-            throw std::runtime_error("parmap: this program has closed a file descriptor of a running map (close_range, "
-                                     "closefrom, daemon); its "
-                                     "workers were ended");
+            throw std::runtime_error(
+                "parmap: this program has closed a file descriptor of a running map (close_range, closefrom, daemon); "
+                "its workers were ended");
         }
     const std::uint64_t failed = book_.failures();
     const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
@@ -6685,13 +6713,16 @@ class supervisor {
   }
 
   // Ends what the tasks of a stopped worker have started at `since` or later; keeps what they have started before, to
-  // be ended with the map.
+  // be ended with the map: not more than some, as each takes a descriptor.
   void end_started_by(const child_process& worker, std::uint64_t since) noexcept {
+    if (!worker.is_ours()) return;  // it has died, and its pid may be another process's
     try {
       ended_descendants found =
           end_descendants(worker.pid(), {.sessions = {::getsid(0), ::getsid(worker.pid())}, .since = since});
       std::ranges::move(found.dead, std::back_inserter(dead_));
       std::ranges::move(found.spared, std::back_inserter(kept_));
+      if (kept_.size() > most_kept) drop_ended(kept_);
+      if (kept_.size() > most_kept) kept_.erase(kept_.begin() + most_kept, kept_.end());
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill of the worker does not depend on it
       // Memory has run out; they live on.
     }
@@ -6699,7 +6730,9 @@ class supervisor {
 
   // Reaps what was killed, if this process has inherited it from its workers.
   void reap_killed() noexcept {
-    if (!dead_.empty() && adopts_orphans()) reap_adopted(dead_, patience_for_stop);
+    if (dead_.empty()) return;
+    if (adopts_orphans()) reap_adopted(dead_, patience_for_stop);
+    dead_.clear();
   }
 
   // Does a piece of the pastime. Returns the time until the next piece: zero if more is ready, else from half a
@@ -6842,6 +6875,7 @@ class supervisor {
   static constexpr std::uint64_t none_since = ~std::uint64_t{0};  // for end_started_by: nothing was started so late
   static constexpr unsigned most_late_births = 2;
   static constexpr unsigned most_hangs = 4;
+  static constexpr std::size_t most_kept = 128;
   static constexpr std::chrono::milliseconds patience_for_stop{100};
   static constexpr std::chrono::milliseconds asking_period{10};
   static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
@@ -7218,9 +7252,10 @@ class multi_run {
               .parent = ::getpid()},
         shared_(told_, tasks.slots(), programs_),
         book_(shared_.book()) {
-    if (reader != nullptr)
-      collector_.emplace(reinterpret_cast<const encoded_slot*>(shared_.slots()), shared_.arenas(), tasks.size(),
-                         *reader);
+    if (reader != nullptr) {
+      void* const slots = shared_.slots();
+      collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
+    }
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
@@ -8338,15 +8373,18 @@ struct process_facts {
   [[nodiscard]] bool dead() const noexcept { return state == 'Z' || state == 'X'; }
 };
 
-PARMAP_INLINE std::optional<process_facts> facts_of(pid_t pid) {
-  const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
-  const auto name_ends = text.rfind(") ");
-  if (name_ends == std::string::npos) return std::nullopt;
-  const char* at = text.c_str() + name_ends + 2;
+PARMAP_INLINE std::optional<process_facts> facts_of(pid_t pid) noexcept {
+  std::array<char, 48> path{};
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid));
+  std::array<char, 1024> text{};
+  if (!read_file(path.data(), text)) return std::nullopt;
+  const char* const name_ends = std::strrchr(text.data(), ')');
+  if (name_ends == nullptr || name_ends[1] != ' ') return std::nullopt;
+  const char* at = name_ends + 2;
   process_facts facts{.state = *at};
   constexpr int first = 4;  // the parent is field 4; proc(5) counts them
   for (int field = first; field <= 22 && *at != '\0'; ++field) {
-    at = std::find(at, text.c_str() + text.size(), ' ');
+    at += std::strcspn(at, " ");
     if (field == 4) facts.parent = static_cast<pid_t>(std::atol(at));
     if (field == 6) facts.session = static_cast<pid_t>(std::atol(at));
     if (field == 22) facts.started = std::strtoull(at, nullptr, 10);
@@ -8465,6 +8503,10 @@ PARMAP_INLINE void reap_adopted(std::vector<held_process>& all, std::chrono::mil
                                        : ::waitid(P_PID, static_cast<id_t>(each.pid), &info, WEXITED | WNOHANG);
     return got != 0 || info.si_pid != 0;
   });
+}
+
+PARMAP_INLINE void drop_ended(std::vector<held_process>& all) noexcept {
+  std::erase_if(all, [](const held_process& each) { return has_ended(each); });
 }
 
 PARMAP_INLINE bool adopts_orphans() noexcept {
@@ -9168,7 +9210,7 @@ PARMAP_INLINE void offer_to_oom_killer(const child_process& worker) noexcept {
   constexpr int most = 1000;
   std::array<char, 48> path{};
   std::array<char, 16> text{};
-  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/oom_score_adj", static_cast<int>(worker.pid())));
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/oom_score_adj", worker.pid()));
   const file_descriptor file(::open(path.data(), O_RDWR | O_CLOEXEC));
   // The pid belongs to the child until it is reaped, and an open file stays that of the process for which it was
   // opened.

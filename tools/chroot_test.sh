@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Proves that ./demo and ./test need only bash and apt: runs them in a minimal Debian 12. As root:
-#   chroot_test.sh DIRECTORY [COMMAND...]
-# DIRECTORY gets the unchanged system as pristine.tar (made by debootstrap, kept for the next run), and a fresh copy of it with
+# Proves that ./demo and ./test need only bash and apt: runs them in a minimal Debian. As root:
+#   chroot_test.sh [--suite bookworm|trixie] DIRECTORY [COMMAND...]
+# The suite is Debian 12 (bookworm) if none is given; trixie is Debian 13.
+# DIRECTORY gets the unchanged system as SUITE.tar (made by debootstrap, kept for the next run), and a fresh copy of it with
 # this project as last committed (without uncommitted changes). The COMMANDs (default: ./demo, ./test) run there in turn.
 set -euo pipefail
 
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
-(($# >= 1)) || { echo "usage: chroot_test.sh DIRECTORY [COMMAND...]" >&2; exit 2; }
+suite=bookworm
+if [[ ${1:-} == --suite ]]; then
+  suite=${2:-}
+  shift $(($# < 2 ? 1 : 2))
+fi
+(($# >= 1)) && [[ $suite ]] || { echo "usage: chroot_test.sh [--suite NAME] DIRECTORY [COMMAND...]" >&2; exit 2; }
 mkdir -p "$1"
 directory=$(readlink -f "$1")
 shift
@@ -18,15 +24,15 @@ for tool in debootstrap git unshare; do
 done
 
 system=$directory/system
-if [[ ! -f $directory/pristine.tar ]]; then
+if [[ ! -f $directory/$suite.tar ]]; then
   rm -rf --one-file-system "$system"
-  debootstrap --variant=minbase bookworm "$system"
-  tar --create --file "$directory/pristine.tar.new" --directory "$system" --numeric-owner --one-file-system .
-  mv "$directory/pristine.tar.new" "$directory/pristine.tar"
+  debootstrap --variant=minbase "$suite" "$system"
+  tar --create --file "$directory/$suite.tar.new" --directory "$system" --numeric-owner --one-file-system .
+  mv "$directory/$suite.tar.new" "$directory/$suite.tar"
 fi
 rm -rf --one-file-system "$system"
 mkdir "$system"
-tar --extract --file "$directory/pristine.tar" --directory "$system" --numeric-owner
+tar --extract --file "$directory/$suite.tar" --directory "$system" --numeric-owner
 git clone --quiet --no-hardlinks "$root" "$system/project"
 # Copies how this host reaches the package indexes: its name servers, and the certificates that its pip is told to trust.
 cp /etc/resolv.conf "$system/etc/resolv.conf"

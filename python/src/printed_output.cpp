@@ -3,6 +3,8 @@
 
 #include "exception_transport.hpp"
 
+#include <exception>
+
 namespace parmap::python {
 
 namespace nb = nanobind;
@@ -12,17 +14,23 @@ printed_output& printed_output::of_this_process() {
   return *it;
 }
 
-void printed_output::watch() {
-  sys_ = PyModule_GetDict(nb::module_::import_("sys").ptr());  // as long as the interpreter
+void printed_output::watch() noexcept {
+  // Not by an import, which fails while the interpreter ends; without sys nothing is flushed before the end of the
+  // worker.
+  PyObject* const sys = PyImport_AddModule("sys");
+  sys_ = sys != nullptr ? PyModule_GetDict(sys) : nullptr;
   streams_[0].name = nb::steal(PyUnicode_InternFromString("stdout"));
   streams_[1].name = nb::steal(PyUnicode_InternFromString("stderr"));
   printed_ = false;
+  forget_exception();
+  if (sys_ == nullptr) return;
   for (stream& one : streams_)
     if (PyDict_GetItemWithError(sys_, one.name.ptr()) != one.seen.ptr())
       look_at(one);  // else it tells since an outer map
 }
 
 void printed_output::flush() noexcept {
+  if (sys_ == nullptr) return;
   for (stream& one : streams_) {
     PyObject* const now = PyDict_GetItemWithError(sys_, one.name.ptr());
     if (now == nullptr || now == Py_None) continue;
@@ -34,7 +42,7 @@ void printed_output::flush() noexcept {
   printed_ = false;
 }
 
-void printed_output::look_at(stream& one) {
+void printed_output::look_at(stream& one) noexcept {
   PyObject* const now = PyDict_GetItemWithError(sys_, one.name.ptr());
   one.seen = now != nullptr ? nb::borrow(now) : nb::none();
   one.silent = !one.seen.is_none() && !make_tell(one.seen);
@@ -46,7 +54,7 @@ void printed_output::look_at(stream& one) {
 
 // Puts a function into the stream's own attributes that is found before the `write` of its class. False if it cannot
 // be.
-bool printed_output::make_tell(nb::handle stream) {
+bool printed_output::make_tell(nb::handle stream) noexcept {
   try {
     const nb::object write = stream.attr("write");
     stream.attr("write") = nb::cpp_function([this, write](const nb::args& given, const nb::kwargs& named) {
@@ -54,7 +62,7 @@ bool printed_output::make_tell(nb::handle stream) {
       return write(*given, **named);
     });
     return true;
-  } catch (nb::python_error& error) {  // NOLINT(bugprone-empty-catch): false says so
+  } catch (const std::exception&) {
     return false;
   }
 }

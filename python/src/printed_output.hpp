@@ -15,7 +15,7 @@ class printed_output {
   [[nodiscard]] static printed_output& of_this_process();
 
   /// Call before the first task.
-  void watch();
+  void watch() noexcept;
   /// Call after each task. About 20 ns if it has printed nothing.
   void flush() noexcept;
 
@@ -26,8 +26,8 @@ class printed_output {
     bool silent{};          // it does not tell, so it is flushed after each task
   };
 
-  void look_at(stream& one);
-  bool make_tell(nanobind::handle stream);
+  void look_at(stream& one) noexcept;
+  bool make_tell(nanobind::handle stream) noexcept;
 
   std::array<stream, 2> streams_{};
   PyObject* sys_{};

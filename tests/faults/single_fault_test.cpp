@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <iterator>
 #include <list>
@@ -85,6 +86,18 @@ void write_nowhere() {
 void throw_something() { throw std::runtime_error("out of a noexcept function"); }
 void throw_in_noexcept() noexcept { throw_something(); }
 
+void throw_nested() {
+  try {
+    try {
+      throw 42;
+    } catch (...) {
+      std::throw_with_nested(std::logic_error("cell 7"));
+    }
+  } catch (...) {
+    std::throw_with_nested(std::runtime_error("step 3"));
+  }
+}
+
 void hang() {
   for (;;) ::pause();
 }
@@ -104,6 +117,8 @@ void hang_deaf() {
 const fault faults[] = {
     {"throws", [] { throw std::runtime_error("thrown"); }, failure::threw, "std::runtime_error: thrown"},
     {"throws_int", [] { throw 42; }, failure::threw, "int: 42"},
+    {"throws_with_nested", throw_nested, failure::threw,
+     "std::runtime_error: step 3; caused by std::logic_error: cell 7; caused by int: 42"},
     {"bad_alloc", [] { throw std::bad_alloc(); }, failure::out_of_memory, "bad_alloc"},
     {"segfault", write_nowhere, failure::crashed, "SIGSEGV", SIGSEGV},
     {"abort", [] { std::abort(); }, failure::crashed, "SIGABRT", SIGABRT},

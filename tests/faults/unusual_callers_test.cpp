@@ -406,6 +406,29 @@ TEST(unusual_callers_test, is_a_thread_that_is_cancelled) {
             "");
 }
 
+// A lock that another thread held at the fork is a likely reason of a hang, so the failure names it; only where there
+// is one.
+TEST(unusual_callers_test, has_another_thread_when_a_task_hangs) {
+  EXPECT_EQ(in_child([] {
+              const auto message = [] {
+                const auto hang = [](int i) {
+                  for (;;) ::pause();
+                  return i;
+                };
+                return parmap::map(hang, std::views::iota(0, 1), {.timeout = 100ms}).failures()[0].message;
+              };
+              const std::string part = "the caller has other threads";
+              require(message().find(part) == std::string::npos, "alone");
+              std::atomic<bool> over{false};
+              std::thread other([&over] { over.wait(false); });
+              require(message().find(part) != std::string::npos, "beside another thread");
+              over = true;
+              over.notify_all();
+              other.join();
+            }),
+            "");
+}
+
 // Counts the shared mappings that this process could write to.
 int writable_shared_mappings() {
   std::ifstream maps("/proc/self/maps");

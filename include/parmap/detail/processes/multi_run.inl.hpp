@@ -83,9 +83,10 @@ class multi_run {
               .parent = ::getpid()},
         shared_(told_, tasks.slots(), programs_),
         book_(shared_.book()) {
-    if (reader != nullptr)
-      collector_.emplace(reinterpret_cast<const encoded_slot*>(shared_.slots()), shared_.arenas(), tasks.size(),
-                         *reader);
+    if (reader != nullptr) {
+      void* const slots = shared_.slots();
+      collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
+    }
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");

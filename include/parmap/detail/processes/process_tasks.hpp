@@ -92,7 +92,7 @@ class process_tasks_of final : public process_tasks {
     if constexpr (std::is_void_v<value>) {
       call();
     } else if constexpr (in_slot<value>) {
-      ::new (static_cast<void*>(reinterpret_cast<value*>(chunk.slots()) + i)) value(call());
+      ::new (static_cast<void*>(static_cast<value*>(chunk.slots()) + i)) value(call());
     } else {
       const value& made = call();
       byte_writer bytes = chunk.arena().append();
@@ -104,7 +104,7 @@ class process_tasks_of final : public process_tasks {
       }
       const encoded_slot slot = chunk.arena().commit(bytes, i, chunk.attempt() > 1);
       step("slot", moment::before);
-      reinterpret_cast<encoded_slot*>(chunk.slots())[i] = slot;
+      static_cast<encoded_slot*>(chunk.slots())[i] = slot;
     }
   }
 

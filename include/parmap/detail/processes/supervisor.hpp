@@ -196,9 +196,9 @@ class supervisor {
           case child_process::life_of::ended: bury(whose[k]); break;
           case child_process::life_of::running: break;
           case child_process::life_of::lost:
-            throw std::runtime_error("parmap: this program has closed a file descriptor of a running map (close_range, "
-                                     "closefrom, daemon); its "
-                                     "workers were ended");
+            throw std::runtime_error(
+                "parmap: this program has closed a file descriptor of a running map (close_range, closefrom, daemon); "
+                "its workers were ended");
         }
     const std::uint64_t failed = book_.failures();
     const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
@@ -261,13 +261,16 @@ class supervisor {
   }
 
   // Ends what the tasks of a stopped worker have started at `since` or later; keeps what they have started before, to
-  // be ended with the map.
+  // be ended with the map: not more than some, as each takes a descriptor.
   void end_started_by(const child_process& worker, std::uint64_t since) noexcept {
+    if (!worker.is_ours()) return;  // it has died, and its pid may be another process's
     try {
       ended_descendants found =
           end_descendants(worker.pid(), {.sessions = {::getsid(0), ::getsid(worker.pid())}, .since = since});
       std::ranges::move(found.dead, std::back_inserter(dead_));
       std::ranges::move(found.spared, std::back_inserter(kept_));
+      if (kept_.size() > most_kept) drop_ended(kept_);
+      if (kept_.size() > most_kept) kept_.erase(kept_.begin() + most_kept, kept_.end());
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill of the worker does not depend on it
       // Memory has run out; they live on.
     }
@@ -275,7 +278,9 @@ class supervisor {
 
   // Reaps what was killed, if this process has inherited it from its workers.
   void reap_killed() noexcept {
-    if (!dead_.empty() && adopts_orphans()) reap_adopted(dead_, patience_for_stop);
+    if (dead_.empty()) return;
+    if (adopts_orphans()) reap_adopted(dead_, patience_for_stop);
+    dead_.clear();
   }
 
   // Does a piece of the pastime. Returns the time until the next piece: zero if more is ready, else from half a
@@ -418,6 +423,7 @@ class supervisor {
   static constexpr std::uint64_t none_since = ~std::uint64_t{0};  // for end_started_by: nothing was started so late
   static constexpr unsigned most_late_births = 2;
   static constexpr unsigned most_hangs = 4;
+  static constexpr std::size_t most_kept = 128;
   static constexpr std::chrono::milliseconds patience_for_stop{100};
   static constexpr std::chrono::milliseconds asking_period{10};
   static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);

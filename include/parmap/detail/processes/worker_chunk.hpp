@@ -40,7 +40,7 @@ class worker_chunk {
   // The first task that is not finished, and the end of the claim, as indices in the map.
   [[nodiscard]] std::uint64_t next() const noexcept { return place_.from + at_; }
   [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
-  [[nodiscard]] std::byte* slots() const noexcept { return place_.slots; }
+  [[nodiscard]] void* slots() const noexcept { return place_.slots; }
   [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
 
   // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.

@@ -25,12 +25,32 @@ PARMAP_INLINE std::string type_name(const std::type_info& type) {
   constexpr std::string_view version = "::" PARMAP_ABI_TEXT;
   for (auto at = name.find(version); at != std::string::npos; at = name.find(version, at))
     name.erase(at, version.size());
+  // Nor the type that std::throw_with_nested derives from theirs.
+  constexpr std::string_view nested = "std::_Nested_exception<";
+  if (name.starts_with(nested) && name.ends_with('>'))
+    name = name.substr(nested.size(), name.size() - nested.size() - 1);
   return name;
 }
 
+PARMAP_INLINE thrown describe_at(unsigned depth);
+
 PARMAP_INLINE std::string text_or_null(const char* text) { return text != nullptr ? text : "(null)"; }
 
-PARMAP_INLINE thrown describe_current_exception() {
+// What std::throw_with_nested has put into an exception, and what that contains in its turn.
+PARMAP_INLINE std::string cause_of(const std::nested_exception* error, unsigned depth) {
+  constexpr unsigned deepest = 20;
+  if (error == nullptr || error->nested_ptr() == nullptr) return {};
+  if (depth == deepest) return "; and so on";
+  try {
+    error->rethrow_nested();
+  } catch (...) {
+    return "; caused by " + describe_at(depth + 1).message;
+  }
+}
+
+PARMAP_INLINE thrown describe_current_exception() { return describe_at(0); }
+
+PARMAP_INLINE thrown describe_at(unsigned depth) {
   const std::type_info* type = abi::__cxa_current_exception_type();
   const std::string name = type != nullptr ? type_name(*type) : "an exception of unknown type";
   try {
@@ -48,7 +68,8 @@ PARMAP_INLINE thrown describe_current_exception() {
                 "-v)"};
   } catch (const std::exception& error) {
     try {
-      return {failure_kind::threw, name + ": " + text_or_null(error.what())};
+      return {failure_kind::threw, name + ": " + text_or_null(error.what()) +
+                                       cause_of(dynamic_cast<const std::nested_exception*>(&error), depth)};
     } catch (...) {
       return {failure_kind::threw, name + " (and its what() threw)"};
     }
@@ -58,6 +79,8 @@ PARMAP_INLINE thrown describe_current_exception() {
     return {failure_kind::threw, "const char*: " + text_or_null(text)};
   } catch (const int value) {
     return {failure_kind::threw, "int: " + std::to_string(value)};
+  } catch (const std::nested_exception& error) {
+    return {failure_kind::threw, name + cause_of(&error, depth)};
   } catch (...) {
     return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
   }

@@ -64,7 +64,7 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
       : slots_(slots),
         failures_(&failures),
         n_(n),
-        size_(static_cast<std::size_t>(n - failures.size())) {}
+        size_(n - failures.size()) {}
 
   [[nodiscard]] iterator begin() const { return size_ == 0 ? end() : iterator(slots_, failures_, n_, 0); }
   [[nodiscard]] iterator end() const {

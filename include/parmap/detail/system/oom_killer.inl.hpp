@@ -28,7 +28,7 @@ PARMAP_INLINE void offer_to_oom_killer(const child_process& worker) noexcept {
   constexpr int most = 1000;
   std::array<char, 48> path{};
   std::array<char, 16> text{};
-  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/oom_score_adj", static_cast<int>(worker.pid())));
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/oom_score_adj", worker.pid()));
   const file_descriptor file(::open(path.data(), O_RDWR | O_CLOEXEC));
   // The pid belongs to the child until it is reaped, and an open file stays that of the process for which it was
   // opened.

@@ -63,7 +63,7 @@ inline std::optional<long long> number_after(const char* name, const char* text)
 // The number of threads of a process; 0 if /proc does not tell.
 inline unsigned threads_of(pid_t process) noexcept {
   std::array<char, 64> path{};
-  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/task", static_cast<int>(process)));
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/task", process));
   const std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir(path.data()), ::closedir);
   unsigned count = 0;
   if (threads)

@@ -44,6 +44,9 @@ void end_with_descendants(const held_process& top) noexcept;
 // from `all`; drops also those that are not its children. Waits for the death of each as long as `patience`.
 void reap_adopted(std::vector<held_process>& all, std::chrono::milliseconds patience) noexcept;
 
+// Drops those that have ended.
+void drop_ended(std::vector<held_process>& all) noexcept;
+
 // Whether this process becomes the parent of orphans below it.
 [[nodiscard]] bool adopts_orphans() noexcept;
 

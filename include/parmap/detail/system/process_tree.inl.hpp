@@ -20,7 +20,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <exception>
 #include <memory>
@@ -41,15 +43,18 @@ struct process_facts {
   [[nodiscard]] bool dead() const noexcept { return state == 'Z' || state == 'X'; }
 };
 
-PARMAP_INLINE std::optional<process_facts> facts_of(pid_t pid) {
-  const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
-  const auto name_ends = text.rfind(") ");
-  if (name_ends == std::string::npos) return std::nullopt;
-  const char* at = text.c_str() + name_ends + 2;
+PARMAP_INLINE std::optional<process_facts> facts_of(pid_t pid) noexcept {
+  std::array<char, 48> path{};
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid));
+  std::array<char, 1024> text{};
+  if (!read_file(path.data(), text)) return std::nullopt;
+  const char* const name_ends = std::strrchr(text.data(), ')');
+  if (name_ends == nullptr || name_ends[1] != ' ') return std::nullopt;
+  const char* at = name_ends + 2;
   process_facts facts{.state = *at};
   constexpr int first = 4;  // the parent is field 4; proc(5) counts them
   for (int field = first; field <= 22 && *at != '\0'; ++field) {
-    at = std::find(at, text.c_str() + text.size(), ' ');
+    at += std::strcspn(at, " ");
     if (field == 4) facts.parent = static_cast<pid_t>(std::atol(at));
     if (field == 6) facts.session = static_cast<pid_t>(std::atol(at));
     if (field == 22) facts.started = std::strtoull(at, nullptr, 10);
@@ -168,6 +173,10 @@ PARMAP_INLINE void reap_adopted(std::vector<held_process>& all, std::chrono::mil
                                        : ::waitid(P_PID, static_cast<id_t>(each.pid), &info, WEXITED | WNOHANG);
     return got != 0 || info.si_pid != 0;
   });
+}
+
+PARMAP_INLINE void drop_ended(std::vector<held_process>& all) noexcept {
+  std::erase_if(all, [](const held_process& each) { return has_ended(each); });
 }
 
 PARMAP_INLINE bool adopts_orphans() noexcept {
