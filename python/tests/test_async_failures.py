@@ -90,8 +90,12 @@ def test_one_that_cancels_everybody_or_stops_the_loop():
         finally:
             await cancel_all()
 
+    # Whoever is late first cancels the others: those whose own limit comes later, by microseconds, were cancelled by a task.
     results = quiet(cancel_all_late, range(3), engine="async", timeout_sec=0.05)
-    assert [each.kind for each in results.failures] == ["timed_out"] * 3
+    kinds = [each.kind for each in results.failures]
+    assert len(kinds) == 3
+    assert "timed_out" in kinds
+    assert set(kinds) <= {"timed_out", "threw"}
 
     with pytest.raises(OwnError):  # which stops the others, who strike as the map waits for them to end
 
