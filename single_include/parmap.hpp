@@ -6095,6 +6095,59 @@ inline std::string describe(const death_cause& cause) {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/processes/started_processes.hpp
+// started_processes: ends what the tasks of a worker have started, when the worker is about to be killed or the map
+// ends.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// In the supervisor. The destructor ends what earlier tasks of killed workers have started; no worker is alive then.
+class started_processes {
+ public:
+  static constexpr std::uint64_t none_since = ~std::uint64_t{0};  // nothing was started so late
+
+  started_processes() = default;
+  started_processes(const started_processes&) = delete;
+  started_processes& operator=(const started_processes&) = delete;
+  ~started_processes() {
+    reap();
+    for (const held_process& each : kept_) end_with_descendants(each);
+    dead_ = std::move(kept_);
+    reap();
+  }
+
+  // Ends what the tasks of a stopped worker have started at `since` or later (start_time); keeps what they have started
+  // before, to be ended with the map: not more than some, as each takes a descriptor.
+  void end_those_of(const child_process& worker, std::uint64_t since) noexcept {
+    if (!worker.is_ours()) return;  // it has died, and its pid may be another process's
+    try {
+      ended_descendants found =
+          end_descendants(worker.pid(), {.sessions = {::getsid(0), ::getsid(worker.pid())}, .since = since});
+      std::ranges::move(found.dead, std::back_inserter(dead_));
+      std::ranges::move(found.spared, std::back_inserter(kept_));
+      if (kept_.size() > std::size_t{most_kept}) drop_ended(kept_);
+      if (kept_.size() > std::size_t{most_kept}) kept_.erase(kept_.begin() + most_kept, kept_.end());
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill of the worker does not depend on it
+      // Memory has run out; they live on.
+    }
+  }
+
+  // Call when a killed worker is reaped: reaps what was killed below it, if this process has inherited that.
+  void reap() noexcept {
+    if (dead_.empty()) return;
+    if (adopts_orphans()) reap_adopted(dead_, std::chrono::milliseconds(100));
+    dead_.clear();
+  }
+
+ private:
+  static constexpr std::ptrdiff_t most_kept = 128;
+
+  std::vector<held_process> kept_;
+  std::vector<held_process> dead_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/processes/worker_watch.hpp
 // worker_watch: what a worker is doing, as its words tell, and how long it may.
 
@@ -6213,6 +6266,60 @@ class worker_watch {
   std::uint64_t since_{};    // when it was first seen
   std::uint64_t resumed_{};  // when the worker was last seen to have been stopped and continued
   unsigned pardons_{};       // since it was first seen
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/vain_deaths.hpp
+// vain_deaths: counts deaths of workers between which nothing was done, and says when no further worker is worth
+// starting.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class vain_deaths {
+ public:
+  // On a busy machine workers are often killed during their start, so many idle deaths are borne.
+  vain_deaths(unsigned most_idle, const activity_limits& limits) : most_idle_(most_idle), limits_(limits) {}
+
+  // A worker was killed because it had not begun in time.
+  void late_birth() {
+    if (++late_births_ == most_late_births)
+      reason_ = std::to_string(most_late_births) + " workers in a row had not begun " + to_text(limits_.birth) +
+                " after their fork; what a worker runs first (in Python init) hangs, or needs longer: raise "
+                "options.timeout, a worker gets ten times that";
+  }
+  // A worker has died of something else. in_vain: not in a task, nor to make room. `done`: finished tasks of the map.
+  // hung: it was killed between two tasks.
+  void death(bool in_vain, std::uint64_t done, bool hung, const death_cause& cause) {
+    late_births_ = 0;
+    const bool progress = std::exchange(done_before_, done) != done;
+    if (!in_vain || progress) idle_ = hangs_ = 0;
+    else if (hung && ++hangs_ == most_hangs)
+      reason_ = std::to_string(hangs_) +
+                " workers in a row hung before their next task (stopped by somebody?) and were killed after " +
+                to_text(limits_.between);
+    else if (++idle_ > most_idle_)
+      reason_ = std::to_string(idle_) +
+                " worker processes in a row died before they began a task; the last one: " + describe(cause);
+  }
+
+  [[nodiscard]] bool too_many() const noexcept {
+    return idle_ > most_idle_ || hangs_ >= most_hangs || late_births_ >= most_late_births;
+  }
+  // Once there are too many: why.
+  [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
+
+ private:
+  static constexpr unsigned most_late_births = 2;
+  static constexpr unsigned most_hangs = 4;
+
+  unsigned most_idle_;
+  const activity_limits& limits_;
+  unsigned idle_{};
+  unsigned hangs_{};
+  unsigned late_births_{};
+  std::uint64_t done_before_{};  // at the last death
+  std::string reason_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -6494,7 +6601,8 @@ inline bool proc_is_ours() noexcept {
 
 // ==== parmap/detail/processes/supervisor.hpp
 // supervisor: starts the workers of a map, watches them, kills late tasks, and decides what the death of a worker
-// means.
+// means. One class, as all that is decided about a worker is decided here, in one thread; what it decides by has files
+// of its own: worker_watch, vain_deaths, started_processes, death_message.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -6515,10 +6623,10 @@ class supervisor {
         place_(place),
         held_back_(held_back),
         tasks_(tasks),
-        most_idle_deaths_(most_idle_deaths),
         work_(std::move(work)),
         posts_(book_.workers()),
-        limits_(chosen.timeout) {
+        limits_(chosen.timeout),
+        deaths_(most_idle_deaths, limits_) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
   supervisor(const supervisor&) = delete;
@@ -6526,10 +6634,6 @@ class supervisor {
   ~supervisor() {
     end_workers();
     for (post& at : posts_) at.process.reset();
-    for (const held_process& each : kept_) end_with_descendants(each);
-    reap_killed();
-    dead_ = std::move(kept_);
-    reap_killed();
   }
 
   // Work for the calling thread while workers run, about 100 µs per call. All tasks of the round outside `open` have
@@ -6550,7 +6654,8 @@ class supervisor {
     for (;;) {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
-      if (nobody_survives() || !hire_with_patience()) return give_up();
+      if (deaths_.too_many()) return give_up(deaths_.reason());
+      if (!hire_with_patience()) return give_up("no worker could be started any more: " + why_refused_);
     }
   }
 
@@ -6582,8 +6687,9 @@ class supervisor {
     at.watch.begin(monotonic_ns());
     try {
       at.process.emplace([this, w] { work_(w); }, &shared_.running());
-    } catch (const std::system_error&) {
+    } catch (const std::system_error& why) {
       refused_ = std::current_exception();
+      why_refused_ = why.what();
       return false;
     }
     if (at.process->was_missed()) {
@@ -6612,22 +6718,14 @@ class supervisor {
       if (replace(0)) return true;
       static_cast<void>(::poll(nullptr, 0, 10));
     }
-    why_gave_up_ = "no worker could be started any more: " + what_of(refused_);
     return false;
   }
 
   // No worker is left. Throws if nothing has been done; else halts the map, which returns what is done.
-  void give_up() {
+  void give_up(const std::string& why) {
+    why_gave_up_ = why;
     if (book_.finished() == 0 && blamed_.empty()) throw std::runtime_error("parmap: " + why_gave_up_);
     book_.halt(halt_reason::no_worker);
-  }
-
-  static std::string what_of(const std::exception_ptr& error) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::exception& why) {
-      return why.what();
-    }
   }
 
   // Sleeps until a worker dies, a task's time is over, or progress is to be shown; then handles it.
@@ -6706,33 +6804,10 @@ class supervisor {
     each_living([](post& at) { at.process->ask_to_stop(); });
     each_living([this](post& at) {
       at.process->wait_for_stop(patience_for_stop);
-      end_started_by(*at.process, 0);
+      started_.end_those_of(*at.process, 0);
       at.process->kill();
       at.stopped = true;
     });
-  }
-
-  // Ends what the tasks of a stopped worker have started at `since` or later; keeps what they have started before, to
-  // be ended with the map: not more than some, as each takes a descriptor.
-  void end_started_by(const child_process& worker, std::uint64_t since) noexcept {
-    if (!worker.is_ours()) return;  // it has died, and its pid may be another process's
-    try {
-      ended_descendants found =
-          end_descendants(worker.pid(), {.sessions = {::getsid(0), ::getsid(worker.pid())}, .since = since});
-      std::ranges::move(found.dead, std::back_inserter(dead_));
-      std::ranges::move(found.spared, std::back_inserter(kept_));
-      if (kept_.size() > most_kept) drop_ended(kept_);
-      if (kept_.size() > most_kept) kept_.erase(kept_.begin() + most_kept, kept_.end());
-    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill of the worker does not depend on it
-      // Memory has run out; they live on.
-    }
-  }
-
-  // Reaps what was killed, if this process has inherited it from its workers.
-  void reap_killed() noexcept {
-    if (dead_.empty()) return;
-    if (adopts_orphans()) reap_adopted(dead_, patience_for_stop);
-    dead_.clear();
   }
 
   // Does a piece of the pastime. Returns the time until the next piece: zero if more is ready, else from half a
@@ -6773,7 +6848,7 @@ class supervisor {
       return false;
     }
     const bool in_task = posts_[w].watch.last_seen() == activity::task;
-    end_started_by(process, in_task ? start_time(words.started.get()) : none_since);
+    started_.end_those_of(process, in_task ? start_time(words.started.get()) : started_processes::none_since);
     process.kill();
     return true;
   }
@@ -6784,7 +6859,7 @@ class supervisor {
     post& at = posts_[w];
     const ending how = at.process->reap();
     at.process.reset();
-    reap_killed();
+    started_.reap();
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker met words that cannot be");
@@ -6807,13 +6882,15 @@ class supervisor {
     book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
-    if (!unborn) late_births_ = 0;
-    else if (++late_births_ == most_late_births)
-      why_gave_up_ = std::to_string(most_late_births) + " workers in a row had not begun " + to_text(limits_.birth) +
-                     " after their fork; what a worker runs first (in Python init) hangs, or needs longer: raise "
-                     "options.timeout, a worker gets ten times that";
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
-    else if (!at.dismissed && !left_in_order && !unborn && !dies_idle(what, cause, at.overdue)) replace(w);
+    else if (!at.dismissed && !left_in_order && is_worth_replacing(what, cause, at.overdue, unborn)) replace(w);
+  }
+
+  // Nobody is forked in place of a worker that could not begin in time.
+  bool is_worth_replacing(const claim_ledger::death& what, const death_cause& cause, bool hung, bool unborn) {
+    if (unborn) deaths_.late_birth();
+    else deaths_.death(!what.in_task && cause.said != farewell::worn, book_.finished(), hung, cause);
+    return !unborn && !deaths_.too_many();
   }
 
   // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
@@ -6826,25 +6903,6 @@ class supervisor {
   // Whether stop_workers ended the worker, and not its task or a timeout shortly before.
   static bool ended_by_stop(const post& at, const ending& how) noexcept {
     return at.stopped && !at.late && (how.how == ending::unknown || (how.how == ending::killed && how.code == SIGKILL));
-  }
-
-  // Whether so many workers have died that no further one is worth starting. Deaths count while no task is finished: on
-  // a busy machine workers are often killed during their start.
-  bool dies_idle(const claim_ledger::death& what, const death_cause& cause, bool hung) {
-    const std::uint64_t done = book_.finished();
-    if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
-      idle_deaths_ = hangs_ = 0;
-    else if (hung && ++hangs_ == most_hangs)
-      why_gave_up_ = std::to_string(hangs_) +
-                     " workers in a row hung before their next task (stopped by somebody?) and were killed after " +
-                     to_text(limits_.between);
-    else if (++idle_deaths_ > most_idle_deaths_)
-      why_gave_up_ = std::to_string(idle_deaths_) +
-                     " worker processes in a row died before they began a task; the last one: " + describe(cause);
-    return nobody_survives();
-  }
-  [[nodiscard]] bool nobody_survives() const noexcept {
-    return idle_deaths_ > most_idle_deaths_ || hangs_ >= most_hangs || late_births_ >= most_late_births;
   }
 
   // Kills the workers that have not begun: nothing is left for them, unless another worker dies. So a start that takes
@@ -6871,11 +6929,7 @@ class supervisor {
     return before && oom_kills_ && *oom_kills_ > *before;
   }
 
-  static constexpr std::uint64_t brief = 1'000'000;               // ns
-  static constexpr std::uint64_t none_since = ~std::uint64_t{0};  // for end_started_by: nothing was started so late
-  static constexpr unsigned most_late_births = 2;
-  static constexpr unsigned most_hangs = 4;
-  static constexpr std::size_t most_kept = 128;
+  static constexpr std::uint64_t brief = 1'000'000;  // ns
   static constexpr std::chrono::milliseconds patience_for_stop{100};
   static constexpr std::chrono::milliseconds asking_period{10};
   static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
@@ -6889,26 +6943,22 @@ class supervisor {
   const core_placement& place_;
   const cancellation_held_back& held_back_;
   std::uint64_t tasks_;
-  unsigned most_idle_deaths_;
   life work_;
   pastime pastime_;
   std::chrono::nanoseconds nap_{shortest_nap};
+  started_processes started_;  // destroyed after the workers
   std::vector<post> posts_;
   activity_limits limits_;
-  std::vector<held_process> kept_;  // what earlier tasks of killed workers have started
-  std::vector<held_process> dead_;  // what was killed; reaped if this process adopts it
-  unsigned late_births_{};          // in a row
-  unsigned hangs_{};                // in a row, between tasks
+  vain_deaths deaths_;
   std::uint64_t from_{};
   failure_runs blamed_;
   std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;
+  std::string why_refused_;
   std::string why_gave_up_;
   bool begun_{};
   std::uint64_t begun_at_{};  // of this round, by monotonic_ns()
   bool settled_{};
-  unsigned idle_deaths_{};
-  std::uint64_t done_at_last_death_{};
   std::optional<long long> oom_kills_;
 };
 

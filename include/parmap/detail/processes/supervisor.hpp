@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // supervisor: starts the workers of a map, watches them, kills late tasks, and decides what the death of a worker
-// means.
+// means. One class, as all that is decided about a worker is decided here, in one thread; what it decides by has files
+// of its own: worker_watch, vain_deaths, started_processes, death_message.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -9,6 +10,8 @@
 #include <parmap/detail/processes/death_message.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/processes/shared_layout.hpp>
+#include <parmap/detail/processes/started_processes.hpp>
+#include <parmap/detail/processes/vain_deaths.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
 #include <parmap/detail/processes/worker_watch.hpp>
 #include <parmap/detail/progress/lazy_meter.hpp>
@@ -36,7 +39,6 @@
 #include <ctime>
 #include <exception>
 #include <functional>
-#include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -63,10 +65,10 @@ class supervisor {
         place_(place),
         held_back_(held_back),
         tasks_(tasks),
-        most_idle_deaths_(most_idle_deaths),
         work_(std::move(work)),
         posts_(book_.workers()),
-        limits_(chosen.timeout) {
+        limits_(chosen.timeout),
+        deaths_(most_idle_deaths, limits_) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
   supervisor(const supervisor&) = delete;
@@ -74,10 +76,6 @@ class supervisor {
   ~supervisor() {
     end_workers();
     for (post& at : posts_) at.process.reset();
-    for (const held_process& each : kept_) end_with_descendants(each);
-    reap_killed();
-    dead_ = std::move(kept_);
-    reap_killed();
   }
 
   // Work for the calling thread while workers run, about 100 µs per call. All tasks of the round outside `open` have
@@ -98,7 +96,8 @@ class supervisor {
     for (;;) {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
-      if (nobody_survives() || !hire_with_patience()) return give_up();
+      if (deaths_.too_many()) return give_up(deaths_.reason());
+      if (!hire_with_patience()) return give_up("no worker could be started any more: " + why_refused_);
     }
   }
 
@@ -130,8 +129,9 @@ class supervisor {
     at.watch.begin(monotonic_ns());
     try {
       at.process.emplace([this, w] { work_(w); }, &shared_.running());
-    } catch (const std::system_error&) {
+    } catch (const std::system_error& why) {
       refused_ = std::current_exception();
+      why_refused_ = why.what();
       return false;
     }
     if (at.process->was_missed()) {
@@ -160,22 +160,14 @@ class supervisor {
       if (replace(0)) return true;
       static_cast<void>(::poll(nullptr, 0, 10));
     }
-    why_gave_up_ = "no worker could be started any more: " + what_of(refused_);
     return false;
   }
 
   // No worker is left. Throws if nothing has been done; else halts the map, which returns what is done.
-  void give_up() {
+  void give_up(const std::string& why) {
+    why_gave_up_ = why;
     if (book_.finished() == 0 && blamed_.empty()) throw std::runtime_error("parmap: " + why_gave_up_);
     book_.halt(halt_reason::no_worker);
-  }
-
-  static std::string what_of(const std::exception_ptr& error) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::exception& why) {
-      return why.what();
-    }
   }
 
   // Sleeps until a worker dies, a task's time is over, or progress is to be shown; then handles it.
@@ -254,33 +246,10 @@ class supervisor {
     each_living([](post& at) { at.process->ask_to_stop(); });
     each_living([this](post& at) {
       at.process->wait_for_stop(patience_for_stop);
-      end_started_by(*at.process, 0);
+      started_.end_those_of(*at.process, 0);
       at.process->kill();
       at.stopped = true;
     });
-  }
-
-  // Ends what the tasks of a stopped worker have started at `since` or later; keeps what they have started before, to
-  // be ended with the map: not more than some, as each takes a descriptor.
-  void end_started_by(const child_process& worker, std::uint64_t since) noexcept {
-    if (!worker.is_ours()) return;  // it has died, and its pid may be another process's
-    try {
-      ended_descendants found =
-          end_descendants(worker.pid(), {.sessions = {::getsid(0), ::getsid(worker.pid())}, .since = since});
-      std::ranges::move(found.dead, std::back_inserter(dead_));
-      std::ranges::move(found.spared, std::back_inserter(kept_));
-      if (kept_.size() > most_kept) drop_ended(kept_);
-      if (kept_.size() > most_kept) kept_.erase(kept_.begin() + most_kept, kept_.end());
-    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the kill of the worker does not depend on it
-      // Memory has run out; they live on.
-    }
-  }
-
-  // Reaps what was killed, if this process has inherited it from its workers.
-  void reap_killed() noexcept {
-    if (dead_.empty()) return;
-    if (adopts_orphans()) reap_adopted(dead_, patience_for_stop);
-    dead_.clear();
   }
 
   // Does a piece of the pastime. Returns the time until the next piece: zero if more is ready, else from half a
@@ -321,7 +290,7 @@ class supervisor {
       return false;
     }
     const bool in_task = posts_[w].watch.last_seen() == activity::task;
-    end_started_by(process, in_task ? start_time(words.started.get()) : none_since);
+    started_.end_those_of(process, in_task ? start_time(words.started.get()) : started_processes::none_since);
     process.kill();
     return true;
   }
@@ -332,7 +301,7 @@ class supervisor {
     post& at = posts_[w];
     const ending how = at.process->reap();
     at.process.reset();
-    reap_killed();
+    started_.reap();
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker met words that cannot be");
@@ -355,13 +324,15 @@ class supervisor {
     book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
-    if (!unborn) late_births_ = 0;
-    else if (++late_births_ == most_late_births)
-      why_gave_up_ = std::to_string(most_late_births) + " workers in a row had not begun " + to_text(limits_.birth) +
-                     " after their fork; what a worker runs first (in Python init) hangs, or needs longer: raise "
-                     "options.timeout, a worker gets ten times that";
     if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
-    else if (!at.dismissed && !left_in_order && !unborn && !dies_idle(what, cause, at.overdue)) replace(w);
+    else if (!at.dismissed && !left_in_order && is_worth_replacing(what, cause, at.overdue, unborn)) replace(w);
+  }
+
+  // Nobody is forked in place of a worker that could not begin in time.
+  bool is_worth_replacing(const claim_ledger::death& what, const death_cause& cause, bool hung, bool unborn) {
+    if (unborn) deaths_.late_birth();
+    else deaths_.death(!what.in_task && cause.said != farewell::worn, book_.finished(), hung, cause);
+    return !unborn && !deaths_.too_many();
   }
 
   // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
@@ -374,25 +345,6 @@ class supervisor {
   // Whether stop_workers ended the worker, and not its task or a timeout shortly before.
   static bool ended_by_stop(const post& at, const ending& how) noexcept {
     return at.stopped && !at.late && (how.how == ending::unknown || (how.how == ending::killed && how.code == SIGKILL));
-  }
-
-  // Whether so many workers have died that no further one is worth starting. Deaths count while no task is finished: on
-  // a busy machine workers are often killed during their start.
-  bool dies_idle(const claim_ledger::death& what, const death_cause& cause, bool hung) {
-    const std::uint64_t done = book_.finished();
-    if (what.in_task || cause.said == farewell::worn || std::exchange(done_at_last_death_, done) != done)
-      idle_deaths_ = hangs_ = 0;
-    else if (hung && ++hangs_ == most_hangs)
-      why_gave_up_ = std::to_string(hangs_) +
-                     " workers in a row hung before their next task (stopped by somebody?) and were killed after " +
-                     to_text(limits_.between);
-    else if (++idle_deaths_ > most_idle_deaths_)
-      why_gave_up_ = std::to_string(idle_deaths_) +
-                     " worker processes in a row died before they began a task; the last one: " + describe(cause);
-    return nobody_survives();
-  }
-  [[nodiscard]] bool nobody_survives() const noexcept {
-    return idle_deaths_ > most_idle_deaths_ || hangs_ >= most_hangs || late_births_ >= most_late_births;
   }
 
   // Kills the workers that have not begun: nothing is left for them, unless another worker dies. So a start that takes
@@ -419,11 +371,7 @@ class supervisor {
     return before && oom_kills_ && *oom_kills_ > *before;
   }
 
-  static constexpr std::uint64_t brief = 1'000'000;               // ns
-  static constexpr std::uint64_t none_since = ~std::uint64_t{0};  // for end_started_by: nothing was started so late
-  static constexpr unsigned most_late_births = 2;
-  static constexpr unsigned most_hangs = 4;
-  static constexpr std::size_t most_kept = 128;
+  static constexpr std::uint64_t brief = 1'000'000;  // ns
   static constexpr std::chrono::milliseconds patience_for_stop{100};
   static constexpr std::chrono::milliseconds asking_period{10};
   static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
@@ -437,26 +385,22 @@ class supervisor {
   const core_placement& place_;
   const cancellation_held_back& held_back_;
   std::uint64_t tasks_;
-  unsigned most_idle_deaths_;
   life work_;
   pastime pastime_;
   std::chrono::nanoseconds nap_{shortest_nap};
+  started_processes started_;  // destroyed after the workers
   std::vector<post> posts_;
   activity_limits limits_;
-  std::vector<held_process> kept_;  // what earlier tasks of killed workers have started
-  std::vector<held_process> dead_;  // what was killed; reaped if this process adopts it
-  unsigned late_births_{};          // in a row
-  unsigned hangs_{};                // in a row, between tasks
+  vain_deaths deaths_;
   std::uint64_t from_{};
   failure_runs blamed_;
   std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;
+  std::string why_refused_;
   std::string why_gave_up_;
   bool begun_{};
   std::uint64_t begun_at_{};  // of this round, by monotonic_ns()
   bool settled_{};
-  unsigned idle_deaths_{};
-  std::uint64_t done_at_last_death_{};
   std::optional<long long> oom_kills_;
 };
 
