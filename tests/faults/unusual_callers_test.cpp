@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@
 #include <functional>
 #include <optional>
 #include <ranges>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -460,6 +463,54 @@ TEST(unusual_callers_test, maps_from_two_threads_whose_memory_stays_apart) {
               check_map();
             }),
             "");
+}
+
+// What this program does once the next mapping is gone.
+struct unmap_watcher {
+  static inline const unmap_watcher* next = nullptr;
+  std::function<void(void* at, std::size_t bytes)> act;
+};
+
+}  // namespace
+
+// Stands for the system's in this program.
+extern "C" int munmap(void* at, std::size_t bytes) noexcept {
+  const long result = ::syscall(SYS_munmap, at, bytes);
+  if (const unmap_watcher* const now = std::exchange(unmap_watcher::next, nullptr)) now->act(at, bytes);
+  return static_cast<int>(result);
+}
+
+namespace {
+
+// The addresses of a map's memory may belong to anything as soon as the map gives them up. A map that runs beside must
+// not keep that from its workers.
+TEST(unusual_callers_test, another_map_forks_just_when_the_memory_of_this_one_is_gone) {
+  for (int unmaps = 1; unmaps <= 2; ++unmaps)  // ledger and arenas, then values
+    EXPECT_EQ(in_child([unmaps] {
+                int left = unmaps;
+                bool asked = false;
+                const unmap_watcher other_map{[&](void* at, std::size_t bytes) {
+                  if (--left > 0) {
+                    unmap_watcher::next = &other_map;
+                    return;
+                  }
+                  constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+                  const std::span own(static_cast<int*>(::mmap(at, bytes, PROT_READ | PROT_WRITE, flags, -1, 0)),
+                                      bytes / sizeof(int));
+                  require(own.data() == at, "its addresses are free");
+                  const std::size_t middle = own.size() / 2;
+                  own[middle] = 7;
+                  std::thread([&] {
+                    const auto read = parmap::map([&](int i) { return i + own[middle]; }, std::views::iota(0, 1));
+                    require(read.ok() && read[0] == 7, "workers read memory of the program");
+                    asked = true;
+                  }).join();
+                }};
+                unmap_watcher::next = &other_map;
+                check_map();
+                require(asked, "the memory was given up");
+              }),
+              "");
 }
 
 TEST(unusual_callers_test, has_a_slow_reporter) {

@@ -140,12 +140,12 @@ class shared_layout {
   slot_shape shape_;
   std::uint64_t tasks_;
   unsigned workers_;
-  running_map running_;
   shared_memory values_;
   file_descriptor file_;
   shared_memory memory_;
   claim_ledger book_;
   worker_arenas arenas_;
+  running_map running_;  // destroyed before the memory, whose addresses may then belong to something else
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
