@@ -14,3 +14,4 @@
 #include <parmap/detail/system/shared_memory.inl.hpp>
 #include <parmap/detail/system/standard_streams.inl.hpp>
 #include <parmap/detail/system/stay_loaded.inl.hpp>
+#include <parmap/detail/system/valgrind.inl.hpp>

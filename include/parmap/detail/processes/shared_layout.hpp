@@ -11,6 +11,7 @@
 #include <parmap/detail/system/page_size.hpp>
 #include <parmap/detail/system/running_map.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
+#include <parmap/detail/system/valgrind.hpp>
 #include <parmap/detail/system/worker_assignment.hpp>
 
 #include <sys/mman.h>
@@ -44,7 +45,8 @@ inline file_descriptor make_memory_file(std::size_t bytes) {
 // Makes one mapping for a part of `fixed` bytes (ledger and encoded slots) and the arenas. The arenas are as large as
 // the system permits, up to 64 GiB per worker, as only pages that are written cost memory.
 inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
-  constexpr std::size_t largest = std::size_t{64} << 30;
+  // Valgrind reads all of it in a worker that ends, to look for leaks.
+  const std::size_t largest = under_valgrind() ? std::size_t{64} << 20 : std::size_t{64} << 30;
   const std::size_t smallest = 16 * page_size();
   const auto make = [&](std::size_t each) {
     const std::size_t bytes = fixed + workers * each;

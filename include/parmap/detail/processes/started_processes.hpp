@@ -7,6 +7,7 @@
 #include <parmap/detail/system/child_process.hpp>
 #include <parmap/detail/system/process_tree.hpp>
 
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <exception>
 #include <iterator>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -29,10 +31,9 @@ class started_processes {
   started_processes(const started_processes&) = delete;
   started_processes& operator=(const started_processes&) = delete;
   ~started_processes() {
-    reap();
     for (const held_process& each : kept_) end_with_descendants(each);
-    dead_ = std::move(kept_);
-    reap();
+    reap(kept_);
+    for (auto& [worker, dead] : dead_below_) reap(dead);
   }
 
   // Ends what the tasks of a stopped worker have started at `since` or later (start_time); keeps what they have started
@@ -42,7 +43,7 @@ class started_processes {
     try {
       ended_descendants found =
           end_descendants(worker.pid(), {.sessions = {::getsid(0), ::getsid(worker.pid())}, .since = since});
-      std::ranges::move(found.dead, std::back_inserter(dead_));
+      std::ranges::move(found.dead, std::back_inserter(dead_below_[worker.pid()]));
       std::ranges::move(found.spared, std::back_inserter(kept_));
       if (kept_.size() > std::size_t{most_kept}) drop_ended(kept_);
       if (kept_.size() > std::size_t{most_kept}) kept_.erase(kept_.begin() + most_kept, kept_.end());
@@ -51,18 +52,24 @@ class started_processes {
     }
   }
 
-  // Call when a killed worker is reaped: reaps what was killed below it, if this process has inherited that.
-  void reap() noexcept {
-    if (dead_.empty()) return;
-    if (adopts_orphans()) reap_adopted(dead_, std::chrono::milliseconds(100));
-    dead_.clear();
+  // Call when a killed worker has been reaped: reaps what was killed below it, if this process has inherited that.
+  void reap_below(pid_t worker) noexcept {
+    const auto found = dead_below_.find(worker);
+    if (found == dead_below_.end()) return;
+    reap(found->second);
+    dead_below_.erase(found);
   }
 
  private:
   static constexpr std::ptrdiff_t most_kept = 128;
 
+  static void reap(std::vector<held_process>& dead) noexcept {
+    if (!dead.empty() && adopts_orphans()) reap_adopted(dead, std::chrono::milliseconds(100));
+  }
+
   std::vector<held_process> kept_;
-  std::vector<held_process> dead_;
+  std::map<pid_t, std::vector<held_process>>
+      dead_below_;  // of workers that may live; only their death makes us inherit
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

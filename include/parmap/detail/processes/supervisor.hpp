@@ -30,6 +30,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -299,9 +300,10 @@ class supervisor {
   // if there is work.
   void bury(unsigned w) {
     post& at = posts_[w];
+    const pid_t pid = at.process->pid();
     const ending how = at.process->reap();
     at.process.reset();
-    started_.reap();
+    started_.reap_below(pid);
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker met words that cannot be");

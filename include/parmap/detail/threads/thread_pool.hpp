@@ -8,7 +8,9 @@
 #include <parmap/detail/system/futex.hpp>
 #include <parmap/detail/system/signal_mask.hpp>
 #include <parmap/detail/system/stay_loaded.hpp>
+#include <parmap/detail/system/valgrind.hpp>
 #include <parmap/detail/threads/job_notice.hpp>
+#include <parmap/detail/threads/joined_at_exit.hpp>
 
 #include <sys/prctl.h>
 
@@ -20,6 +22,7 @@
 #include <cstdint>
 #include <exception>
 #include <thread>
+#include <utility>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -130,21 +133,33 @@ class thread_pool {
     stay_loaded();
     const signals_blocked here;  // signals of the process are for the caller's threads
     try {
-      std::thread([this, outer = outer_signal_mask().value_or(here.before())] {
+      std::thread fresh([this, outer = outer_signal_mask().value_or(here.before())] {
         outer_signal_mask() = outer;
         serve();
-      }).detach();
+      });
+      if (under_valgrind()) keep_until_exit(std::move(fresh));
+      else fresh.detach();
       return true;
     } catch (const std::exception&) {
       return false;
     }
   }
 
-  [[noreturn]] void serve() noexcept {
+  void keep_until_exit(std::thread thread) {
+    static joined_at_exit& all = *new joined_at_exit([this] {
+      ending_.store(true);
+      calls_.fetch_add(1);
+      futex_wake(calls_, most_.load());
+    });
+    all.take(std::move(thread));
+  }
+
+  void serve() noexcept {
     static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
     ticks idle_since = now_ticks();
     for (;;) {
       const std::uint32_t seen = calls_.load();
+      if (ending_.load(std::memory_order_relaxed)) return;
       if (help(to_ticks(grace))) {
         idle_since = now_ticks();
       } else if (now_ticks() - idle_since < to_ticks(watch_period)) {
@@ -202,6 +217,7 @@ class thread_pool {
   std::atomic<bool> watched_{false};
   std::atomic<unsigned> size_{0};
   std::atomic<unsigned> most_{0};
+  std::atomic<bool> ending_{false};  // set under valgrind only
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
