@@ -1456,7 +1456,8 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // A space has: `elements` (the list of types that an index spreads into), size(), spread(i, consume), which returns
 // consume(elements...), and cursor(i), which has spread(consume) and ++. Evaluating an element may run the caller's
-// code, so only spread does it.
+// code, so only spread does it. show(i, to) calls to.add(element) for each element that lies in memory, and
+// to.add_unknown() for one that would be computed.
 template <class Space>
 inline constexpr bool is_space = false;
 
@@ -1513,9 +1514,30 @@ decltype(auto) spread_at(const Axes& axes, const At& at, Consume&& consume) {
   }
 }
 
+// Shows the element of every axis, each at its own index.
+template <class... Axes, class At, class To>
+void show_at(const std::tuple<Axes...>& axes, const At& at, To& to) {
+  [&]<std::size_t... K>(std::index_sequence<K...>) {
+    (std::get<K>(axes).show(at[K], to), ...);
+  }(std::index_sequence_for<Axes...>());
+}
+
+template <class Range>
+inline constexpr bool is_iota = false;
+template <class W, class Bound>
+inline constexpr bool is_iota<std::ranges::iota_view<W, Bound>> = std::is_integral_v<W>;
+
+// Whether the elements of a range lie in memory, or are as simple as those of iota, so that reading one again is sure
+// to do nothing else.
+template <class Range>
+inline constexpr bool stores_elements =
+    std::contiguous_iterator<std::ranges::iterator_t<Range>> || is_iota<std::remove_cvref_t<Range>> ||
+    (!std::ranges::view<std::remove_cvref_t<Range>> &&
+     std::is_lvalue_reference_v<std::ranges::range_reference_t<Range>>);
+
 // A random-access range in place. `owner` keeps a temporary alive at a fixed address: moving a range may invalidate its
 // iterators.
-template <class Iterator>
+template <class Iterator, bool Stored = false>
 class indexed_axis {
  public:
   using elements = list<std::iter_reference_t<Iterator>>;
@@ -1531,6 +1553,11 @@ class indexed_axis {
   decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
     return consume(*(first_ + static_cast<std::iter_difference_t<Iterator>>(i)));
   }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    if constexpr (Stored) spread(i, [&to](const auto& element) { to.add(element); });
+    else to.add_unknown();
+  }
 
  private:
   Iterator first_;
@@ -1539,7 +1566,7 @@ class indexed_axis {
 };
 
 // A forward range without random access: stores an iterator to each element.
-template <class Iterator>
+template <class Iterator, bool Stored = false>
 class walked_axis {
  public:
   using elements = list<std::iter_reference_t<Iterator>>;
@@ -1553,6 +1580,11 @@ class walked_axis {
   template <class Consume>
   decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
     return consume(*(*places_)[i]);
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    if constexpr (Stored) spread(i, [&to](const auto& element) { to.add(element); });
+    else to.add_unknown();
   }
 
  private:
@@ -1603,18 +1635,19 @@ auto make_axis(Range&& range) {
       };
       using kept = std::remove_reference_t<decltype(*source)>;
       if constexpr (std::ranges::random_access_range<kept> && std::ranges::sized_range<kept>) {
-        return indexed_axis(std::ranges::begin(*source), static_cast<std::uint64_t>(std::ranges::size(*source)),
-                            owner());
+        return indexed_axis<std::ranges::iterator_t<kept>, stores_elements<kept>>(
+            std::ranges::begin(*source), static_cast<std::uint64_t>(std::ranges::size(*source)), owner());
       } else if constexpr (std::ranges::forward_range<kept>) {
-        std::vector<std::ranges::iterator_t<kept>> places;
+        using iterator = std::ranges::iterator_t<kept>;
+        std::vector<iterator> places;
         for (auto at = std::ranges::begin(*source); at != std::ranges::end(*source); ++at) places.push_back(at);
-        return walked_axis(std::move(places), owner());
+        return walked_axis<iterator, stores_elements<kept>>(std::move(places), owner());
       } else {
         using value = std::ranges::range_value_t<kept>;
         auto read = std::make_shared<std::vector<value>>();
         for (auto&& element : *source) read->push_back(static_cast<decltype(element)&&>(element));
         const auto& values = *read;
-        return indexed_axis(values.begin(), values.size(), read);
+        return indexed_axis<decltype(values.begin()), true>(values.begin(), values.size(), read);
       }
     } else {
       return indexed_axis(static_cast<const plain*>(nullptr), 0, nullptr);  // so that there is no further error
@@ -1699,6 +1732,13 @@ class numbered_tasks {
     }
   }
 
+  // See axis.hpp.
+  using element_types = typename Space::elements;
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    space_->show(i, to);
+  }
+
   // The elements of task i, to be kept while a coroutine that was called with them may refer to them.
   [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, i); }
   // Calls f with these elements; passes `self` if f takes a context.
@@ -1743,6 +1783,10 @@ class tasks_into_range {
   tasks_into_range(First first, const Tasks& tasks) : first_(std::move(first)), tasks_(tasks) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return tasks_.size(); }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    tasks_.show(i, to);
+  }
 
   template <class Visit>
   void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
@@ -2023,14 +2067,20 @@ struct failure {
   unsigned attempts{};             ///< number of attempts that were begun
   std::exception_ptr exception{};  ///< the original exception; null if the task ran in another process
   int status{};                    ///< the signal or exit status that ended its worker (quick_exit: 1); else 0
+  /// The task's inputs, such as `-0.25, "left"`: at most 200 bytes of UTF-8. `?` stands for an input that has no
+  /// operator<<, or is computed when it is read (by std::views::transform). Empty if there is nothing else, and if the
+  /// task was stopped.
+  std::string inputs{};
 
   /// Throws `exception` if it is not null, else task_failed.
   [[noreturn]] PARMAP_API void rethrow() const;
 };
 
-/// "task 7 crashed: SIGSEGV ...", on one line.
+/// "task 7 (0.5, 2) crashed: SIGSEGV ...", with the inputs in parentheses, on one line.
 [[nodiscard]] PARMAP_API std::string to_string(const failure& why);
 PARMAP_API std::ostream& operator<<(std::ostream& out, const failure& why);
+
+class failure_list;
 
 namespace detail {
 // The failures of a map while it runs. Each entry is a failure and the number of consecutive tasks, from its index on,
@@ -2038,6 +2088,18 @@ namespace detail {
 using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
 // Sorts by index. Allocates nothing.
 void sort_runs(failure_runs& runs) noexcept;
+
+// Writes the inputs of task i.
+struct inputs_writer {
+  const void* tasks;
+  std::string (*text)(const void* tasks, std::uint64_t i);
+};
+// Sets the inputs of each failure that is to have some. One whose inputs throw has none.
+PARMAP_API void write_inputs(failure_list& failures, const inputs_writer& writer) noexcept;
+// The tasks of those failures, in order.
+[[nodiscard]] std::vector<std::uint64_t> tasks_with_inputs(const failure_list& failures);
+// Whether one of them ended the process that ran it.
+[[nodiscard]] bool ended_a_worker(const failure_list& failures) noexcept;
 }  // namespace detail
 
 /// The failures of one map, sorted by index: a random-access range of `failure`, whose items are built on access. Tasks
@@ -2136,6 +2198,10 @@ class failure_list {
 
  private:
   struct table;  // the runs; not allocated if there is no failure
+
+  friend PARMAP_API void detail::write_inputs(failure_list& failures, const detail::inputs_writer& writer) noexcept;
+  friend std::vector<std::uint64_t> detail::tasks_with_inputs(const failure_list& failures);
+  friend bool detail::ended_a_worker(const failure_list& failures) noexcept;
 
   PARMAP_API void destroy() noexcept;
   [[nodiscard]] PARMAP_API std::size_t count() const noexcept;
@@ -2493,6 +2559,123 @@ results<void> run_into(const Engine& who, First first, const Tasks& tasks, const
 
 }  // namespace detail
 }  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/results/input_text.hpp
+// input_text: the inputs of a task as a short text for its failure.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+template <class T>
+concept streamable = !std::is_pointer_v<T> && !std::is_member_pointer_v<T> && !std::is_null_pointer_v<T> &&
+                     !std::is_array_v<T> && requires(std::ostream& out, const T& x) { out << x; };
+
+enum class input_kind {
+  number,   // an arithmetic type or an enum, which nothing but its own bytes can make unreadable
+  string,   // std::string
+  foreign,  // what the user's operator<< writes, or text that the object only refers to
+  unknown,  // it cannot be written
+};
+
+template <class T>
+inline constexpr bool is_string = false;
+template <class Traits, class Allocator>
+inline constexpr bool is_string<std::basic_string<char, Traits, Allocator>> = true;
+
+template <class T>
+consteval input_kind kind_of_input() {
+  if (std::is_arithmetic_v<T>) return input_kind::number;
+  if (is_string<T>) return input_kind::string;
+  if (std::is_same_v<T, std::string_view> || std::is_same_v<T, const char*> || std::is_same_v<T, char*> ||
+      streamable<T>)
+    return input_kind::foreign;
+  return std::is_enum_v<T> ? input_kind::number : input_kind::unknown;
+}
+
+// Whether the text of these elements takes code that is not ours.
+template <class... Elements>
+consteval bool text_takes_foreign_code(list<Elements...>) {
+  return ((kind_of_input<std::remove_cvref_t<Elements>>() == input_kind::foreign) || ...);
+}
+
+class input_text {
+ public:
+  static constexpr std::size_t longest = 200;
+
+  // One input. What it throws is the user's.
+  template <class T>
+  void add(const T& x) {
+    constexpr input_kind kind = kind_of_input<T>();
+    if constexpr (std::is_enum_v<T> && kind == input_kind::number) add(static_cast<std::underlying_type_t<T>>(x));
+    else if constexpr (kind == input_kind::string || std::is_same_v<T, std::string_view>) add_quoted(x);
+    else if constexpr (std::is_convertible_v<T, const char*> && kind == input_kind::foreign && std::is_pointer_v<T>)
+      x == nullptr ? add_unknown() : add_quoted(x);
+    else if constexpr (kind == input_kind::foreign)
+      add_streamed(&x, [](std::ostream& out, const void* it) { out << *static_cast<const T*>(it); });
+    else if constexpr (kind == input_kind::unknown) add_unknown();
+    else if constexpr (std::is_same_v<T, bool>) add_plain(x ? "true" : "false");
+    else if constexpr (std::is_same_v<T, char>) add_character(x);
+    else if constexpr (std::is_floating_point_v<T>) add_real(x);
+    else if constexpr (std::is_signed_v<T>) add_signed(static_cast<std::int64_t>(x));
+    else add_unsigned(static_cast<std::uint64_t>(x));
+  }
+  // One that cannot be written, or that would have to be computed again.
+  PARMAP_API void add_unknown();
+
+  // At most `longest` bytes of UTF-8, without control characters; empty if nothing is known.
+  [[nodiscard]] PARMAP_API std::string take();
+
+ private:
+  PARMAP_API void add_plain(std::string_view text);
+  PARMAP_API void add_quoted(std::string_view text);
+  PARMAP_API void add_character(char c);
+  PARMAP_API void add_real(float x);
+  PARMAP_API void add_real(double x);
+  PARMAP_API void add_real(long double x);
+  PARMAP_API void add_signed(std::int64_t x);
+  PARMAP_API void add_unsigned(std::uint64_t x);
+  PARMAP_API void add_streamed(const void* it, void (*write)(std::ostream& out, const void* it));
+
+  std::string text_;
+  bool known_{};
+};
+
+template <class Tasks>
+inputs_writer inputs_writer_of(const Tasks& tasks) noexcept {
+  return {&tasks, [](const void* of, std::uint64_t i) {
+            input_text text;
+            static_cast<const Tasks*>(of)->show(i, text);
+            return text.take();
+          }};
+}
+
+// The failures with the inputs of their tasks, which are read in this process.
+template <class Tasks>
+failure_list with_inputs(const Tasks& tasks, failure_list failures) {
+  if (!failures.empty()) write_inputs(failures, inputs_writer_of(tasks));
+  return failures;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/inputs_by_child.hpp
+// The inputs of tasks that ended their worker, written by a child process.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What ended a worker, such as memory that cannot be read, could do the same where the inputs are written; and so could
+// the code of the user that writes them. So a child does it: an input that ends it has no text. It has one second for
+// all, and writes those of the first 1000 failures. Only failures that ended no worker, with inputs that take no code
+// of the user, are written in this process. Nothing is written if no child can be had.
+PARMAP_API void write_inputs_by_child(failure_list& failures, const inputs_writer& writer, bool foreign_code) noexcept;
+
+template <class Tasks>
+failure_list with_inputs_by_child(const Tasks& tasks, failure_list failures) {
+  if (!failures.empty())
+    write_inputs_by_child(failures, inputs_writer_of(tasks), text_takes_foreign_code(typename Tasks::element_types()));
+  return failures;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/encoding/checksum.hpp
 // A 64-bit checksum over bytes in memory that a faulty task may overwrite.
@@ -3285,10 +3468,11 @@ class multi_engine {
     if constexpr (!can_run<value>()) {
       return results<value>({}, {}, 0);  // so that this is the only error
     } else if constexpr (std::is_void_v<value>) {
-      return {tasks.size(), run_in_slots(tasks, chosen).failures, *chosen.seed};
+      return {tasks.size(), detail::with_inputs_by_child(tasks, run_in_slots(tasks, chosen).failures), *chosen.seed};
     } else if constexpr (detail::in_slot<value>) {
       detail::multi_results all = run_in_slots(tasks, chosen);
-      return {detail::result_memory<value>(std::move(all.slots), tasks.size()), std::move(all.failures), *chosen.seed};
+      return {detail::result_memory<value>(std::move(all.slots), tasks.size()),
+              detail::with_inputs_by_child(tasks, std::move(all.failures)), *chosen.seed};
     } else {
       return run_encoded(tasks, chosen, detail::own_places<value>(tasks.size()));
     }
@@ -3318,7 +3502,9 @@ class multi_engine {
       all.failures.for_each_gap(tasks.size(), [&](std::uint64_t b, std::uint64_t e) {
         for (std::uint64_t i = b; i < e; ++i) put(i);
       });
-      return places.finish(detail::add_failures(std::move(all.failures), std::move(refused)), *chosen.seed);
+      return places.finish(
+          detail::with_inputs_by_child(tasks, detail::add_failures(std::move(all.failures), std::move(refused))),
+          *chosen.seed);
     }
   }
 
@@ -3375,7 +3561,7 @@ class multi_engine {
   static auto run_encoded(const Tasks& tasks, const options& chosen, Places&& places) {
     detail::value_reader_of<typename Tasks::result, Places> reader(places);
     auto all = detail::run_in_processes(detail::process_tasks_of<Tasks>(tasks), &reader, chosen);
-    return places.finish(std::move(all.failures), *chosen.seed);
+    return places.finish(detail::with_inputs_by_child(tasks, std::move(all.failures)), *chosen.seed);
   }
 };
 
@@ -3581,7 +3767,8 @@ class threads_engine {
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     detail::own_places<typename Tasks::result> values(tasks.size());
     const detail::placed_tasks_of bound(tasks, values);
-    return values.finish(detail::run_on_threads(bound, values, tasks.size(), chosen), *chosen.seed);
+    return values.finish(detail::with_inputs(tasks, detail::run_on_threads(bound, values, tasks.size(), chosen)),
+                         *chosen.seed);
   }
 };
 
@@ -3758,6 +3945,8 @@ class product_space {
     }
 
    private:
+    friend product_space;
+
     const product_space* space_;
     std::array<std::uint64_t, sizeof...(Axes)> sizes_;
     std::array<std::uint64_t, sizeof...(Axes)> at_{};
@@ -3768,6 +3957,10 @@ class product_space {
   template <class Consume>
   decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
     return cursor(i).spread(std::forward<Consume>(consume));
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    detail::show_at(axes_, cursor(i).at_, to);
   }
 
  private:
@@ -3806,6 +3999,12 @@ class zip_space {
     std::array<std::uint64_t, sizeof...(Axes)> at;
     at.fill(i);
     return detail::spread_at<0>(axes_, at, std::forward<Consume>(consume));
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    std::array<std::uint64_t, sizeof...(Axes)> at;
+    at.fill(i);
+    detail::show_at(axes_, at, to);
   }
 
  private:
@@ -4182,11 +4381,13 @@ template <class A, class B, class C, class D, class E, class F> void map_into(de
 #include <fcntl.h>
 #include <iostream>
 #include <linux/futex.h>
+#include <map>
 #include <mutex>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sstream>
 #include <streambuf>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -4311,6 +4512,38 @@ PARMAP_INLINE void shared_memory::refused() const {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/cancellation.hpp
+// cancellation_held_back: keeps pthread_cancel away from code that cannot be unwound.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// For its lifetime this thread is not cancelled, but where it is allowed. Without it an ordinary system call (close,
+// waitid) could unwind the thread from a destructor, which ends the program.
+class cancellation_held_back {
+ public:
+  cancellation_held_back() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  cancellation_held_back(const cancellation_held_back&) = delete;
+  cancellation_held_back& operator=(const cancellation_held_back&) = delete;
+  ~cancellation_held_back() { end(); }
+
+  // For good, as in a forked process, where this object is not destroyed.
+  void end() const noexcept { ::pthread_setcancelstate(before_, nullptr); }
+
+  // Within its lifetime this thread can be cancelled, if it could be before.
+  class allowed {
+   public:
+    explicit allowed(const cancellation_held_back& by) noexcept { ::pthread_setcancelstate(by.before_, nullptr); }
+    allowed(const allowed&) = delete;
+    allowed& operator=(const allowed&) = delete;
+    ~allowed() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr); }
+  };
+
+ private:
+  int before_{PTHREAD_CANCEL_ENABLE};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/results/failure.inl.hpp
 // The bodies of failure.hpp.
 
@@ -4325,6 +4558,7 @@ PARMAP_INLINE void failure::rethrow() const {
 
 PARMAP_INLINE std::string to_string(const failure& why) {
   std::string text = "task " + std::to_string(why.index) + ' ';
+  if (!why.inputs.empty()) text += '(' + why.inputs + ") ";
   for (const char c : to_string(why.kind)) text += c == '_' ? ' ' : c;
   if (!why.message.empty()) text += ": ";
   for (const char c : why.message) text += c == '\n' || c == '\r' ? ' ' : c;
@@ -4431,6 +4665,36 @@ PARMAP_INLINE std::pair<std::uint64_t, std::uint64_t> failure_list::gap_behind(s
   return {from, run == all_->runs.end() ? n : run->first.index};
 }
 
+namespace detail {
+
+// Stopped tasks are stored as runs, and may be many.
+PARMAP_INLINE bool has_inputs(const failure& why) noexcept { return why.kind != failure_kind::stopped; }
+
+PARMAP_INLINE void write_inputs(failure_list& failures, const inputs_writer& writer) noexcept {
+  const cancellation_held_back here;
+  for (failure_list::table::run& each : failures.all_->runs)
+    if (has_inputs(each.first)) try {
+        each.first.inputs = writer.text(writer.tasks, each.first.index);
+      } catch (...) {  // NOLINT(bugprone-empty-catch): the failure tells less
+      }
+}
+
+PARMAP_INLINE std::vector<std::uint64_t> tasks_with_inputs(const failure_list& failures) {
+  std::vector<std::uint64_t> all;
+  for (const failure_list::table::run& each : failures.all_->runs)
+    if (has_inputs(each.first)) all.push_back(each.first.index);
+  return all;
+}
+
+PARMAP_INLINE bool ended_a_worker(const failure_list& failures) noexcept {
+  return std::ranges::any_of(failures.all_->runs, [](const failure_list::table::run& each) {
+    const failure_kind kind = each.first.kind;
+    return kind != failure_kind::threw && kind != failure_kind::unencodable && kind != failure_kind::stopped;
+  });
+}
+
+}  // namespace detail
+
 // ---- The exceptions
 
 PARMAP_INLINE task_failed::task_failed(failure why) : std::runtime_error(to_string(why)), why_(std::move(why)) {}
@@ -4465,6 +4729,278 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
   throw task_failed(failures_[failures_.count_below(i)]);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/input_text.inl.hpp
+// The bodies of input_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+// The first bytes of a text of UTF-8, not more than `most`, without a part of a character.
+PARMAP_INLINE std::string_view beginning_of(std::string_view text, std::size_t most) noexcept {
+  if (text.size() <= most) return text;
+  const auto continues = [&text](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+  while (most > 0 && continues(most)) --most;
+  return text.substr(0, most);
+}
+
+template <class Number>
+void append_number(std::string& text, Number x) {
+  std::array<char, 64> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr;
+  text.append(digits.data(), end);
+}
+
+PARMAP_INLINE void input_text::add_plain(std::string_view text) {
+  known_ = true;
+  if (!text_.empty()) text_ += ", ";
+  for (const char c : beginning_of(text, 2 * longest)) text_ += is_control(c) ? ' ' : c;
+}
+
+PARMAP_INLINE void input_text::add_unknown() {
+  const bool known = known_;
+  add_plain("?");
+  known_ = known;
+}
+
+PARMAP_INLINE void input_text::add_quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : beginning_of(text, longest)) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    if (c == '\n') quoted += "\\n";
+    else if (c == '\t') quoted += "\\t";
+    else quoted += c;
+  }
+  add_plain(quoted + '"');
+}
+
+PARMAP_INLINE void input_text::add_character(char c) {
+  if (is_control(c) || static_cast<unsigned char>(c) >= 0x80) return add_signed(c);
+  add_plain(std::string{'\'', c, '\''});
+}
+
+PARMAP_INLINE void input_text::add_real(float x) {
+  std::string text;
+  append_number(text, x);
+  add_plain(text);
+}
+PARMAP_INLINE void input_text::add_real(double x) {
+  std::string text;
+  append_number(text, x);
+  add_plain(text);
+}
+PARMAP_INLINE void input_text::add_real(long double x) {
+  std::string text;
+  append_number(text, x);
+  add_plain(text);
+}
+PARMAP_INLINE void input_text::add_signed(std::int64_t x) { add_plain(std::to_string(x)); }
+PARMAP_INLINE void input_text::add_unsigned(std::uint64_t x) { add_plain(std::to_string(x)); }
+
+PARMAP_INLINE void input_text::add_streamed(const void* it, void (*write)(std::ostream& out, const void* it)) {
+  std::ostringstream out;
+  write(out, it);
+  if (out) add_plain(out.str());
+  else add_unknown();
+}
+
+PARMAP_INLINE std::string input_text::take() {
+  constexpr std::string_view more = "...";
+  if (!known_) return {};
+  if (text_.size() > longest) text_ = std::string(beginning_of(text_, longest - more.size())).append(more);
+  return std::move(text_);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/child_process.hpp
+// child_process: a child process; fork, watch, stop, kill, reap.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class running_map;
+
+// How a process ended.
+struct ending {
+  enum how { unknown, exited, killed } how{unknown};
+  int code{};  // exit status or signal
+};
+
+// Whether a child can be held by a pidfd (Linux 5.4; some sandboxes refuse it). Else it is known by its pid, and
+// watched by asking for its death; the pid is its own until it is reaped, which only this process can do.
+[[nodiscard]] bool pidfds_work() noexcept;
+
+// The destructor kills and reaps the child unless reap() has, but only in the process that forked it.
+class child_process {
+ public:
+  // Forks; the child inherits the memory of no running map but `of`, and runs body(), which must not return. Throws
+  // std::system_error.
+  explicit child_process(const std::function<void()>& body, running_map* of = nullptr);
+  child_process(child_process&& other) noexcept;
+  child_process& operator=(child_process&& other) noexcept;
+  ~child_process();
+
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  // The child had died and was reaped elsewhere before it could be watched.
+  [[nodiscard]] bool was_missed() const noexcept { return fd_.get() < 0 && !by_pid_; }
+  // Becomes readable (poll) when the child may have died; see life().
+  [[nodiscard]] int wakes() const noexcept { return fd_.get(); }
+  // Its death may wake nobody: a process that the child has forked may hold the descriptor that would tell of it. Ask
+  // for it.
+  [[nodiscard]] bool has_to_be_asked() const noexcept { return by_pid_; }
+
+  enum class life_of { running, ended, lost };
+  // lost: this process has closed the descriptor by which the child was known (close_range, daemon), or it is another
+  // file by now. The child is known by its pid from then on.
+  [[nodiscard]] life_of life() noexcept;
+  [[nodiscard]] bool has_died() noexcept { return life() == life_of::ended; }
+
+  // Whether the pid still belongs to this child: it is alive, or not yet reaped.
+  [[nodiscard]] bool is_ours() const noexcept;
+  // No effect on a dead child.
+  void kill() noexcept;
+  void resume() noexcept;
+  // Whether the child has been stopped and continued since the last call.
+  [[nodiscard]] bool was_continued() const noexcept;
+  // Sends SIGSTOP; see wait_for_stop.
+  void ask_to_stop() noexcept;
+  // Waits until the child has stopped. False if it has died instead, or does not stop within `patience` (asleep in the
+  // kernel).
+  bool wait_for_stop(std::chrono::milliseconds patience) noexcept;
+  // Waits for the death of the child, which must be certain.
+  ending reap() noexcept;
+
+ private:
+  void open_pidfd();
+  void signal(int number) noexcept;
+  [[nodiscard]] int wait_for(siginfo_t& info, int what) const noexcept;
+  [[nodiscard]] bool pidfd_is_readable(int milliseconds) const noexcept;
+  void forget_pidfd() noexcept;
+
+  pid_t parent_;
+  pid_t pid_{-1};
+  bool by_pid_{};
+  file_descriptor fd_;  // a pidfd; by_pid_: a pipe whose other end the child holds
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/running_map.hpp
+// running_map: the shared memory of each map that runs in this process; a worker inherits that of its own map only.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Held by a thread that makes or gives up memory of a map, or forks a worker.
+class running_maps_lock {
+ public:
+  running_maps_lock() noexcept;
+  running_maps_lock(const running_maps_lock&) = delete;
+  running_maps_lock& operator=(const running_maps_lock&) = delete;
+  ~running_maps_lock();
+};
+
+class running_map {
+ public:
+  running_map() = default;
+  running_map(const running_map&) = delete;
+  running_map& operator=(const running_map&) = delete;
+  ~running_map();
+
+  // Call with the lock, which must have been held since before the memory was made.
+  void enter(std::array<const shared_memory*, 2> memory) noexcept;
+  // Call with the lock: memory[k] is no longer this map's, and children inherit it.
+  void release(std::size_t k) noexcept;
+  // Call with the lock, which must be held until the fork is over. False, with errno, if the memory cannot be given to
+  // a child.
+  [[nodiscard]] bool prepare_fork() noexcept;
+
+ private:
+  void withhold() noexcept;
+
+  std::array<const shared_memory*, 2> memory_{};
+  bool entered_{};
+  bool withheld_{};  // from children
+  running_map* next_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/inputs_by_child.inl.hpp
+// The bodies of inputs_by_child.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// In memory that the child shares with its parent.
+struct written_inputs {
+  struct text {
+    std::uint32_t size;
+    std::array<char, input_text::longest> bytes;
+  };
+  std::atomic<std::uint64_t> next;  // the text that the child is at
+
+  [[nodiscard]] text* texts() noexcept { return reinterpret_cast<text*>(this + 1); }
+};
+
+[[noreturn]] PARMAP_INLINE void write_in_child(written_inputs& to, const std::vector<std::uint64_t>& tasks,
+                                               std::size_t count, const inputs_writer& writer) noexcept {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (std::uint64_t k = to.next; k < count; to.next = ++k) try {
+      const std::string text = writer.text(writer.tasks, tasks[k]);
+      std::copy_n(text.data(), std::min(text.size(), input_text::longest), to.texts()[k].bytes.begin());
+      to.texts()[k].size = static_cast<std::uint32_t>(std::min(text.size(), input_text::longest));
+    } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
+    }
+  ::_exit(EXIT_SUCCESS);
+}
+
+// Returns when the child has ended; kills it at `until`.
+PARMAP_INLINE void wait_for_end(child_process& child, std::chrono::steady_clock::time_point until) noexcept {
+  while (!child.was_missed() && child.life() == child_process::life_of::running) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return child.kill();
+    constexpr std::chrono::milliseconds asking_period(10);
+    pollfd end{child.wakes(), POLLIN, 0};
+    const auto nap = child.has_to_be_asked() ? std::min(left, asking_period) : left;
+    static_cast<void>(::poll(&end, 1, static_cast<int>(nap.count())));
+  }
+}
+
+PARMAP_INLINE void write_inputs_by_child(failure_list& failures, const inputs_writer& writer,
+                                         bool foreign_code) noexcept {
+  constexpr std::size_t most = 1000;
+  constexpr int most_children = 16;
+  constexpr std::chrono::seconds patience(1);
+  const cancellation_held_back here;
+  if (!foreign_code && !ended_a_worker(failures)) return write_inputs(failures, writer);
+  try {
+    const std::vector<std::uint64_t> tasks = tasks_with_inputs(failures);
+    const std::size_t count = std::min(tasks.size(), most);
+    if (count == 0) return;
+    const shared_memory memory(sizeof(written_inputs) + count * sizeof(written_inputs::text));
+    auto& written = *static_cast<written_inputs*>(memory.data());  // zeroed memory is such an object
+    const auto until = std::chrono::steady_clock::now() + patience;
+    running_map none;
+    for (int children = 0; written.next < count && children < most_children; ++children) {
+      child_process child([&] { write_in_child(written, tasks, count, writer); }, &none);
+      wait_for_end(child, until);
+      if (written.next < count) ++written.next;  // it did not survive this one
+      if (std::chrono::steady_clock::now() >= until) break;
+    }
+    const std::function<std::string(std::uint64_t)> text_of = [&](std::uint64_t task) {
+      const auto k = static_cast<std::size_t>(std::ranges::lower_bound(tasks, task) - tasks.begin());
+      if (k >= count) return std::string();
+      const written_inputs::text& text = written.texts()[k];
+      return std::string(text.bytes.data(), std::min<std::size_t>(text.size, input_text::longest));
+    };
+    write_inputs(failures, {&text_of, [](const void* of, std::uint64_t task) {
+                              return (*static_cast<const std::function<std::string(std::uint64_t)>*>(of))(task);
+                            }});
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): memory or processes have run out
+  }
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -5687,43 +6223,13 @@ class result_collector {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/running_map.hpp
-// running_map: the shared memory of each map that runs in this process; a worker inherits that of its own map only.
+// ==== parmap/detail/system/valgrind.hpp
+// under_valgrind: whether valgrind runs this program, which needs memory and threads to be handled with care.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Held by a thread that makes or gives up memory of a map, or forks a worker.
-class running_maps_lock {
- public:
-  running_maps_lock() noexcept;
-  running_maps_lock(const running_maps_lock&) = delete;
-  running_maps_lock& operator=(const running_maps_lock&) = delete;
-  ~running_maps_lock();
-};
-
-class running_map {
- public:
-  running_map() = default;
-  running_map(const running_map&) = delete;
-  running_map& operator=(const running_map&) = delete;
-  ~running_map();
-
-  // Call with the lock, which must have been held since before the memory was made.
-  void enter(std::array<const shared_memory*, 2> memory) noexcept;
-  // Call with the lock: memory[k] is no longer this map's, and children inherit it.
-  void release(std::size_t k) noexcept;
-  // Call with the lock, which must be held until the fork is over. False, with errno, if the memory cannot be given to
-  // a child.
-  [[nodiscard]] bool prepare_fork() noexcept;
-
- private:
-  void withhold() noexcept;
-
-  std::array<const shared_memory*, 2> memory_{};
-  bool entered_{};
-  bool withheld_{};  // from children
-  running_map* next_{};
-};
+// Valgrind preloads libraries of its own into the programs that it runs; that is what this looks for, once.
+[[nodiscard]] bool under_valgrind() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -5748,7 +6254,8 @@ inline file_descriptor make_memory_file(std::size_t bytes) {
 // Makes one mapping for a part of `fixed` bytes (ledger and encoded slots) and the arenas. The arenas are as large as
 // the system permits, up to 64 GiB per worker, as only pages that are written cost memory.
 inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
-  constexpr std::size_t largest = std::size_t{64} << 30;
+  // Valgrind reads all of it in a worker that ends, to look for leaks.
+  const std::size_t largest = under_valgrind() ? std::size_t{64} << 20 : std::size_t{64} << 30;
   const std::size_t smallest = 16 * page_size();
   const auto make = [&](std::size_t each) {
     const std::size_t bytes = fixed + workers * each;
@@ -5909,78 +6416,6 @@ inline signal_advice advice_on_signal(int number) noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/child_process.hpp
-// child_process: a child process; fork, watch, stop, kill, reap.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class running_map;
-
-// How a process ended.
-struct ending {
-  enum how { unknown, exited, killed } how{unknown};
-  int code{};  // exit status or signal
-};
-
-// Whether a child can be held by a pidfd (Linux 5.4; some sandboxes refuse it). Else it is known by its pid, and
-// watched by asking for its death; the pid is its own until it is reaped, which only this process can do.
-[[nodiscard]] bool pidfds_work() noexcept;
-
-// The destructor kills and reaps the child unless reap() has, but only in the process that forked it.
-class child_process {
- public:
-  // Forks; the child inherits the memory of no running map but `of`, and runs body(), which must not return. Throws
-  // std::system_error.
-  explicit child_process(const std::function<void()>& body, running_map* of = nullptr);
-  child_process(child_process&& other) noexcept;
-  child_process& operator=(child_process&& other) noexcept;
-  ~child_process();
-
-  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  // The child had died and was reaped elsewhere before it could be watched.
-  [[nodiscard]] bool was_missed() const noexcept { return fd_.get() < 0 && !by_pid_; }
-  // Becomes readable (poll) when the child may have died; see life().
-  [[nodiscard]] int wakes() const noexcept { return fd_.get(); }
-  // Its death may wake nobody: a process that the child has forked may hold the descriptor that would tell of it. Ask
-  // for it.
-  [[nodiscard]] bool has_to_be_asked() const noexcept { return by_pid_; }
-
-  enum class life_of { running, ended, lost };
-  // lost: this process has closed the descriptor by which the child was known (close_range, daemon), or it is another
-  // file by now. The child is known by its pid from then on.
-  [[nodiscard]] life_of life() noexcept;
-  [[nodiscard]] bool has_died() noexcept { return life() == life_of::ended; }
-
-  // Whether the pid still belongs to this child: it is alive, or not yet reaped.
-  [[nodiscard]] bool is_ours() const noexcept;
-  // No effect on a dead child.
-  void kill() noexcept;
-  void resume() noexcept;
-  // Whether the child has been stopped and continued since the last call.
-  [[nodiscard]] bool was_continued() const noexcept;
-  // Sends SIGSTOP; see wait_for_stop.
-  void ask_to_stop() noexcept;
-  // Waits until the child has stopped. False if it has died instead, or does not stop within `patience` (asleep in the
-  // kernel).
-  bool wait_for_stop(std::chrono::milliseconds patience) noexcept;
-  // Waits for the death of the child, which must be certain.
-  ending reap() noexcept;
-
- private:
-  void open_pidfd();
-  void signal(int number) noexcept;
-  [[nodiscard]] int wait_for(siginfo_t& info, int what) const noexcept;
-  [[nodiscard]] bool pidfd_is_readable(int milliseconds) const noexcept;
-  void forget_pidfd() noexcept;
-
-  pid_t parent_;
-  pid_t pid_{-1};
-  bool by_pid_{};
-  file_descriptor fd_;  // a pidfd; by_pid_: a pipe whose other end the child holds
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/system/number_text.hpp
 // Formats times and sizes for messages.
 
@@ -6110,10 +6545,9 @@ class started_processes {
   started_processes(const started_processes&) = delete;
   started_processes& operator=(const started_processes&) = delete;
   ~started_processes() {
-    reap();
     for (const held_process& each : kept_) end_with_descendants(each);
-    dead_ = std::move(kept_);
-    reap();
+    reap(kept_);
+    for (auto& [worker, dead] : dead_below_) reap(dead);
   }
 
   // Ends what the tasks of a stopped worker have started at `since` or later (start_time); keeps what they have started
@@ -6123,7 +6557,7 @@ class started_processes {
     try {
       ended_descendants found =
           end_descendants(worker.pid(), {.sessions = {::getsid(0), ::getsid(worker.pid())}, .since = since});
-      std::ranges::move(found.dead, std::back_inserter(dead_));
+      std::ranges::move(found.dead, std::back_inserter(dead_below_[worker.pid()]));
       std::ranges::move(found.spared, std::back_inserter(kept_));
       if (kept_.size() > std::size_t{most_kept}) drop_ended(kept_);
       if (kept_.size() > std::size_t{most_kept}) kept_.erase(kept_.begin() + most_kept, kept_.end());
@@ -6132,18 +6566,24 @@ class started_processes {
     }
   }
 
-  // Call when a killed worker is reaped: reaps what was killed below it, if this process has inherited that.
-  void reap() noexcept {
-    if (dead_.empty()) return;
-    if (adopts_orphans()) reap_adopted(dead_, std::chrono::milliseconds(100));
-    dead_.clear();
+  // Call when a killed worker has been reaped: reaps what was killed below it, if this process has inherited that.
+  void reap_below(pid_t worker) noexcept {
+    const auto found = dead_below_.find(worker);
+    if (found == dead_below_.end()) return;
+    reap(found->second);
+    dead_below_.erase(found);
   }
 
  private:
   static constexpr std::ptrdiff_t most_kept = 128;
 
+  static void reap(std::vector<held_process>& dead) noexcept {
+    if (!dead.empty() && adopts_orphans()) reap_adopted(dead, std::chrono::milliseconds(100));
+  }
+
   std::vector<held_process> kept_;
-  std::vector<held_process> dead_;
+  std::map<pid_t, std::vector<held_process>>
+      dead_below_;  // of workers that may live; only their death makes us inherit
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -6492,38 +6932,6 @@ struct stop_now {};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/cancellation.hpp
-// cancellation_held_back: keeps pthread_cancel away from code that cannot be unwound.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// For its lifetime this thread is not cancelled, but where it is allowed. Without it an ordinary system call (close,
-// waitid) could unwind the thread from a destructor, which ends the program.
-class cancellation_held_back {
- public:
-  cancellation_held_back() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
-  cancellation_held_back(const cancellation_held_back&) = delete;
-  cancellation_held_back& operator=(const cancellation_held_back&) = delete;
-  ~cancellation_held_back() { end(); }
-
-  // For good, as in a forked process, where this object is not destroyed.
-  void end() const noexcept { ::pthread_setcancelstate(before_, nullptr); }
-
-  // Within its lifetime this thread can be cancelled, if it could be before.
-  class allowed {
-   public:
-    explicit allowed(const cancellation_held_back& by) noexcept { ::pthread_setcancelstate(by.before_, nullptr); }
-    allowed(const allowed&) = delete;
-    allowed& operator=(const allowed&) = delete;
-    ~allowed() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr); }
-  };
-
- private:
-  int before_{PTHREAD_CANCEL_ENABLE};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/system/oom_killer.hpp
 // The kernel's out-of-memory killer: makes it prefer workers, and counts its kills.
 
@@ -6857,9 +7265,10 @@ class supervisor {
   // if there is work.
   void bury(unsigned w) {
     post& at = posts_[w];
+    const pid_t pid = at.process->pid();
     const ending how = at.process->reap();
     at.process.reset();
-    started_.reap();
+    started_.reap_below(pid);
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker met words that cannot be");
@@ -7830,6 +8239,55 @@ class alignas(64) job_notice {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/threads/joined_at_exit.hpp
+// joined_at_exit: threads that end before the program does, as valgrind wants it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Valgrind takes what glibc keeps of a running thread for lost memory when the program ends.
+class joined_at_exit {
+ public:
+  // `ask_to_end` makes the threads return. The object must live until the program ends.
+  explicit joined_at_exit(std::function<void()> ask_to_end) : ask_to_end_(std::move(ask_to_end)) {
+    at_exit().store(this);
+    static const int registered = std::atexit([] { at_exit().load()->end(); });
+    static_cast<void>(registered);  // fails only without memory
+  }
+  joined_at_exit(const joined_at_exit&) = delete;
+  joined_at_exit& operator=(const joined_at_exit&) = delete;
+
+  void take(std::thread thread) {
+    const std::lock_guard lock(mutex_);
+    threads_.push_back(std::move(thread));
+  }
+
+ private:
+  static std::atomic<joined_at_exit*>& at_exit() noexcept {
+    static std::atomic<joined_at_exit*> newest{nullptr};
+    return newest;
+  }
+
+  // A thread that does not end within a second, because it is in a task, is left alone.
+  void end() noexcept {
+    if (generation_ != fork_generation()) return;
+    ask_to_end_();
+    timespec until{};
+    static_cast<void>(::clock_gettime(CLOCK_REALTIME, &until));
+    ++until.tv_sec;
+    const std::lock_guard lock(mutex_);
+    for (std::thread& each : threads_)
+      if (each.get_id() != std::this_thread::get_id())
+        static_cast<void>(::pthread_timedjoin_np(each.native_handle(), nullptr, &until));
+  }
+
+  std::uint64_t generation_{fork_generation()};
+  std::function<void()> ask_to_end_;
+  std::mutex mutex_;
+  std::vector<std::thread> threads_;  // never destroyed, as those that are joined here cannot be
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/threads/thread_pool.hpp
 // thread_pool: threads that are kept between maps and help with long ones, and the notices that announce maps to them.
 
@@ -7942,21 +8400,33 @@ class thread_pool {
     stay_loaded();
     const signals_blocked here;  // signals of the process are for the caller's threads
     try {
-      std::thread([this, outer = outer_signal_mask().value_or(here.before())] {
+      std::thread fresh([this, outer = outer_signal_mask().value_or(here.before())] {
         outer_signal_mask() = outer;
         serve();
-      }).detach();
+      });
+      if (under_valgrind()) keep_until_exit(std::move(fresh));
+      else fresh.detach();
       return true;
     } catch (const std::exception&) {
       return false;
     }
   }
 
-  [[noreturn]] void serve() noexcept {
+  void keep_until_exit(std::thread thread) {
+    static joined_at_exit& all = *new joined_at_exit([this] {
+      ending_.store(true);
+      calls_.fetch_add(1);
+      futex_wake(calls_, std::numeric_limits<int>::max());
+    });
+    all.take(std::move(thread));
+  }
+
+  void serve() noexcept {
     static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
     ticks idle_since = now_ticks();
     for (;;) {
       const std::uint32_t seen = calls_.load();
+      if (ending_.load(std::memory_order_relaxed)) return;
       if (help(to_ticks(grace))) {
         idle_since = now_ticks();
       } else if (now_ticks() - idle_since < to_ticks(watch_period)) {
@@ -8014,6 +8484,7 @@ class thread_pool {
   std::atomic<bool> watched_{false};
   std::atomic<unsigned> size_{0};
   std::atomic<unsigned> most_{0};
+  std::atomic<bool> ending_{false};  // set under valgrind only
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -8361,6 +8832,274 @@ PARMAP_INLINE std::uint64_t fresh_seed() {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/child_process.inl.hpp
+// The bodies of child_process.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whether the last call failed for want of descriptors or memory.
+PARMAP_INLINE bool no_room() noexcept { return errno == EMFILE || errno == ENFILE || errno == ENOMEM; }
+
+PARMAP_INLINE bool pidfds_work() noexcept {
+  enum answer { unknown, yes, no };
+  static std::atomic<answer> known{unknown};
+  if (known.load(std::memory_order_relaxed) != unknown) return known.load(std::memory_order_relaxed) == yes;
+  const file_descriptor own(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  if (own.get() < 0 && no_room()) return true;  // asked again the next time
+  siginfo_t info{};
+  const bool they_do = own.get() >= 0 &&
+                       ::waitid(P_PIDFD, static_cast<id_t>(own.get()), &info, WEXITED | WNOHANG) != 0 &&
+                       errno == ECHILD;
+  known.store(they_do ? yes : no, std::memory_order_relaxed);
+  return they_do;
+}
+
+// Tells the language runtime of a fork; its end is told in the parent only.
+class runtime_at_fork {
+ public:
+  runtime_at_fork() noexcept { language_runtime::current().before_fork(); }
+  runtime_at_fork(const runtime_at_fork&) = delete;
+  runtime_at_fork& operator=(const runtime_at_fork&) = delete;
+  ~runtime_at_fork() { language_runtime::current().after_fork(); }
+};
+
+PARMAP_INLINE child_process::child_process(const std::function<void()>& body, running_map* of)
+    : parent_(::getpid()),
+      by_pid_(!pidfds_work()) {
+  file_descriptor held_by_child;
+  if (int ends[2]; by_pid_) {
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+      throw std::system_error(errno, std::generic_category(), "parmap: a pipe to a worker process");
+    fd_ = file_descriptor(ends[0]);
+    held_by_child = file_descriptor(ends[1]);
+  }
+  flush_standard_streams();
+  const runtime_at_fork told;
+  int error = 0;
+  {
+    const running_maps_lock lock;
+    step("fork", moment::before);
+    if (of == nullptr || of->prepare_fork()) pid_ = ::fork();
+    error = errno;
+    if (pid_ == 0) {
+      step("birth", moment::after);
+      body();
+      ::_exit(127);
+    }
+    step("fork", moment::after);
+  }
+  if (pid_ < 0)
+    throw std::system_error(error, std::generic_category(),
+                            "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
+                            "too little memory)");
+  if (!by_pid_) open_pidfd();
+}
+
+PARMAP_INLINE child_process::child_process(child_process&& other) noexcept
+    : parent_(other.parent_),
+      pid_(std::exchange(other.pid_, -1)),
+      by_pid_(other.by_pid_),
+      fd_(std::move(other.fd_)) {}
+
+PARMAP_INLINE child_process& child_process::operator=(child_process&& other) noexcept {
+  std::swap(parent_, other.parent_);
+  std::swap(pid_, other.pid_);
+  std::swap(by_pid_, other.by_pid_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+PARMAP_INLINE child_process::~child_process() {
+  if (pid_ <= 0 || ::getpid() != parent_) return;
+  kill();
+  static_cast<void>(reap());
+}
+
+PARMAP_INLINE void child_process::kill() noexcept {
+  step("kill", moment::before);
+  signal(SIGKILL);
+  step("kill", moment::after);
+}
+
+PARMAP_INLINE void child_process::resume() noexcept {
+  step("resume", moment::before);
+  signal(SIGCONT);
+  step("resume", moment::after);
+  static_cast<void>(was_continued());  // drops the notice of our own SIGCONT
+}
+
+PARMAP_INLINE int child_process::wait_for(siginfo_t& info, int what) const noexcept {
+  info = {};
+  return by_pid_ ? ::waitid(P_PID, static_cast<id_t>(pid_), &info, what)
+                 : ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, what);
+}
+
+PARMAP_INLINE bool child_process::is_ours() const noexcept {
+  siginfo_t info;
+  return wait_for(info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+PARMAP_INLINE bool child_process::pidfd_is_readable(int milliseconds) const noexcept {
+  pollfd one{fd_.get(), POLLIN, 0};
+  return ::poll(&one, 1, milliseconds) > 0 && (one.revents & POLLIN) != 0;
+}
+
+PARMAP_INLINE void child_process::forget_pidfd() noexcept {
+  by_pid_ = true;
+  fd_.release();  // not closed: the number may belong to another file of this program
+}
+
+PARMAP_INLINE child_process::life_of child_process::life() noexcept {
+  siginfo_t info;
+  const int got = wait_for(info, WEXITED | WNOHANG | WNOWAIT);
+  if (got == 0 && info.si_pid == 0) return life_of::running;
+  if (got == 0 && info.si_pid == pid_) return life_of::ended;
+  // ECHILD: it has been reaped, because the caller ignores SIGCHLD or reaps every child.
+  if (got != 0 && errno == ECHILD && (by_pid_ || pidfd_is_readable(0))) return life_of::ended;
+  forget_pidfd();
+  return life_of::lost;
+}
+
+PARMAP_INLINE bool child_process::was_continued() const noexcept {
+  siginfo_t info;
+  return wait_for(info, WCONTINUED | WNOHANG) == 0 && info.si_pid == pid_;
+}
+
+PARMAP_INLINE void child_process::ask_to_stop() noexcept {
+  step("stop", moment::before);
+  signal(SIGSTOP);
+  step("stop", moment::after);
+}
+
+PARMAP_INLINE bool child_process::wait_for_stop(std::chrono::milliseconds patience) noexcept {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  do {
+    siginfo_t info;
+    if (wait_for(info, WSTOPPED | WNOHANG) == 0 && info.si_pid == pid_) return true;
+    if (life() != life_of::running) return false;
+    static_cast<void>(by_pid_ ? ::poll(nullptr, 0, 1) != 0 : pidfd_is_readable(1));
+  } while (std::chrono::steady_clock::now() < until);
+  return false;
+}
+
+PARMAP_INLINE ending child_process::reap() noexcept {
+  step("reap", moment::before);
+  ending how;
+  if (!was_missed()) {
+    siginfo_t info;
+    int got = 0;
+    do got = wait_for(info, WEXITED);
+    while (got != 0 && errno == EINTR);
+    // ECHILD: the caller ignores SIGCHLD (then waitid has waited all the same), or has reaped the child already.
+    if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
+    else if (!by_pid_)
+      while (!pidfd_is_readable(1000)) {
+      }
+  }
+  pid_ = -1;
+  fd_ = file_descriptor();
+  step("reap", moment::after);
+  return how;
+}
+
+PARMAP_INLINE void child_process::open_pidfd() {
+  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  step("pidfd", moment::after);
+  if (fd < 0 && errno == ESRCH) return;  // the child has died and was reaped elsewhere
+  if (fd < 0 && !no_room()) {            // it is refused since it was asked for first
+    by_pid_ = true;
+    return;
+  }
+  if (fd < 0) {
+    const std::error_code why(errno, std::generic_category());
+    ::kill(pid_, SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    throw std::system_error(why, "parmap: pidfd_open (too many open files: ulimit -n?)");
+  }
+  fd_ = file_descriptor(fd);
+  // If the child has been reaped, its pid may belong to another process by now; that is no child of ours.
+  if (!is_ours() && errno == ECHILD) fd_ = file_descriptor();
+}
+
+PARMAP_INLINE void child_process::signal(int number) noexcept {
+  if (was_missed() || pid_ <= 0) return;
+  if (!by_pid_) {
+    if (::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
+    if (errno == EBADF || errno == EINVAL) forget_pidfd();
+    // Else a sandbox refused the call.
+  }
+  if (is_ours()) ::kill(pid_, number);  // safe while the pid belongs to our child
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/running_map.inl.hpp
+// The bodies of running_map.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A forked process finds the words of its parent, whose maps do not run there and whose threads hold no lock there. So
+// each word says of which generation it is.
+struct running_maps {
+  static inline std::atomic<std::uint64_t> holder{0};  // of the lock: its fork_generation() plus one; 0: nobody
+  static inline std::uint64_t generation{0};           // of `first`
+  static inline running_map* first{nullptr};
+};
+
+PARMAP_INLINE running_maps_lock::running_maps_lock() noexcept {
+  const std::uint64_t mine = fork_generation() + 1;
+  for (std::uint64_t seen = running_maps::holder.load(std::memory_order_relaxed);;) {
+    if (seen == mine) {
+      static_cast<void>(::poll(nullptr, 0, 1));  // as long as a fork takes
+      seen = running_maps::holder.load(std::memory_order_relaxed);
+    } else if (running_maps::holder.compare_exchange_weak(seen, mine, std::memory_order_acquire)) {
+      break;
+    }
+  }
+  if (std::exchange(running_maps::generation, mine) != mine) running_maps::first = nullptr;
+}
+
+PARMAP_INLINE running_maps_lock::~running_maps_lock() { running_maps::holder.store(0, std::memory_order_release); }
+
+PARMAP_INLINE running_map::~running_map() {
+  if (!entered_) return;
+  const running_maps_lock lock;
+  for (running_map** at = &running_maps::first; *at != nullptr; at = &(*at)->next_)
+    if (*at == this) {
+      *at = next_;
+      return;
+    }
+}
+
+PARMAP_INLINE void running_map::enter(std::array<const shared_memory*, 2> memory) noexcept {
+  entered_ = true;
+  memory_ = memory;
+  next_ = std::exchange(running_maps::first, this);
+}
+
+PARMAP_INLINE void running_map::release(std::size_t k) noexcept {
+  if (const shared_memory* const given = std::exchange(memory_[k], nullptr); withheld_ && given != nullptr)
+    static_cast<void>(given->give_to_children());  // else only this process can read it
+}
+
+PARMAP_INLINE void running_map::withhold() noexcept {
+  withheld_ = true;
+  for (const shared_memory* const each : memory_)
+    if (each != nullptr) static_cast<void>(each->keep_from_children());  // a sandbox may refuse it
+}
+
+PARMAP_INLINE bool running_map::prepare_fork() noexcept {
+  for (running_map* other = running_maps::first; other != nullptr; other = other->next_)
+    if (other != this && !other->withheld_) other->withhold();
+  if (!std::exchange(withheld_, false)) return true;
+  return std::ranges::all_of(memory_,
+                             [](const shared_memory* each) { return each == nullptr || each->give_to_children(); });
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/language_runtime.inl.hpp
 // The bodies of language_runtime.hpp.
 
@@ -8629,270 +9368,17 @@ PARMAP_INLINE cpu_mask affinity() {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/running_map.inl.hpp
-// The bodies of running_map.hpp.
+// ==== parmap/detail/system/valgrind.inl.hpp
+// The bodies of valgrind.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A forked process finds the words of its parent, whose maps do not run there and whose threads hold no lock there. So
-// each word says of which generation it is.
-struct running_maps {
-  static inline std::atomic<std::uint64_t> holder{0};  // of the lock: its fork_generation() plus one; 0: nobody
-  static inline std::uint64_t generation{0};           // of `first`
-  static inline running_map* first{nullptr};
-};
-
-PARMAP_INLINE running_maps_lock::running_maps_lock() noexcept {
-  const std::uint64_t mine = fork_generation() + 1;
-  for (std::uint64_t seen = running_maps::holder.load(std::memory_order_relaxed);;) {
-    if (seen == mine) {
-      static_cast<void>(::poll(nullptr, 0, 1));  // as long as a fork takes
-      seen = running_maps::holder.load(std::memory_order_relaxed);
-    } else if (running_maps::holder.compare_exchange_weak(seen, mine, std::memory_order_acquire)) {
-      break;
-    }
-  }
-  if (std::exchange(running_maps::generation, mine) != mine) running_maps::first = nullptr;
-}
-
-PARMAP_INLINE running_maps_lock::~running_maps_lock() { running_maps::holder.store(0, std::memory_order_release); }
-
-PARMAP_INLINE running_map::~running_map() {
-  if (!entered_) return;
-  const running_maps_lock lock;
-  for (running_map** at = &running_maps::first; *at != nullptr; at = &(*at)->next_)
-    if (*at == this) {
-      *at = next_;
-      return;
-    }
-}
-
-PARMAP_INLINE void running_map::enter(std::array<const shared_memory*, 2> memory) noexcept {
-  entered_ = true;
-  memory_ = memory;
-  next_ = std::exchange(running_maps::first, this);
-}
-
-PARMAP_INLINE void running_map::release(std::size_t k) noexcept {
-  if (const shared_memory* const given = std::exchange(memory_[k], nullptr); withheld_ && given != nullptr)
-    static_cast<void>(given->give_to_children());  // else only this process can read it
-}
-
-PARMAP_INLINE void running_map::withhold() noexcept {
-  withheld_ = true;
-  for (const shared_memory* const each : memory_)
-    if (each != nullptr) static_cast<void>(each->keep_from_children());  // a sandbox may refuse it
-}
-
-PARMAP_INLINE bool running_map::prepare_fork() noexcept {
-  for (running_map* other = running_maps::first; other != nullptr; other = other->next_)
-    if (other != this && !other->withheld_) other->withhold();
-  if (!std::exchange(withheld_, false)) return true;
-  return std::ranges::all_of(memory_,
-                             [](const shared_memory* each) { return each == nullptr || each->give_to_children(); });
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/child_process.inl.hpp
-// The bodies of child_process.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Whether the last call failed for want of descriptors or memory.
-PARMAP_INLINE bool no_room() noexcept { return errno == EMFILE || errno == ENFILE || errno == ENOMEM; }
-
-PARMAP_INLINE bool pidfds_work() noexcept {
-  enum answer { unknown, yes, no };
-  static std::atomic<answer> known{unknown};
-  if (known.load(std::memory_order_relaxed) != unknown) return known.load(std::memory_order_relaxed) == yes;
-  const file_descriptor own(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
-  if (own.get() < 0 && no_room()) return true;  // asked again the next time
-  siginfo_t info{};
-  const bool they_do = own.get() >= 0 &&
-                       ::waitid(P_PIDFD, static_cast<id_t>(own.get()), &info, WEXITED | WNOHANG) != 0 &&
-                       errno == ECHILD;
-  known.store(they_do ? yes : no, std::memory_order_relaxed);
-  return they_do;
-}
-
-// Tells the language runtime of a fork; its end is told in the parent only.
-class runtime_at_fork {
- public:
-  runtime_at_fork() noexcept { language_runtime::current().before_fork(); }
-  runtime_at_fork(const runtime_at_fork&) = delete;
-  runtime_at_fork& operator=(const runtime_at_fork&) = delete;
-  ~runtime_at_fork() { language_runtime::current().after_fork(); }
-};
-
-PARMAP_INLINE child_process::child_process(const std::function<void()>& body, running_map* of)
-    : parent_(::getpid()),
-      by_pid_(!pidfds_work()) {
-  file_descriptor held_by_child;
-  if (int ends[2]; by_pid_) {
-    if (::pipe2(ends, O_CLOEXEC) != 0)
-      throw std::system_error(errno, std::generic_category(), "parmap: a pipe to a worker process");
-    fd_ = file_descriptor(ends[0]);
-    held_by_child = file_descriptor(ends[1]);
-  }
-  flush_standard_streams();
-  const runtime_at_fork told;
-  int error = 0;
-  {
-    const running_maps_lock lock;
-    step("fork", moment::before);
-    if (of == nullptr || of->prepare_fork()) pid_ = ::fork();
-    error = errno;
-    if (pid_ == 0) {
-      step("birth", moment::after);
-      body();
-      ::_exit(127);
-    }
-    step("fork", moment::after);
-  }
-  if (pid_ < 0)
-    throw std::system_error(error, std::generic_category(),
-                            "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
-                            "too little memory)");
-  if (!by_pid_) open_pidfd();
-}
-
-PARMAP_INLINE child_process::child_process(child_process&& other) noexcept
-    : parent_(other.parent_),
-      pid_(std::exchange(other.pid_, -1)),
-      by_pid_(other.by_pid_),
-      fd_(std::move(other.fd_)) {}
-
-PARMAP_INLINE child_process& child_process::operator=(child_process&& other) noexcept {
-  std::swap(parent_, other.parent_);
-  std::swap(pid_, other.pid_);
-  std::swap(by_pid_, other.by_pid_);
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-PARMAP_INLINE child_process::~child_process() {
-  if (pid_ <= 0 || ::getpid() != parent_) return;
-  kill();
-  static_cast<void>(reap());
-}
-
-PARMAP_INLINE void child_process::kill() noexcept {
-  step("kill", moment::before);
-  signal(SIGKILL);
-  step("kill", moment::after);
-}
-
-PARMAP_INLINE void child_process::resume() noexcept {
-  step("resume", moment::before);
-  signal(SIGCONT);
-  step("resume", moment::after);
-  static_cast<void>(was_continued());  // drops the notice of our own SIGCONT
-}
-
-PARMAP_INLINE int child_process::wait_for(siginfo_t& info, int what) const noexcept {
-  info = {};
-  return by_pid_ ? ::waitid(P_PID, static_cast<id_t>(pid_), &info, what)
-                 : ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, what);
-}
-
-PARMAP_INLINE bool child_process::is_ours() const noexcept {
-  siginfo_t info;
-  return wait_for(info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-PARMAP_INLINE bool child_process::pidfd_is_readable(int milliseconds) const noexcept {
-  pollfd one{fd_.get(), POLLIN, 0};
-  return ::poll(&one, 1, milliseconds) > 0 && (one.revents & POLLIN) != 0;
-}
-
-PARMAP_INLINE void child_process::forget_pidfd() noexcept {
-  by_pid_ = true;
-  fd_.release();  // not closed: the number may belong to another file of this program
-}
-
-PARMAP_INLINE child_process::life_of child_process::life() noexcept {
-  siginfo_t info;
-  const int got = wait_for(info, WEXITED | WNOHANG | WNOWAIT);
-  if (got == 0 && info.si_pid == 0) return life_of::running;
-  if (got == 0 && info.si_pid == pid_) return life_of::ended;
-  // ECHILD: it has been reaped, because the caller ignores SIGCHLD or reaps every child.
-  if (got != 0 && errno == ECHILD && (by_pid_ || pidfd_is_readable(0))) return life_of::ended;
-  forget_pidfd();
-  return life_of::lost;
-}
-
-PARMAP_INLINE bool child_process::was_continued() const noexcept {
-  siginfo_t info;
-  return wait_for(info, WCONTINUED | WNOHANG) == 0 && info.si_pid == pid_;
-}
-
-PARMAP_INLINE void child_process::ask_to_stop() noexcept {
-  step("stop", moment::before);
-  signal(SIGSTOP);
-  step("stop", moment::after);
-}
-
-PARMAP_INLINE bool child_process::wait_for_stop(std::chrono::milliseconds patience) noexcept {
-  const auto until = std::chrono::steady_clock::now() + patience;
-  do {
-    siginfo_t info;
-    if (wait_for(info, WSTOPPED | WNOHANG) == 0 && info.si_pid == pid_) return true;
-    if (life() != life_of::running) return false;
-    static_cast<void>(by_pid_ ? ::poll(nullptr, 0, 1) != 0 : pidfd_is_readable(1));
-  } while (std::chrono::steady_clock::now() < until);
-  return false;
-}
-
-PARMAP_INLINE ending child_process::reap() noexcept {
-  step("reap", moment::before);
-  ending how;
-  if (!was_missed()) {
-    siginfo_t info;
-    int got = 0;
-    do got = wait_for(info, WEXITED);
-    while (got != 0 && errno == EINTR);
-    // ECHILD: the caller ignores SIGCHLD (then waitid has waited all the same), or has reaped the child already.
-    if (got == 0) how = {info.si_code == CLD_EXITED ? ending::exited : ending::killed, info.si_status};
-    else if (!by_pid_)
-      while (!pidfd_is_readable(1000)) {
-      }
-  }
-  pid_ = -1;
-  fd_ = file_descriptor();
-  step("reap", moment::after);
-  return how;
-}
-
-PARMAP_INLINE void child_process::open_pidfd() {
-  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
-  step("pidfd", moment::after);
-  if (fd < 0 && errno == ESRCH) return;  // the child has died and was reaped elsewhere
-  if (fd < 0 && !no_room()) {            // it is refused since it was asked for first
-    by_pid_ = true;
-    return;
-  }
-  if (fd < 0) {
-    const std::error_code why(errno, std::generic_category());
-    ::kill(pid_, SIGKILL);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
-    throw std::system_error(why, "parmap: pidfd_open (too many open files: ulimit -n?)");
-  }
-  fd_ = file_descriptor(fd);
-  // If the child has been reaped, its pid may belong to another process by now; that is no child of ours.
-  if (!is_ours() && errno == ECHILD) fd_ = file_descriptor();
-}
-
-PARMAP_INLINE void child_process::signal(int number) noexcept {
-  if (was_missed() || pid_ <= 0) return;
-  if (!by_pid_) {
-    if (::syscall(SYS_pidfd_send_signal, fd_.get(), number, nullptr, 0) == 0 || errno == ESRCH) return;
-    if (errno == EBADF || errno == EINVAL) forget_pidfd();
-    // Else a sandbox refused the call.
-  }
-  if (is_ours()) ::kill(pid_, number);  // safe while the pid belongs to our child
+PARMAP_INLINE bool under_valgrind() noexcept {
+  static const bool yes = [] {
+    const char* const preloaded = std::getenv("LD_PRELOAD");
+    return preloaded != nullptr && std::string_view(preloaded).find("/vgpreload_") != std::string_view::npos;
+  }();
+  return yes;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

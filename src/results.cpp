@@ -3,6 +3,7 @@
 #include <parmap/detail/results/exception_message.inl.hpp>
 #include <parmap/detail/results/failure.inl.hpp>
 #include <parmap/detail/results/failure_runs.inl.hpp>
+#include <parmap/detail/results/input_text.inl.hpp>
 #include <parmap/detail/results/options.inl.hpp>
 #include <parmap/detail/results/results.inl.hpp>
 #include <parmap/detail/results/task_tally.inl.hpp>

@@ -54,6 +54,10 @@ class as_coroutines {
 
   [[nodiscard]] std::uint64_t size() const noexcept { return plain_.size(); }
   [[nodiscard]] auto elements(std::uint64_t i) const { return plain_.elements(i); }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    plain_.show(i, to);
+  }
   template <class Elements, class Context>
   result call(Elements& held, Context& self) const {
     co_await asio::post(asio::use_awaitable);

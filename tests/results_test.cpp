@@ -109,7 +109,7 @@ TEST(results, task_failed_says_why) {
     static_cast<void>(all[3]);
     FAIL();
   } catch (const parmap::task_failed& error) {
-    EXPECT_STREQ(error.what(), "task 3 threw: std::domain_error: odd 3");
+    EXPECT_STREQ(error.what(), "task 3 (3) threw: std::domain_error: odd 3");
     EXPECT_EQ(error.why().index, 3U);
     EXPECT_THROW(error.why().rethrow(), std::domain_error);
   }
@@ -121,8 +121,8 @@ TEST(results, map_failed_has_every_failure) {
     static_cast<void>(odd_ones_fail(name).value());
     FAIL();
   } catch (const parmap::map_failed& error) {
-    EXPECT_STREQ(error.what(), "2 of 5 tasks failed\n  task 1 threw: std::domain_error: odd 1\n"
-                               "  task 3 threw: std::domain_error: odd 3");
+    EXPECT_STREQ(error.what(), "2 of 5 tasks failed\n  task 1 (1) threw: std::domain_error: odd 1\n"
+                               "  task 3 (3) threw: std::domain_error: odd 3");
     ASSERT_EQ(error.failures().size(), 2U);
     EXPECT_EQ(error.failures()[1].index, 3U);
   }

@@ -62,14 +62,20 @@ struct failure {
   unsigned attempts{};             ///< number of attempts that were begun
   std::exception_ptr exception{};  ///< the original exception; null if the task ran in another process
   int status{};                    ///< the signal or exit status that ended its worker (quick_exit: 1); else 0
+  /// The task's inputs, such as `-0.25, "left"`: at most 200 bytes of UTF-8. `?` stands for an input that has no
+  /// operator<<, or is computed when it is read (by std::views::transform). Empty if there is nothing else, and if the
+  /// task was stopped.
+  std::string inputs{};
 
   /// Throws `exception` if it is not null, else task_failed.
   [[noreturn]] PARMAP_API void rethrow() const;
 };
 
-/// "task 7 crashed: SIGSEGV ...", on one line.
+/// "task 7 (0.5, 2) crashed: SIGSEGV ...", with the inputs in parentheses, on one line.
 [[nodiscard]] PARMAP_API std::string to_string(const failure& why);
 PARMAP_API std::ostream& operator<<(std::ostream& out, const failure& why);
+
+class failure_list;
 
 namespace detail {
 // The failures of a map while it runs. Each entry is a failure and the number of consecutive tasks, from its index on,
@@ -77,6 +83,18 @@ namespace detail {
 using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
 // Sorts by index. Allocates nothing.
 void sort_runs(failure_runs& runs) noexcept;
+
+// Writes the inputs of task i.
+struct inputs_writer {
+  const void* tasks;
+  std::string (*text)(const void* tasks, std::uint64_t i);
+};
+// Sets the inputs of each failure that is to have some. One whose inputs throw has none.
+PARMAP_API void write_inputs(failure_list& failures, const inputs_writer& writer) noexcept;
+// The tasks of those failures, in order.
+[[nodiscard]] std::vector<std::uint64_t> tasks_with_inputs(const failure_list& failures);
+// Whether one of them ended the process that ran it.
+[[nodiscard]] bool ended_a_worker(const failure_list& failures) noexcept;
 }  // namespace detail
 
 /// The failures of one map, sorted by index: a random-access range of `failure`, whose items are built on access. Tasks
@@ -175,6 +193,10 @@ class failure_list {
 
  private:
   struct table;  // the runs; not allocated if there is no failure
+
+  friend PARMAP_API void detail::write_inputs(failure_list& failures, const detail::inputs_writer& writer) noexcept;
+  friend std::vector<std::uint64_t> detail::tasks_with_inputs(const failure_list& failures);
+  friend bool detail::ended_a_worker(const failure_list& failures) noexcept;
 
   PARMAP_API void destroy() noexcept;
   [[nodiscard]] PARMAP_API std::size_t count() const noexcept;

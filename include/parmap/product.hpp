@@ -63,6 +63,8 @@ class product_space {
     }
 
    private:
+    friend product_space;
+
     const product_space* space_;
     std::array<std::uint64_t, sizeof...(Axes)> sizes_;
     std::array<std::uint64_t, sizeof...(Axes)> at_{};
@@ -73,6 +75,10 @@ class product_space {
   template <class Consume>
   decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
     return cursor(i).spread(std::forward<Consume>(consume));
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    detail::show_at(axes_, cursor(i).at_, to);
   }
 
  private:
@@ -111,6 +117,12 @@ class zip_space {
     std::array<std::uint64_t, sizeof...(Axes)> at;
     at.fill(i);
     return detail::spread_at<0>(axes_, at, std::forward<Consume>(consume));
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    std::array<std::uint64_t, sizeof...(Axes)> at;
+    at.fill(i);
+    detail::show_at(axes_, at, to);
   }
 
  private:

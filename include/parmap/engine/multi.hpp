@@ -10,6 +10,7 @@
 
 #include <parmap/codec.hpp>
 #include <parmap/detail/encoding/obstacle.hpp>
+#include <parmap/detail/processes/inputs_by_child.hpp>
 #include <parmap/detail/processes/multi_run.hpp>
 #include <parmap/detail/processes/process_tasks.hpp>
 #include <parmap/detail/results/exception_message.hpp>
@@ -47,10 +48,11 @@ class multi_engine {
     if constexpr (!can_run<value>()) {
       return results<value>({}, {}, 0);  // so that this is the only error
     } else if constexpr (std::is_void_v<value>) {
-      return {tasks.size(), run_in_slots(tasks, chosen).failures, *chosen.seed};
+      return {tasks.size(), detail::with_inputs_by_child(tasks, run_in_slots(tasks, chosen).failures), *chosen.seed};
     } else if constexpr (detail::in_slot<value>) {
       detail::multi_results all = run_in_slots(tasks, chosen);
-      return {detail::result_memory<value>(std::move(all.slots), tasks.size()), std::move(all.failures), *chosen.seed};
+      return {detail::result_memory<value>(std::move(all.slots), tasks.size()),
+              detail::with_inputs_by_child(tasks, std::move(all.failures)), *chosen.seed};
     } else {
       return run_encoded(tasks, chosen, detail::own_places<value>(tasks.size()));
     }
@@ -80,7 +82,9 @@ class multi_engine {
       all.failures.for_each_gap(tasks.size(), [&](std::uint64_t b, std::uint64_t e) {
         for (std::uint64_t i = b; i < e; ++i) put(i);
       });
-      return places.finish(detail::add_failures(std::move(all.failures), std::move(refused)), *chosen.seed);
+      return places.finish(
+          detail::with_inputs_by_child(tasks, detail::add_failures(std::move(all.failures), std::move(refused))),
+          *chosen.seed);
     }
   }
 
@@ -137,7 +141,7 @@ class multi_engine {
   static auto run_encoded(const Tasks& tasks, const options& chosen, Places&& places) {
     detail::value_reader_of<typename Tasks::result, Places> reader(places);
     auto all = detail::run_in_processes(detail::process_tasks_of<Tasks>(tasks), &reader, chosen);
-    return places.finish(std::move(all.failures), *chosen.seed);
+    return places.finish(detail::with_inputs_by_child(tasks, std::move(all.failures)), *chosen.seed);
   }
 };
 

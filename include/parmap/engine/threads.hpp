@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/results/placed_tasks.hpp>
 #include <parmap/detail/results/value_places.hpp>
 #include <parmap/detail/threads/threads_run.hpp>
@@ -29,7 +30,8 @@ class threads_engine {
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     detail::own_places<typename Tasks::result> values(tasks.size());
     const detail::placed_tasks_of bound(tasks, values);
-    return values.finish(detail::run_on_threads(bound, values, tasks.size(), chosen), *chosen.seed);
+    return values.finish(detail::with_inputs(tasks, detail::run_on_threads(bound, values, tasks.size(), chosen)),
+                         *chosen.seed);
   }
 };
 

@@ -8,6 +8,7 @@
 #include <parmap/detail/coroutines/async_task_executor.hpp>
 #include <parmap/detail/coroutines/intrusive_list.hpp>
 #include <parmap/detail/results/exception_message.hpp>
+#include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/results/task_tally.hpp>
 #include <parmap/detail/results/value_places.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
@@ -81,7 +82,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     ring();
   }
   // After run().
-  results<value> finish() { return values_.finish(tally_.finish(values_), *options_.seed); }
+  results<value> finish() { return values_.finish(with_inputs(work_, tally_.finish(values_)), *options_.seed); }
 
  private:
   using clock = std::chrono::steady_clock;

@@ -2,6 +2,7 @@
 // The bodies of failure.hpp.
 #pragma once
 
+#include <parmap/detail/system/cancellation.hpp>
 #include <parmap/failure.hpp>
 
 #include <algorithm>
@@ -19,6 +20,7 @@ PARMAP_INLINE void failure::rethrow() const {
 
 PARMAP_INLINE std::string to_string(const failure& why) {
   std::string text = "task " + std::to_string(why.index) + ' ';
+  if (!why.inputs.empty()) text += '(' + why.inputs + ") ";
   for (const char c : to_string(why.kind)) text += c == '_' ? ' ' : c;
   if (!why.message.empty()) text += ": ";
   for (const char c : why.message) text += c == '\n' || c == '\r' ? ' ' : c;
@@ -124,6 +126,36 @@ PARMAP_INLINE std::pair<std::uint64_t, std::uint64_t> failure_list::gap_behind(s
   for (; run != all_->runs.end() && run->first.index == from; ++run) from += run->length;
   return {from, run == all_->runs.end() ? n : run->first.index};
 }
+
+namespace detail {
+
+// Stopped tasks are stored as runs, and may be many.
+PARMAP_INLINE bool has_inputs(const failure& why) noexcept { return why.kind != failure_kind::stopped; }
+
+PARMAP_INLINE void write_inputs(failure_list& failures, const inputs_writer& writer) noexcept {
+  const cancellation_held_back here;
+  for (failure_list::table::run& each : failures.all_->runs)
+    if (has_inputs(each.first)) try {
+        each.first.inputs = writer.text(writer.tasks, each.first.index);
+      } catch (...) {  // NOLINT(bugprone-empty-catch): the failure tells less
+      }
+}
+
+PARMAP_INLINE std::vector<std::uint64_t> tasks_with_inputs(const failure_list& failures) {
+  std::vector<std::uint64_t> all;
+  for (const failure_list::table::run& each : failures.all_->runs)
+    if (has_inputs(each.first)) all.push_back(each.first.index);
+  return all;
+}
+
+PARMAP_INLINE bool ended_a_worker(const failure_list& failures) noexcept {
+  return std::ranges::any_of(failures.all_->runs, [](const failure_list::table::run& each) {
+    const failure_kind kind = each.first.kind;
+    return kind != failure_kind::threw && kind != failure_kind::unencodable && kind != failure_kind::stopped;
+  });
+}
+
+}  // namespace detail
 
 // ---- The exceptions
 

@@ -19,7 +19,8 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // A space has: `elements` (the list of types that an index spreads into), size(), spread(i, consume), which returns
 // consume(elements...), and cursor(i), which has spread(consume) and ++. Evaluating an element may run the caller's
-// code, so only spread does it.
+// code, so only spread does it. show(i, to) calls to.add(element) for each element that lies in memory, and
+// to.add_unknown() for one that would be computed.
 template <class Space>
 inline constexpr bool is_space = false;
 
@@ -76,9 +77,30 @@ decltype(auto) spread_at(const Axes& axes, const At& at, Consume&& consume) {
   }
 }
 
+// Shows the element of every axis, each at its own index.
+template <class... Axes, class At, class To>
+void show_at(const std::tuple<Axes...>& axes, const At& at, To& to) {
+  [&]<std::size_t... K>(std::index_sequence<K...>) {
+    (std::get<K>(axes).show(at[K], to), ...);
+  }(std::index_sequence_for<Axes...>());
+}
+
+template <class Range>
+inline constexpr bool is_iota = false;
+template <class W, class Bound>
+inline constexpr bool is_iota<std::ranges::iota_view<W, Bound>> = std::is_integral_v<W>;
+
+// Whether the elements of a range lie in memory, or are as simple as those of iota, so that reading one again is sure
+// to do nothing else.
+template <class Range>
+inline constexpr bool stores_elements =
+    std::contiguous_iterator<std::ranges::iterator_t<Range>> || is_iota<std::remove_cvref_t<Range>> ||
+    (!std::ranges::view<std::remove_cvref_t<Range>> &&
+     std::is_lvalue_reference_v<std::ranges::range_reference_t<Range>>);
+
 // A random-access range in place. `owner` keeps a temporary alive at a fixed address: moving a range may invalidate its
 // iterators.
-template <class Iterator>
+template <class Iterator, bool Stored = false>
 class indexed_axis {
  public:
   using elements = list<std::iter_reference_t<Iterator>>;
@@ -94,6 +116,11 @@ class indexed_axis {
   decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
     return consume(*(first_ + static_cast<std::iter_difference_t<Iterator>>(i)));
   }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    if constexpr (Stored) spread(i, [&to](const auto& element) { to.add(element); });
+    else to.add_unknown();
+  }
 
  private:
   Iterator first_;
@@ -102,7 +129,7 @@ class indexed_axis {
 };
 
 // A forward range without random access: stores an iterator to each element.
-template <class Iterator>
+template <class Iterator, bool Stored = false>
 class walked_axis {
  public:
   using elements = list<std::iter_reference_t<Iterator>>;
@@ -116,6 +143,11 @@ class walked_axis {
   template <class Consume>
   decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
     return consume(*(*places_)[i]);
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    if constexpr (Stored) spread(i, [&to](const auto& element) { to.add(element); });
+    else to.add_unknown();
   }
 
  private:
@@ -166,18 +198,19 @@ auto make_axis(Range&& range) {
       };
       using kept = std::remove_reference_t<decltype(*source)>;
       if constexpr (std::ranges::random_access_range<kept> && std::ranges::sized_range<kept>) {
-        return indexed_axis(std::ranges::begin(*source), static_cast<std::uint64_t>(std::ranges::size(*source)),
-                            owner());
+        return indexed_axis<std::ranges::iterator_t<kept>, stores_elements<kept>>(
+            std::ranges::begin(*source), static_cast<std::uint64_t>(std::ranges::size(*source)), owner());
       } else if constexpr (std::ranges::forward_range<kept>) {
-        std::vector<std::ranges::iterator_t<kept>> places;
+        using iterator = std::ranges::iterator_t<kept>;
+        std::vector<iterator> places;
         for (auto at = std::ranges::begin(*source); at != std::ranges::end(*source); ++at) places.push_back(at);
-        return walked_axis(std::move(places), owner());
+        return walked_axis<iterator, stores_elements<kept>>(std::move(places), owner());
       } else {
         using value = std::ranges::range_value_t<kept>;
         auto read = std::make_shared<std::vector<value>>();
         for (auto&& element : *source) read->push_back(static_cast<decltype(element)&&>(element));
         const auto& values = *read;
-        return indexed_axis(values.begin(), values.size(), read);
+        return indexed_axis<decltype(values.begin()), true>(values.begin(), values.size(), read);
       }
     } else {
       return indexed_axis(static_cast<const plain*>(nullptr), 0, nullptr);  // so that there is no further error

@@ -83,6 +83,13 @@ class numbered_tasks {
     }
   }
 
+  // See axis.hpp.
+  using element_types = typename Space::elements;
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    space_->show(i, to);
+  }
+
   // The elements of task i, to be kept while a coroutine that was called with them may refer to them.
   [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, i); }
   // Calls f with these elements; passes `self` if f takes a context.

@@ -30,6 +30,10 @@ class tasks_into_range {
   tasks_into_range(First first, const Tasks& tasks) : first_(std::move(first)), tasks_(tasks) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return tasks_.size(); }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    tasks_.show(i, to);
+  }
 
   template <class Visit>
   void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {

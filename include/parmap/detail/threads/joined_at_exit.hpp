@@ -47,7 +47,7 @@ class joined_at_exit {
     if (generation_ != fork_generation()) return;
     ask_to_end_();
     timespec until{};
-    ::clock_gettime(CLOCK_REALTIME, &until);
+    static_cast<void>(::clock_gettime(CLOCK_REALTIME, &until));
     ++until.tv_sec;
     const std::lock_guard lock(mutex_);
     for (std::thread& each : threads_)

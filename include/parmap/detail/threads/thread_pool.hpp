@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <limits>
 #include <thread>
 #include <utility>
 
@@ -149,7 +150,7 @@ class thread_pool {
     static joined_at_exit& all = *new joined_at_exit([this] {
       ending_.store(true);
       calls_.fetch_add(1);
-      futex_wake(calls_, most_.load());
+      futex_wake(calls_, std::numeric_limits<int>::max());
     });
     all.take(std::move(thread));
   }
