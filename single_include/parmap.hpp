@@ -52,6 +52,14 @@
 #define PARMAP_API
 #endif
 
+// ==== parmap/detail/needs_64_bit_linux.hpp
+// Included first by what does not compile elsewhere: the first error is then a sentence, and the only one.
+
+#if !defined(__linux__) || !defined(__SIZEOF_INT128__)
+#error "parmap needs 64-bit Linux; serial, threads and async are to come to other systems later"
+#include "the-compiler-stops-here"
+#endif
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -1773,9 +1781,17 @@ auto first_of(Out& out) {
   else return std::ranges::begin(out);
 }
 
+template <class Tasks>
+struct shown_as {};
+template <class Tasks>
+  requires requires { typename Tasks::element_types; }
+struct shown_as<Tasks> {
+  using element_types = typename Tasks::element_types;
+};
+
 // Task i runs task i of `tasks` and assigns its value to first[i].
 template <class Tasks, class First>
-class tasks_into_range {
+class tasks_into_range : public shown_as<Tasks> {
  public:
   using result = void;
   static constexpr bool takes_context = Tasks::takes_context;
@@ -2639,6 +2655,10 @@ class input_text {
   bool known_{};
 };
 
+// Tasks that can show their inputs: see axis.hpp.
+template <class Tasks>
+concept show_inputs = requires { typename Tasks::element_types; };
+
 template <class Tasks>
 inputs_writer inputs_writer_of(const Tasks& tasks) noexcept {
   return {&tasks, [](const void* of, std::uint64_t i) {
@@ -2650,8 +2670,9 @@ inputs_writer inputs_writer_of(const Tasks& tasks) noexcept {
 
 // The failures with the inputs of their tasks, which are read in this process.
 template <class Tasks>
-failure_list with_inputs(const Tasks& tasks, failure_list failures) {
-  if (!failures.empty()) write_inputs(failures, inputs_writer_of(tasks));
+failure_list with_inputs([[maybe_unused]] const Tasks& tasks, failure_list failures) {
+  if constexpr (show_inputs<Tasks>)
+    if (!failures.empty()) write_inputs(failures, inputs_writer_of(tasks));
   return failures;
 }
 
@@ -2669,9 +2690,11 @@ namespace parmap::inline PARMAP_ABI::detail {
 PARMAP_API void write_inputs_by_child(failure_list& failures, const inputs_writer& writer, bool foreign_code) noexcept;
 
 template <class Tasks>
-failure_list with_inputs_by_child(const Tasks& tasks, failure_list failures) {
-  if (!failures.empty())
-    write_inputs_by_child(failures, inputs_writer_of(tasks), text_takes_foreign_code(typename Tasks::element_types()));
+failure_list with_inputs_by_child([[maybe_unused]] const Tasks& tasks, failure_list failures) {
+  if constexpr (show_inputs<Tasks>)
+    if (!failures.empty())
+      write_inputs_by_child(failures, inputs_writer_of(tasks),
+                            text_takes_foreign_code(typename Tasks::element_types()));
   return failures;
 }
 
@@ -2905,6 +2928,7 @@ enum class farewell : std::uint32_t {
   done,
   worn,
   exit,
+  exit_of_unknown_status,
   quick_exit,
   pthread_exit,
   arena_full,
@@ -3443,10 +3467,6 @@ void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std
 // ==== parmap/engine/multi.hpp
 // The engine multi: runs tasks in forked worker processes, so that no task can end the map.
 
-#ifndef __linux__
-#error "parmap: the engine multi needs Linux (fork, pidfds, futexes); include <parmap/engine/threads.hpp> or serial.hpp"
-#endif
-
 namespace parmap::inline PARMAP_ABI {
 
 /// The default engine. Forks workers, which inherit f, its captures and all inputs; inputs are not serialised. A task
@@ -3875,12 +3895,32 @@ struct overloaded_function {
   overloaded_function(...);  // NOLINT(google-explicit-constructor, cert-dcl50-cpp): not defined
 };
 // Converts from `{.name = value}` that is no `options`: no option has that name, or its type is another one.
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 14
+// Against the standard, these compilers take any `.name` for a constructor's argument.
 struct unknown_option_or_value_of_another_type {
   template <class... T>
   unknown_option_or_value_of_another_type(T...);  // NOLINT(google-explicit-constructor): not defined
   template <class T>
   unknown_option_or_value_of_another_type(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
 };
+#else
+// Only an aggregate that has the name will do: so it has those of all options, and those that are tried for them.
+struct unknown_option_or_value_of_another_type {
+  struct any_value {
+    any_value();
+    template <class T>
+    any_value(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
+    template <class T>
+    any_value(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
+  };
+  any_value chunk{}, chunk_size{}, chunksize{}, cores{}, cpus{}, engine{}, jobs{}, max_failure{}, max_failures{},
+      max_threads{}, max_workers{}, mem{}, mem_limit{}, memory{}, memory_limit{}, n{}, n_jobs{}, n_threads{},
+      n_worker{}, n_workers{}, nthreads{}, num_threads{}, num_workers{}, nworkers{}, on_error{}, order{}, parallelism{},
+      processes{}, progress{}, report{}, reporter{}, retries{}, retry{}, rng{}, schedule{}, seed{}, stop{},
+      stop_token{}, thread_count{}, threads{}, time_limit{}, time_out{}, timeout{}, timeout_ms{}, timeout_s{},
+      timeout_sec{}, timeouts{}, token{}, verbose{}, worker{}, worker_count{}, workers{};
+};
+#endif
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -4529,10 +4569,15 @@ class cancellation_held_back {
   // For good, as in a forked process, where this object is not destroyed.
   void end() const noexcept { ::pthread_setcancelstate(before_, nullptr); }
 
-  // Within its lifetime this thread can be cancelled, if it could be before.
+  // Within its lifetime this thread can be cancelled, if it could be before and if that unwinds it. musl would end it
+  // without a destructor, and leave all behind; there it is cancelled later.
   class allowed {
    public:
-    explicit allowed(const cancellation_held_back& by) noexcept { ::pthread_setcancelstate(by.before_, nullptr); }
+    explicit allowed([[maybe_unused]] const cancellation_held_back& by) noexcept {
+#ifdef __GLIBC__
+      ::pthread_setcancelstate(by.before_, nullptr);
+#endif
+    }
     allowed(const allowed&) = delete;
     allowed& operator=(const allowed&) = delete;
     ~allowed() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr); }
@@ -5273,13 +5318,16 @@ void drop_ended(std::vector<held_process>& all) noexcept;
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Functions of glibc. at_quick_exit calls the first, atexit the second; the third calls the handlers of atexit, the
-// newest first, but unlike exit not the destructors of thread_local objects, which the caller may have made.
+// Functions of the C library. atexit calls the first, glibc's at_quick_exit the second; the third calls the handlers of
+// atexit, the newest first, but unlike exit not the destructors of thread_local objects, which the caller may have
+// made.
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming, readability-redundant-declaration)
-int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
 int __cxa_atexit(void (*)(void*), void*, void*) noexcept;
+#ifdef __GLIBC__
+int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
 void __cxa_finalize(void*);
+#endif
 // NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming, readability-redundant-declaration)
 }
 
@@ -5288,10 +5336,12 @@ void __cxa_finalize(void*);
 struct bound_early {
   static inline int (*volatile prctl)(int, ...) = &::prctl;
   static inline pid_t (*volatile getppid)() = &::getppid;
+  static inline int (*volatile at_exit)(void (*)(void*), void*, void*) = &__cxa_atexit;
+#ifdef __GLIBC__
   static inline int (*volatile on_exit)(void (*)(int, void*), void*) = &::on_exit;
   static inline int (*volatile at_quick_exit)(void (*)(void*), void*) = &__cxa_at_quick_exit;
-  static inline int (*volatile at_exit)(void (*)(void*), void*, void*) = &__cxa_atexit;
   static inline void (*volatile call_exit_handlers)(void*) = &__cxa_finalize;
+#endif
   static inline int (*volatile waitid)(idtype_t, id_t, siginfo_t*, int) = &::waitid;
   static inline void (*volatile exit)(int) = &::_exit;
   static inline int (*volatile uncaught_exceptions)() = &std::uncaught_exceptions;
@@ -5303,6 +5353,7 @@ struct worker_identity {
   static inline pid_t caller{-1};
   static inline worker_words* words{nullptr};
   static inline bool memory_limited{false};
+  static inline bool calls_exit_handlers{false};  // as it leaves in order
 
   [[nodiscard]] static bool is_this_process() noexcept { return ::getpid() == pid; }
 
@@ -5347,9 +5398,35 @@ inline void end_own_descendants() noexcept {
 // atexit.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   worker_identity::say(how, status);
-  if (how == farewell::done && worker_identity::is_this_process() && language_runtime::current().runs_exit_handlers())
-    bound_early::call_exit_handlers(nullptr);  // the last that it calls is the handler of become_worker
+  if (how == farewell::done && worker_identity::is_this_process() && language_runtime::current().runs_exit_handlers()) {
+    worker_identity::calls_exit_handlers = true;
+#ifdef __GLIBC__
+    bound_early::call_exit_handlers(nullptr);  // the last that it calls is that of leave_at_exit
+#else
+    std::exit(EXIT_SUCCESS);
+#endif
+  }
   end_process(status);
+}
+
+// From now on exit and quick_exit end this worker, and run only handlers that are registered later. (Handlers run
+// newest first.) False if they cannot be registered.
+inline bool leave_at_exit() noexcept {
+#ifdef __GLIBC__
+  return bound_early::at_exit([](void*) { end_process(EXIT_SUCCESS); }, nullptr, nullptr) == 0 &&
+         bound_early::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0 &&
+         bound_early::at_quick_exit([](void*) { leave_process(farewell::quick_exit, EXIT_FAILURE); }, nullptr) == 0;
+#else
+  // musl has no on_exit, which alone tells the status. A child of a task keeps its own status, and so runs the caller's
+  // handlers, too.
+  const auto at_exit = [](void*) {
+    if (!worker_identity::is_this_process()) return;
+    if (worker_identity::calls_exit_handlers) end_process(EXIT_SUCCESS);
+    leave_process(farewell::exit_of_unknown_status, EXIT_FAILURE);
+  };
+  return bound_early::at_exit(at_exit, nullptr, nullptr) == 0 &&
+         ::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) == 0;
+#endif
 }
 
 // Ends the worker when the forced unwinding of pthread_exit passes this object: it must not reach the caller's frames.
@@ -6362,9 +6439,54 @@ class shared_layout {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/signal_advice.hpp
-// The likely cause of each signal that kills a worker, and what to try: for messages in C++ and in Python.
+// The name of each signal that kills a worker, its likely cause, and what to try: for messages in C++ and in Python.
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+struct signal_name {
+  const char* name;  // null if it has none, as real-time signals
+  const char* text;
+};
+
+// The words of glibc's strsignal, which other C libraries do not share.
+inline signal_name name_of_signal(int number) noexcept {
+  switch (number) {
+    case SIGABRT: return {"SIGABRT", "Aborted"};
+    case SIGALRM: return {"SIGALRM", "Alarm clock"};
+    case SIGBUS: return {"SIGBUS", "Bus error"};
+    case SIGCHLD: return {"SIGCHLD", "Child exited"};
+    case SIGCONT: return {"SIGCONT", "Continued"};
+    case SIGFPE: return {"SIGFPE", "Floating point exception"};
+    case SIGHUP: return {"SIGHUP", "Hangup"};
+    case SIGILL: return {"SIGILL", "Illegal instruction"};
+    case SIGINT: return {"SIGINT", "Interrupt"};
+    case SIGKILL: return {"SIGKILL", "Killed"};
+    case SIGPIPE: return {"SIGPIPE", "Broken pipe"};
+    case SIGPOLL: return {"SIGPOLL", "I/O possible"};
+    case SIGPROF: return {"SIGPROF", "Profiling timer expired"};
+    case SIGPWR: return {"SIGPWR", "Power failure"};
+    case SIGQUIT: return {"SIGQUIT", "Quit"};
+    case SIGSEGV: return {"SIGSEGV", "Segmentation fault"};
+#ifdef SIGSTKFLT
+    case SIGSTKFLT: return {"SIGSTKFLT", "Stack fault"};
+#endif
+    case SIGSTOP: return {"SIGSTOP", "Stopped (signal)"};
+    case SIGSYS: return {"SIGSYS", "Bad system call"};
+    case SIGTERM: return {"SIGTERM", "Terminated"};
+    case SIGTRAP: return {"SIGTRAP", "Trace/breakpoint trap"};
+    case SIGTSTP: return {"SIGTSTP", "Stopped"};
+    case SIGTTIN: return {"SIGTTIN", "Stopped (tty input)"};
+    case SIGTTOU: return {"SIGTTOU", "Stopped (tty output)"};
+    case SIGURG: return {"SIGURG", "Urgent I/O condition"};
+    case SIGUSR1: return {"SIGUSR1", "User defined signal 1"};
+    case SIGUSR2: return {"SIGUSR2", "User defined signal 2"};
+    case SIGVTALRM: return {"SIGVTALRM", "Virtual timer expired"};
+    case SIGWINCH: return {"SIGWINCH", "Window changed"};
+    case SIGXCPU: return {"SIGXCPU", "CPU time limit exceeded"};
+    case SIGXFSZ: return {"SIGXFSZ", "File size limit exceeded"};
+    default: return {nullptr, nullptr};
+  }
+}
 
 struct signal_advice {
   const char* cause;
@@ -6470,10 +6592,8 @@ inline int status_of(const death_cause& cause) noexcept {
 
 inline std::string describe_signal(const death_cause& cause) {
   const int number = cause.how.code;
-  const char* name = ::sigabbrev_np(number);
-  const char* text = ::sigdescr_np(number);
-  std::string what = name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(number);
-  if (text != nullptr) what += std::string(" (") + text + ')';
+  const auto [name, text] = name_of_signal(number);
+  std::string what = name != nullptr ? std::string(name) + " (" + text + ')' : "signal " + std::to_string(number);
   if (killed_for_memory(cause))
     return what + ": the kernel's out-of-memory killer (see dmesg); try fewer options.workers, or options.memory_limit "
                   "to fail only what takes too much";
@@ -6500,6 +6620,10 @@ inline std::string describe(const death_cause& cause) {
     case farewell::exit:
       return "the task called exit(" + std::to_string(cause.said_status) +
              "), or a library did; its reason may be on stderr; " + in_gdb + "exit\" shows where";
+    case farewell::exit_of_unknown_status:
+      return "the task called exit, or a library did, with a status that this C library does not tell; its reason may "
+             "be on stderr; " +
+             in_gdb + "exit\" shows where";
     case farewell::quick_exit: return "the task called quick_exit; " + in_gdb + "quick_exit\" shows where";
     case farewell::pthread_exit:
       return "the task called pthread_exit, or its thread was cancelled; return or throw instead";
@@ -7490,10 +7614,7 @@ inline void become_worker(pid_t parent, worker_words& words, std::optional<std::
   static_cast<void>(bound_early::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   require(keep_from_children());
   begin_exit_reports();
-  // Handlers run newest first, so those that tasks register run before these, and those of the caller never.
-  require(bound_early::at_exit([](void*) { end_process(EXIT_SUCCESS); }, nullptr, nullptr) == 0);
-  require(bound_early::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
-  require(bound_early::at_quick_exit([](void*) { leave_process(farewell::quick_exit, EXIT_FAILURE); }, nullptr) == 0);
+  require(leave_at_exit());
   if (memory_limit) {
     require(limit_private_memory(*memory_limit));
     tell_of_refused_memory([] {

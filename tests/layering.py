@@ -14,7 +14,7 @@ from pathlib import Path
 #: From the lowest floor up. A name that ends in / is a directory of detail/; any other is a header.
 FLOORS = (
     ("version",),
-    ("detail/config",),
+    ("detail/config", "detail/needs_64_bit_linux"),
     ("philox", "fargs", "detail/encoding/", "detail/system/"),
     ("context", "encoding", "detail/schedule/"),
     ("codec", "progress", "detail/space/"),

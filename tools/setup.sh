@@ -14,7 +14,7 @@ setup_require() {
   local -a missing=()
   local report=
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-    setup_say "Only Debian 12 is promised, and this is no Debian. Going on with what is here."
+    setup_say "Only Debian 12 and 13 are promised, and this is no Debian. Going on with what is here."
     return 0
   fi
   while (($# >= 2)); do
@@ -49,12 +49,13 @@ setup_require() {
   fi
 }
 
-# Only Debian 12 is promised; elsewhere the packages' names and versions may differ.
+# Only Debian 12 and 13 are promised; elsewhere the packages' names and versions may differ.
 setup_warn_other_system() {
   local system
   # shellcheck disable=SC1090
   system=$(. "$SETUP_OS_RELEASE" 2>/dev/null && printf '%s %s' "${ID:-}" "${VERSION_ID:-}") || true
-  [[ $system == "debian 12" ]] || setup_say "Only Debian 12 is promised, and this is ${system:-unknown}. Going on."
+  [[ $system =~ ^debian\ 1[23]$ ]] ||
+    setup_say "Only Debian 12 and 13 are promised, and this is ${system:-unknown}. Going on."
 }
 
 # apt-get update does not wait while another one runs (DPkg::Lock::Timeout concerns dpkg's lock), so this tries again.

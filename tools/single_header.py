@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 INCLUDE = ROOT / "include"
 SPINE = "parmap/parmap.hpp"
-CONFIG = "parmap/detail/config.hpp"
+FIRST = ("parmap/detail/config.hpp", "parmap/detail/needs_64_bit_linux.hpp")  # their errors come before all others
 BODIES = ".inl.hpp"
 BODIES_BEGIN = "#ifndef PARMAP_COMPILED"
 TARGET = ROOT / "single_include" / "parmap.hpp"
@@ -113,14 +113,14 @@ class Generator:
 
     def text(self) -> str:
         """Return the text of the single header."""
-        config = self.body_of(CONFIG)
+        first = [line for name in FIRST for line in self.body_of(name)]
         self.add((INCLUDE / SPINE).resolve())
         front, front_system = self.body, sorted(self.system)
         self.body, self.system = [], set()
         while self.bodies_wanted:
             self.add(self.bodies_wanted.pop(0))
         return "\n".join([
-            *HEAD, *config, "",
+            *HEAD, *first, "",
             *(f"#include <{name}>" for name in front_system),
             *front, "", "// ==== The bodies", "", "#if !defined(PARMAP_COMPILED) || defined(PARMAP_IMPLEMENTATION)", "",
             *(f"#include <{name}>" for name in sorted(self.system - set(front_system))),

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/needs_64_bit_linux.hpp>
 
 #include <array>
 #include <concepts>

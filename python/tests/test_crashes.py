@@ -3,7 +3,6 @@
 
 import os
 import signal
-import sys
 import threading
 
 import pytest
@@ -23,13 +22,10 @@ def segfault():
 
 
 def overflow_the_stack():
-    sys.setrecursionlimit(10**8)
+    """In C, as Python guards its own recursion better with each version: regcomp calls itself for each bracket."""
+    import ctypes
 
-    class Deep:
-        def __getattr__(self, name):
-            return getattr(self, name)
-
-    return Deep().a
+    ctypes.CDLL(None).regcomp(ctypes.create_string_buffer(1024), b"(" * 10**6, 1)
 
 
 def kill(number):

@@ -23,7 +23,9 @@ std::vector<input> values();
 std::vector<input> callers();
 std::vector<input> locks();
 
+inline void print(const char* text) { std::puts(text); }
 template <class... Values>
+  requires(sizeof...(Values) > 0)
 void print(const char* format, const Values&... values) {
   std::printf(format, values...);  // NOLINT(cppcoreguidelines-pro-type-vararg)
   std::putchar('\n');

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -56,6 +57,8 @@ bool full_pipe() {
   while (::write(ends[1], junk.data(), 1) > 0) {
   }
   ::fcntl(ends[1], F_SETFL, 0);
+  print("full");  // musl tells a pipe from a terminal at the first write only
+  std::fflush(stdout);
   const int before = ::dup(1);
   ::dup2(ends[1], 1);
   const auto f = [](int i) {

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs every input that once failed, each in a process of its own, and prints a table: run.py FOLDER-OF-PROGRAMS [NAME...]
+"""Runs every input that once failed, each in a process of its own, and prints a table:
+run.py [--by EMULATOR] [--without NAME]... FOLDER-OF-PROGRAMS [NAME...]
 
-Fails if one is not right. What this machine cannot run is said. Inputs that must not compile are the tests misuse.*; two versions of
+Fails if one is not right. What this machine cannot run is said. EMULATOR runs programs for another processor. Inputs that must not compile are the tests misuse.*; two versions of
 the library in one process are consumer.two_versions.
 """
+import argparse
 import concurrent.futures
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -25,18 +28,24 @@ class NotRun(Exception):
 
 
 class Programs:
-    def __init__(self, folder):
+    def __init__(self, folder, emulator):
         self.folder = Path(folder).resolve()
+        self.by = [emulator] if emulator else []
 
     def __getattr__(self, name):
         return str(self.folder / name)
+
+
+def no_core_files():
+    """An emulator would write its whole address space for each crash."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def run(command, where, **environment):
     """Status and output of a command; it and what it has started are killed after LIMIT seconds."""
     with open(where / "output", "w+b") as output:
         process = subprocess.Popen(command, cwd=where, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+                                   stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=no_core_files)
         try:
             status = process.wait(LIMIT)
         except subprocess.TimeoutExpired:
@@ -62,8 +71,8 @@ def listed(programs, name, namespace=()):
     def attempt(where):
         if namespace and os.getuid() != 0:
             raise NotRun("needs root")
-        status, said = run([*namespace, programs.cases_main, name], where)
-        if namespace and "unshare failed" in said:
+        status, said = run([*namespace, *programs.by, programs.cases_main, name], where)
+        if namespace and "unshare: " in said:
             raise NotRun("a new namespace is refused here")
         return status == 0, last_line(said) if status in (0, 1) else f"status {status}; {last_line(said)}"
     return attempt
@@ -128,12 +137,14 @@ def gdb(programs):
 def all_inputs(programs):
     """name, what is right, how it is run"""
     pid_1 = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-    lines = subprocess.run([programs.cases_main], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run([*programs.by, programs.cases_main], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     for name, right in (each.split("\t") for each in lines):
         if name != "pids_used_again":
             yield name, right, listed(programs, name)
         if name in ("pids_used_again", "zombies_of_late_tasks"):
             yield f"{name}, as PID 1", right, listed(programs, name, pid_1)
+    if not Path(programs.cases_gdb).exists():
+        return
     yield "gcov", "what ran in tasks only is counted", gcov(programs)
     yield "gprof", "what ran in tasks only is counted", gprof(programs)
     yield "LeakSanitizer", "finds what tasks lose, and nothing else", leaks(programs)
@@ -154,8 +165,15 @@ def outcome_of(attempt):
 
 
 def main():
-    programs = Programs(sys.argv[1])
-    chosen = [each for each in all_inputs(programs) if not sys.argv[2:] or each[0] in sys.argv[2:]]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--by", metavar="EMULATOR")
+    parser.add_argument("--without", metavar="NAME", action="append", default=[])
+    parser.add_argument("folder")
+    parser.add_argument("names", nargs="*")
+    asked = parser.parse_args()
+    programs = Programs(asked.folder, asked.by)
+    chosen = [each for each in all_inputs(programs)
+              if (not asked.names or each[0] in asked.names) and each[0] not in asked.without]
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         outcomes = list(pool.map(outcome_of, [attempt for _, _, attempt in chosen]))
     wide = max(len(name) for name, _, _ in chosen)

@@ -2,14 +2,10 @@
 // The engine multi: runs tasks in forked worker processes, so that no task can end the map.
 #pragma once
 
-#include <parmap/detail/config.hpp>
-
-#ifndef __linux__
-#error "parmap: the engine multi needs Linux (fork, pidfds, futexes); include <parmap/engine/threads.hpp> or serial.hpp"
-#endif
-
 #include <parmap/codec.hpp>
+#include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/obstacle.hpp>
+#include <parmap/detail/needs_64_bit_linux.hpp>
 #include <parmap/detail/processes/inputs_by_child.hpp>
 #include <parmap/detail/processes/multi_run.hpp>
 #include <parmap/detail/processes/process_tasks.hpp>

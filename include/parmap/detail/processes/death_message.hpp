@@ -57,10 +57,8 @@ inline int status_of(const death_cause& cause) noexcept {
 
 inline std::string describe_signal(const death_cause& cause) {
   const int number = cause.how.code;
-  const char* name = ::sigabbrev_np(number);
-  const char* text = ::sigdescr_np(number);
-  std::string what = name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(number);
-  if (text != nullptr) what += std::string(" (") + text + ')';
+  const auto [name, text] = name_of_signal(number);
+  std::string what = name != nullptr ? std::string(name) + " (" + text + ')' : "signal " + std::to_string(number);
   if (killed_for_memory(cause))
     return what + ": the kernel's out-of-memory killer (see dmesg); try fewer options.workers, or options.memory_limit "
                   "to fail only what takes too much";
@@ -87,6 +85,10 @@ inline std::string describe(const death_cause& cause) {
     case farewell::exit:
       return "the task called exit(" + std::to_string(cause.said_status) +
              "), or a library did; its reason may be on stderr; " + in_gdb + "exit\" shows where";
+    case farewell::exit_of_unknown_status:
+      return "the task called exit, or a library did, with a status that this C library does not tell; its reason may "
+             "be on stderr; " +
+             in_gdb + "exit\" shows where";
     case farewell::quick_exit: return "the task called quick_exit; " + in_gdb + "quick_exit\" shows where";
     case farewell::pthread_exit:
       return "the task called pthread_exit, or its thread was cancelled; return or throw instead";

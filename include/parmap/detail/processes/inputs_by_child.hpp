@@ -15,9 +15,11 @@ namespace parmap::inline PARMAP_ABI::detail {
 PARMAP_API void write_inputs_by_child(failure_list& failures, const inputs_writer& writer, bool foreign_code) noexcept;
 
 template <class Tasks>
-failure_list with_inputs_by_child(const Tasks& tasks, failure_list failures) {
-  if (!failures.empty())
-    write_inputs_by_child(failures, inputs_writer_of(tasks), text_takes_foreign_code(typename Tasks::element_types()));
+failure_list with_inputs_by_child([[maybe_unused]] const Tasks& tasks, failure_list failures) {
+  if constexpr (show_inputs<Tasks>)
+    if (!failures.empty())
+      write_inputs_by_child(failures, inputs_writer_of(tasks),
+                            text_takes_foreign_code(typename Tasks::element_types()));
   return failures;
 }
 

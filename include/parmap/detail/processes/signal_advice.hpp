@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The likely cause of each signal that kills a worker, and what to try: for messages in C++ and in Python.
+// The name of each signal that kills a worker, its likely cause, and what to try: for messages in C++ and in Python.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -7,6 +7,51 @@
 #include <signal.h>
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+struct signal_name {
+  const char* name;  // null if it has none, as real-time signals
+  const char* text;
+};
+
+// The words of glibc's strsignal, which other C libraries do not share.
+inline signal_name name_of_signal(int number) noexcept {
+  switch (number) {
+    case SIGABRT: return {"SIGABRT", "Aborted"};
+    case SIGALRM: return {"SIGALRM", "Alarm clock"};
+    case SIGBUS: return {"SIGBUS", "Bus error"};
+    case SIGCHLD: return {"SIGCHLD", "Child exited"};
+    case SIGCONT: return {"SIGCONT", "Continued"};
+    case SIGFPE: return {"SIGFPE", "Floating point exception"};
+    case SIGHUP: return {"SIGHUP", "Hangup"};
+    case SIGILL: return {"SIGILL", "Illegal instruction"};
+    case SIGINT: return {"SIGINT", "Interrupt"};
+    case SIGKILL: return {"SIGKILL", "Killed"};
+    case SIGPIPE: return {"SIGPIPE", "Broken pipe"};
+    case SIGPOLL: return {"SIGPOLL", "I/O possible"};
+    case SIGPROF: return {"SIGPROF", "Profiling timer expired"};
+    case SIGPWR: return {"SIGPWR", "Power failure"};
+    case SIGQUIT: return {"SIGQUIT", "Quit"};
+    case SIGSEGV: return {"SIGSEGV", "Segmentation fault"};
+#ifdef SIGSTKFLT
+    case SIGSTKFLT: return {"SIGSTKFLT", "Stack fault"};
+#endif
+    case SIGSTOP: return {"SIGSTOP", "Stopped (signal)"};
+    case SIGSYS: return {"SIGSYS", "Bad system call"};
+    case SIGTERM: return {"SIGTERM", "Terminated"};
+    case SIGTRAP: return {"SIGTRAP", "Trace/breakpoint trap"};
+    case SIGTSTP: return {"SIGTSTP", "Stopped"};
+    case SIGTTIN: return {"SIGTTIN", "Stopped (tty input)"};
+    case SIGTTOU: return {"SIGTTOU", "Stopped (tty output)"};
+    case SIGURG: return {"SIGURG", "Urgent I/O condition"};
+    case SIGUSR1: return {"SIGUSR1", "User defined signal 1"};
+    case SIGUSR2: return {"SIGUSR2", "User defined signal 2"};
+    case SIGVTALRM: return {"SIGVTALRM", "Virtual timer expired"};
+    case SIGWINCH: return {"SIGWINCH", "Window changed"};
+    case SIGXCPU: return {"SIGXCPU", "CPU time limit exceeded"};
+    case SIGXFSZ: return {"SIGXFSZ", "File size limit exceeded"};
+    default: return {nullptr, nullptr};
+  }
+}
 
 struct signal_advice {
   const char* cause;

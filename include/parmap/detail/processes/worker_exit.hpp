@@ -19,13 +19,16 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Functions of glibc. at_quick_exit calls the first, atexit the second; the third calls the handlers of atexit, the
-// newest first, but unlike exit not the destructors of thread_local objects, which the caller may have made.
+// Functions of the C library. atexit calls the first, glibc's at_quick_exit the second; the third calls the handlers of
+// atexit, the newest first, but unlike exit not the destructors of thread_local objects, which the caller may have
+// made.
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming, readability-redundant-declaration)
-int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
 int __cxa_atexit(void (*)(void*), void*, void*) noexcept;
+#ifdef __GLIBC__
+int __cxa_at_quick_exit(void (*)(void*), void*) noexcept;
 void __cxa_finalize(void*);
+#endif
 // NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming, readability-redundant-declaration)
 }
 
@@ -34,10 +37,12 @@ void __cxa_finalize(void*);
 struct bound_early {
   static inline int (*volatile prctl)(int, ...) = &::prctl;
   static inline pid_t (*volatile getppid)() = &::getppid;
+  static inline int (*volatile at_exit)(void (*)(void*), void*, void*) = &__cxa_atexit;
+#ifdef __GLIBC__
   static inline int (*volatile on_exit)(void (*)(int, void*), void*) = &::on_exit;
   static inline int (*volatile at_quick_exit)(void (*)(void*), void*) = &__cxa_at_quick_exit;
-  static inline int (*volatile at_exit)(void (*)(void*), void*, void*) = &__cxa_atexit;
   static inline void (*volatile call_exit_handlers)(void*) = &__cxa_finalize;
+#endif
   static inline int (*volatile waitid)(idtype_t, id_t, siginfo_t*, int) = &::waitid;
   static inline void (*volatile exit)(int) = &::_exit;
   static inline int (*volatile uncaught_exceptions)() = &std::uncaught_exceptions;
@@ -49,6 +54,7 @@ struct worker_identity {
   static inline pid_t caller{-1};
   static inline worker_words* words{nullptr};
   static inline bool memory_limited{false};
+  static inline bool calls_exit_handlers{false};  // as it leaves in order
 
   [[nodiscard]] static bool is_this_process() noexcept { return ::getpid() == pid; }
 
@@ -93,9 +99,35 @@ inline void end_own_descendants() noexcept {
 // atexit.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   worker_identity::say(how, status);
-  if (how == farewell::done && worker_identity::is_this_process() && language_runtime::current().runs_exit_handlers())
-    bound_early::call_exit_handlers(nullptr);  // the last that it calls is the handler of become_worker
+  if (how == farewell::done && worker_identity::is_this_process() && language_runtime::current().runs_exit_handlers()) {
+    worker_identity::calls_exit_handlers = true;
+#ifdef __GLIBC__
+    bound_early::call_exit_handlers(nullptr);  // the last that it calls is that of leave_at_exit
+#else
+    std::exit(EXIT_SUCCESS);
+#endif
+  }
   end_process(status);
+}
+
+// From now on exit and quick_exit end this worker, and run only handlers that are registered later. (Handlers run
+// newest first.) False if they cannot be registered.
+inline bool leave_at_exit() noexcept {
+#ifdef __GLIBC__
+  return bound_early::at_exit([](void*) { end_process(EXIT_SUCCESS); }, nullptr, nullptr) == 0 &&
+         bound_early::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0 &&
+         bound_early::at_quick_exit([](void*) { leave_process(farewell::quick_exit, EXIT_FAILURE); }, nullptr) == 0;
+#else
+  // musl has no on_exit, which alone tells the status. A child of a task keeps its own status, and so runs the caller's
+  // handlers, too.
+  const auto at_exit = [](void*) {
+    if (!worker_identity::is_this_process()) return;
+    if (worker_identity::calls_exit_handlers) end_process(EXIT_SUCCESS);
+    leave_process(farewell::exit_of_unknown_status, EXIT_FAILURE);
+  };
+  return bound_early::at_exit(at_exit, nullptr, nullptr) == 0 &&
+         ::at_quick_exit([] { leave_process(farewell::quick_exit, EXIT_FAILURE); }) == 0;
+#endif
 }
 
 // Ends the worker when the forced unwinding of pthread_exit passes this object: it must not reach the caller's frames.

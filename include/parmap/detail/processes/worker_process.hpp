@@ -58,10 +58,7 @@ inline void become_worker(pid_t parent, worker_words& words, std::optional<std::
   static_cast<void>(bound_early::prctl(PR_SET_CHILD_SUBREAPER, 1UL));  // since Linux 3.4
   require(keep_from_children());
   begin_exit_reports();
-  // Handlers run newest first, so those that tasks register run before these, and those of the caller never.
-  require(bound_early::at_exit([](void*) { end_process(EXIT_SUCCESS); }, nullptr, nullptr) == 0);
-  require(bound_early::on_exit([](int status, void*) { leave_process(farewell::exit, status); }, nullptr) == 0);
-  require(bound_early::at_quick_exit([](void*) { leave_process(farewell::quick_exit, EXIT_FAILURE); }, nullptr) == 0);
+  require(leave_at_exit());
   if (memory_limit) {
     require(limit_private_memory(*memory_limit));
     tell_of_refused_memory([] {

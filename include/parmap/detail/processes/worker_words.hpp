@@ -74,6 +74,7 @@ enum class farewell : std::uint32_t {
   done,
   worn,
   exit,
+  exit_of_unknown_status,
   quick_exit,
   pthread_exit,
   arena_full,

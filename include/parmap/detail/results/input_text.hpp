@@ -88,6 +88,10 @@ class input_text {
   bool known_{};
 };
 
+// Tasks that can show their inputs: see axis.hpp.
+template <class Tasks>
+concept show_inputs = requires { typename Tasks::element_types; };
+
 template <class Tasks>
 inputs_writer inputs_writer_of(const Tasks& tasks) noexcept {
   return {&tasks, [](const void* of, std::uint64_t i) {
@@ -99,8 +103,9 @@ inputs_writer inputs_writer_of(const Tasks& tasks) noexcept {
 
 // The failures with the inputs of their tasks, which are read in this process.
 template <class Tasks>
-failure_list with_inputs(const Tasks& tasks, failure_list failures) {
-  if (!failures.empty()) write_inputs(failures, inputs_writer_of(tasks));
+failure_list with_inputs([[maybe_unused]] const Tasks& tasks, failure_list failures) {
+  if constexpr (show_inputs<Tasks>)
+    if (!failures.empty()) write_inputs(failures, inputs_writer_of(tasks));
   return failures;
 }
 

@@ -20,9 +20,17 @@ auto first_of(Out& out) {
   else return std::ranges::begin(out);
 }
 
+template <class Tasks>
+struct shown_as {};
+template <class Tasks>
+  requires requires { typename Tasks::element_types; }
+struct shown_as<Tasks> {
+  using element_types = typename Tasks::element_types;
+};
+
 // Task i runs task i of `tasks` and assigns its value to first[i].
 template <class Tasks, class First>
-class tasks_into_range {
+class tasks_into_range : public shown_as<Tasks> {
  public:
   using result = void;
   static constexpr bool takes_context = Tasks::takes_context;

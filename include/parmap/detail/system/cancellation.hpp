@@ -20,10 +20,15 @@ class cancellation_held_back {
   // For good, as in a forked process, where this object is not destroyed.
   void end() const noexcept { ::pthread_setcancelstate(before_, nullptr); }
 
-  // Within its lifetime this thread can be cancelled, if it could be before.
+  // Within its lifetime this thread can be cancelled, if it could be before and if that unwinds it. musl would end it
+  // without a destructor, and leave all behind; there it is cancelled later.
   class allowed {
    public:
-    explicit allowed(const cancellation_held_back& by) noexcept { ::pthread_setcancelstate(by.before_, nullptr); }
+    explicit allowed([[maybe_unused]] const cancellation_held_back& by) noexcept {
+#ifdef __GLIBC__
+      ::pthread_setcancelstate(by.before_, nullptr);
+#endif
+    }
     allowed(const allowed&) = delete;
     allowed& operator=(const allowed&) = delete;
     ~allowed() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr); }

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Installs what run.py needs, and runs it: portable.sh [PLATFORM...]
+set -euo pipefail
+
+root=$(dirname "$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")")
+source "$root/tools/setup.sh"
+
+setup_require \
+  python3 "drives the builds" python3-venv "keeps what pip installs inside build/" ca-certificates "pip checks whom it talks to" \
+  g++-aarch64-linux-gnu "compiles for aarch64" g++-riscv64-linux-gnu "compiles for riscv64" \
+  g++-s390x-linux-gnu "compiles for s390x" qemu-user-static "runs what is compiled for other processors"
+
+work=$root/build/portable
+python=$work/venv/bin/python
+mkdir -p "$work"
+"$python" -m pip --version >/dev/null 2>&1 || { rm -rf "$work/venv"; python3 -m venv "$work/venv"; }
+if ! "$python" -c "import ziglang" 2>/dev/null; then
+  setup_say "Installing with pip into $work/venv: ziglang"
+  "$python" -m pip install --quiet --disable-pip-version-check --no-input --retries 2 ziglang </dev/null
+fi
+exec "$python" "$root/tests/portable/run.py" "$root" "$work/programs" "$@"
