@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Builds and runs a program that uses parmap, from an empty directory, in one of the documented ways:
-# consumer.sh single_header|add_subdirectory|installed|shared SOURCE CMAKE COMPILER
+# consumer.sh single_header|add_subdirectory|installed|shared|libcxx SOURCE CMAKE COMPILER
 set -euo pipefail
 
 way=$1 source=$2 cmake=$3 compiler=$4
@@ -115,6 +115,16 @@ case $way in
     # The library exports exactly the names that headers use.
     nm --dynamic --defined-only --demangle --format=posix "$library" | sed 's/ [A-Za-z] [0-9a-f ]*$//' | LC_ALL=C sort >exported.txt
     diff "$source/tests/expected_symbols.txt" exported.txt || fail "libparmap.so exports other names than tests/expected_symbols.txt has"
+    ;;
+  libcxx)
+    # LLVM's standard library, by clang.
+    printf '#include <version>\nint main() { return _LIBCPP_VERSION > 0 ? 0 : 1; }\n' >there.cpp
+    "$compiler" -std=c++20 -stdlib=libc++ there.cpp -o there || { echo "libc++ is not installed"; exit 77; }
+    for form in parmap header_only; do
+      build_with_cmake "$source/tests/consumer_add_subdirectory" -DPARMAP_DIR="$source" -DFORM=$form -DCMAKE_BUILD_TYPE=Release \
+        -DCMAKE_CXX_FLAGS="-stdlib=libc++" -DCMAKE_CXX_FLAGS_RELEASE=-O0
+      check_output "$work/build/consumer"
+    done
     ;;
   *) fail "consumer.sh: no way called $way" ;;
 esac
