@@ -7972,6 +7972,24 @@ PARMAP_INLINE failure_list add_failures(failure_list list, failure_runs more) {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/forced_unwind.hpp
+// forced_unwind: by what glibc unwinds a thread at pthread_cancel and pthread_exit.
+
+#if __has_include(<bits/cxxabi_forced.h>)
+#include <cxxabi.h>
+#endif
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Who catches it, by its type or as anything, has to let it pass: glibc ends the program otherwise.
+#if __has_include(<bits/cxxabi_forced.h>)
+using forced_unwind = abi::__forced_unwind;
+#else
+class forced_unwind {};  // libc++ has no name for it
+#endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/threads/serial_run.inl.hpp
 // The bodies of serial_run.hpp.
 
@@ -8022,6 +8040,8 @@ PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
       tasks.run(chunk, self);
       done = chunk.at;
       if (!careful) between.set_attempt(1);
+    } catch (const forced_unwind&) {
+      throw;
     } catch (...) {
       done = chunk.at;
       if (done != from) between.set_attempt(1);
@@ -8798,10 +8818,14 @@ class threads_run final : public job {
     threads_run& run_;
   };
 
+  // Throws only what unwinds the caller's thread if that is cancelled in a task.
   template <class AfterChunk>
-  void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) noexcept {
+  void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) {
     try {
       take_chunks(worker, now, after_chunk);
+    } catch (const forced_unwind&) {
+      tally_.give_up();
+      throw;
     } catch (...) {
       tally_.give_up();
     }
@@ -8845,6 +8869,8 @@ class threads_run final : public job {
       try {
         tasks_.run(chunk, self);
         break;
+      } catch (const forced_unwind&) {
+        throw;
       } catch (...) {
         if (chunk.at != from) between.set_attempt(1);
         failure why = describe(self, chunk.at, between.attempt());

@@ -2,7 +2,8 @@
 // What a thread does that asks for the GIL after the interpreter has begun to shut down.
 #pragma once
 
-#include <cxxabi.h>
+#include <parmap/detail/system/forced_unwind.hpp>
+
 #include <unistd.h>
 
 namespace parmap::python {
@@ -14,7 +15,7 @@ template <class Act>
 decltype(auto) unless_python_ends(const Act& act) {
   try {
     return act();
-  } catch (const abi::__forced_unwind&) {
+  } catch (const detail::forced_unwind&) {
     for (;;) ::pause();
   }
 }

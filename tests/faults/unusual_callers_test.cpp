@@ -409,6 +409,49 @@ TEST(unusual_callers_test, is_a_thread_that_is_cancelled) {
             "");
 }
 
+// The same in a task that runs in the caller's thread.
+template <class Engine>
+void cancel_in_a_task(const Engine& engine, unsigned retries) {
+  static std::atomic<bool> unwound;
+  static std::atomic<bool> waits;
+  static const Engine* which;
+  static unsigned more;
+  unwound = waits = false;
+  which = &engine;
+  more = retries;
+  pthread_t one{};
+  const auto run = [](void*) -> void* {
+    struct last {
+      ~last() { unwound = true; }
+    } const at_the_end;
+    static const pthread_t caller = ::pthread_self();
+    const auto f = [](int) {
+      if (::pthread_equal(::pthread_self(), caller) == 0) return;
+      waits = true;
+      for (;;) ::pause();
+    };
+    static_cast<void>(parmap::map(*which, f, std::views::iota(0, 20), {.retries = more, .workers = 3}));
+    return nullptr;
+  };
+  require(::pthread_create(&one, nullptr, run, nullptr) == 0, "a thread");
+  while (!waits) std::this_thread::yield();
+  require(::pthread_cancel(one) == 0 && ::pthread_join(one, nullptr) == 0, "its end");
+  require(unwound, "unwound");
+}
+
+TEST(unusual_callers_test, is_a_thread_that_is_cancelled_in_its_own_task) {
+  EXPECT_EQ(in_child([] {
+              cancel_in_a_task(parmap::threads, 0);
+              check_all(parmap::map(parmap::threads, twice, std::views::iota(0, 100'000)), 100'000);
+            }),
+            "");
+  EXPECT_EQ(in_child([] {
+              cancel_in_a_task(parmap::serial, 2);
+              check_all(parmap::map(parmap::serial, twice, std::views::iota(0, 100)), 100);
+            }),
+            "");
+}
+
 // A lock that another thread held at the fork is a likely reason of a hang, so the failure names it; only where there
 // is one.
 TEST(unusual_callers_test, has_another_thread_when_a_task_hangs) {

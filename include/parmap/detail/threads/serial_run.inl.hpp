@@ -9,6 +9,7 @@
 #include <parmap/detail/schedule/chunk_pacer.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/system/forced_unwind.hpp>
 #include <parmap/detail/threads/serial_run.hpp>
 
 #include <algorithm>
@@ -65,6 +66,8 @@ PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
       tasks.run(chunk, self);
       done = chunk.at;
       if (!careful) between.set_attempt(1);
+    } catch (const forced_unwind&) {
+      throw;
     } catch (...) {
       done = chunk.at;
       if (done != from) between.set_attempt(1);

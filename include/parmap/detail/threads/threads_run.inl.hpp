@@ -11,6 +11,7 @@
 #include <parmap/detail/schedule/unclaimed_range.hpp>
 #include <parmap/detail/schedule/usable_cores.hpp>
 #include <parmap/detail/system/floating_environment.hpp>
+#include <parmap/detail/system/forced_unwind.hpp>
 #include <parmap/detail/system/number_text.hpp>
 #include <parmap/detail/threads/thread_pool.hpp>
 #include <parmap/detail/threads/threads_run.hpp>
@@ -101,10 +102,14 @@ class threads_run final : public job {
     threads_run& run_;
   };
 
+  // Throws only what unwinds the caller's thread if that is cancelled in a task.
   template <class AfterChunk>
-  void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) noexcept {
+  void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) {
     try {
       take_chunks(worker, now, after_chunk);
+    } catch (const forced_unwind&) {
+      tally_.give_up();
+      throw;
     } catch (...) {
       tally_.give_up();
     }
@@ -148,6 +153,8 @@ class threads_run final : public job {
       try {
         tasks_.run(chunk, self);
         break;
+      } catch (const forced_unwind&) {
+        throw;
       } catch (...) {
         if (chunk.at != from) between.set_attempt(1);
         failure why = describe(self, chunk.at, between.attempt());
