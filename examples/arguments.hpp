@@ -17,6 +17,7 @@ namespace example {
 struct arguments {
   std::string engine{"multi"};
   unsigned workers{};
+  unsigned patience{2};  // seconds, for one task
   std::string output{"/dev/null"};
   std::vector<std::filesystem::path> paths{};
 };
@@ -44,6 +45,7 @@ inline arguments parse(const std::vector<std::string_view>& given, std::string_v
     if (++word == given.end()) throw std::invalid_argument(std::string(option) + " needs a value");
     if (option == "--engine") all.engine = *word;
     else if (option == "--workers") all.workers = parse_number(option, *word);
+    else if (option == "--patience") all.patience = parse_number(option, *word);
     else if (option == "--output") all.output = *word;
   }
   return all;

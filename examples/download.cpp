@@ -158,7 +158,7 @@ asio::awaitable<std::string> download(const std::string& url) {
 }
 
 int main(int argc, char** argv) {
-  return example::download_all(argc, argv, [](const std::vector<std::string>& urls, unsigned workers) {
-    return parmap::map(parmap::async, download, urls, {.timeout = example::patience, .workers = workers});
+  return example::download_all(argc, argv, [](const std::vector<std::string>& urls, const parmap::options& chosen) {
+    return parmap::map(parmap::async, download, urls, chosen);
   });
 }

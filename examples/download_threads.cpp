@@ -24,7 +24,7 @@ std::string download(parmap::context& self, const std::string& url) {
 }
 
 int main(int argc, char** argv) {
-  return example::download_all(argc, argv, [](const std::vector<std::string>& urls, unsigned workers) {
-    return parmap::map(parmap::threads, download, urls, {.timeout = example::patience, .workers = workers});
+  return example::download_all(argc, argv, [](const std::vector<std::string>& urls, const parmap::options& chosen) {
+    return parmap::map(parmap::threads, download, urls, chosen);
   });
 }

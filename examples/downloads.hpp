@@ -22,8 +22,6 @@
 
 namespace example {
 
-constexpr std::chrono::seconds patience{2};  // for one page
-
 // One page that is being read: its digest grows as its bytes come in.
 class page {
  public:
@@ -64,16 +62,17 @@ class page {
 };
 
 // Reads URLs from the standard input, one a line, maps them to digests, and writes those as sha256sum does to
-// --output. Returns main's status.
+// --output. A page may take --patience seconds. Returns main's status.
 template <class Map>
 int download_all(int argc, char** argv, Map map) {
-  return run(argc, argv, "[--workers N] [--output FILE] <URLS", [&](const arguments& chosen) {
+  return run(argc, argv, "[--workers N] [--patience N] [--output FILE] <URLS", [&](const arguments& chosen) {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) throw std::runtime_error("libcurl does not start");
     std::vector<std::string> urls;
     for (std::string line; std::getline(std::cin, line);) urls.push_back(line);
 
     const auto start = std::chrono::steady_clock::now();
-    const parmap::results<std::string> digests = map(urls, chosen.workers != 0 ? chosen.workers : 100);
+    const parmap::results<std::string> digests = map(urls, {.timeout = std::chrono::seconds(chosen.patience),
+                                                            .workers = chosen.workers != 0 ? chosen.workers : 100});
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
 
     std::ofstream lines(chosen.output);
