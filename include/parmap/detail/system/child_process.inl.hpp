@@ -65,12 +65,12 @@ PARMAP_INLINE child_process::child_process(const std::function<void()>& body, ru
     const running_maps_lock lock;
     step("fork", moment::before);
     if (of == nullptr || of->prepare_fork()) pid_ = ::fork();
-    error = errno;
     if (pid_ == 0) {
       step("birth", moment::after);
       body();
       ::_exit(127);
     }
+    error = errno;
     step("fork", moment::after);
   }
   if (pid_ < 0)
