@@ -7988,7 +7988,9 @@ PARMAP_INLINE failure_list add_failures(failure_list list, failure_runs more) {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Who catches it, by its type or as anything, has to let it pass: glibc ends the program otherwise.
+// Who catches it, by its type or as anything, has to let it pass: glibc ends the program otherwise. Functions that
+// catch it are PARMAP_CATCHES_FORCED_UNWIND: there is no such object, and UBSan would report the reference.
+#define PARMAP_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
 #if __has_include(<bits/cxxabi_forced.h>)
 using forced_unwind = abi::__forced_unwind;
 #else
@@ -8025,8 +8027,8 @@ PARMAP_INLINE void tell_of_ignored_options(const options& chosen, lazy_meter& me
 
 // The loop, until the tasks have ended or a stop is requested. `done`: the first task that has not ended, also when it
 // throws. Returns how often that was begun.
-PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n, const options& chosen,
-                                     std::uint64_t& done) {
+PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
+                                                                  const options& chosen, std::uint64_t& done) {
   class gate final : public task_gate {
    public:
     explicit gate(const options& of) noexcept : task_gate(nullptr, of.stop) {}
@@ -8827,7 +8829,7 @@ class threads_run final : public job {
 
   // Throws only what unwinds the caller's thread if that is cancelled in a task.
   template <class AfterChunk>
-  void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) {
+  PARMAP_CATCHES_FORCED_UNWIND void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) {
     try {
       take_chunks(worker, now, after_chunk);
     } catch (const forced_unwind&) {
@@ -8866,7 +8868,7 @@ class threads_run final : public job {
     }
   }
 
-  void run_chunk(const interval mine, context& self, gate& between) {
+  PARMAP_CATCHES_FORCED_UNWIND void run_chunk(const interval mine, context& self, gate& between) {
     task_chunk chunk{from_ + mine.b, from_ + mine.e, careful_ ? &between : nullptr};
     const std::uint64_t first = chunk.at;
     std::uint64_t failed = 0;

@@ -426,7 +426,10 @@ void cancel_in_a_task(const Engine& engine, unsigned retries) {
     } const at_the_end;
     static const pthread_t caller = ::pthread_self();
     const auto f = [](int) {
-      if (::pthread_equal(::pthread_self(), caller) == 0) return;
+      if (::pthread_equal(::pthread_self(), caller) == 0) {
+        while (!waits) std::this_thread::yield();  // a task is left for the caller
+        return;
+      }
       waits = true;
       for (;;) ::pause();
     };

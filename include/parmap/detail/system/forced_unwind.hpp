@@ -10,7 +10,9 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Who catches it, by its type or as anything, has to let it pass: glibc ends the program otherwise.
+// Who catches it, by its type or as anything, has to let it pass: glibc ends the program otherwise. Functions that
+// catch it are PARMAP_CATCHES_FORCED_UNWIND: there is no such object, and UBSan would report the reference.
+#define PARMAP_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
 #if __has_include(<bits/cxxabi_forced.h>)
 using forced_unwind = abi::__forced_unwind;
 #else

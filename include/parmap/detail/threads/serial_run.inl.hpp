@@ -44,8 +44,8 @@ PARMAP_INLINE void tell_of_ignored_options(const options& chosen, lazy_meter& me
 
 // The loop, until the tasks have ended or a stop is requested. `done`: the first task that has not ended, also when it
 // throws. Returns how often that was begun.
-PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n, const options& chosen,
-                                     std::uint64_t& done) {
+PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
+                                                                  const options& chosen, std::uint64_t& done) {
   class gate final : public task_gate {
    public:
     explicit gate(const options& of) noexcept : task_gate(nullptr, of.stop) {}

@@ -104,7 +104,7 @@ class threads_run final : public job {
 
   // Throws only what unwinds the caller's thread if that is cancelled in a task.
   template <class AfterChunk>
-  void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) {
+  PARMAP_CATCHES_FORCED_UNWIND void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) {
     try {
       take_chunks(worker, now, after_chunk);
     } catch (const forced_unwind&) {
@@ -143,7 +143,7 @@ class threads_run final : public job {
     }
   }
 
-  void run_chunk(const interval mine, context& self, gate& between) {
+  PARMAP_CATCHES_FORCED_UNWIND void run_chunk(const interval mine, context& self, gate& between) {
     task_chunk chunk{from_ + mine.b, from_ + mine.e, careful_ ? &between : nullptr};
     const std::uint64_t first = chunk.at;
     std::uint64_t failed = 0;
