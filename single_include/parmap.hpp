@@ -8829,14 +8829,21 @@ class threads_run final : public job {
 
   // Throws only what unwinds the caller's thread if that is cancelled in a task.
   template <class AfterChunk>
-  PARMAP_CATCHES_FORCED_UNWIND void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) {
+  void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) {
     try {
       take_chunks(worker, now, after_chunk);
-    } catch (const forced_unwind&) {
-      tally_.give_up();
-      throw;
     } catch (...) {
-      tally_.give_up();
+      give_up();
+    }
+  }
+  // Inside a catch block. (No template: g++ would not heed the attribute there.)
+  PARMAP_CATCHES_FORCED_UNWIND void give_up() {
+    tally_.give_up();
+    try {
+      throw;
+    } catch (const forced_unwind&) {
+      throw;
+    } catch (...) {  // NOLINT(bugprone-empty-catch): the tally has it
     }
   }
   template <class AfterChunk>
