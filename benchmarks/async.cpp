@@ -184,7 +184,7 @@ void run(std::string_view only, unsigned runs) {
 int main(int argc, char** argv) try {
   std::string_view only;
   unsigned runs = 9;
-  for (int k = 1; k < argc; ++k) {
+  for (int k = 1; k < argc; k += 2) {
     const std::string_view argument = argv[k];
     const std::string_view value = k + 1 < argc ? argv[k + 1] : "";
     if (argument == "--only" && !value.empty()) {
@@ -193,7 +193,6 @@ int main(int argc, char** argv) try {
                std::from_chars(value.data(), value.data() + value.size(), runs).ec != std::errc() || runs == 0) {
       throw std::invalid_argument("usage: async [--only NAME] [--runs N]");
     }
-    ++k;
   }
   run(only, runs);
   return 0;

@@ -193,7 +193,7 @@ TEST(chunk_pacer, grows_sixteenfold_at_most_but_for_what_takes_two_microseconds)
   pace.ran(1000, target / 100);
   EXPECT_EQ(pace.chunk(greatest), 16'000U);
   chunk_pacer other(1);
-  for (const ticks tasks : {16, 300}) {
+  for (const ticks tasks : {ticks{16}, ticks{300}}) {
     const ticks each =
         target / 25 / tasks;  // so many take 2 us, but for the rest of the division: a tick is about 1 ns
     other.ran(1, each);

@@ -57,7 +57,9 @@ def run(command, where, **environment):
         return status, output.read().decode(errors="replace")
 
 
-def needs(tool):
+def needs(tool, program):
+    if not Path(program).exists():
+        raise NotRun("its program is built by g++ only")
     if shutil.which(tool) is None:
         raise NotRun(f"{tool} is not installed")
 
@@ -80,7 +82,7 @@ def listed(programs, name, namespace=()):
 
 def gcov(programs):
     def attempt(where):
-        needs("gcov")
+        needs("gcov", programs.cases_gcov)
         status, said = run([programs.cases_gcov], where, GCOV_PREFIX=str(where), GCOV_PREFIX_STRIP="99")
         notes = next(programs.folder.glob("CMakeFiles/cases_gcov.dir/counted.cpp.gcno"))
         shutil.copy(notes, where)
@@ -93,7 +95,7 @@ def gcov(programs):
 
 def gprof(programs):
     def attempt(where):
-        needs("gprof")
+        needs("gprof", programs.cases_gprof)
         status, said = run([programs.cases_gprof], where, GMON_OUT_PREFIX=str(where / "gmon"))
         files = [str(each) for each in where.glob("gmon.*")]
         _, lines = run(["gprof", "-b", "-p", programs.cases_gprof, *files], where)
@@ -105,6 +107,7 @@ def gprof(programs):
 
 def leaks(programs):
     def attempt(where):
+        needs("sh", programs.cases_leaks)
         clean, said_clean = run([programs.cases_leaks], where)
         _, said = run([programs.cases_leaks, "leak"], where)
         if "LeakSanitizer has encountered a fatal error" in said_clean + said:
@@ -118,7 +121,7 @@ def leaks(programs):
 
 def valgrind(programs, *arguments):
     def attempt(where):
-        needs("valgrind")
+        needs("valgrind", programs.cases_gdb)
         status, said = run(["valgrind", "--leak-check=full", "--error-exitcode=9", programs.cases_gdb, *arguments], where)
         errors = re.findall(r"ERROR SUMMARY: (\d+) errors", said)
         return status == 0 and errors and set(errors) == {"0"}, f"errors in {len(errors)} processes: {', '.join(errors)}"
@@ -127,7 +130,7 @@ def valgrind(programs, *arguments):
 
 def gdb(programs):
     def attempt(where):
-        needs("gdb")
+        needs("gdb", programs.cases_gdb)
         status, said = run(["gdb", "-q", "-batch", "-ex", "set pagination off", "-ex", "run", programs.cases_gdb], where)
         ended = "exited normally" in said
         return status == 0 and ended, last_line(said)
