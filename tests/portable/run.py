@@ -5,7 +5,7 @@
 - musl, static, and glibc 2.28, on this processor: by the compiler of the PyPI package ziglang, with LLVM's libc++;
 - aarch64, riscv64 and s390x (which stores the highest byte first): by Debian's g++, static, under qemu-user.
 
-The programs lie in FOLDER and are built again only if it is missing. Fails if one input is not right.
+The programs are built anew into FOLDER. Fails if one input is not right. Some inputs are left out where they show nothing.
 """
 import concurrent.futures
 import os

@@ -68,8 +68,8 @@ class started_processes {
   }
 
   std::vector<held_process> kept_;
-  std::map<pid_t, std::vector<held_process>>
-      dead_below_;  // of workers that may live; only their death makes us inherit
+  // By worker, which may still live: this process inherits what is dead below it only when it dies.
+  std::map<pid_t, std::vector<held_process>> dead_below_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

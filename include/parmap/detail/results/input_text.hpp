@@ -6,6 +6,7 @@
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/failure.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
