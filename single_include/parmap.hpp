@@ -5021,11 +5021,28 @@ PARMAP_INLINE void wait_for_end(child_process& child, std::chrono::steady_clock:
   }
 }
 
+// Children write the texts, one after the other, each from the one after that which has ended the child before. Where
+// no child can be had, what has been written stays.
+PARMAP_INLINE void write_in_children(written_inputs& to, const std::vector<std::uint64_t>& tasks, std::size_t count,
+                                     const inputs_writer& writer) {
+  constexpr int most_children = 16;
+  constexpr std::chrono::seconds patience(1);
+  const auto until = std::chrono::steady_clock::now() + patience;
+  running_map none;
+  try {
+    for (int children = 0; to.next < count && children < most_children; ++children) {
+      child_process child([&] { write_in_child(to, tasks, count, writer); }, &none);
+      wait_for_end(child, until);
+      if (to.next < count) ++to.next;  // it did not survive this one
+      if (std::chrono::steady_clock::now() >= until) break;
+    }
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): processes or descriptors have run out
+  }
+}
+
 PARMAP_INLINE void write_inputs_by_child(failure_list& failures, const inputs_writer& writer,
                                          bool foreign_code) noexcept {
   constexpr std::size_t most = 1000;
-  constexpr int most_children = 16;
-  constexpr std::chrono::seconds patience(1);
   const cancellation_held_back here;
   if (!foreign_code && !ended_a_worker(failures)) return write_inputs(failures, writer);
   try {
@@ -5034,14 +5051,7 @@ PARMAP_INLINE void write_inputs_by_child(failure_list& failures, const inputs_wr
     if (count == 0) return;
     const shared_memory memory(sizeof(written_inputs) + count * sizeof(written_inputs::text));
     auto& written = *static_cast<written_inputs*>(memory.data());  // zeroed memory is such an object
-    const auto until = std::chrono::steady_clock::now() + patience;
-    running_map none;
-    for (int children = 0; written.next < count && children < most_children; ++children) {
-      child_process child([&] { write_in_child(written, tasks, count, writer); }, &none);
-      wait_for_end(child, until);
-      if (written.next < count) ++written.next;  // it did not survive this one
-      if (std::chrono::steady_clock::now() >= until) break;
-    }
+    write_in_children(written, tasks, count, writer);
     const std::function<std::string(std::uint64_t)> text_of = [&](std::uint64_t task) {
       const auto k = static_cast<std::size_t>(std::ranges::lower_bound(tasks, task) - tasks.begin());
       if (k >= count) return std::string();
@@ -5051,7 +5061,7 @@ PARMAP_INLINE void write_inputs_by_child(failure_list& failures, const inputs_wr
     write_inputs(failures, {&text_of, [](const void* of, std::uint64_t task) {
                               return (*static_cast<const std::function<std::string(std::uint64_t)>*>(of))(task);
                             }});
-  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): memory or processes have run out
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): memory has run out
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -176,6 +177,29 @@ TEST_F(failure_inputs, that_cannot_be_read) {
   const std::vector<const char*> words{"good", reinterpret_cast<const char*>(numbers + at_border)};
   EXPECT_EQ(inputs_of(parmap::map(fail, words)), (texts{"\"good\"", ""}));
   ::munmap(memory, 2 * page);
+}
+
+// Its operator<< takes the descriptors from the caller, which then cannot have another child.
+struct last_child {
+  int number;
+};
+std::ostream& operator<<(std::ostream& out, const last_child& it) {
+  if (it.number == 2) {
+    rlimit none{};
+    ::getrlimit(RLIMIT_NOFILE, &none);
+    none.rlim_cur = 0;
+    ::prlimit(::getppid(), RLIMIT_NOFILE, &none, nullptr);
+    std::abort();
+  }
+  return out << it.number;
+}
+
+TEST_F(failure_inputs, that_were_written_before_descriptors_ran_out) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const auto all = parmap::map(fail, std::vector<last_child>{{0}, {1}, {2}, {3}});
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(inputs_of(all), (texts{"0", "1", "", ""}));
 }
 
 TEST_F(failure_inputs, of_many_crashes) {

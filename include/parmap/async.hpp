@@ -9,6 +9,7 @@
 #endif
 
 #include <parmap/detail/coroutines/async_run.hpp>
+#include <parmap/detail/system/cancellation.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/system/inside_worker.hpp>
 #include <parmap/engine/engine.hpp>
@@ -102,6 +103,7 @@ inline constexpr bool is_async = awaited<typename Work::result>::known;
 /// (25 ms in a map inside another task) is left behind: none of its code runs any more, and it is destroyed when map
 /// returns, or when the operation that it waits for releases it. Failures keep their exceptions (failure::rethrow).
 ///
+/// pthread_cancel of the calling thread takes effect when map has returned, as a coroutine cannot be unwound by it.
 /// Inside a running io_context the blocking map throws std::logic_error; use async_map there. memory_limit throws
 /// std::invalid_argument.
 class async_engine {
@@ -122,6 +124,7 @@ class async_engine {
         throw std::logic_error(
             "parmap: the engine async was asked to block inside a running io_context, which would stand still "
             "meanwhile; use co_await parmap::async_map(f, ...) there");
+      const detail::cancellation_held_back here;  // a coroutine cannot be unwound by it
       const auto loop = std::make_shared<detail::event_loop>();
       const emptied at_end{*loop};
       using map_type = detail::async_run<Work, asio::io_context::executor_type>;

@@ -5,6 +5,10 @@
 #include "shared_counters.hpp"
 #include "troubled_maps.hpp"
 
+#include <asio/awaitable.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -451,6 +455,37 @@ TEST(unusual_callers_test, is_a_thread_that_is_cancelled_in_its_own_task) {
   EXPECT_EQ(in_child([] {
               cancel_in_a_task(parmap::serial, 2);
               check_all(parmap::map(parmap::serial, twice, std::views::iota(0, 100)), 100);
+            }),
+            "");
+}
+
+// A coroutine cannot be unwound: a map under async goes on to its end, and the thread is cancelled after it.
+TEST(unusual_callers_test, is_a_thread_that_is_cancelled_in_a_coroutine) {
+  EXPECT_EQ(in_child([] {
+              static std::atomic<bool> unwound{false};
+              static std::atomic<bool> waits{false};
+              static std::atomic<bool> ended{false};
+              pthread_t one{};
+              const auto run = [](void*) -> void* {
+                struct last {
+                  ~last() { unwound = true; }
+                } const at_the_end;
+                const auto f = [](int i) -> asio::awaitable<int> {
+                  asio::steady_timer timer(co_await asio::this_coro::executor, 1ms);
+                  co_await timer.async_wait(asio::use_awaitable);
+                  for (waits = true; !ended;) std::this_thread::yield();
+                  ::usleep(1);  // a cancellation point
+                  co_return i;
+                };
+                const auto all = parmap::map(parmap::async, f, std::views::iota(0, 20));
+                require(all.ok() && all.size() == 20, "the whole map");
+                for (;;) ::pause();
+              };
+              require(::pthread_create(&one, nullptr, run, nullptr) == 0, "a thread");
+              while (!waits) std::this_thread::yield();
+              require(::pthread_cancel(one) == 0, "its end");
+              ended = true;
+              require(::pthread_join(one, nullptr) == 0 && unwound, "unwound");
             }),
             "");
 }
