@@ -3660,6 +3660,9 @@ class placed_tasks {
   // Runs the tasks of the chunk in order and puts their values, until the gate lets none begin. What a task throws
   // passes. chunk.at is then the first that has not ended.
   virtual void run(task_chunk& chunk, context& self) const = 0;
+  // Called by a thread that has run chunks, and runs no more of this map. For language runtimes, whose tasks may have
+  // set something up in it.
+  virtual void end_worker(context&) const noexcept {}
 
   [[nodiscard]] bool take_context() const noexcept { return take_context_; }
 
@@ -3700,6 +3703,9 @@ class placed_tasks_of final : public placed_tasks {
       at.next = i + 1;
       return true;
     });
+  }
+  void end_worker([[maybe_unused]] context& self) const noexcept override {
+    if constexpr (requires { tasks_.end_worker(self); }) tasks_.end_worker(self);
   }
 
  private:
@@ -5091,8 +5097,14 @@ class language_runtime {
   // Whether tasks may print into buffers of the runtime; then flush_output is called in a worker after each task.
   [[nodiscard]] virtual bool buffers_output() const noexcept { return false; }
   virtual void flush_output() noexcept {}
+  // Called in a worker that has done its work, before what its tasks have started is ended: what tasks have left to the
+  // end of the process. Its limit is that of leaving; see tell_leaving.
+  virtual void finish_worker() noexcept {}
   // Called when a worker ends, to flush the runtime's buffers.
   virtual void end_worker() noexcept {}
+  // Called in the caller: a worker was killed because it took too long to leave. `doing` is what it last told by
+  // tell_leaving, or 0.
+  virtual void cut_off_worker(int /*doing*/) noexcept {}
   // Whether a worker that has done its work calls the handlers that tasks have registered with atexit.
   [[nodiscard]] virtual bool runs_exit_handlers() const noexcept { return true; }
   // Called around the caller's wait for its workers.
@@ -5380,6 +5392,12 @@ struct worker_identity {
   }
 };
 
+// In a worker that leaves: what it is doing now, a number of its language runtime.
+inline void tell_leaving(int doing) noexcept {
+  if (worker_identity::is_this_process())
+    worker_identity::say(static_cast<farewell>(worker_identity::words->farewell_word.get() >> 32), doing);
+}
+
 // Ends what this worker's tasks have started and not detached, and reaps what is dead.
 inline void end_own_descendants() noexcept {
   siginfo_t info{};
@@ -5415,6 +5433,8 @@ inline void end_own_descendants() noexcept {
 // atexit.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   worker_identity::say(how, status);
+  if ((how == farewell::done || how == farewell::worn) && worker_identity::is_this_process())
+    language_runtime::current().finish_worker();
   if (how == farewell::done && worker_identity::is_this_process() && language_runtime::current().runs_exit_handlers()) {
     worker_identity::calls_exit_handlers = true;
 #ifdef __GLIBC__
@@ -7399,6 +7419,8 @@ class supervisor {
     const bool in_task = posts_[w].watch.last_seen() == activity::task;
     started_.end_those_of(process, in_task ? start_time(words.started.get()) : started_processes::none_since);
     process.kill();
+    if (posts_[w].watch.last_seen() == activity::leaving)
+      language_runtime::current().cut_off_worker(static_cast<int>(words.farewell_word.get() & 0xffff'ffff));
     return true;
   }
 
@@ -8841,7 +8863,10 @@ class threads_run final : public job {
   template <class AfterChunk>
   void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) {
     try {
-      take_chunks(worker, now, after_chunk);
+      const task_scope inside;
+      context self(*options_.seed, worker, options_.stop);
+      take_chunks(self, now, after_chunk);
+      tasks_.end_worker(self);
     } catch (...) {
       give_up();
     }
@@ -8857,9 +8882,8 @@ class threads_run final : public job {
     }
   }
   template <class AfterChunk>
-  void take_chunks(unsigned worker, ticks then, AfterChunk& after_chunk) {
-    const task_scope inside;
-    context self(*options_.seed, worker, options_.stop);
+  void take_chunks(context& self, ticks then, AfterChunk& after_chunk) {
+    const unsigned worker = self.worker();
     gate between(*this, options_);
     chunk_pacer pace(workers_);
     for (;;) {

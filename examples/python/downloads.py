@@ -12,18 +12,15 @@ from urllib.parse import urlsplit
 from pages import Pages
 from parmap import parmap
 
-TIMEOUT_SEC = 2.0
-
-
-def download(url):
+def download(url, timeout_sec):
     """The digest of a page."""
     # A thread that is blocked in C cannot be interrupted, so the socket has a limit too; timeout_sec is that of the whole.
     without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with without_proxy.open(url, timeout=1.5 * TIMEOUT_SEC) as page:
+    with without_proxy.open(url, timeout=1.5 * timeout_sec) as page:
         return hashlib.sha256(page.read()).hexdigest()
 
 
-async def download_async(url):
+async def download_async(url, timeout_sec):
     """The same for asyncio, by the least of HTTP that will do; a limit cancels it wherever it waits."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -42,13 +39,15 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--engine", choices=["threads", "async"], default="threads", help="who waits (threads)")
     arguments.add_argument("--workers", type=int, default=100, help="downloads at once (100)")
+    arguments.add_argument("--timeout", type=float, default=2.0, help="seconds that a page may take (2)")
     chosen = arguments.parse_args()
 
     with Pages() as pages:
         start = time.perf_counter()
         digests = parmap(
             download if chosen.engine == "threads" else download_async, pages.urls,
-            engine=chosen.engine, n_worker=chosen.workers, timeout_sec=TIMEOUT_SEC,
+            fargs=dict(timeout_sec=chosen.timeout),
+            engine=chosen.engine, n_worker=chosen.workers, timeout_sec=chosen.timeout,
             on_error=lambda func, task, error: None,
         )  # fmt: skip
         seconds = time.perf_counter() - start

@@ -18,6 +18,7 @@ from ._axes import Product
 from ._interrupt import CtrlC
 from ._unknown_name import UnknownName
 from ._results import Results
+from ._setup import Setup, setup_of
 
 #: The engines, by name.
 ENGINES = ("multi", "threads", "serial", "async")
@@ -46,6 +47,8 @@ class Request:
     fargs: dict[str, Any]
     values: Results  # to be filled; empty until there are results under multi
     init: Callable[[], Any] | None
+    finish: Callable[[], Any] | None
+    setup: Callable[[], Setup] | None  # makes that of one worker; not for async
     workers: int
     timeout_ns: int | None
     retries: int
@@ -55,11 +58,13 @@ class Request:
     product: Product
     start: str
     unenforced: tuple[str, ...] = ()  # the limits that were given and that this engine does not enforce
-    report: Callable[[int, int], None] | None = None
+    report: Callable[[int, int, int], None] | None = None
     ctrl_c: CtrlC = field(default_factory=CtrlC)
     # What became of the map. It is stored here and not returned, because Ctrl-C may cost the return value of a
     # function.
     told: list[tuple[int, str, bytes, int, int]] = field(default_factory=list)
+    # What went wrong at the ends of workers: (how many were killed, a number of _worker_end.DOING), or what finish raised.
+    ends: list[tuple[int, int] | BaseException] = field(default_factory=list)
     raised: dict[int, BaseException] = field(default_factory=dict)
     interrupt: BaseException | None = None
     results: Results | None = None
@@ -67,7 +72,7 @@ class Request:
 
 def check(
     func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
-    retries: Any, seed: Any, memory_limit: Any, init: Any, start: Any = "fork",
+    retries: Any, seed: Any, memory_limit: Any, init: Any, finish: Any, start: Any = "fork",
 ) -> Request:  # fmt: skip
     if engine == "asyncio":
         engine = "async"
@@ -93,7 +98,10 @@ def check(
         raise TypeError(f"parmap: on_error must be None, 'raise' or a callable(func, task, exc), not {on_error!r:.100}")
     if init is not None and not callable(init):
         raise TypeError(f"parmap: init must be callable, but is {init!r:.100}")
+    if finish is not None and not callable(finish):
+        raise TypeError(f"parmap: finish must be callable, but is {finish!r:.100}")
     _check_async("init", init, engine)
+    _check_async("finish", finish, engine)
     workers = 0 if n_worker is None else _whole("n_worker", n_worker, 1, 2**32)
     if n_worker is None and engine == "threads":
         workers = max(_LEAST_THREADS, _parmap.usable_cores())
@@ -122,6 +130,8 @@ def check(
         fargs=fargs or {},
         values=Results(() if engine == "multi" else itertools.repeat(PENDING, product.size)),
         init=init,
+        finish=finish,
+        setup=setup_of(init, finish),
         workers=workers,
         timeout_ns=timeout_ns,
         retries=retries,

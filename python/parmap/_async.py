@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import itertools
 import types
 from collections.abc import Callable, Generator, Iterable
@@ -14,6 +13,7 @@ from typing import Any
 from . import _errors, _task
 from ._loop import Signals, bury, close, silence, wait
 from ._arguments import PENDING, Request
+from ._setup import AsyncSetup
 
 _STOPPED = b"the map was stopped"
 
@@ -70,8 +70,8 @@ class _Attempt(_task.Running):
 
     __slots__ = ("begun", "error", "late", "left", "stopped", "value")
 
-    def __init__(self, index: int, attempt: int, worker: int, seed: int) -> None:
-        super().__init__(index, attempt, worker, seed)
+    def __init__(self, index: int, attempt: int, worker: int, seed: int, state: Any) -> None:
+        super().__init__(index, attempt, worker, seed, state)
         self.begun: float | None = None  # by the loop's clock
         self.late = self.stopped = False  # why it was cancelled, if it was
         self.left = False  # the map no longer waits for it
@@ -150,10 +150,12 @@ class _Map:
         self._workers = min(asked.workers, len(asked.values))
         self._next = 0  # the first task that has not been begun
         self._done = 0
+        self._lost = 0  # tasks that have failed for good
         self._free: list[int] = []  # numbers of workers that are free again
         self._unused = itertools.count()  # numbers that have not been used yet
         self._running: dict[asyncio.Task[None], _Attempt] = {}  # in the order they began
         self._left: set[asyncio.Task[None]] = set()
+        self._setup = AsyncSetup(asked.init, asked.finish)
         self._unfit: BaseException | None = None  # raised by init
         self._alarm: asyncio.TimerHandle | None = None
         self._ticking: asyncio.TimerHandle | None = None
@@ -209,7 +211,7 @@ class _Map:
             self._end()
 
     def _begin(self, index: int, attempt: int, worker: int) -> None:
-        it = _Attempt(index, attempt, worker, self.asked.seed)
+        it = _Attempt(index, attempt, worker, self.asked.seed, self._setup.state)
         task = self.loop.create_task(self._attempt(it))
         self._running[task] = it
         task.add_done_callback(self._ended)
@@ -264,6 +266,7 @@ class _Map:
             self.asked.raised[it.index] = error
         self.asked.told.append((it.index, kind, b"", it.attempt, 0))
         self._done += 1
+        self._lost += 1
         if self.asked.stop_at_failure:
             self._end()
 
@@ -305,13 +308,9 @@ class _Map:
     # ---- the caller's side
 
     async def _call_init(self) -> None:
-        if self.asked.init is None:
-            return
         self.calling_out = True
         try:
-            made = self.asked.init()
-            if inspect.isawaitable(made):
-                await made
+            await self._setup.enter()
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and not self.alone:
                 raise
@@ -328,7 +327,7 @@ class _Map:
             return
         self.calling_out = True
         try:
-            self.asked.report(self._done, len(self.asked.values))
+            self.asked.report(self._done, len(self.asked.values), self._lost)
         except BaseException as error:
             self.give_up(error)
         finally:
@@ -365,3 +364,15 @@ class _Map:
             for task in self._left:
                 task.cancel()
             await self._wait(self._left, _BRIEF)
+            await self._call_finish()
+
+    async def _call_finish(self) -> None:
+        self.calling_out = True
+        try:
+            await self._setup.leave()
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and not self.alone:
+                raise
+            self.give_up(_from_users_frames(error))
+        finally:
+            self.calling_out = False

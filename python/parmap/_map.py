@@ -10,8 +10,9 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from . import _errors, _parmap, _task, _worker
+from . import _errors, _parmap, _streams, _task, _thread_pools, _worker, _worker_end
 from ._interrupt import hear
+from ._numpy_scalars import numpy_scalars
 from ._unknown_name import unknown_argument
 from ._progress import Reporter, make_reporter
 from ._arguments import PENDING, Request, check
@@ -38,10 +39,12 @@ def parmap(
     n_worker: int | None = None,
     on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
     reporter: Any = None,
+    label: str | None = None,
     retries: int = 0,
     seed: int | None = None,
     memory_limit: int | None = None,
     init: Callable[[], Any] | None = None,
+    finish: Callable[[], Any] | None = None,
     start: str = "fork",
     n_simul: int | None = None,
     **unknown: NoReturn,
@@ -89,7 +92,10 @@ def parmap(
     reporter
         None: a tqdm bar, if stderr is a terminal (or in a notebook) and the map lasts over half a second. "bar",
         "text", "silent" or "none"; a class like tqdm.tqdm; or a callable(i, n), called in this thread at most every
-        0.1 s and at the end, i being the number of tasks that have ended, less 1.
+        0.1 s and at the end, i being the number of tasks that have ended, less 1. A functools.partial of such a class
+        adds arguments of its own: functools.partial(tqdm, colour="green").
+    label
+        Stands before the bar, or before each line of "text".
     retries
         How often a failed task is tried again.
     seed
@@ -99,11 +105,18 @@ def parmap(
         serial does not enforce it.
     init
         Called without arguments, once in each worker, before its first task; under async once for all, and it may be
-        async too. What it raises is the failure of each of that worker's tasks.
+        async too. What it returns is parmap.context().state in that worker's tasks, such as a connection. If it returns
+        a context manager, that is entered, and ended after the worker's last task. What it raises is the failure of each
+        of that worker's tasks.
+    finish
+        The counterpart of init: called without arguments, once in each worker that has begun, after its last task; not
+        in a worker that is killed. A worker of multi then ends as a Python process does: it waits for threads that its
+        tasks have left, runs their handlers of atexit, and empties multiprocessing's queues, within 10 s (or timeout_sec,
+        if that is more).
     start
         How multi gets its workers (serial has none). "fork": they inherit everything. "spawn": they are fresh
-        interpreters, for libraries that do not survive a fork (gcc's OpenMP, CUDA); func, its iterables, fargs and init
-        are pickled by cloudpickle, once, and a worker takes as long to begin as Python and their imports do.
+        interpreters, for libraries that do not survive a fork (gcc's OpenMP, CUDA); func, its iterables, fargs, init and
+        finish are pickled by cloudpickle, once, and a worker takes as long to begin as Python and their imports do.
 
     Returns
     -------
@@ -127,8 +140,8 @@ def parmap(
     if unknown:
         raise unknown_argument("parmap", unknown)
     asked, shown = _ask(
-        reporter, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec, n_worker=n_worker,
-        n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, start=start,
+        reporter, label, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec, n_worker=n_worker,
+        n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, finish=finish, start=start,
     )  # fmt: skip
     try:
         try:
@@ -136,6 +149,8 @@ def parmap(
         finally:
             shown.close()
         assert asked.results is not None
+        for end in asked.ends:
+            warnings.warn(_end_in_words(end), _errors.ParmapWarning, stacklevel=2)
         if asked.results.failures:
             _answer(asked.results, func, on_error)
         return asked.results
@@ -154,10 +169,12 @@ async def parmap_async(
     n_worker: int | None = None,
     on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
     reporter: Any = None,
+    label: str | None = None,
     retries: int = 0,
     seed: int | None = None,
     memory_limit: int | None = None,
     init: Callable[[], Any] | None = None,
+    finish: Callable[[], Any] | None = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
@@ -170,8 +187,8 @@ async def parmap_async(
     if unknown:
         raise unknown_argument("parmap_async", unknown)
     asked, shown = _ask(
-        reporter, func=func, args=args, fargs=fargs, engine="async", timeout_sec=timeout_sec, n_worker=n_worker,
-        n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init,
+        reporter, label, func=func, args=args, fargs=fargs, engine="async", timeout_sec=timeout_sec, n_worker=n_worker,
+        n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
     )  # fmt: skip
     from . import _async
 
@@ -188,9 +205,11 @@ async def parmap_async(
     return results
 
 
-def _ask(reporter: Any, **options: Any) -> tuple[Request, Reporter]:
+def _ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
     asked = check(**options)
-    shown = make_reporter(reporter, nested=_task.in_task())
+    if label is not None and not isinstance(label, str):
+        raise TypeError(f"parmap: label must be a string, but is {label!r:.100}")
+    shown = make_reporter(reporter, label, nested=_task.in_task())
     asked.report = None if type(shown) is Reporter else shown.show
     for name in asked.unenforced:
         shown.tell_once(f"parmap: the engine {asked.engine} does not enforce {name}; use {_ENFORCING[name]}")
@@ -235,17 +254,18 @@ def _run_multi(asked: Request) -> None:
     if asked.start == "spawn":
         program = Program(asked)
     else:
-        _worker.warn_of_fork(stacklevel=5)  # parmap's caller
-        _worker.find_thread_pools()
+        _thread_pools.warn_of_fork(stacklevel=5)  # parmap's caller
+        _thread_pools.find_thread_pools()
     try:
         _parmap.run_multi(
             asked,
             begin=_worker.begin,
-            flush=_worker.flush,
+            finish=_worker.finish,
+            flush=_streams.flush,
             dumps=pickle.dumps,
             otherwise=_errors.pickled_otherwise,
             loads=pickle.loads,
-            scalar_types=_worker.numpy_scalars(),
+            scalar_types=numpy_scalars(),
             pending=PENDING,
             program=program,
         )
@@ -313,6 +333,14 @@ def _exception(
     if kind == "unencodable" and not isinstance(error, _errors.UnpicklableResult):
         return _errors.UnpicklableResult(_words(message, "its result was lost")), trace
     return error, trace
+
+
+def _end_in_words(end: tuple[int, int] | BaseException) -> str:
+    if isinstance(end, BaseException):
+        return f"parmap: finish raised {type(end).__name__}: {_errors.text_of(end)}"
+    count, doing = end
+    workers = "a worker was" if count == 1 else f"{count} workers were"
+    return f"parmap: {workers} killed, not having ended in time after the last task. Cut off: {_worker_end.DOING[doing]}"
 
 
 def _words(message: bytes, otherwise: str) -> str:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,14 +26,57 @@ def _tqdm() -> Any:
     return tqdm
 
 
-def _make_tqdm(**options: Any) -> Any:
-    return _tqdm()(**options)
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # stderr is None or closed
+        return False
+
+
+class _PatientLock:
+    """Wraps the lock of a tqdm class, which is shared with other processes: one that dies while it draws leaves it locked.
+    So this waits for it for a second, and does without it from then on. Threads of this process never draw at once."""
+
+    def __init__(self, shared: Any) -> None:
+        self._own = threading.RLock()
+        self._shared = list(getattr(shared, "locks", [shared]))
+        self._held: list[list[Any]] = []  # by each acquire() that has not been released
+
+    def acquire(self, *arguments: Any, **options: Any) -> bool:
+        self._own.acquire()
+        held = []
+        for lock in list(self._shared):
+            if lock.acquire(False) or lock.acquire(True, 1.0):
+                held.append(lock)
+            else:
+                self._shared.remove(lock)
+        self._held.append(held)
+        return True
+
+    def release(self) -> None:
+        for lock in reversed(self._held.pop()):
+            lock.release()
+        self._own.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *raised: object) -> None:
+        self.release()
+
+
+def _with_patient_lock(kind: Any) -> Any:
+    """The same class, if it is tqdm's, with a lock that no other process can hold for ever."""
+    std = sys.modules.get("tqdm.std")
+    if std is None or not (isinstance(kind, type) and issubclass(kind, std.tqdm)):
+        return kind
+    return type(kind.__name__, (kind,), {"_lock": _PatientLock(kind.get_lock()), "__module__": kind.__module__})
 
 
 class Reporter:
     """Shows nothing. show() is called by the thread that called parmap, about ten times a second and at the end."""
 
-    def show(self, done: int, total: int) -> None:
+    def show(self, done: int, total: int, failed: int) -> None:
         pass
 
     def tell_once(self, line: str) -> None:
@@ -52,17 +97,47 @@ class _OnStderr(Reporter):
 
 
 class _Bar(Reporter):
-    """Any class with tqdm's constructor. The bar is made when there is something to show."""
+    """A bar of any class with tqdm's constructor, and of functools.partial of one. It is made when there is something to
+    show, and drawn again only if that has changed, or its clock stood still for long."""
 
-    def __init__(self, kind: Callable[..., Any], **options: Any) -> None:
+    patience = 0.0  # seconds before the bar appears
+
+    def __init__(self, kind: Callable[..., Any] | None, label: str | None) -> None:
         self._kind = kind
-        self._options = options
+        self._options: dict[str, Any] = {} if label is None else {"desc": label}
+        self._begun = time.monotonic()
+        self._shown = self._begun  # when it was last drawn
+        self._rest = 1.0 if _is_terminal() else 10.0  # without news: the time on it goes on
+        self._failed = 0
         self._bar: Any = None
 
-    def show(self, done: int, total: int) -> None:
+    def show(self, done: int, total: int, failed: int) -> None:
         if self._bar is None:
-            self._bar = self._kind(total=total, **self._options)
-        self._bar.update(done - self._bar.n)
+            if time.monotonic() - self._begun < self.patience:
+                return
+            self._make(total)
+        if failed != self._failed and hasattr(self._bar, "set_postfix_str"):
+            self._failed = failed
+            self._bar.set_postfix_str(f"{failed} failed", refresh=False)
+        now = time.monotonic()
+        news = done - self._bar.n
+        if news != 0 or now - self._shown >= self._rest:
+            self._shown = now
+            self._bar.update(news)
+
+    def _make(self, total: int) -> None:
+        options = self._options
+        if isinstance(self._kind, functools.partial):
+            kind, given = _with_patient_lock(self._kind.func), self._kind
+            options = {**given.keywords, **options}
+            self._bar = kind(*given.args, **{"total": total, **options})
+        else:
+            self._bar = _with_patient_lock(self._kind)(total=total, **options)
+        # The map began before the bar, so its rate would be too high.
+        before = time.monotonic() - self._begun
+        for moment in ("start_t", "last_print_t"):
+            if hasattr(self._bar, moment):
+                setattr(self._bar, moment, getattr(self._bar, moment) - before)
 
     def close(self) -> None:
         if self._bar is not None:
@@ -72,38 +147,46 @@ class _Bar(Reporter):
 class _OwnBar(_OnStderr, _Bar):
     """tqdm's bar, made by parmap."""
 
+    def __init__(self, label: str | None) -> None:
+        super().__init__(None, label)
+
+    def _make(self, total: int) -> None:
+        self._kind = self._kind or _tqdm()
+        super()._make(total)
+
 
 class _PatientBar(_OwnBar):
     """A bar that appears after half a second."""
 
-    def __init__(self, kind: Callable[..., Any]) -> None:
-        super().__init__(kind)
-        self._begun = time.monotonic()
+    patience = 0.5
 
-    def show(self, done: int, total: int) -> None:
-        if self._bar is None:
-            if time.monotonic() - self._begun < 0.5:
-                return
-            self._bar = self._kind(total=total)
-            self._bar.start_t -= time.monotonic() - self._begun  # so that the rate is that of the whole map
-        self._bar.update(done - self._bar.n)
+
+class _NotebookBar(_PatientBar):
+    def _make(self, total: int) -> None:
+        from tqdm.auto import tqdm as notebook_tqdm
+
+        self._kind = notebook_tqdm
+        super()._make(total)
 
 
 class _Text(_OnStderr):
     """A plain line every 10 seconds, and one at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: str | None) -> None:
+        self._label = label or ""
         self._begun = self._last = time.monotonic()
         self._ended = False
 
-    def show(self, done: int, total: int) -> None:
+    def show(self, done: int, total: int, failed: int) -> None:
         now = time.monotonic()
         if self._ended or (done < total and now - self._last < 10):
             return
         self._last = now
         self._ended = done == total
         if sys.stderr is not None:  # print takes None for stdout
-            print(_tqdm().format_meter(done, total, now - self._begun, ncols=0), file=sys.stderr, flush=True)
+            postfix = f"{failed} failed" if failed else None
+            line = _tqdm().format_meter(done, total, now - self._begun, ncols=0, prefix=self._label, postfix=postfix)
+            print(line, file=sys.stderr, flush=True)
 
 
 class _Call(Reporter):
@@ -113,7 +196,7 @@ class _Call(Reporter):
         self._call = call
         self._done = 0
 
-    def show(self, done: int, total: int) -> None:
+    def show(self, done: int, total: int, failed: int) -> None:
         if done > self._done:
             self._done = done
             self._call(done - 1, total)
@@ -126,32 +209,32 @@ def _in_notebook() -> bool:
     return shell is not None and "IPKernelApp" in shell.config
 
 
-def _automatic() -> Reporter:
+def _automatic(label: str | None) -> Reporter:
     if _in_notebook():
-        from tqdm.auto import tqdm as notebook_tqdm
-
-        return _PatientBar(notebook_tqdm)
-    try:
-        terminal = sys.stderr.isatty()
-    except (AttributeError, ValueError):  # stderr is None or closed
-        terminal = False
-    return _PatientBar(_make_tqdm) if terminal else Reporter()
+        return _NotebookBar(label)
+    return _PatientBar(label) if _is_terminal() else Reporter()
 
 
-def make_reporter(who: Any, nested: bool) -> Reporter:
-    """Returns the reporter for parmap's argument `reporter`. Inside a task nothing is shown unless that is given."""
+def make_reporter(who: Any, label: str | None, nested: bool) -> Reporter:
+    """Returns the reporter for parmap's arguments `reporter` and `label`. Inside a task nothing is shown unless that is given."""
     if who is None:
-        return Reporter() if nested else _automatic()
+        return Reporter() if nested else _automatic(label)
     if isinstance(who, str):
         if who == "bar":
-            return Reporter() if sys.stderr is None else _OwnBar(_make_tqdm)
+            return Reporter() if sys.stderr is None else _OwnBar(label)
         if who == "text":
-            return _Text()
+            return _Text(label)
         if who in REPORTERS:
             return Reporter()
         raise UnknownName("reporter", who, REPORTERS)
-    if isinstance(who, type) and hasattr(who, "update") and hasattr(who, "close"):
-        return _Bar(who)
+    kind = who.func if isinstance(who, functools.partial) else who
+    if hasattr(kind, "update") and hasattr(kind, "close"):
+        if not isinstance(kind, type):
+            raise TypeError(
+                "parmap: reporter is a bar that exists already; give its class, or functools.partial(tqdm, desc='x'), and "
+                "parmap makes the bar"
+            )
+        return _Bar(who, label)
     if callable(who):
         return _Call(who)
     raise TypeError(f"parmap: reporter must be a name, a tqdm class or a callable(i, n), not {type(who).__name__}")

@@ -11,7 +11,9 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-from . import _errors, _parmap, _worker
+from . import _errors, _parmap, _streams, _thread_pools, _worker
+from ._numpy_scalars import numpy_scalars
+from ._setup import setup_of
 
 # The worker's program. The package is imported from where the caller found it; everything else by the caller's
 # sys.path.
@@ -19,7 +21,7 @@ _TEXT = "import sys; sys.path.insert(0, {place!r}); from parmap._spawn import wo
 
 
 class Program:
-    """The program of a map's workers, and the job that they read: func, axes, fargs and init, pickled by cloudpickle.
+    """The program of a map's workers, and the job that they read: func, axes, fargs, init and finish, pickled by cloudpickle.
 
     arguments: of the program, except the last. job: the descriptor of a file in memory.
     """
@@ -32,9 +34,9 @@ class Program:
         if not sys.executable:
             raise RuntimeError("parmap: start='spawn' does not know which Python to start: sys.executable is empty")
         try:
-            task = cloudpickle.dumps((asked.func, asked.axes, asked.fargs, asked.init), protocol=5)
+            task = cloudpickle.dumps((asked.func, asked.axes, asked.fargs, asked.init, asked.finish), protocol=5)
         except Exception as error:
-            _errors.add_note(error, "parmap: start='spawn' has to pickle func, its iterables, fargs and init")
+            _errors.add_note(error, "parmap: start='spawn' has to pickle func, its iterables, fargs, init and finish")
             raise
         state = {
             "path": sys.path,
@@ -76,6 +78,7 @@ def work(assignment: str, job: int) -> None:
     axes: Any = ()
     fargs: Any = {}
     init: Any = None
+    finish: Any = None
     unfit: BaseException | None = None
     scalars: tuple[tuple[type, str], ...] = ()
     try:
@@ -85,20 +88,21 @@ def work(assignment: str, job: int) -> None:
             with all[8:end_of_head] as head, all[end_of_head:] as task:
                 state = pickle.loads(head)
                 _become_like_the_caller(state, _parmap.workers_of(assignment))
-                scalars = _worker.numpy_scalars()
-                func, axes, fargs, init = pickle.loads(task)
-        _worker.find_thread_pools()
+                scalars = numpy_scalars()
+                func, axes, fargs, init, finish = pickle.loads(task)
+        _thread_pools.find_thread_pools()
     except BaseException as error:  # becomes the failure of every task of this worker
         unfit = error
-        func, axes, fargs, init = None, (), {}, None
+        func, axes, fargs, init, finish = None, (), {}, None, None
     asked = SimpleNamespace(
-        func=func, axes=axes, fargs=fargs, init=init, values=[], report=None, workers=0, timeout_ns=None, retries=0,
-        seed=state["seed"], memory_limit=None, stop_at_failure=False, told=[], ctrl_c=None,
+        func=func, axes=axes, fargs=fargs, setup=setup_of(init, finish), values=[], report=None, workers=0, timeout_ns=None, retries=0,
+        seed=state["seed"], memory_limit=None, stop_at_failure=False, told=[], ends=[], ctrl_c=None,
     )  # fmt: skip
     _parmap.serve(
         asked,
-        begin=_worker.begin,
-        flush=_worker.flush,
+        begin=lambda workers: _worker.begin_program(),
+        finish=_worker.finish,
+        flush=_streams.flush,
         dumps=pickle.dumps,
         otherwise=_errors.pickled_otherwise,
         loads=pickle.loads,
@@ -114,8 +118,8 @@ def _become_like_the_caller(state: dict[str, Any], workers: int) -> None:
         _worker.leave_ctrl_c_to_the_caller()
     sys.path[:], sys.argv[:] = state["path"], state["arguments"]
     _run_on(state["cores"])
-    _worker.cores = state["usable"]
-    _worker.share_cores(workers)  # before NumPy is imported, which reads the variables then
+    _thread_pools.cores = state["usable"]
+    _thread_pools.share_cores(workers)  # before NumPy is imported, which reads the variables then
     if state["numpy"]:
         import numpy  # noqa: F401
 

@@ -6,28 +6,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _parmap
+from . import _parmap, _setup
 
 if TYPE_CHECKING:
     import numpy
 
 
-class Context(NamedTuple):
-    """The task that is running."""
-
+class _Numbers(NamedTuple):
     index: int  #: in input order, from 0
     attempt: int  #: 1 for the first try, at most 1 + retries
     worker: int  #: below the number of workers; no two tasks that run at the same time have the same
 
 
+class Context(_Numbers):
+    """The task that is running: index, attempt, worker = context(); and `state`, which is not one of the three."""
+
+    state: Any = None  #: what init has returned in this worker, or what its context manager gave
+
+
 class Running:
     """A task of the engine async. The extension knows the tasks of the other engines, by their thread."""
 
-    __slots__ = ("attempt", "generator", "index", "seed", "worker")
+    __slots__ = ("attempt", "generator", "index", "seed", "state", "worker")
 
-    def __init__(self, index: int, attempt: int, worker: int, seed: int) -> None:
+    def __init__(self, index: int, attempt: int, worker: int, seed: int, state: Any) -> None:
+        self.state = state
         self.index = index
         self.attempt = attempt
         self.worker = worker
@@ -60,7 +65,13 @@ def in_task() -> bool:
 def context() -> Context:
     """The task that calls this. Outside a task: RuntimeError."""
     task = running.get()
-    return Context(*_parmap.task()) if task is None else Context(task.index, task.attempt, task.worker)
+    if task is None:
+        found = Context(*_parmap.task())
+        found.state = _setup.here.state
+    else:
+        found = Context(task.index, task.attempt, task.worker)
+        found.state = task.state
+    return found
 
 
 def rng() -> numpy.random.Generator:

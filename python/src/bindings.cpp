@@ -10,12 +10,14 @@
 #include <nanobind/stl/string_view.h>
 
 #include <parmap/detail/processes/signal_advice.hpp>
+#include <parmap/detail/processes/worker_exit.hpp>
 #include <parmap/detail/schedule/usable_cores.hpp>
 
 #include <signal.h>
 
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -44,8 +46,9 @@ request request_of(nb::handle from) {
           .fargs = from.attr("fargs"),
           .values = nb::borrow<nb::list>(from.attr("values")),
           .told = nb::borrow<nb::list>(from.attr("told")),
+          .ends = nb::borrow<nb::list>(from.attr("ends")),
           .report = from.attr("report"),
-          .init = from.attr("init"),
+          .setup = from.attr("setup"),
           .ctrl_c = from.attr("ctrl_c"),
           .chosen = chosen_of(from),
           .stop_at_failure = nb::cast<bool>(from.attr("stop_at_failure"))};
@@ -84,22 +87,24 @@ NB_MODULE(_parmap, m) {
   });
   m.def(
       "run_multi",
-      [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle dumps, nb::handle otherwise, nb::handle loads,
-         nb::handle scalar_types, nb::handle pending, nb::handle program) {
-        asked.attr("interrupt") =
-            run_multi(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, pending, program});
+      [](nb::handle asked, nb::handle begin, nb::handle finish, nb::handle flush, nb::handle dumps,
+         nb::handle otherwise, nb::handle loads, nb::handle scalar_types, nb::handle pending, nb::handle program) {
+        asked.attr("interrupt") = run_multi(
+            request_of(asked), {begin, finish, flush, {dumps, otherwise, loads}, scalar_types, pending, program});
       },
-      "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "pending"_a,
+      "asked"_a, "begin"_a, "finish"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "pending"_a,
       "program"_a.none());
   m.def(
       "serve",
-      [](nb::handle asked, nb::handle begin, nb::handle flush, nb::handle dumps, nb::handle otherwise, nb::handle loads,
-         nb::handle scalar_types, const std::string& assignment, nb::handle at_go, nb::handle unfit) {
-        serve(request_of(asked), {begin, flush, {dumps, otherwise, loads}, scalar_types, nb::none(), nb::none()},
-              assignment, at_go, unfit);
+      [](nb::handle asked, nb::handle begin, nb::handle finish, nb::handle flush, nb::handle dumps,
+         nb::handle otherwise, nb::handle loads, nb::handle scalar_types, const std::string& assignment,
+         nb::handle at_go, nb::handle unfit) {
+        serve(request_of(asked),
+              {begin, finish, flush, {dumps, otherwise, loads}, scalar_types, nb::none(), nb::none()}, assignment,
+              at_go, unfit);
       },
-      "asked"_a, "begin"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "assignment"_a, "at_go"_a,
-      "unfit"_a.none());
+      "asked"_a, "begin"_a, "finish"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a,
+      "assignment"_a, "at_go"_a, "unfit"_a.none());
 
   m.def("fork_hazards", [] {
     nb::list all;
@@ -111,6 +116,8 @@ NB_MODULE(_parmap, m) {
     const detail::signal_advice likely = detail::advice_on_signal(number);
     return std::string(likely.cause) + "; " + likely.remedy_in_python;
   });
+  m.def("tell_leaving", &detail::tell_leaving, "In a worker that leaves: what it is doing, see _worker_end.DOING.");
+  m.def("leave_worker", [] { detail::end_process(EXIT_SUCCESS); }, "Ends a worker that leaves; does not return.");
   m.def("workers_of", [](const std::string& assignment) { return to_spawn_assignment(assignment).mine.workers; });
 
   m.def("keep", [](nb::object what) { what.release(); }, "Never to be freed, not even as Python ends.");

@@ -30,8 +30,9 @@ class worker_setup {
   worker_setup(const request& asked, const process_needs& needs, unsigned workers, lookout& watch,
                large_buffer_file& buffers)
       : watch_(watch),
-        init_(asked.init),
+        make_setup_(asked.setup),
         begin_(needs.begin),
+        finish_(needs.finish),
         flush_(needs.flush),
         workers_(workers),
         buffers_(buffers),
@@ -71,23 +72,41 @@ class worker_setup {
     const nb::object workers = nb::steal(PyLong_FromUnsignedLong(workers_));
     if (!nb::steal(PyObject_CallOneArg(begin_.ptr(), workers.ptr())).is_valid()) error_ = take_exception();
   }
-  void run_init() noexcept {
-    if (error_.is_valid() || init_.is_none()) return;
-    if (!nb::steal(PyObject_CallNoArgs(init_.ptr())).is_valid()) error_ = take_exception();
+  void set_up() noexcept {
+    if (error_.is_valid() || make_setup_.is_none()) return;
+    const nb::object mine = nb::steal(PyObject_CallNoArgs(make_setup_.ptr()));
+    if (mine.is_valid() && nb::steal(PyObject_CallMethod(mine.ptr(), "enter", nullptr)).is_valid())
+      leave_ = nb::steal(PyObject_GetAttrString(mine.ptr(), "leave"));
+    if (!leave_.is_valid()) error_ = take_exception();
+  }
+  void finish() const noexcept {
+    PyObject* const leave = leave_.is_valid() ? leave_.ptr() : Py_None;
+    if (!nb::steal(PyObject_CallOneArg(finish_.ptr(), leave)).is_valid()) PyErr_WriteUnraisable(finish_.ptr());
   }
   [[nodiscard]] const nb::object& error() const noexcept { return error_; }
 
+  // Workers that were killed as they took too long to end, and what the first of them was doing.
+  void note_cut_off(int doing) noexcept {
+    if (cut_off_++ == 0) doing_ = doing;
+  }
+  [[nodiscard]] bool was_cut_off() const noexcept { return cut_off_ > 0; }
+  [[nodiscard]] nb::object cut_off() const { return nb::make_tuple(cut_off_, doing_); }
+
  private:
   lookout& watch_;
-  nb::handle init_;
+  nb::handle make_setup_;
   nb::handle begin_;
+  nb::handle finish_;
   nb::handle flush_;
   unsigned workers_;
   large_buffer_file& buffers_;
   result_list* places_{};
   worker_program* program_{};
   bool in_program_{};
+  unsigned cut_off_{};
+  int doing_{};
   nb::object error_;
+  nb::object leave_;  // ends what set_up() began
   worker_setup* outer_;
 
   static inline thread_local worker_setup* current_{};
@@ -128,13 +147,17 @@ class interpreter final : public detail::language_runtime {
     worker_setup::current()->begin();
     printed_output::of_this_process().watch();
     ctrl_c_.reset();
-    worker_setup::current()->run_init();
+    worker_setup::current()->set_up();
   }
   // Streams of Python have buffers that the C library does not know.
   [[nodiscard]] bool buffers_output() const noexcept override { return true; }
   void flush_output() noexcept override { printed_output::of_this_process().flush(); }
   // As in workers of multiprocessing: handlers of atexit are for the end of an interpreter.
   [[nodiscard]] bool runs_exit_handlers() const noexcept override { return false; }
+  void finish_worker() noexcept override {
+    if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->finish();
+  }
+  void cut_off_worker(int doing) noexcept override { worker_setup::current()->note_cut_off(doing); }
   void end_worker() noexcept override {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->flush();
   }
@@ -228,7 +251,7 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
   chosen.reporter = [&](const progress& now) {
     bool go_on = watch.no_interrupt();
     if (go_on) {
-      watch.show(now.done());
+      watch.show(now.done(), now.failed);
       go_on = !watch.interrupted() && !(asked.stop_at_failure && now.failed > 0);
     }
     if (now.finished) {  // the rest of the results is read after this report
@@ -242,6 +265,7 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
   const auto all = multi.run_into(list_places(places), python_tasks<value, worker_calls>(plan, calls), chosen);
   places.pause();
   add_failures(asked, all.failures());
+  if (setup.was_cut_off() && PyList_Append(asked.ends.ptr(), setup.cut_off().ptr()) != 0) throw nb::python_error();
   static_cast<void>(watch.no_interrupt());
   return watch.interrupt();
 }

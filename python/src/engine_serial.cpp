@@ -3,6 +3,7 @@
 #include "python_map.hpp"
 
 #include <cstdint>
+#include <utility>
 
 namespace parmap::python {
 
@@ -14,6 +15,34 @@ namespace {
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw nb::python_error();
 }
+
+// The calling thread as the only worker. Also ended if a task raises.
+class worker_scope {
+ public:
+  explicit worker_scope(nb::handle make) {
+    if (make.is_none()) return;
+    setup_ = make();
+    setup_.attr("enter")();
+    entered_ = true;
+  }
+  worker_scope(const worker_scope&) = delete;
+  worker_scope& operator=(const worker_scope&) = delete;
+  ~worker_scope() {
+    try {
+      leave();
+    } catch (nb::python_error& error) {
+      error.discard_as_unraisable("parmap: finish, after a task has raised");
+    }
+  }
+
+  void leave() {
+    if (std::exchange(entered_, false)) setup_.attr("leave")();
+  }
+
+ private:
+  nb::object setup_;
+  bool entered_{};
+};
 
 // Lets the exception of a task pass untouched.
 class serial_calls {
@@ -41,12 +70,13 @@ nb::object run_serial(const request& asked) {
   options chosen = asked.chosen;
   chosen.reporter = [&watch](const progress& now) {
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
-    watch.show(now.done());
+    watch.show(now.done(), now.failed);
     if (watch.interrupted()) throw_again(watch.interrupt());
   };
-  if (!asked.init.is_none()) asked.init();
+  worker_scope worker(asked.setup);
   serial_calls calls(asked);
   const auto all = serial.run(python_tasks<void, serial_calls>(plan, calls), chosen);
+  worker.leave();
   watch.keep_ctrl_c_off();
   add_failures(asked, all.failures());
   return watch.interrupt();

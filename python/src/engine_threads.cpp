@@ -52,14 +52,16 @@ class thread_run {
       : keep_{nb::borrow(asked.func),
               nb::borrow(asked.axes),
               nb::borrow(asked.fargs),
-              nb::borrow(asked.init),
+              nb::borrow(asked.setup),
               nb::borrow(needs.late),
               needs.raised,
-              asked.values},
+              asked.values,
+              asked.ends},
         plan_(asked.func, asked.axes, asked.fargs),
         values_(asked.values.ptr()),
         raised_(needs.raised.ptr()),
-        init_(asked.init),
+        make_setup_(asked.setup),
+        ends_(asked.ends.ptr()),
         late_(needs.late),
         chosen_(asked.chosen),
         workers_(workers) {
@@ -96,6 +98,18 @@ class thread_run {
     gil held_;
   };
 
+  // The thread runs no more tasks of the map.
+  void end_worker(context& self) noexcept {
+    if (make_setup_.is_none()) return;
+    const gil held;
+    unless_python_ends([&] {
+      const nb::object leave = std::move(workers_[self.worker()].leave);
+      if (!leave.is_valid() || nb::steal(PyObject_CallNoArgs(leave.ptr())).is_valid()) return;
+      const nb::object error = take_exception();
+      if (PyList_Append(ends_, error.ptr()) != 0) PyErr_WriteUnraisable(ends_);
+    });
+  }
+
   void run(std::uint64_t i, context& self, call_plan::cursor& at) {
     seat& mine = workers_[self.worker()];
     unless_python_ends([&] {
@@ -116,6 +130,7 @@ class thread_run {
   // ---- Called by the calling thread, with the GIL held.
 
   [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
+  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
   void stop() { stop_.request_stop(); }
   // Raises an exception of this class in every running task, at its next bytecode.
   void raise_everywhere(nb::handle type) noexcept {
@@ -169,6 +184,7 @@ class thread_run {
   struct seat {
     bool ready{};
     nb::object unfit{};  // what init raised
+    nb::object leave{};  // ends what init began
     bool busy{};
     bool asked{};
     async_exception* thread{};
@@ -177,9 +193,12 @@ class thread_run {
 
   void begin_worker(unsigned worker) {
     seat& mine = workers_[worker];
-    if (std::exchange(mine.ready, true) || init_.is_none()) return;
+    if (std::exchange(mine.ready, true) || make_setup_.is_none()) return;
     unless_python_ends([&] {
-      if (!nb::steal(PyObject_CallNoArgs(init_.ptr())).is_valid()) mine.unfit = take_exception();
+      const nb::object setup = nb::steal(PyObject_CallNoArgs(make_setup_.ptr()));
+      if (setup.is_valid() && nb::steal(PyObject_CallMethod(setup.ptr(), "enter", nullptr)).is_valid())
+        mine.leave = nb::steal(PyObject_GetAttrString(setup.ptr(), "leave"));
+      if (!mine.leave.is_valid()) mine.unfit = take_exception();
     });
   }
   static void ask(seat& who, nb::handle type) noexcept {
@@ -189,7 +208,10 @@ class thread_run {
   [[noreturn]] void fail(std::uint64_t i, const context& self, const nb::object& error) {
     const nb::int_ index(i);
     if (PyDict_SetItem(raised_, index.ptr(), error.ptr()) != 0) PyErr_Clear();  // then only its text is reported
-    if (self.attempt() > chosen_.retries) ++done_;
+    if (self.attempt() > chosen_.retries) {
+      ++done_;
+      ++failed_;
+    }
     throw_in_words(error);
   }
 
@@ -197,12 +219,14 @@ class thread_run {
   call_plan plan_;
   PyObject* values_;
   PyObject* raised_;
-  nb::handle init_;
+  nb::handle make_setup_;
+  PyObject* ends_;
   nb::handle late_;
   options chosen_;
   std::stop_source stop_;
   std::vector<seat> workers_;  // guarded by the GIL, like done_
   std::uint64_t done_{};
+  std::uint64_t failed_{};
   std::optional<results<void>> results_;
   std::exception_ptr error_;
   std::mutex mutex_;
@@ -256,7 +280,7 @@ nb::object run_threads(const request& asked, const thread_needs& needs) {
     try {
       if (watch.no_interrupt() && !reporter_raised && (ended || clock::now() >= next_show)) {
         next_show = clock::now() + glance;
-        watch.show(map->done());
+        watch.show(map->done(), map->failed());
       }
     } catch (nb::python_error& error) {
       reporter_raised.emplace(std::move(error));

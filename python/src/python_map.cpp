@@ -40,11 +40,14 @@ bool lookout::insisted(const nb::object& error) {
   return true;
 }
 
-void lookout::show(std::uint64_t done) {
+void lookout::show(std::uint64_t done, std::uint64_t failed) {
   if (report_.is_none()) return;
   const nb::object count = nb::int_(done);
   const nb::object total = nb::int_(total_);
-  const auto call = [&] { return PyObject_CallFunctionObjArgs(report_.ptr(), count.ptr(), total.ptr(), nullptr); };
+  const nb::object lost = nb::int_(failed);
+  const auto call = [&] {
+    return PyObject_CallFunctionObjArgs(report_.ptr(), count.ptr(), total.ptr(), lost.ptr(), nullptr);
+  };
   if (nb::steal(unless_python_ends(call)).is_valid()) return;
   if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) == 0) throw nb::python_error();
   set_interrupt(take_exception());

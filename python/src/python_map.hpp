@@ -24,8 +24,9 @@ struct request {
   nanobind::object fargs;   // dict
   nanobind::list values;    // one place for each task, to be filled; still empty for multi
   nanobind::list told;      // receives each failure: (index, kind, message: bytes, attempts, status)
-  nanobind::object report;  // report(done, total), or None
-  nanobind::object init;    // called without arguments in each worker, or None
+  nanobind::list ends;      // receives what went wrong at the ends of workers, see _arguments.Request
+  nanobind::object report;  // report(done, total, failed), or None
+  nanobind::object setup;   // makes a parmap._setup.Setup for each worker, or None
   nanobind::object ctrl_c;  // a parmap._interrupt.CtrlC
   options chosen;           // with a seed, without a reporter
   bool stop_at_failure;     // at once, even running tasks
@@ -49,7 +50,7 @@ class lookout {
   /// Returns whether Ctrl-C came a second time and raised `error`; `error` is then an interrupt.
   [[nodiscard]] bool insisted(const nanobind::object& error);
   /// Calls the reporter. Throws what it raises, except KeyboardInterrupt, which becomes an interrupt.
-  void show(std::uint64_t done);
+  void show(std::uint64_t done, std::uint64_t failed);
 
   /// Returns the interrupt, or None.
   [[nodiscard]] nanobind::object interrupt() const { return interrupted() ? interrupt_ : nanobind::none(); }
@@ -87,6 +88,8 @@ nanobind::object run_threads(const request& asked, const thread_needs& needs);
 /// What the engine multi needs in addition.
 struct process_needs {
   nanobind::handle begin;  // begin(workers), called in each worker before init
+  nanobind::handle
+      finish;              // finish(leave), called in each worker that leaves in order; leave() is the setup's, or None
   nanobind::handle flush;  // flush(), called before each fork and at the end of a worker
   value_transport::pickling pickling;
   nanobind::handle scalar_types;  // see value_transport

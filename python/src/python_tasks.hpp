@@ -142,6 +142,12 @@ class python_tasks {
       if (!step(i, call)) return;
     }
   }
+  // Called by engines of threads.
+  void end_worker(context& self) const noexcept
+    requires requires(Around& around) { around.end_worker(self); }
+  {
+    around_.end_worker(self);
+  }
 
  private:
   const call_plan& plan_;

@@ -336,13 +336,18 @@ def test_what_is_raised_in_a_thread_waits_for_its_fork(what):
 
     class Looks:
         def __init__(self, total):
-            self.n = 0
+            pass
 
-        def update(self, n):
+        @property
+        def n(self):  # asked for at each look
             global looks
             looks += 1
             if looks == 1 and not LIMIT:
                 _thread.interrupt_main()
+            return 0
+
+        def update(self, n):
+            pass
 
         def close(self):
             pass

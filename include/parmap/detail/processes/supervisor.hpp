@@ -293,6 +293,8 @@ class supervisor {
     const bool in_task = posts_[w].watch.last_seen() == activity::task;
     started_.end_those_of(process, in_task ? start_time(words.started.get()) : started_processes::none_since);
     process.kill();
+    if (posts_[w].watch.last_seen() == activity::leaving)
+      language_runtime::current().cut_off_worker(static_cast<int>(words.farewell_word.get() & 0xffff'ffff));
     return true;
   }
 

@@ -64,6 +64,12 @@ struct worker_identity {
   }
 };
 
+// In a worker that leaves: what it is doing now, a number of its language runtime.
+inline void tell_leaving(int doing) noexcept {
+  if (worker_identity::is_this_process())
+    worker_identity::say(static_cast<farewell>(worker_identity::words->farewell_word.get() >> 32), doing);
+}
+
 // Ends what this worker's tasks have started and not detached, and reaps what is dead.
 inline void end_own_descendants() noexcept {
   siginfo_t info{};
@@ -99,6 +105,8 @@ inline void end_own_descendants() noexcept {
 // atexit.
 [[noreturn]] inline void leave_process(farewell how, int status) noexcept {
   worker_identity::say(how, status);
+  if ((how == farewell::done || how == farewell::worn) && worker_identity::is_this_process())
+    language_runtime::current().finish_worker();
   if (how == farewell::done && worker_identity::is_this_process() && language_runtime::current().runs_exit_handlers()) {
     worker_identity::calls_exit_handlers = true;
 #ifdef __GLIBC__

@@ -68,6 +68,9 @@ class placed_tasks {
   // Runs the tasks of the chunk in order and puts their values, until the gate lets none begin. What a task throws
   // passes. chunk.at is then the first that has not ended.
   virtual void run(task_chunk& chunk, context& self) const = 0;
+  // Called by a thread that has run chunks, and runs no more of this map. For language runtimes, whose tasks may have
+  // set something up in it.
+  virtual void end_worker(context&) const noexcept {}
 
   [[nodiscard]] bool take_context() const noexcept { return take_context_; }
 
@@ -108,6 +111,9 @@ class placed_tasks_of final : public placed_tasks {
       at.next = i + 1;
       return true;
     });
+  }
+  void end_worker([[maybe_unused]] context& self) const noexcept override {
+    if constexpr (requires { tasks_.end_worker(self); }) tasks_.end_worker(self);
   }
 
  private:

@@ -26,8 +26,14 @@ class language_runtime {
   // Whether tasks may print into buffers of the runtime; then flush_output is called in a worker after each task.
   [[nodiscard]] virtual bool buffers_output() const noexcept { return false; }
   virtual void flush_output() noexcept {}
+  // Called in a worker that has done its work, before what its tasks have started is ended: what tasks have left to the
+  // end of the process. Its limit is that of leaving; see tell_leaving.
+  virtual void finish_worker() noexcept {}
   // Called when a worker ends, to flush the runtime's buffers.
   virtual void end_worker() noexcept {}
+  // Called in the caller: a worker was killed because it took too long to leave. `doing` is what it last told by
+  // tell_leaving, or 0.
+  virtual void cut_off_worker(int /*doing*/) noexcept {}
   // Whether a worker that has done its work calls the handlers that tasks have registered with atexit.
   [[nodiscard]] virtual bool runs_exit_handlers() const noexcept { return true; }
   // Called around the caller's wait for its workers.

@@ -106,7 +106,10 @@ class threads_run final : public job {
   template <class AfterChunk>
   void take_part(unsigned worker, ticks now, AfterChunk&& after_chunk) {
     try {
-      take_chunks(worker, now, after_chunk);
+      const task_scope inside;
+      context self(*options_.seed, worker, options_.stop);
+      take_chunks(self, now, after_chunk);
+      tasks_.end_worker(self);
     } catch (...) {
       give_up();
     }
@@ -122,9 +125,8 @@ class threads_run final : public job {
     }
   }
   template <class AfterChunk>
-  void take_chunks(unsigned worker, ticks then, AfterChunk& after_chunk) {
-    const task_scope inside;
-    context self(*options_.seed, worker, options_.stop);
+  void take_chunks(context& self, ticks then, AfterChunk& after_chunk) {
+    const unsigned worker = self.worker();
     gate between(*this, options_);
     chunk_pacer pace(workers_);
     for (;;) {

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""The threads of BLAS and OpenMP: workers share the caller's cores, and libraries that do not survive a fork are told."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import warnings
+from typing import Any
+
+from . import _parmap
+
+_hazards_told: set[str] = set()
+
+
+def warn_of_fork(stacklevel: int) -> None:
+    """In the caller: warns once for each library that forked workers could not use."""
+    for library, lost in _parmap.fork_hazards():
+        if library not in _hazards_told:
+            _hazards_told.add(library)
+            warnings.warn(
+                f"parmap forks workers from a process that has used {library}: {lost}. Try start='spawn', or leave "
+                "that library to one side: the caller, or the tasks",
+                RuntimeWarning,
+                stacklevel=stacklevel + 1,
+            )
+
+
+# Variables that tell BLAS and OpenMP, when they are loaded, how many threads to use; and those of them that are not set.
+_NAMES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_unset = tuple(name for name in _NAMES if name not in os.environ)
+
+# The libraries that threadpoolctl has found, and how many modules were loaded when it looked.
+_libraries: _ThreadPools | None = None
+
+
+class _ThreadPools:
+    """The thread pools of BLAS and OpenMP in this process."""
+
+    def __init__(self, controller: Any, modules: int) -> None:
+        self.modules = modules
+        self._counts = []
+        plain = []
+        for library in controller.lib_controllers:
+            try:
+                # OpenBLAS's own function restarts all its threads after a fork in order to use fewer, and these then spin for some 30
+                # ms. This is the number that it writes.
+                if library.internal_api != "openblas" or library.threading_layer != "pthreads":
+                    raise ValueError
+                self._counts.append(ctypes.c_int.in_dll(library.dynlib, "blas_cpu_number"))
+            except (AttributeError, ValueError):
+                plain.append(library.filepath)
+        self._others = controller.select(filepath=plain)
+
+    def limit(self, threads: int) -> None:
+        for count in self._counts:
+            count.value = min(count.value, threads)
+        if len(self._others):
+            self._others.limit(limits=threads)
+
+
+def find_thread_pools() -> None:
+    """In the caller, once for all its workers, because looking for BLAS and OpenMP takes milliseconds."""
+    global _libraries, _unset
+    _unset = tuple(name for name in _NAMES if name not in os.environ)
+    if _libraries is not None and _libraries.modules == len(sys.modules):
+        return
+    if "numpy" not in sys.modules:
+        return
+    try:
+        import threadpoolctl
+    except ImportError:
+        return
+    _libraries = _ThreadPools(threadpoolctl.ThreadpoolController(), len(sys.modules))
+
+
+def share_cores(workers: int) -> None:
+    """Limits the threads of BLAS and OpenMP, whether these are loaded already or later."""
+    threads = max(1, cores // max(1, workers))
+    for name in _unset:
+        os.environ[name] = str(threads)
+    if _libraries is not None:
+        _libraries.limit(threads)
+
+
+#: The usable cores of the caller, which its workers share.
+cores = _parmap.usable_cores()
