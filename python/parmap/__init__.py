@@ -17,9 +17,28 @@ import typing as _typing
 if not _sys.platform.startswith("linux"):
     raise ImportError("parmap needs Linux, but this is " + _sys.platform)
 
+
+def _in_main_interpreter() -> bool:
+    import _thread
+
+    check = getattr(_thread, "_is_main_interpreter", None)  # since Python 3.12
+    if check is not None:
+        return bool(check())
+    try:
+        import _xxsubinterpreters as interpreters
+    except ImportError:
+        return True
+    return bool(interpreters.get_current() == interpreters.get_main())
+
+
+if not _in_main_interpreter():
+    raise ImportError("parmap works in the main interpreter only, and this is a sub-interpreter (as of mod_wsgi)")
+
 from ._axes import zip
 from ._errors import ParmapWarning, RemoteError, TaskNotRun, TaskTimeout, UnpicklableResult, WorkerDied
+from ._like_builtins import maplike, starmap
 from ._map import parmap, parmap_async
+from ._override import override
 from ._parmap import __version__
 from ._arguments import ENGINES
 from ._results import Failure, Results
@@ -37,6 +56,8 @@ class _Module(_types.ModuleType):
 
 
 _sys.modules[__name__].__class__ = _Module
+for _each in (Context, Failure, ParmapWarning, RemoteError, Results, TaskNotRun, TaskTimeout, UnpicklableResult, WorkerDied, zip):
+    _each.__module__ = __name__  # where users find it; tracebacks show that name
 
 __all__ = [
     "ENGINES",
@@ -50,8 +71,11 @@ __all__ = [
     "UnpicklableResult",
     "WorkerDied",
     "context",
+    "maplike",
+    "override",
     "parmap",
     "parmap_async",
     "rng",
+    "starmap",
     "zip",
 ]

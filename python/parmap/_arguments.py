@@ -9,12 +9,14 @@ import itertools
 import math
 import operator
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import _parmap
 from ._axes import Product
+from ._fork_hazards import Hazard
 from ._interrupt import CtrlC
 from ._unknown_name import UnknownName
 from ._results import Results
@@ -54,10 +56,15 @@ class Request:
     retries: int
     seed: int
     memory_limit: int | None
+    max_failures: int | None
+    stop: Any  # has is_set(), or None
+    max_tasks: int | None
+    on_error: Any
     stop_at_failure: bool
     product: Product
     start: str
     unenforced: tuple[str, ...] = ()  # the limits that were given and that this engine does not enforce
+    hazards: list[Hazard] = field(default_factory=list)  # of a caller that forks
     report: Callable[[int, int, int], None] | None = None
     ctrl_c: CtrlC = field(default_factory=CtrlC)
     # What became of the map. It is stored here and not returned, because Ctrl-C may cost the return value of a
@@ -72,7 +79,7 @@ class Request:
 
 def check(
     func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
-    retries: Any, seed: Any, memory_limit: Any, init: Any, finish: Any, start: Any = "fork",
+    retries: Any, seed: Any, memory_limit: Any, init: Any, finish: Any, max_failures: Any, stop: Any, max_tasks: Any = None, start: Any = "fork",
 ) -> Request:  # fmt: skip
     if engine == "asyncio":
         engine = "async"
@@ -111,23 +118,32 @@ def check(
     seed = int.from_bytes(os.urandom(8), "little") if seed is None else _whole("seed", seed, 0, 2**64)
     timeout_ns = _nanoseconds(timeout_sec)
     if memory_limit is not None:
-        memory_limit = _whole("memory_limit", memory_limit, 1, 2**63)
+        memory_limit = _whole("memory_limit", _bytes(memory_limit), 1, 2**63)
         if engine not in ("multi", "serial"):
             raise ValueError(f"parmap: the engine {engine} has no memory_limit, as its tasks share one memory; use multi")
+    if max_failures is not None:
+        max_failures = _whole("max_failures", max_failures, 1, 2**63)
+    if stop is not None and not callable(getattr(stop, "is_set", None)):
+        raise TypeError(f"parmap: stop must be a threading.Event or have its is_set(), but is {stop!r:.100}")
+    if max_tasks is not None:
+        max_tasks = _whole("max_tasks", max_tasks, 1, 2**63)
+        if engine not in ("multi", "serial"):
+            raise ValueError(f"parmap: the workers of engine {engine} cannot be renewed after max_tasks; use multi")
     if start not in STARTS:
         raise UnknownName("start", start, STARTS)
     if start != "fork" and engine not in ("multi", "serial"):
         raise ValueError(f"parmap: start={start!r} is for the engine multi; {engine} has no processes")
     unenforced: tuple[str, ...] = ()
     if engine == "serial":  # accepts all arguments, so that switching to it changes one word
-        unenforced = tuple(name for name, limit in (("timeout_sec", timeout_ns), ("memory_limit", memory_limit)) if limit is not None)
-        workers, timeout_ns, memory_limit = 0, None, None
+        limits = {"timeout_sec": timeout_ns, "memory_limit": memory_limit, "max_tasks": max_tasks}
+        unenforced = tuple(name for name, limit in limits.items() if limit is not None)
+        workers, timeout_ns, memory_limit, max_tasks = 0, None, None, None
     product = Product(args)
     return Request(
         engine=engine,
         func=func,
         axes=product.groups,
-        fargs=fargs or {},
+        fargs=dict(fargs or {}),  # of its own: a task may change the caller's, and free the values in it
         values=Results(() if engine == "multi" else itertools.repeat(PENDING, product.size)),
         init=init,
         finish=finish,
@@ -137,6 +153,10 @@ def check(
         retries=retries,
         seed=seed,
         memory_limit=memory_limit,
+        max_failures=max_failures,
+        stop=stop,
+        max_tasks=max_tasks,
+        on_error=on_error,
         stop_at_failure=on_error == "raise" and engine != "serial",
         product=product,
         start=start,
@@ -168,6 +188,19 @@ def _whole(name: str, value: Any, least: int, end: int) -> int:
     return number
 
 
+_UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def _bytes(size: Any) -> Any:
+    """A text such as "1.5GB" (1000 based) or "1GiB" (1024 based) as a number; anything else as it is."""
+    if not isinstance(size, str):
+        return size
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", size, re.IGNORECASE)
+    if found is None or (found[3] and not found[2]):
+        raise ValueError(f"parmap: memory_limit must be a number of bytes, or a text like '1GB' or '512MiB', but is {size!r:.100}")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** _UNITS[found[2].upper()])
+
+
 def _nanoseconds(timeout_sec: Any) -> int | None:
     if timeout_sec is None:
         return None
@@ -175,6 +208,8 @@ def _nanoseconds(timeout_sec: Any) -> int | None:
         if isinstance(timeout_sec, (str, bytes, bytearray)):
             raise TypeError
         seconds = float(timeout_sec)
+    except OverflowError:
+        raise ValueError("parmap: timeout_sec is more than a float can be; None is no limit") from None
     except (TypeError, ValueError):
         raise TypeError(f"parmap: timeout_sec must be a number of seconds, but is {timeout_sec!r:.100}") from None
     if not seconds > 0:

@@ -37,7 +37,7 @@ def run(asked: Request) -> None:
         return
     loop = asyncio.new_event_loop()
     map = _Map(asked, loop, alone=True)
-    with Signals(map.interrupt_by):
+    with Signals(map.interrupt_by, map.forgive):
         try:
             main = map.main = loop.create_task(map.run())
             main.add_done_callback(lambda ended: loop.stop())
@@ -150,6 +150,7 @@ class _Map:
         self._workers = min(asked.workers, len(asked.values))
         self._next = 0  # the first task that has not been begun
         self._done = 0
+        self._halted = False  # no further task begins
         self._lost = 0  # tasks that have failed for good
         self._free: list[int] = []  # numbers of workers that are free again
         self._unused = itertools.count()  # numbers that have not been used yet
@@ -176,7 +177,7 @@ class _Map:
         self.asked.interrupt = self.interrupt
         if self.broken is not None and self.interrupt is None:
             raise self.broken
-        if self.asked.stop_at_failure and self.interrupt is None:
+        if self.interrupt is None:
             self.asked.told += [(index, "stopped", _STOPPED, 0, 0) for index in range(self._next, len(self.asked.values))]
         self.asked.told.sort()
 
@@ -204,7 +205,7 @@ class _Map:
     # ---- tasks
 
     def _fill(self) -> None:
-        while len(self._running) < self._workers and self._next < len(self.asked.values) and not self._over.done():
+        while len(self._running) < self._workers and self._next < len(self.asked.values) and not self._halted and not self._over.done():
             self._next += 1
             self._begin(self._next - 1, 1, self._free.pop() if self._free else next(self._unused))
         if not self._running:
@@ -252,9 +253,11 @@ class _Map:
         self._fill()
 
     def _failed(self, it: _Attempt, kind: str, error: BaseException | None) -> None:
-        if it.attempt <= self.asked.retries and not self._over.done():
+        if it.attempt <= self.asked.retries and not self._over.done() and not self._halted:
             self._begin(it.index, it.attempt + 1, it.worker)
             return
+        if it.attempt <= self.asked.retries:
+            kind, error = "stopped", None  # it has not failed for good, and is not tried again as the map ends
         self._free.append(it.worker)
         if kind == "stopped":
             if self.interrupt is None:
@@ -267,10 +270,19 @@ class _Map:
         self.asked.told.append((it.index, kind, b"", it.attempt, 0))
         self._done += 1
         self._lost += 1
+        if self.asked.max_failures is not None and self._lost >= self.asked.max_failures:
+            self._halted = True
         if self.asked.stop_at_failure:
             self._end()
 
     # ---- limits
+
+    def forgive(self) -> None:
+        """The process was stopped and goes on: each task has its whole limit again, as its time went on meanwhile."""
+        now = self.loop.time()
+        for it in self._running.values():
+            if it.begun is not None:
+                it.begun = now
 
     def _limit_from_now(self, it: _Attempt, limit: float) -> None:
         it.begun = self.loop.time()
@@ -318,8 +330,11 @@ class _Map:
         finally:
             self.calling_out = False
 
+    @_never_raises
     def _tick(self) -> None:
         self._ticking = self.loop.call_later(_GLANCE, self._tick)
+        if self.asked.stop is not None and self.asked.stop.is_set():
+            self._halted = True
         self._show()
 
     def _show(self) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+import resource
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 # Types whose elements by index are exactly those of iteration, and will stay so.
@@ -49,7 +51,61 @@ def _sequence(items: Iterable[Any], name: str) -> Sequence[Any]:
             f"{name} must be iterable, but is {items!r:.100} of type {type(items).__name__}; "
             "arguments that stay the same go into fargs"
         ) from None
-    return list(iterator)
+    return _read(iterator, name)
+
+
+def _read(iterator: Iterator[Any], name: str) -> list[Any]:
+    """Every element. Of an iterator that has no end, refuses to fill more than half of the memory that is free."""
+    found = list(itertools.islice(iterator, _UNWATCHED))
+    if len(found) < _UNWATCHED:
+        return found
+    free, begun = _free_memory(), _memory_used()
+    step = _UNWATCHED
+    try:
+        while (used := _memory_used() - begun) <= free // 2:
+            wanted = len(found) + step
+            found += itertools.islice(iterator, step)
+            if len(found) < wanted:
+                return found
+            # Until the next look a sixteenth of what half of the free memory holds, by now's measure.
+            step = len(found) if used <= 0 else max(_UNWATCHED, min(len(found), int(free / 32 / (used / len(found)))))
+    except MemoryError:
+        used = free
+    size = len(found)
+    found.clear()
+    raise ValueError(
+        f"{name} has filled {used >> 20} of {free >> 20} MiB of free memory with its first {size} elements: has it no end? Bound it, "
+        "as by itertools.islice(it, n)"
+    )
+
+
+_UNWATCHED = 10_000  # elements that are read without a look at the memory
+
+
+def _memory_used() -> int:
+    """Bytes of this process in memory."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _free_memory() -> int:
+    """Bytes that this process can still have: of the machine, of its cgroup, of its limit of address space."""
+    with open("/proc/meminfo") as file:
+        free = [int(line.split()[1]) << 10 for line in file if line.startswith("MemAvailable")]
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        try:
+            with open(limit) as most, open(used) as now:
+                free.append(max(0, int(most.read()) - int(now.read())))
+        except (OSError, ValueError):
+            pass  # there is none, or "max"
+    most_space = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if most_space != resource.RLIM_INFINITY:
+        with open("/proc/self/statm") as file:
+            free.append(max(0, most_space - int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")))
+    return min(free, default=1 << 62)
 
 
 class Product:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 import signal
 import traceback
+from collections import ChainMap
+from collections.abc import Callable
 from typing import Any
 
 from . import _parmap
@@ -87,8 +90,31 @@ def pickled_otherwise(value: Any, refused: BaseException, buffer_callback: Any =
         except ImportError:
             pass
         else:
-            return cloudpickle.dumps(value, protocol=5, buffer_callback=buffer_callback)
+            return _pickled_by(cloudpickle, value, buffer_callback)
     raise refused
+
+
+def _pickled_by(cloudpickle: Any, value: Any, buffer_callback: Any) -> bytes:
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc,name-defined]
+        """Unlike cloudpickle it refuses open files, which it would read, and keeps a memoryview one."""
+
+        dispatch_table = ChainMap(
+            {io.TextIOWrapper: _refuse_file, memoryview: lambda view: (_viewed, (view.tobytes(), view.format, view.shape))},
+            cloudpickle.Pickler.dispatch_table,
+        )
+
+    with io.BytesIO() as file:
+        Pickler(file, protocol=5, buffer_callback=buffer_callback).dump(value)
+        return file.getvalue()
+
+
+def _refuse_file(file: Any) -> Any:
+    raise pickle.PicklingError(f"an open file cannot leave its worker ({file.name!r:.100}): return its name, or what was read")
+
+
+def _viewed(data: bytes, format: str, shape: tuple[int, ...]) -> memoryview:
+    flat = memoryview(data)
+    return flat if format == "B" and len(shape) == 1 else flat.cast(format, shape)  # type: ignore[call-overload,no-any-return]
 
 
 def _type_name(error: BaseException) -> str:
@@ -110,9 +136,9 @@ def traceback_of(error: BaseException) -> str:
         return "".join(traceback.format_tb(error.__traceback__)) + f"{_type_name(error)}: {text_of(error)}\n"
 
 
-def _look(error: BaseException) -> str:
-    """Returns its repr without addresses, which differ in a copy of an argument."""
-    return re.sub("0x[0-9a-f]+", "", repr(error))
+def _without_addresses(text: str) -> str:
+    """They differ in a copy of an argument."""
+    return re.sub("0x[0-9a-f]+", "", text)
 
 
 def set_attribute(error: BaseException, name: str, value: Any) -> None:
@@ -132,10 +158,10 @@ def _pickled_if_it_survives(error: BaseException) -> bytes | None:
         if len(data) > _LONGEST_PICKLE:
             return None
         again = pickle.loads(data)
-        if type(again) is type(error) and len(again.args) == len(error.args) and _look(again) == _look(error):
+        if type(again) is type(error) and _without_addresses(str(again)) == _without_addresses(str(error)):
             return data
-    except Exception:
-        pass  # it does not survive
+    except BaseException:
+        pass  # it does not survive; what it raises is not the task's
     return None
 
 
@@ -172,20 +198,40 @@ def describe_unpicklable(error: BaseException | None, result: Any = _NO_RESULT) 
     return describe(what)
 
 
-def restore(message: bytes, unpickle: bool = True) -> tuple[BaseException, str]:
+_IN_PYTHON = {
+    "options.timeout": "timeout_sec",
+    "options.workers": "n_worker",
+    "options.memory_limit": "memory_limit",
+    "options.max_failures": "max_failures",
+    "options.retries": "retries",
+    "options.reporter": "reporter",
+}
+
+
+def in_words_of_python(text: str) -> str:
+    """A message of the C++ library, with the names that options have here."""
+    for name, here in _IN_PYTHON.items():
+        text = text.replace(name, here)
+    return text
+
+
+def restore(message: bytes, unpickle: bool, interrupted: Callable[[BaseException], bool]) -> tuple[BaseException, str]:
     """In the caller: returns the exception, whose cause is the worker's traceback, and that as text.
 
-    Without `unpickle` the exception is a RemoteError in its place.
+    Without `unpickle` the exception is a RemoteError in its place; also if its unpickling raises anything, unless
+    interrupted(error) tells that a signal handler has raised that, which passes.
     """
     try:
         type_name, text, trace, data = pickle.loads(message)
     except Exception:  # not from describe(): the engine's own message, or one that was cut
-        words = message.decode(errors="replace")
+        words = in_words_of_python(message.decode(errors="replace"))
         return RemoteError(words if words.isprintable() else "unknown", ""), ""
     error: BaseException
     try:
         error = pickle.loads(data) if unpickle and data is not None else RemoteError(type_name, text)
-    except Exception:
+    except BaseException as why:
+        if interrupted(why):
+            raise
         error = RemoteError(type_name, text)
     set_attribute(error, "__cause__", RemoteTraceback(trace))
     return error, trace

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import threading
+import types
 from types import FrameType
 from typing import Any
 
@@ -31,6 +33,10 @@ class CtrlC:
         if callable(handler) and handler != self._keep:
             self._handler = handler
             _parmap.set_ctrl_c_handler(self._keep)
+
+    def has_raised(self, error: BaseException) -> bool:
+        """Whether this comes from a signal handler: Ctrl-C, which is held back, by its second press."""
+        return self.insisted if isinstance(error, KeyboardInterrupt) else raised_by_handler(error)
 
     def let_in(self) -> None:
         """Raises what the handler raises."""
@@ -67,3 +73,43 @@ def hear() -> None:
     """Gives an exception that another thread raises in this one a bytecode at which to appear."""
     for _ in (None,):
         pass
+
+
+class Heard(Exception):
+    """What is raised in hear(); see async_exception.hpp."""
+
+
+def go_on(error: Heard) -> None:
+    """Runs the signal handler in which that was raised, at its first line, instead of in hear()."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    frame = None if trace is None else trace.tb_frame
+    if frame is None or frame.f_code is hear.__code__:
+        return
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if _code_of(handler) is frame.f_code and number in frame.f_locals.values() and callable(handler):
+            return handler(number, frame.f_back)
+
+
+def raised_by_handler(error: BaseException) -> bool:
+    """Whether a signal handler of Python has raised it, and not the code that this has interrupted."""
+    if isinstance(error, KeyboardInterrupt):  # the standard handler of Ctrl-C has no code to be found
+        return True
+    handlers = {_code_of(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code in handlers:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _code_of(handler: Any) -> types.CodeType | None:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    for each in (handler, getattr(type(handler), "__call__", None)):
+        if (code := getattr(each, "__code__", None)) is not None:
+            return code  # type: ignore[no-any-return]
+    return None

@@ -70,10 +70,12 @@ class Signals:
     task may be what blocks the loop.
     """
 
-    def __init__(self, tell: Callable[[BaseException], bool]) -> None:
+    def __init__(self, tell: Callable[[BaseException], bool], continued: Callable[[], None]) -> None:
         self._tell = tell  # called with the exception; returns whether to raise it there too
+        self._continued = continued  # called once the process has been stopped and continued (Ctrl-Z and fg)
         self._process = os.getpid()
         self._before: dict[int, Callable[..., Any]] = {}
+        self._before_continue: Any = None
 
     def __enter__(self) -> None:
         if threading.get_ident() != threading.main_thread().ident:
@@ -84,11 +86,22 @@ class Signals:
                 with contextlib.suppress(ValueError):  # in a subinterpreter
                     self._before[number] = handler
                     signal.signal(number, self._handle)
+        with contextlib.suppress(ValueError):
+            self._before_continue = signal.getsignal(signal.SIGCONT)
+            if self._before_continue is not None:  # else C code has set a handler
+                signal.signal(signal.SIGCONT, self._handle_continue)
 
     def __exit__(self, *raised: Any) -> None:
         for number, handler in self._before.items():
             if signal.getsignal(number) == self._handle:  # unless a task has set another handler
                 signal.signal(number, handler)
+        if self._before_continue is not None and signal.getsignal(signal.SIGCONT) == self._handle_continue:
+            signal.signal(signal.SIGCONT, self._before_continue)
+
+    def _handle_continue(self, number: int, frame: types.FrameType | None) -> None:
+        self._continued()
+        if callable(self._before_continue):
+            self._before_continue(number, frame)
 
     def _handle(self, number: int, frame: types.FrameType | None) -> None:
         try:

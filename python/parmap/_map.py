@@ -4,31 +4,28 @@
 from __future__ import annotations
 
 import pickle
-import reprlib
+import re
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from . import _errors, _parmap, _streams, _task, _thread_pools, _worker, _worker_end
-from ._interrupt import hear
+from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _worker, _worker_end
+from ._interrupt import Heard, go_on, hear
 from ._numpy_scalars import numpy_scalars
+from ._override import overridden
 from ._unknown_name import unknown_argument
 from ._progress import Reporter, make_reporter
 from ._arguments import PENDING, Request, check
-from ._results import Failure, Results
+from ._results import SHORT, Failure, Results
 from ._spawn import Program
 
 warnings.simplefilter("always", _errors.ParmapWarning, append=True)
 
 
 # The engines that enforce the limits which serial only accepts.
-_ENFORCING = {"timeout_sec": "threads or multi", "memory_limit": "multi"}
-
-# Describes the arguments of a task: always short, and safe if a __repr__ raises.
-_SHORT = reprlib.Repr()
-_SHORT.maxother = _SHORT.maxstring = 100
-
+_ENFORCING = {"timeout_sec": "threads or multi", "memory_limit": "multi", "max_tasks": "multi"}
 
 def parmap(
     func: Callable[..., Any],
@@ -42,9 +39,12 @@ def parmap(
     label: str | None = None,
     retries: int = 0,
     seed: int | None = None,
-    memory_limit: int | None = None,
+    memory_limit: int | str | None = None,
     init: Callable[[], Any] | None = None,
     finish: Callable[[], Any] | None = None,
+    max_failures: int | None = None,
+    stop: Any = None,
+    max_tasks: int | None = None,
     start: str = "fork",
     n_simul: int | None = None,
     **unknown: NoReturn,
@@ -101,8 +101,8 @@ def parmap(
     seed
         Of parmap.rng(), 0 <= seed < 2**64; None: fresh entropy, told by results.seed.
     memory_limit
-        Bytes a worker process may add to what it inherits; a task that wants more fails with MemoryError. multi only;
-        serial does not enforce it.
+        Bytes a worker process may add to what it inherits, or a text such as "1GB"; a task that wants more fails with
+        MemoryError. multi only; serial does not enforce it.
     init
         Called without arguments, once in each worker, before its first task; under async once for all, and it may be
         async too. What it returns is parmap.context().state in that worker's tasks, such as a connection. If it returns
@@ -113,6 +113,13 @@ def parmap(
         in a worker that is killed. A worker of multi then ends as a Python process does: it waits for threads that its
         tasks have left, runs their handlers of atexit, and empties multiprocessing's queues, within 10 s (or timeout_sec,
         if that is more).
+    max_failures
+        After so many failed tasks no further one begins. Those that run end; the rest have failures of kind "stopped".
+        serial raises the first exception anyway.
+    stop
+        A threading.Event, or anything with is_set(): once it is set, within 0.1 s, no further task begins.
+    max_tasks
+        A worker of multi is replaced after so many tasks, as maxtasksperchild of multiprocessing.Pool: for tasks that leak.
     start
         How multi gets its workers (serial has none). "fork": they inherit everything. "spawn": they are fresh
         interpreters, for libraries that do not survive a fork (gcc's OpenMP, CUDA); func, its iterables, fargs, init and
@@ -141,7 +148,8 @@ def parmap(
         raise unknown_argument("parmap", unknown)
     asked, shown = _ask(
         reporter, label, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec, n_worker=n_worker,
-        n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, finish=finish, start=start,
+        n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
+        stop=stop, max_tasks=max_tasks, start=start,
     )  # fmt: skip
     try:
         try:
@@ -152,7 +160,9 @@ def parmap(
         for end in asked.ends:
             warnings.warn(_end_in_words(end), _errors.ParmapWarning, stacklevel=2)
         if asked.results.failures:
-            _answer(asked.results, func, on_error)
+            _answer(asked.results, asked.func, asked.on_error)
+        elif asked.engine == "multi" and len(asked.results) > 1:
+            _tell_if_all_are_none(asked.results)
         return asked.results
     except KeyboardInterrupt as error:
         # Ctrl-C came before the engine began, or a second time: no user code may run now.
@@ -172,9 +182,11 @@ async def parmap_async(
     label: str | None = None,
     retries: int = 0,
     seed: int | None = None,
-    memory_limit: int | None = None,
+    memory_limit: int | str | None = None,
     init: Callable[[], Any] | None = None,
     finish: Callable[[], Any] | None = None,
+    max_failures: int | None = None,
+    stop: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
@@ -189,6 +201,7 @@ async def parmap_async(
     asked, shown = _ask(
         reporter, label, func=func, args=args, fargs=fargs, engine="async", timeout_sec=timeout_sec, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
+        max_failures=max_failures, stop=stop,
     )  # fmt: skip
     from . import _async
 
@@ -201,11 +214,13 @@ async def parmap_async(
         _errors.set_attribute(asked.interrupt, "results", results)
         raise asked.interrupt
     if results.failures:
-        _answer(results, func, on_error)
+        _answer(results, asked.func, asked.on_error)
     return results
 
 
 def _ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
+    options = overridden({"reporter": reporter, "label": label, **options})
+    reporter, label = options.pop("reporter"), options.pop("label")
     asked = check(**options)
     if label is not None and not isinstance(label, str):
         raise TypeError(f"parmap: label must be a string, but is {label!r:.100}")
@@ -245,7 +260,18 @@ def _run(asked: Request) -> None:
         if asked.engine == "threads":
             if sys.is_finalizing():  # no other thread can get the GIL now
                 raise RuntimeError("parmap: the engine threads cannot begin while Python ends; use serial")
-            return _parmap.run_threads(asked, asked.raised, _errors.TaskTimeout, hear)
+            return _parmap.run_threads(
+                asked,
+                asked.raised,
+                late=_errors.TaskTimeout,
+                hear=hear,
+                heard=Heard,
+                go_on=go_on,
+                begin=_thread_worker.begin,
+                end=_thread_worker.end if _thread_worker.hooks_are_set() else None,
+                begin_task=_thread_worker.state_of_the_caller(),
+                stack=threading.stack_size(),
+            )
         return _run_multi(asked)
 
 
@@ -254,7 +280,10 @@ def _run_multi(asked: Request) -> None:
     if asked.start == "spawn":
         program = Program(asked)
     else:
-        _thread_pools.warn_of_fork(stacklevel=5)  # parmap's caller
+        asked.hazards = _fork_hazards.find()
+        if asked.hazards:
+            _fork_hazards.warn(asked.hazards, stacklevel=5)  # parmap's caller
+            asked.report = _fork_hazards.StallWatch(asked.hazards, asked.report).show
         _thread_pools.find_thread_pools()
     try:
         _parmap.run_multi(
@@ -309,7 +338,8 @@ def _exception(
     """Returns a failed task's exception, and its traceback in the worker if it ran in one."""
     if kind == "timed_out":
         assert asked.timeout_ns is not None
-        late = _errors.TaskTimeout(f"ran longer than timeout_sec={asked.timeout_ns / 1e9:g}")
+        cause = "".join(f"; {each}" for each in asked.hazards)
+        late = _errors.TaskTimeout(f"ran longer than timeout_sec={asked.timeout_ns / 1e9:g}{cause}")
         if isinstance(raised, _errors.TaskTimeout):
             late.__traceback__ = raised.__traceback__
         else:
@@ -324,7 +354,7 @@ def _exception(
         return raised, None
     if kind in ("crashed", "exited"):
         return _errors.of_death(kind, status), ""
-    error, trace = _errors.restore(message, unpickle)
+    error, trace = _errors.restore(message, unpickle, asked.ctrl_c.has_raised)
     if kind == "out_of_memory" and not isinstance(error, MemoryError):
         why = "memory_limit was reached" if asked.memory_limit else "an allocation was refused"
         return MemoryError(f"{why}: {error}" if trace else _words(message, why)), trace
@@ -344,25 +374,51 @@ def _end_in_words(end: tuple[int, int] | BaseException) -> str:
 
 
 def _words(message: bytes, otherwise: str) -> str:
-    return message.decode(errors="replace") or otherwise
+    return _errors.in_words_of_python(message.decode(errors="replace")) or otherwise
+
+
+_told_of_none = False
+
+
+def _tell_if_all_are_none(results: Results) -> None:
+    """Once in a process: somebody may expect what tasks have written to variables of the caller."""
+    global _told_of_none
+    if _told_of_none or any(value is not None for value in results):
+        return
+    _told_of_none = True
+    warnings.warn(
+        "parmap: every task has returned None. What a task writes to a variable, list or array stays in its worker process: "
+        "return it, or use engine='threads'. (Tasks that write files are fine; this is said once.)",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+def _hint(first: Failure) -> str:
+    """For a func of several arguments that was given one iterable of tuples, as Pool.starmap is."""
+    if len(first.task) != 1 or not isinstance(first.task[0], (tuple, list)) or not isinstance(first.exception, TypeError):
+        return ""
+    if re.search(r"missing \d+ required positional argument|takes .* positional argument", str(first.exception)) is None:
+        return ""
+    return (
+        "\nThe elements are tuples, and func was called with one of them as its argument. To call func(*pair): "
+        "parmap.starmap(func, pairs), or parmap(func, parmap.zip(a, b)) for two iterables that are walked together."
+    )
 
 
 def _answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
     """Handles the failures as on_error says. Called two frames below parmap's caller, for the warning."""
     if on_error == "raise":
-        first = next((each for each in results.failures if each.kind != "stopped"), results.failures[0])
-        error = first.exception
-        _errors.add_note(error, f"parmap: raised by task {first.index}, called with {_SHORT.repr(first.task)}")
-        _errors.set_attribute(error, "results", results)
-        raise error
+        results.raise_for_failures()
     if on_error is not None:
         for each in results.failures:
             results[each.index] = on_error(func, each.task, each.exception)
         return
     first = results.failures[0]
-    text = f"{len(results.failures)} of {len(results)} tasks failed; the first: {first}, called with {_SHORT.repr(first.task)}"
+    text = f"{len(results.failures)} of {len(results)} tasks failed; the first: {first}, called with {SHORT.repr(first.task)}"
     if first.traceback:
         text += "\n" + first.traceback.rstrip()
+    text += _hint(first)
     try:
         warnings.warn(text, _errors.ParmapWarning, stacklevel=3)
     except _errors.ParmapWarning as warning:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 __version__: str
 
@@ -10,11 +10,21 @@ def advice_on_signal(number: int) -> str: ...
 def set_ctrl_c_handler(handler: Callable[[int, Any], Any]) -> None: ...
 def run_serial(asked: Any) -> None: ...
 def run_threads(
-    asked: Any, raised: dict[int, BaseException], late: type[BaseException], hear: Callable[[], None]
+    asked: Any,
+    raised: dict[int, BaseException],
+    late: type[BaseException],
+    hear: Callable[[], None],
+    heard: type[BaseException],
+    go_on: Callable[[BaseException], None],
+    begin: Callable[[int], None],
+    end: Callable[[], None] | None,
+    begin_task: Callable[[], None] | None,
+    stack: int,
 ) -> None: ...
 def run_multi(
     asked: Any,
     begin: Callable[[int], None],
+    finish: Callable[[Callable[[], None] | None], None],
     flush: Callable[[], list[io.BufferedWriter]],
     dumps: Callable[..., bytes],
     otherwise: Callable[[Any, BaseException, Callable[[Any], bool]], bytes],
@@ -26,6 +36,7 @@ def run_multi(
 def serve(
     asked: Any,
     begin: Callable[[int], None],
+    finish: Callable[[Callable[[], None] | None], None],
     flush: Callable[[], list[io.BufferedWriter]],
     dumps: Callable[..., bytes],
     otherwise: Callable[[Any, BaseException, Callable[[Any], bool]], bytes],
@@ -36,6 +47,9 @@ def serve(
     unfit: BaseException | None,
 ) -> None: ...
 def fork_hazards() -> list[tuple[str, str]]: ...
+def limit_libgomp(threads: int) -> None: ...
+def tell_leaving(doing: int) -> None: ...
+def leave_worker() -> NoReturn: ...
 def workers_of(assignment: str) -> int: ...
 def keep(what: Any) -> None: ...
 def task() -> tuple[int, int, int]: ...

@@ -7,6 +7,7 @@ import functools
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -66,11 +67,15 @@ class _PatientLock:
 
 
 def _with_patient_lock(kind: Any) -> Any:
-    """The same class, if it is tqdm's, with a lock that no other process can hold for ever."""
+    """The same class, if it is tqdm's, with a lock that no other process can hold for ever. It needs no thread that looks
+    after it (TMonitor), as a map shows its progress all the time."""
     std = sys.modules.get("tqdm.std")
     if std is None or not (isinstance(kind, type) and issubclass(kind, std.tqdm)):
         return kind
-    return type(kind.__name__, (kind,), {"_lock": _PatientLock(kind.get_lock()), "__module__": kind.__module__})
+    if not hasattr(std.tqdm, "_instances"):  # of all bars; else the first one would keep them to itself
+        std.tqdm._instances = weakref.WeakSet()
+    own = {"_lock": _PatientLock(kind.get_lock()), "monitor_interval": 0, "__module__": kind.__module__}
+    return type(kind.__name__, (kind,), own)
 
 
 class Reporter:
@@ -133,6 +138,8 @@ class _Bar(Reporter):
             self._bar = kind(*given.args, **{"total": total, **options})
         else:
             self._bar = _with_patient_lock(self._kind)(total=total, **options)
+        if hasattr(self._bar, "miniters"):  # tqdm would skip updates after a fast stretch
+            self._bar.miniters, self._bar.dynamic_miniters = 0, False
         # The map began before the bar, so its rate would be too high.
         before = time.monotonic() - self._begun
         for moment in ("start_t", "last_print_t"):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import marshal
 import mmap
 import os
 import pickle
@@ -15,15 +16,30 @@ from . import _errors, _parmap, _streams, _thread_pools, _worker
 from ._numpy_scalars import numpy_scalars
 from ._setup import setup_of
 
-# The worker's program. The package is imported from where the caller found it; everything else by the caller's
-# sys.path.
-_TEXT = "import sys; sys.path.insert(0, {place!r}); from parmap._spawn import work; work(sys.argv[1], {job})"
+# The worker's program. Nothing is imported from the current directory, unless the caller does so; programs that an import
+# starts inherit no descriptors. The caller's sys.path stands at the beginning of the job, and the package is found even
+# if it is not on it.
+_TEXT = """
+import sys
+sys.path[:] = [each for each in sys.path if each]
+import marshal, mmap, os
+mine, job = int(sys.argv[1]), int(sys.argv[4])
+for each in sys.argv[1:]:
+    if each != "-1": os.set_inheritable(int(each), False)
+with mmap.mmap(job, 0, access=mmap.ACCESS_READ) as file: sys.path[:] = marshal.loads(file[8:8 + int.from_bytes(file[:8], "little")])
+sys.path.append({place!r})
+from parmap._spawn import work
+sys.path.pop()
+assignment = os.pread(mine, 4096, 0).decode()
+os.close(mine)
+work(assignment, job)
+"""
 
 
 class Program:
     """The program of a map's workers, and the job that they read: func, axes, fargs, init and finish, pickled by cloudpickle.
 
-    arguments: of the program, except the last. job: the descriptor of a file in memory.
+    arguments: of the program, except those of worker_program. job: the descriptor of a file in memory.
     """
 
     def __init__(self, asked: Any) -> None:
@@ -39,25 +55,26 @@ class Program:
             _errors.add_note(error, "parmap: start='spawn' has to pickle func, its iterables, fargs, init and finish")
             raise
         state = {
-            "path": sys.path,
             "arguments": sys.argv,
             "cores": tuple(os.sched_getaffinity(0)),
             "usable": _parmap.usable_cores(),
             "numpy": "numpy" in sys.modules,
             "ctrl_c_is_ignored": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
             "seed": asked.seed,
+            "max_tasks": asked.max_tasks,
         }
+        path = marshal.dumps([os.fspath(each) for each in sys.path])
         head = pickle.dumps(state, protocol=5)
         self.job = os.memfd_create("parmap job", os.MFD_CLOEXEC)
         try:
             with open(self.job, "wb", closefd=False) as file:
-                for each in (len(head).to_bytes(8, "little"), head, task):
+                for each in (len(path).to_bytes(8, "little"), path, len(head).to_bytes(8, "little"), head, task):
                     file.write(each)
         except BaseException:
             self.close()
             raise
         place = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        words = [sys.executable, *_flags(), "-c", _TEXT.format(place=place, job=self.job)]
+        words = [sys.executable, *_flags(), "-c", _TEXT.format(place=place)]
         self.arguments = [os.fsencode(each) for each in words]
 
     def close(self) -> None:
@@ -73,7 +90,7 @@ def _flags() -> list[str]:
 
 def work(assignment: str, job: int) -> None:
     """Runs a worker. Does not return."""
-    state: dict[str, Any] = {"cores": (), "seed": 0}
+    state: dict[str, Any] = {"cores": (), "seed": 0, "max_tasks": None}
     func: Any = None
     axes: Any = ()
     fargs: Any = {}
@@ -84,8 +101,9 @@ def work(assignment: str, job: int) -> None:
     try:
         with mmap.mmap(job, 0, access=mmap.ACCESS_READ) as text, memoryview(text) as all:
             os.close(job)
-            end_of_head = 8 + int.from_bytes(all[:8], "little")
-            with all[8:end_of_head] as head, all[end_of_head:] as task:
+            begin = 16 + int.from_bytes(all[:8], "little")  # of the head, behind the path
+            end_of_head = begin + int.from_bytes(all[begin - 8 : begin], "little")
+            with all[begin:end_of_head] as head, all[end_of_head:] as task:
                 state = pickle.loads(head)
                 _become_like_the_caller(state, _parmap.workers_of(assignment))
                 scalars = numpy_scalars()
@@ -96,7 +114,8 @@ def work(assignment: str, job: int) -> None:
         func, axes, fargs, init, finish = None, (), {}, None, None
     asked = SimpleNamespace(
         func=func, axes=axes, fargs=fargs, setup=setup_of(init, finish), values=[], report=None, workers=0, timeout_ns=None, retries=0,
-        seed=state["seed"], memory_limit=None, stop_at_failure=False, told=[], ends=[], ctrl_c=None,
+        seed=state["seed"], memory_limit=None, max_failures=None, stop=None,
+        max_tasks=state["max_tasks"], stop_at_failure=False, told=[], ends=[], ctrl_c=None,
     )  # fmt: skip
     _parmap.serve(
         asked,
@@ -116,7 +135,7 @@ def work(assignment: str, job: int) -> None:
 def _become_like_the_caller(state: dict[str, Any], workers: int) -> None:
     if not state["ctrl_c_is_ignored"]:
         _worker.leave_ctrl_c_to_the_caller()
-    sys.path[:], sys.argv[:] = state["path"], state["arguments"]
+    sys.argv[:] = state["arguments"]
     _run_on(state["cores"])
     _thread_pools.cores = state["usable"]
     _thread_pools.share_cores(workers)  # before NumPy is imported, which reads the variables then

@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Any
 
+from ._interrupt import raised_by_handler
+
 _other_threads = False  # whether the caller had other threads at the last fork
 _streams_of_the_caller: list[Any] = []
 
@@ -23,8 +25,9 @@ def flush() -> list[io.BufferedWriter]:
             stream.flush()
             if type(stream.buffer) is io.BufferedWriter:
                 buffers.append(stream.buffer)
-        except (AttributeError, OSError, ValueError):
-            pass  # None, full or closed: a fork makes that no worse
+        except (AttributeError, OSError, ValueError) as error:  # it is None, full or closed: a fork makes that no worse
+            if raised_by_handler(error):
+                raise
     return buffers
 
 

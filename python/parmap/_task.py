@@ -46,11 +46,13 @@ running: ContextVar[Running | None] = ContextVar("parmap.running", default=None)
 
 @contextmanager
 def of_the_extension() -> Iterator[None]:
-    """Use this while an engine of the extension runs, even inside a task of async."""
+    """Use this while an engine of the extension runs, even inside a task of async, or of serial with a state."""
     token = running.set(None)
+    outer, _setup.here.state = _setup.here.state, None
     try:
         yield
     finally:
+        _setup.here.state = outer
         running.reset(token)
 
 

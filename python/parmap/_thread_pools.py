@@ -1,31 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The threads of BLAS and OpenMP: workers share the caller's cores, and libraries that do not survive a fork are told."""
+"""The threads of BLAS and OpenMP: workers share the caller's cores."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import sys
-import warnings
 from typing import Any
 
 from . import _parmap
-
-_hazards_told: set[str] = set()
-
-
-def warn_of_fork(stacklevel: int) -> None:
-    """In the caller: warns once for each library that forked workers could not use."""
-    for library, lost in _parmap.fork_hazards():
-        if library not in _hazards_told:
-            _hazards_told.add(library)
-            warnings.warn(
-                f"parmap forks workers from a process that has used {library}: {lost}. Try start='spawn', or leave "
-                "that library to one side: the caller, or the tasks",
-                RuntimeWarning,
-                stacklevel=stacklevel + 1,
-            )
-
 
 # Variables that tell BLAS and OpenMP, when they are loaded, how many threads to use; and those of them that are not set.
 _NAMES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

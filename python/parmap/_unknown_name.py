@@ -18,13 +18,30 @@ class UnknownName(ValueError, KeyError):
 
 #: Names in other libraries, and their names here.
 _ELSEWHERE = {
-    "timeout": "timeout_sec",
-    **dict.fromkeys(("workers", "n_workers", "n_jobs", "processes", "max_workers", "num_workers"), "n_worker"),
+    **dict.fromkeys(("timeout", "task_timeout", "time_limit"), "timeout_sec"),
+    **dict.fromkeys(
+        ("workers", "n_workers", "n_jobs", "njobs", "processes", "pm_processes", "nprocs", "max_workers", "num_workers", "num_proc",
+         "num_cpus", "n_threads"), "n_worker"
+    ),
     **dict.fromkeys(("initializer", "worker_init"), "init"),
-    **dict.fromkeys(("kwargs", "kwds", "args"), "fargs, a dict"),
-    **dict.fromkeys(("backend", "method"), "engine"),
-    "context": "start",
-    "progress_bar": "reporter",
+    **dict.fromkeys(("initargs", "worker_init_args"), "a part of init, which takes no arguments: init=lambda: f(*initargs)"),
+    **dict.fromkeys(("worker_exit", "finalizer", "cleanup"), "finish"),
+    **dict.fromkeys(("kwargs", "kwds", "args", "constants", "shared_objects"), "fargs, a dict"),
+    **dict.fromkeys(("backend", "method", "executor", "prefer"), "engine"),
+    "pm_parallel": "engine, which is 'serial' for a plain loop",
+    **dict.fromkeys(("context", "mp_context", "start_method"), "start"),
+    **dict.fromkeys(("progress_bar", "progress", "pbar", "pm_pbar", "show_progress", "progressbar", "verbose", "tqdm_class"), "reporter"),
+    **dict.fromkeys(("desc", "description", "title"), "label"),
+    **dict.fromkeys(("maxtasksperchild", "max_tasks_per_child", "worker_lifespan", "pm_maxtasksperchild"), "max_tasks"),
+    **dict.fromkeys(("max_errors", "error_limit", "fail_fast"), "max_failures, or on_error='raise'"),
+    **dict.fromkeys(("cancel", "cancel_event", "stop_event"), "stop, a threading.Event"),
+    **dict.fromkeys(("max_memory", "mem_limit"), "memory_limit"),
+    **dict.fromkeys(("retry", "max_retries", "n_retries"), "retries"),
+    **dict.fromkeys(("random_state", "random_seed"), "seed"),
+    **dict.fromkeys(("error_callback", "errors", "return_exceptions", "raise_errors"), "on_error"),
+    "deadline": "not there: timeout_sec is the limit of each task, and a threading.Event given as stop ends a map",
+    "callback": "not there: the results are in the order of the inputs",
+    "unordered": "not there: the results are in the order of the inputs",
 }
 
 
@@ -32,7 +49,7 @@ def unknown_argument(function: str, unknown: Iterable[str]) -> TypeError:
     """Like Python's own error, but says what to write instead."""
     name = next(iter(unknown))
     said = f"{function}() got an unexpected keyword argument {name!r}"
-    if name in ("chunksize", "chunk_size", "batch_size"):
+    if name in ("chunksize", "chunk_size", "batch_size", "n_splits", "pm_chunksize", "pre_dispatch"):
         return TypeError(f"{said}: leave it out, as workers go by the clock")
     if name in _ELSEWHERE:
         return TypeError(f"{said}: here that is {_ELSEWHERE[name]}")

@@ -8,7 +8,7 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
-from . import _inherited, _setup, _streams, _thread_pools, _worker_end
+from . import _fork_hazards, _inherited, _setup, _streams, _thread_pools, _worker_end
 
 
 def begin(workers: int) -> None:
@@ -26,6 +26,7 @@ def begin(workers: int) -> None:
     _inherited.tell_multiprocessing()
     _inherited.draw_other_numbers()
     _thread_pools.share_cores(workers)
+    _fork_hazards.use_one_openmp_thread()
     _worker_end.begin(inherits=True)
 
 

@@ -163,7 +163,7 @@ def _measure() -> None:
         if "multiprocessing" in current.get_option("run:concurrency") and not _has_patch(current, "fork"):
             current.stop()
             _coverage = kind(data_suffix=True, auto_data=True)  # type: ignore[misc]
-            _coverage._warn_preimported_source = False
+            _coverage._warn_preimported_source = _coverage._warn_no_data = False
             _coverage.start()
         elif _has_patch(current, "fork"):
             _coverage = current

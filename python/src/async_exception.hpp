@@ -2,6 +2,8 @@
 // Raises an exception in another thread, but never where it would be lost, such as in a hook of a fork.
 #pragma once
 
+#include "exception_transport.hpp"
+
 #include <nanobind/nanobind.h>
 
 #include <utility>
@@ -31,9 +33,13 @@ class async_exception {
     set(nullptr);
   }
 
-  /// Call before the first map. `hear` is a Python function that does nothing; an exception can be raised in its
-  /// bytecode.
-  static void install(nanobind::handle hear) noexcept { hear_ = hear; }
+  /// Call before the first map. `hear` is a Python function that does nothing; `heard` is the class of an exception that
+  /// is raised in its bytecode; `go_on(error)` runs the signal handler in which that was raised instead.
+  static void install(nanobind::handle hear, nanobind::handle heard, nanobind::handle go_on) noexcept {
+    hear_ = hear;
+    heard_ = heard;
+    go_on_ = go_on;
+  }
 
   // ---- Called by the thread itself.
 
@@ -53,6 +59,8 @@ class async_exception {
 
   /// Returns the class of the exception that was kept, once.
   [[nodiscard]] nanobind::handle take() noexcept { return std::exchange(kept_, {}); }
+  /// Returns what a signal handler of this thread has raised while it raised something in another one, once.
+  [[nodiscard]] nanobind::object take_strayed() noexcept { return std::move(strayed_); }
   /// Called in a worker's only thread, which is in none of the maps of its caller.
   void begin_worker() noexcept {
     maps_ = 0;
@@ -68,16 +76,35 @@ class async_exception {
     // From here on every thread checks for an exception until one has been raised, for ever if it was withdrawn, and
     // 3.11 makes no progress under sys.settrace meanwhile. So this raises one here and clears it; the target thread
     // sees its own when it next gets the GIL.
-    PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), PyExc_Exception);
-    Py_XDECREF(PyObject_CallNoArgs(hear_.ptr()));
-    PyErr_Clear();
+    // A signal handler may run there first. What it raises is the user's, and kept. It may also meet the exception that is
+    // meant for hear(), at its first bytecode: then it runs again.
+    PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), heard_.ptr());
+    for (int tries = 0; tries < 10; ++tries) {
+      if (PyObject* const nothing = PyObject_CallNoArgs(hear_.ptr())) {
+        Py_DECREF(nothing);
+        break;
+      }
+      const nanobind::object error = take_exception();
+      const bool heard = reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())) == heard_.ptr();
+      if (!heard) of_this_thread().keep_strayed(error);
+      else if (!nanobind::steal(PyObject_CallOneArg(go_on_.ptr(), error.ptr())).is_valid())
+        of_this_thread().keep_strayed(take_exception());
+      if (heard) break;
+    }
 #endif
   }
 
+  void keep_strayed(nanobind::object error) noexcept {
+    if (!strayed_.is_valid()) strayed_ = std::move(error);
+  }
+
   static inline nanobind::handle hear_;
+  static inline nanobind::handle heard_;
+  static inline nanobind::handle go_on_;
 
   unsigned long thread_;
   int maps_{};
+  nanobind::object strayed_;
   nanobind::handle kept_;  // a class that lives as long as the map that raises it
 };
 

@@ -16,12 +16,15 @@
 #include <signal.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -35,6 +38,7 @@ options chosen_of(nb::handle from) {
   if (const auto ns = nb::cast<std::optional<std::int64_t>>(from.attr("timeout_ns"))) chosen.timeout.emplace(*ns);
   chosen.retries = nb::cast<unsigned>(from.attr("retries"));
   chosen.seed = nb::cast<std::uint64_t>(from.attr("seed"));
+  chosen.max_failures = nb::cast<std::optional<std::uint64_t>>(from.attr("max_failures"));
   if (nb::cast<bool>(from.attr("stop_at_failure"))) chosen.max_failures = 1;
   chosen.memory_limit = nb::cast<std::optional<std::uint64_t>>(from.attr("memory_limit"));
   return chosen;
@@ -49,9 +53,11 @@ request request_of(nb::handle from) {
           .ends = nb::borrow<nb::list>(from.attr("ends")),
           .report = from.attr("report"),
           .setup = from.attr("setup"),
+          .stop = from.attr("stop"),
           .ctrl_c = from.attr("ctrl_c"),
           .chosen = chosen_of(from),
-          .stop_at_failure = nb::cast<bool>(from.attr("stop_at_failure"))};
+          .stop_at_failure = nb::cast<bool>(from.attr("stop_at_failure")),
+          .max_tasks = nb::cast<std::optional<std::uint64_t>>(from.attr("max_tasks")).value_or(0)};
 }
 
 // Like signal.signal(signal.SIGINT, handler), but keeps the C library's handler, which may not be Python's own.
@@ -74,6 +80,16 @@ NB_MODULE(_parmap, m) {
   using namespace parmap;
   using namespace parmap::python;
 
+  // What the system refuses is an OSError with its number.
+  nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const std::system_error& error) {
+      const nb::object why = nb::make_tuple(error.code().value(), nb::str(error.what()));
+      PyErr_SetObject(PyExc_OSError, why.ptr());
+    }
+  });
+
   m.attr("__version__") = std::to_string(PARMAP_VERSION_MAJOR) + '.' + std::to_string(PARMAP_VERSION_MINOR) + '.' +
                           std::to_string(PARMAP_VERSION_PATCH);
   m.def("usable_cores", [] { return detail::usable_cores(); }, "Cores a map may use here; 1 inside a worker.");
@@ -82,9 +98,15 @@ NB_MODULE(_parmap, m) {
 
   // The interrupt is stored in `asked` and not returned, because Ctrl-C may arrive before the return value is used.
   m.def("run_serial", [](nb::handle asked) { asked.attr("interrupt") = run_serial(request_of(asked)); });
-  m.def("run_threads", [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle hear) {
-    asked.attr("interrupt") = run_threads(request_of(asked), {raised, late, hear});
-  });
+  m.def(
+      "run_threads",
+      [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle hear, nb::handle heard, nb::handle go_on, nb::handle begin,
+         nb::handle end, nb::handle begin_task, std::size_t stack) {
+        asked.attr("interrupt") =
+            run_threads(request_of(asked), {raised, late, hear, heard, go_on, begin, end, begin_task, stack});
+      },
+      "asked"_a, "raised"_a, "late"_a, "hear"_a, "heard"_a, "go_on"_a, "begin"_a, "end"_a.none(), "begin_task"_a.none(),
+      "stack"_a);
   m.def(
       "run_multi",
       [](nb::handle asked, nb::handle begin, nb::handle finish, nb::handle flush, nb::handle dumps,
@@ -112,6 +134,7 @@ NB_MODULE(_parmap, m) {
       all.append(nb::make_tuple(nb::steal(PyUnicode_DecodeFSDefault(each.library.c_str())), each.lost));
     return all;
   });
+  m.def("limit_libgomp", &limit_libgomp);
   m.def("advice_on_signal", [](int number) {
     const detail::signal_advice likely = detail::advice_on_signal(number);
     return std::string(likely.cause) + "; " + likely.remedy_in_python;

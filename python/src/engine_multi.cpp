@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <utility>
 
 namespace parmap::python {
@@ -31,6 +32,7 @@ class worker_setup {
                large_buffer_file& buffers)
       : watch_(watch),
         make_setup_(asked.setup),
+        max_tasks_(asked.max_tasks),
         begin_(needs.begin),
         finish_(needs.finish),
         flush_(needs.flush),
@@ -43,14 +45,23 @@ class worker_setup {
 
   [[nodiscard]] static worker_setup* current() noexcept { return current_; }
 
-  // Returns the buffers that were flushed.
+  // In the caller. Returns the buffers that were flushed. What fails is ignored, as the C library does at exit; what a
+  // signal handler raises there ends the map.
   nb::object flush() const noexcept {
-    nb::object buffers = nb::steal(unless_python_ends([this] { return PyObject_CallNoArgs(flush_.ptr()); }));
-    if (!buffers.is_valid()) forget_exception();  // the C library also ignores errors of a flush at exit
+    nb::object buffers = call_flush();
+    if (!buffers.is_valid()) keep_interrupt();
     return buffers;
+  }
+  void keep_interrupt() const noexcept {
+    if (nb::object raised = forget_failure(); raised.is_valid()) watch_.set_interrupt(std::move(raised));
+  }
+  // In a worker that ends. What the caller's signal handlers raise in it, outside its tasks, is nobody's.
+  void last_flush() const noexcept {
+    if (!call_flush().is_valid()) forget_exception();
   }
   [[nodiscard]] large_buffer_file& buffers() const noexcept { return buffers_; }
   [[nodiscard]] lookout& watch() const noexcept { return watch_; }
+  [[nodiscard]] std::uint64_t max_tasks() const noexcept { return max_tasks_; }
   // The list in the caller that receives the results.
   void give(result_list& places) noexcept { places_ = &places; }
   void pause() noexcept {
@@ -93,8 +104,13 @@ class worker_setup {
   [[nodiscard]] nb::object cut_off() const { return nb::make_tuple(cut_off_, doing_); }
 
  private:
+  nb::object call_flush() const noexcept {
+    return nb::steal(unless_python_ends([this] { return PyObject_CallNoArgs(flush_.ptr()); }));
+  }
+
   lookout& watch_;
   nb::handle make_setup_;
+  std::uint64_t max_tasks_;
   nb::handle begin_;
   nb::handle finish_;
   nb::handle flush_;
@@ -154,12 +170,15 @@ class interpreter final : public detail::language_runtime {
   void flush_output() noexcept override { printed_output::of_this_process().flush(); }
   // As in workers of multiprocessing: handlers of atexit are for the end of an interpreter.
   [[nodiscard]] bool runs_exit_handlers() const noexcept override { return false; }
+  [[nodiscard]] std::uint64_t most_tasks_of_worker() const noexcept override {
+    return worker_setup::current()->max_tasks();
+  }
   void finish_worker() noexcept override {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->finish();
   }
   void cut_off_worker(int doing) noexcept override { worker_setup::current()->note_cut_off(doing); }
   void end_worker() noexcept override {
-    if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->flush();
+    if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->last_flush();
   }
   void before_sleep() noexcept override {
     worker_setup::current()->pause();
@@ -179,7 +198,7 @@ class interpreter final : public detail::language_runtime {
       for (Py_ssize_t k = 0; k < PyList_GET_SIZE(buffers.ptr()); ++k) {
         PyObject* const each = PyList_GET_ITEM(buffers.ptr(), k);
         const auto flush = [each] { return PyObject_CallMethod(each, "flush", nullptr); };
-        if (!nb::steal(unless_python_ends(flush)).is_valid()) forget_exception();
+        if (!nb::steal(unless_python_ends(flush)).is_valid()) worker_setup::current()->keep_interrupt();
       }
   }
 
@@ -248,8 +267,11 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
   result_list places(asked.values, needs.pending, plan.size());
   setup.give(places);
   options chosen = asked.chosen;
+  std::stop_source stop;
+  if (!asked.stop.is_none()) chosen.stop = stop.get_token();
   chosen.reporter = [&](const progress& now) {
     bool go_on = watch.no_interrupt();
+    if (go_on && watch.asked_to_stop()) stop.request_stop();
     if (go_on) {
       watch.show(now.done(), now.failed);
       go_on = !watch.interrupted() && !(asked.stop_at_failure && now.failed > 0);
@@ -286,7 +308,8 @@ void serve(const request& asked, const process_needs& needs, const std::string& 
   const python_tasks<value, worker_calls> numbered(plan, calls);
   const detail::process_tasks_of tasks(numbered);
   const auto call = [](void* function) {
-    if (!nb::steal(PyObject_CallNoArgs(static_cast<PyObject*>(function))).is_valid()) forget_exception();
+    if (!nb::steal(PyObject_CallNoArgs(static_cast<PyObject*>(function))).is_valid())
+      forget_exception();  // of a worker before its first task
   };
   detail::serve_as_program(tasks, told.mine, told.memory, call, at_go.ptr());
 }

@@ -3,6 +3,7 @@
 #include "python_map.hpp"
 
 #include <cstdint>
+#include <stop_token>
 #include <utility>
 
 namespace parmap::python {
@@ -68,8 +69,11 @@ nb::object run_serial(const request& asked) {
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   lookout watch(asked, plan.size());
   options chosen = asked.chosen;
-  chosen.reporter = [&watch](const progress& now) {
+  std::stop_source stop;
+  if (!asked.stop.is_none()) chosen.stop = stop.get_token();
+  chosen.reporter = [&watch, &stop](const progress& now) {
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    if (watch.asked_to_stop()) stop.request_stop();
     watch.show(now.done(), now.failed);
     if (watch.interrupted()) throw_again(watch.interrupt());
   };

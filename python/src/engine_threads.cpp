@@ -4,15 +4,18 @@
 // in C code.
 #include "python_map.hpp"
 
+#include <parmap/detail/system/detached_thread.hpp>
+#include <parmap/detail/threads/thread_pool.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -54,6 +57,9 @@ class thread_run {
               nb::borrow(asked.fargs),
               nb::borrow(asked.setup),
               nb::borrow(needs.late),
+              nb::borrow(needs.begin),
+              nb::borrow(needs.end),
+              nb::borrow(needs.begin_task),
               needs.raised,
               asked.values,
               asked.ends},
@@ -62,6 +68,10 @@ class thread_run {
         raised_(needs.raised.ptr()),
         make_setup_(asked.setup),
         ends_(asked.ends.ptr()),
+        begin_(needs.begin),
+        end_(needs.end),
+        begin_task_(needs.begin_task),
+        context_(nb::steal(PyContext_CopyCurrent())),
         late_(needs.late),
         chosen_(asked.chosen),
         workers_(workers) {
@@ -100,13 +110,19 @@ class thread_run {
 
   // The thread runs no more tasks of the map.
   void end_worker(context& self) noexcept {
-    if (make_setup_.is_none()) return;
+    if (make_setup_.is_none() && end_.is_none()) return;
     const gil held;
     unless_python_ends([&] {
-      const nb::object leave = std::move(workers_[self.worker()].leave);
-      if (!leave.is_valid() || nb::steal(PyObject_CallNoArgs(leave.ptr())).is_valid()) return;
-      const nb::object error = take_exception();
-      if (PyList_Append(ends_, error.ptr()) != 0) PyErr_WriteUnraisable(ends_);
+      seat& mine = workers_[self.worker()];
+      if (const nb::object leave = std::move(mine.leave); leave.is_valid()) {
+        const within here(mine.context);
+        if (!nb::steal(PyObject_CallNoArgs(leave.ptr())).is_valid()) {
+          const nb::object error = take_exception();
+          if (PyList_Append(ends_, error.ptr()) != 0) PyErr_WriteUnraisable(ends_);
+        }
+      }
+      if (mine.ready && !end_.is_none() && !nb::steal(PyObject_CallNoArgs(end_.ptr())).is_valid())
+        PyErr_WriteUnraisable(end_.ptr());
     });
   }
 
@@ -117,7 +133,7 @@ class thread_run {
       mine.thread = &async_exception::of_this_thread();
       mine.begun = clock::now();
       mine.busy = true;
-      PyObject* const made = at.call();
+      PyObject* const made = call_in_context(mine, at);
       mine.busy = false;
       nb::object error = made == nullptr ? take_exception() : nb::object();
       if (std::exchange(mine.asked, false)) mine.thread->withdraw();  // in case it came too late
@@ -156,11 +172,15 @@ class thread_run {
   // Returns whether the map has ended by then. Waits without the GIL.
   [[nodiscard]] bool wait_until(clock::time_point when) {
     PyThreadState* const mine = PyEval_SaveThread();
+    auto overslept = clock::duration::zero();
     const bool over = [&] {
       std::unique_lock lock(mutex_);
-      return news_.wait_until(lock, when, [this] { return ended_; });
+      if (news_.wait_until(lock, when, [this] { return ended_; })) return true;
+      overslept = clock::now() - when;
+      return false;
     }();
     unless_python_ends([mine] { PyEval_RestoreThread(mine); });
+    if (overslept > stands_still) forgive(overslept);
     return over;
   }
   // Deleter for the calling thread, when it leaves.
@@ -185,16 +205,58 @@ class thread_run {
     bool ready{};
     nb::object unfit{};  // what init raised
     nb::object leave{};  // ends what init began
+    nb::object context{};  // the caller's, with what init has set in it; each task runs in a copy
     bool busy{};
     bool asked{};
     async_exception* thread{};
     clock::time_point begun{};
   };
 
+  // Runs this thread in a context (contextvars) for its lifetime.
+  class within {
+   public:
+    explicit within(const nb::object& context) noexcept : context_(context) { PyContext_Enter(context_.ptr()); }
+    within(const within&) = delete;
+    within& operator=(const within&) = delete;
+    ~within() {
+      PyObject* type = nullptr;
+      PyObject* error = nullptr;
+      PyObject* trace = nullptr;
+      PyErr_Fetch(&type, &error, &trace);  // of what ran in it
+      PyContext_Exit(context_.ptr());
+      PyErr_Restore(type, error, trace);
+    }
+
+   private:
+    const nb::object& context_;
+  };
+
+  // A copy for each task: a context can be entered by one thread at a time, and no task changes another's.
+  PyObject* call_in_context(const seat& mine, call_plan::cursor& at) {
+    const nb::object context = nb::steal(mine.context.is_valid() ? PyContext_Copy(mine.context.ptr()) : nullptr);
+    if (!context.is_valid()) return PyErr_Occurred() != nullptr ? nullptr : PyErr_NoMemory();
+    const within here(context);
+    if (!begin_task_.is_none() && !nb::steal(PyObject_CallNoArgs(begin_task_.ptr())).is_valid()) return nullptr;
+    return at.call();
+  }
+
+  // This thread slept without the GIL, so it wakes late only if the whole process was stopped meanwhile (Ctrl-Z and fg).
+  // That time does not count against the tasks.
+  static constexpr std::chrono::milliseconds stands_still{500};
+  void forgive(clock::duration stopped) noexcept {
+    for (seat& each : workers_)
+      if (each.busy) each.begun += stopped;
+  }
+
   void begin_worker(unsigned worker) {
     seat& mine = workers_[worker];
-    if (std::exchange(mine.ready, true) || make_setup_.is_none()) return;
+    if (std::exchange(mine.ready, true)) return;
     unless_python_ends([&] {
+      const nb::object number = nb::steal(PyLong_FromUnsignedLong(worker));
+      if (!nb::steal(PyObject_CallOneArg(begin_.ptr(), number.ptr())).is_valid()) PyErr_WriteUnraisable(begin_.ptr());
+      mine.context = nb::steal(PyContext_Copy(context_.ptr()));
+      if (make_setup_.is_none() || !mine.context.is_valid()) return;
+      const within here(mine.context);
       const nb::object setup = nb::steal(PyObject_CallNoArgs(make_setup_.ptr()));
       if (setup.is_valid() && nb::steal(PyObject_CallMethod(setup.ptr(), "enter", nullptr)).is_valid())
         mine.leave = nb::steal(PyObject_GetAttrString(setup.ptr(), "leave"));
@@ -207,7 +269,7 @@ class thread_run {
   }
   [[noreturn]] void fail(std::uint64_t i, const context& self, const nb::object& error) {
     const nb::int_ index(i);
-    if (PyDict_SetItem(raised_, index.ptr(), error.ptr()) != 0) PyErr_Clear();  // then only its text is reported
+    if (PyDict_SetItem(raised_, index.ptr(), error.ptr()) != 0) PyErr_Clear();  // memory has run out; its text is told
     if (self.attempt() > chosen_.retries) {
       ++done_;
       ++failed_;
@@ -221,6 +283,10 @@ class thread_run {
   PyObject* raised_;
   nb::handle make_setup_;
   PyObject* ends_;
+  nb::handle begin_;
+  nb::handle end_;
+  nb::handle begin_task_;
+  nb::object context_;  // the caller's, as the map begins
   nb::handle late_;
   options chosen_;
   std::stop_source stop_;
@@ -236,8 +302,8 @@ class thread_run {
 };
 
 // Starts the map's own thread.
-void start(thread_run* map) {
-  std::thread([map] {
+void start(thread_run* map, std::size_t stack) {
+  detail::start_detached_thread(stack, [map] {
     unless_python_ends([map] {
       const PyGILState_STATE stranger = PyGILState_Ensure();
       PyThreadState* const mine = PyEval_SaveThread();
@@ -247,7 +313,7 @@ void start(thread_run* map) {
       if (ours_to_free) delete map;
       PyGILState_Release(stranger);
     });
-  }).detach();
+  });
 }
 
 }  // namespace
@@ -258,11 +324,12 @@ nb::object run_threads(const request& asked, const thread_needs& needs) {
 
   const std::uint64_t n = asked.values.size();
   if (n == 0) return nb::none();
-  async_exception::install(needs.hear);
+  async_exception::install(needs.hear, needs.heard, needs.go_on);
   const async_exception::kept_off until_the_end;
   auto made = std::make_unique<thread_run>(asked, needs,
                                            static_cast<unsigned>(std::min<std::uint64_t>(asked.chosen.workers, n)));
-  start(made.get());
+  if (needs.stack != 0) detail::thread_pool::instance().want_stack(needs.stack);
+  start(made.get(), needs.stack);
   const std::unique_ptr<thread_run, thread_run::leave> map(made.release());
 
   lookout watch(asked, asked.values.size());
@@ -280,6 +347,7 @@ nb::object run_threads(const request& asked, const thread_needs& needs) {
     try {
       if (watch.no_interrupt() && !reporter_raised && (ended || clock::now() >= next_show)) {
         next_show = clock::now() + glance;
+        if (watch.asked_to_stop()) map->stop();
         watch.show(map->done(), map->failed());
       }
     } catch (nb::python_error& error) {

@@ -15,6 +15,7 @@ namespace {
 // Never freed: after the interpreter has ended they must not be released.
 nb::handle describe;
 nb::handle describe_unpicklable;
+nb::handle raised_by_handler;
 
 failure_kind kind_of(nb::handle error, failure_kind otherwise) {
   return PyErr_GivenExceptionMatches(error.ptr(), PyExc_MemoryError) != 0 ? failure_kind::out_of_memory : otherwise;
@@ -26,7 +27,7 @@ failure_kind kind_of(nb::handle error, failure_kind otherwise) {
   Py_ssize_t size = 0;
   if (packed.is_valid() && PyBytes_AsStringAndSize(packed.ptr(), &bytes, &size) == 0)
     throw detail::foreign_exception{kind, std::string(bytes, static_cast<std::size_t>(size))};
-  PyErr_Clear();
+  PyErr_Clear();  // of describe(); in a worker, where it is told that the task failed
   throw detail::foreign_exception{kind, Py_TYPE(error.ptr())->tp_name};
 }
 
@@ -37,6 +38,7 @@ void import_exceptions() {
   const nb::module_ errors = nb::module_::import_("parmap._errors");
   describe_unpicklable = nb::object(errors.attr("describe_unpicklable")).release();
   describe = nb::object(errors.attr("describe")).release();
+  raised_by_handler = nb::object(nb::module_::import_("parmap._interrupt").attr("raised_by_handler")).release();
 }
 
 nb::object take_exception() {
@@ -49,6 +51,14 @@ nb::object take_exception() {
   Py_XDECREF(type);
   Py_XDECREF(traceback);
   return nb::steal(it);
+}
+
+nb::object forget_failure() noexcept {
+  nb::object error = take_exception();
+  if (!error.is_valid()) return {};
+  const nb::object theirs = nb::steal(PyObject_CallOneArg(raised_by_handler.ptr(), error.ptr()));
+  if (!theirs.is_valid()) PyErr_Clear();  // of raised_by_handler: then the exception is kept rather than lost
+  return theirs.ptr() == Py_False ? nb::object() : error;
 }
 
 void forget_exception() noexcept {
@@ -67,7 +77,7 @@ void throw_in_words(nb::handle error) {
   std::string words = Py_TYPE(error.ptr())->tp_name;
   const nb::object text = nb::steal(PyObject_Str(error.ptr()));
   const char* const said = text.is_valid() ? PyUnicode_AsUTF8(text.ptr()) : nullptr;
-  if (said == nullptr) PyErr_Clear();
+  if (said == nullptr) PyErr_Clear();  // of its __str__; the exception itself is kept in `raised`
   else if (*said != '\0') words.append(": ").append(said);
   throw detail::foreign_exception{kind_of(error, failure_kind::threw), std::move(words)};
 }

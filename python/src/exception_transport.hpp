@@ -22,7 +22,10 @@ namespace parmap::python {
 /// Clears the exception that is set and returns it, normalised and with its traceback.
 [[nodiscard]] nanobind::object take_exception();
 
-/// Discards the exception that is set, except that of Ctrl-C, which is raised again later.
+/// Discards the exception that is set, of a call whose failure does not matter. If a signal handler has raised it there,
+/// it is returned instead, as it is the user's; else nothing is.
+[[nodiscard]] nanobind::object forget_failure() noexcept;
+/// As forget_failure, where no handler's exception has anywhere to go: in a worker, outside its tasks.
 void forget_exception() noexcept;
 
 /// Imports the Python functions that these call. Call it before the first fork, so that a worker does not have to

@@ -98,7 +98,7 @@ bool flat_writer::put_text(PyObject* it) {
   Py_ssize_t size = 0;
   const char* const from = PyUnicode_AsUTF8AndSize(it, &size);
   if (from != nullptr) return put_run(text, from, size);
-  PyErr_Clear();  // lone surrogates
+  PyErr_Clear();  // lone surrogates; no bytecode has run
   return false;
 }
 

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "fork_hazards.hpp"
 
+#include <Python.h>
+
 #include <parmap/detail/system/proc_file.hpp>
 
+#include <dlfcn.h>
 #include <link.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 namespace parmap::python {
@@ -60,24 +61,48 @@ void for_each_entry(const char* directory, const Act& act) {
     act(it->path());
 }
 
-// Counts the threads that sleep in the library's own code, as its idle threads do. `busy` counts the running threads,
-// which may be about to sleep there.
-std::size_t threads_in(const library& one, std::size_t& busy) {
-  std::size_t count = 0;
-  busy = 0;
+// The threads that Python knows, such as this one, by the names of their folders in /proc.
+std::vector<std::string> threads_of_python() {
+  std::vector<std::string> all{std::to_string(::gettid())};
+#if PY_VERSION_HEX >= 0x030B0000
+  for (PyThreadState* each = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); each != nullptr;
+       each = PyThreadState_Next(each))
+    all.push_back(std::to_string(each->native_thread_id));
+#endif
+  return all;
+}
+
+// Whether a thread sleeps in the library's own code, as its idle threads do, or runs, as they do for some milliseconds
+// after their last use.
+bool may_have_threads(const library& one) {
+  bool found = false;
+  const std::vector<std::string> known = threads_of_python();
   for_each_entry("/proc/self/task", [&](const std::filesystem::path& thread) {
     std::array<char, 256> text{};
-    if (thread.filename() == std::to_string(::gettid())) return;
+    if (std::ranges::find(known, thread.filename().native()) != known.end()) return;
     if (!detail::read_file((thread / "syscall").c_str(), text)) return;
     const std::string_view words(text.data());
-    if (words.starts_with("running")) ++busy;
+    if (words.starts_with("running")) found = true;
     const std::size_t last = words.rfind("0x");  // the program counter
     std::uintptr_t at = 0;
     if (last == std::string_view::npos) return;
     std::from_chars(words.data() + last + 2, words.data() + words.size(), at, 16);
-    count += std::ranges::any_of(one.code, [at](const auto& each) { return each.first <= at && at < each.second; });
+    if (std::ranges::any_of(one.code, [at](const auto& each) { return each.first <= at && at < each.second; }))
+      found = true;
   });
-  return count;
+  return found;
+}
+
+// Ends the idle OpenMP threads of the calling thread, if this libgomp can (since gcc 9): it starts others when they are
+// needed next, in this process and in a worker. False if threads may be left.
+bool ends_its_threads(const library& one) {
+  void* const handle = ::dlopen(one.path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (handle == nullptr) return false;
+  constexpr int soft = 1;  // OpenMP 5.0, section 3.2.45
+  const auto pause = reinterpret_cast<int (*)(int)>(::dlsym(handle, "omp_pause_resource_all"));
+  const bool done = pause != nullptr && pause(soft) == 0;
+  ::dlclose(handle);
+  return done;
 }
 
 bool nvidia_is_open() {
@@ -89,22 +114,31 @@ bool nvidia_is_open() {
   return open;
 }
 
+// Calls use(handle) for each library of this name.
+template <class Use>
+void open_each(std::string_view name, const Use& use) {
+  for (const library& one : loaded(name))
+    if (void* const handle = ::dlopen(one.path.c_str(), RTLD_LAZY | RTLD_NOLOAD)) {
+      use(handle);
+      ::dlclose(handle);
+    }
+}
+
 }  // namespace
+
+void limit_libgomp(int threads) {
+  open_each("libgomp", [threads](void* handle) {
+    if (const auto set = reinterpret_cast<void (*)(int)>(::dlsym(handle, "omp_set_num_threads"))) set(threads);
+  });
+}
 
 std::vector<fork_hazard> fork_hazards() {
   std::vector<fork_hazard> all;
-  for (const library& one : loaded("libgomp")) {
-    // An idle thread spins for some milliseconds after its last use before it sleeps.
-    std::size_t busy = 0;
-    std::size_t count = threads_in(one, busy);
-    for (int k = 0; k < 10 && count == 0 && busy > 0; ++k) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      count = threads_in(one, busy);
-    }
-    if (count > 0)
-      all.push_back({one.path, "gcc's OpenMP, which waits for ever there if a task uses it: it has " +
-                                   std::to_string(count) + " idle threads here, and they do not survive a fork"});
-  }
+  for (const library& one : loaded("libgomp"))
+    if (!ends_its_threads(one) && may_have_threads(one))
+      all.push_back({one.path,
+                     "gcc's OpenMP, whose threads do not survive a fork: a worker has one thread there, and a task that "
+                     "asks for more waits for ever"});
   if (const auto driver = loaded("libcuda.so"); !driver.empty() && nvidia_is_open())
     all.push_back({driver.front().path, "CUDA, whose context does not survive a fork: a task that uses it fails"});
   return all;

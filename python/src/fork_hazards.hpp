@@ -13,7 +13,10 @@ struct fork_hazard {
   std::string lost;
 };
 
-/// Takes some µs if there is none.
+/// Takes some µs if there is none. Ends the idle threads of gcc's OpenMP, where it can. With the GIL held.
 [[nodiscard]] std::vector<fork_hazard> fork_hazards();
+
+/// Calls omp_set_num_threads(threads) in each gcc's OpenMP that is loaded.
+void limit_libgomp(int threads);
 
 }  // namespace parmap::python

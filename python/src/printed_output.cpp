@@ -37,7 +37,7 @@ void printed_output::flush() noexcept {
     if (now != one.seen.ptr()) look_at(one);  // a task has replaced it
     else if (!one.silent && !printed_) continue;
     const nb::object kept = nb::borrow(now);  // its flush may replace it
-    if (!nb::steal(PyObject_CallMethod(now, "flush", nullptr)).is_valid()) forget_exception();
+    if (!nb::steal(PyObject_CallMethod(now, "flush", nullptr)).is_valid()) forget_exception();  // between two tasks
   }
   printed_ = false;
 }

@@ -11,6 +11,8 @@ namespace nb = nanobind;
 
 bool lookout::no_interrupt() noexcept {
   if (PyErr_CheckSignals() != 0) set_interrupt(take_exception());
+  if (nb::object strayed = async_exception::of_this_thread().take_strayed(); strayed.is_valid())
+    set_interrupt(std::move(strayed));
   if (const nb::handle type = async_exception::of_this_thread().take(); type.is_valid()) {
     nb::object made = nb::steal(PyObject_CallNoArgs(type.ptr()));
     set_interrupt(made.is_valid() ? std::move(made) : take_exception());
@@ -35,10 +37,12 @@ bool lookout::tell_ctrl_c(const char* what) noexcept {
 }
 
 bool lookout::insisted(const nb::object& error) {
-  if (!nb::cast<bool>(ctrl_c_.attr("insisted"))) return false;
+  if (!nb::cast<bool>(ctrl_c_.attr("has_raised")(error))) return false;
   set_interrupt(error);
   return true;
 }
+
+bool lookout::asked_to_stop() const { return !stop_.is_none() && nb::cast<bool>(stop_.attr("is_set")()); }
 
 void lookout::show(std::uint64_t done, std::uint64_t failed) {
   if (report_.is_none()) return;

@@ -11,6 +11,7 @@
 #include <parmap/parmap.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,9 +28,11 @@ struct request {
   nanobind::list ends;      // receives what went wrong at the ends of workers, see _arguments.Request
   nanobind::object report;  // report(done, total, failed), or None
   nanobind::object setup;   // makes a parmap._setup.Setup for each worker, or None
+  nanobind::object stop;    // has is_set(), which ends the map early, or None
   nanobind::object ctrl_c;  // a parmap._interrupt.CtrlC
   options chosen;           // with a seed, without a reporter
   bool stop_at_failure;     // at once, even running tasks
+  std::uint64_t max_tasks;  // of one worker process; 0: any number
 };
 
 /// What the calling thread does while others work: it handles signals and calls the reporter. Used only by that thread,
@@ -38,6 +41,7 @@ class lookout {
  public:
   lookout(const request& asked, std::uint64_t tasks) noexcept
       : report_(asked.report),
+        stop_(asked.stop),
         ctrl_c_(asked.ctrl_c),
         total_(tasks) {}
 
@@ -47,8 +51,11 @@ class lookout {
   /// From here on Ctrl-C raises nothing: let_ctrl_c_in() raises it, or parmap() once there are results.
   void keep_ctrl_c_off() noexcept;
   void let_ctrl_c_in() noexcept;
-  /// Returns whether Ctrl-C came a second time and raised `error`; `error` is then an interrupt.
+  /// Returns whether Ctrl-C came a second time and raised `error`, or the handler of another signal did; `error` is then
+  /// an interrupt.
   [[nodiscard]] bool insisted(const nanobind::object& error);
+  /// Whether the caller's stop is set. Throws what its is_set() raises.
+  [[nodiscard]] bool asked_to_stop() const;
   /// Calls the reporter. Throws what it raises, except KeyboardInterrupt, which becomes an interrupt.
   void show(std::uint64_t done, std::uint64_t failed);
 
@@ -64,6 +71,7 @@ class lookout {
   [[nodiscard]] bool tell_ctrl_c(const char* what) noexcept;
 
   nanobind::handle report_;
+  nanobind::handle stop_;
   nanobind::handle ctrl_c_;
   std::uint64_t total_;
   nanobind::object interrupt_;
@@ -81,7 +89,13 @@ nanobind::object run_serial(const request& asked);
 struct thread_needs {
   nanobind::dict raised;  // receives the exceptions of tasks, by index
   nanobind::handle late;  // the exception class that is raised in a task that runs too long
-  nanobind::handle hear;  // see async_exception::install
+  nanobind::handle hear;   // see async_exception::install
+  nanobind::handle heard;
+  nanobind::handle go_on;
+  nanobind::handle begin;       // begin(worker), called in each thread before its first task of the map
+  nanobind::handle end;         // called in each thread after its last one, or None
+  nanobind::handle begin_task;  // called before each task, in its context, or None
+  std::size_t stack;            // of each thread, in bytes; 0: the usual
 };
 nanobind::object run_threads(const request& asked, const thread_needs& needs);
 
@@ -98,8 +112,7 @@ struct process_needs {
 };
 nanobind::object run_multi(const request& asked, const process_needs& needs);
 
-/// Called in such a program: works for the map that started it with this `assignment` (its last argument), until the
-/// map ends. `at_go` is called before the first task. `unfit` is the failure of every task, or None. Does not return.
+/// Called in such a program: works for the map that started it with this `assignment`, until the map ends. `at_go` is called before the first task. `unfit` is the failure of every task, or None. Does not return.
 void serve(const request& asked, const process_needs& needs, const std::string& assignment, nanobind::handle at_go,
            nanobind::handle unfit);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstring>
 #include <stdexcept>
+#include <string>
 
 namespace parmap::python {
 
@@ -59,10 +61,15 @@ void worker_program::start(const spawn_assignment& told) noexcept {
     if (each >= 0 && ::fcntl(each, F_SETFD, 0) != 0) return;
   // Ctrl-C ends the workers through the caller. Until the program has installed its own handler, it ignores SIGINT.
   if (::signal(SIGINT, SIG_IGN) == SIG_ERR) return;
-  std::string last = to_text(told);
+  // Not as an argument: anybody on this machine can read those, and the map's seed is in it.
+  const int mine = ::memfd_create("parmap worker", 0);
+  const std::string text = to_text(told);
+  if (mine < 0 || ::write(mine, text.data(), text.size()) != static_cast<ssize_t>(text.size())) return;
+  std::array<std::string, 4> descriptors{std::to_string(mine), std::to_string(told.memory),
+                                         std::to_string(told.buffers), std::to_string(job_)};
   std::vector<char*> all;
   for (std::string& each : arguments_) all.push_back(each.data());
-  all.push_back(last.data());
+  for (std::string& each : descriptors) all.push_back(each.data());
   all.push_back(nullptr);
   ::execv(all.front(), all.data());
 }

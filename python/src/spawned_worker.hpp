@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The last argument of a worker that is a program of its own, and how such a worker is started.
+// What a worker that is a program of its own is told, and how it is started.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -22,7 +22,7 @@ struct spawn_assignment {
 };
 static_assert(std::is_trivially_copyable_v<spawn_assignment>);
 
-/// Encodes it as an argument of a program.
+/// Encodes it for the program.
 [[nodiscard]] std::string to_text(const spawn_assignment& told);
 /// Throws std::invalid_argument if another version of parmap encoded it.
 [[nodiscard]] spawn_assignment to_spawn_assignment(std::string_view text);
@@ -30,7 +30,8 @@ static_assert(std::is_trivially_copyable_v<spawn_assignment>);
 /// A program that is started in place of a forked worker.
 class worker_program {
  public:
-  /// `arguments` are bytes objects, the first one is the path. `job` is a descriptor that the program inherits.
+  /// `arguments` are bytes objects, the first one is the path. The program gets four numbers besides, of descriptors: a file
+  /// with its assignment, the map's memory, its large_buffer_file (or -1), and `job`.
   worker_program(nanobind::handle arguments, int job);
 
   /// Called in the forked child. Returns only if the program cannot be started.

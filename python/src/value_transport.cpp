@@ -79,7 +79,7 @@ void value_transport::encode(encoder& out, PyObject* object) const {
   if (PyUnicode_CheckExact(object)) {
     Py_ssize_t size = 0;
     const char* const text = PyUnicode_AsUTF8AndSize(object, &size);
-    if (text == nullptr) {  // lone surrogates
+    if (text == nullptr) {  // lone surrogates; no bytecode has run
       PyErr_Clear();
       return encode_pickled(out, object);
     }

@@ -118,6 +118,7 @@ class worker_process {
       if (claimed_ > book_.round()) leave(farewell::damaged);
       run_chunk(claimed);
       book_.close_claim(mine_.number);
+      if (claimed_ == most_) leave(farewell::worn);
       const ticks now = now_ticks();
       pace_.ran(claimed.size(), now - then);
       then = now;
@@ -130,6 +131,7 @@ class worker_process {
 
   interval claim() {
     try {
+      if (most_ != 0) pace_.bound(most_ - claimed_);
       return book_.claim(mine_.number, pace_);
     } catch (const std::exception&) {
       leave(farewell::damaged);
@@ -213,6 +215,7 @@ class worker_process {
   chunk_pacer pace_;
   worker_chunk chunk_;
   std::uint64_t claimed_{};  // tasks, by this process
+  std::uint64_t most_{language_runtime::current().most_tasks_of_worker()};  // that it may claim; 0: any number
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

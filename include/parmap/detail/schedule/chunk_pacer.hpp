@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -28,7 +29,11 @@ class chunk_pacer {
   // Of `left` unclaimed tasks, one at least.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
     const round_index fair = (left - 1) / workers_ + 1;
-    return std::max(std::min(fair / 2, wanted_), std::min(fair, least_));
+    return std::min(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), bound_);
+  }
+  // No chunk has more than `most` tasks, one at least.
+  void bound(std::uint64_t most) noexcept {
+    bound_ = static_cast<round_index>(std::min<std::uint64_t>(most, std::numeric_limits<round_index>::max()));
   }
 
   // How many tasks take less than is worth a look at the clock.
@@ -54,6 +59,7 @@ class chunk_pacer {
   double rate_{};  // tasks a tick
   round_index wanted_{1};
   round_index least_{1};
+  round_index bound_{std::numeric_limits<round_index>::max()};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -4,6 +4,7 @@
 
 #include <parmap/detail/system/child_process.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
+#include <parmap/detail/system/openmp_threads.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
 #include <parmap/detail/system/running_map.hpp>
 #include <parmap/detail/system/standard_streams.hpp>
@@ -59,6 +60,7 @@ PARMAP_INLINE child_process::child_process(const std::function<void()>& body, ru
     held_by_child = file_descriptor(ends[1]);
   }
   flush_standard_streams();
+  end_openmp_threads();
   const runtime_at_fork told;
   int error = 0;
   {

@@ -5,6 +5,8 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/system/worker_assignment.hpp>
 
+#include <cstdint>
+
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Called in the thread that called map, and in workers. In a plain C++ program the hooks do nothing.
@@ -29,6 +31,8 @@ class language_runtime {
   // Called in a worker that has done its work, before what its tasks have started is ended: what tasks have left to the
   // end of the process. Its limit is that of leaving; see tell_leaving.
   virtual void finish_worker() noexcept {}
+  // After so many tasks a worker leaves, and another one takes its place; 0: never. Asked in the worker.
+  [[nodiscard]] virtual std::uint64_t most_tasks_of_worker() const noexcept { return 0; }
   // Called when a worker ends, to flush the runtime's buffers.
   virtual void end_worker() noexcept {}
   // Called in the caller: a worker was killed because it took too long to leave. `doing` is what it last told by

@@ -4,6 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/system/detached_thread.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
 #include <parmap/detail/system/futex.hpp>
 #include <parmap/detail/system/signal_mask.hpp>
@@ -50,6 +51,9 @@ class thread_pool {
   }
   thread_pool(const thread_pool&) = delete;
   thread_pool& operator=(const thread_pool&) = delete;
+
+  // From now on threads with a smaller stack help no map: others take their places. In bytes; 0, the default: any.
+  void want_stack(std::size_t bytes) noexcept { stack_.store(bytes, std::memory_order_relaxed); }
 
   // Announces a job for the lifetime of the object. The destructor closes the announcement and waits for the helpers.
   class announcement {
@@ -134,12 +138,13 @@ class thread_pool {
     stay_loaded();
     const signals_blocked here;  // signals of the process are for the caller's threads
     try {
-      std::thread fresh([this, outer = outer_signal_mask().value_or(here.before())] {
+      const std::size_t stack = stack_.load(std::memory_order_relaxed);
+      const auto life = [this, stack, outer = outer_signal_mask().value_or(here.before())] {
         outer_signal_mask() = outer;
-        serve();
-      });
-      if (under_valgrind()) keep_until_exit(std::move(fresh));
-      else fresh.detach();
+        serve(stack);
+      };
+      if (under_valgrind()) keep_until_exit(std::thread(life));
+      else start_detached_thread(stack, life);
       return true;
     } catch (const std::exception&) {
       return false;
@@ -155,12 +160,16 @@ class thread_pool {
     all.take(std::move(thread));
   }
 
-  void serve() noexcept {
+  void serve(std::size_t stack) noexcept {
     static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
     ticks idle_since = now_ticks();
     for (;;) {
       const std::uint32_t seen = calls_.load();
       if (ending_.load(std::memory_order_relaxed)) return;
+      if (stack < stack_.load(std::memory_order_relaxed)) {
+        size_.fetch_sub(1, std::memory_order_relaxed);
+        return summon();
+      }
       if (help(to_ticks(grace))) {
         idle_since = now_ticks();
       } else if (now_ticks() - idle_since < to_ticks(watch_period)) {
@@ -218,6 +227,7 @@ class thread_pool {
   std::atomic<bool> watched_{false};
   std::atomic<unsigned> size_{0};
   std::atomic<unsigned> most_{0};
+  std::atomic<std::size_t> stack_{0};
   std::atomic<bool> ending_{false};  // set under valgrind only
 };
 
