@@ -5100,6 +5100,8 @@ class language_runtime {
   // Called in a worker that has done its work, before what its tasks have started is ended: what tasks have left to the
   // end of the process. Its limit is that of leaving; see tell_leaving.
   virtual void finish_worker() noexcept {}
+  // After so many tasks a worker leaves, and another one takes its place; 0: never. Asked in the worker.
+  [[nodiscard]] virtual std::uint64_t most_tasks_of_worker() const noexcept { return 0; }
   // Called when a worker ends, to flush the runtime's buffers.
   virtual void end_worker() noexcept {}
   // Called in the caller: a worker was killed because it took too long to leave. `doing` is what it last told by
@@ -5672,7 +5674,11 @@ class chunk_pacer {
   // Of `left` unclaimed tasks, one at least.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
     const round_index fair = (left - 1) / workers_ + 1;
-    return std::max(std::min(fair / 2, wanted_), std::min(fair, least_));
+    return std::min(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), bound_);
+  }
+  // No chunk has more than `most` tasks, one at least.
+  void bound(std::uint64_t most) noexcept {
+    bound_ = static_cast<round_index>(std::min<std::uint64_t>(most, std::numeric_limits<round_index>::max()));
   }
 
   // How many tasks take less than is worth a look at the clock.
@@ -5698,6 +5704,7 @@ class chunk_pacer {
   double rate_{};  // tasks a tick
   round_index wanted_{1};
   round_index least_{1};
+  round_index bound_{std::numeric_limits<round_index>::max()};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -7713,6 +7720,7 @@ class worker_process {
       if (claimed_ > book_.round()) leave(farewell::damaged);
       run_chunk(claimed);
       book_.close_claim(mine_.number);
+      if (claimed_ == most_) leave(farewell::worn);
       const ticks now = now_ticks();
       pace_.ran(claimed.size(), now - then);
       then = now;
@@ -7725,6 +7733,7 @@ class worker_process {
 
   interval claim() {
     try {
+      if (most_ != 0) pace_.bound(most_ - claimed_);
       return book_.claim(mine_.number, pace_);
     } catch (const std::exception&) {
       leave(farewell::damaged);
@@ -7807,7 +7816,8 @@ class worker_process {
   context self_;
   chunk_pacer pace_;
   worker_chunk chunk_;
-  std::uint64_t claimed_{};  // tasks, by this process
+  std::uint64_t claimed_{};                                                 // tasks, by this process
+  std::uint64_t most_{language_runtime::current().most_tasks_of_worker()};  // that it may claim; 0: any number
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -8244,6 +8254,34 @@ class floating_environment {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/detached_thread.hpp
+// start_detached_thread: as std::thread and detach, with a stack of a given size.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// `stack`: in bytes; 0: the usual size. Throws std::system_error, std::bad_alloc.
+inline void start_detached_thread(std::size_t stack, std::function<void()> body) {
+  auto mine = std::make_unique<std::function<void()>>(std::move(body));
+  pthread_attr_t how{};
+  int error = ::pthread_attr_init(&how);
+  if (error == 0) {
+    error = ::pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
+    if (error == 0 && stack != 0) error = ::pthread_attr_setstacksize(&how, stack);
+    pthread_t started{};
+    const auto run = [](void* given) -> void* {
+      const std::unique_ptr<std::function<void()>> owned(static_cast<std::function<void()>*>(given));
+      (*owned)();
+      return nullptr;
+    };
+    if (error == 0) error = ::pthread_create(&started, &how, run, mine.get());
+    ::pthread_attr_destroy(&how);
+  }
+  if (error != 0) throw std::system_error(error, std::generic_category(), "parmap: a thread");
+  static_cast<void>(mine.release());  // the thread has it
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/fork_generation.hpp
 // fork_generation: distinguishes a forked child from its parent at the cost of one load.
 
@@ -8499,6 +8537,9 @@ class thread_pool {
   thread_pool(const thread_pool&) = delete;
   thread_pool& operator=(const thread_pool&) = delete;
 
+  // From now on threads with a smaller stack help no map: others take their places. In bytes; 0, the default: any.
+  void want_stack(std::size_t bytes) noexcept { stack_.store(bytes, std::memory_order_relaxed); }
+
   // Announces a job for the lifetime of the object. The destructor closes the announcement and waits for the helpers.
   class announcement {
    public:
@@ -8582,12 +8623,13 @@ class thread_pool {
     stay_loaded();
     const signals_blocked here;  // signals of the process are for the caller's threads
     try {
-      std::thread fresh([this, outer = outer_signal_mask().value_or(here.before())] {
+      const std::size_t stack = stack_.load(std::memory_order_relaxed);
+      const auto life = [this, stack, outer = outer_signal_mask().value_or(here.before())] {
         outer_signal_mask() = outer;
-        serve();
-      });
-      if (under_valgrind()) keep_until_exit(std::move(fresh));
-      else fresh.detach();
+        serve(stack);
+      };
+      if (under_valgrind()) keep_until_exit(std::thread(life));
+      else start_detached_thread(stack, life);
       return true;
     } catch (const std::exception&) {
       return false;
@@ -8603,12 +8645,16 @@ class thread_pool {
     all.take(std::move(thread));
   }
 
-  void serve() noexcept {
+  void serve(std::size_t stack) noexcept {
     static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
     ticks idle_since = now_ticks();
     for (;;) {
       const std::uint32_t seen = calls_.load();
       if (ending_.load(std::memory_order_relaxed)) return;
+      if (stack < stack_.load(std::memory_order_relaxed)) {
+        size_.fetch_sub(1, std::memory_order_relaxed);
+        return summon();
+      }
       if (help(to_ticks(grace))) {
         idle_since = now_ticks();
       } else if (now_ticks() - idle_since < to_ticks(watch_period)) {
@@ -8666,6 +8712,7 @@ class thread_pool {
   std::atomic<bool> watched_{false};
   std::atomic<unsigned> size_{0};
   std::atomic<unsigned> most_{0};
+  std::atomic<std::size_t> stack_{0};
   std::atomic<bool> ending_{false};  // set under valgrind only
 };
 
@@ -8676,8 +8723,9 @@ class thread_pool {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// One thread per map with a timeout, which sleeps until the earliest deadline. All limits of a map are equal, so a task
-// that begins during the sleep never has an earlier deadline.
+// One thread per map with a timeout, which sleeps until the earliest deadline, but looks up now and then: if it wakes
+// much too late, the whole process was stopped meanwhile (Ctrl-Z and fg), and that time does not count. All limits of a
+// map are equal, so a task that begins during the sleep never has an earlier deadline.
 class timeout_watch {
  public:
   using clock = std::chrono::steady_clock;
@@ -8698,15 +8746,17 @@ class timeout_watch {
     if (std::exchange(asleep_, false)) wake_.notify_one();
     return token;
   }
-  // Call when the worker's task has ended. Returns whether it was too late.
+  // Call when the worker's task has ended. Returns whether it was too late: asked to stop.
   bool end(unsigned worker) {
-    const auto now = clock::now();
     const std::scoped_lock lock(mutex_);
     const task ended = std::exchange(running_[worker], {});
-    return ended.until <= now;
+    return ended.late;
   }
 
  private:
+  static constexpr std::chrono::milliseconds glance{250};
+  static constexpr std::chrono::milliseconds stands_still{500};
+
   // A limit beyond the range of the clock is no limit.
   [[nodiscard]] clock::time_point deadline(clock::time_point now) const noexcept {
     return limit_ < clock::time_point::max() - now ? now + limit_ : clock::time_point::max();
@@ -8716,6 +8766,7 @@ class timeout_watch {
     clock::time_point until{clock::time_point::max()};
     std::stop_source source{std::nostopstate};
     bool unasked{};
+    bool late{};
   };
 
   // The thread blocks signals, which are for the caller's threads. The tasks' stop callbacks run in it, so they get
@@ -8729,18 +8780,28 @@ class timeout_watch {
     std::unique_lock lock(mutex_);
     while (!ended.stop_requested()) {
       const auto now = clock::now();
-      auto next = clock::time_point::max();
-      for (const task& each : running_)
-        if (each.unasked && each.until > now) next = std::min(next, each.until);
-      if (ask(lock, [now](const task& each) { return each.until <= now; }))
-        continue;  // other tasks may have begun meanwhile
-      if (next == clock::time_point::max()) {
+      auto next = now + glance;
+      bool any = false;
+      for (task& each : running_) {
+        each.late = each.late || each.until <= now;
+        if (!each.unasked || each.late) continue;
+        any = any || each.until != clock::time_point::max();
+        next = std::min(next, each.until);
+      }
+      if (ask(lock, [](const task& each) { return each.late; })) continue;  // other tasks may have begun meanwhile
+      if (!any) {
         asleep_ = true;
         wake_.wait(lock, ended, [this] { return !asleep_; });
       } else {
         wake_.wait_until(lock, ended, next, [] { return false; });
+        if (const auto overslept = clock::now() - next; overslept > stands_still) forgive(overslept);
       }
     }
+  }
+
+  void forgive(clock::duration stopped) noexcept {
+    for (task& each : running_)
+      if (each.until < clock::time_point::max() - stopped) each.until += stopped;
   }
 
   void stop_everything() {
@@ -9029,6 +9090,24 @@ PARMAP_INLINE std::uint64_t fresh_seed() {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/openmp_threads.hpp
+// end_openmp_threads: before a fork; OpenMP's threads do not survive it, and a parallel region would wait for them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// OpenMP 5.0, section 3.2.45, under a name that does not clash with <omp.h>. Null unless the program is linked with
+// OpenMP. NOLINTNEXTLINE(readability-redundant-declaration)
+extern "C" int parmap_omp_pause_resource_all(int kind) noexcept __asm__("omp_pause_resource_all") __attribute__((weak));
+
+// Ends the idle OpenMP threads of the calling thread; gcc's OpenMP (since 9) starts others when they are needed next,
+// in this process and in the child. No effect inside a parallel region. Costs nothing if there are none.
+inline void end_openmp_threads() noexcept {
+  constexpr int soft = 1;
+  if (parmap_omp_pause_resource_all != nullptr) static_cast<void>(parmap_omp_pause_resource_all(soft));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/child_process.inl.hpp
 // The bodies of child_process.hpp.
 
@@ -9071,6 +9150,7 @@ PARMAP_INLINE child_process::child_process(const std::function<void()>& body, ru
     held_by_child = file_descriptor(ends[1]);
   }
   flush_standard_streams();
+  end_openmp_threads();
   const runtime_at_fork told;
   int error = 0;
   {

@@ -130,6 +130,28 @@ TEST(threads_test, a_timeout_asks_the_task_to_stop) {
   EXPECT_EQ(all[4], 4);
 }
 
+// As at Ctrl-Z and fg: another process stops this one for longer than the limit.
+TEST(threads_test, the_time_of_a_stopped_process_does_not_count) {
+  const pid_t caller = ::getpid();
+  const pid_t stopper = ::fork();
+  ASSERT_GE(stopper, 0);
+  if (stopper == 0) {
+    ::usleep(100'000);  // the map runs; if it does not yet, this shows nothing
+    ::kill(caller, SIGSTOP);
+    ::usleep(2'000'000);
+    ::kill(caller, SIGCONT);
+    ::_exit(0);
+  }
+  const auto f = [](const parmap::context& self, int i) {
+    for (int k = 0; k < 50; ++k) std::this_thread::sleep_for(10ms);
+    if (self.stop_token().stop_requested()) throw std::runtime_error("asked to stop");
+    return i;
+  };
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 4), {.timeout = 1500ms, .workers = 2});
+  EXPECT_TRUE(all.ok()) << all.failures()[0];
+  ::waitpid(stopper, nullptr, 0);
+}
+
 TEST(threads_test, a_late_task_counts_as_timed_out_however_it_ends) {
   const auto f = [](parmap::context& self, int x) -> std::string {
     while (!self.stop_token().stop_requested()) std::this_thread::yield();

@@ -33,8 +33,8 @@ class async_exception {
     set(nullptr);
   }
 
-  /// Call before the first map. `hear` is a Python function that does nothing; `heard` is the class of an exception that
-  /// is raised in its bytecode; `go_on(error)` runs the signal handler in which that was raised instead.
+  /// Call before the first map. `hear` is a Python function that does nothing; `heard` is the class of an exception
+  /// that is raised in its bytecode; `go_on(error)` runs the signal handler in which that was raised instead.
   static void install(nanobind::handle hear, nanobind::handle heard, nanobind::handle go_on) noexcept {
     hear_ = hear;
     heard_ = heard;
@@ -76,8 +76,8 @@ class async_exception {
     // From here on every thread checks for an exception until one has been raised, for ever if it was withdrawn, and
     // 3.11 makes no progress under sys.settrace meanwhile. So this raises one here and clears it; the target thread
     // sees its own when it next gets the GIL.
-    // A signal handler may run there first. What it raises is the user's, and kept. It may also meet the exception that is
-    // meant for hear(), at its first bytecode: then it runs again.
+    // A signal handler may run there first. What it raises is the user's, and kept. It may also meet the exception that
+    // is meant for hear(), at its first bytecode: then it runs again.
     PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), heard_.ptr());
     for (int tries = 0; tries < 10; ++tries) {
       if (PyObject* const nothing = PyObject_CallNoArgs(hear_.ptr())) {

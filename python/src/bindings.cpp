@@ -100,8 +100,8 @@ NB_MODULE(_parmap, m) {
   m.def("run_serial", [](nb::handle asked) { asked.attr("interrupt") = run_serial(request_of(asked)); });
   m.def(
       "run_threads",
-      [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle hear, nb::handle heard, nb::handle go_on, nb::handle begin,
-         nb::handle end, nb::handle begin_task, std::size_t stack) {
+      [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle hear, nb::handle heard, nb::handle go_on,
+         nb::handle begin, nb::handle end, nb::handle begin_task, std::size_t stack) {
         asked.attr("interrupt") =
             run_threads(request_of(asked), {raised, late, hear, heard, go_on, begin, end, begin_task, stack});
       },

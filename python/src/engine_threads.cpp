@@ -203,8 +203,8 @@ class thread_run {
  private:
   struct seat {
     bool ready{};
-    nb::object unfit{};  // what init raised
-    nb::object leave{};  // ends what init began
+    nb::object unfit{};    // what init raised
+    nb::object leave{};    // ends what init began
     nb::object context{};  // the caller's, with what init has set in it; each task runs in a copy
     bool busy{};
     bool asked{};
@@ -240,8 +240,8 @@ class thread_run {
     return at.call();
   }
 
-  // This thread slept without the GIL, so it wakes late only if the whole process was stopped meanwhile (Ctrl-Z and fg).
-  // That time does not count against the tasks.
+  // This thread slept without the GIL, so it wakes late only if the whole process was stopped meanwhile (Ctrl-Z and
+  // fg). That time does not count against the tasks.
   static constexpr std::chrono::milliseconds stands_still{500};
   void forgive(clock::duration stopped) noexcept {
     for (seat& each : workers_)

@@ -22,8 +22,8 @@ namespace parmap::python {
 /// Clears the exception that is set and returns it, normalised and with its traceback.
 [[nodiscard]] nanobind::object take_exception();
 
-/// Discards the exception that is set, of a call whose failure does not matter. If a signal handler has raised it there,
-/// it is returned instead, as it is the user's; else nothing is.
+/// Discards the exception that is set, of a call whose failure does not matter. If a signal handler has raised it
+/// there, it is returned instead, as it is the user's; else nothing is.
 [[nodiscard]] nanobind::object forget_failure() noexcept;
 /// As forget_failure, where no handler's exception has anywhere to go: in a worker, outside its tasks.
 void forget_exception() noexcept;

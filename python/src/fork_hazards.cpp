@@ -136,9 +136,10 @@ std::vector<fork_hazard> fork_hazards() {
   std::vector<fork_hazard> all;
   for (const library& one : loaded("libgomp"))
     if (!ends_its_threads(one) && may_have_threads(one))
-      all.push_back({one.path,
-                     "gcc's OpenMP, whose threads do not survive a fork: a worker has one thread there, and a task that "
-                     "asks for more waits for ever"});
+      all.push_back(
+          {one.path,
+           "gcc's OpenMP, whose threads do not survive a fork: a worker has one thread there, and a task that "
+           "asks for more waits for ever"});
   if (const auto driver = loaded("libcuda.so"); !driver.empty() && nvidia_is_open())
     all.push_back({driver.front().path, "CUDA, whose context does not survive a fork: a task that uses it fails"});
   return all;

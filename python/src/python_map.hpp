@@ -51,8 +51,8 @@ class lookout {
   /// From here on Ctrl-C raises nothing: let_ctrl_c_in() raises it, or parmap() once there are results.
   void keep_ctrl_c_off() noexcept;
   void let_ctrl_c_in() noexcept;
-  /// Returns whether Ctrl-C came a second time and raised `error`, or the handler of another signal did; `error` is then
-  /// an interrupt.
+  /// Returns whether Ctrl-C came a second time and raised `error`, or the handler of another signal did; `error` is
+  /// then an interrupt.
   [[nodiscard]] bool insisted(const nanobind::object& error);
   /// Whether the caller's stop is set. Throws what its is_set() raises.
   [[nodiscard]] bool asked_to_stop() const;
@@ -89,7 +89,7 @@ nanobind::object run_serial(const request& asked);
 struct thread_needs {
   nanobind::dict raised;  // receives the exceptions of tasks, by index
   nanobind::handle late;  // the exception class that is raised in a task that runs too long
-  nanobind::handle hear;   // see async_exception::install
+  nanobind::handle hear;  // see async_exception::install
   nanobind::handle heard;
   nanobind::handle go_on;
   nanobind::handle begin;       // begin(worker), called in each thread before its first task of the map
@@ -112,7 +112,8 @@ struct process_needs {
 };
 nanobind::object run_multi(const request& asked, const process_needs& needs);
 
-/// Called in such a program: works for the map that started it with this `assignment`, until the map ends. `at_go` is called before the first task. `unfit` is the failure of every task, or None. Does not return.
+/// Called in such a program: works for the map that started it with this `assignment`, until the map ends. `at_go` is
+/// called before the first task. `unfit` is the failure of every task, or None. Does not return.
 void serve(const request& asked, const process_needs& needs, const std::string& assignment, nanobind::handle at_go,
            nanobind::handle unfit);
 

@@ -214,7 +214,7 @@ class worker_process {
   context self_;
   chunk_pacer pace_;
   worker_chunk chunk_;
-  std::uint64_t claimed_{};  // tasks, by this process
+  std::uint64_t claimed_{};                                                 // tasks, by this process
   std::uint64_t most_{language_runtime::current().most_tasks_of_worker()};  // that it may claim; 0: any number
 };
 

@@ -24,8 +24,8 @@ inline void start_detached_thread(std::size_t stack, std::function<void()> body)
     if (error == 0 && stack != 0) error = ::pthread_attr_setstacksize(&how, stack);
     pthread_t started{};
     const auto run = [](void* given) -> void* {
-      const std::unique_ptr<std::function<void()>> body(static_cast<std::function<void()>*>(given));
-      (*body)();
+      const std::unique_ptr<std::function<void()>> owned(static_cast<std::function<void()>*>(given));
+      (*owned)();
       return nullptr;
     };
     if (error == 0) error = ::pthread_create(&started, &how, run, mine.get());

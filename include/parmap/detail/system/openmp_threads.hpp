@@ -8,8 +8,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // OpenMP 5.0, section 3.2.45, under a name that does not clash with <omp.h>. Null unless the program is linked with
 // OpenMP. NOLINTNEXTLINE(readability-redundant-declaration)
-extern "C" int parmap_omp_pause_resource_all(int kind) noexcept __asm__("omp_pause_resource_all")
-    __attribute__((weak));
+extern "C" int parmap_omp_pause_resource_all(int kind) noexcept __asm__("omp_pause_resource_all") __attribute__((weak));
 
 // Ends the idle OpenMP threads of the calling thread; gcc's OpenMP (since 9) starts others when they are needed next,
 // in this process and in the child. No effect inside a parallel region. Costs nothing if there are none.

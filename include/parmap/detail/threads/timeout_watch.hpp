@@ -17,8 +17,9 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// One thread per map with a timeout, which sleeps until the earliest deadline. All limits of a map are equal, so a task
-// that begins during the sleep never has an earlier deadline.
+// One thread per map with a timeout, which sleeps until the earliest deadline, but looks up now and then: if it wakes
+// much too late, the whole process was stopped meanwhile (Ctrl-Z and fg), and that time does not count. All limits of a
+// map are equal, so a task that begins during the sleep never has an earlier deadline.
 class timeout_watch {
  public:
   using clock = std::chrono::steady_clock;
@@ -39,15 +40,17 @@ class timeout_watch {
     if (std::exchange(asleep_, false)) wake_.notify_one();
     return token;
   }
-  // Call when the worker's task has ended. Returns whether it was too late.
+  // Call when the worker's task has ended. Returns whether it was too late: asked to stop.
   bool end(unsigned worker) {
-    const auto now = clock::now();
     const std::scoped_lock lock(mutex_);
     const task ended = std::exchange(running_[worker], {});
-    return ended.until <= now;
+    return ended.late;
   }
 
  private:
+  static constexpr std::chrono::milliseconds glance{250};
+  static constexpr std::chrono::milliseconds stands_still{500};
+
   // A limit beyond the range of the clock is no limit.
   [[nodiscard]] clock::time_point deadline(clock::time_point now) const noexcept {
     return limit_ < clock::time_point::max() - now ? now + limit_ : clock::time_point::max();
@@ -57,6 +60,7 @@ class timeout_watch {
     clock::time_point until{clock::time_point::max()};
     std::stop_source source{std::nostopstate};
     bool unasked{};
+    bool late{};
   };
 
   // The thread blocks signals, which are for the caller's threads. The tasks' stop callbacks run in it, so they get
@@ -70,18 +74,28 @@ class timeout_watch {
     std::unique_lock lock(mutex_);
     while (!ended.stop_requested()) {
       const auto now = clock::now();
-      auto next = clock::time_point::max();
-      for (const task& each : running_)
-        if (each.unasked && each.until > now) next = std::min(next, each.until);
-      if (ask(lock, [now](const task& each) { return each.until <= now; }))
-        continue;  // other tasks may have begun meanwhile
-      if (next == clock::time_point::max()) {
+      auto next = now + glance;
+      bool any = false;
+      for (task& each : running_) {
+        each.late = each.late || each.until <= now;
+        if (!each.unasked || each.late) continue;
+        any = any || each.until != clock::time_point::max();
+        next = std::min(next, each.until);
+      }
+      if (ask(lock, [](const task& each) { return each.late; })) continue;  // other tasks may have begun meanwhile
+      if (!any) {
         asleep_ = true;
         wake_.wait(lock, ended, [this] { return !asleep_; });
       } else {
         wake_.wait_until(lock, ended, next, [] { return false; });
+        if (const auto overslept = clock::now() - next; overslept > stands_still) forgive(overslept);
       }
     }
+  }
+
+  void forgive(clock::duration stopped) noexcept {
+    for (task& each : running_)
+      if (each.until < clock::time_point::max() - stopped) each.until += stopped;
   }
 
   void stop_everything() {
