@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import math
 import os
@@ -34,11 +35,14 @@ class zip:
     def __len__(self) -> int:
         return len(self._axes[0])
 
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return builtins.zip(*self._axes)
 
-def _sequence(items: Iterable[Any], name: str) -> Sequence[Any]:
+
+def _sequence(items: Any, name: str) -> Sequence[Any]:
     """Return something that has len() and is indexed in the order of iteration."""
     if type(items) in _INDEXED:
-        return items  # type: ignore[return-value]
+        return items  # type: ignore[no-any-return]
     numpy = sys.modules.get("numpy")
     if numpy is not None and type(items) is numpy.ndarray and items.ndim > 0:
         return items

@@ -16,7 +16,7 @@ _kept: list[Any] = []  # objects of the caller that must not be freed here: thei
 def give_tqdm_own_locks() -> None:
     """tqdm's lock is shared by all processes that are forked after it was made: a worker that dies while it draws would
     leave it locked for the caller, and for all other workers."""
-    std = sys.modules.get("tqdm.std")
+    std: Any = sys.modules.get("tqdm.std")
     lock = getattr(std, "TqdmDefaultWriteLock", None)
     if std is None or lock is None:
         return
@@ -38,14 +38,14 @@ def _with_subclasses(kind: Any) -> Iterator[Any]:
 def tell_multiprocessing() -> None:
     """Does what multiprocessing does in a process that it has forked: its queues, managers and locks begin anew, and its
     processes and finalizers are those of the caller."""
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
+    util: Any = sys.modules.get("multiprocessing.util")
+    process: Any = sys.modules.get("multiprocessing.process")
     if util is None or process is None:
         return
     _kept.append((dict(util._finalizer_registry), process._children))
     util._finalizer_registry.clear()
     process._children = set()
-    tracker = getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", None)
+    tracker: Any = getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", None)
     if (lock := getattr(tracker, "_lock", None)) is not None:
         _kept.append(lock)
         tracker._lock = type(lock)() if isinstance(lock, type(threading.RLock())) else threading.Lock()

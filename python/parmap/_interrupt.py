@@ -79,8 +79,8 @@ class Heard(Exception):
     """What is raised in hear(); see async_exception.hpp."""
 
 
-def go_on(error: Heard) -> None:
-    """Runs the signal handler in which that was raised, at its first line, instead of in hear()."""
+def go_on(error: BaseException) -> None:
+    """Runs the signal handler in which Heard was raised, at its first line, instead of in hear()."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -66,12 +66,13 @@ class _PatientLock:
         self.release()
 
 
-def _with_patient_lock(kind: Any) -> Any:
+def _with_patient_lock(given: Any) -> Any:
     """The same class, if it is tqdm's, with a lock that no other process can hold for ever. It needs no thread that looks
     after it (TMonitor), as a map shows its progress all the time."""
-    std = sys.modules.get("tqdm.std")
-    if std is None or not (isinstance(kind, type) and issubclass(kind, std.tqdm)):
-        return kind
+    std: Any = sys.modules.get("tqdm.std")
+    if std is None or not (isinstance(given, type) and issubclass(given, std.tqdm)):
+        return given
+    kind: Any = given
     if not hasattr(std.tqdm, "_instances"):  # of all bars; else the first one would keep them to itself
         std.tqdm._instances = weakref.WeakSet()
     own = {"_lock": _PatientLock(kind.get_lock()), "monitor_interval": 0, "__module__": kind.__module__}

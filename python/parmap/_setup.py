@@ -33,10 +33,10 @@ class Setup:
         self._outer = here.state  # of the worker that this thread is besides, as maps nest
 
     def enter(self) -> None:
-        made = None if self._init is None else self._init()
+        made: Any = None if self._init is None else self._init()
         if is_context_manager(made):
-            self._exit = type(made).__exit__.__get__(made)
-            made = type(made).__enter__(made)
+            self._exit = _of_type(made, "__exit__")
+            made = _of_type(made, "__enter__")()
         here.state = made
 
     def leave(self) -> None:
@@ -66,15 +66,15 @@ class AsyncSetup:
         self.state: Any = None
 
     async def enter(self) -> None:
-        made = None if self._init is None else self._init()
+        made: Any = None if self._init is None else self._init()
         if inspect.isawaitable(made):
             made = await made
         if hasattr(type(made), "__aenter__") and hasattr(type(made), "__aexit__"):
-            self._exit = type(made).__aexit__.__get__(made)
-            made = await type(made).__aenter__(made)
+            self._exit = _of_type(made, "__aexit__")
+            made = await _of_type(made, "__aenter__")()
         elif is_context_manager(made):
-            self._exit = type(made).__exit__.__get__(made)
-            made = type(made).__enter__(made)
+            self._exit = _of_type(made, "__exit__")
+            made = _of_type(made, "__enter__")()
         self.state = made
         self._entered = True
 
@@ -93,3 +93,8 @@ class AsyncSetup:
 
 def is_context_manager(what: Any) -> bool:
     return hasattr(type(what), "__enter__") and hasattr(type(what), "__exit__")
+
+
+def _of_type(what: Any, name: str) -> Any:
+    """A special method, found as a `with` statement finds it."""
+    return getattr(type(what), name).__get__(what)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _Numbers(NamedTuple):
-    index: int  #: in input order, from 0
+    index: int  # type: ignore[assignment]  #: in input order, from 0
     attempt: int  #: 1 for the first try, at most 1 + retries
     worker: int  #: below the number of workers; no two tasks that run at the same time have the same
 

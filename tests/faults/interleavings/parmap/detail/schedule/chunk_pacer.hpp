@@ -8,6 +8,7 @@
 #include <parmap/detail/schedule/unclaimed_range.hpp>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -15,6 +16,7 @@ class chunk_pacer {
  public:
   explicit chunk_pacer(unsigned /*workers*/) noexcept {}
   [[nodiscard]] round_index chunk(round_index left) const noexcept { return std::min<round_index>(left, 2); }
+  void bound(std::uint64_t /*most*/) noexcept {}
   void ran(round_index /*tasks*/, ticks /*spent*/) noexcept {}
 };
 
