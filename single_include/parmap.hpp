@@ -7993,8 +7993,10 @@ PARMAP_INLINE multi_results run_in_processes(const process_tasks& tasks, value_r
   const std::uint64_t most = chosen.workers != 0 ? chosen.workers : usable_cores();
   static_cast<void>(ticks_per_us());                      // measured once, before the forks
   static_cast<void>(bound_early::uncaught_exceptions());  // binds what it calls in its turn
-  return multi_run(tasks, reader, chosen, static_cast<unsigned>(std::clamp<std::uint64_t>(tasks.size(), 1, most)))
-      .run();
+  // On the heap: other maps of this process refer to its memory, also while a library that switches stacks by copying
+  // them (greenlets) has this one's put away.
+  const auto workers = static_cast<unsigned>(std::clamp<std::uint64_t>(tasks.size(), 1, most));
+  return std::make_unique<multi_run>(tasks, reader, chosen, workers)->run();
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

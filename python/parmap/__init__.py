@@ -1,12 +1,31 @@
 # SPDX-License-Identifier: MIT
-"""A parallel map, MATLAB's parfor for Python: one call turns a loop of independent iterations into parallel work::
+"""A parallel map, MATLAB's parfor for Python: one call turns a loop of independent iterations into parallel work.
 
     from parmap import parmap
 
-    squares = parmap(lambda x: x * x, range(10))
+    r = parmap(f, xs)                            [f(x) for x in xs], on all cores, in processes
+    r = parmap(f, xs, ys)                        every combination, the last iterable fastest
+    r = parmap(f, parmap.zip(xs, ys))            walked together (import parmap for zip)
+    r = parmap(f, xs, fargs=dict(n=3))           f(x, n=3)
+    r = parmap(f, urls, engine="threads")        or "async" for an async f, "serial" for a plain loop
 
-See help(parmap.parmap). Where an event loop is running, use parmap_async(). Inside a task, use rng() and context().
-zip() makes one axis of iterables that are walked together.
+    r            a list in input order, with None where a task failed: it raised, crashed, exited or took too long
+    r.failures   why: index, task, kind, exception, traceback, attempts;  r.ok, r.raise_for_failures()
+
+    on_error="raise"      stop at the first failure, and raise it;  or on_error(func, task, exc), whose value takes its place
+    timeout_sec=5         of each task;  retries=2;  memory_limit="1GB"
+    n_worker=4            default: the usable cores
+    reporter="text"       or "bar", "silent", tqdm, f(i, n);  label="sweep" stands before it
+    seed=42               inside a task parmap.rng() is its own generator of random numbers, parmap.context() its number
+    init=connect          once in each worker: parmap.context().state is what it returns;  finish=...
+    stop=event            or max_failures=10: begin no further task;  max_tasks=100: renew workers
+    start="spawn"         fresh interpreters, for libraries that do not survive a fork
+
+    await parmap.parmap_async(f, xs)             where an event loop is running, as in a notebook
+    parmap.maplike(f, xs), parmap.starmap(f, pairs)     like the built-in map and itertools.starmap
+    with parmap.override(engine="serial"): ...   for every map within: debuggers, tests
+
+help(parmap.parmap) has all of it in detail; `python -m parmap` prints the version and the cores.
 """
 
 import importlib as _importlib

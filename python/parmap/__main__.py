@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""python -m parmap: prints version, engines and cores, for a bug report."""
+"""python -m parmap [--help]: prints version, engines and cores, for a bug report; or how the package is used."""
 
+import argparse
 import platform
 
 import parmap
 from parmap import _parmap
 
+arguments = argparse.ArgumentParser(
+    prog="python -m parmap",
+    description="Prints version, engines and cores, for a bug report.",
+    epilog=parmap.__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+)
+arguments.parse_args()
 print(f"parmap {parmap.__version__}, Python {platform.python_version()}, {platform.platform()}")
 print("engines:", ", ".join(parmap.ENGINES))
 print("cores:", _parmap.usable_cores())

@@ -254,9 +254,11 @@ def _run(asked: Request) -> None:
         from . import _async  # imports asyncio, which takes longer than importing parmap
 
         return _async.run(asked)
+    if asked.engine == "serial":
+        task = _task.Running(-1, 1, 0, asked.seed, None)
+        with _task.of_the_extension(task):
+            return _parmap.run_serial(asked, task)
     with _task.of_the_extension():
-        if asked.engine == "serial":
-            return _parmap.run_serial(asked)
         if asked.engine == "threads":
             if sys.is_finalizing():  # no other thread can get the GIL now
                 raise RuntimeError("parmap: the engine threads cannot begin while Python ends; use serial")

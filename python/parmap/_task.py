@@ -27,7 +27,8 @@ class Context(_Numbers):
 
 
 class Running:
-    """A task of the engine async. The extension knows the tasks of the other engines, by their thread."""
+    """A task of async, or the one that serial is at. The extension knows the tasks of the other engines, by their thread;
+    greenlets of one thread may each be in a map of serial."""
 
     __slots__ = ("attempt", "generator", "index", "seed", "state", "worker")
 
@@ -40,14 +41,15 @@ class Running:
         self.generator: numpy.random.Generator | None = None
 
 
-#: Set by each task of async, as these take turns in one thread. None: ask the extension.
+#: Set by each task of async, as these take turns in one thread, and by each map of serial. None: ask the extension.
 running: ContextVar[Running | None] = ContextVar("parmap.running", default=None)
 
 
 @contextmanager
-def of_the_extension() -> Iterator[None]:
-    """Use this while an engine of the extension runs, even inside a task of async, or of serial with a state."""
-    token = running.set(None)
+def of_the_extension(task: Running | None = None) -> Iterator[None]:
+    """Use this while an engine of the extension runs, even inside a task of async, or of serial with a state. `task`: of
+    serial, which tells it of each task."""
+    token = running.set(task)
     outer, _setup.here.state = _setup.here.state, None
     try:
         yield
@@ -72,7 +74,7 @@ def context() -> Context:
         found.state = _setup.here.state
     else:
         found = Context(task.index, task.attempt, task.worker)
-        found.state = task.state
+        found.state = task.state if task.state is not None else _setup.here.state
     return found
 
 

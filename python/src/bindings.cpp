@@ -97,7 +97,8 @@ NB_MODULE(_parmap, m) {
   m.def("set_ctrl_c_handler", &set_ctrl_c_handler);
 
   // The interrupt is stored in `asked` and not returned, because Ctrl-C may arrive before the return value is used.
-  m.def("run_serial", [](nb::handle asked) { asked.attr("interrupt") = run_serial(request_of(asked)); });
+  m.def("run_serial",
+        [](nb::handle asked, nb::handle task) { asked.attr("interrupt") = run_serial(request_of(asked), task); });
   m.def(
       "run_threads",
       [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle hear, nb::handle heard, nb::handle go_on,

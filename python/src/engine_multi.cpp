@@ -23,8 +23,6 @@ namespace parmap::python {
 
 namespace nb = nanobind;
 
-namespace {
-
 // The state of the map that this thread is in; after the fork, that of the worker. Maps nest.
 class worker_setup {
  public:
@@ -38,12 +36,12 @@ class worker_setup {
         flush_(needs.flush),
         workers_(workers),
         buffers_(buffers),
-        outer_(std::exchange(current_, this)) {}
+        outer_(std::exchange(current_map.setup, this)) {}
   worker_setup(const worker_setup&) = delete;
   worker_setup& operator=(const worker_setup&) = delete;
-  ~worker_setup() { current_ = outer_; }
+  ~worker_setup() { current_map.setup = outer_; }
 
-  [[nodiscard]] static worker_setup* current() noexcept { return current_; }
+  [[nodiscard]] static worker_setup* current() noexcept { return current_map.setup; }
 
   // In the caller. Returns the buffers that were flushed. What fails is ignored, as the C library does at exit; what a
   // signal handler raises there ends the map.
@@ -105,6 +103,7 @@ class worker_setup {
 
  private:
   nb::object call_flush() const noexcept {
+    const call_out here;
     return nb::steal(unless_python_ends([this] { return PyObject_CallNoArgs(flush_.ptr()); }));
   }
 
@@ -124,9 +123,9 @@ class worker_setup {
   nb::object error_;
   nb::object leave_;  // ends what set_up() began
   worker_setup* outer_;
-
-  static inline thread_local worker_setup* current_{};
 };
+
+namespace {
 
 // The caller holds the GIL except while it sleeps. So it holds it at a fork, and a worker has it.
 class interpreter final : public detail::language_runtime {
@@ -144,6 +143,7 @@ class interpreter final : public detail::language_runtime {
     worker_setup::current()->watch().keep_ctrl_c_off();
     if (!starts_programs()) {  // a child that becomes a program runs no Python before
       const nb::object buffers = worker_setup::current()->flush();
+      const call_out here;
       unless_python_ends([] { PyOS_BeforeFork(); });
       wait_for_locks_of(buffers);
     }
@@ -152,7 +152,10 @@ class interpreter final : public detail::language_runtime {
   }
   void after_fork() noexcept override {
     fork_counter::end_worker_fork();
-    if (!starts_programs()) unless_python_ends([] { PyOS_AfterFork_Parent(); });
+    if (!starts_programs()) {
+      const call_out here;
+      unless_python_ends([] { PyOS_AfterFork_Parent(); });
+    }
     ctrl_c_.reset();
     worker_setup::current()->watch().let_ctrl_c_in();
   }

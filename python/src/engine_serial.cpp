@@ -48,24 +48,38 @@ class worker_scope {
 // Lets the exception of a task pass untouched.
 class serial_calls {
  public:
-  explicit serial_calls(const request& asked) : values_(asked.values.ptr()) {}
+  serial_calls(const request& asked, nb::handle task) : values_(asked.values.ptr()), task_(task) {}
+
+  static constexpr bool tells_of_tasks = true;
 
   struct scope {
     scope(serial_calls&, context&) {}
   };
 
-  void run(std::uint64_t i, context&, call_plan::cursor& at) const {
+  void run(std::uint64_t i, context& self, call_plan::cursor& at) const {
+    tell(index_, PyLong_FromUnsignedLongLong(i));
+    tell(attempt_, PyLong_FromUnsignedLong(self.attempt()));
+    tell(generator_, Py_NewRef(Py_None));
     PyObject* const made = unless_python_ends([&] { return at.call(); });
     if (made == nullptr || PyList_SetItem(values_, static_cast<Py_ssize_t>(i), made) != 0) throw nb::python_error();
   }
 
  private:
+  void tell(const nb::object& name, PyObject* stolen) const {
+    const nb::object value = nb::steal(stolen);
+    if (!value.is_valid() || PyObject_SetAttr(task_.ptr(), name.ptr(), value.ptr()) != 0) throw nb::python_error();
+  }
+
   PyObject* values_;
+  nb::handle task_;
+  nb::object index_{nb::steal(PyUnicode_InternFromString("index"))};
+  nb::object attempt_{nb::steal(PyUnicode_InternFromString("attempt"))};
+  nb::object generator_{nb::steal(PyUnicode_InternFromString("generator"))};
 };
 
 }  // namespace
 
-nb::object run_serial(const request& asked) {
+nb::object run_serial(const request& asked, nb::handle task) {
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   lookout watch(asked, plan.size());
   options chosen = asked.chosen;
@@ -78,7 +92,7 @@ nb::object run_serial(const request& asked) {
     if (watch.interrupted()) throw_again(watch.interrupt());
   };
   worker_scope worker(asked.setup);
-  serial_calls calls(asked);
+  serial_calls calls(asked, task);
   const auto all = serial.run(python_tasks<void, serial_calls>(plan, calls), chosen);
   worker.leave();
   watch.keep_ctrl_c_off();

@@ -10,6 +10,7 @@ namespace parmap::python {
 namespace nb = nanobind;
 
 bool lookout::no_interrupt() noexcept {
+  const call_out here;
   if (PyErr_CheckSignals() != 0) set_interrupt(take_exception());
   if (nb::object strayed = async_exception::of_this_thread().take_strayed(); strayed.is_valid())
     set_interrupt(std::move(strayed));
@@ -33,19 +34,25 @@ void lookout::let_ctrl_c_in() noexcept {
 }
 
 bool lookout::tell_ctrl_c(const char* what) noexcept {
+  const call_out here;
   return nb::steal(unless_python_ends([&] { return PyObject_CallMethod(ctrl_c_.ptr(), what, nullptr); })).is_valid();
 }
 
 bool lookout::insisted(const nb::object& error) {
+  const call_out here;
   if (!nb::cast<bool>(ctrl_c_.attr("has_raised")(error))) return false;
   set_interrupt(error);
   return true;
 }
 
-bool lookout::asked_to_stop() const { return !stop_.is_none() && nb::cast<bool>(stop_.attr("is_set")()); }
+bool lookout::asked_to_stop() const {
+  const call_out here;
+  return !stop_.is_none() && nb::cast<bool>(stop_.attr("is_set")());
+}
 
 void lookout::show(std::uint64_t done, std::uint64_t failed) {
   if (report_.is_none()) return;
+  const call_out here;
   const nb::object count = nb::int_(done);
   const nb::object total = nb::int_(total_);
   const nb::object lost = nb::int_(failed);

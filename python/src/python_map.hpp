@@ -4,6 +4,7 @@
 
 #include "async_exception.hpp"
 #include "interpreter_shutdown.hpp"
+#include "map_of_thread.hpp"
 #include "python_tasks.hpp"
 
 #include <nanobind/nanobind.h>
@@ -83,7 +84,8 @@ void add_failures(const request& asked, const failure_list& failures);
 // These return the exception that ended the map early, raised by a signal handler (Ctrl-C) or by another thread, or
 // None.
 
-nanobind::object run_serial(const request& asked);
+/// `task`: a parmap._task.Running, which is told of each task before it begins.
+nanobind::object run_serial(const request& asked, nanobind::handle task);
 
 /// What the engine threads needs in addition.
 struct thread_needs {

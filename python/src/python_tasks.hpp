@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -116,8 +117,9 @@ class call_plan {
   std::uint64_t size_{1};
 };
 
-/// Runs a task, for one engine. Result is what the engine transports: `value` from a worker process; void in this
-/// process, where tasks write directly to the list of results.
+/// Runs a task, for one engine. An engine that `tells_of_tasks` lets parmap.context() know by itself what runs, as
+/// greenlets of one thread may each be in a map of it. Result is what the engine transports: `value` from a worker
+/// process; void in this process, where tasks write directly to the list of results.
 template <class Result, class Around>
 class python_tasks {
  public:
@@ -133,10 +135,11 @@ class python_tasks {
     if (b >= e) return;
     const typename Around::scope here(around_, self);
     call_plan::cursor at(plan_, b);
-    running_task task(self);
+    std::optional<running_task> task;
+    if constexpr (!requires { Around::tells_of_tasks; }) task.emplace(self);
     for (std::uint64_t i = b; i < e; ++i, at.advance()) {
       const auto call = [&]() -> Result {
-        task.begin();
+        if (task) task->begin();
         return around_.run(i, self, at);
       };
       if (!step(i, call)) return;

@@ -46,7 +46,7 @@ value_transport::value_transport(const pickling& how, nb::handle scalar_types, l
       loads_names_(nb::make_tuple("buffers")),
       buffers_(buffers),
       interrupts_(std::move(interrupts)),
-      outer_(std::exchange(current_, this)) {
+      outer_(std::exchange(current_map.transport, this)) {
   for (nb::handle each : scalar_types) {
     const nb::tuple pair = nb::borrow<nb::tuple>(each);
     number how{};
@@ -278,6 +278,7 @@ nb::object value_transport::decode_buffers(decoder& in) const {
 PyObject* value_transport::unpickled(PyObject* view, PyObject* buffers) const {
   if (!given_up_) {
     const std::array<PyObject*, 3> arguments{nullptr, view, buffers};
+    const call_out here;
     PyObject* const made = unless_python_ends([&] {
       return PyObject_Vectorcall(how_.loads.ptr(), arguments.data() + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
                                  buffers != nullptr ? loads_names_.ptr() : nullptr);

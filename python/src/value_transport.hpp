@@ -4,6 +4,7 @@
 
 #include "flat_containers.hpp"
 #include "large_buffer_file.hpp"
+#include "map_of_thread.hpp"
 
 #include <nanobind/nanobind.h>
 
@@ -65,9 +66,9 @@ class value_transport {
                   std::function<bool(const nb::object&)> interrupts);
   value_transport(const value_transport&) = delete;
   value_transport& operator=(const value_transport&) = delete;
-  ~value_transport() { current_ = outer_; }
+  ~value_transport() { current_map.transport = outer_; }
 
-  [[nodiscard]] static const value_transport& current() noexcept { return *current_; }
+  [[nodiscard]] static const value_transport& current() noexcept { return *current_map.transport; }
 
   void encode(encoder& out, PyObject* object) const;
   [[nodiscard]] PyObject* decode(decoder& in) const;
@@ -99,8 +100,6 @@ class value_transport {
   std::function<bool(const nb::object&)> interrupts_;
   mutable bool given_up_{};
   const value_transport* outer_;
-
-  static inline thread_local const value_transport* current_{};
 };
 
 }  // namespace parmap::python

@@ -2,9 +2,12 @@
 """Options that end a map early or renew workers; override; maplike and starmap; Results as a list with failures."""
 
 import functools
+import inspect
 import itertools
 import os
 import pickle
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -410,3 +413,12 @@ def test_the_time_of_a_stopped_process_does_not_count(engine):
         print(parmap({"task" if engine == "threads" else "atask"}, range(2), engine="{engine}", timeout_sec=2.5, n_worker=2))
     """
     assert run(program) == "[0, 1]\n"
+
+
+def test_the_module_tells_of_every_option():
+    """On the first screen of help(parmap)."""
+    options = set(inspect.signature(parmap).parameters) - {"func", "args", "n_simul", "unknown"}
+    said = package.__doc__
+    assert {each for each in options if f"{each}=" not in said} == set() and len(said.splitlines()) < 40
+    shown = subprocess.run([sys.executable, "-m", "parmap", "--help"], stdout=subprocess.PIPE, text=True, timeout=60, check=True).stdout
+    assert said.strip().splitlines()[-1] in shown
