@@ -151,18 +151,26 @@ def add_note(error: BaseException, note: str) -> None:
     set_attribute(error, "__notes__", [*getattr(error, "__notes__", ()), note])
 
 
-def _pickled_if_it_survives(error: BaseException) -> bytes | None:
-    """Unpickles the exception once here in the worker, so that the caller does not find it broken."""
+def _pickled_if_it_survives(error: BaseException) -> tuple[bytes | None, bool]:
+    """Its pickle, and whether its text has to be restored as its only argument. Unpickles the exception once here in the
+    worker, so that the caller does not find it broken."""
     try:
         data = pickled(error)
         if len(data) > _LONGEST_PICKLE:
-            return None
+            return None, False
         again = pickle.loads(data)
-        if type(again) is type(error) and _without_addresses(str(again)) == _without_addresses(str(error)):
-            return data
+        text = str(error)
+        if type(again) is not type(error):
+            return None, False
+        if _without_addresses(str(again)) == _without_addresses(text):
+            return data, False
+        # An argument has lost a part, as the connection pool in an error of requests. Attributes are restored by pickle.
+        again.args = (text,)
+        if str(again) == text and again.__dict__.keys() == error.__dict__.keys():
+            return data, True
     except BaseException:
         pass  # it does not survive; what it raises is not the task's
-    return None
+    return None, False
 
 
 def describe(error: BaseException) -> bytes:
@@ -172,7 +180,7 @@ def describe(error: BaseException) -> bytes:
             _type_name(error),
             text_of(error)[:_LONGEST_TEXT],
             traceback_of(error)[-_LONGEST_TEXT:],
-            _pickled_if_it_survives(error),
+            *_pickled_if_it_survives(error),
         )
     )
 
@@ -222,13 +230,15 @@ def restore(message: bytes, unpickle: bool, interrupted: Callable[[BaseException
     interrupted(error) tells that a signal handler has raised that, which passes.
     """
     try:
-        type_name, text, trace, data = pickle.loads(message)
+        type_name, text, trace, data, text_is_lost = pickle.loads(message)
     except Exception:  # not from describe(): the engine's own message, or one that was cut
         words = in_words_of_python(message.decode(errors="replace"))
         return RemoteError(words if words.isprintable() else "unknown", ""), ""
     error: BaseException
     try:
         error = pickle.loads(data) if unpickle and data is not None else RemoteError(type_name, text)
+        if text_is_lost:
+            error.args = (text,)
     except BaseException as why:
         if interrupted(why):
             raise

@@ -139,8 +139,13 @@ STRANGE = {
     "bad __reduce__": BadReduce("text"),
     "becomes another": BecomesAnother("text"),
     "becomes one that looks the same": Lookalike("text"),
-    "changes its text": ChangesItsText("text"),
 }
+
+
+def test_a_text_that_pickling_loses_is_restored():
+    """As that of requests.ConnectionError, whose argument loses its connection pool."""
+    error = at_7(raising(ChangesItsText("text"))).exception
+    assert type(error) is ChangesItsText and str(error) == "text"
 
 
 @pytest.mark.parametrize("which", STRANGE)

@@ -32,7 +32,8 @@ inline void start_detached_thread(std::size_t stack, std::function<void()> body)
     ::pthread_attr_destroy(&how);
   }
   if (error != 0) throw std::system_error(error, std::generic_category(), "parmap: a thread");
-  static_cast<void>(mine.release());  // the thread has it
+  const auto* const given = mine.release();  // the thread has it
+  static_cast<void>(given);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
