@@ -13,7 +13,8 @@ arguments = argparse.ArgumentParser(
     epilog=parmap.__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
 )
-arguments.parse_args()
-print(f"parmap {parmap.__version__}, Python {platform.python_version()}, {platform.platform()}")
-print("engines:", ", ".join(parmap.ENGINES))
-print("cores:", _parmap.usable_cores())
+if __name__ == "__main__":
+    arguments.parse_args()
+    print(f"parmap {parmap.__version__}, Python {platform.python_version()}, {platform.platform()}")
+    print("engines:", ", ".join(parmap.ENGINES))
+    print("cores:", _parmap.usable_cores())

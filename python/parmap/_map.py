@@ -385,7 +385,7 @@ _told_of_none = False
 def _tell_if_all_are_none(results: Results) -> None:
     """Once in a process: somebody may expect what tasks have written to variables of the caller."""
     global _told_of_none
-    if _told_of_none or any(value is not None for value in results):
+    if _told_of_none or any(value is not None for value in results) or _task.in_task():
         return
     _told_of_none = True
     warnings.warn(

@@ -237,3 +237,21 @@ def test_ten_thousand_nested():
     begun = time.monotonic()
     assert parmap(lambda i: sum(parmap(inner, range(100), engine="async")), range(100), n_worker=2) == [4950] * 100
     print(f"{time.monotonic() - begun:.2f} s for 100 loops")
+
+
+@pytest.mark.parametrize("steps", range(0, 40, 3))
+def test_raise_names_the_task_that_failed_for_good(steps):
+    """Task 0 has a retry left when task 1 fails for the second time: it is stopped, whichever callback comes first."""
+
+    async def task(i):
+        if i == 0:
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            if context().attempt == 1:
+                raise ValueError("transient")
+            return "fine"
+        raise KeyError("for good")
+
+    with pytest.raises(KeyError, match="for good") as caught:
+        parmap(task, [0, 1], engine="async", retries=1, on_error="raise")
+    assert {(each.index, each.kind) for each in caught.value.results.failures} <= {(0, "stopped"), (1, "threw")}

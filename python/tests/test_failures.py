@@ -334,3 +334,24 @@ def test_a_closed_stderr_loses_no_results(engine):
         print(found, len(found.failures))
     """
     assert run(program) == "[1, None] 1\n"
+
+
+class RaisesWhenRead(ValueError):
+    """Pickled in a worker and unpickled there without harm; in the caller its unpickling raises what is no Exception."""
+
+    caller = None
+
+    def __init__(self, text, kind):
+        super().__init__(text, kind)
+        if os.getpid() == self.caller:
+            raise kind("on the way in")
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, KeyboardInterrupt, BaseException])
+def test_an_exception_whose_unpickling_raises_costs_its_task(kind, monkeypatch):
+    def act():
+        raise RaisesWhenRead("text", kind)
+
+    monkeypatch.setattr(RaisesWhenRead, "caller", os.getpid())
+    failure = at_7(act)
+    assert type(failure.exception) is RemoteError and "text" in str(failure.exception)

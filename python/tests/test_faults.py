@@ -204,7 +204,7 @@ def test_what_tasks_print_comes_out_once_and_whole():
         import sys
         from parmap import parmap
         sys.stdout.write("before ")
-        parmap(lambda i: print("x" * 99_999) or print("y"), range(60), n_worker=2)
+        parmap(lambda i: print("x" * 99_999) or print("y") or i, range(60), n_worker=2)
         print("after")
     """
     said = run(program)

@@ -2,9 +2,11 @@
 """Who shows how far a map is, and when nothing is shown."""
 
 import fcntl
+import functools
 import io
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -18,12 +20,12 @@ import pytest
 from tqdm import tqdm
 
 from helpers import quiet, run
-from parmap import parmap
+from parmap import _progress, parmap
 
 SLOW = """
     import time
     from parmap import parmap
-    parmap(lambda i: time.sleep(0.1), range(8), n_worker=1, engine="{engine}", reporter={reporter!r})
+    parmap(lambda i: time.sleep(0.1) or i, range(8), n_worker=1, engine="{engine}", reporter={reporter!r})
 """
 
 
@@ -238,3 +240,62 @@ def test_a_reporter_may_map(engine):
 def test_a_reporter_that_is_slow_costs_no_results(skipping):
     found = parmap(abs, range(1000), engine=skipping, n_worker=2, reporter=lambda i, n: time.sleep(0.2))
     assert found == list(range(1000))
+
+
+def test_a_partial_of_a_class_and_a_label(engine):
+    written = io.StringIO()
+    parmap(abs, range(5), reporter=functools.partial(tqdm, file=written, desc="mine"), engine=engine)
+    assert "mine: 100%" in written.getvalue() and "5/5" in written.getvalue()
+    parmap(abs, range(5), reporter=functools.partial(tqdm, file=written, desc="mine"), label="label", engine=engine)
+    assert "label: 100%" in written.getvalue()
+    with pytest.raises(TypeError, match=r"give its class, or functools.partial\(tqdm"):
+        parmap(abs, range(5), reporter=tqdm(total=5, file=io.StringIO()), engine=engine)
+    with pytest.raises(TypeError, match="label must be a string"):
+        parmap(abs, range(5), label=5, engine=engine)
+
+
+def test_the_bar_tells_failures(skipping, capsys):
+    quiet(lambda i: 1 // (i % 2), range(10), reporter="bar", label="sweep", engine=skipping)
+    said = capsys.readouterr().err
+    assert "5 failed" in said and "sweep: 100%" in said
+
+
+class Clock:
+    """In place of the reporters' clock and tqdm's."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+def test_a_bar_rests_while_nothing_changes(monkeypatch):
+    """It is drawn again after ten seconds, a second on a terminal, so that its clock goes on."""
+    clock, drawn = Clock(), []
+
+    class Drawn(tqdm):
+        def update(self, n=1):
+            drawn.append((clock.now, n))
+            super().update(n)
+
+    monkeypatch.setattr(_progress, "time", clock)
+    bar = _progress._Bar(functools.partial(Drawn, file=io.StringIO()), None)
+    for look in range(301):
+        clock.now = look / 10
+        bar.show(0 if look < 55 else 1, 2, 0)
+    bar.close()
+    assert drawn == [(5.5, 1), (15.5, 0), (25.5, 0)]
+
+
+def test_the_rate_of_a_bar_that_begins_late(monkeypatch):
+    """It is that of the whole map, from the start."""
+    clock = Clock()
+    monkeypatch.setattr(_progress, "time", clock)
+    written = io.StringIO()
+    bar = _progress._Bar(functools.partial(tqdm, file=written, mininterval=0), None)
+    clock.now = 2.0  # 200 tasks were done before the first look
+    bar.show(200, 1000, 0)
+    rates = [float(each) for each in re.findall(r"([\d.]+)it/s", written.getvalue())]
+    bar.close()
+    assert rates and all(80 < each < 101 for each in rates), written.getvalue()

@@ -277,7 +277,7 @@ BAD = {
     "seed 2**64": (dict(seed=2**64), (ValueError,), "seed"),
     "seed text": (dict(seed="a"), (TypeError,), "seed"),
     "memory_limit 0": (dict(memory_limit=0, engine="multi"), (ValueError,), "memory_limit"),
-    "memory_limit text": (dict(memory_limit="1G", engine="multi"), (TypeError,), "memory_limit"),
+    "memory_limit text": (dict(memory_limit="much", engine="multi"), (ValueError,), "memory_limit"),
     "memory_limit of threads": (dict(memory_limit=1, engine="threads"), (ValueError,), "memory_limit"),
     "memory_limit 0 of serial": (dict(memory_limit=0, engine="serial"), (ValueError,), "memory_limit"),
     "start unknown of serial": (dict(start="fax", engine="serial"), (ValueError, KeyError), "start 'fax'"),

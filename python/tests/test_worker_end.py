@@ -27,9 +27,12 @@ def names(folder):
 
 @pytest.mark.parametrize("engine", ["serial", "threads", "multi", "async"])
 def test_the_state_is_what_init_returns(engine):
-    found = parmap(for_engine(lambda i: package.context().state, engine), range(4), init=lambda: 5, engine=engine)
-    assert found == [5] * 4
-    assert parmap(for_engine(lambda i: package.context().state, engine), range(4), engine=engine) == [None] * 4
+    def state(i):
+        return [package.context().state]
+
+    found = parmap(for_engine(state, engine), range(4), init=lambda: 5, engine=engine)
+    assert found == [[5]] * 4
+    assert parmap(for_engine(state, engine), range(4), engine=engine) == [[None]] * 4
 
 
 @pytest.mark.parametrize("engine", ["serial", "threads", "multi", "async"])
@@ -179,6 +182,7 @@ def test_queues_of_multiprocessing():
         def task(i):
             queue.put((i, "x" * 1000))
             logging.warning("task %d", i)
+            return i
         for k in range(5):
             parmap(task, range(20), n_worker=2)
             print(sum(queue.get(timeout=20) is not None for k in range(41 if k == 0 else 40)))

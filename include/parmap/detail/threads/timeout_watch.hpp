@@ -40,11 +40,14 @@ class timeout_watch {
     if (std::exchange(asleep_, false)) wake_.notify_one();
     return token;
   }
-  // Call when the worker's task has ended. Returns whether it was too late: asked to stop.
+  // Call when the worker's task has ended. Returns whether it was too late.
   bool end(unsigned worker) {
+    const auto now = clock::now();
     const std::scoped_lock lock(mutex_);
     const task ended = std::exchange(running_[worker], {});
-    return ended.late;
+    // If the watch should have woken long ago, this process has just been continued, and the watch will see it, too.
+    const bool stood_still = wakes_ < now - stands_still;
+    return ended.late || (ended.until <= now && !stood_still);
   }
 
  private:
@@ -87,7 +90,9 @@ class timeout_watch {
         asleep_ = true;
         wake_.wait(lock, ended, [this] { return !asleep_; });
       } else {
+        wakes_ = next;
         wake_.wait_until(lock, ended, next, [] { return false; });
+        wakes_ = clock::time_point::max();
         if (const auto overslept = clock::now() - next; overslept > stands_still) forgive(overslept);
       }
     }
@@ -126,6 +131,7 @@ class timeout_watch {
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::vector<task> running_;
+  clock::time_point wakes_{clock::time_point::max()};  // when the watch means to wake; max while it is awake
   bool asleep_{};
   bool stopped_{};
   std::stop_callback<std::function<void()>> forward_;
