@@ -5109,6 +5109,9 @@ class language_runtime {
   virtual void cut_off_worker(int /*doing*/) noexcept {}
   // Whether a worker that has done its work calls the handlers that tasks have registered with atexit.
   [[nodiscard]] virtual bool runs_exit_handlers() const noexcept { return true; }
+  // Called in the caller now and then, before the reporter: the task that has been running for longest, and for how
+  // long at least. Not called while none runs.
+  virtual void note_longest_task(std::uint64_t /*task*/, std::chrono::nanoseconds /*spent*/) noexcept {}
   // Called around the caller's wait for its workers.
   virtual void before_sleep() noexcept {}
   virtual void after_sleep() {}
@@ -6820,6 +6823,9 @@ class worker_watch {
   worker_watch() = default;
 
   [[nodiscard]] activity last_seen() const noexcept { return seen_.what; }
+  // Of the task that it was last seen at: its number in the round, and when it was first seen there.
+  [[nodiscard]] round_index task() const noexcept { return unpack_position(seen_.cur).task; }
+  [[nodiscard]] std::uint64_t since() const noexcept { return since_; }
   // Whether the worker is still at what it was last seen at.
   [[nodiscard]] bool is_as_seen(const worker_words& words) const noexcept { return look(words) == seen_; }
 
@@ -7326,6 +7332,7 @@ class supervisor {
                 "parmap: this program has closed a file descriptor of a running map (close_range, closefrom, daemon); "
                 "its workers were ended");
         }
+    tell_longest_task();
     const std::uint64_t failed = book_.failures();
     const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
     try {
@@ -7333,6 +7340,18 @@ class supervisor {
     } catch (const stop_now&) {
       stop_workers();
     }
+  }
+
+  void tell_longest_task() const noexcept {
+    const worker_watch* longest = nullptr;
+    for (const post& at : posts_)
+      if (at.process && at.watch.last_seen() == activity::task &&
+          (longest == nullptr || at.watch.since() < longest->since()))
+        longest = &at.watch;
+    if (longest == nullptr) return;
+    const std::uint64_t now = monotonic_ns();
+    language_runtime::current().note_longest_task(from_ + longest->task(),
+                                                  std::chrono::nanoseconds(now - std::min(now, longest->since())));
   }
 
   // A thread that is cancelled (pthread_cancel) is unwound from here, and from nowhere else in the supervisor: see

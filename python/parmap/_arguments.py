@@ -65,7 +65,7 @@ class Request:
     start: str
     unenforced: tuple[str, ...] = ()  # the limits that were given and that this engine does not enforce
     hazards: list[Hazard] = field(default_factory=list)  # of a caller that forks
-    report: Callable[[int, int, int], None] | None = None
+    report: Callable[..., None] | None = None
     ctrl_c: CtrlC = field(default_factory=CtrlC)
     # What became of the map. It is stored here and not returned, because Ctrl-C may cost the return value of a
     # function.

@@ -221,8 +221,9 @@ class _Map:
         """The coroutine of the asyncio task. Catches everything: SystemExit or KeyboardInterrupt would end the loop."""
         try:
             _task.running.set(it)
+            it.begun = self.loop.time()
             if self._limit is not None:
-                self._limit_from_now(it, self._limit)
+                self._limit_from_now(it.begun, self._limit)
             if self._unfit is not None:
                 it.error = self._unfit
                 return
@@ -284,10 +285,9 @@ class _Map:
             if it.begun is not None:
                 it.begun = now
 
-    def _limit_from_now(self, it: _Attempt, limit: float) -> None:
-        it.begun = self.loop.time()
+    def _limit_from_now(self, begun: float, limit: float) -> None:
         if self._alarm is None:  # one timer for all: the limit is the same, so tasks are due in the order they began
-            self._alarm = self.loop.call_at(it.begun + limit, self._enforce_limit, limit)
+            self._alarm = self.loop.call_at(begun + limit, self._enforce_limit, limit)
 
     @_never_raises
     def _enforce_limit(self, limit: float) -> None:
@@ -337,12 +337,19 @@ class _Map:
             self._halted = True
         self._show()
 
+    def _longest(self) -> tuple[int, float] | None:
+        """The task that has been running for longest, and for how many seconds."""
+        for it in self._running.values():
+            if it.begun is not None:
+                return it.index, self.loop.time() - it.begun
+        return None
+
     def _show(self) -> None:
         if self.asked.report is None:
             return
         self.calling_out = True
         try:
-            self.asked.report(self._done, len(self.asked.values), self._lost)
+            self.asked.report(self._done, len(self.asked.values), self._lost, self._longest())
         except BaseException as error:
             self.give_up(error)
         finally:

@@ -121,16 +121,16 @@ class StallWatch:
 
     patience = 10.0
 
-    def __init__(self, hazards: list[Hazard], report: Callable[[int, int, int], None] | None) -> None:
+    def __init__(self, hazards: list[Hazard], report: Callable[..., None] | None) -> None:
         self._hazards = hazards
         self._report = report
         self._done = -1
         self._since = 0.0
         self._told = False
 
-    def show(self, done: int, total: int, failed: int) -> None:
+    def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
         if self._report is not None:
-            self._report(done, total, failed)
+            self._report(done, total, failed, longest)
         now = time.monotonic()
         if done != self._done:
             self._done, self._since = done, now

@@ -16,6 +16,8 @@ from ._unknown_name import UnknownName
 #: The reporters that have a name.
 REPORTERS = ("bar", "text", "silent", "none")
 
+_LONG = 5.0  # seconds without news, after which the bar tells which task lasts
+
 _told: set[str] = set()  # what tell_once has printed in this process
 
 
@@ -80,9 +82,10 @@ def _with_patient_lock(given: Any) -> Any:
 
 
 class Reporter:
-    """Shows nothing. show() is called by the thread that called parmap, about ten times a second and at the end."""
+    """Shows nothing. show() is called by the thread that called parmap, about ten times a second and at the end. `longest`:
+    the task that has been running for longest, and its seconds."""
 
-    def show(self, done: int, total: int, failed: int) -> None:
+    def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
         pass
 
     def tell_once(self, line: str) -> None:
@@ -114,22 +117,32 @@ class _Bar(Reporter):
         self._begun = time.monotonic()
         self._shown = self._begun  # when it was last drawn
         self._rest = 1.0 if _is_terminal() else 10.0  # without news: the time on it goes on
-        self._failed = 0
+        self._news = self._begun  # when a task has ended
+        self._said = ""
         self._bar: Any = None
 
-    def show(self, done: int, total: int, failed: int) -> None:
+    def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
         if self._bar is None:
             if time.monotonic() - self._begun < self.patience:
                 return
             self._make(total)
-        if failed != self._failed and hasattr(self._bar, "set_postfix_str"):
-            self._failed = failed
-            self._bar.set_postfix_str(f"{failed} failed", refresh=False)
         now = time.monotonic()
         news = done - self._bar.n
+        if news != 0:
+            self._news = now
         if news != 0 or now - self._shown >= self._rest:
             self._shown = now
+            self._tell(failed, longest if now - self._news >= _LONG else None)
             self._bar.update(news)
+
+    def _tell(self, failed: int, slow: tuple[int, float] | None) -> None:
+        """Behind the bar: how many tasks have failed, and if there has been no news for long, which one lasts."""
+        words = [f"{failed} failed"] if failed else []
+        if slow is not None:
+            words.append(f"task {slow[0]}: {slow[1]:.0f} s")
+        if (said := ", ".join(words)) != self._said and hasattr(self._bar, "set_postfix_str"):
+            self._said = said
+            self._bar.set_postfix_str(said, refresh=False)
 
     def _make(self, total: int) -> None:
         options = self._options
@@ -185,7 +198,7 @@ class _Text(_OnStderr):
         self._begun = self._last = time.monotonic()
         self._ended = False
 
-    def show(self, done: int, total: int, failed: int) -> None:
+    def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
         now = time.monotonic()
         if self._ended or (done < total and now - self._last < 10):
             return
@@ -204,7 +217,7 @@ class _Call(Reporter):
         self._call = call
         self._done = 0
 
-    def show(self, done: int, total: int, failed: int) -> None:
+    def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
         if done > self._done:
             self._done = done
             self._call(done - 1, total)

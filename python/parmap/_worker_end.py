@@ -32,6 +32,7 @@ DOING = (
 )
 
 _exit_functions = 0  # of threading, at birth
+_executor_ends: list[Callable[[], None]] = []  # of modules that the caller has imported
 _finalizers = 0  # the number of the first one that is made here
 _free_descriptor = -1  # the lowest, at birth
 _coverage: Any = None  # what measures this worker
@@ -63,13 +64,17 @@ def _leave_registries_to_the_caller() -> None:
 
 
 def _forget_executors() -> None:
-    """The threads of the caller's executors do not exist here, and the pipes that wake them are the caller's."""
+    """The threads of the caller's executors do not exist here, and the pipes that wake them are the caller's. What tasks make
+    is registered anew; the modules have registered their own ends with threading in the caller."""
     for name, registry in (
         ("concurrent.futures.thread", "_threads_queues"),
         ("concurrent.futures.process", "_threads_wakeups"),
     ):
-        module = sys.modules.get(name)
-        if module is not None and len(getattr(module, registry, ())) > 0:
+        module: Any = sys.modules.get(name)
+        if module is None or not hasattr(module, registry) or not hasattr(module, "_python_exit"):
+            continue
+        _executor_ends.append(module._python_exit)
+        if len(getattr(module, registry)) > 0:
             _kept.append(getattr(module, registry))
             setattr(module, registry, weakref.WeakKeyDictionary())
 
@@ -115,13 +120,7 @@ def _tell_if_raises(what: str, call: Callable[[], Any]) -> None:
 
 def _end_threads() -> None:
     """As threading._shutdown does, which cannot be told to leave out what was inherited."""
-    calls = list(getattr(threading, "_threading_atexits", ())[_exit_functions:])
-    for name in ("concurrent.futures.thread", "concurrent.futures.process"):
-        call = getattr(sys.modules.get(name), "_python_exit", None)
-        registry = getattr(sys.modules.get(name), "_threads_queues", None) or getattr(sys.modules.get(name), "_threads_wakeups", None)
-        if call is not None and registry:
-            calls.insert(0, call)
-    for call in reversed(calls):
+    for call in reversed([*_executor_ends, *getattr(threading, "_threading_atexits", ())[_exit_functions:]]):
         _tell_if_raises("a thread's end", call)
     me = threading.current_thread()
     while rest := [each for each in threading.enumerate() if each is not me and not each.daemon]:

@@ -14,6 +14,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <stop_token>
@@ -94,6 +95,8 @@ class worker_setup {
   }
   [[nodiscard]] const nb::object& error() const noexcept { return error_; }
 
+  void note_longest(const running_longest& task) noexcept { longest_ = task; }
+  [[nodiscard]] const std::optional<running_longest>& longest() const noexcept { return longest_; }
   // Workers that were killed as they took too long to end, and what the first of them was doing.
   void note_cut_off(int doing) noexcept {
     if (cut_off_++ == 0) doing_ = doing;
@@ -118,6 +121,7 @@ class worker_setup {
   result_list* places_{};
   worker_program* program_{};
   bool in_program_{};
+  std::optional<running_longest> longest_;
   unsigned cut_off_{};
   int doing_{};
   nb::object error_;
@@ -180,6 +184,9 @@ class interpreter final : public detail::language_runtime {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->finish();
   }
   void cut_off_worker(int doing) noexcept override { worker_setup::current()->note_cut_off(doing); }
+  void note_longest_task(std::uint64_t task, std::chrono::nanoseconds spent) noexcept override {
+    worker_setup::current()->note_longest({task, spent});
+  }
   void end_worker() noexcept override {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->last_flush();
   }
@@ -276,7 +283,7 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
     bool go_on = watch.no_interrupt();
     if (go_on && watch.asked_to_stop()) stop.request_stop();
     if (go_on) {
-      watch.show(now.done(), now.failed);
+      watch.show(now.done(), now.failed, setup.longest());
       go_on = !watch.interrupted() && !(asked.stop_at_failure && now.failed > 0);
     }
     if (now.finished) {  // the rest of the results is read after this report

@@ -132,6 +132,7 @@ class thread_run {
       if (mine.unfit.is_valid()) fail(i, self, mine.unfit);
       mine.thread = &async_exception::of_this_thread();
       mine.begun = clock::now();
+      mine.task = i;
       mine.busy = true;
       PyObject* const made = call_in_context(mine, at);
       mine.busy = false;
@@ -147,6 +148,13 @@ class thread_run {
 
   [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
   [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
+  [[nodiscard]] std::optional<running_longest> longest() const {
+    const seat* found = nullptr;
+    for (const seat& each : workers_)
+      if (each.busy && (found == nullptr || each.begun < found->begun)) found = &each;
+    if (found == nullptr) return {};
+    return running_longest{found->task, clock::now() - found->begun};
+  }
   void stop() { stop_.request_stop(); }
   // Raises an exception of this class in every running task, at its next bytecode.
   void raise_everywhere(nb::handle type) noexcept {
@@ -210,6 +218,7 @@ class thread_run {
     bool asked{};
     async_exception* thread{};
     clock::time_point begun{};
+    std::uint64_t task{};
   };
 
   // Runs this thread in a context (contextvars) for its lifetime.
@@ -348,7 +357,7 @@ nb::object run_threads(const request& asked, const thread_needs& needs) {
       if (watch.no_interrupt() && !reporter_raised && (ended || clock::now() >= next_show)) {
         next_show = clock::now() + glance;
         if (watch.asked_to_stop()) map->stop();
-        watch.show(map->done(), map->failed());
+        watch.show(map->done(), map->failed(), map->longest());
       }
     } catch (nb::python_error& error) {
       reporter_raised.emplace(std::move(error));

@@ -50,14 +50,16 @@ bool lookout::asked_to_stop() const {
   return !stop_.is_none() && nb::cast<bool>(stop_.attr("is_set")());
 }
 
-void lookout::show(std::uint64_t done, std::uint64_t failed) {
+void lookout::show(std::uint64_t done, std::uint64_t failed, const std::optional<running_longest>& longest) {
   if (report_.is_none()) return;
   const call_out here;
   const nb::object count = nb::int_(done);
   const nb::object total = nb::int_(total_);
   const nb::object lost = nb::int_(failed);
+  nb::object slow = nb::none();
+  if (longest) slow = nb::make_tuple(longest->task, longest->spent.count());
   const auto call = [&] {
-    return PyObject_CallFunctionObjArgs(report_.ptr(), count.ptr(), total.ptr(), lost.ptr(), nullptr);
+    return PyObject_CallFunctionObjArgs(report_.ptr(), count.ptr(), total.ptr(), lost.ptr(), slow.ptr(), nullptr);
   };
   if (nb::steal(unless_python_ends(call)).is_valid()) return;
   if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) == 0) throw nb::python_error();

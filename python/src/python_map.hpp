@@ -27,13 +27,19 @@ struct request {
   nanobind::list values;    // one place for each task, to be filled; still empty for multi
   nanobind::list told;      // receives each failure: (index, kind, message: bytes, attempts, status)
   nanobind::list ends;      // receives what went wrong at the ends of workers, see _arguments.Request
-  nanobind::object report;  // report(done, total, failed), or None
+  nanobind::object report;  // report(done, total, failed, longest), or None
   nanobind::object setup;   // makes a parmap._setup.Setup for each worker, or None
   nanobind::object stop;    // has is_set(), which ends the map early, or None
   nanobind::object ctrl_c;  // a parmap._interrupt.CtrlC
   options chosen;           // with a seed, without a reporter
   bool stop_at_failure;     // at once, even running tasks
   std::uint64_t max_tasks;  // of one worker process; 0: any number
+};
+
+/// The task that has been running for longest.
+struct running_longest {
+  std::uint64_t task;
+  std::chrono::duration<double> spent;
 };
 
 /// What the calling thread does while others work: it handles signals and calls the reporter. Used only by that thread,
@@ -58,7 +64,7 @@ class lookout {
   /// Whether the caller's stop is set. Throws what its is_set() raises.
   [[nodiscard]] bool asked_to_stop() const;
   /// Calls the reporter. Throws what it raises, except KeyboardInterrupt, which becomes an interrupt.
-  void show(std::uint64_t done, std::uint64_t failed);
+  void show(std::uint64_t done, std::uint64_t failed, const std::optional<running_longest>& longest = {});
 
   /// Returns the interrupt, or None.
   [[nodiscard]] nanobind::object interrupt() const { return interrupted() ? interrupt_ : nanobind::none(); }

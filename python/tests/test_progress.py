@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who shows how far a map is, and when nothing is shown."""
 
+import asyncio
 import fcntl
 import functools
 import io
@@ -299,3 +300,33 @@ def test_the_rate_of_a_bar_that_begins_late(monkeypatch):
     rates = [float(each) for each in re.findall(r"([\d.]+)it/s", written.getvalue())]
     bar.close()
     assert rates and all(80 < each < 101 for each in rates), written.getvalue()
+
+
+@pytest.mark.parametrize("engine", ["threads", "multi", "async"])
+def test_reporters_hear_which_task_lasts(engine, monkeypatch):
+    heard = []
+    monkeypatch.setattr(_progress._Bar, "show", lambda self, done, total, failed, longest=None: heard.append(longest))
+
+    def task(i):
+        threading.Event().wait(0.4 if i == 3 else 0)
+        return i
+
+    async def atask(i):
+        await asyncio.sleep(0.4 if i == 3 else 0)
+        return i
+
+    assert parmap(atask if engine == "async" else task, range(5), engine=engine, n_worker=2, reporter="bar") == list(range(5))
+    assert any(each is not None and each[0] == 3 and 0 < each[1] < 100 for each in heard), heard
+
+
+def test_the_bar_tells_which_task_lasts_after_five_seconds(monkeypatch):
+    clock, written = Clock(), io.StringIO()
+    monkeypatch.setattr(_progress, "time", clock)
+    bar = _progress._Bar(functools.partial(tqdm, file=written, mininterval=0), None)
+    for now in range(0, 43):
+        clock.now = float(now)
+        bar.show(1, 20, 2, (18, float(now)))
+    assert "2 failed, task 18: 40 s" in written.getvalue() and "task 18: 4 s" not in written.getvalue()
+    bar.show(2, 20, 2, (18, 43.0))
+    bar.close()
+    assert "task 18" not in written.getvalue().splitlines()[-1].split("\r")[-1]

@@ -193,6 +193,7 @@ class supervisor {
                 "parmap: this program has closed a file descriptor of a running map (close_range, closefrom, daemon); "
                 "its workers were ended");
         }
+    tell_longest_task();
     const std::uint64_t failed = book_.failures();
     const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
     try {
@@ -200,6 +201,18 @@ class supervisor {
     } catch (const stop_now&) {
       stop_workers();
     }
+  }
+
+  void tell_longest_task() const noexcept {
+    const worker_watch* longest = nullptr;
+    for (const post& at : posts_)
+      if (at.process && at.watch.last_seen() == activity::task &&
+          (longest == nullptr || at.watch.since() < longest->since()))
+        longest = &at.watch;
+    if (longest == nullptr) return;
+    const std::uint64_t now = monotonic_ns();
+    language_runtime::current().note_longest_task(from_ + longest->task(),
+                                                  std::chrono::nanoseconds(now - std::min(now, longest->since())));
   }
 
   // A thread that is cancelled (pthread_cancel) is unwound from here, and from nowhere else in the supervisor: see

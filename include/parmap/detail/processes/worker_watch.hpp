@@ -74,6 +74,9 @@ class worker_watch {
   worker_watch() = default;
 
   [[nodiscard]] activity last_seen() const noexcept { return seen_.what; }
+  // Of the task that it was last seen at: its number in the round, and when it was first seen there.
+  [[nodiscard]] round_index task() const noexcept { return unpack_position(seen_.cur).task; }
+  [[nodiscard]] std::uint64_t since() const noexcept { return since_; }
   // Whether the worker is still at what it was last seen at.
   [[nodiscard]] bool is_as_seen(const worker_words& words) const noexcept { return look(words) == seen_; }
 

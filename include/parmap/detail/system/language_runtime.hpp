@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/system/worker_assignment.hpp>
 
+#include <chrono>
 #include <cstdint>
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -40,6 +41,9 @@ class language_runtime {
   virtual void cut_off_worker(int /*doing*/) noexcept {}
   // Whether a worker that has done its work calls the handlers that tasks have registered with atexit.
   [[nodiscard]] virtual bool runs_exit_handlers() const noexcept { return true; }
+  // Called in the caller now and then, before the reporter: the task that has been running for longest, and for how
+  // long at least. Not called while none runs.
+  virtual void note_longest_task(std::uint64_t /*task*/, std::chrono::nanoseconds /*spent*/) noexcept {}
   // Called around the caller's wait for its workers.
   virtual void before_sleep() noexcept {}
   virtual void after_sleep() {}
