@@ -12,8 +12,11 @@ from ._results import Results
 
 
 def maplike(func: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> Results:
-    """Like the built-in map: [func(a[0], b[0]), func(a[1], b[1]), ...] for iterables of equal lengths, in parallel. A task
-    that fails raises its exception, as a plain loop would. For libraries that take a map-like callable::
+    """Like the built-in map, in parallel, for iterables of equal lengths::
+
+        maplike(pow, [2, 3], [3, 2])      # [pow(2, 3), pow(3, 2)]
+
+    A task that fails raises its exception, as a plain loop would. For libraries that take a map-like callable::
 
         scipy.optimize.differential_evolution(f, bounds, workers=parmap.maplike, updating="deferred")
         emcee.EnsembleSampler(walkers, dims, f, pool=types.SimpleNamespace(map=parmap.maplike))
@@ -27,8 +30,12 @@ def maplike(func: Callable[..., Any], *iterables: Iterable[Any], **options: Any)
 
 
 def starmap(func: Callable[..., Any], tasks: Iterable[Iterable[Any]], **options: Any) -> Results:
-    """Like itertools.starmap: [func(*tasks[0]), func(*tasks[1]), ...], in parallel, for tasks of one length. A task that
-    fails raises its exception. options: any of parmap's."""
+    """Like itertools.starmap, in parallel, for tasks of one length::
+
+        starmap(pow, [(2, 3), (3, 2)])    # [pow(2, 3), pow(3, 2)]
+
+    A task that fails raises its exception. options: any of parmap's.
+    """
     options.setdefault("on_error", "raise")
     rows = [tuple(each) for each in tasks]
     if not rows:
