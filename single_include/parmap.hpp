@@ -5094,6 +5094,8 @@ class language_runtime {
   virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
   // Called in a worker once it is set to die with its caller; before its first task, and outside any task's limit.
   virtual void begin_worker(unsigned /*worker*/) noexcept {}
+  // Whether begin_worker sets up what finish_worker has to end: then a worker is not killed in birth as the map ends.
+  [[nodiscard]] virtual bool ends_what_it_begins() const noexcept { return false; }
   // Whether tasks may print into buffers of the runtime; then flush_output is called in a worker after each task.
   [[nodiscard]] virtual bool buffers_output() const noexcept { return false; }
   virtual void flush_output() noexcept {}
@@ -6866,7 +6868,9 @@ class worker_watch {
   explicit worker_watch(std::uint64_t now) noexcept : since_(now) {}
 
   [[nodiscard]] static sight look(const worker_words& words) noexcept {
-    if (words.go.load(std::memory_order_acquire) != has_begun) return {};
+    const std::uint32_t go = words.go.load(std::memory_order_acquire);
+    if (go == is_dismissed) return {.what = activity::leaving};
+    if (go != has_begun) return {};
     const auto said = static_cast<farewell>(words.farewell_word.get() >> 32);
     if (said != farewell::none && said != farewell::starved) return {.what = activity::leaving};
     const std::uint64_t cur = words.cur.get();
@@ -7253,6 +7257,7 @@ class supervisor {
     bool late{};       // killed because its task ran past the limit
     bool overdue{};    // killed because something else took too long
     bool dismissed{};  // killed before it began, as nothing is left to run
+    bool excused{};    // leaves before it begins, for the same reason, as it has to end what it has set up
     bool stopped{};    // killed because the map is to end now
   };
 
@@ -7265,7 +7270,7 @@ class supervisor {
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
-    at.late = at.overdue = at.dismissed = at.stopped = false;
+    at.late = at.overdue = at.dismissed = at.excused = at.stopped = false;
     at.watch.begin(monotonic_ns());
     try {
       at.process.emplace([this, w] { work_(w); }, &shared_.running());
@@ -7425,7 +7430,7 @@ class supervisor {
       if (!at.process || at.late || at.overdue || at.stopped || at.dismissed) continue;
       const auto left = at.watch.time_left(book_.of(w), limits_, now, [&at] { return at.process->was_continued(); });
       if (left > std::chrono::nanoseconds(0)) next = std::min(next, left);
-      else if (at.watch.last_seen() == activity::birth) at.overdue = dismiss(w);
+      else if (at.watch.last_seen() == activity::birth) at.overdue = dismiss(w, true);
       else (at.watch.last_seen() == activity::task ? at.late : at.overdue) = kill_if_as_seen(w);
     }
     return next;
@@ -7504,19 +7509,21 @@ class supervisor {
   }
 
   // Kills the workers that have not begun: nothing is left for them, unless another worker dies. So a start that takes
-  // long, or hangs, delays nothing.
+  // long, or hangs, delays nothing. Those of a runtime that has to end what it has set up have the time of leaving.
   void dismiss_the_unborn() {
+    const bool gently = language_runtime::current().ends_what_it_begins();
     for (unsigned w = 0; w < posts_.size(); ++w)
-      if (post& at = posts_[w]; at.process && !at.dismissed && !at.overdue) at.dismissed = dismiss(w);
+      if (post& at = posts_[w]; at.process && !at.dismissed && !at.excused && !at.overdue)
+        (gently ? at.excused : at.dismissed) = dismiss(w, !gently);
   }
 
-  // Kills worker w unless it has begun.
-  bool dismiss(unsigned w) {
+  // Worker w does not begin any more, unless it has; with `kill` it is dead, else it leaves.
+  bool dismiss(unsigned w, bool kill) {
     std::atomic<std::uint32_t>& go = book_.of(w).go;
     std::uint32_t seen = go.load(std::memory_order_acquire);
     while (seen != has_begun)
       if (go.compare_exchange_weak(seen, is_dismissed, std::memory_order_acq_rel)) {
-        posts_[w].process->kill();
+        if (kill) posts_[w].process->kill();
         return true;
       }
     return false;

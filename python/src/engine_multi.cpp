@@ -89,6 +89,7 @@ class worker_setup {
       leave_ = nb::steal(PyObject_GetAttrString(mine.ptr(), "leave"));
     if (!leave_.is_valid()) error_ = take_exception();
   }
+  [[nodiscard]] bool has_setup() const noexcept { return !make_setup_.is_none(); }
   void finish() const noexcept {
     PyObject* const leave = leave_.is_valid() ? leave_.ptr() : Py_None;
     if (!nb::steal(PyObject_CallOneArg(finish_.ptr(), leave)).is_valid()) PyErr_WriteUnraisable(finish_.ptr());
@@ -172,6 +173,7 @@ class interpreter final : public detail::language_runtime {
     ctrl_c_.reset();
     worker_setup::current()->set_up();
   }
+  [[nodiscard]] bool ends_what_it_begins() const noexcept override { return worker_setup::current()->has_setup(); }
   // Streams of Python have buffers that the C library does not know.
   [[nodiscard]] bool buffers_output() const noexcept override { return true; }
   void flush_output() noexcept override { printed_output::of_this_process().flush(); }

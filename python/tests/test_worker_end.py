@@ -239,3 +239,31 @@ def test_an_end_that_lasts_too_long_is_cut_off_with_a_warning():
     with pytest.warns(ParmapWarning, match="a worker was killed, .* Cut off: the threads and executors") as caught:
         found = parmap(lambda i: threading.Thread(target=time.sleep, args=(3600,)).start(), [0])
     assert found == [None] and found.failures == [] and len(caught) == 1
+
+
+def test_a_worker_that_is_not_needed_any_more_ends_what_it_began(tmp_path):
+    """It is still in init when the other one has done all tasks."""
+
+    @contextlib.contextmanager
+    def slow_unless_first():
+        name = tmp_path / str(os.getpid())
+        name.mkdir()
+        try:
+            (tmp_path / "first").mkdir()
+        except FileExistsError:
+            while not (tmp_path / "done").exists():
+                time.sleep(0.01)
+            time.sleep(0.3)
+        yield
+        (name / "ended").touch()
+
+    def task(i):
+        while i == 0 and len(names(tmp_path)) < 3:  # until the other worker is in its init
+            time.sleep(0.01)
+        if i == 2:
+            (tmp_path / "done").touch()
+        return i
+
+    assert parmap(task, range(3), init=slow_unless_first, n_worker=2) == [0, 1, 2]
+    workers = [each for each in tmp_path.iterdir() if each.name.isdigit()]
+    assert len(workers) == 2 and all((each / "ended").exists() for each in workers)

@@ -117,7 +117,9 @@ class worker_watch {
   explicit worker_watch(std::uint64_t now) noexcept : since_(now) {}
 
   [[nodiscard]] static sight look(const worker_words& words) noexcept {
-    if (words.go.load(std::memory_order_acquire) != has_begun) return {};
+    const std::uint32_t go = words.go.load(std::memory_order_acquire);
+    if (go == is_dismissed) return {.what = activity::leaving};
+    if (go != has_begun) return {};
     const auto said = static_cast<farewell>(words.farewell_word.get() >> 32);
     if (said != farewell::none && said != farewell::starved) return {.what = activity::leaving};
     const std::uint64_t cur = words.cur.get();

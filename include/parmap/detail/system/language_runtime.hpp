@@ -26,6 +26,8 @@ class language_runtime {
   virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
   // Called in a worker once it is set to die with its caller; before its first task, and outside any task's limit.
   virtual void begin_worker(unsigned /*worker*/) noexcept {}
+  // Whether begin_worker sets up what finish_worker has to end: then a worker is not killed in birth as the map ends.
+  [[nodiscard]] virtual bool ends_what_it_begins() const noexcept { return false; }
   // Whether tasks may print into buffers of the runtime; then flush_output is called in a worker after each task.
   [[nodiscard]] virtual bool buffers_output() const noexcept { return false; }
   virtual void flush_output() noexcept {}
