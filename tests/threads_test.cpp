@@ -138,7 +138,7 @@ TEST(threads_test, the_time_of_a_stopped_process_does_not_count) {
   if (stopper == 0) {
     ::usleep(100'000);  // the map runs; if it does not yet, this shows nothing
     ::kill(caller, SIGSTOP);
-    ::usleep(2'000'000);
+    ::usleep(4'000'000);
     ::kill(caller, SIGCONT);
     ::_exit(0);
   }
@@ -147,7 +147,7 @@ TEST(threads_test, the_time_of_a_stopped_process_does_not_count) {
     if (self.stop_token().stop_requested()) throw std::runtime_error("asked to stop");
     return i;
   };
-  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 4), {.timeout = 1500ms, .workers = 2});
+  const auto all = parmap::map(parmap::threads, f, std::views::iota(0, 4), {.timeout = 3s, .workers = 2});
   EXPECT_TRUE(all.ok()) << all.failures()[0];
   ::waitpid(stopper, nullptr, 0);
 }

@@ -402,16 +402,16 @@ def test_the_time_of_a_stopped_process_does_not_count(engine):
     program = f"""
         import asyncio, os, subprocess, sys, time
         from parmap import parmap
-        stopper = "import os, signal, time; os.kill(CALLER, signal.SIGSTOP); time.sleep(3); os.kill(CALLER, signal.SIGCONT)"
+        stopper = "import os, signal, time; os.kill(CALLER, signal.SIGSTOP); time.sleep(7); os.kill(CALLER, signal.SIGCONT)"
         def task(i):
             if i == 0: other = subprocess.Popen([sys.executable, "-c", stopper.replace("CALLER", str(os.getpid()))])
-            for _ in range(100): time.sleep(0.01)
+            for _ in range(50): time.sleep(0.01)
             return i
         async def atask(i):
             if i == 0: other = subprocess.Popen([sys.executable, "-c", stopper.replace("CALLER", str(os.getpid()))])
-            for _ in range(100): await asyncio.sleep(0.01)
+            for _ in range(50): await asyncio.sleep(0.01)
             return i
-        print(parmap({"task" if engine == "threads" else "atask"}, range(2), engine="{engine}", timeout_sec=2.5, n_worker=2))
+        print(parmap({"task" if engine == "threads" else "atask"}, range(2), engine="{engine}", timeout_sec=5, n_worker=2))
     """
     assert run(program) == "[0, 1]\n"
 
