@@ -4,21 +4,21 @@
 from __future__ import annotations
 
 import pickle
-import re
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _worker, _worker_end
+from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _worker
 from ._interrupt import Heard, go_on, hear
 from ._numpy_scalars import numpy_scalars
 from ._override import overridden
 from ._unknown_name import unknown_argument
 from ._progress import Reporter, make_reporter
 from ._arguments import PENDING, Request, check
-from ._results import SHORT, Failure, Results
+from ._outcome import answer, collect, end_in_words, tell_if_all_are_none
+from ._results import Results
 from ._spawn import Program
 
 warnings.simplefilter("always", _errors.ParmapWarning, append=True)
@@ -158,15 +158,15 @@ def parmap(
             shown.close()
         assert asked.results is not None
         for end in asked.ends:
-            warnings.warn(_end_in_words(end), _errors.ParmapWarning, stacklevel=2)
+            warnings.warn(end_in_words(end), _errors.ParmapWarning, stacklevel=2)
         if asked.results.failures:
-            _answer(asked.results, asked.func, asked.on_error)
+            answer(asked.results, asked.func, asked.on_error)
         elif asked.engine == "multi" and len(asked.results) > 1:
-            _tell_if_all_are_none(asked.results)
+            tell_if_all_are_none(asked.results)
         return asked.results
     except KeyboardInterrupt as error:
         # Ctrl-C came before the engine began, or a second time: no user code may run now.
-        results = _collect(asked, unpickle=False) if asked.results is None else asked.results
+        results = collect(asked, unpickle=False) if asked.results is None else asked.results
         _errors.set_attribute(error, "results", results)
         raise
 
@@ -209,12 +209,12 @@ async def parmap_async(
         await _async.run_here(asked)
     finally:
         shown.close()
-    results = _collect(asked)
+    results = collect(asked)
     if asked.interrupt is not None:
         _errors.set_attribute(asked.interrupt, "results", results)
         raise asked.interrupt
     if results.failures:
-        _answer(results, asked.func, asked.on_error)
+        answer(results, asked.func, asked.on_error)
     return results
 
 
@@ -240,7 +240,7 @@ def _run_and_collect(asked: Request) -> None:
             except KeyboardInterrupt as error:  # from serial, or just after another engine has ended
                 ctrl_c.keep_off()
                 asked.interrupt = error
-            asked.results = _collect(asked)
+            asked.results = collect(asked)
         if asked.interrupt is not None:
             raise asked.interrupt
     except BaseException as error:
@@ -307,125 +307,3 @@ def _run_multi(asked: Request) -> None:
     finally:
         if program is not None:
             program.close()
-
-
-def _collect(asked: Request, unpickle: bool = True) -> Results:
-    """Returns the values, and a Failure for each task without one."""
-    interrupted = asked.interrupt is not None or not unpickle
-    asked.values += [PENDING] * (asked.product.size - len(asked.values))  # of multi, if it was interrupted early
-    results = Results(asked.values) if interrupted else asked.values  # tasks that were left behind still write to asked.values
-    results.seed = asked.seed
-    for index, kind, message, attempts, status in asked.told:
-        error, trace = _exception(kind, message, status, asked, asked.raised.get(index), unpickle)
-        results.failures.append(Failure(index, asked.product.task(index), kind, error, attempts, trace))
-        results[index] = None
-    if interrupted:
-        _tell_of_what_is_left(results, asked)
-    return results
-
-
-def _tell_of_what_is_left(results: Results, asked: Request) -> None:
-    """Adds the failures of tasks that Ctrl-C has left behind, in threads or on a loop: no engine reports these."""
-    for index, value in enumerate(results):
-        if value is PENDING:
-            error = _errors.TaskNotRun("not finished, as the map was interrupted")
-            results.failures.append(Failure(index, asked.product.task(index), "stopped", error, 0, ""))
-            results[index] = None
-    results.failures.sort(key=lambda each: each.index)
-
-
-def _exception(
-    kind: str, message: bytes, status: int, asked: Request, raised: BaseException | None, unpickle: bool
-) -> tuple[BaseException, str | None]:
-    """Returns a failed task's exception, and its traceback in the worker if it ran in one."""
-    if kind == "timed_out":
-        assert asked.timeout_ns is not None
-        cause = "".join(f"; {each}" for each in asked.hazards)
-        late = _errors.TaskTimeout(f"ran longer than timeout_sec={asked.timeout_ns / 1e9:g}{cause}")
-        if isinstance(raised, _errors.TaskTimeout):
-            late.__traceback__ = raised.__traceback__
-        else:
-            late.__cause__ = raised  # what the task raised instead
-        return late, None
-    if kind == "stopped":
-        why = "another one had failed" if asked.stop_at_failure else "the map was stopped"
-        if not message:
-            return _errors.TaskNotRun("its result was not read, as Ctrl-C came twice"), ""
-        return _errors.TaskNotRun(f"not finished, as {why}"), ""
-    if raised is not None:
-        return raised, None
-    if kind in ("crashed", "exited"):
-        return _errors.of_death(kind, status), ""
-    error, trace = _errors.restore(message, unpickle, asked.ctrl_c.has_raised)
-    if kind == "out_of_memory" and not isinstance(error, MemoryError):
-        why = "memory_limit was reached" if asked.memory_limit else "an allocation was refused"
-        return MemoryError(f"{why}: {error}" if trace else _words(message, why)), trace
-    if kind == "out_of_memory" and asked.memory_limit:
-        _errors.add_note(error, f"parmap: memory_limit={asked.memory_limit} may have been reached")
-    if kind == "unencodable" and not isinstance(error, _errors.UnpicklableResult):
-        return _errors.UnpicklableResult(_words(message, "its result was lost")), trace
-    return error, trace
-
-
-def _end_in_words(end: tuple[int, int] | BaseException) -> str:
-    if isinstance(end, BaseException):
-        return f"parmap: finish raised {type(end).__name__}: {_errors.text_of(end)}"
-    count, doing = end
-    workers = "a worker was" if count == 1 else f"{count} workers were"
-    return f"parmap: {workers} killed, not having ended in time after the last task. Cut off: {_worker_end.DOING[doing]}"
-
-
-def _words(message: bytes, otherwise: str) -> str:
-    return _errors.in_words_of_python(message.decode(errors="replace")) or otherwise
-
-
-_told_of_none = False
-
-
-def _tell_if_all_are_none(results: Results) -> None:
-    """Once in a process: somebody may expect what tasks have written to variables of the caller."""
-    global _told_of_none
-    if _told_of_none or any(value is not None for value in results) or _task.in_task():
-        return
-    _told_of_none = True
-    warnings.warn(
-        "parmap: every task has returned None. What a task writes to a variable, list or array stays in its worker process: "
-        "return it, or use engine='threads'. (Tasks that write files are fine; this is said once.)",
-        RuntimeWarning,
-        stacklevel=3,
-    )
-
-
-def _hint(first: Failure) -> str:
-    """For a func of several arguments that was given one iterable of tuples, as Pool.starmap is."""
-    if len(first.task) != 1 or not isinstance(first.task[0], (tuple, list)) or not isinstance(first.exception, TypeError):
-        return ""
-    if re.search(r"missing \d+ required positional argument|takes .* positional argument", str(first.exception)) is None:
-        return ""
-    return (
-        "\nThe elements are tuples, and func was called with one of them as its argument. To call func(*pair): "
-        "parmap.starmap(func, pairs), or parmap(func, parmap.zip(a, b)) for two iterables that are walked together."
-    )
-
-
-def _answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
-    """Handles the failures as on_error says. Called two frames below parmap's caller, for the warning."""
-    if on_error == "raise":
-        results.raise_for_failures()
-    if on_error is not None:
-        for each in results.failures:
-            results[each.index] = on_error(func, each.task, each.exception)
-        return
-    first = results.failures[0]
-    text = f"{len(results.failures)} of {len(results)} tasks failed; the first: {first}, called with {SHORT.repr(first.task)}"
-    if first.traceback:
-        text += "\n" + first.traceback.rstrip()
-    text += _hint(first)
-    try:
-        warnings.warn(text, _errors.ParmapWarning, stacklevel=3)
-    except _errors.ParmapWarning as warning:
-        warning.results = results  # type: ignore[attr-defined]
-        raise
-    except ValueError:  # stderr is closed: the warning cannot be shown, but the results have the failures
-        if not getattr(sys.stderr, "closed", False):
-            raise

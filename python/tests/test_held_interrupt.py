@@ -5,7 +5,6 @@ import ctypes
 import dis
 import os
 import signal
-import subprocess
 import sys
 import threading
 import warnings
@@ -13,7 +12,7 @@ import warnings
 import pytest
 
 from helpers import quiet, run
-from parmap import ParmapWarning, RemoteError, TaskNotRun, parmap
+from parmap import RemoteError, TaskNotRun, parmap
 
 PACKAGE = os.path.dirname(sys.modules["parmap"].__file__)
 
@@ -379,105 +378,3 @@ def test_what_is_raised_in_a_thread_waits_for_its_fork(what):
     late = what == "timeout_sec"
     said = run(program.replace("LIMIT", "0.2" if late else "None"))
     assert said == f"{'TaskTimeout' if late else 'KeyboardInterrupt'} ['stopped', 'stopped']\n"
-
-
-# ---- what the handlers of other signals raise
-
-
-ALARM = """
-    import signal, sys, threading
-    import parmap as package
-    from parmap import parmap
-    class Alarm({kind}): pass
-    def handler(number, frame):
-        raise Alarm("of the handler")
-    signal.signal(signal.SIGALRM, handler)
-"""
-
-
-@pytest.mark.parametrize("kind", ["Exception", "OSError", "BaseException"])
-def test_what_a_handler_raises_in_the_flush_before_a_fork(kind):
-    program = ALARM.format(kind=kind) + """
-    class Stream:
-        def __init__(self): self.flushes = 0
-        def write(self, text): return len(text)
-        def flush(self):
-            self.flushes += 1
-            if self.flushes == 1:
-                signal.raise_signal(signal.SIGALRM)
-    real, sys.stdout = sys.stdout, Stream()
-    try:
-        parmap(abs, range(10), n_worker=2)
-    except Alarm as error:
-        print(error, len(error.results), file=real)
-    """
-    assert run(program) == "of the handler 10\n"
-
-
-def test_what_a_stream_raises_in_its_flush_is_ignored():
-    program = ALARM.format(kind="Exception") + """
-    class Stream:
-        def write(self, text): return len(text)
-        def flush(self): raise OSError("no space")
-    real, sys.stdout = sys.stdout, Stream()
-    print(parmap(abs, range(3), n_worker=2), file=real)
-    sys.stdout = real
-    """
-    assert run(program) == "[0, 1, 2]\n"
-
-
-SHOW = """
-#include <signal.h>
-#include <unistd.h>
-int show(void) {  /* meanwhile tasks become late; the signal's handler in Python runs at the next bytecode */
-  static int calls;
-  usleep(20000);
-  return calls++ == 0 ? raise(SIGALRM) : 0;
-}
-"""
-
-
-def test_what_a_handler_raises_as_late_threads_are_told(tmp_path):
-    """Before Python 3.13 the calling thread runs a line of Python for it, in which handlers run, too."""
-    (tmp_path / "show.c").write_text(SHOW)
-    library = str(tmp_path / "show.so")
-    subprocess.run(["gcc", "-shared", "-fPIC", tmp_path / "show.c", "-o", library], check=True, timeout=60)
-    program = ALARM.format(kind="Exception") + f"""
-    import ctypes
-    from parmap import _map
-    class Reporter:
-        show = ctypes.CDLL({library!r}).show  # called without a line of Python around it
-        show.argtypes = [ctypes.c_long] * 3 + [ctypes.py_object]
-        def tell_once(self, line): pass
-        def close(self): pass
-    _map.make_reporter = lambda *arguments, **options: Reporter()
-    def late(i):
-        for _ in range(100):
-            threading.Event().wait(0.001)
-    try:
-        parmap(late, range(1000), engine="threads", n_worker=10, timeout_sec=0.01, on_error=lambda *failed: None)
-        print("not raised")
-    except Alarm as error:
-        print(error)
-    """
-    assert run(program) == "of the handler\n"
-
-
-def test_what_a_handler_raises_while_a_result_is_unpickled():
-    class Alarm(Exception):
-        pass
-
-    def handler(number, frame):
-        raise Alarm
-
-    def read(i):
-        signal.raise_signal(signal.SIGALRM)
-        return i
-
-    before = signal.signal(signal.SIGALRM, handler)
-    try:
-        with pytest.raises(Alarm) as caught:
-            parmap(lambda i: unpickles_by(read, i) if i == 7 else i, range(20), n_worker=2)
-        assert [each for each in caught.value.results if each is not None] == [i for i in range(20) if i != 7]
-    finally:
-        signal.signal(signal.SIGALRM, before)

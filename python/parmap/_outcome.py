@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""What becomes of a map: its results, an exception for each failure, and the warnings that tell of them."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from . import _errors, _task, _worker_end
+from ._arguments import PENDING, Request
+from ._results import SHORT, Failure, Results
+
+
+def collect(asked: Request, unpickle: bool = True) -> Results:
+    """Returns the values, and a Failure for each task without one."""
+    interrupted = asked.interrupt is not None or not unpickle
+    asked.values += [PENDING] * (asked.product.size - len(asked.values))  # of multi, if it was interrupted early
+    results = Results(asked.values) if interrupted else asked.values  # tasks that were left behind still write to asked.values
+    results.seed = asked.seed
+    for index, kind, message, attempts, status in asked.told:
+        error, trace = _exception(kind, message, status, asked, asked.raised.get(index), unpickle)
+        results.failures.append(Failure(index, asked.product.task(index), kind, error, attempts, trace))
+        results[index] = None
+    if interrupted:
+        _tell_of_what_is_left(results, asked)
+    return results
+
+
+def _tell_of_what_is_left(results: Results, asked: Request) -> None:
+    """Adds the failures of tasks that Ctrl-C has left behind, in threads or on a loop: no engine reports these."""
+    for index, value in enumerate(results):
+        if value is PENDING:
+            error = _errors.TaskNotRun("not finished, as the map was interrupted")
+            results.failures.append(Failure(index, asked.product.task(index), "stopped", error, 0, ""))
+            results[index] = None
+    results.failures.sort(key=lambda each: each.index)
+
+
+def _exception(
+    kind: str, message: bytes, status: int, asked: Request, raised: BaseException | None, unpickle: bool
+) -> tuple[BaseException, str | None]:
+    """Returns a failed task's exception, and its traceback in the worker if it ran in one."""
+    if kind == "timed_out":
+        assert asked.timeout_ns is not None
+        cause = "".join(f"; {each}" for each in asked.hazards)
+        late = _errors.TaskTimeout(f"ran longer than timeout_sec={asked.timeout_ns / 1e9:g}{cause}")
+        if isinstance(raised, _errors.TaskTimeout):
+            late.__traceback__ = raised.__traceback__
+        else:
+            late.__cause__ = raised  # what the task raised instead
+        return late, None
+    if kind == "stopped":
+        why = "another one had failed" if asked.stop_at_failure else "the map was stopped"
+        if not message:
+            return _errors.TaskNotRun("its result was not read, as Ctrl-C came twice"), ""
+        return _errors.TaskNotRun(f"not finished, as {why}"), ""
+    if raised is not None:
+        return raised, None
+    if kind in ("crashed", "exited"):
+        return _errors.of_death(kind, status), ""
+    error, trace = _errors.restore(message, unpickle, asked.ctrl_c.has_raised)
+    if kind == "out_of_memory" and not isinstance(error, MemoryError):
+        why = "memory_limit was reached" if asked.memory_limit else "an allocation was refused"
+        return MemoryError(f"{why}: {error}" if trace else _words(message, why)), trace
+    if kind == "out_of_memory" and asked.memory_limit:
+        _errors.add_note(error, f"parmap: memory_limit={asked.memory_limit} may have been reached")
+    if kind == "unencodable" and not isinstance(error, _errors.UnpicklableResult):
+        return _errors.UnpicklableResult(_words(message, "its result was lost")), trace
+    return error, trace
+
+
+def end_in_words(end: tuple[int, int] | BaseException) -> str:
+    if isinstance(end, BaseException):
+        return f"parmap: finish raised {type(end).__name__}: {_errors.text_of(end)}"
+    count, doing = end
+    workers = "a worker was" if count == 1 else f"{count} workers were"
+    return f"parmap: {workers} killed, not having ended in time after the last task. Cut off: {_worker_end.DOING[doing]}"
+
+
+def _words(message: bytes, otherwise: str) -> str:
+    return _errors.in_words_of_python(message.decode(errors="replace")) or otherwise
+
+
+_told_of_none = False
+
+
+def tell_if_all_are_none(results: Results) -> None:
+    """Once in a process: somebody may expect what tasks have written to variables of the caller."""
+    global _told_of_none
+    if _told_of_none or any(value is not None for value in results) or _task.in_task():
+        return
+    _told_of_none = True
+    warnings.warn(
+        "parmap: every task has returned None. What a task writes to a variable, list or array stays in its worker process: "
+        "return it, or use engine='threads'. (Tasks that write files are fine; this is said once.)",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+def _hint(first: Failure) -> str:
+    """For a func of several arguments that was given one iterable of tuples, as Pool.starmap is."""
+    if len(first.task) != 1 or not isinstance(first.task[0], (tuple, list)) or not isinstance(first.exception, TypeError):
+        return ""
+    if re.search(r"missing \d+ required positional argument|takes .* positional argument", str(first.exception)) is None:
+        return ""
+    return (
+        "\nThe elements are tuples, and func was called with one of them as its argument. To call func(*pair): "
+        "parmap.starmap(func, pairs), or parmap(func, parmap.zip(a, b)) for two iterables that are walked together."
+    )
+
+
+def answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
+    """Handles the failures as on_error says. Called two frames below parmap's caller, for the warning."""
+    if on_error == "raise":
+        results.raise_for_failures()
+    if on_error is not None:
+        for each in results.failures:
+            results[each.index] = on_error(func, each.task, each.exception)
+        return
+    first = results.failures[0]
+    text = f"{len(results.failures)} of {len(results)} tasks failed; the first: {first}, called with {SHORT.repr(first.task)}"
+    if first.traceback:
+        text += "\n" + first.traceback.rstrip()
+    text += _hint(first)
+    try:
+        warnings.warn(text, _errors.ParmapWarning, stacklevel=3)
+    except _errors.ParmapWarning as warning:
+        warning.results = results  # type: ignore[attr-defined]
+        raise
+    except ValueError:  # stderr is closed: the warning cannot be shown, but the results have the failures
+        if not getattr(sys.stderr, "closed", False):
+            raise
