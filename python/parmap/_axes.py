@@ -73,14 +73,12 @@ def _read(iterator: Iterator[Any], name: str) -> list[Any]:
                 return found
             # Until the next look a sixteenth of what half of the free memory holds, by now's measure.
             step = len(found) if used <= 0 else max(_UNWATCHED, min(len(found), int(free / 32 / (used / len(found)))))
+        filled = f"{used >> 20} of {free >> 20} MiB of free memory"
     except MemoryError:
-        used = free
+        filled = "the memory that was free"
     size = len(found)
     found.clear()
-    raise ValueError(
-        f"{name} has filled {used >> 20} of {free >> 20} MiB of free memory with its first {size} elements: has it no end? Bound it, "
-        "as by itertools.islice(it, n)"
-    )
+    raise ValueError(f"{name} has filled {filled} with its first {size} elements: has it no end? Bound it, as by itertools.islice(it, n)")
 
 
 _UNWATCHED = 10_000  # elements that are read without a look at the memory
@@ -108,7 +106,9 @@ def _free_memory() -> int:
     most_space = resource.getrlimit(resource.RLIMIT_AS)[0]
     if most_space != resource.RLIM_INFINITY:
         with open("/proc/self/statm") as file:
-            free.append(max(0, most_space - int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")))
+            left = most_space - int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        if left > 0:  # else an allocator has reserved what is left, as that of a Python without a GIL does
+            free.append(left)
     return min(free, default=1 << 62)
 
 

@@ -33,7 +33,8 @@ def find() -> list[Hazard]:
     """Those of this process. Ends OpenMP's idle threads first, where its library can (it starts others when they are
     needed); takes some µs if none of these libraries has been imported."""
     global _libgomp_lost
-    found = [Hazard(library, lost) for library, lost in _parmap.fork_hazards()]
+    threads_of_python = [each.native_id for each in threading.enumerate() if each.native_id is not None]
+    found = [Hazard(library, lost) for library, lost in _parmap.fork_hazards(threads_of_python)]
     _libgomp_lost = any("libgomp" in each.library for each in found)
     for module, uses, hazard in _LIBRARIES:
         if module in sys.modules:

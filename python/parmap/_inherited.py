@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+_first_seed = int.from_bytes(os.urandom(4), "little")
+_forks = 0
 _kept: list[Any] = []  # objects of the caller that must not be freed here: their destructors are the caller's business
 
 
@@ -71,9 +73,16 @@ def forget_imports_of_other_threads() -> None:
             del sys.modules[name]
 
 
+def count_fork() -> None:
+    """In the caller, before each fork: so each of its workers has a seed of its own."""
+    global _forks
+    _forks += 1
+
+
 def draw_other_numbers() -> None:
     """Seeds the global generators of NumPy and torch anew, as the module random does by itself: no two workers draw the
     same numbers."""
+    global _first_seed
     numpy_random = sys.modules.get("numpy.random")
     if getattr(numpy_random, "seed", None) is not None:  # else not imported, or not completely by another thread of the caller
         try:
@@ -81,7 +90,9 @@ def draw_other_numbers() -> None:
             numpy_random.mtrand._rand._bit_generator.lock._at_fork_reinit()  # type: ignore[union-attr]
         except AttributeError:
             pass  # a NumPy that has no such lock
-        numpy_random.seed()  # type: ignore[union-attr]
+        # A number of 32 bits, as anything else touches a hundred pages more, each of which a worker has to copy first.
+        numpy_random.seed((_first_seed + _forks) % 2**32)  # type: ignore[union-attr]
+    _first_seed = int.from_bytes(os.urandom(4), "little")  # of workers of this worker
     generator = getattr(sys.modules.get("torch"), "default_generator", None)
     if generator is not None:
         generator.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)

@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _worker
-from ._interrupt import Heard, go_on, hear
+from . import _errors, _fork_hazards, _parmap, _task, _thread_pools, _thread_worker, _worker
+from ._interrupt import Heard, go_on, hear, raised_by_handler
 from ._numpy_scalars import numpy_scalars
 from ._override import overridden
 from ._unknown_name import unknown_argument
@@ -22,6 +22,7 @@ from ._results import Results
 from ._spawn import Program
 
 warnings.simplefilter("always", _errors.ParmapWarning, append=True)
+_parmap.install(_errors.describe, _errors.describe_unpicklable, raised_by_handler, hear, Heard, go_on)
 
 
 # The engines that enforce the limits which serial only accepts.
@@ -266,9 +267,6 @@ def _run(asked: Request) -> None:
                 asked,
                 asked.raised,
                 late=_errors.TaskTimeout,
-                hear=hear,
-                heard=Heard,
-                go_on=go_on,
                 begin=_thread_worker.begin,
                 end=_thread_worker.end if _thread_worker.hooks_are_set() else None,
                 begin_task=_thread_worker.state_of_the_caller(),
@@ -292,7 +290,7 @@ def _run_multi(asked: Request) -> None:
             asked,
             begin=_worker.begin,
             finish=_worker.finish,
-            flush=_streams.flush,
+            flush=_worker.before_fork,
             dumps=pickle.dumps,
             otherwise=_errors.pickled_otherwise,
             loads=pickle.loads,

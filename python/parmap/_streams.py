@@ -6,19 +6,34 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._interrupt import raised_by_handler
 
 _other_threads = False  # whether the caller had other threads at the last fork
+_to_renew: list[_Stream] = []  # what one of these may have locked
+_stdin: tuple[Any, Any] = (None, None)  # sys.stdin of the caller, and what a worker has instead
 _streams_of_the_caller: list[Any] = []
+
+
+class _Stream(NamedTuple):
+    """A stream to a plain file, and how to make another one to the same descriptor."""
+
+    it: Any
+    owner: Any  #: sys, or a handler of logging
+    name: str  #: the owner's attribute
+    descriptor: int
+    buffered: bool
+    options: dict[str, Any]
 
 
 def flush() -> list[io.BufferedWriter]:
     """Flushes stdout and stderr, because buffered text would come out twice after a fork, or not at all at a worker's end.
     Returns the buffers below them."""
-    global _other_threads
+    global _other_threads, _to_renew
     _other_threads = len(sys._current_frames()) > 1  # counts threads that the module threading does not know, too
+    _to_renew = _plain_streams() if _other_threads else []
+    _prepare_stdin()
     buffers = []
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -35,47 +50,83 @@ def caller_had_other_threads() -> bool:
     return _other_threads
 
 
+def _plain_streams() -> list[_Stream]:
+    """stdout, stderr and the files of logging's handlers. Asked before the fork, as an answer may need the stream's lock."""
+    found = [_stream(getattr(sys, name), sys, name, newline="\n") for name in ("stdout", "stderr")]
+    logging = sys.modules.get("logging")
+    for reference in list(getattr(logging, "_handlerList", ())):
+        if (handler := reference()) is not None:  # a handler may compute its stream
+            found.append(_stream(vars(handler).get("stream"), handler, "stream", newline=None))
+    return [each for each in found if each is not None]
+
+
+def _stream(it: Any, owner: Any, name: str, newline: str | None) -> _Stream | None:
+    """None if that is not a plain file, or closed or detached."""
+    if type(it) is not io.TextIOWrapper:
+        return None
+    try:
+        below = it.buffer
+        buffered = type(below) is io.BufferedWriter
+        file = below.raw if buffered else below
+        if type(file) is not io.FileIO:
+            return None
+        options = dict(
+            encoding=it.encoding, errors=it.errors, newline=newline, line_buffering=it.line_buffering, write_through=it.write_through
+        )  # fmt: skip
+        return _Stream(it, owner, name, file.fileno(), buffered, options)
+    except (OSError, ValueError) as error:
+        if raised_by_handler(error):
+            raise
+        return None
+
+
 def renew() -> None:
     """In a worker: another thread of the caller that waited for the lock of such a buffer may have got it just before the
     fork, without the GIL. Here nothing would ever release it. So stdout, stderr and the files of logging's handlers get
     streams of their own to the same descriptors."""
-    logging = sys.modules.get("logging")
-    handlers = [handler for reference in list(getattr(logging, "_handlerList", ())) if (handler := reference()) is not None]
-    renewed = {}
-    for name in ("stdout", "stderr"):
-        old = getattr(sys, name)
-        if (new := _renewed(old, newline="\n")) is None:
-            continue
-        renewed[id(old)] = new
-        setattr(sys, name, new)
-        if getattr(sys, f"__{name}__") is old:
-            setattr(sys, f"__{name}__", new)
-    for handler in handlers:
-        old = vars(handler).get("stream")  # a handler may compute it
-        new = renewed.get(id(old)) or _renewed(old, newline=None)
-        if new is not None:
-            renewed[id(old)] = new
-            handler.stream = new  # type: ignore[attr-defined]  # not setStream(), which would flush the old one
+    renewed: dict[int, Any] = {}
+    for old in _to_renew:
+        if (new := renewed.get(id(old.it))) is None:
+            if (new := _another(old)) is None:
+                continue
+            renewed[id(old.it)] = new
+            _streams_of_the_caller.append(old.it)  # never freed: its destructor would wait for the lock, too
+        setattr(old.owner, old.name, new)  # of a handler, not setStream(), which would flush the old one
+        if old.owner is sys and getattr(sys, f"__{old.name}__") is old.it:
+            setattr(sys, f"__{old.name}__", new)
 
 
-def _renewed(old: Any, newline: str | None) -> io.TextIOWrapper | None:
-    """A new stream to the descriptor of the old one; None if that is not a plain file, or closed."""
-    if type(old) is not io.TextIOWrapper or type(old.buffer) is not io.BufferedWriter or type(old.buffer.raw) is not io.FileIO:
-        return None
+def _another(old: _Stream) -> io.TextIOWrapper | None:
+    """None if the file has been closed."""
     try:
-        new = io.TextIOWrapper(
-            io.BufferedWriter(io.FileIO(old.buffer.raw.fileno(), "w", closefd=False)),
-            encoding=old.encoding, errors=old.errors, newline=newline, line_buffering=old.line_buffering, write_through=old.write_through,
-        )  # fmt: skip
+        file = io.FileIO(old.descriptor, "w", closefd=False)
+        return io.TextIOWrapper(io.BufferedWriter(file) if old.buffered else file, **old.options)
     except (OSError, ValueError):
         return None
-    _streams_of_the_caller.append(old)  # never freed: its destructor would wait for the lock, too
-    return new
+
+
+def _prepare_stdin() -> None:
+    """Makes what replaces sys.stdin in a worker: in the caller, as that touches many pages, each of which a worker would have
+    to copy first. Nothing reads from it here."""
+    global _stdin
+    old = sys.stdin
+    if old is _stdin[0]:
+        return
+    _stdin = old, None
+    if type(old) is not io.TextIOWrapper or type(old.buffer) is not io.BufferedReader or type(old.buffer.raw) is not io.FileIO:
+        return
+    try:
+        if old.fileno() == 0:
+            file = io.FileIO(0, closefd=False)
+            _stdin = old, io.TextIOWrapper(io.BufferedReader(file, 1), encoding=old.encoding, errors=old.errors)
+    except (OSError, ValueError) as error:  # it is closed
+        if raised_by_handler(error):
+            raise
 
 
 def leave_stdin_to_the_caller() -> None:
     """In a worker, and so for the programs that tasks start: stdin is /dev/null, as in multiprocessing's processes. What
-    the caller has not read stays for the caller. A terminal stays, for breakpoint()."""
+    the caller has not read stays for the caller, also what lies in the buffer. A terminal stays, for breakpoint()."""
     try:
         if os.isatty(0):
             return
@@ -85,16 +136,11 @@ def leave_stdin_to_the_caller() -> None:
             os.close(nothing)
     except OSError:
         return  # it is closed
-    old = sys.stdin
-    if type(old) is not io.TextIOWrapper or type(old.buffer) is not io.BufferedReader or type(old.buffer.raw) is not io.FileIO:
+    _prepare_stdin()  # else in the caller
+    old, new = _stdin
+    if new is None:
         return
-    try:
-        if old.fileno() != 0:
-            return
-    except ValueError:
-        return  # it is closed
-    # What the caller has read into the buffer is the caller's, too.
     _streams_of_the_caller.append(old)
-    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False), 1), encoding=old.encoding, errors=old.errors)
+    sys.stdin = new
     if sys.__stdin__ is old:
-        sys.__stdin__ = sys.stdin  # type: ignore[misc]
+        sys.__stdin__ = new  # type: ignore[misc]

@@ -24,7 +24,7 @@ class _ThreadPools:
     def __init__(self, controller: Any, modules: int) -> None:
         self.modules = modules
         self._counts = []
-        plain = []
+        self._others = []
         for library in controller.lib_controllers:
             try:
                 # OpenBLAS's own function restarts all its threads after a fork in order to use fewer, and these then spin for some 30
@@ -33,14 +33,13 @@ class _ThreadPools:
                     raise ValueError
                 self._counts.append(ctypes.c_int.in_dll(library.dynlib, "blas_cpu_number"))
             except (AttributeError, ValueError):
-                plain.append(library.filepath)
-        self._others = controller.select(filepath=plain)
+                self._others.append(library)
 
     def limit(self, threads: int) -> None:
         for count in self._counts:
             count.value = min(count.value, threads)
-        if len(self._others):
-            self._others.limit(limits=threads)
+        for library in self._others:
+            library.set_num_threads(min(library.get_num_threads() or threads, threads))
 
 
 def find_thread_pools() -> None:

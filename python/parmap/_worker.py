@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""A worker process: what it does before its first task, and after its last one."""
+"""A worker process: what is done before its fork, before its first task, and after its last one."""
 
 from __future__ import annotations
 
 import _signal  # like signal, without converting each handler to an enum member: a worker must start fast
 import gc
+import io
 from collections.abc import Callable
 from typing import Any
 
 from . import _fork_hazards, _inherited, _setup, _streams, _thread_pools, _worker_end
+
+
+def before_fork() -> list[io.BufferedWriter]:
+    """Runs in the caller before each fork, and as the last thing in a worker. See _streams.flush()."""
+    _inherited.count_fork()
+    return _streams.flush()
 
 
 def begin(workers: int) -> None:

@@ -6,12 +6,14 @@
 
 #include <nanobind/nanobind.h>
 
+#include <memory>
 #include <utility>
 
 namespace parmap::python {
 
-/// Of one thread. Use it with the GIL held. While the thread is inside a map that it supervises itself, an exception
-/// from another thread is kept until that map checks for it, which ends the map early.
+/// Of one thread. Use it with an attached thread state (the GIL held, where there is one). While the thread is inside a
+/// map that it supervises itself, an exception from another thread is kept until that map checks for it, which ends the
+/// map early.
 class async_exception {
  public:
   async_exception(const async_exception&) = delete;
@@ -25,16 +27,17 @@ class async_exception {
 
   /// Called by another thread: raises an exception of this class at the next bytecode.
   void raise(nanobind::handle type) noexcept {
-    if (maps_ > 0) kept_ = type;
-    else set(type.ptr());
+    const nanobind::ft_lock_guard lock(mutex_);
+    raise_now(type);
   }
   void withdraw() noexcept {
+    const nanobind::ft_lock_guard lock(mutex_);
     kept_ = {};
     set(nullptr);
   }
 
-  /// Call before the first map. `hear` is a Python function that does nothing; `heard` is the class of an exception
-  /// that is raised in its bytecode; `go_on(error)` runs the signal handler in which that was raised instead.
+  /// Call once, before the first map. `hear` is a Python function that does nothing; `heard` is the class of an
+  /// exception that is raised in its bytecode; `go_on(error)` runs the signal handler in which that was raised instead.
   static void install(nanobind::handle hear, nanobind::handle heard, nanobind::handle go_on) noexcept {
     hear_ = hear;
     heard_ = heard;
@@ -46,11 +49,15 @@ class async_exception {
   /// While this lives, the thread counts as inside a map.
   class kept_off {
    public:
-    kept_off() noexcept : here_(of_this_thread()) { ++here_.maps_; }
+    kept_off() noexcept : here_(of_this_thread()) {
+      const nanobind::ft_lock_guard lock(here_.mutex_);
+      ++here_.maps_;
+    }
     kept_off(const kept_off&) = delete;
     kept_off& operator=(const kept_off&) = delete;
     ~kept_off() {
-      if (--here_.maps_ == 0 && here_.kept_.is_valid()) here_.raise(std::exchange(here_.kept_, {}));
+      const nanobind::ft_lock_guard lock(here_.mutex_);
+      if (--here_.maps_ == 0 && here_.kept_.is_valid()) here_.raise_now(std::exchange(here_.kept_, {}));
     }
 
    private:
@@ -58,11 +65,15 @@ class async_exception {
   };
 
   /// Returns the class of the exception that was kept, once.
-  [[nodiscard]] nanobind::handle take() noexcept { return std::exchange(kept_, {}); }
+  [[nodiscard]] nanobind::handle take() noexcept {
+    const nanobind::ft_lock_guard lock(mutex_);
+    return std::exchange(kept_, {});
+  }
   /// Returns what a signal handler of this thread has raised while it raised something in another one, once.
   [[nodiscard]] nanobind::object take_strayed() noexcept { return std::move(strayed_); }
   /// Called in a worker's only thread, which is in none of the maps of its caller.
   void begin_worker() noexcept {
+    std::construct_at(&mutex_);  // another thread of the caller may have held it at the fork
     maps_ = 0;
     kept_ = {};
   }
@@ -70,6 +81,11 @@ class async_exception {
  private:
   async_exception() noexcept : thread_(PyThread_get_thread_ident()) {}
 
+  // With the mutex.
+  void raise_now(nanobind::handle type) noexcept {
+    if (maps_ > 0) kept_ = type;
+    else set(type.ptr());
+  }
   void set(PyObject* type) const noexcept {
     PyThreadState_SetAsyncExc(thread_, type);
 #if PY_VERSION_HEX < 0x030D0000
@@ -103,9 +119,10 @@ class async_exception {
   static inline nanobind::handle go_on_;
 
   unsigned long thread_;
-  int maps_{};
   nanobind::object strayed_;
-  nanobind::handle kept_;  // a class that lives as long as the map that raises it
+  nanobind::ft_mutex mutex_;  // the GIL, where there is one
+  int maps_{};                // guarded by the mutex, like kept_
+  nanobind::handle kept_;     // a class that lives as long as the map that raises it
 };
 
 }  // namespace parmap::python

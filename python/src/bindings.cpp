@@ -8,6 +8,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
 
 #include <parmap/detail/processes/signal_advice.hpp>
 #include <parmap/detail/processes/worker_exit.hpp>
@@ -25,6 +26,8 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -96,18 +99,27 @@ NB_MODULE(_parmap, m) {
 
   m.def("set_ctrl_c_handler", &set_ctrl_c_handler);
 
+  m.def(
+      "install",
+      [](nb::object describe, nb::object describe_unpicklable, nb::object raised_by_handler, nb::object hear,
+         nb::object heard, nb::object go_on) {
+        install_exceptions(std::move(describe), std::move(describe_unpicklable), std::move(raised_by_handler));
+        async_exception::install(hear.release(), heard.release(), go_on.release());
+        install_processes();
+      },
+      "describe"_a, "describe_unpicklable"_a, "raised_by_handler"_a, "hear"_a, "heard"_a, "go_on"_a,
+      "What the engines call. For the import of the package, so that no map has to import anything.");
+
   // The interrupt is stored in `asked` and not returned, because Ctrl-C may arrive before the return value is used.
   m.def("run_serial",
         [](nb::handle asked, nb::handle task) { asked.attr("interrupt") = run_serial(request_of(asked), task); });
   m.def(
       "run_threads",
-      [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle hear, nb::handle heard, nb::handle go_on,
-         nb::handle begin, nb::handle end, nb::handle begin_task, std::size_t stack) {
-        asked.attr("interrupt") =
-            run_threads(request_of(asked), {raised, late, hear, heard, go_on, begin, end, begin_task, stack});
+      [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle begin, nb::handle end, nb::handle begin_task,
+         std::size_t stack) {
+        asked.attr("interrupt") = run_threads(request_of(asked), {raised, late, begin, end, begin_task, stack});
       },
-      "asked"_a, "raised"_a, "late"_a, "hear"_a, "heard"_a, "go_on"_a, "begin"_a, "end"_a.none(), "begin_task"_a.none(),
-      "stack"_a);
+      "asked"_a, "raised"_a, "late"_a, "begin"_a, "end"_a.none(), "begin_task"_a.none(), "stack"_a);
   m.def(
       "run_multi",
       [](nb::handle asked, nb::handle begin, nb::handle finish, nb::handle flush, nb::handle dumps,
@@ -129,9 +141,9 @@ NB_MODULE(_parmap, m) {
       "asked"_a, "begin"_a, "finish"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a,
       "assignment"_a, "at_go"_a, "unfit"_a.none());
 
-  m.def("fork_hazards", [] {
+  m.def("fork_hazards", [](const std::vector<int>& threads_of_python) {
     nb::list all;
-    for (const fork_hazard& each : fork_hazards())
+    for (const fork_hazard& each : fork_hazards(threads_of_python))
       all.append(nb::make_tuple(nb::steal(PyUnicode_DecodeFSDefault(each.library.c_str())), each.lost));
     return all;
   });

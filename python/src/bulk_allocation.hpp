@@ -3,7 +3,9 @@
 // and each page of their memory would cost a page fault.
 #pragma once
 
-#include <Python.h>
+#include "free_threading.hpp"
+
+#include <nanobind/nanobind.h>
 
 #include <dlfcn.h>
 #include <sys/mman.h>
@@ -17,30 +19,39 @@ namespace parmap::python {
 
 /// While one of these is active, the garbage collector is off, and Python's allocator takes its arenas from huge pages
 /// if the kernel has them. They are released as all arenas are, with munmap. The caller holds the GIL; several threads
-/// may have one at a time.
+/// may have one at a time. A Python without a GIL has an allocator without arenas.
 class bulk_allocation {
  public:
   bulk_allocation() noexcept {
-    ++alive_;
+    {
+      const nanobind::ft_lock_guard lock(mutex_);
+      ++alive_;
+    }
     go_on();
   }
   bulk_allocation(const bulk_allocation&) = delete;
   bulk_allocation& operator=(const bulk_allocation&) = delete;
   ~bulk_allocation() {
     pause();
+    const nanobind::ft_lock_guard lock(mutex_);
     if (--alive_ == 0) give_rest_back();
   }
 
   [[nodiscard]] bool active() const noexcept { return active_; }
   /// Call this before other Python code may run.
   void pause() noexcept {
-    if (!std::exchange(active_, false) || --all_active_ > 0) return;
+    if (!std::exchange(active_, false)) return;
+    const nanobind::ft_lock_guard lock(mutex_);
+    if (--all_active_ > 0) return;
     if (replaced_) PyObject_SetArenaAllocator(&usual_);
     if (collector_ran_) PyGC_Enable();
   }
   void go_on() noexcept {
-    if (std::exchange(active_, true) || all_active_++ > 0) return;
+    if (std::exchange(active_, true)) return;
+    const nanobind::ft_lock_guard lock(mutex_);
+    if (all_active_++ > 0) return;
     collector_ran_ = PyGC_Disable() != 0;
+    if constexpr (free_threaded) return;
     slow_ = false;
     PyObject_GetArenaAllocator(&usual_);
     replaced_ = is_pythons_own(reinterpret_cast<void*>(usual_.free));
@@ -94,6 +105,7 @@ class bulk_allocation {
 
   bool active_{};
 
+  static inline nanobind::ft_mutex mutex_;  // the GIL, where there is one; guards the following
   static inline unsigned alive_{};
   static inline unsigned all_active_{};
   static inline bool collector_ran_{};

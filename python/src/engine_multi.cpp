@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The engine multi for Python: what the interpreter must do at forks and sleeps, and the calls in a worker.
+#include "free_threading.hpp"
 #include "printed_output.hpp"
 #include "python_map.hpp"
 #include "result_buffer.hpp"
@@ -149,8 +150,9 @@ class interpreter final : public detail::language_runtime {
     if (!starts_programs()) {  // a child that becomes a program runs no Python before
       const nb::object buffers = worker_setup::current()->flush();
       const call_out here;
+      if constexpr (free_threaded) wait_for_locks_of(buffers);
       unless_python_ends([] { PyOS_BeforeFork(); });
-      wait_for_locks_of(buffers);
+      if constexpr (!free_threaded) wait_for_locks_of(buffers);
     }
     worker_setup::current()->buffers().next_worker();
     fork_counter::begin_worker_fork();
@@ -204,6 +206,8 @@ class interpreter final : public detail::language_runtime {
   // A thread inside a write holds a buffer's lock without the GIL. In a worker that lock would be held for ever. From
   // here to the fork no bytecode runs and nothing is left to be written, so no other thread gets the GIL to take a
   // lock. Two rounds, because waiting for one buffer lets other threads take the lock of an earlier one.
+  // Without a GIL, PyOS_BeforeFork() stops the other threads where they are, also within a write, so the wait has to
+  // come before it. What takes a lock in between is left to the worker, which renews such streams (_streams.py).
   static void wait_for_locks_of(const nb::object& buffers) noexcept {
     if (!buffers.is_valid() || !PyList_CheckExact(buffers.ptr())) return;
     for (int round = 0; round < 2; ++round)
@@ -252,18 +256,16 @@ class worker_calls {
   }
 };
 
-void prepare() {
+}  // namespace
+
+void install_processes() {
   static interpreter here;
   detail::language_runtime::install(here);
-  import_exceptions();
-  import_buffers();
+  install_buffers();
   fork_counter::begin();
 }
 
-}  // namespace
-
 nb::object run_multi(const request& asked, const process_needs& needs) {
-  prepare();
   const call_plan plan(asked.func, asked.axes, asked.fargs);
   const unsigned most = asked.chosen.workers != 0 ? asked.chosen.workers : detail::usable_cores();
   const async_exception::kept_off until_the_end;
@@ -306,7 +308,6 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
 
 void serve(const request& asked, const process_needs& needs, const std::string& text, nb::handle at_go,
            nb::handle unfit) {
-  prepare();
   const spawn_assignment told = to_spawn_assignment(text);
   for (const int each : {told.memory, told.buffers})
     if (each >= 0) static_cast<void>(::fcntl(each, F_SETFD, FD_CLOEXEC));  // programs of tasks do not inherit it

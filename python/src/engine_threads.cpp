@@ -130,47 +130,47 @@ class thread_run {
     seat& mine = workers_[self.worker()];
     unless_python_ends([&] {
       if (mine.unfit.is_valid()) fail(i, self, mine.unfit);
-      mine.thread = &async_exception::of_this_thread();
-      mine.begun = clock::now();
-      mine.task = i;
-      mine.busy = true;
+      mine.begin(i);
       PyObject* const made = call_in_context(mine, at);
-      mine.busy = false;
+      async_exception* const asked = mine.end();
       nb::object error = made == nullptr ? take_exception() : nb::object();
-      if (std::exchange(mine.asked, false)) mine.thread->withdraw();  // in case it came too late
+      if (asked != nullptr) asked->withdraw();  // in case it came too late
       if (made == nullptr) fail(i, self, error);
       PyList_SetItem(values_, static_cast<Py_ssize_t>(i), made);
-      ++done_;
+      mine.count(true);
     });
   }
 
   // ---- Called by the calling thread, with the GIL held.
 
-  [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
-  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
+  struct tally {
+    std::uint64_t done;
+    std::uint64_t failed;
+  };
+  [[nodiscard]] tally ended_tasks() const noexcept {
+    tally all{};
+    for (const seat& each : workers_) each.add_to(all);
+    return all;
+  }
   [[nodiscard]] std::optional<running_longest> longest() const {
-    const seat* found = nullptr;
+    std::optional<running> found;
     for (const seat& each : workers_)
-      if (each.busy && (found == nullptr || each.begun < found->begun)) found = &each;
-    if (found == nullptr) return {};
+      if (const auto now = each.now_running(); now && (!found || now->begun < found->begun)) found = now;
+    if (!found) return {};
     return running_longest{found->task, clock::now() - found->begun};
   }
   void stop() { stop_.request_stop(); }
   // Raises an exception of this class in every running task, at its next bytecode.
   void raise_everywhere(nb::handle type) noexcept {
-    for (seat& each : workers_)
-      if (each.busy) ask(each, type);
+    for (seat& each : workers_) each.raise(type);
   }
   // Raises the timeout exception once in each task that is late. Returns when to check again.
   clock::time_point enforce_limit(clock::time_point now) noexcept {
     if (!chosen_.timeout) return clock::time_point::max();
     const auto limit = *chosen_.timeout;
     auto next = limit < clock::time_point::max() - now ? now + limit : clock::time_point::max();
-    for (seat& each : workers_) {
-      if (!each.busy || each.asked) continue;
-      if (now - each.begun >= limit) ask(each, late_);
-      else next = std::min(next, each.begun + limit);
-    }
+    for (seat& each : workers_)
+      if (const auto due = each.raise_if_late(now, limit, late_)) next = std::min(next, *due);
     return next;
   }
   [[nodiscard]] bool ended() {
@@ -209,16 +209,77 @@ class thread_run {
   }
 
  private:
-  struct seat {
+  struct running {
+    std::uint64_t task;
+    clock::time_point begun;
+  };
+
+  // The place of one of the map's threads.
+  class seat {
+   public:
+    // Of the thread alone.
     bool ready{};
     nb::object unfit{};    // what init raised
     nb::object leave{};    // ends what init began
     nb::object context{};  // the caller's, with what init has set in it; each task runs in a copy
-    bool busy{};
-    bool asked{};
-    async_exception* thread{};
-    clock::time_point begun{};
-    std::uint64_t task{};
+
+    // ---- Called by the thread.
+    void begin(std::uint64_t task) noexcept {
+      const nb::ft_lock_guard lock(mutex_);
+      thread_ = &async_exception::of_this_thread();
+      task_.emplace(running{task, clock::now()});
+    }
+    // Returns what to withdraw if an exception was asked for.
+    [[nodiscard]] async_exception* end() noexcept {
+      const nb::ft_lock_guard lock(mutex_);
+      task_.reset();
+      return std::exchange(asked_, false) ? thread_ : nullptr;
+    }
+    void count(bool well) noexcept {
+      const nb::ft_lock_guard lock(mutex_);
+      ++ended_.done;
+      if (!well) ++ended_.failed;
+    }
+
+    // ---- Called by the calling thread.
+    void add_to(tally& all) const noexcept {
+      const nb::ft_lock_guard lock(mutex_);
+      all.done += ended_.done;
+      all.failed += ended_.failed;
+    }
+    [[nodiscard]] std::optional<running> now_running() const noexcept {
+      const nb::ft_lock_guard lock(mutex_);
+      return task_;
+    }
+    void raise(nb::handle type) noexcept {
+      const nb::ft_lock_guard lock(mutex_);
+      if (task_) ask(type);
+    }
+    // Returns when its task will be late, if it is not yet.
+    [[nodiscard]] std::optional<clock::time_point> raise_if_late(clock::time_point now, std::chrono::nanoseconds limit,
+                                                                 nb::handle type) noexcept {
+      const nb::ft_lock_guard lock(mutex_);
+      if (!task_ || asked_) return {};
+      if (now - task_->begun < limit) return task_->begun + limit;
+      ask(type);
+      return {};
+    }
+    void forgive(clock::duration stopped) noexcept {
+      const nb::ft_lock_guard lock(mutex_);
+      if (task_) task_->begun += stopped;
+    }
+
+   private:
+    void ask(nb::handle type) noexcept {
+      asked_ = true;
+      thread_->raise(type);
+    }
+
+    mutable nb::ft_mutex mutex_;  // the GIL, where there is one
+    std::optional<running> task_{};
+    bool asked_{};
+    async_exception* thread_{};
+    tally ended_{};
   };
 
   // Runs this thread in a context (contextvars) for its lifetime.
@@ -253,8 +314,7 @@ class thread_run {
   // fg). That time does not count against the tasks.
   static constexpr std::chrono::milliseconds stands_still{500};
   void forgive(clock::duration stopped) noexcept {
-    for (seat& each : workers_)
-      if (each.busy) each.begun += stopped;
+    for (seat& each : workers_) each.forgive(stopped);
   }
 
   void begin_worker(unsigned worker) {
@@ -272,17 +332,10 @@ class thread_run {
       if (!mine.leave.is_valid()) mine.unfit = take_exception();
     });
   }
-  static void ask(seat& who, nb::handle type) noexcept {
-    who.asked = true;
-    who.thread->raise(type);
-  }
   [[noreturn]] void fail(std::uint64_t i, const context& self, const nb::object& error) {
     const nb::int_ index(i);
     if (PyDict_SetItem(raised_, index.ptr(), error.ptr()) != 0) PyErr_Clear();  // memory has run out; its text is told
-    if (self.attempt() > chosen_.retries) {
-      ++done_;
-      ++failed_;
-    }
+    if (self.attempt() > chosen_.retries) workers_[self.worker()].count(false);
     throw_in_words(error);
   }
 
@@ -299,9 +352,7 @@ class thread_run {
   nb::handle late_;
   options chosen_;
   std::stop_source stop_;
-  std::vector<seat> workers_;  // guarded by the GIL, like done_
-  std::uint64_t done_{};
-  std::uint64_t failed_{};
+  std::vector<seat> workers_;
   std::optional<results<void>> results_;
   std::exception_ptr error_;
   std::mutex mutex_;
@@ -333,7 +384,6 @@ nb::object run_threads(const request& asked, const thread_needs& needs) {
 
   const std::uint64_t n = asked.values.size();
   if (n == 0) return nb::none();
-  async_exception::install(needs.hear, needs.heard, needs.go_on);
   const async_exception::kept_off until_the_end;
   auto made = std::make_unique<thread_run>(asked, needs,
                                            static_cast<unsigned>(std::min<std::uint64_t>(asked.chosen.workers, n)));
@@ -357,7 +407,8 @@ nb::object run_threads(const request& asked, const thread_needs& needs) {
       if (watch.no_interrupt() && !reporter_raised && (ended || clock::now() >= next_show)) {
         next_show = clock::now() + glance;
         if (watch.asked_to_stop()) map->stop();
-        watch.show(map->done(), map->failed(), map->longest());
+        const auto [done, failed] = map->ended_tasks();
+        watch.show(done, failed, map->longest());
       }
     } catch (nb::python_error& error) {
       reporter_raised.emplace(std::move(error));

@@ -33,12 +33,10 @@ failure_kind kind_of(nb::handle error, failure_kind otherwise) {
 
 }  // namespace
 
-void import_exceptions() {
-  if (describe.is_valid()) return;
-  const nb::module_ errors = nb::module_::import_("parmap._errors");
-  describe_unpicklable = nb::object(errors.attr("describe_unpicklable")).release();
-  describe = nb::object(errors.attr("describe")).release();
-  raised_by_handler = nb::object(nb::module_::import_("parmap._interrupt").attr("raised_by_handler")).release();
+void install_exceptions(nb::object as_bytes, nb::object unpicklable, nb::object by_handler) noexcept {
+  describe = as_bytes.release();
+  describe_unpicklable = unpicklable.release();
+  raised_by_handler = by_handler.release();
 }
 
 nb::object take_exception() {

@@ -28,8 +28,8 @@ namespace parmap::python {
 /// As forget_failure, where no handler's exception has anywhere to go: in a worker, outside its tasks.
 void forget_exception() noexcept;
 
-/// Imports the Python functions that these call. Call it before the first fork, so that a worker does not have to
-/// import.
-void import_exceptions();
+/// The Python functions that these call. Call it once, before the first map.
+void install_exceptions(nanobind::object describe, nanobind::object describe_unpicklable,
+                        nanobind::object raised_by_handler) noexcept;
 
 }  // namespace parmap::python

@@ -18,7 +18,7 @@ inline constexpr unsigned deepest = 20;
 
 /// Encodes containers of exactly these types, nested or not, that hold only None, bool, int within 64 bits, float, str
 /// and bytes. It leaves a container with more than one reference to pickle, which preserves identity; and everything
-/// that takes more than `longest` bytes.
+/// that takes more than `longest` bytes. Call it where no other thread can change the object (free_threading.hpp).
 class flat_writer {
  public:
   static constexpr std::size_t longest = 4096;

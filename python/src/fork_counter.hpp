@@ -2,6 +2,7 @@
 // Tells whether a process made by fork may still see the memory that this process maps.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 
@@ -46,7 +47,7 @@ class fork_counter {
 
  private:
   static inline std::mutex gate_;
-  static inline std::uint64_t forks_{};  // guarded by the gate, like maps_
+  static inline std::atomic<std::uint64_t> forks_{};  // changed with the gate held, as maps_ is
   static inline int maps_{};
   static inline thread_local bool forking_worker_{};
 };

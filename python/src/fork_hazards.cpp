@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fork_hazards.hpp"
 
-#include <Python.h>
-
 #include <parmap/detail/system/proc_file.hpp>
 
 #include <dlfcn.h>
@@ -61,22 +59,12 @@ void for_each_entry(const char* directory, const Act& act) {
     act(it->path());
 }
 
-// The threads that Python knows, such as this one, by the names of their folders in /proc.
-std::vector<std::string> threads_of_python() {
-  std::vector<std::string> all{std::to_string(::gettid())};
-#if PY_VERSION_HEX >= 0x030B0000
-  for (PyThreadState* each = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); each != nullptr;
-       each = PyThreadState_Next(each))
-    all.push_back(std::to_string(each->native_thread_id));
-#endif
-  return all;
-}
-
 // Whether a thread sleeps in the library's own code, as its idle threads do, or runs, as they do for some milliseconds
 // after their last use.
-bool may_have_threads(const library& one) {
+bool may_have_threads(const library& one, const std::vector<int>& threads_of_python) {
   bool found = false;
-  const std::vector<std::string> known = threads_of_python();
+  std::vector<std::string> known{std::to_string(::gettid())};  // names of folders in /proc
+  for (const int each : threads_of_python) known.push_back(std::to_string(each));
   for_each_entry("/proc/self/task", [&](const std::filesystem::path& thread) {
     std::array<char, 256> text{};
     if (std::ranges::find(known, thread.filename().native()) != known.end()) return;
@@ -132,10 +120,10 @@ void limit_libgomp(int threads) {
   });
 }
 
-std::vector<fork_hazard> fork_hazards() {
+std::vector<fork_hazard> fork_hazards(const std::vector<int>& threads_of_python) {
   std::vector<fork_hazard> all;
   for (const library& one : loaded("libgomp"))
-    if (!ends_its_threads(one) && may_have_threads(one))
+    if (!ends_its_threads(one) && may_have_threads(one, threads_of_python))
       all.push_back(
           {one.path,
            "gcc's OpenMP, whose threads do not survive a fork: a worker has one thread there, and a task that "

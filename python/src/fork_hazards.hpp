@@ -13,8 +13,9 @@ struct fork_hazard {
   std::string lost;
 };
 
-/// Takes some µs if there is none. Ends the idle threads of gcc's OpenMP, where it can. With the GIL held.
-[[nodiscard]] std::vector<fork_hazard> fork_hazards();
+/// Takes some µs if there is none. Ends the idle threads of gcc's OpenMP, where it can. `threads_of_python`: their
+/// numbers in the kernel; they are not OpenMP's.
+[[nodiscard]] std::vector<fork_hazard> fork_hazards(const std::vector<int>& threads_of_python);
 
 /// Calls omp_set_num_threads(threads) in each gcc's OpenMP that is loaded.
 void limit_libgomp(int threads);

@@ -48,11 +48,15 @@ mapped_region::~mapped_region() {
 
 void mapped_region::discard(std::size_t at, std::size_t size) {
   ::madvise(data_ + at, round_up_to_page(size), MADV_DONTNEED);  // private copies of pages that were written to
-  discarded_.emplace_back(at, round_up_to_page(size));
+  {
+    const std::scoped_lock lock(mutex_);
+    discarded_.emplace_back(at, round_up_to_page(size));
+  }
   settle();
 }
 
 void mapped_region::settle() noexcept {
+  const std::scoped_lock lock(mutex_);
   fork_counter::unless_inherited(forks_, [this] {
     for (const auto& [at, size] : discarded_) ::madvise(alias_ + at, size, MADV_REMOVE);
     discarded_.clear();

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,7 +19,7 @@
 namespace parmap::python {
 
 /// What one worker has written, mapped privately: a store by this process, or by one that inherits the mapping, is not
-/// visible to any other. Unmapped with its last owner. Use it with the GIL held.
+/// visible to any other. Unmapped with its last owner. Any thread may call it.
 class mapped_region {
  public:
   /// Maps bytes [begin, begin + size) of the file. Throws std::bad_alloc if that is refused.
@@ -41,7 +42,8 @@ class mapped_region {
   std::byte* data_;
   std::byte* alias_;  // shared, never touched: the kernel removes pages of the file only through such a mapping
   std::size_t size_;
-  std::vector<std::pair<std::size_t, std::size_t>> discarded_;
+  std::mutex mutex_;
+  std::vector<std::pair<std::size_t, std::size_t>> discarded_;  // guarded by it
   std::uint64_t forks_{fork_counter::count()};
 };
 

@@ -2,8 +2,10 @@
 #include "printed_output.hpp"
 
 #include "exception_transport.hpp"
+#include "free_threading.hpp"
 
 #include <exception>
+#include <utility>
 
 namespace parmap::python {
 
@@ -25,26 +27,28 @@ void printed_output::watch() noexcept {
   forget_exception();
   if (sys_ == nullptr) return;
   for (stream& one : streams_)
-    if (PyDict_GetItemWithError(sys_, one.name.ptr()) != one.seen.ptr())
-      look_at(one);  // else it tells since an outer map
+    if (in_sys(one).ptr() != one.seen.ptr()) look_at(one);  // else it tells since an outer map
 }
 
 void printed_output::flush() noexcept {
   if (sys_ == nullptr) return;
   for (stream& one : streams_) {
-    PyObject* const now = PyDict_GetItemWithError(sys_, one.name.ptr());
-    if (now == nullptr || now == Py_None) continue;
-    if (now != one.seen.ptr()) look_at(one);  // a task has replaced it
+    const nb::object now = in_sys(one);
+    if (!now.is_valid() || now.is_none()) continue;
+    if (now.ptr() != one.seen.ptr()) look_at(one);  // a task has replaced it
     else if (!one.silent && !printed_) continue;
-    const nb::object kept = nb::borrow(now);  // its flush may replace it
-    if (!nb::steal(PyObject_CallMethod(now, "flush", nullptr)).is_valid()) forget_exception();  // between two tasks
+    if (!nb::steal(PyObject_CallMethod(now.ptr(), "flush", nullptr)).is_valid()) forget_exception();  // between tasks
   }
   printed_ = false;
 }
 
+nb::object printed_output::in_sys(const stream& one) const noexcept {
+  return nb::steal(item_of_dict(sys_, one.name.ptr()));
+}
+
 void printed_output::look_at(stream& one) noexcept {
-  PyObject* const now = PyDict_GetItemWithError(sys_, one.name.ptr());
-  one.seen = now != nullptr ? nb::borrow(now) : nb::none();
+  nb::object now = in_sys(one);
+  one.seen = now.is_valid() ? std::move(now) : nb::none();
   one.silent = !one.seen.is_none() && !make_tell(one.seen);
   if (PyObject* const buffer = one.seen.is_none() ? nullptr : PyObject_GetAttrString(one.seen.ptr(), "buffer");
       buffer != nullptr)

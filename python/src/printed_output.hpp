@@ -5,6 +5,7 @@
 #include <nanobind/nanobind.h>
 
 #include <array>
+#include <atomic>
 
 namespace parmap::python {
 
@@ -26,12 +27,13 @@ class printed_output {
     bool silent{};          // it does not tell, so it is flushed after each task
   };
 
+  [[nodiscard]] nanobind::object in_sys(const stream& one) const noexcept;
   void look_at(stream& one) noexcept;
   bool make_tell(nanobind::handle stream) noexcept;
 
   std::array<stream, 2> streams_{};
   PyObject* sys_{};
-  bool printed_{};
+  std::atomic<bool> printed_{};
 };
 
 }  // namespace parmap::python

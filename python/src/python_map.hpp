@@ -95,17 +95,17 @@ nanobind::object run_serial(const request& asked, nanobind::handle task);
 
 /// What the engine threads needs in addition.
 struct thread_needs {
-  nanobind::dict raised;  // receives the exceptions of tasks, by index
-  nanobind::handle late;  // the exception class that is raised in a task that runs too long
-  nanobind::handle hear;  // see async_exception::install
-  nanobind::handle heard;
-  nanobind::handle go_on;
+  nanobind::dict raised;        // receives the exceptions of tasks, by index
+  nanobind::handle late;        // the exception class that is raised in a task that runs too long
   nanobind::handle begin;       // begin(worker), called in each thread before its first task of the map
   nanobind::handle end;         // called in each thread after its last one, or None
   nanobind::handle begin_task;  // called before each task, in its context, or None
   std::size_t stack;            // of each thread, in bytes; 0: the usual
 };
 nanobind::object run_threads(const request& asked, const thread_needs& needs);
+
+/// Lets the core fork workers that run Python. Call it once, before the first map.
+void install_processes();
 
 /// What the engine multi needs in addition.
 struct process_needs {

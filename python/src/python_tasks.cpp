@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "python_tasks.hpp"
 
+#include "free_threading.hpp"
+
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
@@ -33,13 +35,12 @@ axis::axis(nb::handle items) : items_(items.ptr()) {
 
 PyObject* axis::item(std::uint64_t i) const {
   switch (kind_) {
-    case kind::list:
-      // A task in this process may have changed the list.
-      if (i >= static_cast<std::uint64_t>(PyList_GET_SIZE(items_))) {
+    case kind::list: {
+      PyObject* const item = item_of_list(items_, static_cast<Py_ssize_t>(i));
+      if (item == nullptr)  // a task in this process has changed the list
         PyErr_SetString(PyExc_IndexError, "parmap: the list of an axis has become shorter during the map");
-        return nullptr;
-      }
-      return Py_NewRef(PyList_GET_ITEM(items_, static_cast<Py_ssize_t>(i)));
+      return item;
+    }
     case kind::tuple: return Py_NewRef(PyTuple_GET_ITEM(items_, static_cast<Py_ssize_t>(i)));
     case kind::range:  // modulo 2^64, because one step may span most of the range
       return PyLong_FromLongLong(

@@ -39,8 +39,7 @@ PyTypeObject* type{};
 
 }  // namespace
 
-void import_buffers() {
-  if (type != nullptr) return;
+void install_buffers() {
   std::array<PyType_Slot, 3> slots{{
       {Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)},
       {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},

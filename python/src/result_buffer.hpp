@@ -9,7 +9,7 @@
 namespace parmap::python {
 
 /// Creates the type. Call it before the first map, with the GIL held.
-void import_buffers();
+void install_buffers();
 
 /// Returns a memoryview of the slice. Throws nanobind::python_error.
 [[nodiscard]] nanobind::object view_of(slice bytes);

@@ -2,6 +2,7 @@
 #include "value_transport.hpp"
 
 #include "exception_transport.hpp"
+#include "free_threading.hpp"
 #include "interpreter_shutdown.hpp"
 #include "result_buffer.hpp"
 
@@ -90,7 +91,7 @@ void value_transport::encode(encoder& out, PyObject* object) const {
     put(out, tag::bytes);
     return out.write(PyBytes_AS_STRING(object), static_cast<std::size_t>(PyBytes_GET_SIZE(object)));
   }
-  if (PyDict_CheckExact(object) || PyTuple_CheckExact(object) || PyList_CheckExact(object)) {
+  if ((PyDict_CheckExact(object) || PyTuple_CheckExact(object) || PyList_CheckExact(object)) && runs_alone()) {
     const std::string_view bytes = flat_writer_.write(object);
     if (bytes.empty()) return encode_pickled(out, object);
     put(out, tag::flat);

@@ -12,6 +12,10 @@ import warnings
 from parmap import parmap
 
 
+def has_gil():
+    return getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
 def quiet(func, *axes, **options):
     """The results of a map whose failures are no news: no warning."""
     return parmap(func, *axes, on_error=lambda func, task, error: None, **options)

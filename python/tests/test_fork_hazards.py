@@ -56,7 +56,7 @@ def test_openmp_before_the_map_and_in_its_tasks(openmp, start, tasks):
 OLD_OPENMP = """
         real = _fork_hazards._parmap
         _fork_hazards._parmap = types.SimpleNamespace(
-            fork_hazards=lambda: [("/lib/libgomp.so.1", "threads")], limit_libgomp=real.limit_libgomp)
+            fork_hazards=lambda threads_of_python: [("/lib/libgomp.so.1", "threads")], limit_libgomp=real.limit_libgomp)
 """
 
 

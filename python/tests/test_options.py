@@ -147,7 +147,9 @@ def test_an_endless_generator_is_refused():
         import resource
         from parmap import parmap
         import parmap as package
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        with open("/proc/self/statm") as file:
+            most = int(file.read().split()[0]) * resource.getpagesize() + (1 << 30)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
         def endless():
             while True:
                 yield bytes(10_000)
