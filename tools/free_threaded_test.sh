@@ -61,4 +61,5 @@ PATH=$venv/bin:$PATH CMAKE_BUILD_PARALLEL_LEVEL=$(setup_jobs) "$venv/bin/python"
   --config-settings "build-dir=$work/cmake" "$root" </dev/null >"$work/build.log" 2>&1 \
   || { tail -n 100 "$work/build.log" >&2; exit 1; }
 cd "$root"
+export PYTHON_GIL=0  # also where a module is imported that does not know of it
 exec "$venv/bin/python" -X faulthandler -m pytest -n 2 --dist worksteal "$@"

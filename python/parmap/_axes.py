@@ -8,9 +8,10 @@ import itertools
 import math
 import os
 import resource
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from ._loaded import loaded
 
 # Types whose elements by index are exactly those of iteration, and will stay so.
 _INDEXED = (list, tuple, range, str, bytes)
@@ -43,7 +44,7 @@ def _sequence(items: Any, name: str) -> Sequence[Any]:
     """Return something that has len() and is indexed in the order of iteration."""
     if type(items) in _INDEXED:
         return items  # type: ignore[no-any-return]
-    numpy = sys.modules.get("numpy")
+    numpy = loaded("numpy")
     if numpy is not None and type(items) is numpy.ndarray and items.ndim > 0:
         return items
     if isinstance(items, (itertools.count, itertools.cycle)):

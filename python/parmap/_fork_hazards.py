@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 import threading
 import time
 import warnings
@@ -16,9 +17,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from . import _parmap
-
-
-_libgomp_lost = False  # as of the last find()
 
 
 class Hazard(NamedTuple):
@@ -32,10 +30,8 @@ class Hazard(NamedTuple):
 def find() -> list[Hazard]:
     """Those of this process. Ends OpenMP's idle threads first, where its library can (it starts others when they are
     needed); takes some µs if none of these libraries has been imported."""
-    global _libgomp_lost
     threads_of_python = [each.native_id for each in threading.enumerate() if each.native_id is not None]
     found = [Hazard(library, lost) for library, lost in _parmap.fork_hazards(threads_of_python)]
-    _libgomp_lost = any("libgomp" in each.library for each in found)
     for module, uses, hazard in _LIBRARIES:
         if module in sys.modules:
             try:
@@ -46,9 +42,17 @@ def find() -> list[Hazard]:
     return found
 
 
-def use_one_openmp_thread() -> None:
+def locks_of_other_threads() -> list[Hazard]:
+    """Without a GIL each object has a lock, which another thread may hold at the fork: rarely, so this is no reason to warn
+    before anything has happened."""
+    if sysconfig.get_config_var("Py_GIL_DISABLED") and threading.active_count() > 1:
+        return [Hazard("Python without a GIL, by other threads,", "a lock that one of them held at the fork stays locked in the worker")]
+    return []
+
+
+def use_one_openmp_thread(hazards: Iterable[Hazard]) -> None:
     """In a worker: a parallel region of one thread needs none of those that are lost."""
-    if _libgomp_lost:
+    if any("libgomp" in each.library for each in hazards):
         _parmap.limit_libgomp(1)
 
 

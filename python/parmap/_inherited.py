@@ -10,15 +10,16 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from ._loaded import loaded
+
 _first_seed = int.from_bytes(os.urandom(4), "little")
-_forks = 0
 _kept: list[Any] = []  # objects of the caller that must not be freed here: their destructors are the caller's business
 
 
 def give_tqdm_own_locks() -> None:
     """tqdm's lock is shared by all processes that are forked after it was made: a worker that dies while it draws would
     leave it locked for the caller, and for all other workers."""
-    std: Any = sys.modules.get("tqdm.std")
+    std: Any = loaded("tqdm.std")
     lock = getattr(std, "TqdmDefaultWriteLock", None)
     if std is None or lock is None:
         return
@@ -40,14 +41,14 @@ def _with_subclasses(kind: Any) -> Iterator[Any]:
 def tell_multiprocessing() -> None:
     """Does what multiprocessing does in a process that it has forked: its queues, managers and locks begin anew, and its
     processes and finalizers are those of the caller."""
-    util: Any = sys.modules.get("multiprocessing.util")
-    process: Any = sys.modules.get("multiprocessing.process")
+    util: Any = loaded("multiprocessing.util")
+    process: Any = loaded("multiprocessing.process")
     if util is None or process is None:
         return
     _kept.append((dict(util._finalizer_registry), process._children))
     util._finalizer_registry.clear()
     process._children = set()
-    tracker: Any = getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", None)
+    tracker: Any = getattr(loaded("multiprocessing.resource_tracker"), "_resource_tracker", None)
     if (lock := getattr(tracker, "_lock", None)) is not None:
         _kept.append(lock)
         tracker._lock = type(lock)() if isinstance(lock, type(threading.RLock())) else threading.Lock()
@@ -59,7 +60,7 @@ def forget_imports_of_other_threads() -> None:
 
     Otherwise the import would wait for ever for the module's lock. If importlib has other internals, nothing is changed.
     """
-    locks = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None)
+    locks = getattr(loaded("_frozen_importlib"), "_module_locks", None)
     if type(locks) is not dict:
         return
     mine = threading.get_ident()
@@ -68,22 +69,16 @@ def forget_imports_of_other_threads() -> None:
         if owner == mine:  # the module being imported called parmap
             continue
         del locks[name]
-        module = sys.modules.get(name)
+        module = loaded(name)
         if owner is not None and getattr(getattr(module, "__spec__", None), "_initializing", False):
             del sys.modules[name]
 
 
-def count_fork() -> None:
-    """In the caller, before each fork: so each of its workers has a seed of its own."""
-    global _forks
-    _forks += 1
-
-
-def draw_other_numbers() -> None:
+def draw_other_numbers(number: int) -> None:
     """Seeds the global generators of NumPy and torch anew, as the module random does by itself: no two workers draw the
-    same numbers."""
+    same numbers. `number` counts the caller's workers."""
     global _first_seed
-    numpy_random = sys.modules.get("numpy.random")
+    numpy_random = loaded("numpy.random")
     if getattr(numpy_random, "seed", None) is not None:  # else not imported, or not completely by another thread of the caller
         try:
             # That thread may also have held the generator's lock at the fork. Here no thread holds it.
@@ -91,8 +86,8 @@ def draw_other_numbers() -> None:
         except AttributeError:
             pass  # a NumPy that has no such lock
         # A number of 32 bits, as anything else touches a hundred pages more, each of which a worker has to copy first.
-        numpy_random.seed((_first_seed + _forks) % 2**32)  # type: ignore[union-attr]
+        numpy_random.seed((_first_seed + number) % 2**32)  # type: ignore[union-attr]
     _first_seed = int.from_bytes(os.urandom(4), "little")  # of workers of this worker
-    generator = getattr(sys.modules.get("torch"), "default_generator", None)
+    generator = getattr(loaded("torch"), "default_generator", None)
     if generator is not None:
         generator.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from . import _errors, _fork_hazards, _parmap, _task, _thread_pools, _thread_worker, _worker
+from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _worker
 from ._interrupt import Heard, go_on, hear, raised_by_handler
 from ._numpy_scalars import numpy_scalars
 from ._override import overridden
@@ -277,20 +277,23 @@ def _run(asked: Request) -> None:
 
 def _run_multi(asked: Request) -> None:
     program = None
+    birth = _worker.Birth(asked.hazards)
     if asked.start == "spawn":
         program = Program(asked)
     else:
-        asked.hazards = _fork_hazards.find()
+        asked.hazards += _fork_hazards.find()
+        _fork_hazards.warn(asked.hazards, stacklevel=5)  # parmap's caller
+        asked.hazards += _fork_hazards.locks_of_other_threads()
         if asked.hazards:
-            _fork_hazards.warn(asked.hazards, stacklevel=5)  # parmap's caller
             asked.report = _fork_hazards.StallWatch(asked.hazards, asked.report).show
         _thread_pools.find_thread_pools()
     try:
         _parmap.run_multi(
             asked,
-            begin=_worker.begin,
+            begin=birth.begin,
             finish=_worker.finish,
-            flush=_worker.before_fork,
+            before_fork=birth.before_fork,
+            flush=_streams.flush,
             dumps=pickle.dumps,
             otherwise=_errors.pickled_otherwise,
             loads=pickle.loads,

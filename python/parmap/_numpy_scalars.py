@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import sys
+
+from ._loaded import loaded
 
 
 def numpy_scalars() -> tuple[tuple[type, str], ...]:
     """Returns the scalar types that fit into a slot, with numpy.dtype.kind of each."""
-    numpy = sys.modules.get("numpy")
+    numpy = loaded("numpy")
     if numpy is None:
         return ()
     names = "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 longlong ulonglong float16 float32 float64 complex64 complex128"

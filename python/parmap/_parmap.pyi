@@ -28,9 +28,10 @@ def run_threads(
 ) -> None: ...
 def run_multi(
     asked: Any,
-    begin: Callable[[int], None],
+    begin: Callable[[int, int], None],
     finish: Callable[[Callable[[], None] | None], None],
-    flush: Callable[[], list[io.BufferedWriter]],
+    before_fork: Callable[[], list[io.BufferedWriter]],
+    flush: Callable[[], object],
     dumps: Callable[..., bytes],
     otherwise: Callable[[Any, BaseException, Callable[[Any], bool]], bytes],
     loads: Callable[..., Any],
@@ -40,7 +41,7 @@ def run_multi(
 ) -> None: ...
 def serve(
     asked: Any,
-    begin: Callable[[int], None],
+    begin: Callable[[int, int], None],
     finish: Callable[[Callable[[], None] | None], None],
     flush: Callable[[], list[io.BufferedWriter]],
     dumps: Callable[..., bytes],

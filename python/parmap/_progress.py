@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from ._loaded import loaded
 from ._unknown_name import UnknownName
 
 #: The reporters that have a name.
@@ -71,7 +72,7 @@ class _PatientLock:
 def _with_patient_lock(given: Any) -> Any:
     """The same class, if it is tqdm's, with a lock that no other process can hold for ever. It needs no thread that looks
     after it (TMonitor), as a map shows its progress all the time."""
-    std: Any = sys.modules.get("tqdm.std")
+    std: Any = loaded("tqdm.std")
     if std is None or not (isinstance(given, type) and issubclass(given, std.tqdm)):
         return given
     kind: Any = given

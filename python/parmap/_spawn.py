@@ -119,7 +119,7 @@ def work(assignment: str, job: int) -> None:
     )  # fmt: skip
     _parmap.serve(
         asked,
-        begin=lambda workers: _worker.begin_program(),
+        begin=lambda workers, number: _worker.begin_program(),
         finish=_worker.finish,
         flush=_streams.flush,
         dumps=pickle.dumps,

@@ -8,12 +8,10 @@ import os
 import sys
 from typing import Any, NamedTuple
 
+from ._loaded import loaded
 from ._interrupt import raised_by_handler
 
-_other_threads = False  # whether the caller had other threads at the last fork
-_to_renew: list[_Stream] = []  # what one of these may have locked
-_stdin: tuple[Any, Any] = (None, None)  # sys.stdin of the caller, and what a worker has instead
-_streams_of_the_caller: list[Any] = []
+_kept: list[Any] = []  # streams of the caller that must not be freed here
 
 
 class _Stream(NamedTuple):
@@ -30,10 +28,6 @@ class _Stream(NamedTuple):
 def flush() -> list[io.BufferedWriter]:
     """Flushes stdout and stderr, because buffered text would come out twice after a fork, or not at all at a worker's end.
     Returns the buffers below them."""
-    global _other_threads, _to_renew
-    _other_threads = len(sys._current_frames()) > 1  # counts threads that the module threading does not know, too
-    _to_renew = _plain_streams() if _other_threads else []
-    _prepare_stdin()
     buffers = []
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -46,14 +40,79 @@ def flush() -> list[io.BufferedWriter]:
     return buffers
 
 
-def caller_had_other_threads() -> bool:
-    return _other_threads
+class Inherited:
+    """The streams that the workers of one map inherit. Of one map, as without a GIL even a module's globals have a lock, which
+    another thread that maps might hold at the fork."""
+
+    def __init__(self) -> None:
+        self.caller_had_other_threads = False
+        self._plain: list[_Stream] = []  # what one of these may have locked
+        self._stdin: tuple[Any, Any] = (None, None)  # of the caller, and what a worker has instead
+
+    def note(self) -> None:
+        """In the caller, before a fork."""
+        self.caller_had_other_threads = len(sys._current_frames()) > 1  # counts threads that the module threading does not know, too
+        self._plain = _plain_streams() if self.caller_had_other_threads else []
+        self._make_stdin()
+
+    def renew(self) -> None:
+        """In a worker: another thread of the caller that waited for the lock of such a buffer may have got it just before the
+        fork, without the GIL. Here nothing would ever release it. So stdout, stderr and the files of logging's handlers get
+        streams of their own to the same descriptors."""
+        renewed: dict[int, Any] = {}
+        for old in self._plain:
+            if (new := renewed.get(id(old.it))) is None:
+                if (new := _another(old)) is None:
+                    continue
+                renewed[id(old.it)] = new
+                _kept.append(old.it)  # its destructor would wait for the lock, too
+            setattr(old.owner, old.name, new)  # of a handler, not setStream(), which would flush the old one
+            if old.owner is sys and getattr(sys, f"__{old.name}__") is old.it:
+                setattr(sys, f"__{old.name}__", new)
+
+    def _make_stdin(self) -> None:
+        """Makes what replaces sys.stdin in a worker: in the caller, as that touches many pages, each of which a worker would
+        have to copy first. Nothing reads from it here."""
+        old = sys.stdin
+        if old is self._stdin[0]:
+            return
+        self._stdin = old, None
+        if type(old) is not io.TextIOWrapper or type(old.buffer) is not io.BufferedReader or type(old.buffer.raw) is not io.FileIO:
+            return
+        try:
+            if old.fileno() == 0:
+                file = io.FileIO(0, closefd=False)
+                self._stdin = old, io.TextIOWrapper(io.BufferedReader(file, 1), encoding=old.encoding, errors=old.errors)
+        except (OSError, ValueError) as error:  # it is closed
+            if raised_by_handler(error):
+                raise
+
+    def leave_stdin_to_the_caller(self) -> None:
+        """In a worker, and so for the programs that tasks start: stdin is /dev/null, as in multiprocessing's processes. What
+        the caller has not read stays for the caller, also what lies in the buffer. A terminal stays, for breakpoint()."""
+        try:
+            if os.isatty(0):
+                return
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            if nothing != 0:
+                os.dup2(nothing, 0)
+                os.close(nothing)
+        except OSError:
+            return  # it is closed
+        self._make_stdin()  # unless the caller has
+        old, new = self._stdin
+        if new is None:
+            return
+        _kept.append(old)
+        sys.stdin = new
+        if sys.__stdin__ is old:
+            sys.__stdin__ = new  # type: ignore[misc]
 
 
 def _plain_streams() -> list[_Stream]:
     """stdout, stderr and the files of logging's handlers. Asked before the fork, as an answer may need the stream's lock."""
     found = [_stream(getattr(sys, name), sys, name, newline="\n") for name in ("stdout", "stderr")]
-    logging = sys.modules.get("logging")
+    logging = loaded("logging")
     for reference in list(getattr(logging, "_handlerList", ())):
         if (handler := reference()) is not None:  # a handler may compute its stream
             found.append(_stream(vars(handler).get("stream"), handler, "stream", newline=None))
@@ -80,22 +139,6 @@ def _stream(it: Any, owner: Any, name: str, newline: str | None) -> _Stream | No
         return None
 
 
-def renew() -> None:
-    """In a worker: another thread of the caller that waited for the lock of such a buffer may have got it just before the
-    fork, without the GIL. Here nothing would ever release it. So stdout, stderr and the files of logging's handlers get
-    streams of their own to the same descriptors."""
-    renewed: dict[int, Any] = {}
-    for old in _to_renew:
-        if (new := renewed.get(id(old.it))) is None:
-            if (new := _another(old)) is None:
-                continue
-            renewed[id(old.it)] = new
-            _streams_of_the_caller.append(old.it)  # never freed: its destructor would wait for the lock, too
-        setattr(old.owner, old.name, new)  # of a handler, not setStream(), which would flush the old one
-        if old.owner is sys and getattr(sys, f"__{old.name}__") is old.it:
-            setattr(sys, f"__{old.name}__", new)
-
-
 def _another(old: _Stream) -> io.TextIOWrapper | None:
     """None if the file has been closed."""
     try:
@@ -103,44 +146,3 @@ def _another(old: _Stream) -> io.TextIOWrapper | None:
         return io.TextIOWrapper(io.BufferedWriter(file) if old.buffered else file, **old.options)
     except (OSError, ValueError):
         return None
-
-
-def _prepare_stdin() -> None:
-    """Makes what replaces sys.stdin in a worker: in the caller, as that touches many pages, each of which a worker would have
-    to copy first. Nothing reads from it here."""
-    global _stdin
-    old = sys.stdin
-    if old is _stdin[0]:
-        return
-    _stdin = old, None
-    if type(old) is not io.TextIOWrapper or type(old.buffer) is not io.BufferedReader or type(old.buffer.raw) is not io.FileIO:
-        return
-    try:
-        if old.fileno() == 0:
-            file = io.FileIO(0, closefd=False)
-            _stdin = old, io.TextIOWrapper(io.BufferedReader(file, 1), encoding=old.encoding, errors=old.errors)
-    except (OSError, ValueError) as error:  # it is closed
-        if raised_by_handler(error):
-            raise
-
-
-def leave_stdin_to_the_caller() -> None:
-    """In a worker, and so for the programs that tasks start: stdin is /dev/null, as in multiprocessing's processes. What
-    the caller has not read stays for the caller, also what lies in the buffer. A terminal stays, for breakpoint()."""
-    try:
-        if os.isatty(0):
-            return
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        if nothing != 0:
-            os.dup2(nothing, 0)
-            os.close(nothing)
-    except OSError:
-        return  # it is closed
-    _prepare_stdin()  # else in the caller
-    old, new = _stdin
-    if new is None:
-        return
-    _streams_of_the_caller.append(old)
-    sys.stdin = new
-    if sys.__stdin__ is old:
-        sys.__stdin__ = new  # type: ignore[misc]

@@ -45,7 +45,8 @@ class _ThreadPools:
 def find_thread_pools() -> None:
     """In the caller, once for all its workers, because looking for BLAS and OpenMP takes milliseconds."""
     global _libraries, _unset
-    _unset = tuple(name for name in _NAMES if name not in os.environ)
+    if (unset := tuple(name for name in _NAMES if name not in os.environ)) != _unset:
+        _unset = unset
     if _libraries is not None and _libraries.modules == len(sys.modules):
         return
     if "numpy" not in sys.modules:

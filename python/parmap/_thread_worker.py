@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ._loaded import loaded
+
 
 def begin(worker: int) -> None:
     """Called in the thread before its first task of a map."""
@@ -34,9 +36,9 @@ def state_of_the_caller() -> Callable[[], None] | None:
     over what that copy shares or lacks: decimal's context, which a task could change for all, and the errors of NumPy
     before 2, which belong to a thread."""
     acts: list[Callable[[], Any]] = []
-    if (decimal := sys.modules.get("decimal")) is not None:
+    if (decimal := loaded("decimal")) is not None:
         acts.append(lambda: decimal.setcontext(decimal.getcontext().copy()))
-    numpy = sys.modules.get("numpy")
+    numpy = loaded("numpy")
     if numpy is not None and getattr(numpy, "__version__", "2").startswith("1."):
         errors = numpy.geterr()
         acts.append(lambda: numpy.seterr(**errors))

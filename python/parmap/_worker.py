@@ -12,34 +12,41 @@ from typing import Any
 from . import _fork_hazards, _inherited, _setup, _streams, _thread_pools, _worker_end
 
 
-def before_fork() -> list[io.BufferedWriter]:
-    """Runs in the caller before each fork, and as the last thing in a worker. See _streams.flush()."""
-    _inherited.count_fork()
-    return _streams.flush()
+class Birth:
+    """Of the workers of one map, by fork."""
 
+    def __init__(self, hazards: list[_fork_hazards.Hazard]) -> None:
+        self._hazards = hazards
+        self._streams = _streams.Inherited()
 
-def begin(workers: int) -> None:
-    """Runs right after the fork, in the worker. What it raises is the failure of each of the worker's tasks."""
-    gc.freeze()  # inherited objects are never collected here, so their pages are not touched and copied
-    _setup.here.state = None  # of the caller, if that is a worker
-    if _streams.caller_had_other_threads():
-        _streams.renew()
-        _inherited.forget_imports_of_other_threads()
-    _streams.leave_stdin_to_the_caller()
-    _signal.set_wakeup_fd(-1)  # it belongs to an event loop of the caller
-    if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
-        leave_ctrl_c_to_the_caller()
-    _inherited.give_tqdm_own_locks()
-    _inherited.tell_multiprocessing()
-    _inherited.draw_other_numbers()
-    _thread_pools.share_cores(workers)
-    _fork_hazards.use_one_openmp_thread()
-    _worker_end.begin(inherits=True)
+    def before_fork(self) -> list[io.BufferedWriter]:
+        """Runs in the caller before each fork. Returns the buffers of stdout and stderr, which are flushed."""
+        self._streams.note()
+        return _streams.flush()
+
+    def begin(self, workers: int, number: int) -> None:
+        """Runs right after the fork, in the worker. `number` counts the workers of the caller. What it raises is the failure of
+        each of the worker's tasks."""
+        gc.freeze()  # inherited objects are never collected here, so their pages are not touched and copied
+        _setup.here.state = None  # of the caller, if that is a worker
+        if self._streams.caller_had_other_threads:
+            self._streams.renew()
+            _inherited.forget_imports_of_other_threads()
+        self._streams.leave_stdin_to_the_caller()
+        _signal.set_wakeup_fd(-1)  # it belongs to an event loop of the caller
+        if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
+            leave_ctrl_c_to_the_caller()
+        _inherited.give_tqdm_own_locks()
+        _inherited.tell_multiprocessing()
+        _inherited.draw_other_numbers(number)
+        _thread_pools.share_cores(workers)
+        _fork_hazards.use_one_openmp_thread(self._hazards)
+        _worker_end.begin(inherits=True)
 
 
 def begin_program() -> None:
     """The same in a worker that is a program of its own (start="spawn"): it has inherited only descriptors."""
-    _streams.leave_stdin_to_the_caller()
+    _streams.Inherited().leave_stdin_to_the_caller()
     _worker_end.begin(inherits=False)
 
 

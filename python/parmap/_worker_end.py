@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _parmap
+from ._loaded import loaded
 
 #: What a worker is doing as it ends, by the number that it tells; the caller warns by these words.
 DOING = (
@@ -58,9 +59,9 @@ def _leave_registries_to_the_caller() -> None:
     weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]  # the first one made here registers anew
     # Handlers run newest first, so this one runs before those of the caller; it does not return.
     atexit.register(_last_steps, os.getpid())
-    if (util := sys.modules.get("multiprocessing.util")) is not None:
+    if (util := loaded("multiprocessing.util")) is not None:
         atexit.register(util._exit_function)
-    _handlers.update(map(id, getattr(sys.modules.get("logging"), "_handlerList", ())))
+    _handlers.update(map(id, getattr(loaded("logging"), "_handlerList", ())))
 
 
 def _forget_executors() -> None:
@@ -70,7 +71,7 @@ def _forget_executors() -> None:
         ("concurrent.futures.thread", "_threads_queues"),
         ("concurrent.futures.process", "_threads_wakeups"),
     ):
-        module: Any = sys.modules.get(name)
+        module: Any = loaded(name)
         if module is None or not hasattr(module, registry) or not hasattr(module, "_python_exit"):
             continue
         _executor_ends.append(module._python_exit)
@@ -99,7 +100,7 @@ def finish(leave: Callable[[], None] | None) -> None:
 def _last_steps(worker: int) -> None:
     if os.getpid() != worker:
         os._exit(0)  # a child that a task has forked, and that ends like a program: the rest is the caller's
-    if (logging := sys.modules.get("logging")) is not None:
+    if (logging := loaded("logging")) is not None:
         logging.shutdown([each for each in logging._handlerList if id(each) not in _handlers])
     if _coverage is not None:
         _tell_if_raises("coverage", _coverage.stop)
@@ -154,7 +155,7 @@ def _measure() -> None:
     """coverage measures a worker if it was told to measure processes: by concurrency = multiprocessing, or by patch = fork,
     which has begun to do so in the fork."""
     global _coverage
-    kind = getattr(sys.modules.get("coverage"), "Coverage", None)
+    kind = getattr(loaded("coverage"), "Coverage", None)
     current = kind.current() if kind is not None else None
     if current is None:
         return

@@ -122,21 +122,23 @@ NB_MODULE(_parmap, m) {
       "asked"_a, "raised"_a, "late"_a, "begin"_a, "end"_a.none(), "begin_task"_a.none(), "stack"_a);
   m.def(
       "run_multi",
-      [](nb::handle asked, nb::handle begin, nb::handle finish, nb::handle flush, nb::handle dumps,
-         nb::handle otherwise, nb::handle loads, nb::handle scalar_types, nb::handle pending, nb::handle program) {
-        asked.attr("interrupt") = run_multi(
-            request_of(asked), {begin, finish, flush, {dumps, otherwise, loads}, scalar_types, pending, program});
+      [](nb::handle asked, nb::handle begin, nb::handle finish, nb::handle before_fork, nb::handle flush,
+         nb::handle dumps, nb::handle otherwise, nb::handle loads, nb::handle scalar_types, nb::handle pending,
+         nb::handle program) {
+        asked.attr("interrupt") =
+            run_multi(request_of(asked),
+                      {begin, finish, before_fork, flush, {dumps, otherwise, loads}, scalar_types, pending, program});
       },
-      "asked"_a, "begin"_a, "finish"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a, "pending"_a,
-      "program"_a.none());
+      "asked"_a, "begin"_a, "finish"_a, "before_fork"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a,
+      "scalar_types"_a, "pending"_a, "program"_a.none());
   m.def(
       "serve",
       [](nb::handle asked, nb::handle begin, nb::handle finish, nb::handle flush, nb::handle dumps,
          nb::handle otherwise, nb::handle loads, nb::handle scalar_types, const std::string& assignment,
          nb::handle at_go, nb::handle unfit) {
         serve(request_of(asked),
-              {begin, finish, flush, {dumps, otherwise, loads}, scalar_types, nb::none(), nb::none()}, assignment,
-              at_go, unfit);
+              {begin, finish, nb::none(), flush, {dumps, otherwise, loads}, scalar_types, nb::none(), nb::none()},
+              assignment, at_go, unfit);
       },
       "asked"_a, "begin"_a, "finish"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a,
       "assignment"_a, "at_go"_a, "unfit"_a.none());

@@ -35,6 +35,7 @@ class worker_setup {
         max_tasks_(asked.max_tasks),
         begin_(needs.begin),
         finish_(needs.finish),
+        before_fork_(needs.before_fork),
         flush_(needs.flush),
         workers_(workers),
         buffers_(buffers),
@@ -47,8 +48,8 @@ class worker_setup {
 
   // In the caller. Returns the buffers that were flushed. What fails is ignored, as the C library does at exit; what a
   // signal handler raises there ends the map.
-  nb::object flush() const noexcept {
-    nb::object buffers = call_flush();
+  nb::object before_fork() const noexcept {
+    nb::object buffers = call(before_fork_);
     if (!buffers.is_valid()) keep_interrupt();
     return buffers;
   }
@@ -57,7 +58,7 @@ class worker_setup {
   }
   // In a worker that ends. What the caller's signal handlers raise in it, outside its tasks, is nobody's.
   void last_flush() const noexcept {
-    if (!call_flush().is_valid()) forget_exception();
+    if (!call(flush_).is_valid()) forget_exception();
   }
   [[nodiscard]] large_buffer_file& buffers() const noexcept { return buffers_; }
   [[nodiscard]] lookout& watch() const noexcept { return watch_; }
@@ -81,7 +82,9 @@ class worker_setup {
   void begin() noexcept {
     if (error_.is_valid()) return;
     const nb::object workers = nb::steal(PyLong_FromUnsignedLong(workers_));
-    if (!nb::steal(PyObject_CallOneArg(begin_.ptr(), workers.ptr())).is_valid()) error_ = take_exception();
+    const nb::object number = nb::steal(PyLong_FromUnsignedLongLong(fork_counter::number_of_worker()));
+    if (!nb::steal(PyObject_CallFunctionObjArgs(begin_.ptr(), workers.ptr(), number.ptr(), nullptr)).is_valid())
+      error_ = take_exception();
   }
   void set_up() noexcept {
     if (error_.is_valid() || make_setup_.is_none()) return;
@@ -107,9 +110,9 @@ class worker_setup {
   [[nodiscard]] nb::object cut_off() const { return nb::make_tuple(cut_off_, doing_); }
 
  private:
-  nb::object call_flush() const noexcept {
+  static nb::object call(nb::handle what) noexcept {
     const call_out here;
-    return nb::steal(unless_python_ends([this] { return PyObject_CallNoArgs(flush_.ptr()); }));
+    return nb::steal(unless_python_ends([what] { return PyObject_CallNoArgs(what.ptr()); }));
   }
 
   lookout& watch_;
@@ -117,6 +120,7 @@ class worker_setup {
   std::uint64_t max_tasks_;
   nb::handle begin_;
   nb::handle finish_;
+  nb::handle before_fork_;
   nb::handle flush_;
   unsigned workers_;
   large_buffer_file& buffers_;
@@ -148,7 +152,7 @@ class interpreter final : public detail::language_runtime {
     ctrl_c_.emplace();
     worker_setup::current()->watch().keep_ctrl_c_off();
     if (!starts_programs()) {  // a child that becomes a program runs no Python before
-      const nb::object buffers = worker_setup::current()->flush();
+      const nb::object buffers = worker_setup::current()->before_fork();
       const call_out here;
       if constexpr (free_threaded) wait_for_locks_of(buffers);
       unless_python_ends([] { PyOS_BeforeFork(); });

@@ -18,6 +18,9 @@ class fork_counter {
   /// The number of forks whose child may live on.
   [[nodiscard]] static std::uint64_t count() noexcept { return forks_; }
 
+  /// In a worker: its number among those of its caller, of all maps.
+  [[nodiscard]] static std::uint64_t number_of_worker() noexcept { return worker_; }
+
   /// Calls act() while no fork is under way, unless there has been a fork since count() was `count`, or workers may be
   /// alive.
   template <class Act>
@@ -42,13 +45,18 @@ class fork_counter {
   };
 
   /// Between these calls, this thread forks a worker. The worker calls end_worker_fork(), too.
-  static void begin_worker_fork() noexcept { forking_worker_ = true; }
+  static void begin_worker_fork() noexcept {
+    forking_worker_ = true;
+    worker_ = ++workers_;
+  }
   static void end_worker_fork() noexcept { forking_worker_ = false; }
 
  private:
   static inline std::mutex gate_;
   static inline std::atomic<std::uint64_t> forks_{};  // changed with the gate held, as maps_ is
   static inline int maps_{};
+  static inline std::atomic<std::uint64_t> workers_{};
+  static inline thread_local std::uint64_t worker_{};
   static inline thread_local bool forking_worker_{};
 };
 

@@ -109,10 +109,11 @@ void install_processes();
 
 /// What the engine multi needs in addition.
 struct process_needs {
-  nanobind::handle begin;  // begin(workers), called in each worker before init
+  nanobind::handle begin;  // begin(workers, number), called in each worker before init
   nanobind::handle
-      finish;              // finish(leave), called in each worker that leaves in order; leave() is the setup's, or None
-  nanobind::handle flush;  // flush(), called before each fork and at the end of a worker
+      finish;  // finish(leave), called in each worker that leaves in order; leave() is the setup's, or None
+  nanobind::handle before_fork;  // before_fork(), called before each fork: flushes, and returns the buffers
+  nanobind::handle flush;        // flush(), called at the end of a worker
   value_transport::pickling pickling;
   nanobind::handle scalar_types;  // see value_transport
   nanobind::handle pending;       // stands for tasks without a value

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import warnings
 
@@ -13,7 +14,7 @@ from parmap import parmap
 
 
 def has_gil():
-    return getattr(sys, "_is_gil_enabled", lambda: True)()
+    return not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
 def quiet(func, *axes, **options):

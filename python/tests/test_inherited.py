@@ -110,5 +110,5 @@ def test_torch_draws_other_numbers(monkeypatch):
     generator = types.SimpleNamespace(manual_seed=seeds.append)
     monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(default_generator=generator))
     for _ in range(3):
-        _inherited.draw_other_numbers()
+        _inherited.draw_other_numbers(1)
     assert len(set(seeds)) == 3 and all(0 <= each < 2**63 for each in seeds)
