@@ -20,7 +20,7 @@ from compiling import compilers, costly, page  # noqa: E402
 from compiling.programs import PROGRAMS  # noqa: E402
 
 RESULTS = HERE / "results" / "compile.json"
-PAGE = HERE.parent / "docs" / "performance.md"
+PAGE = HERE.parent / "docs" / "internals" / "measurements.md"
 lines = page.lines  # python/tests/test_bench.py compares it with the page
 
 
@@ -88,7 +88,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--levels", nargs="+", choices=[each.strip("-") for each in compilers.LEVELS], help="O2, O0 (both)")
     parser.add_argument("--forms", nargs="+", choices=page.FORMS, default=list(page.FORMS))
     parser.add_argument("--json", metavar="FILE", type=Path, help="instead of benchmarks/results/compile.json, which takes all compilers, levels and forms")
-    parser.add_argument("--write", action="store_true", help="into docs/performance.md, too")
+    parser.add_argument("--write", action="store_true", help="into docs/internals/measurements.md, too")
     parser.add_argument("--what-takes-the-time", action="store_true",
                         help="instead of all this g++'s own account and the costliest headers, of the forms named (inline)")  # fmt: skip
     chosen = parser.parse_args()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a map of 50 cheap tasks costs in a small and in a large Python program, beside a fork of it: a table in docs/performance.md (--write).
+"""What a map of 50 cheap tasks costs in a small and in a large Python program, beside a fork of it: a table in docs/internals/measurements.md (--write).
 
 Run it with a Python that has parmap-cpp, scipy and scikit-learn, on an otherwise idle machine: 2 minutes.
 """
@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE))
 import machine  # noqa: E402
 import markup  # noqa: E402
 
-PAGE = HERE.parent / "docs" / "performance.md"
+PAGE = HERE.parent / "docs" / "internals" / "measurements.md"
 CALLERS = {
     "nothing": "",
     "numpy": "import numpy",
@@ -83,7 +83,7 @@ def table(runs: dict) -> list:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=9, help="processes for each caller, which take turns (default: 9)")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/internals/measurements.md")
     parser.add_argument("--one", metavar="CODE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one is not None:

@@ -28,8 +28,8 @@ import tables  # noqa: E402
 
 WORK = ROOT / "build" / "bench"
 RESULTS = HERE / "results" / "native.json"
-PAGE = ROOT / "docs" / "performance.md"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "internals" / "measurements.md"
+SUMMARY = ROOT / "docs" / "performance.md"
 LIMIT = 120  # seconds for a process
 LONG, FEW = 2, 5  # a run of more than LONG seconds is repeated only FEW times
 
@@ -153,7 +153,7 @@ def main() -> int:
                                                                   "build/bench/native-quick.json)")
     parser.add_argument("--programs", metavar="FOLDER", type=Path, default=WORK / "benchmarks", help="where they are built (build/bench/benchmarks)")
     parser.add_argument("--list", action="store_true", help="the tables and who runs them")
-    parser.add_argument("--write", action="store_true", help="put all tables of the JSON into docs/performance.md, too")
+    parser.add_argument("--write", action="store_true", help="put all tables of the JSON into docs/internals/measurements.md, too")
     arguments = parser.parse_args()
     if arguments.list:
         listing()
@@ -181,7 +181,7 @@ def main() -> int:
         say(line)
     if arguments.write:
         PAGE.write_text(markup.put(PAGE.read_text(encoding="utf-8"), report.page(results), "native"), encoding="utf-8")
-        README.write_text(markup.put(README.read_text(encoding="utf-8"), report.summary(results), "speed", "native"), encoding="utf-8")
+        SUMMARY.write_text(markup.put(SUMMARY.read_text(encoding="utf-8"), report.summary(results), "speed", "native"), encoding="utf-8")
     return 0
 
 

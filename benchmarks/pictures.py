@@ -48,7 +48,7 @@ def finish(figure, entry: dict, name: str, to: Path) -> None:
 
 
 def balance(results: dict, to: Path) -> None:
-    """Draw the share of the ideal, a panel for each workload."""
+    """Draw the parallel efficiency, a panel for each workload."""
     entry = results["balance"]
     found = entry["seconds"]
     names = [name for name in tables.BALANCE if name in found]
@@ -65,7 +65,7 @@ def balance(results: dict, to: Path) -> None:
         for k, share in enumerate(shares):
             panel.text(2, k, f"{share:.0f}", va="center", fontsize=7, color="white")
         panel.invert_yaxis()
-    figure.suptitle("Uneven work on 2 cores: % of the ideal time (more is better)", fontsize=10)
+    figure.suptitle("Parallel efficiency on uneven work, 2 cores (more is better, 100 % is ideal)", fontsize=10)
     finish(figure, entry, "performance-balance", to)
 
 

@@ -28,7 +28,7 @@ import report  # noqa: E402
 
 WORK = ROOT / "build" / "bench" / "python"
 RESULTS = HERE / "results" / "python.json"
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "internals" / "measurements.md"
 PACKAGES = ["joblib", "loky", "mpire", "pebble", "numpy", "cloudpickle"]
 
 LIMIT = 120  # seconds for a process
@@ -155,7 +155,7 @@ def main() -> int:
     parser.add_argument("--no-install", action="store_true", help="by the Python that runs this, with what that has")
     parser.add_argument("--json", metavar="FILE", type=Path, help="instead of benchmarks/results/python.json (--quick: "
                                                                   "build/bench/python/quick.json)")
-    parser.add_argument("--write", action="store_true", help="put all tables of the JSON into docs/performance.md, too")
+    parser.add_argument("--write", action="store_true", help="put all tables of the JSON into docs/internals/measurements.md, too")
     parser.add_argument("--list", action="store_true", help="the workloads and who runs them")
     arguments = parser.parse_args()
     if arguments.list:

@@ -34,7 +34,7 @@ class Case:
     more: str  # a file of costs, or a number of calls
     unit: tuple
     peers: tuple
-    target: float = 0  # parmap's target, % of ideal on the greatest of WORKERS
+    target: float = 0  # parmap's target, % efficiency on the greatest of WORKERS
 
 
 CASES = {
@@ -117,7 +117,7 @@ class Measured:
             for peer in [each for each in (THREADS, MULTI) if case.target]:
                 found = self.shown(name, peer, most)
                 verdict = "not measured" if not found else "reached" if median(found) >= case.target else "**not reached**"
-                what = f"{case.title}, {NAMES[peer]}, {most} workers: at least {case.target:g} % of ideal"
+                what = f"{case.title}, {NAMES[peer]}, {most} workers: at least {case.target:g} % efficiency"
                 lines.append(row([what, spread(found), verdict]))
         return [*head(["target", "measured", ""]), *lines, ""]
 
@@ -133,7 +133,7 @@ class Measured:
         load = f", load average {about['load']} before, {ended['load']} after" if ended else ""
         where = f"{about['date'][:10]}; {self.machine()}; {about['versions']}. {rounds}{load}.{skipped}{siblings}"
         how = ("W workers run on W cores: the others are taken from the process before it begins. Medians (least .. greatest) of rounds in turns, "
-               "each measurement a process of its own; % of ideal is the plain loop's time on one core / (workers x time).")
+               "each measurement a process of its own; % efficiency is the plain loop's time on one core / (workers x time).")
         text = [where, "", how, ""]
         for name in CASES:
             text += self.table(name)

@@ -97,14 +97,14 @@ def missed(results: dict) -> list:
     return [line for name, entry in results.items() for line in Entry(name, entry).targets() if "**not reached**" in line]
 
 
-#: The tables and columns that the README shows.
+#: The tables and columns that docs/performance.md shows.
 SUMMARY = (("calls", "n = 10", "call on 10 tasks"), ("fresh", "n = 1e7", "1e7 x * x + 1"), ("objects", "1e6 strings of 32", "1e6 strings"),
            ("balance", "growing", "cost grows"), ("balance", "heavy first 5 %", "heavy first"),
            ("balance", "one heavy last", "one heavy last"))  # fmt: skip
 
 
 def summary(results: dict) -> list:
-    """Return a small table for the README."""
+    """Return a small table for docs/performance.md."""
     shown = [each for each in SUMMARY if each[0] in results]
     if not shown:
         return ["Not measured yet."]

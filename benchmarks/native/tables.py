@@ -26,7 +26,7 @@ ALL = (LOOP, *ON_THREADS, FORK, THREADS, MULTI)
 
 NANOSECONDS, MICROSECONDS, MILLISECONDS = ("ns", 1e9), ("us", 1e6), ("ms", 1e3)
 MIB = 1.048576  # in MB
-SHARE = ("% of ideal", 0)  # the ideal is the loop's time divided by the cores
+SHARE = ("% efficiency", 0)  # parallel efficiency: (the loop's time divided by the cores) divided by the time
 
 
 @dataclass(frozen=True)

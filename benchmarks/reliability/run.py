@@ -5,7 +5,9 @@
   run.py                     every cell, half an hour: installs the peers from PyPI into build/reliability, needs python3-venv, g++
                              and libtbb-dev. Outcomes are kept in build/reliability/outcomes.json; remove it to run all again
   run.py --only ROW...       these of parmap's rows anew; the page keeps the others: multi, "parmap multi" (Python), ...
-  run.py --check PROGRAM     parmap's rows in C++ only, with short tasks; PROGRAM is parmap.cpp compiled. Fails where the page differs
+  run.py --summary           the table of README.md and docs/index.md, out of the page's
+  run.py --check PROGRAM     parmap's rows in C++ only, with short tasks; PROGRAM is parmap.cpp compiled. Fails where the page differs,
+                             or where a summary is not the page's
   run.py --check-python      the same for its rows in Python, by the Python that runs this
 
 Python's rows need the package, with NumPy, in build/python/venv, where ./demo --python and ./test put it.
@@ -27,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PAGE = ROOT / "docs" / "reliability.md"
 WORK = ROOT / "build" / "reliability"
+SUMMARIES = [ROOT / "README.md", ROOT / "docs" / "index.md"]
 LIMIT = 30
 COMPILE = ["g++", "-std=c++20", "-O2", f"-I{ROOT / 'include'}", "-pthread"]
 
@@ -146,7 +149,59 @@ def check(commands) -> int:
                 print("\n".join(difflib.ndiff([steady(line) for line in written], [steady(now)])))
     if bad:
         print("docs/reliability.md is not what parmap does; run: benchmarks/reliability/run.py")
+    lines = summary(PAGE.read_text(encoding="utf-8"))
+    for each in SUMMARIES:
+        if put(each.read_text(encoding="utf-8"), "summary", lines) != each.read_text(encoding="utf-8"):
+            bad = True
+            print(f"{each.relative_to(ROOT)} is not the summary of docs/reliability.md; run: benchmarks/reliability/run.py --summary")
     return int(bad)
+
+
+#: The rows of the summary: its title, and the page's.
+SUMMARY = {
+    "**parmap** (C++ and Python)": ["**parmap multi**", "**parmap multi, Python**"],
+    "multiprocessing.Pool": ["multiprocessing.Pool.map"],
+    "ProcessPoolExecutor": ["ProcessPoolExecutor.submit"],
+    "joblib": ["joblib"],
+    "mpire": ["mpire.map"],
+    "Dask": ["dask.distributed"],
+    "OpenMP": ["OpenMP (g++)"],
+    "oneTBB": ["oneTBB parallel_for"],
+}
+SUMMARY_COLUMNS = {"throws": "throws", "segfault, _exit, SIGKILL": "segfaults", "exit(1)": "calls exit(1)", "a task hangs, limit 2 s": "hangs"}
+
+
+def summary(page: str) -> list:
+    """Return the summary of the page's tables: how many of the other 19 tasks have their results when one of 20 fails."""
+    cells = {}
+    for part in ("faults", "others", "threads"):
+        lines = page.split(f"<!-- {part}: ")[1].split(f"<!-- end of {part} -->")[0].splitlines()
+        table = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")]
+        titles, *rows = ([cell.strip() for cell in each] for each in table if not set("".join(each)) <= set("-|"))
+        for name, *values in rows:
+            cells.setdefault(name, {}).update(zip(titles[1:], values, strict=True))
+    lines = head(SUMMARY_COLUMNS.values())
+    for title, names in SUMMARY.items():
+        shown = []
+        for column in SUMMARY_COLUMNS:
+            found = [cells[name].get(column, cells[name].get("segfault" if column.startswith("segfault") else column, "")) for name in names]
+            texts = {in_words(text) for text in found}
+            shown.append(" / ".join(sorted(texts)) or "not tried")
+        lines.append(row(title, shown))
+    return lines
+
+
+def in_words(text: str) -> str:
+    text = re.sub(r" \((?:segfault|SIG\w+)\)|; .*|, \d+\.\d s$", "", text)
+    text = re.sub(r"^ok", "19", text)
+    text = re.sub(r"(\d+) innocent fails?", r"\1 others fail", text).replace("1 others fail", "1 other fails")
+    return "not tried" if not text else f"**{text}**" if text == "19" else text
+
+
+def put_summaries() -> None:
+    lines = summary(PAGE.read_text(encoding="utf-8"))
+    for each in SUMMARIES:
+        each.write_text(put(each.read_text(encoding="utf-8"), "summary", lines), encoding="utf-8")
 
 
 def python_commands(python) -> dict:
@@ -247,13 +302,20 @@ def main() -> int:
     parser.add_argument("--only", metavar="ROW", nargs="+", choices=ours, help="of " + ", ".join(ours))
     parser.add_argument("--check", metavar="PROGRAM", help="compare parmap's rows in C++ with the page")
     parser.add_argument("--check-python", action="store_true", help="compare parmap's rows in Python with the page")
+    parser.add_argument("--summary", action="store_true", help="only the summary of the page, in README.md and docs/index.md")
     arguments = parser.parse_args()
+    if arguments.summary:
+        put_summaries()
+        return 0
     cell.prepare()
     if arguments.check:
         return check({engine: [arguments.check, engine] for engine in ENGINES})
     if arguments.check_python:
         return check(python_commands(sys.executable))
-    return rewrite(arguments.only) if arguments.only else write()
+    status = rewrite(arguments.only) if arguments.only else write()
+    put_summaries()
+    return status
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 import threading
 import time
 import warnings
@@ -45,7 +44,7 @@ def find() -> list[Hazard]:
 def locks_of_other_threads() -> list[Hazard]:
     """Without a GIL each object has a lock, which another thread may hold at the fork: rarely, so this is no reason to warn
     before anything has happened."""
-    if sysconfig.get_config_var("Py_GIL_DISABLED") and threading.active_count() > 1:
+    if _parmap.free_threaded and threading.active_count() > 1:
         return [Hazard("Python without a GIL, by other threads,", "a lock that one of them held at the fork stays locked in the worker")]
     return []
 

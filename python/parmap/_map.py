@@ -283,7 +283,8 @@ def _run_multi(asked: Request) -> None:
     else:
         asked.hazards += _fork_hazards.find()
         _fork_hazards.warn(asked.hazards, stacklevel=5)  # parmap's caller
-        asked.hazards += _fork_hazards.locks_of_other_threads()
+        if not asked.hazards:
+            asked.hazards += _fork_hazards.locks_of_other_threads()
         if asked.hazards:
             asked.report = _fork_hazards.StallWatch(asked.hazards, asked.report).show
         _thread_pools.find_thread_pools()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 __version__: str
+free_threaded: bool
 
 def usable_cores() -> int: ...
 def advice_on_signal(number: int) -> str: ...

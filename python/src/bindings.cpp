@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The module parmap._parmap: the C++ engines, called by parmap/_map.py.
 #include "fork_hazards.hpp"
+#include "free_threading.hpp"
 #include "python_map.hpp"
 #include "spawned_worker.hpp"
 
@@ -95,6 +96,7 @@ NB_MODULE(_parmap, m) {
 
   m.attr("__version__") = std::to_string(PARMAP_VERSION_MAJOR) + '.' + std::to_string(PARMAP_VERSION_MINOR) + '.' +
                           std::to_string(PARMAP_VERSION_PATCH);
+  m.attr("free_threaded") = free_threaded;
   m.def("usable_cores", [] { return detail::usable_cores(); }, "Cores a map may use here; 1 inside a worker.");
 
   m.def("set_ctrl_c_handler", &set_ctrl_c_handler);

@@ -51,7 +51,7 @@ def test_list():
 
 
 def test_page():
-    """docs/performance.md is what benchmarks/results/python.json gives."""
+    """docs/internals/measurements.md is what benchmarks/results/python.json gives."""
     program = """
 import json, sys
 from pathlib import Path
@@ -59,7 +59,7 @@ root = Path(sys.argv[1])
 sys.path[:0] = [str(root / "benchmarks"), str(root / "benchmarks" / "python")]
 import markup, report
 file = root / "benchmarks" / "results" / "python.json"
-page = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+page = (root / "docs" / "internals" / "measurements.md").read_text(encoding="utf-8")
 results = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 assert markup.put(page, report.page(results), "python") == page, "run: benchmarks/python.py --write"
 """
@@ -74,12 +74,12 @@ from pathlib import Path
 root = Path(sys.argv[1])
 sys.path[:0] = [str(root / "benchmarks"), str(root / "benchmarks" / "native")]
 import compile_time, markup, report
-page = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+page = (root / "docs" / "internals" / "measurements.md").read_text(encoding="utf-8")
 files = {name: root / "benchmarks" / "results" / f"{name}.json" for name in ("native", "compile")}
 results = {name: json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {} for name, file in files.items()}
 assert markup.put(page, report.page(results["native"]), "native") == page, "run: ./bench --write"
-readme = (root / "README.md").read_text(encoding="utf-8")
-assert markup.put(readme, report.summary(results["native"]), "speed", "native") == readme, "run: ./bench --write"
+short = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+assert markup.put(short, report.summary(results["native"]), "speed", "native") == short, "run: ./bench --write"
 assert markup.put(page, compile_time.lines(results["compile"]), "compile_time") == page, "run: ./bench --only compile --write"
 """
     python("-c", program, ROOT)

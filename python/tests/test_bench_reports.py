@@ -59,8 +59,8 @@ def test_scaling(tmp_path, seconds, verdict):
     file.write_text("".join(json.dumps(line) + "\n" for line in about + lines))
     printed = python(BENCHMARKS / "scaling.py", "--report", file)
     share = f"{100 / 16 / seconds:.1f}"
-    assert f"parmap threads, 16 workers: at least 95 % of ideal | {share} ({share} .. {share}) | {verdict} |" in printed
-    assert "parmap multi, 16 workers: at least 95 % of ideal | - | not measured |" in printed
+    assert f"parmap threads, 16 workers: at least 95 % efficiency | {share} ({share} .. {share}) | {verdict} |" in printed
+    assert "parmap multi, 16 workers: at least 95 % efficiency | - | not measured |" in printed
     assert f"| **parmap threads** | - | {share} ({share} .. {share}) |" in printed
     assert "| plain loop | 1000 ms (1000 ms .. 1000 ms) |  |" in printed
     assert "| plain loop | 10.0 ms (10.0 ms .. 10.0 ms) | 160 ms (160 ms .. 160 ms) |" in printed

@@ -17,7 +17,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\s*```text\n(.*?)^```\n)?", re.S 
 
 
 def blocks():
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+    for page in [ROOT / "README.md", ROOT / "python" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = page.read_text(encoding="utf-8")
         for found in BLOCK.finditer(text):
             line = text.count("\n", 0, found.start(1))
@@ -47,6 +47,13 @@ def checked(source):
     return ast.unparse(ast.fix_missing_locations(ast.Module(body, []))), count
 
 
+def test_links_of_the_page_on_the_index_are_absolute_and_lead_to_files():
+    """There is no folder beside it there; the address has one home, pyproject.toml."""
+    home = re.search(r'^Repository = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)[1]
+    links = re.findall(r"\]\((.*?)\)", (ROOT / "python" / "README.md").read_text(encoding="utf-8"))
+    assert links and all(each.startswith(f"{home}/") and (ROOT / each.removeprefix(f"{home}/")).is_file() for each in links), links
+
+
 def test_there_are_blocks():
     assert len(BLOCKS) >= 2
     assert sum(checked(block.values[0])[1] for block in BLOCKS) >= 6
@@ -58,7 +65,7 @@ def test_block(source, output, tmp_path):
     program.write_text(checked(source)[0], encoding="utf-8")
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", program],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == (output or "")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Follow the instructions of docs/ways-in.md: ways_in.py PAGE CHECKOUT
+"""Follow the instructions of docs/installation.md: installation.py PAGE CHECKOUT
 
 Each section starts in an empty directory that has a link `parmap` to the checkout and the page's program, sqr.cpp. Its
 ```cmake block becomes CMakeLists.txt. Its ```sh blocks are run, except after `<!-- not run here -->`. The compiler
