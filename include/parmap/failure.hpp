@@ -48,20 +48,20 @@ PARMAP_API std::ostream& operator<<(std::ostream& out, failure_kind kind);
 /// One task that has no value, and why. A regular value type; a copy copies the message.
 struct failure {
   // Short names of the kinds: failure::crashed. (Not `using enum`: g++ 12 fails on it in templates.)
-  static constexpr failure_kind threw = failure_kind::threw;
-  static constexpr failure_kind crashed = failure_kind::crashed;
-  static constexpr failure_kind exited = failure_kind::exited;
-  static constexpr failure_kind timed_out = failure_kind::timed_out;
-  static constexpr failure_kind out_of_memory = failure_kind::out_of_memory;
-  static constexpr failure_kind unencodable = failure_kind::unencodable;
-  static constexpr failure_kind stopped = failure_kind::stopped;
+  static constexpr failure_kind threw = failure_kind::threw;                  ///< the kind, by a short name
+  static constexpr failure_kind crashed = failure_kind::crashed;              ///< the kind, by a short name
+  static constexpr failure_kind exited = failure_kind::exited;                ///< the kind, by a short name
+  static constexpr failure_kind timed_out = failure_kind::timed_out;          ///< the kind, by a short name
+  static constexpr failure_kind out_of_memory = failure_kind::out_of_memory;  ///< the kind, by a short name
+  static constexpr failure_kind unencodable = failure_kind::unencodable;      ///< the kind, by a short name
+  static constexpr failure_kind stopped = failure_kind::stopped;              ///< the kind, by a short name
 
-  std::uint64_t index{};  ///< the task's index in input order
-  failure_kind kind{failure_kind::threw};
-  std::string message{};           ///< type and what() of the exception, signal, exit status
-  unsigned attempts{};             ///< number of attempts that were begun
-  std::exception_ptr exception{};  ///< the original exception; null if the task ran in another process
-  int status{};                    ///< the signal or exit status that ended its worker (quick_exit: 1); else 0
+  std::uint64_t index{};                   ///< the task's index in input order
+  failure_kind kind{failure_kind::threw};  ///< what went wrong
+  std::string message{};                   ///< type and what() of the exception, signal, exit status
+  unsigned attempts{};                     ///< number of attempts that were begun
+  std::exception_ptr exception{};          ///< the original exception; null if the task ran in another process
+  int status{};                            ///< the signal or exit status that ended its worker (quick_exit: 1); else 0
   /// The task's inputs, such as `-0.25, "left"`: at most 200 bytes of UTF-8. `?` stands for an input that has no
   /// operator<<, or is computed when it is read (by std::views::transform). Empty if there is nothing else, and if the
   /// task was stopped.
