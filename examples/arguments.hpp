@@ -3,13 +3,16 @@
 #pragma once
 
 #include <charconv>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <iomanip>
 #include <iostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 namespace example {
@@ -21,6 +24,15 @@ struct arguments {
   std::string output{"/dev/null"};
   std::vector<std::filesystem::path> paths{};
 };
+
+// Says so where other programs keep cores busy, as the speed-up is less then.
+inline void tell_if_busy() {
+  double load = 0;  // of the last minute
+  if (::getloadavg(&load, 1) != 1 || load < 0.25 * std::thread::hardware_concurrency()) return;
+  std::cout << "Other programs have kept " << std::setprecision(2) << load << " of "
+            << std::thread::hardware_concurrency()
+            << " cores busy in the last minute: the speed-up will be smaller.\n\n";
+}
 
 inline unsigned parse_number(std::string_view option, std::string_view text) {
   unsigned number = 0;

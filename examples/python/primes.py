@@ -3,6 +3,7 @@
 
 import argparse
 import math
+import os
 import sys
 import time
 
@@ -17,10 +18,14 @@ def is_prime(n):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--workers", type=int, default=0, help="at most so many; 0: the engine's own choice")
-    arguments.add_argument("--below", type=int, default=200_000, help="the end of the numbers (200000)")
+    arguments.add_argument("--workers", type=int, default=0, help="the largest number of workers; 0: the engine's own choice")
+    arguments.add_argument("--below", type=int, default=500_000, help="the end of the numbers (500000)")
     chosen = arguments.parse_args()
     candidates = range(chosen.below)
+
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load >= 0.25 * cores:
+        print(f"Other programs have kept {load:.1f} of {cores} cores busy in the last minute: the speed-up will be smaller.\n")
 
     counts = []
     print("engine   seconds   speed-up   primes")
