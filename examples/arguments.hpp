@@ -25,13 +25,12 @@ struct arguments {
   std::vector<std::filesystem::path> paths{};
 };
 
-// Says so where other programs keep cores busy, as the speed-up is less then.
+// Tells if other programs keep cores busy, as the speed-up is smaller then.
 inline void tell_if_busy() {
   double load = 0;  // of the last minute
   if (::getloadavg(&load, 1) != 1 || load < 0.25 * std::thread::hardware_concurrency()) return;
-  std::cout << "Other programs have kept " << std::setprecision(2) << load << " of "
-            << std::thread::hardware_concurrency()
-            << " cores busy in the last minute: the speed-up will be smaller.\n\n";
+  std::cout << "Other programs are running (load average " << std::setprecision(2) << load << " on "
+            << std::thread::hardware_concurrency() << " cores): the speed-up will be smaller.\n\n";
 }
 
 inline unsigned parse_number(std::string_view option, std::string_view text) {

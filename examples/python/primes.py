@@ -25,7 +25,7 @@ def main():
 
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load >= 0.25 * cores:
-        print(f"Other programs have kept {load:.1f} of {cores} cores busy in the last minute: the speed-up will be smaller.\n")
+        print(f"Other programs are running (load average {load:.1f} on {cores} cores): the speed-up will be smaller.\n")
 
     counts = []
     print("engine   seconds   speed-up   primes")
