@@ -33,4 +33,14 @@ html_title = f"parmap {release}"
 html_static_path = ["_static"]
 html_css_files = ["parmap.css"]
 html_show_sphinx = False
-pygments_style = "friendly"
+html_show_sourcelink = html_copy_source = False  # the pages' Markdown belongs to the project's own page
+html_theme_options = {"top_of_page_buttons": []}
+
+
+def _shown(app, page, source):
+    """A line of output shows `…` where the tests take any text, `{*}`; after a row of numbers it stands for the space behind the last one."""
+    source[0] = re.sub(r"(?m)^((?:(?:-?[\d.]+|nan) )+-?\d+)\{\*\}$", r"\1", source[0]).replace("{*}", "…")
+
+
+def setup(app):
+    app.connect("source-read", _shown)

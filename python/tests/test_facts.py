@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Where the number has its home, and what the pages say of it.
 FACTS = [
     ("include/parmap/detail/coroutines/async_run_base.hpp", r"milliseconds grace\{(\d+)\}",
-     [("docs/engines/async.md", "after {} ms in C++"), ("docs/howto/timeouts.md", "after {} ms in C++"), ("docs/reliability.md", "behind after {} ms")]),
+     [("docs/engines/async.md", "after {} ms in C++"), ("docs/howto/timeouts.md", "after {} ms in C++"), ("docs/reliability.md", "after {} ms in C++")]),
     ("python/parmap/_async.py", r"_GRACE = ([\d.]+)", [("docs/engines/async.md", "{} s in Python"), ("docs/howto/timeouts.md", "{} s in Python")]),
     ("include/parmap/detail/schedule/chunk_pacer.hpp", r"microseconds target\{(\d+)\}",
      [("docs/coming-from/onetbb.md", "chunks of some {} µs"), ("docs/internals/how-it-works.md", "{} µs")]),
