@@ -28,6 +28,8 @@ autodoc_mock_imports = ["parmap._parmap"]
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 
+smartquotes_action = "D"  # dashes, but not quotes, which belong to code: engine="threads"
+python_maximum_signature_line_length = 100
 html_theme = "furo"
 html_title = f"parmap {release}"
 html_static_path = ["_static"]
@@ -42,5 +44,12 @@ def _shown(app, page, source):
     source[0] = re.sub(r"(?m)^((?:(?:-?[\d.]+|nan) )+-?\d+)\{\*\}$", r"\1", source[0]).replace("{*}", "…")
 
 
+def _plain(app, what, name, it, options, lines):
+    """The module's docstring has words beside its code, so it is shown in one colour."""
+    if what == "module":
+        lines[:] = [".. highlight:: none", "", *lines, "", ".. highlight:: default", ""]
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", _plain)
     app.connect("source-read", _shown)

@@ -1,31 +1,43 @@
 # SPDX-License-Identifier: MIT
-"""A parallel map, MATLAB's parfor for Python: one call turns a loop of independent iterations into parallel work.
+"""A parallel map for Python, like MATLAB's parfor: one call runs the independent iterations of a loop on all cores.
 
-    from parmap import parmap
+If a task raises, crashes, exits or takes too long, you lose only that task: all other results come back, in order::
 
-    r = parmap(f, xs)                            [f(x) for x in xs], on all cores, in processes
-    r = parmap(f, xs, ys)                        every combination, the last iterable fastest
-    r = parmap(f, parmap.zip(xs, ys))            walked together (import parmap for zip)
-    r = parmap(f, xs, fargs=dict(n=3))           f(x, n=3)
-    r = parmap(f, urls, engine="threads")        or "async" for an async f, "serial" for a plain loop
+    import parmap
+    from parmap import parmap as pmap
 
-    r            a list in input order, with None where a task failed: it raised, crashed, exited or took too long
-    r.failures   why: index, task, kind, exception, traceback, attempts;  r.ok, r.raise_for_failures()
+    r = pmap(f, xs)                        [f(x) for x in xs], on all cores, in worker processes
+    r = pmap(f, xs, ys)                    every combination; the last iterable varies fastest
+    r = pmap(f, parmap.zip(xs, ys))        in lockstep: f(xs[0], ys[0]), f(xs[1], ys[1]), ...
+    r = pmap(f, xs, fargs=dict(n=3))       f(x, n=3)
+    r = pmap(f, urls, engine="threads")    parmap.ENGINES also has "async" for an async f, and "serial", a plain loop
 
-    on_error="raise"      stop at the first failure, and raise it;  or on_error(func, task, exc), whose value takes its place
-    timeout_sec=5         of each task;  retries=2;  memory_limit="1GB"
-    n_worker=4            default: the usable cores
-    reporter="text"       or "bar", "silent", tqdm, f(i, n);  label="sweep" stands before it
-    seed=42               inside a task parmap.rng() is its own generator of random numbers, parmap.context() its number
-    init=connect          once in each worker: parmap.context().state is what it returns;  finish=...
-    stop=event            or max_failures=10: begin no further task;  max_tasks=100: renew workers
-    start="spawn"         fresh interpreters, for libraries that do not survive a fork
+    r                                      a list in input order, with None in place of each failed task
+    r.failures                             the failures: index, task, kind, exception, traceback, attempts
+    r.ok, r.raise_for_failures()           True if no task failed; raise the first failure, if there is one
 
-    await parmap.parmap_async(f, xs)             where an event loop is running, as in a notebook
-    parmap.maplike(f, xs), parmap.starmap(f, pairs)     like the built-in map and itertools.starmap
-    with parmap.override(engine="serial"): ...   for every map within: debuggers, tests
+Options::
 
-help(parmap.parmap) has all of it in detail; `python -m parmap` prints the version and the cores.
+    on_error="raise"       stop at the first failure and raise it; or a function(func, task, exc) that gives the result
+    timeout_sec=5          time limit of each task, in seconds
+    retries=2              try a failed task again, at most twice
+    memory_limit="1GB"     the most memory that a worker may add
+    n_worker=4             number of workers; default: the usable cores
+    reporter="text"        progress: also "bar", "silent", tqdm or a function(i, n);  label="sweep": the text before it
+    seed=42                seed of parmap.rng(), the random generator of the running task
+    init=connect           called once in each worker, gives parmap.context().state;  finish=close: called at the end
+    stop=event             start no further task once the event is set
+    max_failures=10        start no further task after 10 failures
+    max_tasks=100          replace a worker after 100 tasks
+    start="spawn"          workers are fresh interpreters, for libraries that do not survive a fork
+
+Other functions::
+
+    await parmap.parmap_async(f, xs)                   where an event loop is running, as in a notebook
+    parmap.maplike(f, xs), parmap.starmap(f, pairs)    like the built-in map and itertools.starmap
+    with parmap.override(engine="serial"): ...         for every map inside: for debuggers and tests
+
+help(parmap.parmap) gives the details; `python -m parmap` prints the version and the number of usable cores.
 """
 
 import importlib as _importlib
@@ -51,7 +63,7 @@ def _in_main_interpreter() -> bool:
 
 
 if not _in_main_interpreter():
-    raise ImportError("parmap works in the main interpreter only, and this is a sub-interpreter (as of mod_wsgi)")
+    raise ImportError("parmap works in the main interpreter only, and this is a sub-interpreter (mod_wsgi uses them)")
 
 from ._axes import zip
 from ._errors import ParmapWarning, RemoteError, TaskNotRun, TaskTimeout, UnpicklableResult, WorkerDied

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""python -m parmap [--help]: prints version, engines and cores, for a bug report; or how the package is used."""
+"""python -m parmap [--help]: prints version, engines and cores for a bug report, or how to use the package."""
 
 import argparse
 import platform
@@ -9,7 +9,7 @@ from parmap import _parmap
 
 arguments = argparse.ArgumentParser(
     prog="python -m parmap",
-    description="Prints version, engines and cores, for a bug report.",
+    description="Prints the version, the engines and the number of usable cores, for a bug report.",
     epilog=parmap.__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
 )

@@ -22,7 +22,7 @@ from ._unknown_name import UnknownName
 from ._results import Results
 from ._setup import Setup, setup_of
 
-#: The engines, by name.
+#: The names of the engines: what parmap()'s argument engine may be.
 ENGINES = ("multi", "threads", "serial", "async")
 
 #: The ways in which multi can start its workers.
@@ -91,15 +91,15 @@ def check(
     if engine == "async" and not _is_async(func):
         raise TypeError(
             f"parmap: engine='async' is for async functions, but func is {func!r:.100}: define it by async def (a lambda "
-            "that returns a coroutine is none), or use engine='threads' for a function that waits"
+            "that returns a coroutine is not one), or use engine='threads' for a function that waits"
         )
     if fargs is not None and not isinstance(fargs, dict):
         raise TypeError(f"parmap: fargs must be a dict, but is of type {type(fargs).__name__}")
     if fargs and not all(isinstance(name, str) for name in fargs):
-        raise TypeError("parmap: the keys of fargs must be names of arguments, that is strings")
+        raise TypeError("parmap: the keys of fargs must be strings, the names of arguments")
     if n_simul is not None:
         if n_worker is not None:
-            raise TypeError("parmap: n_simul is another name for n_worker; give one of them")
+            raise TypeError("parmap: n_simul is another name for n_worker; give only one of them")
         n_worker = n_simul
     if on_error is not None and on_error != "raise" and not callable(on_error):
         raise TypeError(f"parmap: on_error must be None, 'raise' or a callable(func, task, exc), not {on_error!r:.100}")
@@ -120,7 +120,7 @@ def check(
     if memory_limit is not None:
         memory_limit = _whole("memory_limit", _bytes(memory_limit), 1, 2**63)
         if engine not in ("multi", "serial"):
-            raise ValueError(f"parmap: the engine {engine} has no memory_limit, as its tasks share one memory; use multi")
+            raise ValueError(f"parmap: the engine {engine} has no memory_limit, because its tasks share one process; use multi")
     if max_failures is not None:
         max_failures = _whole("max_failures", max_failures, 1, 2**63)
     if stop is not None and not callable(getattr(stop, "is_set", None)):
@@ -128,11 +128,11 @@ def check(
     if max_tasks is not None:
         max_tasks = _whole("max_tasks", max_tasks, 1, 2**63)
         if engine not in ("multi", "serial"):
-            raise ValueError(f"parmap: the workers of engine {engine} cannot be renewed after max_tasks; use multi")
+            raise ValueError(f"parmap: the engine {engine} has no max_tasks, because its workers are not processes; use multi")
     if start not in STARTS:
         raise UnknownName("start", start, STARTS)
     if start != "fork" and engine not in ("multi", "serial"):
-        raise ValueError(f"parmap: start={start!r} is for the engine multi; {engine} has no processes")
+        raise ValueError(f"parmap: start={start!r} is for the engine multi; {engine} starts no processes")
     unenforced: tuple[str, ...] = ()
     if engine == "serial":  # accepts all arguments, so that switching to it changes one word
         limits = {"timeout_sec": timeout_ns, "memory_limit": memory_limit, "max_tasks": max_tasks}
@@ -173,7 +173,7 @@ def _is_async(func: Any) -> bool:
 def _check_async(name: str, func: Any, engine: str) -> None:
     if engine != "async" and _is_async(func):
         raise TypeError(
-            f"parmap: {name} is an async function, of which engine={engine!r} would make coroutines that nobody runs: use "
+            f"parmap: {name} is an async function, whose coroutines engine={engine!r} would never run: use "
             "engine='async', or await parmap.parmap_async(...) where an event loop is running"
         )
 
@@ -209,9 +209,9 @@ def _nanoseconds(timeout_sec: Any) -> int | None:
             raise TypeError
         seconds = float(timeout_sec)
     except OverflowError:
-        raise ValueError("parmap: timeout_sec is more than a float can be; None is no limit") from None
+        raise ValueError("parmap: timeout_sec is too large for a float; None means no limit") from None
     except (TypeError, ValueError):
         raise TypeError(f"parmap: timeout_sec must be a number of seconds, but is {timeout_sec!r:.100}") from None
     if not seconds > 0:
-        raise ValueError(f"parmap: timeout_sec must be positive, but is {timeout_sec!r}; None is no limit")
+        raise ValueError(f"parmap: timeout_sec must be positive, but is {timeout_sec!r}; None means no limit")
     return None if seconds > 2**33 else max(1, math.ceil(seconds * 1e9))  # 272 years are no limit either

@@ -18,9 +18,28 @@ _INDEXED = (list, tuple, range, str, bytes)
 
 
 class zip:
-    """Iterables that parmap walks together, as one axis: parmap(f, parmap.zip(a, b)) calls f(a[i], b[i]).
+    """Iterables that parmap() takes in lockstep, as one input, like the built-in zip::
 
-    Unequal lengths are a ValueError.
+        parmap(f, parmap.zip(a, b))         # f(a[0], b[0]), f(a[1], b[1]), ...
+        parmap(f, parmap.zip(a, b), c)      # every combination of such a pair with an element of c
+
+    Arguments
+    ---------
+    *iterables
+        One iterable or more, all of the same length. Lists, tuples, ranges, strings, bytes and NumPy arrays are not
+        copied; any other iterable is read into a list at once, so it must be finite.
+
+    Raises
+    ------
+    TypeError
+        There is no argument, or one that is not iterable, or one that is known to have no end.
+    ValueError
+        The lengths are unequal, or an iterable has filled half of the free memory.
+
+    Notes
+    -----
+    A zip has a length, and can be iterated and mapped any number of times. Several threads may do so at the same time,
+    as long as nobody changes its iterables.
     """
 
     def __init__(self, *iterables: Iterable[Any]) -> None:
@@ -48,13 +67,13 @@ def _sequence(items: Any, name: str) -> Sequence[Any]:
     if numpy is not None and type(items) is numpy.ndarray and items.ndim > 0:
         return items
     if isinstance(items, (itertools.count, itertools.cycle)):
-        raise TypeError(f"{name} has no end: bound it, as by itertools.islice(it, n)")
+        raise TypeError(f"{name} has no end: limit it, for example by itertools.islice(it, n)")
     try:
         iterator = iter(items)
     except TypeError:
         raise TypeError(
             f"{name} must be iterable, but is {items!r:.100} of type {type(items).__name__}; "
-            "arguments that stay the same go into fargs"
+            "an argument that is the same for every call goes into fargs"
         ) from None
     return _read(iterator, name)
 
@@ -76,10 +95,10 @@ def _read(iterator: Iterator[Any], name: str) -> list[Any]:
             step = len(found) if used <= 0 else max(_UNWATCHED, min(len(found), int(free / 32 / (used / len(found)))))
         filled = f"{used >> 20} of {free >> 20} MiB of free memory"
     except MemoryError:
-        filled = "the memory that was free"
+        filled = "the free memory"
     size = len(found)
     found.clear()
-    raise ValueError(f"{name} has filled {filled} with its first {size} elements: has it no end? Bound it, as by itertools.islice(it, n)")
+    raise ValueError(f"{name} has filled {filled} with its first {size} elements: is it endless? Limit it, for example by itertools.islice(it, n)")
 
 
 _UNWATCHED = 10_000  # elements that are read without a look at the memory

@@ -16,17 +16,41 @@ from . import _parmap
 
 
 class ParmapWarning(RuntimeWarning):
-    """Some tasks of a map failed. If a filter makes it an exception, its `results` holds what parmap would have returned."""
+    """Tasks of a map failed, or a worker did not end as it should.
+
+    parmap gives this warning at every such map, unless a filter says otherwise. If a filter makes an exception of a
+    warning about failed tasks, its attribute ``results`` holds what parmap would have returned::
+
+        warnings.simplefilter("error", parmap.ParmapWarning)
+        try:
+            results = parmap(f, xs)
+        except parmap.ParmapWarning as warning:
+            results = warning.results
+    """
 
 
 class TaskTimeout(TimeoutError):
-    """A task ran longer than timeout_sec."""
+    """A task ran longer than timeout_sec: the exception of a Failure of kind "timed_out"::
+
+        late = [each.task for each in results.failures if isinstance(each.exception, parmap.TaskTimeout)]
+
+    Under engine="threads" it is also raised in the task itself. If the task then raised something else, that is the
+    __cause__.
+    """
 
 
 class WorkerDied(RuntimeError):
-    """A task ended its worker process: it crashed, was killed, or exited.
+    """A task ended its worker process: the exception of a Failure of kind "crashed" or "exited"::
 
-    signal: the number of the signal that killed it, or None. status: its exit status, or None.
+        died = [each.exception for each in results.failures if each.kind == "crashed"]
+        print(died[0].signal == signal.SIGSEGV)
+
+    Attributes
+    ----------
+    signal : int or None
+        The number of the signal that killed the worker; None if it exited, or if the cause is unknown.
+    status : int or None
+        The exit status; None if the worker was killed, or if the cause is unknown.
     """
 
     def __init__(self, message: str, signal: int | None = None, status: int | None = None) -> None:
@@ -39,7 +63,19 @@ class WorkerDied(RuntimeError):
 
 
 class RemoteError(RuntimeError):
-    """Stands for an exception that cannot be pickled: `type_name` is its type, `text` what it said."""
+    """Takes the place of a task's exception that cannot be pickled, or not unpickled in the caller::
+
+        for why in results.failures:
+            if isinstance(why.exception, parmap.RemoteError):
+                print(why.exception.type_name, why.exception.text, why.traceback)
+
+    Attributes
+    ----------
+    type_name : str
+        The name of the exception's type, with its module.
+    text : str
+        Its message.
+    """
 
     def __init__(self, type_name: str, text: str) -> None:
         super().__init__(f"{type_name}: {text}" if text else type_name)
@@ -51,15 +87,26 @@ class RemoteError(RuntimeError):
 
 
 class UnpicklableResult(TypeError):
-    """A task's result cannot be brought out of its worker."""
+    """The result of a task could not be brought from its worker: the exception of a Failure of kind "unencodable"::
+
+        results = parmap(lambda x: threading.Lock(), [1])
+        print(results.failures[0].exception)     # a result of type _thread.lock cannot be pickled: ...
+
+    Return plain data, install cloudpickle, or use engine="threads", where nothing is pickled.
+    """
 
 
 class TaskNotRun(RuntimeError):
-    """A task was not begun, or not finished, because the map was stopped."""
+    """A task did not begin, or did not end, because the map was stopped: the exception of a Failure of kind "stopped"::
+
+        missing = [each.task for each in results.failures if each.kind == "stopped"]
+
+    A map is stopped by its options stop and max_failures, by on_error="raise" at the first failure, and by Ctrl-C.
+    """
 
 
 class RemoteTraceback(Exception):
-    """The traceback in a worker, as text: the __cause__ of the exception that a task raised there."""
+    """The traceback in a worker, as text: the __cause__ of an exception that a task raised there."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -109,7 +156,7 @@ def _pickled_by(cloudpickle: Any, value: Any, buffer_callback: Any) -> bytes:
 
 
 def _refuse_file(file: Any) -> Any:
-    raise pickle.PicklingError(f"an open file cannot leave its worker ({file.name!r:.100}): return its name, or what was read")
+    raise pickle.PicklingError(f"an open file cannot leave its worker ({file.name!r:.100}): return its name or its contents")
 
 
 def _viewed(data: bytes, format: str, shape: tuple[int, ...]) -> memoryview:
@@ -190,7 +237,7 @@ _NO_RESULT = object()
 
 def describe_unpicklable(error: BaseException | None, result: Any = _NO_RESULT) -> bytes:
     """Like describe(), for a result that cannot be pickled; without `result`, for one that cannot be unpickled."""
-    why = "what pickles it gave no bytes" if error is None else f"{_type_name(error)}: {text_of(error)}"
+    why = "pickling it gave no bytes" if error is None else f"{_type_name(error)}: {text_of(error)}"
     if result is _NO_RESULT:
         what = UnpicklableResult(f"the result was pickled by its worker but cannot be unpickled here: {why}")
     else:
@@ -261,5 +308,5 @@ def of_death(kind: str, status: int) -> WorkerDied:
             f"its worker exited with status {status}, as by os._exit({status}) or exit() in C code", status=status
         )
     if status == 0:
-        return WorkerDied("its worker died; how is not known, as this process ignores SIGCHLD or reaps every child")
+        return WorkerDied("its worker died, and the cause is unknown, because this process ignores SIGCHLD or reaps every child")
     return WorkerDied(f"its worker was killed by {_signal_name(status)}: {_parmap.advice_on_signal(status)}", signal=status)

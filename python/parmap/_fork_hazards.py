@@ -45,7 +45,7 @@ def locks_of_other_threads() -> list[Hazard]:
     """Without a GIL each object has a lock, which another thread may hold at the fork: rarely, so this is no reason to warn
     before anything has happened."""
     if _parmap.free_threaded and threading.active_count() > 1:
-        return [Hazard("Python without a GIL, by other threads,", "a lock that one of them held at the fork stays locked in the worker")]
+        return [Hazard("a Python without a GIL but with other threads", "a lock that another thread held at the fork stays locked in the worker")]
     return []
 
 
@@ -84,7 +84,7 @@ def _numba_runs_on_openmp() -> bool:
 
 
 _LIBRARIES: tuple[tuple[str, Callable[[], bool], Hazard], ...] = (
-    ("polars", _has_thread("polars-"), Hazard("polars", "its threads do not survive a fork, and a task that uses it waits for them for ever")),
+    ("polars", _has_thread("polars-"), Hazard("polars", "its threads do not survive a fork, and a task that uses it waits for ever")),
     (
         "grpc",
         _has_thread("grpc_", "event_engine", "default-executo", "resolver-executo"),
@@ -103,7 +103,7 @@ _LIBRARIES: tuple[tuple[str, Callable[[], bool], Hazard], ...] = (
     (
         "numba.np.ufunc.parallel",
         _numba_runs_on_openmp,
-        Hazard("numba's OpenMP layer", "it ends a forked process that uses it"),
+        Hazard("numba's OpenMP layer", "it terminates a forked process that uses it"),
     ),
 )
 
@@ -112,8 +112,8 @@ def warn(hazards: Iterable[Hazard], stacklevel: int) -> None:
     """A warning for each. Python's filters show it once for each line that maps."""
     for library, lost in hazards:
         warnings.warn(
-            f"parmap forks workers from a process that has used {library}: {lost}. Try start='spawn', or leave "
-            "that library to one side: the caller, or the tasks",
+            f"parmap forks workers from a process that has used {library}: {lost}. Try start='spawn', or use "
+            "that library only before the map or only in tasks",
             RuntimeWarning,
             stacklevel=stacklevel + 1,
         )

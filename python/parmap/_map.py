@@ -50,100 +50,150 @@ def parmap(
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
-    """Call func on every element of an iterable, or on every combination of several, in parallel::
+    """Call func on every element of an iterable, or on every combination of several iterables, in parallel::
 
         parmap(sqr, x)                            # [sqr(x[0]), sqr(x[1]), ...]
-        parmap(hypot, x, y)                       # every combination, the last iterable fastest: len(x) * len(y)
-        parmap(hypot, parmap.zip(x, y))           # (import parmap) walked together: len(x)
-        parmap(power, x, fargs=dict(n=3))         # power(x[i], n=3)
+        parmap(hypot, x, y)                       # every combination, y varies fastest: len(x) * len(y) calls
+        parmap(hypot, parmap.zip(x, y))           # in lockstep: len(x) calls (import parmap for zip)
+        parmap(power, x, fargs=dict(n=3))         # [power(x[0], n=3), power(x[1], n=3), ...]
         parmap(download, urls, engine="threads")
         parmap(adownload, urls, engine="async")   # an async function; in a notebook: await parmap.parmap_async(...)
 
-    A task that fails costs itself alone, whatever it does: raise, crash, exit, hang past timeout_sec.
+    parmap returns when all tasks have ended. With the default engine, a task that raises, crashes, exits or exceeds
+    timeout_sec costs only its own result: all other results come back, and ``results.failures`` says what happened.
+    Under threads and async this holds for tasks that raise, but these run in your process: a crash ends the program.
 
     Arguments
     ---------
     func
-        Anything callable: also a lambda, a closure, a bound method. It is not pickled.
+        Any callable, also a lambda, a closure or a bound method. It is not pickled, except by start="spawn".
     *args
-        One iterable or more. Only they are held, never their combinations. They must not change meanwhile.
+        One iterable or more. parmap stores these iterables, but never their combinations. Lists, tuples, ranges,
+        strings, bytes and NumPy arrays are used in place; any other iterable is read into a list first, so it must be
+        finite. Do not change them before parmap returns.
     fargs
-        A dict of keyword arguments that are the same for every call.
+        A dict of keyword arguments that are the same for every call of func.
     engine
-        "multi" (default): forked worker processes; no task can take the map down. "threads": for functions that wait
-        or release the GIL. "async": for async functions, as coroutines in this thread on an event loop of their own
-        ("asyncio" is the same); where a loop is running, as in a notebook, RuntimeError: await parmap_async(...) there.
-        "serial": a plain loop, for debugging. It accepts what the others do: n_worker and start mean nothing to it, and
-        limits (timeout_sec, memory_limit) are not enforced, which the reporter says once, if it shows something.
+        - "multi" (default): forked worker processes. No task can end the program.
+        - "threads": threads of this process, for functions that wait or release the GIL.
+        - "async": for async functions. They run as coroutines in this thread, on an event loop of their own. Where a
+          loop is running already, as in a notebook, this is a RuntimeError: use ``await parmap_async(...)`` there.
+          "asyncio" is another name for it.
+        - "serial": a plain loop in this thread, for debugging. It accepts every option, so that you can switch to it by
+          changing one word. It ignores n_worker and start, and does not enforce timeout_sec, memory_limit and
+          max_tasks; the reporter says so once, if it prints to stderr.
     timeout_sec
-        Seconds a task may take, from its own start. multi kills it; threads raise TaskTimeout in it at its next
-        bytecode (a task that is blocked in C goes on until it returns, and counts as timed out then); async cancels it,
-        and leaves it behind if it has not ended 0.1 s later (no limit holds while a task blocks the loop). serial
-        does not enforce it.
+        Time limit of each task in seconds, counted from the task's own start. Default: no limit. A task that exceeds it
+        fails with TaskTimeout:
+
+        - multi kills the worker process and the processes that the task has started, and starts another worker.
+        - threads raises TaskTimeout in the task at its next bytecode. A task that is blocked in C code goes on until
+          that code returns, and then counts as timed out.
+        - async cancels the task. If the task has not ended 0.1 s later, the map no longer waits for it and ignores what
+          it does. While a task blocks the event loop, no limit is enforced.
+        - serial does not enforce it.
     n_worker
-        At most so many workers, never more than tasks; default: the usable cores (affinity and cgroup quota), for
-        threads at least 5, inside a task of multi 1; for async, which counts tasks in flight, 64; serial uses one.
-        n_simul is the same.
+        The largest number of workers; there are never more workers than tasks. Default: the number of usable cores
+        (CPU affinity and cgroup quota), but 1 inside a task of multi. For threads the default is at least 5. For async
+        it is the number of tasks that run at once; default: 64. serial always uses one. n_simul is another name for it.
     on_error
-        None: a failed task leaves None in the results, and one ParmapWarning counts the failures and shows the first.
-        on_error(func, task, exc): called for each failed task, in input order, in this thread, with the tuple of its
-        arguments and its exception; what it returns takes the place, without a warning; what it raises passes.
-        "raise": the map stops at the first failure and raises that task's own exception.
-        serial always raises the first exception, untouched.
+        What happens when tasks fail:
+
+        - None (default): the result of a failed task is None. One ParmapWarning gives the number of failures and shows
+          the first one.
+        - a callable: on_error(func, task, exc) is called for each failed task, in input order, in this thread, after
+          the last task. task is the tuple of the task's arguments, exc its exception. The return value becomes the
+          task's result, and there is no warning. If on_error raises, parmap raises that exception.
+        - "raise": the map stops at the first failure and raises the exception of that task, with the results so far
+          as its attribute ``results``.
+
+        serial always raises the first exception, unchanged.
     reporter
-        None: a tqdm bar, if stderr is a terminal (or in a notebook) and the map lasts over half a second. "bar",
-        "text", "silent" or "none"; a class like tqdm.tqdm; or a callable(i, n), called in this thread at most every
-        0.1 s and at the end, i being the number of tasks that have ended, less 1. A functools.partial of such a class
-        adds arguments of its own: functools.partial(tqdm, colour="green").
+        How progress is shown:
+
+        - None (default): a tqdm bar if the map lasts longer than half a second and stderr is a terminal, or in a
+          notebook. Nothing is shown for a map inside a task.
+        - "bar": a bar from the start. "text": a line every 10 s and one at the end. "silent" or "none": nothing.
+        - a class like tqdm.tqdm, or a functools.partial of one with more arguments:
+          functools.partial(tqdm, colour="green").
+        - a callable(i, n): called in this thread at most every 0.1 s, and at the end. n is the number of tasks, and
+          i + 1 of them have ended. If it raises, the map ends and parmap raises that exception.
     label
-        Stands before the bar, or before each line of "text".
+        A text that is shown before the bar, or before each line of "text".
     retries
-        How often a failed task is tried again.
+        How often a failed task is tried again. Default: 0. Each attempt has the whole timeout_sec.
     seed
-        Of parmap.rng(), 0 <= seed < 2**64; None: fresh entropy, told by results.seed.
+        Seed of parmap.rng(), 0 <= seed < 2**64. Default: a random one. ``results.seed`` gives it in both cases.
     memory_limit
-        Bytes a worker process may add to what it inherits, or a text such as "1GB"; a task that wants more fails with
-        MemoryError. multi only; serial does not enforce it.
+        The most memory that a worker of multi may add to what it inherits: a number of bytes, or a text such as "1GB"
+        (1000**3 bytes) or "512MiB". Default: no limit. A task that needs more fails with MemoryError. serial does not
+        enforce it; threads and async refuse it with a ValueError.
     init
-        Called without arguments, once in each worker, before its first task; under async once for all, and it may be
-        async too. What it returns is parmap.context().state in that worker's tasks, such as a connection. If it returns
-        a context manager, that is entered, and ended after the worker's last task. What it raises is the failure of each
-        of that worker's tasks.
+        A callable without arguments. It is called once in each worker before its first task; under async once for the
+        whole map, and there it may be async. Tasks find its return value, such as a connection, in
+        parmap.context().state. If it returns a context manager, parmap enters it before the worker's first task and
+        leaves it after the last one; the state is then what ``with ... as`` gives. If init raises, each task of that
+        worker fails with that exception.
     finish
-        The counterpart of init: called without arguments, once in each worker that has begun, after its last task; not
-        in a worker that is killed. A worker of multi then ends as a Python process does: it waits for threads that its
-        tasks have left, runs their handlers of atexit, and empties multiprocessing's queues, within 10 s (or timeout_sec,
-        if that is more).
+        The counterpart of init: a callable without arguments. It is called once in each worker after its last task, but
+        not if init raised there or the worker was killed. An exception that it raises is printed on stderr under multi,
+        is a ParmapWarning under threads, and is raised by parmap under async and serial.
+
+        A worker of multi then ends as a Python process does: it waits for threads that its tasks have started, runs
+        their atexit handlers and empties multiprocessing's queues. If that takes longer than 10 s (or timeout_sec, if
+        that is more), the worker is killed, and a ParmapWarning says what it was doing.
     max_failures
-        After so many failed tasks no further one begins. Those that run end; the rest have failures of kind "stopped".
-        serial raises the first exception anyway.
+        Start no further task after this number of failures. Running tasks end; those that were never started have
+        failures of kind "stopped". Default: no limit. serial raises the first exception anyway.
     stop
-        A threading.Event, or anything with is_set(): once it is set, within 0.1 s, no further task begins.
+        A threading.Event, or any object with is_set(). Once it is set, parmap notices within 0.1 s and starts no
+        further task. Running tasks end; those that were never started have failures of kind "stopped".
     max_tasks
-        A worker of multi is replaced after so many tasks, as maxtasksperchild of multiprocessing.Pool: for tasks that leak.
+        Replace a worker of multi after this number of tasks, like maxtasksperchild of multiprocessing.Pool: for tasks
+        that leak memory. Default: never. threads and async refuse it with a ValueError.
     start
-        How multi gets its workers (serial has none). "fork": they inherit everything. "spawn": they are fresh
-        interpreters, for libraries that do not survive a fork (gcc's OpenMP, CUDA); func, its iterables, fargs, init and
-        finish are pickled by cloudpickle, once, and a worker takes as long to begin as Python and their imports do.
+        How multi starts its workers:
+
+        - "fork" (default): a worker inherits all memory of this process, but not its threads.
+        - "spawn": a worker is a fresh interpreter, for libraries that do not survive a fork (OpenMP of gcc before 9,
+          CUDA). func, its iterables, fargs, init and finish are pickled once, by cloudpickle, which must be installed.
+          A worker takes as long to start as Python and the modules that these import.
 
     Returns
     -------
     Results
-        A list in input order, with `failures` (index, task, kind, exception, traceback, attempts) and `seed`.
+        A list in input order, with None in place of each failed task, and with the attributes ``failures`` (a list of
+        Failure: index, task, kind, exception, traceback, attempts), ``seed`` and ``ok``.
 
-        The exception of a failed task is its own, with the worker's traceback as text in its __cause__; RemoteError if
-        it cannot be pickled; TaskTimeout; WorkerDied (signal, status) if it crashed or exited; MemoryError;
-        UnpicklableResult. What a task writes elsewhere than to its result stays in its worker, under multi.
+        The exception of a Failure is the one that the task raised; under multi its __cause__ shows the worker's
+        traceback. In other cases it is RemoteError (that exception cannot be pickled), TaskTimeout, WorkerDied (the
+        task crashed or exited; signal, status), MemoryError, UnpicklableResult or TaskNotRun (the map was stopped).
+
+        Under multi only the return value of func comes back. What a task writes to variables stays in its worker.
 
     Raises
     ------
-    TypeError, ValueError
-        A bad argument, before anything starts; also an async func (or init) under another engine than async, and any
-        other func under async.
-    KeyboardInterrupt
-        Ctrl-C, within 0.3 s; its `results` holds what is done.
+    TypeError
+        An argument of a wrong type, before any task starts. This includes an async func or init with another engine
+        than async, any other func with async, and an option that does not exist.
+    ValueError
+        An argument with a wrong value, or an option that the engine does not support, before any task starts.
+    RuntimeError
+        engine="async" where an event loop is running; or the workers die before they begin a task.
+    ImportError
+        start="spawn" without cloudpickle.
     OSError
-        If no worker can be had.
+        No worker could be started.
+    KeyboardInterrupt
+        After Ctrl-C, within 0.3 s. Its attribute ``results`` holds what is done; the other tasks are "stopped".
+
+    Notes
+    -----
+    Several threads may call parmap at the same time, and a task may call it. Under threads, func is called by several
+    threads at the same time.
+
+    A map of multi takes about 1 ms to start its workers, or 10 ms in a large program. A task costs less than 1 µs
+    besides func, if its result is small. The memory in use is that of the iterables and the results.
     """
     if unknown:
         raise unknown_argument("parmap", unknown)
@@ -191,11 +241,40 @@ async def parmap_async(
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
-    """Like parmap(..., engine="async"), on the running event loop: in a notebook, an async function or a task::
+    """Call an async func as parmap(..., engine="async") does, on the event loop that is running::
 
         pages = await parmap_async(download, urls, n_worker=100, timeout_sec=5)
 
-    If it is cancelled, its tasks are cancelled too; they have 0.1 s to end.
+    Use it in a notebook, in an async function or in a task of asyncio. Other tasks of the loop run meanwhile.
+
+    Its options are those of parmap(), without engine, max_tasks and start. memory_limit is a ValueError.
+
+    Arguments
+    ---------
+    func
+        An async function.
+    *args
+        One iterable or more, as for parmap().
+    n_worker
+        How many tasks run at once. Default: 64.
+
+    Returns
+    -------
+    Results
+        As parmap() does.
+
+    Raises
+    ------
+    TypeError
+        An argument of a wrong type, before any task starts; also if func is not async.
+    ValueError
+        An argument with a wrong value, before any task starts.
+    asyncio.CancelledError
+        The call was cancelled. It has cancelled its tasks, and given them 0.1 s to end.
+
+    Notes
+    -----
+    Several calls may run at the same time, on one loop or in several threads with a loop each.
     """
     if unknown:
         raise unknown_argument("parmap_async", unknown)
@@ -262,7 +341,7 @@ def _run(asked: Request) -> None:
     with _task.of_the_extension():
         if asked.engine == "threads":
             if sys.is_finalizing():  # no other thread can get the GIL now
-                raise RuntimeError("parmap: the engine threads cannot begin while Python ends; use serial")
+                raise RuntimeError("parmap: the engine threads cannot start while Python shuts down; use serial")
             return _parmap.run_threads(
                 asked,
                 asked.raised,
@@ -304,7 +383,7 @@ def _run_multi(asked: Request) -> None:
         )
     except RuntimeError as error:
         if program is not None:
-            _errors.add_note(error, f"parmap: start='spawn' runs {sys.executable}")
+            _errors.add_note(error, f"parmap: start='spawn' starts its workers with {sys.executable}")
         raise
     finally:
         if program is not None:

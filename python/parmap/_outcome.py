@@ -33,7 +33,7 @@ def _tell_of_what_is_left(results: Results, asked: Request) -> None:
     """Adds the failures of tasks that Ctrl-C has left behind, in threads or on a loop: no engine reports these."""
     for index, value in enumerate(results):
         if value is PENDING:
-            error = _errors.TaskNotRun("not finished, as the map was interrupted")
+            error = _errors.TaskNotRun("not finished, because the map was interrupted")
             results.failures.append(Failure(index, asked.product.task(index), "stopped", error, 0, ""))
             results[index] = None
     results.failures.sort(key=lambda each: each.index)
@@ -53,10 +53,10 @@ def _exception(
             late.__cause__ = raised  # what the task raised instead
         return late, None
     if kind == "stopped":
-        why = "another one had failed" if asked.stop_at_failure else "the map was stopped"
+        why = "another task failed" if asked.stop_at_failure else "the map was stopped"
         if not message:
-            return _errors.TaskNotRun("its result was not read, as Ctrl-C came twice"), ""
-        return _errors.TaskNotRun(f"not finished, as {why}"), ""
+            return _errors.TaskNotRun("its result was not read, because Ctrl-C was pressed twice"), ""
+        return _errors.TaskNotRun(f"not finished, because {why}"), ""
     if raised is not None:
         return raised, None
     if kind in ("crashed", "exited"):
@@ -77,7 +77,7 @@ def end_in_words(end: tuple[int, int] | BaseException) -> str:
         return f"parmap: finish raised {type(end).__name__}: {_errors.text_of(end)}"
     count, doing = end
     workers = "a worker was" if count == 1 else f"{count} workers were"
-    return f"parmap: {workers} killed, not having ended in time after the last task. Cut off: {_worker_end.DOING[doing]}"
+    return f"parmap: {workers} killed, because ending after the last task took too long. Not finished: {_worker_end.DOING[doing]}"
 
 
 def _words(message: bytes, otherwise: str) -> str:
@@ -94,8 +94,8 @@ def tell_if_all_are_none(results: Results) -> None:
         return
     _told_of_none = True
     warnings.warn(
-        "parmap: every task has returned None. What a task writes to a variable, list or array stays in its worker process: "
-        "return it, or use engine='threads'. (Tasks that write files are fine; this is said once.)",
+        "parmap: every task has returned None. If a task changes a variable, list or array, only its worker process sees that: "
+        "return the value, or use engine='threads'. (If your tasks write files, ignore this. It is shown only once.)",
         RuntimeWarning,
         stacklevel=3,
     )
@@ -109,7 +109,7 @@ def _hint(first: Failure) -> str:
         return ""
     return (
         "\nThe elements are tuples, and func was called with one of them as its argument. To call func(*pair): "
-        "parmap.starmap(func, pairs), or parmap(func, parmap.zip(a, b)) for two iterables that are walked together."
+        "parmap.starmap(func, pairs), or parmap(func, parmap.zip(a, b)) for two iterables in lockstep."
     )
 
 

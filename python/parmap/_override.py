@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""override(): options for every map within, wherever it is called; and the environment variable PARMAP_ENGINE."""
+"""override(): options for every map inside a with statement; and the environment variable PARMAP_ENGINE."""
 
 from __future__ import annotations
 
@@ -20,16 +20,30 @@ _FIXED = ("func", "args", "fargs")
 
 @contextmanager
 def override(**options: Any) -> Iterator[None]:
-    """Within this, every map has these options in place of its own, also in libraries that call parmap: for tests and
-    debuggers::
+    """Give every map inside a with statement these options, in place of its own; also in libraries that call parmap::
 
         with parmap.override(engine="serial"):
-            test_of_a_function_that_maps()
+            function_that_maps()      # a debugger now stops inside the tasks
 
-    options: any of parmap's but func, its iterables and fargs. The innermost override counts. Holds for this thread (and
-    asyncio task) and for what it calls; under multi also for maps inside tasks. The environment variable PARMAP_ENGINE names
-    the engine of every map of a program, unless an override does. An engine replaces no async one, whose functions only
-    async can run.
+    Arguments
+    ---------
+    **options
+        Any option of parmap(), but not func, its iterables or fargs.
+
+    Raises
+    ------
+    TypeError
+        parmap() has no such option, or it is func, args or fargs. The map itself raises if a value is wrong.
+
+    Notes
+    -----
+    If overrides are nested, the innermost one counts. An override holds in this thread (and in this task of asyncio),
+    in all functions that are called there, and in the tasks of their maps. It does not hold in other threads, nor in
+    workers of start="spawn". Several threads may each have an override of their own.
+
+    An override of engine does not concern maps of async, because only async can run async functions.
+
+    The environment variable PARMAP_ENGINE names the engine of every map of a program, unless an override names one.
     """
     from ._map import parmap
 

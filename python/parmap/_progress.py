@@ -253,10 +253,10 @@ def make_reporter(who: Any, label: str | None, nested: bool) -> Reporter:
     if hasattr(kind, "update") and hasattr(kind, "close"):
         if not isinstance(kind, type):
             raise TypeError(
-                "parmap: reporter is a bar that exists already; give its class, or functools.partial(tqdm, desc='x'), and "
+                "parmap: reporter is a bar and not a class; give its class, or functools.partial(tqdm, desc='x'), and "
                 "parmap makes the bar"
             )
         return _Bar(who, label)
     if callable(who):
         return _Call(who)
-    raise TypeError(f"parmap: reporter must be a name, a tqdm class or a callable(i, n), not {type(who).__name__}")
+    raise TypeError(f"parmap: reporter must be a name such as 'text', a tqdm class or a callable(i, n), not {type(who).__name__}")

@@ -17,19 +17,46 @@ SHORT.maxother = SHORT.maxstring = 100
 
 @dataclass(frozen=True)
 class Failure:
-    """One task that has no value, and why."""
+    """One task that has no result, and the reason. parmap() makes these; see Results.failures::
 
-    index: int  #: in input order
-    task: tuple[Any, ...]  #: the elements of the axes that func was called with
-    #: threw, crashed, exited, timed_out, out_of_memory, unencodable or stopped
+        for why in results.failures:
+            print(why)             # task 3 threw: ValueError: no convergence
+            print(why.traceback)
+        f(*why.task)               # runs that task again, in this process
+
+    A Failure cannot be changed, so several threads may read it at the same time.
+
+    Attributes
+    ----------
+    index : int
+        The number of the task in input order, from 0.
+    task : tuple
+        The arguments of func in this task, without fargs.
+    kind : str
+        - "threw": the task raised an exception, or init did.
+        - "crashed": its worker was killed by a signal, for example at a segmentation fault.
+        - "exited": the task ended its worker, for example by os._exit().
+        - "timed_out": it ran longer than timeout_sec.
+        - "out_of_memory": it raised MemoryError, reached memory_limit, or was killed because memory was short.
+        - "unencodable": its result could not be brought from the worker to the caller.
+        - "stopped": the map was stopped before the task began or ended.
+    exception : BaseException
+        The exception that the task raised. Otherwise one that says what happened: TaskTimeout, WorkerDied, MemoryError,
+        RemoteError, UnpicklableResult or TaskNotRun.
+    attempts : int
+        How often the task was started; 0 if it never was.
+    """
+
+    index: int
+    task: tuple[Any, ...]
     kind: str
     exception: BaseException
-    attempts: int  #: how often the task was begun; 0 if never
+    attempts: int
     _trace: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def traceback(self) -> str:
-        """The traceback where the task ran, as text; empty if there was none."""
+        """The traceback of the exception in the task, as text; empty if there is none, as after a crash."""
         if self._trace is not None:
             return self._trace
         if self.exception.__traceback__ is None:
@@ -37,16 +64,39 @@ class Failure:
         return _errors.traceback_of(self.exception)
 
     def __str__(self) -> str:
+        """One line: the index, the kind, the exception, and the number of attempts if it is more than one."""
         said = f"{type(self.exception).__name__}: {_errors.text_of(self.exception)}"
         words = f"task {self.index} {self.kind.replace('_', ' ')}: {said}"
         return words if self.attempts <= 1 else f"{words} ({self.attempts} attempts)"
 
 
 class Results(list[Any]):
-    """The results of a map, in input order: a list, with None in place of each failed task.
+    """The results of a map: a list in input order, with None in place of each failed task. parmap() makes it::
 
-    failures: a list of Failure, sorted by index. seed: of parmap.rng() in this map; pass it as seed= to get the same
-    numbers again. A slice, a copy and a sum of results keep the failures of their elements.
+        results = parmap(f, xs)
+        if not results.ok:
+            for why in results.failures:
+                print(why)             # task 3 threw: ValueError: no convergence
+        again = parmap(f, xs, seed=results.seed)     # draws the same random numbers
+
+    A slice, a copy and a sum of results are Results too, and keep the failures of their elements, with new indices.
+    Other changes to the list, such as del and sort(), do not change the failures.
+
+    As with any list, several threads may read it at the same time.
+
+    Attributes
+    ----------
+    failures : list of Failure
+        The tasks that have no result, sorted by index. Empty if no task failed.
+    seed : int
+        The seed of parmap.rng() in this map. Another map with this seed draws the same numbers.
+    ok : bool
+        True if no task failed.
+
+    Methods
+    -------
+    raise_for_failures()
+        Raise the exception of the first failed task, if a task failed.
     """
 
     failures: list[Failure]
@@ -59,12 +109,15 @@ class Results(list[Any]):
 
     @property
     def ok(self) -> bool:
-        """Whether no task failed."""
+        """True if no task failed."""
         return not self.failures
 
     def raise_for_failures(self) -> None:
-        """Raises the exception of the first failed task, if one failed, as on_error="raise" does: with a note that tells
-        the task, and these results as its `results`. Tasks that were only stopped come after those that failed."""
+        """Raise the exception of the first failed task, if a task failed, as on_error="raise" does.
+
+        A note on the exception says which task it was, and its attribute results is this list. A task that failed comes
+        before tasks that were only stopped.
+        """
         if self.ok:
             return
         first = next((each for each in self.failures if each.kind != "stopped"), self.failures[0])
@@ -85,6 +138,7 @@ class Results(list[Any]):
         return Results(super().__getitem__(at), sorted(failures, key=lambda each: each.index), self.seed)
 
     def copy(self) -> Results:
+        """Return a copy, with the failures and the seed."""
         return self[:]
 
     def __add__(self, other: Any) -> Any:

@@ -48,7 +48,7 @@ class Program:
         except ImportError:
             raise ImportError("parmap: start='spawn' needs cloudpickle: pip install cloudpickle") from None
         if not sys.executable:
-            raise RuntimeError("parmap: start='spawn' does not know which Python to start: sys.executable is empty")
+            raise RuntimeError("parmap: start='spawn' cannot start Python, because sys.executable is empty")
         try:
             task = cloudpickle.dumps((asked.func, asked.axes, asked.fargs, asked.init, asked.finish), protocol=5)
         except Exception as error:

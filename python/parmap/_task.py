@@ -15,15 +15,32 @@ if TYPE_CHECKING:
 
 
 class _Numbers(NamedTuple):
-    index: int  # type: ignore[assignment]  #: in input order, from 0
-    attempt: int  #: 1 for the first try, at most 1 + retries
-    worker: int  #: below the number of workers; no two tasks that run at the same time have the same
+    index: int  # type: ignore[assignment]
+    attempt: int
+    worker: int
 
 
 class Context(_Numbers):
-    """The task that is running: index, attempt, worker = context(); and `state`, which is not one of the three."""
+    """The task that is running, as parmap.context() returns it: a tuple of three numbers, and the state of the worker::
 
-    state: Any = None  #: what init has returned in this worker, or what its context manager gave
+        def task(x):
+            index, attempt, worker = parmap.context()
+            return parmap.context().state.query(x)
+
+    Attributes
+    ----------
+    index : int
+        The number of the task in input order, from 0.
+    attempt : int
+        1 at the first attempt, and at most 1 + retries.
+    worker : int
+        At least 0 and less than the number of workers. Tasks of a map that run at the same time have different ones.
+    state : object
+        What init has returned in this worker, or what its context manager gave; None without init. It is not one of
+        the three elements of the tuple.
+    """
+
+    state: Any = None
 
 
 class Running:
@@ -67,7 +84,21 @@ def in_task() -> bool:
 
 
 def context() -> Context:
-    """The task that calls this. Outside a task: RuntimeError."""
+    """Return the Context of the task that calls it: index, attempt, worker and state::
+
+        def task(x):
+            return parmap.context().index
+
+    Raises
+    ------
+    RuntimeError
+        It is called outside a task. Threads that a task starts count as outside; coroutines that a task of async
+        starts, and functions that it gives to asyncio.to_thread, do not.
+
+    Notes
+    -----
+    Tasks may call it at the same time; each gets its own Context.
+    """
     task = running.get()
     if task is None:
         found = Context(*_parmap.task())
@@ -79,11 +110,29 @@ def context() -> Context:
 
 
 def rng() -> numpy.random.Generator:
-    """This task's own random numbers: a NumPy Generator over Philox with key (seed, index).
+    """Return the random generator of the task that calls it, a numpy.random.Generator::
 
-    The numbers depend on neither the engine, the number of workers nor the attempt, and equal those of the C++
-    library's context::rng(). Further calls in a task continue with the same generator. Outside a task: RuntimeError;
-    without NumPy: ImportError.
+        def draw(_):
+            return parmap.rng().normal()
+
+        parmap(draw, range(1000), seed=42)     # the same numbers in every run
+
+    The numbers depend only on the seed and on the task's index. They do not depend on the engine, the number of
+    workers or the attempt. They equal those of context::rng() in the C++ library: Philox with the key (seed, index).
+
+    All calls in one attempt of a task return the same generator, so its numbers go on. A retry draws the same numbers
+    again.
+
+    Raises
+    ------
+    RuntimeError
+        It is called outside a task, as explained for parmap.context().
+    ImportError
+        NumPy is not installed.
+
+    Notes
+    -----
+    Each task has its own generator, so tasks that run at the same time do not share one.
     """
     task = running.get()
     if task is None:

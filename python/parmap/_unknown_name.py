@@ -39,9 +39,9 @@ _ELSEWHERE = {
     **dict.fromkeys(("retry", "max_retries", "n_retries"), "retries"),
     **dict.fromkeys(("random_state", "random_seed"), "seed"),
     **dict.fromkeys(("error_callback", "errors", "return_exceptions", "raise_errors"), "on_error"),
-    "deadline": "not there: timeout_sec is the limit of each task, and a threading.Event given as stop ends a map",
-    "callback": "not there: the results are in the order of the inputs",
-    "unordered": "not there: the results are in the order of the inputs",
+    "deadline": "timeout_sec for each task, or stop, a threading.Event, for the whole map",
+    "callback": "not available; parmap returns all results together, in input order",
+    "unordered": "not available; parmap returns all results together, in input order",
 }
 
 
@@ -50,7 +50,7 @@ def unknown_argument(function: str, unknown: Iterable[str]) -> TypeError:
     name = next(iter(unknown))
     said = f"{function}() got an unexpected keyword argument {name!r}"
     if name in ("chunksize", "chunk_size", "batch_size", "n_splits", "pm_chunksize", "pre_dispatch"):
-        return TypeError(f"{said}: leave it out, as workers go by the clock")
+        return TypeError(f"{said}: leave it out, because parmap chooses the chunk size")
     if name in _ELSEWHERE:
         return TypeError(f"{said}: here that is {_ELSEWHERE[name]}")
-    return TypeError(f"{said}; what is the same for every call of func goes into fargs: fargs=dict({name}=...)")
+    return TypeError(f"{said}; an argument that is the same for every call of func goes into fargs: fargs=dict({name}=...)")

@@ -170,7 +170,7 @@ def test_raise_stops_at_the_first_failure(here):
     assert kinds.pop(3) == "threw" and kinds == dict.fromkeys([2, *range(4, 1000)], "stopped")
     for each in error.results.failures:
         assert each.attempts == (each.index in begun)
-        assert each.index == 3 or (type(each.exception) is TaskNotRun and "another one" in str(each.exception))
+        assert each.index == 3 or (type(each.exception) is TaskNotRun and "another task" in str(each.exception))
 
 
 # ---- ten thousand of each

@@ -23,7 +23,7 @@ MISTAKES = {
     "the module is called": (lambda: module(half, [1]), TypeError, r"from parmap import parmap$"),
     "no iterable": (lambda: parmap(half), TypeError, "at least one iterable is needed after func"),
     "a number for an iterable": (lambda: parmap(half, 5), TypeError, "must be iterable, but is 5 .*fargs"),
-    "an endless iterable": (lambda: parmap(half, itertools.count()), TypeError, "has no end: bound it, .*islice"),
+    "an endless iterable": (lambda: parmap(half, itertools.count()), TypeError, "has no end: limit it, .*islice"),
     "func last": (lambda: parmap([1, 2], half), TypeError, r"func must be callable, but is \[1, 2\]"),
     "an engine's name": (lambda: parmap(half, [1], engine="processes"), ValueError, "the names are multi, threads, serial, async"),
     "an async function": (lambda: parmap(waits, [1]), TypeError, "use engine='async'"),

@@ -88,7 +88,7 @@ def test_on_error_raise_ends_those_that_are_in_the_middle():
     with pytest.raises(OwnError) as caught:
         parmap(lambda i: time.sleep(3600) if i else raising(OwnError())(), range(2), n_worker=2, on_error="raise")
     assert [each.kind for each in caught.value.results.failures] == ["threw", "stopped"]
-    assert "another one had failed" in str(caught.value.results.failures[1])
+    assert "another task failed" in str(caught.value.results.failures[1])
 
 
 def test_on_error_raise_keeps_the_notes_there_are(skipping):

@@ -88,7 +88,7 @@ def test_a_memory_limit_that_is_no_size(bad):
 
 
 def test_a_timeout_beyond_floats():
-    with pytest.raises(ValueError, match="more than a float can be"):
+    with pytest.raises(ValueError, match="too large for a float"):
         parmap(abs, [1], timeout_sec=10**400)
 
 
@@ -161,7 +161,7 @@ def test_an_endless_generator_is_refused():
         print(len(parmap(len, (bytes(10) for _ in range(100_000)))))
     """
     first, second, rest = run(program).splitlines()
-    assert first.startswith("parmap: argument 2 has filled ") and "has it no end?" in first
+    assert first.startswith("parmap: argument 2 has filled ") and "is it endless?" in first
     assert second.startswith("parmap.zip: argument 2 has filled ") and rest == "100000"
 
 

@@ -236,7 +236,7 @@ def test_coverage_measures_tasks(settings, tmp_path):
 
 
 def test_an_end_that_lasts_too_long_is_cut_off_with_a_warning():
-    with pytest.warns(ParmapWarning, match="a worker was killed, .* Cut off: the threads and executors") as caught:
+    with pytest.warns(ParmapWarning, match="a worker was killed, .* Not finished: the threads and executors") as caught:
         found = parmap(lambda i: threading.Thread(target=time.sleep, args=(3600,)).start(), [0])
     assert found == [None] and found.failures == [] and len(caught) == 1
 
