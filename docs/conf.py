@@ -16,6 +16,7 @@ release = version = ".".join(re.findall(r"#define PARMAP_VERSION_\w+ (\d+)", _ve
 extensions = ["myst_parser", "breathe", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinx_design"]
 exclude_patterns = ["_static"]
 myst_enable_extensions = ["colon_fence"]
+myst_disable_syntax = ["html_inline"]  # <vector> in a sentence is a word
 myst_heading_anchors = 3
 
 # C++ from what Doxygen has read.

@@ -29,7 +29,7 @@ struct arguments {
 inline void tell_if_busy() {
   double load = 0;  // of the last minute
   if (::getloadavg(&load, 1) != 1 || load < 0.25 * std::thread::hardware_concurrency()) return;
-  std::cout << "Other programs are running (load average " << std::setprecision(2) << load << " on "
+  std::cerr << "Other programs are running (load average " << std::setprecision(2) << load << " on "
             << std::thread::hardware_concurrency() << " cores): the speed-up will be smaller.\n\n";
 }
 
