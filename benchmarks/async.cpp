@@ -160,7 +160,7 @@ void run(std::string_view only, unsigned runs) {
     const double larger = median(of[1].bytes) / median(of[0].bytes);
     if (what.f == wait_for_nothing) {
       const double unit = what.tasks * 1e-6;
-      std::cout << "| " << what.name << " | us a task | " << spread(of[0].seconds, unit, 3) << " | "
+      std::cout << "| " << what.name << " | µs a task | " << spread(of[0].seconds, unit, 3) << " | "
                 << spread(of[1].seconds, unit, 3) << " | " << spread(of[2].seconds, unit, 3) << " | " << text(slower, 2)
                 << " |\n";
       if (median(of[1].seconds) / unit > most_microseconds) missed += "\n- " + what.name + ": time";

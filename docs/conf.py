@@ -40,6 +40,31 @@ html_show_sourcelink = html_copy_source = False  # the pages' Markdown belongs t
 html_theme_options = {"top_of_page_buttons": []}
 
 
+# What people type who look for these pages. A word in any heading counts as much for the search as one in the page's title; an entry of the index counts more.
+_words = {
+    "installation": ["install", "pip", "cmake", "single header"],
+    "options": ["option", "n_worker"],
+    "troubleshooting": ["troubleshooting", "slow", "problem"],
+    "failures": ["crash", "segfault", "segmentation fault", "exception", "error"],
+    "howto/debugging": ["debug", "gdb"],
+    "howto/large-data": ["numpy", "large array", "shared memory"],
+    "howto/monte-carlo": ["random", "random number", "seed", "rng"],
+    "howto/not-thread-safe": ["thread-safe"],
+    "howto/openmp-blas-fork": ["blas", "fork", "spawn"],
+    "howto/progress": ["progress", "progress bar", "tqdm"],
+    "howto/stopping": ["stop", "cancel", "ctrl-c"],
+    "howto/timeouts": ["timeout", "time limit", "hang"],
+    "cookbook/pandas": ["pandas", "dataframe"],
+}
+
+
+def _indexed(app, page, source):
+    """Behind a page's title stand its entries of the index."""
+    if page in _words:
+        entries = ", ".join(f"! {word}" for word in _words[page])
+        source[0] = re.sub(r"\A(# .*\n)", rf"\1\n```{{index}} {entries}\n```\n", source[0])
+
+
 def _shown(app, page, source):
     """A line of output shows `…` where the tests take any text, `{*}`; after a row of numbers it stands for the space behind the last one."""
     source[0] = re.sub(r"(?m)^((?:(?:-?[\d.]+|nan) )+-?\d+)\{\*\}$", r"\1", source[0]).replace("{*}", "…")
@@ -54,3 +79,4 @@ def _plain(app, what, name, it, options, lines):
 def setup(app):
     app.connect("autodoc-process-docstring", _plain)
     app.connect("source-read", _shown)
+    app.connect("source-read", _indexed)

@@ -2411,8 +2411,7 @@ class [[nodiscard]] results : public detail::results_base {
   }
   ~results() { destroy_values(); }
 
-  /// The value of task i. Throws task_failed if the task failed, std::out_of_range if there is no such task. O(log
-  /// failures).
+  /// The value of task i. Throws task_failed if it failed, std::out_of_range if there is none. O(log failures).
   const T& operator[](std::uint64_t i) const& {
     require_value(i);
     return values_.data()[i];

@@ -24,7 +24,7 @@ NAMES = {
 ON_THREADS = ("omp_static", "omp_dynamic", "omp_guided", "tbb_auto", "tbb_static", "std_par", RAYON)
 ALL = (LOOP, *ON_THREADS, FORK, THREADS, MULTI)
 
-NANOSECONDS, MICROSECONDS, MILLISECONDS = ("ns", 1e9), ("us", 1e6), ("ms", 1e3)
+NANOSECONDS, MICROSECONDS, MILLISECONDS = ("ns", 1e9), ("µs", 1e6), ("ms", 1e3)
 MIB = 1.048576  # in MB
 SHARE = ("% efficiency", 0)  # parallel efficiency: (the loop's time divided by the cores) divided by the time
 

@@ -78,7 +78,7 @@ class Unit:
     more_is_better: bool = False
 
 
-MICROSECONDS = Unit("us a task", lambda seconds, n: seconds / n * 1e6)
+MICROSECONDS = Unit("µs a task", lambda seconds, n: seconds / n * 1e6)
 MILLISECONDS = Unit("ms", lambda seconds, n: seconds * 1e3)
 SECONDS = Unit("s", lambda seconds, n: seconds)
 MEGABYTES = Unit("MB/s", lambda seconds, n: n / seconds, more_is_better=True)  # for tasks that return 1 MB each

@@ -21,9 +21,10 @@ from . import _parmap
 class Hazard(NamedTuple):
     library: str
     lost: str  #: what does not survive
+    happened: str = "was used before the fork"
 
     def __str__(self) -> str:
-        return f"{self.library} was used before the fork: try start='spawn'"
+        return f"{self.library} {self.happened}: try start='spawn'"
 
 
 def find() -> list[Hazard]:
@@ -45,7 +46,8 @@ def locks_of_other_threads() -> list[Hazard]:
     """Without a GIL each object has a lock, which another thread may hold at the fork: rarely, so this is no reason to warn
     before anything has happened."""
     if _parmap.free_threaded and threading.active_count() > 1:
-        return [Hazard("a Python without a GIL but with other threads", "a lock that another thread held at the fork stays locked in the worker")]
+        lost = "a lock that one of them held at the fork stays locked in the worker"
+        return [Hazard("other threads, in a Python without a GIL,", lost, "may have held a lock at the fork")]
     return []
 
 
@@ -110,7 +112,7 @@ _LIBRARIES: tuple[tuple[str, Callable[[], bool], Hazard], ...] = (
 
 def warn(hazards: Iterable[Hazard], stacklevel: int) -> None:
     """A warning for each. Python's filters show it once for each line that maps."""
-    for library, lost in hazards:
+    for library, lost, _ in hazards:
         warnings.warn(
             f"parmap forks workers from a process that has used {library}: {lost}. Try start='spawn', or use "
             "that library only before the map or only in tasks",

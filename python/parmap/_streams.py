@@ -77,13 +77,13 @@ class Inherited:
         if old is self._stdin[0]:
             return
         self._stdin = old, None
-        if type(old) is not io.TextIOWrapper or type(old.buffer) is not io.BufferedReader or type(old.buffer.raw) is not io.FileIO:
+        if type(old) is not io.TextIOWrapper:
             return
         try:
-            if old.fileno() == 0:
+            if type(old.buffer) is io.BufferedReader and type(old.buffer.raw) is io.FileIO and old.fileno() == 0:
                 file = io.FileIO(0, closefd=False)
                 self._stdin = old, io.TextIOWrapper(io.BufferedReader(file, 1), encoding=old.encoding, errors=old.errors)
-        except (OSError, ValueError) as error:  # it is closed
+        except (OSError, ValueError) as error:  # it is closed or detached
             if raised_by_handler(error):
                 raise
 

@@ -3,6 +3,7 @@
 // map's own thread and the pool's threads run the tasks, so that on Ctrl-C the caller can leave tasks behind that sleep
 // in C code.
 #include "python_map.hpp"
+#include "thread_seat.hpp"
 
 #include <parmap/detail/system/detached_thread.hpp>
 #include <parmap/detail/threads/thread_pool.hpp>
@@ -25,7 +26,7 @@ namespace nb = nanobind;
 
 namespace {
 
-using clock = std::chrono::steady_clock;
+using clock = thread_seat::clock;
 
 // Holds the GIL in a thread that the interpreter did not create. Such a thread keeps its thread state, so that what a
 // task stores in threading.local is there for the next task.
@@ -113,7 +114,7 @@ class thread_run {
     if (make_setup_.is_none() && end_.is_none()) return;
     const gil held;
     unless_python_ends([&] {
-      seat& mine = workers_[self.worker()];
+      thread_seat& mine = workers_[self.worker()];
       if (const nb::object leave = std::move(mine.leave); leave.is_valid()) {
         const within here(mine.context);
         if (!nb::steal(PyObject_CallNoArgs(leave.ptr())).is_valid()) {
@@ -127,7 +128,7 @@ class thread_run {
   }
 
   void run(std::uint64_t i, context& self, call_plan::cursor& at) {
-    seat& mine = workers_[self.worker()];
+    thread_seat& mine = workers_[self.worker()];
     unless_python_ends([&] {
       if (mine.unfit.is_valid()) fail(i, self, mine.unfit);
       mine.begin(i);
@@ -143,18 +144,14 @@ class thread_run {
 
   // ---- Called by the calling thread, with the GIL held.
 
-  struct tally {
-    std::uint64_t done;
-    std::uint64_t failed;
-  };
-  [[nodiscard]] tally ended_tasks() const noexcept {
-    tally all{};
-    for (const seat& each : workers_) each.add_to(all);
+  [[nodiscard]] tasks_ended ended_tasks() const noexcept {
+    tasks_ended all{};
+    for (const thread_seat& each : workers_) each.add_to(all);
     return all;
   }
   [[nodiscard]] std::optional<running_longest> longest() const {
-    std::optional<running> found;
-    for (const seat& each : workers_)
+    std::optional<thread_seat::running> found;
+    for (const thread_seat& each : workers_)
       if (const auto now = each.now_running(); now && (!found || now->begun < found->begun)) found = now;
     if (!found) return {};
     return running_longest{found->task, clock::now() - found->begun};
@@ -162,14 +159,14 @@ class thread_run {
   void stop() { stop_.request_stop(); }
   // Raises an exception of this class in every running task, at its next bytecode.
   void raise_everywhere(nb::handle type) noexcept {
-    for (seat& each : workers_) each.raise(type);
+    for (thread_seat& each : workers_) each.raise(type);
   }
   // Raises the timeout exception once in each task that is late. Returns when to check again.
   clock::time_point enforce_limit(clock::time_point now) noexcept {
     if (!chosen_.timeout) return clock::time_point::max();
     const auto limit = *chosen_.timeout;
     auto next = limit < clock::time_point::max() - now ? now + limit : clock::time_point::max();
-    for (seat& each : workers_)
+    for (thread_seat& each : workers_)
       if (const auto due = each.raise_if_late(now, limit, late_)) next = std::min(next, *due);
     return next;
   }
@@ -209,79 +206,6 @@ class thread_run {
   }
 
  private:
-  struct running {
-    std::uint64_t task;
-    clock::time_point begun;
-  };
-
-  // The place of one of the map's threads.
-  class seat {
-   public:
-    // Of the thread alone.
-    bool ready{};
-    nb::object unfit{};    // what init raised
-    nb::object leave{};    // ends what init began
-    nb::object context{};  // the caller's, with what init has set in it; each task runs in a copy
-
-    // ---- Called by the thread.
-    void begin(std::uint64_t task) noexcept {
-      const nb::ft_lock_guard lock(mutex_);
-      thread_ = &async_exception::of_this_thread();
-      task_.emplace(running{task, clock::now()});
-    }
-    // Returns what to withdraw if an exception was asked for.
-    [[nodiscard]] async_exception* end() noexcept {
-      const nb::ft_lock_guard lock(mutex_);
-      task_.reset();
-      return std::exchange(asked_, false) ? thread_ : nullptr;
-    }
-    void count(bool well) noexcept {
-      const nb::ft_lock_guard lock(mutex_);
-      ++ended_.done;
-      if (!well) ++ended_.failed;
-    }
-
-    // ---- Called by the calling thread.
-    void add_to(tally& all) const noexcept {
-      const nb::ft_lock_guard lock(mutex_);
-      all.done += ended_.done;
-      all.failed += ended_.failed;
-    }
-    [[nodiscard]] std::optional<running> now_running() const noexcept {
-      const nb::ft_lock_guard lock(mutex_);
-      return task_;
-    }
-    void raise(nb::handle type) noexcept {
-      const nb::ft_lock_guard lock(mutex_);
-      if (task_) ask(type);
-    }
-    // Returns when its task will be late, if it is not yet.
-    [[nodiscard]] std::optional<clock::time_point> raise_if_late(clock::time_point now, std::chrono::nanoseconds limit,
-                                                                 nb::handle type) noexcept {
-      const nb::ft_lock_guard lock(mutex_);
-      if (!task_ || asked_) return {};
-      if (now - task_->begun < limit) return task_->begun + limit;
-      ask(type);
-      return {};
-    }
-    void forgive(clock::duration stopped) noexcept {
-      const nb::ft_lock_guard lock(mutex_);
-      if (task_) task_->begun += stopped;
-    }
-
-   private:
-    void ask(nb::handle type) noexcept {
-      asked_ = true;
-      thread_->raise(type);
-    }
-
-    mutable nb::ft_mutex mutex_;  // the GIL, where there is one
-    std::optional<running> task_{};
-    bool asked_{};
-    async_exception* thread_{};
-    tally ended_{};
-  };
-
   // Runs this thread in a context (contextvars) for its lifetime.
   class within {
    public:
@@ -302,7 +226,7 @@ class thread_run {
   };
 
   // A copy for each task: a context can be entered by one thread at a time, and no task changes another's.
-  PyObject* call_in_context(const seat& mine, call_plan::cursor& at) {
+  PyObject* call_in_context(const thread_seat& mine, call_plan::cursor& at) {
     const nb::object context = nb::steal(mine.context.is_valid() ? PyContext_Copy(mine.context.ptr()) : nullptr);
     if (!context.is_valid()) return PyErr_Occurred() != nullptr ? nullptr : PyErr_NoMemory();
     const within here(context);
@@ -314,11 +238,11 @@ class thread_run {
   // fg). That time does not count against the tasks.
   static constexpr std::chrono::milliseconds stands_still{500};
   void forgive(clock::duration stopped) noexcept {
-    for (seat& each : workers_) each.forgive(stopped);
+    for (thread_seat& each : workers_) each.forgive(stopped);
   }
 
   void begin_worker(unsigned worker) {
-    seat& mine = workers_[worker];
+    thread_seat& mine = workers_[worker];
     if (std::exchange(mine.ready, true)) return;
     unless_python_ends([&] {
       const nb::object number = nb::steal(PyLong_FromUnsignedLong(worker));
@@ -352,7 +276,7 @@ class thread_run {
   nb::handle late_;
   options chosen_;
   std::stop_source stop_;
-  std::vector<seat> workers_;
+  std::vector<thread_seat> workers_;
   std::optional<results<void>> results_;
   std::exception_ptr error_;
   std::mutex mutex_;

@@ -19,8 +19,7 @@ inline constexpr bool free_threaded = false;
   return PyInterpreterState_ThreadHead(PyInterpreterState_Get()) == mine && PyThreadState_Next(mine) == nullptr;
 }
 
-/// A new reference to an item of a list or dict, of which only this one is held meanwhile. Null if there is none; then
-/// an exception is set for a list.
+/// A new reference to an item. Null if there is no such item: a list has then set an exception, a dict has not.
 [[nodiscard]] inline PyObject* item_of_list(PyObject* list, Py_ssize_t i) noexcept {
 #ifdef Py_GIL_DISABLED
   return PyList_GetItemRef(list, i);

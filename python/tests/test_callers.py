@@ -174,7 +174,7 @@ def test_what_is_raised_in_a_finalizer_is_nobodys(engine):
 @pytest.mark.parametrize("when", ["atexit", "__del__ of a global", "in a thread", "warm"])
 def test_at_exit(engine, when):
     if when == "warm" and not has_gil():
-        pytest.skip("an object in a global may outlive the globals of all modules")
+        pytest.skip("without a GIL an object in a global may outlive the globals of all modules")
     program = f"""
         import atexit, os, threading
         from parmap import parmap

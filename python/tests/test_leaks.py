@@ -138,7 +138,7 @@ def test_what_is_a_threads_stays_with_it():
     assert run(program) == "200\n"
 
 
-@pytest.mark.skipif(not has_gil(), reason="an allocator that keeps its memory")
+@pytest.mark.skipif(not has_gil(), reason="without a GIL Python's allocator keeps its memory")
 def test_memory_of_many_results_is_given_back():
     program = """
         import gc

@@ -13,9 +13,9 @@ namespace {
 
 constexpr const char* head = R"(# Failures and exceptions
 
-Search this page for the message you got. It is written by `tests/faults/failures_page.cpp`, which provokes each of these for real (but the
-two that say so); a test compares it with what the library says today. Tasks are numbered in input order, from 0; each example is
-task 3 of five (or the only one), and every other task of its map has arrived. Do not edit it; run `failures_page > docs/failures.md`.
+Search this page for the text of the message. Every message below was provoked, except the two for which the page says so, and a test compares them with what the library says today
+(`tests/faults/failures_page.cpp` makes this page). Tasks are numbered in input order, from 0. Each example is task 3 of five, or the only task; all other tasks of
+its map have results.
 
 A **failure** says why one task has no value: `results.failures()` lists them, and `std::cout << failure` prints the lines below.
 
