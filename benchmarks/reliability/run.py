@@ -194,7 +194,8 @@ def summary(page: str) -> list:
 def in_words(text: str) -> str:
     text = re.sub(r" \((?:segfault|SIG\w+)\)|; .*|, \d+\.\d s$", "", text)
     text = re.sub(r"^ok", "19", text)
-    text = re.sub(r"(\d+) innocent fails?", r"\1 others fail", text).replace("1 others fail", "1 other fails")
+    text = re.sub(r"(\d+) innocent fails?", r"\1 others fail", text)
+    text = re.sub(r"\b1 others fail", "1 other fails", text)
     return "not tried" if not text else f"**{text}**" if text == "19" else text
 
 

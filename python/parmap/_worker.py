@@ -21,8 +21,9 @@ class Birth:
 
     def before_fork(self) -> list[io.BufferedWriter]:
         """Runs in the caller before each fork. Returns the buffers of stdout and stderr, which are flushed."""
+        buffers = _streams.flush()
         self._streams.note()
-        return _streams.flush()
+        return buffers
 
     def begin(self, workers: int, number: int) -> None:
         """Runs right after the fork, in the worker. `number` counts the workers of the caller. What it raises is the failure of
