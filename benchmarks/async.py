@@ -86,8 +86,8 @@ def spread(values, digits):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--runs", type=int, default=9, help="of each (9)")
-    arguments.add_argument("--only", choices=WORKLOADS, help="one workload")
+    arguments.add_argument("--runs", type=int, default=9, help="runs of each (default: 9)")
+    arguments.add_argument("--only", choices=WORKLOADS, help="only this workload")
     arguments.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
     if chosen.measure:

@@ -67,8 +67,8 @@ def compile_all(base: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--base", metavar="REV", default="9c7bc4b", help="the revision before (9c7bc4b)")
-    parser.add_argument("--runs", type=int, default=9, help="of each (9)")
+    parser.add_argument("--base", metavar="REV", default="9c7bc4b", help="the earlier revision (default: 9c7bc4b)")
+    parser.add_argument("--runs", type=int, default=9, help="runs of each (default: 9)")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument("tables", nargs="*", metavar="TABLE", default=NAMES, help=", ".join(NAMES))
     chosen = parser.parse_args()

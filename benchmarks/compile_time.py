@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Seconds of the processor that a file with maps takes to compile, in each form of parmap, beside the plain loop and what else runs
-a loop in parallel: by g++ and clang++, optimised and not, in turns."""
+"""Seconds of the processor that a file with maps takes to compile, in each form of parmap, beside a plain loop and other
+libraries for parallel loops: with g++ and clang++, optimised and not, in turns."""
 
 import argparse
 import datetime
@@ -81,16 +81,16 @@ class Turns:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="turns (5), of some ten minutes each")
-    parser.add_argument("--quick", action="store_true", help="1 turn of g++ -O2, without a warm-up: shows that it runs")
-    parser.add_argument("--base", metavar="REV", default=compilers.BASE, help=f"the revision that is called {compilers.BEFORE} ({compilers.BASE})")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each, in turns of some ten minutes (default: 5)")
+    parser.add_argument("--quick", action="store_true", help="one run of g++ -O2, without a warm-up: shows that it runs")
+    parser.add_argument("--base", metavar="REV", default=compilers.BASE, help=f"the revision shown as {compilers.BEFORE} (default: {compilers.BASE})")
     parser.add_argument("--compilers", nargs="+", choices=compilers.COMPILERS, default=list(compilers.COMPILERS))
-    parser.add_argument("--levels", nargs="+", choices=[each.strip("-") for each in compilers.LEVELS], help="O2, O0 (both)")
+    parser.add_argument("--levels", nargs="+", choices=[each.strip("-") for each in compilers.LEVELS], help="O2, O0 (default: both)")
     parser.add_argument("--forms", nargs="+", choices=page.FORMS, default=list(page.FORMS))
-    parser.add_argument("--json", metavar="FILE", type=Path, help="instead of benchmarks/results/compile.json, which takes all compilers, levels and forms")
-    parser.add_argument("--write", action="store_true", help="into docs/internals/measurements.md, too")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write to FILE; without it, only a run of everything writes benchmarks/results/compile.json")
+    parser.add_argument("--write", action="store_true", help="also put the table into docs/internals/measurements.md")
     parser.add_argument("--what-takes-the-time", action="store_true",
-                        help="instead of all this g++'s own account and the costliest headers, of the forms named (inline)")  # fmt: skip
+                        help="instead: g++'s own account and the costliest headers, for the --forms (default: inline)")  # fmt: skip
     chosen = parser.parse_args()
     chosen.levels = [f"-{each}" for each in chosen.levels] if chosen.levels else list(compilers.LEVELS)
     if chosen.quick:

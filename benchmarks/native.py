@@ -145,21 +145,21 @@ def listing() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=9, help=f"of each peer; {FEW} of one that takes over {LONG} s (default: 9)")
+    parser.add_argument("--runs", type=int, default=9, help=f"runs of each peer; {FEW} of a peer that takes over {LONG} s (default: 9)")
     parser.add_argument("--only", metavar="NAME", nargs="+", choices=tables.TABLES, default=list(tables.TABLES),
-                        help="of " + ", ".join(tables.TABLES) + "; the JSON keeps what it has of the others")
-    parser.add_argument("--quick", action="store_true", help="small sizes and one run: shows that all runs, no more")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="instead of benchmarks/results/native.json (--quick: "
+                        help="only these of " + ", ".join(tables.TABLES) + "; the JSON keeps its figures of the others")
+    parser.add_argument("--quick", action="store_true", help="small sizes and one run: shows only that everything runs")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write to FILE, not to benchmarks/results/native.json (--quick: "
                                                                   "build/bench/native-quick.json)")
-    parser.add_argument("--programs", metavar="FOLDER", type=Path, default=WORK / "benchmarks", help="where they are built (build/bench/benchmarks)")
-    parser.add_argument("--list", action="store_true", help="the tables and who runs them")
-    parser.add_argument("--write", action="store_true", help="put all tables of the JSON into docs/internals/measurements.md, too")
+    parser.add_argument("--programs", metavar="FOLDER", type=Path, default=WORK / "benchmarks", help="where the programs are (default: build/bench/benchmarks)")
+    parser.add_argument("--list", action="store_true", help="list the tables and their peers")
+    parser.add_argument("--write", action="store_true", help="also put all tables of the JSON into docs/internals/measurements.md")
     arguments = parser.parse_args()
     if arguments.list:
         listing()
         return 0
     if arguments.runs < 1 or (arguments.quick and arguments.write):
-        parser.error("--runs takes at least 1, and what --quick measures is not for the page")
+        parser.error("--runs takes at least 1, and --quick and --write do not go together")
     file = arguments.json or (WORK / "native-quick.json" if arguments.quick else RESULTS)
 
     cell.prepare()

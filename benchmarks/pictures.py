@@ -143,9 +143,9 @@ def scaling(file: Path, to: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="of what --quick measured")
-    parser.add_argument("--scaling", metavar="FILE", type=Path, help="of what benchmarks/scaling.sh's run wrote, alone")
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="draw what --quick measured")
+    parser.add_argument("--scaling", metavar="FILE", type=Path, help="draw only FILE, which the run of benchmarks/scaling.sh wrote")
+    parser.add_argument("--write", action="store_true", help="into docs/pictures")
     arguments = parser.parse_args()
     work = ROOT / "build" / "bench"
     file = work / "native-quick.json" if arguments.quick else HERE / "results" / "native.json"

@@ -148,21 +148,21 @@ def listing() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=9, help=f"of each peer; {FEW} of one that takes over {LONG} s (default: 9)")
+    parser.add_argument("--runs", type=int, default=9, help=f"runs of each peer; {FEW} of a peer that takes over {LONG} s (default: 9)")
     parser.add_argument("--only", metavar="NAME", nargs="+", choices=cases.WORKLOADS, default=list(cases.WORKLOADS),
-                        help="of " + ", ".join(cases.WORKLOADS) + "; the JSON keeps what it has of the others")
-    parser.add_argument("--quick", action="store_true", help="a fiftieth of the work and 2 runs: shows that all runs, no more")
-    parser.add_argument("--no-install", action="store_true", help="by the Python that runs this, with what that has")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="instead of benchmarks/results/python.json (--quick: "
+                        help="only these of " + ", ".join(cases.WORKLOADS) + "; the JSON keeps its figures of the others")
+    parser.add_argument("--quick", action="store_true", help="a fiftieth of the work and 2 runs: shows only that everything runs")
+    parser.add_argument("--no-install", action="store_true", help="use the Python that runs this script, with the packages it has")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write to FILE, not to benchmarks/results/python.json (--quick: "
                                                                   "build/bench/python/quick.json)")
-    parser.add_argument("--write", action="store_true", help="put all tables of the JSON into docs/internals/measurements.md, too")
-    parser.add_argument("--list", action="store_true", help="the workloads and who runs them")
+    parser.add_argument("--write", action="store_true", help="also put all tables of the JSON into docs/internals/measurements.md")
+    parser.add_argument("--list", action="store_true", help="list the workloads and their peers")
     arguments = parser.parse_args()
     if arguments.list:
         listing()
         return 0
     if arguments.runs < 1 or (arguments.quick and arguments.write):
-        parser.error("--runs takes at least 1, and what --quick measures is not for the page")
+        parser.error("--runs takes at least 1, and --quick and --write do not go together")
     file = arguments.json or (WORK / "quick.json" if arguments.quick else RESULTS)
 
     cell.prepare()

@@ -9,9 +9,9 @@ source "$root/tools/setup.sh"
 
 usage() {
   cat <<'USAGE'
-usage: benchmarks/scaling.sh build FOLDER           the programs, which need nothing of the machine that runs them, and FOLDER/run
-       FOLDER/run [--workers 1,2,4,8,16] [--seconds N]   there: measures, writes FOLDER/out/scaling.jsonl
-       benchmarks/scaling.sh report FILE [--write]  prints the table and draws it; --write: into docs/pictures
+usage: benchmarks/scaling.sh build FOLDER                builds the programs and FOLDER/run, which need nothing else where they run
+       FOLDER/run [--workers 1,2,4,8,16] [--seconds N]   on the other machine: measures, and writes FOLDER/out/scaling.jsonl
+       benchmarks/scaling.sh report FILE [--write]       prints the table and draws it; with --write into docs/pictures
 USAGE
 }
 

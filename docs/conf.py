@@ -65,11 +65,6 @@ def _indexed(app, page, source):
         source[0] = re.sub(r"\A(# .*\n)", rf"\1\n```{{index}} {entries}\n```\n", source[0])
 
 
-def _shown(app, page, source):
-    """A line of output shows `…` where the tests take any text, `{*}`; after a row of numbers it stands for the space behind the last one."""
-    source[0] = re.sub(r"(?m)^((?:(?:-?[\d.]+|nan) )+-?\d+)\{\*\}$", r"\1", source[0]).replace("{*}", "…")
-
-
 def _plain(app, what, name, it, options, lines):
     """The module's docstring has words beside its code, so it is shown in one colour."""
     if what == "module":
@@ -78,5 +73,4 @@ def _plain(app, what, name, it, options, lines):
 
 def setup(app):
     app.connect("autodoc-process-docstring", _plain)
-    app.connect("source-read", _shown)
     app.connect("source-read", _indexed)

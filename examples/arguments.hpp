@@ -47,12 +47,13 @@ inline arguments parse(const std::vector<std::string_view>& given, std::string_v
   for (auto word = given.begin(); word != given.end(); ++word) {
     const std::string_view option = *word;
     if (!option.starts_with("--")) {
-      if (usage.find("PATH") == usage.npos) throw std::invalid_argument("what is \"" + std::string(option) + "\"?");
+      if (usage.find("PATH") == usage.npos)
+        throw std::invalid_argument("unexpected argument \"" + std::string(option) + '"');
       all.paths.emplace_back(option);
       continue;
     }
     if (usage.find('[' + std::string(option) + ' ') == usage.npos)
-      throw std::invalid_argument("no option " + std::string(option));
+      throw std::invalid_argument("there is no option " + std::string(option));
     if (++word == given.end()) throw std::invalid_argument(std::string(option) + " needs a value");
     if (option == "--engine") all.engine = *word;
     else if (option == "--workers") all.workers = parse_number(option, *word);

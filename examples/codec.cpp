@@ -13,7 +13,7 @@
 class picture {
  public:
   picture(std::size_t width, std::string dots) : width_(width), dots_(std::move(dots)) {
-    if (width_ == 0 || dots_.size() % width_ != 0) throw std::invalid_argument("these dots are no rectangle");
+    if (width_ == 0 || dots_.size() % width_ != 0) throw std::invalid_argument("the dots do not form a rectangle");
   }
   [[nodiscard]] std::size_t width() const { return width_; }
   [[nodiscard]] const std::string& dots() const { return dots_; }

@@ -66,7 +66,8 @@ class transfers : public asio::execution_context::service {
 
   void add(transfer& it) {
     curl_easy_setopt(it.handle, CURLOPT_PRIVATE, &it);
-    if (curl_multi_add_handle(multi_.get(), it.handle) != CURLM_OK) throw std::runtime_error("libcurl has no room");
+    if (curl_multi_add_handle(multi_.get(), it.handle) != CURLM_OK)
+      throw std::runtime_error("libcurl cannot begin a download");
   }
   void remove(const transfer& it) { curl_multi_remove_handle(multi_.get(), it.handle); }
 

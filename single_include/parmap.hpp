@@ -9,6 +9,7 @@
 // ==== parmap/version.hpp
 // The version of parmap. CMake reads it from here; it is defined nowhere else.
 
+// For example: #if PARMAP_VERSION_MAJOR > 0 || PARMAP_VERSION_MINOR >= 2
 #define PARMAP_VERSION_MAJOR 0
 #define PARMAP_VERSION_MINOR 1
 #define PARMAP_VERSION_PATCH 0
@@ -683,8 +684,7 @@ class byte_reader {
   [[nodiscard]] const std::byte* end() const noexcept { return end_; }
   // Throws unless every byte has been read.
   void expect_end() const {
-    if (left() > 0)
-      throw bad_encoding("decode left over " + std::to_string(left()) + " of the bytes that encode wrote");
+    if (left() > 0) throw bad_encoding("decode left " + std::to_string(left()) + " of encode's bytes unread");
   }
 
  private:
@@ -700,18 +700,7 @@ class byte_reader {
 
 namespace parmap::inline PARMAP_ABI {
 
-/// How a worker encodes a T and the caller decodes it. There are codecs for std::string, the standard containers (also
-/// nested), pair, tuple, array, optional and variant of types that can leave a worker, filesystem::path, and unique_ptr
-/// to a class that is final or not polymorphic. There is none for shared_ptr, as sharing would be lost
-/// (<parmap/cereal.hpp> keeps it), and none for container adaptors or classes derived from a container.
-///
-/// An aggregate needs no codec: `struct row { double mu; std::string note; };` is encoded field by field. It may have
-/// up to 16 fields, which may be aggregates themselves, or containers of the aggregate. A struct that its fields cannot
-/// restore is a compile error: one with a base class, an array (std::array is fine), a union, a pointer, reference or
-/// view as a field, or with its own destructor, copy or move.
-///
-/// Specialise codec for another type of your own. A specialisation also takes precedence for an aggregate, and for a
-/// type inside one:
+/// How a worker of multi encodes a result of type T, and how the caller decodes it. Specialise it for a class of yours:
 ///
 ///     template <>
 ///     struct parmap::codec<image> {
@@ -722,9 +711,21 @@ namespace parmap::inline PARMAP_ABI {
 ///       }
 ///     };
 ///
-/// decode must read exactly what encode wrote; otherwise, or if either throws, the task fails as `unencodable`
-/// (std::bad_alloc: `out_of_memory`). Bytes that were altered on the way do not reach decode, unless their checksum was
-/// forged as well: do not trust them blindly. Codecs may call each other 1000 levels deep.
+/// encode runs in the worker. decode runs in the thread that called map, possibly while other tasks still run. decode
+/// must read exactly what encode wrote. If it does not, or if encode or decode throws, the task fails as `unencodable`,
+/// and for a std::bad_alloc as `out_of_memory`. A checksum protects the bytes, but a hostile task could forge it, so
+/// decode must not trust them blindly. Codecs may call each other 1000 levels deep.
+///
+/// These types have a codec: std::string, the standard containers (also nested), pair, tuple, array, optional and
+/// variant of types that can leave a worker, filesystem::path, and unique_ptr to a class that is final or not
+/// polymorphic. shared_ptr has none, as sharing would be lost (<parmap/cereal.hpp> keeps it). Container adaptors and
+/// classes derived from a container have none.
+///
+/// An aggregate needs no codec: parmap encodes `struct row { double mu; std::string note; };` field by field. It may
+/// have up to 16 fields, which may be aggregates themselves, or containers of the aggregate. A struct that its fields
+/// cannot restore is a compile error: one with a base class, an array (std::array is fine), a union, a pointer,
+/// reference or view as a field, or with its own destructor, copy or move. If you specialise codec for an aggregate, or
+/// for a type inside it, parmap uses your codec.
 template <class T>
 struct codec;
 
@@ -751,14 +752,22 @@ class nesting {
 
 }  // namespace detail
 
-/// The output of codec<T>::encode. Belongs to one task.
+/// Where codec<T>::encode writes the bytes of one result. It belongs to one task; only the thread that called encode
+/// may use it.
+///
+///     out.put(it.name());                                      // any type that can leave a worker
+///     out.put(std::uint64_t{it.size()});
+///     out.write(it.data(), it.size() * sizeof(float));         // raw bytes
 class encoder {
  public:
+  /// For engines.
   explicit encoder(detail::byte_writer& out) : out_(out) {}
 
-  /// Appends `size` bytes. Throws std::bad_alloc when the worker's arena is full.
+  /// Appends `size` bytes, uninterpreted. Throws std::bad_alloc when the worker's arena (up to 64 GiB) is full.
+  /// O(size).
   void write(const void* from, std::size_t size) { out_.write(from, size); }
-  /// Appends a value of any type that can leave a worker.
+  /// Appends a value of any type that can leave a worker. Throws what write and the codec of T throw, and bad_encoding
+  /// if codecs are nested more than 1000 levels deep.
   template <class T>
   void put(const T& value) {
     static_assert(
@@ -778,7 +787,7 @@ class encoder {
       write(&value, sizeof value);
     }
   }
-  /// The number of bytes written for this result so far.
+  /// The number of bytes written for this result so far. O(1).
   [[nodiscard]] std::size_t written() const noexcept { return out_.written(); }
 
  private:
@@ -786,14 +795,21 @@ class encoder {
   unsigned depth_{};
 };
 
-/// The input of codec<T>::decode. Every member throws parmap::bad_encoding instead of reading past the end.
+/// Where codec<T>::decode reads the bytes of one result, in the order in which encode wrote them. Every member throws
+/// parmap::bad_encoding (a std::runtime_error) instead of reading past the end.
+///
+///     auto name = in.get<std::string>();
+///     std::vector<float> all(in.get_count(sizeof(float)));     // throws before it could allocate too much
+///     const std::size_t bytes = all.size() * sizeof(float);
+///     std::copy_n(in.read(bytes), bytes, reinterpret_cast<std::byte*>(all.data()));
 class decoder {
  public:
+  /// For engines.
   explicit decoder(detail::byte_reader& in) : in_(in) {}
 
-  /// The next `size` bytes; valid until decode returns. Not aligned.
+  /// The next `size` bytes, not aligned; the pointer is valid until decode returns. O(1).
   [[nodiscard]] const std::byte* read(std::size_t size) { return in_.read(size); }
-  /// A value written by put<T>.
+  /// The value that put<T> wrote. Throws bad_encoding if the bytes are no such value, and what the codec of T throws.
   template <class T>
   [[nodiscard]] T get() {
     static_assert(
@@ -815,15 +831,16 @@ class decoder {
       return std::bit_cast<T>(bytes);
     }
   }
-  /// Reads a number of elements, and throws unless the unread bytes can hold that many at `bytes_each` bytes each (0
-  /// counts as 1). So a damaged number cannot make the caller allocate or loop without bound.
+  /// Reads a number of elements, which encode wrote as a std::uint64_t. Throws bad_encoding unless the unread bytes can
+  /// hold that many elements of `bytes_each` bytes each (0 counts as 1). So a damaged number cannot make the caller
+  /// allocate or loop without bound. O(1).
   [[nodiscard]] std::size_t get_count(std::size_t bytes_each) {
     const auto count = get<std::uint64_t>();
     if (count > left() / (bytes_each > 0 ? bytes_each : 1))
-      throw bad_encoding("decode reads a number of elements that the bytes left cannot hold");
+      throw bad_encoding("decode reads more elements than the remaining bytes can hold");
     return static_cast<std::size_t>(count);
   }
-  /// The number of bytes of this result that have not been read.
+  /// The number of bytes of this result that have not been read. O(1).
   [[nodiscard]] std::size_t left() const noexcept { return in_.left(); }
 
  private:
@@ -864,10 +881,15 @@ inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 
 }  // namespace detail
 
-/// Whether T can be the result of a task under multi: it is written straight into its slot, has a codec, or is an
-/// aggregate of such fields. (A pointer is detected in an aggregate of up to 16 fields without a base class or a union.
-/// In any other trivially copyable class of yours it is not: the class passes, but its pointer means nothing to the
-/// caller.)
+/// Whether T can be the result of a task under multi: T is trivially copyable, has a codec, or is an aggregate of such
+/// fields.
+///
+///     static_assert(parmap::can_leave_worker<std::vector<std::string>>);
+///     static_assert(!parmap::can_leave_worker<std::string_view>);   // its text stays in the worker
+///
+/// A pointer, reference or view cannot leave, alone or in an aggregate of up to 16 fields without a base class or a
+/// union. parmap does not see the fields of any other trivially copyable class: the class passes, but a pointer in it
+/// means nothing to the caller.
 template <class T>
 concept can_leave_worker = detail::leaves<T>;
 
@@ -1047,12 +1069,14 @@ struct codec<Container> {
   }
 };
 
+/// std::filesystem::path.
 template <detail::path_like Path>
 struct codec<Path> {
   static void encode(encoder& out, const Path& path) { out.put(path.native()); }
   static Path decode(decoder& in) { return Path(in.get<typename Path::string_type>()); }
 };
 
+/// pair of types that can leave a worker.
 template <class A, class B>
   requires(!detail::plain<std::pair<A, B>>) && detail::transferable<std::remove_const_t<A>> &&
           detail::transferable<std::remove_const_t<B>>
@@ -1070,6 +1094,7 @@ struct codec<std::pair<A, B>> {
   }
 };
 
+/// tuple of types that can leave a worker.
 template <class... T>
   requires(sizeof...(T) > 0) && (detail::transferable<T> && ...)
 struct codec<std::tuple<T...>> {
@@ -1083,6 +1108,7 @@ struct codec<std::tuple<T...>> {
   }
 };
 
+/// array of elements that can leave a worker.
 template <class T, std::size_t N>
   requires(!detail::plain<T>) && detail::transferable<T>
 struct codec<std::array<T, N>> {
@@ -1098,6 +1124,7 @@ struct codec<std::array<T, N>> {
   }
 };
 
+/// optional of a type that can leave a worker.
 template <class T>
   requires(!detail::plain<T>) && detail::transferable<T>
 struct codec<std::optional<T>> {
@@ -1113,7 +1140,8 @@ struct codec<std::optional<T>> {
   }
 };
 
-/// Not for a polymorphic class that is not final: of a derived object only the base would be written.
+/// unique_ptr to one object. There is no codec for a polymorphic class that is not final: of an object of a derived
+/// class it would write only the base.
 template <class T>
   requires(!std::is_array_v<T>) &&
           (!std::is_polymorphic_v<T> || std::is_final_v<T>) && detail::transferable<std::remove_const_t<T>>
@@ -1130,6 +1158,7 @@ struct codec<std::unique_ptr<T>> {
   }
 };
 
+/// variant of types that can leave a worker. A valueless variant throws std::bad_variant_access.
 template <class... T>
   requires(!(detail::plain<T> && ...)) && (detail::transferable<T> && ...)
 struct codec<std::variant<T...>> {
@@ -1172,15 +1201,18 @@ concept philox_seed_sequence =
 
 }  // namespace detail
 
-/// C++26's std::philox_engine (P2075, [rand.eng.philox]) for C++20: a counter-based generator. Block number c of the
-/// stream with key k is a pure function of (k, c), so starting a stream costs only its first block, discard is O(1),
-/// and streams with different keys are independent. Template parameters (w bits per word, n words per block, r rounds,
-/// then multiplier and round constant in turn), members, numbers and the text on a stream are those of C++26. Added:
-/// the whole key can be given; Random123's Philox with the same key gives the same numbers from counter 0 on. Objects
-/// are independent; use one object from one thread at a time.
+/// C++26's std::philox_engine (P2075, [rand.eng.philox]) for C++20: a counter-based random number generator.
 ///
 ///     parmap::philox4x64 rng({seed, index});  // the stream of context::rng()
 ///     double x = std::uniform_real_distribution<>{}(rng);
+///
+/// A stream is made of blocks. Block number c of the stream with key k is a pure function of (k, c). So a new stream
+/// costs only its first block, discard is O(1), and streams with different keys are independent.
+///
+/// The template parameters (w bits per word, n words per block, r rounds, then multiplier and round constant in turn),
+/// the members, the numbers and the text on a stream are those of C++26. Added: you can give the whole key. Random123's
+/// Philox with the same key gives the same numbers from counter 0 on. Different threads may use different objects at
+/// once, but not the same object. No member throws, except what a seed sequence or a stream throws.
 // NOLINTBEGIN(readability-identifier-naming): the standard's names
 template <class UIntType, std::size_t w, std::size_t n, std::size_t r, UIntType... consts>
 class philox_engine {
@@ -1196,7 +1228,9 @@ class philox_engine {
 
  public:
   using result_type = UIntType;
+  /// A key: n / 2 words, least significant word first.
   using key_type = std::array<result_type, n / 2>;
+  /// A block, or the number of a block: n words.
   using block_type = std::array<result_type, n>;
 
  private:
@@ -1208,21 +1242,24 @@ class philox_engine {
   }
 
  public:
-  static constexpr std::size_t word_size = w;
-  static constexpr std::size_t word_count = n;
-  static constexpr std::size_t round_count = r;
-  static constexpr std::array<result_type, n / 2> multipliers = every_other(0);
-  static constexpr std::array<result_type, n / 2> round_consts = every_other(1);
-  static constexpr result_type default_seed = 20111115U;
+  static constexpr std::size_t word_size = w;                                     ///< bits per word
+  static constexpr std::size_t word_count = n;                                    ///< words per block
+  static constexpr std::size_t round_count = r;                                   ///< rounds per block
+  static constexpr std::array<result_type, n / 2> multipliers = every_other(0);   ///< the factors of a round
+  static constexpr std::array<result_type, n / 2> round_consts = every_other(1);  ///< the steps of the key
+  static constexpr result_type default_seed = 20111115U;                          ///< the seed where none is given
 
+  /// 0.
   [[nodiscard]] static constexpr result_type min() noexcept { return 0; }
+  /// 2^w - 1.
   [[nodiscard]] static constexpr result_type max() noexcept {
     return static_cast<result_type>(static_cast<result_type>(~result_type{}) >>
                                     (std::numeric_limits<result_type>::digits - w));
   }
 
-  /// The stream of key {value, 0...}, from counter 0.
+  /// As philox_engine(default_seed).
   constexpr philox_engine() noexcept : philox_engine(default_seed) {}
+  /// The stream of key {value, 0...}, from counter 0.
   constexpr explicit philox_engine(result_type value) noexcept { seed(value); }
   /// The stream of a key drawn from a seed sequence such as std::seed_seq.
   template <class Sseq>
@@ -1272,7 +1309,7 @@ class philox_engine {
     return block_[position_];
   }
 
-  /// Skips z numbers in O(1).
+  /// Skips the next z numbers. O(1).
   constexpr void discard(unsigned long long z) noexcept {
     const unsigned long long left = n - 1 - position_;
     if (z <= left) {
@@ -1403,12 +1440,16 @@ using philox4x64 = philox_engine<std::uint_fast64_t, 64, 4, 10, 0xCA5A8263951211
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Passed by reference to an f whose first parameter is `parmap::context&`. It belongs to the running task: do not keep
-/// it.
+/// What a task may ask about itself. map passes it to an f whose first parameter is `parmap::context&`.
 ///
 ///     parmap::map([](parmap::context& self, int x) { return x + uniform(self.rng()); }, xs);
+///
+/// It belongs to one running task: do not keep it beyond the task, and do not use it from two threads at once. All
+/// members are O(1).
 class context {
  public:
+  /// For engines, and for tests of an f: `context self(seed, 0); self.begin(index, 1);` has the rng() of task `index`
+  /// in a map with this seed.
   context(std::uint64_t seed, unsigned worker, std::stop_token stop = {})
       : seed_(seed),
         worker_(worker),
@@ -1417,21 +1458,25 @@ class context {
   context& operator=(const context&) = delete;
   ~context() = default;
 
-  /// The task's index in input order.
+  /// The index of the task in input order, from 0: the same as in results and in failure::index.
   [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
-  /// The seed of the map: options::seed, or the fresh seed drawn for it.
+  /// The seed of the map: options::seed, or the fresh seed that map drew.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
-  /// 1 for the first try, at most 1 + options::retries.
+  /// 1 for the first attempt; at most 1 + options::retries.
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
   /// The number of the worker, below the number of workers. Tasks that run at the same time have different numbers.
   [[nodiscard]] unsigned worker() const noexcept { return worker_; }
-  /// The stop token of the task. threads: stop is requested when the task runs past options::timeout, and when
-  /// options::stop is requested. serial and async: when options::stop is requested (async cancels a late task). multi:
-  /// never, as it kills a late task.
+  /// The stop token of the task. Under threads a stop is requested when the task runs past options::timeout, and when
+  /// options::stop is requested. Under serial and async a stop is requested only when options::stop is requested. Under
+  /// multi a stop is never requested: multi kills a late task.
+  ///
+  ///     while (!self.stop_token().stop_requested() && error > 1e-9) error = step();
   [[nodiscard]] const std::stop_token& stop_token() const noexcept { return stop_; }
 
-  /// The task's own random numbers: Philox4x64-10 with key (seed, index). They do not depend on the engine, the number
-  /// of workers or the attempt. Later calls in one task continue the stream.
+  /// The task's own random number generator, Philox4x64-10 with key (seed, index). Its numbers do not depend on the
+  /// engine, the number of workers or the attempt. Later calls in one task continue the stream.
+  ///
+  ///     double u = std::uniform_real_distribution<>{}(self.rng());
   [[nodiscard]] philox4x64& rng() {
     if (!rng_) rng_.emplace(std::array<std::uint64_t, 2>{seed_, index_});
     return *rng_;
@@ -1823,24 +1868,25 @@ class tasks_into_range : public shown_as<Tasks> {
 
 namespace parmap::inline PARMAP_ABI {
 
-/// The state of a running map.
+/// The state of a running map. A reporter gets it.
 struct progress {
   std::uint64_t total{};                                ///< tasks of the map
   std::uint64_t completed{};                            ///< tasks that have a value
   std::uint64_t failed{};                               ///< tasks that have a failure
-  std::chrono::nanoseconds elapsed{};                   ///< since the map began
-  double rate{};                                        ///< tasks done per second, smoothed; 0: unknown
-  std::optional<std::chrono::nanoseconds> remaining{};  ///< estimate; none while unknown
+  std::chrono::nanoseconds elapsed{};                   ///< time since the map began
+  double rate{};                                        ///< tasks done per second, smoothed; 0 while unknown
+  std::optional<std::chrono::nanoseconds> remaining{};  ///< estimate of the time left; none while unknown
   bool finished{};                                      ///< this is the last report of the map
 
-  /// The number of tasks that have ended. Less than total in the last report if the map was stopped.
+  /// The number of tasks that have ended. In the last report it is less than total if the map was stopped.
   [[nodiscard]] std::uint64_t done() const noexcept { return completed + failed; }
 };
 
-/// The ready-made reporters. All of them write to stderr, from the thread that called map.
+/// The ready-made reporters. They write to stderr, in the thread that called map. If a task has no value at the end, a
+/// reporter that has shown the map adds a line such as "200 tasks in 2.0 s: 197 ok, 3 failed".
 enum class report {
   automatic,  ///< a bar if stderr is a terminal and the map lasts over half a second, else nothing
-  bar,        ///< a bar at once; lines like `text` if stderr is not a terminal
+  bar,        ///< a bar from the start; lines like `text` if stderr is not a terminal
   text,       ///< a plain line every 10 seconds and one at the end
   silent      ///< nothing
 };
@@ -1849,31 +1895,36 @@ namespace detail {
 class progress_meter;
 }
 
-/// The progress display of a map: one of parmap::report, or any copyable callable that takes `const progress&`. The
-/// thread that called map calls the callable, at most every 0.1 s, and once more with `finished` set when the map ends.
-/// If it throws, the map is abandoned: the workers are ended, then the exception leaves map. The constructor throws
-/// std::invalid_argument for an empty std::function or a null function pointer.
+/// How a map shows its progress: one of parmap::report, or any copyable callable that takes `const progress&`.
 ///
 ///     parmap::map(f, x, {.reporter = parmap::report::silent});
 ///     parmap::map(f, x, {.reporter = [](const parmap::progress& p) { set_label(p.done()); }});
+///
+/// The thread that called map calls the callable, at most every 0.1 s, and once more with `finished` set when the map
+/// ends. Under serial, threads and async a report may come late, because that thread also runs tasks. If the callable
+/// throws, map begins no new task, ends the workers and lets the exception out; all results are lost. Inside a task
+/// only `bar`, `text` and callables report.
 class reporter {
  public:
+  /// report::automatic.
   reporter() noexcept = default;
 
+  /// A ready-made reporter.
   // NOLINTNEXTLINE(google-explicit-constructor): options are written {.reporter = report::bar}
   reporter(report kind) noexcept : kind_(kind) {}
 
+  /// A callable. Throws std::invalid_argument for an empty std::function or a null function pointer.
   template <class F>
     requires(!std::same_as<std::remove_cvref_t<F>, reporter> && !std::same_as<std::remove_cvref_t<F>, report> &&
              std::copy_constructible<std::decay_t<F>> && std::invocable<std::decay_t<F>&, const progress&>)
   // NOLINTNEXTLINE(google-explicit-constructor): or {.reporter = [](const progress&) {}}
   reporter(F&& call) : call_(std::forward<F>(call)) {
-    if (!call_) throw std::invalid_argument("parmap: the reporter is an empty function");
+    if (!call_) throw std::invalid_argument("parmap: the reporter is an empty function; use parmap::report::silent");
   }
 
-  /// Whether nothing is ever shown.
+  /// Whether it never shows anything.
   [[nodiscard]] bool is_silent() const noexcept { return !call_ && kind_ == report::silent; }
-  /// Whether even the shortest map is shown.
+  /// Whether it shows even the shortest map.
   [[nodiscard]] bool is_eager() const noexcept { return call_ || kind_ == report::bar || kind_ == report::text; }
 
  private:
@@ -1890,34 +1941,40 @@ class reporter {
 
 namespace parmap::inline PARMAP_ABI {
 
-/// The last argument of map; every field has a default. An option that an engine does not support throws
-/// std::invalid_argument before anything starts. Only serial accepts all options, so that switching to it changes one
-/// word.
-///
-/// The fields are in alphabetical order, so that designated initialisers can be written without looking the order up.
-/// The order is a promise; a new field goes to its alphabetical place.
+/// The options of one map, and its last argument. Every field has a default.
 ///
 ///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
+///
+/// If the engine does not support an option, or a value is out of range, map throws std::invalid_argument before any
+/// task begins. Only serial accepts all options, so that you can switch to it by changing one word.
+///
+/// The fields are in alphabetical order, so that you know the order of the designated initialisers. The order is a
+/// promise: a new field goes to its alphabetical place.
 struct options {
-  /// Begin no new task once this many tasks have failed; at least 1. None: no limit.
+  /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
+  /// that have not begun fail as `stopped`. serial ignores this option.
   std::optional<std::uint64_t> max_failures{};
-  /// Bytes of private memory that a worker process may add to what it inherits. This is RLIMIT_DATA, so it also counts
-  /// mapped but untouched memory and threads' stacks; it does not count results. Beyond it operator new throws
-  /// std::bad_alloc: the task fails as out_of_memory, and the next task gets a fresh worker. multi only.
+  /// Bytes of private memory that a worker process may add to the memory that it inherits. At least 1. None: no limit.
+  /// Beyond the limit operator new throws std::bad_alloc: the task fails as `out_of_memory`, and the next task gets a
+  /// fresh worker. The limit is RLIMIT_DATA: it also counts mapped but untouched memory and the stacks of threads, but
+  /// not results. Only multi enforces it, and throws std::runtime_error where /proc is missing. serial ignores it;
+  /// threads and async refuse it.
   std::optional<std::uint64_t> memory_limit{};
-  /// The progress display.
+  /// How the progress is shown. Default: a bar on stderr if stderr is a terminal and the map lasts over 0.5 s.
   parmap::reporter reporter{};
-  /// How often a failed task is tried again.
+  /// How often map tries a failed task again. So a task has at most 1 + retries attempts, each with the whole timeout.
   unsigned retries{};
-  /// The seed of context::rng(). None: a fresh seed, which results::seed() returns.
+  /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns.
   std::optional<std::uint64_t> seed{};
-  /// Begin no new task once a stop is requested.
+  /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
+  /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
-  /// The time limit of one task, counted from its own start. multi kills the task; threads requests it to stop (f must
-  /// take context&); async cancels it.
+  /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
+  /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
+  /// task sees in context::stop_token(); if f takes no context&, threads refuses the option. serial ignores it.
   std::optional<std::chrono::nanoseconds> timeout{};
-  /// Upper bound of the number of workers, which never exceeds the number of tasks. 0: the usable cores (CPU affinity
-  /// and cgroup quota, read once per process); 1 inside a worker process.
+  /// The largest number of workers; never more than there are tasks. 0: under async 64; else the number of usable cores
+  /// (CPU affinity and cgroup quota, read once per process), or 1 inside a worker process of multi. serial has one.
   unsigned workers{};
 };
 
@@ -2039,18 +2096,18 @@ class result_memory {
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Why a task has no value.
+/// Why a task has no value. docs/failures.md lists the messages of each kind.
 enum class failure_kind {
   threw,          ///< f, or the axis that computes its argument, threw
   crashed,        ///< its worker process was killed by a signal
   exited,         ///< it ended its worker process (exit, _exit, quick_exit, pthread_exit)
   timed_out,      ///< it ran longer than options::timeout
-  out_of_memory,  ///< it threw std::bad_alloc, or its result did not fit
-  unencodable,    ///< its result could not be encoded, or decoded by the caller
-  stopped,        ///< not begun, or not completed: max_failures, a stop request, or no worker could be started
+  out_of_memory,  ///< it threw std::bad_alloc, its result did not fit, or the kernel killed it to free memory
+  unencodable,    ///< its worker could not encode its result, or the caller could not decode it
+  stopped,        ///< it was not begun or not completed: max_failures, a stop request, or no worker could be started
 };
 
-/// The kind's name as it is spelled in failure_kind. O(1).
+/// The name of the kind as failure_kind spells it, such as "timed_out"; operator<< writes it. O(1).
 [[nodiscard]] constexpr std::string_view to_string(failure_kind kind) noexcept {
   switch (kind) {
     case failure_kind::threw: return "threw";
@@ -2064,9 +2121,13 @@ enum class failure_kind {
   return "unknown";
 }
 
+/// Writes to_string(kind).
 PARMAP_API std::ostream& operator<<(std::ostream& out, failure_kind kind);
 
-/// One task that has no value, and why. A regular value type; a copy copies the message.
+/// One task that has no value, and why. A value type: a copy owns its texts. operator<< and to_string write it as text.
+///
+///     for (const parmap::failure& why : r.failures())
+///       if (why.kind == parmap::failure::timed_out) again.push_back(x[why.index]);
 struct failure {
   // Short names of the kinds: failure::crashed. (Not `using enum`: g++ 12 fails on it in templates.)
   static constexpr failure_kind threw = failure_kind::threw;                  ///< the kind, by a short name
@@ -2079,22 +2140,39 @@ struct failure {
 
   std::uint64_t index{};                   ///< the task's index in input order
   failure_kind kind{failure_kind::threw};  ///< what went wrong
-  std::string message{};                   ///< type and what() of the exception, signal, exit status
-  unsigned attempts{};                     ///< number of attempts that were begun
+  std::string message{};                   ///< type and what() of the exception; or the signal or exit status
+  unsigned attempts{};                     ///< number of attempts that were begun; 0 if the task was never begun
   std::exception_ptr exception{};          ///< the original exception; null if the task ran in another process
   int status{};                            ///< the signal or exit status that ended its worker (quick_exit: 1); else 0
   /// The task's inputs, such as `-0.25, "left"`: at most 200 bytes of UTF-8. `?` stands for an input that has no
-  /// operator<<, or is computed when it is read (by std::views::transform). Empty if there is nothing else, and if the
-  /// task was stopped.
+  /// operator<<, and for an input that its range computes (std::views::transform). Empty if every input would be `?`,
+  /// and if the task was stopped. Under multi, if a task has ended its worker or an input needs an operator<<, parmap
+  /// writes the inputs of the first 1000 failures only, for at most 1 s in all.
   std::string inputs{};
 
-  /// Throws `exception` if it is not null, else task_failed.
+  /// Throws `exception` if it is not null (threads, async), else task_failed with a copy of this failure.
   [[noreturn]] PARMAP_API void rethrow() const;
 };
 
-/// "task 7 (0.5, 2) crashed: SIGSEGV ...", with the inputs in parentheses, on one line.
+/// One line such as "task 7 (0.5, 2) crashed: SIGSEGV ...", with the inputs in parentheses; operator<< writes it.
 [[nodiscard]] PARMAP_API std::string to_string(const failure& why);
+/// Writes to_string(why).
 PARMAP_API std::ostream& operator<<(std::ostream& out, const failure& why);
+
+/// The failures of a map that have one cause: their kind is the same, and their messages differ in numbers only. (In
+/// the message of a death the numbers count, too: they are a signal or an exit status.) failure_list::causes() makes
+/// them.
+struct failure_cause {
+  failure first{};        ///< the failure of the lowest index
+  std::uint64_t count{};  ///< how many tasks have failed for this cause
+  std::string message{};  ///< the message that they share; "..." in place of each number if the numbers differ
+};
+
+/// One line: "2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)". For a single task it is
+/// to_string(why.first).
+[[nodiscard]] PARMAP_API std::string to_string(const failure_cause& why);
+/// Writes to_string(why).
+PARMAP_API std::ostream& operator<<(std::ostream& out, const failure_cause& why);
 
 class failure_list;
 
@@ -2118,9 +2196,14 @@ PARMAP_API void write_inputs(failure_list& failures, const inputs_writer& writer
 [[nodiscard]] bool ended_a_worker(const failure_list& failures) noexcept;
 }  // namespace detail
 
-/// The failures of one map, sorted by index: a random-access range of `failure`, whose items are built on access. Tasks
-/// that were never begun are stored as runs, so that stopping a map of 1e9 tasks costs no memory. Several threads may
-/// read at once.
+/// The failures of one map, sorted by index: a random-access range of `failure`. An access builds the item and returns
+/// it by value, so write `const auto&` or `auto` in a loop, not `auto&`. Several threads may read at once.
+///
+///     const parmap::failure_list& all = r.failures();
+///     if (!all.empty()) std::cerr << all.size() << " tasks failed; the first: " << all.front() << '\n';
+///
+/// Consecutive tasks that were never begun are stored as one run, so that stopping a map of 1e9 tasks costs no memory.
+/// In the complexities below, `size` counts such a run once.
 class failure_list {
  public:
   using value_type = failure;
@@ -2173,6 +2256,7 @@ class failure_list {
   /// std::bad_alloc, the argument is at most reordered.
   PARMAP_API explicit failure_list(detail::failure_runs&& runs);
   PARMAP_API explicit failure_list(const detail::failure_runs& runs);
+  /// Copies the failures. O(size).
   PARMAP_API failure_list(const failure_list& other);
   failure_list(failure_list&& other) noexcept : all_(std::exchange(other.all_, nullptr)) {}
   failure_list& operator=(failure_list other) noexcept {
@@ -2183,14 +2267,18 @@ class failure_list {
     if (all_ != nullptr) destroy();
   }
 
+  /// The number of failed tasks. O(1).
   [[nodiscard]] std::size_t size() const noexcept { return empty() ? 0 : count(); }
+  /// Whether no task failed. O(1).
   [[nodiscard]] bool empty() const noexcept { return all_ == nullptr; }
 
   /// The k-th failure. Undefined if k >= size(). O(log size).
   [[nodiscard]] PARMAP_API failure operator[](std::size_t k) const;
-  /// As operator[]. Throws std::out_of_range if there is no such failure.
+  /// The k-th failure. Throws std::out_of_range if k >= size(). O(log size).
   [[nodiscard]] PARMAP_API failure at(std::size_t k) const;
+  /// The failure of the lowest index. Undefined if the list is empty. O(log size).
   [[nodiscard]] failure front() const { return (*this)[0]; }
+  /// The failure of the highest index. Undefined if the list is empty. O(log size).
   [[nodiscard]] failure back() const { return (*this)[size() - 1]; }
 
   /// The number of failed tasks below `index`. O(log size).
@@ -2198,15 +2286,23 @@ class failure_list {
   /// Whether task `index` failed. O(log size).
   [[nodiscard]] bool contains(std::uint64_t index) const noexcept { return !empty() && has(index); }
 
+  /// The failures grouped by cause: the cause of most failures first. O(k log k) for k = size.
+  ///
+  ///     for (const parmap::failure_cause& each : r.failures().causes()) std::cerr << each << '\n';
+  [[nodiscard]] PARMAP_API std::vector<failure_cause> causes() const;
+
+  /// Random-access iterators, which refer to this list. O(1); to read an item is O(log size).
   [[nodiscard]] iterator begin() const { return {this, 0}; }
   [[nodiscard]] iterator end() const { return {this, size()}; }
 
-  /// The first maximal interval [b, e) of tasks in [from, n) that did not fail; (n, n) if there is none. Requires from
-  /// <= n. O(log size).
+  /// The first maximal interval [b, e) of tasks in [from, n) that did not fail; (n, n) if there is none. from must be
+  /// at most n. O(log size), and O(1) for each failure that it skips.
   [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> next_gap(std::uint64_t from, std::uint64_t n) const noexcept {
     return empty() ? std::pair(from, n) : gap_behind(from, n);
   }
   /// Calls fn(b, e) for each maximal interval [b, e) of tasks in [0, n) that did not fail, in order.
+  ///
+  ///     all.for_each_gap(r.size(), [&](std::uint64_t b, std::uint64_t e) { done += e - b; });
   template <class Fn>
   void for_each_gap(std::uint64_t n, Fn&& fn) const {
     for (auto [b, e] = next_gap(0, n); b < e; std::tie(b, e) = next_gap(e, n)) fn(b, e);
@@ -2228,9 +2324,14 @@ class failure_list {
   table* all_{};
 };
 
-/// Thrown by results::operator[] for a task that failed.
+/// Writes "3000 tasks failed", and below that a line for each failure; if they are more than five, a line for each of
+/// the five most frequent causes.
+PARMAP_API std::ostream& operator<<(std::ostream& out, const failure_list& all);
+
+/// Thrown by results::operator[] for a task that failed, and by failure::rethrow. what() is to_string(why()).
 class PARMAP_API task_failed : public std::runtime_error {
  public:
+  /// The exception for this failure.
   explicit task_failed(failure why);
 
   /// Why the task has no value.
@@ -2240,9 +2341,11 @@ class PARMAP_API task_failed : public std::runtime_error {
   failure why_;
 };
 
-/// Thrown by results::value() if any task failed.
+/// Thrown by results::value() and results::data() if any task failed. what() tells how many tasks failed, and has a
+/// line for each; if more than five failed, a line for each of the five most frequent causes.
 class PARMAP_API map_failed : public std::runtime_error {
  public:
+  /// The exception for these failures of a map of this many tasks.
   map_failed(failure_list all, std::uint64_t tasks);
 
   /// Every failure, sorted by index.
@@ -2329,6 +2432,66 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/schedule/tick_clock.hpp
+// The scheduler's clock: ticks of the time stamp counter if there is one. Only for pacing, never for a timeout.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+using ticks = std::uint64_t;
+
+[[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
+
+#if defined(__x86_64__)
+// Takes 10 ns; clock_gettime takes 24 ns. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
+inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
+#else
+inline ticks now_ticks() noexcept { return steady_ns(); }
+#endif
+
+// Measured once per process, over 20 µs; accurate to 1 per cent, which is enough for pacing.
+[[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
+
+inline ticks to_ticks(std::chrono::microseconds span) noexcept {
+  return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/summary.hpp
+// map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// What happened in a map. results::summary() makes it. A regular value type.
+///
+///     std::cerr << all.summary() << '\n';
+///
+///     10000 tasks in 2.0 s: 7000 ok, 3000 failed
+///       2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)
+///       task 12 (0.75, 1) timed out: ran longer than 5 s
+struct map_summary {
+  std::uint64_t tasks{};                ///< the number of tasks
+  std::uint64_t completed{};            ///< tasks that have a value
+  std::chrono::nanoseconds elapsed{};   ///< from the call of map to its return
+  std::vector<failure_cause> causes{};  ///< the failures: the cause of most of them first
+
+  /// The number of tasks that failed, those that were stopped included. O(1).
+  [[nodiscard]] std::uint64_t failed() const noexcept { return tasks - completed; }
+  /// The number of tasks whose failure is of this kind. O(causes).
+  [[nodiscard]] std::uint64_t count(failure_kind kind) const noexcept {
+    std::uint64_t all = 0;
+    for (const failure_cause& each : causes)
+      if (each.first.kind == kind) all += each.count;
+    return all;
+  }
+};
+
+/// "200 tasks in 2.0 s: 197 ok, 3 failed", and below that a line for each of the five most frequent causes.
+[[nodiscard]] PARMAP_API std::string to_string(const map_summary& all);
+PARMAP_API std::ostream& operator<<(std::ostream& out, const map_summary& all);
+
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/results.hpp
 // results: what map returns, a slot for every task in input order, and the failures.
 
@@ -2347,27 +2510,37 @@ class results_base {
   results_base(results_base&& other) noexcept
       : size_(std::exchange(other.size_, 0)),
         failures_(std::move(other.failures_)),
-        seed_(other.seed_) {}
+        seed_(other.seed_),
+        elapsed_(other.elapsed_) {}
   results_base& operator=(results_base&& other) noexcept {
     size_ = std::exchange(other.size_, 0);
     failures_ = std::move(other.failures_);
     seed_ = other.seed_;
+    elapsed_ = other.elapsed_;
     return *this;
   }
   results_base(const results_base&) = delete;
   results_base& operator=(const results_base&) = delete;
   ~results_base() = default;
 
-  /// The number of tasks.
+  /// The number of tasks, failed ones included. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  /// Whether every task has a value.
+  /// Whether every task has a value. O(1).
   [[nodiscard]] bool ok() const noexcept { return failures_.empty(); }
-  /// The failures, sorted by index.
+  /// The failures, sorted by index; empty if every task has a value. O(1). On a temporary it returns a copy.
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
   // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
-  /// The seed of context::rng() in this map. With it as options::seed a map draws the same numbers again.
+  /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
+  /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause. O(k log k) for
+  /// k failures.
+  ///
+  ///     std::cerr << r.summary() << '\n';   // 200 tasks in 2.0 s: 197 ok, 3 failed, and the causes
+  [[nodiscard]] PARMAP_API map_summary summary() const;
+
+  // Sets the time that summary() tells.
+  void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
 
  protected:
   void require_ok() const {
@@ -2385,12 +2558,21 @@ class results_base {
   std::uint64_t size_;
   failure_list failures_;
   std::uint64_t seed_;
+  ticks elapsed_{};
 };
 
 }  // namespace detail
 
-/// The results of a map, in input order. Owns the memory that the tasks wrote into; nothing is copied before value().
-/// Move-only; what it was moved from has size 0. Several threads may read at once.
+/// What map returns: a value or a failure for each task, in input order. It owns the memory that the tasks wrote into;
+/// no value is copied before value(). Move-only; a moved-from object has size 0. Several threads may read at once.
+///
+///     auto r = parmap::map(f, x);
+///     std::vector<double> all = r.value();             // throws map_failed if a task failed
+///     std::vector<double> filled = r.value_or(-1.0);   // -1 for each task that failed
+///     for (const double y : r.values()) use(y);        // only the tasks that did not fail
+///     for (const parmap::failure& why : r.failures()) std::cerr << why << '\n';
+///
+/// It is no range and does not convert to a std::vector: write r.values() or r.value().
 template <class T>
 class [[nodiscard]] results : public detail::results_base {
  public:
@@ -2411,7 +2593,8 @@ class [[nodiscard]] results : public detail::results_base {
   }
   ~results() { destroy_values(); }
 
-  /// The value of task i. Throws task_failed if it failed, std::out_of_range if there is none. O(log failures).
+  /// The value of task i. Throws task_failed if the task failed, std::out_of_range if i >= size(). O(log failures). On
+  /// a temporary it returns the value itself, moved.
   const T& operator[](std::uint64_t i) const& {
     require_value(i);
     return values_.data()[i];
@@ -2420,17 +2603,17 @@ class [[nodiscard]] results : public detail::results_base {
     require_value(i);
     return std::move(values_.data()[i]);
   }
-  /// The value of task i, or null if it failed or there is no such task. O(log failures).
+  /// The value of task i, or null if the task failed or i >= size(). O(log failures).
   [[nodiscard]] const T* get_if(std::uint64_t i) const& noexcept {
     return i < size() && !failed().contains(i) ? values_.data() + i : nullptr;
   }
   const T* get_if(std::uint64_t i) && = delete;  // keep the results in a variable first
 
-  /// All values. Throws map_failed with every failure if any task failed. Copies the values; on a temporary, or as
-  /// std::move(r).value(), moves them.
+  /// All values. Throws map_failed, with every failure, if any task failed. O(size()). Copies the values; on a
+  /// temporary, and as std::move(r).value(), it moves them.
   [[nodiscard]] std::vector<T> value() const& {
     constexpr bool copies = std::is_copy_constructible_v<T>;
-    static_assert(copies, "parmap: value() copies, and this type cannot be copied: std::move(r).value(), or r[i]");
+    static_assert(copies, "parmap: value() copies, but this type cannot be copied; use std::move(r).value() or r[i]");
     require_ok();
     if constexpr (copies) return std::vector<T>(values_.data(), values_.data() + size());
     else return {};  // so that this is the only error
@@ -2438,21 +2621,23 @@ class [[nodiscard]] results : public detail::results_base {
   [[nodiscard]] std::vector<T> value() && {
     constexpr bool moves = std::is_move_constructible_v<T>;
     static_assert(moves,
-                  "parmap: value() moves into a vector, and this type can be neither moved nor copied: use r[i]");
+                  "parmap: value() moves into a vector, but this type can be neither moved nor copied; use r[i]");
     require_ok();
     if constexpr (moves)
       return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
     else return {};
   }
-  /// All values, with `instead` in place of the failed ones.
+  /// One value for each task; a failed task has `instead`. O(size()). Copies or moves like value().
   [[nodiscard]] std::vector<T> value_or(const T& instead) const& {
     return value_or_else([&](const failure&) { return instead; });
   }
   [[nodiscard]] std::vector<T> value_or(const T& instead) && {
     return std::move(*this).value_or_else([&](const failure&) { return instead; });
   }
-  /// All values, with instead(failure) in place of the failed ones. `instead` is called in input order, in this thread;
-  /// what it throws leaves this function.
+  /// One value for each task; a failed task has instead(failure). O(size()). Copies or moves like value(). Calls
+  /// `instead` in input order in this thread, and lets its exceptions out.
+  ///
+  ///     auto y = r.value_or_else([&](const parmap::failure& why) { return guess(x[why.index]); });
   template <class Fn>
   [[nodiscard]] std::vector<T> value_or_else(Fn&& instead) const& {
     return fill(values_.data(), instead);
@@ -2462,12 +2647,12 @@ class [[nodiscard]] results : public detail::results_base {
     return fill(std::make_move_iterator(values_.data()), instead);
   }
 
-  /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It refers to these
-  /// results.
+  /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It copies nothing;
+  /// these results must outlive it and must not be moved meanwhile. O(log failures), and a whole walk is O(size()).
   [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
-  /// All values, contiguous. Throws map_failed if any task failed.
+  /// All size() values, contiguous in memory. Throws map_failed if any task failed. O(1).
   [[nodiscard]] const T* data() const& {
     require_ok();
     return values_.data();
@@ -2507,7 +2692,9 @@ class [[nodiscard]] results : public detail::results_base {
   detail::result_memory<T> values_;
 };
 
-/// The results of a map over an f that returns void: as results<T>, but without values.
+/// The results of a map over an f that returns void, and of map_into: like results<T>, but without values.
+///
+///     parmap::map(parmap::threads, write_file, names).value();   // throws map_failed if a task failed
 template <>
 class [[nodiscard]] results<void> : public detail::results_base {
  public:
@@ -2522,9 +2709,9 @@ class [[nodiscard]] results<void> : public detail::results_base {
   results& operator=(const results&) = delete;
   ~results() = default;
 
-  /// Throws map_failed if any task failed.
+  /// Throws map_failed, with every failure, if any task failed. Otherwise does nothing.
   void value() const { require_ok(); }
-  /// Throws task_failed if task i failed, std::out_of_range if there is no such task.
+  /// Throws task_failed if task i failed, std::out_of_range if i >= size(). Otherwise does nothing. O(log failures).
   void operator[](std::uint64_t i) const { require_value(i); }
 };
 
@@ -2543,20 +2730,24 @@ namespace detail {
 using sample_tasks = numbered_tasks<int (*)(int), indexed_axis<const int*>>;
 }  // namespace detail
 
-/// An engine is a cheap constant object with a name and one template member, run(tasks, options) -> results<T>:
+/// What map accepts as an engine: a cheap constant object with a name and one template member, run(tasks, options) ->
+/// results<T>. Users pass one of the engines of parmap:
 ///
+///     template <parmap::engine Engine>
+///     auto measure(const Engine& who) { return parmap::map(who, f, x).value(); }
+///
+/// The contract of an engine:
 /// - It begins every task at most 1 + options::retries times. Every task ends with a value in its slot or with a
 ///   failure. run returns when all tasks have ended and the map has left nothing behind.
-/// - It throws std::invalid_argument, before anything starts, for each option that it does not support; it ignores none
-///   silently. (Only serial accepts all options, so that switching to it changes one word, and reports the ones that it
-///   does not enforce.)
-/// - options::seed is set when run is called. A task's context::rng() depends on this seed and the task's index alone.
+/// - It throws std::invalid_argument, before any task begins, for each option that it does not support. It ignores none
+///   silently. (Only serial accepts all options, and reports those that it does not enforce.)
+/// - map sets options::seed before it calls run. The numbers of context::rng() depend only on this seed and the index
+///   of the task.
 /// - An engine whose tasks run in other processes also has run_into(first, tasks, options) -> results<void>, which
-///   moves the value of task i to first[i], see map_into.
-/// - run may be called from several threads at once and from inside a task of any engine.
+///   moves the value of task i to first[i]: see map_into.
+/// - Several threads may call run at once, and tasks of any engine may call it.
 ///
-/// To add an engine: a header in this directory with a static_assert of this concept, a line in tests/engines.hpp, and
-/// a row in the table of engines.
+/// CONTRIBUTING.md lists the steps to add an engine.
 template <class E>
 concept engine = requires(const E& who, const detail::sample_tasks& tasks, const options& chosen) {
   { who.name() } -> std::convertible_to<std::string_view>;
@@ -3475,19 +3666,27 @@ void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std
 
 namespace parmap::inline PARMAP_ABI {
 
-/// The default engine. Forks workers, which inherit f, its captures and all inputs; inputs are not serialised. A task
-/// that throws, crashes, exits, overflows its stack, is killed or runs past options::timeout affects no other task: its
-/// failure names it, a dead worker is replaced, and every other result is returned. A worker writes results in place
-/// into shared memory (trivially copyable types, pairs, tuples and arrays of such), or encodes them by codec<T>,
-/// aggregates field by field.
+/// The default engine: runs the tasks in worker processes, so that no task can end the program. A task may throw,
+/// crash, exit, overflow its stack, be killed or run past options::timeout. Only that task fails: multi replaces a dead
+/// worker, the failure names the task and the cause, and all other results come back.
 ///
-/// Whatever else a task writes to memory is lost with its worker; files and the like persist. The caller's threads do
-/// not exist in a worker: f must not wait for them or for a lock that they hold. At a timeout every process that the
-/// task started is killed with it; after other deaths, such processes may live on.
+///     auto flows = parmap::map(simulate, meshes, {.timeout = 60s});
+///     for (const parmap::failure& why : flows.failures()) std::cerr << why << '\n';
+///
+/// Each map forks its workers anew. They inherit f, its captures and all inputs, so nothing is serialised on the way
+/// in. The result type must be able to leave a worker (can_leave_worker). A worker writes trivially copyable types, and
+/// pairs, tuples and arrays of them, straight into shared memory. It encodes other types by codec<T>, and aggregates
+/// field by field.
+///
+/// All else that a task writes to memory is lost with its worker; its files persist. The threads of the caller do not
+/// exist in a worker: f must not wait for them, nor for a lock that they may hold. At a timeout multi kills every
+/// process that the task has started, too; after other deaths such processes may live on.
 class multi_engine {
  public:
+  /// "multi".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "multi"; }
 
+  /// What map calls.
   template <class Tasks>
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     using value = typename Tasks::result;
@@ -3504,7 +3703,8 @@ class multi_engine {
     }
   }
 
-  /// Moves the values to first[i], where `First` is a random-access iterator, once they are in the caller.
+  /// What map_into calls: copies or moves the value of task i to first[i], once it is in the caller. `First` is a
+  /// random-access iterator.
   template <class Tasks, class First>
   results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
     using value = typename Tasks::result;
@@ -3543,12 +3743,12 @@ class multi_engine {
     constexpr obstacle found = Found::what;
     static_assert(found != obstacle::refers,
                   "parmap: a pointer, reference_wrapper, string_view or span (an iterator, a view, a "
-                  "thread::id, or a container of such) cannot leave a worker process, as what it refers to "
-                  "stays there; return the value itself (std::string, std::vector), or use parmap::threads");
+                  "thread::id, or a container of such) cannot leave a worker process, because what it refers "
+                  "to stays there; return the value itself (std::string, std::vector), or use parmap::threads");
     static_assert(found != obstacle::no_codec,
-                  "parmap: this result type cannot leave a worker process: it is not trivially copyable, no "
-                  "struct of fields that could leave, and has no codec; specialise parmap::codec for it, "
-                  "return something that has one, or use parmap::threads");
+                  "parmap: this result type cannot leave a worker process: it is not trivially copyable, is "
+                  "not a struct whose fields can all leave, and has no codec; specialise parmap::codec for "
+                  "it, return something that has one, or use parmap::threads");
     static_assert(found != obstacle::field_refers,
                   "parmap: a field of this struct is a pointer, a reference or a view (string_view, span, "
                   "iterator), and what it refers to stays in the worker process; let the struct hold the "
@@ -3556,7 +3756,7 @@ class multi_engine {
                   "parmap::threads");
     static_assert(found != obstacle::field_has_no_codec,
                   "parmap: a field of this struct cannot leave a worker process: it is not trivially "
-                  "copyable, no struct of fields that could leave, and has no codec; specialise "
+                  "copyable, is not a struct whose fields can all leave, and has no codec; specialise "
                   "parmap::codec for the field or for the struct, or use parmap::threads");
     static_assert(found != obstacle::field_is_array,
                   "parmap: a struct with an array as a field cannot leave a worker process by its fields; "
@@ -3569,11 +3769,11 @@ class multi_engine {
                   "base a field, specialise parmap::codec for the struct, or use parmap::threads");
     static_assert(found != obstacle::own_destructor,
                   "parmap: a struct with a destructor, copy or move of its own cannot leave a worker "
-                  "process by its fields, as what it does (such as to close a file) would be done once "
-                  "more; return what the struct stands for, specialise parmap::codec for it, or use "
-                  "parmap::threads");
+                  "process by its fields, because what they do (such as to close a file) would be done "
+                  "twice; return the data that the struct stands for, specialise parmap::codec for it, or "
+                  "use parmap::threads");
     static_assert(found != obstacle::not_divisible,
-                  "parmap: the fields of this struct cannot be told apart (a union, or an array beside a "
+                  "parmap: the fields of this struct cannot be found (it has a union, or an array beside a "
                   "field without a default); specialise parmap::codec for it, return a std::tuple, or use "
                   "parmap::threads");
     return found == obstacle::none;
@@ -3591,7 +3791,7 @@ class multi_engine {
   }
 };
 
-/// See multi_engine.
+/// The engine to name in a call: `parmap::map(parmap::multi, f, x)`. See multi_engine.
 inline constexpr multi_engine multi{};
 
 static_assert(engine<multi_engine>);
@@ -3742,16 +3942,23 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Runs the tasks in order in the caller's thread. Unlike every other engine it stops at the first uncaught exception
-/// (after the retries: the last one) and lets it propagate unchanged, so that a debugger stops where it was thrown.
+/// The engine for debugging: runs the tasks in input order in the calling thread. If a task throws, and its retries
+/// too, the last exception leaves map unchanged and the other results are lost. So a debugger stops where it was
+/// thrown.
 ///
-/// It accepts every option, so that switching to it changes one word. timeout, memory_limit and max_failures have no
-/// effect here; if the reporter draws on stderr, a line there says so, once per option and process. There is always one
-/// worker.
+///     auto y = parmap::map(parmap::serial, f, x);
+///
+/// A task that crashes or exits ends the program. The results need not be able to leave a worker.
+///
+/// serial accepts every option, so that you can switch to it by changing one word. timeout, memory_limit and
+/// max_failures have no effect. If the reporter draws on stderr, a line there says so, once per option and process.
+/// There is always one worker.
 class serial_engine {
  public:
+  /// "serial".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "serial"; }
 
+  /// What map calls.
   template <class Tasks>
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     detail::own_places<typename Tasks::result> values(tasks.size());
@@ -3760,7 +3967,7 @@ class serial_engine {
   }
 };
 
-/// See serial_engine.
+/// The engine to name in a call: `parmap::map(parmap::serial, f, x)`. See serial_engine.
 inline constexpr serial_engine serial{};
 
 static_assert(engine<serial_engine>);
@@ -3784,17 +3991,24 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Runs the tasks in the caller's thread and on a pool of threads. The pool starts threads when they are first needed;
-/// all maps of the process share it, including nested ones. f is called from several threads at once. The failure of a
-/// task keeps its exception (failure::rethrow). A task that crashes or exits ends the whole process: use multi for such
-/// tasks.
+/// The engine for short tasks: runs them in the calling thread and on a pool of threads. The pool starts a thread when
+/// a map first needs it. All maps of the process share the pool, nested maps too.
 ///
-/// A timeout needs an f that takes context&: at the limit its stop_token() is requested to stop. The task then counts
-/// as timed_out, however it ends.
+///     auto meshes = parmap::map(parmap::threads, build, parameters);   // may return a std::unique_ptr
+///
+/// Several threads call f at once. A result may be of any type: the task constructs it in its slot, and nothing is
+/// copied. The failure of a task keeps its exception (failure::rethrow). A task that crashes or exits ends the program:
+/// use multi for such tasks.
+///
+/// options::timeout needs an f that takes context&, and throws std::invalid_argument for any other f. At the limit
+/// threads requests a stop through context::stop_token(), and the task must look at it. The task then counts as
+/// timed_out, however it ends. If it never ends, map does not return. memory_limit throws std::invalid_argument.
 class threads_engine {
  public:
+  /// "threads".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "threads"; }
 
+  /// What map calls.
   template <class Tasks>
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     detail::own_places<typename Tasks::result> values(tasks.size());
@@ -3804,7 +4018,7 @@ class threads_engine {
   }
 };
 
-/// See threads_engine.
+/// The engine to name in a call: `parmap::map(parmap::threads, f, x)`. See threads_engine.
 inline constexpr threads_engine threads{};
 
 static_assert(engine<threads_engine>);
@@ -3816,23 +4030,28 @@ static_assert(engine<threads_engine>);
 
 namespace parmap::inline PARMAP_ABI {
 
-/// One of serial, threads, multi. Made by engine_named.
+/// One of the engines serial, threads and multi, chosen at run time. engine_named makes it. Cheap to copy; several
+/// threads may use it at once.
 class named_engine {
  public:
+  /// One of the engine objects.
   using choice = std::variant<serial_engine, threads_engine, multi_engine>;
 
+  /// This engine. engine_named calls it.
   explicit named_engine(choice chosen) noexcept : chosen_(chosen) {}
 
+  /// The name of the chosen engine.
   [[nodiscard]] std::string_view name() const {
     return std::visit([](const auto& it) { return it.name(); }, chosen_);
   }
 
-  /// As the chosen engine. Throws std::invalid_argument if that is multi and the result type cannot leave a worker
-  /// process.
+  /// What map calls: runs the tasks on the chosen engine. Throws std::invalid_argument if that is multi and the result
+  /// type cannot leave a worker process.
   template <class Work>
   auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
     return visit<typename Work::result>([&](const auto& it) { return it.run(work, chosen); });
   }
+  /// What map_into calls. Throws as run does.
   template <class Work, class First>
   results<void> run_into(First first, const Work& work, const options& chosen) const {
     return visit<typename Work::result>([&](const auto& it) { return detail::run_into(it, first, work, chosen); });
@@ -3855,13 +4074,19 @@ class named_engine {
   choice chosen_;
 };
 
-/// Returns the engine of that name: "serial", "threads" or "multi". Any other name throws std::invalid_argument, whose
-/// message lists these.
+/// Returns the engine of this name: "serial", "threads" or "multi". Throws std::invalid_argument for any other name;
+/// the message lists the names.
+///
+///     const auto engine = parmap::engine_named(argc > 1 ? argv[1] : "multi");
+///     auto y = parmap::map(engine, f, x);
+///
+/// If the engine is multi and the result type of f cannot leave a worker, map throws std::invalid_argument before any
+/// task begins.
 [[nodiscard]] inline named_engine engine_named(std::string_view name) {
   if (name == serial.name()) return named_engine(serial);
   if (name == threads.name()) return named_engine(threads);
   if (name == multi.name()) return named_engine(multi);
-  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; there are " +
+  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; the names are " +
                               std::string(serial.name()) + ", " + std::string(threads.name()) + " and " +
                               std::string(multi.name()));
 }
@@ -3875,10 +4100,13 @@ static_assert(engine<named_engine>);
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Returns f with its trailing arguments fixed, by value: fargs(power, 3)(x) calls power(x, 3). The fixed arguments are
-/// passed as lvalues of one object that all tasks of a process share: take them by value or const&.
+/// Returns f with its trailing arguments fixed: fargs(power, 3)(x) calls power(x, 3).
 ///
 ///     auto cubes = parmap::map(parmap::fargs(power, 3), xs);
+///
+/// The returned object holds copies of f and of the arguments; std::ref(v) passes v itself. All tasks of a process
+/// share these copies, so f must take the fixed arguments by value or const&, and its call operator must be const. Safe
+/// to call from several threads at once if f is.
 template <class F, class... Fixed>
 [[nodiscard]] constexpr auto fargs(F&& f, Fixed&&... fixed) {
   return
@@ -3951,13 +4179,14 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Every combination of the axes; the last one varies fastest. The combinations are never stored: an index becomes a
-/// tuple of references. Made by product().
+/// Every combination of the axes' elements; the last axis varies fastest. product() makes it. The combinations are
+/// never stored. Several threads may read it at once if they may read the axes at once.
 template <class... Axes>
 class product_space {
  public:
   using elements = detail::concat_t<typename Axes::elements...>;
 
+  /// What product() calls. Throws std::length_error at 2^64 combinations or more.
   explicit product_space(Axes... axes) : axes_(std::move(axes)...) {
     const auto all = sizes();
     if (std::ranges::find(all, std::uint64_t{0}) != all.end()) {
@@ -3970,12 +4199,14 @@ class product_space {
     }
   }
 
+  /// The number of combinations. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
-  /// The i-th combination. Undefined if i >= size(). O(number of axes).
+  /// The i-th combination: a std::tuple of what the axes' iterators return. Undefined if i >= size(). O(number of
+  /// axes).
   [[nodiscard]] auto operator[](std::uint64_t i) const { return detail::tuple_at(*this, i); }
 
-  /// A position in a walk through the combinations. Advancing it costs no division.
+  /// For engines: a position in a walk through the combinations. Advancing it costs no division.
   class cursor_type {
    public:
     cursor_type(const product_space& space, std::uint64_t i) : space_(&space), sizes_(space.sizes()) {
@@ -4004,12 +4235,15 @@ class product_space {
     std::array<std::uint64_t, sizeof...(Axes)> at_{};
   };
 
+  /// For engines: the position of combination i.
   [[nodiscard]] cursor_type cursor(std::uint64_t i) const { return {*this, i}; }
 
+  /// For engines: returns consume(elements...) for combination i.
   template <class Consume>
   decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
     return cursor(i).spread(std::forward<Consume>(consume));
   }
+  /// For engines: shows the elements of combination i, for the text of a failure.
   template <class To>
   void show(std::uint64_t i, To& to) const {
     detail::show_at(axes_, cursor(i).at_, to);
@@ -4024,12 +4258,14 @@ class product_space {
   std::uint64_t size_{1};
 };
 
-/// The axes in lockstep: the i-th elements together. Made by zip().
+/// The axes in lockstep: the i-th elements together. zip() makes it. Several threads may read it at once if they may
+/// read the axes at once.
 template <class... Axes>
 class zip_space {
  public:
   using elements = detail::concat_t<typename Axes::elements...>;
 
+  /// What zip() calls. Throws std::invalid_argument if the axes have unequal lengths.
   explicit zip_space(Axes... axes) : axes_(std::move(axes)...) {
     const std::array sizes = std::apply([](const auto&... axis) { return std::array{axis.size()...}; }, axes_);
     size_ = sizes[0];
@@ -4039,19 +4275,23 @@ class zip_space {
                                     ", axis " + std::to_string(k + 1) + " has " + std::to_string(sizes[k]));
   }
 
+  /// The length of each axis. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
-  /// The i-th elements together. Undefined if i >= size(). O(number of axes).
+  /// The i-th elements: a std::tuple of what the axes' iterators return. Undefined if i >= size(). O(number of axes).
   [[nodiscard]] auto operator[](std::uint64_t i) const { return detail::tuple_at(*this, i); }
 
+  /// For engines: the position of the i-th elements.
   [[nodiscard]] auto cursor(std::uint64_t i) const { return detail::index_cursor{*this, i}; }
 
+  /// For engines: returns consume(elements...) for the i-th elements.
   template <class Consume>
   decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
     std::array<std::uint64_t, sizeof...(Axes)> at;
     at.fill(i);
     return detail::spread_at<0>(axes_, at, std::forward<Consume>(consume));
   }
+  /// For engines: shows the i-th elements, for the text of a failure.
   template <class To>
   void show(std::uint64_t i, To& to) const {
     std::array<std::uint64_t, sizeof...(Axes)> at;
@@ -4064,18 +4304,24 @@ class zip_space {
   std::uint64_t size_;
 };
 
-/// Every combination of the axes; the last one varies fastest. Lvalue ranges are referred to and must outlive the
-/// result, temporaries are owned, views are indexed lazily, and input ranges are read once, in this call. Throws
-/// std::length_error at 2^64 combinations or more.
+/// One axis that is every combination of the axes' elements; the last axis varies fastest. Use it for more than four
+/// axes, and inside zip. An axis may itself be a product or a zip.
 ///
 ///     auto all = parmap::map(f, parmap::product(a, b, c, d, e));   // f(a[i], b[j], c[k], d[l], e[m])
+///     auto mix = parmap::map(g, parmap::product(parmap::zip(a, b), c));   // g(a[i], b[i], c[k])
+///
+/// The result refers to an lvalue range, which must outlive it, and owns a temporary range. It reads the elements of a
+/// range with random access when a task asks for them. This call walks once through any other range: it stores an
+/// iterator to each element, or the elements of a range that can be read only once. Throws std::length_error at 2^64
+/// combinations or more. O(number of axes), and O(n) for an axis of n elements without random access.
 template <class... Ranges>
 [[nodiscard]] auto product(Ranges&&... axes) {
   static_assert(sizeof...(Ranges) > 0, "parmap::product needs at least one axis");
   return product_space<detail::axis_of<Ranges>...>(detail::make_axis(std::forward<Ranges>(axes))...);
 }
 
-/// The axes in lockstep. Ownership as for product. Throws std::invalid_argument if the axes have unequal lengths.
+/// One axis that has the i-th elements of all axes together. Throws std::invalid_argument if the axes have unequal
+/// lengths. It owns, reads and costs the same as product.
 ///
 ///     auto sums = parmap::map(add, parmap::zip(a, b));   // add(a[i], b[i])
 template <class... Ranges>
@@ -4145,7 +4391,7 @@ struct call_of_f {
   static_assert(!with_context_last, "parmap: parmap::context& must be the first parameter of f");
   static_assert(callable || with_context_last,
                 "parmap::map: f cannot be called with the axes' elements, with or without a parmap::context& first; "
-                "call_of_f<f, elements...> above or below names what was tried");
+                "call_of_f<f, elements...> above or below shows the call that was tried");
   static constexpr bool tried = true;
 };
 template <class F, class Elements>
@@ -4165,13 +4411,16 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
   } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
     static_assert(runs_coroutines<Engine>,
-                  "parmap::map: f is a coroutine, which this engine would make but never run; name the engine async: "
+                  "parmap::map: f is a coroutine, which this engine would create but never run; name the engine async: "
                   "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
     return results<int>(result_memory<int>(), {}, 0);
   } else {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
-    return run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
+    const ticks begun = now_ticks();
+    auto made = run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
+    made.note_elapsed(now_ticks() - begun);
+    return made;
   }
 }
 
@@ -4205,22 +4454,38 @@ auto map_default(F& f, options&& chosen, Axes&&... axes) {
 
 }  // namespace detail
 
-/// Calls f(x...) for every combination of the axes' elements, on all cores, and returns `results<T>` in input order.
-/// The last axis varies fastest. T is the return type of f without reference and const. An engine may be the first
-/// argument; without one the engine is multi.
+/// Calls f(x...) for every combination of the axes' elements, on all cores. Returns `results<T>`: a value or a failure
+/// for each task, in input order. The last axis varies fastest. T is the return type of f without reference and const.
 ///
 ///     auto squares = parmap::map([](int x) { return x * x; }, xs);
 ///     auto grid    = parmap::map(parmap::threads, simulate, alphas, betas, {.workers = 4});
 ///
-/// A task that fails (throws; under multi also: crashes, exits, runs past options::timeout) affects no other task.
-/// results::failures() lists it. Under serial the first exception leaves map instead. Blocks until every task has
-/// ended. The inputs and f's captures must not change meanwhile. May be called from any thread, by several threads at
-/// the same time, and from inside a task.
+/// - The engine says where the tasks run: multi, threads, async, serial, or what engine_named returns. If you name
+///   none, it is multi, and f must return a value.
+/// - f is any callable. If its first parameter is a `parmap::context&`, map passes it the context of the task.
+/// - One to four axes: finite ranges, or the result of product or zip. map refers to an lvalue and takes over a
+///   temporary. It walks through a range without random access once, before any task begins.
+/// - The options stand in braces at the end: see parmap::options.
 ///
-/// Throws before any task begins: std::invalid_argument if the engine does not support an option, std::length_error at
-/// 2^64 tasks or more, std::bad_alloc, std::system_error if the system refuses shared memory or every worker. Throws
-/// later: what a reporter throws, after the workers have ended; std::bad_alloc if a failure cannot be recorded; under
-/// multi std::runtime_error if no worker survives, or if a task wrote over the memory shared with the caller.
+/// A task that fails affects no other task. It fails if it throws; under multi also if it crashes, exits or runs past
+/// options::timeout. results::failures() lists the failed tasks. Under serial the first exception leaves map instead.
+///
+/// map returns when every task has ended. The inputs and the captures of f must not change meanwhile. Any thread may
+/// call map, several threads may call it at once, and a task may call it, too. The values take sizeof(T) bytes for each
+/// task; the combinations are never stored.
+///
+/// Throws before any task begins:
+/// - std::invalid_argument: the engine does not support an option, or an option's value is out of range;
+/// - std::length_error: there are 2^64 combinations or more;
+/// - std::bad_alloc: the memory for the results is refused;
+/// - std::system_error: the system refuses shared memory or every worker (multi);
+/// - what an input range throws while map walks through it.
+///
+/// Throws later:
+/// - what a reporter throws, after the workers have ended;
+/// - std::bad_alloc: a failure cannot be recorded;
+/// - std::runtime_error: no worker survives and no task has ended, a task wrote over the memory that it shares with the
+///   caller, or the program closed a file descriptor of the map (multi).
 template <engine Engine, class F, detail::not_options A>
 auto map(const Engine& who, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a));
@@ -4240,7 +4505,7 @@ auto map(const Engine& who, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = 
                           std::forward<D>(d));
 }
 
-/// As above, on the default engine, multi.
+/// The same on the default engine, multi. If f returns void, this is a compile error.
 template <detail::not_engine F, detail::not_options A>
 auto map(F&& f, A&& a, options chosen = {}) {
   return detail::map_default(f, std::move(chosen), std::forward<A>(a));
@@ -4319,9 +4584,8 @@ results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen,
   constexpr bool has_elements = element_range<Out>;
   static_assert(
       has_elements,
-      "parmap::map_into: the results go to a random-access range of a known size whose elements are objects of "
-      "their own, such as a vector, an array or a span of them (not of a vector<bool>, nor of a view that "
-      "makes its elements)");
+      "parmap::map_into: the first argument must be a random-access range of known size whose elements are objects, "
+      "such as a vector, an array or a span (but not vector<bool>, or a view that computes its elements)");
   if constexpr (has_elements) {
     const auto run = [&](const Engine& it, const auto& work, const options& of_map) {
       if constexpr (fits_into<Out, typename std::remove_cvref_t<decltype(work)>::result>()) {
@@ -4342,16 +4606,19 @@ results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen,
 
 }  // namespace detail
 
-/// As map, but assigns the result of task i to out[i] (product defines the order of tasks). Returns `results<void>`:
-/// the failures, without values. `out` must have at least as many elements as there are tasks; with fewer elements
-/// map_into throws std::invalid_argument before anything starts. The element of a failed task has an unspecified value.
+/// Like map, but assigns the result of task i to out[i]. Returns `results<void>`: the failures, without values. Tasks
+/// are numbered in input order; with several axes the last one varies fastest.
 ///
 ///     std::vector<double> y(x.size());
 ///     parmap::map_into(parmap::threads, y, f, x).value();  // throws map_failed if any task failed
 ///
-/// Under serial and threads each task writes its own element as it ends, and no memory is allocated for results; `out`
-/// may also be the axis, if it is the only one. Under multi the results are copied or moved at the end. The engine
-/// async is not supported.
+/// `out` is a random-access range of known size whose elements are objects, such as a vector, an array or a span, but
+/// not a vector<bool>. If it has fewer elements than there are tasks, map_into throws std::invalid_argument before any
+/// task begins. The element of a failed task has an unspecified value. If the assignment throws, its task fails.
+///
+/// Under serial and threads each task assigns its own element as it ends, and map_into allocates no memory for values.
+/// There `out` may also be the axis, if it is the only axis. Under multi the calling thread copies or moves the values
+/// into `out`. The engine async is a compile error. All else is as in map.
 template <engine Engine, class Out, class F, detail::not_options A>
 results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a));
@@ -4372,7 +4639,7 @@ results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, C&& c,
                                std::forward<C>(c), std::forward<D>(d));
 }
 
-/// As above, on the default engine, multi.
+/// The same on the default engine, multi.
 template <detail::not_engine Out, class F, detail::not_options A>
 results<void> map_into(Out&& out, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a));
@@ -4468,7 +4735,7 @@ PARMAP_INLINE void check_values(const options& chosen) {
 
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
   throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
-                              "; " + std::string(remedy));
+                              ", " + std::string(remedy));
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -4557,10 +4824,47 @@ PARMAP_INLINE void shared_memory::unmap() const noexcept { ::munmap(bytes() - pa
 
 PARMAP_INLINE void shared_memory::refused() const {
   throw std::system_error(errno, std::generic_category(),
-                          "parmap: mmap of " + std::to_string(size_) +
-                              " bytes of shared memory (MAP_SHARED, MAP_NORESERVE; is address space limited by "
-                              "ulimit -v?)");
+                          "parmap: cannot map " + std::to_string(size_) +
+                              " bytes of shared memory (is the address space limited? see ulimit -v and "
+                              "vm.overcommit_memory)");
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/failure_causes.hpp
+// failure_causes: groups the failures of a map by their cause.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The text with "..." in place of each number. Two messages of one cause often differ in a number only.
+[[nodiscard]] std::string without_numbers(std::string_view text);
+
+// Failures come in the order of their tasks.
+class failure_causes {
+ public:
+  // `count` consecutive tasks have failed for this reason; `first` is the first of them, and must outlive this object.
+  void add(const failure& first, std::uint64_t count);
+  // The cause of most failures first; of two equals the one that came first. O(k log k) for k calls of add.
+  [[nodiscard]] std::vector<failure_cause> take() &&;
+
+ private:
+  struct entry {
+    std::string key;
+    const failure* first;
+    std::uint64_t count;
+  };
+
+  std::vector<entry> all_;
+};
+
+inline constexpr std::size_t most_shown = 5;  // causes, or failures
+
+// "timed out: ran longer than 5 s", on one line.
+[[nodiscard]] std::string kind_and_message(failure_kind kind, std::string_view message);
+
+// A line for each of the first most_shown causes, and one that counts the others. Each begins with a newline and two
+// spaces.
+[[nodiscard]] std::string format_causes(const std::vector<failure_cause>& all);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -4616,9 +4920,7 @@ PARMAP_INLINE void failure::rethrow() const {
 PARMAP_INLINE std::string to_string(const failure& why) {
   std::string text = "task " + std::to_string(why.index) + ' ';
   if (!why.inputs.empty()) text += '(' + why.inputs + ") ";
-  for (const char c : to_string(why.kind)) text += c == '_' ? ' ' : c;
-  if (!why.message.empty()) text += ": ";
-  for (const char c : why.message) text += c == '\n' || c == '\r' ? ' ' : c;
+  text += detail::kind_and_message(why.kind, why.message);
   if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
   return text;
 }
@@ -4700,7 +5002,9 @@ PARMAP_INLINE failure failure_list::operator[](std::size_t k) const {
 }
 
 PARMAP_INLINE failure failure_list::at(std::size_t k) const {
-  if (k >= size()) throw std::out_of_range("parmap: there is no such failure");
+  if (k >= size())
+    throw std::out_of_range("parmap: there is no failure " + std::to_string(k) + " in a list of size " +
+                            std::to_string(size()));
   return (*this)[k];
 }
 
@@ -4752,25 +5056,101 @@ PARMAP_INLINE bool ended_a_worker(const failure_list& failures) noexcept {
 
 }  // namespace detail
 
-// ---- The exceptions
+PARMAP_INLINE std::vector<failure_cause> failure_list::causes() const {
+  detail::failure_causes all;
+  if (!empty())
+    for (const table::run& each : all_->runs) all.add(each.first, each.length);
+  return std::move(all).take();
+}
 
-PARMAP_INLINE task_failed::task_failed(failure why) : std::runtime_error(to_string(why)), why_(std::move(why)) {}
+// ---- Text
 
 namespace detail {
 
-PARMAP_INLINE std::string describe_failures(const failure_list& all, std::uint64_t tasks) {
-  constexpr std::size_t shown = 5;
-  std::string text = std::to_string(all.size()) + " of " + std::to_string(tasks) + " tasks failed";
-  for (std::size_t k = 0; k < all.size() && k < shown; ++k) text += "\n  " + to_string(all[k]);
-  if (all.size() > shown) text += "\n  ...";
+// A few failures are shown one by one, many by their causes. Each line begins with a newline and two spaces.
+PARMAP_INLINE std::string format_failures(const failure_list& all) {
+  if (all.size() > most_shown) return format_causes(all.causes());
+  std::string text;
+  for (const failure& each : all) text += "\n  " + to_string(each);
   return text;
+}
+
+PARMAP_INLINE std::string describe_failures(const failure_list& all, std::uint64_t tasks) {
+  return std::to_string(all.size()) + " of " + std::to_string(tasks) + " tasks failed" + format_failures(all);
 }
 
 }  // namespace detail
 
+PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const failure_list& all) {
+  const std::size_t count = all.size();
+  return out << count << (count == 1 ? " task failed" : " tasks failed") << detail::format_failures(all);
+}
+
+// ---- The exceptions
+
+PARMAP_INLINE task_failed::task_failed(failure why) : std::runtime_error(to_string(why)), why_(std::move(why)) {}
+
 PARMAP_INLINE map_failed::map_failed(failure_list all, std::uint64_t tasks)
     : std::runtime_error(detail::describe_failures(all, tasks)),
       failures_(std::move(all)) {}
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/schedule/tick_clock.inl.hpp
+// The bodies of tick_clock.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::uint64_t steady_ns() noexcept {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
+}
+
+#if defined(__x86_64__)
+PARMAP_INLINE double ticks_per_us() noexcept {
+  static const double rate = [] {
+    const std::uint64_t from_ns = steady_ns();
+    const ticks from = now_ticks();
+    std::uint64_t to_ns = from_ns;
+    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
+    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
+    return measured > 1 ? measured : 1;
+  }();
+  return rate;
+}
+#else
+PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
+#endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/summary_line.hpp
+// The line that sums up a map: "200 tasks in 2.0 s: 197 ok, 3 failed".
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// "35 µs", "2.0 s", "3 min 20 s", "2 h 05 min": two or three digits.
+[[nodiscard]] std::string format_span(std::chrono::nanoseconds time);
+
+// `stopped` tasks have not begun or not ended, and are not among `failed`.
+[[nodiscard]] std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
+                                         std::uint64_t failed, std::uint64_t stopped);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/summary.inl.hpp
+// The bodies of summary.hpp.
+
+namespace parmap::inline PARMAP_ABI {
+
+PARMAP_INLINE std::string to_string(const map_summary& all) {
+  const std::uint64_t stopped = all.count(failure_kind::stopped);
+  return detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped) +
+         detail::format_causes(all.causes);
+}
+
+PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const map_summary& all) { return out << to_string(all); }
 
 }  // namespace parmap::inline PARMAP_ABI
 
@@ -4786,6 +5166,14 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
   throw task_failed(failures_[failures_.count_below(i)]);
+}
+
+PARMAP_INLINE map_summary results_base::summary() const {
+  const double ns = static_cast<double>(elapsed_) / ticks_per_us() * 1e3;
+  return {.tasks = size_,
+          .completed = size_ - failures_.size(),
+          .elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)),
+          .causes = failures_.causes()};
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -5226,7 +5614,7 @@ PARMAP_INLINE thrown describe_at(unsigned depth) {
     return {it.kind, it.message, true};
   } catch (const arena_full&) {
     return {failure_kind::out_of_memory,
-            "its worker's room for results is full; return less, write large results to files, or raise the limit of "
+            "its worker's memory for results is full; return less, write large results to files, or raise the limit of "
             "address space (ulimit -v)"};
   } catch (const std::bad_alloc& error) {
     return {failure_kind::out_of_memory,
@@ -5249,7 +5637,8 @@ PARMAP_INLINE thrown describe_at(unsigned depth) {
   } catch (const std::nested_exception& error) {
     return {failure_kind::threw, name + cause_of(&error, depth)};
   } catch (...) {
-    return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
+    return {failure_kind::threw,
+            name + ", which is not a std::exception, so only its type is known; derive it from std::exception"};
   }
 }
 
@@ -5605,7 +5994,7 @@ class robust_mutex {
       std::uint32_t seen = free;
       if (word_.compare_exchange_strong(seen, mine, std::memory_order_acquire)) return self;
       const user owner = (seen - free) / 2 - 1;
-      if (owner >= users || owner == self) throw_overwritten("its lock cannot be had");
+      if (owner >= users || owner == self) throw_overwritten("its lock has an impossible owner");
       if (has_died(owner)) {
         if (word_.compare_exchange_strong(seen, mine | (seen & sleepers), std::memory_order_acquire)) return owner;
         continue;
@@ -5629,31 +6018,6 @@ class robust_mutex {
 
   futex_word word_{free};
 };
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/tick_clock.hpp
-// The scheduler's clock: ticks of the time stamp counter if there is one. Only for pacing, never for a timeout.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-using ticks = std::uint64_t;
-
-[[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
-
-#if defined(__x86_64__)
-// Takes 10 ns; clock_gettime takes 24 ns. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
-inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
-#else
-inline ticks now_ticks() noexcept { return steady_ns(); }
-#endif
-
-// Measured once per process, over 20 µs; accurate to 1 per cent, which is enough for pacing.
-[[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
-
-inline ticks to_ticks(std::chrono::microseconds span) noexcept {
-  return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
-}
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -6147,8 +6511,8 @@ class worker_arenas {
         return byte_reader(from, size - behind);
     }
     throw bad_encoding(
-        "its encoded bytes were written over: some task of this map wrote to memory that is not its own; find it with "
-        "valgrind or -fsanitize=address, under parmap::serial");
+        "its encoded bytes were written over by a task of this map that wrote to memory it does not own; run the map "
+        "under parmap::serial with valgrind or -fsanitize=address to find that task");
   }
 
   // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
@@ -6371,8 +6735,8 @@ inline file_descriptor make_memory_file(std::size_t bytes) {
   if (!fits) errno = EFBIG;  // ftruncate beyond the limit would also raise a signal
   if (!fits || file.get() < 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
     throw std::system_error(errno, std::generic_category(),
-                            "parmap: a file in memory for workers that are programs (is the size of files limited by "
-                            "ulimit -f?)");
+                            "parmap: cannot make a file in memory for workers that are programs (is the size of "
+                            "files limited by ulimit -f?)");
   return file;
 }
 
@@ -6469,7 +6833,8 @@ class shared_layout {
   }
   static std::size_t file_size(const file_descriptor& file) {
     const off_t size = ::lseek(file.get(), 0, SEEK_END);
-    if (size <= 0) throw std::system_error(errno, std::generic_category(), "parmap: the memory of a map");
+    if (size <= 0)
+      throw std::system_error(errno, std::generic_category(), "parmap: cannot read the size of a map's memory");
     return static_cast<std::size_t>(size);
   }
 
@@ -6571,16 +6936,16 @@ inline signal_advice advice_on_signal(int number) noexcept {
     case SIGXFSZ:
       return {"a file grew past RLIMIT_FSIZE (ulimit -f)", "raise it, or write less", "raise it, or write less"};
     case SIGPIPE:
-      return {"a write to a pipe or socket whose reader has gone", "ignore SIGPIPE, then the write says so",
+      return {"a write to a pipe or socket whose reader has gone", "ignore SIGPIPE, then the write fails with EPIPE",
               "ignore SIGPIPE, then the write raises BrokenPipeError"};
     case SIGSYS: return {"a system call that a sandbox forbids (seccomp)", debug, traceback};
     case SIGALRM:
-      return {"an alarm or timer that nobody handles", "handle SIGALRM; to limit a task, set options.timeout",
+      return {"an alarm or timer without a handler", "handle SIGALRM; to limit a task, set options.timeout",
               "handle SIGALRM; to limit a task, set timeout_sec"};
     case SIGTRAP: return {"a trap set by the compiler or a debugger", debug, traceback};
     default:
-      return {"sent to this worker alone, by kill, a batch system or the task", "options.retries runs it again",
-              "retries runs it again"};
+      return {"sent to this worker alone, by kill, a batch system or the task", "options.retries runs the task again",
+              "retries runs the task again"};
   }
 }
 
@@ -6643,8 +7008,8 @@ inline std::string describe_signal(const death_cause& cause) {
   const auto [name, text] = name_of_signal(number);
   std::string what = name != nullptr ? std::string(name) + " (" + text + ')' : "signal " + std::to_string(number);
   if (killed_for_memory(cause))
-    return what + ": the kernel's out-of-memory killer (see dmesg); try fewer options.workers, or options.memory_limit "
-                  "to fail only what takes too much";
+    return what + ": the kernel's out-of-memory killer (see dmesg); try fewer options.workers, or set "
+                  "options.memory_limit, so that only the tasks fail that take too much";
   if (starved(cause))
     return what + ": options.memory_limit (" + bytes_to_text(*cause.memory_limit) +
            ") had refused an allocation; raise it, or run this task alone in gdb";
@@ -6660,8 +7025,8 @@ inline std::string describe(const death_cause& cause) {
   if (kind_of(cause) == failure_kind::timed_out)
     return "killed after its limit of " + to_text(*cause.limit) +
            "; raise options.timeout, or run this task alone under parmap::serial and see in gdb where it hangs" +
-           (cause.other_threads ? "; the caller has other threads: a lock that one of them held at the fork is never "
-                                  "released in a worker"
+           (cause.other_threads ? "; the caller has other threads, and a lock that one of them held at the fork stays "
+                                  "locked in the worker"
                                 : "");
   const std::string in_gdb = "under parmap::serial in gdb, \"break ";
   switch (cause.said) {
@@ -6669,15 +7034,15 @@ inline std::string describe(const death_cause& cause) {
       return "the task called exit(" + std::to_string(cause.said_status) +
              "), or a library did; its reason may be on stderr; " + in_gdb + "exit\" shows where";
     case farewell::exit_of_unknown_status:
-      return "the task called exit, or a library did, with a status that this C library does not tell; its reason may "
-             "be on stderr; " +
+      return "the task called exit, or a library did (this C library does not tell the status); its reason may be on "
+             "stderr; " +
              in_gdb + "exit\" shows where";
     case farewell::quick_exit: return "the task called quick_exit; " + in_gdb + "quick_exit\" shows where";
     case farewell::pthread_exit:
       return "the task called pthread_exit, or its thread was cancelled; return or throw instead";
     case farewell::arena_full:
-      return "its worker's room for results and messages is full, so why it failed is lost; return less, or raise the "
-             "limit of address space (ulimit -v)";
+      return "its worker's memory for results and messages is full, so the reason of its failure is lost; return less, "
+             "or raise the limit of address space (ulimit -v)";
     case farewell::unfit:
       return "it could not be set up: " + std::generic_category().message(cause.said_status) +
              "; does a sandbox forbid prctl, madvise or setrlimit?";
@@ -6690,13 +7055,14 @@ inline std::string describe(const death_cause& cause) {
   switch (cause.how.how) {
     case ending::exited: {
       const std::string status = std::to_string(cause.how.code);
-      return "its worker ended with status " + status + ", as by _exit(" + status +
-             "): by the task, a program it became (exec), or a sanitizer (see stderr); " + in_gdb + "_exit\"";
+      return "its worker exited with status " + status + ": the task called _exit(" + status +
+             ") or became another program (exec), or a sanitizer ended it (see stderr); " + in_gdb +
+             "_exit\" shows where";
     }
     case ending::killed: return describe_signal(cause);
     case ending::unknown: break;
   }
-  return "its worker died; how is not known, as this process ignores SIGCHLD or reaps every child; try "
+  return "its worker died, and the cause is unknown, because this process ignores SIGCHLD or reaps every child; try "
          "signal(SIGCHLD, SIG_DFL) before the map";
 }
 
@@ -6901,9 +7267,10 @@ class vain_deaths {
   // A worker was killed because it had not begun in time.
   void late_birth() {
     if (++late_births_ == most_late_births)
-      reason_ = std::to_string(most_late_births) + " workers in a row had not begun " + to_text(limits_.birth) +
-                " after their fork; what a worker runs first (in Python init) hangs, or needs longer: raise "
-                "options.timeout, a worker gets ten times that";
+      reason_ =
+          std::to_string(most_late_births) + " workers in a row had not begun " + to_text(limits_.birth) +
+          " after their fork: what a worker runs first (a fork handler, in Python also init) hangs or is slow; if "
+          "it is slow, raise options.timeout: a worker has at least ten times that to begin";
   }
   // A worker has died of something else. in_vain: not in a task, nor to make room. `done`: finished tasks of the map.
   // hung: it was killed between two tasks.
@@ -6912,9 +7279,8 @@ class vain_deaths {
     const bool progress = std::exchange(done_before_, done) != done;
     if (!in_vain || progress) idle_ = hangs_ = 0;
     else if (hung && ++hangs_ == most_hangs)
-      reason_ = std::to_string(hangs_) +
-                " workers in a row hung before their next task (stopped by somebody?) and were killed after " +
-                to_text(limits_.between);
+      reason_ = std::to_string(hangs_) + " workers in a row hung before their next task and were killed after " +
+                to_text(limits_.between) + "; did something stop them (SIGSTOP)?";
     else if (++idle_ > most_idle_)
       reason_ = std::to_string(idle_) +
                 " worker processes in a row died before they began a task; the last one: " + describe(cause);
@@ -7023,8 +7389,9 @@ class progress_meter {
   [[nodiscard]] bool due(clock::time_point now) const noexcept { return now >= next_; }
   /// Reports if it is due. What a callable throws passes; a stderr that takes nothing is ignored.
   void update(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
-  /// The last report. `automatic` stays silent about a work of under half a second. Later calls of
-  /// update and finish do nothing.
+  /// The last report. If a task has no value, a line such as "200 tasks in 2.0 s: 197 ok, 3 failed" follows the bar, or
+  /// the last line. `automatic` stays silent about a work of under half a second. Later calls of update and finish do
+  /// nothing.
   void finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
 
  private:
@@ -7240,7 +7607,7 @@ class supervisor {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (deaths_.too_many()) return give_up(deaths_.reason());
-      if (!hire_with_patience()) return give_up("no worker could be started any more: " + why_refused_);
+      if (!hire_with_patience()) return give_up("no new worker could be started: " + why_refused_);
     }
   }
 
@@ -7371,7 +7738,7 @@ class supervisor {
     }
     language_runtime::current().after_sleep();
     if (error != 0 && error != EINTR)
-      throw std::system_error(error, std::generic_category(), "parmap: poll for the workers");
+      throw std::system_error(error, std::generic_category(), "parmap: cannot wait for the workers (poll)");
   }
 
   // Prepares for the out-of-memory killer once the map has lasted a millisecond: a shorter map cannot use up all
@@ -7464,7 +7831,7 @@ class supervisor {
     started_.reap_below(pid);
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
-      throw_overwritten("a worker met words that cannot be");
+      throw_overwritten("a worker found impossible numbers there");
     const auto published = [&](round_index task) { return records_.newest(w) == from_ + task; };
     if (const position seen = unpack_position(book_.of(w).cur.get());
         ended_by_stop(at, how) && seen.running && !published(seen.task))
@@ -7812,7 +8179,8 @@ class worker_process {
       if (mine_.memory_limit && what.kind == failure_kind::out_of_memory &&
           book_.of(mine_.number).farewell_word.get() == pack_farewell(farewell::starved, 0))
         what.message = "options.memory_limit of " + bytes_to_text(*mine_.memory_limit) +
-                       " was reached; raise it, or see what takes so much in this task or those before it";
+                       " was reached; raise it, or find what takes so much memory in this task or in those that its "
+                       "worker ran before";
     } catch (...) {  // NOLINT(bugprone-empty-catch): there is no message then
     }
     return what;
@@ -7959,7 +8327,7 @@ class multi_run {
     const std::uint64_t finished = book_.finished();
     if (finished + blamed + missing != n)
       throw_overwritten(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
-                        " tasks are accounted for, of " + std::to_string(n));
+                        " tasks are accounted for, but the map has " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < told_.workers; ++w) shared_.arenas().collect(w, failures);
     if (failures.size() < book_.failures())
@@ -8001,7 +8369,7 @@ class multi_run {
       case halt_reason::none:
       case halt_reason::stop_requested: return stop_requested_text;
     }
-    throw_overwritten("nobody halts a map for such a reason");
+    throw_overwritten("the map stopped for an unknown reason");
   }
 
   cancellation_held_back held_back_;
@@ -8089,7 +8457,7 @@ PARMAP_INLINE void tell_of_ignored_options(const options& chosen, lazy_meter& me
     telling[k] = limits[k].set && !told[k];
     if (telling[k]) names += (names.empty() ? "options." : ", options.") + std::string(limits[k].name);
   }
-  if (names.empty() || !meter.tell("parmap: the engine serial does not enforce " + names + "; multi does")) return;
+  if (names.empty() || !meter.tell("parmap: the engine serial does not enforce " + names + "; use multi")) return;
   for (std::size_t k = 0; k < limits.size(); ++k)
     if (telling[k]) told[k] = true;
 }
@@ -8303,7 +8671,7 @@ inline void start_detached_thread(std::size_t stack, std::function<void()> body)
     if (error == 0) error = ::pthread_create(&started, &how, run, mine.get());
     ::pthread_attr_destroy(&how);
   }
-  if (error != 0) throw std::system_error(error, std::generic_category(), "parmap: a thread");
+  if (error != 0) throw std::system_error(error, std::generic_category(), "parmap: cannot start a thread");
   const auto* const given = mine.release();  // the thread has it
   static_cast<void>(given);
 }
@@ -9048,7 +9416,7 @@ class threads_run final : public job {
     if (late)
       return {i, failure_kind::timed_out,
               "ran past its limit of " + to_text(*options_.timeout) +
-                  " and ended when it liked; raise options.timeout, or ask context::stop_token() more often",
+                  "; raise options.timeout, or let the task check context::stop_token() more often",
               attempt, nullptr};
     return {i, what.kind, std::move(what.message), attempt, std::current_exception()};
   }
@@ -9077,8 +9445,9 @@ PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_place
   constexpr const char* name = "threads";
   if (chosen.timeout && !tasks.take_context())
     refuse(name, "timeout for this f",
-           "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
-  if (chosen.memory_limit) refuse(name, "memory_limit", "its tasks share one memory; use multi");
+           "because a thread cannot be killed; let f take parmap::context& first and check its stop_token(), or use "
+           "multi");
+  if (chosen.memory_limit) refuse(name, "memory_limit", "because its tasks share one process; use multi");
   // One task sets no pace, and the look would be a tenth of a short call.
   const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
   task_tally tally(name, chosen, n, begun);
@@ -9120,6 +9489,168 @@ PARMAP_INLINE std::uint64_t fresh_seed() {
   z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9;
   z = (z ^ z >> 27) * 0x94d0'49bb'1331'11eb;
   return z ^ z >> 31;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/failure_causes.inl.hpp
+// The bodies of failure_causes.hpp.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+
+PARMAP_INLINE bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+PARMAP_INLINE bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+// The end of the number that begins at text[at]: digits with points between them, an exponent, or hexadecimal digits
+// behind 0x. `at` itself if there is none, or if it belongs to a name, such as int32.
+PARMAP_INLINE std::size_t end_of_number(std::string_view text, std::size_t at) noexcept {
+  const auto is = [text](std::size_t i, auto test) { return i < text.size() && test(text[i]); };
+  const auto is_hex = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); };
+  const auto is_sign = [](char c) { return c == '-' || c == '+'; };
+  std::size_t i = at;
+  if (at > 0 && (is_letter(text[at - 1]) || is_digit(text[at - 1]))) return at;
+  if (is(i, is_sign) && is(i + 1, is_digit)) ++i;
+  if (!is(i, is_digit)) return at;
+  if (text[i] == '0' && is(i + 1, [](char c) { return c == 'x'; }) && is(i + 2, is_hex)) {
+    for (i += 2; is(i, is_hex);) ++i;
+    return i;
+  }
+  for (;;) {
+    while (is(i, is_digit)) ++i;
+    if (is(i, [](char c) { return c == '.'; }) && is(i + 1, is_digit)) ++i;
+    else break;
+  }
+  if (is(i, [](char c) { return c == 'e' || c == 'E'; })) {
+    const std::size_t exponent = is(i + 1, is_sign) ? i + 2 : i + 1;
+    if (is(exponent, is_digit))
+      for (i = exponent; is(i, is_digit);) ++i;
+  }
+  return i;
+}
+
+PARMAP_INLINE std::string without_numbers(std::string_view text) {
+  std::string made;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t end = end_of_number(text, i);
+    if (end == i) {
+      made += text[i++];
+    } else {
+      made += "...";
+      i = end;
+    }
+  }
+  return made;
+}
+
+// The key of a cause: the kind, and the message without its numbers. In the message of a worker's death they count:
+// they are a signal or an exit status.
+PARMAP_INLINE void failure_causes::add(const failure& first, std::uint64_t count) {
+  const bool death = first.kind == failure_kind::crashed || first.kind == failure_kind::exited;
+  std::string key(to_string(first.kind));
+  key += death ? first.message : without_numbers(first.message);
+  all_.push_back({std::move(key), &first, count});
+}
+
+// Heap sort, as in sort_runs.
+PARMAP_INLINE std::vector<failure_cause> failure_causes::take() && {
+  const auto sort = [](auto& all, const auto& before) {
+    std::make_heap(all.begin(), all.end(), before);
+    std::sort_heap(all.begin(), all.end(), before);
+  };
+  sort(all_, [](const entry& a, const entry& b) {
+    const int order = a.key.compare(b.key);
+    return order != 0 ? order < 0 : a.first->index < b.first->index;
+  });
+  std::vector<failure_cause> causes;
+  const std::string* key = nullptr;  // of the last cause
+  for (const entry& each : all_) {
+    if (key == nullptr || *key != each.key) {
+      causes.push_back({*each.first, each.count, each.first->message});
+      key = &each.key;
+      continue;
+    }
+    failure_cause& cause = causes.back();
+    cause.count += each.count;
+    if (cause.message != each.first->message) cause.message = without_numbers(cause.message);
+  }
+  sort(causes, [](const failure_cause& a, const failure_cause& b) {
+    return a.count != b.count ? a.count > b.count : a.first.index < b.first.index;
+  });
+  return causes;
+}
+
+PARMAP_INLINE std::string kind_and_message(failure_kind kind, std::string_view message) {
+  std::string text;
+  for (const char c : to_string(kind)) text += c == '_' ? ' ' : c;
+  if (!message.empty()) text += ": ";
+  for (const char c : message) text += c == '\n' || c == '\r' ? ' ' : c;
+  return text;
+}
+
+PARMAP_INLINE std::string format_causes(const std::vector<failure_cause>& all) {
+  std::string text;
+  for (std::size_t k = 0; k < all.size() && k < most_shown; ++k) text += "\n  " + to_string(all[k]);
+  if (all.size() > most_shown) {
+    std::uint64_t others = 0;
+    for (std::size_t k = most_shown; k < all.size(); ++k) others += all[k].count;
+    text += "\n  and " + std::to_string(others) + " more, of " + std::to_string(all.size() - most_shown) +
+            (all.size() - most_shown == 1 ? " other cause" : " other causes");
+  }
+  return text;
+}
+
+}  // namespace detail
+
+PARMAP_INLINE std::string to_string(const failure_cause& why) {
+  if (why.count == 1) return to_string(why.first);
+  const std::string inputs = why.first.inputs.empty() ? "" : " (" + why.first.inputs + ')';
+  return std::to_string(why.count) + " x " + detail::kind_and_message(why.first.kind, why.message) + "; first task " +
+         std::to_string(why.first.index) + inputs;
+}
+
+PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const failure_cause& why) { return out << to_string(why); }
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/progress/summary_line.inl.hpp
+// The bodies of summary_line.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A positive value below 1000 with two digits, or with all that stand before the point. In integers, as the decimal
+// point of printf depends on the program's locale.
+PARMAP_INLINE std::string format_two_digits(std::int64_t thousandths) {
+  if (thousandths >= 9950) return std::to_string((thousandths + 500) / 1000);
+  const std::int64_t tenths = (thousandths + 50) / 100;
+  return std::to_string(tenths / 10) + '.' + std::to_string(tenths % 10);
+}
+
+PARMAP_INLINE std::string format_span(std::chrono::nanoseconds time) {
+  const std::int64_t ns = std::max<std::int64_t>(0, time.count());
+  constexpr std::int64_t us = 1000;
+  constexpr std::int64_t ms = 1000 * us;
+  constexpr std::int64_t second = 1000 * ms;
+  if (ns < ms - us / 2) return format_two_digits(ns) + " µs";
+  if (ns < second - ms / 2) return format_two_digits(ns / us) + " ms";
+  if (ns < 60 * second - second / 2) return format_two_digits(ns / ms) + " s";
+  const std::int64_t seconds = (ns + second / 2) / second;
+  const auto two = [](std::int64_t below_60) {
+    return std::string{static_cast<char>('0' + below_60 / 10), static_cast<char>('0' + below_60 % 10)};
+  };
+  if (seconds < 3600) return std::to_string(seconds / 60) + " min " + two(seconds % 60) + " s";
+  return std::to_string(seconds / 3600) + " h " + two(seconds / 60 % 60) + " min";
+}
+
+PARMAP_INLINE std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
+                                         std::uint64_t failed, std::uint64_t stopped) {
+  const std::uint64_t tasks = completed + failed + stopped;
+  std::string text = std::to_string(tasks) + (tasks == 1 ? " task in " : " tasks in ") + format_span(elapsed) + ": " +
+                     std::to_string(completed) + " ok";
+  if (failed > 0) text += ", " + std::to_string(failed) + " failed";
+  if (stopped > 0) text += ", " + std::to_string(stopped) + " stopped";
+  return text;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -9179,7 +9710,7 @@ PARMAP_INLINE child_process::child_process(const std::function<void()>& body, ru
   file_descriptor held_by_child;
   if (int ends[2]; by_pid_) {
     if (::pipe2(ends, O_CLOEXEC) != 0)
-      throw std::system_error(errno, std::generic_category(), "parmap: a pipe to a worker process");
+      throw std::system_error(errno, std::generic_category(), "parmap: cannot make a pipe to a worker process");
     fd_ = file_descriptor(ends[0]);
     held_by_child = file_descriptor(ends[1]);
   }
@@ -9201,8 +9732,8 @@ PARMAP_INLINE child_process::child_process(const std::function<void()>& body, ru
   }
   if (pid_ < 0)
     throw std::system_error(error, std::generic_category(),
-                            "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
-                            "too little memory)");
+                            "parmap: cannot fork a worker process (too many processes: see ulimit -u and the cgroup's "
+                            "pids.max; or too little memory)");
   if (!by_pid_) open_pidfd();
 }
 
@@ -9327,7 +9858,7 @@ PARMAP_INLINE void child_process::open_pidfd() {
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
     pid_ = -1;
-    throw std::system_error(why, "parmap: pidfd_open (too many open files: ulimit -n?)");
+    throw std::system_error(why, "parmap: pidfd_open failed (too many open files? see ulimit -n)");
   }
   fd_ = file_descriptor(fd);
   // If the child has been reaped, its pid may belong to another process by now; that is no child of ours.
@@ -9633,35 +10164,6 @@ PARMAP_INLINE std::uint64_t start_time(std::uint64_t monotonic) noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/tick_clock.inl.hpp
-// The bodies of tick_clock.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::uint64_t steady_ns() noexcept {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
-
-#if defined(__x86_64__)
-PARMAP_INLINE double ticks_per_us() noexcept {
-  static const double rate = [] {
-    const std::uint64_t from_ns = steady_ns();
-    const ticks from = now_ticks();
-    std::uint64_t to_ns = from_ns;
-    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
-    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
-    return measured > 1 ? measured : 1;
-  }();
-  return rate;
-}
-#else
-PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
-#endif
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/schedule/cpu_mask.inl.hpp
 // The bodies of cpu_mask.hpp.
 
@@ -9920,6 +10422,8 @@ PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t c
   last.rate = overall_rate(last);  // as tqdm does: the end is no longer about the last seconds
   last.remaining = std::chrono::nanoseconds::zero();
   show(last);
+  if (how_ != drawing::call && completed < total_)
+    write_all(standard_error, format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
 }
 
 // Asks what stderr is, once, and only when it matters.

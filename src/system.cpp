@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Compiles the room system of libparmap: the kernel and the C library.
+// Compiles the folder system of libparmap: the kernel and the C library.
 #include <parmap/detail/system/child_process.inl.hpp>
 #include <parmap/detail/system/exit_reports.inl.hpp>
 #include <parmap/detail/system/fork_generation.inl.hpp>

@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Compiles the room threads of libparmap: maps in this process.
+// Compiles the folder threads of libparmap: maps in this process.
 #include <parmap/detail/threads/serial_run.inl.hpp>
 #include <parmap/detail/threads/threads_run.inl.hpp>

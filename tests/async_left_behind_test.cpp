@@ -82,7 +82,7 @@ class foreign {
   std::vector<std::unique_ptr<any>> waiting_;
 };
 
-constexpr auto left_behind = "ran past its limit of 20 ms and was cancelled; it did not heed that, and was left behind";
+constexpr auto left_behind = "ran past its limit of 20 ms and was cancelled; it ignored that and was abandoned";
 
 TEST(async_left_behind, a_task_that_does_not_heed_its_cancellation) {
   count there;
@@ -96,7 +96,7 @@ TEST(async_left_behind, a_task_that_does_not_heed_its_cancellation) {
   ASSERT_EQ(all.failures().size(), 10U);
   for (const parmap::failure& why : all.failures()) {
     EXPECT_EQ(why.kind, parmap::failure::timed_out);
-    EXPECT_EQ(why.message, "ran past its limit of 500 ms and was cancelled; it did not heed that, and was left behind");
+    EXPECT_EQ(why.message, "ran past its limit of 500 ms and was cancelled; it ignored that and was abandoned");
   }
   for (std::uint64_t i = 0; i < 20; i += 2) EXPECT_EQ(all[i], static_cast<int>(i));
 }

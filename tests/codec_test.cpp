@@ -339,7 +339,7 @@ TEST(codec, decode_reads_exactly_what_encode_wrote) {
   ASSERT_EQ(less.failures().size(), 2U);
   EXPECT_EQ(less.failures()[1].kind, parmap::failure_kind::unencodable);
   EXPECT_EQ(less.failures()[1].message,
-            "decoding its result: parmap::bad_encoding: parmap: decode left over 1 of the bytes that encode wrote");
+            "decoding its result: parmap::bad_encoding: parmap: decode left 1 of encode's bytes unread");
 }
 
 TEST(codec, too_deep_a_result_costs_its_task_alone) {

@@ -3,7 +3,8 @@
 """Compile and run the C++ of a page: documents.py PAGE COMPILER [FLAG | LIBRARY.a]...
 
 A ```cpp block that contains `int main` is a whole program. It must compile without a warning and exit with 0. If a ```text
-block follows before the next ```cpp block, it is the program's stdout (`{*}` stands for any text within a line).
+block follows before the next ```cpp block, it is the program's stdout (`...` stands for any text within a line; spaces at
+the end of a line do not count).
 
 Any other ```cpp block is statements: it must compile in the body of a function, after the text of the page's
 `<!-- before: ... -->` comments.
@@ -69,7 +70,8 @@ def check(name: str, source: str, output, compiler, directory: str) -> bool:
         return False
     ran = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                          errors="replace", timeout=60, check=False)
-    differs = difference(output, ran.stdout, f"{name}: the output it shows", "its output") \
+    printed = re.sub(r" +$", "", ran.stdout, flags=re.MULTILINE)
+    differs = difference(output, printed, f"{name}: the output it shows", "its output", "...") \
         if output is not None else ""
     if differs:
         print(differs)

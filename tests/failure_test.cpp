@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Failures: their text, their exceptions, and the list that stores a run of equal failures as one entry.
 #include <parmap/detail/processes/death_message.hpp>
+#include <parmap/detail/progress/summary_line.hpp>
+#include <parmap/detail/results/failure_causes.hpp>
 #include <parmap/failure.hpp>
+#include <parmap/summary.hpp>
 
 #include "property.hpp"
 
@@ -101,15 +104,99 @@ TEST(failure, rethrows_task_failed_where_there_is_no_original) {
   }
 }
 
-TEST(map_failed, names_the_first_five) {
+TEST(map_failed, names_a_few_one_by_one) {
   runs all;
   for (const std::uint64_t i : {9U, 3U, 5U}) all.emplace_back(about(i, "m" + std::to_string(i)), 1);
   const parmap::map_failed few(failure_list(all), 10);
   EXPECT_STREQ(few.what(), "3 of 10 tasks failed\n  task 3 threw: m3\n  task 5 threw: m5\n  task 9 threw: m9");
   EXPECT_EQ(indices(few.failures()), (std::vector<std::uint64_t>{3, 5, 9}));
-  const parmap::map_failed many(failure_list({{about(1), 6}}), 7);
-  EXPECT_STREQ(many.what(), "6 of 7 tasks failed\n  task 1 threw\n  task 2 threw\n  task 3 threw\n  task 4 threw\n"
-                            "  task 5 threw\n  ...");
+}
+
+failure because(std::uint64_t index, failure_kind kind, std::string message, std::string inputs = {}) {
+  failure made = about(index, std::move(message));
+  made.kind = kind;
+  made.inputs = std::move(inputs);
+  return made;
+}
+
+TEST(failure_causes, numbers_in_a_text) {
+  const auto numbers = parmap::detail::without_numbers;
+  EXPECT_EQ(numbers("no convergence at mu=-0.25, x0=1.5e-07: 3 steps"), "no convergence at mu=..., x0=...: ... steps");
+  EXPECT_EQ(numbers("at 0x7ffe12AB, not 0xg"), "at ..., not ...xg");
+  EXPECT_EQ(numbers("int32 v2 x_3 (4) 5. 1.2.3 -6-7 +8"), "int32 v2 x_3 (...) .... ... ...-... ...");
+  EXPECT_EQ(numbers(""), "");
+  EXPECT_EQ(numbers("9"), "...");
+  EXPECT_EQ(numbers("2e 2e+ 1e5x"), "...e ...e+ ...x");
+}
+
+TEST(failure_causes, one_for_each_kind_and_message_the_most_frequent_first) {
+  using enum failure_kind;
+  const failure_list all(runs{{because(1, threw, "no root at 2"), 1},
+                              {because(2, crashed, "exit 1"), 1},
+                              {because(3, threw, "no root at 3", "3, 0.5"), 1},
+                              {because(4, exited, "status 1"), 1},
+                              {because(5, exited, "status 2"), 1},
+                              {because(6, timed_out, "late"), 1},
+                              {because(7, stopped, "not begun"), 1000},
+                              {because(2000, timed_out, "late"), 1},
+                              {because(2001, out_of_memory, "late"), 1}});
+  const std::vector<parmap::failure_cause> causes = all.causes();
+  std::vector<std::string> lines;
+  for (const auto& each : causes) lines.push_back(to_string(each));
+  EXPECT_EQ(lines, (std::vector<std::string>{
+                       "1000 x stopped: not begun; first task 7", "2 x threw: no root at ...; first task 1",
+                       "2 x timed out: late; first task 6", "task 2 crashed: exit 1", "task 4 exited: status 1",
+                       "task 5 exited: status 2", "task 2001 out of memory: late"}));
+  EXPECT_EQ(causes[1].count, 2U);
+  EXPECT_EQ(causes[1].first.message, "no root at 2");
+  EXPECT_TRUE(failure_list().causes().empty());
+}
+
+TEST(failure_causes, stand_where_many_failures_are_shown) {
+  runs all;
+  for (std::uint64_t i = 0; i < 3000; ++i)
+    all.emplace_back(because(i, failure_kind::threw, "no root at " + std::to_string(i), std::to_string(i)), 1);
+  all[1500].first.kind = failure_kind::timed_out;
+  const std::string lines =
+      "\n  2999 x threw: no root at ...; first task 0 (0)\n  task 1500 (1500) timed out: no root at 1500";
+  const failure_list failures(all);
+  EXPECT_EQ(parmap::map_failed(failures, 10'000).what(), "3000 of 10000 tasks failed" + lines);
+  std::ostringstream out;
+  out << failures;
+  EXPECT_EQ(out.str(), "3000 tasks failed" + lines);
+  const parmap::map_summary summary{
+      .tasks = 10'000, .completed = 7000, .elapsed = std::chrono::milliseconds(2040), .causes = failures.causes()};
+  EXPECT_EQ(to_string(summary), "10000 tasks in 2.0 s: 7000 ok, 3000 failed" + lines);
+  EXPECT_EQ(summary.failed(), 3000U);
+  EXPECT_EQ(summary.count(failure_kind::timed_out), 1U);
+}
+
+TEST(failure_causes, beyond_five_are_counted) {
+  runs all;
+  for (std::uint64_t i = 0; i < 9; ++i) all.emplace_back(about(i, std::string(i % 7 + 1, 'a')), 1);
+  std::ostringstream out;
+  out << failure_list(all);
+  EXPECT_EQ(out.str(), "9 tasks failed\n  2 x threw: a; first task 0\n  2 x threw: aa; first task 1\n"
+                       "  task 2 threw: aaa\n  task 3 threw: aaaa\n  task 4 threw: aaaaa\n"
+                       "  and 2 more, of 2 other causes");
+}
+
+TEST(map_summary, its_line_tells_time_and_counts) {
+  using namespace std::chrono_literals;
+  using parmap::detail::format_span;
+  EXPECT_EQ(format_span(-1s), "0.0 µs");
+  EXPECT_EQ(format_span(350ns), "0.4 µs");
+  EXPECT_EQ(format_span(9'949ns), "9.9 µs");
+  EXPECT_EQ(format_span(9'950ns), "10 µs");
+  EXPECT_EQ(format_span(999'499ns), "999 µs");
+  EXPECT_EQ(format_span(999'500ns), "1.0 ms");
+  EXPECT_EQ(format_span(2'049ms), "2.0 s");
+  EXPECT_EQ(format_span(59'499ms), "59 s");
+  EXPECT_EQ(format_span(59'500ms), "1 min 00 s");
+  EXPECT_EQ(format_span(59min + 59s), "59 min 59 s");
+  EXPECT_EQ(format_span(26h + 5min + 59s), "26 h 05 min");
+  EXPECT_EQ(parmap::detail::format_summary(2s, 1, 0, 0), "1 task in 2.0 s: 1 ok");
+  EXPECT_EQ(parmap::detail::format_summary(2s, 1, 2, 3), "6 tasks in 2.0 s: 1 ok, 2 failed, 3 stopped");
 }
 
 TEST(failure_list, empty) {
@@ -250,12 +337,13 @@ TEST(death_text, begins_with_what_happened) {
   using namespace std::chrono_literals;
   EXPECT_TRUE(text_of(killed_by(SIGSEGV)).starts_with("task 3 crashed: SIGSEGV (Segmentation fault): an invalid "));
   EXPECT_TRUE(text_of(killed_by(SIGRTMIN + 1)).starts_with("task 3 crashed: signal "));
-  EXPECT_TRUE(text_of({.how = {ending::exited, 5}}).starts_with("task 3 exited: its worker ended with status 5, "));
+  EXPECT_TRUE(text_of({.how = {ending::exited, 5}}).starts_with("task 3 exited: its worker exited with status 5: "));
   EXPECT_TRUE(text_of({.how = {ending::exited, 3}, .said = farewell::exit, .said_status = 3})
                   .starts_with("task 3 exited: the task called exit(3)"));
   EXPECT_TRUE(text_of({.how = {ending::killed, SIGKILL}, .limit = 1500ms})
                   .starts_with("task 3 timed out: killed after its limit of 1.5 s"));
-  EXPECT_TRUE(text_of({.how = {ending::unknown, 0}}).starts_with("task 3 crashed: its worker died; how is not known"));
+  EXPECT_TRUE(
+      text_of({.how = {ending::unknown, 0}}).starts_with("task 3 crashed: its worker died, and the cause is unknown"));
   EXPECT_NE(text_of({.how = {ending::exited, 1}, .said = farewell::unfit, .said_status = EPERM})
                 .find("Operation not permitted"),
             std::string::npos);

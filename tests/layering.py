@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Check that every #include of parmap's headers and sources goes to a lower layer: layering.py PROJECT
 
-A place (a directory of detail/, or a public header) may include itself and places on lower floors. The bodies of a
-header (NAME.inl.hpp) belong to the directory they lie in; a public header may include its own. Prints every include
+A place (a folder of detail/, or a public header) may include itself and places in lower layers. The bodies of a
+header (NAME.inl.hpp) belong to the folder they lie in; a public header may include its own. Prints every include
 that breaks the rule.
 """
 
@@ -11,8 +11,8 @@ import re
 import sys
 from pathlib import Path
 
-#: From the lowest floor up. A name that ends in / is a directory of detail/; any other is a header.
-FLOORS = (
+#: From the lowest layer up. A name that ends in / is a folder of detail/; any other is a header.
+LAYERS = (
     ("version",),
     ("detail/config", "detail/needs_64_bit_linux"),
     ("philox", "fargs", "detail/encoding/", "detail/system/"),
@@ -20,6 +20,7 @@ FLOORS = (
     ("codec", "progress", "detail/space/"),
     ("cereal", "eigen", "options", "product", "detail/progress/"),
     ("failure",),
+    ("summary",),
     ("results",),
     ("detail/results/",),
     ("detail/threads/", "detail/processes/", "detail/coroutines/"),
@@ -30,10 +31,11 @@ FLOORS = (
     ("parmap",),
 )  # fmt: skip
 
-#: Allowed includes within a floor or upwards, each with its reason.
+#: Allowed includes within a layer or upwards, each with its reason.
 EXCEPTIONS = {
-    ("results", "detail/results/"),  # results<T> is made of the memory and the view of its room
+    ("results", "detail/results/"),  # results<T> is made of the memory and the view of its folder
     ("failure", "detail/results/"),  # its bodies
+    ("summary", "detail/results/"),  # its bodies
     ("options", "detail/results/"),  # its bodies
 }
 
@@ -41,21 +43,21 @@ INCLUDE = re.compile(r"^\s*#\s*include\s*<parmap/([^>]+)\.hpp>")
 
 
 def place_of(name: str) -> str:
-    """Return the directory or public header to which a path below include/parmap (without its suffix) belongs."""
+    """Return the folder or public header to which a path below include/parmap (without its suffix) belongs."""
     parts = name.split("/")
     return "/".join(parts[:2]) + "/" if parts[0] == "detail" and len(parts) > 2 else name
 
 
 def main(project: str) -> int:
     include = Path(project) / "include" / "parmap"
-    floor = {place: number for number, places in enumerate(FLOORS) for place in places}
+    layer = {place: number for number, places in enumerate(LAYERS) for place in places}
     files = [(path, str(path.relative_to(include)).removesuffix(".hpp")) for path in sorted(include.rglob("*.hpp"))]
     files += [(path, f"detail/{path.stem}/source") for path in sorted((Path(project) / "src").glob("*.cpp"))]
     wrong = 0
     for path, name in files:
         place = place_of(name)
-        if place not in floor:
-            print(f"{path}: {place} stands on no floor; add it to FLOORS")
+        if place not in layer:
+            print(f"{path}: {place} is in no layer; add it to LAYERS")
             wrong += 1
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -63,11 +65,11 @@ def main(project: str) -> int:
             if not found:
                 continue
             other = place_of(found[1])
-            if other not in floor:
-                print(f"{path}:{number}: {other} stands on no floor; add it to FLOORS")
+            if other not in layer:
+                print(f"{path}:{number}: {other} is in no layer; add it to LAYERS")
                 wrong += 1
-            elif other != place and floor[other] >= floor[place] and (place, other) not in EXCEPTIONS:
-                print(f"{path}:{number}: {place} (floor {floor[place]}) includes {other} (floor {floor[other]})")
+            elif other != place and layer[other] >= layer[place] and (place, other) not in EXCEPTIONS:
+                print(f"{path}:{number}: {place} (layer {layer[place]}) includes {other} (layer {layer[other]})")
                 wrong += 1
     return wrong > 0
 

@@ -138,10 +138,10 @@ TEST(options, serial_accepts_all) {
 template <class Engine>
 void expect_threads_refusals(const Engine& who) {
   EXPECT_EQ(refusal(who, plain, three, {.timeout = 1h}),
-            "parmap: the engine threads has no options.timeout for this f; a thread cannot be killed: let f take "
-            "parmap::context& first and look at its stop_token(), or use multi");
+            "parmap: the engine threads has no options.timeout for this f, because a thread cannot be killed; let f "
+            "take parmap::context& first and check its stop_token(), or use multi");
   EXPECT_EQ(refusal(who, plain, three, {.memory_limit = 1}),
-            "parmap: the engine threads has no options.memory_limit; its tasks share one memory; use multi");
+            "parmap: the engine threads has no options.memory_limit, because its tasks share one process; use multi");
   EXPECT_EQ(
       refusal(who, with_context, three, {.max_failures = 1, .retries = 1, .seed = 1, .timeout = 1h, .workers = 3}),
       "accepted");
@@ -202,7 +202,7 @@ TEST(engine_named, lists_the_names) {
       static_cast<void>(parmap::engine_named(name));
       FAIL() << name;
     } catch (const std::invalid_argument& error) {
-      EXPECT_EQ(error.what(), "parmap: there is no engine \"" + name + "\"; there are serial, threads and multi");
+      EXPECT_EQ(error.what(), "parmap: there is no engine \"" + name + "\"; the names are serial, threads and multi");
     }
   }
 }

@@ -171,6 +171,11 @@ TEST_F(progress_on_a_terminal, the_failed_part_is_red_unless_NO_COLOR) {
   EXPECT_NE(run(report::bar, again, 1s, 3).find("\x1b[31m"), std::string::npos);
 }
 
+TEST_F(progress_on_a_terminal, a_line_behind_the_bar_counts_the_failures) {
+  terminal tty(60);
+  EXPECT_EQ(screen(run(report::bar, tty, 2s, 3)).at(1), "1000 tasks in 2.0 s: 997 ok, 3 failed");
+}
+
 TEST_F(progress_on_a_terminal, unicode_where_the_locale_has_it) {
   const variable all("LC_ALL", "C.UTF-8");
   terminal tty(60);
@@ -226,7 +231,8 @@ TEST(progress_without_a_terminal, bar_and_text_print_plain_lines) {
     pipe_channel log, brief;
     EXPECT_EQ(run(kind, log, 25s, 4), " 40% 400/1000 [00:10<00:15, 40.0it/s]\n"
                                       " 80% 800/1000 [00:20<00:05, 40.0it/s]\n"
-                                      "100% 1000/1000 [00:25<00:00, 40.0it/s, 4 failed]\n");
+                                      "100% 1000/1000 [00:25<00:00, 40.0it/s, 4 failed]\n"
+                                      "1000 tasks in 25 s: 996 ok, 4 failed\n");
     EXPECT_EQ(run(kind, brief, 10ms), "100% 1000/1000 [00:00<00:00, 100kit/s]\n");
   }
 }
@@ -265,7 +271,8 @@ TEST(progress_without_a_terminal, a_stopped_work_shows_where_it_stopped) {
     const stderr_to redirected(log.in);
     progress_meter(how, 1000, start).finish(start + 5s, 450, 0);
   }
-  EXPECT_EQ(log.written(), " 45% 450/1000 [00:05<00:00, 90.0it/s]\n");
+  EXPECT_EQ(log.written(), " 45% 450/1000 [00:05<00:00, 90.0it/s]\n"
+                           "1000 tasks in 5.0 s: 450 ok, 550 stopped\n");
 }
 
 // What serial cannot enforce it says, once, before the first task, where a reporter shows anything.
@@ -281,7 +288,7 @@ TEST(progress_of_serial, tells_once_of_each_option_without_effect) {
     return to.written();
   };
   const auto begins_with_note = [](const std::string& text, const std::string& options) {
-    return text.starts_with("parmap: the engine serial does not enforce " + options + "; multi does\ntask\n100%");
+    return text.starts_with("parmap: the engine serial does not enforce " + options + "; use multi\ntask\n100%");
   };
   EXPECT_EQ(written_by({.reporter = report::silent, .timeout = 1h}), "task\n");
   EXPECT_EQ(written_by({.reporter = [](const progress&) {}, .timeout = 1h}), "task\n");

@@ -128,6 +128,18 @@ TEST(results, map_failed_has_every_failure) {
   }
 }
 
+TEST(results, summary_counts_and_takes_the_time) {
+  const parmap::map_summary all = odd_ones_fail(name).summary();
+  EXPECT_EQ(all.tasks, 5U);
+  EXPECT_EQ(all.completed, 3U);
+  EXPECT_GT(all.elapsed.count(), 0);
+  ASSERT_EQ(all.causes.size(), 1U);
+  EXPECT_EQ(to_string(all.causes[0]), "2 x threw: std::domain_error: odd ...; first task 1 (1)");
+  parmap::results<std::string> moved = odd_ones_fail(name);
+  const parmap::results<std::string> kept = std::move(moved);
+  EXPECT_GT(kept.summary().elapsed.count(), 0);
+}
+
 TEST(results, an_index_beyond_the_end_is_out_of_range) {
   const auto all = parmap::map(parmap::threads, name, five);
   EXPECT_THROW(static_cast<void>(all[5]), std::out_of_range);

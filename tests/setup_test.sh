@@ -82,7 +82,7 @@ check "update waits for the lock" '[[ $status == 0 && $calls == *update*sleep*up
 fresh
 printf 'ID=ubuntu\nVERSION_ID="24.04"\n' >"$work/os-release"
 require present "why"
-check "another system: says so and goes on" '[[ $status == 0 && $said == *"Only Debian 12 and 13 are promised"*ubuntu* ]]'
+check "another system: says so and goes on" '[[ $status == 0 && $said == *"Only Debian 12 and 13 are supported"*ubuntu* ]]'
 
 status=0 calls=
 said=$(bash -c 'set -euo pipefail; source "$0/tools/setup.sh"; setup_jobs' "$source_dir")

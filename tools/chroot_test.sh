@@ -18,7 +18,7 @@ mkdir -p "$1"
 directory=$(readlink -f "$1")
 shift
 (($#)) || set -- ./demo ./test
-(($(id -u) == 0)) || { echo "chroot_test.sh: has to be root, for chroot and mount" >&2; exit 2; }
+(($(id -u) == 0)) || { echo "chroot_test.sh: must run as root, for chroot and mount" >&2; exit 2; }
 for tool in debootstrap git unshare; do
   command -v "$tool" >/dev/null || { echo "chroot_test.sh: $tool is missing" >&2; exit 2; }
 done

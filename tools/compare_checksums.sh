@@ -21,14 +21,14 @@ dangling=$work/links/dangling
 ln -s nowhere "$dangling"
 paths=("$@" "$work/links")
 if [[ $engine == serial ]]; then
-  echo "(serial lets the first failure through untouched, for debugging: no dangling link for it)"
+  echo "(the engine serial stops at the first failure, so it gets no dangling link)"
   paths=("$@")
 fi
 
 status=0
 "$program" "${options[@]}" --output "$work/digests" "${paths[@]}" | tee "$work/shown" || status=$?
 if ((status == 3)) && [[ $engine == serial ]]; then
-  echo "(as it promises; name directories in which every file can be read, or another engine)"
+  echo "(the engine serial stopped at a file that cannot be read; name other directories or another engine)"
   exit 0
 fi
 ((status == 0)) || exit "$status"
@@ -39,5 +39,5 @@ if [[ $engine != serial ]] && ! grep -qF "$dangling: " "$work/shown"; then
 fi
 count=$(wc -l <"$work/digests")
 ((count > 0)) || { echo "no digests to compare"; exit 1; }
-sha256sum --check --quiet --strict "$work/digests" || { echo "not what sha256sum says"; exit 1; }
+sha256sum --check --quiet --strict "$work/digests" || { echo "the digests differ from those of sha256sum"; exit 1; }
 echo "$count digests, each equal to sha256sum's"

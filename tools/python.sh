@@ -39,10 +39,10 @@ python_build() {
       cat "$log" >&2
       # pip's message differs between versions. So this does not read it but tries a small download.
       if ! "${pip[@]}" download --quiet --retries 0 --no-deps --dest "$directory/download" tqdm </dev/null >/dev/null 2>&1; then
-        setup_say "No package index can be reached, so Python packages that are missing cannot be had."
+        setup_say "No package index can be reached, so missing Python packages cannot be installed."
         return 3
       fi
-      setup_say "pip could not install what is needed; it says above why."
+      setup_say "pip could not install what is needed; see its output above."
       return 1
     fi
   fi

@@ -14,7 +14,7 @@ setup_require() {
   local -a missing=()
   local report=
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-    setup_say "Only Debian 12 and 13 are promised, and this is no Debian. Going on with what is here."
+    setup_say "Only Debian 12 and 13 are supported, and this is no Debian. Going on with what is installed."
     return 0
   fi
   while (($# >= 2)); do
@@ -33,7 +33,7 @@ setup_require() {
   if (($(id -u) != 0)); then
     as_root=(sudo -n)
     if ! sudo -n true 2>/dev/null </dev/null; then
-      setup_say "Neither root nor sudo without a password is to be had, so nothing was changed. As root, run:"
+      setup_say "This needs root, or sudo without a password. Nothing was changed. As root, run:"
       setup_say "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
       exit 2
     fi
@@ -44,18 +44,18 @@ setup_require() {
   local output
   if ! output=$("${as_root[@]}" "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null 2>&1); then
     setup_say "$output"
-    setup_say "The packages could not be installed; apt-get says above why."
+    setup_say "The packages could not be installed; see the output of apt-get above."
     exit 1
   fi
 }
 
-# Only Debian 12 and 13 are promised; elsewhere the packages' names and versions may differ.
+# Only Debian 12 and 13 are supported; elsewhere the packages' names and versions may differ.
 setup_warn_other_system() {
   local system
   # shellcheck disable=SC1090
   system=$(. "$SETUP_OS_RELEASE" 2>/dev/null && printf '%s %s' "${ID:-}" "${VERSION_ID:-}") || true
   [[ $system =~ ^debian\ 1[23]$ ]] ||
-    setup_say "Only Debian 12 and 13 are promised, and this is ${system:-unknown}. Going on."
+    setup_say "Only Debian 12 and 13 are supported, and this is ${system:-unknown}. Going on."
 }
 
 # apt-get update does not wait while another one runs (DPkg::Lock::Timeout concerns dpkg's lock), so this tries again.

@@ -43,7 +43,7 @@ check() {
 wheels=$directory/wheels
 if ! compgen -G "$wheels/tqdm-*.whl" >/dev/null \
   && ! "${pip[@]}" download --quiet --retries 2 --no-deps --dest "$wheels" tqdm </dev/null >>"$log" 2>&1; then
-  setup_say "tqdm cannot be had; the log is $log"
+  setup_say "tqdm cannot be installed; the log is $log"
   exit 3
 fi
 

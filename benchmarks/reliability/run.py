@@ -300,7 +300,7 @@ def rewrite(names) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ours = [*ENGINES, *PYTHON_ENGINES]
-    parser.add_argument("--only", metavar="ROW", nargs="+", choices=ours, help="of " + ", ".join(ours))
+    parser.add_argument("--only", metavar="ROW", nargs="+", choices=ours, help="only these rows: " + ", ".join(ours))
     parser.add_argument("--check", metavar="PROGRAM", help="compare parmap's rows in C++ with the page")
     parser.add_argument("--check-python", action="store_true", help="compare parmap's rows in Python with the page")
     parser.add_argument("--summary", action="store_true", help="only the summary of the page, in README.md and docs/index.md")

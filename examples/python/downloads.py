@@ -37,9 +37,9 @@ async def download_async(url, timeout_sec):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--engine", choices=["threads", "async"], default="threads", help="who waits (threads)")
-    arguments.add_argument("--workers", type=int, default=100, help="downloads at once (100)")
-    arguments.add_argument("--timeout", type=float, default=2.0, help="seconds that a page may take (2)")
+    arguments.add_argument("--engine", choices=["threads", "async"], default="threads", help="the engine (default: threads)")
+    arguments.add_argument("--workers", type=int, default=100, help="downloads at a time (default: 100)")
+    arguments.add_argument("--timeout", type=float, default=2.0, help="seconds that a page may take (default: 2)")
     chosen = arguments.parse_args()
 
     with Pages() as pages:

@@ -19,7 +19,7 @@ def is_prime(n):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--workers", type=int, default=0, help="the largest number of workers; 0: the engine's own choice")
-    arguments.add_argument("--below", type=int, default=500_000, help="the end of the numbers (500000)")
+    arguments.add_argument("--below", type=int, default=500_000, help="count the primes below this number (default: 500000)")
     chosen = arguments.parse_args()
     candidates = range(chosen.below)
 

@@ -48,9 +48,9 @@ def total(counts):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--workers", type=int, default=0, help="at most so many; 0: one a core")
+    arguments.add_argument("--workers", type=int, default=0, help="at most this many workers; 0 (default): one for each core")
     default = next((folder for folder in ("/usr/share/doc", "/etc") if os.path.isdir(folder)), "/")
-    arguments.add_argument("folders", nargs="*", default=[default], help=f"where to look ({default})")
+    arguments.add_argument("folders", nargs="*", default=[default], help=f"where to look (default: {default})")
     chosen = arguments.parse_args()
     for folder in chosen.folders:
         if not Path(folder).is_dir():

@@ -5,10 +5,11 @@
 #include <parmap/detail/config.hpp>
 
 #ifdef PARMAP_SINGLE_HEADER_INCLUDED
-#error "parmap/async.hpp goes with the headers in include/parmap; the single header does not have what it needs"
+#error "parmap/async.hpp needs the headers in include/parmap; the single header is not enough for it"
 #endif
 
 #include <parmap/detail/coroutines/async_run.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/cancellation.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/system/inside_worker.hpp>
@@ -83,7 +84,7 @@ inline bool in_running_context() {
 }
 
 inline void refuse_for_async(const options& chosen) {
-  if (chosen.memory_limit) refuse("async", "memory_limit", "its tasks run in the caller; use multi");
+  if (chosen.memory_limit) refuse("async", "memory_limit", "because its tasks run in the caller's process; use multi");
 }
 
 template <class Work>
@@ -91,39 +92,45 @@ inline constexpr bool is_async = awaited<typename Work::result>::known;
 
 }  // namespace detail
 
-/// Runs coroutines in the caller's thread, at most options::workers (0: 64) at a time; their waiting times overlap. f
-/// returns asio::awaitable<T>; co_await asio::this_coro::executor gives it the executor for its timers and sockets. A
-/// task's coroutine is created when the task begins, so memory grows with the workers, not with the tasks. f must not
-/// block: all tasks would wait for it.
+/// The engine for tasks that wait: runs coroutines in the calling thread, at most options::workers (0: 64) at a time.
+/// While one task waits, others run. f returns asio::awaitable<T>, and map returns results<T>.
 ///
 ///     auto pages = parmap::map(parmap::async, download, urls, {.timeout = 5s, .workers = 100});
 ///
-/// Tasks begin in input order. A task that runs past options::timeout is cancelled (asio::cancellation_type; the
-/// operation that it awaits ends with operation_aborted) and counts as timed_out. A task that has not ended 50 ms later
-/// (25 ms in a map inside another task) is left behind: none of its code runs any more, and it is destroyed when map
-/// returns, or when the operation that it waits for releases it. Failures keep their exceptions (failure::rethrow).
+/// In f, `co_await asio::this_coro::executor` gives the executor for its timers and sockets. f must not block or
+/// compute for long: all tasks would wait for it. Tasks begin in input order. The coroutine of a task is created when
+/// the task begins, so the memory for coroutines grows with the workers, not with the tasks.
 ///
-/// pthread_cancel of the calling thread takes effect when map has returned, as a coroutine cannot be unwound by it.
-/// Inside a running io_context the blocking map throws std::logic_error; use async_map there. memory_limit throws
-/// std::invalid_argument.
+/// async cancels a task that runs past options::timeout: the operation that the task awaits ends with
+/// operation_aborted. The task counts as timed_out. If it has not ended 50 ms later (25 ms in a map inside another
+/// task), async abandons it: none of its code runs any more, and its coroutine is destroyed when map returns, or when
+/// the operation that it awaits releases it. A failure keeps its exception (failure::rethrow). A crash ends the
+/// program.
+///
+/// If an io_context already runs in this thread, map throws std::logic_error: use async_map there. memory_limit throws
+/// std::invalid_argument. pthread_cancel of the calling thread takes effect when map has returned, because it cannot
+/// unwind a coroutine.
 class async_engine {
  public:
+  /// For map: this engine awaits what f returns.
   static constexpr bool runs_coroutines = true;
 
+  /// "async".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "async"; }
 
+  /// What map calls.
   template <class Work>
   auto run(const Work& work, const options& chosen) const
       -> results<typename detail::awaited<typename Work::result>::type> {
     static_assert(detail::is_async<Work>,
-                  "parmap::map: the engine async runs coroutines, and f does not return asio::awaitable<T>; let it, "
-                  "with co_return and co_await, or name the engine threads: parmap::map(parmap::threads, f, ...)");
+                  "parmap::map: the engine async runs coroutines, but f does not return asio::awaitable<T>; make it "
+                  "do so (co_return, co_await), or name the engine threads: parmap::map(parmap::threads, f, ...)");
     if constexpr (detail::is_async<Work>) {
       detail::refuse_for_async(chosen);
       if (detail::in_running_context())
         throw std::logic_error(
-            "parmap: the engine async was asked to block inside a running io_context, which would stand still "
-            "meanwhile; use co_await parmap::async_map(f, ...) there");
+            "parmap: an io_context is running in this thread, and the engine async would block it; use co_await "
+            "parmap::async_map(f, ...) there");
       const detail::cancellation_held_back here;  // a coroutine cannot be unwound by it
       const auto loop = std::make_shared<detail::event_loop>();
       const emptied at_end{*loop};
@@ -141,7 +148,7 @@ class async_engine {
   };
 };
 
-/// See async_engine.
+/// The engine to name in a call: `parmap::map(parmap::async, f, x)`. See async_engine.
 inline constexpr async_engine async{};
 
 static_assert(engine<async_engine>);
@@ -203,11 +210,14 @@ inline asio::awaitable<void> run_here(asio::any_io_executor executor, asio::awai
 template <class F, class Space>
 auto run_owned(std::shared_ptr<owned_map<F, Space>> what)
     -> asio::awaitable<results<typename awaited<result_of<F, Space>>::type>> {
+  const ticks begun = now_ticks();
   const asio::any_io_executor executor = one_at_a_time(co_await asio::this_coro::executor);
   const auto all = std::make_shared<async_run<numbered_tasks<F, Space>, asio::any_io_executor>>(
       numbered_tasks<F, Space>(what->f, what->space), what->chosen, executor, cancellation::possible, what);
   co_await run_here(executor, all->run(), all);
-  co_return all->finish();
+  auto made = all->finish();
+  made.note_elapsed(now_ticks() - begun);
+  co_return made;
 }
 
 template <class F, class Space>
@@ -216,7 +226,7 @@ auto own_and_run(F f, Space space, options chosen) {
     static_assert(check_call<F, typename Space::elements>);
   } else if constexpr (!awaited<result_of<F, Space>>::known) {
     static_assert(awaited<result_of<F, Space>>::known,
-                  "parmap::async_map: f does not return asio::awaitable<T>; let it, with co_return and co_await");
+                  "parmap::async_map: f does not return asio::awaitable<T>; make it do so (co_return, co_await)");
   } else {
     check_values(chosen);
     refuse_for_async(chosen);
@@ -227,15 +237,19 @@ auto own_and_run(F f, Space space, options chosen) {
 
 }  // namespace detail
 
-/// The engine async inside a running io_context: co_await gives the results<T> that map would return.
+/// The engine async inside a running io_context: `co_await` gives the results<T> that map would return. One to four
+/// axes.
 ///
 ///     asio::awaitable<void> crawl(std::vector<std::string> urls) {
 ///       auto pages = co_await parmap::async_map(download, urls, {.timeout = 5s, .workers = 100});
 ///     }
 ///
-/// The tasks run on the executor of the calling coroutine, one at a time, also if several threads run that executor.
-/// Keeps copies of f and of its axes (what product and zip refer to must outlive the map). Throws as map does. When the
-/// calling coroutine is cancelled, its tasks are cancelled too, and async_map throws system_error(operation_aborted).
+/// The tasks run on the executor of the calling coroutine. Only one of them runs at a time, even if several threads run
+/// that executor. Many async_maps may run on it at once. A reporter is called on that executor, too.
+///
+/// async_map keeps copies of f and of the axes. What a product or a zip refers to must outlive the map. The map starts
+/// at co_await. Throws as map does; a bad option throws std::invalid_argument in the call, before co_await. If the
+/// calling coroutine is cancelled, async_map cancels its tasks and throws asio::system_error(operation_aborted).
 template <class F, detail::not_options A>
 auto async_map(F&& f, A&& a, options chosen = {}) {
   return detail::own_and_run(std::decay_t<F>(std::forward<F>(f)), detail::own_space(std::forward<A>(a)),

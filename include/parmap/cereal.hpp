@@ -19,8 +19,9 @@
 #include <cstring>
 #include <type_traits>
 
-/// Including this header is enough: a type that cereal can write and read, and that has no codec in parmap, can then be
-/// a result of the engine multi, alone or inside standard containers.
+/// @file
+/// Lets any type that cereal can write and read, and that has no codec in parmap, be a result of the engine multi,
+/// alone or inside standard containers. It is enough to include this header:
 ///
 ///     #include <parmap/cereal.hpp>
 ///     #include <parmap/parmap.hpp>
@@ -36,15 +37,15 @@
 ///
 ///     const auto people = parmap::map([](int age) { return person{"somebody", age}; }, std::vector{20, 30});
 ///
-/// The type must have a default constructor. Shared pointers (<cereal/types/memory.hpp>) keep their sharing within one
-/// value. Each element of a standard container of shared pointers is a value of its own, and so is each field of a
-/// struct that cereal cannot serialise. Pointers to polymorphic classes (<cereal/types/polymorphic.hpp>) need
-/// CEREAL_REGISTER_TYPE as usual, after this header. Trivially copyable types and standard containers use parmap's
-/// codecs.
+/// The type must have a default constructor. Trivially copyable types and standard containers use parmap's codecs.
+/// Shared pointers (<cereal/types/memory.hpp>) keep their sharing within one value. Each element of a standard
+/// container of shared pointers is a value of its own, and so is each field of a struct that cereal cannot serialise.
+/// Pointers to polymorphic classes (<cereal/types/polymorphic.hpp>) need CEREAL_REGISTER_TYPE as usual, after this
+/// header.
 ///
-/// Bytes that were altered on the way do not reach cereal. If their checksum is forged as well, reading still stops at
-/// their end, which bounds sizes; nesting is bounded too. But cereal itself does not check the numbers of shared
-/// pointers.
+/// If serialize throws, in the worker or in the caller, the task fails as `unencodable`. A checksum protects the bytes.
+/// If a hostile task forges it, reading still stops at the end of the bytes, which bounds sizes; nesting is bounded
+/// too. But cereal itself does not check the numbers of shared pointers.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -176,6 +177,7 @@ CEREAL_SETUP_ARCHIVE_TRAITS(parmap::detail::cereal_reader, parmap::detail::cerea
 
 namespace parmap::inline PARMAP_ABI {
 
+/// Types that cereal serialises.
 template <class T>
   requires(!detail::known_to_parmap<T>) && detail::cereal_serialises<T>
 struct codec<T> {

@@ -43,10 +43,15 @@ inline constexpr bool in_slot<std::array<T, N>> = in_slot<T>;
 
 }  // namespace detail
 
-/// Whether T can be the result of a task under multi: it is written straight into its slot, has a codec, or is an
-/// aggregate of such fields. (A pointer is detected in an aggregate of up to 16 fields without a base class or a union.
-/// In any other trivially copyable class of yours it is not: the class passes, but its pointer means nothing to the
-/// caller.)
+/// Whether T can be the result of a task under multi: T is trivially copyable, has a codec, or is an aggregate of such
+/// fields.
+///
+///     static_assert(parmap::can_leave_worker<std::vector<std::string>>);
+///     static_assert(!parmap::can_leave_worker<std::string_view>);   // its text stays in the worker
+///
+/// A pointer, reference or view cannot leave, alone or in an aggregate of up to 16 fields without a base class or a
+/// union. parmap does not see the fields of any other trivially copyable class: the class passes, but a pointer in it
+/// means nothing to the caller.
 template <class T>
 concept can_leave_worker = detail::leaves<T>;
 
@@ -226,12 +231,14 @@ struct codec<Container> {
   }
 };
 
+/// std::filesystem::path.
 template <detail::path_like Path>
 struct codec<Path> {
   static void encode(encoder& out, const Path& path) { out.put(path.native()); }
   static Path decode(decoder& in) { return Path(in.get<typename Path::string_type>()); }
 };
 
+/// pair of types that can leave a worker.
 template <class A, class B>
   requires(!detail::plain<std::pair<A, B>>) && detail::transferable<std::remove_const_t<A>> &&
           detail::transferable<std::remove_const_t<B>>
@@ -249,6 +256,7 @@ struct codec<std::pair<A, B>> {
   }
 };
 
+/// tuple of types that can leave a worker.
 template <class... T>
   requires(sizeof...(T) > 0) && (detail::transferable<T> && ...)
 struct codec<std::tuple<T...>> {
@@ -262,6 +270,7 @@ struct codec<std::tuple<T...>> {
   }
 };
 
+/// array of elements that can leave a worker.
 template <class T, std::size_t N>
   requires(!detail::plain<T>) && detail::transferable<T>
 struct codec<std::array<T, N>> {
@@ -277,6 +286,7 @@ struct codec<std::array<T, N>> {
   }
 };
 
+/// optional of a type that can leave a worker.
 template <class T>
   requires(!detail::plain<T>) && detail::transferable<T>
 struct codec<std::optional<T>> {
@@ -292,7 +302,8 @@ struct codec<std::optional<T>> {
   }
 };
 
-/// Not for a polymorphic class that is not final: of a derived object only the base would be written.
+/// unique_ptr to one object. There is no codec for a polymorphic class that is not final: of an object of a derived
+/// class it would write only the base.
 template <class T>
   requires(!std::is_array_v<T>) &&
           (!std::is_polymorphic_v<T> || std::is_final_v<T>) && detail::transferable<std::remove_const_t<T>>
@@ -309,6 +320,7 @@ struct codec<std::unique_ptr<T>> {
   }
 };
 
+/// variant of types that can leave a worker. A valueless variant throws std::bad_variant_access.
 template <class... T>
   requires(!(detail::plain<T> && ...)) && (detail::transferable<T> && ...)
 struct codec<std::variant<T...>> {

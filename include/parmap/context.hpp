@@ -12,12 +12,16 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Passed by reference to an f whose first parameter is `parmap::context&`. It belongs to the running task: do not keep
-/// it.
+/// What a task may ask about itself. map passes it to an f whose first parameter is `parmap::context&`.
 ///
 ///     parmap::map([](parmap::context& self, int x) { return x + uniform(self.rng()); }, xs);
+///
+/// It belongs to one running task: do not keep it beyond the task, and do not use it from two threads at once. All
+/// members are O(1).
 class context {
  public:
+  /// For engines, and for tests of an f: `context self(seed, 0); self.begin(index, 1);` has the rng() of task `index`
+  /// in a map with this seed.
   context(std::uint64_t seed, unsigned worker, std::stop_token stop = {})
       : seed_(seed),
         worker_(worker),
@@ -26,21 +30,25 @@ class context {
   context& operator=(const context&) = delete;
   ~context() = default;
 
-  /// The task's index in input order.
+  /// The index of the task in input order, from 0: the same as in results and in failure::index.
   [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
-  /// The seed of the map: options::seed, or the fresh seed drawn for it.
+  /// The seed of the map: options::seed, or the fresh seed that map drew.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
-  /// 1 for the first try, at most 1 + options::retries.
+  /// 1 for the first attempt; at most 1 + options::retries.
   [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
   /// The number of the worker, below the number of workers. Tasks that run at the same time have different numbers.
   [[nodiscard]] unsigned worker() const noexcept { return worker_; }
-  /// The stop token of the task. threads: stop is requested when the task runs past options::timeout, and when
-  /// options::stop is requested. serial and async: when options::stop is requested (async cancels a late task). multi:
-  /// never, as it kills a late task.
+  /// The stop token of the task. Under threads a stop is requested when the task runs past options::timeout, and when
+  /// options::stop is requested. Under serial and async a stop is requested only when options::stop is requested. Under
+  /// multi a stop is never requested: multi kills a late task.
+  ///
+  ///     while (!self.stop_token().stop_requested() && error > 1e-9) error = step();
   [[nodiscard]] const std::stop_token& stop_token() const noexcept { return stop_; }
 
-  /// The task's own random numbers: Philox4x64-10 with key (seed, index). They do not depend on the engine, the number
-  /// of workers or the attempt. Later calls in one task continue the stream.
+  /// The task's own random number generator, Philox4x64-10 with key (seed, index). Its numbers do not depend on the
+  /// engine, the number of workers or the attempt. Later calls in one task continue the stream.
+  ///
+  ///     double u = std::uniform_real_distribution<>{}(self.rng());
   [[nodiscard]] philox4x64& rng() {
     if (!rng_) rng_.emplace(std::array<std::uint64_t, 2>{seed_, index_});
     return *rng_;

@@ -20,18 +20,19 @@
 #include <limits>
 #include <type_traits>
 
-/// Including this header is enough: matrices, vectors and arrays, of fixed or dynamic size, and what <Eigen/Geometry>
-/// makes of them (quaternions, rotations, translations, transforms, boxes, planes, lines) can then be results of the
-/// engine multi, alone, in standard containers and as fields of a struct.
+/// @file
+/// Lets Eigen's matrices, vectors and arrays, of fixed or dynamic size, be results of the engine multi, alone, in
+/// standard containers and as fields of a struct. Also the types of <Eigen/Geometry>: quaternions, rotations,
+/// translations, transforms, boxes, planes and lines. It is enough to include this header:
 ///
 ///     #include <parmap/eigen.hpp>
 ///     #include <parmap/parmap.hpp>
 ///
-///     const auto inverses = parmap::map([](const Eigen::Matrix3d& m) -> Eigen::Matrix3d { return m.inverse(); },
-///     matrices);
+///     const auto invert = [](const Eigen::Matrix3d& m) -> Eigen::Matrix3d { return m.inverse(); };
+///     const auto inverses = parmap::map(invert, matrices);
 ///
-/// A lambda without a return type would return an expression, which refers to its operands: a Map, a Ref, a Block and
-/// every other expression is a compile error. Write the return type, or .eval().
+/// Write the return type of a lambda, or .eval(). Without it the lambda returns an expression, which refers to its
+/// operands: a Map, a Ref, a Block and every other expression is a compile error.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -60,7 +61,7 @@ struct eigen_plain_codec {
     const std::uint64_t columns = size(in, Plain::ColsAtCompileTime, Plain::MaxColsAtCompileTime);
     constexpr std::size_t each = eigen_copies_bytes<scalar> ? sizeof(scalar) : 1;
     if (rows != 0 && columns > in.left() / each / rows)
-      throw bad_encoding("decode reads a matrix that the bytes left cannot hold");
+      throw bad_encoding("decode reads a matrix that is larger than the remaining bytes can hold");
     Plain value;
     value.resize(static_cast<Eigen::Index>(rows), static_cast<Eigen::Index>(columns));
     const auto count = static_cast<std::size_t>(value.size());
@@ -88,11 +89,13 @@ struct eigen_plain_codec {
 
 namespace parmap::inline PARMAP_ABI {
 
+/// Matrices and vectors.
 template <class Scalar, int Rows, int Columns, int Options, int MostRows, int MostColumns>
   requires detail::leaves<Scalar>
 struct codec<Eigen::Matrix<Scalar, Rows, Columns, Options, MostRows, MostColumns>>
     : detail::eigen_plain_codec<Eigen::Matrix<Scalar, Rows, Columns, Options, MostRows, MostColumns>> {};
 
+/// Arrays.
 template <class Scalar, int Rows, int Columns, int Options, int MostRows, int MostColumns>
   requires detail::leaves<Scalar>
 struct codec<Eigen::Array<Scalar, Rows, Columns, Options, MostRows, MostColumns>>

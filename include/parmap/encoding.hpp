@@ -19,18 +19,7 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// How a worker encodes a T and the caller decodes it. There are codecs for std::string, the standard containers (also
-/// nested), pair, tuple, array, optional and variant of types that can leave a worker, filesystem::path, and unique_ptr
-/// to a class that is final or not polymorphic. There is none for shared_ptr, as sharing would be lost
-/// (<parmap/cereal.hpp> keeps it), and none for container adaptors or classes derived from a container.
-///
-/// An aggregate needs no codec: `struct row { double mu; std::string note; };` is encoded field by field. It may have
-/// up to 16 fields, which may be aggregates themselves, or containers of the aggregate. A struct that its fields cannot
-/// restore is a compile error: one with a base class, an array (std::array is fine), a union, a pointer, reference or
-/// view as a field, or with its own destructor, copy or move.
-///
-/// Specialise codec for another type of your own. A specialisation also takes precedence for an aggregate, and for a
-/// type inside one:
+/// How a worker of multi encodes a result of type T, and how the caller decodes it. Specialise it for a class of yours:
 ///
 ///     template <>
 ///     struct parmap::codec<image> {
@@ -41,9 +30,21 @@ namespace parmap::inline PARMAP_ABI {
 ///       }
 ///     };
 ///
-/// decode must read exactly what encode wrote; otherwise, or if either throws, the task fails as `unencodable`
-/// (std::bad_alloc: `out_of_memory`). Bytes that were altered on the way do not reach decode, unless their checksum was
-/// forged as well: do not trust them blindly. Codecs may call each other 1000 levels deep.
+/// encode runs in the worker. decode runs in the thread that called map, possibly while other tasks still run. decode
+/// must read exactly what encode wrote. If it does not, or if encode or decode throws, the task fails as `unencodable`,
+/// and for a std::bad_alloc as `out_of_memory`. A checksum protects the bytes, but a hostile task could forge it, so
+/// decode must not trust them blindly. Codecs may call each other 1000 levels deep.
+///
+/// These types have a codec: std::string, the standard containers (also nested), pair, tuple, array, optional and
+/// variant of types that can leave a worker, filesystem::path, and unique_ptr to a class that is final or not
+/// polymorphic. shared_ptr has none, as sharing would be lost (<parmap/cereal.hpp> keeps it). Container adaptors and
+/// classes derived from a container have none.
+///
+/// An aggregate needs no codec: parmap encodes `struct row { double mu; std::string note; };` field by field. It may
+/// have up to 16 fields, which may be aggregates themselves, or containers of the aggregate. A struct that its fields
+/// cannot restore is a compile error: one with a base class, an array (std::array is fine), a union, a pointer,
+/// reference or view as a field, or with its own destructor, copy or move. If you specialise codec for an aggregate, or
+/// for a type inside it, parmap uses your codec.
 template <class T>
 struct codec;
 
@@ -70,14 +71,22 @@ class nesting {
 
 }  // namespace detail
 
-/// The output of codec<T>::encode. Belongs to one task.
+/// Where codec<T>::encode writes the bytes of one result. It belongs to one task; only the thread that called encode
+/// may use it.
+///
+///     out.put(it.name());                                      // any type that can leave a worker
+///     out.put(std::uint64_t{it.size()});
+///     out.write(it.data(), it.size() * sizeof(float));         // raw bytes
 class encoder {
  public:
+  /// For engines.
   explicit encoder(detail::byte_writer& out) : out_(out) {}
 
-  /// Appends `size` bytes. Throws std::bad_alloc when the worker's arena is full.
+  /// Appends `size` bytes, uninterpreted. Throws std::bad_alloc when the worker's arena (up to 64 GiB) is full.
+  /// O(size).
   void write(const void* from, std::size_t size) { out_.write(from, size); }
-  /// Appends a value of any type that can leave a worker.
+  /// Appends a value of any type that can leave a worker. Throws what write and the codec of T throw, and bad_encoding
+  /// if codecs are nested more than 1000 levels deep.
   template <class T>
   void put(const T& value) {
     static_assert(
@@ -97,7 +106,7 @@ class encoder {
       write(&value, sizeof value);
     }
   }
-  /// The number of bytes written for this result so far.
+  /// The number of bytes written for this result so far. O(1).
   [[nodiscard]] std::size_t written() const noexcept { return out_.written(); }
 
  private:
@@ -105,14 +114,21 @@ class encoder {
   unsigned depth_{};
 };
 
-/// The input of codec<T>::decode. Every member throws parmap::bad_encoding instead of reading past the end.
+/// Where codec<T>::decode reads the bytes of one result, in the order in which encode wrote them. Every member throws
+/// parmap::bad_encoding (a std::runtime_error) instead of reading past the end.
+///
+///     auto name = in.get<std::string>();
+///     std::vector<float> all(in.get_count(sizeof(float)));     // throws before it could allocate too much
+///     const std::size_t bytes = all.size() * sizeof(float);
+///     std::copy_n(in.read(bytes), bytes, reinterpret_cast<std::byte*>(all.data()));
 class decoder {
  public:
+  /// For engines.
   explicit decoder(detail::byte_reader& in) : in_(in) {}
 
-  /// The next `size` bytes; valid until decode returns. Not aligned.
+  /// The next `size` bytes, not aligned; the pointer is valid until decode returns. O(1).
   [[nodiscard]] const std::byte* read(std::size_t size) { return in_.read(size); }
-  /// A value written by put<T>.
+  /// The value that put<T> wrote. Throws bad_encoding if the bytes are no such value, and what the codec of T throws.
   template <class T>
   [[nodiscard]] T get() {
     static_assert(
@@ -134,15 +150,16 @@ class decoder {
       return std::bit_cast<T>(bytes);
     }
   }
-  /// Reads a number of elements, and throws unless the unread bytes can hold that many at `bytes_each` bytes each (0
-  /// counts as 1). So a damaged number cannot make the caller allocate or loop without bound.
+  /// Reads a number of elements, which encode wrote as a std::uint64_t. Throws bad_encoding unless the unread bytes can
+  /// hold that many elements of `bytes_each` bytes each (0 counts as 1). So a damaged number cannot make the caller
+  /// allocate or loop without bound. O(1).
   [[nodiscard]] std::size_t get_count(std::size_t bytes_each) {
     const auto count = get<std::uint64_t>();
     if (count > left() / (bytes_each > 0 ? bytes_each : 1))
-      throw bad_encoding("decode reads a number of elements that the bytes left cannot hold");
+      throw bad_encoding("decode reads more elements than the remaining bytes can hold");
     return static_cast<std::size_t>(count);
   }
-  /// The number of bytes of this result that have not been read.
+  /// The number of bytes of this result that have not been read. O(1).
   [[nodiscard]] std::size_t left() const noexcept { return in_.left(); }
 
  private:

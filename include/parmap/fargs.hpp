@@ -11,10 +11,13 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Returns f with its trailing arguments fixed, by value: fargs(power, 3)(x) calls power(x, 3). The fixed arguments are
-/// passed as lvalues of one object that all tasks of a process share: take them by value or const&.
+/// Returns f with its trailing arguments fixed: fargs(power, 3)(x) calls power(x, 3).
 ///
 ///     auto cubes = parmap::map(parmap::fargs(power, 3), xs);
+///
+/// The returned object holds copies of f and of the arguments; std::ref(v) passes v itself. All tasks of a process
+/// share these copies, so f must take the fixed arguments by value or const&, and its call operator must be const. Safe
+/// to call from several threads at once if f is.
 template <class F, class... Fixed>
 [[nodiscard]] constexpr auto fargs(F&& f, Fixed&&... fixed) {
   return

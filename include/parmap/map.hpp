@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
@@ -69,7 +70,7 @@ struct call_of_f {
   static_assert(!with_context_last, "parmap: parmap::context& must be the first parameter of f");
   static_assert(callable || with_context_last,
                 "parmap::map: f cannot be called with the axes' elements, with or without a parmap::context& first; "
-                "call_of_f<f, elements...> above or below names what was tried");
+                "call_of_f<f, elements...> above or below shows the call that was tried");
   static constexpr bool tried = true;
 };
 template <class F, class Elements>
@@ -89,13 +90,16 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
   } else if constexpr (coroutine<result_of<F, Space>> && !runs_coroutines<Engine>) {
     static_assert(runs_coroutines<Engine>,
-                  "parmap::map: f is a coroutine, which this engine would make but never run; name the engine async: "
+                  "parmap::map: f is a coroutine, which this engine would create but never run; name the engine async: "
                   "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
     return results<int>(result_memory<int>(), {}, 0);
   } else {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
-    return run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
+    const ticks begun = now_ticks();
+    auto made = run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
+    made.note_elapsed(now_ticks() - begun);
+    return made;
   }
 }
 
@@ -129,22 +133,38 @@ auto map_default(F& f, options&& chosen, Axes&&... axes) {
 
 }  // namespace detail
 
-/// Calls f(x...) for every combination of the axes' elements, on all cores, and returns `results<T>` in input order.
-/// The last axis varies fastest. T is the return type of f without reference and const. An engine may be the first
-/// argument; without one the engine is multi.
+/// Calls f(x...) for every combination of the axes' elements, on all cores. Returns `results<T>`: a value or a failure
+/// for each task, in input order. The last axis varies fastest. T is the return type of f without reference and const.
 ///
 ///     auto squares = parmap::map([](int x) { return x * x; }, xs);
 ///     auto grid    = parmap::map(parmap::threads, simulate, alphas, betas, {.workers = 4});
 ///
-/// A task that fails (throws; under multi also: crashes, exits, runs past options::timeout) affects no other task.
-/// results::failures() lists it. Under serial the first exception leaves map instead. Blocks until every task has
-/// ended. The inputs and f's captures must not change meanwhile. May be called from any thread, by several threads at
-/// the same time, and from inside a task.
+/// - The engine says where the tasks run: multi, threads, async, serial, or what engine_named returns. If you name
+///   none, it is multi, and f must return a value.
+/// - f is any callable. If its first parameter is a `parmap::context&`, map passes it the context of the task.
+/// - One to four axes: finite ranges, or the result of product or zip. map refers to an lvalue and takes over a
+///   temporary. It walks through a range without random access once, before any task begins.
+/// - The options stand in braces at the end: see parmap::options.
 ///
-/// Throws before any task begins: std::invalid_argument if the engine does not support an option, std::length_error at
-/// 2^64 tasks or more, std::bad_alloc, std::system_error if the system refuses shared memory or every worker. Throws
-/// later: what a reporter throws, after the workers have ended; std::bad_alloc if a failure cannot be recorded; under
-/// multi std::runtime_error if no worker survives, or if a task wrote over the memory shared with the caller.
+/// A task that fails affects no other task. It fails if it throws; under multi also if it crashes, exits or runs past
+/// options::timeout. results::failures() lists the failed tasks. Under serial the first exception leaves map instead.
+///
+/// map returns when every task has ended. The inputs and the captures of f must not change meanwhile. Any thread may
+/// call map, several threads may call it at once, and a task may call it, too. The values take sizeof(T) bytes for each
+/// task; the combinations are never stored.
+///
+/// Throws before any task begins:
+/// - std::invalid_argument: the engine does not support an option, or an option's value is out of range;
+/// - std::length_error: there are 2^64 combinations or more;
+/// - std::bad_alloc: the memory for the results is refused;
+/// - std::system_error: the system refuses shared memory or every worker (multi);
+/// - what an input range throws while map walks through it.
+///
+/// Throws later:
+/// - what a reporter throws, after the workers have ended;
+/// - std::bad_alloc: a failure cannot be recorded;
+/// - std::runtime_error: no worker survives and no task has ended, a task wrote over the memory that it shares with the
+///   caller, or the program closed a file descriptor of the map (multi).
 template <engine Engine, class F, detail::not_options A>
 auto map(const Engine& who, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes(who, f, std::move(chosen), std::forward<A>(a));
@@ -164,7 +184,7 @@ auto map(const Engine& who, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = 
                           std::forward<D>(d));
 }
 
-/// As above, on the default engine, multi.
+/// The same on the default engine, multi. If f returns void, this is a compile error.
 template <detail::not_engine F, detail::not_options A>
 auto map(F&& f, A&& a, options chosen = {}) {
   return detail::map_default(f, std::move(chosen), std::forward<A>(a));

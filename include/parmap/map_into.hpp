@@ -43,9 +43,8 @@ results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen,
   constexpr bool has_elements = element_range<Out>;
   static_assert(
       has_elements,
-      "parmap::map_into: the results go to a random-access range of a known size whose elements are objects of "
-      "their own, such as a vector, an array or a span of them (not of a vector<bool>, nor of a view that "
-      "makes its elements)");
+      "parmap::map_into: the first argument must be a random-access range of known size whose elements are objects, "
+      "such as a vector, an array or a span (but not vector<bool>, or a view that computes its elements)");
   if constexpr (has_elements) {
     const auto run = [&](const Engine& it, const auto& work, const options& of_map) {
       if constexpr (fits_into<Out, typename std::remove_cvref_t<decltype(work)>::result>()) {
@@ -66,16 +65,19 @@ results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen,
 
 }  // namespace detail
 
-/// As map, but assigns the result of task i to out[i] (product defines the order of tasks). Returns `results<void>`:
-/// the failures, without values. `out` must have at least as many elements as there are tasks; with fewer elements
-/// map_into throws std::invalid_argument before anything starts. The element of a failed task has an unspecified value.
+/// Like map, but assigns the result of task i to out[i]. Returns `results<void>`: the failures, without values. Tasks
+/// are numbered in input order; with several axes the last one varies fastest.
 ///
 ///     std::vector<double> y(x.size());
 ///     parmap::map_into(parmap::threads, y, f, x).value();  // throws map_failed if any task failed
 ///
-/// Under serial and threads each task writes its own element as it ends, and no memory is allocated for results; `out`
-/// may also be the axis, if it is the only one. Under multi the results are copied or moved at the end. The engine
-/// async is not supported.
+/// `out` is a random-access range of known size whose elements are objects, such as a vector, an array or a span, but
+/// not a vector<bool>. If it has fewer elements than there are tasks, map_into throws std::invalid_argument before any
+/// task begins. The element of a failed task has an unspecified value. If the assignment throws, its task fails.
+///
+/// Under serial and threads each task assigns its own element as it ends, and map_into allocates no memory for values.
+/// There `out` may also be the axis, if it is the only axis. Under multi the calling thread copies or moves the values
+/// into `out`. The engine async is a compile error. All else is as in map.
 template <engine Engine, class Out, class F, detail::not_options A>
 results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a));
@@ -96,7 +98,7 @@ results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, B&& b, C&& c,
                                std::forward<C>(c), std::forward<D>(d));
 }
 
-/// As above, on the default engine, multi.
+/// The same on the default engine, multi.
 template <detail::not_engine Out, class F, detail::not_options A>
 results<void> map_into(Out&& out, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes_into(multi, out, f, std::move(chosen), std::forward<A>(a));

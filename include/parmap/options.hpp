@@ -13,34 +13,40 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// The last argument of map; every field has a default. An option that an engine does not support throws
-/// std::invalid_argument before anything starts. Only serial accepts all options, so that switching to it changes one
-/// word.
-///
-/// The fields are in alphabetical order, so that designated initialisers can be written without looking the order up.
-/// The order is a promise; a new field goes to its alphabetical place.
+/// The options of one map, and its last argument. Every field has a default.
 ///
 ///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
+///
+/// If the engine does not support an option, or a value is out of range, map throws std::invalid_argument before any
+/// task begins. Only serial accepts all options, so that you can switch to it by changing one word.
+///
+/// The fields are in alphabetical order, so that you know the order of the designated initialisers. The order is a
+/// promise: a new field goes to its alphabetical place.
 struct options {
-  /// Begin no new task once this many tasks have failed; at least 1. None: no limit.
+  /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
+  /// that have not begun fail as `stopped`. serial ignores this option.
   std::optional<std::uint64_t> max_failures{};
-  /// Bytes of private memory that a worker process may add to what it inherits. This is RLIMIT_DATA, so it also counts
-  /// mapped but untouched memory and threads' stacks; it does not count results. Beyond it operator new throws
-  /// std::bad_alloc: the task fails as out_of_memory, and the next task gets a fresh worker. multi only.
+  /// Bytes of private memory that a worker process may add to the memory that it inherits. At least 1. None: no limit.
+  /// Beyond the limit operator new throws std::bad_alloc: the task fails as `out_of_memory`, and the next task gets a
+  /// fresh worker. The limit is RLIMIT_DATA: it also counts mapped but untouched memory and the stacks of threads, but
+  /// not results. Only multi enforces it, and throws std::runtime_error where /proc is missing. serial ignores it;
+  /// threads and async refuse it.
   std::optional<std::uint64_t> memory_limit{};
-  /// The progress display.
+  /// How the progress is shown. Default: a bar on stderr if stderr is a terminal and the map lasts over 0.5 s.
   parmap::reporter reporter{};
-  /// How often a failed task is tried again.
+  /// How often map tries a failed task again. So a task has at most 1 + retries attempts, each with the whole timeout.
   unsigned retries{};
-  /// The seed of context::rng(). None: a fresh seed, which results::seed() returns.
+  /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns.
   std::optional<std::uint64_t> seed{};
-  /// Begin no new task once a stop is requested.
+  /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
+  /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
-  /// The time limit of one task, counted from its own start. multi kills the task; threads requests it to stop (f must
-  /// take context&); async cancels it.
+  /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
+  /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
+  /// task sees in context::stop_token(); if f takes no context&, threads refuses the option. serial ignores it.
   std::optional<std::chrono::nanoseconds> timeout{};
-  /// Upper bound of the number of workers, which never exceeds the number of tasks. 0: the usable cores (CPU affinity
-  /// and cgroup quota, read once per process); 1 inside a worker process.
+  /// The largest number of workers; never more than there are tasks. 0: under async 64; else the number of usable cores
+  /// (CPU affinity and cgroup quota, read once per process), or 1 inside a worker process of multi. serial has one.
   unsigned workers{};
 };
 

@@ -19,4 +19,5 @@
 #include <parmap/product.hpp>
 #include <parmap/progress.hpp>
 #include <parmap/results.hpp>
+#include <parmap/summary.hpp>
 #include <parmap/version.hpp>

@@ -28,15 +28,18 @@ concept philox_seed_sequence =
 
 }  // namespace detail
 
-/// C++26's std::philox_engine (P2075, [rand.eng.philox]) for C++20: a counter-based generator. Block number c of the
-/// stream with key k is a pure function of (k, c), so starting a stream costs only its first block, discard is O(1),
-/// and streams with different keys are independent. Template parameters (w bits per word, n words per block, r rounds,
-/// then multiplier and round constant in turn), members, numbers and the text on a stream are those of C++26. Added:
-/// the whole key can be given; Random123's Philox with the same key gives the same numbers from counter 0 on. Objects
-/// are independent; use one object from one thread at a time.
+/// C++26's std::philox_engine (P2075, [rand.eng.philox]) for C++20: a counter-based random number generator.
 ///
 ///     parmap::philox4x64 rng({seed, index});  // the stream of context::rng()
 ///     double x = std::uniform_real_distribution<>{}(rng);
+///
+/// A stream is made of blocks. Block number c of the stream with key k is a pure function of (k, c). So a new stream
+/// costs only its first block, discard is O(1), and streams with different keys are independent.
+///
+/// The template parameters (w bits per word, n words per block, r rounds, then multiplier and round constant in turn),
+/// the members, the numbers and the text on a stream are those of C++26. Added: you can give the whole key. Random123's
+/// Philox with the same key gives the same numbers from counter 0 on. Different threads may use different objects at
+/// once, but not the same object. No member throws, except what a seed sequence or a stream throws.
 // NOLINTBEGIN(readability-identifier-naming): the standard's names
 template <class UIntType, std::size_t w, std::size_t n, std::size_t r, UIntType... consts>
 class philox_engine {
@@ -52,7 +55,9 @@ class philox_engine {
 
  public:
   using result_type = UIntType;
+  /// A key: n / 2 words, least significant word first.
   using key_type = std::array<result_type, n / 2>;
+  /// A block, or the number of a block: n words.
   using block_type = std::array<result_type, n>;
 
  private:
@@ -64,21 +69,24 @@ class philox_engine {
   }
 
  public:
-  static constexpr std::size_t word_size = w;
-  static constexpr std::size_t word_count = n;
-  static constexpr std::size_t round_count = r;
-  static constexpr std::array<result_type, n / 2> multipliers = every_other(0);
-  static constexpr std::array<result_type, n / 2> round_consts = every_other(1);
-  static constexpr result_type default_seed = 20111115U;
+  static constexpr std::size_t word_size = w;                                     ///< bits per word
+  static constexpr std::size_t word_count = n;                                    ///< words per block
+  static constexpr std::size_t round_count = r;                                   ///< rounds per block
+  static constexpr std::array<result_type, n / 2> multipliers = every_other(0);   ///< the factors of a round
+  static constexpr std::array<result_type, n / 2> round_consts = every_other(1);  ///< the steps of the key
+  static constexpr result_type default_seed = 20111115U;                          ///< the seed where none is given
 
+  /// 0.
   [[nodiscard]] static constexpr result_type min() noexcept { return 0; }
+  /// 2^w - 1.
   [[nodiscard]] static constexpr result_type max() noexcept {
     return static_cast<result_type>(static_cast<result_type>(~result_type{}) >>
                                     (std::numeric_limits<result_type>::digits - w));
   }
 
-  /// The stream of key {value, 0...}, from counter 0.
+  /// As philox_engine(default_seed).
   constexpr philox_engine() noexcept : philox_engine(default_seed) {}
+  /// The stream of key {value, 0...}, from counter 0.
   constexpr explicit philox_engine(result_type value) noexcept { seed(value); }
   /// The stream of a key drawn from a seed sequence such as std::seed_seq.
   template <class Sseq>
@@ -128,7 +136,7 @@ class philox_engine {
     return block_[position_];
   }
 
-  /// Skips z numbers in O(1).
+  /// Skips the next z numbers. O(1).
   constexpr void discard(unsigned long long z) noexcept {
     const unsigned long long left = n - 1 - position_;
     if (z <= left) {

@@ -17,13 +17,14 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Every combination of the axes; the last one varies fastest. The combinations are never stored: an index becomes a
-/// tuple of references. Made by product().
+/// Every combination of the axes' elements; the last axis varies fastest. product() makes it. The combinations are
+/// never stored. Several threads may read it at once if they may read the axes at once.
 template <class... Axes>
 class product_space {
  public:
   using elements = detail::concat_t<typename Axes::elements...>;
 
+  /// What product() calls. Throws std::length_error at 2^64 combinations or more.
   explicit product_space(Axes... axes) : axes_(std::move(axes)...) {
     const auto all = sizes();
     if (std::ranges::find(all, std::uint64_t{0}) != all.end()) {
@@ -36,12 +37,14 @@ class product_space {
     }
   }
 
+  /// The number of combinations. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
-  /// The i-th combination. Undefined if i >= size(). O(number of axes).
+  /// The i-th combination: a std::tuple of what the axes' iterators return. Undefined if i >= size(). O(number of
+  /// axes).
   [[nodiscard]] auto operator[](std::uint64_t i) const { return detail::tuple_at(*this, i); }
 
-  /// A position in a walk through the combinations. Advancing it costs no division.
+  /// For engines: a position in a walk through the combinations. Advancing it costs no division.
   class cursor_type {
    public:
     cursor_type(const product_space& space, std::uint64_t i) : space_(&space), sizes_(space.sizes()) {
@@ -70,12 +73,15 @@ class product_space {
     std::array<std::uint64_t, sizeof...(Axes)> at_{};
   };
 
+  /// For engines: the position of combination i.
   [[nodiscard]] cursor_type cursor(std::uint64_t i) const { return {*this, i}; }
 
+  /// For engines: returns consume(elements...) for combination i.
   template <class Consume>
   decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
     return cursor(i).spread(std::forward<Consume>(consume));
   }
+  /// For engines: shows the elements of combination i, for the text of a failure.
   template <class To>
   void show(std::uint64_t i, To& to) const {
     detail::show_at(axes_, cursor(i).at_, to);
@@ -90,12 +96,14 @@ class product_space {
   std::uint64_t size_{1};
 };
 
-/// The axes in lockstep: the i-th elements together. Made by zip().
+/// The axes in lockstep: the i-th elements together. zip() makes it. Several threads may read it at once if they may
+/// read the axes at once.
 template <class... Axes>
 class zip_space {
  public:
   using elements = detail::concat_t<typename Axes::elements...>;
 
+  /// What zip() calls. Throws std::invalid_argument if the axes have unequal lengths.
   explicit zip_space(Axes... axes) : axes_(std::move(axes)...) {
     const std::array sizes = std::apply([](const auto&... axis) { return std::array{axis.size()...}; }, axes_);
     size_ = sizes[0];
@@ -105,19 +113,23 @@ class zip_space {
                                     ", axis " + std::to_string(k + 1) + " has " + std::to_string(sizes[k]));
   }
 
+  /// The length of each axis. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
-  /// The i-th elements together. Undefined if i >= size(). O(number of axes).
+  /// The i-th elements: a std::tuple of what the axes' iterators return. Undefined if i >= size(). O(number of axes).
   [[nodiscard]] auto operator[](std::uint64_t i) const { return detail::tuple_at(*this, i); }
 
+  /// For engines: the position of the i-th elements.
   [[nodiscard]] auto cursor(std::uint64_t i) const { return detail::index_cursor{*this, i}; }
 
+  /// For engines: returns consume(elements...) for the i-th elements.
   template <class Consume>
   decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
     std::array<std::uint64_t, sizeof...(Axes)> at;
     at.fill(i);
     return detail::spread_at<0>(axes_, at, std::forward<Consume>(consume));
   }
+  /// For engines: shows the i-th elements, for the text of a failure.
   template <class To>
   void show(std::uint64_t i, To& to) const {
     std::array<std::uint64_t, sizeof...(Axes)> at;
@@ -130,18 +142,24 @@ class zip_space {
   std::uint64_t size_;
 };
 
-/// Every combination of the axes; the last one varies fastest. Lvalue ranges are referred to and must outlive the
-/// result, temporaries are owned, views are indexed lazily, and input ranges are read once, in this call. Throws
-/// std::length_error at 2^64 combinations or more.
+/// One axis that is every combination of the axes' elements; the last axis varies fastest. Use it for more than four
+/// axes, and inside zip. An axis may itself be a product or a zip.
 ///
 ///     auto all = parmap::map(f, parmap::product(a, b, c, d, e));   // f(a[i], b[j], c[k], d[l], e[m])
+///     auto mix = parmap::map(g, parmap::product(parmap::zip(a, b), c));   // g(a[i], b[i], c[k])
+///
+/// The result refers to an lvalue range, which must outlive it, and owns a temporary range. It reads the elements of a
+/// range with random access when a task asks for them. This call walks once through any other range: it stores an
+/// iterator to each element, or the elements of a range that can be read only once. Throws std::length_error at 2^64
+/// combinations or more. O(number of axes), and O(n) for an axis of n elements without random access.
 template <class... Ranges>
 [[nodiscard]] auto product(Ranges&&... axes) {
   static_assert(sizeof...(Ranges) > 0, "parmap::product needs at least one axis");
   return product_space<detail::axis_of<Ranges>...>(detail::make_axis(std::forward<Ranges>(axes))...);
 }
 
-/// The axes in lockstep. Ownership as for product. Throws std::invalid_argument if the axes have unequal lengths.
+/// One axis that has the i-th elements of all axes together. Throws std::invalid_argument if the axes have unequal
+/// lengths. It owns, reads and costs the same as product.
 ///
 ///     auto sums = parmap::map(add, parmap::zip(a, b));   // add(a[i], b[i])
 template <class... Ranges>

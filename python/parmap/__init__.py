@@ -13,7 +13,7 @@ If a task raises, crashes, exits or takes too long, you lose only that task: all
     r = pmap(f, urls, engine="threads")    parmap.ENGINES also has "async" for an async f, and "serial", a plain loop
 
     r                                      a list in input order, with None in place of each failed task
-    r.failures                             the failures: index, task, kind, exception, traceback, attempts
+    r.failures, r.summary()                each failure: index, task, kind, exception, traceback, attempts; how many of each cause
     r.ok, r.raise_for_failures()           True if no task failed; raise the first failure, if there is one
 
 Options::
@@ -72,7 +72,9 @@ from ._map import parmap, parmap_async
 from ._override import override
 from ._parmap import __version__
 from ._arguments import ENGINES
-from ._results import Failure, Results
+from ._failures import Failure, FailureCause, Failures
+from ._results import Results
+from ._summary import Summary
 from ._task import Context, context, rng
 
 
@@ -87,16 +89,22 @@ class _Module(_types.ModuleType):
 
 
 _sys.modules[__name__].__class__ = _Module
-for _each in (Context, Failure, ParmapWarning, RemoteError, Results, TaskNotRun, TaskTimeout, UnpicklableResult, WorkerDied, zip):
+for _each in (
+    Context, Failure, FailureCause, Failures, ParmapWarning, RemoteError, Results, Summary, TaskNotRun, TaskTimeout,
+    UnpicklableResult, WorkerDied, zip,
+):  # fmt: skip
     _each.__module__ = __name__  # where users find it; tracebacks show that name
 
 __all__ = [
     "ENGINES",
     "Context",
     "Failure",
+    "FailureCause",
+    "Failures",
     "ParmapWarning",
     "RemoteError",
     "Results",
+    "Summary",
     "TaskNotRun",
     "TaskTimeout",
     "UnpicklableResult",

@@ -52,9 +52,12 @@ __all__ = [
     "ENGINES",
     "Context",
     "Failure",
+    "FailureCause",
+    "Failures",
     "ParmapWarning",
     "RemoteError",
     "Results",
+    "Summary",
     "TaskNotRun",
     "TaskTimeout",
     "UnpicklableResult",
@@ -100,10 +103,31 @@ class Failure:
     @property
     def traceback(self) -> str: ...
 
+@dataclass(frozen=True)
+class FailureCause:
+    kind: _Kind
+    message: str
+    count: int
+    first: Failure
+
+class Failures(list[Failure]):
+    def causes(self) -> list[FailureCause]: ...
+
+@dataclass(frozen=True)
+class Summary:
+    tasks: int
+    completed: int
+    seconds: float | None
+    causes: list[FailureCause]
+    @property
+    def failed(self) -> int: ...
+    def count(self, kind: _Kind) -> int: ...
+
 class Results(list[_T]):
-    failures: list[Failure]
+    failures: Failures
     seed: int
-    def __init__(self, values: Iterable[_T] = (), failures: list[Failure] | None = None, seed: int = 0) -> None: ...
+    def __init__(self, values: Iterable[_T] = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None: ...
+    def summary(self) -> Summary: ...
     @property
     def ok(self) -> bool: ...
     def raise_for_failures(self) -> None: ...

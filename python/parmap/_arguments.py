@@ -10,6 +10,7 @@ import math
 import operator
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +19,8 @@ from . import _parmap
 from ._axes import Product
 from ._fork_hazards import Hazard
 from ._interrupt import CtrlC
-from ._unknown_name import UnknownName
 from ._results import Results
+from ._unknown_name import UnknownName
 from ._setup import Setup, setup_of
 
 #: The names of the engines: what parmap()'s argument engine may be.
@@ -74,6 +75,7 @@ class Request:
     ends: list[tuple[int, int] | BaseException] = field(default_factory=list)
     raised: dict[int, BaseException] = field(default_factory=dict)
     interrupt: BaseException | None = None
+    begun: float = field(default_factory=time.monotonic)
     results: Results | None = None
 
 

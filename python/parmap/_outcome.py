@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from . import _errors, _task, _worker_end
 from ._arguments import PENDING, Request
-from ._results import SHORT, Failure, Results
+from ._failures import SHORT, Failure, lines_of_failures
+from ._results import Results
 
 
 def collect(asked: Request, unpickle: bool = True) -> Results:
@@ -20,6 +22,7 @@ def collect(asked: Request, unpickle: bool = True) -> Results:
     asked.values += [PENDING] * (asked.product.size - len(asked.values))  # of multi, if it was interrupted early
     results = Results(asked.values) if interrupted else asked.values  # tasks that were left behind still write to asked.values
     results.seed = asked.seed
+    results._seconds = time.monotonic() - asked.begun
     for index, kind, message, attempts, status in asked.told:
         error, trace = _exception(kind, message, status, asked, asked.raised.get(index), unpickle)
         results.failures.append(Failure(index, asked.product.task(index), kind, error, attempts, trace))
@@ -126,6 +129,8 @@ def answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
     if first.traceback:
         text += "\n" + first.traceback.rstrip()
     text += _hint(first)
+    if len(results.failures) > 1:
+        text += "\n".join(["\nThe failures:", *(f"  {line}" for line in lines_of_failures(results.failures))])
     try:
         warnings.warn(text, _errors.ParmapWarning, stacklevel=3)
     except _errors.ParmapWarning as warning:

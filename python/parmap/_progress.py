@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from . import _summary
 from ._loaded import loaded
 from ._unknown_name import UnknownName
 
@@ -106,6 +107,13 @@ class _OnStderr(Reporter):
             print(line, file=sys.stderr, flush=True)
 
 
+    def sum_up(self, begun: float, done: int, total: int, failed: int) -> None:
+        """Behind the last report: a line with the counts, if a task has no result."""
+        if (failed or done < total) and sys.stderr is not None:
+            text = _summary.line(time.monotonic() - begun, done - failed, failed, total - done)
+            print(text, file=sys.stderr, flush=True)
+
+
 class _Bar(Reporter):
     """A bar of any class with tqdm's constructor, and of functools.partial of one. It is made when there is something to
     show, and drawn again only if that has changed, or its clock stood still for long."""
@@ -120,9 +128,11 @@ class _Bar(Reporter):
         self._rest = 1.0 if _is_terminal() else 10.0  # without news: the time on it goes on
         self._news = self._begun  # when a task has ended
         self._said = ""
+        self._counts = (0, 0, 0)  # done, total, failed
         self._bar: Any = None
 
     def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
+        self._counts = done, total, failed
         if self._bar is None:
             if time.monotonic() - self._begun < self.patience:
                 return
@@ -176,6 +186,11 @@ class _OwnBar(_OnStderr, _Bar):
         self._kind = self._kind or _tqdm()
         super()._make(total)
 
+    def close(self) -> None:
+        super().close()
+        if self._bar is not None:
+            self.sum_up(self._begun, *self._counts)
+
 
 class _PatientBar(_OwnBar):
     """A bar that appears after half a second."""
@@ -198,9 +213,11 @@ class _Text(_OnStderr):
         self._label = label or ""
         self._begun = self._last = time.monotonic()
         self._ended = False
+        self._counts = (0, 0, 0)  # done, total, failed
 
     def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
         now = time.monotonic()
+        self._counts = done, total, failed
         if self._ended or (done < total and now - self._last < 10):
             return
         self._last = now
@@ -209,6 +226,9 @@ class _Text(_OnStderr):
             postfix = f"{failed} failed" if failed else None
             line = _tqdm().format_meter(done, total, now - self._begun, ncols=0, prefix=self._label, postfix=postfix)
             print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        self.sum_up(self._begun, *self._counts)
 
 
 class _Call(Reporter):

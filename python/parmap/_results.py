@@ -3,71 +3,13 @@
 
 from __future__ import annotations
 
-import reprlib
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, SupportsIndex, overload
 
 from . import _errors
-
-
-# Describes the arguments of a task: always short, and safe if a __repr__ raises.
-SHORT = reprlib.Repr()
-SHORT.maxother = SHORT.maxstring = 100
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One task that has no result, and the reason. parmap() makes these; see Results.failures::
-
-        for why in results.failures:
-            print(why)             # task 3 threw: ValueError: no convergence
-            print(why.traceback)
-        f(*why.task)               # runs that task again, in this process
-
-    A Failure cannot be changed, so several threads may read it at the same time.
-
-    Attributes
-    ----------
-    index : int
-        The number of the task in input order, from 0.
-    task : tuple
-        The arguments of func in this task, without fargs.
-    kind : str
-        - "threw": the task raised an exception, or init did.
-        - "crashed": its worker was killed by a signal, for example at a segmentation fault.
-        - "exited": the task ended its worker, for example by os._exit().
-        - "timed_out": it ran longer than timeout_sec.
-        - "out_of_memory": it raised MemoryError, reached memory_limit, or was killed because memory was short.
-        - "unencodable": its result could not be brought from the worker to the caller.
-        - "stopped": the map was stopped before the task began or ended.
-    exception : BaseException
-        The exception that the task raised. Otherwise one that says what happened: TaskTimeout, WorkerDied, MemoryError,
-        RemoteError, UnpicklableResult or TaskNotRun.
-    attempts : int
-        How often the task was started; 0 if it never was.
-    """
-
-    index: int
-    task: tuple[Any, ...]
-    kind: str
-    exception: BaseException
-    attempts: int
-    _trace: str | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def traceback(self) -> str:
-        """The traceback of the exception in the task, as text; empty if there is none, as after a crash."""
-        if self._trace is not None:
-            return self._trace
-        if self.exception.__traceback__ is None:
-            return ""
-        return _errors.traceback_of(self.exception)
-
-    def __str__(self) -> str:
-        """One line: the index, the kind, the exception, and the number of attempts if it is more than one."""
-        said = f"{type(self.exception).__name__}: {_errors.text_of(self.exception)}"
-        words = f"task {self.index} {self.kind.replace('_', ' ')}: {said}"
-        return words if self.attempts <= 1 else f"{words} ({self.attempts} attempts)"
+from ._failures import SHORT, Failure, Failures, moved_failures_of
+from ._summary import Summary
 
 
 class Results(list[Any]):
@@ -86,8 +28,8 @@ class Results(list[Any]):
 
     Attributes
     ----------
-    failures : list of Failure
-        The tasks that have no result, sorted by index. Empty if no task failed.
+    failures : Failures
+        The tasks that have no result: a list of Failure, sorted by index. Empty if no task failed.
     seed : int
         The seed of parmap.rng() in this map. Another map with this seed draws the same numbers.
     ok : bool
@@ -97,14 +39,17 @@ class Results(list[Any]):
     -------
     raise_for_failures()
         Raise the exception of the first failed task, if a task failed.
+    summary()
+        What happened, in a few numbers, with the failures grouped by cause.
     """
 
-    failures: list[Failure]
+    failures: Failures
     seed: int
+    _seconds: float | None = None  # the wall time of the map
 
-    def __init__(self, values: Any = (), failures: list[Failure] | None = None, seed: int = 0) -> None:
+    def __init__(self, values: Any = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None:
         super().__init__(values)
-        self.failures = [] if failures is None else failures
+        self.failures = failures if isinstance(failures, Failures) else Failures(failures or ())
         self.seed = seed
 
     @property
@@ -126,6 +71,14 @@ class Results(list[Any]):
         _errors.set_attribute(error, "results", self)
         raise error
 
+    def summary(self) -> Summary:
+        """Return what happened in the map: the time, the counts, and the failures grouped by cause::
+
+            print(results.summary())     # 200 tasks in 2.0 s: 197 ok, 3 failed ...
+        """
+        failures = Failures(self.failures)
+        return Summary(len(self), len(self) - len(failures), self._seconds, failures.causes())
+
     @overload
     def __getitem__(self, at: SupportsIndex) -> Any: ...
     @overload
@@ -144,18 +97,14 @@ class Results(list[Any]):
     def __add__(self, other: Any) -> Any:
         if not isinstance(other, list):
             return NotImplemented
-        return Results([*self, *other], self.failures + _moved(other, len(self)), self.seed)
+        return Results([*self, *other], [*self.failures, *moved_failures_of(other, len(self))], self.seed)
 
     def __radd__(self, other: Any) -> Any:
         if not isinstance(other, list):
             return NotImplemented
-        return Results([*other, *self], _moved(self, len(other)), self.seed)
+        return Results([*other, *self], moved_failures_of(self, len(other)), self.seed)
 
     def __iadd__(self, other: Any) -> Results:  # type: ignore[override,misc]
-        self.failures += _moved(other, len(self))
+        self.failures += moved_failures_of(other, len(self))
         super().__iadd__(other)
         return self
-
-
-def _moved(results: Any, by: int) -> list[Failure]:
-    return [replace(each, index=each.index + by) for each in getattr(results, "failures", ())]

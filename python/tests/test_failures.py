@@ -226,6 +226,13 @@ def test_one_warning_at_the_callers_line(skipping):
     assert "2 of 3 tasks failed; the first: task 0 threw: ZeroDivisionError" in text and "in <lambda>" in text
 
 
+def test_the_warning_groups_many_failures_by_cause(skipping):
+    with pytest.warns(ParmapWarning) as caught:
+        parmap(lambda i: raising(ValueError(f"no root at {i * 0.5}"))(), range(3000), engine=skipping)
+    lines = str(caught[0].message).splitlines()
+    assert lines[-2:] == ["The failures:", "  3000 x threw: ValueError: no root at ...; first task 0 (0)"]
+
+
 def test_every_call_warns_and_not_only_the_first_of_a_line(skipping):
     program = f"""
         import sys, warnings

@@ -231,7 +231,7 @@ def test_a_program_that_cannot_begin_ends_the_map(monkeypatch):
     with pytest.raises(RuntimeError, match="in a row died before they began a task"):
         spawned(abs, [1, 2])
     monkeypatch.setattr(sys, "executable", "/no/such/program")
-    with pytest.raises(RuntimeError, match="ended with status 127"):
+    with pytest.raises(RuntimeError, match="exited with status 127"):
         spawned(abs, [1, 2])
 
 

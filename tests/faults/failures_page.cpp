@@ -13,33 +13,33 @@ namespace {
 
 constexpr const char* head = R"(# Failures and exceptions
 
-Search this page for the text of the message. Every message below was provoked, except the two for which the page says so, and a test compares them with what the library says today
-(`tests/faults/failures_page.cpp` makes this page). Tasks are numbered in input order, from 0. Each example is task 3 of five, or the only task; all other tasks of
-its map have results.
+Search this page for the text of your message. A program (`tests/faults/failures_page.cpp`) caused every failure on this page and wrote down the message, except for two that
+are marked. A test compares the page with the messages of the current version. Tasks are numbered in input order, from 0. In each example task 3 of five fails, or the only
+task; all other tasks of its map have results.
 
 A **failure** says why one task has no value: `results.failures()` lists them, and `std::cout << failure` prints the lines below.
 
 | kind | the task |
 |---|---|
-| [threw](#threw) | let an exception out |
-| [crashed](#crashed) | was ended, with its worker process, by a signal |
+| [threw](#threw) | threw an exception |
+| [crashed](#crashed) | was killed by a signal, with its worker process |
 | [exited](#exited) | ended its worker process |
 | [timed_out](#timed_out) | ran longer than `options.timeout` |
-| [out_of_memory](#out_of_memory) | was refused memory, or killed for taking too much |
-| [unencodable](#unencodable) | made a result that could not be brought out of its worker |
-| [stopped](#stopped) | was not begun any more |
+| [out_of_memory](#out_of_memory) | was refused memory, or was killed because it took too much |
+| [unencodable](#unencodable) | returned a result that could not be encoded or decoded |
+| [stopped](#stopped) | did not begin, because the map was stopped |
 
-An [**exception** of map](#exceptions-of-map) says that the whole call could not be done. What can be known at compile time is a compile
-error that says the remedy.
+An [**exception** of map](#exceptions-of-map) says that the whole call failed. A mistake that the compiler can see is a compile error; its
+message says what to do.
 
-To look at one task alone, run it where nothing is forked, under a debugger (`why` is its failure):
+To debug one task, run it alone under `serial`, which forks nothing (`why` is the task's failure):
 
 ```cpp
 parmap::map(parmap::serial, f, inputs | std::views::drop(why.index) | std::views::take(1));
 ```
 
-(Its `context` then has index 0, and other random numbers; where those matter, run all tasks under `serial` with the same `seed` and
-a breakpoint.) With several axes the last one is fastest: task `index` of `map(f, a, b)` is `f(a[index / b.size()], b[index % b.size()])`.
+The task's `context` then has index 0 and other random numbers. If they matter, run all tasks under `serial` with the same `seed` and
+a breakpoint. With several axes the last one varies fastest: task `index` of `map(f, a, b)` is `f(a[index / b.size()], b[index % b.size()])`.
 
 )";
 

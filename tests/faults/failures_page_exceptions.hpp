@@ -49,42 +49,42 @@ inline std::vector<exhibit> exceptions() {
   return {
       call<parmap::map_failed>(
           "value() of results with failures", CALL(parmap::map(picky, x).value()),
-          "`map_failed`: you asked for all values and some tasks have none. `failures()` of the exception has every "
-          "failure; what() shows the first five. **Try** `values()`, `value_or(...)` or "
-          "`value_or_else(...)`, which do with what there is."),
+          "`map_failed`: you asked for all values, but some tasks have none. `failures()` of the exception has every "
+          "failure; what() shows up to five, or the causes of more. **Try** `values()`, `value_or(...)` or "
+          "`value_or_else(...)`, which "
+          "accept missing values."),
       call<parmap::task_failed>(
-          "A value that is not there", CALL(parmap::map(picky, x)[3]),
-          "`task_failed`: this one task has no value; `why()` is its failure. **Try** `get_if(i)`, which gives "
-          "null instead."),
-      call<std::out_of_range>("An index that is not there", CALL(parmap::map(twice, x)[5]),
+          "The value of a failed task", CALL(parmap::map(picky, x)[3]),
+          "`task_failed`: this one task has no value; `why()` is its failure. **Try** `get_if(i)`, which returns "
+          "a null pointer instead."),
+      call<std::out_of_range>("An index out of range", CALL(parmap::map(twice, x)[5]),
                               "There are as many results as tasks, counted from 0."),
       call<std::runtime_error>(
           "The first exception, under serial", CALL(parmap::map(parmap::serial, picky, x).value()),
-          "`serial` lets the first exception of a task through untouched, so that a debugger stops where it was "
-          "thrown. **Try** another engine to get all the other results."),
+          "`serial` does not catch the exception of a task, so that a debugger stops where it was thrown. **Try** "
+          "another engine to get all the other results."),
       call<std::runtime_error>(
           "A reporter that throws",
           CALL(parmap::map(twice, x, {.reporter = [](const parmap::progress&) { throw std::runtime_error("no"); }})),
-          "What `options.reporter` throws passes through map, after its workers have ended."),
+          "map ends its workers and then throws the exception of `options.reporter`."),
       call<std::runtime_error>(
           "An input range that throws",
           CALL(parmap::map(twice, x | std::views::transform(picky) | std::views::filter(positive))),
-          "A range without random access is read by the caller, before any task: what reading "
-          "it throws passes through "
-          "map. (In a range with random access it is the failure of that task.)"),
-      call<invalid_argument>("A time limit of nothing", CALL(parmap::map(twice, x, {.timeout = 0s})),
-                             "A limit is a time that can pass. Leave it out for none."),
-      call<invalid_argument>("A limit of no failure", CALL(parmap::map(twice, x, {.max_failures = 0})),
-                             "`max_failures = 1` stops at the first."),
-      call<invalid_argument>("A limit of no memory", CALL(parmap::map(twice, x, {.memory_limit = 0})),
-                             "Leave it out for none."),
+          "The caller reads a range without random access before any task begins, so map throws the exception of the "
+          "range. (In a range with random access, such an exception is the failure of one task.)"),
+      call<invalid_argument>("A time limit of zero", CALL(parmap::map(twice, x, {.timeout = 0s})),
+                             "A time limit must be longer than zero. Without `timeout`, there is no limit."),
+      call<invalid_argument>("max_failures of zero", CALL(parmap::map(twice, x, {.max_failures = 0})),
+                             "`max_failures = 1` stops the map at the first failure."),
+      call<invalid_argument>("A memory limit of zero", CALL(parmap::map(twice, x, {.memory_limit = 0})),
+                             "Without `memory_limit`, there is no limit."),
       call<invalid_argument>("threads and memory_limit",
                              CALL(parmap::map(parmap::threads, twice, x, {.memory_limit = 1 << 20})),
                              "No engine but `serial` accepts an option that it does not support."),
       call<invalid_argument>("threads and timeout", CALL(parmap::map(parmap::threads, twice, x, {.timeout = 1s})),
-                             "A thread can only be asked to stop, through the context it looks at."),
+                             "parmap can only ask a thread to stop, and the task must check its context for that."),
       call<invalid_argument>("No such engine", CALL(parmap::engine_named("thread")),
-                             "The names are written as listed."),
+                             "Write the name exactly as listed."),
       call<invalid_argument>("A result that cannot leave, under an engine chosen by name",
                              CALL(parmap::map(parmap::engine_named("multi"), later, x)),
                              "With `parmap::multi` written in the program, the same is a compile error."),
@@ -92,38 +92,39 @@ inline std::vector<exhibit> exceptions() {
                              CALL(parmap::map(twice, x, {.reporter = std::function<void(const parmap::progress&)>()})),
                              "**Try** `parmap::report::silent`."),
       call<invalid_argument>("Axes in lockstep that are not equally long", CALL(parmap::zip(x, y)),
-                             "`zip` pairs elements; **try** two axes, `map(f, x, y)`, for every combination."),
+                             "`zip` pairs elements. For every combination, **try** two axes: `map(f, x, y)`."),
       call<std::length_error>("Too many combinations", CALL(parmap::map(sum, many, many, many)),
-                              "Nothing has begun. **Try** to map over fewer axes and loop over the others inside f."),
+                              "No task has begun. **Try** to map over fewer axes and loop over the others inside f."),
       call<std::bad_alloc>(
           "No memory for the results", CALL(parmap::map([](std::int64_t i) { return i; }, endless)),
-          "Nothing has begun. All results lie in memory at once: **try** to return less from each task, "
-          "or to map over one part after the other."),
+          "No task has begun. All results are in memory at the same time. **Try** to return less from each task, or to "
+          "map over one part of the input after another."),
       call<std::system_error>(
           "No fork", CALL(parmap::map(twice, x)),
-          "Not one worker could be started, and no task has begun. If only some can be had, the map runs on those. "
+          "No worker could be started, and no task has begun. If some workers can be started, the map runs on those. "
           "**Try** `ulimit -u`, the `pids.max` of your container or batch job, and whether the caller holds "
           "so much memory that a copy is refused (`vm.overcommit_memory`).",
           [] { refuse({SYS_clone, SYS_clone3, SYS_fork, SYS_vfork}, EAGAIN); }),
       call<std::system_error>(
           "No shared memory", CALL(parmap::map(twice, x)),
-          "The results' memory was refused. Only its pages that are written to cost memory, so look for a limit of "
-          "address space first: `ulimit -v`, `vm.overcommit_memory = 2`.",
+          "The kernel refused the memory for the results. Only pages that are written to take up memory, so first look "
+          "for a limit of address space: `ulimit -v`, `vm.overcommit_memory = 2`.",
           refuse_memory),
       call<std::runtime_error>(
-          "Workers that die at birth", CALL(parmap::map(twice, x, {.workers = 1})),
-          "Worker after worker died before it began a task, so that going on would never end. The last death is "
-          "described as in a failure; here a sandbox forbids prctl. Other causes are a fork handler "
-          "(pthread_atfork) that crashes in the child, and somebody who kills every new process.",
+          "Workers that die before their first task", CALL(parmap::map(twice, x, {.workers = 1})),
+          "One worker after another died before it began a task, so parmap gave up. The message describes the last "
+          "death as a failure would; here a sandbox forbids prctl. Other causes: a fork handler (pthread_atfork) "
+          "crashes in the child, or another program kills every new process.",
           [] { refuse({SYS_prctl}, EPERM); }),
       call<std::runtime_error>("A memory limit without /proc", CALL(parmap::map(twice, x, {.memory_limit = 1 << 20})),
-                               "What a worker begins with is read from /proc/self/status. **Try** to mount /proc in "
-                               "the container.",
+                               "parmap reads /proc/self/status to see how much memory a worker begins with. **Try** to "
+                               "mount /proc in the container.",
                                [] { refuse({SYS_openat}, ENOENT); }),
       call<std::runtime_error>(
           "Shared memory that was written over", CALL(parmap::detail::throw_overwritten("its failures overlap")),
-          "No worker can have left what the caller found there, so a task wrote through a wild pointer; nothing says "
-          "how far. In parentheses stands the sign of it. (This exception is not provoked here.)"),
+          "The caller found values there that no worker writes, so a task wrote through a wild pointer. It may have "
+          "damaged more. The text in parentheses says what the caller found. (The program that makes this page does "
+          "not cause this damage.)"),
   };
 }
 

@@ -126,9 +126,9 @@ inline std::vector<exhibit> threw() {
            "the original; or `catch throw` in gdb, with the task alone under `parmap::serial`."),
       task("An exception, also after retries", failure::threw,
            TASK(throw std::runtime_error("no convergence after 100 steps")),
-           "With `options.retries = 2`: it was begun three times, and this is its last exception.", {.retries = 2}),
+           "With `options.retries = 2`: the task ran three times. This is its last exception.", {.retries = 2}),
       task("Something else", failure::threw, TASK(throw model::diverged{}),
-           "Only the type of such an object is known. Numbers (int) and texts are shown."),
+           "parmap knows only the type of such an object. It shows the value of an int or of a string."),
       {"An axis that throws",
        "const auto check = [](int i) { return i == 3 ? throw std::runtime_error(\"bad input\") : i; };\n"
        "parmap::map(f, inputs | std::views::transform(check));",
@@ -138,45 +138,43 @@ inline std::vector<exhibit> threw() {
              parmap::map([](int i) { return i; }, std::views::iota(0, 5) | std::views::transform(check)), 3,
              failure::threw);
        },
-       "The code of a lazy view runs inside the task, so its exceptions cost that task alone."},
+       "The code of a lazy view runs inside the task, so its exception fails only that task."},
   };
 }
 
 inline std::vector<exhibit> crashed() {
   return {
     task("Segmentation fault", failure::crashed, TASK(volatile int* nowhere = nullptr; *nowhere = 1),
-         "The task used memory that is not its own: a null or dangling pointer, an index out of bounds. **Try** the "
-         "task alone "
-         "under `parmap::serial`: gdb stops at the line; AddressSanitizer also finds what only damages memory. A crash "
-         "that does "
-         "not come back there may depend on what earlier tasks of that worker left behind."),
+         "The task used memory that it does not own: a null or dangling pointer, or an index out of bounds. **Try** to "
+         "run the task alone under `parmap::serial` in gdb, which stops at the line. AddressSanitizer also finds code "
+         "that damages memory without a crash. If the task does not crash there, the cause may be what earlier tasks "
+         "of that worker left in memory."),
         task("Stack overflow", failure::crashed, TASK(i = model::recurse(0)),
-             "The same signal for recursion without an end, or a large array on the stack. **Try** `ulimit -s`, or put "
-             "arrays into a std::vector."),
+             "Endless recursion or a large array on the stack raises the same signal. **Try** a larger `ulimit -s`, or "
+             "put arrays into a std::vector."),
         task("Abort", failure::crashed, TASK(std::abort()),
-             "abort, assert, glibc's heap checks and the C++ runtime all end here, and say why on stderr."),
+             "abort, assert, glibc's heap checks and the C++ runtime raise this signal. All but abort say why on "
+             "stderr."),
         task("An exception out of a noexcept function", failure::crashed, TASK(model::solve()),
              "std::terminate: an exception left a noexcept function, a destructor or a thread. stderr says \"terminate "
              "called after throwing\" and the type. **Try** `catch throw` in gdb."),
         task("Integer division by zero", failure::crashed, TASK(volatile int zero = 0; i = 100 / zero),
-             "Integers only: floating point gives inf or nan unless it was asked to trap (feenableexcept)."),
+             "Only integers: a floating-point division gives inf or nan, unless feenableexcept turned traps on."),
         task("Illegal instruction", failure::crashed, TASK(::raise(SIGILL)),
-             "Compilers put such an instruction where code must not arrive, as after a function without its return; "
-             "and a "
-             "program built with -march=native may meet an older CPU on another machine."),
+             "Compilers put such an instruction where the program must never arrive, for example at the end of a "
+             "function without a return. A program built with -march=native may also run on an older CPU of another "
+             "machine."),
         task("Bus error", failure::crashed, TASK(*model::vanished_page() = 1),
-             "A page of a mapped file that is not there: somebody truncated the file, or the disk (or /dev/shm) is "
-             "full."),
+             "The task used a page of a mapped file that does not exist: somebody truncated the file, or the disk (or "
+             "/dev/shm) is full."),
         task("Killed", failure::crashed, TASK(::kill(::getpid(), SIGKILL)),
-             "Nothing in the program does this by mistake: an administrator or batch system did, or the kernel for "
-             "lack of "
-             "memory, in a way that could not be recognised. **Try** `dmesg | grep -i kill`, the log of the batch "
-             "system, "
-             "fewer workers, `options.memory_limit`."),
+             "Programs do not send this signal by mistake. An administrator or a batch system sent it, or the kernel "
+             "because memory ran out, and parmap could not recognise that. **Try** `dmesg | grep -i kill`, the log of "
+             "the batch system, fewer workers, or `options.memory_limit`."),
         task("Terminated", failure::crashed, TASK(::raise(SIGTERM)),
-             "Somebody ended this worker only; its replacement went on with the other tasks."),
+             "Somebody killed only this worker. Its replacement continued with the other tasks."),
         task("CPU time limit", failure::crashed, TASK(model::limit(RLIMIT_CPU, 1); for (;;) i = i * 3 % 7),
-             "A worker counts the CPU time of all its tasks together."),
+             "The limit applies to the CPU time of all tasks of a worker together."),
         task("File size limit", failure::crashed,
              TASK(model::limit(RLIMIT_FSIZE, 0);
                   static_cast<void>(!::write(::memfd_create("log", 0), "a long line", 11))),
@@ -186,38 +184,38 @@ inline std::vector<exhibit> crashed() {
                   static_cast<void>(!::write(ends[1], "x", 1))),
              "The program at the other end has ended. **Try** `signal(SIGPIPE, SIG_IGN)` before the map."),
         task("A forbidden system call", failure::crashed, TASK(model::enter_sandbox(); ::getppid()),
-             "A sandbox (seccomp) ends whoever makes a call it does not know."),
+             "A sandbox (seccomp) kills a process that makes a system call which it does not permit."),
         task("A timer", failure::crashed, TASK(::raise(SIGALRM)),
-             "alarm() or setitimer() of the task or of a library."),
+             "The task or a library called alarm() or setitimer(), and nothing handles the signal."),
         task("A crash under options.memory_limit", failure::crashed,
              TASK(*static_cast<volatile char*>(std::malloc(std::size_t{1} << 30)) = 1),
-             "With `options.memory_limit = 64 << 20`. Code that does not check what malloc gave it dies so.",
+             "With `options.memory_limit = 64 << 20`. Code that does not check the result of malloc crashes like this.",
              {.memory_limit = 64 << 20}),
-        {"A death nobody can explain", "::raise(SIGKILL);  // in a program that called signal(SIGCHLD, SIG_IGN)",
+        {"A death of unknown cause", "::raise(SIGKILL);  // in a program that called signal(SIGCHLD, SIG_IGN)",
          [] {
            ::signal(SIGCHLD, SIG_IGN);
            const auto f = [](int i) { return i == 3 ? ::raise(SIGKILL) : i; };
            return only_failure(parmap::map(f, std::views::iota(0, 5)), 3, failure::crashed);
          },
-         "The caller lets the kernel, or a thread of its own, take the exit status of every child. Nothing but the "
-         "cause "
-         "is lost."},
+         "The kernel, or a thread of the caller, took the exit status of every child. Only the cause of the death is "
+         "lost."},
   };
 }
 
 inline std::vector<exhibit> exited() {
   return {
       task("exit", failure::exited, TASK(std::exit(3)),
-           "The worker flushed stdout and left; the caller's atexit handlers did not run. Command-line code, Fortran's "
-           "STOP and "
-           "some libraries leave so on bad input. **Try** to have it throw instead: then the message says why."),
+           "The worker flushed stdout and ended; the caller's atexit handlers did not run. Command-line code, "
+           "Fortran's STOP and some libraries exit on bad input. **Try** to make the code throw instead: then the "
+           "message says why."),
       task("_exit", failure::exited, TASK(::_exit(5)),
-           "The process ended past all handlers. AddressSanitizer and other sanitizers end so after their report."),
+           "The process ended without running any handlers. AddressSanitizer and other sanitizers also end a process "
+           "this way, after their report."),
       task("exec", failure::exited, TASK(::execl("/bin/false", "false", nullptr)),
-           "The worker became another program, and that has ended. **Try** posix_spawn or fork before exec."),
-      task("quick_exit", failure::exited, TASK(std::quick_exit(0)), "As exit; its status is not told."),
+           "The worker became another program, and that program ended. **Try** posix_spawn, or fork before exec."),
+      task("quick_exit", failure::exited, TASK(std::quick_exit(0)), "Like exit, but parmap does not know the status."),
       task("pthread_exit", failure::exited, TASK(::pthread_exit(nullptr)),
-           "A task has to return or throw; its thread is the worker."),
+           "A task must return or throw, because its thread is the thread of the worker."),
   };
 }
 
@@ -231,10 +229,10 @@ inline std::vector<exhibit> timed_out() {
          };
          return the_failure(f, failure::timed_out, {.timeout = 200ms});
        },
-       "It ran longer than `options.timeout`, counted from its own start, and was killed with every process it had "
-       "started. **Try** a larger limit if it is only slow; if it hangs, run it alone, press Ctrl-C in gdb and look at "
-       "`backtrace`. A task that waits for a lock or thread of the caller's hangs under `multi`: neither exists "
-       "there."},
+       "The task ran longer than `options.timeout`, counted from its own start. parmap killed it and every process "
+       "that it had started. **Try** a larger limit if the task is only slow. If it hangs, run it alone, press Ctrl-C "
+       "in gdb and look at `backtrace`. Under `multi` a task that waits for another thread of the caller, or for a "
+       "lock that such a thread holds, hangs: that thread does not exist in the worker."},
       {"Late, under threads", "while (!self.stop_token().stop_requested()) {}  // threads, options.timeout = 50ms",
        [] {
          const auto f = [](parmap::context& self, int i) {
@@ -244,8 +242,8 @@ inline std::vector<exhibit> timed_out() {
          return only_failure(parmap::map(parmap::threads, f, std::views::iota(0, 1), {.timeout = 50ms}), 0,
                              failure::timed_out);
        },
-       "Threads cannot be killed: the task was asked to stop, and its result is not kept, however it ended. **Try** "
-       "`multi`, if it does not look at its stop token."},
+       "Threads cannot be killed. parmap asked the task to stop and then discarded its result. **Try** `multi` if the "
+       "task does not check its stop token."},
   };
 }
 
@@ -253,34 +251,31 @@ inline std::vector<exhibit> out_of_memory() {
   return {
     task("A refused allocation", failure::out_of_memory,
          TASK(const std::vector<char> large(std::size_t{1} << 60); i = large[0]),
-         "std::bad_alloc. Linux rarely refuses memory: most often the size is wrong (a negative number made unsigned), "
-         "else a limit was reached. The worker lives on."),
+         "std::bad_alloc. Linux rarely refuses memory. Most often the size is wrong (a negative number converted to an "
+         "unsigned one); otherwise a limit was reached. The worker continues."),
         task("options.memory_limit", failure::out_of_memory, TASK(for (;;) model::heap().emplace_back(1 << 20)),
-             "With `options.memory_limit = 64 << 20`: what this worker may add to what it inherited. It was replaced, "
-             "so that "
-             "the next task begins with all of it.",
+             "With `options.memory_limit = 64 << 20`, the memory that a worker may add to what it inherited. parmap "
+             "replaced the worker, so that the next task can use the whole limit.",
              {.memory_limit = 64 << 20}),
         task("options.memory_limit, in a noexcept function", failure::out_of_memory, TASK(model::fill()),
-             "The same, but the std::bad_alloc could not get out.", {.memory_limit = 64 << 20}),
+             "The same, but the std::bad_alloc could not leave the function.", {.memory_limit = 64 << 20}),
         {"The kernel's out-of-memory killer", "// all memory of the machine, or of its cgroup, was used up",
          [] {
            const parmap::detail::death_cause cause{.how = {parmap::detail::ending::killed, SIGKILL},
                                                    .oom_killed = true};
            return shown(failure{3, kind_of(cause), describe(cause), 1, nullptr});
          },
-         "The kernel killed this worker (they offer themselves before the caller) while its count of such kills rose. "
-         "The "
-         "task it was in may be innocent: another may have taken the memory. **Try** `options.workers`, so that fewer "
-         "tasks are in "
-         "memory at once, and `options.retries = 1`. (This text is not provoked here.)"},
-        {"Results without room", "out.put(megabyte);  // again and again, with an address space of 256 MiB (ulimit -v)",
+         "The worker was killed, and the kernel's count of such kills rose. (The kernel kills workers before the "
+         "caller.) Another task may have taken the memory. **Try** `options.workers`, so that fewer tasks are in "
+         "memory at once, and `options.retries = 1`. (The program that makes this page does not cause this failure.)"},
+        {"No memory for results in a worker",
+         "out.put(megabyte);  // again and again, with an address space of 256 MiB (ulimit -v)",
          [] {
            model::limit(RLIMIT_AS, std::uint64_t{256} << 20);
            return the_failure([](int) { return model::stream(); }, failure::out_of_memory, {.workers = 1});
          },
-         "Encoded results (strings, vectors, whatever needs a codec) of one worker have 64 GiB together, less where "
-         "the "
-         "address space is limited."},
+         "The encoded results of one worker (strings, vectors, all types that need a codec) can take 64 GiB together, "
+         "or less if the address space is limited."},
   };
 }
 
@@ -298,9 +293,8 @@ inline std::vector<exhibit> unencodable() {
       {"The bytes are wrong",
        "static table decode(parmap::decoder& in) { return table(in.get<int>()); }  // encode put nothing",
        [] { return the_failure([](int) { return model::table(); }, failure::unencodable); },
-       "decode asked for more than encode had put, or for something else. If the codec is right, a task wrote to "
-       "memory it does "
-       "not own. **Try** a test that encodes and decodes one value, and -fsanitize=address."},
+       "decode asked for more than encode had written, or for something else. If the codec is right, a task wrote to "
+       "memory that it does not own. **Try** a test that encodes and decodes one value, and -fsanitize=address."},
   };
 }
 
@@ -316,7 +310,7 @@ inline std::vector<exhibit> stopped() {
          require(all.failures().size() == 5, "not five failures");
          return shown(all.failures()[2]);
        },
-       "Tasks 0 and 1 had failed, so 2 to 4 were not begun. What was done is in the results."},
+       "Tasks 0 and 1 had failed, so tasks 2 to 4 did not begin. The results contain what was done before."},
       {"After a stop request", "source.request_stop();  // of options.stop",
        [] {
          std::stop_source source;
@@ -324,7 +318,7 @@ inline std::vector<exhibit> stopped() {
          return shown(
              parmap::map([](int i) { return i; }, std::views::iota(0, 5), {.stop = source.get_token()}).failures()[3]);
        },
-       "The caller's own doing: somebody who holds the stop source asked for it."},
+       "Your program requested the stop, by the stop source of `options.stop`."},
       {"No worker left", "::_exit(1);  // task 2, in the only worker, and then no fork is allowed any more",
        [] {
          ::pthread_atfork(
@@ -342,9 +336,8 @@ inline std::vector<exhibit> stopped() {
          require(all.failures().size() == 3, "not three failures");
          return shown(all.failures()[1]);
        },
-       "Workers had died and no new one could be started for a second. The results so far are kept. **Try** `ulimit "
-       "-u`, "
-       "and what else the machine runs."},
+       "Workers had died, and for a second no new one could be started. You keep the results so far. **Try** `ulimit "
+       "-u`, and look at what else the machine runs."},
   };
 }
 

@@ -118,7 +118,7 @@ TEST_F(as_root, processes_run_out_in_the_middle) {
               }
               require(done > 0 && done + all.failures().size() == 300, "nothing is lost");
               for (const parmap::failure& why : all.failures())
-                if (why.kind == parmap::failure::stopped) require_part("no worker could be started", why.message);
+                if (why.kind == parmap::failure::stopped) require_part("no new worker could be started", why.message);
                 else require(why.index % 10 == 3 && why.kind == parmap::failure::crashed, to_string(why));
               for (const pid_t each : own) {
                 ::kill(each, SIGKILL);

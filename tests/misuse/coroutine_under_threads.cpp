@@ -1,4 +1,4 @@
-// expect: f is a coroutine, which this engine would make but never run; name the engine async
+// expect: f is a coroutine, which this engine would create but never run; name the engine async
 #include <parmap/async.hpp>
 #include <parmap/parmap.hpp>
 

@@ -1,4 +1,4 @@
-// expect: not of a vector<bool>, nor of a view that makes its elements
+// expect: but not vector<bool>, or a view that computes its elements
 // SPDX-License-Identifier: MIT
 // Tasks write to different elements at once; those of a vector<bool> share words.
 #include <parmap/parmap.hpp>

@@ -1,4 +1,4 @@
-// expect: the engine async runs coroutines, and f does not return asio::awaitable<T>; let it, with co_return
+// expect: the engine async runs coroutines, but f does not return asio::awaitable<T>; make it do so
 #include <parmap/async.hpp>
 #include <parmap/parmap.hpp>
 

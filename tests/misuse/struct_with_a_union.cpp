@@ -1,4 +1,4 @@
-// expect: the fields of this struct cannot be told apart .*specialise parmap::codec for it, return a std::tuple
+// expect: the fields of this struct cannot be found .*specialise parmap::codec for it, return a std::tuple
 // SPDX-License-Identifier: MIT
 // Only the owner of a union knows which member is active.
 #include <parmap/parmap.hpp>

@@ -1,4 +1,4 @@
-// expect: value\(\) copies, and this type cannot be copied
+// expect: value\(\) copies, but this type cannot be copied
 // SPDX-License-Identifier: MIT
 #include <parmap/parmap.hpp>
 

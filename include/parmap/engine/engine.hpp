@@ -20,20 +20,24 @@ namespace detail {
 using sample_tasks = numbered_tasks<int (*)(int), indexed_axis<const int*>>;
 }  // namespace detail
 
-/// An engine is a cheap constant object with a name and one template member, run(tasks, options) -> results<T>:
+/// What map accepts as an engine: a cheap constant object with a name and one template member, run(tasks, options) ->
+/// results<T>. Users pass one of the engines of parmap:
 ///
+///     template <parmap::engine Engine>
+///     auto measure(const Engine& who) { return parmap::map(who, f, x).value(); }
+///
+/// The contract of an engine:
 /// - It begins every task at most 1 + options::retries times. Every task ends with a value in its slot or with a
 ///   failure. run returns when all tasks have ended and the map has left nothing behind.
-/// - It throws std::invalid_argument, before anything starts, for each option that it does not support; it ignores none
-///   silently. (Only serial accepts all options, so that switching to it changes one word, and reports the ones that it
-///   does not enforce.)
-/// - options::seed is set when run is called. A task's context::rng() depends on this seed and the task's index alone.
+/// - It throws std::invalid_argument, before any task begins, for each option that it does not support. It ignores none
+///   silently. (Only serial accepts all options, and reports those that it does not enforce.)
+/// - map sets options::seed before it calls run. The numbers of context::rng() depend only on this seed and the index
+///   of the task.
 /// - An engine whose tasks run in other processes also has run_into(first, tasks, options) -> results<void>, which
-///   moves the value of task i to first[i], see map_into.
-/// - run may be called from several threads at once and from inside a task of any engine.
+///   moves the value of task i to first[i]: see map_into.
+/// - Several threads may call run at once, and tasks of any engine may call it.
 ///
-/// To add an engine: a header in this directory with a static_assert of this concept, a line in tests/engines.hpp, and
-/// a row in the table of engines.
+/// CONTRIBUTING.md lists the steps to add an engine.
 template <class E>
 concept engine = requires(const E& who, const detail::sample_tasks& tasks, const options& chosen) {
   { who.name() } -> std::convertible_to<std::string_view>;

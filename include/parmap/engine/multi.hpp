@@ -25,19 +25,27 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// The default engine. Forks workers, which inherit f, its captures and all inputs; inputs are not serialised. A task
-/// that throws, crashes, exits, overflows its stack, is killed or runs past options::timeout affects no other task: its
-/// failure names it, a dead worker is replaced, and every other result is returned. A worker writes results in place
-/// into shared memory (trivially copyable types, pairs, tuples and arrays of such), or encodes them by codec<T>,
-/// aggregates field by field.
+/// The default engine: runs the tasks in worker processes, so that no task can end the program. A task may throw,
+/// crash, exit, overflow its stack, be killed or run past options::timeout. Only that task fails: multi replaces a dead
+/// worker, the failure names the task and the cause, and all other results come back.
 ///
-/// Whatever else a task writes to memory is lost with its worker; files and the like persist. The caller's threads do
-/// not exist in a worker: f must not wait for them or for a lock that they hold. At a timeout every process that the
-/// task started is killed with it; after other deaths, such processes may live on.
+///     auto flows = parmap::map(simulate, meshes, {.timeout = 60s});
+///     for (const parmap::failure& why : flows.failures()) std::cerr << why << '\n';
+///
+/// Each map forks its workers anew. They inherit f, its captures and all inputs, so nothing is serialised on the way
+/// in. The result type must be able to leave a worker (can_leave_worker). A worker writes trivially copyable types, and
+/// pairs, tuples and arrays of them, straight into shared memory. It encodes other types by codec<T>, and aggregates
+/// field by field.
+///
+/// All else that a task writes to memory is lost with its worker; its files persist. The threads of the caller do not
+/// exist in a worker: f must not wait for them, nor for a lock that they may hold. At a timeout multi kills every
+/// process that the task has started, too; after other deaths such processes may live on.
 class multi_engine {
  public:
+  /// "multi".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "multi"; }
 
+  /// What map calls.
   template <class Tasks>
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     using value = typename Tasks::result;
@@ -54,7 +62,8 @@ class multi_engine {
     }
   }
 
-  /// Moves the values to first[i], where `First` is a random-access iterator, once they are in the caller.
+  /// What map_into calls: copies or moves the value of task i to first[i], once it is in the caller. `First` is a
+  /// random-access iterator.
   template <class Tasks, class First>
   results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
     using value = typename Tasks::result;
@@ -93,12 +102,12 @@ class multi_engine {
     constexpr obstacle found = Found::what;
     static_assert(found != obstacle::refers,
                   "parmap: a pointer, reference_wrapper, string_view or span (an iterator, a view, a "
-                  "thread::id, or a container of such) cannot leave a worker process, as what it refers to "
-                  "stays there; return the value itself (std::string, std::vector), or use parmap::threads");
+                  "thread::id, or a container of such) cannot leave a worker process, because what it refers "
+                  "to stays there; return the value itself (std::string, std::vector), or use parmap::threads");
     static_assert(found != obstacle::no_codec,
-                  "parmap: this result type cannot leave a worker process: it is not trivially copyable, no "
-                  "struct of fields that could leave, and has no codec; specialise parmap::codec for it, "
-                  "return something that has one, or use parmap::threads");
+                  "parmap: this result type cannot leave a worker process: it is not trivially copyable, is "
+                  "not a struct whose fields can all leave, and has no codec; specialise parmap::codec for "
+                  "it, return something that has one, or use parmap::threads");
     static_assert(found != obstacle::field_refers,
                   "parmap: a field of this struct is a pointer, a reference or a view (string_view, span, "
                   "iterator), and what it refers to stays in the worker process; let the struct hold the "
@@ -106,7 +115,7 @@ class multi_engine {
                   "parmap::threads");
     static_assert(found != obstacle::field_has_no_codec,
                   "parmap: a field of this struct cannot leave a worker process: it is not trivially "
-                  "copyable, no struct of fields that could leave, and has no codec; specialise "
+                  "copyable, is not a struct whose fields can all leave, and has no codec; specialise "
                   "parmap::codec for the field or for the struct, or use parmap::threads");
     static_assert(found != obstacle::field_is_array,
                   "parmap: a struct with an array as a field cannot leave a worker process by its fields; "
@@ -119,11 +128,11 @@ class multi_engine {
                   "base a field, specialise parmap::codec for the struct, or use parmap::threads");
     static_assert(found != obstacle::own_destructor,
                   "parmap: a struct with a destructor, copy or move of its own cannot leave a worker "
-                  "process by its fields, as what it does (such as to close a file) would be done once "
-                  "more; return what the struct stands for, specialise parmap::codec for it, or use "
-                  "parmap::threads");
+                  "process by its fields, because what they do (such as to close a file) would be done "
+                  "twice; return the data that the struct stands for, specialise parmap::codec for it, or "
+                  "use parmap::threads");
     static_assert(found != obstacle::not_divisible,
-                  "parmap: the fields of this struct cannot be told apart (a union, or an array beside a "
+                  "parmap: the fields of this struct cannot be found (it has a union, or an array beside a "
                   "field without a default); specialise parmap::codec for it, return a std::tuple, or use "
                   "parmap::threads");
     return found == obstacle::none;
@@ -141,7 +150,7 @@ class multi_engine {
   }
 };
 
-/// See multi_engine.
+/// The engine to name in a call: `parmap::map(parmap::multi, f, x)`. See multi_engine.
 inline constexpr multi_engine multi{};
 
 static_assert(engine<multi_engine>);

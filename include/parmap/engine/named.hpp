@@ -20,23 +20,28 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// One of serial, threads, multi. Made by engine_named.
+/// One of the engines serial, threads and multi, chosen at run time. engine_named makes it. Cheap to copy; several
+/// threads may use it at once.
 class named_engine {
  public:
+  /// One of the engine objects.
   using choice = std::variant<serial_engine, threads_engine, multi_engine>;
 
+  /// This engine. engine_named calls it.
   explicit named_engine(choice chosen) noexcept : chosen_(chosen) {}
 
+  /// The name of the chosen engine.
   [[nodiscard]] std::string_view name() const {
     return std::visit([](const auto& it) { return it.name(); }, chosen_);
   }
 
-  /// As the chosen engine. Throws std::invalid_argument if that is multi and the result type cannot leave a worker
-  /// process.
+  /// What map calls: runs the tasks on the chosen engine. Throws std::invalid_argument if that is multi and the result
+  /// type cannot leave a worker process.
   template <class Work>
   auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
     return visit<typename Work::result>([&](const auto& it) { return it.run(work, chosen); });
   }
+  /// What map_into calls. Throws as run does.
   template <class Work, class First>
   results<void> run_into(First first, const Work& work, const options& chosen) const {
     return visit<typename Work::result>([&](const auto& it) { return detail::run_into(it, first, work, chosen); });
@@ -59,13 +64,19 @@ class named_engine {
   choice chosen_;
 };
 
-/// Returns the engine of that name: "serial", "threads" or "multi". Any other name throws std::invalid_argument, whose
-/// message lists these.
+/// Returns the engine of this name: "serial", "threads" or "multi". Throws std::invalid_argument for any other name;
+/// the message lists the names.
+///
+///     const auto engine = parmap::engine_named(argc > 1 ? argv[1] : "multi");
+///     auto y = parmap::map(engine, f, x);
+///
+/// If the engine is multi and the result type of f cannot leave a worker, map throws std::invalid_argument before any
+/// task begins.
 [[nodiscard]] inline named_engine engine_named(std::string_view name) {
   if (name == serial.name()) return named_engine(serial);
   if (name == threads.name()) return named_engine(threads);
   if (name == multi.name()) return named_engine(multi);
-  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; there are " +
+  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; the names are " +
                               std::string(serial.name()) + ", " + std::string(threads.name()) + " and " +
                               std::string(multi.name()));
 }

@@ -14,16 +14,23 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Runs the tasks in order in the caller's thread. Unlike every other engine it stops at the first uncaught exception
-/// (after the retries: the last one) and lets it propagate unchanged, so that a debugger stops where it was thrown.
+/// The engine for debugging: runs the tasks in input order in the calling thread. If a task throws, and its retries
+/// too, the last exception leaves map unchanged and the other results are lost. So a debugger stops where it was
+/// thrown.
 ///
-/// It accepts every option, so that switching to it changes one word. timeout, memory_limit and max_failures have no
-/// effect here; if the reporter draws on stderr, a line there says so, once per option and process. There is always one
-/// worker.
+///     auto y = parmap::map(parmap::serial, f, x);
+///
+/// A task that crashes or exits ends the program. The results need not be able to leave a worker.
+///
+/// serial accepts every option, so that you can switch to it by changing one word. timeout, memory_limit and
+/// max_failures have no effect. If the reporter draws on stderr, a line there says so, once per option and process.
+/// There is always one worker.
 class serial_engine {
  public:
+  /// "serial".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "serial"; }
 
+  /// What map calls.
   template <class Tasks>
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     detail::own_places<typename Tasks::result> values(tasks.size());
@@ -32,7 +39,7 @@ class serial_engine {
   }
 };
 
-/// See serial_engine.
+/// The engine to name in a call: `parmap::map(parmap::serial, f, x)`. See serial_engine.
 inline constexpr serial_engine serial{};
 
 static_assert(engine<serial_engine>);

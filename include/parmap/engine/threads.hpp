@@ -15,17 +15,24 @@
 
 namespace parmap::inline PARMAP_ABI {
 
-/// Runs the tasks in the caller's thread and on a pool of threads. The pool starts threads when they are first needed;
-/// all maps of the process share it, including nested ones. f is called from several threads at once. The failure of a
-/// task keeps its exception (failure::rethrow). A task that crashes or exits ends the whole process: use multi for such
-/// tasks.
+/// The engine for short tasks: runs them in the calling thread and on a pool of threads. The pool starts a thread when
+/// a map first needs it. All maps of the process share the pool, nested maps too.
 ///
-/// A timeout needs an f that takes context&: at the limit its stop_token() is requested to stop. The task then counts
-/// as timed_out, however it ends.
+///     auto meshes = parmap::map(parmap::threads, build, parameters);   // may return a std::unique_ptr
+///
+/// Several threads call f at once. A result may be of any type: the task constructs it in its slot, and nothing is
+/// copied. The failure of a task keeps its exception (failure::rethrow). A task that crashes or exits ends the program:
+/// use multi for such tasks.
+///
+/// options::timeout needs an f that takes context&, and throws std::invalid_argument for any other f. At the limit
+/// threads requests a stop through context::stop_token(), and the task must look at it. The task then counts as
+/// timed_out, however it ends. If it never ends, map does not return. memory_limit throws std::invalid_argument.
 class threads_engine {
  public:
+  /// "threads".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "threads"; }
 
+  /// What map calls.
   template <class Tasks>
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     detail::own_places<typename Tasks::result> values(tasks.size());
@@ -35,7 +42,7 @@ class threads_engine {
   }
 };
 
-/// See threads_engine.
+/// The engine to name in a call: `parmap::map(parmap::threads, f, x)`. See threads_engine.
 inline constexpr threads_engine threads{};
 
 static_assert(engine<threads_engine>);

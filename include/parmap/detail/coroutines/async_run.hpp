@@ -332,7 +332,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     if (cancelled_.empty()) return;
     for (const auto now = clock::now(); !cancelled_.empty() && first(cancelled_).due <= now;) {
       const auto held = first(cancelled_).shared_from_this();
-      leave_behind(*held, failure_kind::stopped, "; it did not heed that, and was left behind");
+      leave_behind(*held, failure_kind::stopped, "; it ignored that and was abandoned");
     }
   }
 

@@ -60,8 +60,7 @@ class byte_reader {
   [[nodiscard]] const std::byte* end() const noexcept { return end_; }
   // Throws unless every byte has been read.
   void expect_end() const {
-    if (left() > 0)
-      throw bad_encoding("decode left over " + std::to_string(left()) + " of the bytes that encode wrote");
+    if (left() > 0) throw bad_encoding("decode left " + std::to_string(left()) + " of encode's bytes unread");
   }
 
  private:

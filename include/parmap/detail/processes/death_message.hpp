@@ -60,8 +60,8 @@ inline std::string describe_signal(const death_cause& cause) {
   const auto [name, text] = name_of_signal(number);
   std::string what = name != nullptr ? std::string(name) + " (" + text + ')' : "signal " + std::to_string(number);
   if (killed_for_memory(cause))
-    return what + ": the kernel's out-of-memory killer (see dmesg); try fewer options.workers, or options.memory_limit "
-                  "to fail only what takes too much";
+    return what + ": the kernel's out-of-memory killer (see dmesg); try fewer options.workers, or set "
+                  "options.memory_limit, so that only the tasks fail that take too much";
   if (starved(cause))
     return what + ": options.memory_limit (" + bytes_to_text(*cause.memory_limit) +
            ") had refused an allocation; raise it, or run this task alone in gdb";
@@ -77,8 +77,8 @@ inline std::string describe(const death_cause& cause) {
   if (kind_of(cause) == failure_kind::timed_out)
     return "killed after its limit of " + to_text(*cause.limit) +
            "; raise options.timeout, or run this task alone under parmap::serial and see in gdb where it hangs" +
-           (cause.other_threads ? "; the caller has other threads: a lock that one of them held at the fork is never "
-                                  "released in a worker"
+           (cause.other_threads ? "; the caller has other threads, and a lock that one of them held at the fork stays "
+                                  "locked in the worker"
                                 : "");
   const std::string in_gdb = "under parmap::serial in gdb, \"break ";
   switch (cause.said) {
@@ -86,15 +86,15 @@ inline std::string describe(const death_cause& cause) {
       return "the task called exit(" + std::to_string(cause.said_status) +
              "), or a library did; its reason may be on stderr; " + in_gdb + "exit\" shows where";
     case farewell::exit_of_unknown_status:
-      return "the task called exit, or a library did, with a status that this C library does not tell; its reason may "
-             "be on stderr; " +
+      return "the task called exit, or a library did (this C library does not tell the status); its reason may be on "
+             "stderr; " +
              in_gdb + "exit\" shows where";
     case farewell::quick_exit: return "the task called quick_exit; " + in_gdb + "quick_exit\" shows where";
     case farewell::pthread_exit:
       return "the task called pthread_exit, or its thread was cancelled; return or throw instead";
     case farewell::arena_full:
-      return "its worker's room for results and messages is full, so why it failed is lost; return less, or raise the "
-             "limit of address space (ulimit -v)";
+      return "its worker's memory for results and messages is full, so the reason of its failure is lost; return less, "
+             "or raise the limit of address space (ulimit -v)";
     case farewell::unfit:
       return "it could not be set up: " + std::generic_category().message(cause.said_status) +
              "; does a sandbox forbid prctl, madvise or setrlimit?";
@@ -107,13 +107,14 @@ inline std::string describe(const death_cause& cause) {
   switch (cause.how.how) {
     case ending::exited: {
       const std::string status = std::to_string(cause.how.code);
-      return "its worker ended with status " + status + ", as by _exit(" + status +
-             "): by the task, a program it became (exec), or a sanitizer (see stderr); " + in_gdb + "_exit\"";
+      return "its worker exited with status " + status + ": the task called _exit(" + status +
+             ") or became another program (exec), or a sanitizer ended it (see stderr); " + in_gdb +
+             "_exit\" shows where";
     }
     case ending::killed: return describe_signal(cause);
     case ending::unknown: break;
   }
-  return "its worker died; how is not known, as this process ignores SIGCHLD or reaps every child; try "
+  return "its worker died, and the cause is unknown, because this process ignores SIGCHLD or reaps every child; try "
          "signal(SIGCHLD, SIG_DFL) before the map";
 }
 

@@ -137,7 +137,7 @@ class multi_run {
     const std::uint64_t finished = book_.finished();
     if (finished + blamed + missing != n)
       throw_overwritten(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
-                        " tasks are accounted for, of " + std::to_string(n));
+                        " tasks are accounted for, but the map has " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < told_.workers; ++w) shared_.arenas().collect(w, failures);
     if (failures.size() < book_.failures())
@@ -179,7 +179,7 @@ class multi_run {
       case halt_reason::none:
       case halt_reason::stop_requested: return stop_requested_text;
     }
-    throw_overwritten("nobody halts a map for such a reason");
+    throw_overwritten("the map stopped for an unknown reason");
   }
 
   cancellation_held_back held_back_;

@@ -56,7 +56,7 @@ class robust_mutex {
       std::uint32_t seen = free;
       if (word_.compare_exchange_strong(seen, mine, std::memory_order_acquire)) return self;
       const user owner = (seen - free) / 2 - 1;
-      if (owner >= users || owner == self) throw_overwritten("its lock cannot be had");
+      if (owner >= users || owner == self) throw_overwritten("its lock has an impossible owner");
       if (has_died(owner)) {
         if (word_.compare_exchange_strong(seen, mine | (seen & sleepers), std::memory_order_acquire)) return owner;
         continue;

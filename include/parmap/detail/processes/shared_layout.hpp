@@ -37,8 +37,8 @@ inline file_descriptor make_memory_file(std::size_t bytes) {
   if (!fits) errno = EFBIG;  // ftruncate beyond the limit would also raise a signal
   if (!fits || file.get() < 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
     throw std::system_error(errno, std::generic_category(),
-                            "parmap: a file in memory for workers that are programs (is the size of files limited by "
-                            "ulimit -f?)");
+                            "parmap: cannot make a file in memory for workers that are programs (is the size of "
+                            "files limited by ulimit -f?)");
   return file;
 }
 
@@ -135,7 +135,8 @@ class shared_layout {
   }
   static std::size_t file_size(const file_descriptor& file) {
     const off_t size = ::lseek(file.get(), 0, SEEK_END);
-    if (size <= 0) throw std::system_error(errno, std::generic_category(), "parmap: the memory of a map");
+    if (size <= 0)
+      throw std::system_error(errno, std::generic_category(), "parmap: cannot read the size of a map's memory");
     return static_cast<std::size_t>(size);
   }
 

@@ -88,16 +88,16 @@ inline signal_advice advice_on_signal(int number) noexcept {
     case SIGXFSZ:
       return {"a file grew past RLIMIT_FSIZE (ulimit -f)", "raise it, or write less", "raise it, or write less"};
     case SIGPIPE:
-      return {"a write to a pipe or socket whose reader has gone", "ignore SIGPIPE, then the write says so",
+      return {"a write to a pipe or socket whose reader has gone", "ignore SIGPIPE, then the write fails with EPIPE",
               "ignore SIGPIPE, then the write raises BrokenPipeError"};
     case SIGSYS: return {"a system call that a sandbox forbids (seccomp)", debug, traceback};
     case SIGALRM:
-      return {"an alarm or timer that nobody handles", "handle SIGALRM; to limit a task, set options.timeout",
+      return {"an alarm or timer without a handler", "handle SIGALRM; to limit a task, set options.timeout",
               "handle SIGALRM; to limit a task, set timeout_sec"};
     case SIGTRAP: return {"a trap set by the compiler or a debugger", debug, traceback};
     default:
-      return {"sent to this worker alone, by kill, a batch system or the task", "options.retries runs it again",
-              "retries runs it again"};
+      return {"sent to this worker alone, by kill, a batch system or the task", "options.retries runs the task again",
+              "retries runs the task again"};
   }
 }
 

@@ -98,7 +98,7 @@ class supervisor {
       while (alive() > 0) wait_for_news();
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (deaths_.too_many()) return give_up(deaths_.reason());
-      if (!hire_with_patience()) return give_up("no worker could be started any more: " + why_refused_);
+      if (!hire_with_patience()) return give_up("no new worker could be started: " + why_refused_);
     }
   }
 
@@ -229,7 +229,7 @@ class supervisor {
     }
     language_runtime::current().after_sleep();
     if (error != 0 && error != EINTR)
-      throw std::system_error(error, std::generic_category(), "parmap: poll for the workers");
+      throw std::system_error(error, std::generic_category(), "parmap: cannot wait for the workers (poll)");
   }
 
   // Prepares for the out-of-memory killer once the map has lasted a millisecond: a shorter map cannot use up all
@@ -322,7 +322,7 @@ class supervisor {
     started_.reap_below(pid);
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
-      throw_overwritten("a worker met words that cannot be");
+      throw_overwritten("a worker found impossible numbers there");
     const auto published = [&](round_index task) { return records_.newest(w) == from_ + task; };
     if (const position seen = unpack_position(book_.of(w).cur.get());
         ended_by_stop(at, how) && seen.running && !published(seen.task))

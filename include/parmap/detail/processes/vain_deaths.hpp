@@ -23,9 +23,10 @@ class vain_deaths {
   // A worker was killed because it had not begun in time.
   void late_birth() {
     if (++late_births_ == most_late_births)
-      reason_ = std::to_string(most_late_births) + " workers in a row had not begun " + to_text(limits_.birth) +
-                " after their fork; what a worker runs first (in Python init) hangs, or needs longer: raise "
-                "options.timeout, a worker gets ten times that";
+      reason_ =
+          std::to_string(most_late_births) + " workers in a row had not begun " + to_text(limits_.birth) +
+          " after their fork: what a worker runs first (a fork handler, in Python also init) hangs or is slow; if "
+          "it is slow, raise options.timeout: a worker has at least ten times that to begin";
   }
   // A worker has died of something else. in_vain: not in a task, nor to make room. `done`: finished tasks of the map.
   // hung: it was killed between two tasks.
@@ -34,9 +35,8 @@ class vain_deaths {
     const bool progress = std::exchange(done_before_, done) != done;
     if (!in_vain || progress) idle_ = hangs_ = 0;
     else if (hung && ++hangs_ == most_hangs)
-      reason_ = std::to_string(hangs_) +
-                " workers in a row hung before their next task (stopped by somebody?) and were killed after " +
-                to_text(limits_.between);
+      reason_ = std::to_string(hangs_) + " workers in a row hung before their next task and were killed after " +
+                to_text(limits_.between) + "; did something stop them (SIGSTOP)?";
     else if (++idle_ > most_idle_)
       reason_ = std::to_string(idle_) +
                 " worker processes in a row died before they began a task; the last one: " + describe(cause);

@@ -108,8 +108,8 @@ class worker_arenas {
         return byte_reader(from, size - behind);
     }
     throw bad_encoding(
-        "its encoded bytes were written over: some task of this map wrote to memory that is not its own; find it with "
-        "valgrind or -fsanitize=address, under parmap::serial");
+        "its encoded bytes were written over by a task of this map that wrote to memory it does not own; run the map "
+        "under parmap::serial with valgrind or -fsanitize=address to find that task");
   }
 
   // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.

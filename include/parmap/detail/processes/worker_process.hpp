@@ -185,7 +185,8 @@ class worker_process {
       if (mine_.memory_limit && what.kind == failure_kind::out_of_memory &&
           book_.of(mine_.number).farewell_word.get() == pack_farewell(farewell::starved, 0))
         what.message = "options.memory_limit of " + bytes_to_text(*mine_.memory_limit) +
-                       " was reached; raise it, or see what takes so much in this task or those before it";
+                       " was reached; raise it, or find what takes so much memory in this task or in those that its "
+                       "worker ran before";
     } catch (...) {  // NOLINT(bugprone-empty-catch): there is no message then
     }
     return what;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/progress/progress_meter.hpp>
+#include <parmap/detail/progress/summary_line.hpp>
 #include <parmap/detail/progress/terminal.hpp>
 
 #include <algorithm>
@@ -75,6 +76,8 @@ PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t c
   last.rate = overall_rate(last);  // as tqdm does: the end is no longer about the last seconds
   last.remaining = std::chrono::nanoseconds::zero();
   show(last);
+  if (how_ != drawing::call && completed < total_)
+    write_all(standard_error, format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
 }
 
 // Asks what stderr is, once, and only when it matters.

@@ -59,7 +59,7 @@ PARMAP_INLINE thrown describe_at(unsigned depth) {
     return {it.kind, it.message, true};
   } catch (const arena_full&) {
     return {failure_kind::out_of_memory,
-            "its worker's room for results is full; return less, write large results to files, or raise the limit of "
+            "its worker's memory for results is full; return less, write large results to files, or raise the limit of "
             "address space (ulimit -v)"};
   } catch (const std::bad_alloc& error) {
     return {failure_kind::out_of_memory,
@@ -82,7 +82,8 @@ PARMAP_INLINE thrown describe_at(unsigned depth) {
   } catch (const std::nested_exception& error) {
     return {failure_kind::threw, name + cause_of(&error, depth)};
   } catch (...) {
-    return {failure_kind::threw, name + ", which is no std::exception and says no more; derive it from one"};
+    return {failure_kind::threw,
+            name + ", which is not a std::exception, so only its type is known; derive it from std::exception"};
   }
 }
 

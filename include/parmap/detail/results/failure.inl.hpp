@@ -2,6 +2,7 @@
 // The bodies of failure.hpp.
 #pragma once
 
+#include <parmap/detail/results/failure_causes.hpp>
 #include <parmap/detail/system/cancellation.hpp>
 #include <parmap/failure.hpp>
 
@@ -21,9 +22,7 @@ PARMAP_INLINE void failure::rethrow() const {
 PARMAP_INLINE std::string to_string(const failure& why) {
   std::string text = "task " + std::to_string(why.index) + ' ';
   if (!why.inputs.empty()) text += '(' + why.inputs + ") ";
-  for (const char c : to_string(why.kind)) text += c == '_' ? ' ' : c;
-  if (!why.message.empty()) text += ": ";
-  for (const char c : why.message) text += c == '\n' || c == '\r' ? ' ' : c;
+  text += detail::kind_and_message(why.kind, why.message);
   if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
   return text;
 }
@@ -105,7 +104,9 @@ PARMAP_INLINE failure failure_list::operator[](std::size_t k) const {
 }
 
 PARMAP_INLINE failure failure_list::at(std::size_t k) const {
-  if (k >= size()) throw std::out_of_range("parmap: there is no such failure");
+  if (k >= size())
+    throw std::out_of_range("parmap: there is no failure " + std::to_string(k) + " in a list of size " +
+                            std::to_string(size()));
   return (*this)[k];
 }
 
@@ -157,21 +158,39 @@ PARMAP_INLINE bool ended_a_worker(const failure_list& failures) noexcept {
 
 }  // namespace detail
 
-// ---- The exceptions
+PARMAP_INLINE std::vector<failure_cause> failure_list::causes() const {
+  detail::failure_causes all;
+  if (!empty())
+    for (const table::run& each : all_->runs) all.add(each.first, each.length);
+  return std::move(all).take();
+}
 
-PARMAP_INLINE task_failed::task_failed(failure why) : std::runtime_error(to_string(why)), why_(std::move(why)) {}
+// ---- Text
 
 namespace detail {
 
-PARMAP_INLINE std::string describe_failures(const failure_list& all, std::uint64_t tasks) {
-  constexpr std::size_t shown = 5;
-  std::string text = std::to_string(all.size()) + " of " + std::to_string(tasks) + " tasks failed";
-  for (std::size_t k = 0; k < all.size() && k < shown; ++k) text += "\n  " + to_string(all[k]);
-  if (all.size() > shown) text += "\n  ...";
+// A few failures are shown one by one, many by their causes. Each line begins with a newline and two spaces.
+PARMAP_INLINE std::string format_failures(const failure_list& all) {
+  if (all.size() > most_shown) return format_causes(all.causes());
+  std::string text;
+  for (const failure& each : all) text += "\n  " + to_string(each);
   return text;
 }
 
+PARMAP_INLINE std::string describe_failures(const failure_list& all, std::uint64_t tasks) {
+  return std::to_string(all.size()) + " of " + std::to_string(tasks) + " tasks failed" + format_failures(all);
+}
+
 }  // namespace detail
+
+PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const failure_list& all) {
+  const std::size_t count = all.size();
+  return out << count << (count == 1 ? " task failed" : " tasks failed") << detail::format_failures(all);
+}
+
+// ---- The exceptions
+
+PARMAP_INLINE task_failed::task_failed(failure why) : std::runtime_error(to_string(why)), why_(std::move(why)) {}
 
 PARMAP_INLINE map_failed::map_failed(failure_list all, std::uint64_t tasks)
     : std::runtime_error(detail::describe_failures(all, tasks)),

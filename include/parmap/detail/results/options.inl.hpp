@@ -21,7 +21,7 @@ PARMAP_INLINE void check_values(const options& chosen) {
 
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
   throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
-                              "; " + std::string(remedy));
+                              ", " + std::string(remedy));
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -4,6 +4,8 @@
 
 #include <parmap/results.hpp>
 
+#include <chrono>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -16,6 +18,14 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
   throw task_failed(failures_[failures_.count_below(i)]);
+}
+
+PARMAP_INLINE map_summary results_base::summary() const {
+  const double ns = static_cast<double>(elapsed_) / ticks_per_us() * 1e3;
+  return {.tasks = size_,
+          .completed = size_ - failures_.size(),
+          .elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)),
+          .causes = failures_.causes()};
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -55,7 +55,7 @@ PARMAP_INLINE child_process::child_process(const std::function<void()>& body, ru
   file_descriptor held_by_child;
   if (int ends[2]; by_pid_) {
     if (::pipe2(ends, O_CLOEXEC) != 0)
-      throw std::system_error(errno, std::generic_category(), "parmap: a pipe to a worker process");
+      throw std::system_error(errno, std::generic_category(), "parmap: cannot make a pipe to a worker process");
     fd_ = file_descriptor(ends[0]);
     held_by_child = file_descriptor(ends[1]);
   }
@@ -77,8 +77,8 @@ PARMAP_INLINE child_process::child_process(const std::function<void()>& body, ru
   }
   if (pid_ < 0)
     throw std::system_error(error, std::generic_category(),
-                            "parmap: fork of a worker process (too many processes: ulimit -u, a cgroup's pids.max; or "
-                            "too little memory)");
+                            "parmap: cannot fork a worker process (too many processes: see ulimit -u and the cgroup's "
+                            "pids.max; or too little memory)");
   if (!by_pid_) open_pidfd();
 }
 
@@ -203,7 +203,7 @@ PARMAP_INLINE void child_process::open_pidfd() {
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
     pid_ = -1;
-    throw std::system_error(why, "parmap: pidfd_open (too many open files: ulimit -n?)");
+    throw std::system_error(why, "parmap: pidfd_open failed (too many open files? see ulimit -n)");
   }
   fd_ = file_descriptor(fd);
   // If the child has been reaped, its pid may belong to another process by now; that is no child of ours.

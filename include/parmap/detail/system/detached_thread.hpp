@@ -31,7 +31,7 @@ inline void start_detached_thread(std::size_t stack, std::function<void()> body)
     if (error == 0) error = ::pthread_create(&started, &how, run, mine.get());
     ::pthread_attr_destroy(&how);
   }
-  if (error != 0) throw std::system_error(error, std::generic_category(), "parmap: a thread");
+  if (error != 0) throw std::system_error(error, std::generic_category(), "parmap: cannot start a thread");
   const auto* const given = mine.release();  // the thread has it
   static_cast<void>(given);
 }

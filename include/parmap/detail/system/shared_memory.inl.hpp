@@ -51,9 +51,9 @@ PARMAP_INLINE void shared_memory::unmap() const noexcept { ::munmap(bytes() - pa
 
 PARMAP_INLINE void shared_memory::refused() const {
   throw std::system_error(errno, std::generic_category(),
-                          "parmap: mmap of " + std::to_string(size_) +
-                              " bytes of shared memory (MAP_SHARED, MAP_NORESERVE; is address space limited by "
-                              "ulimit -v?)");
+                          "parmap: cannot map " + std::to_string(size_) +
+                              " bytes of shared memory (is the address space limited? see ulimit -v and "
+                              "vm.overcommit_memory)");
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -37,7 +37,7 @@ PARMAP_INLINE void tell_of_ignored_options(const options& chosen, lazy_meter& me
     telling[k] = limits[k].set && !told[k];
     if (telling[k]) names += (names.empty() ? "options." : ", options.") + std::string(limits[k].name);
   }
-  if (names.empty() || !meter.tell("parmap: the engine serial does not enforce " + names + "; multi does")) return;
+  if (names.empty() || !meter.tell("parmap: the engine serial does not enforce " + names + "; use multi")) return;
   for (std::size_t k = 0; k < limits.size(); ++k)
     if (telling[k]) told[k] = true;
 }

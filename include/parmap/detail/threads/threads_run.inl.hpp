@@ -196,7 +196,7 @@ class threads_run final : public job {
     if (late)
       return {i, failure_kind::timed_out,
               "ran past its limit of " + to_text(*options_.timeout) +
-                  " and ended when it liked; raise options.timeout, or ask context::stop_token() more often",
+                  "; raise options.timeout, or let the task check context::stop_token() more often",
               attempt, nullptr};
     return {i, what.kind, std::move(what.message), attempt, std::current_exception()};
   }
@@ -225,8 +225,9 @@ PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_place
   constexpr const char* name = "threads";
   if (chosen.timeout && !tasks.take_context())
     refuse(name, "timeout for this f",
-           "a thread cannot be killed: let f take parmap::context& first and look at its stop_token(), or use multi");
-  if (chosen.memory_limit) refuse(name, "memory_limit", "its tasks share one memory; use multi");
+           "because a thread cannot be killed; let f take parmap::context& first and check its stop_token(), or use "
+           "multi");
+  if (chosen.memory_limit) refuse(name, "memory_limit", "because its tasks share one process; use multi");
   // One task sets no pace, and the look would be a tenth of a short call.
   const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
   task_tally tally(name, chosen, n, begun);

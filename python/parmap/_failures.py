@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""The failures of a map: each of them, the list, and the list grouped by cause."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import _errors
+
+
+# Describes the arguments of a task: always short, and safe if a __repr__ raises.
+SHORT = reprlib.Repr()
+SHORT.maxother = SHORT.maxstring = 100
+
+_MOST_SHOWN = 5  # failures, or causes
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One task that has no result, and the reason. parmap() makes these; see Results.failures::
+
+        for why in results.failures:
+            print(why)             # task 3 threw: ValueError: no convergence
+            print(why.traceback)
+        f(*why.task)               # runs that task again, in this process
+
+    A Failure cannot be changed, so several threads may read it at the same time.
+
+    Attributes
+    ----------
+    index : int
+        The number of the task in input order, from 0.
+    task : tuple
+        The arguments of func in this task, without fargs.
+    kind : str
+        - "threw": the task raised an exception, or init did.
+        - "crashed": its worker was killed by a signal, for example at a segmentation fault.
+        - "exited": the task ended its worker, for example by os._exit().
+        - "timed_out": it ran longer than timeout_sec.
+        - "out_of_memory": it raised MemoryError, reached memory_limit, or was killed because memory was short.
+        - "unencodable": its result could not be brought from the worker to the caller.
+        - "stopped": the map was stopped before the task began or ended.
+    exception : BaseException
+        The exception that the task raised. Otherwise one that says what happened: TaskTimeout, WorkerDied, MemoryError,
+        RemoteError, UnpicklableResult or TaskNotRun.
+    attempts : int
+        How often the task was started; 0 if it never was.
+    """
+
+    index: int
+    task: tuple[Any, ...]
+    kind: str
+    exception: BaseException
+    attempts: int
+    _trace: str | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def traceback(self) -> str:
+        """The traceback of the exception in the task, as text; empty if there is none, as after a crash."""
+        if self._trace is not None:
+            return self._trace
+        if self.exception.__traceback__ is None:
+            return ""
+        return _errors.traceback_of(self.exception)
+
+    def __str__(self) -> str:
+        """One line: the index, the kind, the exception, and the number of attempts if it is more than one."""
+        words = f"task {self.index} {_kind_and_message(self.kind, _message(self))}"
+        return words if self.attempts <= 1 else f"{words} ({self.attempts} attempts)"
+
+
+@dataclass(frozen=True)
+class FailureCause:
+    """The failures of a map that have one cause: their kind and the type of their exceptions are the same, and their
+    messages differ in numbers only. (In the message of a death the numbers count, too: they are a signal or an exit
+    status.) See Failures.causes::
+
+        for cause in results.failures.causes():
+            print(cause)           # 2999 x threw: RuntimeError: no convergence; first task 7 (0.5, 2)
+
+    Attributes
+    ----------
+    kind : str
+        The kind of these failures; see Failure.
+    message : str
+        The message that they share, with "..." in place of each number if the numbers differ.
+    count : int
+        The number of these failures.
+    first : Failure
+        The one of the lowest index.
+    """
+
+    kind: str
+    message: str
+    count: int
+    first: Failure
+
+    def __str__(self) -> str:
+        """One line. If there is one such failure only, that of the failure itself."""
+        if self.count == 1:
+            return str(self.first)
+        inputs = ", ".join(SHORT.repr(each) for each in self.first.task)
+        return f"{self.count} x {_kind_and_message(self.kind, self.message)}; first task {self.first.index} ({inputs})"
+
+
+class Failures(list[Failure]):
+    """The failures of a map: a list, sorted by index. See Results.failures::
+
+        print(results.failures)    # "3 tasks failed", and a line for each
+
+    Its text has a line for each failure; if they are more than five, a line for each of the five most frequent causes.
+    As with any list, several threads may read it at the same time.
+
+    Methods
+    -------
+    causes()
+        The failures grouped by cause.
+    """
+
+    def causes(self) -> list[FailureCause]:
+        """Return the failures grouped by cause: the cause of most failures first."""
+        groups: dict[tuple[str, str], list[Failure]] = {}
+        for each in self:
+            message = _message(each)
+            exact = each.kind in ("crashed", "exited")
+            groups.setdefault((each.kind, message if exact else _without_numbers(message)), []).append(each)
+        causes = []
+        for (kind, pattern), members in groups.items():
+            message = _message(members[0])
+            same = all(_message(each) == message for each in members)
+            causes.append(FailureCause(kind, message if same else pattern, len(members), members[0]))
+        return sorted(causes, key=lambda cause: -cause.count)
+
+    def __str__(self) -> str:
+        count = "1 task" if len(self) == 1 else f"{len(self)} tasks"
+        return "\n  ".join([f"{count} failed", *lines_of_failures(self)])
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(each) for each in self[:_MOST_SHOWN])
+        return f"[{shown}]" if len(self) <= _MOST_SHOWN else f"[{shown}, ... {len(self) - _MOST_SHOWN} more]"
+
+
+def lines_of_failures(failures: Failures) -> list[str]:
+    """One line each; if they are many, one for each cause."""
+    return [str(each) for each in failures] if len(failures) <= _MOST_SHOWN else lines_of_causes(failures.causes())
+
+
+def lines_of_causes(causes: list[FailureCause]) -> list[str]:
+    lines = [str(each) for each in causes[:_MOST_SHOWN]]
+    if others := causes[_MOST_SHOWN:]:
+        kinds = "1 other cause" if len(others) == 1 else f"{len(others)} other causes"
+        lines.append(f"and {sum(each.count for each in others)} more, of {kinds}")
+    return lines
+
+
+def moved_failures_of(results: Iterable[Any], by: int) -> list[Failure]:
+    """The failures of Results, with `by` added to each index; none of another list."""
+    return [replace(each, index=each.index + by) for each in getattr(results, "failures", ())]
+
+
+def _message(why: Failure) -> str:
+    return f"{type(why.exception).__name__}: {_errors.text_of(why.exception)}"
+
+
+def _kind_and_message(kind: str, message: str) -> str:
+    return f"{kind.replace('_', ' ')}: {message}"
+
+
+def _without_numbers(text: str) -> str:
+    """The text with "..." in place of each number. Two messages of one cause often differ in a number only."""
+    return _NUMBER.sub("...", text)
+
+
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_])[+-]?(?:0x[0-9a-fA-F]+|[0-9]+(?:\.[0-9]+)*(?:[eE][+-]?[0-9]+)?)")
