@@ -5,6 +5,8 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
+
 _root = Path(__file__).resolve().parent.parent
 _version = (_root / "include" / "parmap" / "version.hpp").read_text(encoding="utf-8")
 
@@ -43,16 +45,23 @@ html_theme_options = {"top_of_page_buttons": []}
 # What people type who look for these pages. A word in any heading counts as much for the search as one in the page's title; an entry of the index counts more.
 _words = {
     "installation": ["install", "pip", "cmake", "single header"],
-    "options": ["option", "n_worker"],
-    "troubleshooting": ["troubleshooting", "slow", "problem"],
+    "index": ["license", "licence"],
+    "options": ["option", "n_worker", "worker", "retry", "retries"],
+    "performance": ["benchmark", "speed", "overhead", "chunk", "chunksize"],
+    "troubleshooting": ["troubleshooting", "slow", "problem", "deadlock"],
+    "when-not-to-use": ["cluster", "mpi", "gpu", "windows", "macos", "mac"],
+    "engines/async": ["async", "asyncio", "coroutine"],
+    "engines/multi": ["multi", "process", "pickle", "lambda", "nested map"],
+    "engines/serial": ["serial"],
+    "engines/threads": ["threads", "thread pool"],
     "failures": ["crash", "segfault", "segmentation fault", "exception", "error"],
-    "howto/debugging": ["debug", "gdb"],
-    "howto/large-data": ["numpy", "large array", "shared memory"],
-    "howto/monte-carlo": ["random", "random number", "seed", "rng"],
+    "howto/debugging": ["debug", "gdb", "valgrind", "sanitizer", "asan", "profiler", "print", "logging"],
+    "howto/large-data": ["numpy", "large array", "shared memory", "memory", "memory limit"],
+    "howto/monte-carlo": ["random", "random number", "seed", "rng", "reproducible"],
     "howto/not-thread-safe": ["thread-safe"],
-    "howto/openmp-blas-fork": ["blas", "fork", "spawn"],
-    "howto/progress": ["progress", "progress bar", "tqdm"],
-    "howto/stopping": ["stop", "cancel", "ctrl-c"],
+    "howto/openmp-blas-fork": ["blas", "fork", "spawn", "cuda"],
+    "howto/progress": ["progress", "progress bar", "tqdm", "jupyter", "notebook"],
+    "howto/stopping": ["stop", "cancel", "ctrl-c", "interrupt", "signal"],
     "howto/timeouts": ["timeout", "time limit", "hang"],
     "cookbook/pandas": ["pandas", "dataframe"],
 }
@@ -71,6 +80,13 @@ def _plain(app, what, name, it, options, lines):
         lines[:] = [".. highlight:: none", "", *lines, "", ".. highlight:: default", ""]
 
 
+def _joined(app, tree):
+    """Breathe makes a paragraph of each line that follows a reference; such a line belongs to the paragraph around it."""
+    for each in [it for it in tree.findall(nodes.paragraph) if isinstance(it.parent, nodes.paragraph)]:
+        each.parent.replace(each, [*each.children, nodes.Text(" ")])
+
+
 def setup(app):
+    app.connect("doctree-read", _joined)
     app.connect("autodoc-process-docstring", _plain)
     app.connect("source-read", _indexed)

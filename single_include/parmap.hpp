@@ -1951,6 +1951,13 @@ namespace parmap::inline PARMAP_ABI {
 /// The fields are in alphabetical order, so that you know the order of the designated initialisers. The order is a
 /// promise: a new field goes to its alphabetical place.
 struct options {
+  /// The time for the whole map, counted from its call; positive. Then map begins no new task, and returns what is
+  /// done; the other tasks fail as `stopped`. Running tasks have a grace: a tenth of this time, at most 30 s. After it
+  /// multi kills them, async cancels them, and threads and serial request them to stop (context::stop_token()). None:
+  /// no limit.
+  ///
+  ///     parmap::map(f, x, {.deadline = 23h});   // inside a batch job of 24 hours
+  std::optional<std::chrono::nanoseconds> deadline{};
   /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
   /// that have not begun fail as `stopped`. serial ignores this option.
   std::optional<std::uint64_t> max_failures{};
@@ -3136,7 +3143,7 @@ inline constexpr std::uint32_t has_begun = 3;
 inline constexpr std::uint32_t is_dismissed = 4;
 
 // Why the map was halted, so that no further task is begun.
-enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
+enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker, deadline };
 
 inline std::uint64_t monotonic_ns() noexcept {
   timespec now{};
@@ -3650,6 +3657,7 @@ struct multi_results {
 namespace parmap::inline PARMAP_ABI::detail {
 
 inline constexpr const char* stop_requested_text = "a stop was requested";
+inline constexpr const char* deadline_text = "options.deadline was reached";
 inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
 
 // Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.
@@ -4723,10 +4731,15 @@ template <class A, class B, class C, class D, class E, class F> void map_into(de
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+PARMAP_INLINE void check_time(const char* name, const std::optional<std::chrono::nanoseconds>& time) {
+  if (time && *time <= std::chrono::nanoseconds::zero())
+    throw std::invalid_argument("parmap: options." + std::string(name) + " must be positive, but is " +
+                                std::to_string(time->count()) + " ns; leave it out for no limit");
+}
+
 PARMAP_INLINE void check_values(const options& chosen) {
-  if (chosen.timeout && *chosen.timeout <= std::chrono::nanoseconds::zero())
-    throw std::invalid_argument("parmap: options.timeout must be positive, but is " +
-                                std::to_string(chosen.timeout->count()) + " ns; leave it out for no limit");
+  check_time("deadline", chosen.deadline);
+  check_time("timeout", chosen.timeout);
   if (chosen.max_failures && *chosen.max_failures == 0)
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)
@@ -7476,6 +7489,39 @@ struct stop_now {};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/schedule/deadline.hpp
+// deadline: when a map begins no new task any more, and when it ends those that still run.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
+inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
+
+class deadline {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  // Counts from now on. None, or a time beyond the range of the clock: never.
+  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
+    if (!time) return;
+    const auto now = clock::now();
+    const auto extra = std::min(*time / 10, longest_grace);
+    if (*time >= clock::time_point::max() - now - extra) return;
+    begin_no_more_ = now + *time;
+    end_all_ = begin_no_more_ + extra;
+  }
+
+  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
+  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
+  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
+
+ private:
+  clock::time_point begin_no_more_{clock::time_point::max()};
+  clock::time_point end_all_{clock::time_point::max()};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/oom_killer.hpp
 // The kernel's out-of-memory killer: makes it prefer workers, and counts its kills.
 
@@ -7578,6 +7624,7 @@ class supervisor {
         work_(std::move(work)),
         posts_(book_.workers()),
         limits_(chosen.timeout),
+        last_(chosen.deadline),
         deaths_(most_idle_deaths, limits_) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
@@ -7685,7 +7732,7 @@ class supervisor {
   void wait_for_news() {
     std::vector<pollfd> fds;
     std::vector<unsigned> whose;
-    auto limit = std::min({enforce_limits(), meter_.wait(), pass_time(), settle()});
+    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle()});
     for (unsigned w = 0; w < posts_.size(); ++w)
       if (const auto& process = posts_[w].process) {
         fds.push_back({process->wakes(), POLLIN, 0});
@@ -7800,6 +7847,21 @@ class supervisor {
       else (at.watch.last_seen() == activity::task ? at.late : at.overdue) = kill_if_as_seen(w);
     }
     return next;
+  }
+
+  // Begins no new task after the deadline, and kills all workers after the grace. Returns the time until the next of
+  // these.
+  std::chrono::nanoseconds enforce_deadline() {
+    if (!last_.is_set()) return no_limit;
+    const auto now = deadline::clock::now();
+    if (now < last_.begin_no_more()) return last_.begin_no_more() - now;
+    if (!book_.halted()) {
+      book_.halt(halt_reason::deadline);
+      dismiss_the_unborn();
+    }
+    if (now < last_.end_all()) return last_.end_all() - now;
+    stop_workers();
+    return no_limit;
   }
 
   // Kills worker w if it is still at what it was last seen at. Stops it first, so that it cannot go on between the
@@ -7920,6 +7982,7 @@ class supervisor {
   started_processes started_;  // destroyed after the workers
   std::vector<post> posts_;
   activity_limits limits_;
+  deadline last_;
   vain_deaths deaths_;
   std::uint64_t from_{};
   failure_runs blamed_;
@@ -8366,6 +8429,7 @@ class multi_run {
     switch (book_.why_halted()) {
       case halt_reason::no_worker: return boss.why_gave_up();
       case halt_reason::max_failures: return max_failures_text;
+      case halt_reason::deadline: return deadline_text;
       case halt_reason::none:
       case halt_reason::stop_requested: return stop_requested_text;
     }
@@ -8436,6 +8500,106 @@ class forced_unwind {};  // libc++ has no name for it
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/signal_mask.hpp
+// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Blocks all signals in the calling thread for the lifetime of the object, so that threads made meanwhile inherit this
+// mask. Signals that a fault raises are not blocked.
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {
+    sigset_t all{};
+    ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
+    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
+  }
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+  ~signals_blocked() {
+    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
+
+ private:
+  sigset_t before_{};
+  bool blocked_{};
+};
+
+// In a thread made under signals_blocked: the mask that it would have without it.
+inline std::optional<sigset_t>& outer_signal_mask() noexcept {
+  static thread_local std::optional<sigset_t> mask;
+  return mask;
+}
+
+// Gives the thread the mask that it would have without signals_blocked, for the lifetime of the object. Tasks run with
+// this mask, and processes and threads that they start inherit it.
+class outer_mask_scope {
+ public:
+  outer_mask_scope() noexcept {
+    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
+  }
+  outer_mask_scope(const outer_mask_scope&) = delete;
+  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
+  ~outer_mask_scope() {
+    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t before_{};
+  bool changed_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/threads/deadline_watch.hpp
+// deadline_watch: halts a map in this process at its deadline, and requests its tasks to stop at the end of the grace.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// One thread per map with a deadline.
+class deadline_watch {
+ public:
+  // At the deadline it calls begin_no_more, in its own thread. A request of `stop` reaches the tasks as ever.
+  deadline_watch(const deadline& when, const std::stop_token& stop, std::function<void()> begin_no_more)
+      : when_(when),
+        begin_no_more_(std::move(begin_no_more)),
+        forward_(stop, [this] { tasks_.request_stop(); }),
+        thread_(start()) {}
+
+  // For the tasks.
+  [[nodiscard]] std::stop_token token() const noexcept { return tasks_.get_token(); }
+
+ private:
+  // The thread blocks signals, which are for the caller's threads.
+  std::jthread start() {
+    const signals_blocked meanwhile;
+    return std::jthread([this](const std::stop_token& ended) { watch(ended); });
+  }
+  void watch(const std::stop_token& ended) {
+    std::unique_lock lock(mutex_);
+    const auto passed = [&](deadline::clock::time_point moment) {
+      wake_.wait_until(lock, ended, moment, [] { return false; });
+      return !ended.stop_requested();
+    };
+    if (!passed(when_.begin_no_more())) return;
+    begin_no_more_();
+    if (passed(when_.end_all())) tasks_.request_stop();
+  }
+
+  deadline when_;
+  std::function<void()> begin_no_more_;
+  std::stop_source tasks_;
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::stop_callback<std::function<void()>> forward_;
+  std::jthread thread_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/threads/serial_run.inl.hpp
 // The bodies of serial_run.hpp.
 
@@ -8462,23 +8626,25 @@ PARMAP_INLINE void tell_of_ignored_options(const options& chosen, lazy_meter& me
     if (telling[k]) told[k] = true;
 }
 
-// The loop, until the tasks have ended or a stop is requested. `done`: the first task that has not ended, also when it
-// throws. Returns how often that was begun.
+// The loop, until the tasks have ended, a stop is requested or `halted` is set. `done`: the first task that has not
+// ended, also when it throws. Returns how often that was begun.
 PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
-                                                                  const options& chosen, std::uint64_t& done) {
+                                                                  const options& chosen,
+                                                                  const std::atomic<bool>& halted,
+                                                                  std::uint64_t& done) {
   class gate final : public task_gate {
    public:
-    explicit gate(const options& of) noexcept : task_gate(nullptr, of.stop) {}
+    gate(const std::atomic<bool>& flag, const options& of) noexcept : task_gate(&flag, of.stop) {}
   };
   context self(*chosen.seed, 0, chosen.stop);
-  gate between(chosen);
-  const bool careful = tasks.take_context() || chosen.stop.stop_possible();
+  gate between(halted, chosen);
+  const bool careful = tasks.take_context() || chosen.stop.stop_possible() || chosen.deadline;
   lazy_meter meter(chosen.reporter, n);
   if (chosen.max_failures || chosen.memory_limit || chosen.timeout) tell_of_ignored_options(chosen, meter);
   const task_scope inside;
   chunk_pacer pace(1);  // how often to look at the meter
   ticks then = now_ticks();
-  while (done < n && !chosen.stop.stop_requested()) {
+  while (done < n && !chosen.stop.stop_requested() && !halted.load(std::memory_order_acquire)) {
     const std::uint64_t from = done;
     const auto left = static_cast<round_index>(std::min(n - from, max_round));
     task_chunk chunk{from, from + pace.chunk(left), careful ? &between : nullptr};
@@ -8511,9 +8677,18 @@ PARMAP_INLINE failure_list run_serially(const placed_tasks& tasks, value_places&
                                         const options& chosen) {
   std::uint64_t done = 0;
   failure_runs stopped;
+  std::atomic<bool> late{false};
   try {
-    const unsigned attempts = loop_serially(tasks, n, chosen, done);
-    add_stopped(stopped, done, n, stop_requested_text, attempts);
+    unsigned attempts = 0;
+    if (const deadline last(chosen.deadline); last.is_set()) {
+      const deadline_watch watch(last, chosen.stop, [&late] { late.store(true, std::memory_order_release); });
+      options with_its_token = chosen;
+      with_its_token.stop = watch.token();
+      attempts = loop_serially(tasks, n, with_its_token, late, done);
+    } else {
+      attempts = loop_serially(tasks, n, chosen, late, done);
+    }
+    add_stopped(stopped, done, n, late ? deadline_text : stop_requested_text, attempts);
     return failure_list(std::move(stopped));
   } catch (...) {
     values.discard_all_but(stopped, done);
@@ -8542,6 +8717,12 @@ class task_tally {
   PARMAP_API void add_failure(failure why);
   PARMAP_API void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0);
 
+  // No more tasks are begun, because the map's time is over.
+  void halt_at_deadline() noexcept {
+    late_.store(true, std::memory_order_relaxed);
+    halted_.store(true, std::memory_order_release);  // release: a thread that sees it also sees late_
+  }
+
   // Call in a catch block when there is no memory left to record a failure. The map ends with the current exception.
   PARMAP_API void give_up() noexcept;
 
@@ -8565,6 +8746,7 @@ class task_tally {
   std::uint64_t most_failures_;
   std::atomic<bool> halted_{false};
   std::atomic<bool> stopped_now_{false};
+  std::atomic<bool> late_{false};  // the deadline was reached
   std::atomic<std::uint64_t> completed_{0};
   std::atomic<std::uint64_t> failed_{0};
   std::mutex mutex_;
@@ -8689,60 +8871,6 @@ std::atomic<std::uint64_t>& fork_count() noexcept;
 // invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
 // of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
 [[nodiscard]] std::uint64_t fork_generation() noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/signal_mask.hpp
-// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Blocks all signals in the calling thread for the lifetime of the object, so that threads made meanwhile inherit this
-// mask. Signals that a fault raises are not blocked.
-class signals_blocked {
- public:
-  signals_blocked() noexcept {
-    sigset_t all{};
-    ::sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
-    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
-  }
-  signals_blocked(const signals_blocked&) = delete;
-  signals_blocked& operator=(const signals_blocked&) = delete;
-  ~signals_blocked() {
-    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
-  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
-
- private:
-  sigset_t before_{};
-  bool blocked_{};
-};
-
-// In a thread made under signals_blocked: the mask that it would have without it.
-inline std::optional<sigset_t>& outer_signal_mask() noexcept {
-  static thread_local std::optional<sigset_t> mask;
-  return mask;
-}
-
-// Gives the thread the mask that it would have without signals_blocked, for the lifetime of the object. Tasks run with
-// this mask, and processes and threads that they start inherit it.
-class outer_mask_scope {
- public:
-  outer_mask_scope() noexcept {
-    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
-  }
-  outer_mask_scope(const outer_mask_scope&) = delete;
-  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
-  ~outer_mask_scope() {
-    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t before_{};
-  bool changed_{};
-};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -9260,7 +9388,7 @@ class threads_run final : public job {
         range_(size),
         workers_(workers),
         begun_(begun),
-        careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures) {
+        careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures || chosen.deadline) {
     if (chosen.timeout) watch_.emplace(*chosen.timeout, workers, chosen.stop);
   }
 
@@ -9440,6 +9568,17 @@ PARMAP_INLINE unsigned most_workers(std::uint64_t n, const options& chosen) {
   return chosen.workers != 0 ? chosen.workers : usable_cores();
 }
 
+PARMAP_INLINE failure_list run_rounds_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
+                                                 const options& chosen, task_tally& tally, ticks begun) {
+  const unsigned most = most_workers(n, chosen);
+  for (std::uint64_t from = 0; from < n; from += std::min(n - from, max_round)) {
+    const std::uint64_t size = std::min(n - from, max_round);
+    const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, size));
+    threads_run(tasks, values, chosen, tally, from, static_cast<round_index>(size), workers, begun).run();
+  }
+  return tally.finish(values);
+}
+
 PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                           const options& chosen) {
   constexpr const char* name = "threads";
@@ -9451,13 +9590,12 @@ PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_place
   // One task sets no pace, and the look would be a tenth of a short call.
   const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
   task_tally tally(name, chosen, n, begun);
-  const unsigned most = most_workers(n, chosen);
-  for (std::uint64_t from = 0; from < n; from += std::min(n - from, max_round)) {
-    const std::uint64_t size = std::min(n - from, max_round);
-    const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, size));
-    threads_run(tasks, values, chosen, tally, from, static_cast<round_index>(size), workers, begun).run();
-  }
-  return tally.finish(values);
+  const deadline last(chosen.deadline);
+  if (!last.is_set()) return run_rounds_on_threads(tasks, values, n, chosen, tally, begun);
+  const deadline_watch watch(last, chosen.stop, [&tally] { tally.halt_at_deadline(); });
+  options with_its_token = chosen;
+  with_its_token.stop = watch.token();
+  return run_rounds_on_threads(tasks, values, n, with_its_token, tally, begun);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -10773,7 +10911,10 @@ PARMAP_INLINE void task_tally::add_failure(failure why) {
 PARMAP_INLINE void task_tally::add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first) {
   const std::scoped_lock lock(mutex_);
   const bool stop = options_.stop.stop_requested() || stopped_now_.load(std::memory_order_relaxed);
-  add_stopped(failures_, b, e, stop ? stop_requested_text : max_failures_text, attempts_of_first);
+  const char* const why = late_.load(std::memory_order_relaxed) ? deadline_text
+                          : stop                                ? stop_requested_text
+                                                                : max_failures_text;
+  add_stopped(failures_, b, e, why, attempts_of_first);
   never_begun_ += e - b;
 }
 

@@ -23,6 +23,13 @@ namespace parmap::inline PARMAP_ABI {
 /// The fields are in alphabetical order, so that you know the order of the designated initialisers. The order is a
 /// promise: a new field goes to its alphabetical place.
 struct options {
+  /// The time for the whole map, counted from its call; positive. Then map begins no new task, and returns what is
+  /// done; the other tasks fail as `stopped`. Running tasks have a grace: a tenth of this time, at most 30 s. After it
+  /// multi kills them, async cancels them, and threads and serial request them to stop (context::stop_token()). None:
+  /// no limit.
+  ///
+  ///     parmap::map(f, x, {.deadline = 23h});   // inside a batch job of 24 hours
+  std::optional<std::chrono::nanoseconds> deadline{};
   /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
   /// that have not begun fail as `stopped`. serial ignores this option.
   std::optional<std::uint64_t> max_failures{};

@@ -19,7 +19,7 @@ If a task raises, crashes, exits or takes too long, you lose only that task: all
 Options::
 
     on_error="raise"       stop at the first failure and raise it; or a function(func, task, exc) that gives the result
-    timeout_sec=5          time limit of each task, in seconds
+    timeout_sec=5          time limit of each task;  deadline_sec=60: of the map;  deadline="slurm": the end of the job
     retries=2              try a failed task again, at most twice
     memory_limit="1GB"     the most memory that a worker may add
     n_worker=4             number of workers; default: the usable cores

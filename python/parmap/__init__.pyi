@@ -29,6 +29,8 @@ class _Stop(Protocol):
 
 class _CommonOptions(TypedDict, total=False):
     timeout_sec: float | None
+    deadline_sec: float | None
+    deadline: Literal["slurm"] | None
     n_worker: int | None
     reporter: Literal["bar", "text", "silent", "none"] | type[Any] | functools.partial[Any] | Callable[[int, int], object] | None
     label: str | None

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _parmap
+from . import _deadline
 from ._axes import Product
 from ._fork_hazards import Hazard
 from ._interrupt import CtrlC
@@ -60,6 +61,7 @@ class Request:
     max_failures: int | None
     stop: Any  # has is_set(), or None
     max_tasks: int | None
+    deadline_ns: int | None
     on_error: Any
     stop_at_failure: bool
     product: Product
@@ -82,6 +84,7 @@ class Request:
 def check(
     func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
     retries: Any, seed: Any, memory_limit: Any, init: Any, finish: Any, max_failures: Any, stop: Any, max_tasks: Any = None, start: Any = "fork",
+    deadline_sec: Any = None, deadline: Any = None,
 ) -> Request:  # fmt: skip
     if engine == "asyncio":
         engine = "async"
@@ -118,7 +121,12 @@ def check(
         workers = _IN_FLIGHT
     retries = _whole("retries", retries, 0, 2**31 - 1)
     seed = int.from_bytes(os.urandom(8), "little") if seed is None else _whole("seed", seed, 0, 2**64)
-    timeout_ns = _nanoseconds(timeout_sec)
+    timeout_ns = _nanoseconds("timeout_sec", timeout_sec)
+    if deadline is not None:
+        if deadline_sec is not None:
+            raise TypeError("parmap: deadline and deadline_sec are two ways to say the same; give only one of them")
+        deadline_sec = _deadline.seconds_left(deadline)
+    deadline_ns = _nanoseconds("deadline_sec", deadline_sec)
     if memory_limit is not None:
         memory_limit = _whole("memory_limit", _bytes(memory_limit), 1, 2**63)
         if engine not in ("multi", "serial"):
@@ -158,6 +166,7 @@ def check(
         max_failures=max_failures,
         stop=stop,
         max_tasks=max_tasks,
+        deadline_ns=deadline_ns,
         on_error=on_error,
         stop_at_failure=on_error == "raise" and engine != "serial",
         product=product,
@@ -203,17 +212,17 @@ def _bytes(size: Any) -> Any:
     return int(float(found[1]) * (1024 if found[3] else 1000) ** _UNITS[found[2].upper()])
 
 
-def _nanoseconds(timeout_sec: Any) -> int | None:
-    if timeout_sec is None:
+def _nanoseconds(name: str, value: Any) -> int | None:
+    if value is None:
         return None
     try:
-        if isinstance(timeout_sec, (str, bytes, bytearray)):
+        if isinstance(value, (str, bytes, bytearray)):
             raise TypeError
-        seconds = float(timeout_sec)
+        seconds = float(value)
     except OverflowError:
-        raise ValueError("parmap: timeout_sec is too large for a float; None means no limit") from None
+        raise ValueError(f"parmap: {name} is too large for a float; None means no limit") from None
     except (TypeError, ValueError):
-        raise TypeError(f"parmap: timeout_sec must be a number of seconds, but is {timeout_sec!r:.100}") from None
+        raise TypeError(f"parmap: {name} must be a number of seconds, but is {value!r:.100}") from None
     if not seconds > 0:
-        raise ValueError(f"parmap: timeout_sec must be positive, but is {timeout_sec!r}; None means no limit")
+        raise ValueError(f"parmap: {name} must be positive, but is {value!r}; None means no limit")
     return None if seconds > 2**33 else max(1, math.ceil(seconds * 1e9))  # 272 years are no limit either

@@ -10,12 +10,13 @@ import types
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
-from . import _errors, _task
+from . import _deadline, _errors, _task
 from ._loop import Signals, bury, close, silence, wait
 from ._arguments import PENDING, Request
 from ._setup import AsyncSetup
 
 _STOPPED = b"the map was stopped"
+_LATE = b"the deadline was reached"
 
 # All in seconds.
 _GLANCE = 0.1  # between two calls of the reporter
@@ -151,6 +152,7 @@ class _Map:
         self._next = 0  # the first task that has not been begun
         self._done = 0
         self._halted = False  # no further task begins
+        self._why = _STOPPED
         self._lost = 0  # tasks that have failed for good
         self._free: list[int] = []  # numbers of workers that are free again
         self._unused = itertools.count()  # numbers that have not been used yet
@@ -160,9 +162,13 @@ class _Map:
         self._unfit: BaseException | None = None  # raised by init
         self._alarm: asyncio.TimerHandle | None = None
         self._ticking: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         try:
+            if self.asked.deadline_ns is not None:
+                seconds = self.asked.deadline_ns / 1e9
+                self._deadline = self.loop.call_later(seconds, self._begin_no_more, _deadline.grace(seconds))
             await self._call_init()
             self._ticking = self.loop.call_later(_GLANCE, self._tick)
             self._fill()
@@ -178,7 +184,7 @@ class _Map:
         if self.broken is not None and self.interrupt is None:
             raise self.broken
         if self.interrupt is None:
-            self.asked.told += [(index, "stopped", _STOPPED, 0, 0) for index in range(self._next, len(self.asked.values))]
+            self.asked.told += [(index, "stopped", self._why, 0, 0) for index in range(self._next, len(self.asked.values))]
         self.asked.told.sort()
 
     def interrupt_by(self, error: BaseException) -> bool:
@@ -262,7 +268,7 @@ class _Map:
         self._free.append(it.worker)
         if kind == "stopped":
             if self.interrupt is None:
-                self.asked.told.append((it.index, kind, _STOPPED, it.attempt, 0))
+                self.asked.told.append((it.index, kind, self._why, it.attempt, 0))
             return
         if kind == "timed_out" and isinstance(error, asyncio.CancelledError):  # its traceback shows where the task was
             error = _errors.TaskTimeout().with_traceback(error.__traceback__)
@@ -284,6 +290,13 @@ class _Map:
         for it in self._running.values():
             if it.begun is not None:
                 it.begun = now
+
+    @_never_raises
+    def _begin_no_more(self, grace: float) -> None:
+        """The map's time is over. Running tasks have a grace."""
+        self._halted = True
+        self._why = _LATE
+        self._deadline = self.loop.call_later(grace, self._end)
 
     def _limit_from_now(self, begun: float, limit: float) -> None:
         if self._alarm is None:  # one timer for all: the limit is the same, so tasks are due in the order they began
@@ -374,7 +387,7 @@ class _Map:
     async def _farewell(self) -> None:
         """Cancels the tasks that still run and gives them some time to end. After that nothing of the map runs."""
         self._end()
-        for timer in (self._ticking, self._alarm):
+        for timer in (self._ticking, self._alarm, self._deadline):
             if timer is not None:
                 timer.cancel()
         self._cancel_running()

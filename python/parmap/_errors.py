@@ -101,7 +101,7 @@ class TaskNotRun(RuntimeError):
 
         missing = [each.task for each in results.failures if each.kind == "stopped"]
 
-    A map is stopped by its options stop and max_failures, by on_error="raise" at the first failure, and by Ctrl-C.
+    A map is stopped by its options stop, max_failures and deadline_sec, by on_error="raise" at the first failure, and by Ctrl-C.
     """
 
 

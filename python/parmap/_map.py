@@ -34,6 +34,8 @@ def parmap(
     fargs: dict[str, Any] | None = None,
     engine: str = "multi",
     timeout_sec: float | None = None,
+    deadline_sec: float | None = None,
+    deadline: str | None = None,
     n_worker: int | None = None,
     on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
     reporter: Any = None,
@@ -92,6 +94,14 @@ def parmap(
         - async cancels the task. If the task has not ended 0.1 s later, the map no longer waits for it and ignores what
           it does. While a task blocks the event loop, no limit is enforced.
         - serial does not enforce it.
+    deadline_sec
+        The time for the whole map in seconds, counted from its call. After it no task is started, and parmap returns what
+        is done; the other tasks have failures of kind "stopped". Default: no limit. Running tasks may go on for a tenth
+        of this time, at most 30 s. Then multi kills them, async cancels them, and threads raises TaskNotRun in them at
+        their next bytecode; serial waits for its task.
+    deadline
+        "slurm": the deadline is the end of the Slurm job that this process belongs to, less 90 s for running tasks and
+        for what follows the map. Without a Slurm job there is no deadline.
     n_worker
         The largest number of workers; there are never more workers than tasks. Default: the number of usable cores
         (CPU affinity and cgroup quota), but 1 inside a task of multi. For threads the default is at least 5. For async
@@ -198,7 +208,8 @@ def parmap(
     if unknown:
         raise unknown_argument("parmap", unknown)
     asked, shown = _ask(
-        reporter, label, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec, n_worker=n_worker,
+        reporter, label, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec, deadline_sec=deadline_sec,
+        deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
         stop=stop, max_tasks=max_tasks, start=start,
     )  # fmt: skip
@@ -227,6 +238,8 @@ async def parmap_async(
     *args: Iterable[Any],
     fargs: dict[str, Any] | None = None,
     timeout_sec: float | None = None,
+    deadline_sec: float | None = None,
+    deadline: str | None = None,
     n_worker: int | None = None,
     on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
     reporter: Any = None,
@@ -279,7 +292,8 @@ async def parmap_async(
     if unknown:
         raise unknown_argument("parmap_async", unknown)
     asked, shown = _ask(
-        reporter, label, func=func, args=args, fargs=fargs, engine="async", timeout_sec=timeout_sec, n_worker=n_worker,
+        reporter, label, func=func, args=args, fargs=fargs, engine="async", timeout_sec=timeout_sec, deadline_sec=deadline_sec,
+        deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
         max_failures=max_failures, stop=stop,
     )  # fmt: skip
@@ -346,6 +360,7 @@ def _run(asked: Request) -> None:
                 asked,
                 asked.raised,
                 late=_errors.TaskTimeout,
+                stopped=_errors.TaskNotRun,
                 begin=_thread_worker.begin,
                 end=_thread_worker.end if _thread_worker.hooks_are_set() else None,
                 begin_task=_thread_worker.state_of_the_caller(),

@@ -16,6 +16,9 @@ from ._failures import SHORT, Failure, lines_of_failures
 from ._results import Results
 
 
+_DEADLINE = b"the deadline"
+
+
 def collect(asked: Request, unpickle: bool = True) -> Results:
     """Returns the values, and a Failure for each task without one."""
     interrupted = asked.interrupt is not None or not unpickle
@@ -24,6 +27,8 @@ def collect(asked: Request, unpickle: bool = True) -> Results:
     results.seed = asked.seed
     results._seconds = time.monotonic() - asked.begun
     for index, kind, message, attempts, status in asked.told:
+        if isinstance(asked.raised.get(index), _errors.TaskNotRun):
+            kind, message = "stopped", _DEADLINE  # raised in a thread
         error, trace = _exception(kind, message, status, asked, asked.raised.get(index), unpickle)
         results.failures.append(Failure(index, asked.product.task(index), kind, error, attempts, trace))
         results[index] = None
@@ -57,6 +62,8 @@ def _exception(
         return late, None
     if kind == "stopped":
         why = "another task failed" if asked.stop_at_failure else "the map was stopped"
+        if b"deadline" in message:
+            why = "the deadline was reached"
         if not message:
             return _errors.TaskNotRun("its result was not read, because Ctrl-C was pressed twice"), ""
         return _errors.TaskNotRun(f"not finished, because {why}"), ""

@@ -22,6 +22,7 @@ def run_threads(
     asked: Any,
     raised: dict[int, BaseException],
     late: type[BaseException],
+    stopped: type[BaseException],
     begin: Callable[[int], None],
     end: Callable[[], None] | None,
     begin_task: Callable[[], None] | None,

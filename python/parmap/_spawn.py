@@ -114,7 +114,7 @@ def work(assignment: str, job: int) -> None:
         func, axes, fargs, init, finish = None, (), {}, None, None
     asked = SimpleNamespace(
         func=func, axes=axes, fargs=fargs, setup=setup_of(init, finish), values=[], report=None, workers=0, timeout_ns=None, retries=0,
-        seed=state["seed"], memory_limit=None, max_failures=None, stop=None,
+        seed=state["seed"], memory_limit=None, max_failures=None, stop=None, deadline_ns=None,
         max_tasks=state["max_tasks"], stop_at_failure=False, told=[], ends=[], ctrl_c=None,
     )  # fmt: skip
     _parmap.serve(

@@ -39,7 +39,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("retry", "max_retries", "n_retries"), "retries"),
     **dict.fromkeys(("random_state", "random_seed"), "seed"),
     **dict.fromkeys(("error_callback", "errors", "return_exceptions", "raise_errors"), "on_error"),
-    "deadline": "timeout_sec for each task, or stop, a threading.Event, for the whole map",
+    **dict.fromkeys(("max_time", "total_timeout", "wall_time", "walltime"), "deadline_sec, for the whole map"),
     "callback": "not available; parmap returns all results together, in input order",
     "unordered": "not available; parmap returns all results together, in input order",
 }

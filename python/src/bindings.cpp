@@ -40,6 +40,7 @@ options chosen_of(nb::handle from) {
   options chosen;
   chosen.workers = nb::cast<unsigned>(from.attr("workers"));
   if (const auto ns = nb::cast<std::optional<std::int64_t>>(from.attr("timeout_ns"))) chosen.timeout.emplace(*ns);
+  if (const auto ns = nb::cast<std::optional<std::int64_t>>(from.attr("deadline_ns"))) chosen.deadline.emplace(*ns);
   chosen.retries = nb::cast<unsigned>(from.attr("retries"));
   chosen.seed = nb::cast<std::uint64_t>(from.attr("seed"));
   chosen.max_failures = nb::cast<std::optional<std::uint64_t>>(from.attr("max_failures"));
@@ -117,11 +118,12 @@ NB_MODULE(_parmap, m) {
         [](nb::handle asked, nb::handle task) { asked.attr("interrupt") = run_serial(request_of(asked), task); });
   m.def(
       "run_threads",
-      [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle begin, nb::handle end, nb::handle begin_task,
-         std::size_t stack) {
-        asked.attr("interrupt") = run_threads(request_of(asked), {raised, late, begin, end, begin_task, stack});
+      [](nb::handle asked, nb::dict raised, nb::handle late, nb::handle stopped, nb::handle begin, nb::handle end,
+         nb::handle begin_task, std::size_t stack) {
+        asked.attr("interrupt") =
+            run_threads(request_of(asked), {raised, late, stopped, begin, end, begin_task, stack});
       },
-      "asked"_a, "raised"_a, "late"_a, "begin"_a, "end"_a.none(), "begin_task"_a.none(), "stack"_a);
+      "asked"_a, "raised"_a, "late"_a, "stopped"_a, "begin"_a, "end"_a.none(), "begin_task"_a.none(), "stack"_a);
   m.def(
       "run_multi",
       [](nb::handle asked, nb::handle begin, nb::handle finish, nb::handle before_fork, nb::handle flush,

@@ -5,6 +5,7 @@
 #include "python_map.hpp"
 #include "thread_seat.hpp"
 
+#include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/system/detached_thread.hpp>
 #include <parmap/detail/threads/thread_pool.hpp>
 
@@ -58,6 +59,7 @@ class thread_run {
               nb::borrow(asked.fargs),
               nb::borrow(asked.setup),
               nb::borrow(needs.late),
+              nb::borrow(needs.stopped),
               nb::borrow(needs.begin),
               nb::borrow(needs.end),
               nb::borrow(needs.begin_task),
@@ -74,7 +76,9 @@ class thread_run {
         begin_task_(needs.begin_task),
         context_(nb::steal(PyContext_CopyCurrent())),
         late_(needs.late),
+        stopped_(needs.stopped),
         chosen_(asked.chosen),
+        last_(asked.chosen.deadline),
         workers_(workers) {
     chosen_.workers = workers;
     chosen_.stop = stop_.get_token();
@@ -160,6 +164,13 @@ class thread_run {
   // Raises an exception of this class in every running task, at its next bytecode.
   void raise_everywhere(nb::handle type) noexcept {
     for (thread_seat& each : workers_) each.raise(type);
+  }
+  // Raises TaskNotRun in every running task when the grace after the deadline is over. Returns when to check again.
+  clock::time_point enforce_deadline(clock::time_point now) noexcept {
+    if (asked_to_end_ || now < last_.end_all()) return asked_to_end_ ? clock::time_point::max() : last_.end_all();
+    asked_to_end_ = true;
+    raise_everywhere(stopped_);
+    return clock::time_point::max();
   }
   // Raises the timeout exception once in each task that is late. Returns when to check again.
   clock::time_point enforce_limit(clock::time_point now) noexcept {
@@ -274,7 +285,10 @@ class thread_run {
   nb::handle begin_task_;
   nb::object context_;  // the caller's, as the map begins
   nb::handle late_;
+  nb::handle stopped_;
   options chosen_;
+  detail::deadline last_;
+  bool asked_to_end_{};
   std::stop_source stop_;
   std::vector<thread_seat> workers_;
   std::optional<results<void>> results_;
@@ -321,7 +335,7 @@ nb::object run_threads(const request& asked, const thread_needs& needs) {
   auto next_show = clock::now() + glance;
   for (bool ended = false; !ended;) {
     const auto now = clock::now();
-    const auto limit = map->enforce_limit(now);
+    const auto limit = std::min(map->enforce_limit(now), map->enforce_deadline(now));
     ended = map->wait_until(std::min({now + glance, limit, next_show, patience}));
     if (watch.interrupted()) {
       if (!ended && clock::now() >= patience) break;

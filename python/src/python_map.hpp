@@ -97,6 +97,7 @@ nanobind::object run_serial(const request& asked, nanobind::handle task);
 struct thread_needs {
   nanobind::dict raised;        // receives the exceptions of tasks, by index
   nanobind::handle late;        // the exception class that is raised in a task that runs too long
+  nanobind::handle stopped;     // and in a task that still runs when the grace after the map's deadline is over
   nanobind::handle begin;       // begin(worker), called in each thread before its first task of the map
   nanobind::handle end;         // called in each thread after its last one, or None
   nanobind::handle begin_task;  // called before each task, in its context, or None

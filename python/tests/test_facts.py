@@ -15,6 +15,8 @@ FACTS = [
     ("python/parmap/_async.py", r"_GRACE = ([\d.]+)", [("docs/engines/async.md", "{} s in Python"), ("docs/howto/timeouts.md", "{} s in Python")]),
     ("include/parmap/detail/schedule/chunk_pacer.hpp", r"microseconds target\{(\d+)\}",
      [("docs/coming-from/onetbb.md", "chunks of some {} µs"), ("docs/internals/how-it-works.md", "{} µs")]),
+    ("include/parmap/detail/schedule/deadline.hpp", r"longest_grace = std::chrono::seconds\((\d+)\)",
+     [("docs/howto/timeouts.md", "a tenth of the deadline, at most {} s"), ("docs/options.md", "a tenth of it, at most {} s")]),
     ("python/parmap/_arguments.py", r"_IN_FLIGHT = (\d+)", [("docs/options.md", "`async`: {} tasks at once"), ("docs/engines/index.md", "| {}, or the number you give |")]),
     ("include/parmap/detail/encoding/aggregate_fields.hpp", r"most_fields = (\d+)", [("docs/engines/multi.md", "{} fields")]),
     ("include/parmap/detail/results/input_text.hpp", r"longest = (\d+)", [("docs/howto/debugging.md", "{} bytes")]),

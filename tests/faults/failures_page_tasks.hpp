@@ -311,6 +311,15 @@ inline std::vector<exhibit> stopped() {
          return shown(all.failures()[2]);
        },
        "Tasks 0 and 1 had failed, so tasks 2 to 4 did not begin. The results contain what was done before."},
+      {"After a deadline", "std::this_thread::sleep_for(1h);  // every task, with options.deadline = 100ms",
+       [] {
+         const auto f = [](int) { return static_cast<int>(::sleep(3600)); };
+         return shown(parmap::map(f, std::views::iota(0, 5), {.deadline = std::chrono::milliseconds(100), .workers = 1})
+                          .failures()[2]);
+       },
+       "The time for the whole map was over, so the task did not begin, or did not end within the grace (a tenth of "
+       "the "
+       "deadline, at most 30 s). The results contain what was done before."},
       {"After a stop request", "source.request_stop();  // of options.stop",
        [] {
          std::stop_source source;

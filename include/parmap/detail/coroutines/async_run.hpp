@@ -11,6 +11,7 @@
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/results/task_tally.hpp>
 #include <parmap/detail/results/value_places.hpp>
+#include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/number_text.hpp>
@@ -55,7 +56,8 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
         executor_(std::move(executor)),
         work_(work),
         options_(chosen),
-        cancellable_(how == cancellation::possible || chosen.timeout.has_value()),
+        last_(chosen.deadline),
+        cancellable_(how == cancellation::possible || chosen.timeout.has_value() || last_.is_set()),
         grace_(task_scope::inside() ? grace / 2 : grace),
         room_(std::min<std::uint64_t>(work.size(), chosen.workers != 0 ? chosen.workers : default_workers)),
         values_(work.size()),
@@ -67,6 +69,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     for (;;) {
       tally_.show(now_ticks());
       if (tally_.broken_off()) cancel_all();
+      keep_deadline();
       cancel_late();
       leave_behind_cancelled();
       const bool hurried = hire();
@@ -111,6 +114,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     unsigned attempt{};
     unsigned number;
     bool late{};
+    bool stopped{};           // cancelled because the map's time is over
     clock::time_point due{};  // when its task is late; after its cancellation: when its grace ends
     [[no_unique_address]] self about;
   };
@@ -192,6 +196,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   void failed(worker& me) noexcept {
     me.unlink();
     try {
+      if (me.stopped) return tally_.add_never_begun(me.task, me.task + 1, me.attempt);
       if (me.late) return fail(me, failure_kind::timed_out, late_text());
       thrown what = describe_or_give_up();
       fail(me, what.kind, std::move(what.message), std::current_exception());
@@ -229,7 +234,8 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   void lose(worker& me, failure_kind kind, const char* why, std::exception_ptr what = nullptr) noexcept {
     me.unlink();
     try {
-      if (me.late) fail(me, failure_kind::timed_out, late_text() + why);
+      if (me.stopped) tally_.add_never_begun(me.task, me.task + 1, me.attempt);
+      else if (me.late) fail(me, failure_kind::timed_out, late_text() + why);
       else fail(me, kind, why, std::move(what));
     } catch (...) {
       tally_.give_up();
@@ -292,6 +298,13 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     for (const auto& [task, attempt] : std::exchange(again_, {})) tally_.add_never_begun(task, task + 1, attempt - 1);
   }
 
+  // After the deadline no task is begun; after the grace those in flight are cancelled.
+  void keep_deadline() {
+    if (!last_.is_set()) return;
+    const auto now = clock::now();
+    if (now >= last_.begin_no_more()) tally_.halt_at_deadline();
+    if (now >= last_.end_all()) cancel_first([](worker& who) { return who.stopped = true; });
+  }
   void cancel_late() {
     if (!options_.timeout) return;
     const auto now = clock::now();
@@ -341,6 +354,8 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     const auto now = clock::now();
     auto when = clock::time_point::max();
     if (const auto shown = tally_.until_next_show(); shown < when - now) when = now + shown;
+    for (const auto moment : {last_.begin_no_more(), last_.end_all()})
+      if (now < moment) when = std::min(when, moment);
     if (options_.timeout && !in_flight_.empty()) when = std::min(when, first(in_flight_).due);
     if (!cancelled_.empty()) when = std::min(when, first(cancelled_).due);
     return when;
@@ -363,6 +378,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   Executor executor_;
   Work work_;
   const options& options_;
+  deadline last_;
   bool cancellable_;
   std::chrono::milliseconds grace_;
   std::uint64_t room_;

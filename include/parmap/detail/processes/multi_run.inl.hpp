@@ -176,6 +176,7 @@ class multi_run {
     switch (book_.why_halted()) {
       case halt_reason::no_worker: return boss.why_gave_up();
       case halt_reason::max_failures: return max_failures_text;
+      case halt_reason::deadline: return deadline_text;
       case halt_reason::none:
       case halt_reason::stop_requested: return stop_requested_text;
     }

@@ -17,6 +17,7 @@
 #include <parmap/detail/progress/lazy_meter.hpp>
 #include <parmap/detail/progress/stop_now.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
+#include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/cancellation.hpp>
@@ -69,6 +70,7 @@ class supervisor {
         work_(std::move(work)),
         posts_(book_.workers()),
         limits_(chosen.timeout),
+        last_(chosen.deadline),
         deaths_(most_idle_deaths, limits_) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
@@ -176,7 +178,7 @@ class supervisor {
   void wait_for_news() {
     std::vector<pollfd> fds;
     std::vector<unsigned> whose;
-    auto limit = std::min({enforce_limits(), meter_.wait(), pass_time(), settle()});
+    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle()});
     for (unsigned w = 0; w < posts_.size(); ++w)
       if (const auto& process = posts_[w].process) {
         fds.push_back({process->wakes(), POLLIN, 0});
@@ -291,6 +293,21 @@ class supervisor {
       else (at.watch.last_seen() == activity::task ? at.late : at.overdue) = kill_if_as_seen(w);
     }
     return next;
+  }
+
+  // Begins no new task after the deadline, and kills all workers after the grace. Returns the time until the next of
+  // these.
+  std::chrono::nanoseconds enforce_deadline() {
+    if (!last_.is_set()) return no_limit;
+    const auto now = deadline::clock::now();
+    if (now < last_.begin_no_more()) return last_.begin_no_more() - now;
+    if (!book_.halted()) {
+      book_.halt(halt_reason::deadline);
+      dismiss_the_unborn();
+    }
+    if (now < last_.end_all()) return last_.end_all() - now;
+    stop_workers();
+    return no_limit;
   }
 
   // Kills worker w if it is still at what it was last seen at. Stops it first, so that it cannot go on between the
@@ -411,6 +428,7 @@ class supervisor {
   started_processes started_;  // destroyed after the workers
   std::vector<post> posts_;
   activity_limits limits_;
+  deadline last_;
   vain_deaths deaths_;
   std::uint64_t from_{};
   failure_runs blamed_;

@@ -92,7 +92,7 @@ inline constexpr std::uint32_t has_begun = 3;
 inline constexpr std::uint32_t is_dismissed = 4;
 
 // Why the map was halted, so that no further task is begun.
-enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker };
+enum class halt_reason : std::uint64_t { none, stop_requested, max_failures, no_worker, deadline };
 
 inline std::uint64_t monotonic_ns() noexcept {
   timespec now{};

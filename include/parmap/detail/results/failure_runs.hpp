@@ -10,6 +10,7 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 inline constexpr const char* stop_requested_text = "a stop was requested";
+inline constexpr const char* deadline_text = "options.deadline was reached";
 inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
 
 // Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.

@@ -9,10 +9,15 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+PARMAP_INLINE void check_time(const char* name, const std::optional<std::chrono::nanoseconds>& time) {
+  if (time && *time <= std::chrono::nanoseconds::zero())
+    throw std::invalid_argument("parmap: options." + std::string(name) + " must be positive, but is " +
+                                std::to_string(time->count()) + " ns; leave it out for no limit");
+}
+
 PARMAP_INLINE void check_values(const options& chosen) {
-  if (chosen.timeout && *chosen.timeout <= std::chrono::nanoseconds::zero())
-    throw std::invalid_argument("parmap: options.timeout must be positive, but is " +
-                                std::to_string(chosen.timeout->count()) + " ns; leave it out for no limit");
+  check_time("deadline", chosen.deadline);
+  check_time("timeout", chosen.timeout);
   if (chosen.max_failures && *chosen.max_failures == 0)
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)

@@ -33,6 +33,12 @@ class task_tally {
   PARMAP_API void add_failure(failure why);
   PARMAP_API void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0);
 
+  // No more tasks are begun, because the map's time is over.
+  void halt_at_deadline() noexcept {
+    late_.store(true, std::memory_order_relaxed);
+    halted_.store(true, std::memory_order_release);  // release: a thread that sees it also sees late_
+  }
+
   // Call in a catch block when there is no memory left to record a failure. The map ends with the current exception.
   PARMAP_API void give_up() noexcept;
 
@@ -56,6 +62,7 @@ class task_tally {
   std::uint64_t most_failures_;
   std::atomic<bool> halted_{false};
   std::atomic<bool> stopped_now_{false};
+  std::atomic<bool> late_{false};  // the deadline was reached
   std::atomic<std::uint64_t> completed_{0};
   std::atomic<std::uint64_t> failed_{0};
   std::mutex mutex_;

@@ -31,7 +31,10 @@ PARMAP_INLINE void task_tally::add_failure(failure why) {
 PARMAP_INLINE void task_tally::add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first) {
   const std::scoped_lock lock(mutex_);
   const bool stop = options_.stop.stop_requested() || stopped_now_.load(std::memory_order_relaxed);
-  add_stopped(failures_, b, e, stop ? stop_requested_text : max_failures_text, attempts_of_first);
+  const char* const why = late_.load(std::memory_order_relaxed) ? deadline_text
+                          : stop                                ? stop_requested_text
+                                                                : max_failures_text;
+  add_stopped(failures_, b, e, why, attempts_of_first);
   never_begun_ += e - b;
 }
 

@@ -7,9 +7,11 @@
 #include <parmap/detail/progress/stop_now.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/schedule/chunk_pacer.hpp>
+#include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/forced_unwind.hpp>
+#include <parmap/detail/threads/deadline_watch.hpp>
 #include <parmap/detail/threads/serial_run.hpp>
 
 #include <algorithm>
@@ -42,23 +44,25 @@ PARMAP_INLINE void tell_of_ignored_options(const options& chosen, lazy_meter& me
     if (telling[k]) told[k] = true;
 }
 
-// The loop, until the tasks have ended or a stop is requested. `done`: the first task that has not ended, also when it
-// throws. Returns how often that was begun.
+// The loop, until the tasks have ended, a stop is requested or `halted` is set. `done`: the first task that has not
+// ended, also when it throws. Returns how often that was begun.
 PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
-                                                                  const options& chosen, std::uint64_t& done) {
+                                                                  const options& chosen,
+                                                                  const std::atomic<bool>& halted,
+                                                                  std::uint64_t& done) {
   class gate final : public task_gate {
    public:
-    explicit gate(const options& of) noexcept : task_gate(nullptr, of.stop) {}
+    gate(const std::atomic<bool>& flag, const options& of) noexcept : task_gate(&flag, of.stop) {}
   };
   context self(*chosen.seed, 0, chosen.stop);
-  gate between(chosen);
-  const bool careful = tasks.take_context() || chosen.stop.stop_possible();
+  gate between(halted, chosen);
+  const bool careful = tasks.take_context() || chosen.stop.stop_possible() || chosen.deadline;
   lazy_meter meter(chosen.reporter, n);
   if (chosen.max_failures || chosen.memory_limit || chosen.timeout) tell_of_ignored_options(chosen, meter);
   const task_scope inside;
   chunk_pacer pace(1);  // how often to look at the meter
   ticks then = now_ticks();
-  while (done < n && !chosen.stop.stop_requested()) {
+  while (done < n && !chosen.stop.stop_requested() && !halted.load(std::memory_order_acquire)) {
     const std::uint64_t from = done;
     const auto left = static_cast<round_index>(std::min(n - from, max_round));
     task_chunk chunk{from, from + pace.chunk(left), careful ? &between : nullptr};
@@ -91,9 +95,18 @@ PARMAP_INLINE failure_list run_serially(const placed_tasks& tasks, value_places&
                                         const options& chosen) {
   std::uint64_t done = 0;
   failure_runs stopped;
+  std::atomic<bool> late{false};
   try {
-    const unsigned attempts = loop_serially(tasks, n, chosen, done);
-    add_stopped(stopped, done, n, stop_requested_text, attempts);
+    unsigned attempts = 0;
+    if (const deadline last(chosen.deadline); last.is_set()) {
+      const deadline_watch watch(last, chosen.stop, [&late] { late.store(true, std::memory_order_release); });
+      options with_its_token = chosen;
+      with_its_token.stop = watch.token();
+      attempts = loop_serially(tasks, n, with_its_token, late, done);
+    } else {
+      attempts = loop_serially(tasks, n, chosen, late, done);
+    }
+    add_stopped(stopped, done, n, late ? deadline_text : stop_requested_text, attempts);
     return failure_list(std::move(stopped));
   } catch (...) {
     values.discard_all_but(stopped, done);

@@ -6,6 +6,7 @@
 #include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/results/task_tally.hpp>
 #include <parmap/detail/schedule/chunk_pacer.hpp>
+#include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/schedule/unclaimed_range.hpp>
@@ -13,6 +14,7 @@
 #include <parmap/detail/system/floating_environment.hpp>
 #include <parmap/detail/system/forced_unwind.hpp>
 #include <parmap/detail/system/number_text.hpp>
+#include <parmap/detail/threads/deadline_watch.hpp>
 #include <parmap/detail/threads/thread_pool.hpp>
 #include <parmap/detail/threads/threads_run.hpp>
 #include <parmap/detail/threads/timeout_watch.hpp>
@@ -40,7 +42,7 @@ class threads_run final : public job {
         range_(size),
         workers_(workers),
         begun_(begun),
-        careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures) {
+        careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures || chosen.deadline) {
     if (chosen.timeout) watch_.emplace(*chosen.timeout, workers, chosen.stop);
   }
 
@@ -220,6 +222,17 @@ PARMAP_INLINE unsigned most_workers(std::uint64_t n, const options& chosen) {
   return chosen.workers != 0 ? chosen.workers : usable_cores();
 }
 
+PARMAP_INLINE failure_list run_rounds_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
+                                                 const options& chosen, task_tally& tally, ticks begun) {
+  const unsigned most = most_workers(n, chosen);
+  for (std::uint64_t from = 0; from < n; from += std::min(n - from, max_round)) {
+    const std::uint64_t size = std::min(n - from, max_round);
+    const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, size));
+    threads_run(tasks, values, chosen, tally, from, static_cast<round_index>(size), workers, begun).run();
+  }
+  return tally.finish(values);
+}
+
 PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                           const options& chosen) {
   constexpr const char* name = "threads";
@@ -231,13 +244,12 @@ PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_place
   // One task sets no pace, and the look would be a tenth of a short call.
   const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
   task_tally tally(name, chosen, n, begun);
-  const unsigned most = most_workers(n, chosen);
-  for (std::uint64_t from = 0; from < n; from += std::min(n - from, max_round)) {
-    const std::uint64_t size = std::min(n - from, max_round);
-    const auto workers = static_cast<unsigned>(std::min<std::uint64_t>(most, size));
-    threads_run(tasks, values, chosen, tally, from, static_cast<round_index>(size), workers, begun).run();
-  }
-  return tally.finish(values);
+  const deadline last(chosen.deadline);
+  if (!last.is_set()) return run_rounds_on_threads(tasks, values, n, chosen, tally, begun);
+  const deadline_watch watch(last, chosen.stop, [&tally] { tally.halt_at_deadline(); });
+  options with_its_token = chosen;
+  with_its_token.stop = watch.token();
+  return run_rounds_on_threads(tasks, values, n, with_its_token, tally, begun);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
