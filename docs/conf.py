@@ -46,12 +46,12 @@ html_theme_options = {"top_of_page_buttons": []}
 _words = {
     "installation": ["install", "pip", "cmake", "single header"],
     "index": ["license", "licence"],
-    "options": ["option", "n_worker", "worker", "retry", "retries"],
+    "options": ["option", "n_worker", "workers", "retry", "retries"],
     "performance": ["benchmark", "speed", "overhead", "chunk", "chunksize"],
     "troubleshooting": ["troubleshooting", "slow", "problem", "deadlock"],
     "when-not-to-use": ["cluster", "mpi", "gpu", "windows", "macos", "mac"],
     "engines/async": ["async", "asyncio", "coroutine"],
-    "engines/multi": ["multi", "process", "pickle", "lambda", "nested map"],
+    "engines/multi": ["multi", "processes", "pickle", "lambda", "nested map"],
     "engines/serial": ["serial"],
     "engines/threads": ["threads", "thread pool"],
     "failures": ["crash", "segfault", "segmentation fault", "exception", "error"],
@@ -62,7 +62,7 @@ _words = {
     "howto/openmp-blas-fork": ["blas", "fork", "spawn", "cuda"],
     "howto/progress": ["progress", "progress bar", "tqdm", "jupyter", "notebook"],
     "howto/stopping": ["stop", "cancel", "ctrl-c", "interrupt", "signal"],
-    "howto/timeouts": ["timeout", "time limit", "hang"],
+    "howto/timeouts": ["timeout", "time limit", "hang", "deadline", "slurm", "walltime"],
     "cookbook/pandas": ["pandas", "dataframe"],
 }
 
@@ -87,6 +87,7 @@ def _joined(app, tree):
 
 
 def setup(app):
+    app.add_config_value("search_words", _words, "env", dict)  # when they change, all pages are read again
     app.connect("doctree-read", _joined)
     app.connect("autodoc-process-docstring", _plain)
     app.connect("source-read", _indexed)
