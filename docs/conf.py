@@ -61,6 +61,7 @@ _words = {
     "howto/not-thread-safe": ["thread-safe"],
     "howto/openmp-blas-fork": ["blas", "fork", "spawn", "cuda"],
     "howto/progress": ["progress", "progress bar", "tqdm", "jupyter", "notebook"],
+    "howto/retries": ["retry", "retries", "backoff", "try again"],
     "howto/stopping": ["stop", "cancel", "ctrl-c", "interrupt", "signal"],
     "howto/timeouts": ["timeout", "time limit", "hang", "deadline", "slurm", "walltime"],
     "cookbook/pandas": ["pandas", "dataframe"],

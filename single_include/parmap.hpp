@@ -1941,6 +1941,8 @@ class reporter {
 
 namespace parmap::inline PARMAP_ABI {
 
+struct failure;
+
 /// The options of one map, and its last argument. Every field has a default.
 ///
 ///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
@@ -1971,6 +1973,19 @@ struct options {
   parmap::reporter reporter{};
   /// How often map tries a failed task again. So a task has at most 1 + retries attempts, each with the whole timeout.
   unsigned retries{};
+  /// How long a failed task waits before it is tried again; other tasks run meanwhile. The time doubles with each
+  /// attempt of the task, and is multiplied by a random factor from 0.75 to 1.25, which depends on seed, task and
+  /// attempt alone; at most a day. Zero: a task that throws is tried again at once. serial sleeps in between.
+  ///
+  ///     parmap::map(parmap::threads, download, urls, {.retries = 3, .retry_delay = 500ms});
+  std::chrono::nanoseconds retry_delay{};
+  /// Whether to try this failed task again; asked only while a retry is left. Empty: yes. It is called in the caller's
+  /// process, by one thread at a time (under multi by the thread that called map). failure::inputs is empty there. What
+  /// it throws ends the map, as what a reporter throws does.
+  ///
+  ///     const auto is_late = [](const parmap::failure& why) { return why.kind == parmap::failure::timed_out; };
+  ///     parmap::map(f, x, {.retries = 2, .retry_if = is_late, .timeout = 5s});
+  std::function<bool(const failure&)> retry_if{};
   /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns.
   std::optional<std::uint64_t> seed{};
   /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
@@ -1989,6 +2004,11 @@ namespace detail {
 
 // Throws std::invalid_argument for values that no engine accepts.
 PARMAP_API void check_values(const options& chosen);
+
+// Whether a failed attempt is not repeated at once by whoever ran it.
+[[nodiscard]] inline bool postpones_retries(const options& chosen) noexcept {
+  return chosen.retries > 0 && (chosen.retry_delay > std::chrono::nanoseconds::zero() || chosen.retry_if);
+}
 
 // Throws the std::invalid_argument of an engine that does not support an option.
 [[noreturn]] PARMAP_API void refuse(std::string_view engine, std::string_view option, std::string_view remedy);
@@ -3161,6 +3181,7 @@ struct alignas(128) worker_words {
   shared_word<"top"> top;                 // end of what the arena holds
   shared_word<"head"> head;               // the newest failure record
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
+  shared_word<"waiting"> waiting;         // nonzero: it has found nothing, and waits for the bell
   std::atomic<std::uint32_t> go{0};       // a futex; 0: wait, 1: begin, 2: worker sleeps, 3: begun, 4: dismissed
 
   // An attempt begins. With `timed`, its start time is recorded.
@@ -3618,6 +3639,8 @@ struct worker_assignment {
   unsigned workers{};
   unsigned retries{};
   bool timed{};
+  bool postpones{};  // a failed attempt is not repeated at once
+  int news{-1};      // the descriptor that wakes the supervisor; none in a worker that is a program of its own
   pid_t parent{};
   // Parameters of this worker.
   unsigned number{};
@@ -4716,6 +4739,7 @@ template <class A, class B, class C, class D, class E, class F> void map_into(de
 #include <signal.h>
 #include <sstream>
 #include <streambuf>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -4725,6 +4749,7 @@ template <class A, class B, class C, class D, class E, class F> void map_into(de
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
+#include <unordered_map>
 
 // ==== parmap/detail/results/options.inl.hpp
 // The bodies of options.hpp.
@@ -4740,6 +4765,9 @@ PARMAP_INLINE void check_time(const char* name, const std::optional<std::chrono:
 PARMAP_INLINE void check_values(const options& chosen) {
   check_time("deadline", chosen.deadline);
   check_time("timeout", chosen.timeout);
+  if (chosen.retry_delay < std::chrono::nanoseconds::zero())
+    throw std::invalid_argument("parmap: options.retry_delay must not be negative, but is " +
+                                std::to_string(chosen.retry_delay.count()) + " ns");
   if (chosen.max_failures && *chosen.max_failures == 0)
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)
@@ -6034,6 +6062,41 @@ class robust_mutex {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/processes/worker_bell.hpp
+// worker_bell: wakes workers that wait because nothing could be claimed.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A count of rings in shared memory. A worker looks at it under the lock, when it finds nothing to claim, and then
+// waits until it has changed: so it misses no ring after that look.
+class worker_bell {
+ public:
+  [[nodiscard]] std::uint32_t get() const noexcept {
+    step("bell", moment::before);
+    return rings_.load(std::memory_order_acquire);
+  }
+  // Call after what the workers are to see.
+  void ring() noexcept {
+    step("bell", moment::before);
+    rings_.fetch_add(1, std::memory_order_acq_rel);
+    step("bell", moment::after);
+    futex_wake(rings_, std::numeric_limits<int>::max(), futex_scope::shared);
+  }
+  // Returns after a ring since the bell showed `seen`, or earlier: a task may have written over the bell, so nobody
+  // waits for ever.
+  void wait(std::uint32_t seen) const noexcept {
+    step("wait", moment::before);
+    futex_wait(rings_, seen, patience, futex_scope::shared);
+  }
+
+ private:
+  static constexpr std::chrono::seconds patience{2};
+
+  futex_word rings_{0};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/schedule/chunk_pacer.hpp
 // How many tasks a worker claims at once: by the clock, so that nobody has to say.
 
@@ -6107,26 +6170,47 @@ struct common_words {
   shared_word<"failures"> failures;
   alignas(128) robust_mutex lock;
   shared_word<"range"> range;
+  shared_word<"stay"> stay;  // a worker that finds nothing waits for the bell
+  worker_bell bell;
+};
+
+// What a worker is to do next.
+struct claim_answer {
+  enum class kind { run, wait, leave };
+
+  kind what{kind::leave};
+  interval chunk{};      // run: these tasks
+  bool was_postponed{};  // run: the supervisor has put the task, and may have more for that place
+  std::uint32_t bell{};  // wait: until the bell shows something else
 };
 
 // The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
 // another process.
 class claim_ledger {
  public:
-  static std::size_t bytes(unsigned workers) noexcept {
-    return sizeof(common_words) + workers * (sizeof(worker_words) + sizeof(left_over_words));
+  // The constants of a map. `postpones`: a failed attempt is not repeated at once, but goes to the supervisor.
+  struct constants {
+    unsigned workers{};
+    std::uint64_t max_failures{std::numeric_limits<std::uint64_t>::max()};
+    unsigned retries{};
+    bool postpones{};
+  };
+
+  static std::size_t bytes(unsigned workers, bool postpones = false) noexcept {
+    return sizeof(common_words) + workers * sizeof(worker_words) +
+           left_overs_of(workers, postpones) * sizeof(left_over_words);
   }
-  // Constructs the words in zeroed shared memory of bytes(workers) bytes, aligned to a page.
-  claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
-      : claim_ledger(::new(at) common_words, workers, max_failures, retries, timed, 0) {
-    std::uninitialized_default_construct_n(of_, workers);
-    std::uninitialized_default_construct_n(left_, workers);
+  // Constructs the words in zeroed shared memory of bytes() bytes, aligned to a page.
+  claim_ledger(void* at, const constants& of_map) : claim_ledger(::new(at) common_words, of_map, 0) {
+    std::uninitialized_default_construct_n(of_, workers_);
+    std::uninitialized_default_construct_n(left_, left_overs_of(workers_, postpones_));
   }
   // Uses the words that were constructed at `at`, in a round of `round` tasks.
-  claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round)
-      : claim_ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round) {}
+  claim_ledger(void* at, const constants& of_map, round_index round)
+      : claim_ledger(std::launder(static_cast<common_words*>(at)), of_map, round) {}
 
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
+  [[nodiscard]] bool postpones() const noexcept { return postpones_; }
   [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
 
   // ---- by anybody
@@ -6135,7 +6219,9 @@ class claim_ledger {
   [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
   // The first reason stays, except among those that come at the same time.
   void halt(halt_reason why) const noexcept {
-    if (!halted()) common_->halt.set(static_cast<std::uint64_t>(why));
+    if (halted()) return;
+    common_->halt.set(static_cast<std::uint64_t>(why));
+    if (postpones_) common_->bell.ring();
   }
   [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
   // Counts a failure; at the limit no further task is begun.
@@ -6150,26 +6236,33 @@ class claim_ledger {
 
   // ---- by worker w
 
-  // Claims a chunk for w; empty if there is nothing to begin. cur of w then holds the attempts that its first task has
-  // used up.
-  interval claim(unsigned w, const chunk_pacer& pace) const {
+  // Claims a chunk for w, if there is something to begin. cur of w then holds the attempts that its first task has used
+  // up.
+  claim_answer claim(unsigned w, const chunk_pacer& pace) const {
+    using enum claim_answer::kind;
     const holder lock(*this, w + 1);
-    if (halted()) return {};
+    // Before halt and stay, which are written without the lock: so no ring after them is missed.
+    const std::uint32_t bell = postpones_ ? common_->bell.get() : 0;
+    if (halted()) return {leave};
     worker_words& mine = of(w);
     for (left_over_words& left : left_overs()) {
       const interval all = checked(unpack(left.span.get()));
       if (all.empty()) continue;
       announce(mine, all, static_cast<unsigned>(left.attempts.get()));
       left.span.set(0);
-      return all;
+      return {run, all, &left >= left_ + workers_};
     }
     const interval all = checked(unpack(common_->range.get()));
-    if (all.empty()) return {};
-    const interval chunk = take(all, w, pace.chunk(all.size()));
-    announce(mine, chunk, 0);
-    common_->range.set(pack(without(all, chunk)));
-    return chunk;
+    if (!all.empty()) {
+      const interval chunk = take(all, w, pace.chunk(all.size()));
+      announce(mine, chunk, 0);
+      common_->range.set(pack(without(all, chunk)));
+      return {run, chunk};
+    }
+    if (!postpones_ || common_->stay.get() == 0) return {leave};
+    return {wait, {}, false, bell};
   }
+  [[nodiscard]] const worker_bell& bell() const noexcept { return common_->bell; }
   void close_claim(unsigned w) const noexcept {
     worker_words& mine = of(w);
     mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
@@ -6187,10 +6280,12 @@ class claim_ledger {
   void begin_round(round_index n) noexcept {
     round_ = n;
     common_->range.set(pack(interval{0, n}));
+    if (postpones_) common_->stay.set(1);
   }
   // Call before each fork of worker w.
   void prepare(unsigned w) const noexcept {
     of(w).farewell_word.set(0);
+    if (postpones_) of(w).waiting.set(0);
     step("go", moment::before);
     of(w).go.store(0, std::memory_order_release);
     step("go", moment::after);
@@ -6202,10 +6297,11 @@ class claim_ledger {
     round_index task{};   // of this task
     unsigned attempts{};  // attempts used up, including the running one
     bool blamed{};        // and no attempt was left
+    bool postponed{};     // an attempt is left, and the task is now the supervisor's
   };
-  // Worker w is dead: hands back what is left of its claim. published(task) tells whether the task's failure is
-  // recorded.
-  death recover(unsigned w, const std::function<bool(round_index)>& published) const {
+  // Worker w is dead: hands back what is left of its claim. published(task, attempts) tells whether the failure of that
+  // attempt is recorded.
+  death recover(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
     const holder lock(*this);
     worker_words& dead = of(w);
     const interval open = checked(unpack(dead.claim.get()));
@@ -6217,14 +6313,16 @@ class claim_ledger {
     if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
       throw_overwritten("a worker's task lies outside its claim");
     death what;
-    if (at.running && published(at.task)) {
+    if (at.running && published(at.task, at.attempts)) {
       at = {at.task + 1, 0, false};
     } else if (at.running) {
       what = {true, at.task, at.attempts, at.attempts > retries_};
+      what.postponed = postpones_ && !what.blamed;
     }
     dead.finished.set(dead.base.get() + (at.task - open.b));
-    const interval rest = what.blamed ? interval{at.task + 1, open.e} : interval{at.task, open.e};
-    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);
+    const bool gone = what.blamed || what.postponed;
+    const interval rest = gone ? interval{at.task + 1, open.e} : interval{at.task, open.e};
+    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);
     dead.claim.set(0);
     dead.cur.set(0);
     return what;
@@ -6232,9 +6330,33 @@ class claim_ledger {
 
   [[nodiscard]] bool anything_unclaimed() const {
     const holder lock(*this);
-    return !unpack(common_->range.get()).empty() || std::ranges::any_of(left_overs(), [](const left_over_words& left) {
-      return !unpack(left.span.get()).empty();
-    });
+    return !unpack(common_->range.get()).empty() || !std::ranges::all_of(left_overs(), is_free);
+  }
+  // Whether nothing is claimed, nor to be claimed.
+  [[nodiscard]] bool idle() const {
+    const holder lock(*this);
+    for (unsigned w = 0; w < workers_; ++w)
+      if (!unpack(of(w).claim.get()).empty()) return false;
+    return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
+  }
+  // Makes a postponed task claimable; false if there is no place for it now.
+  [[nodiscard]] bool put(round_index task, unsigned attempts) const {
+    {
+      const holder lock(*this);
+      const auto places = left_overs().subspan(workers_);
+      const auto place = std::ranges::find_if(places, is_free);
+      if (place == places.end()) return false;
+      place->attempts.set(attempts);
+      place->span.set(pack(interval{task, task + 1}));
+    }
+    common_->bell.ring();
+    return true;
+  }
+  // Workers that find nothing leave from now on.
+  void dismiss() const noexcept {
+    if (common_->stay.get() == 0) return;
+    common_->stay.set(0);
+    common_->bell.ring();
   }
   // Takes away all unclaimed tasks, which will not be begun. No worker is alive.
   struct unclaimed {
@@ -6285,16 +6407,20 @@ class claim_ledger {
   }
 
  private:
-  claim_ledger(common_words* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed,
-               round_index round)
+  claim_ledger(common_words* at, const constants& of_map, round_index round)
       : common_(at),
         of_(reinterpret_cast<worker_words*>(common_ + 1)),
-        left_(reinterpret_cast<left_over_words*>(of_ + workers)),
-        workers_(workers),
-        max_failures_(max_failures),
-        retries_(retries),
-        timed_(timed),
+        left_(reinterpret_cast<left_over_words*>(of_ + of_map.workers)),
+        workers_(of_map.workers),
+        max_failures_(of_map.max_failures),
+        retries_(std::min(of_map.retries, max_attempts - 1)),
+        postpones_(of_map.postpones),
         round_(round) {}
+
+  // One for each worker's death, and behind them as many again for postponed tasks.
+  static std::size_t left_overs_of(unsigned workers, bool postpones) noexcept {
+    return std::size_t{workers} * (postpones ? 2 : 1);
+  }
 
   // Holds the lock; after a take-over, with the words repaired.
   class holder {
@@ -6334,10 +6460,10 @@ class claim_ledger {
   }
 
   void hand_back(interval rest, unsigned attempts) const {
-    // One is free: left-overs and open claims together never outnumber the workers.
-    const auto free =
-        std::ranges::find_if(left_overs(), [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
-    if (free == left_overs().end()) throw_overwritten("there are more claims than workers");
+    // One is free: the left-overs of deaths and open claims together never outnumber the workers.
+    const auto places = left_overs().first(workers_);
+    const auto free = std::ranges::find_if(places, is_free);
+    if (free == places.end()) throw_overwritten("there are more claims than workers");
     free->attempts.set(attempts);
     free->span.set(pack(rest));
   }
@@ -6347,7 +6473,10 @@ class claim_ledger {
     return all;
   }
 
-  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept { return {left_, workers_}; }
+  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept {
+    return {left_, left_overs_of(workers_, postpones_)};
+  }
+  static bool is_free(const left_over_words& left) noexcept { return unpack(left.span.get()).empty(); }
 
   common_words* common_;
   worker_words* of_;
@@ -6355,7 +6484,7 @@ class claim_ledger {
   unsigned workers_;
   std::uint64_t max_failures_;
   unsigned retries_;
-  bool timed_;
+  bool postpones_;
   round_index round_;
   std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
 };
@@ -6489,26 +6618,28 @@ class worker_arenas {
 
   // ---- by the supervisor
 
-  // The index of the newest failure of w, if there is one.
-  [[nodiscard]] std::optional<std::uint64_t> newest(unsigned w) const noexcept {
+  // Whether the newest failure of w is that of this attempt of this task.
+  [[nodiscard]] bool newest_is(unsigned w, std::uint64_t index, unsigned attempt) const noexcept {
     const auto found = read(w, book_.of(w).head.get());
-    return found ? std::optional(found->index) : std::nullopt;
+    return found && found->index == index && found->attempts == attempt;
   }
-  // Appends all failures of w. No worker is alive. Throws std::runtime_error if a record was written over, as its task
-  // is then unknown.
-  void collect(unsigned w, std::vector<std::pair<failure, std::uint64_t>>& into) const {
+  // Calls visit(failure) for all failures of w, the newest first. No worker is alive. Throws std::runtime_error if a
+  // record was written over, as its task is then unknown.
+  template <class Visit>
+  void for_each_failure(unsigned w, Visit&& visit) const {
     if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
-    for (std::uint64_t at = book_.of(w).head.get(); at != no_record;) {
-      const auto found = read(w, at);
-      if (!found) throw_overwritten("the record of a failure is lost");
-      into.emplace_back(
-          failure{found->index, static_cast<failure_kind>(found->kind),
-                  std::string(reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record)), found->size),
-                  found->attempts, nullptr},
-          1);
-      at = found->previous;
-    }
+    walk(w, book_.of(w).head.get(), no_record, visit);
   }
+  // Calls visit(failure) for those that w has published since the last call for it; w may be alive. `seen`: the caller
+  // keeps it, and begins with nothing_seen.
+  template <class Visit>
+  void for_each_new_failure(unsigned w, std::uint64_t& seen, Visit&& visit) const {
+    const std::uint64_t newest = book_.of(w).head.get();
+    if (newest == seen) return;
+    walk(w, newest, seen, visit);
+    seen = newest;
+  }
+  static constexpr std::uint64_t nothing_seen = ~std::uint64_t{0};
   // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
   [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
     if (at.is_short()) {
@@ -6539,7 +6670,7 @@ class worker_arenas {
   static constexpr std::size_t alignment = arena_writer::alignment;
   static constexpr std::size_t longest_message = 16 << 20;
 
-  static constexpr std::uint64_t no_record = ~std::uint64_t{0};
+  static constexpr std::uint64_t no_record = nothing_seen;
 
   struct record {
     std::uint64_t previous;  // its offset, which is lower, or no_record
@@ -6555,6 +6686,18 @@ class worker_arenas {
   [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
     const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
     return checksum(message, it.size, head);
+  }
+  // From the record at `at` on to the older ones, until that at `end`.
+  template <class Visit>
+  void walk(unsigned w, std::uint64_t at, std::uint64_t end, Visit&& visit) const {
+    while (at != end) {
+      const auto found = read(w, at);
+      if (!found) throw_overwritten("the record of a failure is lost");
+      const auto* const text = reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record));
+      visit(failure{found->index, static_cast<failure_kind>(found->kind), std::string(text, found->size),
+                    found->attempts, nullptr});
+      at = found->previous;
+    }
   }
   [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
     const std::uint64_t end = arena_end(w);
@@ -6788,10 +6931,10 @@ class shared_layout {
       : shape_(slots),
         tasks_(of_map.tasks),
         workers_(of_map.workers),
+        postpones_(of_map.postpones),
         values_(slots.kind == slot_kind::value ? slot_bytes() : 0),
         memory_(make_arena_memory(arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
-        book_(memory_.data(), of_map.workers, of_map.max_failures, std::min(of_map.retries, max_attempts - 1),
-              of_map.timed),
+        book_(memory_.data(), constants_of(of_map)),
         arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {
     running_.enter({&values_, &memory_});
   }
@@ -6801,10 +6944,10 @@ class shared_layout {
       : shape_(slots),
         tasks_(mine.tasks),
         workers_(mine.workers),
+        postpones_(mine.postpones),
         file_(std::move(file)),
         memory_(file_size(file_), file_),
-        book_(memory_.data(), mine.workers, mine.max_failures, std::min(mine.retries, max_attempts - 1), mine.timed,
-              mine.round),
+        book_(memory_.data(), constants_of(mine), mine.round),
         arenas_(memory_, book_, arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
 
   shared_layout(const shared_layout&) = delete;
@@ -6816,7 +6959,7 @@ class shared_layout {
   [[nodiscard]] worker_arenas& arenas() noexcept { return arenas_; }
   [[nodiscard]] slot_shape shape() const noexcept { return shape_; }
   [[nodiscard]] std::byte* slots() const noexcept {
-    return shape_.kind == slot_kind::encoded ? memory_.bytes() + claim_ledger::bytes(workers_) : values_.bytes();
+    return shape_.kind == slot_kind::encoded ? memory_.bytes() + ledger_bytes() : values_.bytes();
   }
   [[nodiscard]] std::size_t slot_bytes() const {
     if (shape_.bytes == 0) return 0;
@@ -6841,8 +6984,15 @@ class shared_layout {
   [[nodiscard]] int file() const noexcept { return file_.get(); }
 
  private:
+  static claim_ledger::constants constants_of(const worker_assignment& of_map) noexcept {
+    return {.workers = of_map.workers,
+            .max_failures = of_map.max_failures,
+            .retries = of_map.retries,
+            .postpones = of_map.postpones};
+  }
+  [[nodiscard]] std::size_t ledger_bytes() const noexcept { return claim_ledger::bytes(workers_, postpones_); }
   [[nodiscard]] std::size_t arenas_begin() const {
-    return claim_ledger::bytes(workers_) + (shape_.kind == slot_kind::encoded ? slot_bytes() : 0);
+    return ledger_bytes() + (shape_.kind == slot_kind::encoded ? slot_bytes() : 0);
   }
   static std::size_t file_size(const file_descriptor& file) {
     const off_t size = ::lseek(file.get(), 0, SEEK_END);
@@ -6854,6 +7004,7 @@ class shared_layout {
   slot_shape shape_;
   std::uint64_t tasks_;
   unsigned workers_;
+  bool postpones_;
   shared_memory values_;
   file_descriptor file_;
   shared_memory memory_;
@@ -7081,6 +7232,62 @@ inline std::string describe(const death_cause& cause) {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/processes/postponed_tasks.hpp
+// postponed_tasks: failed tasks that wait for another attempt, and the attempts whose failures no longer count.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Of one round, in the supervisor's own memory, where no task can write over it. Without bound.
+class postponed_tasks {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  struct task {
+    clock::time_point due;
+    round_index number;
+    unsigned attempts;  // that it has used up
+  };
+
+  void add(const task& what) {
+    heap_.push_back(what);
+    std::ranges::push_heap(heap_, later);
+  }
+  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
+  // The one that is due first.
+  [[nodiscard]] const task& first() const noexcept { return heap_.front(); }
+  void remove_first() {
+    std::ranges::pop_heap(heap_, later);
+    heap_.pop_back();
+  }
+
+ private:
+  static bool later(const task& a, const task& b) noexcept { return a.due > b.due; }
+
+  std::vector<task> heap_;
+};
+
+// The failures that workers have published of attempts that were not the last: by the task's index in the map.
+class voided_failures {
+ public:
+  void add(std::uint64_t task, unsigned attempts) {
+    newest_[task] = attempts;
+    ++count_;
+  }
+  [[nodiscard]] bool contains(std::uint64_t task, unsigned attempts) const {
+    const auto found = newest_.find(task);
+    return found != newest_.end() && attempts <= found->second;
+  }
+  // How many of them there are: each is counted among a worker's finished tasks.
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+
+ private:
+  std::unordered_map<std::uint64_t, unsigned> newest_;
+  std::uint64_t count_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/processes/started_processes.hpp
 // started_processes: ends what the tasks of a worker have started, when the worker is about to be killed or the map
 // ends.
@@ -7152,6 +7359,7 @@ enum class activity {
   birth,    // from its fork until it begins: page tables, begin_worker, the start of a program
   task,     // an attempt of a task
   between,  // claims, what stands between two tasks, and writing what they have printed
+  waiting,  // for something to claim
   leaving   // the handlers of atexit, the end of what tasks have started, buffers
 };
 
@@ -7168,6 +7376,7 @@ struct activity_limits {
       case activity::birth: return birth;
       case activity::task: return task;
       case activity::between: return between;
+      case activity::waiting: return no_limit;
       case activity::leaving: break;
     }
     return leaving;
@@ -7253,6 +7462,7 @@ class worker_watch {
     if (said != farewell::none && said != farewell::starved) return {.what = activity::leaving};
     const std::uint64_t cur = words.cur.get();
     if (unpack_position(cur).running) return {.what = activity::task, .cur = cur};
+    if (words.waiting.get() != 0) return {.what = activity::waiting};
     return {.what = activity::between, .cur = cur, .claim = words.claim.get(), .finished = words.finished.get()};
   }
 
@@ -7522,6 +7732,50 @@ class deadline {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/schedule/retry_wait.hpp
+// retry_wait: how long a failed task waits for its next attempt.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// `first` doubles with each attempt, and is multiplied by a random factor from [0.75, 1.25), so that tasks that failed
+// together are not tried again together. The factor is a number of Philox with the key (seed, task), in a block that
+// context::rng() never reaches, so it is the same in each run. At most a day. `attempt`: the one that has failed,
+// from 1.
+[[nodiscard]] std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first, std::uint64_t seed,
+                                                  std::uint64_t task, unsigned attempt) noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/event_counter.hpp
+// event_counter: an eventfd, by which any process that has inherited it wakes one that sleeps in poll.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class event_counter {
+ public:
+  // Throws std::system_error if there is no descriptor left.
+  event_counter() : file_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (file_.get() < 0) throw std::system_error(errno, std::generic_category(), "parmap: cannot make an eventfd");
+  }
+
+  // Readable for poll until clear() is called.
+  [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
+  // A descriptor that a task has closed makes no difference here: nobody is woken.
+  static void wake(int descriptor) noexcept {
+    const std::uint64_t one = 1;
+    static_cast<void>(::write(descriptor, &one, sizeof one) < 0);
+  }
+  void clear() const noexcept {
+    std::uint64_t count = 0;
+    static_cast<void>(::read(file_.get(), &count, sizeof count) < 0);
+  }
+
+ private:
+  file_descriptor file_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/oom_killer.hpp
 // The kernel's out-of-memory killer: makes it prefer workers, and counts its kills.
 
@@ -7611,8 +7865,10 @@ class supervisor {
   // What worker w runs in its process; it must not return.
   using life = std::function<void(unsigned w)>;
 
+  // `news` wakes the supervisor, if tasks can be postponed.
   supervisor(shared_layout& shared, const options& chosen, lazy_meter& meter, const core_placement& place,
-             const cancellation_held_back& held_back, std::uint64_t tasks, unsigned most_idle_deaths, life work)
+             const cancellation_held_back& held_back, const event_counter* news, std::uint64_t tasks,
+             unsigned most_idle_deaths, life work)
       : shared_(shared),
         book_(shared.book()),
         records_(shared.arenas()),
@@ -7620,12 +7876,14 @@ class supervisor {
         meter_(meter),
         place_(place),
         held_back_(held_back),
+        news_(news),
         tasks_(tasks),
         work_(std::move(work)),
         posts_(book_.workers()),
         limits_(chosen.timeout),
         last_(chosen.deadline),
-        deaths_(most_idle_deaths, limits_) {
+        deaths_(most_idle_deaths, limits_),
+        seen_failures_(book_.workers(), worker_arenas::nothing_seen) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
   supervisor(const supervisor&) = delete;
@@ -7645,13 +7903,16 @@ class supervisor {
   // be started, std::runtime_error if no worker survives and nothing has been done.
   void run_round(std::uint64_t from, round_index n, unsigned workers) {
     from_ = from;
+    workers_ = workers;
     begun_at_ = monotonic_ns();
     book_.begin_round(n);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // continue with the workers there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
     for (;;) {
-      while (alive() > 0) wait_for_news();
+      while (alive() > 0 || only_postponed_are_left()) wait_for_news();
+      look_at_failed_attempts();  // of the last worker
+      if (only_postponed_are_left()) continue;
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (deaths_.too_many()) return give_up(deaths_.reason());
       if (!hire_with_patience()) return give_up("no new worker could be started: " + why_refused_);
@@ -7660,6 +7921,14 @@ class supervisor {
 
   // The failures of tasks that died with their worker.
   [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
+  // Takes away the tasks that are postponed: task in the round, and the attempts that it has used up.
+  [[nodiscard]] std::vector<postponed_tasks::task> take_postponed() {
+    std::vector<postponed_tasks::task> all;
+    for (; !postponed_.empty(); postponed_.remove_first()) all.push_back(postponed_.first());
+    return all;
+  }
+  // The published failures that do not count, as their tasks were tried again or postponed.
+  [[nodiscard]] const voided_failures& voided() const noexcept { return voided_; }
   // Why no further worker could be started, if that ended the map.
   [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
 
@@ -7732,15 +8001,16 @@ class supervisor {
   void wait_for_news() {
     std::vector<pollfd> fds;
     std::vector<unsigned> whose;
-    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle()});
+    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle(), until_due()});
     for (unsigned w = 0; w < posts_.size(); ++w)
       if (const auto& process = posts_[w].process) {
         fds.push_back({process->wakes(), POLLIN, 0});
         whose.push_back(w);
         if (process->has_to_be_asked()) limit = std::min<std::chrono::nanoseconds>(limit, asking_period);
       }
+    if (news_ != nullptr) fds.push_back({news_->descriptor(), POLLIN, 0});
     sleep(fds, limit);
-    for (std::size_t k = 0; k < fds.size(); ++k)
+    for (std::size_t k = 0; k < whose.size(); ++k)
       if (child_process& process = *posts_[whose[k]].process; fds[k].revents != 0 || process.has_to_be_asked())
         switch (process.life()) {
           case child_process::life_of::ended: bury(whose[k]); break;
@@ -7750,9 +8020,10 @@ class supervisor {
                 "parmap: this program has closed a file descriptor of a running map (close_range, closefrom, daemon); "
                 "its workers were ended");
         }
+    if (news_ != nullptr) look_at_news();
     tell_longest_task();
     const std::uint64_t failed = book_.failures();
-    const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
+    const std::uint64_t finished = std::min(book_.finished() + blamed_.size() - voided_.count(), tasks_);
     try {
       meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
     } catch (const stop_now&) {
@@ -7894,27 +8165,90 @@ class supervisor {
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker found impossible numbers there");
-    const auto published = [&](round_index task) { return records_.newest(w) == from_ + task; };
+    const auto published = [&](round_index task, unsigned attempt) {
+      return records_.newest_is(w, from_ + task, attempt);
+    };
     if (const position seen = unpack_position(book_.of(w).cur.get());
-        ended_by_stop(at, how) && seen.running && !published(seen.task))
+        ended_by_stop(at, how) && seen.running && !published(seen.task, seen.attempts))
       book_.of(w).give_back(seen.task, seen.attempts);
     const claim_ledger::death what = book_.recover(w, published);
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
     cause.other_threads = at.late && threads_of(::getpid()) > 1;
-    if (what.blamed) {
-      note_death_of(from_ + what.task);
+    if (what.blamed || what.postponed) {
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
-      blamed_.emplace_back(
-          failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)}, 1);
-      book_.count_failure();
+      failure why{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)};
+      if (!what.postponed || !postpone(why)) {
+        note_death_of(why.index);
+        blamed_.emplace_back(std::move(why), 1);
+        book_.count_failure();
+      }
     }
     book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
-    if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
+    if (book_.halted() || (!book_.anything_unclaimed() && postponed_.empty())) dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order && is_worth_replacing(what, cause, at.overdue, unborn)) replace(w);
+  }
+
+  // ---- Tasks that wait for another attempt
+
+  [[nodiscard]] bool only_postponed_are_left() const {
+    return !postponed_.empty() && !book_.halted() && !book_.anything_unclaimed();
+  }
+  // Reads what workers have published of failed attempts, and makes the tasks claimable that are due. Once nothing is
+  // left, workers that wait are dismissed. Whether they are idle is asked first: then no failure is published after the
+  // look at the failures.
+  void look_at_news() {
+    news_->clear();
+    const bool idle = book_.idle();
+    look_at_failed_attempts();
+    const auto now = postponed_tasks::clock::now();
+    no_place_ = false;
+    while (!book_.halted() && !postponed_.empty() && postponed_.first().due <= now) {
+      no_place_ = !book_.put(postponed_.first().number, postponed_.first().attempts);
+      if (no_place_) break;  // a worker that takes a postponed task tells of it
+      postponed_.remove_first();
+      hire_one_more();
+    }
+    if (idle && postponed_.empty()) book_.dismiss();
+  }
+  void look_at_failed_attempts() {
+    if (!book_.postpones()) return;
+    for (unsigned w = 0; w < book_.workers(); ++w)
+      records_.for_each_new_failure(w, seen_failures_[w], [&](const failure& why) {
+        if (why.attempts > options_.retries) return;
+        if (postpone(why)) voided_.add(why.index, why.attempts);
+        else book_.count_failure();
+      });
+  }
+  // Whether the task is to be tried again. In a halted map it is not, and counts as stopped.
+  bool postpone(const failure& why) {
+    if (!book_.halted() && options_.retry_if && !options_.retry_if(why)) return false;
+    const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
+    postponed_.add({postponed_tasks::clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
+    return true;
+  }
+  // A worker that has died was not replaced if only postponed tasks were left.
+  void hire_one_more() {
+    if (deaths_.too_many()) return;
+    for (unsigned w = 0; w < workers_; ++w)
+      if (posts_[w].process && book_.of(w).waiting.get() != 0) return;
+    for (unsigned w = 0; w < workers_; ++w)
+      if (!posts_[w].process) {
+        replace(w);
+        return;
+      }
+  }
+  // The time until a task is due. If the news does not reach the supervisor, it looks now and then.
+  [[nodiscard]] std::chrono::nanoseconds until_due() const {
+    if (news_ == nullptr) return no_limit;
+    const bool hears = !language_runtime::current().starts_programs();
+    std::chrono::nanoseconds limit = hears ? glance : asking_period;
+    if (!postponed_.empty() && !no_place_ && !book_.halted())
+      limit = std::min(limit, std::max(postponed_.first().due - postponed_tasks::clock::now(), shortest_nap));
+    return limit;
   }
 
   // Nobody is forked in place of a worker that could not begin in time.
@@ -7965,6 +8299,7 @@ class supervisor {
   static constexpr std::uint64_t brief = 1'000'000;  // ns
   static constexpr std::chrono::milliseconds patience_for_stop{100};
   static constexpr std::chrono::milliseconds asking_period{10};
+  static constexpr std::chrono::milliseconds glance{1000};
   static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
   static constexpr std::chrono::nanoseconds longest_nap = std::chrono::milliseconds(50);
 
@@ -7975,6 +8310,7 @@ class supervisor {
   lazy_meter& meter_;
   const core_placement& place_;
   const cancellation_held_back& held_back_;
+  const event_counter* news_;
   std::uint64_t tasks_;
   life work_;
   pastime pastime_;
@@ -7984,7 +8320,12 @@ class supervisor {
   activity_limits limits_;
   deadline last_;
   vain_deaths deaths_;
+  std::vector<std::uint64_t> seen_failures_;  // of each worker
+  postponed_tasks postponed_;
+  bool no_place_{};  // for one of them that is due
+  voided_failures voided_;
   std::uint64_t from_{};
+  unsigned workers_{};  // of this round
   failure_runs blamed_;
   std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;
@@ -8168,11 +8509,18 @@ class worker_process {
   [[noreturn]] void run() {
     const task_scope inside;
     for (ticks then = now_ticks();;) {
-      const interval claimed = claim();
-      if (claimed.empty()) leave(farewell::done);
+      const claim_answer next = claim();
+      if (next.what == claim_answer::kind::leave) leave(farewell::done);
+      if (next.what == claim_answer::kind::wait) {
+        wait(next.bell);
+        then = now_ticks();
+        continue;
+      }
+      if (next.was_postponed) tell_supervisor();
+      const interval claimed = next.chunk;
       // A task that writes over the range could cause work without end.
       claimed_ += claimed.size();
-      if (claimed_ > book_.round()) leave(farewell::damaged);
+      if (claimed_ > most_claimed()) leave(farewell::damaged);
       run_chunk(claimed);
       book_.close_claim(mine_.number);
       if (claimed_ == most_) leave(farewell::worn);
@@ -8186,7 +8534,22 @@ class worker_process {
   // The supervisor hands back what is left of an open claim.
   [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
 
-  interval claim() {
+  // The supervisor looks whether anything is left, or is still to come.
+  void wait(std::uint32_t bell) const noexcept {
+    book_.of(mine_.number).waiting.set(1);
+    tell_supervisor();
+    book_.bell().wait(bell);
+    book_.of(mine_.number).waiting.set(0);
+  }
+  void tell_supervisor() const noexcept {
+    step("news", moment::before);
+    if (mine_.news >= 0) event_counter::wake(mine_.news);
+  }
+  [[nodiscard]] std::uint64_t most_claimed() const noexcept {
+    return std::uint64_t{book_.round()} * (mine_.postpones ? std::uint64_t{mine_.retries} + 1 : 1);
+  }
+
+  claim_answer claim() {
     try {
       if (most_ != 0) pace_.bound(most_ - claimed_);
       return book_.claim(mine_.number, pace_);
@@ -8223,9 +8586,12 @@ class worker_process {
 
   void end_attempt(const thrown& what) {
     const bool worn = mine_.memory_limit && what.kind == failure_kind::out_of_memory;
-    if (chunk_.attempt() > mine_.retries) {
+    const bool last = chunk_.attempt() > mine_.retries;
+    if (last || mine_.postpones) {
       publish(what);
+      if (last) book_.count_failure();
       chunk_.end_failed();
+      if (!last) tell_supervisor();
     } else {
       if (worn) chunk_.give_back();
       chunk_.try_again();
@@ -8261,7 +8627,6 @@ class worker_process {
   void publish(const thrown& what) const {
     if (!arenas_.publish(mine_.number, chunk_.next(), what.kind, chunk_.attempt(), what.message))
       leave_process(farewell::arena_full, EXIT_FAILURE);
-    book_.count_failure();
   }
 
   const process_tasks& tasks_;
@@ -8334,6 +8699,7 @@ class multi_run {
               .workers = workers,
               .retries = chosen.retries,
               .timed = chosen.timeout.has_value(),
+              .postpones = postpones_retries(chosen),
               .parent = ::getpid()},
         shared_(told_, tasks.slots(), programs_),
         book_(shared_.book()) {
@@ -8341,6 +8707,8 @@ class multi_run {
       void* const slots = shared_.slots();
       collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
     }
+    if (told_.postpones) news_.emplace();
+    if (news_ && !programs_) told_.news = news_->descriptor();
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
@@ -8350,15 +8718,19 @@ class multi_run {
     const std::uint64_t n = tasks_.size();
     lazy_meter meter(options_.reporter, n);
     if (!pidfds_work()) tell_of_missing_pidfds(meter);
-    const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
+    const std::stop_callback on_stop(options_.stop, [this] {
+      book_.halt(halt_reason::stop_requested);
+      if (news_) event_counter::wake(news_->descriptor());  // the supervisor may wait for a postponed task alone
+    });
     std::uint64_t from = 0;
     const core_placement place(told_.workers);
     // A program that cannot start will fail again, so a few deaths suffice. A forked worker may be killed during its
     // start on a busy machine.
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
-    supervisor boss(shared_, options_, meter, place, held_back_, n, most_idle_deaths,
+    supervisor boss(shared_, options_, meter, place, held_back_, news_ ? &*news_ : nullptr, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
-    if (collector_ && n <= max_round)
+    // A postponed task counts as neither ended nor unclaimed in a look at what has ended.
+    if (collector_ && n <= max_round && !told_.postpones)
       boss.meanwhile([this](interval open) { return collector_->read_early(open.b, open.e); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
@@ -8369,6 +8741,10 @@ class multi_run {
       for (const auto& [rest, attempts] : book_.drain()) {
         add_stopped(never_begun, from + rest.b, from + rest.e, why_stopped(boss), attempts);
         missing += rest.size();
+      }
+      for (const auto& [due, task, attempts] : boss.take_postponed()) {
+        add_stopped(never_begun, from + task, from + task + 1, why_stopped(boss), attempts);
+        ++missing;
       }
     }
     add_stopped(never_begun, from, n, why_stopped(boss));
@@ -8387,12 +8763,15 @@ class multi_run {
   failure_runs failures_of(supervisor& boss, failure_runs never_begun, std::uint64_t missing) {
     const std::uint64_t n = tasks_.size();
     const std::uint64_t blamed = boss.blamed().size();
-    const std::uint64_t finished = book_.finished();
+    const std::uint64_t finished = book_.finished() - boss.voided().count();
     if (finished + blamed + missing != n)
       throw_overwritten(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
                         " tasks are accounted for, but the map has " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
-    for (unsigned w = 0; w < told_.workers; ++w) shared_.arenas().collect(w, failures);
+    for (unsigned w = 0; w < told_.workers; ++w)
+      shared_.arenas().for_each_failure(w, [&](failure&& why) {
+        if (!boss.voided().contains(why.index, why.attempts)) failures.emplace_back(std::move(why), 1);
+      });
     if (failures.size() < book_.failures())
       throw_overwritten("the record of a failure is lost");  // a failure is published, then counted
     failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
@@ -8443,6 +8822,7 @@ class multi_run {
   worker_assignment told_;
   shared_layout shared_;
   claim_ledger& book_;
+  std::optional<event_counter> news_;
   std::optional<result_collector> collector_;
 };
 
@@ -8626,6 +9006,25 @@ PARMAP_INLINE void tell_of_ignored_options(const options& chosen, lazy_meter& me
     if (telling[k]) told[k] = true;
 }
 
+// Inside a catch block: whether options::retry_if wants the task to be tried again.
+PARMAP_INLINE bool is_worth_a_retry(const options& chosen, std::uint64_t i, unsigned attempt) {
+  if (!chosen.retry_if) return true;
+  thrown what = describe_current_exception();
+  return chosen.retry_if(failure{i, what.kind, std::move(what.message), attempt, std::current_exception()});
+}
+
+// Returns early if a stop is requested or `halted` is set.
+PARMAP_INLINE void sleep_before_retry(const options& chosen, const std::atomic<bool>& halted, std::uint64_t i,
+                                      unsigned attempt) {
+  constexpr std::chrono::nanoseconds glance = std::chrono::milliseconds(10);
+  const auto until = std::chrono::steady_clock::now() + retry_wait(chosen.retry_delay, *chosen.seed, i, attempt);
+  while (!chosen.stop.stop_requested() && !halted.load(std::memory_order_acquire)) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= until) return;
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(until - now, glance));
+  }
+}
+
 // The loop, until the tasks have ended, a stop is requested or `halted` is set. `done`: the first task that has not
 // ended, also when it throws. Returns how often that was begun.
 PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
@@ -8657,7 +9056,8 @@ PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_t
     } catch (...) {
       done = chunk.at;
       if (done != from) between.set_attempt(1);
-      if (between.attempt() > chosen.retries) throw;
+      if (between.attempt() > chosen.retries || !is_worth_a_retry(chosen, done, between.attempt())) throw;
+      sleep_before_retry(chosen, halted, done, between.attempt());
       between.set_attempt(between.attempt() + 1);
     }
     const ticks now = now_ticks();
@@ -8717,6 +9117,8 @@ class task_tally {
   PARMAP_API void add_failure(failure why);
   PARMAP_API void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0);
 
+  // No more tasks are begun.
+  void halt() noexcept { halted_.store(true, std::memory_order_release); }
   // No more tasks are begun, because the map's time is over.
   void halt_at_deadline() noexcept {
     late_.store(true, std::memory_order_relaxed);
@@ -8828,6 +9230,87 @@ class floating_environment {
   std::fenv_t all_;
 };
 #endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/threads/postponed_retries.hpp
+// postponed_retries: failed tasks of a map in this process that wait for another attempt.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Used by all threads of a map.
+class postponed_retries {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  struct task {
+    clock::time_point due;
+    std::uint64_t index;
+    unsigned attempts;  // that it has used up
+  };
+
+  explicit postponed_retries(const options& chosen) : options_(chosen) {}
+
+  // False if the failed task is not to be tried again. Calls options::retry_if, in one thread at a time. After what
+  // that has thrown no task is tried again.
+  bool add(const failure& why) {
+    if (why.attempts > options_.retries) return false;
+    const std::scoped_lock lock(mutex_);
+    if (error_) return false;
+    try {
+      if (options_.retry_if && !options_.retry_if(why)) return false;
+    } catch (...) {
+      error_ = std::current_exception();
+      return false;
+    }
+    const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
+    heap_.push_back({clock::now() + wait, why.index, why.attempts});
+    std::ranges::push_heap(heap_, later);
+    changed_.notify_all();
+    return true;
+  }
+  // Takes a task that is due; none if there is none now.
+  [[nodiscard]] std::optional<task> take_due() {
+    const std::scoped_lock lock(mutex_);
+    if (heap_.empty() || heap_.front().due > clock::now()) return {};
+    return pop();
+  }
+  // Takes any task; none if there is none.
+  [[nodiscard]] std::optional<task> take() {
+    const std::scoped_lock lock(mutex_);
+    if (heap_.empty()) return {};
+    return pop();
+  }
+  // Waits until a task may be due, but not for long, as the map may be halted meanwhile. False if no task is left.
+  bool wait() {
+    constexpr std::chrono::milliseconds glance{20};
+    std::unique_lock lock(mutex_);
+    if (heap_.empty()) return false;
+    const auto until = std::min(heap_.front().due, clock::now() + glance);
+    changed_.wait_until(lock, until);
+    return true;
+  }
+  // What options::retry_if has thrown.
+  [[nodiscard]] std::exception_ptr error() {
+    const std::scoped_lock lock(mutex_);
+    return error_;
+  }
+
+ private:
+  static bool later(const task& a, const task& b) noexcept { return a.due > b.due; }
+  task pop() {
+    std::ranges::pop_heap(heap_, later);
+    const task first = heap_.back();
+    heap_.pop_back();
+    return first;
+  }
+
+  const options& options_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<task> heap_;
+  std::exception_ptr error_;
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -9389,14 +9872,29 @@ class threads_run final : public job {
         workers_(workers),
         begun_(begun),
         careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures || chosen.deadline) {
+    if (postpones_retries(chosen)) postponed_.emplace(chosen);
     if (chosen.timeout) watch_.emplace(*chosen.timeout, workers, chosen.stop);
   }
 
   void run() {
-    if (workers_ == 1) {
-      take_part(0, begun_, [](ticks, const chunk_pacer&) {});
-      return;
-    }
+    if (workers_ == 1) take_part(0, begun_, [](ticks, const chunk_pacer&) {});
+    else run_with_help();
+    if (postponed_ && postponed_->error()) tally_.break_off(postponed_->error());
+  }
+
+  [[nodiscard]] bool wants_help() const noexcept override { return wants_more_help(); }
+  [[nodiscard]] bool wants_more_help() const noexcept override {
+    return !range_.unclaimed().empty() && joined_.load(std::memory_order_relaxed) < workers_;
+  }
+  void help() noexcept override {
+    const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
+    if (worker >= workers_) return;
+    environment_.apply();
+    take_part(worker, now_ticks(), [](ticks, const chunk_pacer&) {});
+  }
+
+ private:
+  void run_with_help() {
     thread_pool::announcement notice(thread_pool::instance(), *this, workers_ - 1, begun_);
     bool hurried = false;
     take_part(0, begun_,
@@ -9412,18 +9910,6 @@ class threads_run final : public job {
     while (!notice.alone() && !notice.wait(tally_.until_next_show())) tally_.show(now_ticks());
   }
 
-  [[nodiscard]] bool wants_help() const noexcept override { return wants_more_help(); }
-  [[nodiscard]] bool wants_more_help() const noexcept override {
-    return !range_.unclaimed().empty() && joined_.load(std::memory_order_relaxed) < workers_;
-  }
-  void help() noexcept override {
-    const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
-    if (worker >= workers_) return;
-    environment_.apply();
-    take_part(worker, now_ticks(), [](ticks, const chunk_pacer&) {});
-  }
-
- private:
   static constexpr std::chrono::microseconds worth_a_wake{25};  // a woken thread works after 12 to 50 µs, by machine
   // The first task's time has that of the announcement in it, some 0.2 us: times a thousand it would look like much
   // work.
@@ -9456,7 +9942,9 @@ class threads_run final : public job {
     try {
       const task_scope inside;
       context self(*options_.seed, worker, options_.stop);
-      take_chunks(self, now, after_chunk);
+      gate between(*this, options_);
+      take_chunks(self, between, now, after_chunk);
+      if (postponed_) run_postponed(self, between);
       tasks_.end_worker(self);
     } catch (...) {
       give_up();
@@ -9473,9 +9961,8 @@ class threads_run final : public job {
     }
   }
   template <class AfterChunk>
-  void take_chunks(context& self, ticks then, AfterChunk& after_chunk) {
+  void take_chunks(context& self, gate& between, ticks then, AfterChunk& after_chunk) {
     const unsigned worker = self.worker();
-    gate between(*this, options_);
     chunk_pacer pace(workers_);
     for (;;) {
       round_index ran = 0;
@@ -9488,7 +9975,9 @@ class threads_run final : public job {
         }
         const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
         if (mine.empty()) return;
-        run_chunk(mine, self, between);
+        run_chunk(mine, self, between, 1);
+        if (postponed_)
+          while (const auto due = postponed_->take_due()) run_again(*due, self, between);
         ran += mine.size();
       } while (ran < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
       if (range_.unclaimed().empty()) return;
@@ -9500,11 +9989,36 @@ class threads_run final : public job {
     }
   }
 
-  PARMAP_CATCHES_FORCED_UNWIND void run_chunk(const interval mine, context& self, gate& between) {
+  // Runs postponed tasks when they are due, until none is left or the map is halted.
+  void run_postponed(context& self, gate& between) {
+    for (;;) {
+      if (tally_.halted()) {
+        while (const auto task = postponed_->take())
+          tally_.add_never_begun(task->index, task->index + 1, task->attempts);
+        return;
+      }
+      if (const auto due = postponed_->take_due()) run_again(*due, self, between);
+      else if (!postponed_->wait()) return;
+      if (self.worker() == 0) tally_.show(now_ticks());
+    }
+  }
+  // False if the failed task is not to be tried again. What options::retry_if throws halts the map.
+  bool postpone(const failure& why) {
+    const bool added = postponed_->add(why);
+    if (!added && postponed_->error()) tally_.halt();
+    return added;
+  }
+  void run_again(const postponed_retries::task& what, context& self, gate& between) {
+    const auto i = static_cast<round_index>(what.index - from_);
+    run_chunk({i, i + 1}, self, between, what.attempts + 1);
+  }
+
+  // `attempt`: of the first task.
+  PARMAP_CATCHES_FORCED_UNWIND void run_chunk(const interval mine, context& self, gate& between, unsigned attempt) {
     task_chunk chunk{from_ + mine.b, from_ + mine.e, careful_ ? &between : nullptr};
     const std::uint64_t first = chunk.at;
-    std::uint64_t failed = 0;
-    between.set_attempt(1);
+    std::uint64_t without_value = 0;
+    between.set_attempt(attempt);
     for (;;) {
       const std::uint64_t from = chunk.at;
       try {
@@ -9515,17 +10029,17 @@ class threads_run final : public job {
       } catch (...) {
         if (chunk.at != from) between.set_attempt(1);
         failure why = describe(self, chunk.at, between.attempt());
-        if (between.attempt() <= options_.retries) {
+        if (between.attempt() <= options_.retries && !postponed_) {
           between.set_attempt(between.attempt() + 1);
           continue;
         }
-        tally_.add_failure(std::move(why));
+        if (!postponed_ || !postpone(why)) tally_.add_failure(std::move(why));
         between.set_attempt(1);
-        ++failed;
+        ++without_value;
         ++chunk.at;
       }
     }
-    tally_.add_completed(chunk.at - first - failed);
+    tally_.add_completed(chunk.at - first - without_value);
     if (chunk.at < chunk.end) tally_.add_never_begun(chunk.at, chunk.end, between.attempt() - 1);
   }
 
@@ -9561,6 +10075,7 @@ class threads_run final : public job {
   bool careful_;
   std::atomic<unsigned> joined_{1};
   std::optional<timeout_watch> watch_;
+  std::optional<postponed_retries> postponed_;
 };
 
 PARMAP_INLINE unsigned most_workers(std::uint64_t n, const options& chosen) {
@@ -10679,6 +11194,25 @@ PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t fai
 PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
   const auto us = static_cast<double>(now - begun_) / ticks_per_us();
   meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/retry_wait.inl.hpp
+// The bodies of retry_wait.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first, std::uint64_t seed,
+                                                  std::uint64_t task, unsigned attempt) noexcept {
+  constexpr double longest = 24 * 3600 * 1e9;  // ns
+  constexpr unsigned most_doublings = 60;      // beyond them even 1 ns is longer
+  philox4x64 random(std::array<std::uint64_t, 2>{seed, task});
+  random.set_counter({std::numeric_limits<std::uint64_t>::max(), 0, 0, attempt});
+  const double uniform = static_cast<double>(random() >> 11) * 0x1p-53;  // 53 bits, in [0, 1)
+  double wait = static_cast<double>(first.count()) * (0.75 + uniform / 2);
+  for (unsigned k = 1; k < std::min(attempt, most_doublings) && wait < longest; ++k) wait *= 2;
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(wait, longest)));
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

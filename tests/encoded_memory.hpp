@@ -18,7 +18,7 @@ class encoded_memory {
   encoded_memory(unsigned workers, std::uint64_t tasks, std::size_t arena)
       : slots_(parmap::detail::claim_ledger::bytes(workers)),
         memory_(slots_ + tasks * sizeof(parmap::detail::encoded_slot) + 16 + workers * arena),
-        book_(memory_.data(), workers, std::numeric_limits<std::uint64_t>::max(), 0, false),
+        book_(memory_.data(), {.workers = workers}),
         arenas_(memory_, book_, slots_ + tasks * sizeof(parmap::detail::encoded_slot), memory_.size(), tasks) {}
 
   [[nodiscard]] const parmap::detail::shared_memory& memory() const { return memory_; }

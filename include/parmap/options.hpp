@@ -7,11 +7,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string_view>
 
 namespace parmap::inline PARMAP_ABI {
+
+struct failure;
 
 /// The options of one map, and its last argument. Every field has a default.
 ///
@@ -43,6 +46,19 @@ struct options {
   parmap::reporter reporter{};
   /// How often map tries a failed task again. So a task has at most 1 + retries attempts, each with the whole timeout.
   unsigned retries{};
+  /// How long a failed task waits before it is tried again; other tasks run meanwhile. The time doubles with each
+  /// attempt of the task, and is multiplied by a random factor from 0.75 to 1.25, which depends on seed, task and
+  /// attempt alone; at most a day. Zero: a task that throws is tried again at once. serial sleeps in between.
+  ///
+  ///     parmap::map(parmap::threads, download, urls, {.retries = 3, .retry_delay = 500ms});
+  std::chrono::nanoseconds retry_delay{};
+  /// Whether to try this failed task again; asked only while a retry is left. Empty: yes. It is called in the caller's
+  /// process, by one thread at a time (under multi by the thread that called map). failure::inputs is empty there. What
+  /// it throws ends the map, as what a reporter throws does.
+  ///
+  ///     const auto is_late = [](const parmap::failure& why) { return why.kind == parmap::failure::timed_out; };
+  ///     parmap::map(f, x, {.retries = 2, .retry_if = is_late, .timeout = 5s});
+  std::function<bool(const failure&)> retry_if{};
   /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns.
   std::optional<std::uint64_t> seed{};
   /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
@@ -61,6 +77,11 @@ namespace detail {
 
 // Throws std::invalid_argument for values that no engine accepts.
 PARMAP_API void check_values(const options& chosen);
+
+// Whether a failed attempt is not repeated at once by whoever ran it.
+[[nodiscard]] inline bool postpones_retries(const options& chosen) noexcept {
+  return chosen.retries > 0 && (chosen.retry_delay > std::chrono::nanoseconds::zero() || chosen.retry_if);
+}
 
 // Throws the std::invalid_argument of an engine that does not support an option.
 [[noreturn]] PARMAP_API void refuse(std::string_view engine, std::string_view option, std::string_view remedy);

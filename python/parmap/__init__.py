@@ -20,7 +20,7 @@ Options::
 
     on_error="raise"       stop at the first failure and raise it; or a function(func, task, exc) that gives the result
     timeout_sec=5          time limit of each task;  deadline_sec=60: of the map;  deadline="slurm": the end of the job
-    retries=2              try a failed task again, at most twice
+    retries=2              try a failed task again, at most twice;  retry_delay_sec=1: after a while;  retry_if=f: if f(failure)
     memory_limit="1GB"     the most memory that a worker may add
     n_worker=4             number of workers; default: the usable cores
     reporter="text"        progress: also "bar", "silent", tqdm or a function(i, n);  label="sweep": the text before it

@@ -35,6 +35,8 @@ class _CommonOptions(TypedDict, total=False):
     reporter: Literal["bar", "text", "silent", "none"] | type[Any] | functools.partial[Any] | Callable[[int, int], object] | None
     label: str | None
     retries: int
+    retry_delay_sec: float
+    retry_if: Callable[[Failure], object] | None
     seed: int | None
     memory_limit: int | str | None
     init: Callable[[], Any] | None

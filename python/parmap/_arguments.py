@@ -20,6 +20,7 @@ from . import _deadline
 from ._axes import Product
 from ._fork_hazards import Hazard
 from ._interrupt import CtrlC
+from ._failures import Failure
 from ._results import Results
 from ._unknown_name import UnknownName
 from ._setup import Setup, setup_of
@@ -56,6 +57,8 @@ class Request:
     workers: int
     timeout_ns: int | None
     retries: int
+    retry_delay_ns: int
+    wants_retry: Callable[[Failure], Any] | None  # what the user has given
     seed: int
     memory_limit: int | None
     max_failures: int | None
@@ -66,6 +69,7 @@ class Request:
     stop_at_failure: bool
     product: Product
     start: str
+    retry_if: Callable[..., bool] | None = None  # what bindings.cpp calls
     unenforced: tuple[str, ...] = ()  # the limits that were given and that this engine does not enforce
     hazards: list[Hazard] = field(default_factory=list)  # of a caller that forks
     report: Callable[..., None] | None = None
@@ -84,7 +88,7 @@ class Request:
 def check(
     func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
     retries: Any, seed: Any, memory_limit: Any, init: Any, finish: Any, max_failures: Any, stop: Any, max_tasks: Any = None, start: Any = "fork",
-    deadline_sec: Any = None, deadline: Any = None,
+    deadline_sec: Any = None, deadline: Any = None, retry_delay_sec: Any = 0, retry_if: Any = None,
 ) -> Request:  # fmt: skip
     if engine == "asyncio":
         engine = "async"
@@ -120,6 +124,9 @@ def check(
     if n_worker is None and engine == "async":
         workers = _IN_FLIGHT
     retries = _whole("retries", retries, 0, 2**31 - 1)
+    retry_delay_ns = 0 if retry_delay_sec == 0 else _nanoseconds("retry_delay_sec", retry_delay_sec) or 2**62
+    if retry_if is not None and not callable(retry_if):
+        raise TypeError(f"parmap: retry_if must be callable, but is {retry_if!r:.100}")
     seed = int.from_bytes(os.urandom(8), "little") if seed is None else _whole("seed", seed, 0, 2**64)
     timeout_ns = _nanoseconds("timeout_sec", timeout_sec)
     if deadline is not None:
@@ -161,6 +168,8 @@ def check(
         workers=workers,
         timeout_ns=timeout_ns,
         retries=retries,
+        retry_delay_ns=retry_delay_ns,
+        wants_retry=retry_if,
         seed=seed,
         memory_limit=memory_limit,
         max_failures=max_failures,

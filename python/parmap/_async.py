@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import functools
 import itertools
 import types
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
-from . import _deadline, _errors, _task
+from . import _deadline, _errors, _parmap, _task
 from ._loop import Signals, bury, close, silence, wait
 from ._arguments import PENDING, Request
+from ._outcome import failure_of
 from ._setup import AsyncSetup
 
 _STOPPED = b"the map was stopped"
@@ -157,6 +159,8 @@ class _Map:
         self._free: list[int] = []  # numbers of workers that are free again
         self._unused = itertools.count()  # numbers that have not been used yet
         self._running: dict[asyncio.Task[None], _Attempt] = {}  # in the order they began
+        self._again: collections.deque[tuple[int, int]] = collections.deque()  # failed tasks to be tried again: index, attempt
+        self._waiting: dict[int, tuple[int, asyncio.TimerHandle]] = {}  # those that wait for that: attempts used up, timer
         self._left: set[asyncio.Task[None]] = set()
         self._setup = AsyncSetup(asked.init, asked.finish)
         self._unfit: BaseException | None = None  # raised by init
@@ -184,6 +188,8 @@ class _Map:
         if self.broken is not None and self.interrupt is None:
             raise self.broken
         if self.interrupt is None:
+            self.asked.told += [(index, "stopped", self._why, attempt - 1, 0) for index, attempt in self._again]
+            self.asked.told += [(index, "stopped", self._why, attempts, 0) for index, (attempts, _) in self._waiting.items()]
             self.asked.told += [(index, "stopped", self._why, 0, 0) for index in range(self._next, len(self.asked.values))]
         self.asked.told.sort()
 
@@ -211,10 +217,16 @@ class _Map:
     # ---- tasks
 
     def _fill(self) -> None:
-        while len(self._running) < self._workers and self._next < len(self.asked.values) and not self._halted and not self._over.done():
-            self._next += 1
-            self._begin(self._next - 1, 1, self._free.pop() if self._free else next(self._unused))
-        if not self._running:
+        while len(self._running) < self._workers and not self._halted and not self._over.done():
+            if self._again:
+                index, attempt = self._again.popleft()
+            elif self._next < len(self.asked.values):
+                self._next += 1
+                index, attempt = self._next - 1, 1
+            else:
+                break
+            self._begin(index, attempt, self._free.pop() if self._free else next(self._unused))
+        if not self._running and (self._halted or not self._waiting):
             self._end()
 
     def _begin(self, index: int, attempt: int, worker: int) -> None:
@@ -260,12 +272,13 @@ class _Map:
         self._fill()
 
     def _failed(self, it: _Attempt, kind: str, error: BaseException | None) -> None:
-        if it.attempt <= self.asked.retries and not self._over.done() and not self._halted:
-            self._begin(it.index, it.attempt + 1, it.worker)
-            return
-        if it.attempt <= self.asked.retries:
-            kind, error = "stopped", None  # it has not failed for good, and is not tried again as the map ends
         self._free.append(it.worker)
+        goes_on = not self._over.done() and not self._halted
+        if it.attempt <= self.asked.retries and (not goes_on or self._is_worth_a_retry(it, kind, error)):
+            if goes_on and not self._over.done():
+                self._postpone(it)
+                return
+            kind, error = "stopped", None  # it has not failed for good, and is not tried again as the map ends
         if kind == "stopped":
             if self.interrupt is None:
                 self.asked.told.append((it.index, kind, self._why, it.attempt, 0))
@@ -282,6 +295,33 @@ class _Map:
         if self.asked.stop_at_failure:
             self._end()
 
+    def _is_worth_a_retry(self, it: _Attempt, kind: str, error: BaseException | None) -> bool:
+        if self.asked.wants_retry is None:
+            return True
+        self.calling_out = True
+        try:
+            failure = failure_of(self.asked, (it.index, kind, b"", it.attempt, 0), error)
+            return bool(self.asked.wants_retry(failure))
+        except BaseException as raised:
+            self.give_up(raised)
+            return False
+        finally:
+            self.calling_out = False
+
+    def _postpone(self, it: _Attempt) -> None:
+        """The task is tried again, at once or after a while."""
+        if not self.asked.retry_delay_ns:
+            self._again.append((it.index, it.attempt + 1))
+            return
+        wait = _parmap.retry_wait(self.asked.retry_delay_ns, self.asked.seed, it.index, it.attempt) / 1e9
+        self._waiting[it.index] = it.attempt, self.loop.call_later(wait, self._due, it.index)
+
+    @_never_raises
+    def _due(self, index: int) -> None:
+        attempts, _ = self._waiting.pop(index)
+        self._again.append((index, attempts + 1))
+        self._fill()
+
     # ---- limits
 
     def forgive(self) -> None:
@@ -296,6 +336,8 @@ class _Map:
         """The map's time is over. Running tasks have a grace."""
         self._halted = True
         self._why = _LATE
+        if not self._running:
+            self._end()
         self._deadline = self.loop.call_later(grace, self._end)
 
     def _limit_from_now(self, begun: float, limit: float) -> None:
@@ -348,6 +390,8 @@ class _Map:
         self._ticking = self.loop.call_later(_GLANCE, self._tick)
         if self.asked.stop is not None and self.asked.stop.is_set():
             self._halted = True
+            if not self._running:
+                self._end()
         self._show()
 
     def _longest(self) -> tuple[int, float] | None:
@@ -387,7 +431,7 @@ class _Map:
     async def _farewell(self) -> None:
         """Cancels the tasks that still run and gives them some time to end. After that nothing of the map runs."""
         self._end()
-        for timer in (self._ticking, self._alarm, self._deadline):
+        for timer in (self._ticking, self._alarm, self._deadline, *(timer for _, timer in self._waiting.values())):
             if timer is not None:
                 timer.cancel()
         self._cancel_running()

@@ -17,7 +17,8 @@ from ._override import overridden
 from ._unknown_name import unknown_argument
 from ._progress import Reporter, make_reporter
 from ._arguments import PENDING, Request, check
-from ._outcome import answer, collect, end_in_words, tell_if_all_are_none
+from ._failures import Failure
+from ._outcome import answer, collect, end_in_words, set_retry_if, tell_if_all_are_none
 from ._results import Results
 from ._spawn import Program
 
@@ -41,6 +42,8 @@ def parmap(
     reporter: Any = None,
     label: str | None = None,
     retries: int = 0,
+    retry_delay_sec: float = 0,
+    retry_if: Callable[[Failure], Any] | None = None,
     seed: int | None = None,
     memory_limit: int | str | None = None,
     init: Callable[[], Any] | None = None,
@@ -132,6 +135,16 @@ def parmap(
         A text that is shown before the bar, or before each line of "text".
     retries
         How often a failed task is tried again. Default: 0. Each attempt has the whole timeout_sec.
+    retry_delay_sec
+        How many seconds a failed task waits before it is tried again; other tasks run meanwhile. The time doubles with each
+        attempt, and is multiplied by a random factor from 0.75 to 1.25, which depends on seed, task and attempt alone; at
+        most a day. Default: 0. serial sleeps in between.
+    retry_if
+        A callable(failure): whether this task is to be tried again. It is called in this process, by one thread at a time,
+        for each attempt that has failed, except the last one. Default: every failure is tried again. If it raises, the map
+        ends and parmap raises that exception::
+
+            parmap(solve, xs, retries=2, timeout_sec=60, retry_if=lambda failure: failure.kind == "timed_out")
     seed
         Seed of parmap.rng(), 0 <= seed < 2**64. Default: a random one. ``results.seed`` gives it in both cases.
     memory_limit
@@ -210,7 +223,8 @@ def parmap(
     asked, shown = _ask(
         reporter, label, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec, deadline_sec=deadline_sec,
         deadline=deadline, n_worker=n_worker,
-        n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
+        n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
+        retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
         stop=stop, max_tasks=max_tasks, start=start,
     )  # fmt: skip
     try:
@@ -245,6 +259,8 @@ async def parmap_async(
     reporter: Any = None,
     label: str | None = None,
     retries: int = 0,
+    retry_delay_sec: float = 0,
+    retry_if: Callable[[Failure], Any] | None = None,
     seed: int | None = None,
     memory_limit: int | str | None = None,
     init: Callable[[], Any] | None = None,
@@ -294,7 +310,8 @@ async def parmap_async(
     asked, shown = _ask(
         reporter, label, func=func, args=args, fargs=fargs, engine="async", timeout_sec=timeout_sec, deadline_sec=deadline_sec,
         deadline=deadline, n_worker=n_worker,
-        n_simul=n_simul, on_error=on_error, retries=retries, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
+        n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
+        retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
         max_failures=max_failures, stop=stop,
     )  # fmt: skip
     from . import _async
@@ -344,6 +361,8 @@ def _run_and_collect(asked: Request) -> None:
 
 
 def _run(asked: Request) -> None:
+    if asked.retries and asked.engine != "async":
+        set_retry_if(asked)
     if asked.engine == "async":
         from . import _async  # imports asyncio, which takes longer than importing parmap
 

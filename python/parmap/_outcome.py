@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from . import _errors, _task, _worker_end
+from . import _errors, _parmap, _task, _worker_end
 from ._arguments import PENDING, Request
 from ._failures import SHORT, Failure, lines_of_failures
 from ._results import Results
@@ -35,6 +35,39 @@ def collect(asked: Request, unpickle: bool = True) -> Results:
     if interrupted:
         _tell_of_what_is_left(results, asked)
     return results
+
+
+def failure_of(asked: Request, told: tuple[int, str, bytes, int, int], raised: BaseException | None) -> Failure:
+    """The failure of an attempt, while the map runs."""
+    index, kind, message, attempts, status = told
+    error, trace = _exception(kind, message, status, asked, raised, unpickle=True)
+    return Failure(index, asked.product.task(index), kind, error, attempts, trace)
+
+
+def set_retry_if(asked: Request) -> None:
+    """Sets what the extension calls for each attempt that has failed, except the last one."""
+    wants_retry = asked.wants_retry
+
+    def is_wanted(told: tuple[int, str, bytes, int, int], raised: BaseException | None) -> bool:
+        raised = asked.raised.get(told[0]) if raised is None else raised
+        return wants_retry is None or bool(wants_retry(failure_of(asked, told, raised)))
+
+    def is_wanted_after_sleep(told: tuple[int, str, bytes, int, int], raised: BaseException | None) -> bool:
+        if not is_wanted(told, raised):
+            return False
+        until = time.monotonic() + _parmap.retry_wait(delay_ns, asked.seed, told[0], told[3]) / 1e9
+        while (left := until - time.monotonic()) > 0 and not (asked.stop is not None and asked.stop.is_set()):
+            if deadline is not None and time.monotonic() > deadline:
+                break
+            time.sleep(min(left, 0.05))
+        return True
+
+    if asked.engine == "serial" and asked.retry_delay_ns:  # the extension would sleep with the GIL
+        delay_ns, asked.retry_delay_ns = asked.retry_delay_ns, 0
+        deadline = None if asked.deadline_ns is None else asked.begun + asked.deadline_ns / 1e9
+        asked.retry_if = is_wanted_after_sleep
+    elif wants_retry is not None:
+        asked.retry_if = is_wanted
 
 
 def _tell_of_what_is_left(results: Results, asked: Request) -> None:

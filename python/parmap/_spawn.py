@@ -113,7 +113,7 @@ def work(assignment: str, job: int) -> None:
         unfit = error
         func, axes, fargs, init, finish = None, (), {}, None, None
     asked = SimpleNamespace(
-        func=func, axes=axes, fargs=fargs, setup=setup_of(init, finish), values=[], report=None, workers=0, timeout_ns=None, retries=0,
+        func=func, axes=axes, fargs=fargs, setup=setup_of(init, finish), values=[], report=None, workers=0, timeout_ns=None, retries=0, retry_delay_ns=0, retry_if=None,
         seed=state["seed"], memory_limit=None, max_failures=None, stop=None, deadline_ns=None,
         max_tasks=state["max_tasks"], stop_at_failure=False, told=[], ends=[], ctrl_c=None,
     )  # fmt: skip

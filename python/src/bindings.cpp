@@ -13,6 +13,7 @@
 
 #include <parmap/detail/processes/signal_advice.hpp>
 #include <parmap/detail/processes/worker_exit.hpp>
+#include <parmap/detail/schedule/retry_wait.hpp>
 #include <parmap/detail/schedule/usable_cores.hpp>
 
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -36,12 +38,33 @@ using namespace nb::literals;
 namespace parmap::python {
 namespace {
 
+// What an exception of a task in this process is in Python; None if it comes from elsewhere.
+nb::object exception_of(const failure& why) {
+  if (why.exception) try {
+      std::rethrow_exception(why.exception);
+    } catch (const nb::python_error& error) {
+      return nb::borrow(error.value());
+    } catch (...) {  // NOLINT(bugprone-empty-catch): told in words
+    }
+  return nb::none();
+}
+
+// `ask` outlives the map, so it is not counted: the function is copied where the GIL is not held.
+std::function<bool(const failure&)> asked_in_python(nb::handle ask) {
+  return [ask](const failure& why) {
+    const nb::gil_scoped_acquire held;
+    return nb::cast<bool>(ask(told_of(why), exception_of(why)));
+  };
+}
+
 options chosen_of(nb::handle from) {
   options chosen;
   chosen.workers = nb::cast<unsigned>(from.attr("workers"));
   if (const auto ns = nb::cast<std::optional<std::int64_t>>(from.attr("timeout_ns"))) chosen.timeout.emplace(*ns);
   if (const auto ns = nb::cast<std::optional<std::int64_t>>(from.attr("deadline_ns"))) chosen.deadline.emplace(*ns);
   chosen.retries = nb::cast<unsigned>(from.attr("retries"));
+  chosen.retry_delay = std::chrono::nanoseconds(nb::cast<std::int64_t>(from.attr("retry_delay_ns")));
+  if (const nb::object ask = from.attr("retry_if"); !ask.is_none()) chosen.retry_if = asked_in_python(ask);
   chosen.seed = nb::cast<std::uint64_t>(from.attr("seed"));
   chosen.max_failures = nb::cast<std::optional<std::uint64_t>>(from.attr("max_failures"));
   if (nb::cast<bool>(from.attr("stop_at_failure"))) chosen.max_failures = 1;
@@ -154,6 +177,12 @@ NB_MODULE(_parmap, m) {
     return all;
   });
   m.def("limit_libgomp", &limit_libgomp);
+  m.def(
+      "retry_wait",
+      [](std::int64_t first_ns, std::uint64_t seed, std::uint64_t task, unsigned attempt) {
+        return detail::retry_wait(std::chrono::nanoseconds(first_ns), seed, task, attempt).count();
+      },
+      "first_ns"_a, "seed"_a, "task"_a, "attempt"_a, "How many ns a failed task waits for its next attempt.");
   m.def("advice_on_signal", [](int number) {
     const detail::signal_advice likely = detail::advice_on_signal(number);
     return std::string(likely.cause) + "; " + likely.remedy_in_python;

@@ -66,13 +66,15 @@ void lookout::show(std::uint64_t done, std::uint64_t failed, const std::optional
   set_interrupt(take_exception());
 }
 
+nb::object told_of(const failure& why) {
+  const std::string_view kind = to_string(why.kind);
+  return nb::make_tuple(why.index, nb::str(kind.data(), kind.size()), nb::bytes(why.message.data(), why.message.size()),
+                        why.attempts, why.status);
+}
+
 void add_failures(const request& asked, const failure_list& failures) {
-  for (const failure& why : failures) {
-    const std::string_view kind = to_string(why.kind);
-    const nb::object told = nb::make_tuple(why.index, nb::str(kind.data(), kind.size()),
-                                           nb::bytes(why.message.data(), why.message.size()), why.attempts, why.status);
-    if (PyList_Append(asked.told.ptr(), told.ptr()) != 0) throw nb::python_error();
-  }
+  for (const failure& why : failures)
+    if (PyList_Append(asked.told.ptr(), told_of(why).ptr()) != 0) throw nb::python_error();
 }
 
 }  // namespace parmap::python

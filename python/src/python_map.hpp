@@ -84,6 +84,8 @@ class lookout {
   nanobind::object interrupt_;
 };
 
+/// A failure as a tuple, an item of `told`.
+nanobind::object told_of(const failure& why);
 /// Appends the failures of any engine to `told`.
 void add_failures(const request& asked, const failure_list& failures);
 

@@ -55,6 +55,15 @@ const plan plans[] = {
     {.name = "left-overs", .tasks = 8, .workers = 3, .retries = 1, .killing_itself = 0b1000'0001},
     {.name = "two workers", .tasks = 6, .workers = 2, .result = shape::encoded},
     {.name = "two rounds", .tasks = 18, .workers = 2, .retries = 1},
+    {.name = "postponed", .retries = 1, .throwing = 2, .throwing_once = 4, .postponed = true},
+    {.name = "postponed, two workers",
+     .tasks = 4,
+     .workers = 2,
+     .retries = 2,
+     .result = shape::encoded,
+     .throwing = 2,
+     .killing_itself = 4,
+     .postponed = true},
 };
 
 std::string steps_killed_at() { return killing::spell(killing::seen->killed_at); }
@@ -100,7 +109,7 @@ TEST_F(kill_points_test, a_worker_dies_at_each_step) {
             "lock- lock+ unlock- unlock+ halt- halt+ failures- failures+ range- range+ left_over- left_over+ "
             "left_attempts- claim- claim+ cur- cur+ base- base+ finished- finished+ started- started+ top- top+ head- "
             "head+ farewell- farewell+ go- go+ birth+ pdeathsig+ prepared+ begin- begin+ record+ slot- slot+ end- "
-            "task- task+");
+            "task- task+ bell- wait- news- stay- waiting- waiting+");
 }
 
 // Two deaths: one at each step, and a second at each of the following arrivals, as many as one claim has.
@@ -227,6 +236,17 @@ void broken_off_map() {
   }
 }
 
+// A map with postponed tasks, of which one is left when its workers wait.
+void postponed_map() {
+  const auto f = [](const parmap::context& self, unsigned i) {
+    if (i == 1 && self.attempt() == 1) ::kill(::getpid(), SIGKILL);
+    if (i == 2 && self.attempt() == 1) throw std::runtime_error("thrown");
+    return std::to_string(i);
+  };
+  static_cast<void>(
+      parmap::map(f, std::views::iota(0U, 4U), {.retries = 1, .retry_delay = 1ms, .seed = 1, .workers = 2}));
+}
+
 // A map whose worker dies with the lock, in the middle of a claim.
 void repaired_map() {
   on->kill_in[static_cast<std::size_t>(role::worker)] = killing::bit(killing::number_of("claim", moment::after));
@@ -236,7 +256,7 @@ void repaired_map() {
 
 TEST_F(kill_points_test, the_supervisor_dies_at_each_step) {
   std::uint64_t points = 0;
-  for (const auto& caller : {ordinary_map, late_map, broken_off_map, repaired_map})
+  for (const auto& caller : {ordinary_map, late_map, broken_off_map, postponed_map, repaired_map})
     points += at_each_step(role::supervisor, [caller] { survive(caller); });
   std::cout << points << " kill points\n";
   EXPECT_GT(points, 500 / killing::stride);
@@ -245,7 +265,7 @@ TEST_F(kill_points_test, the_supervisor_dies_at_each_step) {
             "lock- lock+ unlock- unlock+ halt- halt+ failures- failures+ range- range+ "
             "left_over- left_over+ left_attempts- left_attempts+ claim- claim+ cur- cur+ base- finished- finished+ "
             "started- top- top+ head- head+ farewell- farewell+ go- go+ fork- fork+ pidfd+ stop- stop+ resume- resume+ "
-            "descendants- descendants+ kill- kill+ reap- reap+");
+            "descendants- descendants+ kill- kill+ reap- reap+ bell- bell+ stay- stay+ waiting- waiting+");
 }
 
 // A worker has no file of /dev/shm mapped while a map runs.

@@ -36,6 +36,7 @@ killing::plan random_plan(std::mt19937_64& random) {
   if (below(8) == 0) it.without_memory = random() & random() & random();
   if (below(4) == 0) it.max_failures = 1 + below(6);
   it.timed = below(4) == 0;
+  it.postponed = below(4) == 0;
   return it;
 }
 

@@ -178,8 +178,8 @@ inline void gather_damaged(const std::byte* from, std::size_t size) {
   failure_runs failures;
   try {
     for (unsigned w = 0; w < workers; ++w) {
-      static_cast<void>(arenas.newest(w));
-      arenas.collect(w, failures);
+      static_cast<void>(arenas.newest_is(w, 4, 1));
+      arenas.for_each_failure(w, [&](parmap::failure&& why) { failures.emplace_back(std::move(why), 1); });
     }
   } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): as it should be
   }

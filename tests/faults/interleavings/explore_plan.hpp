@@ -28,6 +28,7 @@ inline std::string run(const plan& chosen) {
   if (throws) due |= published;
   if (chosen.halt != 0 || chosen.max_failures != 0) due |= unclaimed;
   if (chosen.looks != 0) due |= looked;
+  if (chosen.postpones != 0) due |= postponed | put_back | waited;
   return (due & ~seen.sighted) == 0 ? "" : "never seen to happen: sights " + std::to_string(due & ~seen.sighted);
 }
 

@@ -19,15 +19,17 @@ struct recovery {
   unsigned blamed;  // or none
   interval rest;
   unsigned attempts;
+  unsigned postponed;  // or none
 };
-inline recovery page_says(const words::of_worker& dead) noexcept {
+inline recovery page_says(any_map& map, unsigned w, const words::of_worker& dead) {
   const interval open = unpack(dead.claim);
   const auto [task, attempts, is_running] = unpack_position(dead.cur);
   const unsigned done = task - open.b;
-  if (!is_running) return {done, none, {task, open.e}, attempts};
-  if ((now.failed >> task & 1) != 0) return {done + 1, none, {task + 1, open.e}, 0};
-  if (attempts <= now_planned.retries) return {done, none, {task, open.e}, attempts};
-  return {done, task, {task + 1, open.e}, 0};
+  if (!is_running) return {done, none, {task, open.e}, attempts, none};
+  if (map.arenas().newest_is(w, task, attempts)) return {done + 1, none, {task + 1, open.e}, 0, none};
+  if (attempts <= now_planned.retries && now_planned.postpones != 0) return {done, none, {task + 1, open.e}, 0, task};
+  if (attempts <= now_planned.retries) return {done, none, {task, open.e}, attempts, none};
+  return {done, task, {task + 1, open.e}, 0, none};
 }
 
 // A step of process p from `before` to `after`. `holder` had the lock before the step.
@@ -40,10 +42,14 @@ class check_step {
         before_(before),
         after_(after) {
     require(before.halt <= after.halt, "halt is taken back");
+    for (unsigned j = 0; j < left_overs(); ++j) {
+      under_lock(before.left[j], after.left[j]);
+      under_lock(before.left_attempts[j], after.left_attempts[j]);
+      require(after.left[j] == 0 || after.left[j] == before.left[j] || p == supervisor, "a worker hands back");
+      if (j >= now_planned.workers && after.left[j] != 0 && after.left[j] != before.left[j])
+        put(unpack(after.left[j]), after.left_attempts[j]);
+    }
     for (unsigned w = 0; w < now_planned.workers; ++w) {
-      under_lock(before.left[w], after.left[w]);
-      under_lock(before.left_attempts[w], after.left_attempts[w]);
-      require(after.left[w] == 0 || after.left[w] == before.left[w] || p == supervisor, "a worker hands back");
       writers(w);
       if (p == w) by_worker(w, before.of[w], after.of[w]);
       else by_supervisor(w, before.of[w], after.of[w]);
@@ -52,6 +58,12 @@ class check_step {
   }
 
  private:
+  static void put(interval one, std::uint64_t attempts) noexcept {
+    require(one.size() == 1 && (now.pending >> one.b & 1) != 0, "what is put was not postponed");
+    require(attempts == now.begun[one.b], "a postponed task forgets attempts");
+    now.pending &= ~(1U << one.b);
+  }
+
   // A step may end with the lock just taken, or begin with the lock and release it.
   void under_lock(std::uint64_t was, std::uint64_t is) const noexcept {
     require(was == is || holder_ == p_ || now.owner == p_, "a word of the lock is written without it");
@@ -77,12 +89,13 @@ class check_step {
       require(next.attempts == now.begun[next.task], "a claim forgets attempts");
     }
     if (is.head != was.head) {
-      const auto about = map_.arenas().newest(w);
-      require(about && *about == at.task && at.running && now.inside[w] == at.task,
+      require(map_.arenas().newest_is(w, at.task, at.attempts) && at.running && now.inside[w] == at.task,
               "a failure is published that did not happen");
-      require(at.attempts > now_planned.retries, "a failure is published though a retry is left");
-      over(now.failed, at.task);
-      sighted |= published;
+      const bool last = at.attempts > now_planned.retries;
+      require(last || now_planned.postpones != 0, "a failure is published though a retry is left");
+      over(last ? now.failed : now.pending, at.task);
+      now.records += last ? 0 : 1;
+      sighted |= last ? published : postponed;
     }
     if (is.cur == was.cur || open.empty()) return;
     if (next.task == at.task && next.attempts == at.attempts && at.running) return;  // attempt given back
@@ -93,7 +106,7 @@ class check_step {
     require(at.running && next.task == at.task + 1 && next.attempts == 0, "cur does not go on by one task");
     require(now.inside[w] == at.task, "cur calls a task finished that has not run");
     now.inside[w] = none;
-    if ((now.failed >> at.task & 1) != 0) return;
+    if (map_.arenas().newest_is(w, at.task, at.attempts)) return;
     require(map_.right(at.task), "cur calls a task finished, its slot is not written");
     over(now.done, at.task);
   }
@@ -101,7 +114,7 @@ class check_step {
   void by_supervisor(unsigned w, const words::of_worker& was, const words::of_worker& is) const {
     if (p_ != supervisor || was.claim == is.claim) return;
     require(is.claim == 0 && now.recovering == w, "the supervisor claims");
-    const recovery page = page_says(was);
+    const recovery page = page_says(map_, w, was);
     require(is.finished == is.base + page.finished, "recovery does not count what is finished");
     if (!page.rest.empty()) {
       bool found = false;
@@ -118,11 +131,18 @@ class check_step {
       over(now.blamed, page.blamed);
       sighted |= blame;
     }
+    if (page.postponed != none) {
+      require(now.inside[w] == page.postponed, "a task is postponed, its worker did not die in it");
+      now.to_blame = page.postponed;
+      now.to_blame_after = now.begun[page.postponed];
+      over(now.pending, page.postponed);
+      sighted |= postponed;
+    }
     now.inside[w] = none;
   }
 
   static void over(unsigned& how, unsigned task) noexcept {
-    require(((now.done | now.failed | now.blamed) >> task & 1) == 0, "a task is over twice");
+    require(((now.done | now.failed | now.blamed | now.pending) >> task & 1) == 0, "a task is over twice");
     how |= 1U << task;
   }
 
@@ -136,14 +156,16 @@ class check_step {
 // Checks the invariants on the words of one state.
 inline void check_state(any_map& map, const words& seen) {
   const unsigned everything = (1U << now_planned.tasks) - 1;
-  const unsigned over = now.done | now.failed | now.blamed;
+  const unsigned over = now.done | now.failed | now.blamed | now.pending;
   unsigned claimed = 0, sources = set_of(unpack(seen.range)), counted = 0, open_claims = 0, lefts = 0;
-  for (unsigned w = 0; w < now_planned.workers; ++w) {
-    require(map.arena_suffices(w), "the test's arenas are too small");
-    const unsigned left = set_of(unpack(seen.left[w]));
+  for (unsigned j = 0; j < left_overs(); ++j) {
+    const unsigned left = set_of(unpack(seen.left[j]));
     require((sources & left) == 0, "1: an index is in two sources");
     sources |= left;
-    lefts += left != 0 ? 1 : 0;
+    lefts += left != 0 && j < now_planned.workers ? 1 : 0;
+  }
+  for (unsigned w = 0; w < now_planned.workers; ++w) {
+    require(map.arena_suffices(w), "the test's arenas are too small");
     const auto& one = seen.of[w];
     const interval open = unpack(one.claim);
     if (open.empty()) {
@@ -154,7 +176,7 @@ inline void check_state(any_map& map, const words& seen) {
     require(open.b <= at.task && at.task <= open.e && open.e <= now_planned.tasks && (!at.running || at.task < open.e),
             "claim and cur disagree");
     if (bad != nullptr) return;
-    if (at.running && (now.failed >> at.task & 1) != 0) ++at.task;
+    if (at.running && map.arenas().newest_is(w, at.task, at.attempts)) ++at.task;
     const unsigned mine = set_of({at.task, open.e});
     require((claimed & mine) == 0, "1: an index is in two claims");
     claimed |= mine;
@@ -163,7 +185,7 @@ inline void check_state(any_map& map, const words& seen) {
   }
   require((claimed | sources | over) == everything, "1: an index is nowhere");
   require(((claimed | sources) & over) == 0, "1: an index is over and yet to be run");
-  require(counted == static_cast<unsigned>(std::popcount(now.done | now.failed)),
+  require(counted == static_cast<unsigned>(std::popcount(now.done | now.failed)) + now.records,
           "4: finished and base do not count what is finished");
 
   const unsigned shared = claimed & sources;
@@ -198,8 +220,13 @@ inline void check_end(any_map& map) {
   now = kept;
   if (rest != 0) sighted |= unclaimed;
   require(rest == 0 || halted, "unclaimed at the end, though nobody halted");
+  require(now.pending == 0 || halted, "postponed at the end, though nobody halted");
+  require(now.pending == now.list, "the supervisor has postponed others");
   std::vector<std::pair<parmap::failure, std::uint64_t>> failures;
-  for (unsigned w = 0; w < now_planned.workers; ++w) map.arenas().collect(w, failures);
+  for (unsigned w = 0; w < now_planned.workers; ++w)
+    map.arenas().for_each_failure(w, [&](parmap::failure&& why) {
+      if (now_planned.postpones == 0 || why.attempts > now_planned.retries) failures.emplace_back(std::move(why), 1);
+    });
   unsigned failed = 0;
   for (const auto& [why, count] : failures) {
     require((failed >> why.index & 1) == 0, "a task failed twice");
@@ -213,9 +240,10 @@ inline void check_end(any_map& map) {
   const auto size = [](unsigned tasks) { return static_cast<unsigned>(std::popcount(tasks)); };
   require(failed == now.failed, "the failures published are not those that happened");
   require(book.failures() <= size(failed | now.blamed), "more failures are counted than there are");
-  require(book.finished() + size(now.blamed) + size(rest) == now_planned.tasks, "4: the sum is not n");
+  require(book.finished() - now.records + size(now.blamed) + size(now.pending) + size(rest) == now_planned.tasks,
+          "4: the sum is not n");
   for (unsigned i = 0; i < now_planned.tasks; ++i) {
-    const bool is_done = ((failed | now.blamed | rest) >> i & 1) == 0;
+    const bool is_done = ((failed | now.blamed | now.pending | rest) >> i & 1) == 0;
     require(is_done == ((now.done >> i & 1) != 0), "a task is not in exactly one place");
     require(!is_done || map.right(i), "a result is not what the task returned");
   }

@@ -50,6 +50,14 @@ struct truth {
   std::array<unsigned, most_workers> inside;  // the task whose body the worker has begun, until cur passes it
   std::array<unsigned, most_tasks> begun;     // attempts
   unsigned done, failed, blamed;              // a bit for each task
+  unsigned pending;                           // a bit for each task that is postponed and in no left-over yet
+  unsigned records;                           // failures published of attempts that were not the last
+  unsigned news;                              // a worker has told the supervisor
+  unsigned list;                              // what the supervisor has postponed: a bit for each task
+  unsigned no_place;                          // for a postponed task that is due
+  unsigned timer;                             // the supervisor has woken because a task is due
+  std::array<unsigned, most_workers> seen;    // how many of the worker's failures the supervisor has read
+  std::array<unsigned, most_workers> asleep;  // what the bell showed to a worker that waits, plus one
   unsigned to_blame, to_blame_after;          // by PROTOCOL.md, for the current death: task or none, and its attempts
 };
 static_assert(std::has_unique_object_representations_v<truth>);  // no padding: the search compares its bytes
@@ -68,7 +76,10 @@ enum sight : unsigned {
   blame = 8,
   published = 16,
   unclaimed = 32,
-  looked = 64
+  looked = 64,
+  postponed = 128,
+  put_back = 256,
+  waited = 512
 };
 
 inline void require(bool what, const char* otherwise) noexcept {
@@ -99,10 +110,18 @@ inline void arrive(const char* name, touch what) noexcept {
   if (what == touch::look) {
     const bool locked = std::strcmp(name, "range") == 0 || std::strncmp(name, "left_", 5) == 0;
     const bool halting = now_planned.may_halt() && std::strcmp(name, "halt") == 0;
+    const bool waiting = std::strcmp(name, "stay") == 0 || std::strcmp(name, "bell") == 0;
     require(!locked || now.owner == running, "looks at a word of the lock without holding it");
-    if (!halting) return;
+    if (!halting && !waiting) return;
   }
   give_way(name);
+  if (std::strcmp(name, "news") == 0) now.news = 1;
+}
+inline void wait_for(const std::uint32_t& /*bell*/, std::uint32_t seen) noexcept {
+  now.asleep[running] = seen + 1;
+  sighted |= waited;
+  give_way("wait");
+  now.asleep[running] = 0;
 }
 
 // ---- The ledger's words, with direct access.
@@ -121,9 +140,12 @@ struct words {
     friend bool operator==(const of_worker&, const of_worker&) = default;
   };
   std::uint64_t range, halt, failures;
-  std::array<std::uint64_t, most_workers> left, left_attempts;
+  std::array<std::uint64_t, std::size_t{2} * most_workers> left, left_attempts;
   std::array<of_worker, most_workers> of;
 };
+
+// Those of deaths, and behind them those for postponed tasks.
+inline unsigned left_overs() noexcept { return now_planned.workers * (now_planned.postpones != 0 ? 2 : 1); }
 
 inline words look(const claim_ledger& book) noexcept {
   words seen{};
@@ -135,8 +157,10 @@ inline words look(const claim_ledger& book) noexcept {
     const worker_words& one = book.of(w);
     seen.of[w] = {one.claim.get(), one.cur.get(),  one.base.get(),         one.finished.get(),
                   one.top.get(),   one.head.get(), one.farewell_word.get()};
-    seen.left[w] = left[w].span.get();
-    seen.left_attempts[w] = left[w].attempts.get();
+  }
+  for (unsigned j = 0; j < left_overs(); ++j) {
+    seen.left[j] = left[j].span.get();
+    seen.left_attempts[j] = left[j].attempts.get();
   }
   return seen;
 }
@@ -190,9 +214,11 @@ class any_map {
   any_map(const plan& chosen, std::size_t arenas_begin)
       : arenas_begin_((arenas_begin + 15) / 16 * 16),  // worker_arenas aligns them the same way
         memory_(arenas_begin_ + chosen.workers * arena),
-        book_(memory_.data(), chosen.workers,
-              chosen.max_failures != 0 ? chosen.max_failures : std::numeric_limits<std::uint64_t>::max(),
-              chosen.retries, false),
+        book_(memory_.data(), {.workers = chosen.workers,
+                               .max_failures = chosen.max_failures != 0 ? chosen.max_failures
+                                                                        : std::numeric_limits<std::uint64_t>::max(),
+                               .retries = chosen.retries,
+                               .postpones = chosen.postpones != 0}),
         arenas_(memory_, book_, arenas_begin_, memory_.size(), chosen.tasks) {
     book_.begin_round(chosen.tasks);
   }
@@ -223,6 +249,8 @@ class any_map {
 
   [[nodiscard]] claim_ledger& book() noexcept { return book_; }
   [[nodiscard]] worker_arenas& arenas() noexcept { return arenas_; }
+  // Whether the bell shows something else than it has shown before.
+  [[nodiscard]] bool rung_since(unsigned before) const noexcept { return book_.bell().get() != before; }
 
   // Repeats supervisor.hpp's order of calls, without system calls: run_round, hire, bury, hire_with_patience, give_up.
   // Births are not modelled, so no worker is dismissed before its birth ends: that equals a death before its first
@@ -248,13 +276,15 @@ class any_map {
       const auto said = static_cast<farewell>(book_.of(w).farewell_word.get() >> 32);
       if (said == farewell::damaged) throw_overwritten("a worker could not get its lock");
       now.recovering = w;
-      const claim_ledger::death what = book_.recover(w, [&](round_index task) { return arenas_.newest(w) == task; });
-      require(what.blamed == (now.to_blame != none), "recovery does not tell whether it blames");
-      require(!what.blamed || (what.task == now.to_blame && what.attempts == now.to_blame_after),
+      const claim_ledger::death what =
+          book_.recover(w, [&](round_index task, unsigned attempt) { return arenas_.newest_is(w, task, attempt); });
+      require((what.blamed || what.postponed) == (now.to_blame != none), "recovery does not tell whether it blames");
+      require((!what.blamed && !what.postponed) || (what.task == now.to_blame && what.attempts == now.to_blame_after),
               "recovery does not tell whom it blames");
       now.recovering = nobody;
       now.to_blame = none;
       if (what.blamed) book_.count_failure();
+      if (what.postponed) now.list |= 1U << what.task;
       const bool left_in_order = !what.in_task && said == farewell::done;
       if (!book_.halted() && book_.anything_unclaimed() && !left_in_order) hire(w);
     };
@@ -264,6 +294,20 @@ class any_map {
       return false;
     };
 
+    const auto only_postponed_are_left = [&] {
+      return now.list != 0 && !book_.halted() && !book_.anything_unclaimed();
+    };
+    // Once for all that were put.
+    const auto hire_one_more = [&] {
+      for (unsigned w = 0; w < now_planned.workers; ++w)
+        if ((alive >> w & 1) != 0 && now.asleep[w] != 0) return;
+      for (unsigned w = 0; w < now_planned.workers; ++w)
+        if ((alive >> w & 1) == 0) {
+          hire(w);
+          return;
+        }
+    };
+
     for (unsigned w = 0; w < now_planned.workers && !book_.halted(); ++w)
       if (!hire(w)) break;
     if (alive == 0 && refused && !begun) {
@@ -271,22 +315,65 @@ class any_map {
       return;
     }
     for (;;) {
-      while (alive != 0) {
+      while (alive != 0 || only_postponed_are_left()) {
         give_way("poll");
         unsigned dead = 0;
         for (unsigned w = 0; w < now_planned.workers; ++w)
           if (!fibers[w].head.alive) dead |= 1U << w;
         dead &= alive;
-        if (dead == 0) look_at_what_has_ended();
+        now.timer = dead == 0 && now.news == 0 && now_planned.postpones != 0 ? 1 : 0;
+        if (dead == 0 && now_planned.looks != 0) look_at_what_has_ended();
         for (unsigned w = 0; w < now_planned.workers; ++w)
           if ((dead >> w & 1) != 0) bury(w);
+        if (now_planned.postpones != 0 && look_at_news()) hire_one_more();
       }
+      look_at_failed_attempts();
+      if (only_postponed_are_left()) continue;
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (!hire_with_patience()) {
         if (book_.finished() == 0 && now.blamed == 0) now.thrown = 1;
         else book_.halt(halt_reason::no_worker);
         return;
       }
+    }
+  }
+
+  // As supervisor.hpp. Of the postponed tasks none or all are due.
+  // Returns whether it has put a task.
+  bool look_at_news() {
+    bool has_put = false;
+    now.news = 0;
+    const bool idle = book_.idle();
+    look_at_failed_attempts();
+    bool due = now.list != 0;
+    if (due) {
+      give_way("due");
+      due = answer == 0;
+    }
+    now.timer = 0;
+    now.no_place = 0;
+    for (unsigned i = 0; i < now_planned.tasks && due && now.no_place == 0 && !book_.halted(); ++i)
+      if ((now.list >> i & 1) != 0) {
+        now.no_place = book_.put(i, now.begun[i]) ? 0 : 1;
+        if (now.no_place == 0) now.list &= ~(1U << i);
+        has_put |= now.no_place == 0;
+        sighted |= put_back;
+      }
+    if (idle && now.list == 0) book_.dismiss();
+    return has_put;
+  }
+  void look_at_failed_attempts() {
+    for (unsigned w = 0; w < now_planned.workers && now_planned.postpones != 0; ++w) {
+      unsigned newer = 0;
+      std::uint64_t seen = worker_arenas::nothing_seen;
+      const unsigned before = now.seen[w];
+      unsigned all = 0;
+      arenas_.for_each_new_failure(w, seen, [&](const parmap::failure&) { ++all; });
+      seen = worker_arenas::nothing_seen;
+      arenas_.for_each_new_failure(w, seen, [&](const parmap::failure& why) {
+        if (newer++ < all - before && why.attempts <= now_planned.retries) now.list |= 1U << why.index;
+      });
+      now.seen[w] = all;
     }
   }
 
@@ -316,7 +403,8 @@ template <class T>
 class map_of : public any_map {
  public:
   explicit map_of(const plan& chosen)
-      : any_map(chosen, claim_ledger::bytes(chosen.workers) + (encoded ? slot_bytes(chosen) : 0)),
+      : any_map(chosen,
+                claim_ledger::bytes(chosen.workers, chosen.postpones != 0) + (encoded ? slot_bytes(chosen) : 0)),
         values_(encoded ? 0 : slot_bytes(chosen)) {}
 
   void work(unsigned w) override {
@@ -326,6 +414,7 @@ class map_of : public any_map {
                    {.tasks = now_planned.tasks,
                     .memory_limit = now_planned.worn != 0 ? std::optional<std::uint64_t>(1) : std::nullopt,
                     .retries = now_planned.retries,
+                    .postpones = now_planned.postpones != 0,
                     .number = w})
         .run();
   }
@@ -354,7 +443,8 @@ class map_of : public any_map {
   static std::size_t slot_bytes(const plan& chosen) { return chosen.tasks * slot_shape_of<T>.bytes; }
 
   [[nodiscard]] std::byte* slots() const noexcept {
-    return encoded ? memory().bytes() + claim_ledger::bytes(now_planned.workers) : values_.bytes();
+    return encoded ? memory().bytes() + claim_ledger::bytes(now_planned.workers, now_planned.postpones != 0)
+                   : values_.bytes();
   }
 
   shared_memory values_;

@@ -29,6 +29,7 @@ class Mutant(NamedTuple):
 
 
 TWO = "tasks=3 workers=2 deaths=1"
+POSTPONED = "tasks=1 workers=1 retries=1 throwing=1 postpones=1"
 MUTANTS = (
     Mutant("claim before cur", TWO, "claim_ledger.hpp", """\
     mine.cur.set(pack(position{chunk.b, attempts, false}));
@@ -47,11 +48,11 @@ MUTANTS = (
     mine.base.set(mine.finished.get());
 """),
     Mutant("the range shrinks before the claim", TWO, "claim_ledger.hpp", """\
-    announce(mine, chunk, 0);
-    common_->range.set(pack(without(all, chunk)));
+      announce(mine, chunk, 0);
+      common_->range.set(pack(without(all, chunk)));
 """, """\
-    common_->range.set(pack(without(all, chunk)));
-    announce(mine, chunk, 0);
+      common_->range.set(pack(without(all, chunk)));
+      announce(mine, chunk, 0);
 """),
     Mutant("a left_over is cleared before the claim", "tasks=2 workers=2 deaths=2", "claim_ledger.hpp", """\
       announce(mine, all, static_cast<unsigned>(left.attempts.get()));
@@ -102,19 +103,20 @@ MUTANTS = (
     Mutant("recovery blames though a retry is left", "tasks=2 workers=1 deaths=1 retries=1", "claim_ledger.hpp",
            "at.attempts > retries_};", "at.attempts >= retries_};"),
     Mutant("recovery ignores a published failure", "tasks=2 workers=1 deaths=1 throwing=1", "claim_ledger.hpp",
-           "if (at.running && published(at.task)) {", "if (at.running && published(at.task) && false) {"),
-    Mutant("recovery forgets attempts", "tasks=2 workers=1 deaths=2 retries=1", "claim_ledger.hpp", "hand_back(rest, what.blamed ? 0 : at.attempts)",
+           "if (at.running && published(at.task, at.attempts)) {", "if (at.running && published(at.task, at.attempts) && false) {"),
+    Mutant("recovery forgets attempts", "tasks=2 workers=1 deaths=2 retries=1", "claim_ledger.hpp", "hand_back(rest, gone ? 0 : at.attempts)",
            "hand_back(rest, 0)"),
     Mutant("recovery clears the claim before it hands back", TWO, "claim_ledger.hpp",
-           "    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n    dead.claim.set(0);\n",
-           "    dead.claim.set(0);\n    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);\n"),
+           "    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);\n    dead.claim.set(0);\n",
+           "    dead.claim.set(0);\n    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);\n"),
     Mutant("recovery without the lock", TWO, "claim_ledger.hpp", "published) const {\n    const holder lock(*this);",
            "published) const {"),
     Mutant("a left_over goes to the first place, free or not", "tasks=4 workers=2 deaths=2", "claim_ledger.hpp",
-           "return unpack(left.span.get()).empty(); });\n    if (free", "return unpack(left.span.get()).empty() || true; });\n    if (free"),
+           "const auto free = std::ranges::find_if(places, is_free);", "const auto free = places.begin();"),
     Mutant("drain forgets left_overs", "tasks=2 workers=1 deaths=1 halt=1", "claim_ledger.hpp", "for (left_over_words& left : left_overs()) take_all(",
            "for (left_over_words& left : left_overs().subspan(1)) take_all("),
-    Mutant("left_overs are nothing unclaimed", TWO, "claim_ledger.hpp", "return !unpack(common_->range.get()).empty() ||", "return !unpack(common_->range.get()).empty() && !"),
+    Mutant("left_overs are nothing unclaimed", TWO, "claim_ledger.hpp", "return !unpack(common_->range.get()).empty() || !std::ranges::all_of(left_overs(), is_free);",
+           "return !unpack(common_->range.get()).empty();"),
     Mutant("what left_overs hold has ended", "tasks=3 workers=2 deaths=1 looks=1", "claim_ledger.hpp",
            "for (const left_over_words& left : left_overs()) add(", "for (const left_over_words& left : left_overs().subspan(2)) add("),
     Mutant("the task at hand has ended", "tasks=3 workers=1 looks=2", "claim_ledger.hpp",
@@ -138,16 +140,14 @@ MUTANTS = (
 """),
     Mutant("a successor begins to count attempts anew", "tasks=1 workers=1 deaths=1 retries=1", "worker_chunk.hpp",
            "unpack_position(place_.words.cur.get()).attempts + 1;", "1;"),
-    Mutant("one attempt too many", "tasks=1 workers=1 retries=1 throwing=1", "worker_process.hpp", "if (chunk_.attempt() > mine_.retries) {",
-           "if (chunk_.attempt() > mine_.retries + 1) {"),
+    Mutant("one attempt too many", "tasks=1 workers=1 retries=1 throwing=1", "worker_process.hpp", "const bool last = chunk_.attempt() > mine_.retries;",
+           "const bool last = chunk_.attempt() > mine_.retries + 1;"),
     Mutant("cur before the failure", "tasks=2 workers=1 deaths=1 throwing=1", "worker_process.hpp", """\
-          publish(what);
-          chunk_.end_failed();
-""", """\
-          book_.of(mine_.number).end(static_cast<round_index>(chunk_.next()));
-          publish(what);
-          chunk_.end_failed();
-"""),
+      publish(what);
+      if (last)""", """\
+      book_.of(mine_.number).end(static_cast<round_index>(chunk_.next()));
+      publish(what);
+      if (last)"""),
     Mutant("head before top", "tasks=2 workers=1 deaths=1 throwing=3", "worker_arenas.hpp", """\
     book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
     book_.of(w).head.set(at);
@@ -162,6 +162,39 @@ MUTANTS = (
     record head{before,"""),
     Mutant("worn, and the attempt is not counted", "tasks=1 workers=1 retries=1 throwing=1 worn=1", "worker_chunk.hpp",
            "place_.words.give_back(at_, attempt_);", "place_.words.give_back(at_, attempt_ - 1);"),
+    Mutant("the bell is looked at after halt and stay", POSTPONED, "claim_ledger.hpp", "return {wait, {}, false, bell};",
+           "return {wait, {}, false, common_->bell.get()};"),
+    Mutant("a postponed task is put without the bell", POSTPONED, "claim_ledger.hpp", """\
+      place->span.set(pack(interval{task, task + 1}));
+    }
+    common_->bell.ring();
+""", """\
+      place->span.set(pack(interval{task, task + 1}));
+    }
+"""),
+    Mutant("dismissal without the bell", POSTPONED, "claim_ledger.hpp", """\
+    common_->stay.set(0);
+    common_->bell.ring();
+""", """\
+    common_->stay.set(0);
+"""),
+    Mutant("halt without the bell", "tasks=1 workers=1 retries=1 throwing=1 halt=1 postpones=1", "claim_ledger.hpp",
+           "if (postpones_) common_->bell.ring();", ""),
+    Mutant("waits without news", POSTPONED, "worker_process.hpp", """\
+    tell_supervisor();
+    book_.bell().wait(bell);
+""", """\
+    book_.bell().wait(bell);
+"""),
+    Mutant("a postponed task forgets attempts", POSTPONED, "claim_ledger.hpp", "place->attempts.set(attempts);", "place->attempts.set(0);"),
+    Mutant("a failure counts as published whatever the attempt", "tasks=1 workers=1 deaths=1 retries=2 throwing=1 postpones=1", "worker_arenas.hpp",
+           "found->index == index && found->attempts == attempt;", "found->index == index && attempt > 0;"),
+    Mutant("a task is handed back and postponed", "tasks=1 workers=1 deaths=1 retries=1 postpones=1", "claim_ledger.hpp",
+           "const bool gone = what.blamed || what.postponed;", "const bool gone = what.blamed;"),
+    Mutant("a death takes the place of a postponed task", "tasks=4 workers=1 deaths=1 retries=1 postpones=1", "claim_ledger.hpp", "left_overs().first(workers_);",
+           "left_overs().last(workers_);"),
+    Mutant("a failed attempt that was not the last counts as a failure", POSTPONED, "worker_process.hpp",
+           "if (last) book_.count_failure();", "book_.count_failure();"),
     Mutant("top does not pass an encoded result", "tasks=2 workers=1 encoded=1", "arena_writer.hpp",
            "words_->top.set(offset + size);", ""),
 )

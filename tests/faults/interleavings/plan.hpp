@@ -24,6 +24,7 @@ struct plan {
   unsigned encoded{};       // results are strings
   unsigned worn{};          // nonzero: bodies throw std::bad_alloc, under a memory_limit
   unsigned looks{};         // how often the supervisor looks at what has ended while workers run
+  unsigned postpones{};     // nonzero: a failed attempt is not repeated at once
 
   // If false, no process ever writes `halt`.
   [[nodiscard]] bool may_halt() const noexcept { return halt != 0 || max_failures != 0 || refusals >= tries; }
@@ -35,7 +36,7 @@ struct plan {
                       std::pair{"throwing", &plan::throwing}, std::pair{"halt", &plan::halt},
                       std::pair{"refusals", &plan::refusals}, std::pair{"max_failures", &plan::max_failures},
                       std::pair{"encoded", &plan::encoded},   std::pair{"worn", &plan::worn},
-                      std::pair{"looks", &plan::looks}};
+                      std::pair{"looks", &plan::looks},       std::pair{"postpones", &plan::postpones}};
   }
   // The form that parse() reads. `is` and `then` replace '=' and ' '.
   [[nodiscard]] std::string text(char is = '=', char then = ' ') const {
@@ -75,6 +76,11 @@ inline const std::vector<plan>& quick_plans() {
       {.tasks = 3, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b010, .worn = 1},
       {.tasks = 3, .workers = 2, .deaths = 1, .looks = 2},
       {.tasks = 3, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b010, .looks = 1},
+      {.tasks = 1, .workers = 1, .deaths = 2, .retries = 2, .throwing = 0b1, .halt = 1, .refusals = 1, .postpones = 1},
+      {.tasks = 2, .workers = 1, .deaths = 1, .retries = 1, .throwing = 0b11, .postpones = 1},
+      {.tasks = 2, .workers = 1, .deaths = 1, .retries = 1, .throwing = 0b01, .encoded = 1, .postpones = 1},
+      {.tasks = 2, .workers = 2, .retries = 1, .throwing = 0b01, .postpones = 1},
+      {.tasks = 1, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b1, .postpones = 1},
   };
   return all;
 }
@@ -91,6 +97,11 @@ inline const std::vector<plan>& deep_plans() {
       {.tasks = 4, .workers = 1, .deaths = 4, .retries = 1, .throwing = 0b0110, .halt = 1, .refusals = 3},
       {.tasks = 3, .workers = 2, .deaths = 2, .retries = 1, .throwing = 0b010, .encoded = 1},
       {.tasks = 3, .workers = 2, .deaths = 2, .retries = 1, .throwing = 0b011, .halt = 1, .worn = 1},
+      {.tasks = 2, .workers = 1, .deaths = 2, .retries = 1, .throwing = 0b11, .halt = 1, .refusals = 1, .postpones = 1},
+      {.tasks = 3, .workers = 1, .deaths = 1, .retries = 1, .throwing = 0b111, .postpones = 1},
+      {.tasks = 2, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b01, .postpones = 1},
+      {.tasks = 2, .workers = 2, .retries = 1, .throwing = 0b11, .postpones = 1},
+      {.tasks = 1, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b1, .halt = 1, .postpones = 1},
   };
   return all;
 }

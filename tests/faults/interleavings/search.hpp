@@ -193,6 +193,7 @@ class search {
     const unsigned p = taken.p;
     if (taken.what == choice::halt) {
       map_->book().halt(halt_reason::stop_requested);
+      now.news = now_planned.postpones;
       now.halt_left = 0;
     } else if (taken.what == choice::death) {
       end(p);
@@ -227,9 +228,11 @@ class search {
       if (!head.alive) continue;
       const auto stands_before = [&head](const char* name) { return std::strcmp(head.at, name) == 0; };
       const bool waits = (stands_before("lock") && (now.owner != nobody || (now.owner_died != 0 && p != supervisor))) ||
-                         (stands_before("poll") && (dead & now.employed) == 0 && now.looks_left == 0);
+                         (stands_before("poll") && (dead & now.employed) == 0 && now.looks_left == 0 && now.news == 0 &&
+                          (now.list == 0 || now.no_place != 0 || map_->book().halted())) ||
+                         (stands_before("wait") && !map_->rung_since(now.asleep[p] - 1));
       if (!waits) all.push_back({choice::step, p, 0});
-      if ((stands_before("fork") && now.refusals > 0) ||
+      if ((stands_before("fork") && now.refusals > 0) || (stands_before("due") && now.timer == 0) ||
           (stands_before("body") && (now_planned.throwing >> now.inside[p] & 1) != 0))
         all.push_back({choice::step, p, 1});
       if (p != supervisor && now.deaths > 0) all.push_back({choice::death, p, 0});

@@ -29,28 +29,83 @@ using parmap::detail::moment;
 
 enum class role { bystander, supervisor, worker };
 
-// The names of all steps. "task" is the body of a task, which calls arrive() itself.
-inline constexpr const char* names[] = {
-    "lock", "unlock", "halt",        "failures",  "range",    "left_over", "left_attempts", "claim",
-    "cur",  "base",   "finished",    "started",   "top",      "head",      "farewell",      "go",
-    "fork", "birth",  "pidfd",       "pdeathsig", "prepared", "begin",     "record",        "slot",
-    "stop", "resume", "descendants", "kill",      "reap",     "end",       "task"};
-inline constexpr std::size_t moments = 2 * std::size(names);
+// All steps, and at which moments they are taken. "task" is the body of a task, which calls arrive() itself.
+struct known_step {
+  const char* name;
+  bool before{true};
+  bool after{true};
+};
+inline constexpr known_step steps[] = {{"lock"},
+                                       {"unlock"},
+                                       {"halt"},
+                                       {"failures"},
+                                       {"range"},
+                                       {"left_over"},
+                                       {"left_attempts"},
+                                       {"claim"},
+                                       {"cur"},
+                                       {"base"},
+                                       {"finished"},
+                                       {"started"},
+                                       {"top"},
+                                       {"head"},
+                                       {"farewell"},
+                                       {"go"},
+                                       {"fork"},
+                                       {"birth", false},
+                                       {"pidfd", false},
+                                       {"pdeathsig", false},
+                                       {"prepared", false},
+                                       {"begin"},
+                                       {"record", false},
+                                       {"slot"},
+                                       {"stop"},
+                                       {"resume"},
+                                       {"descendants"},
+                                       {"kill"},
+                                       {"reap"},
+                                       {"end", true, false},
+                                       {"task"},
+                                       {"bell"},
+                                       {"wait", true, false},
+                                       {"news", true, false},
+                                       {"stay"},
+                                       {"waiting"}};
+constexpr std::size_t moments_of(const known_step& one) noexcept {
+  return (one.before ? 1U : 0U) + (one.after ? 1U : 0U);
+}
+inline constexpr std::size_t moments = [] {
+  std::size_t all = 0;
+  for (const known_step& each : steps) all += moments_of(each);
+  return all;
+}();
 static_assert(moments <= 64, "a bit of 64 for each moment of each");
 
-// Writes a set of steps as text, such as "lock- lock+": - is before the step, + after it.
-inline std::string spell(std::uint64_t steps) {
+// Writes a set of moments as text, such as "lock- lock+": - is before the step, + after it.
+inline std::string spell(std::uint64_t set) {
   std::string text;
-  for (std::size_t k = 0; k < moments; ++k)
-    if ((steps >> k & 1) != 0) text += (text.empty() ? "" : " ") + std::string(names[k / 2]) + (k % 2 == 0 ? '-' : '+');
+  const auto add = [&](const char* name, char sign) {
+    if ((set & 1) != 0) text += (text.empty() ? "" : " ") + std::string(name) + sign;
+    set >>= 1;
+  };
+  for (const known_step& each : steps) {
+    if (each.before) add(each.name, '-');
+    if (each.after) add(each.name, '+');
+  }
   return text;
 }
 
-// Returns the number of a step and moment, or `moments` if the step is unknown.
+// Returns the number of a moment, or `moments` if it is unknown.
 inline std::size_t number_of(const char* name, moment when) noexcept {
-  std::size_t k = 0;
-  while (k < std::size(names) && std::strcmp(names[k], name) != 0) ++k;
-  return 2 * k + (k < std::size(names) && when == moment::after ? 1 : 0);
+  std::size_t number = 0;
+  for (const known_step& each : steps) {
+    if (std::strcmp(each.name, name) == 0) {
+      if (when == moment::before) return each.before ? number : moments;
+      return each.after ? number + (each.before ? 1U : 0U) : moments;
+    }
+    number += moments_of(each);
+  }
+  return moments;
 }
 constexpr std::uint64_t bit(std::size_t number) noexcept { return std::uint64_t{1} << number; }
 

@@ -34,11 +34,13 @@ struct plan {
   std::uint64_t without_memory{};  // throw std::bad_alloc at every attempt, under a memory_limit
   std::optional<std::uint64_t> max_failures{};
   bool timed{};
+  bool postponed{};  // failed attempts are repeated after a while
 
   friend std::ostream& operator<<(std::ostream& out, const plan& it) {
     return out << it.name << " {tasks " << it.tasks << ", workers " << it.workers << ", retries " << it.retries
                << ", result " << static_cast<int>(it.result) << ", throwing " << it.throwing << ", once "
-               << it.throwing_once << ", max_failures " << it.max_failures.value_or(0) << '}';
+               << it.throwing_once << ", max_failures " << it.max_failures.value_or(0) << ", postponed " << it.postponed
+               << '}';
   }
 };
 
@@ -144,6 +146,7 @@ void run_as(const plan& it, tally& sum) {
   parmap::options chosen{.max_failures = it.max_failures, .retries = it.retries, .seed = 1, .workers = it.workers};
   chosen.reporter = parmap::report::silent;
   if (it.timed) chosen.timeout = 1h;
+  if (it.postponed) chosen.retry_delay = 100us;
   if (it.without_memory != 0) chosen.memory_limit = std::uint64_t{1} << 30;
   const auto f = [&it](const parmap::context& self, unsigned i) { return run_task<Result>(it, self, i); };
   here = {};

@@ -12,6 +12,7 @@
 #include <parmap/detail/results/task_tally.hpp>
 #include <parmap/detail/results/value_places.hpp>
 #include <parmap/detail/schedule/deadline.hpp>
+#include <parmap/detail/schedule/retry_wait.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/number_text.hpp>
@@ -164,7 +165,8 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
       begin_no_more();
       return false;
     }
-    if (!again_.empty()) {
+    if (is_due()) {
+      std::ranges::pop_heap(again_, later);
       me.task = again_.back().task;
       me.attempt = again_.back().attempt;
       again_.pop_back();
@@ -205,8 +207,22 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     }
   }
   void fail(const worker& me, failure_kind kind, std::string message, std::exception_ptr what = nullptr) {
-    if (me.attempt <= options_.retries) again_.push_back({me.task, me.attempt + 1});
-    else tally_.add_failure({me.task, kind, std::move(message), me.attempt, std::move(what)});
+    failure why{me.task, kind, std::move(message), me.attempt, std::move(what)};
+    if (me.attempt > options_.retries || !is_worth_a_retry(why)) return tally_.add_failure(std::move(why));
+    const auto wait = retry_wait(options_.retry_delay, *options_.seed, me.task, me.attempt);
+    again_.push_back({clock::now() + wait, me.task, me.attempt + 1});
+    std::ranges::push_heap(again_, later);
+    if (again_.front().due < bell_set_) ring();
+  }
+  // What options::retry_if throws breaks the map off.
+  [[nodiscard]] bool is_worth_a_retry(const failure& why) noexcept {
+    if (!options_.retry_if) return true;
+    try {
+      return options_.retry_if(why);
+    } catch (...) {
+      break_off(std::current_exception());
+      return false;
+    }
   }
   [[nodiscard]] std::string late_text() const {
     return "ran past its limit of " + to_text(*options_.timeout) + " and was cancelled";
@@ -262,7 +278,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   // Hires workers while there are both room and work; true if it must continue after the others have had their turn.
   bool hire() {
     const ticks begun = now_ticks();
-    while (present_ < room_ && !nothing_to_begin()) {
+    while (present_ < room_ && (tally_.halted() ? !nothing_to_begin() : next_ < work_.size() || is_due())) {
       if (tally_.halted()) {
         begin_no_more();
         return false;
@@ -293,9 +309,12 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     }
   }
   [[nodiscard]] bool nothing_to_begin() const noexcept { return next_ == work_.size() && again_.empty(); }
+  // Whether a failed task is to be tried again now.
+  [[nodiscard]] bool is_due() const noexcept { return !again_.empty() && again_.front().due <= clock::now(); }
   void begin_no_more() {
     tally_.add_never_begun(std::exchange(next_, work_.size()), work_.size());
-    for (const auto& [task, attempt] : std::exchange(again_, {})) tally_.add_never_begun(task, task + 1, attempt - 1);
+    for (const auto& [due, task, attempt] : std::exchange(again_, {}))
+      tally_.add_never_begun(task, task + 1, attempt - 1);
   }
 
   // After the deadline no task is begun; after the grace those in flight are cancelled.
@@ -356,6 +375,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     if (const auto shown = tally_.until_next_show(); shown < when - now) when = now + shown;
     for (const auto moment : {last_.begin_no_more(), last_.end_all()})
       if (now < moment) when = std::min(when, moment);
+    if (!again_.empty() && present_ < room_) when = std::min(when, again_.front().due);
     if (options_.timeout && !in_flight_.empty()) when = std::min(when, first(in_flight_).due);
     if (!cancelled_.empty()) when = std::min(when, first(cancelled_).due);
     return when;
@@ -370,9 +390,11 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   [[nodiscard]] static worker& first(const intrusive_list& list) noexcept { return static_cast<worker&>(list.front()); }
 
   struct attempt_left {
+    clock::time_point due;
     std::uint64_t task;
     unsigned attempt;
   };
+  static bool later(const attempt_left& a, const attempt_left& b) noexcept { return a.due > b.due; }
 
   std::shared_ptr<void> home_;
   Executor executor_;
@@ -384,7 +406,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   std::uint64_t room_;
   std::uint64_t present_{};
   std::uint64_t next_{};
-  std::vector<attempt_left> again_;
+  std::vector<attempt_left> again_;  // a heap: the first is due first
   unsigned numbers_{};
   std::vector<unsigned> free_numbers_;
   intrusive_list in_flight_;  // in the order in which the tasks began

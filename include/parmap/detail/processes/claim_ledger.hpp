@@ -6,6 +6,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/processes/robust_mutex.hpp>
+#include <parmap/detail/processes/worker_bell.hpp>
 #include <parmap/detail/processes/worker_words.hpp>
 #include <parmap/detail/schedule/chunk_pacer.hpp>
 #include <parmap/detail/schedule/interval.hpp>
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <new>
 #include <span>
@@ -32,26 +34,47 @@ struct common_words {
   shared_word<"failures"> failures;
   alignas(128) robust_mutex lock;
   shared_word<"range"> range;
+  shared_word<"stay"> stay;  // a worker that finds nothing waits for the bell
+  worker_bell bell;
+};
+
+// What a worker is to do next.
+struct claim_answer {
+  enum class kind { run, wait, leave };
+
+  kind what{kind::leave};
+  interval chunk{};      // run: these tasks
+  bool was_postponed{};  // run: the supervisor has put the task, and may have more for that place
+  std::uint32_t bell{};  // wait: until the bell shows something else
 };
 
 // The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
 // another process.
 class claim_ledger {
  public:
-  static std::size_t bytes(unsigned workers) noexcept {
-    return sizeof(common_words) + workers * (sizeof(worker_words) + sizeof(left_over_words));
+  // The constants of a map. `postpones`: a failed attempt is not repeated at once, but goes to the supervisor.
+  struct constants {
+    unsigned workers{};
+    std::uint64_t max_failures{std::numeric_limits<std::uint64_t>::max()};
+    unsigned retries{};
+    bool postpones{};
+  };
+
+  static std::size_t bytes(unsigned workers, bool postpones = false) noexcept {
+    return sizeof(common_words) + workers * sizeof(worker_words) +
+           left_overs_of(workers, postpones) * sizeof(left_over_words);
   }
-  // Constructs the words in zeroed shared memory of bytes(workers) bytes, aligned to a page.
-  claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed)
-      : claim_ledger(::new(at) common_words, workers, max_failures, retries, timed, 0) {
-    std::uninitialized_default_construct_n(of_, workers);
-    std::uninitialized_default_construct_n(left_, workers);
+  // Constructs the words in zeroed shared memory of bytes() bytes, aligned to a page.
+  claim_ledger(void* at, const constants& of_map) : claim_ledger(::new(at) common_words, of_map, 0) {
+    std::uninitialized_default_construct_n(of_, workers_);
+    std::uninitialized_default_construct_n(left_, left_overs_of(workers_, postpones_));
   }
   // Uses the words that were constructed at `at`, in a round of `round` tasks.
-  claim_ledger(void* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed, round_index round)
-      : claim_ledger(std::launder(static_cast<common_words*>(at)), workers, max_failures, retries, timed, round) {}
+  claim_ledger(void* at, const constants& of_map, round_index round)
+      : claim_ledger(std::launder(static_cast<common_words*>(at)), of_map, round) {}
 
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
+  [[nodiscard]] bool postpones() const noexcept { return postpones_; }
   [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
 
   // ---- by anybody
@@ -60,7 +83,9 @@ class claim_ledger {
   [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
   // The first reason stays, except among those that come at the same time.
   void halt(halt_reason why) const noexcept {
-    if (!halted()) common_->halt.set(static_cast<std::uint64_t>(why));
+    if (halted()) return;
+    common_->halt.set(static_cast<std::uint64_t>(why));
+    if (postpones_) common_->bell.ring();
   }
   [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
   // Counts a failure; at the limit no further task is begun.
@@ -75,26 +100,33 @@ class claim_ledger {
 
   // ---- by worker w
 
-  // Claims a chunk for w; empty if there is nothing to begin. cur of w then holds the attempts that its first task has
-  // used up.
-  interval claim(unsigned w, const chunk_pacer& pace) const {
+  // Claims a chunk for w, if there is something to begin. cur of w then holds the attempts that its first task has used
+  // up.
+  claim_answer claim(unsigned w, const chunk_pacer& pace) const {
+    using enum claim_answer::kind;
     const holder lock(*this, w + 1);
-    if (halted()) return {};
+    // Before halt and stay, which are written without the lock: so no ring after them is missed.
+    const std::uint32_t bell = postpones_ ? common_->bell.get() : 0;
+    if (halted()) return {leave};
     worker_words& mine = of(w);
     for (left_over_words& left : left_overs()) {
       const interval all = checked(unpack(left.span.get()));
       if (all.empty()) continue;
       announce(mine, all, static_cast<unsigned>(left.attempts.get()));
       left.span.set(0);
-      return all;
+      return {run, all, &left >= left_ + workers_};
     }
     const interval all = checked(unpack(common_->range.get()));
-    if (all.empty()) return {};
-    const interval chunk = take(all, w, pace.chunk(all.size()));
-    announce(mine, chunk, 0);
-    common_->range.set(pack(without(all, chunk)));
-    return chunk;
+    if (!all.empty()) {
+      const interval chunk = take(all, w, pace.chunk(all.size()));
+      announce(mine, chunk, 0);
+      common_->range.set(pack(without(all, chunk)));
+      return {run, chunk};
+    }
+    if (!postpones_ || common_->stay.get() == 0) return {leave};
+    return {wait, {}, false, bell};
   }
+  [[nodiscard]] const worker_bell& bell() const noexcept { return common_->bell; }
   void close_claim(unsigned w) const noexcept {
     worker_words& mine = of(w);
     mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
@@ -112,10 +144,12 @@ class claim_ledger {
   void begin_round(round_index n) noexcept {
     round_ = n;
     common_->range.set(pack(interval{0, n}));
+    if (postpones_) common_->stay.set(1);
   }
   // Call before each fork of worker w.
   void prepare(unsigned w) const noexcept {
     of(w).farewell_word.set(0);
+    if (postpones_) of(w).waiting.set(0);
     step("go", moment::before);
     of(w).go.store(0, std::memory_order_release);
     step("go", moment::after);
@@ -127,10 +161,11 @@ class claim_ledger {
     round_index task{};   // of this task
     unsigned attempts{};  // attempts used up, including the running one
     bool blamed{};        // and no attempt was left
+    bool postponed{};     // an attempt is left, and the task is now the supervisor's
   };
-  // Worker w is dead: hands back what is left of its claim. published(task) tells whether the task's failure is
-  // recorded.
-  death recover(unsigned w, const std::function<bool(round_index)>& published) const {
+  // Worker w is dead: hands back what is left of its claim. published(task, attempts) tells whether the failure of that
+  // attempt is recorded.
+  death recover(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
     const holder lock(*this);
     worker_words& dead = of(w);
     const interval open = checked(unpack(dead.claim.get()));
@@ -142,14 +177,16 @@ class claim_ledger {
     if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
       throw_overwritten("a worker's task lies outside its claim");
     death what;
-    if (at.running && published(at.task)) {
+    if (at.running && published(at.task, at.attempts)) {
       at = {at.task + 1, 0, false};
     } else if (at.running) {
       what = {true, at.task, at.attempts, at.attempts > retries_};
+      what.postponed = postpones_ && !what.blamed;
     }
     dead.finished.set(dead.base.get() + (at.task - open.b));
-    const interval rest = what.blamed ? interval{at.task + 1, open.e} : interval{at.task, open.e};
-    if (!rest.empty()) hand_back(rest, what.blamed ? 0 : at.attempts);
+    const bool gone = what.blamed || what.postponed;
+    const interval rest = gone ? interval{at.task + 1, open.e} : interval{at.task, open.e};
+    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);
     dead.claim.set(0);
     dead.cur.set(0);
     return what;
@@ -157,9 +194,33 @@ class claim_ledger {
 
   [[nodiscard]] bool anything_unclaimed() const {
     const holder lock(*this);
-    return !unpack(common_->range.get()).empty() || std::ranges::any_of(left_overs(), [](const left_over_words& left) {
-      return !unpack(left.span.get()).empty();
-    });
+    return !unpack(common_->range.get()).empty() || !std::ranges::all_of(left_overs(), is_free);
+  }
+  // Whether nothing is claimed, nor to be claimed.
+  [[nodiscard]] bool idle() const {
+    const holder lock(*this);
+    for (unsigned w = 0; w < workers_; ++w)
+      if (!unpack(of(w).claim.get()).empty()) return false;
+    return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
+  }
+  // Makes a postponed task claimable; false if there is no place for it now.
+  [[nodiscard]] bool put(round_index task, unsigned attempts) const {
+    {
+      const holder lock(*this);
+      const auto places = left_overs().subspan(workers_);
+      const auto place = std::ranges::find_if(places, is_free);
+      if (place == places.end()) return false;
+      place->attempts.set(attempts);
+      place->span.set(pack(interval{task, task + 1}));
+    }
+    common_->bell.ring();
+    return true;
+  }
+  // Workers that find nothing leave from now on.
+  void dismiss() const noexcept {
+    if (common_->stay.get() == 0) return;
+    common_->stay.set(0);
+    common_->bell.ring();
   }
   // Takes away all unclaimed tasks, which will not be begun. No worker is alive.
   struct unclaimed {
@@ -210,16 +271,20 @@ class claim_ledger {
   }
 
  private:
-  claim_ledger(common_words* at, unsigned workers, std::uint64_t max_failures, unsigned retries, bool timed,
-               round_index round)
+  claim_ledger(common_words* at, const constants& of_map, round_index round)
       : common_(at),
         of_(reinterpret_cast<worker_words*>(common_ + 1)),
-        left_(reinterpret_cast<left_over_words*>(of_ + workers)),
-        workers_(workers),
-        max_failures_(max_failures),
-        retries_(retries),
-        timed_(timed),
+        left_(reinterpret_cast<left_over_words*>(of_ + of_map.workers)),
+        workers_(of_map.workers),
+        max_failures_(of_map.max_failures),
+        retries_(std::min(of_map.retries, max_attempts - 1)),
+        postpones_(of_map.postpones),
         round_(round) {}
+
+  // One for each worker's death, and behind them as many again for postponed tasks.
+  static std::size_t left_overs_of(unsigned workers, bool postpones) noexcept {
+    return std::size_t{workers} * (postpones ? 2 : 1);
+  }
 
   // Holds the lock; after a take-over, with the words repaired.
   class holder {
@@ -259,10 +324,10 @@ class claim_ledger {
   }
 
   void hand_back(interval rest, unsigned attempts) const {
-    // One is free: left-overs and open claims together never outnumber the workers.
-    const auto free =
-        std::ranges::find_if(left_overs(), [](const left_over_words& left) { return unpack(left.span.get()).empty(); });
-    if (free == left_overs().end()) throw_overwritten("there are more claims than workers");
+    // One is free: the left-overs of deaths and open claims together never outnumber the workers.
+    const auto places = left_overs().first(workers_);
+    const auto free = std::ranges::find_if(places, is_free);
+    if (free == places.end()) throw_overwritten("there are more claims than workers");
     free->attempts.set(attempts);
     free->span.set(pack(rest));
   }
@@ -272,7 +337,10 @@ class claim_ledger {
     return all;
   }
 
-  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept { return {left_, workers_}; }
+  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept {
+    return {left_, left_overs_of(workers_, postpones_)};
+  }
+  static bool is_free(const left_over_words& left) noexcept { return unpack(left.span.get()).empty(); }
 
   common_words* common_;
   worker_words* of_;
@@ -280,7 +348,7 @@ class claim_ledger {
   unsigned workers_;
   std::uint64_t max_failures_;
   unsigned retries_;
-  bool timed_;
+  bool postpones_;
   round_index round_;
   std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
 };

@@ -18,6 +18,7 @@
 #include <parmap/detail/schedule/usable_cores.hpp>
 #include <parmap/detail/system/cancellation.hpp>
 #include <parmap/detail/system/child_process.hpp>
+#include <parmap/detail/system/event_counter.hpp>
 #include <parmap/detail/system/file_descriptor.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
 #include <parmap/detail/system/memory_limit.hpp>
@@ -81,6 +82,7 @@ class multi_run {
               .workers = workers,
               .retries = chosen.retries,
               .timed = chosen.timeout.has_value(),
+              .postpones = postpones_retries(chosen),
               .parent = ::getpid()},
         shared_(told_, tasks.slots(), programs_),
         book_(shared_.book()) {
@@ -88,6 +90,8 @@ class multi_run {
       void* const slots = shared_.slots();
       collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
     }
+    if (told_.postpones) news_.emplace();
+    if (news_ && !programs_) told_.news = news_->descriptor();
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
@@ -97,15 +101,19 @@ class multi_run {
     const std::uint64_t n = tasks_.size();
     lazy_meter meter(options_.reporter, n);
     if (!pidfds_work()) tell_of_missing_pidfds(meter);
-    const std::stop_callback on_stop(options_.stop, [this] { book_.halt(halt_reason::stop_requested); });
+    const std::stop_callback on_stop(options_.stop, [this] {
+      book_.halt(halt_reason::stop_requested);
+      if (news_) event_counter::wake(news_->descriptor());  // the supervisor may wait for a postponed task alone
+    });
     std::uint64_t from = 0;
     const core_placement place(told_.workers);
     // A program that cannot start will fail again, so a few deaths suffice. A forked worker may be killed during its
     // start on a busy machine.
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
-    supervisor boss(shared_, options_, meter, place, held_back_, n, most_idle_deaths,
+    supervisor boss(shared_, options_, meter, place, held_back_, news_ ? &*news_ : nullptr, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
-    if (collector_ && n <= max_round)
+    // A postponed task counts as neither ended nor unclaimed in a look at what has ended.
+    if (collector_ && n <= max_round && !told_.postpones)
       boss.meanwhile([this](interval open) { return collector_->read_early(open.b, open.e); });
     failure_runs never_begun;
     std::uint64_t missing = 0;
@@ -116,6 +124,10 @@ class multi_run {
       for (const auto& [rest, attempts] : book_.drain()) {
         add_stopped(never_begun, from + rest.b, from + rest.e, why_stopped(boss), attempts);
         missing += rest.size();
+      }
+      for (const auto& [due, task, attempts] : boss.take_postponed()) {
+        add_stopped(never_begun, from + task, from + task + 1, why_stopped(boss), attempts);
+        ++missing;
       }
     }
     add_stopped(never_begun, from, n, why_stopped(boss));
@@ -134,12 +146,15 @@ class multi_run {
   failure_runs failures_of(supervisor& boss, failure_runs never_begun, std::uint64_t missing) {
     const std::uint64_t n = tasks_.size();
     const std::uint64_t blamed = boss.blamed().size();
-    const std::uint64_t finished = book_.finished();
+    const std::uint64_t finished = book_.finished() - boss.voided().count();
     if (finished + blamed + missing != n)
       throw_overwritten(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
                         " tasks are accounted for, but the map has " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
-    for (unsigned w = 0; w < told_.workers; ++w) shared_.arenas().collect(w, failures);
+    for (unsigned w = 0; w < told_.workers; ++w)
+      shared_.arenas().for_each_failure(w, [&](failure&& why) {
+        if (!boss.voided().contains(why.index, why.attempts)) failures.emplace_back(std::move(why), 1);
+      });
     if (failures.size() < book_.failures())
       throw_overwritten("the record of a failure is lost");  // a failure is published, then counted
     failures.insert(failures.end(), std::make_move_iterator(never_begun.begin()),
@@ -190,6 +205,7 @@ class multi_run {
   worker_assignment told_;
   shared_layout shared_;
   claim_ledger& book_;
+  std::optional<event_counter> news_;
   std::optional<result_collector> collector_;
 };
 

@@ -77,10 +77,10 @@ class shared_layout {
       : shape_(slots),
         tasks_(of_map.tasks),
         workers_(of_map.workers),
+        postpones_(of_map.postpones),
         values_(slots.kind == slot_kind::value ? slot_bytes() : 0),
         memory_(make_arena_memory(arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
-        book_(memory_.data(), of_map.workers, of_map.max_failures, std::min(of_map.retries, max_attempts - 1),
-              of_map.timed),
+        book_(memory_.data(), constants_of(of_map)),
         arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {
     running_.enter({&values_, &memory_});
   }
@@ -90,10 +90,10 @@ class shared_layout {
       : shape_(slots),
         tasks_(mine.tasks),
         workers_(mine.workers),
+        postpones_(mine.postpones),
         file_(std::move(file)),
         memory_(file_size(file_), file_),
-        book_(memory_.data(), mine.workers, mine.max_failures, std::min(mine.retries, max_attempts - 1), mine.timed,
-              mine.round),
+        book_(memory_.data(), constants_of(mine), mine.round),
         arenas_(memory_, book_, arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
 
   shared_layout(const shared_layout&) = delete;
@@ -105,7 +105,7 @@ class shared_layout {
   [[nodiscard]] worker_arenas& arenas() noexcept { return arenas_; }
   [[nodiscard]] slot_shape shape() const noexcept { return shape_; }
   [[nodiscard]] std::byte* slots() const noexcept {
-    return shape_.kind == slot_kind::encoded ? memory_.bytes() + claim_ledger::bytes(workers_) : values_.bytes();
+    return shape_.kind == slot_kind::encoded ? memory_.bytes() + ledger_bytes() : values_.bytes();
   }
   [[nodiscard]] std::size_t slot_bytes() const {
     if (shape_.bytes == 0) return 0;
@@ -130,8 +130,15 @@ class shared_layout {
   [[nodiscard]] int file() const noexcept { return file_.get(); }
 
  private:
+  static claim_ledger::constants constants_of(const worker_assignment& of_map) noexcept {
+    return {.workers = of_map.workers,
+            .max_failures = of_map.max_failures,
+            .retries = of_map.retries,
+            .postpones = of_map.postpones};
+  }
+  [[nodiscard]] std::size_t ledger_bytes() const noexcept { return claim_ledger::bytes(workers_, postpones_); }
   [[nodiscard]] std::size_t arenas_begin() const {
-    return claim_ledger::bytes(workers_) + (shape_.kind == slot_kind::encoded ? slot_bytes() : 0);
+    return ledger_bytes() + (shape_.kind == slot_kind::encoded ? slot_bytes() : 0);
   }
   static std::size_t file_size(const file_descriptor& file) {
     const off_t size = ::lseek(file.get(), 0, SEEK_END);
@@ -143,6 +150,7 @@ class shared_layout {
   slot_shape shape_;
   std::uint64_t tasks_;
   unsigned workers_;
+  bool postpones_;
   shared_memory values_;
   file_descriptor file_;
   shared_memory memory_;

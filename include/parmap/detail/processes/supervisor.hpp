@@ -9,6 +9,7 @@
 #include <parmap/detail/processes/core_placement.hpp>
 #include <parmap/detail/processes/death_message.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
+#include <parmap/detail/processes/postponed_tasks.hpp>
 #include <parmap/detail/processes/shared_layout.hpp>
 #include <parmap/detail/processes/started_processes.hpp>
 #include <parmap/detail/processes/vain_deaths.hpp>
@@ -19,9 +20,11 @@
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/schedule/interval.hpp>
+#include <parmap/detail/schedule/retry_wait.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/cancellation.hpp>
 #include <parmap/detail/system/child_process.hpp>
+#include <parmap/detail/system/event_counter.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
 #include <parmap/detail/system/oom_killer.hpp>
 #include <parmap/detail/system/proc_file.hpp>
@@ -57,8 +60,10 @@ class supervisor {
   // What worker w runs in its process; it must not return.
   using life = std::function<void(unsigned w)>;
 
+  // `news` wakes the supervisor, if tasks can be postponed.
   supervisor(shared_layout& shared, const options& chosen, lazy_meter& meter, const core_placement& place,
-             const cancellation_held_back& held_back, std::uint64_t tasks, unsigned most_idle_deaths, life work)
+             const cancellation_held_back& held_back, const event_counter* news, std::uint64_t tasks,
+             unsigned most_idle_deaths, life work)
       : shared_(shared),
         book_(shared.book()),
         records_(shared.arenas()),
@@ -66,12 +71,14 @@ class supervisor {
         meter_(meter),
         place_(place),
         held_back_(held_back),
+        news_(news),
         tasks_(tasks),
         work_(std::move(work)),
         posts_(book_.workers()),
         limits_(chosen.timeout),
         last_(chosen.deadline),
-        deaths_(most_idle_deaths, limits_) {
+        deaths_(most_idle_deaths, limits_),
+        seen_failures_(book_.workers(), worker_arenas::nothing_seen) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
   supervisor(const supervisor&) = delete;
@@ -91,13 +98,16 @@ class supervisor {
   // be started, std::runtime_error if no worker survives and nothing has been done.
   void run_round(std::uint64_t from, round_index n, unsigned workers) {
     from_ = from;
+    workers_ = workers;
     begun_at_ = monotonic_ns();
     book_.begin_round(n);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // continue with the workers there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
     for (;;) {
-      while (alive() > 0) wait_for_news();
+      while (alive() > 0 || only_postponed_are_left()) wait_for_news();
+      look_at_failed_attempts();  // of the last worker
+      if (only_postponed_are_left()) continue;
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (deaths_.too_many()) return give_up(deaths_.reason());
       if (!hire_with_patience()) return give_up("no new worker could be started: " + why_refused_);
@@ -106,6 +116,14 @@ class supervisor {
 
   // The failures of tasks that died with their worker.
   [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
+  // Takes away the tasks that are postponed: task in the round, and the attempts that it has used up.
+  [[nodiscard]] std::vector<postponed_tasks::task> take_postponed() {
+    std::vector<postponed_tasks::task> all;
+    for (; !postponed_.empty(); postponed_.remove_first()) all.push_back(postponed_.first());
+    return all;
+  }
+  // The published failures that do not count, as their tasks were tried again or postponed.
+  [[nodiscard]] const voided_failures& voided() const noexcept { return voided_; }
   // Why no further worker could be started, if that ended the map.
   [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
 
@@ -178,15 +196,16 @@ class supervisor {
   void wait_for_news() {
     std::vector<pollfd> fds;
     std::vector<unsigned> whose;
-    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle()});
+    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle(), until_due()});
     for (unsigned w = 0; w < posts_.size(); ++w)
       if (const auto& process = posts_[w].process) {
         fds.push_back({process->wakes(), POLLIN, 0});
         whose.push_back(w);
         if (process->has_to_be_asked()) limit = std::min<std::chrono::nanoseconds>(limit, asking_period);
       }
+    if (news_ != nullptr) fds.push_back({news_->descriptor(), POLLIN, 0});
     sleep(fds, limit);
-    for (std::size_t k = 0; k < fds.size(); ++k)
+    for (std::size_t k = 0; k < whose.size(); ++k)
       if (child_process& process = *posts_[whose[k]].process; fds[k].revents != 0 || process.has_to_be_asked())
         switch (process.life()) {
           case child_process::life_of::ended: bury(whose[k]); break;
@@ -196,9 +215,10 @@ class supervisor {
                 "parmap: this program has closed a file descriptor of a running map (close_range, closefrom, daemon); "
                 "its workers were ended");
         }
+    if (news_ != nullptr) look_at_news();
     tell_longest_task();
     const std::uint64_t failed = book_.failures();
-    const std::uint64_t finished = std::min(book_.finished() + blamed_.size(), tasks_);
+    const std::uint64_t finished = std::min(book_.finished() + blamed_.size() - voided_.count(), tasks_);
     try {
       meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
     } catch (const stop_now&) {
@@ -340,27 +360,90 @@ class supervisor {
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker found impossible numbers there");
-    const auto published = [&](round_index task) { return records_.newest(w) == from_ + task; };
+    const auto published = [&](round_index task, unsigned attempt) {
+      return records_.newest_is(w, from_ + task, attempt);
+    };
     if (const position seen = unpack_position(book_.of(w).cur.get());
-        ended_by_stop(at, how) && seen.running && !published(seen.task))
+        ended_by_stop(at, how) && seen.running && !published(seen.task, seen.attempts))
       book_.of(w).give_back(seen.task, seen.attempts);
     const claim_ledger::death what = book_.recover(w, published);
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? options_.timeout : std::nullopt};
     cause.memory_limit = options_.memory_limit;
     cause.other_threads = at.late && threads_of(::getpid()) > 1;
-    if (what.blamed) {
-      note_death_of(from_ + what.task);
+    if (what.blamed || what.postponed) {
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
-      blamed_.emplace_back(
-          failure{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)}, 1);
-      book_.count_failure();
+      failure why{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)};
+      if (!what.postponed || !postpone(why)) {
+        note_death_of(why.index);
+        blamed_.emplace_back(std::move(why), 1);
+        book_.count_failure();
+      }
     }
     book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
-    if (book_.halted() || !book_.anything_unclaimed()) dismiss_the_unborn();
+    if (book_.halted() || (!book_.anything_unclaimed() && postponed_.empty())) dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order && is_worth_replacing(what, cause, at.overdue, unborn)) replace(w);
+  }
+
+  // ---- Tasks that wait for another attempt
+
+  [[nodiscard]] bool only_postponed_are_left() const {
+    return !postponed_.empty() && !book_.halted() && !book_.anything_unclaimed();
+  }
+  // Reads what workers have published of failed attempts, and makes the tasks claimable that are due. Once nothing is
+  // left, workers that wait are dismissed. Whether they are idle is asked first: then no failure is published after the
+  // look at the failures.
+  void look_at_news() {
+    news_->clear();
+    const bool idle = book_.idle();
+    look_at_failed_attempts();
+    const auto now = postponed_tasks::clock::now();
+    no_place_ = false;
+    while (!book_.halted() && !postponed_.empty() && postponed_.first().due <= now) {
+      no_place_ = !book_.put(postponed_.first().number, postponed_.first().attempts);
+      if (no_place_) break;  // a worker that takes a postponed task tells of it
+      postponed_.remove_first();
+      hire_one_more();
+    }
+    if (idle && postponed_.empty()) book_.dismiss();
+  }
+  void look_at_failed_attempts() {
+    if (!book_.postpones()) return;
+    for (unsigned w = 0; w < book_.workers(); ++w)
+      records_.for_each_new_failure(w, seen_failures_[w], [&](const failure& why) {
+        if (why.attempts > options_.retries) return;
+        if (postpone(why)) voided_.add(why.index, why.attempts);
+        else book_.count_failure();
+      });
+  }
+  // Whether the task is to be tried again. In a halted map it is not, and counts as stopped.
+  bool postpone(const failure& why) {
+    if (!book_.halted() && options_.retry_if && !options_.retry_if(why)) return false;
+    const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
+    postponed_.add({postponed_tasks::clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
+    return true;
+  }
+  // A worker that has died was not replaced if only postponed tasks were left.
+  void hire_one_more() {
+    if (deaths_.too_many()) return;
+    for (unsigned w = 0; w < workers_; ++w)
+      if (posts_[w].process && book_.of(w).waiting.get() != 0) return;
+    for (unsigned w = 0; w < workers_; ++w)
+      if (!posts_[w].process) {
+        replace(w);
+        return;
+      }
+  }
+  // The time until a task is due. If the news does not reach the supervisor, it looks now and then.
+  [[nodiscard]] std::chrono::nanoseconds until_due() const {
+    if (news_ == nullptr) return no_limit;
+    const bool hears = !language_runtime::current().starts_programs();
+    std::chrono::nanoseconds limit = hears ? glance : asking_period;
+    if (!postponed_.empty() && !no_place_ && !book_.halted())
+      limit = std::min(limit, std::max(postponed_.first().due - postponed_tasks::clock::now(), shortest_nap));
+    return limit;
   }
 
   // Nobody is forked in place of a worker that could not begin in time.
@@ -411,6 +494,7 @@ class supervisor {
   static constexpr std::uint64_t brief = 1'000'000;  // ns
   static constexpr std::chrono::milliseconds patience_for_stop{100};
   static constexpr std::chrono::milliseconds asking_period{10};
+  static constexpr std::chrono::milliseconds glance{1000};
   static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
   static constexpr std::chrono::nanoseconds longest_nap = std::chrono::milliseconds(50);
 
@@ -421,6 +505,7 @@ class supervisor {
   lazy_meter& meter_;
   const core_placement& place_;
   const cancellation_held_back& held_back_;
+  const event_counter* news_;
   std::uint64_t tasks_;
   life work_;
   pastime pastime_;
@@ -430,7 +515,12 @@ class supervisor {
   activity_limits limits_;
   deadline last_;
   vain_deaths deaths_;
+  std::vector<std::uint64_t> seen_failures_;  // of each worker
+  postponed_tasks postponed_;
+  bool no_place_{};  // for one of them that is due
+  voided_failures voided_;
   std::uint64_t from_{};
+  unsigned workers_{};  // of this round
   failure_runs blamed_;
   std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;

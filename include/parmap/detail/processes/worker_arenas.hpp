@@ -73,26 +73,28 @@ class worker_arenas {
 
   // ---- by the supervisor
 
-  // The index of the newest failure of w, if there is one.
-  [[nodiscard]] std::optional<std::uint64_t> newest(unsigned w) const noexcept {
+  // Whether the newest failure of w is that of this attempt of this task.
+  [[nodiscard]] bool newest_is(unsigned w, std::uint64_t index, unsigned attempt) const noexcept {
     const auto found = read(w, book_.of(w).head.get());
-    return found ? std::optional(found->index) : std::nullopt;
+    return found && found->index == index && found->attempts == attempt;
   }
-  // Appends all failures of w. No worker is alive. Throws std::runtime_error if a record was written over, as its task
-  // is then unknown.
-  void collect(unsigned w, std::vector<std::pair<failure, std::uint64_t>>& into) const {
+  // Calls visit(failure) for all failures of w, the newest first. No worker is alive. Throws std::runtime_error if a
+  // record was written over, as its task is then unknown.
+  template <class Visit>
+  void for_each_failure(unsigned w, Visit&& visit) const {
     if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
-    for (std::uint64_t at = book_.of(w).head.get(); at != no_record;) {
-      const auto found = read(w, at);
-      if (!found) throw_overwritten("the record of a failure is lost");
-      into.emplace_back(
-          failure{found->index, static_cast<failure_kind>(found->kind),
-                  std::string(reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record)), found->size),
-                  found->attempts, nullptr},
-          1);
-      at = found->previous;
-    }
+    walk(w, book_.of(w).head.get(), no_record, visit);
   }
+  // Calls visit(failure) for those that w has published since the last call for it; w may be alive. `seen`: the caller
+  // keeps it, and begins with nothing_seen.
+  template <class Visit>
+  void for_each_new_failure(unsigned w, std::uint64_t& seen, Visit&& visit) const {
+    const std::uint64_t newest = book_.of(w).head.get();
+    if (newest == seen) return;
+    walk(w, newest, seen, visit);
+    seen = newest;
+  }
+  static constexpr std::uint64_t nothing_seen = ~std::uint64_t{0};
   // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
   [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
     if (at.is_short()) {
@@ -123,7 +125,7 @@ class worker_arenas {
   static constexpr std::size_t alignment = arena_writer::alignment;
   static constexpr std::size_t longest_message = 16 << 20;
 
-  static constexpr std::uint64_t no_record = ~std::uint64_t{0};
+  static constexpr std::uint64_t no_record = nothing_seen;
 
   struct record {
     std::uint64_t previous;  // its offset, which is lower, or no_record
@@ -139,6 +141,18 @@ class worker_arenas {
   [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
     const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
     return checksum(message, it.size, head);
+  }
+  // From the record at `at` on to the older ones, until that at `end`.
+  template <class Visit>
+  void walk(unsigned w, std::uint64_t at, std::uint64_t end, Visit&& visit) const {
+    while (at != end) {
+      const auto found = read(w, at);
+      if (!found) throw_overwritten("the record of a failure is lost");
+      const auto* const text = reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record));
+      visit(failure{found->index, static_cast<failure_kind>(found->kind), std::string(text, found->size),
+                    found->attempts, nullptr});
+      at = found->previous;
+    }
   }
   [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
     const std::uint64_t end = arena_end(w);

@@ -13,6 +13,7 @@
 #include <parmap/detail/schedule/chunk_pacer.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/system/event_counter.hpp>
 #include <parmap/detail/system/exit_reports.hpp>
 #include <parmap/detail/system/futex.hpp>
 #include <parmap/detail/system/inside_worker.hpp>
@@ -111,11 +112,18 @@ class worker_process {
   [[noreturn]] void run() {
     const task_scope inside;
     for (ticks then = now_ticks();;) {
-      const interval claimed = claim();
-      if (claimed.empty()) leave(farewell::done);
+      const claim_answer next = claim();
+      if (next.what == claim_answer::kind::leave) leave(farewell::done);
+      if (next.what == claim_answer::kind::wait) {
+        wait(next.bell);
+        then = now_ticks();
+        continue;
+      }
+      if (next.was_postponed) tell_supervisor();
+      const interval claimed = next.chunk;
       // A task that writes over the range could cause work without end.
       claimed_ += claimed.size();
-      if (claimed_ > book_.round()) leave(farewell::damaged);
+      if (claimed_ > most_claimed()) leave(farewell::damaged);
       run_chunk(claimed);
       book_.close_claim(mine_.number);
       if (claimed_ == most_) leave(farewell::worn);
@@ -129,7 +137,22 @@ class worker_process {
   // The supervisor hands back what is left of an open claim.
   [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
 
-  interval claim() {
+  // The supervisor looks whether anything is left, or is still to come.
+  void wait(std::uint32_t bell) const noexcept {
+    book_.of(mine_.number).waiting.set(1);
+    tell_supervisor();
+    book_.bell().wait(bell);
+    book_.of(mine_.number).waiting.set(0);
+  }
+  void tell_supervisor() const noexcept {
+    step("news", moment::before);
+    if (mine_.news >= 0) event_counter::wake(mine_.news);
+  }
+  [[nodiscard]] std::uint64_t most_claimed() const noexcept {
+    return std::uint64_t{book_.round()} * (mine_.postpones ? std::uint64_t{mine_.retries} + 1 : 1);
+  }
+
+  claim_answer claim() {
     try {
       if (most_ != 0) pace_.bound(most_ - claimed_);
       return book_.claim(mine_.number, pace_);
@@ -166,9 +189,12 @@ class worker_process {
 
   void end_attempt(const thrown& what) {
     const bool worn = mine_.memory_limit && what.kind == failure_kind::out_of_memory;
-    if (chunk_.attempt() > mine_.retries) {
+    const bool last = chunk_.attempt() > mine_.retries;
+    if (last || mine_.postpones) {
       publish(what);
+      if (last) book_.count_failure();
       chunk_.end_failed();
+      if (!last) tell_supervisor();
     } else {
       if (worn) chunk_.give_back();
       chunk_.try_again();
@@ -204,7 +230,6 @@ class worker_process {
   void publish(const thrown& what) const {
     if (!arenas_.publish(mine_.number, chunk_.next(), what.kind, chunk_.attempt(), what.message))
       leave_process(farewell::arena_full, EXIT_FAILURE);
-    book_.count_failure();
   }
 
   const process_tasks& tasks_;

@@ -23,6 +23,7 @@ enum class activity {
   birth,    // from its fork until it begins: page tables, begin_worker, the start of a program
   task,     // an attempt of a task
   between,  // claims, what stands between two tasks, and writing what they have printed
+  waiting,  // for something to claim
   leaving   // the handlers of atexit, the end of what tasks have started, buffers
 };
 
@@ -39,6 +40,7 @@ struct activity_limits {
       case activity::birth: return birth;
       case activity::task: return task;
       case activity::between: return between;
+      case activity::waiting: return no_limit;
       case activity::leaving: break;
     }
     return leaving;
@@ -124,6 +126,7 @@ class worker_watch {
     if (said != farewell::none && said != farewell::starved) return {.what = activity::leaving};
     const std::uint64_t cur = words.cur.get();
     if (unpack_position(cur).running) return {.what = activity::task, .cur = cur};
+    if (words.waiting.get() != 0) return {.what = activity::waiting};
     return {.what = activity::between, .cur = cur, .claim = words.claim.get(), .finished = words.finished.get()};
   }
 

@@ -110,6 +110,7 @@ struct alignas(128) worker_words {
   shared_word<"top"> top;                 // end of what the arena holds
   shared_word<"head"> head;               // the newest failure record
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
+  shared_word<"waiting"> waiting;         // nonzero: it has found nothing, and waits for the bell
   std::atomic<std::uint32_t> go{0};       // a futex; 0: wait, 1: begin, 2: worker sleeps, 3: begun, 4: dismissed
 
   // An attempt begins. With `timed`, its start time is recorded.

@@ -18,6 +18,9 @@ PARMAP_INLINE void check_time(const char* name, const std::optional<std::chrono:
 PARMAP_INLINE void check_values(const options& chosen) {
   check_time("deadline", chosen.deadline);
   check_time("timeout", chosen.timeout);
+  if (chosen.retry_delay < std::chrono::nanoseconds::zero())
+    throw std::invalid_argument("parmap: options.retry_delay must not be negative, but is " +
+                                std::to_string(chosen.retry_delay.count()) + " ns");
   if (chosen.max_failures && *chosen.max_failures == 0)
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)

@@ -33,6 +33,8 @@ class task_tally {
   PARMAP_API void add_failure(failure why);
   PARMAP_API void add_never_begun(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first = 0);
 
+  // No more tasks are begun.
+  void halt() noexcept { halted_.store(true, std::memory_order_release); }
   // No more tasks are begun, because the map's time is over.
   void halt_at_deadline() noexcept {
     late_.store(true, std::memory_order_relaxed);

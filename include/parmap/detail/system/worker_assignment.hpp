@@ -21,6 +21,8 @@ struct worker_assignment {
   unsigned workers{};
   unsigned retries{};
   bool timed{};
+  bool postpones{};  // a failed attempt is not repeated at once
+  int news{-1};      // the descriptor that wakes the supervisor; none in a worker that is a program of its own
   pid_t parent{};
   // Parameters of this worker.
   unsigned number{};

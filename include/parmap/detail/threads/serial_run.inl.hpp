@@ -5,9 +5,11 @@
 #include <parmap/context.hpp>
 #include <parmap/detail/progress/lazy_meter.hpp>
 #include <parmap/detail/progress/stop_now.hpp>
+#include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/schedule/chunk_pacer.hpp>
 #include <parmap/detail/schedule/deadline.hpp>
+#include <parmap/detail/schedule/retry_wait.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/forced_unwind.hpp>
@@ -17,8 +19,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <string>
+#include <thread>
 #include <utility>
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -42,6 +48,25 @@ PARMAP_INLINE void tell_of_ignored_options(const options& chosen, lazy_meter& me
   if (names.empty() || !meter.tell("parmap: the engine serial does not enforce " + names + "; use multi")) return;
   for (std::size_t k = 0; k < limits.size(); ++k)
     if (telling[k]) told[k] = true;
+}
+
+// Inside a catch block: whether options::retry_if wants the task to be tried again.
+PARMAP_INLINE bool is_worth_a_retry(const options& chosen, std::uint64_t i, unsigned attempt) {
+  if (!chosen.retry_if) return true;
+  thrown what = describe_current_exception();
+  return chosen.retry_if(failure{i, what.kind, std::move(what.message), attempt, std::current_exception()});
+}
+
+// Returns early if a stop is requested or `halted` is set.
+PARMAP_INLINE void sleep_before_retry(const options& chosen, const std::atomic<bool>& halted, std::uint64_t i,
+                                      unsigned attempt) {
+  constexpr std::chrono::nanoseconds glance = std::chrono::milliseconds(10);
+  const auto until = std::chrono::steady_clock::now() + retry_wait(chosen.retry_delay, *chosen.seed, i, attempt);
+  while (!chosen.stop.stop_requested() && !halted.load(std::memory_order_acquire)) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= until) return;
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(until - now, glance));
+  }
 }
 
 // The loop, until the tasks have ended, a stop is requested or `halted` is set. `done`: the first task that has not
@@ -75,7 +100,8 @@ PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_t
     } catch (...) {
       done = chunk.at;
       if (done != from) between.set_attempt(1);
-      if (between.attempt() > chosen.retries) throw;
+      if (between.attempt() > chosen.retries || !is_worth_a_retry(chosen, done, between.attempt())) throw;
+      sleep_before_retry(chosen, halted, done, between.attempt());
       between.set_attempt(between.attempt() + 1);
     }
     const ticks now = now_ticks();

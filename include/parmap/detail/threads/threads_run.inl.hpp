@@ -15,6 +15,7 @@
 #include <parmap/detail/system/forced_unwind.hpp>
 #include <parmap/detail/system/number_text.hpp>
 #include <parmap/detail/threads/deadline_watch.hpp>
+#include <parmap/detail/threads/postponed_retries.hpp>
 #include <parmap/detail/threads/thread_pool.hpp>
 #include <parmap/detail/threads/threads_run.hpp>
 #include <parmap/detail/threads/timeout_watch.hpp>
@@ -43,14 +44,29 @@ class threads_run final : public job {
         workers_(workers),
         begun_(begun),
         careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures || chosen.deadline) {
+    if (postpones_retries(chosen)) postponed_.emplace(chosen);
     if (chosen.timeout) watch_.emplace(*chosen.timeout, workers, chosen.stop);
   }
 
   void run() {
-    if (workers_ == 1) {
-      take_part(0, begun_, [](ticks, const chunk_pacer&) {});
-      return;
-    }
+    if (workers_ == 1) take_part(0, begun_, [](ticks, const chunk_pacer&) {});
+    else run_with_help();
+    if (postponed_ && postponed_->error()) tally_.break_off(postponed_->error());
+  }
+
+  [[nodiscard]] bool wants_help() const noexcept override { return wants_more_help(); }
+  [[nodiscard]] bool wants_more_help() const noexcept override {
+    return !range_.unclaimed().empty() && joined_.load(std::memory_order_relaxed) < workers_;
+  }
+  void help() noexcept override {
+    const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
+    if (worker >= workers_) return;
+    environment_.apply();
+    take_part(worker, now_ticks(), [](ticks, const chunk_pacer&) {});
+  }
+
+ private:
+  void run_with_help() {
     thread_pool::announcement notice(thread_pool::instance(), *this, workers_ - 1, begun_);
     bool hurried = false;
     take_part(0, begun_,
@@ -66,18 +82,6 @@ class threads_run final : public job {
     while (!notice.alone() && !notice.wait(tally_.until_next_show())) tally_.show(now_ticks());
   }
 
-  [[nodiscard]] bool wants_help() const noexcept override { return wants_more_help(); }
-  [[nodiscard]] bool wants_more_help() const noexcept override {
-    return !range_.unclaimed().empty() && joined_.load(std::memory_order_relaxed) < workers_;
-  }
-  void help() noexcept override {
-    const unsigned worker = joined_.fetch_add(1, std::memory_order_relaxed);
-    if (worker >= workers_) return;
-    environment_.apply();
-    take_part(worker, now_ticks(), [](ticks, const chunk_pacer&) {});
-  }
-
- private:
   static constexpr std::chrono::microseconds worth_a_wake{25};  // a woken thread works after 12 to 50 µs, by machine
   // The first task's time has that of the announcement in it, some 0.2 us: times a thousand it would look like much
   // work.
@@ -110,7 +114,9 @@ class threads_run final : public job {
     try {
       const task_scope inside;
       context self(*options_.seed, worker, options_.stop);
-      take_chunks(self, now, after_chunk);
+      gate between(*this, options_);
+      take_chunks(self, between, now, after_chunk);
+      if (postponed_) run_postponed(self, between);
       tasks_.end_worker(self);
     } catch (...) {
       give_up();
@@ -127,9 +133,8 @@ class threads_run final : public job {
     }
   }
   template <class AfterChunk>
-  void take_chunks(context& self, ticks then, AfterChunk& after_chunk) {
+  void take_chunks(context& self, gate& between, ticks then, AfterChunk& after_chunk) {
     const unsigned worker = self.worker();
-    gate between(*this, options_);
     chunk_pacer pace(workers_);
     for (;;) {
       round_index ran = 0;
@@ -142,7 +147,9 @@ class threads_run final : public job {
         }
         const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
         if (mine.empty()) return;
-        run_chunk(mine, self, between);
+        run_chunk(mine, self, between, 1);
+        if (postponed_)
+          while (const auto due = postponed_->take_due()) run_again(*due, self, between);
         ran += mine.size();
       } while (ran < pace.unwatched() && joined_.load(std::memory_order_relaxed) == 1);
       if (range_.unclaimed().empty()) return;
@@ -154,11 +161,36 @@ class threads_run final : public job {
     }
   }
 
-  PARMAP_CATCHES_FORCED_UNWIND void run_chunk(const interval mine, context& self, gate& between) {
+  // Runs postponed tasks when they are due, until none is left or the map is halted.
+  void run_postponed(context& self, gate& between) {
+    for (;;) {
+      if (tally_.halted()) {
+        while (const auto task = postponed_->take())
+          tally_.add_never_begun(task->index, task->index + 1, task->attempts);
+        return;
+      }
+      if (const auto due = postponed_->take_due()) run_again(*due, self, between);
+      else if (!postponed_->wait()) return;
+      if (self.worker() == 0) tally_.show(now_ticks());
+    }
+  }
+  // False if the failed task is not to be tried again. What options::retry_if throws halts the map.
+  bool postpone(const failure& why) {
+    const bool added = postponed_->add(why);
+    if (!added && postponed_->error()) tally_.halt();
+    return added;
+  }
+  void run_again(const postponed_retries::task& what, context& self, gate& between) {
+    const auto i = static_cast<round_index>(what.index - from_);
+    run_chunk({i, i + 1}, self, between, what.attempts + 1);
+  }
+
+  // `attempt`: of the first task.
+  PARMAP_CATCHES_FORCED_UNWIND void run_chunk(const interval mine, context& self, gate& between, unsigned attempt) {
     task_chunk chunk{from_ + mine.b, from_ + mine.e, careful_ ? &between : nullptr};
     const std::uint64_t first = chunk.at;
-    std::uint64_t failed = 0;
-    between.set_attempt(1);
+    std::uint64_t without_value = 0;
+    between.set_attempt(attempt);
     for (;;) {
       const std::uint64_t from = chunk.at;
       try {
@@ -169,17 +201,17 @@ class threads_run final : public job {
       } catch (...) {
         if (chunk.at != from) between.set_attempt(1);
         failure why = describe(self, chunk.at, between.attempt());
-        if (between.attempt() <= options_.retries) {
+        if (between.attempt() <= options_.retries && !postponed_) {
           between.set_attempt(between.attempt() + 1);
           continue;
         }
-        tally_.add_failure(std::move(why));
+        if (!postponed_ || !postpone(why)) tally_.add_failure(std::move(why));
         between.set_attempt(1);
-        ++failed;
+        ++without_value;
         ++chunk.at;
       }
     }
-    tally_.add_completed(chunk.at - first - failed);
+    tally_.add_completed(chunk.at - first - without_value);
     if (chunk.at < chunk.end) tally_.add_never_begun(chunk.at, chunk.end, between.attempt() - 1);
   }
 
@@ -215,6 +247,7 @@ class threads_run final : public job {
   bool careful_;
   std::atomic<unsigned> joined_{1};
   std::optional<timeout_watch> watch_;
+  std::optional<postponed_retries> postponed_;
 };
 
 PARMAP_INLINE unsigned most_workers(std::uint64_t n, const options& chosen) {
