@@ -100,6 +100,7 @@
 #include <utility>
 #include <variant>
 #include <vector>
+#include <version>
 
 // ==== parmap/detail/encoding/aggregate_fields.hpp
 // The fields of an aggregate, found by structured bindings: their number, their types, and a call with all of them.
@@ -2484,6 +2485,196 @@ inline ticks to_ticks(std::chrono::microseconds span) noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/outcome.hpp
+// outcome: the value of a task, or the failure that it has instead.
+
+#ifdef __cpp_lib_expected
+#include <expected>
+#endif
+
+namespace parmap::inline PARMAP_ABI {
+
+template <class T>
+class outcome;
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_outcome = false;
+template <class T>
+inline constexpr bool is_outcome<outcome<T>> = true;
+
+// The members that outcome<T> and outcome<void> share. Held is T; for void it is monostate.
+template <class Held>
+class outcome_base {
+ public:
+  /// Whether there is a value. O(1).
+  [[nodiscard]] bool has_value() const noexcept { return held_.index() == 0; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  /// Why there is no value. Undefined if there is one.
+  [[nodiscard]] const failure& error() const& noexcept { return *std::get_if<1>(&held_); }
+  [[nodiscard]] failure&& error() && noexcept { return std::move(*std::get_if<1>(&held_)); }
+
+ protected:
+  template <class... Arguments>
+  explicit outcome_base(std::in_place_index_t<0> at, Arguments&&... from)
+      : held_(at, std::forward<Arguments>(from)...) {}
+  explicit outcome_base(failure why) : held_(std::in_place_index<1>, std::move(why)) {}
+
+  [[nodiscard]] Held& held() noexcept { return *std::get_if<0>(&held_); }
+  [[nodiscard]] const Held& held() const noexcept { return *std::get_if<0>(&held_); }
+  void require_value() const {
+    if (!has_value()) throw task_failed(error());
+  }
+
+ private:
+  std::variant<Held, failure> held_;
+};
+
+}  // namespace detail
+
+/// The outcome of a task: its value, or the failure that it has instead. The interface is that of
+/// std::expected<T, failure>, to which it converts where the library has it; but value() throws task_failed.
+///
+///     for (const auto& [index, outcome] : all.outcomes())
+///       if (outcome) use(index, *outcome);
+///       else std::cerr << outcome.error() << '\n';
+///
+/// A regular value type if T is one. Several threads may read an outcome at once.
+template <class T>
+class [[nodiscard]] outcome : public detail::outcome_base<T> {
+  using base = detail::outcome_base<T>;
+
+ public:
+  using value_type = T;
+  using error_type = failure;
+
+  /// An outcome with this value.
+  template <class U = T>
+    requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, failure> &&
+             !detail::is_outcome<std::remove_cvref_t<U>>)
+  outcome(U&& value)  // NOLINT(google-explicit-constructor): as std::expected
+      : base(std::in_place_index<0>, std::forward<U>(value)) {}
+  /// An outcome without a value.
+  outcome(failure why) : base(std::move(why)) {}  // NOLINT(google-explicit-constructor): or a function returns either
+
+  /// The value. Undefined if there is none.
+  [[nodiscard]] T& operator*() & noexcept { return this->held(); }
+  [[nodiscard]] const T& operator*() const& noexcept { return this->held(); }
+  [[nodiscard]] T&& operator*() && noexcept { return std::move(this->held()); }
+  [[nodiscard]] T* operator->() noexcept { return std::addressof(this->held()); }
+  [[nodiscard]] const T* operator->() const noexcept { return std::addressof(this->held()); }
+
+  /// The value. Throws task_failed if there is none.
+  [[nodiscard]] T& value() & {
+    this->require_value();
+    return **this;
+  }
+  [[nodiscard]] const T& value() const& {
+    this->require_value();
+    return **this;
+  }
+  [[nodiscard]] T&& value() && {
+    this->require_value();
+    return std::move(**this);
+  }
+  /// The value, or `instead` if there is none.
+  template <class U>
+  [[nodiscard]] T value_or(U&& instead) const& {
+    return *this ? **this : static_cast<T>(std::forward<U>(instead));
+  }
+  template <class U>
+  [[nodiscard]] T value_or(U&& instead) && {
+    return *this ? std::move(**this) : static_cast<T>(std::forward<U>(instead));
+  }
+
+  /// f(value), which is an outcome; the same failure if there is no value.
+  template <class F>
+  auto and_then(F&& f) const& -> std::remove_cvref_t<std::invoke_result_t<F, const T&>> {
+    if (*this) return std::invoke(std::forward<F>(f), **this);
+    return this->error();
+  }
+  template <class F>
+  auto and_then(F&& f) && -> std::remove_cvref_t<std::invoke_result_t<F, T&&>> {
+    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
+    return std::move(*this).error();
+  }
+  /// An outcome with f(value); the same failure if there is no value.
+  template <class F>
+  auto transform(F&& f) const& -> outcome<std::remove_cv_t<std::invoke_result_t<F, const T&>>> {
+    if (*this) return std::invoke(std::forward<F>(f), **this);
+    return this->error();
+  }
+  template <class F>
+  auto transform(F&& f) && -> outcome<std::remove_cv_t<std::invoke_result_t<F, T&&>>> {
+    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
+    return std::move(*this).error();
+  }
+  /// This outcome if it has a value; else f(failure), which is an outcome of the same type.
+  template <class F>
+  outcome or_else(F&& f) const& {
+    if (*this) return *this;
+    return std::invoke(std::forward<F>(f), this->error());
+  }
+  template <class F>
+  outcome or_else(F&& f) && {
+    if (*this) return std::move(*this);
+    return std::invoke(std::forward<F>(f), std::move(*this).error());
+  }
+
+#ifdef __cpp_lib_expected
+  operator std::expected<T, failure>() const& {  // NOLINT(google-explicit-constructor)
+    if (*this) return std::expected<T, failure>(**this);
+    return std::unexpected(this->error());
+  }
+  operator std::expected<T, failure>() && {  // NOLINT(google-explicit-constructor)
+    if (*this) return std::expected<T, failure>(std::move(**this));
+    return std::unexpected(std::move(*this).error());
+  }
+#endif
+};
+
+/// The outcome of a task that returns nothing: whether it has failed, and why.
+template <>
+class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> {
+ public:
+  using value_type = void;
+  using error_type = failure;
+
+  /// The outcome of a task that has not failed.
+  outcome() : outcome_base(std::in_place_index<0>) {}
+  /// That of one that has.
+  outcome(failure why) : outcome_base(std::move(why)) {}  // NOLINT(google-explicit-constructor)
+
+  /// Does nothing.
+  void operator*() const noexcept {}
+  /// Throws task_failed if the task has failed.
+  void value() const { require_value(); }
+  /// This outcome if the task has not failed; else f(failure), which is an outcome<void>.
+  template <class F>
+  outcome or_else(F&& f) const {
+    if (*this) return *this;
+    return std::invoke(std::forward<F>(f), error());
+  }
+
+#ifdef __cpp_lib_expected
+  operator std::expected<void, failure>() const {  // NOLINT(google-explicit-constructor)
+    if (*this) return {};
+    return std::unexpected(error());
+  }
+#endif
+};
+
+/// An outcome, and the index of its task in input order.
+template <class T>
+struct indexed_outcome {
+  std::uint64_t index{};
+  parmap::outcome<T> outcome;
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/summary.hpp
 // map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.
 
@@ -2577,6 +2768,8 @@ class results_base {
     if (i >= size_ || failures_.contains(i)) throw_no_value(i);
   }
   [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
+  // Of a task that has failed.
+  [[nodiscard]] failure why_failed(std::uint64_t i) const { return failures_[failures_.count_below(i)]; }
 
  private:
   [[noreturn]] PARMAP_API void throw_map_failed() const;
@@ -2679,6 +2872,27 @@ class [[nodiscard]] results : public detail::results_base {
   [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
+  /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<T>. It refers to these
+  /// results, and makes each item on access, with a copy of the value; O(log failures).
+  ///
+  ///     for (const auto& [index, outcome] : r.outcomes())
+  ///       if (outcome) use(index, *outcome);
+  [[nodiscard]] auto outcomes() const& {
+    return std::views::iota(std::uint64_t{0}, size()) |
+           std::views::transform([this](std::uint64_t i) { return indexed_outcome<T>{i, outcome_of(i)}; });
+  }
+  /// On a temporary: a vector of them, into which the values are moved.
+  [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
+    std::vector<indexed_outcome<T>> all;
+    all.reserve(size());
+    auto why = failed().begin();
+    for (std::uint64_t i = 0; i < size(); ++i) {
+      if (why != failed().end() && why->index == i) all.push_back({i, *why++});
+      else all.push_back({i, std::move(values_.data()[i])});
+    }
+    return all;
+  }
+
   /// All size() values, contiguous in memory. Throws map_failed if any task failed. O(1).
   [[nodiscard]] const T* data() const& {
     require_ok();
@@ -2706,6 +2920,11 @@ class [[nodiscard]] results : public detail::results_base {
     }
     copy_until(size());
     return all;
+  }
+
+  [[nodiscard]] outcome<T> outcome_of(std::uint64_t i) const {
+    if (const T* const value = get_if(i)) return *value;
+    return why_failed(i);
   }
 
   void destroy_values() noexcept {
@@ -2740,6 +2959,14 @@ class [[nodiscard]] results<void> : public detail::results_base {
   void value() const { require_ok(); }
   /// Throws task_failed if task i failed, std::out_of_range if i >= size(). Otherwise does nothing. O(log failures).
   void operator[](std::uint64_t i) const { require_value(i); }
+  /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<void>. It refers to these
+  /// results.
+  [[nodiscard]] auto outcomes() const& {
+    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
+             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>()};
+           });
+  }
+  auto outcomes() && = delete;  // keep the results in a variable first
 };
 
 template <class T>
@@ -5206,7 +5433,7 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
   if (i >= size_)
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
-  throw task_failed(failures_[failures_.count_below(i)]);
+  throw task_failed(why_failed(i));
 }
 
 PARMAP_INLINE map_summary results_base::summary() const {

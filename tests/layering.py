@@ -20,7 +20,7 @@ LAYERS = (
     ("codec", "progress", "detail/space/"),
     ("cereal", "eigen", "options", "product", "detail/progress/"),
     ("failure",),
-    ("summary",),
+    ("outcome", "summary"),
     ("results",),
     ("detail/results/",),
     ("detail/threads/", "detail/processes/", "detail/coroutines/"),

@@ -15,6 +15,7 @@
 #include <parmap/map.hpp>
 #include <parmap/map_into.hpp>
 #include <parmap/options.hpp>
+#include <parmap/outcome.hpp>
 #include <parmap/philox.hpp>
 #include <parmap/product.hpp>
 #include <parmap/progress.hpp>

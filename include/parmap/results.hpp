@@ -7,6 +7,7 @@
 #include <parmap/detail/results/values_view.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/failure.hpp>
+#include <parmap/outcome.hpp>
 #include <parmap/summary.hpp>
 
 #include <cstddef>
@@ -14,6 +15,7 @@
 #include <iosfwd>
 #include <iterator>
 #include <memory>
+#include <ranges>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -73,6 +75,8 @@ class results_base {
     if (i >= size_ || failures_.contains(i)) throw_no_value(i);
   }
   [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
+  // Of a task that has failed.
+  [[nodiscard]] failure why_failed(std::uint64_t i) const { return failures_[failures_.count_below(i)]; }
 
  private:
   [[noreturn]] PARMAP_API void throw_map_failed() const;
@@ -175,6 +179,27 @@ class [[nodiscard]] results : public detail::results_base {
   [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
+  /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<T>. It refers to these
+  /// results, and makes each item on access, with a copy of the value; O(log failures).
+  ///
+  ///     for (const auto& [index, outcome] : r.outcomes())
+  ///       if (outcome) use(index, *outcome);
+  [[nodiscard]] auto outcomes() const& {
+    return std::views::iota(std::uint64_t{0}, size()) |
+           std::views::transform([this](std::uint64_t i) { return indexed_outcome<T>{i, outcome_of(i)}; });
+  }
+  /// On a temporary: a vector of them, into which the values are moved.
+  [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
+    std::vector<indexed_outcome<T>> all;
+    all.reserve(size());
+    auto why = failed().begin();
+    for (std::uint64_t i = 0; i < size(); ++i) {
+      if (why != failed().end() && why->index == i) all.push_back({i, *why++});
+      else all.push_back({i, std::move(values_.data()[i])});
+    }
+    return all;
+  }
+
   /// All size() values, contiguous in memory. Throws map_failed if any task failed. O(1).
   [[nodiscard]] const T* data() const& {
     require_ok();
@@ -202,6 +227,11 @@ class [[nodiscard]] results : public detail::results_base {
     }
     copy_until(size());
     return all;
+  }
+
+  [[nodiscard]] outcome<T> outcome_of(std::uint64_t i) const {
+    if (const T* const value = get_if(i)) return *value;
+    return why_failed(i);
   }
 
   void destroy_values() noexcept {
@@ -236,6 +266,14 @@ class [[nodiscard]] results<void> : public detail::results_base {
   void value() const { require_ok(); }
   /// Throws task_failed if task i failed, std::out_of_range if i >= size(). Otherwise does nothing. O(log failures).
   void operator[](std::uint64_t i) const { require_value(i); }
+  /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<void>. It refers to these
+  /// results.
+  [[nodiscard]] auto outcomes() const& {
+    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
+             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>()};
+           });
+  }
+  auto outcomes() && = delete;  // keep the results in a variable first
 };
 
 template <class T>

@@ -17,7 +17,7 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
   if (i >= size_)
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
-  throw task_failed(failures_[failures_.count_below(i)]);
+  throw task_failed(why_failed(i));
 }
 
 PARMAP_INLINE map_summary results_base::summary() const {

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+// outcome: the value of a task, or the failure that it has instead.
+#pragma once
+
+#include <parmap/detail/config.hpp>
+#include <parmap/failure.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <version>
+#ifdef __cpp_lib_expected
+#include <expected>
+#endif
+
+namespace parmap::inline PARMAP_ABI {
+
+template <class T>
+class outcome;
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_outcome = false;
+template <class T>
+inline constexpr bool is_outcome<outcome<T>> = true;
+
+// The members that outcome<T> and outcome<void> share. Held is T; for void it is monostate.
+template <class Held>
+class outcome_base {
+ public:
+  /// Whether there is a value. O(1).
+  [[nodiscard]] bool has_value() const noexcept { return held_.index() == 0; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  /// Why there is no value. Undefined if there is one.
+  [[nodiscard]] const failure& error() const& noexcept { return *std::get_if<1>(&held_); }
+  [[nodiscard]] failure&& error() && noexcept { return std::move(*std::get_if<1>(&held_)); }
+
+ protected:
+  template <class... Arguments>
+  explicit outcome_base(std::in_place_index_t<0> at, Arguments&&... from)
+      : held_(at, std::forward<Arguments>(from)...) {}
+  explicit outcome_base(failure why) : held_(std::in_place_index<1>, std::move(why)) {}
+
+  [[nodiscard]] Held& held() noexcept { return *std::get_if<0>(&held_); }
+  [[nodiscard]] const Held& held() const noexcept { return *std::get_if<0>(&held_); }
+  void require_value() const {
+    if (!has_value()) throw task_failed(error());
+  }
+
+ private:
+  std::variant<Held, failure> held_;
+};
+
+}  // namespace detail
+
+/// The outcome of a task: its value, or the failure that it has instead. The interface is that of
+/// std::expected<T, failure>, to which it converts where the library has it; but value() throws task_failed.
+///
+///     for (const auto& [index, outcome] : all.outcomes())
+///       if (outcome) use(index, *outcome);
+///       else std::cerr << outcome.error() << '\n';
+///
+/// A regular value type if T is one. Several threads may read an outcome at once.
+template <class T>
+class [[nodiscard]] outcome : public detail::outcome_base<T> {
+  using base = detail::outcome_base<T>;
+
+ public:
+  using value_type = T;
+  using error_type = failure;
+
+  /// An outcome with this value.
+  template <class U = T>
+    requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, failure> &&
+             !detail::is_outcome<std::remove_cvref_t<U>>)
+  outcome(U&& value)  // NOLINT(google-explicit-constructor): as std::expected
+      : base(std::in_place_index<0>, std::forward<U>(value)) {}
+  /// An outcome without a value.
+  outcome(failure why) : base(std::move(why)) {}  // NOLINT(google-explicit-constructor): or a function returns either
+
+  /// The value. Undefined if there is none.
+  [[nodiscard]] T& operator*() & noexcept { return this->held(); }
+  [[nodiscard]] const T& operator*() const& noexcept { return this->held(); }
+  [[nodiscard]] T&& operator*() && noexcept { return std::move(this->held()); }
+  [[nodiscard]] T* operator->() noexcept { return std::addressof(this->held()); }
+  [[nodiscard]] const T* operator->() const noexcept { return std::addressof(this->held()); }
+
+  /// The value. Throws task_failed if there is none.
+  [[nodiscard]] T& value() & {
+    this->require_value();
+    return **this;
+  }
+  [[nodiscard]] const T& value() const& {
+    this->require_value();
+    return **this;
+  }
+  [[nodiscard]] T&& value() && {
+    this->require_value();
+    return std::move(**this);
+  }
+  /// The value, or `instead` if there is none.
+  template <class U>
+  [[nodiscard]] T value_or(U&& instead) const& {
+    return *this ? **this : static_cast<T>(std::forward<U>(instead));
+  }
+  template <class U>
+  [[nodiscard]] T value_or(U&& instead) && {
+    return *this ? std::move(**this) : static_cast<T>(std::forward<U>(instead));
+  }
+
+  /// f(value), which is an outcome; the same failure if there is no value.
+  template <class F>
+  auto and_then(F&& f) const& -> std::remove_cvref_t<std::invoke_result_t<F, const T&>> {
+    if (*this) return std::invoke(std::forward<F>(f), **this);
+    return this->error();
+  }
+  template <class F>
+  auto and_then(F&& f) && -> std::remove_cvref_t<std::invoke_result_t<F, T&&>> {
+    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
+    return std::move(*this).error();
+  }
+  /// An outcome with f(value); the same failure if there is no value.
+  template <class F>
+  auto transform(F&& f) const& -> outcome<std::remove_cv_t<std::invoke_result_t<F, const T&>>> {
+    if (*this) return std::invoke(std::forward<F>(f), **this);
+    return this->error();
+  }
+  template <class F>
+  auto transform(F&& f) && -> outcome<std::remove_cv_t<std::invoke_result_t<F, T&&>>> {
+    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
+    return std::move(*this).error();
+  }
+  /// This outcome if it has a value; else f(failure), which is an outcome of the same type.
+  template <class F>
+  outcome or_else(F&& f) const& {
+    if (*this) return *this;
+    return std::invoke(std::forward<F>(f), this->error());
+  }
+  template <class F>
+  outcome or_else(F&& f) && {
+    if (*this) return std::move(*this);
+    return std::invoke(std::forward<F>(f), std::move(*this).error());
+  }
+
+#ifdef __cpp_lib_expected
+  operator std::expected<T, failure>() const& {  // NOLINT(google-explicit-constructor)
+    if (*this) return std::expected<T, failure>(**this);
+    return std::unexpected(this->error());
+  }
+  operator std::expected<T, failure>() && {  // NOLINT(google-explicit-constructor)
+    if (*this) return std::expected<T, failure>(std::move(**this));
+    return std::unexpected(std::move(*this).error());
+  }
+#endif
+};
+
+/// The outcome of a task that returns nothing: whether it has failed, and why.
+template <>
+class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> {
+ public:
+  using value_type = void;
+  using error_type = failure;
+
+  /// The outcome of a task that has not failed.
+  outcome() : outcome_base(std::in_place_index<0>) {}
+  /// That of one that has.
+  outcome(failure why) : outcome_base(std::move(why)) {}  // NOLINT(google-explicit-constructor)
+
+  /// Does nothing.
+  void operator*() const noexcept {}
+  /// Throws task_failed if the task has failed.
+  void value() const { require_value(); }
+  /// This outcome if the task has not failed; else f(failure), which is an outcome<void>.
+  template <class F>
+  outcome or_else(F&& f) const {
+    if (*this) return *this;
+    return std::invoke(std::forward<F>(f), error());
+  }
+
+#ifdef __cpp_lib_expected
+  operator std::expected<void, failure>() const {  // NOLINT(google-explicit-constructor)
+    if (*this) return {};
+    return std::unexpected(error());
+  }
+#endif
+};
+
+/// An outcome, and the index of its task in input order.
+template <class T>
+struct indexed_outcome {
+  std::uint64_t index{};
+  parmap::outcome<T> outcome;
+};
+
+}  // namespace parmap::inline PARMAP_ABI
