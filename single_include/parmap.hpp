@@ -7459,62 +7459,6 @@ inline std::string describe(const death_cause& cause) {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/processes/postponed_tasks.hpp
-// postponed_tasks: failed tasks that wait for another attempt, and the attempts whose failures no longer count.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Of one round, in the supervisor's own memory, where no task can write over it. Without bound.
-class postponed_tasks {
- public:
-  using clock = std::chrono::steady_clock;
-
-  struct task {
-    clock::time_point due;
-    round_index number;
-    unsigned attempts;  // that it has used up
-  };
-
-  void add(const task& what) {
-    heap_.push_back(what);
-    std::ranges::push_heap(heap_, later);
-  }
-  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
-  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
-  // The one that is due first.
-  [[nodiscard]] const task& first() const noexcept { return heap_.front(); }
-  void remove_first() {
-    std::ranges::pop_heap(heap_, later);
-    heap_.pop_back();
-  }
-
- private:
-  static bool later(const task& a, const task& b) noexcept { return a.due > b.due; }
-
-  std::vector<task> heap_;
-};
-
-// The failures that workers have published of attempts that were not the last: by the task's index in the map.
-class voided_failures {
- public:
-  void add(std::uint64_t task, unsigned attempts) {
-    newest_[task] = attempts;
-    ++count_;
-  }
-  [[nodiscard]] bool contains(std::uint64_t task, unsigned attempts) const {
-    const auto found = newest_.find(task);
-    return found != newest_.end() && attempts <= found->second;
-  }
-  // How many of them there are: each is counted among a worker's finished tasks.
-  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
-
- private:
-  std::unordered_map<std::uint64_t, unsigned> newest_;
-  std::uint64_t count_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/processes/started_processes.hpp
 // started_processes: ends what the tasks of a worker have started, when the worker is about to be killed or the map
 // ends.
@@ -7569,6 +7513,127 @@ class started_processes {
   std::vector<held_process> kept_;
   // By worker, which may still live: this process inherits what is dead below it only when it dies.
   std::map<pid_t, std::vector<held_process>> dead_below_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/retry_wait.hpp
+// retry_wait: how long a failed task waits for its next attempt.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// `first` doubles with each attempt, and is multiplied by a random factor from [0.75, 1.25), so that tasks that failed
+// together are not tried again together. The factor is a number of Philox with the key (seed, task), in a block that
+// context::rng() never reaches, so it is the same in each run. At most a day. `attempt`: the one that has failed,
+// from 1.
+[[nodiscard]] std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first, std::uint64_t seed,
+                                                  std::uint64_t task, unsigned attempt) noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/task_retries.hpp
+// task_retries: which failed tasks of a round are tried again, and when; for maps that do not do so at once.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The failures that workers have published of attempts that were not the last: by the task's index in the map.
+class voided_failures {
+ public:
+  void add(std::uint64_t task, unsigned attempts) {
+    newest_[task] = attempts;
+    ++count_;
+  }
+  [[nodiscard]] bool contains(std::uint64_t task, unsigned attempts) const {
+    const auto found = newest_.find(task);
+    return found != newest_.end() && attempts <= found->second;
+  }
+  // How many of them there are: each is counted among a worker's finished tasks.
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+
+ private:
+  std::unordered_map<std::uint64_t, unsigned> newest_;
+  std::uint64_t count_{};
+};
+
+// The supervisor's, in its own memory, where no task can write over it. Keeps any number of tasks until they are due.
+class task_retries {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  struct postponed {
+    clock::time_point due;
+    round_index task;
+    unsigned attempts;  // that it has used up
+  };
+
+  task_retries(const claim_ledger& book, const worker_arenas& records, const options& chosen)
+      : book_(book),
+        records_(records),
+        options_(chosen),
+        seen_(book.workers(), worker_arenas::nothing_seen) {}
+
+  // `from`: the round's first task in the map.
+  void begin_round(std::uint64_t from) noexcept { from_ = from; }
+
+  // Whether the task is to be tried again; then it is postponed. In a halted map it is not tried again, and counts as
+  // stopped. Lets out what options::retry_if throws.
+  bool postpone(const failure& why) {
+    if (!book_.halted() && options_.retry_if && !options_.retry_if(why)) return false;
+    const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
+    heap_.push_back({clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
+    std::ranges::push_heap(heap_, later);
+    return true;
+  }
+  // Reads what workers have published of failed attempts since the last call.
+  void look_at_failures() {
+    if (!book_.postpones()) return;
+    for (unsigned w = 0; w < book_.workers(); ++w)
+      records_.for_each_new_failure(w, seen_[w], [&](const failure& why) {
+        if (why.attempts > options_.retries) return;
+        if (postpone(why)) voided_.add(why.index, why.attempts);
+        else book_.count_failure();
+      });
+  }
+  // Makes the first task claimable that is due; false if there is none, or no place for it.
+  bool put_one() {
+    no_place_ = false;
+    if (book_.halted() || heap_.empty() || heap_.front().due > clock::now()) return false;
+    no_place_ = !book_.put(heap_.front().task, heap_.front().attempts);
+    if (no_place_) return false;  // a worker that takes a postponed task tells of it
+    remove_first();
+    return true;
+  }
+
+  [[nodiscard]] bool none_is_postponed() const noexcept { return heap_.empty(); }
+  // Whether nothing else can be claimed.
+  [[nodiscard]] bool only_postponed_are_left() const {
+    return !heap_.empty() && !book_.halted() && !book_.anything_unclaimed();
+  }
+  // The time until put_one may do something.
+  [[nodiscard]] std::chrono::nanoseconds until_due() const {
+    if (heap_.empty() || no_place_ || book_.halted()) return no_limit;
+    return std::max<std::chrono::nanoseconds>(heap_.front().due - clock::now(), std::chrono::nanoseconds(0));
+  }
+  // Takes away the tasks that are postponed.
+  [[nodiscard]] std::vector<postponed> take() { return std::exchange(heap_, {}); }
+  // The published failures that do not count, as their tasks were postponed.
+  [[nodiscard]] const voided_failures& voided() const noexcept { return voided_; }
+
+ private:
+  static bool later(const postponed& a, const postponed& b) noexcept { return a.due > b.due; }
+  void remove_first() {
+    std::ranges::pop_heap(heap_, later);
+    heap_.pop_back();
+  }
+
+  const claim_ledger& book_;
+  const worker_arenas& records_;
+  const options& options_;
+  std::uint64_t from_{};
+  std::vector<std::uint64_t> seen_;  // of each worker, how far its failures were read
+  std::vector<postponed> heap_;      // the first is due first
+  bool no_place_{};                  // for one that is due
+  voided_failures voided_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -7959,20 +8024,6 @@ class deadline {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/retry_wait.hpp
-// retry_wait: how long a failed task waits for its next attempt.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// `first` doubles with each attempt, and is multiplied by a random factor from [0.75, 1.25), so that tasks that failed
-// together are not tried again together. The factor is a number of Philox with the key (seed, task), in a block that
-// context::rng() never reaches, so it is the same in each run. At most a day. `attempt`: the one that has failed,
-// from 1.
-[[nodiscard]] std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first, std::uint64_t seed,
-                                                  std::uint64_t task, unsigned attempt) noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/system/event_counter.hpp
 // event_counter: an eventfd, by which any process that has inherited it wakes one that sleeps in poll.
 
@@ -8081,7 +8132,7 @@ inline bool proc_is_ours() noexcept {
 // ==== parmap/detail/processes/supervisor.hpp
 // supervisor: starts the workers of a map, watches them, kills late tasks, and decides what the death of a worker
 // means. One class, as all that is decided about a worker is decided here, in one thread; what it decides by has files
-// of its own: worker_watch, vain_deaths, started_processes, death_message.
+// of its own: worker_watch, vain_deaths, task_retries, started_processes, death_message.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -8110,7 +8161,7 @@ class supervisor {
         limits_(chosen.timeout),
         last_(chosen.deadline),
         deaths_(most_idle_deaths, limits_),
-        seen_failures_(book_.workers(), worker_arenas::nothing_seen) {
+        retries_(book_, records_, chosen) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
   supervisor(const supervisor&) = delete;
@@ -8131,15 +8182,16 @@ class supervisor {
   void run_round(std::uint64_t from, round_index n, unsigned workers) {
     from_ = from;
     workers_ = workers;
+    retries_.begin_round(from);
     begun_at_ = monotonic_ns();
     book_.begin_round(n);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // continue with the workers there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
     for (;;) {
-      while (alive() > 0 || only_postponed_are_left()) wait_for_news();
-      look_at_failed_attempts();  // of the last worker
-      if (only_postponed_are_left()) continue;
+      while (alive() > 0 || retries_.only_postponed_are_left()) wait_for_news();
+      retries_.look_at_failures();  // of the last worker
+      if (retries_.only_postponed_are_left()) continue;
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (deaths_.too_many()) return give_up(deaths_.reason());
       if (!hire_with_patience()) return give_up("no new worker could be started: " + why_refused_);
@@ -8148,14 +8200,7 @@ class supervisor {
 
   // The failures of tasks that died with their worker.
   [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
-  // Takes away the tasks that are postponed: task in the round, and the attempts that it has used up.
-  [[nodiscard]] std::vector<postponed_tasks::task> take_postponed() {
-    std::vector<postponed_tasks::task> all;
-    for (; !postponed_.empty(); postponed_.remove_first()) all.push_back(postponed_.first());
-    return all;
-  }
-  // The published failures that do not count, as their tasks were tried again or postponed.
-  [[nodiscard]] const voided_failures& voided() const noexcept { return voided_; }
+  [[nodiscard]] task_retries& retries() noexcept { return retries_; }
   // Why no further worker could be started, if that ended the map.
   [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
 
@@ -8228,7 +8273,7 @@ class supervisor {
   void wait_for_news() {
     std::vector<pollfd> fds;
     std::vector<unsigned> whose;
-    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle(), until_due()});
+    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle(), until_news()});
     for (unsigned w = 0; w < posts_.size(); ++w)
       if (const auto& process = posts_[w].process) {
         fds.push_back({process->wakes(), POLLIN, 0});
@@ -8250,7 +8295,7 @@ class supervisor {
     if (news_ != nullptr) look_at_news();
     tell_longest_task();
     const std::uint64_t failed = book_.failures();
-    const std::uint64_t finished = std::min(book_.finished() + blamed_.size() - voided_.count(), tasks_);
+    const std::uint64_t finished = std::min(book_.finished() + blamed_.size() - retries_.voided().count(), tasks_);
     try {
       meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
     } catch (const stop_now&) {
@@ -8406,7 +8451,7 @@ class supervisor {
     if (what.blamed || what.postponed) {
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
       failure why{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)};
-      if (!what.postponed || !postpone(why)) {
+      if (!what.postponed || !retries_.postpone(why)) {
         note_death_of(why.index);
         blamed_.emplace_back(std::move(why), 1);
         book_.count_failure();
@@ -8415,47 +8460,19 @@ class supervisor {
     book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
-    if (book_.halted() || (!book_.anything_unclaimed() && postponed_.empty())) dismiss_the_unborn();
+    if (book_.halted() || (!book_.anything_unclaimed() && retries_.none_is_postponed())) dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order && is_worth_replacing(what, cause, at.overdue, unborn)) replace(w);
   }
 
-  // ---- Tasks that wait for another attempt
-
-  [[nodiscard]] bool only_postponed_are_left() const {
-    return !postponed_.empty() && !book_.halted() && !book_.anything_unclaimed();
-  }
   // Reads what workers have published of failed attempts, and makes the tasks claimable that are due. Once nothing is
   // left, workers that wait are dismissed. Whether they are idle is asked first: then no failure is published after the
   // look at the failures.
   void look_at_news() {
     news_->clear();
     const bool idle = book_.idle();
-    look_at_failed_attempts();
-    const auto now = postponed_tasks::clock::now();
-    no_place_ = false;
-    while (!book_.halted() && !postponed_.empty() && postponed_.first().due <= now) {
-      no_place_ = !book_.put(postponed_.first().number, postponed_.first().attempts);
-      if (no_place_) break;  // a worker that takes a postponed task tells of it
-      postponed_.remove_first();
-      hire_one_more();
-    }
-    if (idle && postponed_.empty()) book_.dismiss();
-  }
-  void look_at_failed_attempts() {
-    if (!book_.postpones()) return;
-    for (unsigned w = 0; w < book_.workers(); ++w)
-      records_.for_each_new_failure(w, seen_failures_[w], [&](const failure& why) {
-        if (why.attempts > options_.retries) return;
-        if (postpone(why)) voided_.add(why.index, why.attempts);
-        else book_.count_failure();
-      });
-  }
-  // Whether the task is to be tried again. In a halted map it is not, and counts as stopped.
-  bool postpone(const failure& why) {
-    if (!book_.halted() && options_.retry_if && !options_.retry_if(why)) return false;
-    const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
-    postponed_.add({postponed_tasks::clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
-    return true;
+    retries_.look_at_failures();
+    while (retries_.put_one()) hire_one_more();
+    if (idle && retries_.none_is_postponed()) book_.dismiss();
   }
   // A worker that has died was not replaced if only postponed tasks were left.
   void hire_one_more() {
@@ -8468,14 +8485,11 @@ class supervisor {
         return;
       }
   }
-  // The time until a task is due. If the news does not reach the supervisor, it looks now and then.
-  [[nodiscard]] std::chrono::nanoseconds until_due() const {
+  // The time until a task is due, or until the supervisor looks, in case the news does not reach it.
+  [[nodiscard]] std::chrono::nanoseconds until_news() const {
     if (news_ == nullptr) return no_limit;
     const bool hears = !language_runtime::current().starts_programs();
-    std::chrono::nanoseconds limit = hears ? glance : asking_period;
-    if (!postponed_.empty() && !no_place_ && !book_.halted())
-      limit = std::min(limit, std::max(postponed_.first().due - postponed_tasks::clock::now(), shortest_nap));
-    return limit;
+    return std::min<std::chrono::nanoseconds>(retries_.until_due(), hears ? glance : asking_period);
   }
 
   // Nobody is forked in place of a worker that could not begin in time.
@@ -8547,10 +8561,7 @@ class supervisor {
   activity_limits limits_;
   deadline last_;
   vain_deaths deaths_;
-  std::vector<std::uint64_t> seen_failures_;  // of each worker
-  postponed_tasks postponed_;
-  bool no_place_{};  // for one of them that is due
-  voided_failures voided_;
+  task_retries retries_;
   std::uint64_t from_{};
   unsigned workers_{};  // of this round
   failure_runs blamed_;
@@ -8969,7 +8980,7 @@ class multi_run {
         add_stopped(never_begun, from + rest.b, from + rest.e, why_stopped(boss), attempts);
         missing += rest.size();
       }
-      for (const auto& [due, task, attempts] : boss.take_postponed()) {
+      for (const auto& [due, task, attempts] : boss.retries().take()) {
         add_stopped(never_begun, from + task, from + task + 1, why_stopped(boss), attempts);
         ++missing;
       }
@@ -8990,14 +9001,14 @@ class multi_run {
   failure_runs failures_of(supervisor& boss, failure_runs never_begun, std::uint64_t missing) {
     const std::uint64_t n = tasks_.size();
     const std::uint64_t blamed = boss.blamed().size();
-    const std::uint64_t finished = book_.finished() - boss.voided().count();
+    const std::uint64_t finished = book_.finished() - boss.retries().voided().count();
     if (finished + blamed + missing != n)
       throw_overwritten(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
                         " tasks are accounted for, but the map has " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < told_.workers; ++w)
       shared_.arenas().for_each_failure(w, [&](failure&& why) {
-        if (!boss.voided().contains(why.index, why.attempts)) failures.emplace_back(std::move(why), 1);
+        if (!boss.retries().voided().contains(why.index, why.attempts)) failures.emplace_back(std::move(why), 1);
       });
     if (failures.size() < book_.failures())
       throw_overwritten("the record of a failure is lost");  // a failure is published, then counted
@@ -11102,6 +11113,25 @@ PARMAP_INLINE std::string bytes_to_text(std::uint64_t bytes) {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/schedule/retry_wait.inl.hpp
+// The bodies of retry_wait.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first, std::uint64_t seed,
+                                                  std::uint64_t task, unsigned attempt) noexcept {
+  constexpr double longest = 24 * 3600 * 1e9;  // ns
+  constexpr unsigned most_doublings = 60;      // beyond them even 1 ns is longer
+  philox4x64 random(std::array<std::uint64_t, 2>{seed, task});
+  random.set_counter({std::numeric_limits<std::uint64_t>::max(), 0, 0, attempt});
+  const double uniform = static_cast<double>(random() >> 11) * 0x1p-53;  // 53 bits, in [0, 1)
+  double wait = static_cast<double>(first.count()) * (0.75 + uniform / 2);
+  for (unsigned k = 1; k < std::min(attempt, most_doublings) && wait < longest; ++k) wait *= 2;
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(wait, longest)));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/progress/progress_text.inl.hpp
 // The bodies of progress_text.hpp.
 
@@ -11421,25 +11451,6 @@ PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t fai
 PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
   const auto us = static_cast<double>(now - begun_) / ticks_per_us();
   meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/retry_wait.inl.hpp
-// The bodies of retry_wait.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first, std::uint64_t seed,
-                                                  std::uint64_t task, unsigned attempt) noexcept {
-  constexpr double longest = 24 * 3600 * 1e9;  // ns
-  constexpr unsigned most_doublings = 60;      // beyond them even 1 ns is longer
-  philox4x64 random(std::array<std::uint64_t, 2>{seed, task});
-  random.set_counter({std::numeric_limits<std::uint64_t>::max(), 0, 0, attempt});
-  const double uniform = static_cast<double>(random() >> 11) * 0x1p-53;  // 53 bits, in [0, 1)
-  double wait = static_cast<double>(first.count()) * (0.75 + uniform / 2);
-  for (unsigned k = 1; k < std::min(attempt, most_doublings) && wait < longest; ++k) wait *= 2;
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(wait, longest)));
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

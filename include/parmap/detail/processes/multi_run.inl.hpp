@@ -125,7 +125,7 @@ class multi_run {
         add_stopped(never_begun, from + rest.b, from + rest.e, why_stopped(boss), attempts);
         missing += rest.size();
       }
-      for (const auto& [due, task, attempts] : boss.take_postponed()) {
+      for (const auto& [due, task, attempts] : boss.retries().take()) {
         add_stopped(never_begun, from + task, from + task + 1, why_stopped(boss), attempts);
         ++missing;
       }
@@ -146,14 +146,14 @@ class multi_run {
   failure_runs failures_of(supervisor& boss, failure_runs never_begun, std::uint64_t missing) {
     const std::uint64_t n = tasks_.size();
     const std::uint64_t blamed = boss.blamed().size();
-    const std::uint64_t finished = book_.finished() - boss.voided().count();
+    const std::uint64_t finished = book_.finished() - boss.retries().voided().count();
     if (finished + blamed + missing != n)
       throw_overwritten(std::to_string(finished) + " + " + std::to_string(blamed) + " + " + std::to_string(missing) +
                         " tasks are accounted for, but the map has " + std::to_string(n));
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < told_.workers; ++w)
       shared_.arenas().for_each_failure(w, [&](failure&& why) {
-        if (!boss.voided().contains(why.index, why.attempts)) failures.emplace_back(std::move(why), 1);
+        if (!boss.retries().voided().contains(why.index, why.attempts)) failures.emplace_back(std::move(why), 1);
       });
     if (failures.size() < book_.failures())
       throw_overwritten("the record of a failure is lost");  // a failure is published, then counted

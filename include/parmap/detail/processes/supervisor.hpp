@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // supervisor: starts the workers of a map, watches them, kills late tasks, and decides what the death of a worker
 // means. One class, as all that is decided about a worker is decided here, in one thread; what it decides by has files
-// of its own: worker_watch, vain_deaths, started_processes, death_message.
+// of its own: worker_watch, vain_deaths, task_retries, started_processes, death_message.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -9,9 +9,9 @@
 #include <parmap/detail/processes/core_placement.hpp>
 #include <parmap/detail/processes/death_message.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
-#include <parmap/detail/processes/postponed_tasks.hpp>
 #include <parmap/detail/processes/shared_layout.hpp>
 #include <parmap/detail/processes/started_processes.hpp>
+#include <parmap/detail/processes/task_retries.hpp>
 #include <parmap/detail/processes/vain_deaths.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
 #include <parmap/detail/processes/worker_watch.hpp>
@@ -20,7 +20,6 @@
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/schedule/interval.hpp>
-#include <parmap/detail/schedule/retry_wait.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/cancellation.hpp>
 #include <parmap/detail/system/child_process.hpp>
@@ -78,7 +77,7 @@ class supervisor {
         limits_(chosen.timeout),
         last_(chosen.deadline),
         deaths_(most_idle_deaths, limits_),
-        seen_failures_(book_.workers(), worker_arenas::nothing_seen) {
+        retries_(book_, records_, chosen) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
   supervisor(const supervisor&) = delete;
@@ -99,15 +98,16 @@ class supervisor {
   void run_round(std::uint64_t from, round_index n, unsigned workers) {
     from_ = from;
     workers_ = workers;
+    retries_.begin_round(from);
     begun_at_ = monotonic_ns();
     book_.begin_round(n);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // continue with the workers there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
     for (;;) {
-      while (alive() > 0 || only_postponed_are_left()) wait_for_news();
-      look_at_failed_attempts();  // of the last worker
-      if (only_postponed_are_left()) continue;
+      while (alive() > 0 || retries_.only_postponed_are_left()) wait_for_news();
+      retries_.look_at_failures();  // of the last worker
+      if (retries_.only_postponed_are_left()) continue;
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (deaths_.too_many()) return give_up(deaths_.reason());
       if (!hire_with_patience()) return give_up("no new worker could be started: " + why_refused_);
@@ -116,14 +116,7 @@ class supervisor {
 
   // The failures of tasks that died with their worker.
   [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
-  // Takes away the tasks that are postponed: task in the round, and the attempts that it has used up.
-  [[nodiscard]] std::vector<postponed_tasks::task> take_postponed() {
-    std::vector<postponed_tasks::task> all;
-    for (; !postponed_.empty(); postponed_.remove_first()) all.push_back(postponed_.first());
-    return all;
-  }
-  // The published failures that do not count, as their tasks were tried again or postponed.
-  [[nodiscard]] const voided_failures& voided() const noexcept { return voided_; }
+  [[nodiscard]] task_retries& retries() noexcept { return retries_; }
   // Why no further worker could be started, if that ended the map.
   [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
 
@@ -196,7 +189,7 @@ class supervisor {
   void wait_for_news() {
     std::vector<pollfd> fds;
     std::vector<unsigned> whose;
-    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle(), until_due()});
+    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle(), until_news()});
     for (unsigned w = 0; w < posts_.size(); ++w)
       if (const auto& process = posts_[w].process) {
         fds.push_back({process->wakes(), POLLIN, 0});
@@ -218,7 +211,7 @@ class supervisor {
     if (news_ != nullptr) look_at_news();
     tell_longest_task();
     const std::uint64_t failed = book_.failures();
-    const std::uint64_t finished = std::min(book_.finished() + blamed_.size() - voided_.count(), tasks_);
+    const std::uint64_t finished = std::min(book_.finished() + blamed_.size() - retries_.voided().count(), tasks_);
     try {
       meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
     } catch (const stop_now&) {
@@ -374,7 +367,7 @@ class supervisor {
     if (what.blamed || what.postponed) {
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
       failure why{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)};
-      if (!what.postponed || !postpone(why)) {
+      if (!what.postponed || !retries_.postpone(why)) {
         note_death_of(why.index);
         blamed_.emplace_back(std::move(why), 1);
         book_.count_failure();
@@ -383,47 +376,19 @@ class supervisor {
     book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
-    if (book_.halted() || (!book_.anything_unclaimed() && postponed_.empty())) dismiss_the_unborn();
+    if (book_.halted() || (!book_.anything_unclaimed() && retries_.none_is_postponed())) dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order && is_worth_replacing(what, cause, at.overdue, unborn)) replace(w);
   }
 
-  // ---- Tasks that wait for another attempt
-
-  [[nodiscard]] bool only_postponed_are_left() const {
-    return !postponed_.empty() && !book_.halted() && !book_.anything_unclaimed();
-  }
   // Reads what workers have published of failed attempts, and makes the tasks claimable that are due. Once nothing is
   // left, workers that wait are dismissed. Whether they are idle is asked first: then no failure is published after the
   // look at the failures.
   void look_at_news() {
     news_->clear();
     const bool idle = book_.idle();
-    look_at_failed_attempts();
-    const auto now = postponed_tasks::clock::now();
-    no_place_ = false;
-    while (!book_.halted() && !postponed_.empty() && postponed_.first().due <= now) {
-      no_place_ = !book_.put(postponed_.first().number, postponed_.first().attempts);
-      if (no_place_) break;  // a worker that takes a postponed task tells of it
-      postponed_.remove_first();
-      hire_one_more();
-    }
-    if (idle && postponed_.empty()) book_.dismiss();
-  }
-  void look_at_failed_attempts() {
-    if (!book_.postpones()) return;
-    for (unsigned w = 0; w < book_.workers(); ++w)
-      records_.for_each_new_failure(w, seen_failures_[w], [&](const failure& why) {
-        if (why.attempts > options_.retries) return;
-        if (postpone(why)) voided_.add(why.index, why.attempts);
-        else book_.count_failure();
-      });
-  }
-  // Whether the task is to be tried again. In a halted map it is not, and counts as stopped.
-  bool postpone(const failure& why) {
-    if (!book_.halted() && options_.retry_if && !options_.retry_if(why)) return false;
-    const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
-    postponed_.add({postponed_tasks::clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
-    return true;
+    retries_.look_at_failures();
+    while (retries_.put_one()) hire_one_more();
+    if (idle && retries_.none_is_postponed()) book_.dismiss();
   }
   // A worker that has died was not replaced if only postponed tasks were left.
   void hire_one_more() {
@@ -436,14 +401,11 @@ class supervisor {
         return;
       }
   }
-  // The time until a task is due. If the news does not reach the supervisor, it looks now and then.
-  [[nodiscard]] std::chrono::nanoseconds until_due() const {
+  // The time until a task is due, or until the supervisor looks, in case the news does not reach it.
+  [[nodiscard]] std::chrono::nanoseconds until_news() const {
     if (news_ == nullptr) return no_limit;
     const bool hears = !language_runtime::current().starts_programs();
-    std::chrono::nanoseconds limit = hears ? glance : asking_period;
-    if (!postponed_.empty() && !no_place_ && !book_.halted())
-      limit = std::min(limit, std::max(postponed_.first().due - postponed_tasks::clock::now(), shortest_nap));
-    return limit;
+    return std::min<std::chrono::nanoseconds>(retries_.until_due(), hears ? glance : asking_period);
   }
 
   // Nobody is forked in place of a worker that could not begin in time.
@@ -515,10 +477,7 @@ class supervisor {
   activity_limits limits_;
   deadline last_;
   vain_deaths deaths_;
-  std::vector<std::uint64_t> seen_failures_;  // of each worker
-  postponed_tasks postponed_;
-  bool no_place_{};  // for one of them that is due
-  voided_failures voided_;
+  task_retries retries_;
   std::uint64_t from_{};
   unsigned workers_{};  // of this round
   failure_runs blamed_;

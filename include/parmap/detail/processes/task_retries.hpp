@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// task_retries: which failed tasks of a round are tried again, and when; for maps that do not do so at once.
+#pragma once
+
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/processes/claim_ledger.hpp>
+#include <parmap/detail/processes/worker_arenas.hpp>
+#include <parmap/detail/schedule/interval.hpp>
+#include <parmap/detail/schedule/retry_wait.hpp>
+#include <parmap/detail/system/futex.hpp>
+#include <parmap/failure.hpp>
+#include <parmap/options.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The failures that workers have published of attempts that were not the last: by the task's index in the map.
+class voided_failures {
+ public:
+  void add(std::uint64_t task, unsigned attempts) {
+    newest_[task] = attempts;
+    ++count_;
+  }
+  [[nodiscard]] bool contains(std::uint64_t task, unsigned attempts) const {
+    const auto found = newest_.find(task);
+    return found != newest_.end() && attempts <= found->second;
+  }
+  // How many of them there are: each is counted among a worker's finished tasks.
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+
+ private:
+  std::unordered_map<std::uint64_t, unsigned> newest_;
+  std::uint64_t count_{};
+};
+
+// The supervisor's, in its own memory, where no task can write over it. Keeps any number of tasks until they are due.
+class task_retries {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  struct postponed {
+    clock::time_point due;
+    round_index task;
+    unsigned attempts;  // that it has used up
+  };
+
+  task_retries(const claim_ledger& book, const worker_arenas& records, const options& chosen)
+      : book_(book),
+        records_(records),
+        options_(chosen),
+        seen_(book.workers(), worker_arenas::nothing_seen) {}
+
+  // `from`: the round's first task in the map.
+  void begin_round(std::uint64_t from) noexcept { from_ = from; }
+
+  // Whether the task is to be tried again; then it is postponed. In a halted map it is not tried again, and counts as
+  // stopped. Lets out what options::retry_if throws.
+  bool postpone(const failure& why) {
+    if (!book_.halted() && options_.retry_if && !options_.retry_if(why)) return false;
+    const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
+    heap_.push_back({clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
+    std::ranges::push_heap(heap_, later);
+    return true;
+  }
+  // Reads what workers have published of failed attempts since the last call.
+  void look_at_failures() {
+    if (!book_.postpones()) return;
+    for (unsigned w = 0; w < book_.workers(); ++w)
+      records_.for_each_new_failure(w, seen_[w], [&](const failure& why) {
+        if (why.attempts > options_.retries) return;
+        if (postpone(why)) voided_.add(why.index, why.attempts);
+        else book_.count_failure();
+      });
+  }
+  // Makes the first task claimable that is due; false if there is none, or no place for it.
+  bool put_one() {
+    no_place_ = false;
+    if (book_.halted() || heap_.empty() || heap_.front().due > clock::now()) return false;
+    no_place_ = !book_.put(heap_.front().task, heap_.front().attempts);
+    if (no_place_) return false;  // a worker that takes a postponed task tells of it
+    remove_first();
+    return true;
+  }
+
+  [[nodiscard]] bool none_is_postponed() const noexcept { return heap_.empty(); }
+  // Whether nothing else can be claimed.
+  [[nodiscard]] bool only_postponed_are_left() const {
+    return !heap_.empty() && !book_.halted() && !book_.anything_unclaimed();
+  }
+  // The time until put_one may do something.
+  [[nodiscard]] std::chrono::nanoseconds until_due() const {
+    if (heap_.empty() || no_place_ || book_.halted()) return no_limit;
+    return std::max<std::chrono::nanoseconds>(heap_.front().due - clock::now(), std::chrono::nanoseconds(0));
+  }
+  // Takes away the tasks that are postponed.
+  [[nodiscard]] std::vector<postponed> take() { return std::exchange(heap_, {}); }
+  // The published failures that do not count, as their tasks were postponed.
+  [[nodiscard]] const voided_failures& voided() const noexcept { return voided_; }
+
+ private:
+  static bool later(const postponed& a, const postponed& b) noexcept { return a.due > b.due; }
+  void remove_first() {
+    std::ranges::pop_heap(heap_, later);
+    heap_.pop_back();
+  }
+
+  const claim_ledger& book_;
+  const worker_arenas& records_;
+  const options& options_;
+  std::uint64_t from_{};
+  std::vector<std::uint64_t> seen_;  // of each worker, how far its failures were read
+  std::vector<postponed> heap_;      // the first is due first
+  bool no_place_{};                  // for one that is due
+  voided_failures voided_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
