@@ -13,8 +13,8 @@ namespace parmap::inline PARMAP_ABI::detail {
 // together are not tried again together. The factor is a number of Philox with the key (seed, task), in a block that
 // context::rng() never reaches, so it is the same in each run. At most a day. `attempt`: the one that has failed,
 // from 1.
-[[nodiscard]] std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first, std::uint64_t seed,
-                                                  std::uint64_t task, unsigned attempt) noexcept;
+[[nodiscard]] PARMAP_API std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first, std::uint64_t seed,
+                                                             std::uint64_t task, unsigned attempt) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
