@@ -1944,6 +1944,26 @@ namespace parmap::inline PARMAP_ABI {
 
 struct failure;
 
+/// What options::retry_if may be: nothing, or any callable that takes `const failure&` and returns whether to try the
+/// task again. Copies share the callable.
+class retry_condition {
+ public:
+  retry_condition() noexcept = default;
+  template <class F>
+    requires(!std::same_as<std::remove_cvref_t<F>, retry_condition> && std::predicate<std::decay_t<F>&, const failure&>)
+  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.retry_if = is_late}
+  retry_condition(F&& call)
+      : call_(std::make_shared<const std::function<bool(const failure&)>>(std::forward<F>(call))) {}
+
+  /// Whether there is a callable.
+  [[nodiscard]] explicit operator bool() const noexcept { return call_ != nullptr; }
+  /// Calls it.
+  bool operator()(const failure& why) const { return (*call_)(why); }
+
+ private:
+  std::shared_ptr<const std::function<bool(const failure&)>> call_;  // a pointer, as most maps have none
+};
+
 /// The options of one map, and its last argument. Every field has a default.
 ///
 ///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
@@ -1986,7 +2006,7 @@ struct options {
   ///
   ///     const auto is_late = [](const parmap::failure& why) { return why.kind == parmap::failure::timed_out; };
   ///     parmap::map(f, x, {.retries = 2, .retry_if = is_late, .timeout = 5s});
-  std::function<bool(const failure&)> retry_if{};
+  retry_condition retry_if{};
   /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns.
   std::optional<std::uint64_t> seed{};
   /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
@@ -2688,9 +2708,11 @@ namespace parmap::inline PARMAP_ABI {
 ///       2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)
 ///       task 12 (0.75, 1) timed out: ran longer than 5 s
 struct map_summary {
-  std::uint64_t tasks{};                ///< the number of tasks
-  std::uint64_t completed{};            ///< tasks that have a value
-  std::chrono::nanoseconds elapsed{};   ///< from the call of map to its return
+  std::uint64_t tasks{};      ///< the number of tasks
+  std::uint64_t completed{};  ///< tasks that have a value
+  /// The wall time of the map. 0 if it was not measured: under threads and serial, of at most 1000 tasks without a
+  /// reporter.
+  std::chrono::nanoseconds elapsed{};
   std::vector<failure_cause> causes{};  ///< the failures: the cause of most of them first
 
   /// The number of tasks that failed, those that were stopped included. O(1).
@@ -3641,12 +3663,17 @@ class value_places {
   // nothing.
   void discard_all_but(failure_runs& failures, std::uint64_t ended) noexcept;
 
+  // The wall time of the map; 0: not measured.
+  void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
+  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
+
  protected:
   explicit value_places(bool trivial) noexcept : trivial_(trivial) {}
   ~value_places() = default;
 
  private:
   bool trivial_;  // there is nothing to destroy
+  ticks elapsed_{};
 };
 
 // Every class of places has put(i, call), which constructs the value of task i from call(); several threads may put
@@ -4213,6 +4240,8 @@ namespace parmap::inline PARMAP_ABI {
 /// There is always one worker.
 class serial_engine {
  public:
+  static constexpr bool notes_elapsed = true;  // see map.hpp
+
   /// "serial".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "serial"; }
 
@@ -4221,7 +4250,9 @@ class serial_engine {
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     detail::own_places<typename Tasks::result> values(tasks.size());
     const detail::placed_tasks_of bound(tasks, values);
-    return values.finish(detail::run_serially(bound, values, tasks.size(), chosen), *chosen.seed);
+    auto made = values.finish(detail::run_serially(bound, values, tasks.size(), chosen), *chosen.seed);
+    made.note_elapsed(values.elapsed());
+    return made;
   }
 };
 
@@ -4263,6 +4294,8 @@ namespace parmap::inline PARMAP_ABI {
 /// timed_out, however it ends. If it never ends, map does not return. memory_limit throws std::invalid_argument.
 class threads_engine {
  public:
+  static constexpr bool notes_elapsed = true;  // see map.hpp
+
   /// "threads".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "threads"; }
 
@@ -4271,8 +4304,10 @@ class threads_engine {
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     detail::own_places<typename Tasks::result> values(tasks.size());
     const detail::placed_tasks_of bound(tasks, values);
-    return values.finish(detail::with_inputs(tasks, detail::run_on_threads(bound, values, tasks.size(), chosen)),
-                         *chosen.seed);
+    auto made = values.finish(detail::with_inputs(tasks, detail::run_on_threads(bound, values, tasks.size(), chosen)),
+                              *chosen.seed);
+    made.note_elapsed(values.elapsed());
+    return made;
   }
 };
 
@@ -4661,6 +4696,10 @@ inline constexpr bool check_call<F, list<Elements...>> = call_of_f<F, Elements..
 template <class Engine>
 inline constexpr bool runs_coroutines = requires { requires Engine::runs_coroutines; };
 
+// True for an engine that takes the wall time of a map itself, as two looks at the clock are felt there.
+template <class Engine>
+inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
+
 // Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
 template <class Run, class Engine, class F, class Space>
 auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
@@ -4675,10 +4714,14 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
   } else {
     check_values(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
-    const ticks begun = now_ticks();
-    auto made = run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
-    made.note_elapsed(now_ticks() - begun);
-    return made;
+    if constexpr (notes_elapsed<Engine>) {
+      return run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
+    } else {
+      const ticks begun = now_ticks();
+      auto made = run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
+      made.note_elapsed(now_ticks() - begun);
+      return made;
+    }
   }
 }
 
@@ -5401,7 +5444,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 // "35 µs", "2.0 s", "3 min 20 s", "2 h 05 min": two or three digits.
 [[nodiscard]] std::string format_span(std::chrono::nanoseconds time);
 
-// `stopped` tasks have not begun or not ended, and are not among `failed`.
+// `stopped` tasks have not begun or not ended, and are not among `failed`. A time of zero is not known.
 [[nodiscard]] std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
                                          std::uint64_t failed, std::uint64_t stopped);
 
@@ -7963,6 +8006,9 @@ class lazy_meter {
   // How long a wait may last until the next look.
   [[nodiscard]] std::chrono::nanoseconds wait();
   void finish(std::uint64_t completed, std::uint64_t failed);
+  // The wall time, once the work has ended. 0: not measured, as nothing is shown and there are few tasks, so that even
+  // the two looks at the clock might be felt.
+  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
 
  private:
   // Also in a worker process, which a short map need not know.
@@ -7974,6 +8020,7 @@ class lazy_meter {
   std::uint64_t total_;
   ticks begun_;
   bool silent_;
+  ticks elapsed_{};
   ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
   std::optional<progress_meter> meter_;
 };
@@ -9267,7 +9314,7 @@ PARMAP_INLINE void sleep_before_retry(const options& chosen, const std::atomic<b
 // ended, also when it throws. Returns how often that was begun.
 PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
                                                                   const options& chosen,
-                                                                  const std::atomic<bool>& halted,
+                                                                  const std::atomic<bool>& halted, value_places& values,
                                                                   std::uint64_t& done) {
   class gate final : public task_gate {
    public:
@@ -9308,7 +9355,20 @@ PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_t
     }
   }
   meter.finish(done, 0);
+  values.note_elapsed(meter.elapsed());
   return between.attempt() - 1;
+}
+
+// Apart, so that a map without a deadline does not pay for it.
+[[gnu::noinline]] PARMAP_INLINE unsigned loop_until_deadline(const placed_tasks& tasks, std::uint64_t n,
+                                                             const options& chosen, std::atomic<bool>& late,
+                                                             value_places& values, std::uint64_t& done) {
+  const deadline last(chosen.deadline);
+  if (!last.is_set()) return loop_serially(tasks, n, chosen, late, values, done);
+  const deadline_watch watch(last, chosen.stop, [&late] { late.store(true, std::memory_order_release); });
+  options with_its_token = chosen;
+  with_its_token.stop = watch.token();
+  return loop_serially(tasks, n, with_its_token, late, values, done);
 }
 
 PARMAP_INLINE failure_list run_serially(const placed_tasks& tasks, value_places& values, std::uint64_t n,
@@ -9317,15 +9377,8 @@ PARMAP_INLINE failure_list run_serially(const placed_tasks& tasks, value_places&
   failure_runs stopped;
   std::atomic<bool> late{false};
   try {
-    unsigned attempts = 0;
-    if (const deadline last(chosen.deadline); last.is_set()) {
-      const deadline_watch watch(last, chosen.stop, [&late] { late.store(true, std::memory_order_release); });
-      options with_its_token = chosen;
-      with_its_token.stop = watch.token();
-      attempts = loop_serially(tasks, n, with_its_token, late, done);
-    } else {
-      attempts = loop_serially(tasks, n, chosen, late, done);
-    }
+    const unsigned attempts = chosen.deadline ? loop_until_deadline(tasks, n, chosen, late, values, done)
+                                              : loop_serially(tasks, n, chosen, late, values, done);
     add_stopped(stopped, done, n, late ? deadline_text : stop_requested_text, attempts);
     return failure_list(std::move(stopped));
   } catch (...) {
@@ -10332,6 +10385,18 @@ PARMAP_INLINE failure_list run_rounds_on_threads(const placed_tasks& tasks, valu
   return tally.finish(values);
 }
 
+// Apart, so that a map without a deadline does not pay for it.
+[[gnu::noinline]] PARMAP_INLINE failure_list run_until_deadline(const placed_tasks& tasks, value_places& values,
+                                                                std::uint64_t n, const options& chosen,
+                                                                task_tally& tally, ticks begun) {
+  const deadline last(chosen.deadline);
+  if (!last.is_set()) return run_rounds_on_threads(tasks, values, n, chosen, tally, begun);
+  const deadline_watch watch(last, chosen.stop, [&tally] { tally.halt_at_deadline(); });
+  options with_its_token = chosen;
+  with_its_token.stop = watch.token();
+  return run_rounds_on_threads(tasks, values, n, with_its_token, tally, begun);
+}
+
 PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                           const options& chosen) {
   constexpr const char* name = "threads";
@@ -10343,12 +10408,8 @@ PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_place
   // One task sets no pace, and the look would be a tenth of a short call.
   const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
   task_tally tally(name, chosen, n, begun);
-  const deadline last(chosen.deadline);
-  if (!last.is_set()) return run_rounds_on_threads(tasks, values, n, chosen, tally, begun);
-  const deadline_watch watch(last, chosen.stop, [&tally] { tally.halt_at_deadline(); });
-  options with_its_token = chosen;
-  with_its_token.stop = watch.token();
-  return run_rounds_on_threads(tasks, values, n, with_its_token, tally, begun);
+  if (chosen.deadline) return run_until_deadline(tasks, values, n, chosen, tally, begun);
+  return run_rounds_on_threads(tasks, values, n, chosen, tally, begun);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -10537,8 +10598,9 @@ PARMAP_INLINE std::string format_span(std::chrono::nanoseconds time) {
 PARMAP_INLINE std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
                                          std::uint64_t failed, std::uint64_t stopped) {
   const std::uint64_t tasks = completed + failed + stopped;
-  std::string text = std::to_string(tasks) + (tasks == 1 ? " task in " : " tasks in ") + format_span(elapsed) + ": " +
-                     std::to_string(completed) + " ok";
+  std::string text = std::to_string(tasks) + (tasks == 1 ? " task" : " tasks");
+  if (elapsed > elapsed.zero()) text += " in " + format_span(elapsed);
+  text += ": " + std::to_string(completed) + " ok";
   if (failed > 0) text += ", " + std::to_string(failed) + " failed";
   if (stopped > 0) text += ", " + std::to_string(stopped) + " stopped";
   return text;
@@ -11439,7 +11501,9 @@ PARMAP_INLINE std::chrono::nanoseconds lazy_meter::wait() {
 }
 
 PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t failed) {
-  if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_) || stays_silent()) return;
+  constexpr std::uint64_t few = 1000;
+  if (!silent_ || total_ > few) elapsed_ = now_ticks() - begun_;
+  if (silent_ || (!who_->is_eager() && elapsed_ < worth_a_look_) || stays_silent()) return;
   const auto clock = std::chrono::steady_clock::now();
   if (!meter_) start(clock, now_ticks());
   try {
@@ -11727,6 +11791,7 @@ PARMAP_INLINE failure_list task_tally::finish(value_places& values) {
                              " lost count of its tasks; please report this");
     if (broken_off_) std::rethrow_exception(broken_off_);
     meter_.finish(completed, failed);
+    values.note_elapsed(meter_.elapsed());
     return failure_list(std::move(failures_));
   } catch (...) {
     values.discard_all_but(failures_, tasks_);

@@ -6,15 +6,39 @@
 #include <parmap/progress.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace parmap::inline PARMAP_ABI {
 
 struct failure;
+
+/// What options::retry_if may be: nothing, or any callable that takes `const failure&` and returns whether to try the
+/// task again. Copies share the callable.
+class retry_condition {
+ public:
+  retry_condition() noexcept = default;
+  template <class F>
+    requires(!std::same_as<std::remove_cvref_t<F>, retry_condition> && std::predicate<std::decay_t<F>&, const failure&>)
+  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.retry_if = is_late}
+  retry_condition(F&& call)
+      : call_(std::make_shared<const std::function<bool(const failure&)>>(std::forward<F>(call))) {}
+
+  /// Whether there is a callable.
+  [[nodiscard]] explicit operator bool() const noexcept { return call_ != nullptr; }
+  /// Calls it.
+  bool operator()(const failure& why) const { return (*call_)(why); }
+
+ private:
+  std::shared_ptr<const std::function<bool(const failure&)>> call_;  // a pointer, as most maps have none
+};
 
 /// The options of one map, and its last argument. Every field has a default.
 ///
@@ -58,7 +82,7 @@ struct options {
   ///
   ///     const auto is_late = [](const parmap::failure& why) { return why.kind == parmap::failure::timed_out; };
   ///     parmap::map(f, x, {.retries = 2, .retry_if = is_late, .timeout = 5s});
-  std::function<bool(const failure&)> retry_if{};
+  retry_condition retry_if{};
   /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns.
   std::optional<std::uint64_t> seed{};
   /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map

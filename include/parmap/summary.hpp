@@ -21,9 +21,11 @@ namespace parmap::inline PARMAP_ABI {
 ///       2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)
 ///       task 12 (0.75, 1) timed out: ran longer than 5 s
 struct map_summary {
-  std::uint64_t tasks{};                ///< the number of tasks
-  std::uint64_t completed{};            ///< tasks that have a value
-  std::chrono::nanoseconds elapsed{};   ///< from the call of map to its return
+  std::uint64_t tasks{};      ///< the number of tasks
+  std::uint64_t completed{};  ///< tasks that have a value
+  /// The wall time of the map. 0 if it was not measured: under threads and serial, of at most 1000 tasks without a
+  /// reporter.
+  std::chrono::nanoseconds elapsed{};
   std::vector<failure_cause> causes{};  ///< the failures: the cause of most of them first
 
   /// The number of tasks that failed, those that were stopped included. O(1).

@@ -27,6 +27,8 @@ namespace parmap::inline PARMAP_ABI {
 /// There is always one worker.
 class serial_engine {
  public:
+  static constexpr bool notes_elapsed = true;  // see map.hpp
+
   /// "serial".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "serial"; }
 
@@ -35,7 +37,9 @@ class serial_engine {
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     detail::own_places<typename Tasks::result> values(tasks.size());
     const detail::placed_tasks_of bound(tasks, values);
-    return values.finish(detail::run_serially(bound, values, tasks.size(), chosen), *chosen.seed);
+    auto made = values.finish(detail::run_serially(bound, values, tasks.size(), chosen), *chosen.seed);
+    made.note_elapsed(values.elapsed());
+    return made;
   }
 };
 

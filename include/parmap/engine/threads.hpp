@@ -29,6 +29,8 @@ namespace parmap::inline PARMAP_ABI {
 /// timed_out, however it ends. If it never ends, map does not return. memory_limit throws std::invalid_argument.
 class threads_engine {
  public:
+  static constexpr bool notes_elapsed = true;  // see map.hpp
+
   /// "threads".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "threads"; }
 
@@ -37,8 +39,10 @@ class threads_engine {
   auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
     detail::own_places<typename Tasks::result> values(tasks.size());
     const detail::placed_tasks_of bound(tasks, values);
-    return values.finish(detail::with_inputs(tasks, detail::run_on_threads(bound, values, tasks.size(), chosen)),
-                         *chosen.seed);
+    auto made = values.finish(detail::with_inputs(tasks, detail::run_on_threads(bound, values, tasks.size(), chosen)),
+                              *chosen.seed);
+    made.note_elapsed(values.elapsed());
+    return made;
   }
 };
 

@@ -30,6 +30,9 @@ class lazy_meter {
   // How long a wait may last until the next look.
   [[nodiscard]] std::chrono::nanoseconds wait();
   void finish(std::uint64_t completed, std::uint64_t failed);
+  // The wall time, once the work has ended. 0: not measured, as nothing is shown and there are few tasks, so that even
+  // the two looks at the clock might be felt.
+  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
 
  private:
   // Also in a worker process, which a short map need not know.
@@ -41,6 +44,7 @@ class lazy_meter {
   std::uint64_t total_;
   ticks begun_;
   bool silent_;
+  ticks elapsed_{};
   ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
   std::optional<progress_meter> meter_;
 };

@@ -43,7 +43,9 @@ PARMAP_INLINE std::chrono::nanoseconds lazy_meter::wait() {
 }
 
 PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t failed) {
-  if (silent_ || (!who_->is_eager() && now_ticks() - begun_ < worth_a_look_) || stays_silent()) return;
+  constexpr std::uint64_t few = 1000;
+  if (!silent_ || total_ > few) elapsed_ = now_ticks() - begun_;
+  if (silent_ || (!who_->is_eager() && elapsed_ < worth_a_look_) || stays_silent()) return;
   const auto clock = std::chrono::steady_clock::now();
   if (!meter_) start(clock, now_ticks());
   try {

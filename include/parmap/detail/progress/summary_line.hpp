@@ -13,7 +13,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 // "35 µs", "2.0 s", "3 min 20 s", "2 h 05 min": two or three digits.
 [[nodiscard]] std::string format_span(std::chrono::nanoseconds time);
 
-// `stopped` tasks have not begun or not ended, and are not among `failed`.
+// `stopped` tasks have not begun or not ended, and are not among `failed`. A time of zero is not known.
 [[nodiscard]] std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
                                          std::uint64_t failed, std::uint64_t stopped);
 

@@ -36,8 +36,9 @@ PARMAP_INLINE std::string format_span(std::chrono::nanoseconds time) {
 PARMAP_INLINE std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
                                          std::uint64_t failed, std::uint64_t stopped) {
   const std::uint64_t tasks = completed + failed + stopped;
-  std::string text = std::to_string(tasks) + (tasks == 1 ? " task in " : " tasks in ") + format_span(elapsed) + ": " +
-                     std::to_string(completed) + " ok";
+  std::string text = std::to_string(tasks) + (tasks == 1 ? " task" : " tasks");
+  if (elapsed > elapsed.zero()) text += " in " + format_span(elapsed);
+  text += ": " + std::to_string(completed) + " ok";
   if (failed > 0) text += ", " + std::to_string(failed) + " failed";
   if (stopped > 0) text += ", " + std::to_string(stopped) + " stopped";
   return text;

@@ -75,6 +75,7 @@ PARMAP_INLINE failure_list task_tally::finish(value_places& values) {
                              " lost count of its tasks; please report this");
     if (broken_off_) std::rethrow_exception(broken_off_);
     meter_.finish(completed, failed);
+    values.note_elapsed(meter_.elapsed());
     return failure_list(std::move(failures_));
   } catch (...) {
     values.discard_all_but(failures_, tasks_);

@@ -4,6 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/results/result_memory.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/results.hpp>
 
@@ -28,12 +29,17 @@ class value_places {
   // nothing.
   void discard_all_but(failure_runs& failures, std::uint64_t ended) noexcept;
 
+  // The wall time of the map; 0: not measured.
+  void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
+  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
+
  protected:
   explicit value_places(bool trivial) noexcept : trivial_(trivial) {}
   ~value_places() = default;
 
  private:
   bool trivial_;  // there is nothing to destroy
+  ticks elapsed_{};
 };
 
 // Every class of places has put(i, call), which constructs the value of task i from call(); several threads may put

@@ -73,7 +73,7 @@ PARMAP_INLINE void sleep_before_retry(const options& chosen, const std::atomic<b
 // ended, also when it throws. Returns how often that was begun.
 PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
                                                                   const options& chosen,
-                                                                  const std::atomic<bool>& halted,
+                                                                  const std::atomic<bool>& halted, value_places& values,
                                                                   std::uint64_t& done) {
   class gate final : public task_gate {
    public:
@@ -114,7 +114,20 @@ PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_t
     }
   }
   meter.finish(done, 0);
+  values.note_elapsed(meter.elapsed());
   return between.attempt() - 1;
+}
+
+// Apart, so that a map without a deadline does not pay for it.
+[[gnu::noinline]] PARMAP_INLINE unsigned loop_until_deadline(const placed_tasks& tasks, std::uint64_t n,
+                                                             const options& chosen, std::atomic<bool>& late,
+                                                             value_places& values, std::uint64_t& done) {
+  const deadline last(chosen.deadline);
+  if (!last.is_set()) return loop_serially(tasks, n, chosen, late, values, done);
+  const deadline_watch watch(last, chosen.stop, [&late] { late.store(true, std::memory_order_release); });
+  options with_its_token = chosen;
+  with_its_token.stop = watch.token();
+  return loop_serially(tasks, n, with_its_token, late, values, done);
 }
 
 PARMAP_INLINE failure_list run_serially(const placed_tasks& tasks, value_places& values, std::uint64_t n,
@@ -123,15 +136,8 @@ PARMAP_INLINE failure_list run_serially(const placed_tasks& tasks, value_places&
   failure_runs stopped;
   std::atomic<bool> late{false};
   try {
-    unsigned attempts = 0;
-    if (const deadline last(chosen.deadline); last.is_set()) {
-      const deadline_watch watch(last, chosen.stop, [&late] { late.store(true, std::memory_order_release); });
-      options with_its_token = chosen;
-      with_its_token.stop = watch.token();
-      attempts = loop_serially(tasks, n, with_its_token, late, done);
-    } else {
-      attempts = loop_serially(tasks, n, chosen, late, done);
-    }
+    const unsigned attempts = chosen.deadline ? loop_until_deadline(tasks, n, chosen, late, values, done)
+                                              : loop_serially(tasks, n, chosen, late, values, done);
     add_stopped(stopped, done, n, late ? deadline_text : stop_requested_text, attempts);
     return failure_list(std::move(stopped));
   } catch (...) {

@@ -266,6 +266,18 @@ PARMAP_INLINE failure_list run_rounds_on_threads(const placed_tasks& tasks, valu
   return tally.finish(values);
 }
 
+// Apart, so that a map without a deadline does not pay for it.
+[[gnu::noinline]] PARMAP_INLINE failure_list run_until_deadline(const placed_tasks& tasks, value_places& values,
+                                                                std::uint64_t n, const options& chosen,
+                                                                task_tally& tally, ticks begun) {
+  const deadline last(chosen.deadline);
+  if (!last.is_set()) return run_rounds_on_threads(tasks, values, n, chosen, tally, begun);
+  const deadline_watch watch(last, chosen.stop, [&tally] { tally.halt_at_deadline(); });
+  options with_its_token = chosen;
+  with_its_token.stop = watch.token();
+  return run_rounds_on_threads(tasks, values, n, with_its_token, tally, begun);
+}
+
 PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                           const options& chosen) {
   constexpr const char* name = "threads";
@@ -277,12 +289,8 @@ PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_place
   // One task sets no pace, and the look would be a tenth of a short call.
   const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
   task_tally tally(name, chosen, n, begun);
-  const deadline last(chosen.deadline);
-  if (!last.is_set()) return run_rounds_on_threads(tasks, values, n, chosen, tally, begun);
-  const deadline_watch watch(last, chosen.stop, [&tally] { tally.halt_at_deadline(); });
-  options with_its_token = chosen;
-  with_its_token.stop = watch.token();
-  return run_rounds_on_threads(tasks, values, n, with_its_token, tally, begun);
+  if (chosen.deadline) return run_until_deadline(tasks, values, n, chosen, tally, begun);
+  return run_rounds_on_threads(tasks, values, n, chosen, tally, begun);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
