@@ -88,6 +88,7 @@ class [[nodiscard]] outcome : public detail::outcome_base<T> {
   [[nodiscard]] T& operator*() & noexcept { return this->held(); }
   [[nodiscard]] const T& operator*() const& noexcept { return this->held(); }
   [[nodiscard]] T&& operator*() && noexcept { return std::move(this->held()); }
+  /// A member of the value. Undefined if there is none.
   [[nodiscard]] T* operator->() noexcept { return std::addressof(this->held()); }
   [[nodiscard]] const T* operator->() const noexcept { return std::addressof(this->held()); }
 
@@ -194,8 +195,8 @@ class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> 
 /// An outcome, and the index of its task in input order.
 template <class T>
 struct indexed_outcome {
-  std::uint64_t index{};
-  parmap::outcome<T> outcome;
+  std::uint64_t index{};       ///< the task's index in input order
+  parmap::outcome<T> outcome;  ///< its value or its failure
 };
 
 }  // namespace parmap::inline PARMAP_ABI
