@@ -51,7 +51,8 @@ class deadline : public ::testing::Test {};
 TYPED_TEST_SUITE(deadline, engines::all, engines::names);
 
 TYPED_TEST(deadline, ends_a_map_of_hours) {
-  const auto all = parmap::map(TypeParam::engine, slow, std::views::iota(0, 100'000), {.deadline = 60ms, .workers = 2});
+  const auto all =
+      parmap::map(TypeParam::engine, slow, std::views::iota(0, 100'000), {.deadline = 300ms, .workers = 2});
   const std::uint64_t stopped = check_stopped(all);
   EXPECT_GT(stopped, 0U);
   EXPECT_LT(stopped, 100'000U);
@@ -84,7 +85,7 @@ TEST(deadline_of_multi, kills_after_the_grace_and_nobody_is_to_blame) {
       for (;;) ::pause();
     return i;
   };
-  const auto all = parmap::map(f, std::views::iota(0, 100), {.deadline = 100ms, .retries = 3, .workers = 2});
+  const auto all = parmap::map(f, std::views::iota(0, 100), {.deadline = 500ms, .retries = 3, .workers = 2});
   EXPECT_GE(check_stopped(all), 50U);
   ASSERT_FALSE(all.ok());
   EXPECT_EQ(all.failures().front().index, 1U);
@@ -96,7 +97,7 @@ TEST(deadline_of_multi, a_crash_in_the_grace_is_a_crash) {
     if (i == 1) ::_exit(3);
     for (;;) ::pause();
   };
-  const auto all = parmap::map(f, std::views::iota(0, 2), {.deadline = 100ms, .workers = 2});
+  const auto all = parmap::map(f, std::views::iota(0, 2), {.deadline = 500ms, .workers = 2});
   ASSERT_EQ(all.failures().size(), 2U);
   EXPECT_EQ(all.failures()[0].kind, failure::stopped);
   EXPECT_EQ(all.failures()[1].kind, failure::exited);
@@ -114,7 +115,7 @@ TYPED_TEST_SUITE(deadline_in_this_process, in_threads, engines::names);
 
 TYPED_TEST(deadline_in_this_process, asks_tasks_to_stop_after_the_grace) {
   const auto all =
-      parmap::map(TypeParam::engine, until_asked, std::views::iota(0, 100), {.deadline = 50ms, .workers = 2});
+      parmap::map(TypeParam::engine, until_asked, std::views::iota(0, 100), {.deadline = 200ms, .workers = 2});
   EXPECT_GE(check_stopped(all), 98U);
   EXPECT_NE(all.get_if(0), nullptr);
 }
@@ -133,7 +134,7 @@ TYPED_TEST(deadline_in_this_process, a_stop_request_still_reaches_the_tasks) {
 
 TEST(deadline_of_threads, beside_a_timeout) {
   const auto all = parmap::map(parmap::threads, until_asked, std::views::iota(0, 100'000),
-                               {.deadline = 100ms, .timeout = 10ms, .workers = 2});
+                               {.deadline = 300ms, .timeout = 10ms, .workers = 2});
   const parmap::map_summary summary = all.summary();
   EXPECT_GT(summary.count(failure::timed_out), 0U);
   EXPECT_GT(summary.count(failure::stopped), 0U);
@@ -147,7 +148,7 @@ asio::awaitable<int> waits(int i) {
 }
 
 TEST(deadline_of_async, cancels_after_the_grace) {
-  const auto all = parmap::map(parmap::async, waits, std::views::iota(0, 100), {.deadline = 50ms, .retries = 3});
+  const auto all = parmap::map(parmap::async, waits, std::views::iota(0, 100), {.deadline = 200ms, .retries = 3});
   EXPECT_EQ(check_stopped(all), 50U);
   EXPECT_EQ(all.failures().front().attempts, 1U);
 }
@@ -158,7 +159,7 @@ TEST(deadline_of_async, abandons_what_ignores_the_cancellation) {
     if (i == 0) co_await coroutines::wait(1h);
     co_return i;
   };
-  EXPECT_EQ(check_stopped(parmap::map(parmap::async, f, std::views::iota(0, 3), {.deadline = 50ms})), 1U);
+  EXPECT_EQ(check_stopped(parmap::map(parmap::async, f, std::views::iota(0, 3), {.deadline = 200ms})), 1U);
 }
 
 }  // namespace

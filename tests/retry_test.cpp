@@ -129,7 +129,7 @@ TYPED_TEST(retry_skipping, a_halted_map_tries_nothing_again) {
     throw i;
   };
   const auto all = parmap::map(TypeParam::engine, f, std::views::iota(0, 4),
-                               {.deadline = 50ms, .retries = 5, .retry_delay = 1h, .workers = 2});
+                               {.deadline = 500ms, .retries = 5, .retry_delay = 1h, .workers = 2});
   EXPECT_EQ(all.summary().count(failure::stopped), 4U) << all.failures();
   for (const failure& why : all.failures()) EXPECT_EQ(why.attempts, 1U);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(begun.of(i), 1);
@@ -192,7 +192,7 @@ TEST(retry_of_multi, of_each_kind_of_death) {
     return std::to_string(i) + std::string(100, '.');
   };
   const auto all =
-      parmap::map(f, std::views::iota(0, 15), {.retries = 2, .retry_delay = 5ms, .timeout = 100ms, .workers = 3});
+      parmap::map(f, std::views::iota(0, 15), {.retries = 2, .retry_delay = 5ms, .timeout = 300ms, .workers = 3});
   ASSERT_TRUE(all.ok()) << all.failures();
   for (int i = 0; i < 15; ++i) {
     EXPECT_EQ(begun.of(i), i % 5 == 4 ? 1 : 3) << i;
@@ -209,7 +209,7 @@ TEST(retry_of_multi, only_late_tasks) {
     return i;
   };
   const auto all =
-      parmap::map(f, std::views::iota(0, 4), {.retries = 2, .retry_if = timed_out, .timeout = 100ms, .workers = 2});
+      parmap::map(f, std::views::iota(0, 4), {.retries = 2, .retry_if = timed_out, .timeout = 300ms, .workers = 2});
   ASSERT_EQ(all.failures().size(), 1U) << all.failures();
   EXPECT_EQ(all.failures()[0].index, 2U);
   EXPECT_EQ(all.failures()[0].kind, failure::exited);

@@ -136,7 +136,7 @@ def test_a_halted_map_tries_nothing_again(skipping, attempts):
         attempts.begin(i)
         raise ValueError
 
-    results = quiet(for_engine(task, skipping), range(4), engine=skipping, retries=5, retry_delay_sec=3600, deadline_sec=0.2)
+    results = quiet(for_engine(task, skipping), range(4), engine=skipping, retries=5, retry_delay_sec=3600, deadline_sec=1)
     assert [(each.kind, each.attempts, type(each.exception)) for each in results.failures] == [("stopped", 1, TaskNotRun)] * 4
     assert [attempts.of(i) for i in range(4)] == [1] * 4
 
