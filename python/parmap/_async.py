@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The engine async: tasks are coroutines that take turns in one thread, on asyncio."""
+"""The engine async: tasks are coroutines that take turns in one thread, on asyncio.
+
+One class, because the end of a task, a limit, an interrupt and a retry all change the same sets of running tasks.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""parmap() and parmap_async(): check the arguments, let an engine run the map, make exceptions of its failures."""
+"""parmap() and parmap_async(): check the arguments, let an engine run the map, make exceptions of its failures.
+
+Nearly half of this file is the two docstrings, which are the reference.
+"""
 
 from __future__ import annotations
 

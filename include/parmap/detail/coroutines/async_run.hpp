@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // async_run: one map on the engine async; workers are coroutines on one thread, and each runs one task after the other.
+// One class, as a task's begin, end, limit and abandonment all move its worker between the same lists.
 #pragma once
 
 #include <parmap/context.hpp>
