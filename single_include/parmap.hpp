@@ -7561,6 +7561,42 @@ class started_processes {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/schedule/due_queue.hpp
+// due_queue: tasks that wait until they are due.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// `Task` has a member `due`. Used by one thread at a time. add and take_first are O(log n).
+template <class Task>
+class due_queue {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  void add(const Task& what) {
+    heap_.push_back(what);
+    std::ranges::push_heap(heap_, later);
+  }
+  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
+  // The one that is due first. Undefined if there is none.
+  [[nodiscard]] const Task& first() const noexcept { return heap_.front(); }
+  [[nodiscard]] bool is_due() const noexcept { return !empty() && first().due <= clock::now(); }
+  // Undefined if there is none.
+  Task take_first() {
+    std::ranges::pop_heap(heap_, later);
+    const Task taken = heap_.back();
+    heap_.pop_back();
+    return taken;
+  }
+  [[nodiscard]] std::vector<Task> take_all() { return std::exchange(heap_, {}); }
+
+ private:
+  static bool later(const Task& a, const Task& b) noexcept { return a.due > b.due; }
+
+  std::vector<Task> heap_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/schedule/retry_wait.hpp
 // retry_wait: how long a failed task waits for its next attempt.
 
@@ -7624,8 +7660,7 @@ class task_retries {
   bool postpone(const failure& why) {
     if (!book_.halted() && options_.retry_if && !options_.retry_if(why)) return false;
     const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
-    heap_.push_back({clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
-    std::ranges::push_heap(heap_, later);
+    waiting_.add({clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
     return true;
   }
   // Reads what workers have published of failed attempts since the last call.
@@ -7641,42 +7676,36 @@ class task_retries {
   // Makes the first task claimable that is due; false if there is none, or no place for it.
   bool put_one() {
     no_place_ = false;
-    if (book_.halted() || heap_.empty() || heap_.front().due > clock::now()) return false;
-    no_place_ = !book_.put(heap_.front().task, heap_.front().attempts);
+    if (book_.halted() || !waiting_.is_due()) return false;
+    no_place_ = !book_.put(waiting_.first().task, waiting_.first().attempts);
     if (no_place_) return false;  // a worker that takes a postponed task tells of it
-    remove_first();
+    waiting_.take_first();
     return true;
   }
 
-  [[nodiscard]] bool none_is_postponed() const noexcept { return heap_.empty(); }
+  [[nodiscard]] bool none_is_postponed() const noexcept { return waiting_.empty(); }
   // Whether nothing else can be claimed.
   [[nodiscard]] bool only_postponed_are_left() const {
-    return !heap_.empty() && !book_.halted() && !book_.anything_unclaimed();
+    return !waiting_.empty() && !book_.halted() && !book_.anything_unclaimed();
   }
   // The time until put_one may do something.
   [[nodiscard]] std::chrono::nanoseconds until_due() const {
-    if (heap_.empty() || no_place_ || book_.halted()) return no_limit;
-    return std::max<std::chrono::nanoseconds>(heap_.front().due - clock::now(), std::chrono::nanoseconds(0));
+    if (waiting_.empty() || no_place_ || book_.halted()) return no_limit;
+    return std::max<std::chrono::nanoseconds>(waiting_.first().due - clock::now(), std::chrono::nanoseconds(0));
   }
   // Takes away the tasks that are postponed.
-  [[nodiscard]] std::vector<postponed> take() { return std::exchange(heap_, {}); }
+  [[nodiscard]] std::vector<postponed> take() { return waiting_.take_all(); }
   // The published failures that do not count, as their tasks were postponed.
   [[nodiscard]] const voided_failures& voided() const noexcept { return voided_; }
 
  private:
-  static bool later(const postponed& a, const postponed& b) noexcept { return a.due > b.due; }
-  void remove_first() {
-    std::ranges::pop_heap(heap_, later);
-    heap_.pop_back();
-  }
-
   const claim_ledger& book_;
   const worker_arenas& records_;
   const options& options_;
   std::uint64_t from_{};
   std::vector<std::uint64_t> seen_;  // of each worker, how far its failures were read
-  std::vector<postponed> heap_;      // the first is due first
-  bool no_place_{};                  // for one that is due
+  due_queue<postponed> waiting_;
+  bool no_place_{};  // for one that is due
   voided_failures voided_;
 };
 
@@ -9556,29 +9585,28 @@ class postponed_retries {
       return false;
     }
     const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
-    heap_.push_back({clock::now() + wait, why.index, why.attempts});
-    std::ranges::push_heap(heap_, later);
+    waiting_.add({clock::now() + wait, why.index, why.attempts});
     changed_.notify_all();
     return true;
   }
   // Takes a task that is due; none if there is none now.
   [[nodiscard]] std::optional<task> take_due() {
     const std::scoped_lock lock(mutex_);
-    if (heap_.empty() || heap_.front().due > clock::now()) return {};
-    return pop();
+    if (!waiting_.is_due()) return {};
+    return waiting_.take_first();
   }
   // Takes any task; none if there is none.
   [[nodiscard]] std::optional<task> take() {
     const std::scoped_lock lock(mutex_);
-    if (heap_.empty()) return {};
-    return pop();
+    if (waiting_.empty()) return {};
+    return waiting_.take_first();
   }
   // Waits until a task may be due, but not for long, as the map may be halted meanwhile. False if no task is left.
   bool wait() {
     constexpr std::chrono::milliseconds glance{20};
     std::unique_lock lock(mutex_);
-    if (heap_.empty()) return false;
-    const auto until = std::min(heap_.front().due, clock::now() + glance);
+    if (waiting_.empty()) return false;
+    const auto until = std::min(waiting_.first().due, clock::now() + glance);
     changed_.wait_until(lock, until);
     return true;
   }
@@ -9589,18 +9617,10 @@ class postponed_retries {
   }
 
  private:
-  static bool later(const task& a, const task& b) noexcept { return a.due > b.due; }
-  task pop() {
-    std::ranges::pop_heap(heap_, later);
-    const task first = heap_.back();
-    heap_.pop_back();
-    return first;
-  }
-
   const options& options_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<task> heap_;
+  due_queue<task> waiting_;
   std::exception_ptr error_;
 };
 

@@ -13,6 +13,7 @@
 #include <parmap/detail/results/task_tally.hpp>
 #include <parmap/detail/results/value_places.hpp>
 #include <parmap/detail/schedule/deadline.hpp>
+#include <parmap/detail/schedule/due_queue.hpp>
 #include <parmap/detail/schedule/retry_wait.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
@@ -166,11 +167,10 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
       begin_no_more();
       return false;
     }
-    if (is_due()) {
-      std::ranges::pop_heap(again_, later);
-      me.task = again_.back().task;
-      me.attempt = again_.back().attempt;
-      again_.pop_back();
+    if (again_.is_due()) {
+      const attempt_left left = again_.take_first();
+      me.task = left.task;
+      me.attempt = left.attempt;
     } else if (next_ < work_.size()) {
       me.task = next_++;
       me.attempt = 1;
@@ -211,9 +211,8 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     failure why{me.task, kind, std::move(message), me.attempt, std::move(what)};
     if (me.attempt > options_.retries || !is_worth_a_retry(why)) return tally_.add_failure(std::move(why));
     const auto wait = retry_wait(options_.retry_delay, *options_.seed, me.task, me.attempt);
-    again_.push_back({clock::now() + wait, me.task, me.attempt + 1});
-    std::ranges::push_heap(again_, later);
-    if (again_.front().due < bell_set_) ring();
+    again_.add({clock::now() + wait, me.task, me.attempt + 1});
+    if (again_.first().due < bell_set_) ring();
   }
   // What options::retry_if throws breaks the map off.
   [[nodiscard]] bool is_worth_a_retry(const failure& why) noexcept {
@@ -279,7 +278,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   // Hires workers while there are both room and work; true if it must continue after the others have had their turn.
   bool hire() {
     const ticks begun = now_ticks();
-    while (present_ < room_ && (tally_.halted() ? !nothing_to_begin() : next_ < work_.size() || is_due())) {
+    while (present_ < room_ && (tally_.halted() ? !nothing_to_begin() : next_ < work_.size() || again_.is_due())) {
       if (tally_.halted()) {
         begin_no_more();
         return false;
@@ -310,12 +309,9 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     }
   }
   [[nodiscard]] bool nothing_to_begin() const noexcept { return next_ == work_.size() && again_.empty(); }
-  // Whether a failed task is to be tried again now.
-  [[nodiscard]] bool is_due() const noexcept { return !again_.empty() && again_.front().due <= clock::now(); }
   void begin_no_more() {
     tally_.add_never_begun(std::exchange(next_, work_.size()), work_.size());
-    for (const auto& [due, task, attempt] : std::exchange(again_, {}))
-      tally_.add_never_begun(task, task + 1, attempt - 1);
+    for (const auto& [due, task, attempt] : again_.take_all()) tally_.add_never_begun(task, task + 1, attempt - 1);
   }
 
   // After the deadline no task is begun; after the grace those in flight are cancelled.
@@ -376,7 +372,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     if (const auto shown = tally_.until_next_show(); shown < when - now) when = now + shown;
     for (const auto moment : {last_.begin_no_more(), last_.end_all()})
       if (now < moment) when = std::min(when, moment);
-    if (!again_.empty() && present_ < room_) when = std::min(when, again_.front().due);
+    if (!again_.empty() && present_ < room_) when = std::min(when, again_.first().due);
     if (options_.timeout && !in_flight_.empty()) when = std::min(when, first(in_flight_).due);
     if (!cancelled_.empty()) when = std::min(when, first(cancelled_).due);
     return when;
@@ -395,7 +391,6 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     std::uint64_t task;
     unsigned attempt;
   };
-  static bool later(const attempt_left& a, const attempt_left& b) noexcept { return a.due > b.due; }
 
   std::shared_ptr<void> home_;
   Executor executor_;
@@ -407,7 +402,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   std::uint64_t room_;
   std::uint64_t present_{};
   std::uint64_t next_{};
-  std::vector<attempt_left> again_;  // a heap: the first is due first
+  due_queue<attempt_left> again_;
   unsigned numbers_{};
   std::vector<unsigned> free_numbers_;
   intrusive_list in_flight_;  // in the order in which the tasks began

@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
+#include <parmap/detail/schedule/due_queue.hpp>
 #include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/schedule/retry_wait.hpp>
 #include <parmap/detail/system/futex.hpp>
@@ -15,7 +16,6 @@
 #include <chrono>
 #include <cstdint>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -64,8 +64,7 @@ class task_retries {
   bool postpone(const failure& why) {
     if (!book_.halted() && options_.retry_if && !options_.retry_if(why)) return false;
     const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
-    heap_.push_back({clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
-    std::ranges::push_heap(heap_, later);
+    waiting_.add({clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
     return true;
   }
   // Reads what workers have published of failed attempts since the last call.
@@ -81,42 +80,36 @@ class task_retries {
   // Makes the first task claimable that is due; false if there is none, or no place for it.
   bool put_one() {
     no_place_ = false;
-    if (book_.halted() || heap_.empty() || heap_.front().due > clock::now()) return false;
-    no_place_ = !book_.put(heap_.front().task, heap_.front().attempts);
+    if (book_.halted() || !waiting_.is_due()) return false;
+    no_place_ = !book_.put(waiting_.first().task, waiting_.first().attempts);
     if (no_place_) return false;  // a worker that takes a postponed task tells of it
-    remove_first();
+    waiting_.take_first();
     return true;
   }
 
-  [[nodiscard]] bool none_is_postponed() const noexcept { return heap_.empty(); }
+  [[nodiscard]] bool none_is_postponed() const noexcept { return waiting_.empty(); }
   // Whether nothing else can be claimed.
   [[nodiscard]] bool only_postponed_are_left() const {
-    return !heap_.empty() && !book_.halted() && !book_.anything_unclaimed();
+    return !waiting_.empty() && !book_.halted() && !book_.anything_unclaimed();
   }
   // The time until put_one may do something.
   [[nodiscard]] std::chrono::nanoseconds until_due() const {
-    if (heap_.empty() || no_place_ || book_.halted()) return no_limit;
-    return std::max<std::chrono::nanoseconds>(heap_.front().due - clock::now(), std::chrono::nanoseconds(0));
+    if (waiting_.empty() || no_place_ || book_.halted()) return no_limit;
+    return std::max<std::chrono::nanoseconds>(waiting_.first().due - clock::now(), std::chrono::nanoseconds(0));
   }
   // Takes away the tasks that are postponed.
-  [[nodiscard]] std::vector<postponed> take() { return std::exchange(heap_, {}); }
+  [[nodiscard]] std::vector<postponed> take() { return waiting_.take_all(); }
   // The published failures that do not count, as their tasks were postponed.
   [[nodiscard]] const voided_failures& voided() const noexcept { return voided_; }
 
  private:
-  static bool later(const postponed& a, const postponed& b) noexcept { return a.due > b.due; }
-  void remove_first() {
-    std::ranges::pop_heap(heap_, later);
-    heap_.pop_back();
-  }
-
   const claim_ledger& book_;
   const worker_arenas& records_;
   const options& options_;
   std::uint64_t from_{};
   std::vector<std::uint64_t> seen_;  // of each worker, how far its failures were read
-  std::vector<postponed> heap_;      // the first is due first
-  bool no_place_{};                  // for one that is due
+  due_queue<postponed> waiting_;
+  bool no_place_{};  // for one that is due
   voided_failures voided_;
 };
 

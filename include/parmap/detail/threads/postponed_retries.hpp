@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/schedule/due_queue.hpp>
 #include <parmap/detail/schedule/retry_wait.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/options.hpp>
@@ -14,7 +15,6 @@
 #include <exception>
 #include <mutex>
 #include <optional>
-#include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -44,29 +44,28 @@ class postponed_retries {
       return false;
     }
     const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
-    heap_.push_back({clock::now() + wait, why.index, why.attempts});
-    std::ranges::push_heap(heap_, later);
+    waiting_.add({clock::now() + wait, why.index, why.attempts});
     changed_.notify_all();
     return true;
   }
   // Takes a task that is due; none if there is none now.
   [[nodiscard]] std::optional<task> take_due() {
     const std::scoped_lock lock(mutex_);
-    if (heap_.empty() || heap_.front().due > clock::now()) return {};
-    return pop();
+    if (!waiting_.is_due()) return {};
+    return waiting_.take_first();
   }
   // Takes any task; none if there is none.
   [[nodiscard]] std::optional<task> take() {
     const std::scoped_lock lock(mutex_);
-    if (heap_.empty()) return {};
-    return pop();
+    if (waiting_.empty()) return {};
+    return waiting_.take_first();
   }
   // Waits until a task may be due, but not for long, as the map may be halted meanwhile. False if no task is left.
   bool wait() {
     constexpr std::chrono::milliseconds glance{20};
     std::unique_lock lock(mutex_);
-    if (heap_.empty()) return false;
-    const auto until = std::min(heap_.front().due, clock::now() + glance);
+    if (waiting_.empty()) return false;
+    const auto until = std::min(waiting_.first().due, clock::now() + glance);
     changed_.wait_until(lock, until);
     return true;
   }
@@ -77,18 +76,10 @@ class postponed_retries {
   }
 
  private:
-  static bool later(const task& a, const task& b) noexcept { return a.due > b.due; }
-  task pop() {
-    std::ranges::pop_heap(heap_, later);
-    const task first = heap_.back();
-    heap_.pop_back();
-    return first;
-  }
-
   const options& options_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<task> heap_;
+  due_queue<task> waiting_;
   std::exception_ptr error_;
 };
 
