@@ -65,14 +65,18 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cerrno>
 #include <chrono>
 #include <concepts>
+#include <condition_variable>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <deque>
 #include <exception>
 #include <forward_list>
 #include <functional>
@@ -81,22 +85,35 @@
 #include <istream>
 #include <iterator>
 #include <limits>
+#include <linux/futex.h>
+#include <list>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <ostream>
+#include <poll.h>
 #include <ranges>
+#include <signal.h>
 #include <span>
 #include <stdexcept>
 #include <stdio_ext.h>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+#include <system_error>
 #include <thread>
 #include <tuple>
 #include <type_traits>
 #include <typeinfo>
+#include <unistd.h>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -1489,6 +1506,8 @@ class context {
     attempt_ = attempt;
     rng_.reset();
   }
+  /// For engines: sets the seed of the map whose task is about to run.
+  void set_seed(std::uint64_t seed) noexcept { seed_ = seed; }
   /// For engines: sets the stop token of the task that is about to run.
   void set_stop_token(std::stop_token stop) noexcept { stop_ = std::move(stop); }
 
@@ -1663,10 +1682,33 @@ inline constexpr bool endless_view<std::ranges::elements_view<V, K>> = endless<V
 template <class R>
 inline constexpr bool endless_view<std::ranges::ref_view<R>> = endless<R>;
 
+// What zip() returns if one of its ranges is endless, or can be read once only: the ranges as they are, as a stream
+// reads them as it goes. A map reads them whole: read_whole() returns their space. Ranges of the caller are references.
+template <class... Ranges>
+struct unread_zip {
+  std::tuple<Ranges...> ranges;
+};
+template <class... Ranges>
+inline constexpr bool is_space<unread_zip<Ranges...>> = true;
+template <class T>
+inline constexpr bool is_unread_zip = false;
+template <class... Ranges>
+inline constexpr bool is_unread_zip<unread_zip<Ranges...>> = true;
+
+// Whether a stream reads this range as it goes.
+template <class Range>
+consteval bool is_read_as_it_goes() {
+  if constexpr (is_unread_zip<std::remove_cvref_t<Range>>) return true;
+  else if constexpr (!std::ranges::range<Range>) return false;
+  else return endless<Range> || !std::ranges::forward_range<Range>;
+}
+
 template <class Range>
 auto make_axis(Range&& range) {
   using plain = std::remove_cvref_t<Range>;
-  if constexpr (is_space<plain>) {
+  if constexpr (is_unread_zip<plain>) {
+    return read_whole(std::forward<Range>(range));  // in product.hpp
+  } else if constexpr (is_space<plain>) {
     return plain(std::forward<Range>(range));
   } else {
     constexpr bool is_range = std::ranges::range<Range>;  // a bool: for a concept the compiler would print all details
@@ -1675,8 +1717,8 @@ auto make_axis(Range&& range) {
         "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
         "value by parmap::fargs(f, value)");
     if constexpr (is_range) {
-      static_assert(!endless<Range>,
-                    "parmap: an endless axis cannot be mapped; bound it, for example with std::views::iota(0, n)");
+      static_assert(!endless<Range>, "parmap: an endless axis cannot be mapped; bound it, for example with "
+                                     "std::views::iota(0, n), or use parmap::stream");
       // Where the range is stored: in place if it is the caller's, or moved to a fixed address if it is a temporary.
       auto keep = [&] {
         if constexpr (std::is_lvalue_reference_v<Range>) return std::addressof(range);
@@ -1758,16 +1800,34 @@ concept coroutine = requires { typename std::coroutine_traits<T>::promise_type; 
                     (requires(T it) { it.await_ready(); } || requires(T it) { it.operator co_await(); } ||
                      requires(T it) { operator co_await(static_cast<T&&>(it)); });
 
-// Refers to f and the space; both must outlive it. As safe to use from several threads at once as f is.
+class attempt_observer;
+
+// Refers to f, the space and the observer; all must outlive it. As safe to use from several threads at once as f is.
 template <class F, class Space>
 class numbered_tasks {
  public:
   using result = result_of<F, Space>;
+  using space_type = Space;
   static constexpr bool takes_context = callable<F, Space>::how::with_context;
 
   numbered_tasks(F& f, const Space& space) noexcept : f_(&f), space_(&space) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return space_->size(); }
+  [[nodiscard]] F& function() const noexcept { return *f_; }
+  [[nodiscard]] const Space& space() const noexcept { return *space_; }
+  // The same tasks with another f.
+  [[nodiscard]] numbered_tasks with(F& f) const noexcept {
+    numbered_tasks others(f, *space_);
+    others.observer_ = observer_;
+    return others;
+  }
+  // Who hears of their attempts; null: nobody.
+  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
+  [[nodiscard]] numbered_tasks observed_by(attempt_observer& who) const noexcept {
+    numbered_tasks same = *this;
+    same.observer_ = &who;
+    return same;
+  }
 
   // Calls visit(i, call) for each i in [b, e) in order, until visit returns false. call() computes the arguments and
   // calls f.
@@ -1811,6 +1871,7 @@ class numbered_tasks {
 
   F* f_;
   const Space* space_;
+  attempt_observer* observer_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -1990,6 +2051,9 @@ struct options {
   /// not results. Only multi enforces it, and throws std::runtime_error where /proc is missing. serial ignores it;
   /// threads and async refuse it.
   std::optional<std::uint64_t> memory_limit{};
+  /// For parmap::stream, which map is not: outcomes come in input order. One slow task then holds up all behind it,
+  /// once the window is full. Without it they come as the tasks end.
+  bool ordered{};
   /// How the progress is shown. Default: a bar on stderr if stderr is a terminal and the map lasts over 0.5 s.
   parmap::reporter reporter{};
   /// How often map tries a failed task again. So a task has at most 1 + retries attempts, each with the whole timeout.
@@ -2016,6 +2080,15 @@ struct options {
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
   /// task sees in context::stop_token(); if f takes no context&, threads refuses the option. serial ignores it.
   std::optional<std::chrono::nanoseconds> timeout{};
+  /// Whether to measure how long each attempt takes, for results::summary(): how busy the workers were, and the five
+  /// slowest tasks. Of a stream the last attempt of each task counts. It costs two looks at the clock for each task,
+  /// and under multi 64 bytes in shared memory that are written and read.
+  ///
+  ///     std::cerr << parmap::map(simulate, meshes, {.times = true}).summary() << '\n';
+  bool times{};
+  /// For parmap::stream, which map is not: at most this many outcomes wait unread; further tasks begin when some have
+  /// been taken. 0: as many as fit into 2 MiB, but at least 4 for each worker.
+  std::uint64_t window{};
   /// The largest number of workers; never more than there are tasks. 0: under async 64; else the number of usable cores
   /// (CPU affinity and cgroup quota, read once per process), or 1 inside a worker process of multi. serial has one.
   unsigned workers{};
@@ -2025,6 +2098,12 @@ namespace detail {
 
 // Throws std::invalid_argument for values that no engine accepts.
 PARMAP_API void check_values(const options& chosen);
+
+// Throws the std::invalid_argument of a function that is no stream.
+[[noreturn]] PARMAP_API void refuse_stream_options();
+inline void check_is_no_stream(const options& chosen) {
+  if (chosen.ordered || chosen.window != 0) refuse_stream_options();
+}
 
 // Whether a failed attempt is not repeated at once by whoever ran it.
 [[nodiscard]] inline bool postpones_retries(const options& chosen) noexcept {
@@ -2069,6 +2148,7 @@ class shared_memory {
   [[nodiscard]] void* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
+  [[nodiscard]] void* at(std::size_t offset) const noexcept { return bytes() + offset; }
 
   // Children that are forked from now on do not inherit this memory: their stores fault instead of changing it. False,
   // with errno, if that is refused.
@@ -2236,6 +2316,8 @@ struct inputs_writer {
   const void* tasks;
   std::string (*text)(const void* tasks, std::uint64_t i);
 };
+// The runs that a list was built from, in order.
+[[nodiscard]] PARMAP_API failure_runs runs_of(const failure_list& failures);
 // Sets the inputs of each failure that is to have some. One whose inputs throw has none.
 PARMAP_API void write_inputs(failure_list& failures, const inputs_writer& writer) noexcept;
 // The tasks of those failures, in order.
@@ -2360,6 +2442,7 @@ class failure_list {
   struct table;  // the runs; not allocated if there is no failure
 
   friend PARMAP_API void detail::write_inputs(failure_list& failures, const detail::inputs_writer& writer) noexcept;
+  friend PARMAP_API detail::failure_runs detail::runs_of(const failure_list& failures);
   friend std::vector<std::uint64_t> detail::tasks_with_inputs(const failure_list& failures);
   friend bool detail::ended_a_worker(const failure_list& failures) noexcept;
 
@@ -2701,6 +2784,26 @@ struct indexed_outcome {
 
 namespace parmap::inline PARMAP_ABI {
 
+/// One of the slowest tasks of a map; see options::times.
+struct task_time {
+  std::uint64_t index{};            ///< of the task
+  unsigned attempt{};               ///< its slowest attempt; the first is 1
+  std::chrono::nanoseconds took{};  ///< the time of that attempt
+  std::string inputs{};             ///< as failure::inputs
+};
+
+namespace detail {
+
+// What a map measures with options::times.
+struct map_times {
+  std::chrono::nanoseconds elapsed{};  // wall time
+  std::chrono::nanoseconds busy{};     // of all attempts together
+  unsigned workers{};                  // the most there were
+  std::vector<task_time> slowest{};    // the slowest first
+};
+
+}  // namespace detail
+
 /// What happened in a map. results::summary() makes it. A regular value type.
 ///
 ///     std::cerr << all.summary() << '\n';
@@ -2712,9 +2815,15 @@ struct map_summary {
   std::uint64_t tasks{};      ///< the number of tasks
   std::uint64_t completed{};  ///< tasks that have a value
   /// The wall time of the map. 0 if it was not measured: under threads and serial, of at most 1000 tasks without a
-  /// reporter.
+  /// reporter and without options::times.
   std::chrono::nanoseconds elapsed{};
   std::vector<failure_cause> causes{};  ///< the failures: the cause of most of them first
+  /// With options::times: the share of the workers' time in which they ran tasks, from 0 to 1. Under async the workers
+  /// are coroutines, and waiting counts as running.
+  std::optional<double> busy{};
+  /// With options::times: the five slowest tasks, failed ones included, the slowest first. A task counts with its
+  /// slowest attempt.
+  std::vector<task_time> slowest{};
 
   /// The number of tasks that failed, those that were stopped included. O(1).
   [[nodiscard]] std::uint64_t failed() const noexcept { return tasks - completed; }
@@ -2727,7 +2836,9 @@ struct map_summary {
   }
 };
 
-/// "200 tasks in 2.0 s: 197 ok, 3 failed", and below that a line for each of the five most frequent causes.
+/// "200 tasks in 2.0 s: 197 ok, 3 failed", and below that a line for each of the five most frequent causes; with
+/// options::times also "workers busy 93 % of the time" and "slowest: task 7 (0.5, 2) in 1.2 s, task 3 (0.1, 2) in 1.1
+/// s".
 [[nodiscard]] PARMAP_API std::string to_string(const map_summary& all);
 PARMAP_API std::ostream& operator<<(std::ostream& out, const map_summary& all);
 
@@ -2752,12 +2863,14 @@ class results_base {
       : size_(std::exchange(other.size_, 0)),
         failures_(std::move(other.failures_)),
         seed_(other.seed_),
-        elapsed_(other.elapsed_) {}
+        elapsed_(other.elapsed_),
+        times_(std::move(other.times_)) {}
   results_base& operator=(results_base&& other) noexcept {
     size_ = std::exchange(other.size_, 0);
     failures_ = std::move(other.failures_);
     seed_ = other.seed_;
     elapsed_ = other.elapsed_;
+    times_ = std::move(other.times_);
     return *this;
   }
   results_base(const results_base&) = delete;
@@ -2774,14 +2887,16 @@ class results_base {
   [[nodiscard]] failure_list failures() && { return failures_; }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
-  /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause. O(k log k) for
-  /// k failures.
+  /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
+  /// options::times also how busy the workers were, and the slowest tasks. O(k log k) for k failures.
   ///
   ///     std::cerr << r.summary() << '\n';   // 200 tasks in 2.0 s: 197 ok, 3 failed, and the causes
   [[nodiscard]] PARMAP_API map_summary summary() const;
 
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
+  // Sets what else options::times makes it tell.
+  void note_times(map_times times) { times_ = std::make_unique<const map_times>(std::move(times)); }
 
  protected:
   void require_ok() const {
@@ -2802,6 +2917,7 @@ class results_base {
   failure_list failures_;
   std::uint64_t seed_;
   ticks elapsed_{};
+  std::unique_ptr<const map_times> times_;
 };
 
 }  // namespace detail
@@ -3270,6 +3386,65 @@ static_assert(sizeof(encoded_slot) == 24 && offsetof(encoded_slot, check) == off
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/observers/attempt_observer.hpp
+// attempt_observer: hears of each attempt of a task while a map runs.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// One attempt of one task.
+struct attempt {
+  using clock = std::chrono::steady_clock;
+
+  std::uint64_t task{};
+  unsigned number{1};  // the first is 1
+  unsigned worker{};
+  clock::time_point began{};
+  std::chrono::nanoseconds took{};  // 0 until it has ended
+};
+
+// The value of a task where the engine keeps it: an object of the map's result type, or the bytes of its codec. Neither
+// of them: the task returns void, or its value is part of a reduction. Valid until the map's engine returns.
+struct seen_value {
+  const void* object{};
+  std::span<const std::byte> encoded{};
+};
+
+enum class worker_event {
+  born,
+  died,   // also if it left because nothing was left to do
+  waits,  // nothing can be claimed now
+};
+
+// The engine calls one function at a time. multi calls from the thread that called map, and may do so some milliseconds
+// after the event; threads and serial call from the thread that runs the task; async from its loop. What must not hold
+// them up goes through an observer_queue. An observer that fails keeps its error to itself until its owner asks for it.
+class attempt_observer {
+ public:
+  attempt_observer(const attempt_observer&) = delete;
+  attempt_observer& operator=(const attempt_observer&) = delete;
+
+  virtual void begun(const attempt& /*it*/) noexcept {}
+  // The attempt has failed, and the task will be tried again.
+  virtual void failed(const attempt& /*it*/, const failure& /*why*/) noexcept {}
+  // The task has ended with this attempt: without a value if `why` is not null. Called once for each task that has
+  // begun and was not stopped. failure::inputs is empty.
+  virtual void ended(const attempt& /*it*/, seen_value /*value*/, const failure* /*why*/) noexcept {}
+  virtual void happened_to(unsigned /*worker*/, worker_event /*what*/, attempt::clock::time_point /*when*/) noexcept {}
+
+ protected:
+  attempt_observer() = default;
+  ~attempt_observer() = default;
+};
+
+// The observer of numbered tasks; null if there is none.
+template <class Tasks>
+[[nodiscard]] attempt_observer* observer_of(const Tasks& tasks) noexcept {
+  if constexpr (requires { tasks.observer(); }) return tasks.observer();
+  else return nullptr;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/schedule/interval.hpp
 // interval: a range of tasks packed into one word, and the claims a worker takes from it.
 
@@ -3359,6 +3534,13 @@ class shared_word {
     word_.store(value, std::memory_order_release);
     step(Name.text, moment::after);
   }
+  // Sets it if it is `expected`; returns what it was.
+  std::uint64_t set_if(std::uint64_t expected, std::uint64_t value) noexcept {
+    step(Name.text, moment::before);
+    word_.compare_exchange_strong(expected, value, std::memory_order_acq_rel);
+    step(Name.text, moment::after);
+    return expected;
+  }
   std::uint64_t add(std::uint64_t value) noexcept {
     step(Name.text, moment::before);
     const std::uint64_t old = word_.fetch_add(value, std::memory_order_acq_rel);
@@ -3421,6 +3603,9 @@ inline std::uint64_t monotonic_ns() noexcept {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+// A value of waiting, in a stream: until the caller has taken outcomes.
+inline constexpr std::uint64_t waits_for_room = 2;
+
 // In cache lines of its own, as one worker writes it at every task.
 struct alignas(128) worker_words {
   shared_word<"claim"> claim;             // packed interval; empty: none
@@ -3428,10 +3613,12 @@ struct alignas(128) worker_words {
   shared_word<"base"> base;               // `finished` when the open claim began
   shared_word<"finished"> finished;       // tasks of closed claims
   shared_word<"started"> started;         // CLOCK_MONOTONIC ns of the running attempt
+  shared_word<"allowed"> allowed;         // of a pool: the ns that an attempt may take; 0: any time
   shared_word<"top"> top;                 // end of what the arena holds
   shared_word<"head"> head;               // the newest failure record
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
-  shared_word<"waiting"> waiting;         // nonzero: it has found nothing, and waits for the bell
+  shared_word<"waiting"> waiting;         // nonzero: it waits for the bell, waits_for_room or as it has found nothing
+  shared_word<"told"> told;               // of a stream: the newest failure record that the supervisor has read
   std::atomic<std::uint32_t> go{0};       // a futex; 0: wait, 1: begin, 2: worker sleeps, 3: begun, 4: dismissed
 
   // An attempt begins. With `timed`, its start time is recorded.
@@ -3490,6 +3677,772 @@ class arena_writer {
   worker_words* words_;
   std::size_t begin_;
   std::size_t end_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/overwritten_memory.hpp
+// throw_overwritten: the error for words in shared memory that no worker can have written.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A task has written over shared memory, so nothing in it can be trusted any more.
+[[noreturn]] inline void throw_overwritten(const std::string& sign) {
+  throw std::runtime_error("parmap: a task wrote over the memory its worker shares with the caller (" + sign +
+                           "), so no result of this map can be trusted; look for the stray write by running the map "
+                           "under parmap::serial with valgrind or -fsanitize=address");
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/outcome_ring.hpp
+// outcome_ring: the way of a stream's outcomes from one process, a worker or the supervisor, to the caller.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// One outcome, in a cache line. At most 16 bytes of a value lie in it, more in a block of the heap.
+struct alignas(64) ring_cell {
+  std::uint64_t task;                  // index in the stream
+  std::array<std::uint64_t, 2> bytes;  // the bytes; or where they are, and how many
+  std::uint64_t bytes_check;           // of bytes in the heap, keyed by the task
+  std::uint64_t about;                 // kind, attempts, number of bytes: see below
+  std::uint64_t extent;                // of a value: the ticks of its last attempt; of a failure: the number of tasks
+  std::uint64_t check;                 // of all the above, keyed by its number in the ring
+
+  static constexpr std::uint64_t value = 0;  // the kind of a value; that of a failure is one more than its own
+  static constexpr std::uint64_t stopped = static_cast<std::uint64_t>(failure_kind::stopped) + 1;
+  static constexpr std::uint64_t in_heap = 0xffff;        // as the number of bytes
+  static constexpr std::uint64_t most_attempts = 0xffff;  // more count as these
+  static constexpr std::size_t longest_here = 16;
+
+  static constexpr std::uint64_t describe(std::uint64_t kind, std::uint64_t attempts) noexcept {
+    return kind << 32 | std::min(attempts, most_attempts) << 16;
+  }
+  [[nodiscard]] std::uint64_t kind() const noexcept { return about >> 32; }
+  [[nodiscard]] unsigned attempts() const noexcept { return static_cast<unsigned>(about >> 16 & most_attempts); }
+  [[nodiscard]] std::uint64_t length() const noexcept { return about & 0xffff; }
+  [[nodiscard]] bool is_in_heap() const noexcept { return length() == in_heap; }
+  [[nodiscard]] std::uint64_t offset() const noexcept { return bytes[0]; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return bytes[1]; }
+
+  // An accidental change stays undetected with probability 2^-64, as with checksum().
+  [[nodiscard]] std::uint64_t expected_check(std::uint64_t number) const noexcept {
+    return fold(task ^ 0x9e6c'63d0'876a'9a47, bytes[0] ^ 0xc2b2'ae3d'27d4'eb4f) ^
+           fold(bytes[1] ^ 0xd6e8'feb8'6659'fd93, bytes_check ^ 0xa076'1d64'78bd'642f) ^
+           fold(about ^ 0xe703'7ed1'a0b4'28db ^ number << 48, extent ^ 0x8ebc'6af0'9c88'c6e3) ^ number;
+  }
+  // Word by word: a copy of the whole would first put the words together in memory, which takes 10 ns more.
+  void set(const ring_cell& it, std::uint64_t its_check) noexcept {
+    task = it.task;
+    bytes[0] = it.bytes[0];
+    bytes[1] = it.bytes[1];
+    bytes_check = it.bytes_check;
+    about = it.about;
+    extent = it.extent;
+    check = its_check;
+  }
+};
+static_assert(sizeof(ring_cell) == 64);
+
+// The words of a ring. Each in lines of its own: the writer and the caller write one each, all the time.
+struct ring_words {
+  alignas(128) shared_word<"tail"> tail;    // outcomes that have been published
+  alignas(128) shared_word<"taken"> taken;  // outcomes that the caller has taken: their cells and blocks are free
+};
+
+// When the two ends of a ring hear of each other. A test has smaller numbers.
+struct ring_pace {
+  std::uint64_t untold = 64;              // the caller may take so many cells before their writer hears of it
+  std::uint64_t untold_bytes = 64 << 10;  // or so many bytes
+  std::uint64_t much = 2 << 20;           // a worker begins no task while more bytes wait unread
+  std::uint64_t few = 4;                  // in at least so many outcomes
+};
+
+// Where a ring lies in the memory that begins at `memory`. The cells never run out: no more tasks may begin than have
+// places there. Bytes that do not fit into a cell are in blocks of the heap, of which only pages that are written cost
+// memory.
+struct ring_place {
+  std::byte* memory;
+  std::size_t words;
+  std::size_t cells;
+  std::uint64_t capacity;  // cells, a power of two
+  std::size_t heap;
+  std::size_t heap_end;
+  ring_pace pace{};
+
+  [[nodiscard]] void* part(std::size_t at) const noexcept { return memory + at; }
+  [[nodiscard]] ring_words& shared() const noexcept { return *static_cast<ring_words*>(part(words)); }
+  [[nodiscard]] ring_cell& cell(std::uint64_t number) const noexcept {
+    return static_cast<ring_cell*>(part(cells))[number & (capacity - 1)];
+  }
+};
+
+// The writer's end. What is free in the heap it knows from the cells and `taken`, so a successor of a dead writer
+// begins with what is in the memory.
+class ring_writer {
+ public:
+  explicit ring_writer(const ring_place& at) : at_(at), tail_(at.shared().tail.get()), top_(at.heap) {
+    look_at_taken();
+    freed_ = taken_;
+    for (std::uint64_t k = freed_; k != tail_; ++k)
+      if (const auto held = block_of(at_.cell(k))) {
+        top_ = std::max(top_, held->begin + held->bytes());
+        unread_bytes_ += held->bytes();
+      }
+  }
+  ring_writer(const ring_writer&) = delete;
+  ring_writer& operator=(const ring_writer&) = delete;
+
+  // Whether a further outcome can be published now.
+  [[nodiscard]] bool has_room() noexcept { return has_cell(); }
+  // Whether more waits unread than a stream is to hold, and more than a few outcomes.
+  [[nodiscard]] bool has_much_unread() { return unread_bytes_ > at_.pace.much && has_much_unread_now(); }
+
+  // Publishes an outcome of which write(bytes) writes the bytes to the byte_writer that it is given, perhaps twice.
+  // Throws what write throws, and arena_full; then nothing is published. False if there is no cell: the memory was
+  // written over.
+  template <class Write>
+  [[nodiscard]] bool send(std::uint64_t task, std::uint64_t about, std::uint64_t extent, const Write& write) {
+    if (!has_cell()) return false;
+    ring_cell it{task, {}, 0, about, extent, 0};
+    store(it, write);
+    publish(it);
+    return true;
+  }
+  // Publishes an outcome whose bytes are these, `length` of them.
+  [[nodiscard]] bool send_short(std::uint64_t task, std::uint64_t about, std::uint64_t extent,
+                                const std::array<std::uint64_t, 2>& bytes, std::size_t length) {
+    if (!has_cell()) return false;
+    publish({task, bytes, 0, about | length, extent, 0});
+    return true;
+  }
+  // The outcome that was published last takes so many bytes elsewhere, until the caller has taken it.
+  void note_bytes_elsewhere(std::size_t bytes) {
+    elsewhere_.emplace_back(tail_ - 1, bytes);
+    unread_bytes_ += bytes;
+  }
+
+ private:
+  static constexpr unsigned smallest = 6;  // blocks have a size of 2^k bytes, k >= 6
+
+  struct block {
+    std::size_t begin;
+    unsigned k;
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return std::size_t{1} << k; }
+  };
+
+  [[nodiscard]] [[gnu::noinline]] bool has_much_unread_now() {
+    collect();
+    return unread_bytes_ > at_.pace.much && tail_ - freed_ >= at_.pace.few;
+  }
+  [[nodiscard]] bool has_cell() noexcept {
+    if (tail_ - taken_ < at_.capacity) return true;
+    look_at_taken();
+    return tail_ - taken_ < at_.capacity;
+  }
+  void publish(const ring_cell& it) noexcept {
+    step("cell", moment::before);
+    at_.cell(tail_).set(it, it.expected_check(tail_));
+    step("cell", moment::after);
+    at_.shared().tail.set(++tail_);
+  }
+
+  // A word that was written over cannot mislead: nothing is taken that has not been published.
+  void look_at_taken() noexcept {
+    const std::uint64_t seen = at_.shared().taken.get();
+    taken_ = tail_ - seen <= at_.capacity ? seen : tail_ - at_.capacity;
+  }
+  [[nodiscard]] static unsigned class_of(std::size_t size) noexcept {
+    return std::max(smallest, static_cast<unsigned>(std::bit_width(size - 1)));
+  }
+  [[nodiscard]] std::optional<block> block_of(const ring_cell& it) const noexcept {
+    if (!it.is_in_heap()) return std::nullopt;
+    if (it.offset() < at_.heap || it.offset() >= at_.heap_end || it.size() == 0 ||
+        it.size() > at_.heap_end - it.offset())
+      return std::nullopt;  // written over: the block is lost
+    return block{it.offset(), class_of(it.size())};
+  }
+  // Frees the blocks of what the caller has taken.
+  void collect() {
+    look_at_taken();
+    for (; tail_ - freed_ > tail_ - taken_; ++freed_)
+      if (const auto done = block_of(at_.cell(freed_))) {
+        free_[done->k].push_back(done->begin);
+        unread_bytes_ -= std::min(unread_bytes_, done->bytes());
+      }
+    for (; !elsewhere_.empty() && elsewhere_.front().first < freed_; elsewhere_.pop_front())
+      unread_bytes_ -= std::min(unread_bytes_, elsewhere_.front().second);
+  }
+
+  template <class Write>
+  void store(ring_cell& it, const Write& write) {
+    // Results are often of one size: then the bytes are written to where they stay.
+    if (free_[likely_].empty() && unread_bytes_ > 0) collect();
+    if (auto& likely = free_[likely_]; !likely.empty()) {
+      const std::size_t begin = likely.back();
+      byte_writer bytes(at_.memory + begin, at_.memory + begin + (std::size_t{1} << likely_));
+      try {
+        write(bytes);
+        const std::size_t size = bytes.written();
+        if (size <= ring_cell::longest_here) return put_here(it, bytes.data(), size);
+        if (class_of(size) != likely_) return place(it, bytes.data(), size);
+        likely.pop_back();
+        unread_bytes_ += std::size_t{1} << likely_;
+        return put_in_heap(it, begin, size);
+      } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): this one is larger
+      }
+    }
+    byte_writer bytes(at_.memory + top_, at_.memory + at_.heap_end);
+    write(bytes);
+    if (bytes.written() <= ring_cell::longest_here) return put_here(it, bytes.data(), bytes.written());
+    place(it, bytes.data(), bytes.written());
+  }
+  // For bytes at `from`: into a free block, or where they are if that is the end of the heap.
+  void place(ring_cell& it, const std::byte* from, std::size_t size) {
+    const block to{top_, class_of(size)};
+    likely_ = to.k;
+    std::size_t begin = to.begin;
+    if (!free_[to.k].empty()) {
+      begin = free_[to.k].back();
+      free_[to.k].pop_back();
+    } else {
+      if (to.bytes() > at_.heap_end - top_) throw arena_full();
+      top_ += to.bytes();
+    }
+    unread_bytes_ += to.bytes();
+    if (at_.memory + begin != from) std::memcpy(at_.memory + begin, from, size);
+    put_in_heap(it, begin, size);
+  }
+  static void put_here(ring_cell& it, const std::byte* from, std::size_t size) noexcept {
+    it.about |= size;
+    if (size > 0) std::memcpy(it.bytes.data(), from, size);
+  }
+  void put_in_heap(ring_cell& it, std::size_t begin, std::size_t size) const noexcept {
+    it.about |= ring_cell::in_heap;
+    it.bytes = {begin, size};
+    it.bytes_check = checksum(at_.memory + begin, size, it.task);
+  }
+
+  ring_place at_;
+  std::uint64_t tail_;
+  std::uint64_t taken_{};  // as it was seen last
+  std::uint64_t freed_{};
+  std::size_t top_;
+  std::size_t unread_bytes_{};
+  unsigned likely_{smallest};
+  std::array<std::vector<std::size_t>, 64> free_;  // blocks by class
+  // Numbers of outcomes, and what they take elsewhere. A successor of a dead writer does not know of it.
+  std::deque<std::pair<std::uint64_t, std::size_t>> elsewhere_;
+};
+
+// The caller's end.
+class ring_reader {
+ public:
+  explicit ring_reader(const ring_place& at) : at_(at) {}
+
+  // Whether there is an outcome that has not been taken; then cell() is the oldest. Throws std::runtime_error if it was
+  // written over.
+  [[nodiscard]] bool look() {
+    if (taken_ == seen_ && !look_at_tail()) return false;
+    cell_ = at_.cell(taken_);
+    if (cell_.check != cell_.expected_check(taken_)) throw_overwritten("the record of an outcome is lost");
+    return true;
+  }
+  [[nodiscard]] const ring_cell& cell() const noexcept { return cell_; }
+  // How many outcomes there are that have not been taken.
+  [[nodiscard]] std::uint64_t count() {
+    static_cast<void>(look_at_tail());
+    return seen_ - taken_;
+  }
+  // The bytes of cell(), which lie in it or in the heap, until take(); none if they were written over.
+  [[nodiscard]] std::optional<byte_reader> bytes() const noexcept {
+    if (cell_.length() <= ring_cell::longest_here)
+      return byte_reader(reinterpret_cast<const std::byte*>(cell_.bytes.data()), cell_.length());
+    const std::uint64_t size = cell_.size();
+    if (cell_.offset() < at_.heap || cell_.offset() > at_.heap_end || size > at_.heap_end - cell_.offset())
+      return std::nullopt;
+    const std::byte* const from = at_.memory + cell_.offset();
+    if (checksum(from, size, cell_.task) != cell_.bytes_check) return std::nullopt;
+    return byte_reader(from, size);
+  }
+  // cell() has been taken: its writer may use its memory again. It is told at once of much memory, else now and then.
+  void take() noexcept {
+    ++taken_;
+    untold_bytes_ += cell_.is_in_heap() ? cell_.size() : 0;
+    if (taken_ - told_ >= at_.pace.untold || untold_bytes_ >= at_.pace.untold_bytes) tell();
+  }
+
+  // Takes the oldest outcomes, `most` of them at most, as long as visit(cell) says that it has taken the outcome.
+  // Returns how many. Ends before one that was written over, of which look() tells then.
+  template <class Visit>
+  unsigned take_while(unsigned most, const Visit& visit) {
+    if (taken_ == seen_ && !look_at_tail()) return 0;
+    const std::uint64_t end = taken_ + std::min<std::uint64_t>(seen_ - taken_, most);
+    const std::uint64_t begin = taken_;
+    for (; taken_ != end; ++taken_) {
+      const ring_cell& from = at_.cell(taken_);
+      ring_cell it;
+      it.set(from, from.check);
+      if (it.check != it.expected_check(taken_) || !visit(it)) break;
+    }
+    if (taken_ - told_ >= at_.pace.untold) tell();
+    return static_cast<unsigned>(taken_ - begin);
+  }
+
+  // The writer hears of all that has been taken. False if it has heard of it before.
+  bool tell_all() noexcept {
+    if (told_ == taken_) return false;
+    tell();
+    return true;
+  }
+
+ private:
+  [[nodiscard]] bool look_at_tail() {
+    seen_ = at_.shared().tail.get();
+    if (seen_ - taken_ > at_.capacity) throw_overwritten("the number of its outcomes is impossible");
+    return taken_ != seen_;
+  }
+  void tell() noexcept {
+    at_.shared().taken.set(taken_);
+    told_ = taken_;
+    untold_bytes_ = 0;
+  }
+
+  ring_place at_;
+  ring_cell cell_{};
+  std::uint64_t taken_{};
+  std::uint64_t seen_{};
+  std::uint64_t told_{};  // the value of the word `taken`
+  std::uint64_t untold_bytes_{};
+};
+
+// By the supervisor: whether the newest outcome that was published is that of this task.
+[[nodiscard]] inline bool newest_outcome_is(const ring_place& at, std::uint64_t task) noexcept {
+  const std::uint64_t tail = at.shared().tail.get();
+  if (tail == 0) return false;
+  const ring_cell it = at.cell(tail - 1);
+  return it.task == task && it.check == it.expected_check(tail - 1);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/futex.hpp
+// futex_wait and futex_wake: wait on a word of memory with a time limit, which std::atomic::wait does not have.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+using futex_word = std::atomic<std::uint32_t>;
+static_assert(sizeof(futex_word) == 4 && futex_word::is_always_lock_free);
+
+inline constexpr std::chrono::nanoseconds no_limit = std::chrono::nanoseconds::max();
+
+enum class futex_scope : int { process = FUTEX_PRIVATE_FLAG, shared = 0 };
+
+// Sleeps while `word` holds `seen`, at most for `limit`. May return early without a reason: the caller checks again, so
+// errors can be ignored.
+inline void futex_wait(const futex_word& word, std::uint32_t seen, std::chrono::nanoseconds limit,
+                       futex_scope scope = futex_scope::process) noexcept {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+  const timespec span{seconds.count(), (limit - seconds).count()};
+  ::syscall(SYS_futex, &word, FUTEX_WAIT | static_cast<int>(scope), seen, limit == no_limit ? nullptr : &span, nullptr,
+            0);
+}
+
+inline void futex_wake(const futex_word& word, int sleepers, futex_scope scope = futex_scope::process) noexcept {
+  ::syscall(SYS_futex, &word, FUTEX_WAKE | static_cast<int>(scope), sleepers, nullptr, nullptr, 0);
+}
+
+// The pause instruction for a spinning wait.
+inline void spin_pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/worker_bell.hpp
+// worker_bell: wakes workers that wait because nothing could be claimed.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A count of rings in shared memory. A worker looks at it under the lock, when it finds nothing to claim, and then
+// waits until it has changed: so it misses no ring after that look.
+class worker_bell {
+ public:
+  [[nodiscard]] std::uint32_t get() const noexcept {
+    step("bell", moment::before);
+    return rings_.load(std::memory_order_acquire);
+  }
+  // Call after what the workers are to see.
+  void ring() noexcept {
+    step("bell", moment::before);
+    rings_.fetch_add(1, std::memory_order_acq_rel);
+    step("bell", moment::after);
+    futex_wake(rings_, std::numeric_limits<int>::max(), futex_scope::shared);
+  }
+  // Returns after a ring since the bell showed `seen`, or earlier: a task may have written over the bell, so nobody
+  // waits for ever.
+  void wait(std::uint32_t seen) const noexcept {
+    step("wait", moment::before);
+    futex_wait(rings_, seen, patience, futex_scope::shared);
+  }
+
+ private:
+  static constexpr std::chrono::seconds patience{2};
+
+  futex_word rings_{0};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/file_descriptor.hpp
+// file_descriptor: owns a file descriptor.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class file_descriptor {
+ public:
+  file_descriptor() = default;
+  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
+  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  file_descriptor& operator=(file_descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~file_descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  // Gives it up without closing it.
+  void release() noexcept { fd_ = -1; }
+
+ private:
+  int fd_{-1};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/event_counter.hpp
+// event_counter: an eventfd, by which any process that has inherited it wakes one that sleeps in poll.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class event_counter {
+ public:
+  // Throws std::system_error if there is no descriptor left.
+  event_counter() : file_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (file_.get() < 0) throw std::system_error(errno, std::generic_category(), "parmap: cannot make an eventfd");
+  }
+
+  // Readable for poll until clear() is called.
+  [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
+  // A descriptor that a task has closed makes no difference here: nobody is woken.
+  static void wake(int descriptor) noexcept {
+    const std::uint64_t one = 1;
+    static_cast<void>(::write(descriptor, &one, sizeof one) < 0);
+  }
+  void clear() const noexcept {
+    std::uint64_t count = 0;
+    static_cast<void>(::read(file_.get(), &count, sizeof count) < 0);
+  }
+
+ private:
+  file_descriptor file_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/page_size.hpp
+// page_size: the size of a page of memory, which the kernel chooses: 4, 16 or 64 KiB.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline std::size_t page_size() noexcept {
+  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+inline std::size_t round_down_to_page(std::size_t bytes) noexcept { return bytes / page_size() * page_size(); }
+inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_down_to_page(bytes + page_size() - 1); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/attempt_log.hpp
+// attempt_log: how a worker of an observed map tells the supervisor which tasks have ended with a value, and when.
+// (Failures go by their records.) A log is a ring in shared memory, see outcome_ring.hpp; its cells hold times.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Where the logs lie: one for each worker, from a page's begin on.
+class attempt_log_layout {
+ public:
+  // A worker that has this many tasks unread waits. A power of two.
+  static constexpr std::uint64_t capacity = 1 << 12;
+
+  static std::size_t bytes(unsigned workers) noexcept { return workers * bytes_each(); }
+  // Constructs the words in zeroed memory.
+  static void prepare(std::byte* memory, unsigned workers) {
+    for (unsigned w = 0; w < workers; ++w) ::new (static_cast<void*>(memory + w * bytes_each())) ring_words;
+  }
+  [[nodiscard]] static ring_place place(std::byte* memory, unsigned w) noexcept {
+    const std::size_t begin = w * bytes_each();
+    return {memory, begin, begin + words_bytes(), capacity, 0, 0, {.untold = capacity / 4}};
+  }
+
+ private:
+  static std::size_t words_bytes() noexcept { return round_up_to_page(sizeof(ring_words)); }
+  static std::size_t bytes_each() noexcept { return words_bytes() + capacity * sizeof(ring_cell); }
+};
+
+// The worker's end.
+class attempt_log {
+ public:
+  // `news`: the descriptor that wakes the supervisor; none if it looks from time to time.
+  attempt_log(const ring_place& at, worker_words& mine, const worker_bell& bell, const shared_word<"halt">& halt,
+              int news)
+      : ring_(at),
+        mine_(mine),
+        bell_(bell),
+        halt_(halt),
+        news_(news) {}
+
+  // Call before a task begins. So there is room when it ends.
+  void wait_for_room() noexcept {
+    if (!ring_.has_room()) sleep_until_read();
+  }
+  // The attempt that runs has ended, and the task has its value. Call before anybody else hears of that.
+  void tell(std::uint64_t task, unsigned attempt) noexcept {
+    const std::uint64_t began = mine_.started.get();
+    static_cast<void>(ring_.send_short(task, ring_cell::describe(ring_cell::value, attempt), monotonic_ns() - began,
+                                       {began, 0}, sizeof began));  // there is room
+    if (++told_ % (attempt_log_layout::capacity / 2) == 0) wake_supervisor();
+  }
+
+ private:
+  void wake_supervisor() const noexcept {
+    if (news_ >= 0) event_counter::wake(news_);
+  }
+  void sleep_until_read() noexcept {
+    while (!ring_.has_room() && halt_.get() == 0) {
+      const std::uint32_t seen = bell_.get();
+      mine_.waiting.set(1);
+      std::atomic_thread_fence(std::memory_order_seq_cst);  // one of the two sees the other's store
+      wake_supervisor();
+      if (!ring_.has_room() && halt_.get() == 0) bell_.wait(seen);
+      mine_.waiting.set(0);
+    }
+  }
+
+  ring_writer ring_;
+  worker_words& mine_;
+  const worker_bell& bell_;
+  const shared_word<"halt">& halt_;
+  int news_;
+  std::uint64_t told_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/valgrind.hpp
+// under_valgrind: whether valgrind runs this program, which needs memory and threads to be handled with care.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Valgrind preloads libraries of its own into the programs that it runs; that is what this looks for, once.
+[[nodiscard]] bool under_valgrind() noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/stream_layout.hpp
+// stream_layout: the memory that the processes of one stream share besides the ledger: rings, the words between caller
+// and supervisor, and an annex for what the caller sends to the workers.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// How a stream's supervisor has ended.
+enum class stream_end : std::uint64_t { not_yet, complete, system_error, runtime_error, no_memory };
+
+// What no worker writes, but a faulty task may write over.
+struct stream_words {
+  alignas(128) shared_word<"asleep"> asleep;  // the caller sleeps until an outcome comes
+  alignas(128) shared_word<"bound"> bound;    // the number of tasks, once it is known; else unknown_size
+  shared_word<"closing"> closing;             // nonzero: the caller takes no more outcomes
+  shared_word<"state"> state;                 // a stream_end
+  std::uint64_t error_code;                   // of a system_error
+  std::uint64_t error_check;                  // of the text, keyed by its size
+  std::uint64_t error_size;
+  std::array<char, 2000> error_text;
+
+  static constexpr std::uint64_t unknown_size = ~std::uint64_t{0};
+};
+
+// Memory of a stream that its caller writes and its workers read: the elements of an axis that is read as the stream
+// goes, the work of a pool.
+class stream_annex {
+ public:
+  stream_annex(const stream_annex&) = delete;
+  stream_annex& operator=(const stream_annex&) = delete;
+
+  // How much it needs in front of a heap, which is as large as that of a ring.
+  [[nodiscard]] virtual std::size_t table_bytes() const noexcept = 0;
+  // In the caller, before the first fork: it is [begin, end) of the memory that begins at `memory`.
+  virtual void take(std::byte* memory, std::size_t begin, std::size_t end) = 0;
+
+ protected:
+  stream_annex() = default;
+  ~stream_annex() = default;
+};
+
+// Offsets in the mapping. Unmapped pages lie between its parts, so that an array that runs over in one of them faults
+// before it reaches the next.
+class stream_layout {
+ public:
+  // A ring for each worker and one for the supervisor, each with a heap of `heap` bytes; `annex` may be null.
+  stream_layout(unsigned workers, std::uint64_t window, std::size_t heap, const stream_annex* annex)
+      : workers_(workers),
+        capacity_(
+            std::bit_ceil(std::clamp<std::uint64_t>(window + ring_pace().untold, smallest_capacity, largest_capacity))),
+        heap_(round_up_to_page(heap)),
+        annex_(annex != nullptr ? round_up_to_page(annex->table_bytes() + heap) : 0) {}
+
+  // With none for a window that is chosen by the sizes of outcomes.
+  static constexpr std::uint64_t smallest_capacity = 1 << 15;
+  static constexpr std::uint64_t largest_capacity = 1 << 26;
+  static constexpr std::uint64_t largest_window = largest_capacity - ring_pace().untold;
+
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return first_ring() + (workers_ + 1) * ring_bytes() + (annex_ > 0 ? annex_ + page_size() : 0);
+  }
+  // Makes the words and the unmapped pages. Throws std::system_error.
+  void prepare(std::byte* memory) const {
+    ::new (memory) stream_words;
+    words(memory).bound.set(stream_words::unknown_size);
+    for (unsigned w = 0; w <= workers_; ++w) {
+      const ring_place at = ring(memory, w);
+      ::new (memory + at.words) ring_words;
+      unmap(memory + at.words - page_size());
+      unmap(memory + at.heap - page_size());
+      unmap(memory + at.heap_end);
+    }
+  }
+  [[nodiscard]] static stream_words& words(void* memory) noexcept {
+    return *std::launder(static_cast<stream_words*>(memory));
+  }
+  // The supervisor's ring has the number of workers.
+  [[nodiscard]] ring_place ring(std::byte* memory, unsigned w) const noexcept {
+    const std::size_t begin = first_ring() + w * ring_bytes();
+    const std::size_t cells = begin + words_bytes();
+    const std::size_t heap = cells + cell_bytes() + page_size();
+    return {memory, begin, cells, capacity_, heap, heap + heap_, {}};
+  }
+  [[nodiscard]] std::size_t annex_begin() const noexcept { return first_ring() + (workers_ + 1) * ring_bytes(); }
+  [[nodiscard]] std::size_t annex_end() const noexcept { return annex_begin() + annex_; }
+  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
+  [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+
+ private:
+  static void unmap(std::byte* page) {
+    if (::mprotect(page, page_size(), PROT_NONE) != 0)
+      throw std::system_error(errno, std::generic_category(), "parmap: cannot protect the memory of a stream");
+  }
+  [[nodiscard]] static std::size_t words_bytes() noexcept { return round_up_to_page(sizeof(ring_words)); }
+  [[nodiscard]] std::size_t cell_bytes() const noexcept { return round_up_to_page(capacity_ * sizeof(ring_cell)); }
+  [[nodiscard]] static std::size_t first_ring() noexcept {
+    return round_up_to_page(sizeof(stream_words)) + page_size();
+  }
+  // With the unmapped pages in front of the heap and behind it.
+  [[nodiscard]] std::size_t ring_bytes() const noexcept {
+    return words_bytes() + cell_bytes() + page_size() + heap_ + page_size();
+  }
+
+  unsigned workers_;
+  std::uint64_t capacity_;
+  std::size_t heap_;
+  std::size_t annex_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/stream_outlet.hpp
+// stream_outlet: how a worker of a stream sends the values of its tasks to the caller.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Wakes the caller if it sleeps. Call when something has been published. A processor may show the caller's note that it
+// sleeps later than what it looked at before; so the caller looks once more, a moment after it has gone to sleep.
+inline void wake_caller(stream_words& words, int arrivals) noexcept {
+  if (words.asleep.get() == 0) return;
+  words.asleep.set(0);
+  event_counter::wake(arrivals);
+}
+
+class stream_outlet {
+ public:
+  // `arrivals`: the descriptor that wakes the caller. `measures`: take the time of each task.
+  stream_outlet(const ring_place& at, stream_words& words, worker_words& mine, const worker_bell& bell,
+                const shared_word<"halt">& halt, int arrivals, bool measures)
+      : ring_(at),
+        words_(words),
+        mine_(mine),
+        bell_(bell),
+        halt_(halt),
+        arrivals_(arrivals),
+        measures_(measures) {}
+
+  // Call before a task begins. If much waits unread, waits until the caller has taken some of it. So one that reads
+  // slowly does not fill the memory where results turn out larger than before.
+  void wait_for_room() noexcept {
+    if (ring_.has_much_unread()) sleep_until_taken();
+    if (measures_) begun_ = now_ticks();
+  }
+  // Sends a value, see ring_writer. Throws what write throws.
+  template <class Write>
+  void send(std::uint64_t task, unsigned attempts, const Write& write) {
+    if (!ring_.send(task, ring_cell::describe(ring_cell::value, attempts), spent(), write)) leave_damaged();
+    wake_caller(words_, arrivals_);
+  }
+  // Sends a value that is no more than its bytes.
+  template <class Value>
+    requires(sizeof(Value) <= ring_cell::longest_here)
+  void send_plain(std::uint64_t task, unsigned attempts, const Value& value) noexcept {
+    std::array<std::uint64_t, 2> bytes{};
+    std::memcpy(bytes.data(), &value, sizeof value);
+    if (!ring_.send_short(task, ring_cell::describe(ring_cell::value, attempts), spent(), bytes, sizeof value))
+      leave_damaged();
+    wake_caller(words_, arrivals_);
+  }
+  // Tells that the task was not run, as nobody wants its outcome any more.
+  void send_stopped(std::uint64_t task) noexcept {
+    if (!ring_.send_short(task, ring_cell::describe(ring_cell::stopped, 0), 0, {}, 0)) leave_damaged();
+    wake_caller(words_, arrivals_);
+  }
+  // The value that was sent last takes so many bytes elsewhere, in memory of a language runtime, until it is taken.
+  void note_bytes_elsewhere(std::size_t bytes) { ring_.note_bytes_elsewhere(bytes); }
+
+ private:
+  [[nodiscard]] ticks spent() const noexcept { return measures_ ? now_ticks() - begun_ : 0; }
+  // The ring has no cell, though no more tasks begin than it has: memory was written over.
+  [[noreturn]] PARMAP_API static void leave_damaged() noexcept;
+  [[gnu::noinline]] void sleep_until_taken() noexcept {
+    while (ring_.has_much_unread() && halt_.get() == 0) {
+      const std::uint32_t seen = bell_.get();
+      mine_.waiting.set(waits_for_room);
+      std::atomic_thread_fence(std::memory_order_seq_cst);  // as in wake_workers: one of the two sees the other's store
+      if (ring_.has_much_unread() && halt_.get() == 0) bell_.wait(seen);
+      mine_.waiting.set(0);
+    }
+  }
+
+  ring_writer ring_;
+  stream_words& words_;
+  worker_words& mine_;
+  const worker_bell& bell_;
+  const shared_word<"halt">& halt_;
+  int arrivals_;
+  bool measures_;
+  ticks begun_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -3555,9 +4508,14 @@ class worker_chunk {
     bool timed;
     bool memory_limited;
     const task_output& output;
+    stream_outlet* outlet{};  // of a stream: where outcomes go
+    attempt_log* log{};       // of an observed map: who is told of values
   };
 
-  explicit worker_chunk(const place& where) noexcept : place_(where) {}
+  explicit worker_chunk(const place& where) noexcept
+      : place_(where),
+        has_to_prepare_(where.log != nullptr || where.memory_limited),
+        usual_attempt_(where.log != nullptr ? 0 : 1) {}
   worker_chunk(const worker_chunk&) = delete;
   worker_chunk& operator=(const worker_chunk&) = delete;
 
@@ -3566,12 +4524,13 @@ class worker_chunk {
   [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
   [[nodiscard]] void* slots() const noexcept { return place_.slots; }
   [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
+  [[nodiscard]] stream_outlet& outlet() const noexcept { return *place_.outlet; }
 
   // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.
   void begin_task() {
+    if (place_.outlet != nullptr) place_.outlet->wait_for_room();  // which a halt ends
+    if (has_to_prepare_) prepare();
     if (place_.halt.get() != 0) leave_halted_map();
-    // Clears the note of a refused allocation that an earlier attempt survived.
-    if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
     place_.words.begin(at_, attempt_, place_.timed);
   }
   void begin_task(context& self) {
@@ -3581,9 +4540,20 @@ class worker_chunk {
   // Call when the task's slot is written.
   void end_task() noexcept {
     step("slot", moment::after);
+    if (attempt_ != usual_attempt_) note_value();
     place_.words.end(at_++);
-    attempt_ = 1;
     place_.output.flush();
+  }
+
+  // ---- of a pool, by the tasks, between two of them
+
+  [[nodiscard]] worker_words& words() const noexcept { return place_.words; }
+  // Each attempt from now on may take so many ns; 0: any time.
+  void allow(std::uint64_t ns) noexcept {
+    place_.words.allowed.set(ns);
+    place_.timed = ns != 0;
+    if (!place_.timed && place_.words.started.get() != 0)
+      place_.words.started.set(0);  // it is not that of what runs now
   }
 
   // ---- by the worker, between two runs of the loop
@@ -3610,7 +4580,20 @@ class worker_chunk {
   }
 
  private:
+  // Both apart, so that the loop over the tasks of a usual map stays short.
+  [[gnu::noinline]] void prepare() noexcept {
+    if (place_.log != nullptr) place_.log->wait_for_room();  // which a halt ends
+    // Clears the note of a refused allocation that an earlier attempt survived.
+    if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
+  }
+  [[gnu::noinline]] void note_value() noexcept {
+    if (place_.log != nullptr) place_.log->tell(next(), attempt_);
+    attempt_ = 1;
+  }
+
   place place_;
+  bool has_to_prepare_;
+  unsigned usual_attempt_;  // after which there is nothing to note; 0: none
   round_index at_{};
   round_index end_{};
   unsigned attempt_{1};
@@ -3660,6 +4643,8 @@ class value_places {
 
   // Destroys the value of task i, which must exist.
   virtual void discard(std::uint64_t i) noexcept = 0;
+  // Where it is, an object of the result type; null if there is none.
+  [[nodiscard]] virtual const void* address(std::uint64_t i) const noexcept = 0;
   // For a map that returns no results: destroys the values of tasks [0, ended), except those of `failures`. Allocates
   // nothing.
   void discard_all_but(failure_runs& failures, std::uint64_t ended) noexcept;
@@ -3690,6 +4675,7 @@ class own_places final : public value_places {
     ::new (static_cast<void*>(values_.data() + i)) T(call());
   }
   void discard(std::uint64_t i) noexcept override { std::destroy_at(values_.data() + i); }
+  [[nodiscard]] const void* address(std::uint64_t i) const noexcept override { return values_.data() + i; }
   results<T> finish(failure_list failures, std::uint64_t seed) noexcept {
     return {std::move(values_), std::move(failures), seed};
   }
@@ -3708,6 +4694,7 @@ class own_places<void> final : public value_places {
     call();
   }
   void discard(std::uint64_t) noexcept override {}
+  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }
   results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
     return {size_, std::move(failures), seed};
   }
@@ -3727,6 +4714,7 @@ class range_places final : public value_places {
     first_[static_cast<std::iter_difference_t<First>>(i)] = call();
   }
   void discard(std::uint64_t) noexcept override {}
+  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }  // of any type
   results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
     return {size_, std::move(failures), seed};
   }
@@ -3734,6 +4722,44 @@ class range_places final : public value_places {
  private:
   First first_;
   std::uint64_t size_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/claim_blocks.hpp
+// Claims that end at given boundaries: claim_blocks, of equal size, for reductions; claim_batches, for pools.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Block k is the tasks [k * size, (k + 1) * size) of the map.
+struct claim_blocks {
+  round_index size{};  // 0: there are no blocks
+  bool always{};       // a claim never splits a block; else it may where that serves the balance
+
+  // The claim `chunk` of `all`, which lies at one of its ends, made larger until it ends at a boundary. `from`: the
+  // round's first task.
+  [[nodiscard]] constexpr interval widened(interval chunk, interval all, std::uint64_t from) const noexcept {
+    const auto behind = [&](round_index i) { return (from + i) % size; };  // how far behind a boundary
+    if (chunk.b == all.b) {
+      const std::uint64_t missing = behind(chunk.e) == 0 ? 0 : size - behind(chunk.e);
+      return {chunk.b, static_cast<round_index>(std::min<std::uint64_t>(chunk.e + missing, all.e))};
+    }
+    return {chunk.b - static_cast<round_index>(std::min<std::uint64_t>(behind(chunk.b), chunk.b - all.b)), chunk.e};
+  }
+};
+
+// The caller of a pool puts tasks together that are claimed together.
+class claim_batches {
+ public:
+  claim_batches(const claim_batches&) = delete;
+  claim_batches& operator=(const claim_batches&) = delete;
+
+  // The end of the batch that has this task, at least task + 1. In a worker, which is about to claim the task.
+  [[nodiscard]] virtual std::uint64_t end_of(std::uint64_t task) const noexcept = 0;
+
+ protected:
+  claim_batches() = default;
+  ~claim_batches() = default;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -3749,11 +4775,12 @@ enum class slot_kind {
   none,     // tasks return void
   value,    // the value itself
   encoded,  // an encoded_slot, which refers to its bytes or contains them
+  rings,    // there are no slots: values leave by rings
 };
 
 struct slot_shape {
   slot_kind kind;
-  std::size_t bytes;  // of one slot
+  std::size_t bytes;  // of one slot; of all rings
 };
 
 template <class T>
@@ -3770,18 +4797,33 @@ class process_tasks {
   // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
   // or not_encoded if its codec throws.
   virtual void run(worker_chunk& chunk, context& self) const = 0;
+  // In the caller, of a task whose worker has died: whether its value counts, although the worker did not say so.
+  [[nodiscard]] virtual bool has_value(std::uint64_t /*task*/) const noexcept { return false; }
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   [[nodiscard]] slot_shape slots() const noexcept { return slots_; }
+  // The claims' boundaries.
+  [[nodiscard]] claim_blocks blocks() const noexcept { return blocks_; }
+  // Of a pool: the batches that claims keep to; else null.
+  [[nodiscard]] virtual const claim_batches* batches() const noexcept { return nullptr; }
   [[nodiscard]] const task_output& output() const noexcept { return output_; }
+  // Who hears in the caller of their attempts; null: nobody.
+  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
 
  protected:
-  process_tasks(std::uint64_t size, slot_shape slots) noexcept : size_(size), slots_(slots) {}
+  process_tasks(std::uint64_t size, slot_shape slots, claim_blocks blocks = {},
+                attempt_observer* observer = nullptr) noexcept
+      : size_(size),
+        slots_(slots),
+        blocks_(blocks),
+        observer_(observer) {}
   ~process_tasks() = default;
 
  private:
   std::uint64_t size_;
   slot_shape slots_;
+  claim_blocks blocks_;
+  attempt_observer* observer_;
   task_output output_;
 };
 
@@ -3797,7 +4839,9 @@ class process_tasks_of final : public process_tasks {
  public:
   using value = typename Tasks::result;
 
-  explicit process_tasks_of(const Tasks& tasks) : process_tasks(tasks.size(), slot_shape_of<value>), tasks_(tasks) {}
+  explicit process_tasks_of(const Tasks& tasks)
+      : process_tasks(tasks.size(), slot_shape_of<value>, {}, observer_of(tasks)),
+        tasks_(tasks) {}
 
   void run(worker_chunk& chunk, context& self) const override {
     tasks_.for_each(chunk.next(), chunk.end(), self, [&](std::uint64_t i, const auto& call) {
@@ -3891,10 +4935,13 @@ struct worker_assignment {
   std::uint64_t seed{};
   std::uint64_t max_failures{};
   std::optional<std::uint64_t> memory_limit{};
+  std::uint64_t most_tasks{};  // that one process may run; 0: any number
   unsigned workers{};
   unsigned retries{};
   bool timed{};
   bool postpones{};  // a failed attempt is not repeated at once
+  bool streams{};    // outcomes leave by rings
+  bool observed{};   // each attempt is told to an observer in the caller
   int news{-1};      // the descriptor that wakes the supervisor; none in a worker that is a program of its own
   pid_t parent{};
   // Parameters of this worker.
@@ -3929,6 +4976,1387 @@ struct multi_results {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/processes/streamed_tasks.hpp
+// streamed_tasks_of: the tasks of a stream as a worker runs them, and how their values get into its ring.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A value whose bytes fit into a cell.
+template <class T>
+inline constexpr bool is_short = plain<T> && sizeof(T) <= ring_cell::longest_here;
+template <>
+inline constexpr bool is_short<void> = false;
+
+// Runs a task by call() and sends its value as that of `task`. Throws what call throws, or not_encoded.
+template <class T, class Call>
+void send_value(stream_outlet& outlet, std::uint64_t task, unsigned attempt, const Call& call) {
+  if constexpr (std::is_void_v<T>) {
+    call();
+    outlet.send(task, attempt, [](byte_writer&) {});
+  } else {
+    const T& made = call();
+    if constexpr (is_short<T>) return outlet.send_plain(task, attempt, made);
+    else
+      outlet.send(task, attempt, [&made](byte_writer& bytes) {
+        try {
+          encoder(bytes).put(made);
+        } catch (const arena_full&) {
+          throw;  // the ring has more room elsewhere
+        } catch (...) {
+          throw_not_encoded();
+        }
+      });
+  }
+}
+
+// The tasks of a stream as a worker runs them; see process_tasks_of.
+template <class Tasks>
+class streamed_tasks_of final : public process_tasks {
+ public:
+  using value = typename Tasks::result;
+
+  explicit streamed_tasks_of(const Tasks& tasks) : process_tasks(tasks.size(), {slot_kind::none, 0}), tasks_(tasks) {}
+
+  void run(worker_chunk& chunk, context& self) const override {
+    tasks_.for_each(chunk.next(), chunk.end(), self, [&](std::uint64_t i, const auto& call) {
+      if constexpr (Tasks::takes_context) chunk.begin_task(self);
+      else chunk.begin_task();
+      send_value<value>(chunk.outlet(), i, chunk.attempt(), call);
+      chunk.end_task();
+      return true;
+    });
+  }
+
+ private:
+  const Tasks& tasks_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/claim_answer.hpp
+// claim_answer: what a worker is to do next.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct claim_answer {
+  enum class kind { run, wait, leave };
+
+  kind what{kind::leave};
+  interval chunk{};      // run: these tasks
+  bool was_postponed{};  // run: the supervisor has put the task, and may have more for that place
+  std::uint32_t bell{};  // wait: until the bell shows something else
+  bool is_idle{};        // wait: nothing is unclaimed, so the round may be over
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/robust_mutex.hpp
+// robust_mutex: a lock in shared memory that the supervisor takes over from a worker that died holding it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// For memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time, and
+// glibc trusts what it reads there, and may abort or hang this process. Here every decision depends on one read of one
+// word, and a word that no user can have left there is an error.
+class robust_mutex {
+ public:
+  // The number of a user: 0 is the supervisor, w + 1 is worker w.
+  using user = std::uint32_t;
+  static constexpr user supervisor = 0;
+
+  // Locks for `self`, one of `users` users. If has_died(owner), takes the lock over from the dead owner and calls
+  // repair(owner) before anyone else can lock. Only the supervisor's has_died may be true, and not for a worker that
+  // may be replaced at the same time. Throws std::runtime_error if the lock itself was written over.
+  template <class HasDied, class Repair>
+  void lock(user self, user users, HasDied&& has_died, Repair&& repair) {
+    step("lock", moment::before);
+    const user last = acquire(self, users, has_died);
+    step("lock", moment::after);
+    if (last != self) repair(last);
+  }
+
+  void unlock(user self) noexcept {
+    step("unlock", moment::before);
+    const std::uint32_t was = word_.exchange(free, std::memory_order_release);
+    step("unlock", moment::after);
+    if (was != held_by(self)) futex_wake(word_, 1, futex_scope::shared);
+  }
+
+ private:
+  // The word is `free`, or held_by(owner), maybe with `sleepers`. A stray write is unlikely to leave such a value.
+  static constexpr std::uint32_t free = 0x9a7e'c35c;
+  static constexpr std::uint32_t sleepers = 1;
+  static constexpr std::uint32_t held_by(user owner) noexcept { return free + 2 * (owner + 1); }
+  // A sleeper looks again after this time: the owner may have died, or the process that was to wake the sleeper.
+  static constexpr std::chrono::nanoseconds patience = std::chrono::milliseconds(2);
+
+  // Returns the dead owner from which it was taken over, or self.
+  template <class HasDied>
+  user acquire(user self, user users, HasDied& has_died) {
+    std::uint32_t mine = held_by(self);
+    for (;;) {
+      std::uint32_t seen = free;
+      if (word_.compare_exchange_strong(seen, mine, std::memory_order_acquire)) return self;
+      const user owner = (seen - free) / 2 - 1;
+      if (owner >= users || owner == self) throw_overwritten("its lock has an impossible owner");
+      if (has_died(owner)) {
+        if (word_.compare_exchange_strong(seen, mine | (seen & sleepers), std::memory_order_acquire)) return owner;
+        continue;
+      }
+      if (changes_soon(seen)) continue;
+      const std::uint32_t asleep = seen | sleepers;
+      if (seen != asleep && !word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed)) continue;
+      futex_wait(word_, asleep, patience, futex_scope::shared);
+      mine |= sleepers;  // others may still sleep
+    }
+  }
+
+  // Spins briefly: the lock is held for less than 1 µs unless its owner is preempted.
+  [[nodiscard]] bool changes_soon(std::uint32_t seen) const noexcept {
+    for (int k = 0; k < 100; ++k) {
+      spin_pause();
+      if (word_.load(std::memory_order_relaxed) != seen) return true;
+    }
+    return false;
+  }
+
+  futex_word word_{free};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/chunk_pacer.hpp
+// How many tasks a worker claims at once: by the clock, so that nobody has to say.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// One worker's pace. It begins with one task and grows towards the target: by at most x16, or to what takes 2 us by the
+// last chunk's measure. It is cut at once when tasks turn out long. With p for a worker's part, left / workers rounded
+// up, a chunk has at most p / 2 tasks, so that the ends meet evenly; where that is less than the floor, at most p:
+// there a claim costs as much as the imbalance it prevents. It never has more of the rest than that, as the first
+// inputs of a list are often the easy ones. The more workers contend for the range, the higher the floor.
+class chunk_pacer {
+ public:
+  static constexpr std::chrono::microseconds target{50};
+  static constexpr round_index growth = 16;
+
+  // No arithmetic yet: a map of one task has no pace.
+  explicit chunk_pacer(unsigned workers) noexcept
+      : workers_(workers) {}  // NOLINT(cppcoreguidelines-pro-type-member-init)
+
+  // Of `left` unclaimed tasks, one at least.
+  [[nodiscard]] round_index chunk(round_index left) const noexcept {
+    const round_index fair = (left - 1) / workers_ + 1;
+    return std::min(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), bound_);
+  }
+  // Of the unclaimed tasks `all`, what this worker claims.
+  [[nodiscard]] interval claim(interval all, unsigned worker) const noexcept {
+    if (batches_ != nullptr) return in_batch(all);
+    const interval mine = take(all, worker, chunk(all.size()));
+    return blocks_.size == 0 ? mine : in_blocks(mine, all);
+  }
+  // Claims keep to the boundaries of blocks from now on. `from`: the round's first task.
+  void keep_blocks(claim_blocks blocks, std::uint64_t from) noexcept {
+    blocks_ = blocks;
+    from_ = from;
+  }
+  // Each claim is a batch, or the rest of one, from now on; null: it is not.
+  void keep_batches(const claim_batches* batches) noexcept { batches_ = batches; }
+  // No chunk has more than `most` tasks, one at least.
+  void bound(std::uint64_t most) noexcept {
+    bound_ = static_cast<round_index>(std::min<std::uint64_t>(most, std::numeric_limits<round_index>::max()));
+  }
+
+  // How many tasks take less than is worth a look at the clock.
+  [[nodiscard]] round_index unwatched() const noexcept { return least_; }
+
+  // Whether `left` tasks would take this worker longer, by the last chunk's measure.
+  [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {
+    return left > static_cast<double>(than) * rate_;
+  }
+
+  // The last chunk had `tasks` tasks and took `spent`.
+  void ran(round_index tasks, ticks spent) noexcept {
+    rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
+    const double in_target = static_cast<double>(target.count()) * ticks_per_us() * rate_;
+    const double in_floor = in_target * 0.02 * std::max(1.0, static_cast<double>(workers_) * (1.0 / 16));
+    const double most = std::min(std::max(static_cast<double>(tasks) * growth, in_target * 0.04), double{0x7fff'ffff});
+    wanted_ = static_cast<round_index>(std::clamp(in_target, 1.0, most));
+    least_ = static_cast<round_index>(std::clamp(in_floor, 1.0, most));
+  }
+
+ private:
+  // Apart, so that maps do not pay for it.
+  [[nodiscard]] [[gnu::noinline]] interval in_blocks(interval mine, interval all) const noexcept {
+    return wants_whole_blocks(all.size()) ? blocks_.widened(mine, all, from_) : mine;
+  }
+  [[nodiscard]] [[gnu::noinline]] interval in_batch(interval all) const noexcept {
+    const std::uint64_t size = batches_->end_of(from_ + all.b) - (from_ + all.b);
+    return {all.b, all.b + static_cast<round_index>(std::min<std::uint64_t>({size, all.size(), bound_}))};
+  }
+  // A claim that may split blocks does so near the end, where that balances the work, and where the tasks of a block
+  // take long: if their worker died, whoever takes over the rest of the block could be the last one.
+  [[nodiscard]] bool wants_whole_blocks(round_index left) const noexcept {
+    if (blocks_.always) return true;
+    constexpr std::chrono::microseconds longest = std::chrono::seconds(5);
+    return left / workers_ / 2 >= blocks_.size &&
+           blocks_.size < static_cast<double>(longest.count()) * ticks_per_us() * rate_;
+  }
+
+  unsigned workers_;
+  claim_blocks blocks_;
+  const claim_batches* batches_{};
+  std::uint64_t from_;  // set with blocks_
+  double rate_{};       // tasks a tick
+  round_index wanted_{1};
+  round_index least_{1};
+  round_index bound_{std::numeric_limits<round_index>::max()};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/claim_ledger.hpp
+// claim_ledger: the words that workers and supervisor share, and every step that changes them. PROTOCOL.md explains why
+// no task is lost.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct left_over_words {
+  shared_word<"left_over"> span;          // packed interval; empty: free
+  shared_word<"left_attempts"> attempts;  // that its first task has used up
+};
+
+// The alignment keeps the lock and the range apart from words that are written less often.
+struct common_words {
+  alignas(128) shared_word<"halt"> halt;
+  shared_word<"failures"> failures;
+  alignas(128) robust_mutex lock;
+  shared_word<"range"> range;
+  shared_word<"stay"> stay;    // a worker that finds nothing waits for the bell
+  shared_word<"limit"> limit;  // of a stream: its tasks [0, limit) may begin
+  worker_bell bell;
+};
+
+// The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
+// another process.
+class claim_ledger {
+ public:
+  // The constants of a map. `postpones`: a failed attempt is not repeated at once, but goes to the supervisor.
+  // `streams`: tasks begin in order, as far as the caller permits. `observed`: workers log their attempts, and may wait
+  // until the log has been read.
+  struct constants {
+    unsigned workers{};
+    std::uint64_t max_failures{std::numeric_limits<std::uint64_t>::max()};
+    unsigned retries{};
+    bool postpones{};
+    bool streams{};
+    bool observed{};
+  };
+
+  static std::size_t bytes(unsigned workers, bool postpones = false) noexcept {
+    return sizeof(common_words) + workers * sizeof(worker_words) +
+           left_overs_of(workers, postpones) * sizeof(left_over_words);
+  }
+  // Constructs the words in zeroed shared memory of bytes() bytes, aligned to a page.
+  claim_ledger(void* at, const constants& of_map) : claim_ledger(::new(at) common_words, of_map, 0) {
+    std::uninitialized_default_construct_n(of_, workers_);
+    std::uninitialized_default_construct_n(left_, left_overs_of(workers_, postpones_));
+  }
+  // Uses the words that were constructed at `at`, in a round of `round` tasks.
+  claim_ledger(void* at, const constants& of_map, round_index round)
+      : claim_ledger(std::launder(static_cast<common_words*>(at)), of_map, round) {}
+
+  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
+  [[nodiscard]] bool postpones() const noexcept { return postpones_; }
+  [[nodiscard]] bool streams() const noexcept { return streams_; }
+  [[nodiscard]] bool observed() const noexcept { return observed_; }
+  [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
+
+  // ---- by anybody
+
+  [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
+  [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
+  // The first reason stays, except among those that come at the same time.
+  void halt(halt_reason why) const noexcept {
+    if (halted()) return;
+    common_->halt.set(static_cast<std::uint64_t>(why));
+    if (waits_ || observed_) common_->bell.ring();
+  }
+  [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
+  // Counts a failure; at the limit no further task is begun.
+  void count_failure() const noexcept {
+    common_->failures.add(1);
+    halt_at_limit();
+  }
+  void halt_at_limit() const noexcept {
+    if (failures() >= max_failures_) halt(halt_reason::max_failures);
+  }
+  [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
+
+  // ---- by worker w
+
+  // Claims a chunk for w, if there is something to begin. cur of w then holds the attempts that its first task has used
+  // up.
+  claim_answer claim(unsigned w, const chunk_pacer& pace) const {
+    using enum claim_answer::kind;
+    const holder lock(*this, w + 1);
+    // Before halt and stay, which are written without the lock: so no ring after them is missed.
+    const std::uint32_t bell = waits_ ? common_->bell.get() : 0;
+    if (halted()) return {leave};
+    worker_words& mine = of(w);
+    for (left_over_words& left : left_overs()) {
+      const interval all = checked(unpack(left.span.get()));
+      if (all.empty()) continue;
+      announce(mine, all, static_cast<unsigned>(left.attempts.get()));
+      left.span.set(0);
+      return {run, all, &left >= left_ + workers_};
+    }
+    const interval all = checked(unpack(common_->range.get()));
+    const interval open = streams_ ? permitted(all) : all;
+    if (!open.empty()) {
+      const interval chunk = pace.claim(open, streams_ ? 0 : w);
+      announce(mine, chunk, 0);
+      common_->range.set(pack(without(all, chunk)));
+      return {run, chunk};
+    }
+    if (!all.empty()) return {wait, {}, false, bell, false};
+    if (!waits_ || common_->stay.get() == 0) return {leave};
+    return {wait, {}, false, bell, true};
+  }
+  [[nodiscard]] const worker_bell& bell() const noexcept { return common_->bell; }
+  void close_claim(unsigned w) const noexcept {
+    worker_words& mine = of(w);
+    mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
+    mine.claim.set(0);
+    mine.cur.set(0);
+  }
+
+  // ---- by the caller of a stream
+
+  // Tasks [0, limit) of the stream may begin. What has been claimed goes on.
+  void allow(std::uint64_t limit) const noexcept {
+    common_->limit.set(limit);
+    common_->bell.ring();
+  }
+  [[nodiscard]] std::uint64_t limit() const noexcept { return common_->limit.get(); }
+  // Wakes workers that wait; see worker_process.
+  void ring() const noexcept { common_->bell.ring(); }
+
+  // ---- by the supervisor
+
+  // Sets the function that tells whether worker w is dead. The supervisor takes over the lock from a dead worker.
+  void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
+  // The number of tasks of this round.
+  [[nodiscard]] round_index round() const noexcept { return round_; }
+  // Begins a round of n tasks, of which the first is task `origin` of the map. No worker is alive.
+  void begin_round(round_index n, std::uint64_t origin = 0) noexcept {
+    round_ = n;
+    origin_ = origin;
+    common_->range.set(pack(interval{0, n}));
+    if (waits_) common_->stay.set(1);
+  }
+  // The round has only n tasks: those behind were not permitted, so nobody has claimed them.
+  void cut_round(round_index n) const {
+    const holder lock(*this);
+    const interval all = checked(unpack(common_->range.get()));
+    common_->range.set(pack(interval{all.b, std::clamp(n, all.b, all.e)}));
+  }
+  // Call before each fork of worker w.
+  void prepare(unsigned w) const noexcept {
+    of(w).farewell_word.set(0);
+    if (waits_ || observed_) of(w).waiting.set(0);
+    step("go", moment::before);
+    of(w).go.store(0, std::memory_order_release);
+    step("go", moment::after);
+  }
+
+  // What the death of a worker means for the task it was in.
+  struct death {
+    bool in_task{};       // an attempt was running
+    round_index task{};   // of this task
+    unsigned attempts{};  // attempts used up, including the running one
+    bool blamed{};        // and no attempt was left
+    bool postponed{};     // an attempt is left, and the task is now the supervisor's
+  };
+  // Worker w is dead: hands back what is left of its claim. published(task, attempts) tells whether the failure of that
+  // attempt is recorded.
+  death recover(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
+    const death what = take_from_dead(w, published);
+    // For workers that wait: nobody else may come for what was handed back, if forks are refused; and w may have halted
+    // the map, and died before it rang.
+    if (waits_) common_->bell.ring();
+    return what;
+  }
+
+  [[nodiscard]] bool anything_unclaimed() const {
+    const holder lock(*this);
+    return !unpack(common_->range.get()).empty() || !std::ranges::all_of(left_overs(), is_free);
+  }
+  // Whether nothing is claimed, nor to be claimed.
+  [[nodiscard]] bool idle() const {
+    const holder lock(*this);
+    for (unsigned w = 0; w < workers_; ++w)
+      if (!unpack(of(w).claim.get()).empty()) return false;
+    return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
+  }
+  // Makes a postponed task claimable; false if there is no place for it now.
+  [[nodiscard]] bool put(round_index task, unsigned attempts) const {
+    {
+      const holder lock(*this);
+      const auto places = left_overs().subspan(workers_);
+      const auto place = std::ranges::find_if(places, is_free);
+      if (place == places.end()) return false;
+      place->attempts.set(attempts);
+      place->span.set(pack(interval{task, task + 1}));
+    }
+    common_->bell.ring();
+    return true;
+  }
+  // Workers that find nothing leave from now on.
+  void dismiss() const noexcept {
+    if (common_->stay.get() == 0) return;
+    common_->stay.set(0);
+    common_->bell.ring();
+  }
+  // Takes away all unclaimed tasks, which will not be begun. No worker is alive.
+  struct unclaimed {
+    interval all;
+    unsigned attempts;  // that its first task has used up
+  };
+  [[nodiscard]] std::vector<unclaimed> drain() const {
+    const holder lock(*this);
+    std::vector<unclaimed> rest;
+    const auto take_all = [&](auto& from, std::uint64_t attempts) {
+      if (const interval all = checked(unpack(from.get())); !all.empty())
+        rest.push_back({all, static_cast<unsigned>(attempts)});
+      from.set(0);
+    };
+    take_all(common_->range, 0);
+    for (left_over_words& left : left_overs()) take_all(left.span, left.attempts.get());
+    return rest;
+  }
+
+  // An interval that contains all tasks of this round that have not ended; empty once all have. It may contain tasks
+  // that have ended.
+  [[nodiscard]] interval not_ended() const {
+    const holder lock(*this);
+    interval all{round_, 0};
+    const auto add = [&](interval open) {
+      if (!open.empty()) all = {std::min(all.b, open.b), std::max(all.e, open.e)};
+    };
+    add(checked(unpack(common_->range.get())));
+    for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
+    for (unsigned w = 0; w < workers_; ++w) {
+      const interval open = checked(unpack(of(w).claim.get()));
+      const position at = unpack_position(of(w).cur.get());  // task 0 if the claim has been closed meanwhile
+      add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
+    }
+    return all.b < all.e ? all : interval{round_, round_};
+  }
+  // The number of finished tasks; only approximate while workers run.
+  [[nodiscard]] std::uint64_t finished() const noexcept {
+    std::uint64_t all = 0;
+    for (unsigned w = 0; w < workers_; ++w) {
+      const worker_words& one = of(w);
+      all += one.finished.get();
+      const interval open = unpack(one.claim.get());
+      const position at = unpack_position(one.cur.get());
+      if (!open.empty() && at.task > open.b && at.task <= open.e) all += at.task - open.b;
+    }
+    return all;
+  }
+
+ private:
+  claim_ledger(common_words* at, const constants& of_map, round_index round)
+      : common_(at),
+        of_(reinterpret_cast<worker_words*>(common_ + 1)),
+        left_(reinterpret_cast<left_over_words*>(of_ + of_map.workers)),
+        workers_(of_map.workers),
+        max_failures_(of_map.max_failures),
+        retries_(std::min(of_map.retries, max_attempts - 1)),
+        postpones_(of_map.postpones),
+        streams_(of_map.streams),
+        observed_(of_map.observed),
+        waits_(postpones_ || streams_),
+        round_(round) {}
+
+  // One for each worker's death, and behind them as many again for postponed tasks.
+  static std::size_t left_overs_of(unsigned workers, bool postpones) noexcept {
+    return std::size_t{workers} * (postpones ? 2 : 1);
+  }
+
+  // Holds the lock; after a take-over, with the words repaired.
+  class holder {
+   public:
+    explicit holder(const claim_ledger& book, robust_mutex::user self = robust_mutex::supervisor)
+        : lock_(book.common_->lock),
+          self_(self) {
+      const auto has_died = [&](auto owner) { return self == robust_mutex::supervisor && book.has_died_(owner - 1); };
+      lock_.lock(self, book.workers_ + 1, has_died, [&book](auto owner) { book.repair(owner - 1); });
+    }
+    holder(const holder&) = delete;
+    holder& operator=(const holder&) = delete;
+    ~holder() { lock_.unlock(self_); }
+
+   private:
+    robust_mutex& lock_;
+    robust_mutex::user self_;
+  };
+
+  // Announces a claim before its source is shrunk. In between both contain the chunk; repair() resolves this.
+  static void announce(worker_words& mine, interval chunk, unsigned attempts) noexcept {
+    mine.base.set(mine.finished.get());
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+  }
+
+  // Worker w died holding the lock. A claim that it had announced counts, so it is removed from its source. No effect
+  // for a claim that was completed.
+  void repair(unsigned w) const noexcept {
+    const interval claimed = unpack(of(w).claim.get());
+    if (claimed.empty()) return;
+    const interval all = unpack(common_->range.get());
+    if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
+      common_->range.set(pack(without(all, claimed)));
+    for (left_over_words& left : left_overs())
+      if (unpack(left.span.get()) == claimed) left.span.set(0);
+  }
+
+  death take_from_dead(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
+    const holder lock(*this);
+    worker_words& dead = of(w);
+    const interval open = checked(unpack(dead.claim.get()));
+    if (open.empty()) {
+      dead.cur.set(0);
+      return {};
+    }
+    position at = unpack_position(dead.cur.get());
+    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
+      throw_overwritten("a worker's task lies outside its claim");
+    death what;
+    if (at.running && published(at.task, at.attempts)) {
+      at = {at.task + 1, 0, false};
+    } else if (at.running) {
+      what = {true, at.task, at.attempts, at.attempts > retries_};
+      what.postponed = postpones_ && !what.blamed;
+    }
+    dead.finished.set(dead.base.get() + (at.task - open.b));
+    const bool gone = what.blamed || what.postponed;
+    const interval rest = gone ? interval{at.task + 1, open.e} : interval{at.task, open.e};
+    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);
+    dead.claim.set(0);
+    dead.cur.set(0);
+    return what;
+  }
+
+  // What of the unclaimed tasks may begin now.
+  [[nodiscard]] interval permitted(interval all) const noexcept {
+    const std::uint64_t limit = common_->limit.get();
+    const std::uint64_t end = limit > origin_ ? std::min<std::uint64_t>(limit - origin_, all.e) : 0;
+    return {all.b, std::max(all.b, static_cast<round_index>(end))};
+  }
+
+  void hand_back(interval rest, unsigned attempts) const {
+    // One is free: the left-overs of deaths and open claims together never outnumber the workers.
+    const auto places = left_overs().first(workers_);
+    const auto free = std::ranges::find_if(places, is_free);
+    if (free == places.end()) throw_overwritten("there are more claims than workers");
+    free->attempts.set(attempts);
+    free->span.set(pack(rest));
+  }
+
+  [[nodiscard]] interval checked(interval all) const {
+    if (all.b > all.e || all.e > round_) throw_overwritten("a claim lies outside the tasks");
+    return all;
+  }
+
+  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept {
+    return {left_, left_overs_of(workers_, postpones_)};
+  }
+  static bool is_free(const left_over_words& left) noexcept { return unpack(left.span.get()).empty(); }
+
+  common_words* common_;
+  worker_words* of_;
+  left_over_words* left_;
+  unsigned workers_;
+  std::uint64_t max_failures_;
+  unsigned retries_;
+  bool postpones_;
+  bool streams_;
+  bool observed_;
+  bool waits_;  // a worker that finds nothing may wait
+  round_index round_;
+  std::uint64_t origin_{};
+  std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/worker_arenas.hpp
+// worker_arenas: the memory for what does not fit into slots, bump-allocated by its worker and read by the supervisor.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// When an attempt began, by monotonic_ns(), and how long it took, in ns; 0 if that was not measured.
+struct attempt_span {
+  std::uint64_t began{};
+  std::uint64_t took{};
+};
+
+// Whether to initialise the words of the arenas, or keep those that another process has initialised.
+enum class words { fresh, kept };
+
+// One arena per worker, of equal size, in [begin, end) of the mapping. The failure records of a worker form a list in
+// its arena, newest first; a record counts once `head` refers to it. All data carries a check that is verified on
+// reading, as a task may have written over it.
+class worker_arenas {
+ public:
+  worker_arenas(const shared_memory& memory, const claim_ledger& book, std::size_t begin, std::size_t end,
+                std::uint64_t tasks, words are = words::fresh)
+      : memory_(memory),
+        book_(book),
+        begin_((begin + alignment - 1) / alignment * alignment),
+        each_(round_down_to_page((end - begin_) / book_.workers())),
+        tasks_(tasks) {
+    if (are == words::kept) return;
+    for (unsigned w = 0; w < book_.workers(); ++w) {
+      book.of(w).top.set(arena_begin(w));
+      book.of(w).head.set(no_record);
+      if (book.streams()) book.of(w).told.set(no_record);
+    }
+  }
+
+  // ---- by worker w
+
+  [[nodiscard]] arena_writer writer(unsigned w) const noexcept {
+    return {memory_.bytes(), book_.of(w), arena_begin(w), arena_end(w)};
+  }
+  // Publishes a failure; false if there is no room for it. The message is cut to 16 MiB, and to the room there is.
+  bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts, std::string_view message,
+               attempt_span when = {}) const noexcept {
+    std::uint64_t previous = book_.of(w).head.get();
+    if (book_.streams() && previous != no_record && previous == book_.of(w).told.get()) {
+      // The supervisor has read them all. The new ones begin in the other half, so that `head` shows something else.
+      const std::size_t half = arena_begin(w) + each_ / 2 / alignment * alignment;
+      book_.of(w).top.set(previous < half ? half : arena_begin(w));
+      previous = no_record;
+    }
+    std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
+    // `head` must not show what the supervisor takes for read.
+    if (book_.streams() && at == book_.of(w).told.get()) at = std::min(at + alignment, arena_end(w));
+    const std::size_t room = arena_end(w) - at;
+    if (room < sizeof(record)) return false;
+    const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
+    record head{previous, index, static_cast<std::uint32_t>(kind), attempts, when, size, 0};
+    std::byte* const text = memory_.bytes() + at + sizeof head;
+    if (size > 0) std::memcpy(text, message.data(), size);
+    head.check = check_of(head, at, text);
+    std::memcpy(memory_.bytes() + at, &head, sizeof head);
+    step("record", moment::after);
+    book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
+    book_.of(w).head.set(at);
+    return true;
+  }
+
+  // ---- by the supervisor
+
+  // Whether the newest failure of w is that of this attempt of this task.
+  [[nodiscard]] bool newest_is(unsigned w, std::uint64_t index, unsigned attempt) const noexcept {
+    const auto found = read(w, book_.of(w).head.get());
+    return found && found->index == index && found->attempts == attempt;
+  }
+  // Calls visit(failure) for all failures of w, the newest first. No worker is alive. Throws std::runtime_error if a
+  // record was written over, as its task is then unknown.
+  template <class Visit>
+  void for_each_failure(unsigned w, Visit&& visit) const {
+    if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
+    walk(w, book_.of(w).head.get(), no_record, visit);
+  }
+  // Calls visit(failure), or visit(failure, attempt_span), for those that w has published since the last call for it; w
+  // may be alive. `seen`: the caller keeps it, and begins with nothing_seen.
+  template <class Visit>
+  void for_each_new_failure(unsigned w, std::uint64_t& seen, Visit&& visit) const {
+    const std::uint64_t newest = book_.of(w).head.get();
+    if (newest == seen) return;
+    walk(w, newest, seen, visit);
+    seen = newest;
+    if (book_.streams()) book_.of(w).told.set(newest);
+  }
+  static constexpr std::uint64_t nothing_seen = ~std::uint64_t{0};
+  // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
+  [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
+    if (at.is_short()) {
+      if (const auto bytes = at.read_short(task)) return *bytes;
+    } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
+      const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
+      // Not beyond `top`: reading pages that were never written would cost memory.
+      const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
+      const std::byte* from = memory_.bytes() + at.offset;
+      const std::uint64_t size = at.bytes_in_arena();
+      const std::size_t behind = at.is_retried() ? sizeof(std::uint32_t) : 0;
+      if (at.offset <= end && size <= end - at.offset && size >= behind && at.fits_check(from, task))
+        return byte_reader(from, size - behind);
+    }
+    throw bad_encoding(
+        "its encoded bytes were written over by a task of this map that wrote to memory it does not own; run the map "
+        "under parmap::serial with valgrind or -fsanitize=address to find that task");
+  }
+
+  // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
+  [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {
+    std::uint32_t attempts = 1;
+    if (!at.is_short() && at.is_retried()) std::memcpy(&attempts, bytes.end(), sizeof attempts);
+    return attempts;
+  }
+
+ private:
+  static constexpr std::size_t alignment = arena_writer::alignment;
+  static constexpr std::size_t longest_message = 16 << 20;
+
+  static constexpr std::uint64_t no_record = nothing_seen;
+
+  struct record {
+    std::uint64_t previous;  // its offset, which is lower, or no_record
+    std::uint64_t index;
+    std::uint32_t kind;
+    std::uint32_t attempts;
+    attempt_span when;    // of the last attempt
+    std::uint64_t size;   // of the message, which follows the record
+    std::uint64_t check;  // of all the above and the message, keyed by the offset
+  };
+
+  [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
+  [[nodiscard]] std::size_t arena_end(unsigned w) const noexcept { return arena_begin(w) + each_; }
+  [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
+    const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
+    return checksum(message, it.size, head);
+  }
+  // From the record at `at` on to the older ones, until that at `end`.
+  template <class Visit>
+  void walk(unsigned w, std::uint64_t at, std::uint64_t end, Visit&& visit) const {
+    while (at != end && at != no_record) {
+      const auto found = read(w, at);
+      if (!found) throw_overwritten("the record of a failure is lost");
+      const auto* const text = reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record));
+      failure why{found->index, static_cast<failure_kind>(found->kind), std::string(text, found->size), found->attempts,
+                  nullptr};
+      if constexpr (std::invocable<Visit&, failure&&, attempt_span>) visit(std::move(why), found->when);
+      else visit(std::move(why));
+      at = found->previous;
+    }
+  }
+  [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
+    const std::uint64_t end = arena_end(w);
+    if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
+    const std::byte* const from = memory_.bytes() + at;
+    record found{};
+    std::memcpy(&found, from, sizeof found);
+    if (found.size > std::min(longest_message, end - at - sizeof found) ||
+        found.check != check_of(found, at, from + sizeof found) || found.index >= tasks_ ||
+        found.kind > static_cast<std::uint32_t>(failure_kind::stopped) ||
+        (found.previous >= at && found.previous != no_record))
+      return std::nullopt;
+    return found;
+  }
+
+  const shared_memory& memory_;
+  const claim_ledger& book_;
+  std::size_t begin_;
+  std::size_t each_;
+  std::uint64_t tasks_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/supervisor_client.hpp
+// supervisor_client: what a supervisor serves that is a process of its own.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What the caller says of single tasks of a pool. The supervisor asks in its own process.
+class task_orders {
+ public:
+  task_orders(const task_orders&) = delete;
+  task_orders& operator=(const task_orders&) = delete;
+
+  // The shortest time that any attempt may take, of those that may run now; no_limit: any time.
+  [[nodiscard]] virtual std::chrono::nanoseconds shortest_limit() const noexcept = 0;
+  // Whether worker w is to be killed if it runs this task.
+  [[nodiscard]] virtual bool ends(unsigned w, std::uint64_t task) const noexcept = 0;
+
+ protected:
+  task_orders() = default;
+  ~task_orders() = default;
+};
+
+// What a supervisor of a stream serves: the caller is another process then.
+class supervisor_client {
+ public:
+  supervisor_client(const supervisor_client&) = delete;
+  supervisor_client& operator=(const supervisor_client&) = delete;
+
+  // Takes the failure of a task, whose last attempt was worker w's.
+  virtual void add_failure(const failure& why, unsigned w, attempt_span when) = 0;
+  // Adds descriptors that wake the supervisor.
+  virtual void watch(std::vector<pollfd>& fds) const = 0;
+  // Called when the supervisor has woken. False: end all at once, nobody takes outcomes any more.
+  [[nodiscard]] virtual bool look() = 0;
+  // What is said of single tasks; null: they are all alike.
+  [[nodiscard]] virtual const task_orders* orders() const noexcept = 0;
+
+ protected:
+  supervisor_client() = default;
+  ~supervisor_client() = default;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/element_feed.hpp
+// element_feed: an axis that is read as the stream goes, as the stream's loop sees it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class shared_elements;
+
+// Used by the caller's thread only. Each element has the same number of tasks: element e has tasks [e k, (e + 1) k).
+class element_feed {
+ public:
+  element_feed() = default;
+  element_feed(const element_feed&) = delete;
+  element_feed& operator=(const element_feed&) = delete;
+  virtual ~element_feed() = default;
+
+  // Reads the next element; false if there is none. What the range throws passes.
+  virtual bool read_one() = 0;
+  // An outcome of element e has been taken. Once all have, the element is dropped.
+  virtual void one_is_taken(std::uint64_t e) = 0;
+  // Whether there is a place for the next element: it may be this many elements ahead of the first that is not dropped.
+  [[nodiscard]] virtual bool has_room() const noexcept = 0;
+  // The memory that the elements take which are not dropped, as far as it is known.
+  [[nodiscard]] virtual std::uint64_t bytes() const noexcept = 0;
+  // From now on elements go into this memory, encoded. Before the first is read.
+  virtual void share(shared_elements& to) = 0;
+
+  [[nodiscard]] std::uint64_t read() const noexcept { return read_; }
+  [[nodiscard]] std::uint64_t tasks_of_one() const noexcept { return tasks_of_one_; }
+  void set_tasks_of_one(std::uint64_t k) noexcept { tasks_of_one_ = k; }
+
+ protected:
+  std::uint64_t read_{};
+
+ private:
+  std::uint64_t tasks_of_one_{1};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/outcome_source.hpp
+// outcome_source: what an engine gives to a stream, outcomes in the order in which they come.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline constexpr unsigned never_ran = ~0U;
+
+// A task that has ended, and how.
+template <class T>
+struct ended_task {
+  // `what`: an outcome, a value or a failure.
+  template <class What>
+  ended_task(std::uint64_t index, What&& what, unsigned of_task, unsigned by = never_ran, ticks time = 0)
+      : result{index, std::forward<What>(what)},
+        attempts(of_task),
+        worker(by),
+        spent(time) {}
+
+  indexed_outcome<T> result;
+  unsigned attempts;  // that were begun
+  unsigned worker;    // that ran the last of them
+  ticks spent;        // by the last of them; 0: not measured
+};
+
+enum class arrival {
+  outcome,
+  nothing_yet,
+  end,  // every task has ended, and every outcome has been taken
+};
+
+// What the caller's end tells an engine. Used by one thread at a time.
+class stream_control {
+ public:
+  stream_control() = default;
+  stream_control(const stream_control&) = delete;
+  stream_control& operator=(const stream_control&) = delete;
+  // Ends the stream at once, and leaves nothing behind.
+  virtual ~stream_control() = default;
+
+  // Tasks [0, limit) may begin. A later call may name a lower limit; what has begun goes on. False if the stream is
+  // halted: then no further task begins.
+  virtual bool allow(std::uint64_t limit) = 0;
+  // There are only these tasks. Called once, if their number was not known from the start.
+  virtual void end_at(std::uint64_t tasks) = 0;
+  // No further task begins. Those that are allowed and have not begun are `stopped`.
+  virtual void halt() noexcept = 0;
+
+  [[nodiscard]] virtual unsigned workers() const noexcept = 0;
+  // The mean size of the outcomes that have come, in bytes; 0: unknown.
+  [[nodiscard]] virtual std::uint64_t mean_bytes() const noexcept = 0;
+};
+
+// Outcomes that a stream has at hand: to take one of them it need not ask the engine, which keeps them until it is
+// asked for the next.
+template <class T>
+class outcomes_at_hand {
+ public:
+  outcomes_at_hand() = default;
+  explicit outcomes_at_hand(std::span<ended_task<T>> all) noexcept : next_(all.data()), end_(next_ + all.size()) {}
+
+  [[nodiscard]] bool empty() const noexcept { return next_ == end_; }
+  // The next one. There must be one.
+  [[nodiscard]] ended_task<T>& take() noexcept { return *next_++; }
+
+ private:
+  ended_task<T>* next_{};
+  ended_task<T>* end_{};
+};
+
+template <class T>
+class outcome_source : public stream_control {
+ public:
+  // Takes the next outcome, or waits for it, at most for `patience`. Throws what ends the stream.
+  virtual arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) = 0;
+  // The same; an engine that has some at little cost puts them into `some`, which is empty. They may be moved from, and
+  // stay until the next call.
+  virtual arrival next_or_some(outcomes_at_hand<T>& /*some*/, std::optional<ended_task<T>>& to,
+                               std::chrono::nanoseconds patience) {
+    return next(to, patience);
+  }
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/reader_pace.hpp
+// reader_pace: how often a stream looks whether outcomes have come.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A reader that is faster than its workers would find one outcome at each look, and take the memory that it looks at
+// from their processors each time. So after a look that found few it waits a moment.
+class reader_pace {
+ public:
+  void before_look() const noexcept {
+    if (!found_few_) return;
+    const ticks until = looked_ + to_ticks(moment);
+    while (now_ticks() < until) spin_pause();
+  }
+  void found(std::size_t outcomes) noexcept {
+    found_few_ = outcomes < few;
+    if (found_few_) looked_ = now_ticks();
+  }
+
+ private:
+  static constexpr std::size_t few = 32;
+  static constexpr std::chrono::microseconds moment{4};
+
+  bool found_few_{};
+  ticks looked_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/shared_heap.hpp
+// shared_heap: blocks of bytes in shared memory, which the caller writes and worker processes read.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The caller alone writes, and keeps in its own memory which blocks are free: so a task that writes over the shared
+// memory changes what is in blocks, and nothing else. Blocks have a size of 2^k bytes.
+class shared_heap {
+ public:
+  struct block {
+    std::uint64_t offset;  // in the memory, a multiple of 64
+    std::uint64_t size;    // of what was written; not 0
+
+    // Its size is 2^k bytes.
+    [[nodiscard]] unsigned k() const noexcept {
+      return std::max(smallest, static_cast<unsigned>(std::bit_width(size - 1)));
+    }
+  };
+
+  // In [begin, end) of the memory that begins at `memory`, of which only pages that are written cost anything.
+  shared_heap(std::byte* memory, std::size_t begin, std::size_t end) noexcept
+      : memory_(memory),
+        top_((begin + 63) / 64 * 64),
+        end_(end) {}
+  shared_heap(const shared_heap&) = delete;
+  shared_heap& operator=(const shared_heap&) = delete;
+
+  // What write(bytes) writes to the byte_writer that it is given, in free memory until keep() or the next draft().
+  // Throws std::bad_alloc if the heap is full, and what write throws.
+  template <class Write>
+  [[nodiscard]] byte_writer draft(const Write& write) {
+    byte_writer bytes(memory_ + top_, memory_ + end_);
+    write(bytes);
+    return bytes;
+  }
+  // The draft becomes a block. It must have bytes.
+  block keep(const byte_writer& draft) {
+    block made{top_, draft.written()};
+    const unsigned k = made.k();
+    if (free_[k].empty()) {
+      if (end_ - top_ < std::uint64_t{1} << k) throw std::bad_alloc();
+      top_ += std::uint64_t{1} << k;
+    } else {
+      made.offset = free_[k].back();
+      free_[k].pop_back();
+      std::memcpy(memory_ + made.offset, draft.data(), made.size);
+    }
+    bytes_ += std::uint64_t{1} << k;
+    return made;
+  }
+  // Nobody reads the block any more. The pages of a large one go back to the system.
+  void drop(std::uint64_t offset, unsigned k) {
+    free_[k].push_back(offset);
+    bytes_ -= std::uint64_t{1} << k;
+    if (k < large) return;
+    const std::size_t begin = round_up_to_page(offset);
+    static_cast<void>(::madvise(memory_ + begin, (std::size_t{1} << k) - page_size(), MADV_REMOVE));
+  }
+  void drop(const block& it) { drop(it.offset, it.k()); }
+
+  // What all blocks take.
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] const std::byte* at(std::uint64_t offset) const noexcept { return memory_ + offset; }
+
+ private:
+  static constexpr unsigned smallest = 6;
+  static constexpr unsigned large = 24;  // 16 MiB
+
+  std::byte* memory_;
+  std::size_t top_;  // the heap ends here; what is written next begins here
+  std::size_t end_;
+  std::uint64_t bytes_{};
+  std::array<std::vector<std::uint64_t>, 64> free_;  // blocks by class
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/shared_elements.hpp
+// shared_elements: encoded elements of an axis on their way from the caller to worker processes.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A table of slots and a heap, in shared memory. The caller alone writes both, and keeps in its own memory which parts
+// are free: so a task that writes over the shared memory changes elements, which their checks tell, and nothing else.
+// An element may be anywhere up to `places` ahead of the first one that is not dropped.
+class shared_elements {
+ public:
+  static constexpr std::uint64_t places = std::uint64_t{1} << 20;
+  static constexpr std::size_t table_bytes = places * sizeof(encoded_slot);
+
+  // In [begin, end) of the memory that begins at `memory`, of which only pages that are written cost anything.
+  shared_elements(std::byte* memory, std::size_t begin, std::size_t end)
+      : memory_(memory),
+        table_(begin),
+        end_(end),
+        heap_(memory, begin + table_bytes, end) {}
+  shared_elements(const shared_elements&) = delete;
+  shared_elements& operator=(const shared_elements&) = delete;
+
+  // Writes element e: write(bytes) does so to the byte_writer that it is given. Throws std::bad_alloc if the heap is
+  // full, and what write throws.
+  template <class Write>
+  void put(std::uint64_t e, const Write& write) {
+    slot(e) = commit(heap_.draft(write), e);
+  }
+  // Nobody reads element e any more.
+  void drop(std::uint64_t e) {
+    const std::uint64_t offset = std::exchange(held_[e % places], 0);
+    if (offset == 0) return;
+    heap_.drop(offset & ~class_bits, offset & class_bits);
+  }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return heap_.bytes(); }
+
+  // In any process: the bytes of element e. Throws bad_encoding unless they are as they were written.
+  [[nodiscard]] byte_reader read(std::uint64_t e) const {
+    const encoded_slot& it = slot(e);
+    if (it.is_short()) {
+      if (const auto bytes = it.read_short(e)) return *bytes;
+    } else if (it.offset > table_ && it.offset < end_ && it.bytes_in_arena() <= end_ - it.offset &&
+               it.fits_check(memory_ + it.offset, e)) {
+      return {memory_ + it.offset, it.bytes_in_arena()};
+    }
+    throw bad_encoding(
+        "the element of an axis was written over by a task of this stream that wrote to memory it does not own");
+  }
+
+ private:
+  // Blocks have a size of 2^k bytes, and begin at a multiple of 64: so the lowest bits of an offset can hold k.
+  static constexpr std::uint64_t class_bits = 63;
+
+  static std::uint64_t* zeroed() {
+    void* const memory = std::calloc(places, sizeof(std::uint64_t));
+    if (memory == nullptr) throw std::bad_alloc();
+    return static_cast<std::uint64_t*>(memory);
+  }
+  [[nodiscard]] encoded_slot& slot(std::uint64_t e) const noexcept {
+    void* const table = memory_ + table_;
+    return static_cast<encoded_slot*>(table)[e % places];
+  }
+  encoded_slot commit(const byte_writer& written, std::uint64_t e) {
+    const std::size_t size = written.written();
+    if (size <= encoded_slot::longest_short) return encoded_slot::of_short(written.data(), size, e);
+    const shared_heap::block made = heap_.keep(written);
+    held_[e % places] = made.offset | made.k();
+    return encoded_slot::in_arena(made.offset, memory_ + made.offset, size, e);
+  }
+
+  std::byte* memory_;
+  std::size_t table_;
+  std::size_t end_;
+  shared_heap heap_;
+  // Block and class of each element; 0: none. By calloc, which touches none of it.
+  std::unique_ptr<std::uint64_t[], void (*)(void*)> held_{zeroed(), &std::free};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/fork_generation.hpp
+// fork_generation: distinguishes a forked child from its parent at the cost of one load.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+std::atomic<std::uint64_t>& fork_count() noexcept;
+
+// The number of forks between the process that called this first and the current one. State of another generation is
+// invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
+// of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
+[[nodiscard]] PARMAP_API std::uint64_t fork_generation() noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/multi_stream.hpp
+// multi_stream: the caller's end of a stream on the engine multi.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Call inside a catch block: the failure of a task whose value cannot be read.
+[[nodiscard]] PARMAP_API failure not_decoded(std::uint64_t task, unsigned attempts);
+// The failure of a task whose value was written over on its way.
+[[nodiscard]] PARMAP_API failure bytes_written_over(std::uint64_t task, unsigned attempts);
+
+// What is different if the tasks of a stream are those of a pool.
+struct pool_rules {
+  const task_orders* orders{};
+  std::uint64_t most_tasks{};  // that a worker process may run; 0: any number
+};
+
+// What does not depend on the result type: memory, the process of the supervisor, and its end.
+class stream_processes {
+ public:
+  // `size`: none if the number of tasks is unknown. `annex`: for what is sent to the workers; null if nothing is.
+  // `measures`: take the time of each task. Throws what map throws before any task begins.
+  PARMAP_API stream_processes(const process_tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+                              stream_annex* annex, bool measures, const pool_rules& pool = {});
+  // Kills the workers and what their tasks have started, and waits until all have ended.
+  PARMAP_API ~stream_processes();
+  stream_processes(const stream_processes&) = delete;
+  stream_processes& operator=(const stream_processes&) = delete;
+
+  PARMAP_API bool allow(std::uint64_t limit);
+  PARMAP_API void end_at(std::uint64_t tasks);
+  PARMAP_API void halt() noexcept;
+  [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
+
+  struct found {
+    arrival how;
+    ring_reader* ring{};  // outcome: of worker `worker`, it has one; null: `why` is the outcome
+    unsigned worker{};
+    failure why{};
+    ticks spent{};  // in its last attempt; 0: unknown
+  };
+  // Looks for an outcome in the ring of each worker in turn, and waits for one, at most for `patience`. Throws what
+  // ends the stream.
+  [[nodiscard]] PARMAP_API found find(std::chrono::nanoseconds patience);
+  // Call when values have been taken that took much memory: a worker may wait for it.
+  PARMAP_API void wake_workers() noexcept;
+  // Call when what task_orders says has changed.
+  PARMAP_API void wake_supervisor() noexcept;
+  // The task that worker w runs, as its number in the round of the stream; none if it runs none.
+  [[nodiscard]] PARMAP_API std::optional<std::uint64_t> runs(unsigned w) const noexcept;
+
+ private:
+  class run;
+  std::unique_ptr<run> run_;
+};
+
+// The value that a worker has encoded. Throws what its codec throws, and bad_encoding.
+template <class T>
+outcome<T> decode_outcome(byte_reader bytes) {
+  if constexpr (std::is_void_v<T>) {
+    bytes.expect_end();
+    return {};
+  } else {
+    decoder in(bytes);
+    outcome<T> value(in.get<T>());
+    bytes.expect_end();
+    return value;
+  }
+}
+
+// Takes the outcomes of a stream, ring by ring, and turns their bytes into values.
+class outcome_taker {
+ public:
+  explicit outcome_taker(stream_processes& from) noexcept : processes_(from) {}
+
+  // Takes an outcome, or waits for one, at most for `patience`. read(bytes) returns the value as an outcome<T>; what it
+  // throws makes the task fail. Throws what ends the stream.
+  template <class T, class Read>
+  arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience, const Read& read) {
+    // A process that was forked from the caller takes nothing: find() says so.
+    if (ring_ == nullptr || left_ == 0 || generation_ != fork_generation() || !ring_->look()) {
+      stream_processes::found found = processes_.find(patience);
+      if (found.how != arrival::outcome) return found.how;
+      ring_ = found.ring;
+      if (ring_ == nullptr) {
+        const std::uint64_t index = found.why.index;
+        const unsigned attempts = found.why.attempts;
+        to.emplace(index, std::move(found.why), attempts, found.worker, found.spent);
+        return arrival::outcome;
+      }
+      worker_ = found.worker;
+      left_ = most_in_turn;
+    }
+    --left_;
+    take(to, read);
+    return arrival::outcome;
+  }
+  // Takes some outcomes from where the last one was. False if there is none.
+  template <class T>
+    requires is_short<T>
+  bool next_some(std::vector<ended_task<T>>& to) {
+    to.clear();
+    if (ring_ == nullptr || left_ == 0 || generation_ != fork_generation()) return false;
+    to.reserve(most_at_once);
+    pace_.before_look();
+    const unsigned count = ring_->take_while(std::min(left_, most_at_once), [&](const ring_cell& it) {
+      if (it.length() != sizeof(T)) return false;
+      std::array<std::byte, sizeof(T)> bytes;
+      std::memcpy(bytes.data(), it.bytes.data(), sizeof(T));
+      to.emplace_back(it.task, std::bit_cast<T>(bytes), it.attempts(), worker_, it.extent);
+      return true;
+    });
+    left_ -= count;
+    came_ += count;
+    pace_.found(count);
+    return count > 0;
+  }
+  // Of the values that have been taken; 0: there was none.
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept {
+    return came_ == 0 ? 0 : sizeof(ring_cell) + bytes_ / came_;
+  }
+
+ private:
+  static constexpr unsigned most_in_turn = 256;  // outcomes of a worker, before those of another one
+  static constexpr unsigned most_at_once = 64;
+  static constexpr std::uint64_t much = 256 << 10;
+
+  // The oldest outcome of ring_.
+  template <class T, class Read>
+  void take(std::optional<ended_task<T>>& to, const Read& read) {
+    const ring_cell& it = ring_->cell();
+    const std::uint64_t size = it.is_in_heap() ? it.size() : 0;
+    ++came_;
+    if constexpr (is_short<T>)
+      if (it.length() == sizeof(T)) {
+        std::array<std::byte, sizeof(T)> bytes;
+        std::memcpy(bytes.data(), it.bytes.data(), sizeof(T));
+        to.emplace(it.task, std::bit_cast<T>(bytes), it.attempts(), worker_, it.extent);
+        ring_->take();
+        return;
+      }
+    to.emplace(it.task, value_of<T>(it, read), it.attempts(), worker_, it.extent);
+    ring_->take();
+    bytes_ += size;
+    untold_ += size;
+    if (untold_ < much) return;
+    untold_ = 0;
+    processes_.wake_workers();
+  }
+  template <class T, class Read>
+  outcome<T> value_of(const ring_cell& it, const Read& read) const {
+    const auto bytes = ring_->bytes();
+    if (!bytes) return bytes_written_over(it.task, it.attempts());
+    try {
+      return read(*bytes);
+    } catch (...) {
+      return not_decoded(it.task, it.attempts());
+    }
+  }
+
+  stream_processes& processes_;
+  std::uint64_t generation_{fork_generation()};
+  ring_reader* ring_{};  // where the last outcome was
+  unsigned worker_{};    // whose ring that is
+  unsigned left_{};      // how many more may be taken there
+  std::uint64_t came_{};
+  std::uint64_t bytes_{};
+  reader_pace pace_;
+  std::uint64_t untold_{};  // bytes that have been taken since workers were woken for that
+};
+
+// The memory of the elements that a stream sends to its workers.
+class elements_annex final : public stream_annex {
+ public:
+  explicit elements_annex(element_feed* feed) noexcept : feed_(feed) {}
+
+  [[nodiscard]] std::size_t table_bytes() const noexcept override { return shared_elements::table_bytes; }
+  void take(std::byte* memory, std::size_t begin, std::size_t end) override {
+    feed_->share(elements_.emplace(memory, begin, end));
+  }
+
+ private:
+  element_feed* feed_;
+  std::optional<shared_elements> elements_;
+};
+
+template <class Tasks>
+class multi_stream final : public outcome_source<typename Tasks::result> {
+  using value = typename Tasks::result;
+
+ public:
+  multi_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size, element_feed* feed)
+      : tasks_(tasks),
+        elements_(feed),
+        processes_(tasks_, chosen, size, feed != nullptr ? &elements_ : nullptr, chosen.times) {}
+
+  bool allow(std::uint64_t limit) override { return processes_.allow(limit); }
+  void end_at(std::uint64_t tasks) override { processes_.end_at(tasks); }
+  void halt() noexcept override { processes_.halt(); }
+  [[nodiscard]] unsigned workers() const noexcept override { return processes_.workers(); }
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept override { return taker_.mean_bytes(); }
+  arrival next(std::optional<ended_task<value>>& to, std::chrono::nanoseconds patience) override {
+    return taker_.next(to, patience, decode_outcome<value>);
+  }
+  arrival next_or_some(outcomes_at_hand<value>& some, std::optional<ended_task<value>>& to,
+                       std::chrono::nanoseconds patience) override {
+    if constexpr (is_short<value>)
+      if (taker_.next_some(short_)) {
+        some = outcomes_at_hand<value>(short_);
+        return arrival::outcome;
+      }
+    return next(to, patience);
+  }
+
+ private:
+  streamed_tasks_of<Tasks> tasks_;
+  elements_annex elements_;
+  stream_processes processes_;
+  outcome_taker taker_{processes_};
+  std::vector<ended_task<value>> short_;  // outcomes that the stream has at hand
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/results/failure_runs.hpp
 // The failures of tasks that will not be begun any more.
 
@@ -3944,527 +6372,6 @@ void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std
 
 // The list with further failures of tasks that it does not contain yet.
 [[nodiscard]] PARMAP_API failure_list add_failures(failure_list list, failure_runs more);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/engine/multi.hpp
-// The engine multi: runs tasks in forked worker processes, so that no task can end the map.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// The default engine: runs the tasks in worker processes, so that no task can end the program. A task may throw,
-/// crash, exit, overflow its stack, be killed or run past options::timeout. Only that task fails: multi replaces a dead
-/// worker, the failure names the task and the cause, and all other results come back.
-///
-///     auto flows = parmap::map(simulate, meshes, {.timeout = 60s});
-///     for (const parmap::failure& why : flows.failures()) std::cerr << why << '\n';
-///
-/// Each map forks its workers anew. They inherit f, its captures and all inputs, so nothing is serialised on the way
-/// in. The result type must be able to leave a worker (can_leave_worker). A worker writes trivially copyable types, and
-/// pairs, tuples and arrays of them, straight into shared memory. It encodes other types by codec<T>, and aggregates
-/// field by field.
-///
-/// All else that a task writes to memory is lost with its worker; its files persist. The threads of the caller do not
-/// exist in a worker: f must not wait for them, nor for a lock that they may hold. At a timeout multi kills every
-/// process that the task has started, too; after other deaths such processes may live on.
-class multi_engine {
- public:
-  /// "multi".
-  [[nodiscard]] static constexpr std::string_view name() noexcept { return "multi"; }
-
-  /// What map calls.
-  template <class Tasks>
-  auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
-    using value = typename Tasks::result;
-    if constexpr (!can_run<value>()) {
-      return results<value>({}, {}, 0);  // so that this is the only error
-    } else if constexpr (std::is_void_v<value>) {
-      return {tasks.size(), detail::with_inputs_by_child(tasks, run_in_slots(tasks, chosen).failures), *chosen.seed};
-    } else if constexpr (detail::in_slot<value>) {
-      detail::multi_results all = run_in_slots(tasks, chosen);
-      return {detail::result_memory<value>(std::move(all.slots), tasks.size()),
-              detail::with_inputs_by_child(tasks, std::move(all.failures)), *chosen.seed};
-    } else {
-      return run_encoded(tasks, chosen, detail::own_places<value>(tasks.size()));
-    }
-  }
-
-  /// What map_into calls: copies or moves the value of task i to first[i], once it is in the caller. `First` is a
-  /// random-access iterator.
-  template <class Tasks, class First>
-  results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
-    using value = typename Tasks::result;
-    if constexpr (!can_run<value>()) {
-      return results<void>(0, {}, 0);
-    } else if constexpr (!detail::in_slot<value>) {
-      return run_encoded(tasks, chosen, detail::range_places<First>(std::move(first), tasks.size()));
-    } else {
-      detail::range_places<First> places(std::move(first), tasks.size());
-      detail::multi_results all = run_in_slots(tasks, chosen);
-      auto* const values = static_cast<value*>(all.slots.data());
-      detail::failure_runs refused;
-      const auto put = [&](std::uint64_t i) {
-        try {
-          places.put(i, [&]() -> value& { return values[i]; });
-        } catch (...) {
-          detail::thrown what = detail::describe_or_give_up();
-          refused.emplace_back(failure{i, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
-        }
-      };
-      all.failures.for_each_gap(tasks.size(), [&](std::uint64_t b, std::uint64_t e) {
-        for (std::uint64_t i = b; i < e; ++i) put(i);
-      });
-      return places.finish(
-          detail::with_inputs_by_child(tasks, detail::add_failures(std::move(all.failures), std::move(refused))),
-          *chosen.seed);
-    }
-  }
-
- private:
-  // Whether a Value can leave a worker. If not, a static_assert names the obstacle, and the type Found shows where it
-  // is.
-  template <class Value, class Found = decltype(detail::find_obstacle<Value>())>
-  static consteval bool can_run() {
-    using detail::obstacle;
-    constexpr obstacle found = Found::what;
-    static_assert(found != obstacle::refers,
-                  "parmap: a pointer, reference_wrapper, string_view or span (an iterator, a view, a "
-                  "thread::id, or a container of such) cannot leave a worker process, because what it refers "
-                  "to stays there; return the value itself (std::string, std::vector), or use parmap::threads");
-    static_assert(found != obstacle::no_codec,
-                  "parmap: this result type cannot leave a worker process: it is not trivially copyable, is "
-                  "not a struct whose fields can all leave, and has no codec; specialise parmap::codec for "
-                  "it, return something that has one, or use parmap::threads");
-    static_assert(found != obstacle::field_refers,
-                  "parmap: a field of this struct is a pointer, a reference or a view (string_view, span, "
-                  "iterator), and what it refers to stays in the worker process; let the struct hold the "
-                  "value itself (std::string, std::vector), specialise parmap::codec for it, or use "
-                  "parmap::threads");
-    static_assert(found != obstacle::field_has_no_codec,
-                  "parmap: a field of this struct cannot leave a worker process: it is not trivially "
-                  "copyable, is not a struct whose fields can all leave, and has no codec; specialise "
-                  "parmap::codec for the field or for the struct, or use parmap::threads");
-    static_assert(found != obstacle::field_is_array,
-                  "parmap: a struct with an array as a field cannot leave a worker process by its fields; "
-                  "make it a std::array, specialise parmap::codec for the struct, or use parmap::threads");
-    static_assert(found != obstacle::too_many_fields,
-                  "parmap: a struct of more than 16 fields cannot leave a worker process by its fields; put "
-                  "some into a struct of their own, specialise parmap::codec for it, or use parmap::threads");
-    static_assert(found != obstacle::base,
-                  "parmap: a struct with a base class cannot leave a worker process by its fields; make the "
-                  "base a field, specialise parmap::codec for the struct, or use parmap::threads");
-    static_assert(found != obstacle::own_destructor,
-                  "parmap: a struct with a destructor, copy or move of its own cannot leave a worker "
-                  "process by its fields, because what they do (such as to close a file) would be done "
-                  "twice; return the data that the struct stands for, specialise parmap::codec for it, or "
-                  "use parmap::threads");
-    static_assert(found != obstacle::not_divisible,
-                  "parmap: the fields of this struct cannot be found (it has a union, or an array beside a "
-                  "field without a default); specialise parmap::codec for it, return a std::tuple, or use "
-                  "parmap::threads");
-    return found == obstacle::none;
-  }
-
-  template <class Tasks>
-  static detail::multi_results run_in_slots(const Tasks& tasks, const options& chosen) {
-    return detail::run_in_processes(detail::process_tasks_of<Tasks>(tasks), nullptr, chosen);
-  }
-  template <class Tasks, class Places>
-  static auto run_encoded(const Tasks& tasks, const options& chosen, Places&& places) {
-    detail::value_reader_of<typename Tasks::result, Places> reader(places);
-    auto all = detail::run_in_processes(detail::process_tasks_of<Tasks>(tasks), &reader, chosen);
-    return places.finish(detail::with_inputs_by_child(tasks, std::move(all.failures)), *chosen.seed);
-  }
-};
-
-/// The engine to name in a call: `parmap::map(parmap::multi, f, x)`. See multi_engine.
-inline constexpr multi_engine multi{};
-
-static_assert(engine<multi_engine>);
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/results/placed_tasks.hpp
-// Numbered tasks with the places of their values: what an engine that runs tasks in this process needs of f, its axes
-// and its result type.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What an engine has to do with each task of a chunk: look whether the map was halted, tell the task its number, watch
-// its limit.
-class task_gate {
- public:
-  // `halted`, if it is not null, and `stop` are looked at before each task.
-  task_gate(const std::atomic<bool>* halted, const std::stop_token& stop) noexcept : halted_(halted), stop_(&stop) {}
-  task_gate(const task_gate&) = delete;
-  task_gate& operator=(const task_gate&) = delete;
-
-  // False if no further task is to be begun.
-  [[nodiscard]] bool begin(std::uint64_t i, context& self) {
-    if ((halted_ != nullptr && halted_->load(std::memory_order_acquire)) || stop_->stop_requested()) return false;
-    self.begin(i, attempt_);
-    if (limited_) begin_limit(self);
-    return true;
-  }
-  // It has put its value. Throws if it was too late.
-  void end(context& self) {
-    if (limited_) end_limit(self);
-    attempt_ = 1;
-  }
-
-  // Of the task that is begun next.
-  [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
-  void set_attempt(unsigned attempt) noexcept { attempt_ = attempt; }
-
- protected:
-  // For a gate with a limit.
-  virtual void begin_limit(context&) {}
-  virtual void end_limit(context&) {}
-  void set_limited() noexcept { limited_ = true; }
-  ~task_gate() = default;
-
- private:
-  const std::atomic<bool>* halted_;
-  const std::stop_token* stop_;
-  unsigned attempt_{1};
-  bool limited_{};
-};
-
-// Tasks [at, end), as far as they have come.
-struct task_chunk {
-  std::uint64_t at;  // the first that has not ended
-  std::uint64_t end;
-  task_gate* gate;  // null if nothing is to be done with each task
-};
-
-class placed_tasks {
- public:
-  placed_tasks(const placed_tasks&) = delete;
-  placed_tasks& operator=(const placed_tasks&) = delete;
-
-  // Runs the tasks of the chunk in order and puts their values, until the gate lets none begin. What a task throws
-  // passes. chunk.at is then the first that has not ended.
-  virtual void run(task_chunk& chunk, context& self) const = 0;
-  // Called by a thread that has run chunks, and runs no more of this map. For language runtimes, whose tasks may have
-  // set something up in it.
-  virtual void end_worker(context&) const noexcept {}
-
-  [[nodiscard]] bool take_context() const noexcept { return take_context_; }
-
- protected:
-  explicit placed_tasks(bool take_context) noexcept : take_context_(take_context) {}
-  ~placed_tasks() = default;
-
- private:
-  bool take_context_;
-};
-
-template <class Tasks, class Places>
-class placed_tasks_of final : public placed_tasks {
- public:
-  placed_tasks_of(const Tasks& tasks, Places& places) noexcept
-      : placed_tasks(Tasks::takes_context),
-        tasks_(tasks),
-        places_(places) {}
-
-  void run(task_chunk& chunk, context& self) const override {
-    position at(chunk);
-    if constexpr (!Tasks::takes_context) {
-      // A plain loop that the compiler may vectorise.
-      if (chunk.gate == nullptr) {
-        tasks_.for_each(chunk.at, chunk.end, self, [&](std::uint64_t i, const auto& call) {
-          places_.put(i, call);
-          at.next = i + 1;
-          return true;
-        });
-        return;
-      }
-    }
-    task_gate& gate = *chunk.gate;
-    tasks_.for_each(chunk.at, chunk.end, self, [&](std::uint64_t i, const auto& call) {
-      if (!gate.begin(i, self)) return false;
-      places_.put(i, call);
-      gate.end(self);
-      at.next = i + 1;
-      return true;
-    });
-  }
-  void end_worker([[maybe_unused]] context& self) const noexcept override {
-    if constexpr (requires { tasks_.end_worker(self); }) tasks_.end_worker(self);
-  }
-
- private:
-  // A local number, so that it need not be stored for each task; the chunk hears of it however the loop ends.
-  struct position {
-    explicit position(task_chunk& of) noexcept : chunk(of), next(of.at) {}
-    position(const position&) = delete;
-    position& operator=(const position&) = delete;
-    ~position() { chunk.at = next; }
-
-    task_chunk& chunk;
-    std::uint64_t next;
-  };
-
-  const Tasks& tasks_;
-  Places& places_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/threads/serial_run.hpp
-// run_serially: one map on the engine serial, as a loop on the calling thread.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Runs tasks [0, n) in order. Returns the tasks that were stopped; all others have their values in `values`. An
-// exception of a task passes through after its retries; then no value is left.
-[[nodiscard]] PARMAP_API failure_list run_serially(const placed_tasks& tasks, value_places& values, std::uint64_t n,
-                                                   const options& chosen);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/engine/serial.hpp
-// The engine serial: a plain loop in the caller's thread, for debugging and as the baseline of the other engines.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// The engine for debugging: runs the tasks in input order in the calling thread. If a task throws, and its retries
-/// too, the last exception leaves map unchanged and the other results are lost. So a debugger stops where it was
-/// thrown.
-///
-///     auto y = parmap::map(parmap::serial, f, x);
-///
-/// A task that crashes or exits ends the program. The results need not be able to leave a worker.
-///
-/// serial accepts every option, so that you can switch to it by changing one word. timeout, memory_limit and
-/// max_failures have no effect. If the reporter draws on stderr, a line there says so, once per option and process.
-/// There is always one worker.
-class serial_engine {
- public:
-  static constexpr bool notes_elapsed = true;  // see map.hpp
-
-  /// "serial".
-  [[nodiscard]] static constexpr std::string_view name() noexcept { return "serial"; }
-
-  /// What map calls.
-  template <class Tasks>
-  auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
-    detail::own_places<typename Tasks::result> values(tasks.size());
-    const detail::placed_tasks_of bound(tasks, values);
-    auto made = values.finish(detail::run_serially(bound, values, tasks.size(), chosen), *chosen.seed);
-    made.note_elapsed(values.elapsed());
-    return made;
-  }
-};
-
-/// The engine to name in a call: `parmap::map(parmap::serial, f, x)`. See serial_engine.
-inline constexpr serial_engine serial{};
-
-static_assert(engine<serial_engine>);
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/threads/threads_run.hpp
-// run_on_threads: one map on the engine threads; the caller and helping threads claim chunks until none are left.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Runs tasks [0, n) on the calling thread and on threads of the pool that help. Returns the failures; all other tasks
-// have their values in `values`. If it throws, no value is left there (except after task_tally::give_up).
-[[nodiscard]] PARMAP_API failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
-                                                     const options& chosen);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/engine/threads.hpp
-// The engine threads: runs tasks on a pool of threads in this process that is kept between maps.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// The engine for short tasks: runs them in the calling thread and on a pool of threads. The pool starts a thread when
-/// a map first needs it. All maps of the process share the pool, nested maps too.
-///
-///     auto meshes = parmap::map(parmap::threads, build, parameters);   // may return a std::unique_ptr
-///
-/// Several threads call f at once. A result may be of any type: the task constructs it in its slot, and nothing is
-/// copied. The failure of a task keeps its exception (failure::rethrow). A task that crashes or exits ends the program:
-/// use multi for such tasks.
-///
-/// options::timeout needs an f that takes context&, and throws std::invalid_argument for any other f. At the limit
-/// threads requests a stop through context::stop_token(), and the task must look at it. The task then counts as
-/// timed_out, however it ends. If it never ends, map does not return. memory_limit throws std::invalid_argument.
-class threads_engine {
- public:
-  static constexpr bool notes_elapsed = true;  // see map.hpp
-
-  /// "threads".
-  [[nodiscard]] static constexpr std::string_view name() noexcept { return "threads"; }
-
-  /// What map calls.
-  template <class Tasks>
-  auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
-    detail::own_places<typename Tasks::result> values(tasks.size());
-    const detail::placed_tasks_of bound(tasks, values);
-    auto made = values.finish(detail::with_inputs(tasks, detail::run_on_threads(bound, values, tasks.size(), chosen)),
-                              *chosen.seed);
-    made.note_elapsed(values.elapsed());
-    return made;
-  }
-};
-
-/// The engine to name in a call: `parmap::map(parmap::threads, f, x)`. See threads_engine.
-inline constexpr threads_engine threads{};
-
-static_assert(engine<threads_engine>);
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/engine/named.hpp
-// engine_named: an engine chosen by name at run time.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// One of the engines serial, threads and multi, chosen at run time. engine_named makes it. Cheap to copy; several
-/// threads may use it at once.
-class named_engine {
- public:
-  /// One of the engine objects.
-  using choice = std::variant<serial_engine, threads_engine, multi_engine>;
-
-  /// This engine. engine_named calls it.
-  explicit named_engine(choice chosen) noexcept : chosen_(chosen) {}
-
-  /// The name of the chosen engine.
-  [[nodiscard]] std::string_view name() const {
-    return std::visit([](const auto& it) { return it.name(); }, chosen_);
-  }
-
-  /// What map calls: runs the tasks on the chosen engine. Throws std::invalid_argument if that is multi and the result
-  /// type cannot leave a worker process.
-  template <class Work>
-  auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
-    return visit<typename Work::result>([&](const auto& it) { return it.run(work, chosen); });
-  }
-  /// What map_into calls. Throws as run does.
-  template <class Work, class First>
-  results<void> run_into(First first, const Work& work, const options& chosen) const {
-    return visit<typename Work::result>([&](const auto& it) { return detail::run_into(it, first, work, chosen); });
-  }
-
- private:
-  template <class Value, class Run>
-  auto visit(const Run& run) const {
-    return std::visit(
-        [&](const auto& it) -> std::invoke_result_t<Run, const serial_engine&> {
-          if constexpr (std::same_as<std::remove_cvref_t<decltype(it)>, multi_engine> && !can_leave_worker<Value>)
-            throw std::invalid_argument("parmap: the result type of f cannot leave a worker process of the engine "
-                                        "multi; specialise parmap::codec for it, or choose "
-                                        "serial or threads");
-          else return run(it);
-        },
-        chosen_);
-  }
-
-  choice chosen_;
-};
-
-/// Returns the engine of this name: "serial", "threads" or "multi". Throws std::invalid_argument for any other name;
-/// the message lists the names.
-///
-///     const auto engine = parmap::engine_named(argc > 1 ? argv[1] : "multi");
-///     auto y = parmap::map(engine, f, x);
-///
-/// If the engine is multi and the result type of f cannot leave a worker, map throws std::invalid_argument before any
-/// task begins.
-[[nodiscard]] inline named_engine engine_named(std::string_view name) {
-  if (name == serial.name()) return named_engine(serial);
-  if (name == threads.name()) return named_engine(threads);
-  if (name == multi.name()) return named_engine(multi);
-  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; the names are " +
-                              std::string(serial.name()) + ", " + std::string(threads.name()) + " and " +
-                              std::string(multi.name()));
-}
-
-static_assert(engine<named_engine>);
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/fargs.hpp
-// fargs: fixes the trailing arguments of a function.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// Returns f with its trailing arguments fixed: fargs(power, 3)(x) calls power(x, 3).
-///
-///     auto cubes = parmap::map(parmap::fargs(power, 3), xs);
-///
-/// The returned object holds copies of f and of the arguments; std::ref(v) passes v itself. All tasks of a process
-/// share these copies, so f must take the fixed arguments by value or const&, and its call operator must be const. Safe
-/// to call from several threads at once if f is.
-template <class F, class... Fixed>
-[[nodiscard]] constexpr auto fargs(F&& f, Fixed&&... fixed) {
-  return
-      [f = std::forward<F>(f), fixed = std::make_tuple(std::forward<Fixed>(fixed)...)]<class... Xs>(
-          Xs&&... xs) -> std::invoke_result_t<const std::decay_t<F>&, Xs..., const std::unwrap_ref_decay_t<Fixed>&...> {
-        return std::apply(
-            [&](auto&... last) -> decltype(auto) { return std::invoke(f, std::forward<Xs>(xs)..., last...); }, fixed);
-      };
-}
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/space/refused_calls.hpp
-// refused_calls: parameter types of overloads that are chosen only where no other fits; they are deleted, so that the
-// compiler's error is one that names the remedy.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Converts from any argument.
-struct any_argument {
-  template <class T>
-  any_argument(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
-};
-// As any_argument, and from the name of an overloaded function or a function template, which has no type.
-struct overloaded_function {
-  overloaded_function(...);  // NOLINT(google-explicit-constructor, cert-dcl50-cpp): not defined
-};
-// Converts from `{.name = value}` that is no `options`: no option has that name, or its type is another one.
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 14
-// Against the standard, these compilers take any `.name` for a constructor's argument.
-struct unknown_option_or_value_of_another_type {
-  template <class... T>
-  unknown_option_or_value_of_another_type(T...);  // NOLINT(google-explicit-constructor): not defined
-  template <class T>
-  unknown_option_or_value_of_another_type(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
-};
-#else
-// Only an aggregate that has the name will do: so it has those of all options, and those that are tried for them.
-struct unknown_option_or_value_of_another_type {
-  struct any_value {
-    any_value();
-    template <class T>
-    any_value(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
-    template <class T>
-    any_value(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
-  };
-  any_value chunk{}, chunk_size{}, chunksize{}, cores{}, cpus{}, engine{}, jobs{}, max_failure{}, max_failures{},
-      max_threads{}, max_workers{}, mem{}, mem_limit{}, memory{}, memory_limit{}, n{}, n_jobs{}, n_threads{},
-      n_worker{}, n_workers{}, nthreads{}, num_threads{}, num_workers{}, nworkers{}, on_error{}, order{}, parallelism{},
-      processes{}, progress{}, report{}, reporter{}, retries{}, retry{}, rng{}, schedule{}, seed{}, stop{},
-      stop_token{}, thread_count{}, threads{}, time_limit{}, time_out{}, timeout{}, timeout_ms{}, timeout_s{},
-      timeout_sec{}, timeouts{}, token{}, verbose{}, worker{}, worker_count{}, workers{};
-};
-#endif
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/fresh_seed.hpp
-// fresh_seed: cheap seeds that do not repeat in a process; a forked child draws from a new random start.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Throws std::system_error if the kernel provides no random number.
-[[nodiscard]] PARMAP_API std::uint64_t fresh_seed();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -4542,6 +6449,8 @@ class product_space {
   void show(std::uint64_t i, To& to) const {
     detail::show_at(axes_, cursor(i).at_, to);
   }
+  /// For engines: the axes themselves.
+  [[nodiscard]] const std::tuple<Axes...>& axes() const noexcept { return axes_; }
 
  private:
   [[nodiscard]] std::array<std::uint64_t, sizeof...(Axes)> sizes() const noexcept {
@@ -4592,6 +6501,8 @@ class zip_space {
     at.fill(i);
     detail::show_at(axes_, at, to);
   }
+  /// For engines: the axes themselves.
+  [[nodiscard]] const std::tuple<Axes...>& axes() const noexcept { return axes_; }
 
  private:
   std::tuple<Axes...> axes_;
@@ -4618,13 +6529,25 @@ template <class... Ranges>
 /// lengths. It owns, reads and costs the same as product.
 ///
 ///     auto sums = parmap::map(add, parmap::zip(a, b));   // add(a[i], b[i])
+///
+/// If one of the axes is endless or can be read once only, stream reads all of them as it goes, when it is the first
+/// axis there. It ends with the shortest; unless the others are endless, it then throws std::invalid_argument. map
+/// reads such axes whole, and throws if their lengths are unequal.
 template <class... Ranges>
 [[nodiscard]] auto zip(Ranges&&... axes) {
   static_assert(sizeof...(Ranges) > 0, "parmap::zip needs at least one axis");
-  return zip_space<detail::axis_of<Ranges>...>(detail::make_axis(std::forward<Ranges>(axes))...);
+  if constexpr ((detail::is_read_as_it_goes<Ranges>() || ...))
+    return detail::unread_zip<Ranges...>{std::tuple<Ranges...>(std::forward<Ranges>(axes)...)};
+  else return zip_space<detail::axis_of<Ranges>...>(detail::make_axis(std::forward<Ranges>(axes))...);
 }
 
 namespace detail {
+template <class... Ranges>
+auto read_whole(unread_zip<Ranges...> all) {
+  return std::apply(
+      [](auto&... range) { return zip_space<axis_of<Ranges>...>(make_axis(std::forward<Ranges>(range))...); },
+      all.ranges);
+}
 template <class... Axes>
 inline constexpr bool is_space<product_space<Axes...>> = true;
 template <class... Axes>
@@ -4632,6 +6555,3535 @@ inline constexpr bool is_space<zip_space<Axes...>> = true;
 }  // namespace detail
 
 }  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/streams/lazy_axis.hpp
+// lazy_axis: an axis that is read as the stream goes, as it is endless or can be read once only.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The elements that have been read and are not dropped. Other threads read those that they have been told of; only the
+// caller's thread reads and drops.
+template <class V>
+class lazy_elements : public element_feed {
+ public:
+  static constexpr std::uint64_t places = shared_elements::places;
+
+  // Returns consume(element); by value, as the element may be gone then.
+  template <class Consume>
+  auto visit(std::uint64_t e, Consume&& consume) const {
+    if constexpr (can_leave_worker<V>) {
+      if (shared_ != nullptr) {
+        byte_reader bytes = shared_->read(e);
+        decoder in(bytes);
+        const V element = in.get<V>();
+        return consume(element);
+      }
+    }
+    return consume(std::as_const(*block_of(e)->elements[e % per_block]));
+  }
+
+  void one_is_taken(std::uint64_t e) final {
+    block& it = *block_of(e);
+    if (--it.left[e % per_block] > 0) return;
+    if (shared_ != nullptr) return shared_->drop(e);
+    it.elements[e % per_block].reset();
+    --held_;
+  }
+  [[nodiscard]] bool has_room() const noexcept final {
+    const block* const it = block_of(read_).get();
+    return it == nullptr || it->left[read_ % per_block] == 0;
+  }
+  [[nodiscard]] std::uint64_t bytes() const noexcept final {
+    return shared_ != nullptr ? shared_->bytes() : held_ * sizeof(V);
+  }
+  void share(shared_elements& to) final { shared_ = &to; }
+
+ protected:
+  template <class Element>
+  void add(Element&& element) {
+    std::unique_ptr<block>& there = block_of(read_);
+    if (there == nullptr) there = std::make_unique<block>();
+    if (shared_ == nullptr) {
+      there->elements[read_ % per_block].emplace(std::forward<Element>(element));
+      ++held_;
+    } else if constexpr (can_leave_worker<V>) {
+      const V& it = element;
+      shared_->put(read_, [&it](byte_writer& bytes) { encoder(bytes).put(it); });
+    }
+    there->left[read_ % per_block] = tasks_of_one();
+    ++read_;
+  }
+
+ private:
+  static constexpr std::uint64_t per_block = 1024;
+
+  struct block {
+    std::array<std::optional<V>, per_block> elements;
+    std::array<std::uint64_t, per_block> left{};  // outcomes of the element that have not been taken
+  };
+
+  [[nodiscard]] std::unique_ptr<block>& block_of(std::uint64_t e) noexcept { return blocks_[e % places / per_block]; }
+  [[nodiscard]] const std::unique_ptr<block>& block_of(std::uint64_t e) const noexcept {
+    return blocks_[e % places / per_block];
+  }
+
+  std::array<std::unique_ptr<block>, places / per_block> blocks_;
+  std::uint64_t held_{};
+  shared_elements* shared_{};
+};
+
+// `Range` is a reference for the caller's range, which is read in place.
+template <class Range>
+class read_elements final : public lazy_elements<std::ranges::range_value_t<Range>> {
+ public:
+  explicit read_elements(Range&& range) : range_(std::forward<Range>(range)) {}
+
+  bool read_one() override {
+    // The iterator moves on only when an element is wanted: to move it may wait for input.
+    if (!at_) at_.emplace(std::ranges::begin(range_));
+    else if (!at_end_) ++*at_;
+    at_end_ = at_end_ || *at_ == std::ranges::end(range_);
+    if (at_end_) return false;
+    this->add(**at_);
+    return true;
+  }
+
+ private:
+  Range range_;
+  std::optional<std::ranges::iterator_t<Range>> at_;
+  bool at_end_{};
+};
+
+// The elements of several ranges together.
+template <class... Ranges>
+class zipped_elements final : public lazy_elements<std::tuple<std::ranges::range_value_t<Ranges>...>> {
+ public:
+  explicit zipped_elements(std::tuple<Ranges...>&& ranges) : ranges_(std::move(ranges)) {}
+
+  bool read_one() override { return read(std::index_sequence_for<Ranges...>()); }
+
+ private:
+  template <std::size_t... K>
+  bool read(std::index_sequence<K...>) {
+    if (at_end_) return false;
+    const bool first = !at_;
+    if (first) at_.emplace(std::ranges::begin(std::get<K>(ranges_))...);
+    else (static_cast<void>(++std::get<K>(*at_)), ...);
+    const std::array<bool, sizeof...(K)> ended{(std::get<K>(*at_) == std::ranges::end(std::get<K>(ranges_)))...};
+    at_end_ = (ended[K] || ...);
+    if (at_end_ && !((ended[K] || endless<Ranges>) && ...))
+      throw std::invalid_argument("parmap::zip: the axes have unequal lengths: one has ended after " +
+                                  std::to_string(this->read_) + " elements, another has more");
+    if (at_end_) return false;
+    this->add(std::tuple<std::ranges::range_value_t<Ranges>...>(*std::get<K>(*at_)...));
+    return true;
+  }
+
+  std::tuple<Ranges...> ranges_;
+  std::optional<std::tuple<std::ranges::iterator_t<Ranges>...>> at_;
+  bool at_end_{};
+};
+
+// As a space: see axis.hpp. It has no size that anybody knows.
+template <class V>
+class lazy_axis {
+ public:
+  using elements = list<const V&>;
+  using lazy_element = V;
+
+  explicit lazy_axis(std::shared_ptr<lazy_elements<V>> read) noexcept : read_(std::move(read)) {}
+
+  [[nodiscard]] element_feed* feed() const noexcept { return read_.get(); }
+  [[nodiscard]] std::uint64_t size() const noexcept { return std::numeric_limits<std::uint64_t>::max(); }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  auto spread(std::uint64_t i, Consume&& consume) const {
+    return read_->visit(i, std::forward<Consume>(consume));
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    spread(i, [&to](const V& element) { to.add(element); });
+  }
+
+ private:
+  std::shared_ptr<lazy_elements<V>> read_;
+};
+
+// The same, of tuples that are spread into arguments.
+template <class... V>
+class lazy_zip {
+ public:
+  using elements = list<const V&...>;
+
+  explicit lazy_zip(std::shared_ptr<lazy_elements<std::tuple<V...>>> read) noexcept : read_(std::move(read)) {}
+
+  [[nodiscard]] element_feed* feed() const noexcept { return read_.get(); }
+  [[nodiscard]] std::uint64_t size() const noexcept { return std::numeric_limits<std::uint64_t>::max(); }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  auto spread(std::uint64_t i, Consume&& consume) const {
+    return read_->visit(i, [&consume](const std::tuple<V...>& all) { return std::apply(consume, all); });
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    spread(i, [&to](const V&... each) { (to.add(each), ...); });
+  }
+
+ private:
+  std::shared_ptr<lazy_elements<std::tuple<V...>>> read_;
+};
+
+// An endless axis whose elements can be had by index, such as std::views::iota(0). Nothing of it is read ahead.
+template <class Iterator, bool Stored>
+class endless_axis : public indexed_axis<Iterator, Stored> {
+ public:
+  endless_axis(Iterator first, std::shared_ptr<const void> owner)
+      : indexed_axis<Iterator, Stored>(std::move(first), std::numeric_limits<std::uint64_t>::max(), std::move(owner)) {}
+
+  [[nodiscard]] static element_feed* feed() noexcept { return nullptr; }
+};
+
+// Every combination of an axis without a known size and other axes.
+template <class First, class Rest>
+class unbounded_product {
+ public:
+  using elements = concat_t<typename First::elements, typename Rest::elements>;
+
+  unbounded_product(First first, Rest rest) : first_(std::move(first)), rest_(std::move(rest)), of_one_(rest_.size()) {
+    if (first_.feed() != nullptr) first_.feed()->set_tasks_of_one(of_one_);
+  }
+
+  [[nodiscard]] element_feed* feed() const noexcept { return first_.feed(); }
+  [[nodiscard]] const First& first() const noexcept { return first_; }
+  [[nodiscard]] const Rest& rest() const noexcept { return rest_; }
+  // Whether there are no combinations, however many elements come.
+  [[nodiscard]] bool is_empty() const noexcept { return of_one_ == 0; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return std::numeric_limits<std::uint64_t>::max(); }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
+    return first_.spread(i / of_one_, [&](auto&&... head) -> decltype(auto) {
+      return rest_.spread(i % of_one_, [&](auto&&... tail) -> decltype(auto) {
+        return consume(static_cast<decltype(head)&&>(head)..., static_cast<decltype(tail)&&>(tail)...);
+      });
+    });
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    first_.show(i / of_one_, to);
+    rest_.show(i % of_one_, to);
+  }
+
+ private:
+  First first_;
+  Rest rest_;
+  std::uint64_t of_one_;
+};
+
+template <class Space>
+inline constexpr bool is_unbounded = requires(const Space& space) { space.feed(); };
+
+// The type of the elements that are read as the stream goes; void: there are none.
+template <class Space>
+struct lazy_element_of {
+  using type = void;
+};
+template <class V>
+struct lazy_element_of<lazy_axis<V>> {
+  using type = V;
+};
+template <class... V>
+struct lazy_element_of<lazy_zip<V...>> {
+  using type = std::tuple<V...>;
+};
+template <class First, class Rest>
+struct lazy_element_of<unbounded_product<First, Rest>> : lazy_element_of<First> {};
+
+// Whether the elements that are read as a stream of these tasks goes can be sent to worker processes.
+template <class Tasks>
+consteval bool can_send_elements() {
+  if constexpr (requires { typename Tasks::space_type; }) {
+    using element = typename lazy_element_of<typename Tasks::space_type>::type;
+    if constexpr (!std::is_void_v<element>) return can_leave_worker<element>;
+  }
+  return true;
+}
+
+template <class... Ranges>
+auto make_first_axis(unread_zip<Ranges...> zipped) {
+  return lazy_zip<std::ranges::range_value_t<Ranges>...>(
+      std::make_shared<zipped_elements<Ranges...>>(std::move(zipped.ranges)));
+}
+// The first axis of a stream.
+template <class Range>
+auto make_first_axis(Range&& range) {
+  if constexpr (!is_read_as_it_goes<Range>()) {
+    return make_axis(std::forward<Range>(range));
+  } else if constexpr (std::ranges::random_access_range<Range>) {
+    using plain = std::remove_cvref_t<Range>;
+    if constexpr (std::is_lvalue_reference_v<Range>) {
+      return endless_axis<std::ranges::iterator_t<Range>, stores_elements<Range>>(std::ranges::begin(range), nullptr);
+    } else {
+      auto owner = std::make_shared<plain>(std::forward<Range>(range));
+      return endless_axis<std::ranges::iterator_t<plain>, stores_elements<plain>>(std::ranges::begin(*owner), owner);
+    }
+  } else {
+    return lazy_axis<std::ranges::range_value_t<Range>>(
+        std::make_shared<read_elements<Range>>(std::forward<Range>(range)));
+  }
+}
+
+// The space of a stream's axes.
+template <class First, class... Rest>
+auto make_stream_space(First&& first, Rest&&... rest) {
+  if constexpr (!is_read_as_it_goes<First>()) {
+    if constexpr (sizeof...(Rest) == 0) return make_axis(std::forward<First>(first));
+    else return product(std::forward<First>(first), std::forward<Rest>(rest)...);
+  } else if constexpr (sizeof...(Rest) == 0) {
+    return make_first_axis(std::forward<First>(first));
+  } else {
+    auto others = product(std::forward<Rest>(rest)...);
+    auto axis = make_first_axis(std::forward<First>(first));
+    return unbounded_product<decltype(axis), decltype(others)>(std::move(axis), std::move(others));
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/engine/multi.hpp
+// The engine multi: runs tasks in forked worker processes, so that no task can end the map.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// The default engine: runs the tasks in worker processes, so that no task can end the program. A task may throw,
+/// crash, exit, overflow its stack, be killed or run past options::timeout. Only that task fails: multi replaces a dead
+/// worker, the failure names the task and the cause, and all other results come back.
+///
+///     auto flows = parmap::map(simulate, meshes, {.timeout = 60s});
+///     for (const parmap::failure& why : flows.failures()) std::cerr << why << '\n';
+///
+/// Each map forks its workers anew. They inherit f, its captures and all inputs, so nothing is serialised on the way
+/// in. The result type must be able to leave a worker (can_leave_worker). A worker writes trivially copyable types, and
+/// pairs, tuples and arrays of them, straight into shared memory. It encodes other types by codec<T>, and aggregates
+/// field by field.
+///
+/// All else that a task writes to memory is lost with its worker; its files persist. The threads of the caller do not
+/// exist in a worker: f must not wait for them, nor for a lock that they may hold. At a timeout multi kills every
+/// process that the task has started, too; after other deaths such processes may live on.
+class multi_engine {
+ public:
+  /// "multi".
+  [[nodiscard]] static constexpr std::string_view name() noexcept { return "multi"; }
+
+  /// What map calls.
+  template <class Tasks>
+  auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
+    using value = typename Tasks::result;
+    if constexpr (!can_run<value>()) {
+      return results<value>({}, {}, 0);  // so that this is the only error
+    } else if constexpr (std::is_void_v<value>) {
+      return {tasks.size(), detail::with_inputs_by_child(tasks, run_in_slots(tasks, chosen).failures), *chosen.seed};
+    } else if constexpr (detail::in_slot<value>) {
+      detail::multi_results all = run_in_slots(tasks, chosen);
+      return {detail::result_memory<value>(std::move(all.slots), tasks.size()),
+              detail::with_inputs_by_child(tasks, std::move(all.failures)), *chosen.seed};
+    } else {
+      return run_encoded(tasks, chosen, detail::own_places<value>(tasks.size()));
+    }
+  }
+
+  /// What map_into calls: copies or moves the value of task i to first[i], once it is in the caller. `First` is a
+  /// random-access iterator.
+  template <class Tasks, class First>
+  results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
+    using value = typename Tasks::result;
+    if constexpr (!can_run<value>()) {
+      return results<void>(0, {}, 0);
+    } else if constexpr (!detail::in_slot<value>) {
+      return run_encoded(tasks, chosen, detail::range_places<First>(std::move(first), tasks.size()));
+    } else {
+      detail::range_places<First> places(std::move(first), tasks.size());
+      detail::multi_results all = run_in_slots(tasks, chosen);
+      auto* const values = static_cast<value*>(all.slots.data());
+      detail::failure_runs refused;
+      const auto put = [&](std::uint64_t i) {
+        try {
+          places.put(i, [&]() -> value& { return values[i]; });
+        } catch (...) {
+          detail::thrown what = detail::describe_or_give_up();
+          refused.emplace_back(failure{i, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
+        }
+      };
+      all.failures.for_each_gap(tasks.size(), [&](std::uint64_t b, std::uint64_t e) {
+        for (std::uint64_t i = b; i < e; ++i) put(i);
+      });
+      return places.finish(
+          detail::with_inputs_by_child(tasks, detail::add_failures(std::move(all.failures), std::move(refused))),
+          *chosen.seed);
+    }
+  }
+
+  /// What stream calls. `size`: none if the number of tasks is unknown.
+  template <class Tasks>
+  auto open_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+                   detail::element_feed* feed) const {
+    using value = typename Tasks::result;
+    constexpr bool sends = detail::can_send_elements<Tasks>();
+    static_assert(
+        sends, "parmap::stream: the first axis is endless, or can be read once only, so its elements are sent to the "
+               "worker processes, and this element type has no codec; specialise parmap::codec for it, let the axis "
+               "have elements of a type that can leave a worker, or use parmap::threads");
+    if constexpr (!sends) return std::unique_ptr<detail::outcome_source<value>>();  // so that this is the only error
+    else if constexpr (std::is_void_v<value> || can_run<value>())
+      return std::make_unique<detail::multi_stream<Tasks>>(tasks, chosen, size, feed);
+    else return std::unique_ptr<detail::outcome_source<value>>();
+  }
+  /// What stream calls: sets the inputs of a failure.
+  template <class Tasks>
+  static void describe_inputs(const Tasks& tasks, failure& why) {
+    detail::failure_runs one;
+    one.emplace_back(why, 1);
+    const failure_list described = detail::with_inputs_by_child(tasks, failure_list(std::move(one)));
+    why.inputs = described.front().inputs;
+  }
+
+  /// Whether a Value can leave a worker. If not, a static_assert names the obstacle, and the type Found shows where it
+  /// is.
+  template <class Value, class Found = decltype(detail::find_obstacle<Value>())>
+  static consteval bool can_run() {
+    using detail::obstacle;
+    constexpr obstacle found = Found::what;
+    static_assert(found != obstacle::refers,
+                  "parmap: a pointer, reference_wrapper, string_view or span (an iterator, a view, a "
+                  "thread::id, or a container of such) cannot leave a worker process, because what it refers "
+                  "to stays there; return the value itself (std::string, std::vector), or use parmap::threads");
+    static_assert(found != obstacle::no_codec,
+                  "parmap: this result type cannot leave a worker process: it is not trivially copyable, is "
+                  "not a struct whose fields can all leave, and has no codec; specialise parmap::codec for "
+                  "it, return something that has one, or use parmap::threads");
+    static_assert(found != obstacle::field_refers,
+                  "parmap: a field of this struct is a pointer, a reference or a view (string_view, span, "
+                  "iterator), and what it refers to stays in the worker process; let the struct hold the "
+                  "value itself (std::string, std::vector), specialise parmap::codec for it, or use "
+                  "parmap::threads");
+    static_assert(found != obstacle::field_has_no_codec,
+                  "parmap: a field of this struct cannot leave a worker process: it is not trivially "
+                  "copyable, is not a struct whose fields can all leave, and has no codec; specialise "
+                  "parmap::codec for the field or for the struct, or use parmap::threads");
+    static_assert(found != obstacle::field_is_array,
+                  "parmap: a struct with an array as a field cannot leave a worker process by its fields; "
+                  "make it a std::array, specialise parmap::codec for the struct, or use parmap::threads");
+    static_assert(found != obstacle::too_many_fields,
+                  "parmap: a struct of more than 16 fields cannot leave a worker process by its fields; put "
+                  "some into a struct of their own, specialise parmap::codec for it, or use parmap::threads");
+    static_assert(found != obstacle::base,
+                  "parmap: a struct with a base class cannot leave a worker process by its fields; make the "
+                  "base a field, specialise parmap::codec for the struct, or use parmap::threads");
+    static_assert(found != obstacle::own_destructor,
+                  "parmap: a struct with a destructor, copy or move of its own cannot leave a worker "
+                  "process by its fields, because what they do (such as to close a file) would be done "
+                  "twice; return the data that the struct stands for, specialise parmap::codec for it, or "
+                  "use parmap::threads");
+    static_assert(found != obstacle::not_divisible,
+                  "parmap: the fields of this struct cannot be found (it has a union, or an array beside a "
+                  "field without a default); specialise parmap::codec for it, return a std::tuple, or use "
+                  "parmap::threads");
+    return found == obstacle::none;
+  }
+
+ private:
+  template <class Tasks>
+  static detail::multi_results run_in_slots(const Tasks& tasks, const options& chosen) {
+    return detail::run_in_processes(detail::process_tasks_of<Tasks>(tasks), nullptr, chosen);
+  }
+  template <class Tasks, class Places>
+  static auto run_encoded(const Tasks& tasks, const options& chosen, Places&& places) {
+    detail::value_reader_of<typename Tasks::result, Places> reader(places);
+    auto all = detail::run_in_processes(detail::process_tasks_of<Tasks>(tasks), &reader, chosen);
+    return places.finish(detail::with_inputs_by_child(tasks, std::move(all.failures)), *chosen.seed);
+  }
+};
+
+/// The engine to name in a call: `parmap::map(parmap::multi, f, x)`. See multi_engine.
+inline constexpr multi_engine multi{};
+
+static_assert(engine<multi_engine>);
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/results/placed_tasks.hpp
+// Numbered tasks with the places of their values: what an engine that runs tasks in this process needs of f, its axes
+// and its result type.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class attempt_observer;
+
+// What an engine has to do with each task of a chunk: look whether the map was halted, tell the task its number, watch
+// its limit, tell an observer.
+class task_gate {
+ public:
+  // `halted`, if it is not null, and `stop` are looked at before each task.
+  task_gate(const std::atomic<bool>* halted, const std::stop_token& stop) noexcept : halted_(halted), stop_(&stop) {}
+  task_gate(const task_gate&) = delete;
+  task_gate& operator=(const task_gate&) = delete;
+
+  // False if no further task is to be begun.
+  [[nodiscard]] bool begin(std::uint64_t i, context& self) {
+    if ((halted_ != nullptr && halted_->load(std::memory_order_acquire)) || stop_->stop_requested()) return false;
+    self.begin(i, attempt_);
+    if (watched_) begin_watch(self);
+    return true;
+  }
+  // It has put its value. Throws if it was too late.
+  void end(context& self) {
+    if (watched_) end_watch(self);
+    attempt_ = 1;
+  }
+
+  // Of the task that is begun next.
+  [[nodiscard]] unsigned attempt() const noexcept { return attempt_; }
+  void set_attempt(unsigned attempt) noexcept { attempt_ = attempt; }
+
+ protected:
+  // For a gate with a limit or an observer.
+  virtual void begin_watch(context&) {}
+  virtual void end_watch(context&) {}
+  void set_watched() noexcept { watched_ = true; }
+  ~task_gate() = default;
+
+ private:
+  const std::atomic<bool>* halted_;
+  const std::stop_token* stop_;
+  unsigned attempt_{1};
+  bool watched_{};
+};
+
+// Tasks [at, end), as far as they have come.
+struct task_chunk {
+  std::uint64_t at;  // the first that has not ended
+  std::uint64_t end;
+  task_gate* gate;  // null if nothing is to be done with each task
+};
+
+class placed_tasks {
+ public:
+  placed_tasks(const placed_tasks&) = delete;
+  placed_tasks& operator=(const placed_tasks&) = delete;
+
+  // Runs the tasks of the chunk in order and puts their values, until the gate lets none begin. What a task throws
+  // passes. chunk.at is then the first that has not ended.
+  virtual void run(task_chunk& chunk, context& self) const = 0;
+  // Called by a thread that has run chunks, and runs no more of this map. For language runtimes, whose tasks may have
+  // set something up in it.
+  virtual void end_worker(context&) const noexcept {}
+
+  [[nodiscard]] bool take_context() const noexcept { return take_context_; }
+  // The claims' boundaries.
+  [[nodiscard]] claim_blocks blocks() const noexcept { return blocks_; }
+  // Who hears of their attempts; null: nobody.
+  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
+
+ protected:
+  explicit placed_tasks(bool take_context, claim_blocks blocks = {}, attempt_observer* observer = nullptr) noexcept
+      : take_context_(take_context),
+        blocks_(blocks),
+        observer_(observer) {}
+  ~placed_tasks() = default;
+
+ private:
+  bool take_context_;
+  claim_blocks blocks_;
+  attempt_observer* observer_;
+};
+
+template <class Tasks, class Places>
+class placed_tasks_of final : public placed_tasks {
+ public:
+  placed_tasks_of(const Tasks& tasks, Places& places) noexcept
+      : placed_tasks(Tasks::takes_context, {}, observer_of(tasks)),
+        tasks_(tasks),
+        places_(places) {}
+
+  void run(task_chunk& chunk, context& self) const override {
+    position at(chunk);
+    if constexpr (!Tasks::takes_context) {
+      // A plain loop that the compiler may vectorise.
+      if (chunk.gate == nullptr) {
+        tasks_.for_each(chunk.at, chunk.end, self, [&](std::uint64_t i, const auto& call) {
+          places_.put(i, call);
+          at.next = i + 1;
+          return true;
+        });
+        return;
+      }
+    }
+    task_gate& gate = *chunk.gate;
+    tasks_.for_each(chunk.at, chunk.end, self, [&](std::uint64_t i, const auto& call) {
+      if (!gate.begin(i, self)) return false;
+      places_.put(i, call);
+      gate.end(self);
+      at.next = i + 1;
+      return true;
+    });
+  }
+  void end_worker([[maybe_unused]] context& self) const noexcept override {
+    if constexpr (requires { tasks_.end_worker(self); }) tasks_.end_worker(self);
+  }
+
+ private:
+  // A local number, so that it need not be stored for each task; the chunk hears of it however the loop ends.
+  struct position {
+    explicit position(task_chunk& of) noexcept : chunk(of), next(of.at) {}
+    position(const position&) = delete;
+    position& operator=(const position&) = delete;
+    ~position() { chunk.at = next; }
+
+    task_chunk& chunk;
+    std::uint64_t next;
+  };
+
+  const Tasks& tasks_;
+  Places& places_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/threads/serial_run.hpp
+// run_serially: one map on the engine serial, as a loop on the calling thread.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Runs tasks [0, n) in order. Returns the tasks that were stopped; all others have their values in `values`. An
+// exception of a task passes through after its retries; then no value is left.
+[[nodiscard]] PARMAP_API failure_list run_serially(const placed_tasks& tasks, value_places& values, std::uint64_t n,
+                                                   const options& chosen);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/outcome_place.hpp
+// outcome_place: where a task of a stream in this process puts its value.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// For one task at a time. See value_places.hpp.
+template <class T>
+class outcome_place {
+ public:
+  template <class Call>
+  void put(std::uint64_t, const Call& call) {
+    if constexpr (std::is_void_v<T>) {
+      call();
+      value_.emplace();
+    } else {
+      value_.emplace(call());
+    }
+  }
+  [[nodiscard]] outcome<T> take() {
+    outcome<T> taken = std::move(*value_);
+    value_.reset();
+    return taken;
+  }
+  void drop() noexcept { value_.reset(); }
+
+ private:
+  std::optional<outcome<T>> value_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/deadline.hpp
+// deadline: when a map begins no new task any more, and when it ends those that still run.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
+inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
+
+class deadline {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  // Counts from now on. None, or a time beyond the range of the clock: never.
+  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
+    if (!time) return;
+    const auto now = clock::now();
+    const auto extra = std::min(*time / 10, longest_grace);
+    if (*time >= clock::time_point::max() - now - extra) return;
+    begin_no_more_ = now + *time;
+    end_all_ = begin_no_more_ + extra;
+  }
+
+  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
+  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
+  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
+
+ private:
+  clock::time_point begin_no_more_{clock::time_point::max()};
+  clock::time_point end_all_{clock::time_point::max()};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/signal_mask.hpp
+// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Blocks all signals in the calling thread for the lifetime of the object, so that threads made meanwhile inherit this
+// mask. Signals that a fault raises are not blocked.
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {
+    sigset_t all{};
+    ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
+    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
+  }
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+  ~signals_blocked() {
+    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
+
+ private:
+  sigset_t before_{};
+  bool blocked_{};
+};
+
+// In a thread made under signals_blocked: the mask that it would have without it.
+inline std::optional<sigset_t>& outer_signal_mask() noexcept {
+  static thread_local std::optional<sigset_t> mask;
+  return mask;
+}
+
+// Gives the thread the mask that it would have without signals_blocked, for the lifetime of the object. Tasks run with
+// this mask, and processes and threads that they start inherit it.
+class outer_mask_scope {
+ public:
+  outer_mask_scope() noexcept {
+    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
+  }
+  outer_mask_scope(const outer_mask_scope&) = delete;
+  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
+  ~outer_mask_scope() {
+    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t before_{};
+  bool changed_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/threads/deadline_watch.hpp
+// deadline_watch: halts a map in this process at its deadline, and requests its tasks to stop at the end of the grace.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// One thread per map with a deadline.
+class deadline_watch {
+ public:
+  // At the deadline it calls begin_no_more, in its own thread. A request of `stop` reaches the tasks as ever.
+  deadline_watch(const deadline& when, const std::stop_token& stop, std::function<void()> begin_no_more)
+      : when_(when),
+        begin_no_more_(std::move(begin_no_more)),
+        forward_(stop, [this] { tasks_.request_stop(); }),
+        thread_(start()) {}
+
+  // For the tasks.
+  [[nodiscard]] std::stop_token token() const noexcept { return tasks_.get_token(); }
+
+ private:
+  // The thread blocks signals, which are for the caller's threads.
+  std::jthread start() {
+    const signals_blocked meanwhile;
+    return std::jthread([this](const std::stop_token& ended) { watch(ended); });
+  }
+  void watch(const std::stop_token& ended) {
+    std::unique_lock lock(mutex_);
+    const auto passed = [&](deadline::clock::time_point moment) {
+      wake_.wait_until(lock, ended, moment, [] { return false; });
+      return !ended.stop_requested();
+    };
+    if (!passed(when_.begin_no_more())) return;
+    begin_no_more_();
+    if (passed(when_.end_all())) tasks_.request_stop();
+  }
+
+  deadline when_;
+  std::function<void()> begin_no_more_;
+  std::stop_source tasks_;
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::stop_callback<std::function<void()>> forward_;
+  std::jthread thread_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/threads/serial_stream.hpp
+// serial_stream: a stream on the engine serial; the caller's thread runs a task when it wants an outcome.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What does not depend on the result type.
+class serial_loop {
+ public:
+  PARMAP_API serial_loop(const placed_tasks& tasks, const options& chosen, std::optional<std::uint64_t> size);
+  PARMAP_API ~serial_loop();
+  serial_loop(const serial_loop&) = delete;
+  serial_loop& operator=(const serial_loop&) = delete;
+
+  enum class step { ran, stopped, waits, end };
+  // Runs the next task and its retries. Throws what the last attempt throws.
+  [[nodiscard]] PARMAP_API step run_next();
+  // The task that run_next was about, and how often it was begun.
+  [[nodiscard]] std::uint64_t index() const noexcept { return next_ - 1; }
+  [[nodiscard]] unsigned attempts() const noexcept { return attempts_; }
+  // The time of its last attempt; 0: not measured.
+  [[nodiscard]] ticks spent() const noexcept { return spent_; }
+  [[nodiscard]] PARMAP_API std::string why_stopped() const;
+
+  bool allow(std::uint64_t limit) noexcept {
+    if (is_halted()) return false;
+    limit_ = limit;
+    return true;
+  }
+  void end_at(std::uint64_t tasks) noexcept { size_ = tasks; }
+  void halt() noexcept { halted_.store(true, std::memory_order_release); }
+
+ private:
+  [[nodiscard]] bool is_halted() const noexcept {
+    return halted_.load(std::memory_order_acquire) || options_.stop.stop_requested();
+  }
+
+  const placed_tasks& tasks_;
+  const options& options_;
+  std::optional<std::uint64_t> size_;
+  std::uint64_t limit_{};
+  std::uint64_t next_{};
+  unsigned attempts_{};
+  ticks spent_{};
+  std::atomic<bool> halted_{false};
+  std::atomic<bool> late_{false};
+  std::optional<deadline_watch> watch_;
+  std::stop_token stop_;
+  context self_;
+};
+
+template <class Tasks>
+class serial_stream final : public outcome_source<typename Tasks::result> {
+  using value = typename Tasks::result;
+
+ public:
+  serial_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size)
+      : bound_(tasks, place_),
+        loop_(bound_, chosen, size) {}
+
+  bool allow(std::uint64_t limit) override { return loop_.allow(limit); }
+  void end_at(std::uint64_t tasks) override { loop_.end_at(tasks); }
+  void halt() noexcept override { loop_.halt(); }
+  [[nodiscard]] unsigned workers() const noexcept override { return 1; }
+  // Nothing runs ahead, so a small window will do.
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept override { return ~std::uint64_t{0}; }
+
+  arrival next(std::optional<ended_task<value>>& to, std::chrono::nanoseconds patience) override {
+    // The stream reads ahead first; a task would make it wait.
+    if (patience == patience.zero() && !read_ahead_) {
+      read_ahead_ = true;
+      return arrival::nothing_yet;
+    }
+    read_ahead_ = false;
+    switch (loop_.run_next()) {
+      case serial_loop::step::end: return arrival::end;
+      case serial_loop::step::waits: return arrival::nothing_yet;
+      case serial_loop::step::stopped:
+        to.emplace(loop_.index(), failure{loop_.index(), failure_kind::stopped, loop_.why_stopped(), loop_.attempts()},
+                   loop_.attempts());
+        break;
+      case serial_loop::step::ran: to.emplace(loop_.index(), place_.take(), loop_.attempts(), 0U, loop_.spent()); break;
+    }
+    return arrival::outcome;
+  }
+
+ private:
+  outcome_place<value> place_;
+  placed_tasks_of<Tasks, outcome_place<value>> bound_;
+  serial_loop loop_;
+  bool read_ahead_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/engine/serial.hpp
+// The engine serial: a plain loop in the caller's thread, for debugging and as the baseline of the other engines.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// The engine for debugging: runs the tasks in input order in the calling thread. If a task throws, and its retries
+/// too, the last exception leaves map unchanged and the other results are lost. So a debugger stops where it was
+/// thrown.
+///
+///     auto y = parmap::map(parmap::serial, f, x);
+///
+/// A task that crashes or exits ends the program. The results need not be able to leave a worker.
+///
+/// serial accepts every option, so that you can switch to it by changing one word. timeout, memory_limit and
+/// max_failures have no effect. If the reporter draws on stderr, a line there says so, once per option and process.
+/// There is always one worker.
+class serial_engine {
+ public:
+  static constexpr bool notes_elapsed = true;  // see map.hpp
+
+  /// "serial".
+  [[nodiscard]] static constexpr std::string_view name() noexcept { return "serial"; }
+
+  /// What map calls.
+  template <class Tasks>
+  auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
+    detail::own_places<typename Tasks::result> values(tasks.size());
+    const detail::placed_tasks_of bound(tasks, values);
+    auto made = values.finish(detail::run_serially(bound, values, tasks.size(), chosen), *chosen.seed);
+    made.note_elapsed(values.elapsed());
+    return made;
+  }
+
+  /// What stream calls. `size`: none if the number of tasks is unknown.
+  template <class Tasks>
+  auto open_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+                   detail::element_feed* /*feed*/) const {
+    return std::make_unique<detail::serial_stream<Tasks>>(tasks, chosen, size);
+  }
+};
+
+/// The engine to name in a call: `parmap::map(parmap::serial, f, x)`. See serial_engine.
+inline constexpr serial_engine serial{};
+
+static_assert(engine<serial_engine>);
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/threads/threads_run.hpp
+// run_on_threads: one map on the engine threads; the caller and helping threads claim chunks until none are left.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Runs tasks [0, n) on the calling thread and on threads of the pool that help. Returns the failures; all other tasks
+// have their values in `values`. If it throws, no value is left there (except after task_tally::give_up).
+[[nodiscard]] PARMAP_API failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
+                                                     const options& chosen);
+
+// The message of a task that was still running when its time was over.
+[[nodiscard]] std::string ran_past_limit(std::chrono::nanoseconds limit);
+// Throws std::invalid_argument for an option that threads do not support for these tasks.
+void refuse_what_threads_lack(const placed_tasks& tasks, const options& chosen);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/threads/outcome_lane.hpp
+// outcome_lane: the way of outcomes from one thread that runs tasks to the thread that reads the stream, without a
+// lock.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A queue in blocks. An outcome can be read as soon as it is sent: nothing is held back until more have come. Blocks
+// that have been read go back to the writer, so there are as many as were ever unread at once.
+template <class T>
+class outcome_lane {
+ public:
+  using item = ended_task<T>;
+
+  outcome_lane() : write_(new block), read_(write_) {}
+  outcome_lane(const outcome_lane&) = delete;
+  outcome_lane& operator=(const outcome_lane&) = delete;
+  // Both threads have done with it.
+  ~outcome_lane() {
+    drop();
+    for (std::span<item> rest = unread(); !rest.empty(); rest = unread()) take(rest.size());
+    delete read_;
+    delete_all(free_);
+    delete_all(read_blocks_.load(std::memory_order_acquire));
+  }
+
+  // ---- by the writer
+
+  // Makes the next outcome, which is not sent yet. Throws what its constructor throws, and std::bad_alloc.
+  template <class... Arguments>
+  void make(Arguments&&... of) {
+    if (used_ == of_block) add_block();
+    std::construct_at(write_->place(used_), std::forward<Arguments>(of)...);
+    made_ = true;
+  }
+  [[nodiscard]] item& made() noexcept { return *write_->at(used_); }
+  void send() noexcept {
+    made_ = false;
+    write_->sent.store(++used_, std::memory_order_release);
+  }
+  // Destroys what has been made and not sent, if there is something.
+  void drop() noexcept {
+    if (std::exchange(made_, false)) std::destroy_at(write_->at(used_));
+  }
+
+  // ---- by the reader
+
+  // Outcomes that have not been taken: some of them if there are any. Valid until take().
+  [[nodiscard]] std::span<item> unread() noexcept {
+    if (taken_ == of_block) {
+      block* const next = read_->next.load(std::memory_order_acquire);
+      if (next == nullptr) return {};
+      give_back(std::exchange(read_, next));
+      taken_ = 0;
+    }
+    const std::size_t sent = read_->sent.load(std::memory_order_acquire);
+    return sent == taken_ ? std::span<item>() : std::span<item>(read_->at(taken_), sent - taken_);
+  }
+  // Destroys the first `count` of these.
+  void take(std::size_t count) noexcept {
+    for (; count > 0; --count) std::destroy_at(read_->at(taken_++));
+  }
+
+ private:
+  static constexpr std::size_t of_block = std::clamp<std::size_t>((16 << 10) / sizeof(item), 1, 64);
+
+  struct block {
+    alignas(64) std::atomic<std::size_t> sent{0};  // outcomes in it
+    std::atomic<block*> next{nullptr};             // set once all have been sent; of a free block: the next free one
+    alignas(64) alignas(item) std::array<std::byte, of_block * sizeof(item)> bytes;
+
+    [[nodiscard]] item* place(std::size_t i) noexcept { return reinterpret_cast<item*>(bytes.data()) + i; }
+    [[nodiscard]] item* at(std::size_t i) noexcept { return std::launder(place(i)); }
+  };
+
+  void add_block() {
+    if (free_ == nullptr) free_ = read_blocks_.exchange(nullptr, std::memory_order_acquire);
+    block* fresh = free_;
+    if (fresh == nullptr) {
+      fresh = new block;
+    } else {
+      free_ = fresh->next.load(std::memory_order_relaxed);
+      fresh->next.store(nullptr, std::memory_order_relaxed);
+      fresh->sent.store(0, std::memory_order_relaxed);
+    }
+    std::exchange(write_, fresh)->next.store(fresh, std::memory_order_release);
+    used_ = 0;
+  }
+  void give_back(block* done) noexcept {
+    block* others = read_blocks_.load(std::memory_order_relaxed);
+    do done->next.store(others, std::memory_order_relaxed);
+    while (!read_blocks_.compare_exchange_weak(others, done, std::memory_order_release, std::memory_order_relaxed));
+  }
+  static void delete_all(block* first) noexcept {
+    while (first != nullptr) delete std::exchange(first, first->next.load(std::memory_order_relaxed));
+  }
+
+  // The writer's.
+  block* write_;
+  std::size_t used_{};  // of it
+  bool made_{};
+  block* free_{};
+  // The reader's.
+  alignas(64) block* read_;
+  std::size_t taken_{};  // of it
+  alignas(64) std::atomic<block*> read_blocks_{nullptr};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/threads/threads_stream.hpp
+// threads_stream: a stream on the engine threads; threads of its own run tasks as far as the window permits.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Where a worker's outcomes wait for the caller.
+class worker_outbox {
+ public:
+  worker_outbox() = default;
+  worker_outbox(const worker_outbox&) = delete;
+  worker_outbox& operator=(const worker_outbox&) = delete;
+  virtual ~worker_outbox() = default;
+
+  // ---- by the worker
+
+  // The task whose value has been put has ended well.
+  virtual void send_value(unsigned attempts, ticks spent) noexcept = 0;
+  // It has not: the value, if there is one, is destroyed.
+  virtual void drop_value() noexcept = 0;
+  virtual void send_failure(failure why, ticks spent) = 0;
+};
+
+// What does not depend on the result type: the threads, and what they claim.
+class stream_threads {
+ public:
+  struct worker {
+    const placed_tasks* tasks;
+    worker_outbox* outbox;
+  };
+
+  // `size`: none if the number of tasks is unknown. `measures`: take the time of each task. Starts the threads. Throws
+  // std::system_error if there can be none.
+  PARMAP_API stream_threads(std::vector<worker> workers, const options& chosen, std::optional<std::uint64_t> size,
+                            bool measures);
+  // Requests the tasks that run to stop, and waits for them.
+  PARMAP_API ~stream_threads();
+  stream_threads(const stream_threads&) = delete;
+  stream_threads& operator=(const stream_threads&) = delete;
+
+  PARMAP_API bool allow(std::uint64_t limit);
+  PARMAP_API void end_at(std::uint64_t tasks);
+  PARMAP_API void halt() noexcept;
+
+  // Whether no thread will send anything any more. Throws what ends the stream: what options::retry_if has thrown, or
+  // std::bad_alloc.
+  [[nodiscard]] PARMAP_API bool ended() const;
+  // Once ended: the tasks that were allowed and never begun.
+  struct never_begun {
+    std::uint64_t b;
+    std::uint64_t e;
+    std::string why;
+  };
+  [[nodiscard]] PARMAP_API never_begun rest() const;
+
+  // The caller looks whether there is an outcome after it has announced that it will sleep; then it sleeps until one is
+  // sent or the threads have ended, at most for `limit`. A processor may show a thread this announcement later than
+  // what the thread has sent before, and to the caller what was sent after what it does then; a fence at each task
+  // would cost more than all the rest. So the first sleep is to be one of first_nap: by then all has arrived.
+  static constexpr std::chrono::nanoseconds first_nap = std::chrono::milliseconds(1);
+  static constexpr std::chrono::nanoseconds longest_nap = std::chrono::seconds(1);
+  PARMAP_API void announce_sleep() noexcept;
+  PARMAP_API void sleep(std::chrono::nanoseconds limit) noexcept;
+  PARMAP_API void wake_up() noexcept;
+
+  [[nodiscard]] PARMAP_API static unsigned workers_for(const placed_tasks& tasks, const options& chosen,
+                                                       std::optional<std::uint64_t> size);
+
+ private:
+  class crew;
+  std::unique_ptr<crew> crew_;
+};
+
+// Also where the tasks of a worker put their values: at once to where the caller reads them.
+template <class T>
+class outbox_of final : public worker_outbox {
+ public:
+  explicit outbox_of(unsigned worker) : worker_(worker) {}
+
+  // By the worker; see value_places.hpp.
+  template <class Call>
+  void put(std::uint64_t i, const Call& call) {
+    if constexpr (std::is_void_v<T>) {
+      call();
+      lane_.make(i, outcome<T>(), 0U, worker_);
+    } else {
+      lane_.make(i, call(), 0U, worker_);
+    }
+  }
+  void send_value(unsigned attempts, ticks spent) noexcept override {
+    ended_task<T>& made = lane_.made();
+    made.attempts = attempts;
+    made.spent = spent;
+    lane_.send();
+  }
+  void drop_value() noexcept override { lane_.drop(); }
+  void send_failure(failure why, ticks spent) override {
+    const std::uint64_t index = why.index;
+    const unsigned attempts = why.attempts;
+    lane_.make(index, std::move(why), attempts, attempts == 0 ? never_ran : worker_, spent);
+    lane_.send();
+  }
+
+  // By the caller.
+  [[nodiscard]] outcome_lane<T>& lane() noexcept { return lane_; }
+
+ private:
+  outcome_lane<T> lane_;
+  unsigned worker_;
+};
+
+template <class Tasks>
+class threads_stream final : public outcome_source<typename Tasks::result> {
+  using value = typename Tasks::result;
+
+ public:
+  threads_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size, bool measures = true) {
+    outcome_place<value> none;
+    const unsigned workers =
+        stream_threads::workers_for(placed_tasks_of<Tasks, outcome_place<value>>(tasks, none), chosen, size);
+    std::vector<stream_threads::worker> crew;
+    for (unsigned w = 0; w < workers; ++w) {
+      outbox_of<value>& box = outboxes_.emplace_back(w);
+      crew.push_back({&bound_.emplace_back(tasks, box), &box});
+    }
+    threads_.emplace(std::move(crew), chosen, size, measures);
+  }
+
+  bool allow(std::uint64_t limit) override { return threads_->allow(limit); }
+  void end_at(std::uint64_t tasks) override { threads_->end_at(tasks); }
+  void halt() noexcept override { threads_->halt(); }
+  [[nodiscard]] unsigned workers() const noexcept override { return static_cast<unsigned>(outboxes_.size()); }
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept override { return sizeof(ended_task<value>); }
+
+  arrival next(std::optional<ended_task<value>>& to, std::chrono::nanoseconds patience) override {
+    if (take_one(to)) return arrival::outcome;
+    const auto begun = std::chrono::steady_clock::now();
+    std::chrono::nanoseconds spent{};
+    for (std::chrono::nanoseconds nap = stream_threads::first_nap; patience > spent;
+         nap = stream_threads::longest_nap) {
+      threads_->announce_sleep();
+      if (!look()) threads_->sleep(std::min<std::chrono::nanoseconds>(nap, patience - spent));
+      threads_->wake_up();
+      if (take_one(to)) return arrival::outcome;
+      if (threads_->ended()) break;
+      spent = std::chrono::steady_clock::now() - begun;
+    }
+    if (!threads_->ended()) return arrival::nothing_yet;
+    // What was sent before the last thread ended is seen after that.
+    if (take_one(to)) return arrival::outcome;
+    return take_never_begun(to) ? arrival::outcome : arrival::end;
+  }
+  arrival next_or_some(outcomes_at_hand<value>& some, std::optional<ended_task<value>>& to,
+                       std::chrono::nanoseconds patience) override {
+    if (!look()) return next(to, patience);
+    some = outcomes_at_hand<value>(std::exchange(there_, {}));
+    return arrival::outcome;
+  }
+
+ private:
+  bool take_one(std::optional<ended_task<value>>& to) {
+    if (!look()) return false;
+    to.emplace(std::move(there_.front()));
+    there_ = there_.subspan(1);
+    return true;
+  }
+  // Looks, if there is nothing, into the next lane in turn that has something.
+  bool look() {
+    if (!there_.empty()) return true;
+    outboxes_[turn_].lane().take(given_);
+    pace_.before_look();
+    for (std::size_t k = 0; k < outboxes_.size() && there_.empty(); ++k) {
+      turn_ = turn_ + 1 < outboxes_.size() ? turn_ + 1 : 0;
+      there_ = outboxes_[turn_].lane().unread();
+    }
+    given_ = there_.size();
+    pace_.found(given_);
+    return given_ > 0;
+  }
+  bool take_never_begun(std::optional<ended_task<value>>& to) {
+    if (!rest_) rest_ = threads_->rest();
+    if (rest_->b >= rest_->e) return false;
+    const std::uint64_t i = rest_->b++;
+    to.emplace(i, failure{i, failure_kind::stopped, rest_->why, 0}, 0U);
+    return true;
+  }
+
+  std::deque<outbox_of<value>> outboxes_;
+  std::deque<placed_tasks_of<Tasks, outbox_of<value>>> bound_;
+  std::size_t turn_{};                    // the lane where outcomes were found last,
+  std::size_t given_{};                   // how many,
+  std::span<ended_task<value>> there_{};  // and those of them that have not been given away
+  reader_pace pace_;
+  std::optional<stream_threads::never_begun> rest_;
+  std::optional<stream_threads> threads_;  // destroyed first
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/engine/threads.hpp
+// The engine threads: runs tasks on a pool of threads in this process that is kept between maps.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// The engine for short tasks: runs them in the calling thread and on a pool of threads. The pool starts a thread when
+/// a map first needs it. All maps of the process share the pool, nested maps too.
+///
+///     auto meshes = parmap::map(parmap::threads, build, parameters);   // may return a std::unique_ptr
+///
+/// Several threads call f at once. A result may be of any type: the task constructs it in its slot, and nothing is
+/// copied. The failure of a task keeps its exception (failure::rethrow). A task that crashes or exits ends the program:
+/// use multi for such tasks.
+///
+/// options::timeout needs an f that takes context&, and throws std::invalid_argument for any other f. At the limit
+/// threads requests a stop through context::stop_token(), and the task must look at it. The task then counts as
+/// timed_out, however it ends. If it never ends, map does not return. memory_limit throws std::invalid_argument.
+class threads_engine {
+ public:
+  static constexpr bool notes_elapsed = true;  // see map.hpp
+
+  /// "threads".
+  [[nodiscard]] static constexpr std::string_view name() noexcept { return "threads"; }
+
+  /// What map calls.
+  template <class Tasks>
+  auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
+    detail::own_places<typename Tasks::result> values(tasks.size());
+    const detail::placed_tasks_of bound(tasks, values);
+    auto made = values.finish(detail::with_inputs(tasks, detail::run_on_threads(bound, values, tasks.size(), chosen)),
+                              *chosen.seed);
+    made.note_elapsed(values.elapsed());
+    return made;
+  }
+
+  /// What stream calls. `size`: none if the number of tasks is unknown.
+  template <class Tasks>
+  auto open_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+                   detail::element_feed* /*feed*/) const {
+    return std::make_unique<detail::threads_stream<Tasks>>(tasks, chosen, size, chosen.times);
+  }
+};
+
+/// The engine to name in a call: `parmap::map(parmap::threads, f, x)`. See threads_engine.
+inline constexpr threads_engine threads{};
+
+static_assert(engine<threads_engine>);
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/engine/named.hpp
+// engine_named: an engine chosen by name at run time.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// One of the engines serial, threads and multi, chosen at run time. engine_named makes it. Cheap to copy; several
+/// threads may use it at once.
+class named_engine {
+ public:
+  /// One of the engine objects.
+  using choice = std::variant<serial_engine, threads_engine, multi_engine>;
+
+  /// This engine. engine_named calls it.
+  explicit named_engine(choice chosen) noexcept : chosen_(chosen) {}
+
+  /// The name of the chosen engine.
+  [[nodiscard]] std::string_view name() const {
+    return std::visit([](const auto& it) { return it.name(); }, chosen_);
+  }
+
+  /// What map calls: runs the tasks on the chosen engine. Throws std::invalid_argument if that is multi and the result
+  /// type cannot leave a worker process.
+  template <class Work>
+  auto run(const Work& work, const options& chosen) const -> results<typename Work::result> {
+    return visit<typename Work::result>([&](const auto& it) { return it.run(work, chosen); });
+  }
+  /// What map_into calls. Throws as run does.
+  template <class Work, class First>
+  results<void> run_into(First first, const Work& work, const options& chosen) const {
+    return visit<typename Work::result>([&](const auto& it) { return detail::run_into(it, first, work, chosen); });
+  }
+
+  /// What stream calls. Throws as run does.
+  template <class Work>
+  std::unique_ptr<detail::outcome_source<typename Work::result>> open_stream(const Work& work, const options& chosen,
+                                                                             std::optional<std::uint64_t> size,
+                                                                             detail::element_feed* feed) const {
+    using source = std::unique_ptr<detail::outcome_source<typename Work::result>>;
+    return visit<typename Work::result>([&](const auto& it) -> source {
+      if constexpr (std::same_as<std::remove_cvref_t<decltype(it)>, multi_engine> && !detail::can_send_elements<Work>())
+        throw std::invalid_argument("parmap: the elements of an axis that is read as the stream goes cannot be sent to "
+                                    "the workers of the engine "
+                                    "multi; specialise parmap::codec for them, or choose serial or threads");
+      else return it.open_stream(work, chosen, size, feed);
+    });
+  }
+
+  /// Returns run(engine) with the chosen engine. Throws as above if that is multi and a Value cannot leave a worker.
+  template <class Value, class Run>
+  auto visit(const Run& run) const {
+    return std::visit(
+        [&](const auto& it) -> std::invoke_result_t<Run, const serial_engine&> {
+          if constexpr (std::same_as<std::remove_cvref_t<decltype(it)>, multi_engine> && !can_leave_worker<Value>)
+            throw std::invalid_argument("parmap: the result type of f cannot leave a worker process of the engine "
+                                        "multi; specialise parmap::codec for it, or choose "
+                                        "serial or threads");
+          else return run(it);
+        },
+        chosen_);
+  }
+
+ private:
+  choice chosen_;
+};
+
+/// Returns the engine of this name: "serial", "threads" or "multi". Throws std::invalid_argument for any other name;
+/// the message lists the names.
+///
+///     const auto engine = parmap::engine_named(argc > 1 ? argv[1] : "multi");
+///     auto y = parmap::map(engine, f, x);
+///
+/// If the engine is multi and the result type of f cannot leave a worker, map throws std::invalid_argument before any
+/// task begins.
+[[nodiscard]] inline named_engine engine_named(std::string_view name) {
+  if (name == serial.name()) return named_engine(serial);
+  if (name == threads.name()) return named_engine(threads);
+  if (name == multi.name()) return named_engine(multi);
+  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; the names are " +
+                              std::string(serial.name()) + ", " + std::string(threads.name()) + " and " +
+                              std::string(multi.name()));
+}
+
+static_assert(engine<named_engine>);
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/pools/sent_space.hpp
+// sent_space: an index space as bytes for workers that are there already, and the space that they make of them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// ---- The elements of one axis.
+
+// Whether the bytes of a V are its value, if V may be an array.
+template <class V>
+inline constexpr bool plain_element = plain<std::remove_all_extents_t<V>>;
+
+// The elements that have been read, at a fixed address. Copies share them.
+template <class V>
+class received_elements {
+ public:
+  // Reads what encode_elements has written. Throws bad_encoding, and what the codec of V throws.
+  explicit received_elements(decoder& in) {
+    if constexpr (plain_element<V>) {
+      size_ = in.get_count(sizeof(V));
+      const std::byte* const from = in.read(size_ * sizeof(V));
+      if constexpr (std::same_as<V, bool>)
+        if (std::any_of(from, from + size_, [](std::byte each) { return std::to_integer<unsigned>(each) > 1; }))
+          throw bad_encoding("a bool is neither 0 nor 1");
+      first_ = std::allocator<V>().allocate(size_);
+      owner_.reset(first_, [count = size_](V* all) { std::allocator<V>().deallocate(all, count); });
+      if (size_ > 0) std::memcpy(static_cast<void*>(first_), from, size_ * sizeof(V));
+    } else {
+      size_ = in.get_count(least_bytes<V>);
+      const auto all = std::make_shared<std::vector<V>>();
+      for (std::size_t i = 0; i < size_; ++i) all->push_back(get_element(in, [&in] { return in.get<V>(); }));
+      first_ = all->data();
+      owner_ = all;
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] V& operator[](std::uint64_t i) const noexcept { return first_[i]; }
+
+ private:
+  V* first_{};
+  std::size_t size_{};
+  std::shared_ptr<void> owner_;
+};
+
+template <class V, class Element>
+void encode_element(encoder& out, Element&& element) {
+  if constexpr (!std::same_as<std::remove_const_t<std::remove_reference_t<Element>>, V>) {
+    const V value(std::forward<Element>(element));  // of a proxy, such as that of a bit
+    encode_element<V>(out, value);
+  } else if constexpr (plain_element<V>) {
+    out.write(std::addressof(element), sizeof(V));
+  } else {
+    put_element(out, [&] { out.put<V>(element); });
+  }
+}
+
+// Whether the elements of an axis lie side by side.
+template <class Axis>
+inline constexpr bool is_contiguous = false;
+template <class Iterator, bool Stored>
+inline constexpr bool is_contiguous<indexed_axis<Iterator, Stored>> =
+    std::contiguous_iterator<Iterator> && !std::is_volatile_v<std::remove_reference_t<std::iter_reference_t<Iterator>>>;
+
+// Writes the elements [first, first + count) of an axis as values of type V. Throws what the axis, the encoder and the
+// codec of V throw.
+template <class V, class Axis>
+void encode_elements(encoder& out, const Axis& axis, std::uint64_t first, std::uint64_t count) {
+  out.put(count);
+  if (count == 0) return;
+  if constexpr (plain_element<V> && is_contiguous<Axis>) {
+    axis.spread(first, [&](const V& element) { out.write(std::addressof(element), count * sizeof(V)); });
+  } else {
+    for (auto at = axis.cursor(first);; ++at) {
+      at.spread([&out](auto&& element) { encode_element<V>(out, std::forward<decltype(element)>(element)); });
+      if (--count == 0) return;
+    }
+  }
+}
+
+// ---- The axis that a worker has.
+
+// What the worker holds for an element that an iterator returns as Element, and what it hands to f. A temporary is
+// handed as a copy of its own, since a value may be used by several tasks and attempts; so is what the iterator allows
+// to be moved from.
+template <class Iterator>
+using held_value =
+    std::conditional_t<std::is_reference_v<std::iter_reference_t<Iterator>>,
+                       std::remove_cvref_t<std::iter_reference_t<Iterator>>, std::iter_value_t<Iterator>>;
+template <class Iterator>
+using handed_element = std::conditional_t<std::is_lvalue_reference_v<std::iter_reference_t<Iterator>>,
+                                          std::iter_reference_t<Iterator>, held_value<Iterator>>;
+
+template <class Element>
+class received_axis {
+ public:
+  using elements = list<Element>;
+  using value = std::remove_cvref_t<Element>;
+
+  explicit received_axis(received_elements<value> all) noexcept : all_(std::move(all)) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return all_.size(); }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
+    if constexpr (std::is_reference_v<Element>) return consume(static_cast<Element>(all_[i]));
+    else return spread_copy(i, consume);
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    to.add(std::as_const(all_[i]));
+  }
+
+ private:
+  // By value, as the copy is gone then.
+  template <class Consume>
+  auto spread_copy(std::uint64_t i, Consume& consume) const {
+    return consume(value(std::as_const(all_[i])));
+  }
+
+  received_elements<value> all_;
+};
+
+// ---- The spaces.
+
+enum class element_obstacle { none, refers, no_codec, no_copy, no_move };
+
+// An obstacle, and the type of the elements that are it.
+template <element_obstacle What, class T = void>
+struct found_element_obstacle {
+  static constexpr element_obstacle what = What;
+};
+
+template <class Iterator>
+consteval auto find_element_obstacle() {
+  using enum element_obstacle;
+  using value = held_value<Iterator>;
+  using single = std::remove_all_extents_t<value>;
+  constexpr obstacle found = decltype(find_obstacle<single>())::what;
+  if constexpr (found == obstacle::refers || found == obstacle::field_refers)
+    return found_element_obstacle<refers, value>();
+  else if constexpr (found != obstacle::none || (std::is_array_v<value> && !plain<single>))
+    return found_element_obstacle<no_codec, value>();
+  else if constexpr (!std::is_reference_v<handed_element<Iterator>> && !std::copy_constructible<value>)
+    return found_element_obstacle<no_copy, value>();
+  else if constexpr (!plain_element<value> && !std::move_constructible<value>)
+    return found_element_obstacle<no_move, value>();
+  else return found_element_obstacle<none>();
+}
+
+// The first of those that are found in order that is an obstacle.
+template <class... Found>
+struct first_element_obstacle {
+  using type = found_element_obstacle<element_obstacle::none>;
+};
+template <class First, class... Rest>
+struct first_element_obstacle<First, Rest...> : first_element_obstacle<Rest...> {};
+template <class First, class... Rest>
+  requires(First::what != element_obstacle::none)
+struct first_element_obstacle<First, Rest...> {
+  using type = First;
+};
+
+template <class Space>
+struct sent_space;
+
+// An axis goes as its elements.
+template <class Iterator, class Axis>
+struct sent_axis {
+  using received = received_axis<handed_element<Iterator>>;
+
+  static consteval auto find() { return find_element_obstacle<Iterator>(); }
+  static void encode(encoder& out, const Axis& axis) {
+    encode_elements<held_value<Iterator>>(out, axis, 0, axis.size());
+  }
+  static received decode(decoder& in) { return received(received_elements<held_value<Iterator>>(in)); }
+};
+template <class Iterator, bool Stored>
+struct sent_space<indexed_axis<Iterator, Stored>> : sent_axis<Iterator, indexed_axis<Iterator, Stored>> {};
+template <class Iterator, bool Stored>
+struct sent_space<walked_axis<Iterator, Stored>> : sent_axis<Iterator, walked_axis<Iterator, Stored>> {};
+
+// The axis of an iota: of all elements that are stored only its are temporaries; but for bits.
+template <class Iterator, bool Stored>
+inline constexpr bool counts_up = Stored && std::is_integral_v<std::iter_reference_t<Iterator>> &&
+                                  !std::same_as<std::iter_reference_t<Iterator>, bool> &&
+                                  sizeof(std::iter_value_t<Iterator>) <= sizeof(std::uint64_t);
+
+// An iota goes as its first element and its size.
+template <class Iterator, bool Stored>
+  requires counts_up<Iterator, Stored>
+struct sent_space<indexed_axis<Iterator, Stored>> {
+  using number = std::iter_value_t<Iterator>;
+  using numbers = std::ranges::iota_view<number>;
+  using received = indexed_axis<std::ranges::iterator_t<numbers>, true>;
+
+  static consteval auto find() { return found_element_obstacle<element_obstacle::none>(); }
+  static void encode(encoder& out, const indexed_axis<Iterator, Stored>& axis) {
+    out.put(axis.size() > 0 ? axis.spread(0, [](number first) { return first; }) : number());
+    out.put(axis.size());
+  }
+  static received decode(decoder& in) {
+    const auto first = in.get<number>();
+    const auto size = in.get<std::uint64_t>();
+    const std::uint64_t above =  // modulo 2^64, which is right for negative numbers, too
+        static_cast<std::uint64_t>(std::numeric_limits<number>::max()) - static_cast<std::uint64_t>(first);
+    if (size > 0 && size - 1 > above) throw bad_encoding("an axis counts beyond the greatest number");
+    return received(numbers(first).begin(), size, nullptr);
+  }
+};
+
+// Whether writing a Space takes code of the user: codecs, and ranges that compute their elements.
+template <class Space>
+inline constexpr bool encodes_by_foreign_code = true;
+template <class Iterator, bool Stored>
+inline constexpr bool encodes_by_foreign_code<indexed_axis<Iterator, Stored>> =
+    !counts_up<Iterator, Stored> &&
+    !(plain_element<held_value<Iterator>> && is_contiguous<indexed_axis<Iterator, Stored>>);
+template <class... Axes>
+inline constexpr bool encodes_by_foreign_code<product_space<Axes...>> = (encodes_by_foreign_code<Axes> || ...);
+template <class... Axes>
+inline constexpr bool encodes_by_foreign_code<zip_space<Axes...>> = (encodes_by_foreign_code<Axes> || ...);
+
+// A product or zip goes as its axes.
+template <template <class...> class Space, class... Axes>
+struct sent_axes {
+  using received = Space<typename sent_space<Axes>::received...>;
+
+  static consteval auto find() {
+    return typename first_element_obstacle<decltype(sent_space<Axes>::find())...>::type();
+  }
+  static void encode(encoder& out, const Space<Axes...>& space) {
+    std::apply([&](const Axes&... each) { (sent_space<Axes>::encode(out, each), ...); }, space.axes());
+  }
+  static received decode(decoder& in) {
+    using axes = std::tuple<typename sent_space<Axes>::received...>;
+    axes all{sent_space<Axes>::decode(in)...};  // braces: in order
+    try {
+      return std::make_from_tuple<received>(std::move(all));
+    } catch (const std::logic_error&) {  // too many combinations, or unequal lengths
+      throw bad_encoding("the lengths of the axes do not go together");
+    }
+  }
+};
+template <class... Axes>
+struct sent_space<product_space<Axes...>> : sent_axes<product_space, Axes...> {};
+template <class... Axes>
+struct sent_space<zip_space<Axes...>> : sent_axes<zip_space, Axes...> {};
+
+// The space that a worker has for a Space of the caller. f can be called with its elements as with the caller's: a
+// reference is one to the worker's element; a temporary is a copy, of the range's value type if it is a proxy.
+template <class Space>
+using received_space = typename sent_space<std::remove_const_t<Space>>::received;
+
+// Whether the elements of all axes can be sent.
+template <class Space>
+inline constexpr bool can_send_space =
+    decltype(sent_space<std::remove_const_t<Space>>::find())::what == element_obstacle::none;
+
+// The same. If they cannot, a static_assert names the remedy, and the type Found shows what is in the way.
+template <class Space, class Found = decltype(sent_space<std::remove_const_t<Space>>::find())>
+consteval bool check_sent_space() {
+  constexpr element_obstacle found = Found::what;
+  static_assert(
+      found != element_obstacle::refers,
+      "parmap: the elements of this axis cannot be sent to a pool's workers: they are pointers, string_views, "
+      "spans, iterators or other views, or have one inside, and what these refer to is not in the workers; "
+      "let the axis have the values themselves (std::string, std::vector), or use parmap::multi");
+  static_assert(
+      found != element_obstacle::no_codec,
+      "parmap: the elements of this axis cannot be sent to a pool's workers: their type is not trivially "
+      "copyable, is not a struct whose fields can all be sent, and has no codec; specialise parmap::codec for "
+      "it, let the axis have elements of a type that has one, or use parmap::multi");
+  static_assert(found != element_obstacle::no_copy,
+                "parmap: the elements of this axis cannot be sent to a pool's workers: the axis makes each when it is "
+                "asked for it, a worker would hand out copies, and this type cannot be copied; store the elements in a "
+                "container, let f take const&, or use parmap::multi");
+  static_assert(found != element_obstacle::no_move,
+                "parmap: the elements of this axis cannot be sent to a pool's workers, which could not store them, as "
+                "this type cannot be moved; make it movable, or use parmap::multi");
+  return found == element_obstacle::none;
+}
+
+// Writes the elements of all axes, which can be sent. Reads each once, in order. Throws what an axis, the encoder and
+// the codecs of the elements throw.
+template <class Space>
+void encode_space(encoder& out, const Space& space) {
+  sent_space<Space>::encode(out, space);
+}
+// What encode_space has written. Throws bad_encoding if the bytes are damaged, and what the codecs of the elements
+// throw. It refers to none of the bytes.
+template <class Space>
+[[nodiscard]] received_space<Space> decode_space(decoder& in) {
+  return sent_space<std::remove_const_t<Space>>::decode(in);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/one_call.hpp
+// one_call: the arguments of a submitted call, as a space of one combination.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+template <class... V>
+class one_call {
+ public:
+  using elements = list<const V&...>;
+
+  explicit one_call(std::tuple<V...> all) : all_(std::move(all)) {}
+
+  [[nodiscard]] static constexpr std::uint64_t size() noexcept { return 1; }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  decltype(auto) spread(std::uint64_t, Consume&& consume) const {
+    return std::apply(std::forward<Consume>(consume), all_);
+  }
+  template <class To>
+  void show(std::uint64_t, To& to) const {
+    std::apply([&to](const V&... each) { (to.add(each), ...); }, all_);
+  }
+  [[nodiscard]] const std::tuple<V...>& all() const noexcept { return all_; }
+
+ private:
+  std::tuple<V...> all_;
+};
+
+template <class... V>
+struct sent_space<one_call<V...>> {
+  using received = one_call<V...>;
+
+  static consteval auto find() {
+    return typename first_element_obstacle<decltype(find_element_obstacle<const V*>())...>::type();
+  }
+  static void encode(encoder& out, const one_call<V...>& call) {
+    std::apply([&out](const V&... each) { (out.put(each), ...); }, call.all());
+  }
+  static received decode([[maybe_unused]] decoder& in) {
+    return received(std::tuple<V...>{in.get<V>()...});  // braces: in order
+  }
+};
+
+template <class... V>
+inline constexpr bool encodes_by_foreign_code<one_call<V...>> = !(... && plain_element<V>);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/batch_table.hpp
+// batch_table: what the tasks of a pool's stream are. The caller writes it, and workers read it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Bytes in the shared heap: an encoded function, or encoded inputs.
+struct sent_bytes {
+  std::uint64_t number;  // each has its own; 0: there are none
+  std::uint64_t offset;
+  std::uint64_t size;
+  std::uint64_t check;  // keyed by the number
+};
+
+// Consecutive tasks of one map, which a worker claims together. In the stream of all tasks of the pool they are
+// [first, first + count); in their map, [task, task + count).
+struct batch {
+  std::uint64_t first;
+  std::uint64_t count;
+  std::uint64_t task;
+  std::uint64_t attempt;  // the number of this attempt of each task, from 1
+  std::uint64_t seed;
+  std::uint64_t allowed;  // ns that each task may take; 0: any time
+  sent_bytes function;
+  sent_bytes inputs;
+
+  [[nodiscard]] std::uint64_t end() const noexcept { return first + count; }
+  [[nodiscard]] bool has(std::uint64_t at) const noexcept { return at - first < count; }
+};
+static_assert(std::is_trivially_copyable_v<batch> && std::has_unique_object_representations_v<batch>);
+
+// How far a batch has come.
+struct batch_state {
+  static constexpr std::uint64_t pending = 0;
+  static constexpr std::uint64_t begun = 1;
+  // Its tasks are not begun any more: none has been, or some have.
+  static constexpr std::uint64_t halted = 2;
+  static constexpr std::uint64_t cut_short = 3;
+};
+
+// Entry k of the table is at place k % places. The caller passes over a number whose place is still in use: so a task
+// that runs for hours holds nobody up.
+class batch_table {
+ public:
+  static constexpr std::size_t places = 4096;
+
+  struct entry {
+    std::uint64_t number;
+    batch what;
+    std::uint64_t check;
+    alignas(64) shared_word<"batch"> state;
+  };
+  static constexpr std::size_t bytes = places * sizeof(entry);
+
+  // In zeroed memory.
+  explicit batch_table(void* at) noexcept : entries_(static_cast<entry*>(at)) {}
+
+  // ---- by a worker
+
+  // The batch that has this task of the stream; null if it was written over. Valid until the next call.
+  [[nodiscard]] const batch* find(std::uint64_t task) noexcept {
+    if (found_.has(task)) return &found_;
+    for (std::uint64_t k = newest_; k < newest_ + places; ++k)
+      if (take(k, task)) return &found_;
+    for (std::size_t at = 0; at < places; ++at)  // an older one, of a worker that has died
+      if (take(entries_[at].number, task)) return &found_;
+    return nullptr;
+  }
+  // Of the batch that was found last. False if it was halted.
+  [[nodiscard]] bool begin() const noexcept {
+    return state().set_if(batch_state::pending, batch_state::begun) <= batch_state::begun;
+  }
+  [[nodiscard]] bool is_halted() const noexcept { return state().get() > batch_state::begun; }
+
+  // ---- by the caller
+
+  // Whether there is a place for a further batch.
+  [[nodiscard]] bool has_room() const noexcept { return used_ < places / 2; }
+  // Returns its number. There must be room.
+  std::uint64_t put(const batch& what) noexcept {
+    while (in_use_[next_ % places]) ++next_;
+    entry& to = entries_[next_ % places];
+    to.state.set(batch_state::pending);
+    to.number = next_;
+    to.what = what;
+    to.check = expected_check(next_, what);
+    in_use_[next_ % places] = true;
+    ++used_;
+    return next_++;
+  }
+  // All its tasks have ended.
+  void drop(std::uint64_t number) noexcept {
+    in_use_[number % places] = false;
+    --used_;
+  }
+  [[nodiscard]] bool has_begun(std::uint64_t number) const noexcept {
+    return entries_[number % places].state.get() == batch_state::begun;
+  }
+  // Its tasks are not begun any more. Returns whether none of them had been.
+  bool halt(std::uint64_t number) noexcept {
+    shared_word<"batch">& state = entries_[number % places].state;
+    const std::uint64_t before = state.set_if(batch_state::pending, batch_state::halted);
+    if (before == batch_state::pending || before == batch_state::halted) return true;
+    state.set(batch_state::cut_short);
+    return false;
+  }
+
+ private:
+  [[nodiscard]] static std::uint64_t expected_check(std::uint64_t number, const batch& what) noexcept {
+    const auto all = std::bit_cast<std::array<std::byte, sizeof(batch)>>(what);
+    return checksum(all.data(), all.size(), number);
+  }
+  [[nodiscard]] bool take(std::uint64_t number, std::uint64_t task) noexcept {
+    const entry& from = entries_[number % places];
+    if (from.number != number || !from.what.has(task)) return false;
+    const batch it = from.what;
+    if (from.check != expected_check(number, it) || !it.has(task)) return false;
+    found_ = it;
+    found_number_ = number;
+    newest_ = std::max(newest_, number);
+    return true;
+  }
+  [[nodiscard]] shared_word<"batch">& state() const noexcept { return entries_[found_number_ % places].state; }
+
+  entry* entries_;
+  // A worker's.
+  batch found_{};
+  std::uint64_t found_number_{};
+  std::uint64_t newest_{};
+  // The caller's.
+  std::vector<bool> in_use_ = std::vector<bool>(places);
+  std::size_t used_{};
+  std::uint64_t next_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_memory.hpp
+// pool_memory: the memory of a pool besides that of its stream: what its tasks are, what they run on, and which of them
+// are to end.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The caller writes all of it. A worker changes only the state of a batch that it begins.
+class pool_memory final : public stream_annex, public task_orders {
+ public:
+  explicit pool_memory(unsigned workers) noexcept : workers_(workers) {}
+
+  // ---- by the caller
+
+  [[nodiscard]] shared_heap& heap() noexcept { return *heap_; }
+  // Worker w is to be killed if it runs this task.
+  void end(unsigned w, std::uint64_t task) noexcept { ends_[w].task.set(task + 1); }
+  // No attempt may take less, of those that may run now; 0: none has a limit.
+  void set_shortest_limit(std::uint64_t ns) noexcept { shortest_->set(ns); }
+
+  // ---- by the caller and by workers, each of which has a copy
+
+  [[nodiscard]] batch_table& table() noexcept { return *table_; }
+  [[nodiscard]] const std::byte* at(std::uint64_t offset) const noexcept { return memory_ + offset; }
+  // Whether these bytes lie in the heap.
+  [[nodiscard]] bool contains(const sent_bytes& it) const noexcept {
+    return it.offset >= heap_begin_ && it.offset < end_ && it.size <= end_ - it.offset;
+  }
+
+  // ---- by the supervisor
+
+  [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept override {
+    const std::uint64_t ns = shortest_->get();
+    return ns == 0 ? no_limit : std::chrono::nanoseconds(ns);
+  }
+  [[nodiscard]] bool ends(unsigned w, std::uint64_t task) const noexcept override {
+    return ends_[w].task.get() == task + 1;
+  }
+
+ private:
+  struct alignas(64) end_word {
+    shared_word<"ends"> task;  // and 1; 0: none
+  };
+
+  [[nodiscard]] std::size_t table_begin() const noexcept {
+    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(end_word);
+  }
+  [[nodiscard]] std::size_t table_bytes() const noexcept override { return table_begin() + batch_table::bytes; }
+  void take(std::byte* memory, std::size_t begin, std::size_t end) override {
+    memory_ = memory;
+    end_ = end;
+    heap_begin_ = begin + table_bytes();
+    shortest_ = ::new (memory + begin) shared_word<"shortest">;
+    void* const ends = memory + begin + table_begin() - workers_ * sizeof(end_word);
+    ends_ = static_cast<end_word*>(ends);
+    table_.emplace(memory + begin + table_begin());
+    heap_.emplace(memory, heap_begin_, end);
+  }
+
+  unsigned workers_;
+  std::byte* memory_{};
+  std::size_t heap_begin_{};
+  std::size_t end_{};
+  shared_word<"shortest">* shortest_{};
+  end_word* ends_{};
+  std::optional<batch_table> table_;
+  std::optional<shared_heap> heap_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/sent_store.hpp
+// sent_store: the functions and inputs that a pool has sent to its workers, and what is known of the functions.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A function in the memory of a pool, kept as long as somebody may use it.
+struct kept_function {
+  sent_bytes where;
+  std::vector<std::byte> bytes;
+  // Of its tasks, under the dispatcher's lock.
+  double mean_ticks{};    // of the latest; 0: none has ended
+  std::uint64_t ended{};  // how many
+};
+
+// Inputs in the memory of a pool, kept as long as somebody may use them.
+using kept_inputs = std::shared_ptr<const sent_bytes>;
+
+// In the caller. Any thread may call any member. The lock is its own, as to encode large inputs takes long.
+class sent_store {
+ public:
+  using write = std::function<void(byte_writer&)>;
+
+  explicit sent_store(pool_memory& memory) noexcept : memory_(memory) {}
+  sent_store(const sent_store&) = delete;
+  sent_store& operator=(const sent_store&) = delete;
+
+  // The same bytes are stored once.
+  std::shared_ptr<kept_function> keep_function(std::vector<std::byte> bytes);
+  // Throws std::bad_alloc if there is no room for them, and what encode throws.
+  kept_inputs keep_inputs(const write& encode);
+  // The same; encode calls code of the user, which may use the pool.
+  kept_inputs keep_foreign_inputs(const write& encode);
+  // Gives back what nobody uses any more.
+  void drop_unused() noexcept;
+
+ private:
+  static constexpr std::size_t most_unused = 64;  // functions
+
+  // Inputs that nobody uses any more.
+  struct dropped {
+    std::mutex lock;
+    std::vector<shared_heap::block> blocks;
+  };
+  using functions = std::list<std::shared_ptr<kept_function>>;
+
+  static std::string_view text_of(const std::vector<std::byte>& bytes) noexcept {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+  static shared_memory draft_memory();
+  sent_bytes store(const write& encode);
+  void drop_old();
+
+  pool_memory& memory_;
+  std::mutex lock_;
+  std::shared_ptr<dropped> dropped_ = std::make_shared<dropped>();
+  functions used_;  // the newest first
+  std::unordered_map<std::string_view, functions::iterator> known_;
+  std::uint64_t newest_{};
+  std::unique_ptr<shared_memory> draft_;  // for the next inputs that code of the user writes; null: in use, or none
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/due_queue.hpp
+// due_queue: tasks that wait until they are due.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// `Task` has a member `due`. Used by one thread at a time. add and take_first are O(log n).
+template <class Task>
+class due_queue {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  void add(const Task& what) {
+    heap_.push_back(what);
+    std::ranges::push_heap(heap_, later);
+  }
+  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
+  // The one that is due first. Undefined if there is none.
+  [[nodiscard]] const Task& first() const noexcept { return heap_.front(); }
+  [[nodiscard]] bool is_due() const noexcept { return !empty() && first().due <= clock::now(); }
+  // Undefined if there is none.
+  Task take_first() {
+    std::ranges::pop_heap(heap_, later);
+    const Task taken = heap_.back();
+    heap_.pop_back();
+    return taken;
+  }
+  [[nodiscard]] std::vector<Task> take_all() { return std::exchange(heap_, {}); }
+
+ private:
+  static bool later(const Task& a, const Task& b) noexcept { return a.due > b.due; }
+
+  std::vector<Task> heap_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_job.hpp
+// pool_job: one map, stream or list of submitted tasks on a pool, as the dispatcher sees it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The outcome of an attempt of a task.
+struct pool_outcome {
+  std::uint64_t task{};  // in its map
+  unsigned attempt{};
+  unsigned worker{never_ran};
+  ticks spent{};                       // 0: unknown
+  const failure* why{};                // null: there is a value
+  std::optional<byte_reader> bytes{};  // of the value; none if they were written over
+};
+
+// Takes the outcomes of one job.
+class pool_owner {
+ public:
+  pool_owner() = default;
+  pool_owner(const pool_owner&) = delete;
+  pool_owner& operator=(const pool_owner&) = delete;
+
+  // Called by a thread that collects for this job. What it throws passes from there; the outcome is taken all the same.
+  virtual void take(const pool_outcome& it) = 0;
+
+ protected:
+  ~pool_owner() = default;
+};
+
+// All but the constants belong to the dispatcher, under its lock.
+class pool_job : public std::enable_shared_from_this<pool_job> {
+ public:
+  struct terms {
+    std::uint64_t seed;
+    std::chrono::nanoseconds timeout{};  // zero: none
+    std::uint64_t most_at_once{};        // batches, of which each is with one worker; 0: any number
+  };
+
+  pool_job(const terms& on, std::shared_ptr<kept_function> f, pool_owner& by) noexcept
+      : on_(on),
+        function_(std::move(f)),
+        owner_(&by) {}
+
+ private:
+  friend class pool_dispatcher;
+
+  // Tasks that have not been sent.
+  struct piece {
+    std::uint64_t task;
+    std::uint64_t count;
+    kept_inputs inputs;
+    unsigned attempt{1};
+    std::shared_ptr<kept_function> function{};  // null: that of the job
+  };
+  struct postponed {
+    std::chrono::steady_clock::time_point due;
+    piece what;
+  };
+  // An outcome that another thread has collected.
+  struct arrived {
+    pool_outcome what;
+    bool failed{};
+    bool has_bytes{};
+    failure why;
+    std::vector<std::byte> bytes;
+  };
+
+  [[nodiscard]] bool is_over() const noexcept {
+    return closed_ && pieces_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
+  }
+
+  terms on_;
+  std::shared_ptr<kept_function> function_;
+  pool_owner* owner_;  // null: nobody takes outcomes any more
+  std::deque<piece> pieces_;
+  std::deque<piece> failed_;  // until the owner has said whether to try them again
+  due_queue<postponed> postponed_;
+  std::deque<arrived> inbox_;
+  std::condition_variable news_;                                    // outcomes have come, or nobody collects
+  std::uint64_t limit_{std::numeric_limits<std::uint64_t>::max()};  // tasks below may be sent
+  std::uint64_t in_flight_{};                                       // tasks that have been sent and have not ended
+  std::uint64_t batches_{};                                         // that have them
+  std::uint64_t taken_{};                                           // outcomes
+  unsigned waiting_{};                                              // threads
+  bool closed_{};                                                   // no further tasks come
+  bool halted_{};                                                   // no further task is to begin
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_dispatcher.hpp
+// pool_dispatcher: the caller's end of a pool. It sends the tasks of all jobs to the workers, in batches, and gives
+// each job its outcomes.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct pool_terms {
+  unsigned workers{};
+  std::optional<std::uint64_t> memory_limit{};
+  std::uint64_t most_tasks{};  // of a worker process; 0: any number
+};
+
+// Any thread may call any member. There is no thread of its own: who waits for outcomes collects those of all jobs, one
+// thread at a time.
+class pool_dispatcher {
+ public:
+  // Forks the template process, which forks the workers. Throws what map throws before any task begins.
+  PARMAP_API explicit pool_dispatcher(const pool_terms& terms);
+  // Kills the workers and what their tasks have started, and waits until all have ended. Nobody may wait in collect().
+  PARMAP_API ~pool_dispatcher();
+  pool_dispatcher(const pool_dispatcher&) = delete;
+  pool_dispatcher& operator=(const pool_dispatcher&) = delete;
+
+  using write = sent_store::write;
+
+  [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
+  // The function that these bytes encode; see function_reader. The same bytes are sent once.
+  [[nodiscard]] PARMAP_API std::shared_ptr<kept_function> keep_function(std::vector<std::byte> bytes);
+  // `foreign`: encode calls code of the user, which may use the pool. Throws std::bad_alloc if there is no room for
+  // them, and what encode throws.
+  [[nodiscard]] PARMAP_API kept_inputs keep_inputs(const write& encode, bool foreign = false);
+
+  // The bytes of inputs, as long as they are kept.
+  [[nodiscard]] PARMAP_API byte_reader read(const kept_inputs& it) const noexcept;
+
+  // `by` must stay until end() has returned.
+  [[nodiscard]] PARMAP_API std::shared_ptr<pool_job> open(const pool_job::terms& on, std::shared_ptr<kept_function> f,
+                                                          pool_owner& by);
+  // Further tasks [task, task + count), which have these inputs; `f`: if not the job's function.
+  PARMAP_API void add(pool_job& to, std::uint64_t task, std::uint64_t count, kept_inputs inputs,
+                      std::shared_ptr<kept_function> f = nullptr);
+  // No further tasks come.
+  PARMAP_API void close(pool_job& it);
+  // Tasks below `limit` may begin. What has been sent goes on.
+  PARMAP_API void allow(pool_job& it, std::uint64_t limit);
+  // A task is to be tried again. Call in pool_owner::take, when its attempt has failed. False if the job was halted.
+  PARMAP_API bool try_again(pool_job& it, std::uint64_t task, unsigned attempt,
+                            std::chrono::steady_clock::time_point due);
+  // Tasks of a job that have not been sent, or have to be tried again.
+  struct unsent {
+    std::uint64_t task;
+    std::uint64_t count;
+    unsigned attempts;  // that the first one has had
+  };
+  // No further task of the job begins. What has been sent ends as `stopped`, unless it has begun; the rest is returned,
+  // and has no outcomes.
+  PARMAP_API std::vector<unsent> halt(pool_job& it);
+  // The task does not begin any more, unless it has. Returns whether it is sure not to have. It has an outcome.
+  PARMAP_API bool halt_task(pool_job& it, std::uint64_t task);
+  // Whether a worker has begun the task, which was added alone and has no outcome yet.
+  [[nodiscard]] PARMAP_API bool has_begun(const pool_job& it, std::uint64_t task) const;
+  // As halt_task for tasks [task, task + count): all that were added together, or several of such.
+  PARMAP_API void halt_tasks(pool_job& it, std::uint64_t task, std::uint64_t count);
+  // Kills the task, or all tasks of the job, that have been sent and have not ended: they end as `stopped`.
+  PARMAP_API void kill(pool_job& it, std::optional<std::uint64_t> task = std::nullopt);
+  // Nobody takes outcomes of the job any more: halts it, kills what runs, and waits for that.
+  PARMAP_API void end(const std::shared_ptr<pool_job>& it) noexcept;
+  // Ends the workers in order, with what tasks have left to the end of a process, and waits for that. No job is open,
+  // and none is opened later.
+  PARMAP_API void end_workers() noexcept;
+
+  // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool. Does not
+  // wait if more than `seen` outcomes of the job have been taken: by another thread, since this one looked.
+  PARMAP_API arrival collect(pool_job& mine, std::chrono::nanoseconds patience,
+                             std::optional<std::uint64_t> seen = std::nullopt);
+  // How many outcomes of the job have been taken.
+  [[nodiscard]] PARMAP_API std::uint64_t taken(const pool_job& it) const;
+
+ private:
+  class state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_function.hpp
+// pool_function: a function that was sent to the workers of a pool, and how a worker runs a batch of its tasks.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The tasks of a worker's claim, all of one batch. For each: begin_task, send its value by outlet(), end_task.
+class batch_run {
+ public:
+  batch_run(worker_chunk& chunk, const batch& of, const batch_table& table, context& self) noexcept
+      : chunk_(chunk),
+        of_(of),
+        table_(table),
+        self_(self) {}
+  batch_run(const batch_run&) = delete;
+  batch_run& operator=(const batch_run&) = delete;
+
+  // The first task that has not ended, and the end of the claim, as indices in the map.
+  [[nodiscard]] std::uint64_t next() const noexcept { return chunk_.next() - of_.first + of_.task; }
+  [[nodiscard]] std::uint64_t end() const noexcept { return chunk_.end() - of_.first + of_.task; }
+  // The next task's number in the stream of the pool.
+  [[nodiscard]] std::uint64_t number() const noexcept { return chunk_.next(); }
+  [[nodiscard]] stream_outlet& outlet() const noexcept { return chunk_.outlet(); }
+
+  // False if no further task of the batch is to begin. No effect if it has begun: its function or its inputs had to be
+  // read first, which is a part of it.
+  [[nodiscard]] bool begin_task() {
+    if (has_begun_) return true;
+    if (table_.is_halted()) return false;
+    self_.begin(next(), static_cast<unsigned>(of_.attempt));
+    chunk_.begin_task();
+    return has_begun_ = true;
+  }
+  void end_task() noexcept {
+    has_begun_ = false;
+    chunk_.end_task();
+  }
+
+ private:
+  worker_chunk& chunk_;
+  const batch& of_;
+  const batch_table& table_;
+  context& self_;
+  bool has_begun_{};
+};
+
+// Inputs as a worker has read them.
+class pool_inputs {
+ public:
+  pool_inputs() = default;
+  pool_inputs(const pool_inputs&) = delete;
+  pool_inputs& operator=(const pool_inputs&) = delete;
+  virtual ~pool_inputs() = default;
+};
+
+// In a worker.
+class pool_function {
+ public:
+  pool_function() = default;
+  pool_function(const pool_function&) = delete;
+  pool_function& operator=(const pool_function&) = delete;
+  virtual ~pool_function() = default;
+
+  // Throws what the codecs throw.
+  [[nodiscard]] virtual std::unique_ptr<pool_inputs> read(byte_reader bytes) const = 0;
+  // Runs tasks of the batch until none is left or none may begin. What a task throws passes.
+  virtual void run(const pool_inputs& inputs, batch_run& tasks, context& self) const = 0;
+};
+
+// Reads the bytes of a function. A sent function begins with the address of such a reader, which is the same in every
+// process of the pool.
+using function_reader = std::unique_ptr<pool_function> (*)(byte_reader bytes);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/fargs.hpp
+// fargs: fixes the trailing arguments of a function.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+
+// What fargs returns. A std::reference_wrapper among the fixed arguments is passed as what it refers to.
+template <class F, class... Fixed>
+class fixed_arguments {
+ public:
+  template <class From, class... Values>
+  constexpr explicit fixed_arguments(std::in_place_t, From&& f, Values&&... fixed)
+      : f_(std::forward<From>(f)),
+        fixed_(std::forward<Values>(fixed)...) {}
+
+  template <class... Xs>
+  constexpr auto operator()(Xs&&... xs) const
+      -> std::invoke_result_t<const F&, Xs..., const std::unwrap_reference_t<Fixed>&...> {
+    return std::apply(
+        [&](const Fixed&... last) -> decltype(auto) {
+          return std::invoke(f_, std::forward<Xs>(xs)..., static_cast<const std::unwrap_reference_t<Fixed>&>(last)...);
+        },
+        fixed_);
+  }
+
+  [[nodiscard]] constexpr const F& function() const noexcept { return f_; }
+  [[nodiscard]] constexpr const std::tuple<Fixed...>& fixed() const noexcept { return fixed_; }
+
+ private:
+  [[no_unique_address]] F f_;
+  [[no_unique_address]] std::tuple<Fixed...> fixed_;
+};
+
+}  // namespace detail
+
+/// Returns f with its trailing arguments fixed: fargs(power, 3)(x) calls power(x, 3).
+///
+///     auto cubes = parmap::map(parmap::fargs(power, 3), xs);
+///
+/// The returned object holds copies of f and of the arguments; std::ref(v) passes v itself. All tasks of a process
+/// share these copies, so f must take the fixed arguments by value or const&, and its call operator must be const. Safe
+/// to call from several threads at once if f is.
+template <class F, class... Fixed>
+[[nodiscard]] constexpr auto fargs(F&& f, Fixed&&... fixed) {
+  return detail::fixed_arguments<std::decay_t<F>, std::decay_t<Fixed>...>(std::in_place, std::forward<F>(f),
+                                                                          std::forward<Fixed>(fixed)...);
+}
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/pools/sent_function.hpp
+// sent_function: which callables can be sent to workers that are there already, and how they become bytes and back.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What keeps a callable from being sent. Of a function goes its address, and of an empty class nothing: its code is in
+// the worker already. Of what fargs returns the function and the fixed values go.
+enum class function_obstacle {
+  none,
+  captures,
+  erased,
+  bound,
+  member,
+  not_made_again,
+  fixed_reference,
+  fixed_refers,
+  fixed_has_no_codec,
+};
+
+// An obstacle, and the callable or the fixed value that is it.
+template <function_obstacle What, class T = void>
+struct found_function_obstacle {
+  static constexpr function_obstacle what = What;
+};
+
+template <class F>
+inline constexpr bool is_function_pointer = std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>;
+template <class T>
+inline constexpr bool is_reference_wrapper = false;
+template <class T>
+inline constexpr bool is_reference_wrapper<std::reference_wrapper<T>> = true;
+// A std::function, or another class that holds anything with a signature.
+template <class F>
+inline constexpr bool is_erased_function = false;
+template <template <class...> class Wrapper, class Signature>
+  requires std::is_function_v<Signature>
+inline constexpr bool is_erased_function<Wrapper<Signature>> = true;
+// An object of an empty class that bytes or a default constructor can make again.
+template <class F>
+inline constexpr bool can_be_made_again =
+    std::is_empty_v<F> && (std::is_default_constructible_v<F> || std::is_trivially_copyable_v<F>);
+
+template <class Value>
+consteval auto find_fixed_obstacle() {
+  using enum function_obstacle;
+  if constexpr (is_reference_wrapper<Value>) {
+    return found_function_obstacle<fixed_reference, Value>();
+  } else {
+    constexpr obstacle found = decltype(find_obstacle<Value>())::what;
+    if constexpr (found == obstacle::none) return found_function_obstacle<none>();
+    else if constexpr (found == obstacle::refers || found == obstacle::field_refers)
+      return found_function_obstacle<fixed_refers, Value>();
+    else return found_function_obstacle<fixed_has_no_codec, Value>();
+  }
+}
+
+// The first of those that are found in order that is an obstacle.
+template <class... Found>
+struct first_function_obstacle {
+  using type = found_function_obstacle<function_obstacle::none>;
+};
+template <class First, class... Rest>
+struct first_function_obstacle<First, Rest...> : first_function_obstacle<Rest...> {};
+template <class First, class... Rest>
+  requires(First::what != function_obstacle::none)
+struct first_function_obstacle<First, Rest...> {
+  using type = First;
+};
+
+// For a decayed F.
+template <class F>
+struct sent_function {
+  static consteval auto find() {
+    using enum function_obstacle;
+    if constexpr (is_function_pointer<F> || can_be_made_again<F>) return found_function_obstacle<none>();
+    else if constexpr (std::is_empty_v<F>) return found_function_obstacle<not_made_again, F>();
+    else if constexpr (std::is_member_pointer_v<F>) return found_function_obstacle<member, F>();
+    else if constexpr (std::is_bind_expression_v<F>) return found_function_obstacle<bound, F>();
+    else if constexpr (is_erased_function<F>) return found_function_obstacle<erased, F>();
+    else return found_function_obstacle<captures, F>();
+  }
+
+  static void encode([[maybe_unused]] encoder& out, [[maybe_unused]] const F& f) {
+    if constexpr (is_function_pointer<F>) out.put(reinterpret_cast<std::uintptr_t>(f));
+  }
+  static F decode([[maybe_unused]] decoder& in) {
+    if constexpr (is_function_pointer<F>)
+      return reinterpret_cast<F>(in.get<std::uintptr_t>());  // NOLINT(performance-no-int-to-ptr): it was one
+    else if constexpr (std::is_default_constructible_v<F>) return F();
+    else return std::bit_cast<F>(std::array<std::byte, sizeof(F)>{});
+  }
+  template <class Visit>
+  static void for_each_address([[maybe_unused]] const F& f, [[maybe_unused]] Visit& visit) {
+    if constexpr (is_function_pointer<F>) visit(reinterpret_cast<const void*>(f));
+  }
+};
+
+template <class F, class... Fixed>
+struct sent_function<fixed_arguments<F, Fixed...>> {
+  using function = fixed_arguments<F, Fixed...>;
+
+  static consteval auto find() {
+    return typename first_function_obstacle<decltype(sent_function<F>::find()),
+                                            decltype(find_fixed_obstacle<Fixed>())...>::type();
+  }
+
+  static void encode(encoder& out, const function& f) {
+    sent_function<F>::encode(out, f.function());
+    std::apply([&](const Fixed&... each) { (out.put(each), ...); }, f.fixed());
+  }
+  static function decode(decoder& in) {
+    return function{std::in_place, sent_function<F>::decode(in), in.get<Fixed>()...};  // braces: in order
+  }
+  template <class Visit>
+  static void for_each_address(const function& f, Visit& visit) {
+    sent_function<F>::for_each_address(f.function(), visit);
+  }
+};
+
+// Whether f can be sent: a function, an object of an empty class such as a lambda without captures, or what fargs makes
+// of these and of values that can leave a worker.
+template <class F>
+inline constexpr bool can_send_function =
+    decltype(sent_function<std::decay_t<F>>::find())::what == function_obstacle::none;
+
+// The same. If f cannot be sent, a static_assert names the remedy, and the type Found shows what is in the way.
+template <class F, class Found = decltype(sent_function<std::decay_t<F>>::find())>
+consteval bool check_sent_function() {
+  constexpr function_obstacle found = Found::what;
+  static_assert(found != function_obstacle::captures,
+                "parmap: a pool's workers are there already, so this f cannot bring its captures along; pass them as "
+                "fixed arguments of a function or of a lambda without captures: parmap::fargs(sim, p) for "
+                "[&](double x) { return sim(x, p); }");
+  static_assert(
+      found != function_obstacle::erased,
+      "parmap: a pool's workers are there already, so this f, a std::function or its like, cannot bring along "
+      "what it holds; pass the function itself, a lambda without captures, or parmap::fargs of one of them");
+  static_assert(
+      found != function_obstacle::bound,
+      "parmap: a pool's workers are there already, so this f, which std::bind made, cannot bring along what it "
+      "holds; let parmap::fargs fix the trailing arguments: parmap::fargs(sim, p) for std::bind(sim, _1, p)");
+  static_assert(found != function_obstacle::member,
+                "parmap: a pointer to a member cannot be sent to a pool's workers; call the member in a lambda without "
+                "captures: [](const point& it) { return it.norm(); } for &point::norm");
+  static_assert(found != function_obstacle::not_made_again,
+                "parmap: a pool's workers are there already, and make this f again from its type, so the class of f "
+                "must have a default constructor or be trivially copyable");
+  static_assert(
+      found != function_obstacle::fixed_reference,
+      "parmap: a pool's workers are there already, so std::ref and std::cref cannot lead them to the caller's "
+      "variable; fix its value: parmap::fargs(sim, p) for parmap::fargs(sim, std::cref(p))");
+  static_assert(found != function_obstacle::fixed_refers,
+                "parmap: a fixed argument of f is a pointer, a string_view, a span or another view, or has one inside, "
+                "and what it refers to is not in a pool's workers; fix the value itself (std::string, std::vector): "
+                "parmap::fargs(f, std::string(\"text\"))");
+  static_assert(
+      found != function_obstacle::fixed_has_no_codec,
+      "parmap: a fixed argument of f cannot be sent to a pool's workers: it is not trivially copyable, is not "
+      "a struct whose fields can all be sent, and has no codec; specialise parmap::codec for it, or fix "
+      "something that has one");
+  return found == function_obstacle::none;
+}
+
+// Writes f; it can be sent. Throws what the encoder and the codecs of the fixed values throw.
+template <class F>
+void encode_function(encoder& out, const F& f) {
+  sent_function<std::decay_t<F>>::encode(out, f);
+}
+// What encode_function has written. Throws bad_encoding if the bytes are damaged, and what the codecs of the fixed
+// values throw. The address of a function is not checked: see for_each_code_address.
+template <class F>
+[[nodiscard]] std::decay_t<F> decode_function(decoder& in) {
+  return sent_function<std::decay_t<F>>::decode(in);
+}
+// Calls visit(const void*) with the address of each function in f, which may be null.
+template <class F, class Visit>
+void for_each_code_address(const F& f, Visit visit) {
+  sent_function<std::decay_t<F>>::for_each_address(f, visit);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/sent_inputs.hpp
+// sent_inputs: what is sent to a pool's workers of the axes of a map or stream: all of it, or what some tasks need.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Elements [b, e) of an axis that has no size, as the worker has them.
+template <class Axis>
+struct sent_block;
+
+template <class V>
+struct sent_block<lazy_axis<V>> {
+  using received = received_axis<const V&>;
+
+  static void encode(encoder& out, const lazy_axis<V>& axis, std::uint64_t b, std::uint64_t e) {
+    encode_elements<V>(out, axis, b, e - b);
+  }
+  static received decode(decoder& in) { return received(received_elements<V>(in)); }
+};
+
+template <class... V>
+struct sent_block<lazy_zip<V...>> {
+  using received = zip_space<received_axis<const V&>...>;
+
+  static void encode(encoder& out, const lazy_zip<V...>& axis, std::uint64_t b, std::uint64_t e) {
+    encode_columns(out, axis, b, e, std::index_sequence_for<V...>());
+  }
+  static received decode(decoder& in) {
+    return std::make_from_tuple<received>(
+        std::tuple<received_axis<const V&>...>{received_axis<const V&>(received_elements<V>(in))...});
+  }
+
+ private:
+  template <std::size_t... K>
+  static void encode_columns(encoder& out, const lazy_zip<V...>& axis, std::uint64_t b, std::uint64_t e,
+                             std::index_sequence<K...>) {
+    const auto column = [&]<std::size_t At>(std::integral_constant<std::size_t, At>) {
+      using value = std::tuple_element_t<At, std::tuple<V...>>;
+      out.put(e - b);
+      for (std::uint64_t i = b; i < e; ++i)
+        axis.spread(i, [&out](const V&... each) { encode_element<value>(out, std::get<At>(std::tie(each...))); });
+    };
+    (column(std::integral_constant<std::size_t, K>()), ...);
+  }
+};
+
+template <class Iterator, bool Stored>
+struct sent_block<endless_axis<Iterator, Stored>> {
+  using received = received_axis<handed_element<Iterator>>;
+
+  static void encode(encoder& out, const endless_axis<Iterator, Stored>& axis, std::uint64_t b, std::uint64_t e) {
+    out.put(e - b);
+    for (std::uint64_t i = b; i < e; ++i)
+      axis.spread(i, [&out](auto&& element) {
+        encode_element<held_value<Iterator>>(out, std::forward<decltype(element)>(element));
+      });
+  }
+  static received decode(decoder& in) { return received(received_elements<held_value<Iterator>>(in)); }
+};
+
+// The inputs of tasks [b, e) of a space, and the first task of which there are inputs.
+template <class Space>
+struct sent_inputs {
+  using received = received_space<Space>;
+
+  static void encode(encoder& out, const Space& space, std::uint64_t b, std::uint64_t) {
+    out.put(b);
+    encode_space(out, space);
+  }
+  static received decode(decoder& in) { return decode_space<Space>(in); }
+};
+
+template <class Space>
+  requires is_unbounded<Space>
+struct sent_inputs<Space> {
+  using received = typename sent_block<Space>::received;
+
+  static void encode(encoder& out, const Space& space, std::uint64_t b, std::uint64_t e) {
+    out.put(b);
+    sent_block<Space>::encode(out, space, b, e);
+  }
+  static received decode(decoder& in) { return sent_block<Space>::decode(in); }
+};
+
+template <class First, class Rest>
+struct sent_inputs<unbounded_product<First, Rest>> {
+  using received = product_space<typename sent_block<First>::received, received_space<Rest>>;
+
+  static void encode(encoder& out, const unbounded_product<First, Rest>& space, std::uint64_t b, std::uint64_t e) {
+    const std::uint64_t of_one = space.rest().size();
+    const std::uint64_t first = b / of_one;
+    out.put(first * of_one);
+    sent_block<First>::encode(out, space.first(), first, (e - 1) / of_one + 1);
+    encode_space(out, space.rest());
+  }
+  static received decode(decoder& in) {
+    auto first = sent_block<First>::decode(in);
+    return received(std::move(first), decode_space<Rest>(in));
+  }
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_function_of.hpp
+// pool_function_of: f and the type of its inputs, as a worker of a pool runs them; how they are sent there.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// In a worker. Space is that of the caller.
+template <class F, class Space>
+class pool_function_of final : public pool_function {
+ public:
+  using value = result_of<F, Space>;
+
+  explicit pool_function_of(F f) : f_(std::move(f)) {}
+
+  static std::unique_ptr<pool_function> read_function(byte_reader bytes) {
+    decoder in(bytes);
+    auto made = std::make_unique<pool_function_of>(decode_function<F>(in));
+    bytes.expect_end();
+    return made;
+  }
+  [[nodiscard]] std::unique_ptr<pool_inputs> read(byte_reader bytes) const override {
+    decoder in(bytes);
+    const auto first = in.get<std::uint64_t>();
+    auto made = std::make_unique<inputs>(first, sent_inputs<Space>::decode(in));
+    bytes.expect_end();
+    return made;
+  }
+  void run(const pool_inputs& given, batch_run& tasks, context& self) const override {
+    const auto& [first, space] = static_cast<const inputs&>(given);
+    if (tasks.next() < first || tasks.end() - first > space.size())
+      throw bad_encoding("a pool's batch has tasks without inputs");
+    const numbered_tasks<F, received> numbered(f_, space);
+    numbered.for_each(tasks.next() - first, tasks.end() - first, self, [&](std::uint64_t, const auto& call) {
+      if (!tasks.begin_task()) return false;
+      send_value<value>(tasks.outlet(), tasks.number(), 1, call);
+      tasks.end_task();
+      return true;
+    });
+  }
+
+ private:
+  using received = typename sent_inputs<Space>::received;
+
+  struct inputs final : pool_inputs {
+    inputs(std::uint64_t task, received&& read) : first(task), space(std::move(read)) {}
+    std::uint64_t first;  // the task of the first combination
+    received space;
+  };
+
+  mutable F f_;
+};
+
+// Writes bytes of unknown number to memory of its own.
+template <class Write>
+std::vector<std::byte> bytes_of(const Write& write) {
+  for (std::vector<std::byte> bytes(256);; bytes.resize(4 * bytes.size())) {
+    try {
+      byte_writer to(bytes.data(), bytes.data() + bytes.size());
+      write(to);
+      bytes.resize(to.written());
+      return bytes;
+    } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): once more, with more room
+    }
+  }
+}
+
+// The bytes of f, which begin with what reads them.
+template <class F, class Space>
+std::vector<std::byte> bytes_of_function(const F& f) {
+  return bytes_of([&f](byte_writer& to) {
+    const auto reader = reinterpret_cast<std::uintptr_t>(&pool_function_of<F, Space>::read_function);
+    to.write(&reader, sizeof reader);
+    encoder out(to);
+    encode_function(out, f);
+  });
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_run.hpp
+// pool_run: what a map and a stream on a pool have in common: which tasks are tried again, and when no further one
+// begins.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Throws std::invalid_argument for options that a pool has for all its maps.
+PARMAP_API void check_pool_options(const options& chosen);
+
+// Used by one thread at a time.
+class pool_run : private pool_owner {
+ public:
+  pool_run(const pool_run&) = delete;
+  pool_run& operator=(const pool_run&) = delete;
+
+ protected:
+  // `limit`: of each attempt, if the options have none. `observer` may be null.
+  PARMAP_API pool_run(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
+                      attempt_observer* observer, std::shared_ptr<kept_function> f);
+  ~pool_run() = default;
+
+  // In the destructor of the class that takes outcomes: kills what runs.
+  void end() noexcept { by_.end(job_); }
+
+  [[nodiscard]] pool_dispatcher& dispatcher() const noexcept { return by_; }
+  [[nodiscard]] pool_job& job() const noexcept { return *job_; }
+  [[nodiscard]] const options& chosen() const noexcept { return chosen_; }
+  [[nodiscard]] bool is_halted() const noexcept { return why_halted_ != nullptr; }
+  [[nodiscard]] const char* why_halted() const noexcept { return why_halted_; }
+
+  // Gives outcomes to what is below, and waits for one at most for `patience`. Looks after stop and deadline meanwhile,
+  // so it may return early.
+  [[nodiscard]] PARMAP_API arrival collect(std::chrono::nanoseconds patience);
+  // No further task begins. With `kill`, none that runs goes on.
+  PARMAP_API void halt(const char* why, bool kill = false);
+
+  // A task has ended with this value. What it throws makes the task fail.
+  virtual void take_value(const pool_outcome& it, byte_reader bytes) = 0;
+  // A task has ended without a value.
+  virtual void take_failure(failure why, const pool_outcome& it) = 0;
+  // Tasks [task, task + count) will not begin; the first may have had attempts that failed.
+  virtual void take_stopped(std::uint64_t task, std::uint64_t count, unsigned attempts, const char* why) = 0;
+
+ private:
+  PARMAP_API void take(const pool_outcome& it) override;
+  void fail(const failure& why, const pool_outcome& it);
+  void tell(const pool_outcome& it, const failure* why, bool again) const;
+  [[nodiscard]] bool tries_again(const failure& why, const pool_outcome& it);
+  [[nodiscard]] std::chrono::nanoseconds enforce();
+
+  pool_dispatcher& by_;
+  const options& chosen_;
+  attempt_observer* observer_;
+  deadline last_;
+  std::shared_ptr<pool_job> job_;
+  std::uint64_t failed_{};
+  const char* why_halted_{};  // null: it is not
+  bool is_killed_{};          // what runs
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/bit_set.hpp
+// bit_set: a bit for each task, without memory for large ranges that are never set.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// All clear at first. Throws std::bad_alloc.
+class bit_set {
+ public:
+  explicit bit_set(std::uint64_t n)
+      : words_(static_cast<std::uint64_t*>(std::calloc(n / bits + 1, sizeof(std::uint64_t)))) {
+    if (!words_) throw std::bad_alloc();
+  }
+
+  void set(std::uint64_t i) noexcept { words_.get()[i / bits] |= std::uint64_t{1} << i % bits; }
+  void clear(std::uint64_t i) noexcept { words_.get()[i / bits] &= ~(std::uint64_t{1} << i % bits); }
+
+  // Calls fn(i) for each i in [b, e) whose bit is set, or clear, in order; fn may change bit i.
+  template <class Fn>
+  void for_each_set(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
+    for_each<0>(b, e, fn);
+  }
+  template <class Fn>
+  void for_each_clear(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
+    for_each<~std::uint64_t{0}>(b, e, fn);
+  }
+
+ private:
+  static constexpr std::uint64_t bits = 64;
+
+  struct free_words {
+    void operator()(std::uint64_t* words) const noexcept { std::free(words); }
+  };
+
+  template <std::uint64_t Flip, class Fn>
+  void for_each(std::uint64_t b, std::uint64_t e, Fn& fn) const {
+    while (b < e) {
+      const std::uint64_t left = (words_.get()[b / bits] ^ Flip) >> b % bits;
+      if (left == 0) {
+        b = (b / bits + 1) * bits;
+      } else {
+        b += static_cast<std::uint64_t>(std::countr_zero(left));
+        if (b < e) fn(b);
+        ++b;
+      }
+    }
+  }
+
+  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: large blocks are zero pages of the kernel
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_map.hpp
+// pool_map: one map on a pool, in the thread that called it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What does not depend on the result type.
+class pool_map : public pool_run {
+ public:
+  // Sends the tasks, and returns when all have ended: the failures of all tasks that have no value. The values belong
+  // to the caller then. If it throws, none is left. `inputs`: of all tasks, unless send_some() sends others.
+  [[nodiscard]] PARMAP_API failure_list run(kept_inputs inputs);
+
+ protected:
+  pool_map(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
+           attempt_observer* observer, std::shared_ptr<kept_function> f, std::uint64_t tasks)
+      : pool_run(by, chosen, limit, observer, std::move(f)),
+        tasks_(tasks),
+        has_value_(tasks) {}
+  ~pool_map() { end(); }
+
+  // Called before each wait until all tasks are sent: calls send(), the first time at least. What it throws ends the
+  // map.
+  virtual void send_some() { send(tasks_, std::move(inputs_)); }
+  // Called before each wait for outcomes.
+  virtual void before_wait() {}
+  // Sends that many further tasks, which have these inputs.
+  PARMAP_API void send(std::uint64_t count, kept_inputs inputs);
+  [[nodiscard]] std::uint64_t size() const noexcept { return tasks_; }
+  // Tasks that have been sent, and those that have ended.
+  [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
+  [[nodiscard]] std::uint64_t ended() const noexcept { return completed_ + failed_; }
+
+  // Puts the value of a task into its place.
+  virtual void put(std::uint64_t task, byte_reader bytes) = 0;
+  // Destroys it.
+  virtual void discard(std::uint64_t task) noexcept = 0;
+
+ private:
+  PARMAP_API void take_value(const pool_outcome& it, byte_reader bytes) override;
+  PARMAP_API void take_failure(failure why, const pool_outcome& it) override;
+  PARMAP_API void take_stopped(std::uint64_t task, std::uint64_t count, unsigned attempts, const char* why) override;
+
+  std::uint64_t tasks_;
+  kept_inputs inputs_;
+  std::uint64_t sent_{};
+  bit_set has_value_;
+  failure_runs failures_;
+  std::uint64_t completed_{};
+  std::uint64_t failed_{};  // that had begun
+};
+
+template <class T, class Places>
+class pool_map_of final : public pool_map {
+ public:
+  pool_map_of(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
+              attempt_observer* observer, std::shared_ptr<kept_function> f, std::uint64_t tasks, Places& places)
+      : pool_map(by, chosen, limit, observer, std::move(f), tasks),
+        places_(places) {}
+
+ private:
+  void put(std::uint64_t task, byte_reader bytes) override {
+    if constexpr (!std::is_void_v<T>) {
+      decoder in(bytes);
+      places_.put(task, [&in] { return in.get<T>(); });
+      if (in.left() == 0) return;
+      places_.discard(task);
+    }
+    bytes.expect_end();
+  }
+  void discard(std::uint64_t task) noexcept override { places_.discard(task); }
+
+  Places& places_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_outcomes.hpp
+// pool_outcomes: the outcomes of a stream on a pool, as they come; whatever its tasks are.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A class that derives from it sends the tasks, and calls end() in its destructor.
+template <class T>
+class pool_outcomes : public outcome_source<T>, protected pool_run {
+ public:
+  pool_outcomes(const pool_outcomes&) = delete;
+  pool_outcomes& operator=(const pool_outcomes&) = delete;
+  ~pool_outcomes() override = default;
+
+  bool allow(std::uint64_t limit) override {
+    if (is_halted()) return false;
+    dispatcher().allow(job(), limit);
+    send_up_to(limit);
+    return true;
+  }
+  void end_at(std::uint64_t) override { dispatcher().close(job()); }
+  void halt() noexcept override {
+    try {
+      pool_run::halt(stop_requested_text);
+    } catch (...) {  // NOLINT(bugprone-empty-catch): there is no memory for a list; it goes on
+    }
+  }
+  [[nodiscard]] unsigned workers() const noexcept override { return dispatcher().workers(); }
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept override {
+    return came_ == 0 ? 0 : sizeof(ring_cell) + bytes_ / came_;
+  }
+
+  arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) override {
+    const auto begun = std::chrono::steady_clock::now();
+    for (std::chrono::nanoseconds left = patience; !take_ready(to);
+         left = patience - (std::chrono::steady_clock::now() - begun)) {
+      if (is_over_) return arrival::end;
+      if (const arrival how = collect(std::max(left, left.zero())); how == arrival::end) is_over_ = true;
+      else if (how == arrival::nothing_yet && std::chrono::steady_clock::now() - begun >= patience)
+        return take_ready(to) ? arrival::outcome : arrival::nothing_yet;
+    }
+    return arrival::outcome;
+  }
+
+ protected:
+  // No task may begin yet.
+  pool_outcomes(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
+                std::shared_ptr<kept_function> f)
+      : pool_run(by, chosen, limit, nullptr, std::move(f)) {
+    dispatcher().allow(job(), 0);
+  }
+
+  // Tasks below `limit` may begin: those that have not been sent have to be.
+  virtual void send_up_to(std::uint64_t /*limit*/) {}
+  // The stream is halted, and these tasks have not been sent: they are stopped.
+  void stop_unsent(std::uint64_t task, std::uint64_t count) { stopped_.push_back({task, count, 0, why_halted()}); }
+  // What it throws makes the task fail.
+  [[nodiscard]] virtual outcome<T> decode(byte_reader bytes) = 0;
+
+ private:
+  // Tasks that have been stopped together.
+  struct stopped {
+    std::uint64_t task;
+    std::uint64_t count;
+    unsigned attempts;
+    const char* why;
+  };
+
+  bool take_ready(std::optional<ended_task<T>>& to) {
+    if (!ready_.empty()) {
+      to.emplace(std::move(ready_.front()));
+      ready_.pop_front();
+      return true;
+    }
+    if (stopped_.empty()) return false;
+    stopped& first = stopped_.front();
+    to.emplace(first.task, failure{first.task, failure_kind::stopped, first.why, first.attempts}, first.attempts);
+    ++first.task;
+    first.attempts = 0;
+    if (--first.count == 0) stopped_.pop_front();
+    return true;
+  }
+
+  void take_value(const pool_outcome& it, byte_reader bytes) override {
+    ++came_;
+    bytes_ += bytes.left() > ring_cell::longest_here ? bytes.left() : 0;
+    ready_.emplace_back(it.task, decode(bytes), it.attempt, it.worker, it.spent);
+  }
+  void take_failure(failure why, const pool_outcome& it) override {
+    ready_.emplace_back(it.task, std::move(why), it.attempt, it.worker, it.spent);
+  }
+  void take_stopped(std::uint64_t task, std::uint64_t count, unsigned attempts, const char* why) override {
+    stopped_.push_back({task, count, attempts, why});
+  }
+
+  std::deque<ended_task<T>> ready_;
+  std::deque<stopped> stopped_;
+  std::uint64_t came_{};
+  std::uint64_t bytes_{};
+  bool is_over_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_stream.hpp
+// pool_stream: a stream on a pool.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The inputs of axes with a size are sent when the stream begins; others as the window permits.
+template <class Tasks>
+class pool_stream final : public pool_outcomes<typename Tasks::result> {
+  using value = typename Tasks::result;
+  using space = typename Tasks::space_type;
+
+ public:
+  pool_stream(pool_dispatcher& by, const Tasks& tasks, const options& chosen,
+              std::optional<std::chrono::nanoseconds> limit, std::shared_ptr<kept_function> f,
+              std::optional<std::uint64_t> size)
+      : pool_outcomes<value>(by, chosen, limit, std::move(f)),
+        tasks_(tasks) {
+    if constexpr (!is_unbounded<space>)
+      if (*size > 0) send(0, *size);
+    if (size) by.close(this->job());
+  }
+  pool_stream(const pool_stream&) = delete;
+  pool_stream& operator=(const pool_stream&) = delete;
+  ~pool_stream() override { this->end(); }
+
+ private:
+  void send(std::uint64_t b, std::uint64_t e) {
+    kept_inputs inputs = this->dispatcher().keep_inputs(
+        [&](byte_writer& to) {
+          encoder out(to);
+          sent_inputs<space>::encode(out, tasks_.space(), b, e);
+        },
+        encodes_by_foreign_code<space>);
+    this->dispatcher().add(this->job(), b, e - b, std::move(inputs));
+  }
+  void send_up_to(std::uint64_t limit) override {
+    if constexpr (is_unbounded<space>)
+      if (limit > sent_) {
+        send(sent_, limit);
+        sent_ = limit;
+      }
+  }
+  [[nodiscard]] outcome<value> decode(byte_reader bytes) override { return decode_outcome<value>(bytes); }
+
+  const Tasks& tasks_;
+  std::uint64_t sent_{};  // of an axis without a size: tasks
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/submitted_tasks.hpp
+// submitted_tasks: the tasks of a pool that were submitted one by one, and where their outcomes wait for the futures.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A submitted task, until its future has taken the outcome.
+class submitted_task {
+ public:
+  submitted_task() = default;
+  submitted_task(const submitted_task&) = delete;
+  submitted_task& operator=(const submitted_task&) = delete;
+  virtual ~submitted_task() = default;
+
+  // Takes the value. What it throws makes the task fail.
+  virtual void take_value(byte_reader bytes) = 0;
+  virtual void take_failure(failure why) noexcept = 0;
+  // The text of the arguments, for a failure. Throws what their codecs throw, and may end this process.
+  [[nodiscard]] virtual std::string describe(byte_reader inputs) const = 0;
+  // Whether the text takes code of the user: codecs, operator<<.
+  [[nodiscard]] virtual bool takes_foreign_code() const noexcept = 0;
+
+ private:
+  friend class submitted_tasks;
+  kept_inputs inputs_;
+  bool ended_{};
+};
+
+// Any thread may call any member.
+class submitted_tasks final : private pool_owner {
+ public:
+  PARMAP_API submitted_tasks(pool_dispatcher& by, std::uint64_t seed, std::optional<std::chrono::nanoseconds> limit);
+  // Tasks that have not ended fail as `stopped`.
+  PARMAP_API virtual ~submitted_tasks();
+  submitted_tasks(const submitted_tasks&) = delete;
+  submitted_tasks& operator=(const submitted_tasks&) = delete;
+
+  // Returns its number. encode(bytes, number) writes its inputs; `foreign`: by code of the user.
+  PARMAP_API std::uint64_t add(std::shared_ptr<submitted_task> it, std::shared_ptr<kept_function> f,
+                               const std::function<void(byte_writer&, std::uint64_t)>& encode, bool foreign);
+  // Whether it has ended; waits at most for `patience`. Throws what ends the pool.
+  PARMAP_API bool wait(const submitted_task& it, std::chrono::nanoseconds patience);
+  // Whether it is sure not to run. It ends as `stopped`.
+  PARMAP_API bool cancel(std::uint64_t number);
+  // Ends it, even if it runs.
+  PARMAP_API void kill(std::uint64_t number, const submitted_task& it);
+
+ private:
+  PARMAP_API void take(const pool_outcome& it) override;
+  void describe(failure& why, const submitted_task& of) const noexcept;
+  [[nodiscard]] bool has_ended(const submitted_task& it) const;
+
+  pool_dispatcher& by_;
+  mutable std::mutex lock_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<submitted_task>> open_;
+  std::uint64_t next_{};
+  std::shared_ptr<pool_job> job_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/fresh_seed.hpp
+// fresh_seed: cheap seeds that do not repeat in a process; a forked child draws from a new random start.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Throws std::system_error if the kernel provides no random number.
+[[nodiscard]] PARMAP_API std::uint64_t fresh_seed();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/loaded_code.hpp
+// loaded_code: the code of the program and its shared libraries that is loaded at one moment.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A process that is forked now has the code that is loaded now. Whether it also has the code at an address of later is
+// asked in the process that forked it. Any thread may ask at any time.
+class loaded_code {
+ public:
+  // Takes note of the code that is loaded. Throws std::bad_alloc.
+  PARMAP_API loaded_code();
+  loaded_code(const loaded_code&) = delete;
+  loaded_code& operator=(const loaded_code&) = delete;
+  PARMAP_API ~loaded_code();
+
+  // Whether code was loaded at this address then, and is still the same now: dlclose may have given the address to
+  // another library meanwhile. Some tens of ns; some µs for the first address in a library after a dlclose.
+  [[nodiscard]] PARMAP_API bool contains(const void* address) const noexcept;
+
+ private:
+  struct object;
+  struct segment {
+    std::uintptr_t begin;
+    std::uintptr_t end;
+    const object* of;
+  };
+
+  std::vector<std::unique_ptr<object>> objects_;
+  std::vector<segment> segments_;  // by address
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/future.hpp
+// future: the outcome of a task that was submitted to a pool.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+template <class T>
+class submitted_task_of final : public submitted_task {
+ public:
+  using describe_inputs = std::string (*)(byte_reader bytes);
+
+  // `foreign`: the text takes code of the user.
+  submitted_task_of(describe_inputs text, bool foreign) noexcept : describe_(text), foreign_(foreign) {}
+
+  void take_value(byte_reader bytes) override { outcome_.emplace(decode_outcome<T>(bytes)); }
+  void take_failure(failure why) noexcept override { outcome_.emplace(std::move(why)); }
+  [[nodiscard]] std::string describe(byte_reader inputs) const override { return describe_(inputs); }
+  [[nodiscard]] bool takes_foreign_code() const noexcept override { return foreign_; }
+
+  [[nodiscard]] outcome<T>& result() noexcept { return *outcome_; }
+
+ private:
+  describe_inputs describe_;
+  bool foreign_;
+  std::optional<outcome<T>> outcome_;
+};
+}  // namespace detail
+
+/// The outcome of a task that pool::submit has sent. It can be moved, not copied; one thread at a time uses it. It may
+/// be destroyed at any time: the task goes on, and nobody hears of its outcome. It may outlive the pool; a task that
+/// had not ended then has failed as `stopped`.
+///
+///     parmap::future<double> a = workers.submit(simulate, 0.1);
+///     parmap::future<double> b = workers.submit(simulate, 0.2);
+///     double sum = a.get() + b.get();
+///
+/// The functions that wait take the outcomes of other tasks of the pool meanwhile. They throw std::runtime_error if the
+/// processes of the pool have been killed.
+template <class T>
+class [[nodiscard]] future {
+ public:
+  /// No task.
+  future() = default;
+  future(future&&) noexcept = default;
+  future& operator=(future&&) noexcept = default;
+  future(const future&) = delete;
+  future& operator=(const future&) = delete;
+  ~future() = default;
+
+  /// Whether this is a task whose value get() has not taken. All other functions need that.
+  [[nodiscard]] bool valid() const noexcept { return task_ != nullptr; }
+  /// The number of the task: how many had been submitted to the pool before it. context::index() in the task.
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+
+  /// Waits for the outcome.
+  void wait() const { static_cast<void>(wait_for(std::chrono::nanoseconds::max())); }
+  /// Waits at most so long. Whether the task has ended.
+  bool wait_for(std::chrono::nanoseconds patience) const {
+    const std::shared_ptr<detail::submitted_tasks> all = all_.lock();
+    return all == nullptr || all->wait(*task_, patience);
+  }
+  /// Waits, and returns the value. Throws task_failed if there is none. The future is not valid any more.
+  T get() {
+    wait();
+    const std::shared_ptr<detail::submitted_task_of<T>> taken = std::move(task_);
+    return std::move(taken->result()).value();
+  }
+  /// Waits, and returns the value or the failure, which stay in the future.
+  [[nodiscard]] parmap::outcome<T>& outcome() {
+    wait();
+    return task_->result();
+  }
+
+  /// The task does not begin any more, if it has not begun. Returns whether that is so: then it fails as `stopped`.
+  bool cancel() {
+    const std::shared_ptr<detail::submitted_tasks> all = all_.lock();
+    return all != nullptr && all->cancel(number_);
+  }
+  /// Ends the task, and waits until it has ended. One that runs is killed with its worker, which is replaced. It fails
+  /// as `stopped`, unless it had ended.
+  void kill() {
+    if (const std::shared_ptr<detail::submitted_tasks> all = all_.lock()) all->kill(number_, *task_);
+  }
+
+ private:
+  friend class pool;
+  future(const std::shared_ptr<detail::submitted_tasks>& all, std::shared_ptr<detail::submitted_task_of<T>> task,
+         std::uint64_t number) noexcept
+      : all_(all),
+        task_(std::move(task)),
+        number_(number) {}
+
+  std::weak_ptr<detail::submitted_tasks> all_;
+  std::shared_ptr<detail::submitted_task_of<T>> task_;
+  std::uint64_t number_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/engine/pool.hpp
+// The engine pool: worker processes that stay, for programs that call many small maps.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// The options of a pool, in alphabetical order.
+struct pool_options {
+  /// A worker process that has run this many tasks ends, and another one takes its place. 0: never.
+  std::uint64_t max_tasks{};
+  /// Bytes of private memory that a worker process may add to the memory that it inherits: see options::memory_limit.
+  /// None: no limit.
+  std::optional<std::uint64_t> memory_limit{};
+  /// The seed of submitted tasks: the one with number k has the random numbers of task k in a map with this seed. None:
+  /// a fresh one.
+  std::optional<std::uint64_t> seed{};
+  /// The time limit of each attempt of a task, for submitted tasks and for maps whose options have none. None: no
+  /// limit.
+  std::optional<std::chrono::nanoseconds> timeout{};
+  /// The number of worker processes. 0: the number of usable cores.
+  unsigned workers{};
+};
+
+namespace detail {
+class pool_state {
+ public:
+  explicit pool_state(const pool_options& chosen)
+      : options_(chosen),
+        dispatcher_({.workers = chosen.workers, .memory_limit = chosen.memory_limit, .most_tasks = chosen.max_tasks}),
+        submitted_(std::make_shared<submitted_tasks>(dispatcher_, chosen.seed ? *chosen.seed : fresh_seed(),
+                                                     chosen.timeout)) {}
+
+  [[nodiscard]] pool_dispatcher& dispatcher() noexcept { return dispatcher_; }
+  [[nodiscard]] const std::shared_ptr<submitted_tasks>& submitted() const noexcept { return submitted_; }
+  [[nodiscard]] const pool_options& chosen() const noexcept { return options_; }
+  // Throws unless the workers have the code of f.
+  template <class F>
+  void check_code(const F& f) const {
+    for_each_code_address(f, [this](const void* code) {
+      if (!code_.contains(code))
+        throw std::invalid_argument(
+            "parmap: this function is in a library that was loaded (dlopen) after the pool was made, so the pool's "
+            "workers do not have it; make the pool after the library is loaded");
+    });
+  }
+
+ private:
+  pool_options options_;
+  loaded_code code_;  // before the fork
+  pool_dispatcher dispatcher_;
+  std::shared_ptr<submitted_tasks> submitted_;
+};
+}  // namespace detail
+
+/// An engine whose worker processes stay: a map costs microseconds instead of a fork for each worker.
+///
+///     parmap::pool workers({.workers = 8});
+///     for (int step = 0; step < 1000; ++step) walkers = parmap::map(workers, log_likelihood, walkers).value();
+///
+/// Tasks crash, hang and fail as under multi, at the same cost: to themselves. The workers are there before the map, so
+/// f cannot bring its captures along. It is a function, a lambda or functor without captures and members, or fargs of
+/// such; the fixed arguments and the elements of the axes are sent by codec<T>. Anything else is a compile error.
+///
+/// The constructor forks. A worker has the memory of the program at that moment: what a global variable held then, it
+/// holds there. The pool needs two descriptors and a process beside its workers. Idle workers sleep.
+///
+/// Several threads may use one pool at once: their maps share its workers. The destructor kills what runs and waits
+/// until all processes have ended; no map may run then.
+class pool {
+ public:
+  /// Throws std::invalid_argument for a value out of range, and std::system_error if no worker can be started.
+  explicit pool(const pool_options& chosen = {}) : state_(std::make_unique<detail::pool_state>(chosen)) {}
+
+  /// "pool".
+  [[nodiscard]] static constexpr std::string_view name() noexcept { return "pool"; }
+  /// The number of worker processes.
+  [[nodiscard]] unsigned workers() const noexcept { return state_->dispatcher().workers(); }
+
+  /// Sends f(x...) to a worker, and returns without waiting for it. f is what map takes, also with a parmap::context&
+  /// first; the arguments are sent by codec<T>. Tasks begin in the order in which they were submitted. Their results
+  /// wait in the memory of the pool: once a worker has sent 2 MiB that nobody has taken, it waits.
+  ///
+  ///     parmap::future<double> a = workers.submit(simulate, 0.1);
+  template <class F, class... X>
+  auto submit(F&& f, X&&... x) const {
+    using space = detail::one_call<std::decay_t<X>...>;
+    using function = std::decay_t<F>;
+    if constexpr (!detail::callable<function, space>::value) {
+      static_assert(detail::callable<function, space>::value,
+                    "parmap: f cannot be called with these arguments, with or without a parmap::context& first");
+      return future<int>();  // so that this is the only error
+    } else {
+      using tasks = detail::numbered_tasks<function, space>;
+      using value = typename tasks::result;
+      if constexpr (!can_run<tasks>()) {
+        return future<int>();
+      } else {
+        function call(std::forward<F>(f));
+        const space all(std::tuple<std::decay_t<X>...>(std::forward<X>(x)...));
+        state_->check_code(call);
+        auto task = std::make_shared<detail::submitted_task_of<value>>(
+            &describe<space>, !(... && (std::is_arithmetic_v<std::decay_t<X>> || detail::is_string<std::decay_t<X>>)));
+        const std::uint64_t number = state_->submitted()->add(
+            task, keep_function(tasks(call, all)),
+            [&all](detail::byte_writer& to, std::uint64_t at) {
+              encoder out(to);
+              detail::sent_inputs<space>::encode(out, all, at, at + 1);
+            },
+            detail::encodes_by_foreign_code<space>);
+        return future<value>(state_->submitted(), std::move(task), number);
+      }
+    }
+  }
+
+  /// What map calls.
+  template <class Tasks>
+  auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
+    using value = typename Tasks::result;
+    if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
+    else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
+  }
+  /// What map_into calls.
+  template <class Tasks, class First>
+  results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
+    if constexpr (!can_run<Tasks>()) return results<void>(0, {}, 0);
+    else return run_to(tasks, chosen, detail::range_places<First>(std::move(first), tasks.size()));
+  }
+
+  /// What stream calls. `size`: none if the number of tasks is unknown.
+  template <class Tasks>
+  auto open_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+                   detail::element_feed* /*feed*/) const {
+    using value = typename Tasks::result;
+    using source = std::unique_ptr<detail::outcome_source<value>>;
+    if constexpr (!can_run<Tasks>()) {
+      return source();  // so that this is the only error
+    } else {
+      detail::check_pool_options(chosen);
+      state_->check_code(tasks.function());
+      auto f = keep_function(tasks);
+      return source(std::make_unique<detail::pool_stream<Tasks>>(state_->dispatcher(), tasks, chosen,
+                                                                 state_->chosen().timeout, std::move(f), size));
+    }
+  }
+  /// What stream calls: sets the inputs of a failure.
+  template <class Tasks>
+  static void describe_inputs(const Tasks& tasks, failure& why) {
+    multi_engine::describe_inputs(tasks, why);
+  }
+
+ private:
+  template <class Tasks>
+  using function_of = std::decay_t<decltype(std::declval<const Tasks&>().function())>;
+
+  template <class Space>
+  static consteval bool can_send_axes() {
+    if constexpr (detail::is_unbounded<Space>) return true;
+    else return detail::check_sent_space<Space>();
+  }
+  template <class Space>
+  static std::string describe(detail::byte_reader bytes) {
+    decoder in(bytes);
+    static_cast<void>(in.get<std::uint64_t>());
+    const auto read = detail::sent_inputs<Space>::decode(in);
+    detail::input_text text;
+    read.show(0, text);
+    return text.take();
+  }
+  template <class Tasks>
+  static consteval bool can_run() {
+    using value = typename Tasks::result;
+    // One after the other, so that the first error is the only one.
+    if constexpr (detail::check_sent_function<function_of<Tasks>>())
+      if constexpr (can_send_axes<typename Tasks::space_type>()) {
+        if constexpr (std::is_void_v<value>) return true;
+        else return multi_engine::can_run<value>();
+      }
+    return false;
+  }
+  template <class Tasks>
+  auto keep_function(const Tasks& tasks) const {
+    return state_->dispatcher().keep_function(
+        detail::bytes_of_function<function_of<Tasks>, typename Tasks::space_type>(tasks.function()));
+  }
+  template <class Tasks, class Places>
+  auto run_to(const Tasks& tasks, const options& chosen, Places&& places) const {
+    using value = typename Tasks::result;
+    using space = typename Tasks::space_type;
+    detail::check_pool_options(chosen);
+    state_->check_code(tasks.function());
+    detail::pool_dispatcher& by = state_->dispatcher();
+    auto f = keep_function(tasks);
+    detail::kept_inputs inputs = by.keep_inputs(
+        [&tasks](detail::byte_writer& to) {
+          encoder out(to);
+          detail::sent_inputs<space>::encode(out, tasks.space(), 0, tasks.size());
+        },
+        detail::encodes_by_foreign_code<space>);
+    detail::pool_map_of<value, std::remove_reference_t<Places>> map(
+        by, chosen, state_->chosen().timeout, detail::observer_of(tasks), std::move(f), tasks.size(), places);
+    return places.finish(detail::with_inputs_by_child(tasks, map.run(std::move(inputs))), *chosen.seed);
+  }
+
+  std::unique_ptr<detail::pool_state> state_;
+};
+
+static_assert(engine<pool>);
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/observers/time_keeper.hpp
+// time_keeper: the observer behind options::times. It adds up how long the attempts took, and keeps the slowest.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class time_keeper final : public attempt_observer {
+ public:
+  static constexpr std::size_t most_kept = 5;
+
+  PARMAP_API time_keeper();
+  PARMAP_API ~time_keeper();
+
+  void failed(const attempt& it, const failure& /*why*/) noexcept override { static_cast<void>(add(it)); }
+  void ended(const attempt& it, seen_value /*value*/, const failure* /*why*/) noexcept override {
+    static_cast<void>(add(it));
+  }
+  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+  // Returns its entry if it is one of the slowest.
+  PARMAP_API task_time* add(const attempt& it) noexcept;
+  void note_workers(unsigned workers) noexcept { workers_ = workers; }
+
+  // What it has heard so far. The inputs of the slowest tasks are empty.
+  [[nodiscard]] PARMAP_API map_times times() const;
+
+ private:
+  attempt::clock::time_point begun_;
+  std::chrono::nanoseconds busy_{};
+  unsigned workers_{};
+  std::vector<task_time> slowest_;  // the slowest first
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/summary_times.hpp
+// What options::times adds to the summary of a map, and the inputs of the slowest tasks, which are written as those of
+// failed tasks are.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A list whose members stand for the slowest tasks, so that what writes the inputs of failures writes theirs.
+[[nodiscard]] PARMAP_API failure_list as_failures(const map_times& times);
+PARMAP_API void take_inputs(map_times& times, const failure_list& written);
+
+void add_times(map_summary& all, const map_times& times);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/space/refused_calls.hpp
+// refused_calls: parameter types of overloads that are chosen only where no other fits; they are deleted, so that the
+// compiler's error is one that names the remedy.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Converts from any argument.
+struct any_argument {
+  template <class T>
+  any_argument(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
+};
+// As any_argument, and from the name of an overloaded function or a function template, which has no type.
+struct overloaded_function {
+  overloaded_function(...);  // NOLINT(google-explicit-constructor, cert-dcl50-cpp): not defined
+};
+// Converts from `{.name = value}` that is no `options`: no option has that name, or its type is another one.
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 14
+// Against the standard, these compilers take any `.name` for a constructor's argument.
+struct unknown_option_or_value_of_another_type {
+  template <class... T>
+  unknown_option_or_value_of_another_type(T...);  // NOLINT(google-explicit-constructor): not defined
+  template <class T>
+  unknown_option_or_value_of_another_type(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
+};
+#else
+// Only an aggregate that has the name will do: so it has those of all options, and those that are tried for them.
+struct unknown_option_or_value_of_another_type {
+  struct any_value {
+    any_value();
+    template <class T>
+    any_value(T&&);  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload): not defined
+    template <class T>
+    any_value(std::initializer_list<T>);  // NOLINT(google-explicit-constructor)
+  };
+  any_value chunk{}, chunk_size{}, chunksize{}, cores{}, cpus{}, engine{}, jobs{}, max_failure{}, max_failures{},
+      max_threads{}, max_workers{}, mem{}, mem_limit{}, memory{}, memory_limit{}, n{}, n_jobs{}, n_threads{},
+      n_worker{}, n_workers{}, nthreads{}, num_threads{}, num_workers{}, nworkers{}, on_error{}, order{}, parallelism{},
+      processes{}, progress{}, report{}, reporter{}, retries{}, retry{}, rng{}, schedule{}, seed{}, stop{},
+      stop_token{}, thread_count{}, threads{}, time_limit{}, time_out{}, timeout{}, timeout_ms{}, timeout_s{},
+      timeout_sec{}, timeouts{}, token{}, verbose{}, worker{}, worker_count{}, workers{};
+};
+#endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/map.hpp
 // map: calls a function on every element, or every combination of elements, of its axes.
@@ -4701,6 +10153,23 @@ inline constexpr bool runs_coroutines = requires { requires Engine::runs_corouti
 template <class Engine>
 inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
 
+// The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
+template <class Results, class Engine, class Tasks>
+Results with_times(Results made, const Engine& who, const Tasks& tasks, const time_keeper& kept) {
+  map_times times = kept.times();
+  take_inputs(times, who.name() == multi.name() ? with_inputs_by_child(tasks, as_failures(times))
+                                                : with_inputs(tasks, as_failures(times)));
+  made.note_times(std::move(times));
+  return made;
+}
+
+// Apart, so that a map without times does not pay for it.
+template <class Run, class Engine, class Tasks>
+[[gnu::noinline]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
+  time_keeper kept;
+  return with_times(run(who, tasks.observed_by(kept), chosen), who, tasks, kept);
+}
+
 // Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
 template <class Run, class Engine, class F, class Space>
 auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
@@ -4714,15 +10183,18 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     return results<int>(result_memory<int>(), {}, 0);
   } else {
     check_values(chosen);
+    check_is_no_stream(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
+    const numbered_tasks<F, Space> tasks(f, space);
     if constexpr (notes_elapsed<Engine>) {
-      return run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
-    } else {
+      if (!chosen.times) return run(who, tasks, std::as_const(chosen));
+    } else if (!chosen.times) {
       const ticks begun = now_ticks();
-      auto made = run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
+      auto made = run(who, tasks, std::as_const(chosen));
       made.note_elapsed(now_ticks() - begun);
       return made;
     }
+    return run_with_times(run, who, tasks, std::as_const(chosen));  // last, so that errors are those of a plain map
   }
 }
 
@@ -4985,6 +10457,2647 @@ template <class A, class B, class C, class D, class E, class F> void map_into(de
 
 }  // namespace parmap::inline PARMAP_ABI
 
+// ==== parmap/detail/reduction/combining_text.hpp
+// combining_text: what a failure says that happened when values were combined, and not in the task itself.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// "combining tasks 512..1023: ", for the tasks [b, e).
+[[nodiscard]] PARMAP_API std::string combining_text(std::uint64_t b, std::uint64_t e);
+
+// Call in a catch block: what was thrown when the values of the tasks [b, e) were combined.
+[[nodiscard]] PARMAP_API thrown describe_combining(std::uint64_t b, std::uint64_t e);
+
+// The failure of the task of this index for the same reason.
+[[nodiscard]] PARMAP_API failure failure_of_combining(std::uint64_t index, std::uint64_t b, std::uint64_t e);
+
+// The list with further failures, and with this text in front of the message of each failure for which it is not empty.
+// text_of is not called for stopped tasks.
+[[nodiscard]] PARMAP_API failure_list with_combining(failure_list list, failure_runs more,
+                                                     const std::function<std::string(const failure&)>& text_of);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/reduction.hpp
+// reduction: what map_reduce and fold return, one value for all tasks, and the failures.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// How many consecutive tasks map_reduce folds from left to right before it combines the blocks in a binary tree.
+inline constexpr std::uint64_t reduction_block = 512;
+
+/// How many consecutive tasks share one accumulator in a fold of this many tasks: a number from 1 to reduction_block
+/// that depends on nothing else. Up to 2047 tasks each task has its own, so that long tasks keep all workers busy.
+/// O(1).
+[[nodiscard]] constexpr std::uint64_t fold_block(std::uint64_t tasks) noexcept {
+  return std::clamp<std::uint64_t>(tasks / 1024, 1, reduction_block);
+}
+
+/// What map_reduce and fold return: the combined value of all tasks, and the failures. A value type if T is one.
+/// Several threads may read it at once.
+///
+///     auto r = parmap::map_reduce(f, std::plus{}, 0.0, xs);
+///     double sum = r.value();               // throws map_failed if a task failed
+///     double most_of_it = r.partial();      // without the tasks that failed
+///     for (const parmap::failure& why : r.failures()) std::cerr << why << '\n';
+template <class T>
+class [[nodiscard]] reduction : public detail::results_base {
+ public:
+  using value_type = T;
+
+  /// For engines: the value without the tasks that failed.
+  reduction(T value, std::uint64_t size, failure_list failures, std::uint64_t seed)
+      : results_base(size, std::move(failures), seed),
+        value_(std::move(value)) {}
+
+  /// The combined value of all tasks. Throws map_failed, with every failure, if any task failed. O(1); it copies the
+  /// value, and moves it out of a temporary.
+  [[nodiscard]] const T& value() const& {
+    require_ok();
+    return value_;
+  }
+  [[nodiscard]] T value() && {
+    require_ok();
+    return std::move(value_);
+  }
+  /// The combined value of the tasks that did not fail: as if the others were not there. If no task succeeded, it is
+  /// the initial value. O(1).
+  [[nodiscard]] const T& partial() const& noexcept { return value_; }
+  [[nodiscard]] T partial() && { return std::move(value_); }
+
+ private:
+  T value_;
+};
+
+template <class T>
+std::ostream& operator<<(std::ostream& to, const reduction<T>& all) = delete;  // print all.value()
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/reduction/reducers.hpp
+// reducers: how the values of tasks become one, for map_reduce and for fold.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A reducer has: value, the type of an accumulator; makes_values, whether a task makes a value that is then combined
+// (map_reduce), or changes the accumulator itself (fold); block(n), how many tasks are folded from left to right;
+// start(block), the accumulator before the first task of a block; combined(left, right), which leaves both as they are
+// if it throws. Refers to what it was made of. As safe to use from several threads at once as that is.
+
+template <class T, class Op>
+class value_reducer {
+ public:
+  using value = T;
+  static constexpr bool makes_values = true;
+
+  value_reducer(Op& op, const T& init) noexcept : op_(&op), init_(&init) {}
+
+  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t /*tasks*/) noexcept { return reduction_block; }
+  // None: the first value is the accumulator.
+  [[nodiscard]] std::optional<T> start(std::uint64_t block) const {
+    return block == 0 ? std::optional<T>(*init_) : std::nullopt;
+  }
+  [[nodiscard]] const T& initial() const noexcept { return *init_; }
+  template <class Right>
+  [[nodiscard]] T combined(const T& left, Right&& right) const {
+    return static_cast<T>(std::invoke(*op_, left, std::forward<Right>(right)));
+  }
+
+ private:
+  Op* op_;
+  const T* init_;
+};
+
+template <class T, class Merge>
+class accumulator_reducer {
+ public:
+  using value = T;
+  static constexpr bool makes_values = false;
+
+  accumulator_reducer(Merge& merge, const T& identity) noexcept : merge_(&merge), identity_(&identity) {}
+
+  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t tasks) noexcept { return fold_block(tasks); }
+  [[nodiscard]] std::optional<T> start(std::uint64_t /*block*/) const { return *identity_; }
+  [[nodiscard]] const T& initial() const noexcept { return *identity_; }
+  [[nodiscard]] T combined(const T& left, const T& right) const {
+    T made(left);
+    std::invoke(*merge_, made, right);
+    return made;
+  }
+
+ private:
+  Merge* merge_;
+  const T* identity_;
+};
+
+// fold's step as the f of a map: a task changes the accumulator that it is bound to.
+template <class Step, class T>
+class bound_step {
+ public:
+  using step = Step;
+
+  explicit bound_step(Step& call, T* into = nullptr) noexcept : call_(&call), into_(into) {}
+  [[nodiscard]] bound_step to(T& into) const noexcept { return bound_step(*call_, &into); }
+
+  template <class... X>
+    requires std::invocable<Step&, T&, X...>
+  void operator()(X&&... x) const noexcept(std::is_nothrow_invocable_v<Step&, T&, X...>) {
+    static_cast<void>(std::invoke(*call_, *into_, std::forward<X>(x)...));
+  }
+  template <class... X>
+    requires(!std::invocable<Step&, T&, context&, X...> && std::invocable<Step&, context&, T&, X...>)
+  void operator()(context& self, X&&... x) const noexcept(std::is_nothrow_invocable_v<Step&, context&, T&, X...>) {
+    static_cast<void>(std::invoke(*call_, self, *into_, std::forward<X>(x)...));
+  }
+
+ private:
+  Step* call_;
+  T* into_;
+};
+
+// Whether a task of these cannot throw between the beginning of the step and its end.
+template <class F, class Elements>
+inline constexpr bool steps_without_throwing = false;
+template <class F, class... Elements>
+inline constexpr bool steps_without_throwing<F, list<Elements...>> =
+    std::is_nothrow_invocable_v<F&, Elements...> || std::is_nothrow_invocable_v<F&, context&, Elements...>;
+
+// Where the tasks of a reduction lie.
+class block_rule {
+ public:
+  block_rule(std::uint64_t tasks, std::uint64_t block) noexcept : tasks_(tasks), block_(block) {}
+
+  [[nodiscard]] std::uint64_t tasks() const noexcept { return tasks_; }
+  [[nodiscard]] std::uint64_t tasks_of_block() const noexcept { return block_; }
+  [[nodiscard]] std::uint64_t blocks() const noexcept { return tasks_ / block_ + (tasks_ % block_ != 0 ? 1 : 0); }
+  [[nodiscard]] std::uint64_t block_of(std::uint64_t task) const noexcept { return task / block_; }
+  [[nodiscard]] std::uint64_t begin(std::uint64_t block) const noexcept { return block * block_; }
+  [[nodiscard]] std::uint64_t end(std::uint64_t block) const noexcept {
+    return block + 1 < blocks() ? (block + 1) * block_ : tasks_;
+  }
+
+ private:
+  std::uint64_t tasks_;
+  std::uint64_t block_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/forced_unwind.hpp
+// forced_unwind: by what glibc unwinds a thread at pthread_cancel and pthread_exit.
+
+#if __has_include(<bits/cxxabi_forced.h>)
+#include <cxxabi.h>
+#endif
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Who catches it, by its type or as anything, has to let it pass: glibc ends the program otherwise. Functions that
+// catch it are PARMAP_CATCHES_FORCED_UNWIND: there is no such object, and UBSan would report the reference.
+#define PARMAP_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
+#if __has_include(<bits/cxxabi_forced.h>)
+using forced_unwind = abi::__forced_unwind;
+#else
+class forced_unwind {};  // libc++ has no name for it
+#endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/block_tree.hpp
+// block_tree: the accumulators of a reduction in this process: blocks of which a part is done, and the binary tree over
+// the blocks.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The accumulator of the first tasks of a block, up to the task `next`.
+template <class T>
+struct block_prefix {
+  std::optional<T> accumulator;
+  std::uint64_t next;
+  std::optional<std::uint64_t> first;  // the first task that is in it
+};
+// Values of tasks [b, e) of a block, which wait for those before them. A task that has failed has none.
+template <class T>
+struct kept_values {
+  std::uint64_t b;
+  std::uint64_t e;
+  std::vector<std::pair<std::uint64_t, T>> values;
+};
+// What blocks [place << level, (place + 1) << level) come to.
+template <class T>
+struct tree_node {
+  unsigned level;
+  std::uint64_t place;
+  T value;
+  std::uint64_t first;  // the first task that is in it
+};
+
+// Several threads may add to it at once. Whoever adds the second of two neighbours combines them, outside the lock. So
+// with W workers it holds the values of a few blocks for each worker, and at most W nodes of each level.
+template <class Reducer>
+class block_tree {
+ public:
+  using value = typename Reducer::value;
+  using prefix = block_prefix<value>;
+  using kept = kept_values<value>;
+  using node = tree_node<value>;
+
+  // `lets_out`: what the combination of two values throws leaves the call. Else it becomes a failure, and the right one
+  // is left out.
+  block_tree(const Reducer& reducer, block_rule rule, bool lets_out)
+      : reducer_(reducer),
+        rule_(rule),
+        lets_out_(lets_out) {}
+
+  // Takes the accumulator of the block of task `next` if it ends right before it.
+  [[nodiscard]] std::optional<prefix> take_prefix(std::uint64_t next) {
+    const std::scoped_lock lock(mutex_);
+    const auto at = opened_.find(rule_.block_of(next));
+    if (at == opened_.end() || !at->second.begin || at->second.begin->next != next) return {};
+    return std::exchange(at->second.begin, std::nullopt);
+  }
+  void add(std::uint64_t block, prefix begin) {
+    while (begin.next != rule_.end(block)) {
+      std::unique_lock lock(mutex_);
+      opened& mine = opened_[block];
+      const auto behind = mine.pieces.find(begin.next);
+      if (behind == mine.pieces.end()) {
+        mine.begin = std::move(begin);
+        return;
+      }
+      const kept piece = std::move(behind->second);
+      mine.pieces.erase(behind);
+      lock.unlock();
+      absorb(block, begin, piece);
+    }
+    {
+      const std::scoped_lock lock(mutex_);
+      opened_.erase(block);
+    }
+    if (begin.first) add(node{0, block, std::move(*begin.accumulator), *begin.first});
+    else if (block == 0) add(node{0, 0, std::move(*begin.accumulator), 0});
+  }
+  void add(std::uint64_t block, kept piece) {
+    if (piece.b == piece.e) return;
+    std::unique_lock lock(mutex_);
+    opened& mine = opened_[block];
+    if (!mine.begin || mine.begin->next != piece.b) {
+      mine.pieces.emplace(piece.b, std::move(piece));
+      return;
+    }
+    prefix begin = *std::exchange(mine.begin, std::nullopt);
+    lock.unlock();
+    absorb(block, begin, piece);
+    add(block, std::move(begin));
+  }
+  void add(node made) {
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      const auto twin = nodes_.find({made.level, made.place ^ 1});
+      if (twin == nodes_.end()) {
+        nodes_.emplace(key(made), std::move(made));
+        return;
+      }
+      node other = std::move(twin->second);
+      nodes_.erase(twin);
+      lock.unlock();
+      try {
+        if (made.place % 2 == 0) combine(made, other);
+        else combine(other, made), made = std::move(other);
+      } catch (...) {  // only if it is let out: finish() tries again
+        lock.lock();
+        nodes_.insert_or_assign(key(made), std::move(made));
+        nodes_.insert_or_assign(key(other), std::move(other));
+        throw;
+      }
+    }
+  }
+  // Combines a node with its right neighbour of the same level; the result is in `left`, one level higher.
+  PARMAP_CATCHES_FORCED_UNWIND void combine(node& left, const node& right) {
+    try {
+      left.value = reducer_.combined(std::as_const(left.value), right.value);
+    } catch (const forced_unwind&) {
+      throw;
+    } catch (...) {
+      if (lets_out_) throw;
+      fail(right.first, rule_.begin(left.place << left.level), last_of(right));
+    }
+    ++left.level;
+    left.place /= 2;
+  }
+
+  // Call when no thread adds any more: combines what there is. Block 0 is always there, as it begins with the initial
+  // value.
+  [[nodiscard]] value finish() {
+    for (auto& [block, mine] : std::exchange(opened_, {})) {
+      prefix begin = mine.begin ? std::move(*mine.begin) : prefix{reducer_.start(block), rule_.begin(block), {}};
+      for (auto& [b, piece] : mine.pieces) absorb(block, begin, piece);
+      begin.next = rule_.end(block);
+      add(block, std::move(begin));
+    }
+    const auto holds_block_0 = [](const auto& each) { return each.first.second == 0; };
+    if (std::ranges::none_of(nodes_, holds_block_0)) add(node{0, 0, reducer_.start(0).value(), 0});
+    while (nodes_.size() > 1) {
+      // The lowest level comes first. A node there without a neighbour will never have one.
+      node lone = std::move(nodes_.begin()->second);
+      nodes_.erase(nodes_.begin());
+      if (!nodes_.contains({lone.level, lone.place ^ 1})) {
+        lone.level += 1;
+        lone.place /= 2;
+      }
+      add(std::move(lone));
+    }
+    return std::move(nodes_.begin()->second.value);
+  }
+  [[nodiscard]] failure_runs take_failures() { return std::move(failures_); }
+
+ private:
+  using level_and_place = std::pair<unsigned, std::uint64_t>;
+  struct opened {
+    std::optional<prefix> begin;
+    std::map<std::uint64_t, kept> pieces;  // by their first task
+  };
+
+  [[nodiscard]] static level_and_place key(const node& of) noexcept { return {of.level, of.place}; }
+  [[nodiscard]] std::uint64_t last_of(const node& of) const noexcept {
+    const std::uint64_t behind = (of.place + 1) << of.level;
+    return behind < rule_.blocks() ? rule_.begin(behind) : rule_.tasks();
+  }
+
+  PARMAP_CATCHES_FORCED_UNWIND void absorb(std::uint64_t block, prefix& begin, const kept& piece) {
+    for (const auto& [task, made] : piece.values) {
+      try {
+        if (begin.accumulator) begin.accumulator = reducer_.combined(std::as_const(*begin.accumulator), made);
+        else begin.accumulator = made;
+        if (!begin.first) begin.first = task;
+      } catch (const forced_unwind&) {
+        throw;
+      } catch (...) {
+        if (lets_out_) throw;
+        fail(task, rule_.begin(block), rule_.end(block));
+      }
+    }
+    begin.next = piece.e;
+  }
+
+  // Inside a catch block.
+  void fail(std::uint64_t task, std::uint64_t b, std::uint64_t e) {
+    failure why = failure_of_combining(task, b, e);
+    const std::scoped_lock lock(mutex_);
+    failures_.emplace_back(std::move(why), 1);
+  }
+
+  const Reducer& reducer_;
+  block_rule rule_;
+  bool lets_out_;
+  std::mutex mutex_;
+  std::map<std::uint64_t, opened> opened_;  // by block
+  std::map<level_and_place, node> nodes_;
+  failure_runs failures_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/usable_cores.hpp
+// usable_cores: the number of cores that this process may use, by CPU affinity and the cgroup's quota.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
+[[nodiscard]] PARMAP_API unsigned usable_cores();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/in_process.hpp
+// reduced_tasks: numbered tasks whose values a thread combines as it runs them; for serial and threads.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+template <class Tasks, class Reducer>
+class reduced_tasks final : public placed_tasks {
+ public:
+  using value = typename Reducer::value;
+
+  // `workers`: more threads than that never run tasks. `lets_out`: see block_tree.
+  reduced_tasks(const Tasks& tasks, const Reducer& reducer, const options& chosen, std::uint64_t workers, bool lets_out)
+      : placed_tasks(Tasks::takes_context,
+                     {static_cast<round_index>(reducer.block(tasks.size())), !reducer.makes_values},
+                     observer_of(tasks)),
+        tasks_(tasks),
+        reducer_(reducer),
+        rule_(tasks.size(), reducer.block(tasks.size())),
+        postpones_(postpones_retries(chosen)),
+        lets_out_(lets_out),
+        tree_(reducer, rule_, lets_out),
+        seats_(std::max<std::uint64_t>(workers, 1)) {}
+
+  void run(task_chunk& chunk, context& self) const override {
+    seat& mine = seats_[self.worker()];
+    guarded([&] { go_on(mine, chunk.at); });
+    bool halted = false;
+    while (chunk.at < chunk.end && !halted) {
+      if (!mine.open) open(mine, chunk.at);
+      const std::uint64_t end = std::min(chunk.end, rule_.end(mine.block));
+      if (mine.keeps) halted = !keep_values(mine, chunk, end, self);
+      else if constexpr (Reducer::makes_values) halted = !combine_values(mine, chunk, end, self);
+      else halted = !take_steps(mine, chunk, end, self);
+      if (mine.next == rule_.end(mine.block)) guarded([&] { close(mine); });
+    }
+    guarded([&] { put_away(mine); });
+  }
+
+  // Call when the engine has returned: the value without the tasks that failed. Adds the failures of combining.
+  [[nodiscard]] value finish(failure_list& failures) {
+    if (broken_) std::rethrow_exception(broken_);
+    for (seat& each : seats_) {
+      note_combining(each);
+      put_away(each);
+    }
+    value made = tree_.finish();
+    failures = with_combining(std::move(failures), tree_.take_failures(), [this](const failure& why) {
+      const std::uint64_t block = rule_.block_of(why.index);
+      return combining_.contains(why.index) ? combining_text(rule_.begin(block), rule_.end(block)) : std::string();
+    });
+    return made;
+  }
+
+ private:
+  // What the accumulator is during a run of tasks: a copy in registers, if that is possible.
+  using held = std::conditional_t<std::is_trivially_copyable_v<value> && sizeof(value) <= 64, value, value&>;
+
+  // Of one thread, in cache lines of its own. It keeps a block open from one chunk's exception to its next task.
+  struct alignas(128) seat {
+    bool open{};
+    bool keeps{};      // values, as the tasks before them have not ended
+    bool combining{};  // the task `next` has failed after f had returned
+    bool fresh{};      // nobody else has had a part of this block
+    std::uint64_t block{};
+    std::uint64_t next{};
+    std::optional<value> accumulator{};
+    std::optional<value> spare{};
+    std::optional<std::uint64_t> first{};
+    kept_values<value> kept{};
+    std::vector<tree_node<value>> nodes{};  // of complete blocks, from left to right
+  };
+
+  // A run of tasks: puts everything back where it belongs, however it ends.
+  struct part {
+    part(seat& of, task_chunk& tasks) noexcept : mine(of), chunk(tasks), accumulator(*of.accumulator), next(tasks.at) {}
+    part(const part&) = delete;
+    part& operator=(const part&) = delete;
+    ~part() {
+      if constexpr (!std::is_reference_v<held>) *mine.accumulator = accumulator;
+      if (!mine.first && next > chunk.at) mine.first = chunk.at;
+      mine.combining = combining;
+      mine.next = next;
+      chunk.at = next;
+    }
+
+    seat& mine;
+    task_chunk& chunk;
+    held accumulator;
+    std::uint64_t next;
+    bool combining{};
+  };
+
+  // What is thrown between tasks is no task's failure: under serial it leaves the call now, else at the end.
+  template <class Do>
+  PARMAP_CATCHES_FORCED_UNWIND void guarded(const Do& act) const {
+    try {
+      act();
+    } catch (const forced_unwind&) {
+      throw;
+    } catch (...) {
+      if (lets_out_) throw;
+      const std::scoped_lock lock(mutex_);
+      if (!broken_) broken_ = std::current_exception();
+    }
+  }
+
+  // The next task of this thread is `at`. After an exception it is the same task or the one behind it.
+  void go_on(seat& mine, std::uint64_t at) const {
+    if (!mine.open) return;
+    if (at == mine.next + 1) note_combining(mine);
+    mine.combining = false;
+    if (at == mine.next + 1 && !postpones_) mine.next = at;
+    if (at != mine.next) put_away(mine);
+    else if (at == rule_.end(mine.block)) close(mine);
+  }
+  void note_combining(seat& mine) const {
+    if (!mine.combining) return;
+    const std::scoped_lock lock(mutex_);
+    combining_.insert(mine.next);
+  }
+
+  void open(seat& mine, std::uint64_t at) const {
+    const std::uint64_t block = rule_.block_of(at);
+    mine.fresh = at == rule_.begin(block);
+    auto begun = mine.fresh ? std::nullopt : tree_.take_prefix(at);
+    mine.keeps = false;
+    if (begun) {
+      mine.accumulator = std::move(begun->accumulator);
+      mine.first = begun->first;
+    } else if (at == rule_.begin(block)) {
+      mine.accumulator = reducer_.start(block);
+      mine.first.reset();
+    } else {
+      mine.keeps = true;
+      mine.kept = {at, at, {}};
+      mine.kept.values.reserve(rule_.end(block) - at);  // so that a value that is made can be kept
+    }
+    mine.block = block;
+    mine.next = at;
+    mine.open = true;
+  }
+  // The block has ended.
+  void close(seat& mine) const {
+    if (mine.keeps || !mine.fresh) return put_block(mine);
+    mine.open = false;
+    if (mine.first || mine.block == 0)
+      mine.nodes.push_back({0, mine.block, std::move(*mine.accumulator), mine.first.value_or(0)});
+    combine_nodes(mine);
+  }
+  void combine_nodes(seat& mine) const {
+    while (mine.nodes.size() > 1) {
+      auto& left = *(mine.nodes.end() - 2);
+      auto& right = mine.nodes.back();
+      if (left.level != right.level || left.place % 2 != 0 || right.place != left.place + 1) return;
+      tree_.combine(left, right);
+      mine.nodes.pop_back();
+    }
+  }
+  // Gives what the thread has to the tree.
+  void put_away(seat& mine) const {
+    combine_nodes(mine);
+    if (mine.open) put_block(mine);
+    while (!mine.nodes.empty()) {
+      auto last = std::move(mine.nodes.back());
+      mine.nodes.pop_back();
+      tree_.add(std::move(last));
+    }
+  }
+  void put_block(seat& mine) const {
+    mine.open = false;
+    if (mine.keeps) {
+      mine.kept.e = mine.next;
+      tree_.add(mine.block, std::move(mine.kept));
+    } else if (mine.next > rule_.begin(mine.block)) {
+      tree_.add(mine.block, block_prefix<value>{std::move(mine.accumulator), mine.next, mine.first});
+    }
+  }
+
+  // Each of these runs tasks until `end`; false if the gate lets none begin any more.
+
+  bool combine_values(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
+    if (!mine.accumulator) {
+      if (!first_value(mine, chunk, self)) return false;
+      if (chunk.at == end) return true;
+    }
+    if constexpr (!Tasks::takes_context)
+      if (chunk.gate == nullptr) {
+        combine_plainly(mine, chunk, end, self);
+        return true;
+      }
+    part now(mine, chunk);
+    tasks_.for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
+      if (!chunk.gate->begin(i, self)) return false;
+      value made = static_cast<value>(call());
+      now.combining = true;
+      made = reducer_.combined(std::as_const(now.accumulator), std::move(made));
+      now.combining = false;
+      chunk.gate->end(self);
+      now.accumulator = std::move(made);
+      now.next = i + 1;
+      return true;
+    });
+    return now.next == end;
+  }
+  // A function of its own, so that the compiler keeps the loop's variables in registers.
+  [[gnu::noinline]] void combine_plainly(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
+    part now(mine, chunk);
+    tasks_.for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
+      value made = static_cast<value>(call());
+      now.combining = true;
+      now.accumulator = reducer_.combined(std::as_const(now.accumulator), std::move(made));
+      now.combining = false;
+      now.next = i + 1;
+      return true;
+    });
+  }
+  // The first value of a block is its accumulator.
+  bool first_value(seat& mine, task_chunk& chunk, context& self) const {
+    const std::uint64_t at = chunk.at;
+    tasks_.for_each(at, at + 1, self, [&](std::uint64_t i, const auto& call) {
+      if (chunk.gate != nullptr && !chunk.gate->begin(i, self)) return false;
+      value made = static_cast<value>(call());
+      if (chunk.gate != nullptr) chunk.gate->end(self);
+      mine.accumulator.emplace(std::move(made));
+      mine.first = i;
+      mine.next = chunk.at = i + 1;
+      return true;
+    });
+    return chunk.at != at;
+  }
+
+  bool keep_values(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
+    if constexpr (Reducer::makes_values) {
+      tasks_.for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
+        if (chunk.gate != nullptr && !chunk.gate->begin(i, self)) return false;
+        value made = static_cast<value>(call());
+        if (chunk.gate != nullptr) chunk.gate->end(self);
+        mine.kept.values.emplace_back(i, std::move(made));
+        mine.next = chunk.at = i + 1;
+        return true;
+      });
+    }
+    return chunk.at == end;
+  }
+
+  // A step that throws, or ends too late, leaves the accumulator as it was before it.
+  bool take_steps(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
+    if constexpr (!Reducer::makes_values) {
+      using step = std::remove_cvref_t<decltype(tasks_.function())>;
+      constexpr bool safe = steps_without_throwing<step, typename Tasks::element_types>;
+      if constexpr (safe && !Tasks::takes_context)
+        if (chunk.gate == nullptr) {
+          step_plainly(mine, chunk, end, self);
+          return true;
+        }
+      part now(mine, chunk);
+      struct restore {
+        part& of;
+        bool needed{};
+        ~restore() {
+          if (needed) of.accumulator = std::move(*of.mine.spare);
+        }
+      } back{now};
+      step bound = tasks_.function().to(now.accumulator);
+      tasks_.with(bound).for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
+        if (chunk.gate != nullptr && !chunk.gate->begin(i, self)) return false;
+        if (mine.spare) *mine.spare = std::as_const(now.accumulator);
+        else mine.spare.emplace(std::as_const(now.accumulator));
+        back.needed = true;
+        call();
+        if (chunk.gate != nullptr) chunk.gate->end(self);
+        back.needed = false;
+        now.next = i + 1;
+        return true;
+      });
+      return now.next == end;
+    } else {
+      return false;
+    }
+  }
+
+  [[gnu::noinline]] void step_plainly(seat& mine, task_chunk& chunk, std::uint64_t end, context& self) const {
+    part now(mine, chunk);
+    auto bound = tasks_.function().to(now.accumulator);
+    tasks_.with(bound).for_each(chunk.at, end, self, [&](std::uint64_t i, const auto& call) {
+      call();
+      now.next = i + 1;
+      return true;
+    });
+  }
+
+  const Tasks& tasks_;
+  const Reducer& reducer_;
+  block_rule rule_;
+  bool postpones_;
+  bool lets_out_;
+  mutable block_tree<Reducer> tree_;
+  mutable std::vector<seat> seats_;  // of each worker
+  mutable std::mutex mutex_;
+  mutable std::exception_ptr broken_;                    // memory ran out
+  mutable std::unordered_set<std::uint64_t> combining_;  // the tasks whose values could not be combined
+};
+
+// How many threads may run tasks of a map on the engine threads.
+[[nodiscard]] inline std::uint64_t most_threads(std::uint64_t tasks, const options& chosen) {
+  return std::min<std::uint64_t>(tasks, chosen.workers != 0 ? chosen.workers : usable_cores());
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/in_caller.hpp
+// reduce_values: combines, in the calling thread, values that an engine has brought there.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Tasks that return the values of a map, each once.
+template <class T>
+class values_as_tasks {
+ public:
+  using result = T;
+  static constexpr bool takes_context = false;
+
+  explicit values_as_tasks(results<T>& all) noexcept : all_(all) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return all_.size(); }
+  template <class Visit>
+  void for_each(std::uint64_t b, std::uint64_t e, context&, Visit&& visit) const {
+    for (std::uint64_t i = b; i < e; ++i)
+      if (!visit(i, [&] { return std::move(all_)[i]; })) return;
+  }
+
+ private:
+  results<T>& all_;
+};
+
+template <class T, class Reducer>
+reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer& reducer, const options& chosen) {
+  const values_as_tasks<T> tasks(all);
+  reduced_tasks<values_as_tasks<T>, Reducer> bound(tasks, reducer, chosen, 1, false);
+  context self(*chosen.seed, 0);
+  failure_runs refused;
+  all.failures().for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
+    for (task_chunk chunk{b, e, nullptr}; chunk.at < e;) {
+      try {
+        bound.run(chunk, self);
+      } catch (...) {
+        thrown what = describe_or_give_up();
+        refused.emplace_back(failure{chunk.at++, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
+      }
+    }
+  });
+  failure_list failures = add_failures(all.failures(), std::move(refused));
+  auto made = bound.finish(failures);
+  return {std::move(made), all.size(), std::move(failures), *chosen.seed};
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/accumulator_memory.hpp
+// make_accumulator_memory: the memory that the workers of a reduction share.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A part of `fixed` bytes, and behind it an arena for each worker if values are encoded. Throws std::system_error.
+[[nodiscard]] PARMAP_API shared_memory make_accumulator_memory(std::size_t fixed, unsigned workers, bool encoded);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/shared_accumulators.hpp
+// shared_accumulators: the memory in which workers of the engine multi publish the accumulators of a reduction.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Where one value lies: itself, or an encoded_slot that tells where its bytes are. Zeroed memory holds none.
+template <class T>
+struct value_place {
+  static constexpr bool encoded = !in_slot<T>;
+  static constexpr std::size_t bytes = encoded ? sizeof(encoded_slot) : sizeof(T);
+  static constexpr std::size_t alignment = encoded ? alignof(encoded_slot) : alignof(T);
+
+  alignas(alignment) std::array<std::byte, bytes> held;
+};
+
+// The words of a block. Its accumulator lies in two places that are written in turn, so that a worker that dies while
+// it writes one leaves the other. `done` of a place is written last: the value is that of the first `done` tasks of the
+// block, and the last of these is in it. The larger one counts. Only the worker that runs the block's next task writes.
+template <class T>
+struct block_words {
+  shared_word<"combining"> combining;  // 1 + the task of the block whose value is being combined; 0: none
+  struct {
+    shared_word<"done"> done;  // 0: nothing was written
+    value_place<T> value;
+  } place[2];
+
+  [[nodiscard]] unsigned newest() const noexcept { return place[1].done.get() > place[0].done.get() ? 1 : 0; }
+  [[nodiscard]] std::uint64_t done() const noexcept { return place[newest()].done.get(); }
+};
+
+// Memory for bytes of encoded values, one arena per worker.
+class byte_arenas {
+ public:
+  // The arenas begin at `begin` of the memory; in front of them lies a word for each.
+  byte_arenas(const shared_memory& memory, std::size_t words_at, std::size_t begin, unsigned workers) noexcept
+      : memory_(&memory),
+        tops_(static_cast<shared_word<"arena">*>(memory.at(words_at))),
+        begin_(begin),
+        each_((memory.size() - begin) / workers / 16 * 16) {
+    for (unsigned w = 0; w < workers; ++w) (::new (static_cast<void*>(tops_ + w)) shared_word<"arena">)->set(first(w));
+  }
+
+  // The first free byte of worker w; at most end(w), also if a task has written over it.
+  [[nodiscard]] std::size_t top(unsigned w) const noexcept { return std::clamp(tops_[w].get(), first(w), end(w)); }
+  void set_top(unsigned w, std::size_t top) const noexcept { tops_[w].set(top); }
+  [[nodiscard]] std::size_t end(unsigned w) const noexcept { return first(w) + each_; }
+  [[nodiscard]] byte_writer writer(std::size_t from, std::size_t to) const noexcept {
+    return {memory_->bytes() + from, memory_->bytes() + to};
+  }
+  [[nodiscard]] encoded_slot commit(const byte_writer& written, std::uint64_t key) const noexcept {
+    if (written.written() <= encoded_slot::longest_short)
+      return encoded_slot::of_short(written.data(), written.written(), key);
+    return encoded_slot::in_arena(static_cast<std::uint64_t>(written.data() - memory_->bytes()), written.data(),
+                                  written.written(), key);
+  }
+  // Throws bad_encoding unless the bytes are as they were committed.
+  [[nodiscard]] byte_reader read(const encoded_slot& at, std::uint64_t key) const {
+    if (at.is_short()) {
+      if (const auto bytes = at.read_short(key)) return *bytes;
+    } else if (at.offset >= begin_ && at.offset <= memory_->size() &&
+               at.bytes_in_arena() <= memory_->size() - at.offset) {
+      const std::byte* const from = memory_->bytes() + at.offset;
+      if (at.fits_check(from, key)) return {from, at.bytes_in_arena()};
+    }
+    throw bad_encoding(
+        "an accumulator was written over by a task that wrote to memory it does not own; run the reduction under "
+        "parmap::serial with valgrind or -fsanitize=address to find that task");
+  }
+
+ private:
+  [[nodiscard]] std::size_t first(unsigned w) const noexcept { return begin_ + w * each_; }
+
+  const shared_memory* memory_;
+  shared_word<"arena">* tops_;
+  std::size_t begin_;
+  std::size_t each_;
+};
+
+// One worker's hand on it: writes and reads values. Several versions of one value, such as an accumulator after each
+// task, share the memory of the largest few.
+template <class T>
+class value_writer {
+ public:
+  value_writer(const byte_arenas& arenas, unsigned worker) noexcept : arenas_(&arenas), worker_(worker) {
+    if constexpr (value_place<T>::encoded) begin_versions();
+  }
+
+  // The bytes of the versions up to now stay. The next version is that of another value.
+  void begin_versions() noexcept {
+    if (size_ != 0) arenas_->set_top(worker_, at_ + size_);  // what lies behind the last version is older
+    low_ = (arenas_->top(worker_) + 15) / 16 * 16;
+    at_ = low_;
+    size_ = 0;
+  }
+  // The older of the last two versions is overwritten, where its memory suffices. Throws what the codec throws.
+  void write(value_place<T>& to, const T& made, std::uint64_t key) {
+    if constexpr (!value_place<T>::encoded) {
+      ::new (static_cast<void*>(to.held.data())) T(made);
+    } else {
+      const bool fits = at_ - low_ >= size_ + size_ / 8 + 64;
+      if (fits) try {
+          return commit(to, put(made, low_, at_), key);
+        } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): it has grown; there is room behind
+        }
+      commit(to, put(made, (at_ + size_ + 15) / 16 * 16, arenas_->end(worker_)), key);
+    }
+  }
+
+  [[nodiscard]] static T read(const byte_arenas& arenas, const value_place<T>& from, std::uint64_t key) {
+    if constexpr (!value_place<T>::encoded) {
+      const void* const place = from.held.data();
+      return *std::launder(static_cast<const T*>(place));
+    } else {
+      const void* const slot = from.held.data();
+      byte_reader bytes = arenas.read(*std::launder(static_cast<const encoded_slot*>(slot)), key);
+      decoder in(bytes);
+      T made = in.get<T>();
+      bytes.expect_end();
+      return made;
+    }
+  }
+
+ private:
+  [[nodiscard]] byte_writer put(const T& made, std::size_t from, std::size_t end) const {
+    byte_writer bytes = arenas_->writer(std::min(from, end), end);
+    encoder(bytes).put(made);
+    return bytes;
+  }
+  void commit(value_place<T>& to, const byte_writer& bytes, std::uint64_t key) noexcept {
+    const encoded_slot slot = arenas_->commit(bytes, key);
+    if (!slot.is_short()) {
+      at_ = slot.offset;
+      size_ = bytes.written();
+      // Before the place is written: a successor must not write over what it refers to.
+      if (at_ + size_ > arenas_->top(worker_)) arenas_->set_top(worker_, at_ + size_);
+    }
+    ::new (static_cast<void*>(to.held.data())) encoded_slot(slot);
+  }
+
+  const byte_arenas* arenas_;
+  unsigned worker_;
+  std::size_t low_{};   // where the versions begin
+  std::size_t at_{};    // the newest one
+  std::size_t size_{};  // its bytes
+};
+
+// The words of all blocks, a place for the value of each task that has to be kept, and the arenas. Memory that is not
+// written costs nothing but addresses.
+template <class T>
+class shared_accumulators {
+ public:
+  shared_accumulators(block_rule rule, bool keeps_values, unsigned workers)
+      : rule_(rule),
+        values_at_(round_up(times(rule.blocks(), sizeof(block_words<T>)))),
+        words_at_(values_at_ + round_up(keeps_values ? times(rule.tasks(), sizeof(value_place<T>)) : 0)),
+        memory_(make_accumulator_memory(fixed(workers), workers, value_place<T>::encoded)),
+        arenas_(memory_, words_at_, fixed(workers), workers) {}
+
+  [[nodiscard]] const block_rule& rule() const noexcept { return rule_; }
+  [[nodiscard]] const byte_arenas& arenas() const noexcept { return arenas_; }
+  // Zeroed memory is a block_words to which nothing was written.
+  [[nodiscard]] block_words<T>& block(std::uint64_t b) const noexcept {
+    return *std::launder(static_cast<block_words<T>*>(memory_.data()) + b);
+  }
+  [[nodiscard]] value_place<T>& kept(std::uint64_t task) const noexcept {
+    return *std::launder(static_cast<value_place<T>*>(memory_.at(values_at_)) + task);
+  }
+  [[nodiscard]] bool is_done(std::uint64_t task) const noexcept {
+    const std::uint64_t b = rule_.block_of(task);
+    return block(b).done() > task - rule_.begin(b);
+  }
+
+ private:
+  static constexpr std::size_t unit = std::max<std::size_t>(4096, value_place<T>::alignment);
+  static std::size_t round_up(std::size_t bytes) noexcept { return (bytes + unit - 1) / unit * unit; }
+  static std::size_t times(std::uint64_t n, std::size_t each) {
+    if (n > std::numeric_limits<std::ptrdiff_t>::max() / 4 / each) throw std::bad_alloc();
+    return n * each;
+  }
+  [[nodiscard]] std::size_t fixed(unsigned workers) const noexcept {
+    return words_at_ + round_up(workers * sizeof(shared_word<"arena">));
+  }
+
+  block_rule rule_;
+  std::size_t values_at_;
+  std::size_t words_at_;
+  shared_memory memory_;
+  byte_arenas arenas_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/worker_tasks.hpp
+// Tasks of a reduction as worker processes run them: reducing_tasks runs tasks and folds their values, absorbing_tasks
+// folds the values that had to be kept.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Runs `make`; what it throws is the failure of the task, and says that values of range() were combined.
+template <class Range, class Make>
+PARMAP_CATCHES_FORCED_UNWIND auto combine_or_tell(const Range& range, const Make& make) {
+  try {
+    return make();
+  } catch (const forced_unwind&) {
+    throw;
+  } catch (...) {
+    const auto [b, e] = range();
+    throw not_encoded{describe_combining(b, e)};
+  }
+}
+
+// The key of the check of a value that is kept. That of an accumulator is the task behind those that are in it.
+constexpr std::uint64_t kept_key(std::uint64_t task) noexcept { return ~task; }
+
+// The newest accumulator of a block, or that before its first task.
+template <class Reducer>
+typename Reducer::value read_block(const Reducer& reducer, const shared_accumulators<typename Reducer::value>& shared,
+                                   std::uint64_t block) {
+  const auto& words = shared.block(block);
+  const auto& place = words.place[words.newest()];
+  const std::uint64_t done = place.done.get();
+  if (done == 0) return reducer.start(block).value();
+  return value_writer<typename Reducer::value>::read(shared.arenas(), place.value, shared.rule().begin(block) + done);
+}
+
+// A worker's hand on the accumulator of one block at a time.
+template <class Reducer>
+class block_writer {
+ public:
+  using value = typename Reducer::value;
+
+  block_writer(const Reducer& reducer, const shared_accumulators<value>& shared) noexcept
+      : reducer_(reducer),
+        shared_(shared) {}
+
+  [[nodiscard]] bool is_open() const noexcept { return open_; }
+  [[nodiscard]] std::uint64_t block() const noexcept { return block_; }
+  [[nodiscard]] std::optional<value>& accumulator() noexcept { return accumulator_; }
+
+  // Goes on with the newest accumulator of the block, or with that before its first task.
+  void open(std::uint64_t block, unsigned worker) {
+    open_ = false;
+    block_ = block;
+    begin_ = shared_.rule().begin(block);
+    words_ = &shared_.block(block);
+    accumulator_.reset();
+    if (words_->done() == 0) accumulator_ = reducer_.start(block);
+    else accumulator_.emplace(read_block(reducer_, shared_, block));
+    next_place_ = 1 - words_->newest();
+    writer_.emplace(shared_.arenas(), worker);
+    open_ = true;
+  }
+  void close() noexcept { open_ = false; }
+
+  // Combines the value of a task with the accumulator, and publishes it.
+  void absorb(std::uint64_t task, value made) {
+    if (accumulator_) {
+      words_->combining.set(rank(task));
+      made = combine_or_tell([this] { return std::pair(begin_, shared_.rule().end(block_)); },
+                             [&] { return reducer_.combined(std::as_const(*accumulator_), std::move(made)); });
+      words_->combining.set(0);
+    }
+    publish(task, made);
+    accumulator_ = std::move(made);
+  }
+  // Publishes the accumulator, in which this task is the last.
+  void publish(std::uint64_t task, const value& made) {
+    auto& place = words_->place[next_place_];
+    try {
+      writer_->write(place.value, made, begin_ + rank(task));
+    } catch (...) {
+      throw_not_encoded();
+    }
+    place.done.set(rank(task));
+    next_place_ = 1 - next_place_;
+  }
+
+ private:
+  // 1 for the first task of the block.
+  [[nodiscard]] std::uint64_t rank(std::uint64_t task) const noexcept { return task - begin_ + 1; }
+
+  const Reducer& reducer_;
+  const shared_accumulators<value>& shared_;
+  bool open_{};
+  std::uint64_t block_{};
+  std::uint64_t begin_{};  // the block's first task
+  block_words<value>* words_{};
+  unsigned next_place_{};
+  std::optional<value> accumulator_;
+  std::optional<value_writer<value>> writer_;
+};
+
+template <class Tasks, class Reducer>
+class reducing_tasks final : public process_tasks {
+ public:
+  using value = typename Reducer::value;
+
+  reducing_tasks(const Tasks& tasks, const Reducer& reducer, const shared_accumulators<value>& shared, bool postpones)
+      : process_tasks(tasks.size(), {slot_kind::none, 0},
+                      {static_cast<round_index>(shared.rule().tasks_of_block()), !Reducer::makes_values},
+                      observer_of(tasks)),
+        tasks_(tasks),
+        shared_(shared),
+        postpones_(postpones),
+        open_(reducer, shared) {}
+
+  // An accumulator is the task's outcome once it is published. Another worker may have gone on with it since; nobody
+  // goes on behind a task that has not ended.
+  [[nodiscard]] bool has_value(std::uint64_t task) const noexcept override { return shared_.is_done(task); }
+
+  void run(worker_chunk& chunk, context& self) const override {
+    if (open_.is_open()) go_on(chunk.next(), self);
+    while (chunk.next() < chunk.end()) {
+      const std::uint64_t at = chunk.next();
+      const std::uint64_t block = shared_.rule().block_of(at);
+      if (!open_.is_open() || open_.block() != block) begin(block, at, self);
+      const std::uint64_t end = std::min(chunk.end(), shared_.rule().end(block));
+      if (keeps_) keep_values(chunk, end, self);
+      else if constexpr (Reducer::makes_values) combine_values(chunk, end, self);
+      else take_steps(chunk, end, self);
+      open_.close();
+    }
+  }
+
+ private:
+  // After an exception: the same task again, or the next one.
+  void go_on(std::uint64_t at, context& self) const {
+    const std::uint64_t before = next_;
+    const bool left_out = at == before + 1 && !postpones_;
+    const bool same_block = shared_.rule().block_of(at) == open_.block();
+    if (at == before || (left_out && same_block)) {
+      next_ = at;
+      if (!Reducer::makes_values) open_.open(open_.block(), self.worker());  // a step may have begun
+    } else {
+      open_.close();
+    }
+  }
+  void begin(std::uint64_t block, std::uint64_t at, context& self) const {
+    const std::uint64_t before = at - shared_.rule().begin(block);
+    // A fold's claims hold whole blocks, so that of the tasks before this one those without a value have failed.
+    keeps_ = Reducer::makes_values && shared_.block(block).done() != before;
+    next_ = at;
+    if (!keeps_) open_.open(block, self.worker());
+  }
+
+  template <class Do>
+  void each(const Tasks& tasks, worker_chunk& chunk, std::uint64_t end, context& self, const Do& act) const {
+    tasks.for_each(chunk.next(), end, self, [&](std::uint64_t i, const auto& call) {
+      if constexpr (Tasks::takes_context) chunk.begin_task(self);
+      else chunk.begin_task();
+      act(i, call);
+      chunk.end_task();
+      next_ = i + 1;
+      return true;
+    });
+  }
+  void combine_values(worker_chunk& chunk, std::uint64_t end, context& self) const {
+    each(tasks_, chunk, end, self,
+         [&](std::uint64_t i, const auto& call) { open_.absorb(i, static_cast<value>(call())); });
+  }
+  void keep_values(worker_chunk& chunk, std::uint64_t end, context& self) const {
+    if constexpr (Reducer::makes_values) {
+      value_writer<value> writer(shared_.arenas(), self.worker());
+      each(tasks_, chunk, end, self, [&](std::uint64_t i, const auto& call) {
+        const value& made = static_cast<value>(call());
+        try {
+          writer.begin_versions();
+          writer.write(shared_.kept(i), made, kept_key(i));
+        } catch (...) {
+          throw_not_encoded();
+        }
+      });
+    }
+  }
+  void take_steps(worker_chunk& chunk, std::uint64_t end, context& self) const {
+    if constexpr (!Reducer::makes_values) {
+      auto bound = tasks_.function().to(*open_.accumulator());
+      each(tasks_.with(bound), chunk, end, self, [&](std::uint64_t i, const auto& call) {
+        call();
+        open_.publish(i, *open_.accumulator());
+      });
+    }
+  }
+
+  const Tasks& tasks_;
+  const shared_accumulators<value>& shared_;
+  bool postpones_;
+  // Of one worker, whose process has its own copy.
+  mutable block_writer<Reducer> open_;
+  mutable bool keeps_{};
+  mutable std::uint64_t next_{};
+};
+
+// Task k stands for the k-th task of the blocks of which values were kept.
+template <class Reducer>
+class absorbing_tasks final : public process_tasks {
+ public:
+  using value = typename Reducer::value;
+
+  // `failed`: the tasks that have no value.
+  absorbing_tasks(const Reducer& reducer, const shared_accumulators<value>& shared,
+                  const std::vector<std::uint64_t>& blocks, const failure_list& failed)
+      : process_tasks(blocks.size() * shared.rule().tasks_of_block(), {slot_kind::none, 0},
+                      {static_cast<round_index>(shared.rule().tasks_of_block()), true}),
+        shared_(shared),
+        blocks_(blocks),
+        failed_(failed),
+        open_(reducer, shared) {}
+
+  [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
+    return shared_.rule().begin(blocks_[k / shared_.rule().tasks_of_block()]) + k % shared_.rule().tasks_of_block();
+  }
+  [[nodiscard]] bool has_value(std::uint64_t k) const noexcept override { return shared_.is_done(task(k)); }
+  void run(worker_chunk& chunk, context& self) const override {
+    while (chunk.next() < chunk.end()) {
+      const std::uint64_t i = task(chunk.next());
+      chunk.begin_task();
+      const std::uint64_t block = shared_.rule().block_of(i);
+      if (i < shared_.rule().end(block) && !shared_.is_done(i) && !failed_.contains(i)) {
+        if (!open_.is_open() || open_.block() != block) open_.open(block, self.worker());
+        open_.absorb(i, value_writer<value>::read(shared_.arenas(), shared_.kept(i), kept_key(i)));
+      }
+      chunk.end_task();
+    }
+    open_.close();
+  }
+
+ private:
+  const shared_accumulators<value>& shared_;
+  const std::vector<std::uint64_t>& blocks_;
+  const failure_list& failed_;
+  mutable block_writer<Reducer> open_;  // of one worker
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/tree_tasks.hpp
+// tree_tasks: the combinations of the binary tree over the blocks of a reduction, as tasks of a worker process.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The combinations in an order in which each comes after those that it needs. The operand `k` is block k if k is below
+// the number of blocks, else the result of combination k - blocks.
+class tree_plan {
+ public:
+  struct combination {
+    std::uint64_t left;
+    std::uint64_t right;
+    std::uint64_t first;  // the first task that is in the right one
+    std::uint64_t b;      // they stand for the tasks [b, e)
+    std::uint64_t e;
+  };
+
+  // has_part(block): whether the block has an accumulator; first_of(block): the first task that is in it. Block 0
+  // always takes part, as it begins with the initial value.
+  template <class HasPart, class FirstOf>
+  tree_plan(const block_rule& rule, const HasPart& has_part, const FirstOf& first_of) {
+    struct node {
+      std::uint64_t place;
+      std::uint64_t operand;
+      std::uint64_t first;
+    };
+    std::vector<node> level;
+    for (std::uint64_t block = 0; block < rule.blocks(); ++block)
+      if (block == 0 || has_part(block)) level.push_back({block, block, block == 0 ? 0 : first_of(block)});
+    const auto begin_of = [&](std::uint64_t blocks) {
+      return blocks < rule.blocks() ? rule.begin(blocks) : rule.tasks();
+    };
+    for (unsigned height = 0; level.size() > 1; ++height) {
+      std::size_t kept = 0;
+      for (std::size_t k = 0; k < level.size(); ++k) {
+        node mine = level[k];
+        if (k + 1 < level.size() && mine.place % 2 == 0 && level[k + 1].place == mine.place + 1) {
+          const node& twin = level[++k];
+          all_.push_back({mine.operand, twin.operand, twin.first, begin_of(mine.place << height),
+                          begin_of((twin.place + 1) << height)});
+          mine.operand = rule.blocks() + all_.size() - 1;
+        }
+        mine.place /= 2;
+        level[kept++] = mine;
+      }
+      level.resize(kept);
+    }
+    result_ = level.empty() ? 0 : level.front().operand;
+  }
+
+  [[nodiscard]] const std::vector<combination>& all() const noexcept { return all_; }
+  // The operand that stands for everything.
+  [[nodiscard]] std::uint64_t result() const noexcept { return result_; }
+
+ private:
+  std::vector<combination> all_;
+  std::uint64_t result_{};
+};
+
+// One worker at a time runs them, in order. A combination that fails counts as its left operand.
+template <class Reducer>
+class tree_tasks final : public process_tasks {
+ public:
+  using value = typename Reducer::value;
+
+  // `results`: has a block for each combination.
+  tree_tasks(const Reducer& reducer, const tree_plan& plan, const shared_accumulators<value>& blocks,
+             const shared_accumulators<value>& results)
+      : process_tasks(plan.all().size(), {slot_kind::none, 0}),
+        reducer_(reducer),
+        plan_(plan),
+        blocks_(blocks),
+        results_(results) {}
+
+  [[nodiscard]] bool has_value(std::uint64_t k) const noexcept override { return results_.is_done(k); }
+  void run(worker_chunk& chunk, context& self) const override {
+    value_writer<value> writer(results_.arenas(), self.worker());
+    while (chunk.next() < chunk.end()) {
+      const std::uint64_t k = chunk.next();
+      chunk.begin_task();
+      const tree_plan::combination& what = plan_.all()[k];
+      const value left = read(what.left);
+      const value right = read(what.right);
+      const value made =
+          combine_or_tell([&] { return std::pair(what.b, what.e); }, [&] { return reducer_.combined(left, right); });
+      block_words<value>& words = results_.block(k);
+      try {
+        writer.begin_versions();
+        writer.write(words.place[0].value, made, k);
+      } catch (...) {
+        throw_not_encoded();
+      }
+      words.place[0].done.set(1);
+      chunk.end_task();
+    }
+  }
+
+  // Throws what decoding throws.
+  [[nodiscard]] value read(std::uint64_t operand) const {
+    const std::uint64_t blocks = blocks_.rule().blocks();
+    while (operand >= blocks && !results_.is_done(operand - blocks)) operand = plan_.all()[operand - blocks].left;
+    if (operand >= blocks)
+      return value_writer<value>::read(results_.arenas(), results_.block(operand - blocks).place[0].value,
+                                       operand - blocks);
+    return read_block(reducer_, blocks_, operand);
+  }
+
+ private:
+  const Reducer& reducer_;
+  const tree_plan& plan_;
+  const shared_accumulators<value>& blocks_;
+  const shared_accumulators<value>& results_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/in_workers.hpp
+// reduce_in_workers: one reduction on the engine multi. Workers run the tasks and fold them; then workers fold the
+// values that had to be kept, and one combines the blocks. So no call of the user's functions can end the caller.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The options of the runs in which values are combined: what ends a map early does not end them, as they make its
+// partial value.
+[[nodiscard]] inline options combining_options(const options& of_map, unsigned workers) {
+  options made = of_map;
+  made.deadline.reset();
+  made.reporter = report::silent;
+  made.retry_delay = {};
+  made.retry_if = {};
+  made.stop = {};
+  made.workers = workers;
+  return made;
+}
+
+template <class Tasks, class Reducer>
+class worker_reduction {
+ public:
+  using value = typename Reducer::value;
+
+  worker_reduction(const Tasks& tasks, const Reducer& reducer, const options& chosen)
+      : tasks_(tasks),
+        reducer_(reducer),
+        options_(chosen),
+        workers_(static_cast<unsigned>(
+            std::clamp<std::uint64_t>(tasks.size(), 1, chosen.workers != 0 ? chosen.workers : usable_cores()))),
+        shared_(block_rule(tasks.size(), reducer.block(tasks.size())), Reducer::makes_values, workers_) {}
+
+  reduction<value> run() {
+    failure_list failures =
+        run_in_processes(reducing_tasks<Tasks, Reducer>(tasks_, reducer_, shared_, postpones_retries(options_)),
+                         nullptr, options_)
+            .failures;
+    // Before anybody else works on these blocks.
+    failures = with_combining(std::move(failures), {}, [this](const failure& why) { return text_of_death(why); });
+    absorb_kept(failures);
+    value made = combine_blocks(failures);
+    failures = with_combining(std::move(failures), std::move(combining_), no_text);
+    return {std::move(made), tasks_.size(), with_inputs_by_child(tasks_, std::move(failures)), *options_.seed};
+  }
+
+ private:
+  static std::string no_text(const failure& /*why*/) { return {}; }
+  // If a worker has died while it combined the value of this task. (What throws says so itself.)
+  [[nodiscard]] std::string text_of_death(const failure& why) const {
+    const block_rule& rule = shared_.rule();
+    const std::uint64_t block = rule.block_of(why.index);
+    const bool combined = shared_.block(block).combining.get() == why.index - rule.begin(block) + 1;
+    return combined ? text_unless_there(why, rule.begin(block), rule.end(block)) : std::string();
+  }
+  static std::string text_unless_there(const failure& why, std::uint64_t b, std::uint64_t e) {
+    std::string text = combining_text(b, e);
+    return why.message.starts_with(text) ? std::string() : text;
+  }
+
+  // The first task from `from` on that has not failed.
+  [[nodiscard]] std::uint64_t first_with_value(const failure_list& failures, std::uint64_t from) const {
+    return failures.next_gap(from, tasks_.size()).first;
+  }
+
+  void absorb_kept(const failure_list& failures) {
+    const block_rule& rule = shared_.rule();
+    std::vector<std::uint64_t> blocks;
+    for (std::uint64_t block = 0; block < rule.blocks(); ++block)
+      if (const std::uint64_t next = rule.begin(block) + shared_.block(block).done();
+          next < rule.end(block) && first_with_value(failures, next) < rule.end(block))
+        blocks.push_back(block);
+    if (blocks.empty()) return;
+    const absorbing_tasks<Reducer> tasks(reducer_, shared_, blocks, failures);
+    const auto most = static_cast<unsigned>(std::min<std::uint64_t>(workers_, blocks.size()));
+    for (auto& [why, count] : runs_of(run_in_processes(tasks, nullptr, combining_options(options_, most)).failures))
+      for (std::uint64_t k = 0; k < count; ++k) {
+        failure each = why;
+        each.index = tasks.task(why.index + k);
+        const std::uint64_t block = rule.block_of(each.index);
+        each.message.insert(0, text_unless_there(each, rule.begin(block), rule.end(block)));
+        if (each.index < tasks_.size() && !failures.contains(each.index)) add(std::move(each));
+      }
+  }
+
+  value combine_blocks(const failure_list& failures) {
+    const block_rule& rule = shared_.rule();
+    if (rule.blocks() == 0) return reducer_.initial();
+    const failure_list left_out = with_combining(failures, combining_, no_text);
+    const tree_plan plan(
+        rule, [this](std::uint64_t block) { return shared_.block(block).done() > 0; },
+        [&](std::uint64_t block) { return first_with_value(left_out, rule.begin(block)); });
+    const shared_accumulators<value> results(block_rule(plan.all().size(), 1), false, 1);
+    const tree_tasks<Reducer> tasks(reducer_, plan, shared_, results);
+    if (!plan.all().empty())
+      for (auto& [why, count] : runs_of(run_in_processes(tasks, nullptr, combining_options(options_, 1)).failures))
+        for (std::uint64_t k = 0; k < count; ++k) {
+          const tree_plan::combination& what = plan.all()[why.index + k];
+          failure each = why;
+          each.index = what.first;
+          each.message.insert(0, text_unless_there(each, what.b, what.e));
+          add(std::move(each));
+        }
+    return read(tasks, plan, failures);
+  }
+
+  // The value in the caller. What its codec throws is a failure, too.
+  value read(const tree_tasks<Reducer>& tasks, const tree_plan& plan, const failure_list& failures) {
+    try {
+      return tasks.read(plan.result());
+    } catch (...) {
+      thrown what = describe_or_give_up();
+      if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
+      if (!what.verbatim) what.message.insert(0, "decoding the value of the reduction: ");
+      const std::uint64_t task = first_with_value(with_combining(failures, combining_, no_text), 0);
+      if (task < tasks_.size()) add({task, what.kind, std::move(what.message), 1, nullptr});
+      return reducer_.initial();
+    }
+  }
+
+  void add(failure why) { combining_.emplace_back(std::move(why), 1); }
+
+  const Tasks& tasks_;
+  const Reducer& reducer_;
+  const options& options_;
+  unsigned workers_;
+  shared_accumulators<value> shared_;
+  failure_runs combining_;  // failures of combining values
+};
+
+template <class Tasks, class Reducer>
+[[nodiscard]] reduction<typename Reducer::value> reduce_in_workers(const Tasks& tasks, const Reducer& reducer,
+                                                                   const options& chosen) {
+  return worker_reduction<Tasks, Reducer>(tasks, reducer, chosen).run();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/reduce_on.hpp
+// reduce_on: runs a reduction on an engine.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The engines that have a reduce_on.
+template <class Engine>
+inline constexpr bool can_reduce = false;
+template <>
+inline constexpr bool can_reduce<serial_engine> = true;
+template <>
+inline constexpr bool can_reduce<threads_engine> = true;
+template <>
+inline constexpr bool can_reduce<multi_engine> = true;
+template <>
+inline constexpr bool can_reduce<named_engine> = true;
+template <>
+inline constexpr bool can_reduce<pool> = true;
+
+// A fold's tasks change one accumulator after the other, so that a task cannot be put off.
+template <class Reducer>
+void refuse_postponed_steps(const options& chosen, std::string_view engine) {
+  if (!Reducer::makes_values && postpones_retries(chosen))
+    refuse(engine, "retry_delay and retry_if in a fold",
+           "because the tasks of a block change one accumulator in order; use retries alone, or map_reduce");
+}
+
+template <class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const serial_engine&, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  own_places<void> none(tasks.size());
+  reduced_tasks<Tasks, Reducer> bound(tasks, reducer, chosen, 1, true);
+  failure_list failures = run_serially(bound, none, tasks.size(), chosen);
+  auto made = bound.finish(failures);
+  reduction<typename Reducer::value> all(std::move(made), tasks.size(), std::move(failures), *chosen.seed);
+  all.note_elapsed(none.elapsed());
+  return all;
+}
+
+template <class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const threads_engine&, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  refuse_postponed_steps<Reducer>(chosen, threads_engine::name());
+  own_places<void> none(tasks.size());
+  reduced_tasks<Tasks, Reducer> bound(tasks, reducer, chosen, most_threads(tasks.size(), chosen), false);
+  failure_list failures = run_on_threads(bound, none, tasks.size(), chosen);
+  auto made = bound.finish(failures);
+  reduction<typename Reducer::value> all(std::move(made), tasks.size(), with_inputs(tasks, std::move(failures)),
+                                         *chosen.seed);
+  all.note_elapsed(none.elapsed());
+  return all;
+}
+
+template <class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const multi_engine&, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  if constexpr (!multi_engine::can_run<typename Reducer::value>()) {
+    return {reducer.initial(), 0, {}, 0};  // so that this is the only error
+  } else {
+    refuse_postponed_steps<Reducer>(chosen, multi_engine::name());
+    return reduce_in_workers(tasks, reducer, chosen);
+  }
+}
+
+// f runs in the workers, op in the caller.
+template <class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const pool& who, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  static_assert(Reducer::makes_values,
+                "parmap::fold: a pool has no fold, as its workers have no accumulators; use map_reduce, or multi");
+  if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen);
+  else return {reducer.initial(), 0, {}, 0};
+}
+
+template <class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const named_engine& who, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  return who.visit<typename Reducer::value>([&](const auto& it) { return reduce_on(it, tasks, reducer, chosen); });
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/map_reduce.hpp
+// map_reduce and fold: combine the values of all tasks into one, in an order that does not depend on who ran them.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+
+// Whether a value of From may change when it becomes a To. The standard also calls int to double narrowing, where
+// nothing is lost.
+template <class From, class To>
+consteval bool narrows() {
+  if constexpr (std::is_arithmetic_v<From> && std::is_arithmetic_v<To> && !std::same_as<From, To>) {
+    using from = std::numeric_limits<From>;
+    using to = std::numeric_limits<To>;
+    if (std::is_floating_point_v<From> && !std::is_floating_point_v<To>) return true;
+    if (std::is_floating_point_v<From>) return from::digits > to::digits || from::max_exponent > to::max_exponent;
+    if (!std::is_floating_point_v<To> && from::is_signed && !to::is_signed) return true;
+    return from::digits > to::digits;
+  } else {
+    return false;
+  }
+}
+
+template <class Engine>
+consteval bool check_reducing_engine() {
+  static_assert(can_reduce<Engine>,
+                "parmap: this engine has no map_reduce and no fold yet; use multi, threads or serial");
+  return can_reduce<Engine>;
+}
+
+// Whether T can be an accumulator. If not, a static_assert names the reason.
+template <class T>
+consteval bool check_accumulator() {
+  constexpr bool is_text = std::is_same_v<T, const char*> || std::is_same_v<T, char*>;
+  static_assert(!is_text, "parmap: the initial value is a pointer to text; write std::string(\"\")");
+  constexpr bool copies = std::copyable<T>;
+  static_assert(is_text || copies, "parmap: the type of the initial value must be copyable");
+  return !is_text && copies;
+}
+
+// Whether f's result R and what op returns are a T. If not, a static_assert names the reason; there is only one error.
+template <class T, class R, class Op>
+consteval bool check_values_of_reduction() {
+  constexpr bool has_value = !std::is_void_v<R>;
+  static_assert(has_value, "parmap::map_reduce: f returns void, so there is nothing to combine; see parmap::fold");
+  constexpr bool converts = !has_value || std::is_convertible_v<R, T>;
+  static_assert(converts, "parmap::map_reduce: f's result does not convert to the type of init");
+  constexpr bool kept = !converts || !has_value || !narrows<R, T>();
+  static_assert(kept,
+                "parmap::map_reduce: f's result does not fit into the type of init, and would be narrowed; give init "
+                "the type of the result, such as 0.0 instead of 0");
+  if constexpr (has_value && converts && kept) {
+    constexpr bool callable = std::invocable<Op&, const T&, T> && std::invocable<Op&, const T&, const T&>;
+    static_assert(callable, "parmap::map_reduce: op cannot be called as op(const T&, const T&), where T is the type of "
+                            "init");
+    if constexpr (callable) {
+      using combined = std::remove_cvref_t<std::invoke_result_t<Op&, const T&, const T&>>;
+      constexpr bool returns_t = std::is_convertible_v<combined, T>;
+      static_assert(returns_t, "parmap::map_reduce: op must return the type of init");
+      constexpr bool fits = !returns_t || !narrows<combined, T>();
+      static_assert(fits,
+                    "parmap::map_reduce: what op returns does not fit into the type of init, and would be narrowed; "
+                    "give init the type that op returns");
+      return returns_t && fits;
+    }
+  }
+  return false;
+}
+
+template <class Engine, class F, class Op, class T, class... Axes>
+auto map_reduce_axes(const Engine& who, F& f, Op& op, const T& init, options&& chosen, Axes&&... axes) {
+  if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) {
+    return reduction<int>(0, 0, {}, 0);  // so that this is the only error
+  } else {
+    const auto run = [&](const Engine& it, const auto& tasks, const options& of_map) {
+      using result = typename std::remove_cvref_t<decltype(tasks)>::result;
+      if constexpr (check_values_of_reduction<T, result, Op>())
+        return reduce_on(it, tasks, value_reducer<T, Op>(op, init), of_map);
+      else return reduction<int>(0, 0, {}, 0);
+    };
+    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+  }
+}
+
+// Whether step and merge can be called. If not, a static_assert names the reason.
+template <class T, class Step, class Merge, class Elements>
+inline constexpr bool check_calls_of_fold = true;
+template <class T, class Step, class Merge, class... Elements>
+inline constexpr bool check_calls_of_fold<T, Step, Merge, list<Elements...>> = [] {
+  constexpr bool steps = std::invocable<Step&, T&, Elements...> || std::invocable<Step&, context&, T&, Elements...>;
+  static_assert(steps, "parmap::fold: step cannot be called as step(T&, elements...) or step(parmap::context&, T&, "
+                       "elements...), where T is the type of identity");
+  constexpr bool merges = std::invocable<Merge&, T&, const T&>;
+  static_assert(!steps || merges,
+                "parmap::fold: merge cannot be called as merge(T&, const T&), where T is the type of identity");
+  return steps && merges;
+}();
+
+template <class Engine, class T, class Step, class Merge, class... Axes>
+consteval bool check_fold() {
+  if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
+  else return check_calls_of_fold<T, Step, Merge, typename product_space<axis_of<Axes>...>::elements>;
+}
+
+template <class Engine, class T, class Step, class Merge, class... Axes>
+auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, options&& chosen, Axes&&... axes) {
+  if constexpr (constexpr disorder wrong = disorder_of<Step, Axes...>(); wrong != disorder::none) {
+    say_disorder<wrong>();
+    return reduction<int>(0, 0, {}, 0);
+  } else if constexpr (!check_fold<Engine, T, Step, Merge, Axes...>()) {
+    return reduction<int>(0, 0, {}, 0);
+  } else {
+    bound_step<Step, T> f(step);
+    const auto run = [&](const Engine& it, const auto& tasks, const options& of_map) {
+      return reduce_on(it, tasks, accumulator_reducer<T, Merge>(merge, identity), of_map);
+    };
+    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+  }
+}
+
+}  // namespace detail
+
+/// Calls f(x...) for every combination of the axes' elements, and combines the values by op into one. Returns
+/// `reduction<T>`: the value, or what it is without the tasks that failed, and the failures. T is the type of init.
+///
+///     double sum       = parmap::map_reduce(f, std::plus{}, 0.0, xs).value();
+///     std::string text = parmap::map_reduce(parmap::threads, render, std::plus{}, std::string(), pages).value();
+///
+/// - f: as in map. Its result must convert to T without narrowing.
+/// - op(a, b) returns the combination of two values as a T. It must be associative, but need not be commutative: values
+///   are combined in input order. It may be called in several threads at once (threads), or in a worker (multi).
+/// - init enters once, at the left. It is the value of a reduction without tasks.
+/// - Engine, axes and options: as in map. The engine async has no map_reduce yet.
+///
+/// **The order.** The tasks are divided into blocks of reduction_block (512) consecutive tasks; the last one may be
+/// shorter. Each block is folded from left to right: op(op(v0, v1), v2) and so on; block 0 begins with init. Then
+/// neighbours are combined: blocks 0 and 1, 2 and 3 and so on, then the results in the same way, until one is left; a
+/// last one without a neighbour goes on as it is. So up to 512 tasks the value is that of a plain loop, and beyond that
+/// rounding may differ from a loop's. It is bitwise the same for any engine, any number of workers, and after deaths
+/// and retries.
+///
+/// **Failures.** A failed task is left out as if it was not there. If op throws (under multi: or crashes), the failure
+/// says "combining tasks 512..1023": if that was the value of a task, this task fails; if it was two parts, the right
+/// one is left out, and the failure has the index of its first task. Under serial the first exception leaves
+/// map_reduce. Under multi a task that has ended is never run again because its worker has died.
+///
+/// O(n) calls of f and op. A worker folds a block as it runs the tasks. Where a block is divided among workers, because
+/// its tasks are long or few are left, values are kept until those before them are there. Memory: under serial and
+/// threads a few values for each worker and each level of the tree; under multi two to three values for each block, and
+/// those that are kept. Under multi each task writes its block's value to shared memory.
+///
+/// Throws what map throws; std::bad_alloc if there is no memory to combine values. op must not throw under
+/// pthread_cancel.
+template <engine Engine, class F, class Op, class T, detail::not_options A>
+auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, options chosen = {}) {
+  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class F, class Op, class T, detail::not_options A, detail::not_options B>
+auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, B&& b, options chosen = {}) {
+  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class F, class Op, class T, detail::not_options A, detail::not_options B,
+          detail::not_options C>
+auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                 std::forward<C>(c));
+}
+template <engine Engine, class F, class Op, class T, detail::not_options A, detail::not_options B,
+          detail::not_options C, detail::not_options D>
+auto map_reduce(const Engine& who, F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_reduce_axes(who, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                 std::forward<C>(c), std::forward<D>(d));
+}
+/// The same on the default engine, multi.
+template <detail::not_engine F, class Op, class T, detail::not_options A>
+auto map_reduce(F&& f, Op&& op, T init, A&& a, options chosen = {}) {
+  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine F, class Op, class T, detail::not_options A, detail::not_options B>
+auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, options chosen = {}) {
+  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine F, class Op, class T, detail::not_options A, detail::not_options B, detail::not_options C>
+auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                 std::forward<C>(c));
+}
+template <detail::not_engine F, class Op, class T, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::map_reduce_axes(multi, f, op, init, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                 std::forward<C>(c), std::forward<D>(d));
+}
+
+/// Folds every combination of the axes' elements into accumulators: step(accumulator, x...) changes one. Returns
+/// `reduction<T>`, where T is the type of identity. For histograms, sets and other accumulators that are expensive to
+/// make.
+///
+///     auto add   = [](histogram& h, double x) { h.add(sample(x)); };
+///     auto merge = [](histogram& a, const histogram& b) { a += b; };
+///     histogram all = parmap::fold(histogram{}, add, merge, xs).value();
+///
+/// - identity: what each accumulator begins as; merging it must change nothing.
+/// - step(T&, x...) or step(parmap::context&, T&, x...); what it returns is ignored.
+/// - merge(T& a, const T& b) adds b to a; b is of later tasks.
+/// - Engine, axes and options: as in map. The engine async has no fold yet. options::retry_delay and retry_if throw
+///   std::invalid_argument except under serial, as the tasks of a block change one accumulator in order.
+///
+/// **The order.** Each block of fold_block(n) consecutive tasks has an accumulator, on which step is called in input
+/// order: for up to 2047 tasks each task has its own, for 524288 or more the blocks have 512 tasks. The blocks are
+/// merged in a binary tree, as in map_reduce. The result is bitwise the same for any engine, any number of workers, and
+/// after deaths and retries. One worker at a time runs the tasks of a block.
+///
+/// **Failures.** A step that fails leaves no trace: the accumulator is as it was before. For this, serial and threads
+/// copy the accumulator before each step, unless the step is noexcept; multi writes it to shared memory after each
+/// step. So keep it small against the work of a step. All else is as in map_reduce.
+template <engine Engine, class T, class Step, class Merge, detail::not_options A>
+auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, options chosen = {}) {
+  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class T, class Step, class Merge, detail::not_options A, detail::not_options B>
+auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, B&& b, options chosen = {}) {
+  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class T, class Step, class Merge, detail::not_options A, detail::not_options B,
+          detail::not_options C>
+auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                           std::forward<C>(c));
+}
+template <engine Engine, class T, class Step, class Merge, detail::not_options A, detail::not_options B,
+          detail::not_options C, detail::not_options D>
+auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                           std::forward<C>(c), std::forward<D>(d));
+}
+/// The same on the default engine, multi.
+template <detail::not_engine T, class Step, class Merge, detail::not_options A>
+auto fold(T identity, Step&& step, Merge&& merge, A&& a, options chosen = {}) {
+  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine T, class Step, class Merge, detail::not_options A, detail::not_options B>
+auto fold(T identity, Step&& step, Merge&& merge, A&& a, B&& b, options chosen = {}) {
+  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine T, class Step, class Merge, detail::not_options A, detail::not_options B,
+          detail::not_options C>
+auto fold(T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                           std::forward<C>(c));
+}
+template <detail::not_engine T, class Step, class Merge, detail::not_options A, detail::not_options B,
+          detail::not_options C, detail::not_options D>
+auto fold(T identity, Step&& step, Merge&& merge, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::fold_axes(multi, identity, step, merge, std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                           std::forward<C>(c), std::forward<D>(d));
+}
+
+// ---- Calls that match nothing above; see refused_calls.hpp.
+
+// clang-format off: the comment stands in the line that the compiler shows
+
+template <class X, class Y, class A> void map_reduce(detail::any_argument, X&&, Y&&, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C, class D> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C, class D, class E> void map_reduce(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y> void map_reduce(X&&, Y&&) = delete;  // write map_reduce(f, op, init, xs), with at least one axis
+template <class X, class Y, class Z> void map_reduce(X&&, Y&&, Z&&) = delete;  // write map_reduce(f, op, init, xs), with at least one axis
+template <engine Engine, class X, class Y, class Z> void map_reduce(const Engine&, X&&, Y&&, Z&&) = delete;  // write map_reduce(f, op, init, xs), with at least one axis
+
+template <class X, class Y, class A> void fold(detail::any_argument, X&&, Y&&, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C, class D> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y, class A, class B, class C, class D, class E> void fold(detail::any_argument, X&&, Y&&, A&&, B&&, C&&, D&&, E&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class X, class Y> void fold(X&&, Y&&) = delete;  // write fold(identity, step, merge, xs), with at least one axis
+template <class X, class Y, class Z> void fold(X&&, Y&&, Z&&) = delete;  // write fold(identity, step, merge, xs), with at least one axis
+template <engine Engine, class X, class Y, class Z> void fold(const Engine&, X&&, Y&&, Z&&) = delete;  // write fold(identity, step, merge, xs), with at least one axis
+
+// clang-format on
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/progress/progress_text.hpp
+// Progress as text, in the style of tqdm: pure functions that need no terminal.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+/// What the terminal can show.
+struct bar_style {
+  bool unicode{};  ///< eighth blocks, else tqdm's ASCII digits
+  bool colour{};   ///< failures in red
+};
+
+/// Text, and the number of columns it takes on a screen: an escape sequence takes none, a block of three bytes takes
+/// one.
+struct drawn_text {
+  std::string text{};
+  std::size_t columns{};
+
+  drawn_text& add(std::string_view ascii) {
+    text += ascii;
+    columns += ascii.size();
+    return *this;
+  }
+  drawn_text& add(const drawn_text& other) {
+    text += other.text;
+    columns += other.columns;
+    return *this;
+  }
+};
+
+/// "01:05"; from one hour on "2:01:05". A negative time counts as zero.
+[[nodiscard]] std::string format_clock(std::chrono::nanoseconds time);
+
+/// "36.1it/s", "1.20Mit/s"; below one per second "2.50s/it"; unknown (0) "?it/s".
+[[nodiscard]] std::string format_rate(double tasks_per_second);
+
+/// The inside of the bar, `cells` columns wide (at least 1).
+[[nodiscard]] drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode);
+
+/// One line for a terminal, never wider than `columns`:
+///     ` 45%|####5     | 450/1000 [00:12<00:15, 36.1it/s, 2 failed]`
+/// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
+/// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
+[[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
+
+/// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.
+[[nodiscard]] std::string format_line(const progress& now);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/progress_meter.hpp
+// Decides when the progress of a map is due to be shown, and shows it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+/// Decides when a map's reporter is due and does its drawing. The engine calls update now and then,
+/// finish once at the end. Used by one thread. The constructor makes no system call and allocates
+/// nothing: a map of a few nanoseconds must not pay for a bar that it never shows.
+///
+///     progress_meter shown(options.reporter, n, start);
+///     while (busy) { poll(..., shown.wait()); shown.update(clock::now(), completed, failed); }
+///     shown.finish(clock::now(), completed, failed);
+class progress_meter {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  /// `to` must outlive the meter. The work began at `start`.
+  progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept;
+  progress_meter(const reporter&&, std::uint64_t, clock::time_point) = delete;
+  progress_meter(const progress_meter&) = delete;
+  progress_meter& operator=(const progress_meter&) = delete;
+  /// A map left by an exception leaves the cursor on a line of its own.
+  ~progress_meter();
+
+  /// Whether its reporter draws on stderr: neither a callable, nor `automatic` without a terminal.
+  [[nodiscard]] static bool draws_on_stderr(const reporter& to) noexcept;
+
+  /// For work of which more becomes known as it goes.
+  void set_total(std::uint64_t total) noexcept { total_ = total; }
+  /// How long from now until update may have something to do; nanoseconds::max() if never again.
+  [[nodiscard]] std::chrono::nanoseconds wait(clock::time_point now = clock::now()) const noexcept;
+  /// Whether update would do anything. One comparison.
+  [[nodiscard]] bool due(clock::time_point now) const noexcept { return now >= next_; }
+  /// Reports if it is due. What a callable throws passes; a stderr that takes nothing is ignored.
+  void update(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
+  /// The last report. If a task has no value, a line such as "200 tasks in 2.0 s: 197 ok, 3 failed" follows the bar, or
+  /// the last line. `automatic` stays silent about a work of under half a second. Later calls of update and finish do
+  /// nothing.
+  void finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
+
+ private:
+  enum class drawing { undecided, bar, lines, call, nothing };
+
+  static constexpr auto never = clock::time_point::max();
+  static constexpr std::chrono::milliseconds patience{500};
+  static constexpr std::chrono::milliseconds short_interval{100};
+  static constexpr std::chrono::seconds long_interval{10};
+
+  void decide();
+  void sample(clock::time_point now, std::uint64_t done) noexcept;
+  [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed, std::uint64_t failed) const noexcept;
+  void show(const progress& now);
+  void draw(const progress& now);
+
+  const reporter* to_;
+  std::uint64_t total_;
+  clock::time_point start_;
+  clock::time_point next_{never};
+  drawing how_{drawing::undecided};
+  bool finished_{};
+
+  clock::time_point sampled_;
+  std::uint64_t sampled_done_{};
+  double mean_tasks_{};
+  double mean_seconds_{};
+
+  bar_style style_{};
+  bool line_open_{};
+  std::size_t drawn_columns_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/lazy_meter.hpp
+// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
+class lazy_meter {
+ public:
+  lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks());
+
+  // Before anything is drawn: a line of its own on stderr. False, and nothing is written, if this meter draws nothing
+  // there.
+  [[nodiscard]] bool tell(std::string_view line);
+
+  // Draws if it is time to. What a callable reporter throws passes.
+  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
+    if (!silent_ && now - begun_ >= worth_a_look_) look_closely(now, completed, failed);
+  }
+  // For work of which more becomes known as it goes.
+  void set_total(std::uint64_t total) noexcept {
+    total_ = total;
+    if (meter_) meter_->set_total(total);
+  }
+  // How long a wait may last until the next look.
+  [[nodiscard]] std::chrono::nanoseconds wait();
+  void finish(std::uint64_t completed, std::uint64_t failed);
+  // The wall time, once the work has ended. 0: not measured, as nothing is shown and there are few tasks, so that even
+  // the two looks at the clock might be felt.
+  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
+
+ private:
+  // Also in a worker process, which a short map need not know.
+  [[nodiscard]] bool stays_silent() noexcept;
+  void look_closely(ticks now, std::uint64_t completed, std::uint64_t failed);
+  void start(std::chrono::steady_clock::time_point clock, ticks now);
+
+  const reporter* who_;
+  std::uint64_t total_;
+  ticks begun_;
+  bool silent_;
+  ticks elapsed_{};
+  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
+  std::optional<progress_meter> meter_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/stream_tally.hpp
+// stream_tally: what a stream keeps of the outcomes that it has given away: counts, causes of failures, the progress.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Its memory does not grow with the number of outcomes.
+class stream_tally {
+ public:
+  // `tasks`: none if their number is unknown.
+  PARMAP_API stream_tally(const options& chosen, std::optional<std::uint64_t> tasks);
+  PARMAP_API ~stream_tally();
+  stream_tally(const stream_tally&) = delete;
+  stream_tally& operator=(const stream_tally&) = delete;
+
+  void add_value() noexcept { ++completed_; }
+  PARMAP_API void add_failure(const failure& why);
+  [[nodiscard]] std::uint64_t taken() const noexcept { return completed_ + failed_; }
+  // With options::times: an outcome, whose last attempt took this time. Returns its entry if it is one of the slowest.
+  [[nodiscard]] PARMAP_API task_time* add_time(std::uint64_t task, unsigned attempt, ticks spent);
+  void note_workers(unsigned workers) noexcept {
+    if (times_) times_->note_workers(workers);
+  }
+
+  // Whether it may be time to show the progress.
+  [[nodiscard]] bool is_due() const noexcept { return !silent_ && now_ticks() >= next_show_; }
+  // Shows the progress if it is time to. `known`: the tasks that are known so far. False if the reporter wants the
+  // stream to end; what else it throws passes.
+  PARMAP_API bool show(std::uint64_t known);
+  [[nodiscard]] PARMAP_API std::chrono::nanoseconds until_next_show();
+  // The stream has ended.
+  PARMAP_API void finish(std::uint64_t known);
+
+  // Of the outcomes that have been taken.
+  [[nodiscard]] PARMAP_API map_summary summary() const;
+
+ private:
+  static constexpr std::size_t most_causes = 256;
+
+  struct cause {
+    failure first;
+    std::uint64_t count;
+    bool differs;  // the messages differ in numbers
+  };
+
+  std::uint64_t completed_{};
+  std::uint64_t failed_{};
+  ticks begun_;
+  bool silent_;
+  ticks next_show_;
+  std::optional<ticks> ended_;
+  std::unordered_map<std::string, cause> causes_;
+  std::uint64_t of_other_causes_{};
+  lazy_meter meter_;
+  std::optional<time_keeper> times_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/stream_state.hpp
+// stream_state: the caller's end of a stream. It lets tasks begin as the window permits, reads lazy axes, and puts
+// outcomes in order.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// How many tasks may have begun whose outcomes have not been taken, if options::window does not say: as many as fit
+// into 2 MiB, but some for each worker.
+inline std::uint64_t window_of(std::uint64_t chosen, unsigned workers, std::uint64_t mean_bytes) noexcept {
+  constexpr std::uint64_t bytes = 2 << 20;
+  constexpr std::uint64_t least_bytes = 72;  // what an outcome takes at least, on its way, and some for the way
+  constexpr std::uint64_t least_per_worker = 4;
+  if (chosen != 0) return chosen;
+  const std::uint64_t least = least_per_worker * workers;
+  return mean_bytes == 0 ? least : std::max(least, bytes / std::max(mean_bytes, least_bytes));
+}
+
+// The same object is used by one thread at a time.
+template <class T>
+class stream_state {
+ public:
+  stream_state(const stream_state&) = delete;
+  stream_state& operator=(const stream_state&) = delete;
+  virtual ~stream_state() = default;
+
+  // Waits for the next outcome, at most for `patience`. If it returns arrival::outcome, current() is that one, until
+  // the next call. Throws what ends the stream: what an axis or the reporter throws, and what is wrong with the engine.
+  arrival next(std::chrono::nanoseconds patience = std::chrono::nanoseconds::max()) {
+    try {
+      // The common case: one is at hand, and the window need not be looked at.
+      if (taken_ < quick_until_ && take_at_hand()) {
+        note_quickly();
+        return arrival::outcome;
+      }
+      return take_next(patience);
+    } catch (...) {
+      close();
+      throw;
+    }
+  }
+  [[nodiscard]] ended_task<T>& current() noexcept { return *now_; }
+
+  // Ends the tasks that run, and leaves nothing behind. next() returns arrival::end from then on.
+  void close() noexcept {
+    quick_until_ = 0;
+    source_.reset();
+    at_hand_ = {};
+  }
+
+  [[nodiscard]] map_summary summary() const { return tally_.summary(); }
+  [[nodiscard]] std::uint64_t seed() const noexcept { return *options_.seed; }
+
+ protected:
+  // `tasks`: none if their number is unknown. `feed`: the axis that is read as the stream goes, or null.
+  stream_state(options&& chosen, std::optional<std::uint64_t> tasks, element_feed* feed)
+      : options_(std::move(chosen)),
+        feed_(feed),
+        tasks_(tasks),
+        tally_(options_, tasks) {}
+
+  // Call at the end of the constructor of the class that has f and the axes.
+  void begin(std::unique_ptr<outcome_source<T>> source) {
+    source_ = std::move(source);
+    tally_.note_workers(source_->workers());
+    let_begin();
+  }
+  // In the destructor of the class that has f and the axes.
+  [[nodiscard]] const options& chosen() const noexcept { return options_; }
+  // Sets why.inputs.
+  virtual void describe_inputs(failure& why) const noexcept = 0;
+
+ private:
+  using outcome_value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+  // To read an element that is there takes less; to wait for one takes more.
+  static constexpr std::chrono::microseconds quick_read{100};
+
+  // Makes the next outcome current, in the order in which they come. Waits for it, at most for `patience`.
+  arrival fetch(std::chrono::nanoseconds patience) {
+    if (take_at_hand()) return arrival::outcome;
+    at_hand_ = {};
+    const arrival came = source_->next_or_some(at_hand_, current_, patience);
+    if (came != arrival::outcome) current_.reset();
+    else if (!take_at_hand()) now_ = &*current_;
+    return came;
+  }
+  bool take_at_hand() {
+    // A process that was forked from the caller takes nothing; the engine knows.
+    if (at_hand_.empty() || generation_ != fork_generation()) return false;
+    ended_task<T>& next = at_hand_.take();
+    // Where the caller steps from one value to the next, the first one is destroyed.
+    if constexpr (std::is_trivially_destructible_v<outcome_value>) now_ = &next;
+    else now_ = &current_.emplace(std::move(next));
+    return true;
+  }
+
+  arrival take_next(std::chrono::nanoseconds patience) {
+    if (source_ == nullptr) {
+      current_.reset();
+      return arrival::end;
+    }
+    std::optional<std::chrono::steady_clock::time_point> until;
+    for (bool waits = false;;) {
+      if (taken_ >= next_look_) let_begin();
+      quick_until_ = feed_ == nullptr && !options_.ordered ? next_look_ : 0;
+      if (options_.ordered && take_in_order()) return arrival::outcome;
+      const bool reads = wants_element();
+      auto came = fetch(std::chrono::nanoseconds(0));
+      if (came == arrival::nothing_yet) {  // only now a look at the clock is worth its time
+        if (!std::exchange(waits, true)) until = deadline_of(patience);
+        if (!reads) came = fetch(nap(until));
+      }
+      if (came == arrival::outcome) {
+        if (reads && reads_quickly_) read_some();
+        if (put()) return arrival::outcome;
+        continue;
+      }
+      if (came == arrival::end) return take_read_in_vain() ? arrival::outcome : finish();
+      next_look_ = 0;
+      if (reads) read_some();
+      else if (until && std::chrono::steady_clock::now() >= *until) return arrival::nothing_yet;
+      if (!tally_.show(known())) source_->halt();
+    }
+  }
+  // What take_next does with the current outcome; false if it is not its turn.
+  bool put() {
+    ended_task<T>& got = *now_;
+    if (options_.ordered && got.result.index != taken_) {
+      const std::uint64_t place = got.result.index - taken_;
+      if (held_.size() <= place) held_.resize(place + 1);
+      held_[place] = std::move(got);
+      return false;
+    }
+    note_taken();
+    return true;
+  }
+  static std::optional<std::chrono::steady_clock::time_point> deadline_of(std::chrono::nanoseconds patience) {
+    if (patience == std::chrono::nanoseconds::max()) return std::nullopt;
+    const auto now = std::chrono::steady_clock::now();
+    if (patience >= std::chrono::steady_clock::time_point::max() - now) return std::nullopt;
+    return now + patience;
+  }
+  // The time until the caller, or its reporter, wants to hear of it.
+  [[nodiscard]] std::chrono::nanoseconds nap(const std::optional<std::chrono::steady_clock::time_point>& until) {
+    const std::chrono::nanoseconds limit = tally_.until_next_show();
+    if (!until) return limit;
+    return std::clamp<std::chrono::nanoseconds>(*until - std::chrono::steady_clock::now(), limit.zero(), limit);
+  }
+
+  // ---- what may begin
+
+  [[nodiscard]] std::uint64_t window() const noexcept {
+    return window_of(options_.window, source_->workers(), source_->mean_bytes());
+  }
+  // Called now and then only, as each time workers may have to be woken.
+  void let_begin() {
+    const std::uint64_t size = window();
+    window_end_ = taken_ + std::min(size, ~std::uint64_t{0} - taken_);
+    // A large window has enough for either side in half of it, and each time costs a few microseconds.
+    next_look_ = taken_ + (size < 4096 ? std::max<std::uint64_t>(size / 4, 1) : size / 2);
+    allow();
+  }
+  void allow() {
+    const std::uint64_t limit =
+        feed_ == nullptr ? window_end_ : std::min(window_end_, feed_->read() * feed_->tasks_of_one());
+    if (limit != allowed_) halted_ = !source_->allow(allowed_ = limit) || halted_;
+  }
+
+  // ---- reading ahead
+
+  // An element is read only if a task of it may begin at once.
+  [[nodiscard]] bool wants_element() const noexcept {
+    constexpr std::uint64_t most_bytes = 2 << 20;
+    if (feed_ == nullptr || tasks_ || halted_ || !feed_->has_room()) return false;
+    const std::uint64_t known = feed_->read() * feed_->tasks_of_one();
+    if (known >= window_end_) return false;
+    const std::uint64_t few = std::uint64_t{4} * source_->workers();
+    return feed_->bytes() < most_bytes || known - std::min(known, taken_) < few;
+  }
+  // Reads for a while, so that tasks begin between outcomes and an outcome does not wait long.
+  void read_some() {
+    const ticks begun = now_ticks();
+    const ticks enough = to_ticks(quick_read);
+    std::uint64_t count = 0;
+    bool more = true;
+    try {
+      while (more && count < 64 && wants_element()) {
+        more = feed_->read_one();
+        count += more ? 1 : 0;
+        if (now_ticks() - begun > enough) break;
+      }
+    } catch (...) {
+      broken_ = std::current_exception();  // after the outcomes of what has been read
+      more = false;
+    }
+    reads_quickly_ = now_ticks() - begun < enough * std::max<std::uint64_t>(count, 1);
+    allow();
+    if (more) return;
+    tasks_ = feed_->read() * feed_->tasks_of_one();
+    source_->end_at(*tasks_);
+  }
+
+  // ---- what has come
+
+  // Whether the next outcome in order has come before; it is current then.
+  bool take_in_order() {
+    if (held_.empty() || !held_.front()) return false;
+    current_ = std::move(*held_.front());
+    now_ = &*current_;
+    note_taken();
+    return true;
+  }
+  void note_taken() {
+    if (!held_.empty()) held_.pop_front();
+    const std::uint64_t index = now_->result.index;
+    note_quickly();
+    if (feed_ != nullptr) feed_->one_is_taken(index / feed_->tasks_of_one());
+  }
+  // That of a stream without order and feed.
+  void note_quickly() {
+    ++taken_;
+    outcome<T>& what = now_->result.outcome;
+    if (what) tally_.add_value();
+    else note_failure(what);
+    if (options_.times) note_time();
+    if (tally_.is_due() && !tally_.show(known())) source_->halt();
+  }
+  // While the elements of the task are there.
+  void note_time() {
+    if (now_->worker == never_ran) return;
+    const auto& [index, what] = now_->result;
+    task_time* const slow = tally_.add_time(index, now_->attempts, now_->spent);
+    if (slow == nullptr) return;
+    failure shown{index};
+    if (what) describe_inputs(shown);
+    slow->inputs = what ? shown.inputs : what.error().inputs;
+  }
+  void note_failure(outcome<T>& what) {
+    failure why = what.error();
+    if (why.kind == failure_kind::stopped) why_stopped_ = why.message;
+    if (why.kind != failure_kind::stopped && why.inputs.empty()) {
+      describe_inputs(why);
+      what = outcome<T>(std::move(why));
+    }
+    tally_.add_failure(what.error());
+  }
+  // Of a halted stream: the tasks of elements that were read when no task began any more. All others have come.
+  bool take_read_in_vain() {
+    if (feed_ == nullptr || taken_ >= feed_->read() * feed_->tasks_of_one()) return false;
+    now_ = &current_.emplace(taken_, failure{taken_, failure_kind::stopped, why_stopped_, 0}, 0U);
+    note_taken();
+    return true;
+  }
+  arrival finish() {
+    tally_.finish(known());
+    source_.reset();
+    if (broken_) std::rethrow_exception(std::exchange(broken_, nullptr));
+    return arrival::end;
+  }
+  // The tasks that are known so far.
+  [[nodiscard]] std::uint64_t known() const noexcept { return tasks_.value_or(std::max(allowed_, taken_)); }
+
+  options options_;
+  element_feed* feed_;
+  std::optional<std::uint64_t> tasks_;
+  stream_tally tally_;
+  std::unique_ptr<outcome_source<T>> source_;
+  std::uint64_t generation_{fork_generation()};
+  outcomes_at_hand<T> at_hand_;
+  std::optional<ended_task<T>> current_;
+  ended_task<T>* now_{};                           // the current one: that, or one of at_hand_
+  std::deque<std::optional<ended_task<T>>> held_;  // in order: those behind the next one; the first place is its own
+  std::uint64_t taken_{};
+  std::uint64_t window_end_{};
+  std::uint64_t next_look_{};    // outcomes that have been taken, when the window is to be looked at again
+  std::uint64_t quick_until_{};  // until then nothing but taking has to be done
+  std::uint64_t allowed_{};
+  bool reads_quickly_{true};
+  bool halted_{};
+  std::string why_stopped_{stop_requested_text};
+  std::exception_ptr broken_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/stream.hpp
+// stream: calls a function on every element of its axes, and gives the outcomes while the rest still runs.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+// Where the caller is: before an outcome that it has not asked for yet, at one, or at the end.
+enum class stream_position { before, outcome, end };
+}  // namespace detail
+
+/// The outcomes of a stream, as they come: a single-pass range and view of indexed_outcome<T>, which stream() makes. It
+/// can be moved, not copied, also to another thread; one thread at a time may use it.
+///
+/// An iterator waits for an outcome when it is read or compared, not when it is advanced. So `| std::views::take(10)`
+/// waits for ten outcomes and no more.
+///
+/// The destructor ends the stream: under multi the tasks that run are killed, under threads they are requested to stop
+/// (context::stop_token()) and the destructor waits for them. Nothing is left behind.
+template <class T>
+class [[nodiscard]] outcome_stream : public std::ranges::view_base {
+ public:
+  /// A single-pass iterator over the outcomes.
+  class iterator {
+   public:
+    using iterator_concept = std::input_iterator_tag;
+    using value_type = indexed_outcome<T>;
+    using difference_type = std::ptrdiff_t;
+
+    iterator() = default;
+    iterator(iterator&&) noexcept = default;
+    iterator& operator=(iterator&&) noexcept = default;
+    iterator(const iterator&) = delete;
+    iterator& operator=(const iterator&) = delete;
+    ~iterator() = default;
+
+    /// The outcome, which may be moved from. Valid until the next call of ++ or of the stream's close().
+    [[nodiscard]] indexed_outcome<T>& operator*() const { return of_->read().result; }
+    iterator& operator++() {
+      of_->advance();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    /// Whether all outcomes have come. Waits for the next one. Throws what ends the stream.
+    friend bool operator==(const iterator& it, std::default_sentinel_t) { return it.is_at_end(); }
+
+   private:
+    friend outcome_stream;
+    explicit iterator(outcome_stream* of) noexcept : of_(of) {}
+    [[nodiscard]] bool is_at_end() const { return of_->is_at_end(); }
+
+    outcome_stream* of_{};
+  };
+
+  /// For stream().
+  explicit outcome_stream(std::unique_ptr<detail::stream_state<T>> state) noexcept : state_(std::move(state)) {}
+
+  /// The next outcome that has not been read. Call it on the stream where it stays: iterators refer to it.
+  [[nodiscard]] iterator begin() noexcept { return iterator(this); }
+  [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
+
+  /// Ends the stream, as the destructor does. There are no further outcomes.
+  void close() noexcept {
+    at_ = position::end;
+    state_->close();
+  }
+
+  /// The outcomes that have been read: how many have a value, the time since the stream began, and the failures grouped
+  /// by cause (256 causes at most; the memory that they take does not grow with the stream).
+  [[nodiscard]] map_summary summary() const { return state_->summary(); }
+  /// The seed of context::rng() in this stream: see options::seed.
+  [[nodiscard]] std::uint64_t seed() const noexcept { return state_->seed(); }
+
+ private:
+  using position = detail::stream_position;
+
+  bool is_at_end() {
+    if (at_ == position::before) {
+      at_ = position::end;  // also if it throws
+      if (state_->next() == detail::arrival::outcome) at_ = position::outcome;
+    }
+    return at_ == position::end;
+  }
+  detail::ended_task<T>& read() {
+    static_cast<void>(is_at_end());
+    return state_->current();
+  }
+  void advance() {
+    static_cast<void>(is_at_end());
+    if (at_ == position::outcome) at_ = position::before;
+  }
+
+  std::unique_ptr<detail::stream_state<T>> state_;
+  position at_{position::before};
+};
+
+namespace detail {
+
+// Owns f and its axes.
+template <class Engine, class F, class Space>
+class stream_of final : public stream_state<result_of<F, Space>> {
+  using base = stream_state<result_of<F, Space>>;
+  using tasks = numbered_tasks<F, Space>;
+
+ public:
+  template <class Function>
+  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen)
+      : base(std::move(chosen), size_of(space), feed_of(space)),
+        f_(std::forward<Function>(f)),
+        space_(std::move(space)),
+        tasks_(f_, space_) {
+    this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+  }
+  ~stream_of() override { this->close(); }
+
+ private:
+  static std::optional<std::uint64_t> size_of(const Space& space) noexcept {
+    if constexpr (requires { space.is_empty(); })
+      if (space.is_empty()) return 0;
+    if constexpr (is_unbounded<Space>) return std::nullopt;
+    else return space.size();
+  }
+  static element_feed* feed_of(const Space& space) noexcept {
+    if constexpr (is_unbounded<Space>) return space.feed();
+    else return nullptr;
+  }
+  void describe_inputs(failure& why) const noexcept override {
+    if constexpr (requires { Engine::describe_inputs(tasks_, why); }) {
+      Engine::describe_inputs(tasks_, why);
+    } else {
+      try {
+        const inputs_writer writer = inputs_writer_of(tasks_);
+        why.inputs = writer.text(writer.tasks, why.index);
+      } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
+      }
+    }
+  }
+
+  F f_;
+  Space space_;
+  tasks tasks_;
+};
+
+// True for an engine that has streams.
+template <class Engine, class Tasks>
+inline constexpr bool has_streams =
+    requires(const Engine& who, const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+             element_feed* feed) { who.open_stream(tasks, chosen, size, feed); };
+
+template <class Engine, class F, class Space>
+auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
+  using function = std::decay_t<F>;
+  using space_type = std::remove_cvref_t<Space>;
+  if constexpr (!callable<function, space_type>::value) {
+    static_assert(check_call<function, typename space_type::elements>);
+    return outcome_stream<int>(nullptr);  // so that this is the only error
+  } else if constexpr (constexpr bool can_stream = has_streams<Engine, numbered_tasks<function, space_type>>;
+                       !can_stream) {
+    static_assert(
+        can_stream,
+        "parmap::stream: this engine has no streams yet; use parmap::multi, parmap::threads or parmap::serial");
+    return outcome_stream<int>(nullptr);
+  } else if constexpr (coroutine<result_of<function, space_type>>) {
+    static_assert(!coroutine<result_of<function, space_type>>,
+                  "parmap::stream: f is a coroutine, which no engine with streams runs; parmap::map(parmap::async, f, "
+                  "...) does");
+    return outcome_stream<int>(nullptr);
+  } else {
+    using value = result_of<function, space_type>;
+    check_values(chosen);
+    if (!chosen.seed) chosen.seed = fresh_seed();
+    return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
+        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen)));
+  }
+}
+
+template <class Engine, class F, class... Axes>
+auto stream_axes(const Engine& who, F&& f, options&& chosen, Axes&&... axes) {
+  if constexpr (constexpr disorder wrong = disorder_of<F, Axes...>(); wrong != disorder::none) {
+    say_disorder<wrong>();
+    return outcome_stream<int>(nullptr);  // so that this is the only error
+  } else {
+    return open_stream(who, std::forward<F>(f), make_stream_space(std::forward<Axes>(axes)...), std::move(chosen));
+  }
+}
+
+template <class F, class... Axes>
+auto stream_default(F&& f, options&& chosen, Axes&&... axes) {
+  if constexpr (disorder_of<F, Axes...>() == disorder::none)
+    static_assert(!returns_void<std::decay_t<F>, decltype(make_stream_space(std::declval<Axes>()...))>,
+                  "parmap::stream: f returns void, and the default engine multi runs it in worker processes, where its "
+                  "writes would vanish; return "
+                  "the value, or name an engine: parmap::stream(parmap::threads, f, ...)");
+  return stream_axes(multi, std::forward<F>(f), std::move(chosen), std::forward<Axes>(axes)...);
+}
+
+}  // namespace detail
+
+/// Like map, but gives the outcomes one by one, as the tasks end, while the rest still runs. Returns an
+/// outcome_stream<T>: a single-pass range of the task's index and its outcome<T>.
+///
+///     for (auto&& [index, outcome] : parmap::stream(f, xs))
+///       if (outcome) use(index, *outcome);
+///       else std::cerr << outcome.error() << '\n';
+///
+/// - With options::ordered the outcomes come in input order. One slow task then holds up all behind it, once the window
+///   is full.
+/// - At most options::window outcomes wait unread. When it is full, workers sleep until you read on: so a stream takes
+///   the memory of its window, however many tasks there are.
+/// - The first axis may be endless (std::views::iota(0)), or readable once only (std::views::istream<double>(in)). Then
+///   it is read only as far as the window needs, by the thread that reads the stream. Under multi such an element
+///   reaches its worker by codec<V>, unless the axis can be indexed. What the axis throws ends the stream, after the
+///   outcomes of the elements before it. Other axes are as in map.
+/// - The stream owns a copy of f, and the axes that are temporaries. The other axes must outlive it.
+/// - Leaving the loop ends the stream. Under multi the tasks that still run are killed.
+///
+/// The engines are multi (the default), threads and serial. multi watches its tasks from a process of its own: a task
+/// that runs past options::timeout is killed in time, also while the loop's body takes long. retry_if is called there,
+/// so what it writes to memory does not reach the caller. Under threads the stream has threads of its own. Under serial
+/// a task runs when its outcome is asked for; what it throws leaves the loop.
+///
+/// Once a stop is requested, or max_failures or the deadline is reached, the tasks that have not begun come as
+/// `stopped`; of an axis without a known end those that the window has let in.
+///
+/// Several streams may be open at once, and a task may have a stream of its own.
+///
+/// Throws as map does before any task begins. Reading throws what an axis or the reporter throws, and
+/// std::runtime_error if a task wrote over the memory that it shares with the caller, or if no worker survives (multi).
+template <engine Engine, class F, detail::not_options A>
+auto stream(const Engine& who, F&& f, A&& a, options chosen = {}) {
+  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B>
+auto stream(const Engine& who, F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C>
+auto stream(const Engine& who, F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                             std::forward<C>(c));
+}
+template <engine Engine, class F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+auto stream(const Engine& who, F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::stream_axes(who, std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                             std::forward<C>(c), std::forward<D>(d));
+}
+
+/// The same on the default engine, multi. If f returns void, this is a compile error.
+template <detail::not_engine F, detail::not_options A>
+auto stream(F&& f, A&& a, options chosen = {}) {
+  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B>
+auto stream(F&& f, A&& a, B&& b, options chosen = {}) {
+  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C>
+auto stream(F&& f, A&& a, B&& b, C&& c, options chosen = {}) {
+  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                std::forward<C>(c));
+}
+template <detail::not_engine F, detail::not_options A, detail::not_options B, detail::not_options C,
+          detail::not_options D>
+auto stream(F&& f, A&& a, B&& b, C&& c, D&& d, options chosen = {}) {
+  return detail::stream_default(std::forward<F>(f), std::move(chosen), std::forward<A>(a), std::forward<B>(b),
+                                std::forward<C>(c), std::forward<D>(d));
+}
+
+/// Five axes or more: a compile error that names the remedy.
+template <class... Arguments>
+  requires(detail::axes_in<Arguments...>() > 4)
+void stream(Arguments&&...) {
+  static_assert(
+      sizeof...(Arguments) == 0,
+      "parmap::stream takes one to four axes; put more into one: parmap::stream(f, parmap::product(a, b, c, d, "
+      "e))");
+}
+
+// ---- Calls that match nothing above; see refused_calls.hpp.
+
+// clang-format off: the comment stands in the line that the compiler shows
+
+template <class A> void stream(detail::any_argument, A&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B> void stream(detail::any_argument, A&&, B&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+template <class A, class B, class C> void stream(detail::any_argument, A&&, B&&, C&&, detail::unknown_option_or_value_of_another_type) = delete;  // durations as std::chrono: {.timeout = 5s}; names: <parmap/options.hpp>
+
+template <class T> void stream(detail::any_argument, std::initializer_list<T>) = delete;  // braces have no type: write std::vector{1, 2, 3}
+template <class... Axes> void stream(detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
+template <engine Engine, class... Axes> void stream(const Engine&, detail::overloaded_function, Axes&&...) = delete;  // several functions have that name: pass [](auto x) { return f(x); }
+template <class F> void stream(F&&) = delete;  // at least one axis has to follow f: parmap::stream(f, xs)
+
+// clang-format on
+
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/parmap.hpp
 // Includes every public header that needs only the standard library and Linux.
 
@@ -4992,35 +13105,24 @@ template <class A, class B, class C, class D, class E, class F> void map_into(de
 
 #if !defined(PARMAP_COMPILED) || defined(PARMAP_IMPLEMENTATION)
 
-#include <cerrno>
 #include <charconv>
-#include <condition_variable>
-#include <cstdlib>
+#include <cmath>
 #include <cxxabi.h>
 #include <dirent.h>
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <iostream>
-#include <linux/futex.h>
-#include <map>
-#include <mutex>
-#include <poll.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <sstream>
 #include <streambuf>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <system_error>
-#include <unistd.h>
-#include <unordered_map>
 
 // ==== parmap/detail/results/options.inl.hpp
 // The bodies of options.hpp.
@@ -5045,52 +13147,15 @@ PARMAP_INLINE void check_values(const options& chosen) {
     throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
 }
 
+PARMAP_INLINE void refuse_stream_options() {
+  throw std::invalid_argument(
+      "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
+}
+
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
   throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
                               ", " + std::string(remedy));
 }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/file_descriptor.hpp
-// file_descriptor: owns a file descriptor.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class file_descriptor {
- public:
-  file_descriptor() = default;
-  explicit file_descriptor(int fd) noexcept : fd_(fd) {}
-  file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  file_descriptor& operator=(file_descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~file_descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-  // Gives it up without closing it.
-  void release() noexcept { fd_ = -1; }
-
- private:
-  int fd_{-1};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/page_size.hpp
-// page_size: the size of a page of memory, which the kernel chooses: 4, 16 or 64 KiB.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-inline std::size_t page_size() noexcept {
-  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return size;
-}
-
-inline std::size_t round_down_to_page(std::size_t bytes) noexcept { return bytes / page_size() * page_size(); }
-inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_down_to_page(bytes + page_size() - 1); }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -5150,6 +13215,10 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // The text with "..." in place of each number. Two messages of one cause often differ in a number only.
 [[nodiscard]] std::string without_numbers(std::string_view text);
+
+// What two failures of one cause have in common: the kind, and the message without its numbers. In the message of a
+// worker's death they count: they are a signal or an exit status.
+[[nodiscard]] std::string key_of_cause(const failure& why);
 
 // Failures come in the order of their tasks.
 class failure_causes {
@@ -5340,6 +13409,13 @@ PARMAP_INLINE std::pair<std::uint64_t, std::uint64_t> failure_list::gap_behind(s
 
 namespace detail {
 
+PARMAP_INLINE failure_runs runs_of(const failure_list& failures) {
+  failure_runs runs;
+  if (!failures.empty())
+    for (const failure_list::table::run& each : failures.all_->runs) runs.emplace_back(each.first, each.length);
+  return runs;
+}
+
 // Stopped tasks are stored as runs, and may be many.
 PARMAP_INLINE bool has_inputs(const failure& why) noexcept { return why.kind != failure_kind::stopped; }
 
@@ -5458,8 +13534,16 @@ namespace parmap::inline PARMAP_ABI {
 
 PARMAP_INLINE std::string to_string(const map_summary& all) {
   const std::uint64_t stopped = all.count(failure_kind::stopped);
-  return detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped) +
-         detail::format_causes(all.causes);
+  std::string text = detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped) +
+                     detail::format_causes(all.causes);
+  if (all.busy)
+    text += "\n  workers busy " + std::to_string(static_cast<int>(std::lround(*all.busy * 100))) + " % of the time";
+  for (const task_time& each : all.slowest) {
+    text += (&each == all.slowest.data() ? "\n  slowest: task " : ", task ") + std::to_string(each.index);
+    if (!each.inputs.empty()) text += " (" + each.inputs + ")";
+    text += " in " + detail::format_span(each.took);
+  }
+  return text;
 }
 
 PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const map_summary& all) { return out << to_string(all); }
@@ -5482,10 +13566,12 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
 
 PARMAP_INLINE map_summary results_base::summary() const {
   const double ns = static_cast<double>(elapsed_) / ticks_per_us() * 1e3;
-  return {.tasks = size_,
-          .completed = size_ - failures_.size(),
-          .elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)),
-          .causes = failures_.causes()};
+  map_summary all{.tasks = size_,
+                  .completed = size_ - failures_.size(),
+                  .elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)),
+                  .causes = failures_.causes()};
+  if (times_ != nullptr) add_times(all, *times_);
+  return all;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -5772,6 +13858,21 @@ PARMAP_INLINE void write_inputs_by_child(failure_list& failures, const inputs_wr
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/valgrind.inl.hpp
+// The bodies of valgrind.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE bool under_valgrind() noexcept {
+  static const bool yes = [] {
+    const char* const preloaded = std::getenv("LD_PRELOAD");
+    return preloaded != nullptr && std::string_view(preloaded).find("/vgpreload_") != std::string_view::npos;
+  }();
+  return yes;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/language_runtime.hpp
 // language_runtime: the hooks of a language runtime (Python's) in a process that runs maps on worker processes.
 
@@ -5786,6 +13887,10 @@ class language_runtime {
 
   virtual void before_fork() noexcept {}
   virtual void after_fork() noexcept {}  // in the caller, also after a refused fork
+  // Called in the process that supervises the workers of a stream: after its own fork, before it forks any worker; and
+  // as it ends in order. All signals are blocked there.
+  virtual void begin_supervisor() noexcept {}
+  virtual void end_supervisor() noexcept {}
   // Whether the workers of the map that begins are separate programs, which share only the map's memory with the
   // caller. Then the child calls start_program(mine, file), which executes the program (execve) and does not return;
   // the program calls serve_as_program(tasks, mine, file), see multi_run.hpp. Only for encoded results.
@@ -5798,6 +13903,9 @@ class language_runtime {
   // Whether tasks may print into buffers of the runtime; then flush_output is called in a worker after each task.
   [[nodiscard]] virtual bool buffers_output() const noexcept { return false; }
   virtual void flush_output() noexcept {}
+  // Called around a worker's wait for further tasks.
+  virtual void before_wait() noexcept {}
+  virtual void after_wait() noexcept {}
   // Called in a worker that has done its work, before what its tasks have started is ended: what tasks have left to the
   // end of the process. Its limit is that of leaving; see tell_leaving.
   virtual void finish_worker() noexcept {}
@@ -6087,6 +14195,7 @@ struct bound_early {
 struct worker_identity {
   static inline pid_t pid{-1};
   static inline pid_t caller{-1};
+  static inline pid_t origin{-1};  // the process that called map or stream: the caller, or that of the caller
   static inline worker_words* words{nullptr};
   static inline bool memory_limited{false};
   static inline bool calls_exit_handlers{false};  // as it leaves in order
@@ -6127,7 +14236,10 @@ inline void end_own_descendants() noexcept {
 [[noreturn]] inline void end_process(int status) noexcept {
   if (worker_identity::is_this_process()) {
     end_own_descendants();
-    write_exit_reports(worker_identity::caller);
+    // One that was dismissed has run nothing, and may be killed at any time. LeakSanitizer looks from a child of its
+    // own, which nobody would know of then.
+    if (worker_identity::words->go.load(std::memory_order_relaxed) != is_dismissed)
+      write_exit_reports(worker_identity::origin);
   }
   language_runtime::current().end_worker();
   flush_standard_streams();
@@ -6209,555 +14321,290 @@ PARMAP_INLINE void throw_not_encoded() {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/processes/overwritten_memory.hpp
-// throw_overwritten: the error for words in shared memory that no worker can have written.
+// ==== parmap/detail/processes/shared_layout.hpp
+// shared_layout: the memory that the processes of one map share, laid out before the first fork.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A task has written over shared memory, so nothing in it can be trusted any more.
-[[noreturn]] inline void throw_overwritten(const std::string& sign) {
-  throw std::runtime_error("parmap: a task wrote over the memory its worker shares with the caller (" + sign +
-                           "), so no result of this map can be trusted; look for the stray write by running the map "
-                           "under parmap::serial with valgrind or -fsanitize=address");
+// Makes shared memory that is a file, so that a program can map it by its descriptor.
+inline file_descriptor make_memory_file(std::size_t bytes) {
+  file_descriptor file(::memfd_create("parmap ledger", MFD_CLOEXEC));
+  rlimit longest{};
+  const bool fits = ::getrlimit(RLIMIT_FSIZE, &longest) == 0 && bytes <= longest.rlim_cur;
+  if (!fits) errno = EFBIG;  // ftruncate beyond the limit would also raise a signal
+  if (!fits || file.get() < 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
+    throw std::system_error(errno, std::generic_category(),
+                            "parmap: cannot make a file in memory for workers that are programs (is the size of "
+                            "files limited by ulimit -f?)");
+  return file;
 }
 
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/futex.hpp
-// futex_wait and futex_wake: wait on a word of memory with a time limit, which std::atomic::wait does not have.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-using futex_word = std::atomic<std::uint32_t>;
-static_assert(sizeof(futex_word) == 4 && futex_word::is_always_lock_free);
-
-inline constexpr std::chrono::nanoseconds no_limit = std::chrono::nanoseconds::max();
-
-enum class futex_scope : int { process = FUTEX_PRIVATE_FLAG, shared = 0 };
-
-// Sleeps while `word` holds `seen`, at most for `limit`. May return early without a reason: the caller checks again, so
-// errors can be ignored.
-inline void futex_wait(const futex_word& word, std::uint32_t seen, std::chrono::nanoseconds limit,
-                       futex_scope scope = futex_scope::process) noexcept {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
-  const timespec span{seconds.count(), (limit - seconds).count()};
-  ::syscall(SYS_futex, &word, FUTEX_WAIT | static_cast<int>(scope), seen, limit == no_limit ? nullptr : &span, nullptr,
-            0);
-}
-
-inline void futex_wake(const futex_word& word, int sleepers, futex_scope scope = futex_scope::process) noexcept {
-  ::syscall(SYS_futex, &word, FUTEX_WAKE | static_cast<int>(scope), sleepers, nullptr, nullptr, 0);
-}
-
-// The pause instruction for a spinning wait.
-inline void spin_pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#endif
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/robust_mutex.hpp
-// robust_mutex: a lock in shared memory that the supervisor takes over from a worker that died holding it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// For memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time, and
-// glibc trusts what it reads there, and may abort or hang this process. Here every decision depends on one read of one
-// word, and a word that no user can have left there is an error.
-class robust_mutex {
- public:
-  // The number of a user: 0 is the supervisor, w + 1 is worker w.
-  using user = std::uint32_t;
-  static constexpr user supervisor = 0;
-
-  // Locks for `self`, one of `users` users. If has_died(owner), takes the lock over from the dead owner and calls
-  // repair(owner) before anyone else can lock. Only the supervisor's has_died may be true, and not for a worker that
-  // may be replaced at the same time. Throws std::runtime_error if the lock itself was written over.
-  template <class HasDied, class Repair>
-  void lock(user self, user users, HasDied&& has_died, Repair&& repair) {
-    step("lock", moment::before);
-    const user last = acquire(self, users, has_died);
-    step("lock", moment::after);
-    if (last != self) repair(last);
-  }
-
-  void unlock(user self) noexcept {
-    step("unlock", moment::before);
-    const std::uint32_t was = word_.exchange(free, std::memory_order_release);
-    step("unlock", moment::after);
-    if (was != held_by(self)) futex_wake(word_, 1, futex_scope::shared);
-  }
-
- private:
-  // The word is `free`, or held_by(owner), maybe with `sleepers`. A stray write is unlikely to leave such a value.
-  static constexpr std::uint32_t free = 0x9a7e'c35c;
-  static constexpr std::uint32_t sleepers = 1;
-  static constexpr std::uint32_t held_by(user owner) noexcept { return free + 2 * (owner + 1); }
-  // A sleeper looks again after this time: the owner may have died, or the process that was to wake the sleeper.
-  static constexpr std::chrono::nanoseconds patience = std::chrono::milliseconds(2);
-
-  // Returns the dead owner from which it was taken over, or self.
-  template <class HasDied>
-  user acquire(user self, user users, HasDied& has_died) {
-    std::uint32_t mine = held_by(self);
-    for (;;) {
-      std::uint32_t seen = free;
-      if (word_.compare_exchange_strong(seen, mine, std::memory_order_acquire)) return self;
-      const user owner = (seen - free) / 2 - 1;
-      if (owner >= users || owner == self) throw_overwritten("its lock has an impossible owner");
-      if (has_died(owner)) {
-        if (word_.compare_exchange_strong(seen, mine | (seen & sleepers), std::memory_order_acquire)) return owner;
-        continue;
-      }
-      if (changes_soon(seen)) continue;
-      const std::uint32_t asleep = seen | sleepers;
-      if (seen != asleep && !word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed)) continue;
-      futex_wait(word_, asleep, patience, futex_scope::shared);
-      mine |= sleepers;  // others may still sleep
-    }
-  }
-
-  // Spins briefly: the lock is held for less than 1 µs unless its owner is preempted.
-  [[nodiscard]] bool changes_soon(std::uint32_t seen) const noexcept {
-    for (int k = 0; k < 100; ++k) {
-      spin_pause();
-      if (word_.load(std::memory_order_relaxed) != seen) return true;
-    }
-    return false;
-  }
-
-  futex_word word_{free};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/worker_bell.hpp
-// worker_bell: wakes workers that wait because nothing could be claimed.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A count of rings in shared memory. A worker looks at it under the lock, when it finds nothing to claim, and then
-// waits until it has changed: so it misses no ring after that look.
-class worker_bell {
- public:
-  [[nodiscard]] std::uint32_t get() const noexcept {
-    step("bell", moment::before);
-    return rings_.load(std::memory_order_acquire);
-  }
-  // Call after what the workers are to see.
-  void ring() noexcept {
-    step("bell", moment::before);
-    rings_.fetch_add(1, std::memory_order_acq_rel);
-    step("bell", moment::after);
-    futex_wake(rings_, std::numeric_limits<int>::max(), futex_scope::shared);
-  }
-  // Returns after a ring since the bell showed `seen`, or earlier: a task may have written over the bell, so nobody
-  // waits for ever.
-  void wait(std::uint32_t seen) const noexcept {
-    step("wait", moment::before);
-    futex_wait(rings_, seen, patience, futex_scope::shared);
-  }
-
- private:
-  static constexpr std::chrono::seconds patience{2};
-
-  futex_word rings_{0};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/chunk_pacer.hpp
-// How many tasks a worker claims at once: by the clock, so that nobody has to say.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// One worker's pace. It begins with one task and grows towards the target: by at most x16, or to what takes 2 us by the
-// last chunk's measure. It is cut at once when tasks turn out long. With p for a worker's part, left / workers rounded
-// up, a chunk has at most p / 2 tasks, so that the ends meet evenly; where that is less than the floor, at most p:
-// there a claim costs as much as the imbalance it prevents. It never has more of the rest than that, as the first
-// inputs of a list are often the easy ones. The more workers contend for the range, the higher the floor.
-class chunk_pacer {
- public:
-  static constexpr std::chrono::microseconds target{50};
-  static constexpr round_index growth = 16;
-
-  // No arithmetic yet: a map of one task has no pace.
-  explicit chunk_pacer(unsigned workers) noexcept : workers_(workers) {}
-
-  // Of `left` unclaimed tasks, one at least.
-  [[nodiscard]] round_index chunk(round_index left) const noexcept {
-    const round_index fair = (left - 1) / workers_ + 1;
-    return std::min(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), bound_);
-  }
-  // No chunk has more than `most` tasks, one at least.
-  void bound(std::uint64_t most) noexcept {
-    bound_ = static_cast<round_index>(std::min<std::uint64_t>(most, std::numeric_limits<round_index>::max()));
-  }
-
-  // How many tasks take less than is worth a look at the clock.
-  [[nodiscard]] round_index unwatched() const noexcept { return least_; }
-
-  // Whether `left` tasks would take this worker longer, by the last chunk's measure.
-  [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {
-    return left > static_cast<double>(than) * rate_;
-  }
-
-  // The last chunk had `tasks` tasks and took `spent`.
-  void ran(round_index tasks, ticks spent) noexcept {
-    rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
-    const double in_target = static_cast<double>(target.count()) * ticks_per_us() * rate_;
-    const double in_floor = in_target * 0.02 * std::max(1.0, static_cast<double>(workers_) * (1.0 / 16));
-    const double most = std::min(std::max(static_cast<double>(tasks) * growth, in_target * 0.04), double{0x7fff'ffff});
-    wanted_ = static_cast<round_index>(std::clamp(in_target, 1.0, most));
-    least_ = static_cast<round_index>(std::clamp(in_floor, 1.0, most));
-  }
-
- private:
-  unsigned workers_;
-  double rate_{};  // tasks a tick
-  round_index wanted_{1};
-  round_index least_{1};
-  round_index bound_{std::numeric_limits<round_index>::max()};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/claim_ledger.hpp
-// claim_ledger: the words that workers and supervisor share, and every step that changes them. PROTOCOL.md explains why
-// no task is lost.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-struct left_over_words {
-  shared_word<"left_over"> span;          // packed interval; empty: free
-  shared_word<"left_attempts"> attempts;  // that its first task has used up
-};
-
-// The alignment keeps the lock and the range apart from words that are written less often.
-struct common_words {
-  alignas(128) shared_word<"halt"> halt;
-  shared_word<"failures"> failures;
-  alignas(128) robust_mutex lock;
-  shared_word<"range"> range;
-  shared_word<"stay"> stay;  // a worker that finds nothing waits for the bell
-  worker_bell bell;
-};
-
-// What a worker is to do next.
-struct claim_answer {
-  enum class kind { run, wait, leave };
-
-  kind what{kind::leave};
-  interval chunk{};      // run: these tasks
-  bool was_postponed{};  // run: the supervisor has put the task, and may have more for that place
-  std::uint32_t bell{};  // wait: until the bell shows something else
-};
-
-// The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
-// another process.
-class claim_ledger {
- public:
-  // The constants of a map. `postpones`: a failed attempt is not repeated at once, but goes to the supervisor.
-  struct constants {
-    unsigned workers{};
-    std::uint64_t max_failures{std::numeric_limits<std::uint64_t>::max()};
-    unsigned retries{};
-    bool postpones{};
+// Makes one mapping for a part of `fixed` bytes (ledger and encoded slots) and the arenas. The arenas are as large as
+// the system permits, up to 64 GiB per worker, as only pages that are written cost memory.
+inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
+  // Valgrind reads all of it in a worker that ends, to look for leaks.
+  const std::size_t largest = under_valgrind() ? std::size_t{64} << 20 : std::size_t{64} << 30;
+  const std::size_t smallest = 16 * page_size();
+  const auto make = [&](std::size_t each) {
+    const std::size_t bytes = fixed + workers * each;
+    if (file == nullptr) return shared_memory(bytes);
+    *file = make_memory_file(bytes);
+    return shared_memory(bytes, *file);
   };
-
-  static std::size_t bytes(unsigned workers, bool postpones = false) noexcept {
-    return sizeof(common_words) + workers * sizeof(worker_words) +
-           left_overs_of(workers, postpones) * sizeof(left_over_words);
-  }
-  // Constructs the words in zeroed shared memory of bytes() bytes, aligned to a page.
-  claim_ledger(void* at, const constants& of_map) : claim_ledger(::new(at) common_words, of_map, 0) {
-    std::uninitialized_default_construct_n(of_, workers_);
-    std::uninitialized_default_construct_n(left_, left_overs_of(workers_, postpones_));
-  }
-  // Uses the words that were constructed at `at`, in a round of `round` tasks.
-  claim_ledger(void* at, const constants& of_map, round_index round)
-      : claim_ledger(std::launder(static_cast<common_words*>(at)), of_map, round) {}
-
-  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
-  [[nodiscard]] bool postpones() const noexcept { return postpones_; }
-  [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
-
-  // ---- by anybody
-
-  [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
-  [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
-  // The first reason stays, except among those that come at the same time.
-  void halt(halt_reason why) const noexcept {
-    if (halted()) return;
-    common_->halt.set(static_cast<std::uint64_t>(why));
-    if (postpones_) common_->bell.ring();
-  }
-  [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
-  // Counts a failure; at the limit no further task is begun.
-  void count_failure() const noexcept {
-    common_->failures.add(1);
-    halt_at_limit();
-  }
-  void halt_at_limit() const noexcept {
-    if (failures() >= max_failures_) halt(halt_reason::max_failures);
-  }
-  [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
-
-  // ---- by worker w
-
-  // Claims a chunk for w, if there is something to begin. cur of w then holds the attempts that its first task has used
-  // up.
-  claim_answer claim(unsigned w, const chunk_pacer& pace) const {
-    using enum claim_answer::kind;
-    const holder lock(*this, w + 1);
-    // Before halt and stay, which are written without the lock: so no ring after them is missed.
-    const std::uint32_t bell = postpones_ ? common_->bell.get() : 0;
-    if (halted()) return {leave};
-    worker_words& mine = of(w);
-    for (left_over_words& left : left_overs()) {
-      const interval all = checked(unpack(left.span.get()));
-      if (all.empty()) continue;
-      announce(mine, all, static_cast<unsigned>(left.attempts.get()));
-      left.span.set(0);
-      return {run, all, &left >= left_ + workers_};
+  for (std::size_t each = largest;; each /= 2) {
+    try {
+      shared_memory memory = make(each);
+      if (each == largest || each == smallest) return memory;
+      // Address space is limited (RLIMIT_AS), and the tasks need some of it.
+      memory = shared_memory();
+      return make(std::max(each / 2, smallest));
+    } catch (const std::system_error&) {
+      if (each == smallest) throw;
     }
-    const interval all = checked(unpack(common_->range.get()));
-    if (!all.empty()) {
-      const interval chunk = take(all, w, pace.chunk(all.size()));
-      announce(mine, chunk, 0);
-      common_->range.set(pack(without(all, chunk)));
-      return {run, chunk};
-    }
-    if (!postpones_ || common_->stay.get() == 0) return {leave};
-    return {wait, {}, false, bell};
   }
-  [[nodiscard]] const worker_bell& bell() const noexcept { return common_->bell; }
-  void close_claim(unsigned w) const noexcept {
-    worker_words& mine = of(w);
-    mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
-    mine.claim.set(0);
-    mine.cur.set(0);
-  }
+}
 
-  // ---- by the supervisor
-
-  // Sets the function that tells whether worker w is dead. The supervisor takes over the lock from a dead worker.
-  void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
-  // The number of tasks of this round.
-  [[nodiscard]] round_index round() const noexcept { return round_; }
-  // Begins a round of n tasks. No worker is alive.
-  void begin_round(round_index n) noexcept {
-    round_ = n;
-    common_->range.set(pack(interval{0, n}));
-    if (postpones_) common_->stay.set(1);
-  }
-  // Call before each fork of worker w.
-  void prepare(unsigned w) const noexcept {
-    of(w).farewell_word.set(0);
-    if (postpones_) of(w).waiting.set(0);
-    step("go", moment::before);
-    of(w).go.store(0, std::memory_order_release);
-    step("go", moment::after);
-  }
-
-  // What the death of a worker means for the task it was in.
-  struct death {
-    bool in_task{};       // an attempt was running
-    round_index task{};   // of this task
-    unsigned attempts{};  // attempts used up, including the running one
-    bool blamed{};        // and no attempt was left
-    bool postponed{};     // an attempt is left, and the task is now the supervisor's
-  };
-  // Worker w is dead: hands back what is left of its claim. published(task, attempts) tells whether the failure of that
-  // attempt is recorded.
-  death recover(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
-    const holder lock(*this);
-    worker_words& dead = of(w);
-    const interval open = checked(unpack(dead.claim.get()));
-    if (open.empty()) {
-      dead.cur.set(0);
-      return {};
-    }
-    position at = unpack_position(dead.cur.get());
-    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
-      throw_overwritten("a worker's task lies outside its claim");
-    death what;
-    if (at.running && published(at.task, at.attempts)) {
-      at = {at.task + 1, 0, false};
-    } else if (at.running) {
-      what = {true, at.task, at.attempts, at.attempts > retries_};
-      what.postponed = postpones_ && !what.blamed;
-    }
-    dead.finished.set(dead.base.get() + (at.task - open.b));
-    const bool gone = what.blamed || what.postponed;
-    const interval rest = gone ? interval{at.task + 1, open.e} : interval{at.task, open.e};
-    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);
-    dead.claim.set(0);
-    dead.cur.set(0);
-    return what;
-  }
-
-  [[nodiscard]] bool anything_unclaimed() const {
-    const holder lock(*this);
-    return !unpack(common_->range.get()).empty() || !std::ranges::all_of(left_overs(), is_free);
-  }
-  // Whether nothing is claimed, nor to be claimed.
-  [[nodiscard]] bool idle() const {
-    const holder lock(*this);
-    for (unsigned w = 0; w < workers_; ++w)
-      if (!unpack(of(w).claim.get()).empty()) return false;
-    return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
-  }
-  // Makes a postponed task claimable; false if there is no place for it now.
-  [[nodiscard]] bool put(round_index task, unsigned attempts) const {
-    {
-      const holder lock(*this);
-      const auto places = left_overs().subspan(workers_);
-      const auto place = std::ranges::find_if(places, is_free);
-      if (place == places.end()) return false;
-      place->attempts.set(attempts);
-      place->span.set(pack(interval{task, task + 1}));
-    }
-    common_->bell.ring();
-    return true;
-  }
-  // Workers that find nothing leave from now on.
-  void dismiss() const noexcept {
-    if (common_->stay.get() == 0) return;
-    common_->stay.set(0);
-    common_->bell.ring();
-  }
-  // Takes away all unclaimed tasks, which will not be begun. No worker is alive.
-  struct unclaimed {
-    interval all;
-    unsigned attempts;  // that its first task has used up
-  };
-  [[nodiscard]] std::vector<unclaimed> drain() const {
-    const holder lock(*this);
-    std::vector<unclaimed> rest;
-    const auto take_all = [&](auto& from, std::uint64_t attempts) {
-      if (const interval all = checked(unpack(from.get())); !all.empty())
-        rest.push_back({all, static_cast<unsigned>(attempts)});
-      from.set(0);
-    };
-    take_all(common_->range, 0);
-    for (left_over_words& left : left_overs()) take_all(left.span, left.attempts.get());
-    return rest;
-  }
-
-  // An interval that contains all tasks of this round that have not ended; empty once all have. It may contain tasks
-  // that have ended.
-  [[nodiscard]] interval not_ended() const {
-    const holder lock(*this);
-    interval all{round_, 0};
-    const auto add = [&](interval open) {
-      if (!open.empty()) all = {std::min(all.b, open.b), std::max(all.e, open.e)};
-    };
-    add(checked(unpack(common_->range.get())));
-    for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
-    for (unsigned w = 0; w < workers_; ++w) {
-      const interval open = checked(unpack(of(w).claim.get()));
-      const position at = unpack_position(of(w).cur.get());  // task 0 if the claim has been closed meanwhile
-      add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
-    }
-    return all.b < all.e ? all : interval{round_, round_};
-  }
-  // The number of finished tasks; only approximate while workers run.
-  [[nodiscard]] std::uint64_t finished() const noexcept {
-    std::uint64_t all = 0;
-    for (unsigned w = 0; w < workers_; ++w) {
-      const worker_words& one = of(w);
-      all += one.finished.get();
-      const interval open = unpack(one.claim.get());
-      const position at = unpack_position(one.cur.get());
-      if (!open.empty() && at.task > open.b && at.task <= open.e) all += at.task - open.b;
-    }
-    return all;
-  }
-
- private:
-  claim_ledger(common_words* at, const constants& of_map, round_index round)
-      : common_(at),
-        of_(reinterpret_cast<worker_words*>(common_ + 1)),
-        left_(reinterpret_cast<left_over_words*>(of_ + of_map.workers)),
+// Slots that hold values have a mapping of their own, which the results take over; so have the rings of a stream.
+// Encoded slots are between the ledger and the arenas, and so are the logs of an observed map.
+class shared_layout {
+ public:
+  // In the caller: makes the memory. With for_programs it is a file, for the constructor below.
+  shared_layout(const worker_assignment& of_map, slot_shape slots, bool for_programs,
+                const running_maps_lock& /*held*/ = running_maps_lock())
+      : shape_(slots),
+        tasks_(of_map.tasks),
         workers_(of_map.workers),
-        max_failures_(of_map.max_failures),
-        retries_(std::min(of_map.retries, max_attempts - 1)),
         postpones_(of_map.postpones),
-        round_(round) {}
-
-  // One for each worker's death, and behind them as many again for postponed tasks.
-  static std::size_t left_overs_of(unsigned workers, bool postpones) noexcept {
-    return std::size_t{workers} * (postpones ? 2 : 1);
+        observed_(of_map.observed),
+        values_(slots.kind == slot_kind::value   ? slot_bytes()
+                : slots.kind == slot_kind::rings ? slots.bytes
+                                                 : 0),
+        memory_(make_arena_memory(arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
+        book_(memory_.data(), constants_of(of_map)),
+        arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {
+    if (observed_) attempt_log_layout::prepare(logs(), workers_);
+    running_.enter({&values_, &memory_});
   }
 
-  // Holds the lock; after a take-over, with the words repaired.
-  class holder {
-   public:
-    explicit holder(const claim_ledger& book, robust_mutex::user self = robust_mutex::supervisor)
-        : lock_(book.common_->lock),
-          self_(self) {
-      const auto has_died = [&](auto owner) { return self == robust_mutex::supervisor && book.has_died_(owner - 1); };
-      lock_.lock(self, book.workers_ + 1, has_died, [&book](auto owner) { book.repair(owner - 1); });
-    }
-    holder(const holder&) = delete;
-    holder& operator=(const holder&) = delete;
-    ~holder() { lock_.unlock(self_); }
+  // In a worker that is a separate program: maps the memory of its map, which has encoded slots.
+  shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file)
+      : shape_(slots),
+        tasks_(mine.tasks),
+        workers_(mine.workers),
+        postpones_(mine.postpones),
+        observed_(mine.observed),
+        file_(std::move(file)),
+        memory_(file_size(file_), file_),
+        book_(memory_.data(), constants_of(mine), mine.round),
+        arenas_(memory_, book_, arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
 
-   private:
-    robust_mutex& lock_;
-    robust_mutex::user self_;
+  shared_layout(const shared_layout&) = delete;
+  shared_layout& operator=(const shared_layout&) = delete;
+  ~shared_layout() = default;
+
+  [[nodiscard]] claim_ledger& book() noexcept { return book_; }
+  [[nodiscard]] const claim_ledger& book() const noexcept { return book_; }
+  [[nodiscard]] worker_arenas& arenas() noexcept { return arenas_; }
+  [[nodiscard]] slot_shape shape() const noexcept { return shape_; }
+  [[nodiscard]] std::byte* slots() const noexcept {
+    return shape_.kind == slot_kind::encoded ? memory_.bytes() + ledger_bytes() : values_.bytes();
+  }
+  // Of an observed map: see attempt_log.hpp.
+  [[nodiscard]] std::byte* logs() const { return memory_.bytes() + logs_begin(); }
+  [[nodiscard]] std::size_t slot_bytes() const {
+    if (shape_.bytes == 0 || shape_.kind == slot_kind::rings) return 0;
+    if (tasks_ > std::numeric_limits<std::ptrdiff_t>::max() / shape_.bytes) throw std::bad_alloc();
+    return tasks_ * shape_.bytes;
+  }
+  [[nodiscard]] running_map& running() noexcept { return running_; }
+  // Makes the mapping of the values read-only and hands it over. Later workers inherit it.
+  [[nodiscard]] shared_memory take_values() {
+    values_.seal();
+    const running_maps_lock lock;
+    running_.release(0);
+    return std::move(values_);
+  }
+
+  // Children do not inherit this memory: those of tasks, and other maps' workers. False, with errno, if that is
+  // refused.
+  [[nodiscard]] bool keep_from_children() const noexcept {
+    return memory_.keep_from_children() && values_.keep_from_children();
+  }
+  // The descriptor of the memory, if it is for programs.
+  [[nodiscard]] int file() const noexcept { return file_.get(); }
+
+ private:
+  static claim_ledger::constants constants_of(const worker_assignment& of_map) noexcept {
+    return {.workers = of_map.workers,
+            .max_failures = of_map.max_failures,
+            .retries = of_map.retries,
+            .postpones = of_map.postpones,
+            .streams = of_map.streams,
+            .observed = of_map.observed};
+  }
+  [[nodiscard]] std::size_t ledger_bytes() const noexcept { return claim_ledger::bytes(workers_, postpones_); }
+  [[nodiscard]] std::size_t logs_begin() const {
+    return round_up_to_page(ledger_bytes() + (shape_.kind == slot_kind::encoded ? slot_bytes() : 0));
+  }
+  [[nodiscard]] std::size_t arenas_begin() const {
+    if (observed_) return logs_begin() + attempt_log_layout::bytes(workers_);
+    return ledger_bytes() + (shape_.kind == slot_kind::encoded ? slot_bytes() : 0);
+  }
+  static std::size_t file_size(const file_descriptor& file) {
+    const off_t size = ::lseek(file.get(), 0, SEEK_END);
+    if (size <= 0)
+      throw std::system_error(errno, std::generic_category(), "parmap: cannot read the size of a map's memory");
+    return static_cast<std::size_t>(size);
+  }
+
+  slot_shape shape_;
+  std::uint64_t tasks_;
+  unsigned workers_;
+  bool postpones_;
+  bool observed_;
+  shared_memory values_;
+  file_descriptor file_;
+  shared_memory memory_;
+  claim_ledger book_;
+  worker_arenas arenas_;
+  running_map running_;  // destroyed before the memory, whose addresses may then belong to something else
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/attempt_watch.hpp
+// attempt_watch: the supervisor's side of an observed map. It reads what workers have logged, and tells the observer.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class attempt_watch {
+ public:
+  attempt_watch(attempt_observer& to, shared_layout& shared) : to_(to), shared_(shared), book_(shared.book()) {
+    for (unsigned w = 0; w < book_.workers(); ++w) seats_.emplace_back(attempt_log_layout::place(shared.logs(), w));
+  }
+  attempt_watch(const attempt_watch&) = delete;
+  attempt_watch& operator=(const attempt_watch&) = delete;
+
+  // How long an event may wait until the supervisor looks.
+  static constexpr std::chrono::milliseconds glance{20};
+
+  void born(unsigned w) noexcept {
+    seats_[w].waits = false;
+    seats_[w].begun.number = 0;
+    to_.happened_to(w, worker_event::born, attempt::clock::now());
+  }
+  void died(unsigned w) noexcept { to_.happened_to(w, worker_event::died, attempt::clock::now()); }
+
+  // Tells of what has happened since the last call. `from`: the first task of the round. read_failures() reads the
+  // records of failures that are new, and calls failed() for each. A value that is told now was there before the
+  // records were read: so the failure of an earlier attempt is told first.
+  template <class ReadFailures>
+  void look(std::uint64_t from, const ReadFailures& read_failures) {
+    for (unsigned w = 0; w < seats_.size(); ++w) see_what_runs(w, from);
+    for (seat& each : seats_) each.unread = each.log.count();
+    read_failures();
+    bool waited = false;
+    for (unsigned w = 0; w < seats_.size(); ++w) {
+      seat& at = seats_[w];
+      for (; at.unread > 0 && at.log.look(); --at.unread) tell_value(w);
+      at.log.tell_all();
+      tell_what_runs(w);
+    }
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // what was read before the look at `waiting`
+    for (unsigned w = 0; w < seats_.size(); ++w) {
+      const bool waits = book_.of(w).waiting.get() != 0;
+      if (waits && !std::exchange(seats_[w].waits, waits))
+        to_.happened_to(w, worker_event::waits, attempt::clock::now());
+      seats_[w].waits = waits;
+      waited = waited || waits;
+    }
+    if (waited) book_.ring();
+  }
+
+  // An attempt of worker w has failed, or has ended with its worker. `again`: the task will be tried again.
+  void failed(unsigned w, const failure& why, attempt_span when, bool again) noexcept {
+    const attempt it = at(why.index, why.attempts, w, when);
+    tell_begun(it);
+    seats_[w].has_failed = it;
+    if (again) to_.failed(it, why);
+    else to_.ended(it, {}, &why);
+  }
+
+ private:
+  struct seat {
+    explicit seat(const ring_place& at) : log(at) {}
+
+    ring_reader log;
+    std::uint64_t unread{};
+    attempt running{.number = 0};    // in which it was seen in this look; number 0: none
+    attempt begun{.number = 0};      // of which the observer knows that it has begun, and not that it has ended
+    attempt has_value{.number = 0};  // the newest of which the observer knows that it has ended so
+    attempt has_failed{.number = 0};
+    bool waits{};
   };
 
-  // Announces a claim before its source is shrunk. In between both contain the chunk; repair() resolves this.
-  static void announce(worker_words& mine, interval chunk, unsigned attempts) noexcept {
-    mine.base.set(mine.finished.get());
-    mine.cur.set(pack(position{chunk.b, attempts, false}));
-    mine.claim.set(pack(chunk));
+  static attempt at(std::uint64_t task, unsigned number, unsigned w, attempt_span when) noexcept {
+    return {task, number, w, attempt::clock::time_point(std::chrono::nanoseconds(when.began)),
+            std::chrono::nanoseconds(when.took)};
+  }
+  static bool same(const attempt& a, const attempt& b) noexcept { return a.task == b.task && a.number == b.number; }
+  // Call before it is told how this attempt has ended.
+  void tell_begun(const attempt& it) noexcept {
+    seat& mine = seats_[it.worker];
+    if (same(mine.running, it)) mine.running.number = 0;
+    if (same(mine.begun, it)) {
+      mine.begun.number = 0;
+      return;
+    }
+    attempt begun = it;
+    begun.took = {};
+    to_.begun(begun);
+  }
+  // The start is read between two looks at the position, so that it belongs to it.
+  void see_what_runs(unsigned w, std::uint64_t from) noexcept {
+    const worker_words& words = book_.of(w);
+    seat& mine = seats_[w];
+    mine.running = {.number = 0};
+    const position now = unpack_position(words.cur.get());
+    if (!now.running) return;
+    const std::uint64_t began = words.started.get();
+    if (unpack_position(words.cur.get()) != now) return;
+    mine.running = at(from + now.task, now.attempts, w, {began, 0});
+  }
+  void tell_what_runs(unsigned w) noexcept {
+    seat& mine = seats_[w];
+    if (mine.running.number == 0 || same(mine.running, mine.begun)) return;
+    // It tells how an attempt has ended before its words do.
+    if (same(mine.running, mine.has_value) || same(mine.running, mine.has_failed)) return;
+    mine.begun = mine.running;
+    to_.begun(mine.begun);
+  }
+  void tell_value(unsigned w) {
+    const ring_cell& it = seats_[w].log.cell();
+    const attempt done = at(it.task, it.attempts(), w, {it.bytes[0], it.extent});
+    seats_[w].log.take();
+    tell_begun(done);
+    seats_[w].has_value = done;
+    const slot_shape shape = shared_.shape();
+    std::byte* const slot = shared_.slots() + it.task * shape.bytes;
+    if (shape.kind == slot_kind::value) return to_.ended(done, {.object = slot}, nullptr);
+    if (shape.kind != slot_kind::encoded) return to_.ended(done, {}, nullptr);
+    encoded_slot encoded;
+    std::memcpy(&encoded, slot, sizeof encoded);
+    try {
+      byte_reader bytes = shared_.arenas().read_encoded(encoded, it.task);
+      const std::size_t size = bytes.left();
+      to_.ended(done, {.encoded = {bytes.read(size), size}}, nullptr);
+    } catch (const bad_encoding& why) {
+      const failure lost{it.task, failure_kind::unencodable, why.what(), done.number};
+      to_.ended(done, {}, &lost);
+    }
   }
 
-  // Worker w died holding the lock. A claim that it had announced counts, so it is removed from its source. No effect
-  // for a claim that was completed.
-  void repair(unsigned w) const noexcept {
-    const interval claimed = unpack(of(w).claim.get());
-    if (claimed.empty()) return;
-    const interval all = unpack(common_->range.get());
-    if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
-      common_->range.set(pack(without(all, claimed)));
-    for (left_over_words& left : left_overs())
-      if (unpack(left.span.get()) == claimed) left.span.set(0);
-  }
-
-  void hand_back(interval rest, unsigned attempts) const {
-    // One is free: the left-overs of deaths and open claims together never outnumber the workers.
-    const auto places = left_overs().first(workers_);
-    const auto free = std::ranges::find_if(places, is_free);
-    if (free == places.end()) throw_overwritten("there are more claims than workers");
-    free->attempts.set(attempts);
-    free->span.set(pack(rest));
-  }
-
-  [[nodiscard]] interval checked(interval all) const {
-    if (all.b > all.e || all.e > round_) throw_overwritten("a claim lies outside the tasks");
-    return all;
-  }
-
-  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept {
-    return {left_, left_overs_of(workers_, postpones_)};
-  }
-  static bool is_free(const left_over_words& left) noexcept { return unpack(left.span.get()).empty(); }
-
-  common_words* common_;
-  worker_words* of_;
-  left_over_words* left_;
-  unsigned workers_;
-  std::uint64_t max_failures_;
-  unsigned retries_;
-  bool postpones_;
-  round_index round_;
-  std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
+  attempt_observer& to_;
+  shared_layout& shared_;
+  const claim_ledger& book_;
+  std::vector<seat> seats_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -6833,214 +14680,6 @@ class core_placement {
   cpu_mask all_;
   std::vector<std::size_t> usable_;
   std::size_t first_{};  // the index in usable_ of worker 0's core
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/worker_arenas.hpp
-// worker_arenas: the memory for what does not fit into slots, bump-allocated by its worker and read by the supervisor.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Whether to initialise the words of the arenas, or keep those that another process has initialised.
-enum class words { fresh, kept };
-
-// One arena per worker, of equal size, in [begin, end) of the mapping. The failure records of a worker form a list in
-// its arena, newest first; a record counts once `head` refers to it. All data carries a check that is verified on
-// reading, as a task may have written over it.
-class worker_arenas {
- public:
-  worker_arenas(const shared_memory& memory, const claim_ledger& book, std::size_t begin, std::size_t end,
-                std::uint64_t tasks, words are = words::fresh)
-      : memory_(memory),
-        book_(book),
-        begin_((begin + alignment - 1) / alignment * alignment),
-        each_(round_down_to_page((end - begin_) / book_.workers())),
-        tasks_(tasks) {
-    if (are == words::kept) return;
-    for (unsigned w = 0; w < book_.workers(); ++w) {
-      book.of(w).top.set(arena_begin(w));
-      book.of(w).head.set(no_record);
-    }
-  }
-
-  // ---- by worker w
-
-  [[nodiscard]] arena_writer writer(unsigned w) const noexcept {
-    return {memory_.bytes(), book_.of(w), arena_begin(w), arena_end(w)};
-  }
-  // Publishes a failure; false if there is no room for it. The message is cut to 16 MiB, and to the room there is.
-  bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts,
-               std::string_view message) const noexcept {
-    const std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
-    const std::size_t room = arena_end(w) - at;
-    if (room < sizeof(record)) return false;
-    const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
-    record head{book_.of(w).head.get(), index, static_cast<std::uint32_t>(kind), attempts, size, 0};
-    std::byte* const text = memory_.bytes() + at + sizeof head;
-    if (size > 0) std::memcpy(text, message.data(), size);
-    head.check = check_of(head, at, text);
-    std::memcpy(memory_.bytes() + at, &head, sizeof head);
-    step("record", moment::after);
-    book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
-    book_.of(w).head.set(at);
-    return true;
-  }
-
-  // ---- by the supervisor
-
-  // Whether the newest failure of w is that of this attempt of this task.
-  [[nodiscard]] bool newest_is(unsigned w, std::uint64_t index, unsigned attempt) const noexcept {
-    const auto found = read(w, book_.of(w).head.get());
-    return found && found->index == index && found->attempts == attempt;
-  }
-  // Calls visit(failure) for all failures of w, the newest first. No worker is alive. Throws std::runtime_error if a
-  // record was written over, as its task is then unknown.
-  template <class Visit>
-  void for_each_failure(unsigned w, Visit&& visit) const {
-    if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
-    walk(w, book_.of(w).head.get(), no_record, visit);
-  }
-  // Calls visit(failure) for those that w has published since the last call for it; w may be alive. `seen`: the caller
-  // keeps it, and begins with nothing_seen.
-  template <class Visit>
-  void for_each_new_failure(unsigned w, std::uint64_t& seen, Visit&& visit) const {
-    const std::uint64_t newest = book_.of(w).head.get();
-    if (newest == seen) return;
-    walk(w, newest, seen, visit);
-    seen = newest;
-  }
-  static constexpr std::uint64_t nothing_seen = ~std::uint64_t{0};
-  // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
-  [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
-    if (at.is_short()) {
-      if (const auto bytes = at.read_short(task)) return *bytes;
-    } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
-      const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
-      // Not beyond `top`: reading pages that were never written would cost memory.
-      const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
-      const std::byte* from = memory_.bytes() + at.offset;
-      const std::uint64_t size = at.bytes_in_arena();
-      const std::size_t behind = at.is_retried() ? sizeof(std::uint32_t) : 0;
-      if (at.offset <= end && size <= end - at.offset && size >= behind && at.fits_check(from, task))
-        return byte_reader(from, size - behind);
-    }
-    throw bad_encoding(
-        "its encoded bytes were written over by a task of this map that wrote to memory it does not own; run the map "
-        "under parmap::serial with valgrind or -fsanitize=address to find that task");
-  }
-
-  // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
-  [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {
-    std::uint32_t attempts = 1;
-    if (!at.is_short() && at.is_retried()) std::memcpy(&attempts, bytes.end(), sizeof attempts);
-    return attempts;
-  }
-
- private:
-  static constexpr std::size_t alignment = arena_writer::alignment;
-  static constexpr std::size_t longest_message = 16 << 20;
-
-  static constexpr std::uint64_t no_record = nothing_seen;
-
-  struct record {
-    std::uint64_t previous;  // its offset, which is lower, or no_record
-    std::uint64_t index;
-    std::uint32_t kind;
-    std::uint32_t attempts;
-    std::uint64_t size;   // of the message, which follows the record
-    std::uint64_t check;  // of all the above and the message, keyed by the offset
-  };
-
-  [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
-  [[nodiscard]] std::size_t arena_end(unsigned w) const noexcept { return arena_begin(w) + each_; }
-  [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
-    const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
-    return checksum(message, it.size, head);
-  }
-  // From the record at `at` on to the older ones, until that at `end`.
-  template <class Visit>
-  void walk(unsigned w, std::uint64_t at, std::uint64_t end, Visit&& visit) const {
-    while (at != end) {
-      const auto found = read(w, at);
-      if (!found) throw_overwritten("the record of a failure is lost");
-      const auto* const text = reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record));
-      visit(failure{found->index, static_cast<failure_kind>(found->kind), std::string(text, found->size),
-                    found->attempts, nullptr});
-      at = found->previous;
-    }
-  }
-  [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
-    const std::uint64_t end = arena_end(w);
-    if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
-    const std::byte* const from = memory_.bytes() + at;
-    record found{};
-    std::memcpy(&found, from, sizeof found);
-    if (found.size > std::min(longest_message, end - at - sizeof found) ||
-        found.check != check_of(found, at, from + sizeof found) || found.index >= tasks_ ||
-        found.kind > static_cast<std::uint32_t>(failure_kind::stopped) ||
-        (found.previous >= at && found.previous != no_record))
-      return std::nullopt;
-    return found;
-  }
-
-  const shared_memory& memory_;
-  const claim_ledger& book_;
-  std::size_t begin_;
-  std::size_t each_;
-  std::uint64_t tasks_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/bit_set.hpp
-// bit_set: a bit for each task, without memory for large ranges that are never set.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// All clear at first. Throws std::bad_alloc.
-class bit_set {
- public:
-  explicit bit_set(std::uint64_t n)
-      : words_(static_cast<std::uint64_t*>(std::calloc(n / bits + 1, sizeof(std::uint64_t)))) {
-    if (!words_) throw std::bad_alloc();
-  }
-
-  void set(std::uint64_t i) noexcept { words_.get()[i / bits] |= std::uint64_t{1} << i % bits; }
-  void clear(std::uint64_t i) noexcept { words_.get()[i / bits] &= ~(std::uint64_t{1} << i % bits); }
-
-  // Calls fn(i) for each i in [b, e) whose bit is set, or clear, in order; fn may change bit i.
-  template <class Fn>
-  void for_each_set(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
-    for_each<0>(b, e, fn);
-  }
-  template <class Fn>
-  void for_each_clear(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
-    for_each<~std::uint64_t{0}>(b, e, fn);
-  }
-
- private:
-  static constexpr std::uint64_t bits = 64;
-
-  struct free_words {
-    void operator()(std::uint64_t* words) const noexcept { std::free(words); }
-  };
-
-  template <std::uint64_t Flip, class Fn>
-  void for_each(std::uint64_t b, std::uint64_t e, Fn& fn) const {
-    while (b < e) {
-      const std::uint64_t left = (words_.get()[b / bits] ^ Flip) >> b % bits;
-      if (left == 0) {
-        b = (b / bits + 1) * bits;
-      } else {
-        b += static_cast<std::uint64_t>(std::countr_zero(left));
-        if (b < e) fn(b);
-        ++b;
-      }
-    }
-  }
-
-  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: large blocks are zero pages of the kernel
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -7139,150 +14778,22 @@ class result_collector {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/valgrind.hpp
-// under_valgrind: whether valgrind runs this program, which needs memory and threads to be handled with care.
+// ==== parmap/detail/processes/stop_reason.hpp
+// why_stopped: the message of tasks that were not begun, as their map was halted.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Valgrind preloads libraries of its own into the programs that it runs; that is what this looks for, once.
-[[nodiscard]] bool under_valgrind() noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/shared_layout.hpp
-// shared_layout: the memory that the processes of one map share, laid out before the first fork.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Makes shared memory that is a file, so that a program can map it by its descriptor.
-inline file_descriptor make_memory_file(std::size_t bytes) {
-  file_descriptor file(::memfd_create("parmap ledger", MFD_CLOEXEC));
-  rlimit longest{};
-  const bool fits = ::getrlimit(RLIMIT_FSIZE, &longest) == 0 && bytes <= longest.rlim_cur;
-  if (!fits) errno = EFBIG;  // ftruncate beyond the limit would also raise a signal
-  if (!fits || file.get() < 0 || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
-    throw std::system_error(errno, std::generic_category(),
-                            "parmap: cannot make a file in memory for workers that are programs (is the size of "
-                            "files limited by ulimit -f?)");
-  return file;
+// Why tasks of a halted map were not begun.
+inline std::string why_stopped(halt_reason why, const std::string& why_gave_up) {
+  switch (why) {
+    case halt_reason::no_worker: return why_gave_up;
+    case halt_reason::max_failures: return max_failures_text;
+    case halt_reason::deadline: return deadline_text;
+    case halt_reason::none:
+    case halt_reason::stop_requested: return stop_requested_text;
+  }
+  throw_overwritten("the map stopped for an unknown reason");
 }
-
-// Makes one mapping for a part of `fixed` bytes (ledger and encoded slots) and the arenas. The arenas are as large as
-// the system permits, up to 64 GiB per worker, as only pages that are written cost memory.
-inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
-  // Valgrind reads all of it in a worker that ends, to look for leaks.
-  const std::size_t largest = under_valgrind() ? std::size_t{64} << 20 : std::size_t{64} << 30;
-  const std::size_t smallest = 16 * page_size();
-  const auto make = [&](std::size_t each) {
-    const std::size_t bytes = fixed + workers * each;
-    if (file == nullptr) return shared_memory(bytes);
-    *file = make_memory_file(bytes);
-    return shared_memory(bytes, *file);
-  };
-  for (std::size_t each = largest;; each /= 2) {
-    try {
-      shared_memory memory = make(each);
-      if (each == largest || each == smallest) return memory;
-      // Address space is limited (RLIMIT_AS), and the tasks need some of it.
-      memory = shared_memory();
-      return make(std::max(each / 2, smallest));
-    } catch (const std::system_error&) {
-      if (each == smallest) throw;
-    }
-  }
-}
-
-// Slots that hold values have a mapping of their own, which the results take over. Encoded slots are between the ledger
-// and the arenas.
-class shared_layout {
- public:
-  // In the caller: makes the memory. With for_programs it is a file, for the constructor below.
-  shared_layout(const worker_assignment& of_map, slot_shape slots, bool for_programs,
-                const running_maps_lock& /*held*/ = running_maps_lock())
-      : shape_(slots),
-        tasks_(of_map.tasks),
-        workers_(of_map.workers),
-        postpones_(of_map.postpones),
-        values_(slots.kind == slot_kind::value ? slot_bytes() : 0),
-        memory_(make_arena_memory(arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
-        book_(memory_.data(), constants_of(of_map)),
-        arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {
-    running_.enter({&values_, &memory_});
-  }
-
-  // In a worker that is a separate program: maps the memory of its map, which has encoded slots.
-  shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file)
-      : shape_(slots),
-        tasks_(mine.tasks),
-        workers_(mine.workers),
-        postpones_(mine.postpones),
-        file_(std::move(file)),
-        memory_(file_size(file_), file_),
-        book_(memory_.data(), constants_of(mine), mine.round),
-        arenas_(memory_, book_, arenas_begin(), memory_.size(), mine.tasks, words::kept) {}
-
-  shared_layout(const shared_layout&) = delete;
-  shared_layout& operator=(const shared_layout&) = delete;
-  ~shared_layout() = default;
-
-  [[nodiscard]] claim_ledger& book() noexcept { return book_; }
-  [[nodiscard]] const claim_ledger& book() const noexcept { return book_; }
-  [[nodiscard]] worker_arenas& arenas() noexcept { return arenas_; }
-  [[nodiscard]] slot_shape shape() const noexcept { return shape_; }
-  [[nodiscard]] std::byte* slots() const noexcept {
-    return shape_.kind == slot_kind::encoded ? memory_.bytes() + ledger_bytes() : values_.bytes();
-  }
-  [[nodiscard]] std::size_t slot_bytes() const {
-    if (shape_.bytes == 0) return 0;
-    if (tasks_ > std::numeric_limits<std::ptrdiff_t>::max() / shape_.bytes) throw std::bad_alloc();
-    return tasks_ * shape_.bytes;
-  }
-  [[nodiscard]] running_map& running() noexcept { return running_; }
-  // Makes the mapping of the values read-only and hands it over. Later workers inherit it.
-  [[nodiscard]] shared_memory take_values() {
-    values_.seal();
-    const running_maps_lock lock;
-    running_.release(0);
-    return std::move(values_);
-  }
-
-  // Children do not inherit this memory: those of tasks, and other maps' workers. False, with errno, if that is
-  // refused.
-  [[nodiscard]] bool keep_from_children() const noexcept {
-    return memory_.keep_from_children() && values_.keep_from_children();
-  }
-  // The descriptor of the memory, if it is for programs.
-  [[nodiscard]] int file() const noexcept { return file_.get(); }
-
- private:
-  static claim_ledger::constants constants_of(const worker_assignment& of_map) noexcept {
-    return {.workers = of_map.workers,
-            .max_failures = of_map.max_failures,
-            .retries = of_map.retries,
-            .postpones = of_map.postpones};
-  }
-  [[nodiscard]] std::size_t ledger_bytes() const noexcept { return claim_ledger::bytes(workers_, postpones_); }
-  [[nodiscard]] std::size_t arenas_begin() const {
-    return ledger_bytes() + (shape_.kind == slot_kind::encoded ? slot_bytes() : 0);
-  }
-  static std::size_t file_size(const file_descriptor& file) {
-    const off_t size = ::lseek(file.get(), 0, SEEK_END);
-    if (size <= 0)
-      throw std::system_error(errno, std::generic_category(), "parmap: cannot read the size of a map's memory");
-    return static_cast<std::size_t>(size);
-  }
-
-  slot_shape shape_;
-  std::uint64_t tasks_;
-  unsigned workers_;
-  bool postpones_;
-  shared_memory values_;
-  file_descriptor file_;
-  shared_memory memory_;
-  claim_ledger book_;
-  worker_arenas arenas_;
-  running_map running_;  // destroyed before the memory, whose addresses may then belong to something else
-};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -7561,42 +15072,6 @@ class started_processes {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/due_queue.hpp
-// due_queue: tasks that wait until they are due.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// `Task` has a member `due`. Used by one thread at a time. add and take_first are O(log n).
-template <class Task>
-class due_queue {
- public:
-  using clock = std::chrono::steady_clock;
-
-  void add(const Task& what) {
-    heap_.push_back(what);
-    std::ranges::push_heap(heap_, later);
-  }
-  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
-  // The one that is due first. Undefined if there is none.
-  [[nodiscard]] const Task& first() const noexcept { return heap_.front(); }
-  [[nodiscard]] bool is_due() const noexcept { return !empty() && first().due <= clock::now(); }
-  // Undefined if there is none.
-  Task take_first() {
-    std::ranges::pop_heap(heap_, later);
-    const Task taken = heap_.back();
-    heap_.pop_back();
-    return taken;
-  }
-  [[nodiscard]] std::vector<Task> take_all() { return std::exchange(heap_, {}); }
-
- private:
-  static bool later(const Task& a, const Task& b) noexcept { return a.due > b.due; }
-
-  std::vector<Task> heap_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/schedule/retry_wait.hpp
 // retry_wait: how long a failed task waits for its next attempt.
 
@@ -7623,6 +15098,8 @@ class voided_failures {
     newest_[task] = attempts;
     ++count_;
   }
+  // For one that is not asked about later.
+  void count_only() noexcept { ++count_; }
   [[nodiscard]] bool contains(std::uint64_t task, unsigned attempts) const {
     const auto found = newest_.find(task);
     return found != newest_.end() && attempts <= found->second;
@@ -7646,10 +15123,17 @@ class task_retries {
     unsigned attempts;  // that it has used up
   };
 
-  task_retries(const claim_ledger& book, const worker_arenas& records, const options& chosen)
+  // Takes the failures of a stream, which are not kept until its end.
+  using sink = std::function<void(const failure&, unsigned w, attempt_span when)>;
+
+  // Hears of the failures that workers publish. `again`: the task will be tried again.
+  using listener = std::function<void(unsigned w, const failure&, attempt_span when, bool again)>;
+
+  task_retries(const claim_ledger& book, const worker_arenas& records, const options& chosen, sink failures = {})
       : book_(book),
         records_(records),
         options_(chosen),
+        failures_(std::move(failures)),
         seen_(book.workers(), worker_arenas::nothing_seen) {}
 
   // `from`: the round's first task in the map.
@@ -7663,15 +15147,22 @@ class task_retries {
     waiting_.add({clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
     return true;
   }
+  void tell(listener to) { listener_ = std::move(to); }
   // Reads what workers have published of failed attempts since the last call.
   void look_at_failures() {
-    if (!book_.postpones()) return;
-    for (unsigned w = 0; w < book_.workers(); ++w)
-      records_.for_each_new_failure(w, seen_[w], [&](const failure& why) {
-        if (why.attempts > options_.retries) return;
-        if (postpone(why)) voided_.add(why.index, why.attempts);
-        else book_.count_failure();
-      });
+    if (!book_.postpones() && !failures_ && !listener_) return;
+    for (unsigned w = 0; w < book_.workers(); ++w) {
+      if (!listener_) {
+        records_.for_each_new_failure(
+            w, seen_[w], [&](const failure& why, attempt_span when) { static_cast<void>(take(why, w, when)); });
+        continue;
+      }
+      std::vector<std::pair<failure, attempt_span>> newest_first;
+      records_.for_each_new_failure(
+          w, seen_[w], [&](failure&& why, attempt_span when) { newest_first.emplace_back(std::move(why), when); });
+      for (auto it = newest_first.rbegin(); it != newest_first.rend(); ++it)
+        listener_(w, it->first, it->second, take(it->first, w, it->second));
+    }
   }
   // Makes the first task claimable that is due; false if there is none, or no place for it.
   bool put_one() {
@@ -7699,9 +15190,25 @@ class task_retries {
   [[nodiscard]] const voided_failures& voided() const noexcept { return voided_; }
 
  private:
+  // Takes the failure of an attempt; returns whether the task will be tried again.
+  bool take(const failure& why, unsigned w, attempt_span when) {
+    const bool last = why.attempts > options_.retries;
+    if (!last && !book_.postpones()) return true;  // by its worker, or by whoever has what that left
+    if (!last && postpone(why)) {
+      if (failures_) voided_.count_only();
+      else voided_.add(why.index, why.attempts);
+      return true;
+    }
+    if (!last) book_.count_failure();
+    if (failures_) failures_(why, w, when);
+    return false;
+  }
+
   const claim_ledger& book_;
   const worker_arenas& records_;
   const options& options_;
+  sink failures_;
+  listener listener_;
   std::uint64_t from_{};
   std::vector<std::uint64_t> seen_;  // of each worker, how far its failures were read
   due_queue<postponed> waiting_;
@@ -7895,168 +15402,6 @@ class vain_deaths {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/progress/progress_text.hpp
-// Progress as text, in the style of tqdm: pure functions that need no terminal.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-/// What the terminal can show.
-struct bar_style {
-  bool unicode{};  ///< eighth blocks, else tqdm's ASCII digits
-  bool colour{};   ///< failures in red
-};
-
-/// Text, and the number of columns it takes on a screen: an escape sequence takes none, a block of three bytes takes
-/// one.
-struct drawn_text {
-  std::string text{};
-  std::size_t columns{};
-
-  drawn_text& add(std::string_view ascii) {
-    text += ascii;
-    columns += ascii.size();
-    return *this;
-  }
-  drawn_text& add(const drawn_text& other) {
-    text += other.text;
-    columns += other.columns;
-    return *this;
-  }
-};
-
-/// "01:05"; from one hour on "2:01:05". A negative time counts as zero.
-[[nodiscard]] std::string format_clock(std::chrono::nanoseconds time);
-
-/// "36.1it/s", "1.20Mit/s"; below one per second "2.50s/it"; unknown (0) "?it/s".
-[[nodiscard]] std::string format_rate(double tasks_per_second);
-
-/// The inside of the bar, `cells` columns wide (at least 1).
-[[nodiscard]] drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode);
-
-/// One line for a terminal, never wider than `columns`:
-///     ` 45%|####5     | 450/1000 [00:12<00:15, 36.1it/s, 2 failed]`
-/// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
-/// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
-[[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
-
-/// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.
-[[nodiscard]] std::string format_line(const progress& now);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_meter.hpp
-// Decides when the progress of a map is due to be shown, and shows it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-/// Decides when a map's reporter is due and does its drawing. The engine calls update now and then,
-/// finish once at the end. Used by one thread. The constructor makes no system call and allocates
-/// nothing: a map of a few nanoseconds must not pay for a bar that it never shows.
-///
-///     progress_meter shown(options.reporter, n, start);
-///     while (busy) { poll(..., shown.wait()); shown.update(clock::now(), completed, failed); }
-///     shown.finish(clock::now(), completed, failed);
-class progress_meter {
- public:
-  using clock = std::chrono::steady_clock;
-
-  /// `to` must outlive the meter. The work began at `start`.
-  progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept;
-  progress_meter(const reporter&&, std::uint64_t, clock::time_point) = delete;
-  progress_meter(const progress_meter&) = delete;
-  progress_meter& operator=(const progress_meter&) = delete;
-  /// A map left by an exception leaves the cursor on a line of its own.
-  ~progress_meter();
-
-  /// Whether its reporter draws on stderr: neither a callable, nor `automatic` without a terminal.
-  [[nodiscard]] static bool draws_on_stderr(const reporter& to) noexcept;
-
-  /// How long from now until update may have something to do; nanoseconds::max() if never again.
-  [[nodiscard]] std::chrono::nanoseconds wait(clock::time_point now = clock::now()) const noexcept;
-  /// Whether update would do anything. One comparison.
-  [[nodiscard]] bool due(clock::time_point now) const noexcept { return now >= next_; }
-  /// Reports if it is due. What a callable throws passes; a stderr that takes nothing is ignored.
-  void update(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
-  /// The last report. If a task has no value, a line such as "200 tasks in 2.0 s: 197 ok, 3 failed" follows the bar, or
-  /// the last line. `automatic` stays silent about a work of under half a second. Later calls of update and finish do
-  /// nothing.
-  void finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
-
- private:
-  enum class drawing { undecided, bar, lines, call, nothing };
-
-  static constexpr auto never = clock::time_point::max();
-  static constexpr std::chrono::milliseconds patience{500};
-  static constexpr std::chrono::milliseconds short_interval{100};
-  static constexpr std::chrono::seconds long_interval{10};
-
-  void decide();
-  void sample(clock::time_point now, std::uint64_t done) noexcept;
-  [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed, std::uint64_t failed) const noexcept;
-  void show(const progress& now);
-  void draw(const progress& now);
-
-  const reporter* to_;
-  std::uint64_t total_;
-  clock::time_point start_;
-  clock::time_point next_{never};
-  drawing how_{drawing::undecided};
-  bool finished_{};
-
-  clock::time_point sampled_;
-  std::uint64_t sampled_done_{};
-  double mean_tasks_{};
-  double mean_seconds_{};
-
-  bar_style style_{};
-  bool line_open_{};
-  std::size_t drawn_columns_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/lazy_meter.hpp
-// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
-class lazy_meter {
- public:
-  lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks());
-
-  // Before anything is drawn: a line of its own on stderr. False, and nothing is written, if this meter draws nothing
-  // there.
-  [[nodiscard]] bool tell(std::string_view line);
-
-  // Draws if it is time to. What a callable reporter throws passes.
-  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
-    if (!silent_ && now - begun_ >= worth_a_look_) look_closely(now, completed, failed);
-  }
-  // How long a wait may last until the next look.
-  [[nodiscard]] std::chrono::nanoseconds wait();
-  void finish(std::uint64_t completed, std::uint64_t failed);
-  // The wall time, once the work has ended. 0: not measured, as nothing is shown and there are few tasks, so that even
-  // the two looks at the clock might be felt.
-  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
-
- private:
-  // Also in a worker process, which a short map need not know.
-  [[nodiscard]] bool stays_silent() noexcept;
-  void look_closely(ticks now, std::uint64_t completed, std::uint64_t failed);
-  void start(std::chrono::steady_clock::time_point clock, ticks now);
-
-  const reporter* who_;
-  std::uint64_t total_;
-  ticks begun_;
-  bool silent_;
-  ticks elapsed_{};
-  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
-  std::optional<progress_meter> meter_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/progress/stop_now.hpp
 // stop_now: the exception by which a callable reporter ends a map at once.
 
@@ -8065,69 +15410,6 @@ namespace parmap::inline PARMAP_ABI::detail {
 // A callable reporter throws it to end the map at once; map returns what is done. Workers are killed; tasks in this
 // process run to their end, and no further one is begun. Ignored in the last report, when the map has ended.
 struct stop_now {};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/deadline.hpp
-// deadline: when a map begins no new task any more, and when it ends those that still run.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
-inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
-
-class deadline {
- public:
-  using clock = std::chrono::steady_clock;
-
-  // Counts from now on. None, or a time beyond the range of the clock: never.
-  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
-    if (!time) return;
-    const auto now = clock::now();
-    const auto extra = std::min(*time / 10, longest_grace);
-    if (*time >= clock::time_point::max() - now - extra) return;
-    begin_no_more_ = now + *time;
-    end_all_ = begin_no_more_ + extra;
-  }
-
-  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
-  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
-  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
-
- private:
-  clock::time_point begin_no_more_{clock::time_point::max()};
-  clock::time_point end_all_{clock::time_point::max()};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/event_counter.hpp
-// event_counter: an eventfd, by which any process that has inherited it wakes one that sleeps in poll.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class event_counter {
- public:
-  // Throws std::system_error if there is no descriptor left.
-  event_counter() : file_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (file_.get() < 0) throw std::system_error(errno, std::generic_category(), "parmap: cannot make an eventfd");
-  }
-
-  // Readable for poll until clear() is called.
-  [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
-  // A descriptor that a task has closed makes no difference here: nobody is woken.
-  static void wake(int descriptor) noexcept {
-    const std::uint64_t one = 1;
-    static_cast<void>(::write(descriptor, &one, sizeof one) < 0);
-  }
-  void clear() const noexcept {
-    std::uint64_t count = 0;
-    static_cast<void>(::read(file_.get(), &count, sizeof count) < 0);
-  }
-
- private:
-  file_descriptor file_;
-};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -8209,7 +15491,7 @@ inline bool proc_is_ours() noexcept {
 // ==== parmap/detail/processes/supervisor.hpp
 // supervisor: starts the workers of a map, watches them, kills late tasks, and decides what the death of a worker
 // means. One class, as all that is decided about a worker is decided here, in one thread; what it decides by has files
-// of its own: worker_watch, vain_deaths, task_retries, started_processes, death_message.
+// of its own: worker_watch, vain_deaths, task_retries, started_processes, death_message. attempt_watch tells observers.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -8223,7 +15505,7 @@ class supervisor {
   // `news` wakes the supervisor, if tasks can be postponed.
   supervisor(shared_layout& shared, const options& chosen, lazy_meter& meter, const core_placement& place,
              const cancellation_held_back& held_back, const event_counter* news, std::uint64_t tasks,
-             unsigned most_idle_deaths, life work)
+             unsigned most_idle_deaths, life work, supervisor_client* client = nullptr)
       : shared_(shared),
         book_(shared.book()),
         records_(shared.arenas()),
@@ -8234,11 +15516,16 @@ class supervisor {
         news_(news),
         tasks_(tasks),
         work_(std::move(work)),
+        client_(client),
         posts_(book_.workers()),
         limits_(chosen.timeout),
         last_(chosen.deadline),
         deaths_(most_idle_deaths, limits_),
-        retries_(book_, records_, chosen) {
+        retries_(
+            book_, records_, chosen,
+            client == nullptr ? task_retries::sink() : [client](const failure& why, unsigned w, attempt_span when) {
+              client->add_failure(why, w, when);
+            }) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
   supervisor(const supervisor&) = delete;
@@ -8254,6 +15541,20 @@ class supervisor {
   using pastime = std::function<bool(interval open)>;
   void meanwhile(pastime what) { pastime_ = std::move(what); }
 
+  // Tells of a task in which worker w has died whether its value counts all the same: of a reduction, see
+  // process_tasks; of a stream, it has been sent.
+  void ask_of_values(std::function<bool(unsigned w, std::uint64_t task)> has_value) {
+    has_value_ = std::move(has_value);
+  }
+
+  // Tells an observer of all attempts and workers.
+  void tell(attempt_watch& observed) {
+    observed_ = &observed;
+    retries_.tell([&observed](unsigned w, const failure& why, attempt_span when, bool again) {
+      observed.failed(w, why, when, again);
+    });
+  }
+
   // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if no worker can
   // be started, std::runtime_error if no worker survives and nothing has been done.
   void run_round(std::uint64_t from, round_index n, unsigned workers) {
@@ -8261,13 +15562,13 @@ class supervisor {
     workers_ = workers;
     retries_.begin_round(from);
     begun_at_ = monotonic_ns();
-    book_.begin_round(n);
+    book_.begin_round(n, from);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // continue with the workers there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
     for (;;) {
       while (alive() > 0 || retries_.only_postponed_are_left()) wait_for_news();
-      retries_.look_at_failures();  // of the last worker
+      look_at_failures();  // of the last worker
       if (retries_.only_postponed_are_left()) continue;
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (deaths_.too_many()) return give_up(deaths_.reason());
@@ -8275,8 +15576,9 @@ class supervisor {
     }
   }
 
-  // The failures of tasks that died with their worker.
+  // The failures of tasks that died with their worker; those of a stream have gone to its client.
   [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
+  [[nodiscard]] std::uint64_t blamed_tasks() const noexcept { return blamed_tasks_; }
   [[nodiscard]] task_retries& retries() noexcept { return retries_; }
   // Why no further worker could be started, if that ended the map.
   [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
@@ -8290,6 +15592,7 @@ class supervisor {
     bool dismissed{};  // killed before it began, as nothing is left to run
     bool excused{};    // leaves before it begins, for the same reason, as it has to end what it has set up
     bool stopped{};    // killed because the map is to end now
+    bool asked{};      // to stop before that
   };
 
   [[nodiscard]] std::size_t alive() const noexcept {
@@ -8301,7 +15604,7 @@ class supervisor {
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
-    at.late = at.overdue = at.dismissed = at.excused = at.stopped = false;
+    at.late = at.overdue = at.dismissed = at.excused = at.stopped = at.asked = false;
     at.watch.begin(monotonic_ns());
     try {
       at.process.emplace([this, w] { work_(w); }, &shared_.running());
@@ -8315,6 +15618,7 @@ class supervisor {
       return true;
     }
     begun_ = true;
+    if (observed_ != nullptr) observed_->born(w);
     if (settled_ && proc_is_ours()) offer_to_oom_killer(*at.process);
     place_.put(at.process->pid(), w);
     auto& go = book_.of(w).go;
@@ -8342,7 +15646,7 @@ class supervisor {
   // No worker is left. Throws if nothing has been done; else halts the map, which returns what is done.
   void give_up(const std::string& why) {
     why_gave_up_ = why;
-    if (book_.finished() == 0 && blamed_.empty()) throw std::runtime_error("parmap: " + why_gave_up_);
+    if (book_.finished() == 0 && blamed_tasks_ == 0) throw std::runtime_error("parmap: " + why_gave_up_);
     book_.halt(halt_reason::no_worker);
   }
 
@@ -8358,6 +15662,7 @@ class supervisor {
         if (process->has_to_be_asked()) limit = std::min<std::chrono::nanoseconds>(limit, asking_period);
       }
     if (news_ != nullptr) fds.push_back({news_->descriptor(), POLLIN, 0});
+    if (client_ != nullptr) client_->watch(fds);
     sleep(fds, limit);
     for (std::size_t k = 0; k < whose.size(); ++k)
       if (child_process& process = *posts_[whose[k]].process; fds[k].revents != 0 || process.has_to_be_asked())
@@ -8369,10 +15674,12 @@ class supervisor {
                 "parmap: this program has closed a file descriptor of a running map (close_range, closefrom, daemon); "
                 "its workers were ended");
         }
+    if (client_ != nullptr && !client_->look()) stop_workers();
     if (news_ != nullptr) look_at_news();
+    else if (observed_ != nullptr) look_at_failures();
     tell_longest_task();
     const std::uint64_t failed = book_.failures();
-    const std::uint64_t finished = std::min(book_.finished() + blamed_.size() - retries_.voided().count(), tasks_);
+    const std::uint64_t finished = std::min(book_.finished() + blamed_tasks_ - retries_.voided().count(), tasks_);
     try {
       meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
     } catch (const stop_now&) {
@@ -8434,10 +15741,17 @@ class supervisor {
       for (post& at : posts_)
         if (at.process && !at.stopped) act(at);
     };
-    each_living([](post& at) { at.process->ask_to_stop(); });
+    // One that has not begun has started nothing, and does not begin any more. It is not stopped: it may not yet die
+    // with its parent, and if this process were killed now, it would stay stopped for ever.
     each_living([this](post& at) {
-      at.process->wait_for_stop(patience_for_stop);
-      started_.end_those_of(*at.process, 0);
+      at.asked = !dismiss(static_cast<unsigned>(&at - posts_.data()), false);
+      if (at.asked) at.process->ask_to_stop();
+    });
+    each_living([this](post& at) {
+      if (at.asked) {
+        at.process->wait_for_stop(patience_for_stop);
+        started_.end_those_of(*at.process, 0);
+      }
       at.process->kill();
       at.stopped = true;
     });
@@ -8457,16 +15771,30 @@ class supervisor {
   // Kills workers that are past a limit. Returns the time until the next one may be.
   std::chrono::nanoseconds enforce_limits() {
     const std::uint64_t now = monotonic_ns();
-    std::chrono::nanoseconds next = limits_.shortest();
+    const task_orders* const orders = client_ == nullptr ? nullptr : client_->orders();
+    std::chrono::nanoseconds next = orders != nullptr ? orders->shortest_limit() : limits_.shortest();
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
       if (!at.process || at.late || at.overdue || at.stopped || at.dismissed) continue;
+      const auto own = orders != nullptr ? limit_of_attempt(w) : std::nullopt;
+      if (orders != nullptr) limits_ = activity_limits(own);
       const auto left = at.watch.time_left(book_.of(w), limits_, now, [&at] { return at.process->was_continued(); });
-      if (left > std::chrono::nanoseconds(0)) next = std::min(next, left);
+      if (orders != nullptr && at.watch.last_seen() == activity::task && orders->ends(w, from_ + at.watch.task()))
+        at.stopped = kill_if_as_seen(w);
+      else if (left > std::chrono::nanoseconds(0)) next = std::min(next, left);
+      else if (orders != nullptr && limit_of_attempt(w) != own) next = std::chrono::nanoseconds(0);  // of a task before
       else if (at.watch.last_seen() == activity::birth) at.overdue = dismiss(w, true);
       else (at.watch.last_seen() == activity::task ? at.late : at.overdue) = kill_if_as_seen(w);
     }
     return next;
+  }
+
+  [[nodiscard]] bool of_pool() const noexcept { return client_ != nullptr && client_->orders() != nullptr; }
+  // Of what worker w of a pool runs, or has run last. Read before its position it may be that of a task before.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_attempt(unsigned w) const noexcept {
+    const std::uint64_t ns = book_.of(w).allowed.get();
+    if (ns == 0 || ns >= static_cast<std::uint64_t>(no_limit.count())) return std::nullopt;
+    return std::chrono::nanoseconds(ns);
   }
 
   // Begins no new task after the deadline, and kills all workers after the grace. Returns the time until the next of
@@ -8514,31 +15842,48 @@ class supervisor {
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker found impossible numbers there");
-    const auto published = [&](round_index task, unsigned attempt) {
+    if (observed_ != nullptr) look_at_failures();
+    const auto failure_published = [&](round_index task, unsigned attempt) {
       return records_.newest_is(w, from_ + task, attempt);
+    };
+    // In an observed map also failures are published after which the worker tries the task again.
+    const auto published = [&](round_index task, unsigned attempt) {
+      const bool ends_it = book_.postpones() || attempt > options_.retries;
+      return (ends_it && failure_published(task, attempt)) || (has_value_ && has_value_(w, from_ + task));
     };
     if (const position seen = unpack_position(book_.of(w).cur.get());
         ended_by_stop(at, how) && seen.running && !published(seen.task, seen.attempts))
       book_.of(w).give_back(seen.task, seen.attempts);
     const claim_ledger::death what = book_.recover(w, published);
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
-                      at.late ? options_.timeout : std::nullopt};
+                      at.late ? limit_of_dead(w) : std::nullopt};
     cause.memory_limit = options_.memory_limit;
     cause.other_threads = at.late && threads_of(::getpid()) > 1;
-    if (what.blamed || what.postponed) {
+    const bool told = observed_ != nullptr && what.in_task && !failure_published(what.task, what.attempts);
+    if (what.blamed || what.postponed || told) {
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
       failure why{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)};
-      if (!what.postponed || !retries_.postpone(why)) {
+      const bool again = !what.blamed && (!what.postponed || retries_.postpone(why));
+      if (told) observed_->failed(w, why, time_until_now(w), again);
+      if (!again) {
         note_death_of(why.index);
-        blamed_.emplace_back(std::move(why), 1);
+        ++blamed_tasks_;
+        if (client_ != nullptr) client_->add_failure(why, w, time_until_now(w));
+        else blamed_.emplace_back(std::move(why), 1);
         book_.count_failure();
       }
     }
+    if (observed_ != nullptr) observed_->died(w);
     book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
+    // One of a pool that waited for work has not died in vain: the next one may wait as long.
+    const bool waited = of_pool() && book_.of(w).waiting.get() != 0;
+    if (of_pool()) limits_ = activity_limits(limit_of_attempt(w));
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
     if (book_.halted() || (!book_.anything_unclaimed() && retries_.none_is_postponed())) dismiss_the_unborn();
-    else if (!at.dismissed && !left_in_order && is_worth_replacing(what, cause, at.overdue, unborn)) replace(w);
+    else if (!at.dismissed && !left_in_order &&
+             is_worth_replacing(what.in_task || at.stopped || waited, cause, at.overdue, unborn))
+      replace(w);
   }
 
   // Reads what workers have published of failed attempts, and makes the tasks claimable that are due. Once nothing is
@@ -8547,9 +15892,13 @@ class supervisor {
   void look_at_news() {
     news_->clear();
     const bool idle = book_.idle();
-    retries_.look_at_failures();
+    look_at_failures();
     while (retries_.put_one()) hire_one_more();
     if (idle && retries_.none_is_postponed()) book_.dismiss();
+  }
+  void look_at_failures() {
+    if (observed_ != nullptr) observed_->look(from_, [this] { retries_.look_at_failures(); });
+    else retries_.look_at_failures();
   }
   // A worker that has died was not replaced if only postponed tasks were left.
   void hire_one_more() {
@@ -8564,16 +15913,25 @@ class supervisor {
   }
   // The time until a task is due, or until the supervisor looks, in case the news does not reach it.
   [[nodiscard]] std::chrono::nanoseconds until_news() const {
-    if (news_ == nullptr) return no_limit;
+    const std::chrono::nanoseconds seen = observed_ != nullptr ? attempt_watch::glance : no_limit;
+    if (news_ == nullptr) return seen;
     const bool hears = !language_runtime::current().starts_programs();
-    return std::min<std::chrono::nanoseconds>(retries_.until_due(), hears ? glance : asking_period);
+    return std::min<std::chrono::nanoseconds>({seen, retries_.until_due(), hears ? glance : asking_period});
   }
 
-  // Nobody is forked in place of a worker that could not begin in time.
-  bool is_worth_replacing(const claim_ledger::death& what, const death_cause& cause, bool hung, bool unborn) {
+  // `had_reason`: it ran a task, or was killed as the caller of a pool wished or as it waited there. Nobody is forked
+  // in place of a worker that could not begin in time.
+  bool is_worth_replacing(bool had_reason, const death_cause& cause, bool hung, bool unborn) {
     if (unborn) deaths_.late_birth();
-    else deaths_.death(!what.in_task && cause.said != farewell::worn, book_.finished(), hung, cause);
+    else deaths_.death(!had_reason && cause.said != farewell::worn, book_.finished(), hung, cause);
     return !unborn && !deaths_.too_many();
+  }
+
+  // Of the attempt in which worker w has died; unknown if no start was noted.
+  [[nodiscard]] attempt_span time_until_now(unsigned w) const noexcept {
+    const std::uint64_t began = book_.of(w).started.get();
+    const std::uint64_t now = monotonic_ns();
+    return began == 0 ? attempt_span() : attempt_span{began, now - std::min(now, began)};
   }
 
   // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
@@ -8598,7 +15956,7 @@ class supervisor {
   }
 
   // Worker w does not begin any more, unless it has; with `kill` it is dead, else it leaves.
-  bool dismiss(unsigned w, bool kill) {
+  bool dismiss(unsigned w, bool kill) noexcept {
     std::atomic<std::uint32_t>& go = book_.of(w).go;
     std::uint32_t seen = go.load(std::memory_order_acquire);
     while (seen != has_begun)
@@ -8607,6 +15965,10 @@ class supervisor {
         return true;
       }
     return false;
+  }
+
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_dead(unsigned w) const noexcept {
+    return of_pool() ? limit_of_attempt(w) : options_.timeout;
   }
 
   [[nodiscard]] bool oom_killer_struck() {
@@ -8631,6 +15993,9 @@ class supervisor {
   const event_counter* news_;
   std::uint64_t tasks_;
   life work_;
+  supervisor_client* client_;
+  attempt_watch* observed_{};
+  std::function<bool(unsigned, std::uint64_t)> has_value_;
   pastime pastime_;
   std::chrono::nanoseconds nap_{shortest_nap};
   started_processes started_;  // destroyed after the workers
@@ -8642,6 +16007,7 @@ class supervisor {
   std::uint64_t from_{};
   unsigned workers_{};  // of this round
   failure_runs blamed_;
+  std::uint64_t blamed_tasks_{};
   std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;
   std::string why_refused_;
@@ -8758,6 +16124,7 @@ inline void become_worker(pid_t parent, worker_words& words, std::optional<std::
                           const std::function<bool()>& keep_from_children) noexcept {
   worker_identity::pid = ::getpid();
   worker_identity::caller = parent;
+  worker_identity::origin = parent;
   worker_identity::words = &words;
   worker_identity::memory_limited = memory_limit.has_value();
   enter_worker();
@@ -8804,13 +16171,14 @@ class worker_process {
  public:
   // `slots`: the slots of all tasks of the map.
   worker_process(const process_tasks& tasks, std::byte* slots, const claim_ledger& book, const worker_arenas& arenas,
-                 const worker_assignment& mine)
+                 const worker_assignment& mine, stream_outlet* outlet = nullptr, attempt_log* log = nullptr)
       : tasks_(tasks),
         book_(book),
         arenas_(arenas),
         mine_(mine),
         ahead_(slots, tasks.slots().bytes * tasks.size()),
         self_(mine.seed, mine.number),
+        most_(mine.most_tasks != 0 ? mine.most_tasks : language_runtime::current().most_tasks_of_worker()),
         pace_(book.workers()),
         chunk_({.slots = slots,
                 .arena = arenas.writer(mine.number),
@@ -8819,7 +16187,12 @@ class worker_process {
                 .from = mine.from,
                 .timed = mine.timed,
                 .memory_limited = mine.memory_limit.has_value(),
-                .output = tasks.output()}) {}
+                .output = tasks.output(),
+                .outlet = outlet,
+                .log = log}) {
+    pace_.keep_blocks(tasks.blocks(), mine.from);
+    pace_.keep_batches(tasks.batches());
+  }
 
   [[noreturn]] void run() {
     const task_scope inside;
@@ -8827,7 +16200,7 @@ class worker_process {
       const claim_answer next = claim();
       if (next.what == claim_answer::kind::leave) leave(farewell::done);
       if (next.what == claim_answer::kind::wait) {
-        wait(next.bell);
+        wait(next.bell, next.is_idle);
         then = now_ticks();
         continue;
       }
@@ -8838,7 +16211,7 @@ class worker_process {
       if (claimed_ > most_claimed()) leave(farewell::damaged);
       run_chunk(claimed);
       book_.close_claim(mine_.number);
-      if (claimed_ == most_) leave(farewell::worn);
+      if (most_ != 0 && claimed_ >= most_) leave(farewell::worn);
       const ticks now = now_ticks();
       pace_.ran(claimed.size(), now - then);
       then = now;
@@ -8849,11 +16222,13 @@ class worker_process {
   // The supervisor hands back what is left of an open claim.
   [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
 
-  // The supervisor looks whether anything is left, or is still to come.
-  void wait(std::uint32_t bell) const noexcept {
+  // If nothing is unclaimed, the supervisor looks whether anything is left, or is still to come.
+  void wait(std::uint32_t bell, bool is_idle) const noexcept {
     book_.of(mine_.number).waiting.set(1);
-    tell_supervisor();
+    if (is_idle) tell_supervisor();
+    language_runtime::current().before_wait();
     book_.bell().wait(bell);
+    language_runtime::current().after_wait();
     book_.of(mine_.number).waiting.set(0);
   }
   void tell_supervisor() const noexcept {
@@ -8906,8 +16281,9 @@ class worker_process {
       publish(what);
       if (last) book_.count_failure();
       chunk_.end_failed();
-      if (!last) tell_supervisor();
+      if (!last || mine_.streams) tell_supervisor();
     } else {
+      if (mine_.observed) publish(what);
       if (worn) chunk_.give_back();
       chunk_.try_again();
     }
@@ -8940,7 +16316,12 @@ class worker_process {
   }
 
   void publish(const thrown& what) const {
-    if (!arenas_.publish(mine_.number, chunk_.next(), what.kind, chunk_.attempt(), what.message))
+    attempt_span when;
+    if (mine_.timed) when.began = book_.of(mine_.number).started.get();
+    if (when.began != 0) {  // a task of a pool may have none
+      when.took = monotonic_ns() - when.began;
+    }
+    if (!arenas_.publish(mine_.number, chunk_.next(), what.kind, chunk_.attempt(), what.message, when))
       leave_process(farewell::arena_full, EXIT_FAILURE);
   }
 
@@ -8950,21 +16331,11 @@ class worker_process {
   worker_assignment mine_;
   prefault ahead_;
   context self_;
+  std::uint64_t most_;       // tasks that it may claim; 0: any number
+  std::uint64_t claimed_{};  // tasks, by this process
   chunk_pacer pace_;
   worker_chunk chunk_;
-  std::uint64_t claimed_{};                                                 // tasks, by this process
-  std::uint64_t most_{language_runtime::current().most_tasks_of_worker()};  // that it may claim; 0: any number
 };
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/usable_cores.hpp
-// usable_cores: the number of cores that this process may use, by CPU affinity and the cgroup's quota.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
-[[nodiscard]] PARMAP_API unsigned usable_cores();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -8982,6 +16353,11 @@ namespace parmap::inline PARMAP_ABI::detail {
   language_runtime::current().begin_worker(mine.number);
   await_go(book.of(mine.number).go);
   at_go();
+  if (mine.observed) {
+    attempt_log log(attempt_log_layout::place(shared.logs(), mine.number), book.of(mine.number), book.bell(),
+                    book.halt_word(), mine.news);
+    worker_process(tasks, shared.slots(), book, shared.arenas(), mine, nullptr, &log).run();
+  }
   worker_process(tasks, shared.slots(), book, shared.arenas(), mine).run();
 }
 
@@ -9013,8 +16389,9 @@ class multi_run {
               .memory_limit = chosen.memory_limit,
               .workers = workers,
               .retries = chosen.retries,
-              .timed = chosen.timeout.has_value(),
+              .timed = chosen.timeout.has_value() || tasks.observer() != nullptr,
               .postpones = postpones_retries(chosen),
+              .observed = tasks.observer() != nullptr,
               .parent = ::getpid()},
         shared_(told_, tasks.slots(), programs_),
         book_(shared_.book()) {
@@ -9022,7 +16399,7 @@ class multi_run {
       void* const slots = shared_.slots();
       collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
     }
-    if (told_.postpones) news_.emplace();
+    if (told_.postpones || told_.observed) news_.emplace();
     if (news_ && !programs_) told_.news = news_->descriptor();
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
@@ -9044,6 +16421,12 @@ class multi_run {
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
     supervisor boss(shared_, options_, meter, place, held_back_, news_ ? &*news_ : nullptr, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
+    boss.ask_of_values([this](unsigned w, std::uint64_t task) {
+      return tasks_.has_value(task) ||
+             (told_.observed && newest_outcome_is(attempt_log_layout::place(shared_.logs(), w), task));
+    });
+    std::optional<attempt_watch> observed;
+    if (told_.observed) boss.tell(observed.emplace(*tasks_.observer(), shared_));
     // A postponed task counts as neither ended nor unclaimed in a look at what has ended.
     if (collector_ && n <= max_round && !told_.postpones)
       boss.meanwhile([this](interval open) { return collector_->read_early(open.b, open.e); });
@@ -9085,7 +16468,9 @@ class multi_run {
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < told_.workers; ++w)
       shared_.arenas().for_each_failure(w, [&](failure&& why) {
-        if (!boss.retries().voided().contains(why.index, why.attempts)) failures.emplace_back(std::move(why), 1);
+        const bool was_tried_again =
+            told_.postpones ? boss.retries().voided().contains(why.index, why.attempts) : why.attempts <= told_.retries;
+        if (!was_tried_again) failures.emplace_back(std::move(why), 1);
       });
     if (failures.size() < book_.failures())
       throw_overwritten("the record of a failure is lost");  // a failure is published, then counted
@@ -9120,14 +16505,7 @@ class multi_run {
   }
 
   [[nodiscard]] std::string why_stopped(const supervisor& boss) const {
-    switch (book_.why_halted()) {
-      case halt_reason::no_worker: return boss.why_gave_up();
-      case halt_reason::max_failures: return max_failures_text;
-      case halt_reason::deadline: return deadline_text;
-      case halt_reason::none:
-      case halt_reason::stop_requested: return stop_requested_text;
-    }
-    throw_overwritten("the map stopped for an unknown reason");
+    return detail::why_stopped(book_.why_halted(), boss.why_gave_up());
   }
 
   cancellation_held_back held_back_;
@@ -9153,6 +16531,572 @@ PARMAP_INLINE multi_results run_in_processes(const process_tasks& tasks, value_r
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/fork_generation.inl.hpp
+// The bodies of fork_generation.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::atomic<std::uint64_t>& fork_count() noexcept {
+  static std::atomic<std::uint64_t> forks{0};
+  return forks;
+}
+
+PARMAP_INLINE std::uint64_t fork_generation() noexcept {
+  static const int registered =
+      ::pthread_atfork(nullptr, nullptr, [] { fork_count().fetch_add(1, std::memory_order_relaxed); });
+  static_cast<void>(registered);  // fails only without memory
+  return fork_count().load(std::memory_order_relaxed);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/stream_supervision.hpp
+// stream_supervision: the supervisor of a stream, in a process of its own, which the caller forks while it is quiet. It
+// forks the workers, so that a replacement costs the same and is as safe however the caller has changed meanwhile.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What the caller has made before the fork, and the supervisor inherits.
+struct stream_parts {
+  const process_tasks& tasks;
+  const options& chosen;
+  shared_layout& shared;
+  const stream_layout& layout;
+  const event_counter& news;      // wakes the supervisor
+  const event_counter& arrivals;  // wakes the caller
+  const file_descriptor& caller;  // readable once the caller has died: a pidfd; none if it cannot be had
+  const file_descriptor& held;    // at its end once the caller has died, or has become another program: a pipe
+  pid_t caller_pid;
+  sigset_t mask;  // the caller's
+  worker_assignment told;
+  std::optional<std::uint64_t> size;  // none: the number of tasks is not known yet
+  bool measures;                      // take the time of each task
+  const task_orders* orders;          // of a pool; else null
+};
+
+// How a failure lies in a ring: the status, the attempts, the worker and the ns of the last one, and the message behind
+// them.
+struct failure_record {
+  std::int32_t status{};
+  std::uint32_t attempts{};
+  std::uint32_t worker{never_ran};
+  std::uint32_t unused{};
+  std::uint64_t took{};
+
+  void write(byte_writer& to, const std::string& message) const {
+    to.write(this, sizeof *this);
+    to.write(message.data(), message.size());
+  }
+  // Sets status, attempts and message. Throws bad_encoding.
+  void read(byte_reader from, failure& why) {
+    std::memcpy(this, from.read(sizeof *this), sizeof *this);
+    why.status = status;
+    why.attempts = attempts;
+    const std::size_t size = from.left();
+    why.message.assign(reinterpret_cast<const char*>(from.read(size)), size);
+  }
+};
+
+class stream_supervision final : public supervisor_client {
+ public:
+  explicit stream_supervision(const stream_parts& parts)
+      : parts_(parts),
+        book_(parts.shared.book()),
+        memory_(parts.shared.slots()),
+        words_(stream_layout::words(memory_)),
+        ring_(parts.layout.ring(memory_, parts.layout.workers())),
+        size_(parts.size) {
+    parts_.told.parent = ::getpid();
+  }
+
+  // The life of the supervisor's process.
+  [[noreturn]] void run() noexcept {
+    step("supervise", moment::after);
+    language_runtime::current().begin_supervisor();
+    try {
+      supervise();
+      end(stream_end::complete);
+    } catch (const caller_is_gone&) {  // NOLINT(bugprone-empty-catch): nobody is to be told
+    } catch (const std::system_error& why) {
+      end_with(stream_end::system_error, why.what(), static_cast<std::uint64_t>(why.code().value()));
+    } catch (const std::bad_alloc&) {
+      end_with(stream_end::no_memory, "", 0);
+    } catch (const std::exception& why) {
+      end_with(stream_end::runtime_error, why.what(), 0);
+    } catch (...) {
+      end_with(stream_end::runtime_error, "parmap: options.retry_if has thrown what is no std::exception", 0);
+    }
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    flush_standard_streams();  // retry_if may have printed something
+    language_runtime::current().end_supervisor();
+    ::_exit(EXIT_SUCCESS);
+  }
+
+ private:
+  struct caller_is_gone {};
+
+  void supervise() {
+    // What tasks leave behind comes here when their worker dies, so that it is reaped.
+    static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1UL));
+    const cancellation_held_back held_back;
+    const reporter silent(report::silent);
+    lazy_meter meter(silent, 0);
+    const core_placement place(parts_.told.workers);
+    std::uint64_t from = 0;
+    constexpr unsigned most_idle_deaths = 256;  // see multi_run
+    supervisor boss(
+        parts_.shared, parts_.chosen, meter, place, held_back, &parts_.news, parts_.told.tasks, most_idle_deaths,
+        [&](unsigned w) { live(held_back, place, w, from); }, this);
+    boss.ask_of_values([this](unsigned w, std::uint64_t task) { return has_sent(w, task); });
+    while (from < size_.value_or(stream_words::unknown_size) && !book_.halted()) {
+      const std::uint64_t tasks = std::min(size_.value_or(stream_words::unknown_size) - from, max_round);
+      from_ = from;
+      round_ = static_cast<round_index>(tasks);
+      boss.run_round(from, round_, static_cast<unsigned>(std::min<std::uint64_t>(parts_.told.workers, tasks)));
+      missing_ += stop_the_rest(boss, from);
+      from += round_;
+      check_sum(boss, from);
+    }
+    if (book_.halted()) stop_tasks(from, end_of_tasks(), 0, why_stopped(boss));
+  }
+  // Of a halted stream: sends the tasks of this round that have not been begun. Returns how many there are.
+  std::uint64_t stop_the_rest(supervisor& boss, std::uint64_t from) {
+    std::uint64_t missing = 0;
+    auto rest = book_.drain();
+    std::ranges::sort(rest, {}, [](const claim_ledger::unclaimed& it) { return it.all.b; });
+    for (const auto& [all, attempts] : rest) {
+      stop_tasks(from + all.b, std::min(from + all.e, end_of_tasks()), attempts, why_stopped(boss));
+      missing += all.size();
+    }
+    for (const auto& [due, task, attempts] : boss.retries().take()) {
+      stop_tasks(from + task, from + task + 1, attempts, why_stopped(boss));
+      ++missing;
+    }
+    return missing;
+  }
+  void check_sum(supervisor& boss, std::uint64_t tasks) const {
+    const std::uint64_t finished = book_.finished() - boss.retries().voided().count();
+    if (finished + boss.blamed_tasks() + missing_ != tasks)
+      throw_overwritten(std::to_string(finished) + " + " + std::to_string(boss.blamed_tasks()) + " + " +
+                        std::to_string(missing_) + " tasks are accounted for, but " + std::to_string(tasks) +
+                        " were begun or stopped");
+  }
+  [[nodiscard]] std::string why_stopped(const supervisor& boss) const {
+    return detail::why_stopped(book_.why_halted(), boss.why_gave_up());
+  }
+  // Where the tasks end that anybody knows of.
+  [[nodiscard]] std::uint64_t end_of_tasks() const noexcept { return size_.value_or(book_.limit()); }
+
+  // Runs in the worker's process.
+  [[noreturn]] void live(const cancellation_held_back& held_back, const core_placement& place, unsigned w,
+                         std::uint64_t from) noexcept {
+    held_back.end();
+    ::pthread_sigmask(SIG_SETMASK, &parts_.mask, nullptr);
+    worker_assignment mine = parts_.told;
+    mine.number = w;
+    mine.from = from;
+    mine.round = book_.round();
+    worker_words& words = book_.of(w);
+    become_worker(mine.parent, words, mine.memory_limit, [this] { return parts_.shared.keep_from_children(); });
+    worker_identity::origin = parts_.caller_pid;
+    language_runtime::current().begin_worker(w);
+    await_go(words.go);
+    place.release();
+    stream_outlet outlet(parts_.layout.ring(memory_, w), words_, words, book_.bell(), book_.halt_word(),
+                         parts_.arrivals.descriptor(), parts_.measures);
+    worker_process(parts_.tasks, nullptr, book_, parts_.shared.arenas(), mine, &outlet).run();
+  }
+
+  // Whether the newest value that worker w has sent is that of this task. It has died.
+  [[nodiscard]] bool has_sent(unsigned w, std::uint64_t task) const noexcept {
+    const bool sent = newest_outcome_is(parts_.layout.ring(memory_, w), task);
+    // It may have taken back the caller's note, and have died before it woke the caller.
+    if (sent) event_counter::wake(parts_.arrivals.descriptor());
+    return sent;
+  }
+
+  // ---- as the supervisor's client
+
+  void add_failure(const failure& why, unsigned w, attempt_span when) override { send(why, 1, w, when.took); }
+  void watch(std::vector<pollfd>& fds) const override {
+    for (const file_descriptor* const each : {&parts_.caller, &parts_.held})
+      if (each->get() >= 0) fds.push_back({each->get(), POLLIN, 0});
+  }
+  [[nodiscard]] const task_orders* orders() const noexcept override { return parts_.orders; }
+  [[nodiscard]] bool look() override {
+    std::vector<pollfd> fds;
+    watch(fds);
+    if (!fds.empty() && ::poll(fds.data(), fds.size(), 0) > 0) throw caller_is_gone();
+    if (::getppid() != parts_.caller_pid) throw caller_is_gone();
+    if (const std::uint64_t end = words_.bound.get(); !size_ && end != stream_words::unknown_size) {
+      size_ = end;
+      if (end < from_ + round_) {
+        round_ = static_cast<round_index>(std::max(end, from_) - from_);
+        book_.cut_round(round_);
+      }
+    }
+    return words_.closing.get() == 0;
+  }
+
+  // ---- to the caller
+
+  void send(const failure& why, std::uint64_t tasks, unsigned worker = never_ran, std::uint64_t took = 0) {
+    const failure_record record{.status = why.status, .attempts = why.attempts, .worker = worker, .took = took};
+    const std::uint64_t about = ring_cell::describe(static_cast<std::uint64_t>(why.kind) + 1, why.attempts);
+    if (!ring_.send(why.index, about, tasks, [&](byte_writer& bytes) { record.write(bytes, why.message); }))
+      throw_overwritten("more tasks have ended than were begun");
+    wake_caller(words_, parts_.arrivals.descriptor());
+  }
+  // Tasks [b, e), the first of which may have had attempts that failed.
+  void stop_tasks(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first, const std::string& why) {
+    failure_runs runs;
+    add_stopped(runs, b, e, why, attempts_of_first);
+    for (const auto& [each, tasks] : runs) send(each, tasks);
+  }
+  void end(stream_end how) noexcept {
+    words_.state.set(static_cast<std::uint64_t>(how));
+    words_.asleep.set(0);
+    event_counter::wake(parts_.arrivals.descriptor());
+  }
+  void end_with(stream_end how, std::string_view text, std::uint64_t code) noexcept {
+    words_.error_code = code;
+    words_.error_size = std::min(text.size(), words_.error_text.size());
+    std::ranges::copy(text.substr(0, words_.error_size), words_.error_text.begin());
+    end(how);
+  }
+
+  stream_parts parts_;
+  claim_ledger& book_;
+  std::byte* memory_;
+  stream_words& words_;
+  ring_writer ring_;
+  std::optional<std::uint64_t> size_;
+  std::uint64_t from_{};
+  round_index round_{};
+  std::uint64_t missing_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/multi_stream.inl.hpp
+// The bodies of multi_stream.hpp and stream_outlet.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void stream_outlet::leave_damaged() noexcept { leave_process(farewell::damaged, EXIT_FAILURE); }
+
+// Call inside a catch block.
+PARMAP_INLINE failure not_decoded(std::uint64_t task, unsigned attempts) {
+  thrown what = describe_current_exception();
+  if (what.kind == failure_kind::threw) what.kind = failure_kind::unencodable;
+  if (!what.verbatim) what.message.insert(0, "decoding its result: ");
+  return {task, what.kind, std::move(what.message), attempts, nullptr};
+}
+
+PARMAP_INLINE failure bytes_written_over(std::uint64_t task, unsigned attempts) {
+  return {
+      task, failure_kind::unencodable,
+      "decoding its result: parmap: its encoded bytes were written over by a task of this stream that wrote to memory "
+      "it does not own; run the stream under parmap::serial with valgrind or -fsanitize=address to find that task",
+      attempts, nullptr};
+}
+
+// The memory of a stream; as much address space for each heap as the system permits, up to 16 GiB.
+struct stream_memory {
+  stream_layout layout;
+  std::unique_ptr<shared_layout> shared;
+
+  static stream_memory make(const worker_assignment& told, std::uint64_t window, const stream_annex* annex) {
+    const std::size_t largest = under_valgrind() ? std::size_t{64} << 20 : std::size_t{16} << 30;
+    constexpr std::size_t smallest = 1 << 20;
+    const auto of_size = [&](std::size_t heap) {
+      const stream_layout layout(told.workers, window, heap, annex);
+      auto shared = std::make_unique<shared_layout>(told, slot_shape{slot_kind::rings, layout.bytes()}, false);
+      layout.prepare(shared->slots());
+      return stream_memory{layout, std::move(shared)};
+    };
+    for (std::size_t heap = largest;; heap /= 2) {
+      try {
+        stream_memory made = of_size(heap);
+        if (heap == largest || heap == smallest) return made;
+        // Address space is limited (RLIMIT_AS), and the tasks need some of it.
+        made.shared.reset();
+        return of_size(std::max(heap / 4, smallest));
+      } catch (const std::system_error&) {
+        if (heap <= smallest) throw;
+      }
+    }
+  }
+};
+
+// Becomes readable when this process has died; none if the system has no such descriptors.
+PARMAP_INLINE file_descriptor open_own_pidfd() {
+  if (!pidfds_work()) return {};
+  file_descriptor own(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  if (own.get() < 0)
+    throw std::system_error(errno, std::generic_category(),
+                            "parmap: pidfd_open failed (too many open files? see ulimit -n)");
+  return own;
+}
+
+class stream_processes::run {
+ public:
+  run(const process_tasks& tasks, const options& chosen, std::optional<std::uint64_t> size, stream_annex* annex,
+      bool measures, const pool_rules& pool)
+      : told_(assignment_of(tasks, chosen, size, measures, pool)),
+        memory_(stream_memory::make(told_, chosen.window, annex)),
+        book_(memory_.shared->book()),
+        words_(stream_layout::words(memory_.shared->slots())),
+        measures_(measures),
+        of_pool_(pool.orders != nullptr) {
+    if (chosen.memory_limit && !private_memory())
+      throw std::runtime_error(
+          "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
+    told_.news = news_.descriptor();
+    for (unsigned w = 0; w <= told_.workers; ++w) rings_.emplace_back(memory_.layout.ring(memory_.shared->slots(), w));
+    if (annex != nullptr)
+      annex->take(memory_.shared->slots(), memory_.layout.annex_begin(), memory_.layout.annex_end());
+    start(tasks, chosen, size, pool.orders);
+    on_stop_.emplace(chosen.stop, [this] { halt(); });
+  }
+  run(const run&) = delete;
+  run& operator=(const run&) = delete;
+  ~run() {
+    if (generation_ != fork_generation()) return;  // a copy, in a process that the caller has forked
+    on_stop_.reset();
+    if (boss_) close();
+  }
+
+  bool allow(std::uint64_t limit) {
+    if (book_.halted()) return false;
+    book_.allow(limit);
+    return true;
+  }
+  void end_at(std::uint64_t tasks) {
+    words_.bound.set(tasks);
+    event_counter::wake(news_.descriptor());
+  }
+  void halt() noexcept {
+    book_.halt(halt_reason::stop_requested);
+    event_counter::wake(news_.descriptor());
+  }
+  [[nodiscard]] unsigned workers() const noexcept { return told_.workers; }
+  found find(std::chrono::nanoseconds patience) {
+    if (generation_ != fork_generation())
+      throw std::logic_error("parmap: a stream cannot be read in a process that was forked from the one that made it");
+    if (auto it = look(); it.how == arrival::outcome) return it;
+    tell_what_is_taken();
+    const auto begun = std::chrono::steady_clock::now();
+    for (std::chrono::nanoseconds nap = first_nap;; nap = longest_nap) {
+      // In this order: what was sent before the supervisor ended is seen after that.
+      const auto state = static_cast<stream_end>(words_.state.get());
+      const bool died = state == stream_end::not_yet && boss_->has_died();
+      if (auto it = look(); it.how == arrival::outcome) return it;
+      if (state == stream_end::complete) return {arrival::end};
+      if (state != stream_end::not_yet) throw_error(state);
+      if (died) {
+        if (static_cast<stream_end>(words_.state.get()) != stream_end::not_yet) continue;
+        throw std::runtime_error(
+            "parmap: the process that watches the workers of this stream was killed, and they with it");
+      }
+      const auto spent = std::chrono::steady_clock::now() - begun;
+      if (patience <= spent) return {arrival::nothing_yet};
+      sleep(std::min<std::chrono::nanoseconds>(nap, patience - spent));
+    }
+  }
+  void wake_supervisor() noexcept { event_counter::wake(news_.descriptor()); }
+  [[nodiscard]] std::optional<std::uint64_t> runs(unsigned w) const noexcept {
+    const position at = unpack_position(book_.of(w).cur.get());
+    return at.running ? std::optional<std::uint64_t>(at.task) : std::nullopt;
+  }
+  void wake_workers() noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // `taken` before the look at `waiting`
+    for (unsigned w = 0; w < told_.workers; ++w)
+      if (book_.of(w).waiting.get() == waits_for_room) return book_.ring();
+  }
+
+ private:
+  static constexpr std::chrono::nanoseconds first_nap = std::chrono::milliseconds(1);  // see wake_caller
+  static constexpr std::chrono::nanoseconds longest_nap = std::chrono::seconds(1);
+
+  static worker_assignment assignment_of(const process_tasks& tasks, const options& chosen,
+                                         std::optional<std::uint64_t> size, bool measures, const pool_rules& pool) {
+    if (language_runtime::current().starts_programs())
+      throw std::invalid_argument("parmap: workers that are programs of their own have no streams");
+    if (chosen.window > stream_layout::largest_window)
+      throw std::invalid_argument("parmap: options.window is at most " + std::to_string(stream_layout::largest_window) +
+                                  " under multi");
+    const std::uint64_t most = chosen.workers != 0 ? chosen.workers : usable_cores();
+    static_cast<void>(ticks_per_us());                      // measured once, before the forks
+    static_cast<void>(bound_early::uncaught_exceptions());  // binds what it calls in its turn
+    return {.tasks = tasks.size(),
+            .seed = *chosen.seed,
+            .max_failures = chosen.max_failures.value_or(std::numeric_limits<std::uint64_t>::max()),
+            .memory_limit = chosen.memory_limit,
+            .most_tasks = pool.most_tasks,
+            .workers = static_cast<unsigned>(std::clamp<std::uint64_t>(size.value_or(most), 1, most)),
+            .retries = chosen.retries,
+            .timed = chosen.timeout.has_value() || measures,
+            .postpones = postpones_retries(chosen),
+            .streams = true};
+  }
+
+  void start(const process_tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+             const task_orders* orders) {
+    const file_descriptor caller = open_own_pidfd();
+    file_descriptor held;
+    if (int ends[2]; ::pipe2(ends, O_CLOEXEC) == 0) {
+      held = file_descriptor(ends[0]);
+      held_by_caller_ = file_descriptor(ends[1]);
+    } else {
+      throw std::system_error(errno, std::generic_category(), "parmap: cannot make a pipe to a stream's supervisor");
+    }
+    const signals_blocked here;  // the supervisor has none; workers have the caller's mask
+    boss_.emplace(
+        [&] {
+          held_by_caller_ = file_descriptor();
+          stream_supervision({.tasks = tasks,
+                              .chosen = chosen,
+                              .shared = *memory_.shared,
+                              .layout = memory_.layout,
+                              .news = news_,
+                              .arrivals = arrivals_,
+                              .caller = caller,
+                              .held = held,
+                              .caller_pid = caller_pid_,
+                              .mask = here.before(),
+                              .told = told_,
+                              .size = size,
+                              .measures = measures_,
+                              .orders = orders})
+              .run();
+        },
+        &memory_.shared->running());
+  }
+
+  // Ends the workers by their supervisor, which also ends what their tasks have started.
+  void close() noexcept {
+    words_.closing.set(1);
+    book_.halt(halt_reason::stop_requested);
+    event_counter::wake(news_.descriptor());
+    constexpr std::chrono::seconds patience(30);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (!boss_->was_missed() && boss_->life() == child_process::life_of::running &&
+           std::chrono::steady_clock::now() < until) {
+      pollfd end{boss_->wakes(), POLLIN, 0};
+      static_cast<void>(::poll(&end, 1, boss_->has_to_be_asked() ? 10 : 1000));
+    }
+    boss_.reset();  // kills it, if it still lives
+  }
+
+  // Nothing is left to take: a worker that waits for room must not wait for what the caller has kept to itself.
+  void tell_what_is_taken() noexcept {
+    bool told = false;
+    for (ring_reader& each : rings_) told = each.tell_all() || told;
+    if (told) wake_workers();
+  }
+  found look() {
+    if (stopped_left_ > 0) return next_stopped();
+    for (std::size_t k = 0; k < rings_.size(); ++k) {
+      turn_ = turn_ + 1 < rings_.size() ? turn_ + 1 : 0;
+      if (!rings_[turn_].look()) continue;
+      if (turn_ == told_.workers) return failure_in(rings_[turn_]);
+      const std::uint64_t kind = rings_[turn_].cell().kind();
+      if (kind != ring_cell::value && (!of_pool_ || kind != ring_cell::stopped))
+        throw_overwritten("an outcome is of no kind");
+      return {arrival::outcome, &rings_[turn_], static_cast<unsigned>(turn_)};
+    }
+    return {arrival::nothing_yet};
+  }
+  found failure_in(ring_reader& ring) {
+    const ring_cell& it = ring.cell();
+    const auto bytes = ring.bytes();
+    if (it.kind() == ring_cell::value || it.kind() > static_cast<std::uint64_t>(failure_kind::stopped) + 1 || !bytes)
+      throw_overwritten("the record of a failure is lost");
+    failure why{it.task, static_cast<failure_kind>(it.kind() - 1)};
+    failure_record record;
+    record.read(*bytes, why);
+    if (it.extent > 1) {
+      stopped_ = why;
+      stopped_left_ = it.extent - 1;
+    }
+    ring.take();
+    const auto spent = static_cast<ticks>(static_cast<double>(record.took) * ticks_per_us() / 1e3);
+    return {arrival::outcome, nullptr, record.worker, std::move(why), spent};
+  }
+  // One of many tasks that have been stopped together.
+  found next_stopped() {
+    --stopped_left_;
+    ++stopped_.index;
+    return {arrival::outcome, nullptr, never_ran, stopped_, 0};
+  }
+
+  void sleep(std::chrono::nanoseconds limit) {
+    words_.asleep.set(1);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const bool anything = std::ranges::any_of(rings_, [](ring_reader& each) { return each.look(); });
+    if (!anything && words_.state.get() == 0) {
+      std::array<pollfd, 2> fds{{{arrivals_.descriptor(), POLLIN, 0}, {boss_->wakes(), POLLIN, 0}}};
+      if (boss_->has_to_be_asked()) limit = std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(10));
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+      const timespec span{seconds.count(), (limit - seconds).count()};
+      language_runtime::current().before_sleep();
+      static_cast<void>(::ppoll(fds.data(), fds.size(), &span, nullptr));
+      language_runtime::current().after_sleep();
+      arrivals_.clear();
+    }
+    words_.asleep.set(0);
+  }
+
+  [[noreturn]] void throw_error(stream_end how) const {
+    std::string text(words_.error_text.data(), std::min<std::size_t>(words_.error_size, words_.error_text.size()));
+    if (how == stream_end::no_memory) throw std::bad_alloc();
+    if (how != stream_end::system_error) throw std::runtime_error(text);
+    const std::error_code code(static_cast<int>(words_.error_code), std::generic_category());
+    const std::string suffix = ": " + code.message();
+    if (text.ends_with(suffix)) text.resize(text.size() - suffix.size());
+    throw std::system_error(code, text);
+  }
+
+  std::uint64_t generation_{fork_generation()};
+  pid_t caller_pid_{::getpid()};
+  event_counter news_;
+  event_counter arrivals_;
+  worker_assignment told_;
+  stream_memory memory_;
+  claim_ledger& book_;
+  stream_words& words_;
+  bool measures_;
+  bool of_pool_;
+  std::vector<ring_reader> rings_;  // the workers', and the supervisor's at the end
+  file_descriptor held_by_caller_;
+  std::optional<child_process> boss_;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_;
+  std::size_t turn_{};
+  failure stopped_;
+  std::uint64_t stopped_left_{};
+};
+
+PARMAP_INLINE stream_processes::stream_processes(const process_tasks& tasks, const options& chosen,
+                                                 std::optional<std::uint64_t> size, stream_annex* annex, bool measures,
+                                                 const pool_rules& pool)
+    : run_(std::make_unique<run>(tasks, chosen, size, annex, measures, pool)) {}
+PARMAP_INLINE stream_processes::~stream_processes() = default;
+
+PARMAP_INLINE bool stream_processes::allow(std::uint64_t limit) { return run_->allow(limit); }
+PARMAP_INLINE void stream_processes::end_at(std::uint64_t tasks) { run_->end_at(tasks); }
+PARMAP_INLINE void stream_processes::halt() noexcept { run_->halt(); }
+PARMAP_INLINE unsigned stream_processes::workers() const noexcept { return run_->workers(); }
+PARMAP_INLINE stream_processes::found stream_processes::find(std::chrono::nanoseconds patience) {
+  return run_->find(patience);
+}
+PARMAP_INLINE void stream_processes::wake_workers() noexcept { run_->wake_workers(); }
+PARMAP_INLINE void stream_processes::wake_supervisor() noexcept { run_->wake_supervisor(); }
+PARMAP_INLINE std::optional<std::uint64_t> stream_processes::runs(unsigned w) const noexcept { return run_->runs(w); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/results/failure_runs.inl.hpp
 // The bodies of failure_runs.hpp.
 
@@ -9169,128 +17113,53 @@ PARMAP_INLINE void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_
 
 PARMAP_INLINE failure_list add_failures(failure_list list, failure_runs more) {
   if (more.empty()) return list;
-  for (const failure& each : list) more.emplace_back(each, 1);
+  for (auto& run : runs_of(list)) more.push_back(std::move(run));
   return failure_list(std::move(more));
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/forced_unwind.hpp
-// forced_unwind: by what glibc unwinds a thread at pthread_cancel and pthread_exit.
-
-#if __has_include(<bits/cxxabi_forced.h>)
-#include <cxxabi.h>
-#endif
+// ==== parmap/detail/observers/attempt_teller.hpp
+// attempt_teller: tells an observer of the attempts that threads of this process make, one call at a time.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Who catches it, by its type or as anything, has to let it pass: glibc ends the program otherwise. Functions that
-// catch it are PARMAP_CATCHES_FORCED_UNWIND: there is no such object, and UBSan would report the reference.
-#define PARMAP_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
-#if __has_include(<bits/cxxabi_forced.h>)
-using forced_unwind = abi::__forced_unwind;
-#else
-class forced_unwind {};  // libc++ has no name for it
-#endif
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/signal_mask.hpp
-// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Blocks all signals in the calling thread for the lifetime of the object, so that threads made meanwhile inherit this
-// mask. Signals that a fault raises are not blocked.
-class signals_blocked {
+class attempt_teller {
  public:
-  signals_blocked() noexcept {
-    sigset_t all{};
-    ::sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
-    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
+  // `to`: null if nobody is to be told; then only is_on may be called.
+  explicit attempt_teller(attempt_observer* to) noexcept : to_(to) {}
+  attempt_teller(const attempt_teller&) = delete;
+  attempt_teller& operator=(const attempt_teller&) = delete;
+
+  [[nodiscard]] bool is_on() const noexcept { return to_ != nullptr; }
+
+  // Each worker keeps its attempt from its begin to its end.
+  void begin(attempt& it, std::uint64_t task, unsigned number, unsigned worker) {
+    it = {task, number, worker, attempt::clock::now(), {}};
+    const std::scoped_lock lock(mutex_);
+    to_->begun(it);
   }
-  signals_blocked(const signals_blocked&) = delete;
-  signals_blocked& operator=(const signals_blocked&) = delete;
-  ~signals_blocked() {
-    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  // It runs no more. For an attempt that has failed, before options::retry_if is asked: that is no time of the task.
+  static void stop(attempt& it) noexcept { it.took = attempt::clock::now() - it.began; }
+  void end(attempt& it, seen_value value, const failure* why = nullptr) {
+    if (it.took == it.took.zero()) stop(it);
+    const std::scoped_lock lock(mutex_);
+    to_->ended(it, value, why);
   }
-
-  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
-
- private:
-  sigset_t before_{};
-  bool blocked_{};
-};
-
-// In a thread made under signals_blocked: the mask that it would have without it.
-inline std::optional<sigset_t>& outer_signal_mask() noexcept {
-  static thread_local std::optional<sigset_t> mask;
-  return mask;
-}
-
-// Gives the thread the mask that it would have without signals_blocked, for the lifetime of the object. Tasks run with
-// this mask, and processes and threads that they start inherit it.
-class outer_mask_scope {
- public:
-  outer_mask_scope() noexcept {
-    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
+  // It will be tried again.
+  void fail(attempt& it, const failure& why) {
+    if (it.took == it.took.zero()) stop(it);
+    const std::scoped_lock lock(mutex_);
+    to_->failed(it, why);
   }
-  outer_mask_scope(const outer_mask_scope&) = delete;
-  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
-  ~outer_mask_scope() {
-    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  void tell(unsigned worker, worker_event what) {
+    const std::scoped_lock lock(mutex_);
+    to_->happened_to(worker, what, attempt::clock::now());
   }
 
  private:
-  sigset_t before_{};
-  bool changed_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/threads/deadline_watch.hpp
-// deadline_watch: halts a map in this process at its deadline, and requests its tasks to stop at the end of the grace.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// One thread per map with a deadline.
-class deadline_watch {
- public:
-  // At the deadline it calls begin_no_more, in its own thread. A request of `stop` reaches the tasks as ever.
-  deadline_watch(const deadline& when, const std::stop_token& stop, std::function<void()> begin_no_more)
-      : when_(when),
-        begin_no_more_(std::move(begin_no_more)),
-        forward_(stop, [this] { tasks_.request_stop(); }),
-        thread_(start()) {}
-
-  // For the tasks.
-  [[nodiscard]] std::stop_token token() const noexcept { return tasks_.get_token(); }
-
- private:
-  // The thread blocks signals, which are for the caller's threads.
-  std::jthread start() {
-    const signals_blocked meanwhile;
-    return std::jthread([this](const std::stop_token& ended) { watch(ended); });
-  }
-  void watch(const std::stop_token& ended) {
-    std::unique_lock lock(mutex_);
-    const auto passed = [&](deadline::clock::time_point moment) {
-      wake_.wait_until(lock, ended, moment, [] { return false; });
-      return !ended.stop_requested();
-    };
-    if (!passed(when_.begin_no_more())) return;
-    begin_no_more_();
-    if (passed(when_.end_all())) tasks_.request_stop();
-  }
-
-  deadline when_;
-  std::function<void()> begin_no_more_;
-  std::stop_source tasks_;
+  attempt_observer* to_;
   std::mutex mutex_;
-  std::condition_variable_any wake_;
-  std::stop_callback<std::function<void()>> forward_;
-  std::jthread thread_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -9340,19 +17209,46 @@ PARMAP_INLINE void sleep_before_retry(const options& chosen, const std::atomic<b
   }
 }
 
+class serial_run_gate final : public task_gate {
+ public:
+  serial_run_gate(const std::atomic<bool>& flag, const options& of, value_places& values, attempt_teller& told) noexcept
+      : task_gate(&flag, of.stop),
+        values_(values),
+        told_(told) {
+    if (told_.is_on()) set_watched();
+  }
+  // The attempt that runs has failed.
+  void stop() noexcept {
+    if (told_.is_on()) attempt_teller::stop(running_);
+  }
+  // Call inside a catch block, after stop().
+  void tell_failure(std::uint64_t i, bool again) {
+    thrown what = describe_current_exception();
+    const failure why{i, what.kind, std::move(what.message), attempt(), std::current_exception()};
+    if (again) told_.fail(running_, why);
+    else told_.end(running_, {}, &why);
+  }
+
+ private:
+  void begin_watch(context& self) override { told_.begin(running_, self.index(), attempt(), 0); }
+  void end_watch(context& self) override { told_.end(running_, {.object = values_.address(self.index())}); }
+
+  value_places& values_;
+  attempt_teller& told_;
+  detail::attempt running_{};
+};
+
 // The loop, until the tasks have ended, a stop is requested or `halted` is set. `done`: the first task that has not
 // ended, also when it throws. Returns how often that was begun.
 PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
                                                                   const options& chosen,
                                                                   const std::atomic<bool>& halted, value_places& values,
                                                                   std::uint64_t& done) {
-  class gate final : public task_gate {
-   public:
-    gate(const std::atomic<bool>& flag, const options& of) noexcept : task_gate(&flag, of.stop) {}
-  };
   context self(*chosen.seed, 0, chosen.stop);
-  gate between(halted, chosen);
-  const bool careful = tasks.take_context() || chosen.stop.stop_possible() || chosen.deadline;
+  attempt_teller told(tasks.observer());
+  if (told.is_on()) told.tell(0, worker_event::born);
+  serial_run_gate between(halted, chosen, values, told);
+  const bool careful = tasks.take_context() || chosen.stop.stop_possible() || chosen.deadline || told.is_on();
   lazy_meter meter(chosen.reporter, n);
   if (chosen.max_failures || chosen.memory_limit || chosen.timeout) tell_of_ignored_options(chosen, meter);
   const task_scope inside;
@@ -9369,9 +17265,12 @@ PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_t
     } catch (const forced_unwind&) {
       throw;
     } catch (...) {
+      between.stop();
       done = chunk.at;
       if (done != from) between.set_attempt(1);
-      if (between.attempt() > chosen.retries || !is_worth_a_retry(chosen, done, between.attempt())) throw;
+      const bool again = between.attempt() <= chosen.retries && is_worth_a_retry(chosen, done, between.attempt());
+      if (told.is_on()) between.tell_failure(done, again);
+      if (!again) throw;
       sleep_before_retry(chosen, halted, done, between.attempt());
       between.set_attempt(between.attempt() + 1);
     }
@@ -9384,6 +17283,7 @@ PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_t
       break;
     }
   }
+  if (told.is_on()) told.tell(0, worker_event::died);
   meter.finish(done, 0);
   values.note_elapsed(meter.elapsed());
   return between.attempt() - 1;
@@ -9415,6 +17315,73 @@ PARMAP_INLINE failure_list run_serially(const placed_tasks& tasks, value_places&
     values.discard_all_but(stopped, done);
     throw;
   }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/threads/serial_stream.inl.hpp
+// The bodies of serial_stream.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class serial_gate final : public task_gate {
+ public:
+  serial_gate(const std::atomic<bool>& flag, const std::stop_token& stop) noexcept : task_gate(&flag, stop) {}
+};
+
+PARMAP_INLINE serial_loop::serial_loop(const placed_tasks& tasks, const options& chosen,
+                                       std::optional<std::uint64_t> size)
+    : tasks_(tasks),
+      options_(chosen),
+      size_(size),
+      stop_(chosen.stop),
+      self_(*chosen.seed, 0, chosen.stop) {
+  if (const deadline last(chosen.deadline); last.is_set()) {
+    watch_.emplace(last, chosen.stop, [this] {
+      late_.store(true, std::memory_order_release);
+      halt();
+    });
+    stop_ = watch_->token();
+    self_.set_stop_token(stop_);
+  }
+  if (chosen.max_failures || chosen.memory_limit || chosen.timeout) {
+    lazy_meter meter(chosen.reporter, 0);
+    tell_of_ignored_options(chosen, meter);
+  }
+}
+
+PARMAP_INLINE serial_loop::~serial_loop() = default;
+
+PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE serial_loop::step serial_loop::run_next() {
+  const bool halted = is_halted();
+  if (halted && !size_) size_ = limit_;
+  if (size_ && next_ >= *size_) return step::end;
+  if (!halted && next_ >= limit_) return step::waits;
+  serial_gate between(halted_, stop_);
+  const task_scope inside;
+  const std::uint64_t i = next_++;
+  for (attempts_ = 0;;) {
+    task_chunk chunk{i, i + 1, &between};
+    between.set_attempt(attempts_ + 1);
+    const ticks begun = options_.times ? now_ticks() : 0;
+    try {
+      tasks_.run(chunk, self_);
+      if (options_.times) spent_ = now_ticks() - begun;
+      if (chunk.at == i) return step::stopped;
+      ++attempts_;
+      return step::ran;
+    } catch (const forced_unwind&) {
+      throw;
+    } catch (...) {
+      ++attempts_;
+      if (attempts_ > options_.retries || !is_worth_a_retry(options_, i, attempts_)) throw;
+      sleep_before_retry(options_, halted_, i, attempts_);
+    }
+  }
+}
+
+PARMAP_INLINE std::string serial_loop::why_stopped() const {
+  return late_.load(std::memory_order_acquire) ? deadline_text : stop_requested_text;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -9494,14 +17461,18 @@ class unclaimed_range {
 
   [[nodiscard]] interval unclaimed() const noexcept { return unpack(word_.load(std::memory_order_acquire)); }
 
-  // Claims chunk_for(number of unclaimed tasks) tasks from the worker's end; an empty interval if nothing is left.
+  // Claims chunk_for(number of unclaimed tasks) tasks from the worker's end, or chunk_for(unclaimed tasks); an empty
+  // interval if nothing is left.
   template <class ChunkFor>
   interval claim(unsigned worker, ChunkFor&& chunk_for) noexcept {
     std::uint64_t seen = word_.load(std::memory_order_acquire);
     for (;;) {
       const interval all = unpack(seen);
       if (all.empty()) return {};
-      const interval mine = take(all, worker, chunk_for(all.size()));
+      const interval mine = [&] {
+        if constexpr (std::invocable<ChunkFor&, interval>) return chunk_for(all);
+        else return take(all, worker, chunk_for(all.size()));
+      }();
       if (word_.compare_exchange_weak(seen, pack(without(all, mine)), std::memory_order_acq_rel)) return mine;
     }
   }
@@ -9573,8 +17544,9 @@ class postponed_retries {
   explicit postponed_retries(const options& chosen) : options_(chosen) {}
 
   // False if the failed task is not to be tried again. Calls options::retry_if, in one thread at a time. After what
-  // that has thrown no task is tried again.
-  bool add(const failure& why) {
+  // that has thrown no task is tried again. Calls before() before the task can be taken.
+  template <class Before>
+  bool add(const failure& why, const Before& before) {
     if (why.attempts > options_.retries) return false;
     const std::scoped_lock lock(mutex_);
     if (error_) return false;
@@ -9585,6 +17557,7 @@ class postponed_retries {
       return false;
     }
     const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
+    before();
     waiting_.add({clock::now() + wait, why.index, why.attempts});
     changed_.notify_all();
     return true;
@@ -9609,6 +17582,16 @@ class postponed_retries {
     const auto until = std::min(waiting_.first().due, clock::now() + glance);
     changed_.wait_until(lock, until);
     return true;
+  }
+  [[nodiscard]] bool empty() {
+    const std::scoped_lock lock(mutex_);
+    return waiting_.empty();
+  }
+  // When the first task is due; none if there is none.
+  [[nodiscard]] std::optional<clock::time_point> next_due() {
+    const std::scoped_lock lock(mutex_);
+    if (waiting_.empty()) return {};
+    return waiting_.first().due;
   }
   // What options::retry_if has thrown.
   [[nodiscard]] std::exception_ptr error() {
@@ -9652,20 +17635,6 @@ inline void start_detached_thread(std::size_t stack, std::function<void()> body)
   const auto* const given = mine.release();  // the thread has it
   static_cast<void>(given);
 }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/fork_generation.hpp
-// fork_generation: distinguishes a forked child from its parent at the cost of one load.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-std::atomic<std::uint64_t>& fork_count() noexcept;
-
-// The number of forks between the process that called this first and the current one. State of another generation is
-// invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
-// of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
-[[nodiscard]] std::uint64_t fork_generation() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -10170,6 +18139,20 @@ class timeout_watch {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+PARMAP_INLINE std::string ran_past_limit(std::chrono::nanoseconds limit) {
+  return "ran past its limit of " + to_text(limit) +
+         "; raise options.timeout, or let the task check context::stop_token() more often";
+}
+
+PARMAP_INLINE void refuse_what_threads_lack(const placed_tasks& tasks, const options& chosen) {
+  constexpr const char* name = "threads";
+  if (chosen.timeout && !tasks.take_context())
+    refuse(name, "timeout for this f",
+           "because a thread cannot be killed; let f take parmap::context& first and check its stop_token(), or use "
+           "multi");
+  if (chosen.memory_limit) refuse(name, "memory_limit", "because its tasks share one process; use multi");
+}
+
 // Tasks [from, from + tasks) on at most `workers` threads, the caller's among them.
 class threads_run final : public job {
  public:
@@ -10183,7 +18166,9 @@ class threads_run final : public job {
         range_(size),
         workers_(workers),
         begun_(begun),
-        careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures || chosen.deadline) {
+        careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures || chosen.deadline ||
+                 tasks.observer() != nullptr) {
+    if (tasks.observer() != nullptr) told_.emplace(tasks.observer());
     if (postpones_retries(chosen)) postponed_.emplace(chosen);
     if (chosen.timeout) watch_.emplace(*chosen.timeout, workers, chosen.stop);
   }
@@ -10234,18 +18219,35 @@ class threads_run final : public job {
   class gate final : public task_gate {
    public:
     gate(threads_run& of, const options& chosen) noexcept : task_gate(&of.tally_.halt_flag(), chosen.stop), run_(of) {
-      if (of.watch_) set_limited();
+      if (of.watch_ || of.told_) set_watched();
+    }
+
+    // The attempt that runs has failed.
+    void stop() noexcept {
+      if (run_.told_) attempt_teller::stop(running_);
+    }
+    // After stop(). `again`: the task will be tried again.
+    void tell_failure(const failure& why, bool again) {
+      if (!run_.told_) return;
+      if (again) run_.told_->fail(running_, why);
+      else run_.told_->end(running_, {}, &why);
     }
 
    private:
-    void begin_limit(context& self) override { self.set_stop_token(run_.watch_->begin(self.worker())); }
-    void end_limit(context& self) override {
-      if (!run_.watch_->end(self.worker())) return;
-      run_.values_.discard(self.index());
-      throw overran{};
+    void begin_watch(context& self) override {
+      if (run_.told_) run_.told_->begin(running_, self.index(), attempt(), self.worker());
+      if (run_.watch_) self.set_stop_token(run_.watch_->begin(self.worker()));
+    }
+    void end_watch(context& self) override {
+      if (run_.watch_ && run_.watch_->end(self.worker())) {
+        run_.values_.discard(self.index());
+        throw overran{};
+      }
+      if (run_.told_) run_.told_->end(running_, {.object = run_.values_.address(self.index())});
     }
 
     threads_run& run_;
+    detail::attempt running_{};
   };
 
   // Throws only what unwinds the caller's thread if that is cancelled in a task.
@@ -10255,9 +18257,11 @@ class threads_run final : public job {
       const task_scope inside;
       context self(*options_.seed, worker, options_.stop);
       gate between(*this, options_);
+      if (told_) told_->tell(worker, worker_event::born);
       take_chunks(self, between, now, after_chunk);
       if (postponed_) run_postponed(self, between);
       tasks_.end_worker(self);
+      if (told_) told_->tell(worker, worker_event::died);
     } catch (...) {
       give_up();
     }
@@ -10276,6 +18280,7 @@ class threads_run final : public job {
   void take_chunks(context& self, gate& between, ticks then, AfterChunk& after_chunk) {
     const unsigned worker = self.worker();
     chunk_pacer pace(workers_);
+    if (tasks_.blocks().size != 0) pace.keep_blocks(tasks_.blocks(), from_);
     for (;;) {
       round_index ran = 0;
       // While nobody has come to help the map is a short one, and the looks at the clock would be most of it.
@@ -10285,7 +18290,7 @@ class threads_run final : public job {
           tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
           return;
         }
-        const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+        const interval mine = range_.claim(worker, [&](interval all) { return pace.claim(all, worker); });
         if (mine.empty()) return;
         run_chunk(mine, self, between, 1);
         if (postponed_)
@@ -10303,20 +18308,25 @@ class threads_run final : public job {
 
   // Runs postponed tasks when they are due, until none is left or the map is halted.
   void run_postponed(context& self, gate& between) {
-    for (;;) {
+    for (bool told = !told_;;) {
       if (tally_.halted()) {
         while (const auto task = postponed_->take())
           tally_.add_never_begun(task->index, task->index + 1, task->attempts);
         return;
       }
-      if (const auto due = postponed_->take_due()) run_again(*due, self, between);
-      else if (!postponed_->wait()) return;
+      if (const auto due = postponed_->take_due()) {
+        run_again(*due, self, between);
+        told = !told_;
+      } else {
+        if (!std::exchange(told, true)) told_->tell(self.worker(), worker_event::waits);
+        if (!postponed_->wait()) return;
+      }
       if (self.worker() == 0) tally_.show(now_ticks());
     }
   }
   // False if the failed task is not to be tried again. What options::retry_if throws halts the map.
-  bool postpone(const failure& why) {
-    const bool added = postponed_->add(why);
+  bool postpone(const failure& why, gate& between) {
+    const bool added = postponed_->add(why, [&] { between.tell_failure(why, true); });
     if (!added && postponed_->error()) tally_.halt();
     return added;
   }
@@ -10339,13 +18349,18 @@ class threads_run final : public job {
       } catch (const forced_unwind&) {
         throw;
       } catch (...) {
+        between.stop();
         if (chunk.at != from) between.set_attempt(1);
         failure why = describe(self, chunk.at, between.attempt());
         if (between.attempt() <= options_.retries && !postponed_) {
+          between.tell_failure(why, true);
           between.set_attempt(between.attempt() + 1);
           continue;
         }
-        if (!postponed_ || !postpone(why)) tally_.add_failure(std::move(why));
+        if (!postponed_ || !postpone(why, between)) {
+          between.tell_failure(why, false);
+          tally_.add_failure(std::move(why));
+        }
         between.set_attempt(1);
         ++without_value;
         ++chunk.at;
@@ -10367,11 +18382,7 @@ class threads_run final : public job {
       late = watch_ && watch_->end(self.worker());
       what = describe_or_give_up();
     }
-    if (late)
-      return {i, failure_kind::timed_out,
-              "ran past its limit of " + to_text(*options_.timeout) +
-                  "; raise options.timeout, or let the task check context::stop_token() more often",
-              attempt, nullptr};
+    if (late) return {i, failure_kind::timed_out, ran_past_limit(*options_.timeout), attempt, nullptr};
     return {i, what.kind, std::move(what.message), attempt, std::current_exception()};
   }
 
@@ -10384,6 +18395,7 @@ class threads_run final : public job {
   unsigned workers_;
   floating_environment environment_;  // the caller's, which helpers take over
   ticks begun_;
+  std::optional<attempt_teller> told_;
   bool careful_;
   std::atomic<unsigned> joined_{1};
   std::optional<timeout_watch> watch_;
@@ -10420,17 +18432,1500 @@ PARMAP_INLINE failure_list run_rounds_on_threads(const placed_tasks& tasks, valu
 
 PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                           const options& chosen) {
-  constexpr const char* name = "threads";
-  if (chosen.timeout && !tasks.take_context())
-    refuse(name, "timeout for this f",
-           "because a thread cannot be killed; let f take parmap::context& first and check its stop_token(), or use "
-           "multi");
-  if (chosen.memory_limit) refuse(name, "memory_limit", "because its tasks share one process; use multi");
+  refuse_what_threads_lack(tasks, chosen);
   // One task sets no pace, and the look would be a tenth of a short call.
   const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
-  task_tally tally(name, chosen, n, begun);
+  task_tally tally("threads", chosen, n, begun);
   if (chosen.deadline) return run_until_deadline(tasks, values, n, chosen, tally, begun);
   return run_rounds_on_threads(tasks, values, n, chosen, tally, begun);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/threads/threads_stream.inl.hpp
+// The bodies of threads_stream.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class stream_threads::crew {
+ public:
+  crew(std::vector<worker> workers, const options& chosen, std::optional<std::uint64_t> size, bool measures)
+      : workers_(std::move(workers)),
+        options_(chosen),
+        measures_(measures),
+        size_(size) {
+    stop_ = own_stop_.get_token();
+    if (const deadline last(chosen.deadline); last.is_set()) {
+      at_deadline_.emplace(last, stop_, [this] { halt(end_reason::deadline); });
+      stop_ = at_deadline_->token();
+    }
+    if (postpones_retries(chosen)) postponed_.emplace(chosen);
+    if (chosen.timeout) watch_.emplace(*chosen.timeout, static_cast<unsigned>(workers_.size()), stop_);
+    on_stop_.emplace(chosen.stop, [this] {
+      halt(end_reason::stop);
+      own_stop_.request_stop();
+    });
+    start_threads();
+  }
+  crew(const crew&) = delete;
+  crew& operator=(const crew&) = delete;
+  ~crew() {
+    halt(end_reason::stop);
+    own_stop_.request_stop();
+    threads_.clear();
+  }
+
+  bool allow(std::uint64_t limit) {
+    {
+      const std::scoped_lock lock(claims_);
+      if (halted_.load(std::memory_order_relaxed)) return false;
+      limit_ = limit;
+    }
+    claimable_.notify_all();
+    return true;
+  }
+  void end_at(std::uint64_t tasks) {
+    {
+      const std::scoped_lock lock(claims_);
+      size_ = tasks;
+    }
+    claimable_.notify_all();
+  }
+
+  // The first reason stays.
+  enum class end_reason { none, stop, max_failures, deadline, error };
+  void halt(end_reason reason) noexcept {
+    {
+      const std::scoped_lock lock(claims_);
+      if (reason_ == end_reason::none) reason_ = reason;
+      halted_.store(true, std::memory_order_release);
+    }
+    claimable_.notify_all();
+  }
+
+  [[nodiscard]] bool ended() const {
+    if (alive_.load(std::memory_order_acquire) > 0) return false;
+    if (error_) std::rethrow_exception(error_);
+    return true;
+  }
+  [[nodiscard]] never_begun rest() const {
+    const std::scoped_lock lock(claims_);
+    return {next_, std::max(next_, size_.value_or(limit_)), why_stopped()};
+  }
+
+  void announce_sleep() noexcept { asleep_.store(1); }
+  void sleep(std::chrono::nanoseconds limit) noexcept {
+    if (alive_.load(std::memory_order_acquire) > 0) futex_wait(asleep_, 1, limit);
+  }
+  void wake_up() noexcept { asleep_.store(0); }
+
+ private:
+  struct overran {};
+
+  // A worker's gate. It sends what has ended, before the next task begins.
+  class gate final : public task_gate {
+   public:
+    gate(crew& of, worker_outbox& outbox) noexcept
+        : task_gate(&of.halted_, of.options_.stop),
+          crew_(of),
+          outbox_(outbox) {
+      set_watched();
+    }
+    // The time since the task began that runs, or has failed.
+    [[nodiscard]] ticks spent() const noexcept { return crew_.measures_ ? now_ticks() - begun_ : 0; }
+
+   private:
+    void begin_watch(context& self) override {
+      if (crew_.watch_) self.set_stop_token(crew_.watch_->begin(self.worker()));
+      if (crew_.measures_) begun_ = now_ticks();
+    }
+    void end_watch(context& self) override {
+      if (crew_.watch_ && crew_.watch_->end(self.worker())) throw overran{};
+      outbox_.send_value(attempt(), spent());
+      crew_.tell_caller();
+    }
+
+    crew& crew_;
+    worker_outbox& outbox_;
+    ticks begun_{};
+  };
+
+  void start_threads() {
+    const signals_blocked here;  // signals of the process are for the caller's threads
+    alive_.store(static_cast<unsigned>(workers_.size()), std::memory_order_relaxed);
+    threads_.reserve(workers_.size());
+    try {
+      for (unsigned w = 0; w < workers_.size(); ++w)
+        threads_.emplace_back([this, w, outer = outer_signal_mask().value_or(here.before())] {
+          outer_signal_mask() = outer;
+          const outer_mask_scope as_the_caller;
+          environment_.apply();
+          live(w);
+        });
+    } catch (const std::system_error&) {
+      if (threads_.empty()) throw;
+      alive_.fetch_sub(static_cast<unsigned>(workers_.size() - threads_.size()));
+    }
+  }
+
+  // What unwinds a thread that is cancelled in a task passes.
+  PARMAP_CATCHES_FORCED_UNWIND void live(unsigned w) {
+    struct leaver {
+      crew& of;
+      explicit leaver(crew& it) : of(it) {}
+      leaver(const leaver&) = delete;
+      leaver& operator=(const leaver&) = delete;
+      ~leaver() {
+        of.alive_.fetch_sub(1, std::memory_order_acq_rel);
+        of.tell_caller();
+      }
+    };
+    const leaver at_end(*this);
+    try {
+      const task_scope inside;
+      context self(*options_.seed, w, stop_);
+      gate between(*this, *workers_[w].outbox);
+      chunk_pacer pace(static_cast<unsigned>(workers_.size()));
+      while (const auto chunk = claim(pace)) {
+        const ticks then = now_ticks();
+        run_chunk(*chunk, self, between);
+        pace.ran(static_cast<round_index>(chunk->e - chunk->b), now_ticks() - then);
+      }
+      workers_[w].tasks->end_worker(self);
+    } catch (const forced_unwind&) {
+      throw;
+    } catch (...) {
+      give_up();
+    }
+  }
+  // Inside a catch block: the stream ends with this exception.
+  void give_up() noexcept {
+    {
+      const std::scoped_lock lock(claims_);
+      if (!error_) error_ = std::current_exception();
+    }
+    halt(end_reason::error);
+  }
+
+  struct piece {
+    std::uint64_t b;
+    std::uint64_t e;
+    unsigned attempt;  // of the first task
+  };
+  // Waits until there is something to run; nothing, if nothing will come.
+  std::optional<piece> claim(const chunk_pacer& pace) {
+    std::unique_lock lock(claims_);
+    for (;;) {
+      if (halted_.load(std::memory_order_relaxed)) {
+        lock.unlock();
+        stop_postponed();
+        return std::nullopt;
+      }
+      if (postponed_)
+        if (const auto due = postponed_->take_due()) return piece{due->index, due->index + 1, due->attempts + 1};
+      const std::uint64_t end = std::min(size_.value_or(limit_), limit_);
+      if (next_ < end) {
+        const auto left = static_cast<round_index>(std::min(end - next_, max_round));
+        const std::uint64_t b = next_;
+        next_ += pace.chunk(left);
+        return piece{b, next_, 1};
+      }
+      if (size_ && next_ >= *size_ && !waits_for_retry()) return std::nullopt;
+      wait(lock);
+    }
+  }
+  [[nodiscard]] bool waits_for_retry() { return postponed_ && (running_ > 0 || !postponed_->empty()); }
+  void wait(std::unique_lock<std::mutex>& lock) {
+    const auto due = postponed_ ? postponed_->next_due() : std::nullopt;
+    if (due) claimable_.wait_until(lock, *due);
+    else claimable_.wait(lock);
+  }
+  // Postponed tasks of a halted stream are not tried again.
+  void stop_postponed() {
+    if (!postponed_) return;
+    while (const auto task = postponed_->take())
+      send_failure(*workers_[0].outbox,
+                   failure{task->index, failure_kind::stopped, locked_why_stopped(), task->attempts}, 0);
+  }
+
+  PARMAP_CATCHES_FORCED_UNWIND void run_chunk(const piece& mine, context& self, gate& between) {
+    const placed_tasks& tasks = *workers_[self.worker()].tasks;
+    worker_outbox& outbox = *workers_[self.worker()].outbox;
+    task_chunk chunk{mine.b, mine.e, &between};
+    between.set_attempt(mine.attempt);
+    const running_one counted(*this);
+    for (;;) {
+      const std::uint64_t from = chunk.at;
+      try {
+        tasks.run(chunk, self);
+        break;
+      } catch (const forced_unwind&) {
+        throw;
+      } catch (...) {
+        const ticks spent = between.spent();
+        outbox.drop_value();
+        if (chunk.at != from) between.set_attempt(1);
+        failure why = describe(self, chunk.at, between.attempt());
+        if (between.attempt() <= options_.retries && !postponed_) {
+          between.set_attempt(between.attempt() + 1);
+          continue;
+        }
+        if (!postpone(why)) {
+          count_failure();
+          send_failure(outbox, std::move(why), spent);
+        }
+        between.set_attempt(1);
+        ++chunk.at;
+      }
+    }
+    for (unsigned attempts = between.attempt() - 1; chunk.at < chunk.end; ++chunk.at, attempts = 0)
+      send_failure(outbox, failure{chunk.at, failure_kind::stopped, locked_why_stopped(), attempts}, 0);
+  }
+  bool postpone(const failure& why) {
+    if (!postponed_) return false;
+    if (postponed_->add(why, [] {})) {
+      claimable_.notify_all();
+      return true;
+    }
+    if (postponed_->error()) {
+      {
+        const std::scoped_lock lock(claims_);
+        if (!error_) error_ = postponed_->error();
+      }
+      halt(end_reason::error);
+    }
+    return false;
+  }
+  void count_failure() {
+    if (options_.max_failures && failures_.fetch_add(1, std::memory_order_relaxed) + 1 >= *options_.max_failures)
+      halt(end_reason::max_failures);
+  }
+
+  // Inside a catch block: what became of the task, which is no longer running.
+  failure describe(const context& self, std::uint64_t i, unsigned attempt) {
+    bool late = false;
+    thrown what;
+    try {
+      throw;
+    } catch (const overran&) {
+      late = true;
+    } catch (...) {
+      late = watch_ && watch_->end(self.worker());
+      what = describe_or_give_up();
+    }
+    if (late) return {i, failure_kind::timed_out, ran_past_limit(*options_.timeout), attempt, nullptr};
+    return {i, what.kind, std::move(what.message), attempt, std::current_exception()};
+  }
+
+  void send_failure(worker_outbox& outbox, failure why, ticks spent) {
+    outbox.send_failure(std::move(why), spent);
+    tell_caller();
+  }
+  void tell_caller() noexcept {
+    if (asleep_.load(std::memory_order_relaxed) == 0) return;  // see announce_sleep
+    asleep_.store(0);
+    futex_wake(asleep_, 1);
+  }
+
+  [[nodiscard]] std::string locked_why_stopped() const {
+    const std::scoped_lock lock(claims_);
+    return why_stopped();
+  }
+  // Under the lock.
+  [[nodiscard]] std::string why_stopped() const {
+    switch (reason_) {
+      case end_reason::deadline: return deadline_text;
+      case end_reason::max_failures: return max_failures_text;
+      case end_reason::none:
+      case end_reason::error:
+      case end_reason::stop: break;
+    }
+    return stop_requested_text;
+  }
+
+  // Counts the chunks that run: their tasks may be postponed.
+  class running_one {
+   public:
+    explicit running_one(crew& of) : crew_(of) {
+      if (!of.postponed_) return;
+      const std::scoped_lock lock(of.claims_);
+      ++of.running_;
+    }
+    running_one(const running_one&) = delete;
+    running_one& operator=(const running_one&) = delete;
+    ~running_one() {
+      if (!crew_.postponed_) return;
+      {
+        const std::scoped_lock lock(crew_.claims_);
+        --crew_.running_;
+      }
+      crew_.claimable_.notify_all();
+    }
+
+   private:
+    crew& crew_;
+  };
+
+  std::vector<worker> workers_;
+  const options& options_;
+  bool measures_;
+  floating_environment environment_;  // the caller's
+  mutable std::mutex claims_;
+  std::condition_variable claimable_;
+  std::optional<std::uint64_t> size_;
+  std::uint64_t limit_{};
+  std::uint64_t next_{};
+  unsigned running_{};
+  end_reason reason_{end_reason::none};
+  std::exception_ptr error_;
+  std::atomic<bool> halted_{false};
+  std::atomic<std::uint64_t> failures_{0};
+  std::atomic<unsigned> alive_{0};
+  alignas(64) futex_word asleep_{0};
+  std::stop_source own_stop_;
+  std::stop_token stop_;
+  std::optional<deadline_watch> at_deadline_;
+  std::optional<postponed_retries> postponed_;
+  std::optional<timeout_watch> watch_;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_;
+  std::vector<std::jthread> threads_;
+};
+
+PARMAP_INLINE stream_threads::stream_threads(std::vector<worker> workers, const options& chosen,
+                                             std::optional<std::uint64_t> size, bool measures)
+    : crew_(std::make_unique<crew>(std::move(workers), chosen, size, measures)) {}
+PARMAP_INLINE stream_threads::~stream_threads() = default;
+
+PARMAP_INLINE bool stream_threads::allow(std::uint64_t limit) { return crew_->allow(limit); }
+PARMAP_INLINE void stream_threads::end_at(std::uint64_t tasks) { crew_->end_at(tasks); }
+PARMAP_INLINE void stream_threads::halt() noexcept { crew_->halt(crew::end_reason::stop); }
+PARMAP_INLINE bool stream_threads::ended() const { return crew_->ended(); }
+PARMAP_INLINE stream_threads::never_begun stream_threads::rest() const { return crew_->rest(); }
+PARMAP_INLINE void stream_threads::announce_sleep() noexcept { crew_->announce_sleep(); }
+PARMAP_INLINE void stream_threads::sleep(std::chrono::nanoseconds limit) noexcept { crew_->sleep(limit); }
+PARMAP_INLINE void stream_threads::wake_up() noexcept { crew_->wake_up(); }
+
+PARMAP_INLINE unsigned stream_threads::workers_for(const placed_tasks& tasks, const options& chosen,
+                                                   std::optional<std::uint64_t> size) {
+  refuse_what_threads_lack(tasks, chosen);
+  const unsigned most = chosen.workers != 0 ? chosen.workers : usable_cores();
+  return static_cast<unsigned>(std::clamp<std::uint64_t>(size.value_or(most), 1, most));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/sent_store.inl.hpp
+// The bodies of sent_store.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vector<std::byte> bytes) {
+  const std::lock_guard lock(lock_);
+  if (const auto found = known_.find(text_of(bytes)); found != known_.end()) {
+    used_.splice(used_.begin(), used_, found->second);
+    return used_.front();
+  }
+  drop_old();
+  auto made = std::make_shared<kept_function>();
+  made->where = store([&](byte_writer& to) { to.write(bytes.data(), bytes.size()); });
+  made->bytes = std::move(bytes);
+  used_.push_front(made);
+  known_.emplace(text_of(made->bytes), used_.begin());
+  return made;
+}
+
+PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
+  const std::lock_guard lock(lock_);
+  drop_old();
+  auto made = std::make_unique<const sent_bytes>(store(encode));
+  return {made.release(), [to = dropped_](const sent_bytes* it) {
+            {
+              const std::lock_guard held(to->lock);
+              to->blocks.push_back({it->offset, it->size});
+            }
+            delete it;
+          }};
+}
+
+PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
+  shared_heap& heap = memory_.heap();
+  const shared_heap::block made = heap.keep(heap.draft(encode));
+  const std::uint64_t number = ++newest_;
+  return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
+}
+
+PARMAP_INLINE void sent_store::drop_old() {
+  {
+    const std::lock_guard held(dropped_->lock);
+    for (auto& blocks = dropped_->blocks; !blocks.empty(); blocks.pop_back()) memory_.heap().drop(blocks.back());
+  }
+  // At most two at a time, of which one makes room for the next function: those in use pass to the front.
+  for (int k = 0; k < 2 && used_.size() > most_unused; ++k) {
+    if (used_.back().use_count() > 1) {
+      used_.splice(used_.begin(), used_, std::prev(used_.end()));
+      continue;
+    }
+    const kept_function& oldest = *used_.back();
+    memory_.heap().drop({oldest.where.offset, oldest.where.size});
+    known_.erase(text_of(oldest.bytes));
+    used_.pop_back();
+  }
+}
+
+PARMAP_INLINE void sent_store::drop_unused() noexcept {
+  const std::lock_guard lock(lock_);
+  try {
+    drop_old();
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next time
+  }
+}
+
+PARMAP_INLINE kept_inputs sent_store::keep_foreign_inputs(const write& encode) {
+  std::unique_ptr<shared_memory> space;
+  {
+    const std::lock_guard lock(lock_);
+    space = std::move(draft_);
+  }
+  if (space == nullptr) space = std::make_unique<shared_memory>(draft_memory());
+  byte_writer draft(space->bytes(), space->bytes() + space->size());
+  encode(draft);
+  kept_inputs made = keep_inputs([&draft](byte_writer& to) { to.write(draft.data(), draft.written()); });
+  constexpr std::size_t much = 1 << 20;
+  if (draft.written() > much) space.reset();
+  const std::lock_guard lock(lock_);
+  draft_ = std::move(space);
+  return made;
+}
+
+// As much address space as the system permits; only what is written costs memory.
+PARMAP_INLINE shared_memory sent_store::draft_memory() {
+  for (std::size_t size = std::size_t{16} << 30;; size /= 2) try {
+      return shared_memory(size);
+    } catch (const std::system_error&) {
+      if (size <= std::size_t{1} << 20) throw std::bad_alloc();
+    }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/batches_in_flight.hpp
+// batches_in_flight: the batches that have been sent to a pool's workers and have not ended.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Tasks that have been sent together.
+struct sent_batch {
+  std::uint64_t number;  // in the table
+  std::uint64_t count;
+  std::uint64_t left;  // tasks without an outcome
+  std::uint64_t task;
+  unsigned attempt;
+  std::shared_ptr<pool_job> job;
+  std::shared_ptr<kept_function> function;
+  kept_inputs inputs;
+
+  [[nodiscard]] bool has(const pool_job& of, std::uint64_t at) const noexcept {
+    return job.get() == &of && at - task < count;
+  }
+};
+
+// In the caller, under the dispatcher's lock.
+class batches_in_flight {
+  using batches = std::map<std::uint64_t, sent_batch>;  // by the number of the first task in the stream
+
+ public:
+  using place = batches::iterator;  // stays until the batch is dropped
+
+  explicit batches_in_flight(pool_memory& memory) noexcept : memory_(memory) {}
+  batches_in_flight(const batches_in_flight&) = delete;
+  batches_in_flight& operator=(const batches_in_flight&) = delete;
+
+  // The number of the next task in the stream.
+  [[nodiscard]] std::uint64_t next() const noexcept { return next_; }
+  // Tasks that have been sent and have not ended.
+  [[nodiscard]] std::uint64_t tasks() const noexcept { return tasks_; }
+  // Whether another batch can be sent.
+  [[nodiscard]] bool has_room() const noexcept { return memory_.table().has_room(); }
+
+  // There must be room. `allowed`: the time of each attempt; zero: any. Returns whether no batch had so short a limit.
+  bool add(sent_batch what, std::uint64_t seed, std::chrono::nanoseconds allowed) {
+    const auto ns = static_cast<std::uint64_t>(allowed.count());
+    const bool is_shortest = ns != 0 && (shortest_ == 0 || ns < shortest_);
+    if (is_shortest) memory_.set_shortest_limit(shortest_ = ns);
+    const auto at = batches_.emplace_hint(batches_.end(), next_, std::move(what));
+    sent_batch& made = at->second;
+    made.number = memory_.table().put({.first = next_,
+                                       .count = made.count,
+                                       .task = made.task,
+                                       .attempt = made.attempt,
+                                       .seed = seed,
+                                       .allowed = ns,
+                                       .function = made.function->where,
+                                       .inputs = *made.inputs});
+    next_ += made.count;
+    tasks_ += made.count;
+    return is_shortest;
+  }
+
+  // The batch that has this task of the stream; end() if there is none that has not ended.
+  [[nodiscard]] place with(std::uint64_t number) {
+    const auto behind = batches_.upper_bound(number);
+    if (behind == batches_.begin()) return batches_.end();
+    const auto at = std::prev(behind);
+    return number - at->first < at->second.count ? at : batches_.end();
+  }
+  [[nodiscard]] place end() noexcept { return batches_.end(); }
+  // The batch that has this task of a job; end() if there is none.
+  [[nodiscard]] place of(const pool_job& job, std::uint64_t task) {
+    return std::ranges::find_if(batches_, [&](const auto& each) { return each.second.has(job, task); });
+  }
+  // Calls visit(batch) for each batch of the job.
+  template <class Visit>
+  void for_each_of(const pool_job& job, const Visit& visit) {
+    for (auto& [first, each] : batches_)
+      if (each.job.get() == &job) visit(each);
+  }
+  // The lowest number in the stream of a task that may not have ended.
+  [[nodiscard]] std::uint64_t first() const noexcept { return batches_.empty() ? next_ : batches_.begin()->first; }
+
+  // So many tasks of the batch have ended. Returns whether all have; then the batch is dropped.
+  bool end_some(place at, std::uint64_t tasks) {
+    tasks_ -= tasks;
+    at->second.left -= tasks;
+    if (at->second.left > 0) return false;
+    memory_.table().drop(at->second.number);
+    batches_.erase(at);
+    if (tasks_ == 0 && shortest_ != 0) memory_.set_shortest_limit(shortest_ = 0);
+    return true;
+  }
+  // No further task of it begins. Returns whether none has begun.
+  bool halt(const sent_batch& it) noexcept { return memory_.table().halt(it.number); }
+  [[nodiscard]] bool has_begun(const sent_batch& it) const noexcept { return memory_.table().has_begun(it.number); }
+
+ private:
+  pool_memory& memory_;
+  batches batches_;
+  std::uint64_t next_{};
+  std::uint64_t tasks_{};
+  std::uint64_t shortest_{};  // the shortest limit of them, in ns; 0: none
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_tasks.hpp
+// pool_tasks: the tasks of all maps of a pool, as one endless stream, and how a worker runs them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A worker keeps what it has read last, so that a function that is called again and again is read once.
+class pool_tasks final : public process_tasks, public claim_batches {
+ public:
+  explicit pool_tasks(pool_memory& memory) noexcept;
+
+  void run(worker_chunk& chunk, context& self) const override;
+  [[nodiscard]] const claim_batches* batches() const noexcept override { return this; }
+  [[nodiscard]] std::uint64_t end_of(std::uint64_t task) const noexcept override;
+
+ private:
+  template <class Read>
+  struct kept {
+    std::uint64_t number;
+    std::unique_ptr<Read> what;
+  };
+  static constexpr std::size_t most_functions = 16;
+
+  void forget_others(const batch& it) const noexcept;
+  [[nodiscard]] const pool_function& function(const sent_bytes& sent) const;
+  [[nodiscard]] const pool_inputs& inputs(const pool_function& of, const sent_bytes& sent) const;
+  [[nodiscard]] byte_reader bytes_of(const sent_bytes& sent) const;
+  [[nodiscard]] bool has_read(const batch& it) const noexcept;
+
+  pool_memory& memory_;
+  // In a worker.
+  mutable std::list<kept<pool_function>> functions_;  // the newest first
+  mutable kept<pool_inputs> inputs_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_dispatcher.inl.hpp
+// The bodies of pool_dispatcher.hpp. One class, as jobs, sending and collecting change the same lists under one lock;
+// what is sent and what is in flight have files of their own.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class pool_dispatcher::state {
+ public:
+  explicit state(const pool_terms& terms)
+      : memory_(workers_of(terms)),
+        tasks_(memory_),
+        store_(memory_),
+        sent_(memory_),
+        processes_(tasks_, options_of(terms), std::nullopt, &memory_, true, {&memory_, terms.most_tasks}) {}
+
+  [[nodiscard]] unsigned workers() const noexcept { return processes_.workers(); }
+
+  // ---- what is sent
+
+  std::shared_ptr<kept_function> keep_function(std::vector<std::byte> bytes) {
+    check_process();
+    return store_.keep_function(std::move(bytes));
+  }
+  kept_inputs keep_inputs(const write& encode, bool foreign) {
+    check_process();
+    return foreign ? store_.keep_foreign_inputs(encode) : store_.keep_inputs(encode);
+  }
+  [[nodiscard]] byte_reader read(const kept_inputs& it) const noexcept { return {memory_.at(it->offset), it->size}; }
+
+  // ---- jobs
+
+  std::shared_ptr<pool_job> open(const pool_job::terms& on, std::shared_ptr<kept_function> f, pool_owner& by) {
+    const std::lock_guard lock(at_work());
+    throw_if_broken();
+    jobs_.push_back(std::make_shared<pool_job>(on, std::move(f), by));
+    return jobs_.back();
+  }
+  void add(pool_job& to, pool_job::piece what) {
+    const std::lock_guard lock(at_work());
+    throw_if_broken();
+    to.pieces_.push_back(std::move(what));
+    send_some(to);
+  }
+  void close(pool_job& it) {
+    const std::lock_guard lock(at_work());
+    it.closed_ = true;
+    it.news_.notify_all();
+  }
+  void allow(pool_job& it, std::uint64_t limit) {
+    const std::lock_guard lock(at_work());
+    it.limit_ = limit;
+    send_some(it);
+  }
+  bool try_again(pool_job& it, std::uint64_t task, unsigned attempt, std::chrono::steady_clock::time_point due) {
+    const std::lock_guard lock(at_work());
+    const auto failed = std::ranges::find(it.failed_, task, &pool_job::piece::task);
+    if (it.halted_ || failed == it.failed_.end()) return false;
+    pool_job::piece again = std::move(*failed);
+    it.failed_.erase(failed);
+    again.attempt = attempt;
+    it.postponed_.add({due, std::move(again)});
+    return true;
+  }
+  std::vector<unsent> halt(pool_job& it) {
+    const std::lock_guard lock(at_work());
+    it.halted_ = it.closed_ = true;
+    std::vector<unsent> rest;
+    const auto add = [&rest](const pool_job::piece& what) {
+      rest.push_back({what.task, what.count, what.attempt - 1});
+    };
+    std::ranges::for_each(std::exchange(it.pieces_, {}), add);
+    for (const pool_job::postponed& each : it.postponed_.take_all()) add(each.what);
+    sent_.for_each_of(it, [this](const sent_batch& each) { static_cast<void>(sent_.halt(each)); });
+    return rest;
+  }
+  bool halt_task(pool_job& it, std::uint64_t task) {
+    const std::lock_guard lock(at_work());
+    const auto waits = std::ranges::find_if(
+        it.pieces_, [task](const pool_job::piece& each) { return each.task == task && each.count == 1; });
+    if (waits != it.pieces_.end()) {
+      put_stopped(it, task, waits->attempt);
+      it.pieces_.erase(waits);
+      return true;
+    }
+    const auto of = sent_.of(it, task);
+    return of != sent_.end() && of->second.count == 1 && sent_.halt(of->second);
+  }
+  [[nodiscard]] bool has_begun(const pool_job& it, std::uint64_t task) {
+    const std::lock_guard lock(at_work());
+    const auto of = sent_.of(it, task);
+    return of != sent_.end() && sent_.has_begun(of->second);
+  }
+  void halt_tasks(pool_job& it, std::uint64_t task, std::uint64_t count) {
+    const std::lock_guard lock(at_work());
+    std::erase_if(it.pieces_, [&](const pool_job::piece& each) {
+      if (each.task - task >= count) return false;
+      for (std::uint64_t k = 0; k < each.count; ++k) put_stopped(it, each.task + k, each.attempt);
+      return true;
+    });
+    sent_.for_each_of(it, [&](const sent_batch& each) {
+      if (each.task - task < count) static_cast<void>(sent_.halt(each));
+    });
+  }
+  void kill(pool_job& it, std::optional<std::uint64_t> task) {
+    const std::lock_guard lock(at_work());
+    sent_.for_each_of(it, [&](const sent_batch& each) {
+      if (!task || each.has(it, *task)) static_cast<void>(sent_.halt(each));
+    });
+    end_running(it, task);
+  }
+  void end(pool_job& it) noexcept {
+    if (generation_ != fork_generation()) return;
+    {
+      const std::lock_guard lock(lock_);
+      it.owner_ = nullptr;
+      it.halted_ = it.closed_ = true;
+      it.pieces_.clear();
+      static_cast<void>(it.postponed_.take_all());
+      it.inbox_.clear();
+      it.failed_.clear();
+    }
+    try {
+      do kill(it, std::nullopt);
+      while (collect(it, std::chrono::milliseconds(10), std::nullopt) != arrival::end);
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the pool is broken, and none of its tasks runs
+    }
+    {
+      const std::lock_guard lock(lock_);
+      std::erase_if(jobs_, [&it](const auto& each) { return each.get() == &it; });
+    }
+    store_.drop_unused();  // its inputs may be large
+  }
+
+  void end_workers() noexcept {
+    if (generation_ != fork_generation()) return;
+    processes_.end_at(sent_.next());
+    try {
+      while (processes_.find(longest).how != arrival::end) {
+      }
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): they have ended otherwise
+    }
+  }
+
+  // ---- outcomes
+
+  [[nodiscard]] std::uint64_t taken(const pool_job& it) const {
+    const std::lock_guard lock(at_work());
+    return it.taken_;
+  }
+  arrival collect(pool_job& mine, std::chrono::nanoseconds patience, std::optional<std::uint64_t> seen) {
+    using clock = std::chrono::steady_clock;
+    std::unique_lock lock(at_work());
+    const hands_over at_end(*this, lock);
+    const std::uint64_t before = seen.value_or(mine.taken_);
+    std::optional<clock::time_point> until;
+    for (bool looked = false;; looked = true) {
+      throw_if_broken();
+      if (!mine.inbox_.empty()) {
+        hand_over();
+        return give_inbox(mine, lock);
+      }
+      if (mine.taken_ != before) return arrival::outcome;
+      if (mine.is_over()) return arrival::end;
+      send_some(mine);
+      const auto now = clock::now();
+      if (!until) until = patience < longest ? now + patience : now + longest;
+      if (looked && now >= *until) return arrival::nothing_yet;
+      auto nap = *until - now;
+      if (!mine.postponed_.empty()) nap = std::min(nap, mine.postponed_.first().due - now);
+      nap = std::max(nap, nap.zero());
+      if (!collecting_) {
+        const role as_collector(*this, lock);
+        look(mine, nap);
+      } else {
+        ++mine.waiting_;
+        mine.news_.wait_until(lock, now + nap);
+        --mine.waiting_;
+      }
+    }
+  }
+
+ private:
+  static constexpr std::chrono::hours longest{24};
+  static constexpr std::uint64_t most_in_flight = 1 << 15;
+  // Of one job while others have tasks to send.
+  static constexpr std::uint64_t most_beside_others = most_in_flight / 4;
+  static constexpr std::uint64_t most_batches_of_job = batch_table::places / 8;
+
+  // Of a thread that leaves collect(): one of those that wait is to collect. Not only the collector hands over: one
+  // that was woken to follow it may leave at once, as its own outcomes have come, or its patience is over.
+  class hands_over {
+   public:
+    hands_over(state& of, const std::unique_lock<std::mutex>& lock) noexcept : of_(of), lock_(lock) {}
+    hands_over(const hands_over&) = delete;
+    hands_over& operator=(const hands_over&) = delete;
+    ~hands_over() {
+      if (lock_.owns_lock()) of_.hand_over();
+    }
+
+   private:
+    state& of_;
+    const std::unique_lock<std::mutex>& lock_;
+  };
+  void hand_over() noexcept {
+    if (collecting_) return;
+    const auto next = std::ranges::find_if(jobs_, [](const auto& each) { return each->waiting_ > 0; });
+    if (next != jobs_.end()) (*next)->news_.notify_all();
+  }
+
+  // Of the thread that collects. Without the lock, which it takes back at the end.
+  class role {
+   public:
+    role(state& of, std::unique_lock<std::mutex>& lock) : of_(of), lock_(lock) {
+      of_.collecting_ = true;
+      lock_.unlock();
+    }
+    role(const role&) = delete;
+    role& operator=(const role&) = delete;
+    ~role() {
+      lock_.lock();
+      of_.collecting_ = false;
+    }
+
+   private:
+    state& of_;
+    std::unique_lock<std::mutex>& lock_;
+  };
+
+  static unsigned workers_of(const pool_terms& terms) { return terms.workers != 0 ? terms.workers : usable_cores(); }
+  static options options_of(const pool_terms& terms) {
+    options chosen;
+    chosen.memory_limit = terms.memory_limit;
+    chosen.seed = 0;  // each batch has its own
+    chosen.window = 2 * most_in_flight - ring_pace().untold;
+    chosen.workers = workers_of(terms);
+    return chosen;
+  }
+  // The lock, in the process that made the pool.
+  std::mutex& at_work() const {
+    check_process();
+    return lock_;
+  }
+  void check_process() const {
+    if (generation_ != fork_generation())
+      throw std::logic_error("parmap: a pool cannot be used in a process that was forked from the one that made it");
+  }
+  void throw_if_broken() const {
+    if (broken_) std::rethrow_exception(broken_);
+  }
+
+  // ---- sending
+
+  // Sends as many tasks as keep the workers busy until the next time; not more, so that the tasks of another job do not
+  // wait long. Of a function that is not known yet, single tasks and few. Of one of which few tasks have ended not many
+  // more are sent than those: the next ones may take long, or fail, and what is tried again, or is another job's, waits
+  // behind them.
+  void send_some(pool_job& it) {
+    while (it.postponed_.is_due()) it.pieces_.push_front(it.postponed_.take_first().what);
+    if (it.halted_ || it.pieces_.empty()) return;
+    const std::uint64_t begun = sent_.next();
+    const std::uint64_t target = most_in_flight_of(it);
+    const std::uint64_t most_batches = it.on_.most_at_once != 0 ? it.on_.most_at_once : most_batches_of_job;
+    if (it.in_flight_ >= target || (it.in_flight_ > target / 2 && it.on_.most_at_once == 0)) return;
+    while (!it.pieces_.empty() && it.in_flight_ < target && sent_.tasks() < most_in_flight &&
+           it.batches_ < most_batches && sent_.has_room()) {
+      pool_job::piece& from = it.pieces_.front();
+      if (from.attempt == 1 && from.task >= it.limit_) break;
+      const std::uint64_t open = from.attempt == 1 ? it.limit_ - from.task : 1;
+      send(it, from,
+           std::min({batch_size(it, from), from.count, open, target - it.in_flight_, most_in_flight - sent_.tasks(),
+                     max_round - sent_.next() % max_round}));
+      if (from.count == 0) it.pieces_.pop_front();
+    }
+    if (sent_.next() != begun) processes_.allow(sent_.next());
+  }
+  void send(pool_job& it, pool_job::piece& from, std::uint64_t count) {
+    sent_batch made{.number = 0,
+                    .count = count,
+                    .left = count,
+                    .task = from.task,
+                    .attempt = from.attempt,
+                    .job = it.shared_from_this(),
+                    .function = from.function ? from.function : it.function_,
+                    .inputs = from.inputs};
+    if (sent_.add(std::move(made), it.on_.seed, it.on_.timeout)) processes_.wake_supervisor();
+    it.in_flight_ += count;
+    ++it.batches_;
+    from.task += count;
+    from.count -= count;
+  }
+  [[nodiscard]] double mean_ticks(const pool_job& it, const pool_job::piece& of) const noexcept {
+    return (of.function ? of.function : it.function_)->mean_ticks;
+  }
+  [[nodiscard]] std::uint64_t most_in_flight_of(const pool_job& it) const noexcept {
+    const std::uint64_t n = workers();
+    const pool_job::piece& next = it.pieces_.front();
+    const double mean = mean_ticks(it, next);
+    const std::uint64_t known = 8 * n + (next.function ? next.function : it.function_)->ended;
+    const double enough = mean > 0 ? static_cast<double>(to_ticks(std::chrono::milliseconds(20))) / mean : 0;
+    const std::uint64_t most =
+        mean > 0 ? std::max(4 * n, n * static_cast<std::uint64_t>(std::min(enough, 1e6))) : 8 * n;
+    const bool alone =
+        std::ranges::none_of(jobs_, [&it](const auto& each) { return each.get() != &it && !each->pieces_.empty(); });
+    return std::min({most, known, alone ? most_in_flight : most_beside_others});
+  }
+  // As in chunk_pacer.
+  [[nodiscard]] std::uint64_t batch_size(const pool_job& it, const pool_job::piece& of) const noexcept {
+    const double mean = mean_ticks(it, of);
+    if (mean <= 0) return 1;
+    const auto in = [mean](std::chrono::microseconds span) {
+      return static_cast<std::uint64_t>(static_cast<double>(to_ticks(span)) / mean);
+    };
+    const std::uint64_t fair = (of.count - 1) / workers() + 1;
+    const std::uint64_t even = std::min(in(std::chrono::microseconds(50)), (fair + 1) / 2);
+    return std::max({even, std::min(fair, in(std::chrono::microseconds(2))), std::uint64_t{1}});
+  }
+
+  // ---- collecting
+
+  // In the role of the collector. Takes outcomes of all jobs; waits for one at most for `nap`.
+  void look(pool_job& mine, std::chrono::nanoseconds nap) {
+    constexpr std::uint64_t most = 1024;
+    stream_processes::found found = find(nap);
+    for (std::uint64_t k = 0; found.how == arrival::outcome;) {
+      const std::uint64_t values = found.ring != nullptr ? take_values(*found.ring, found.worker, mine) : 0;
+      if (values == 0) take(found, mine);
+      send_further();
+      k += std::max<std::uint64_t>(values, 1);
+      if (k >= most) return;  // before the next find(), which takes a failure out of its ring
+      if (found.ring == nullptr || !found.ring->look()) found = find(std::chrono::nanoseconds(0));
+    }
+  }
+  stream_processes::found find(std::chrono::nanoseconds nap) {
+    try {
+      stream_processes::found found = processes_.find(nap);
+      if (found.how == arrival::end) throw std::runtime_error("parmap: the workers of this pool have ended");
+      return found;
+    } catch (...) {
+      const std::lock_guard lock(lock_);
+      break_down();
+    }
+  }
+  // Call in a catch block, with the lock: from now on the pool throws this exception.
+  [[noreturn]] void break_down() {
+    broken_ = std::current_exception();
+    for (const auto& each : jobs_) each->news_.notify_all();
+    throw;
+  }
+  void send_further() {
+    const std::lock_guard lock(lock_);
+    for (const auto& each : jobs_)
+      if (!each->pieces_.empty()) send_some(*each);
+  }
+
+  // Takes the outcome from its ring, if there is one. A worker may wait for the room of large ones.
+  class taken_at_end {
+   public:
+    taken_at_end(state& of, ring_reader* ring) noexcept : of_(of), ring_(ring) {}
+    taken_at_end(const taken_at_end&) = delete;
+    taken_at_end& operator=(const taken_at_end&) = delete;
+    ~taken_at_end() {
+      if (ring_ == nullptr) return;
+      of_.untold_bytes_ += ring_->cell().is_in_heap() ? ring_->cell().size() : 0;
+      ring_->take();
+      if (of_.untold_bytes_ < much) return;
+      of_.untold_bytes_ = 0;
+      of_.processes_.wake_workers();
+    }
+
+   private:
+    static constexpr std::uint64_t much = 256 << 10;
+
+    state& of_;
+    ring_reader* ring_;
+  };
+  // The outcomes of one batch that have been taken. The lock is taken again only when there is no further one.
+  class values_of_batch {
+   public:
+    values_of_batch(state& of, batches_in_flight::place at) noexcept : of_(of), at_(at), left_(at->second.left) {}
+    values_of_batch(const values_of_batch&) = delete;
+    values_of_batch& operator=(const values_of_batch&) = delete;
+    ~values_of_batch() {
+      const std::lock_guard lock(of_.lock_);
+      pool_job& job = *at_->second.job;
+      job.taken_ += taken_;
+      if (job.waiting_ > 0) job.news_.notify_all();
+      of_.end_some(at_, taken_, ticks_);
+    }
+
+    [[nodiscard]] std::uint64_t taken() const noexcept { return taken_; }
+    [[nodiscard]] bool has(const ring_cell& it) const noexcept {
+      return it.kind() == ring_cell::value && taken_ < left_ && it.task - at_->first < at_->second.count;
+    }
+    void take(ring_reader& ring, unsigned worker) {
+      const ring_cell& it = ring.cell();
+      const taken_at_end done(of_, &ring);
+      ++taken_;
+      ticks_ += it.extent;
+      const sent_batch& batch = at_->second;
+      batch.job->owner_->take({.task = batch.task + (it.task - at_->first),
+                               .attempt = batch.attempt,
+                               .worker = worker,
+                               .spent = it.extent,
+                               .bytes = ring.bytes()});
+    }
+
+   private:
+    state& of_;
+    batches_in_flight::place at_;  // stays, as only the collector drops batches
+    std::uint64_t left_;
+    std::uint64_t taken_{};
+    ticks ticks_{};
+  };
+  // Takes values of `mine` from this ring, as long as they are of one batch. Returns how many.
+  std::uint64_t take_values(ring_reader& ring, unsigned worker, pool_job& mine) {
+    auto at = sent_.end();
+    {
+      const std::lock_guard lock(lock_);
+      at = batch_with(ring.cell().task);
+      if (at->second.job.get() != &mine || mine.owner_ == nullptr) return 0;
+    }
+    values_of_batch all(*this, at);
+    while (all.has(ring.cell())) {
+      all.take(ring, worker);
+      if (!ring.look()) break;
+    }
+    return all.taken();
+  }
+  // With the lock.
+  [[nodiscard]] batches_in_flight::place batch_with(std::uint64_t number) {
+    const auto at = sent_.with(number);
+    if (at != sent_.end() && at->second.left > 0) return at;
+    try {
+      throw_overwritten("a task has ended that was not sent");
+    } catch (...) {
+      break_down();
+    }
+  }
+
+  void take(stream_processes::found& found, pool_job& mine) {
+    const ring_cell* const cell = found.ring != nullptr ? &found.ring->cell() : nullptr;
+    const std::uint64_t number = cell != nullptr ? cell->task : found.why.index;
+    pool_outcome it{.worker = found.worker, .spent = cell != nullptr ? cell->extent : found.spent};
+    failure why = std::move(found.why);
+    if (cell != nullptr && cell->kind() == ring_cell::stopped) why = failure{0, failure_kind::stopped};
+    else if (cell != nullptr) it.bytes = found.ring->bytes();
+    const bool failed = cell == nullptr || cell->kind() == ring_cell::stopped;
+    const taken_at_end done(*this, found.ring);
+    std::shared_ptr<pool_job> of;
+    {
+      const std::lock_guard lock(lock_);
+      of = end_one(number, it, failed);
+      if (of.get() != &mine) {
+        if (failed) note_attempt(why, it);
+        put_into_inbox(*of, it, failed ? &why : nullptr);
+        return;
+      }
+    }
+    if (failed) note_attempt(why, it);
+    if (failed) it.why = &why;
+    give(*of, it);
+  }
+  static void note_attempt(failure& why, const pool_outcome& it) {
+    why.index = it.task;
+    why.attempts = why.kind == failure_kind::stopped ? it.attempt - 1 : it.attempt;
+  }
+
+  // A task of the stream has ended: sets which it is of its job. With the lock.
+  std::shared_ptr<pool_job> end_one(std::uint64_t number, pool_outcome& it, bool failed) {
+    const auto at = batch_with(number);
+    const sent_batch& batch = at->second;
+    it.task = batch.task + (number - at->first);
+    it.attempt = batch.attempt;
+    std::shared_ptr<pool_job> of = batch.job;
+    if (failed && of->owner_ != nullptr) of->failed_.push_back({it.task, 1, batch.inputs, it.attempt, batch.function});
+    end_some(at, 1, it.spent);
+    return of;
+  }
+  // Tasks of a batch have ended, which took so many ticks; 0: unknown.
+  void end_some(batches_in_flight::place at, std::uint64_t tasks, ticks took) {
+    if (tasks == 0) return;
+    const std::shared_ptr<pool_job> of = at->second.job;
+    if (took > 0) {
+      double& mean = at->second.function->mean_ticks;
+      const auto count = static_cast<double>(tasks);
+      const double latest = static_cast<double>(took) / count;
+      mean = mean == 0 ? latest : mean + (latest - mean) * std::min(1.0, count / 8);
+    }
+    at->second.function->ended += tasks;
+    of->in_flight_ -= tasks;
+    if (sent_.end_some(at, tasks)) --of->batches_;
+  }
+  void put_into_inbox(pool_job& of, const pool_outcome& it, const failure* why) {
+    if (of.owner_ == nullptr) return;
+    pool_job::arrived& made = of.inbox_.emplace_back();
+    made.what = it;
+    made.failed = why != nullptr;
+    if (why != nullptr) made.why = *why;
+    made.has_bytes = it.bytes.has_value();
+    if (it.bytes) {
+      byte_reader bytes = *it.bytes;
+      const std::size_t size = bytes.left();
+      const std::byte* const from = bytes.read(size);
+      made.bytes.assign(from, from + size);
+    }
+    of.news_.notify_all();
+  }
+  void put_stopped(pool_job& of, std::uint64_t task, unsigned attempt) {
+    const failure why{task, failure_kind::stopped, "", attempt - 1};
+    put_into_inbox(of, {.task = task, .attempt = attempt}, &why);
+  }
+  arrival give_inbox(pool_job& mine, std::unique_lock<std::mutex>& lock) {
+    std::deque<pool_job::arrived> all = std::exchange(mine.inbox_, {});
+    lock.unlock();
+    for (pool_job::arrived& each : all) {
+      if (each.failed) each.what.why = &each.why;
+      if (each.has_bytes) each.what.bytes.emplace(each.bytes.data(), each.bytes.size());
+      give(mine, each.what);
+    }
+    return arrival::outcome;
+  }
+  // Without the lock.
+  void give(pool_job& to, const pool_outcome& it) {
+    pool_owner* owner = nullptr;
+    {
+      const std::lock_guard lock(lock_);
+      owner = to.owner_;
+    }
+    if (owner != nullptr) owner->take(it);
+    const std::lock_guard lock(lock_);
+    if (it.why != nullptr)
+      std::erase_if(to.failed_, [&it](const pool_job::piece& each) { return each.task == it.task; });
+    ++to.taken_;
+    if (to.waiting_ > 0) to.news_.notify_all();
+  }
+
+  // ---- killing
+
+  // What runs of the job is to end: see task_orders.
+  void end_running(const pool_job& it, std::optional<std::uint64_t> task) {
+    const std::uint64_t origin = sent_.first() / max_round * max_round;
+    for (unsigned w = 0; w < workers(); ++w)
+      if (const auto running = processes_.runs(w)) {
+        const std::uint64_t number = origin + *running;
+        const auto at = sent_.with(number);
+        if (at == sent_.end() || at->second.job.get() != &it) continue;
+        if (!task || at->second.task + (number - at->first) == *task) memory_.end(w, number);
+      }
+    processes_.wake_supervisor();
+  }
+
+  std::uint64_t generation_{fork_generation()};
+  mutable std::mutex lock_;  // of all but the store
+  pool_memory memory_;
+  pool_tasks tasks_;
+  sent_store store_;
+  batches_in_flight sent_;
+  stream_processes processes_;
+  std::vector<std::shared_ptr<pool_job>> jobs_;  // that are open
+  bool collecting_{};                            // a thread takes outcomes
+  std::uint64_t untold_bytes_{};  // the collector's: bytes of outcomes since it woke workers that wait for room
+  std::exception_ptr broken_;
+};
+
+PARMAP_INLINE pool_dispatcher::pool_dispatcher(const pool_terms& terms) : state_(std::make_unique<state>(terms)) {}
+PARMAP_INLINE pool_dispatcher::~pool_dispatcher() = default;
+PARMAP_INLINE unsigned pool_dispatcher::workers() const noexcept { return state_->workers(); }
+PARMAP_INLINE std::shared_ptr<kept_function> pool_dispatcher::keep_function(std::vector<std::byte> bytes) {
+  return state_->keep_function(std::move(bytes));
+}
+PARMAP_INLINE kept_inputs pool_dispatcher::keep_inputs(const write& encode, bool foreign) {
+  return state_->keep_inputs(encode, foreign);
+}
+PARMAP_INLINE byte_reader pool_dispatcher::read(const kept_inputs& it) const noexcept { return state_->read(it); }
+PARMAP_INLINE std::shared_ptr<pool_job> pool_dispatcher::open(const pool_job::terms& on,
+                                                              std::shared_ptr<kept_function> f, pool_owner& by) {
+  return state_->open(on, std::move(f), by);
+}
+PARMAP_INLINE void pool_dispatcher::add(pool_job& to, std::uint64_t task, std::uint64_t count, kept_inputs inputs,
+                                        std::shared_ptr<kept_function> f) {
+  state_->add(to, {task, count, std::move(inputs), 1, std::move(f)});
+}
+PARMAP_INLINE void pool_dispatcher::close(pool_job& it) { state_->close(it); }
+PARMAP_INLINE void pool_dispatcher::allow(pool_job& it, std::uint64_t limit) { state_->allow(it, limit); }
+PARMAP_INLINE bool pool_dispatcher::try_again(pool_job& it, std::uint64_t task, unsigned attempt,
+                                              std::chrono::steady_clock::time_point due) {
+  return state_->try_again(it, task, attempt, due);
+}
+PARMAP_INLINE std::vector<pool_dispatcher::unsent> pool_dispatcher::halt(pool_job& it) { return state_->halt(it); }
+PARMAP_INLINE bool pool_dispatcher::halt_task(pool_job& it, std::uint64_t task) { return state_->halt_task(it, task); }
+PARMAP_INLINE bool pool_dispatcher::has_begun(const pool_job& it, std::uint64_t task) const {
+  return state_->has_begun(it, task);
+}
+PARMAP_INLINE void pool_dispatcher::halt_tasks(pool_job& it, std::uint64_t task, std::uint64_t count) {
+  state_->halt_tasks(it, task, count);
+}
+PARMAP_INLINE void pool_dispatcher::kill(pool_job& it, std::optional<std::uint64_t> task) { state_->kill(it, task); }
+PARMAP_INLINE void pool_dispatcher::end(const std::shared_ptr<pool_job>& it) noexcept { state_->end(*it); }
+PARMAP_INLINE void pool_dispatcher::end_workers() noexcept { state_->end_workers(); }
+PARMAP_INLINE arrival pool_dispatcher::collect(pool_job& mine, std::chrono::nanoseconds patience,
+                                               std::optional<std::uint64_t> seen) {
+  return state_->collect(mine, patience, seen);
+}
+PARMAP_INLINE std::uint64_t pool_dispatcher::taken(const pool_job& it) const { return state_->taken(it); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_run.inl.hpp
+// The bodies of pool_run.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void check_pool_options(const options& chosen) {
+  if (chosen.memory_limit)
+    refuse("pool", "memory_limit", "it holds for all maps of the pool: parmap::pool workers({.memory_limit = bytes})");
+}
+
+// With an observer the start of each attempt is to be noted, as it is where there is a limit.
+inline std::chrono::nanoseconds any_time(const attempt_observer* observer) noexcept {
+  return observer != nullptr ? no_limit : std::chrono::nanoseconds::zero();
+}
+
+PARMAP_INLINE pool_run::pool_run(pool_dispatcher& by, const options& chosen,
+                                 std::optional<std::chrono::nanoseconds> limit, attempt_observer* observer,
+                                 std::shared_ptr<kept_function> f)
+    : by_(by),
+      chosen_(chosen),
+      observer_(observer),
+      last_(chosen.deadline),
+      job_(by.open({.seed = *chosen.seed,
+                    .timeout = chosen.timeout ? *chosen.timeout : limit.value_or(any_time(observer)),
+                    .most_at_once = chosen.workers < by.workers() ? chosen.workers : 0},
+                   std::move(f), *this)) {}
+
+PARMAP_INLINE arrival pool_run::collect(std::chrono::nanoseconds patience) {
+  constexpr std::chrono::milliseconds look_for_stop(20);
+  std::chrono::nanoseconds nap = std::min(patience, enforce());
+  if (chosen_.stop.stop_possible()) {
+    if (chosen_.stop.stop_requested()) halt(stop_requested_text);
+    nap = std::min<std::chrono::nanoseconds>(nap, look_for_stop);
+  }
+  return by_.collect(*job_, nap);
+}
+
+// Returns the time until there is something to do.
+PARMAP_INLINE std::chrono::nanoseconds pool_run::enforce() {
+  constexpr std::chrono::milliseconds again(10);  // a task may begin just before it hears that it is not to
+  if (last_.is_set()) {
+    const auto now = deadline::clock::now();
+    if (now < last_.begin_no_more()) return last_.begin_no_more() - now;
+    halt(deadline_text);
+    if (now < last_.end_all()) return last_.end_all() - now;
+    is_killed_ = true;
+  }
+  if (!is_killed_) return std::chrono::nanoseconds::max();
+  by_.kill(*job_);
+  return again;
+}
+
+PARMAP_INLINE void pool_run::halt(const char* why, bool kill) {
+  is_killed_ = is_killed_ || kill;
+  if (why_halted_ != nullptr) return;
+  why_halted_ = why;
+  for (const auto& [task, count, attempts] : by_.halt(*job_)) take_stopped(task, count, attempts, why);
+}
+
+PARMAP_INLINE void pool_run::take(const pool_outcome& it) {
+  if (it.why != nullptr) {
+    const bool again = tries_again(*it.why, it);
+    if (it.why->kind != failure_kind::stopped) tell(it, it.why, again);
+    if (!again) fail(*it.why, it);
+    return;
+  }
+  failure why;
+  try {
+    if (it.bytes) {
+      take_value(it, *it.bytes);
+      return tell(it, nullptr, false);
+    }
+    why = bytes_written_over(it.task, it.attempt);
+  } catch (...) {
+    why = not_decoded(it.task, it.attempt);
+  }
+  tell(it, &why, false);
+  fail(why, it);
+}
+
+PARMAP_INLINE bool pool_run::tries_again(const failure& why, const pool_outcome& it) {
+  if (why.kind == failure_kind::stopped || is_halted() || it.attempt > chosen_.retries) return false;
+  if (chosen_.retry_if && !chosen_.retry_if(why)) return false;
+  const auto wait = retry_wait(chosen_.retry_delay, *chosen_.seed, it.task, it.attempt);
+  return by_.try_again(*job_, it.task, it.attempt + 1, std::chrono::steady_clock::now() + wait);
+}
+
+PARMAP_INLINE void pool_run::fail(const failure& why, const pool_outcome& it) {
+  // A task with an attempt left is stopped, as it is not tried again.
+  if (why.kind == failure_kind::stopped || (is_halted() && it.why != nullptr && it.attempt <= chosen_.retries))
+    return take_stopped(it.task, 1, why.attempts, is_halted() ? why_halted_ : stop_requested_text);
+  take_failure(why, it);
+  if (chosen_.max_failures && ++failed_ >= *chosen_.max_failures) halt(max_failures_text);
+}
+
+PARMAP_INLINE void pool_run::tell(const pool_outcome& it, const failure* why, bool again) const {
+  if (observer_ == nullptr) return;
+  const std::chrono::nanoseconds took(static_cast<std::int64_t>(static_cast<double>(it.spent) / ticks_per_us() * 1e3));
+  const attempt made{it.task, it.attempt, it.worker, attempt::clock::now() - took, took};
+  observer_->begun(made);
+  if (again) observer_->failed(made, *why);
+  else observer_->ended(made, {}, why);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_map.inl.hpp
+// The bodies of pool_map.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE failure_list pool_map::run(kept_inputs inputs) {
+  lazy_meter meter(chosen().reporter, tasks_);
+  try {
+    inputs_ = std::move(inputs);
+    if (tasks_ == 0) dispatcher().close(job());
+    for (;;) {
+      if (sent_ < tasks_ && !is_halted()) send_some();
+      before_wait();
+      if (collect(meter.wait()) == arrival::end) break;
+      try {
+        meter.look(now_ticks(), completed_, failed_);
+      } catch (const stop_now&) {
+        halt(stop_requested_text, true);
+      }
+    }
+    if (sent_ < tasks_) take_stopped(sent_, tasks_ - sent_, 0, why_halted());
+    meter.finish(completed_, failed_);
+    return failure_list(std::move(failures_));
+  } catch (...) {
+    end();
+    has_value_.for_each_set(0, tasks_, [this](std::uint64_t i) { discard(i); });
+    throw;
+  }
+}
+
+PARMAP_INLINE void pool_map::send(std::uint64_t count, kept_inputs inputs) {
+  dispatcher().add(job(), sent_, count, std::move(inputs));
+  sent_ += count;
+  if (sent_ == tasks_) dispatcher().close(job());
+}
+
+PARMAP_INLINE void pool_map::take_value(const pool_outcome& it, byte_reader bytes) {
+  put(it.task, bytes);
+  has_value_.set(it.task);
+  ++completed_;
+}
+
+PARMAP_INLINE void pool_map::take_failure(failure why, const pool_outcome&) {
+  failures_.emplace_back(std::move(why), 1);
+  ++failed_;
+}
+
+PARMAP_INLINE void pool_map::take_stopped(std::uint64_t task, std::uint64_t count, unsigned attempts, const char* why) {
+  add_stopped(failures_, task, task + count, why, attempts);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/submitted_tasks.inl.hpp
+// The bodies of submitted_tasks.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE submitted_tasks::submitted_tasks(pool_dispatcher& by, std::uint64_t seed,
+                                               std::optional<std::chrono::nanoseconds> limit)
+    : by_(by),
+      job_(by.open({.seed = seed, .timeout = limit.value_or(std::chrono::nanoseconds::zero())}, nullptr, *this)) {}
+
+PARMAP_INLINE submitted_tasks::~submitted_tasks() {
+  by_.end(job_);
+  for (auto& [number, each] : open_) each->take_failure({number, failure_kind::stopped, "the pool was destroyed", 0});
+}
+
+PARMAP_INLINE std::uint64_t submitted_tasks::add(std::shared_ptr<submitted_task> it, std::shared_ptr<kept_function> f,
+                                                 const std::function<void(byte_writer&, std::uint64_t)>& encode,
+                                                 bool foreign) {
+  std::uint64_t number = 0;
+  {
+    const std::lock_guard lock(lock_);
+    number = next_++;
+  }
+  it->inputs_ = by_.keep_inputs([&](byte_writer& to) { encode(to, number); }, foreign);
+  kept_inputs inputs = it->inputs_;
+  {
+    const std::lock_guard lock(lock_);
+    open_.emplace(number, std::move(it));
+  }
+  try {
+    by_.add(*job_, number, 1, std::move(inputs), std::move(f));
+  } catch (...) {
+    const std::lock_guard lock(lock_);
+    open_.erase(number);
+    throw;
+  }
+  return number;
+}
+
+PARMAP_INLINE bool submitted_tasks::has_ended(const submitted_task& it) const {
+  const std::lock_guard lock(lock_);
+  return it.ended_;
+}
+
+PARMAP_INLINE bool submitted_tasks::wait(const submitted_task& it, std::chrono::nanoseconds patience) {
+  using clock = std::chrono::steady_clock;
+  const auto begun = clock::now();
+  if (has_ended(it)) return true;  // also in a process that was forked since
+  for (;;) {
+    const std::uint64_t seen = by_.taken(*job_);
+    if (has_ended(it)) return true;
+    const auto spent = clock::now() - begun;
+    static_cast<void>(by_.collect(*job_, patience > spent ? patience - spent : spent.zero(), seen));
+    if (patience <= clock::now() - begun) return has_ended(it);
+  }
+}
+
+PARMAP_INLINE bool submitted_tasks::cancel(std::uint64_t number) { return by_.halt_task(*job_, number); }
+
+PARMAP_INLINE void submitted_tasks::kill(std::uint64_t number, const submitted_task& it) {
+  constexpr std::chrono::milliseconds again(10);  // it may begin just before it hears that it is not to
+  if (!by_.halt_task(*job_, number)) do
+      by_.kill(*job_, number);
+    while (!wait(it, again));
+}
+
+// Sets its inputs: see write_inputs_by_child. A child does not have the memory of the pool, so it gets a copy.
+PARMAP_INLINE void submitted_tasks::describe(failure& why, const submitted_task& of) const noexcept {
+  try {
+    byte_reader from = by_.read(of.inputs_);
+    const std::size_t size = from.left();
+    const std::byte* const first = from.read(size);
+    const std::vector<std::byte> bytes(first, first + size);
+    const auto text = [&] { return of.describe({bytes.data(), size}); };
+    failure_runs one;
+    one.emplace_back(failure{why.index, why.kind}, 1);
+    failure_list described(std::move(one));
+    write_inputs_by_child(
+        described, {&text, [](const void* it, std::uint64_t) { return (*static_cast<const decltype(text)*>(it))(); }},
+        of.takes_foreign_code());
+    why.inputs = described.front().inputs;
+  } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
+  }
+}
+
+// Whatever is thrown here, the task ends: somebody may wait for it.
+PARMAP_INLINE void submitted_tasks::take(const pool_outcome& it) {
+  std::shared_ptr<submitted_task> of;
+  {
+    const std::lock_guard lock(lock_);
+    const auto found = open_.find(it.task);
+    if (found == open_.end()) return;
+    of = std::move(found->second);
+    open_.erase(found);
+  }
+  std::optional<failure> why;
+  try {
+    if (it.why != nullptr) why = *it.why;
+    else if (!it.bytes) why = bytes_written_over(it.task, it.attempt);
+    else of->take_value(*it.bytes);
+  } catch (...) {
+    why = not_decoded(it.task, it.attempt);
+  }
+  if (why) {
+    if (why->kind == failure_kind::stopped && why->message.empty())
+      why->message = "ended by future::cancel or future::kill";
+    describe(*why, *of);
+    of->take_failure(std::move(*why));
+  }
+  const std::lock_guard lock(lock_);
+  of->inputs_ = nullptr;
+  of->ended_ = true;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -10462,6 +19957,724 @@ PARMAP_INLINE std::uint64_t fresh_seed() {
   z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9;
   z = (z ^ z >> 27) * 0x94d0'49bb'1331'11eb;
   return z ^ z >> 31;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/loaded_code.inl.hpp
+// The bodies of loaded_code.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+using program_header = ElfW(Phdr);
+using note_header = ElfW(Nhdr);
+
+// Calls look(object) for each loaded object until it returns true. `look` throws nothing, as the C library calls it.
+template <class Look>
+void look_at_objects(Look& look) noexcept {
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void* with) { return (*static_cast<Look*>(with))(*object) ? 1 : 0; },
+      &look);
+}
+
+PARMAP_INLINE std::string_view name_of(const dl_phdr_info& object) noexcept {
+  return object.dlpi_name == nullptr ? std::string_view() : std::string_view(object.dlpi_name);
+}
+PARMAP_INLINE std::span<const program_header> segments_of(const dl_phdr_info& object) noexcept {
+  return {object.dlpi_phdr, object.dlpi_phnum};
+}
+
+PARMAP_INLINE bool is_code(const program_header& segment) noexcept {
+  return segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0;
+}
+
+// The bytes of a segment, if they can be read.
+PARMAP_INLINE std::string_view bytes_of(const dl_phdr_info& object, const program_header& segment) noexcept {
+  const auto lies_in = [&segment](const program_header& other) {
+    return other.p_type == PT_LOAD && (other.p_flags & PF_R) != 0 && other.p_vaddr <= segment.p_vaddr &&
+           segment.p_filesz <= other.p_filesz && segment.p_vaddr - other.p_vaddr <= other.p_filesz - segment.p_filesz;
+  };
+  if (!std::ranges::any_of(segments_of(object), lies_in)) return {};
+  const std::uintptr_t at = object.dlpi_addr + segment.p_vaddr;
+  return {reinterpret_cast<const char*>(at), segment.p_filesz};  // NOLINT(performance-no-int-to-ptr)
+}
+
+// Whether the notes of an object have a build id, which names its content.
+PARMAP_INLINE bool has_build_id(std::string_view notes) noexcept {
+  constexpr std::array gnu{'G', 'N', 'U', '\0'};
+  note_header head;
+  const auto padded = [](std::size_t size) { return (size + 3) / 4 * 4; };
+  while (notes.size() >= sizeof head) {
+    std::memcpy(&head, notes.data(), sizeof head);
+    notes.remove_prefix(sizeof head);
+    const std::string_view owner = notes.substr(0, head.n_namesz);
+    if (head.n_type == NT_GNU_BUILD_ID && owner == std::string_view(gnu.data(), gnu.size())) return true;
+    notes.remove_prefix(std::min(notes.size(), padded(head.n_namesz) + padded(head.n_descsz)));
+  }
+  return false;
+}
+
+// Stands for the content of an object. Without a build id it comes from the beginning of the code: large libraries are
+// not read whole.
+PARMAP_INLINE std::size_t content_of(const dl_phdr_info& object) noexcept {
+  constexpr std::size_t most = std::size_t{1} << 20;
+  std::size_t all = 0;
+  const auto add = [&all](std::string_view bytes) { all = all * 31 + std::hash<std::string_view>()(bytes); };
+  add({reinterpret_cast<const char*>(object.dlpi_phdr), object.dlpi_phnum * sizeof(program_header)});
+  bool has_id = false;
+  for (const program_header& segment : segments_of(object)) {
+    if (segment.p_type != PT_NOTE) continue;
+    const std::string_view notes = bytes_of(object, segment);
+    add(notes);
+    has_id = has_id || has_build_id(notes);
+  }
+  if (has_id) return all;
+  for (const program_header& segment : segments_of(object))
+    if (is_code(segment)) add(bytes_of(object, segment).substr(0, most));
+  return all;
+}
+
+struct loaded_code::object {
+  explicit object(const dl_phdr_info& from)
+      : name(name_of(from)),
+        base(from.dlpi_addr),
+        headers(from.dlpi_phdr),
+        content(content_of(from)),
+        same_at(from.dlpi_subs) {}
+
+  [[nodiscard]] bool is(const dl_phdr_info& other) const noexcept {
+    return other.dlpi_addr == base && other.dlpi_phdr == headers && name_of(other) == name &&
+           content_of(other) == content;
+  }
+
+  std::string name;
+  std::uintptr_t base;
+  const program_header* headers;
+  std::size_t content;
+  // How many objects had ever been unloaded when this was last seen to be loaded.
+  mutable std::atomic<std::uint64_t> same_at;
+};
+
+PARMAP_INLINE loaded_code::loaded_code() {
+  bool no_memory = false;
+  auto look = [&](const dl_phdr_info& each) {
+    try {
+      const object& it = *objects_.emplace_back(std::make_unique<object>(each));
+      for (const program_header& part : segments_of(each))
+        if (is_code(part)) segments_.push_back({it.base + part.p_vaddr, it.base + part.p_vaddr + part.p_memsz, &it});
+    } catch (const std::bad_alloc&) {
+      no_memory = true;
+    }
+    return no_memory;
+  };
+  look_at_objects(look);
+  if (no_memory) throw std::bad_alloc();
+  std::ranges::sort(segments_, {}, &segment::begin);
+}
+
+PARMAP_INLINE loaded_code::~loaded_code() = default;
+
+PARMAP_INLINE bool loaded_code::contains(const void* address) const noexcept {
+  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  const auto above = std::ranges::upper_bound(segments_, at, {}, &segment::begin);
+  if (above == segments_.begin()) return false;
+  const segment& there = *std::prev(above);
+  if (at >= there.end) return false;
+
+  // What has not been unloaded is where it was.
+  const object& it = *there.of;
+  bool first = true;
+  bool same = false;
+  auto look = [&](const dl_phdr_info& each) {
+    if (std::exchange(first, false) && it.same_at.load(std::memory_order_relaxed) == each.dlpi_subs) {
+      same = true;
+    } else if (it.is(each)) {
+      same = true;
+      it.same_at.store(each.dlpi_subs, std::memory_order_relaxed);
+    }
+    return same;
+  };
+  look_at_objects(look);
+  return same;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/observers/time_keeper.inl.hpp
+// The bodies of time_keeper.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE time_keeper::time_keeper() : begun_(attempt::clock::now()) { slowest_.reserve(most_kept + 1); }
+PARMAP_INLINE time_keeper::~time_keeper() = default;
+
+PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
+                                            attempt::clock::time_point /*when*/) noexcept {
+  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+}
+
+PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
+  busy_ += it.took;
+  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
+  // A task is there once, with its slowest attempt.
+  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
+  if (same != slowest_.end()) {
+    if (same->took >= it.took) return nullptr;
+    slowest_.erase(same);
+  }
+  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
+  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
+  task_time* const entry = &*mine;
+  if (slowest_.size() > most_kept) slowest_.pop_back();
+  return entry;
+}
+
+PARMAP_INLINE map_times time_keeper::times() const {
+  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/summary_times.inl.hpp
+// The bodies of summary_times.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE failure_list as_failures(const map_times& times) {
+  failure_runs runs;
+  for (const task_time& each : times.slowest) runs.emplace_back(failure{each.index}, 1);
+  return failure_list(std::move(runs));
+}
+
+PARMAP_INLINE void take_inputs(map_times& times, const failure_list& written) {
+  for (const failure& each : written)
+    if (const auto found = std::ranges::find(times.slowest, each.index, &task_time::index);
+        found != times.slowest.end())
+      found->inputs = each.inputs;
+}
+
+PARMAP_INLINE void add_times(map_summary& all, const map_times& times) {
+  if (all.elapsed == all.elapsed.zero()) all.elapsed = times.elapsed;
+  const double available = static_cast<double>(times.elapsed.count()) * times.workers;
+  if (available > 0 && !times.slowest.empty())
+    all.busy = std::min(1.0, static_cast<double>(times.busy.count()) / available);
+  all.slowest = times.slowest;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/combining_text.inl.hpp
+// The bodies of combining_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string combining_text(std::uint64_t b, std::uint64_t e) {
+  return "combining tasks " + std::to_string(b) + ".." + std::to_string(e - 1) + ": ";
+}
+
+PARMAP_INLINE thrown describe_combining(std::uint64_t b, std::uint64_t e) {
+  thrown what = describe_current_exception();
+  if (!what.verbatim) what.message.insert(0, combining_text(b, e));
+  return what;
+}
+
+PARMAP_INLINE failure failure_of_combining(std::uint64_t index, std::uint64_t b, std::uint64_t e) {
+  thrown what = describe_combining(b, e);
+  return {index, what.kind, std::move(what.message), 1, std::current_exception()};
+}
+
+PARMAP_INLINE failure_list with_combining(failure_list list, failure_runs more,
+                                          const std::function<std::string(const failure&)>& text_of) {
+  if (list.empty() && more.empty()) return list;
+  failure_runs all = runs_of(list);
+  for (auto& [why, tasks] : all)
+    if (why.kind != failure_kind::stopped) why.message.insert(0, text_of(why));
+  for (auto& run : more) all.push_back(std::move(run));
+  return failure_list(std::move(all));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/usable_cores.inl.hpp
+// The bodies of usable_cores.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE unsigned cores_by_affinity() {
+  const unsigned cores = affinity().count();
+  return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+// The number of cores that the quota of one cgroup directory allows; 0 if it sets none.
+PARMAP_INLINE double quota_of(const std::string& directory) {
+  const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
+  char* end = nullptr;
+  double quota = std::strtod(v2.c_str(), &end);
+  double period = std::strtod(end, nullptr);
+  if (v2.empty() || v2.starts_with("max")) {
+    quota = std::strtod(text_of_file(directory + "/cpu.cfs_quota_us").c_str(), nullptr);
+    period = std::strtod(text_of_file(directory + "/cpu.cfs_period_us").c_str(), nullptr);
+  }
+  return quota > 0 && period > 0 ? quota / period : 0;
+}
+
+// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
+PARMAP_INLINE double cores_by_quota() {
+  double tightest = 0;
+  const std::string groups = text_of_file("/proc/self/cgroup");
+  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
+    end = std::min(groups.find('\n', begin), groups.size());
+    const std::string line = groups.substr(begin, end - begin);
+    // hierarchy:controllers:path; cgroup v2 has no controllers
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = ',' + line.substr(first + 1, second - first - 1) + ',';
+    std::string root;
+    if (controllers == ",,") root = "/sys/fs/cgroup";
+    else if (controllers.find(",cpu,") != std::string::npos) root = "/sys/fs/cgroup/cpu";
+    else continue;
+    std::string path = line.substr(second + 1);
+    for (;;) {
+      const double quota = quota_of(root + path);
+      if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
+      const auto slash = path.rfind('/');
+      if (slash == std::string::npos) break;
+      path.resize(slash);
+    }
+  }
+  return tightest;
+}
+
+PARMAP_INLINE unsigned usable_cores() {
+  static const unsigned cores = [] {
+    const unsigned affinity = cores_by_affinity();
+    const double quota = cores_by_quota();
+    return quota > 0 ? std::clamp(static_cast<unsigned>(quota) + (quota > static_cast<unsigned>(quota) ? 1U : 0U), 1U,
+                                  affinity)
+                     : affinity;
+  }();
+  return inside_worker() ? 1 : cores;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/accumulator_memory.inl.hpp
+// The bodies of accumulator_memory.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE shared_memory make_accumulator_memory(std::size_t fixed, unsigned workers, bool encoded) {
+  return encoded ? make_arena_memory(fixed, workers) : shared_memory(fixed);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/progress_text.inl.hpp
+// The bodies of progress_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string format_clock(std::chrono::nanoseconds time) {
+  using namespace std::chrono;
+  const auto seconds = std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(time).count());
+  const long long hours = seconds / 3600;
+  std::array<char, 32> text{};
+  const int length = std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", hours,
+                                   static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
+  return {text.data() + (hours == 0 ? 2 : 0), text.data() + length};
+}
+
+// Three significant digits below 1000, whole numbers above. Not by printf: the decimal point must not depend on the
+// program's locale.
+PARMAP_INLINE std::string format_three_digits(double value) {
+  const int precision = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  std::array<char, 400> digits{};
+  const auto [end, error] =
+      std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed, precision);
+  return error == std::errc{} ? std::string(digits.data(), end) : "?";
+}
+
+PARMAP_INLINE std::string format_rate(double tasks_per_second) {
+  if (!(tasks_per_second > 0) || tasks_per_second > std::numeric_limits<double>::max()) return "?it/s";
+  const double seconds = 1 / tasks_per_second;
+  if (seconds > 1) return format_three_digits(seconds) + "s/it";
+  constexpr std::array prefixes{"", "k", "M", "G", "T", "P"};
+  std::size_t i = 0;
+  for (; i + 1 < prefixes.size() && tasks_per_second >= 999.5; ++i) tasks_per_second /= 1000;
+  return format_three_digits(tasks_per_second) + prefixes[i] + "it/s";
+}
+
+// The share of `done` in `total` as a number of steps, rounded down: all steps only if all is done.
+PARMAP_INLINE std::size_t share(std::uint64_t done, std::uint64_t total, std::size_t steps) {
+  if (done >= total) return steps;
+  const double exact = static_cast<double>(steps) * static_cast<double>(done) / static_cast<double>(total);
+  return std::min(static_cast<std::size_t>(exact), steps - 1);
+}
+
+PARMAP_INLINE drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode) {
+  static constexpr std::array<std::string_view, 11> digits{" ", "1", "2", "3", "4", "5", "6", "7", "8", "9", "#"};
+  static constexpr std::array<std::string_view, 9> blocks{" ",      "\u258f", "\u258e", "\u258d", "\u258c",
+                                                          "\u258b", "\u258a", "\u2589", "\u2588"};
+  const std::string_view* symbols = unicode ? blocks.data() : digits.data();
+  const std::size_t full = (unicode ? blocks.size() : digits.size()) - 1;
+  const std::size_t filled = share(done, total, cells * full);
+  drawn_text bar;
+  for (std::size_t i = 0; i < cells; ++i) bar.text += symbols[std::min(full, filled - std::min(filled, i * full))];
+  bar.columns = cells;
+  return bar;
+}
+
+// The parts of a line, most important first. A part that does not fit is left out.
+enum class bar_detail { percent, counts, failed, times, rate };
+
+// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` is placed between the
+// percentage and the rest.
+PARMAP_INLINE drawn_text format_stats(const progress& now, bar_detail most, const drawn_text& middle, bool colour) {
+  const std::string percent = std::to_string(share(now.done(), now.total, 100));
+  drawn_text line;
+  line.add(std::string(3 - percent.size(), ' ')).add(percent).add("%");
+  if (most == bar_detail::percent) return line;
+  line.add(middle).add(std::to_string(now.done())).add("/").add(std::to_string(now.total));
+
+  drawn_text inside;
+  if (most >= bar_detail::times)
+    inside.add(format_clock(now.elapsed)).add("<").add(now.remaining ? format_clock(*now.remaining) : "?");
+  if (most >= bar_detail::rate) inside.add(", ").add(format_rate(now.rate));
+  if (most >= bar_detail::failed && now.failed > 0) {
+    if (inside.columns > 0) inside.add(", ");
+    if (colour) inside.text += "\x1b[31m";
+    inside.add(std::to_string(now.failed)).add(" failed");
+    if (colour) inside.text += "\x1b[0m";
+  }
+  if (inside.columns > 0) line.add(" [").add(inside).add("]");
+  return line;
+}
+
+PARMAP_INLINE drawn_text format_bar(const progress& now, std::size_t columns, bar_style style) {
+  constexpr std::size_t fewest_cells = 4;
+  const std::size_t around = format_stats(now, bar_detail::rate, drawn_text{}.add("|| "), style.colour).columns;
+  if (columns >= around + fewest_cells) {
+    drawn_text middle;
+    middle.add("|").add(format_cells(now.done(), now.total, columns - around, style.unicode)).add("| ");
+    return format_stats(now, bar_detail::rate, middle, style.colour);
+  }
+  for (const bar_detail most :
+       {bar_detail::rate, bar_detail::times, bar_detail::failed, bar_detail::counts, bar_detail::percent}) {
+    drawn_text line = format_stats(now, most, drawn_text{}.add(" "), style.colour);
+    if (line.columns <= columns) return line;
+  }
+  return {};
+}
+
+PARMAP_INLINE std::string format_line(const progress& now) {
+  return format_stats(now, bar_detail::rate, drawn_text{}.add(" "), false).text;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/terminal.hpp
+// Terminal access: whether it is one, its width, its characters and colours, and writing to it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline constexpr int standard_error = 2;
+
+/// Whether fd is a terminal. False also for a closed fd.
+[[nodiscard]] bool is_terminal(int fd) noexcept;
+
+/// The columns of the terminal fd. If it does not report them (a fresh pseudo-terminal reports 0): the variable
+/// COLUMNS; if that is not a number from 1 to 65535: 80. Call it before each drawing, as windows change their size.
+[[nodiscard]] std::size_t terminal_columns(int fd) noexcept;
+
+/// Whether the locale's variables select UTF-8. The first of LC_ALL, LC_CTYPE, LANG that is set and not empty decides,
+/// as in setlocale. A library must not call setlocale, as that changes the program.
+[[nodiscard]] bool speaks_utf8();
+
+/// The convention of no-color.org: NO_COLOR, if set and not empty, forbids colour.
+[[nodiscard]] bool colour_allowed() noexcept;
+
+/// Writes all of text; continues after signals and partial writes. If fd accepts no more (closed, full, not ready),
+/// returns false, with errno, and drops the rest. May raise SIGPIPE, as write(2) does.
+bool write_all(int fd, std::string_view text) noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/progress_meter.inl.hpp
+// The bodies of progress_meter.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE double overall_rate(const progress& p) noexcept {
+  const double seconds = std::chrono::duration<double>(p.elapsed).count();
+  return seconds > 0 ? static_cast<double>(p.done()) / seconds : 0;
+}
+
+PARMAP_INLINE progress_meter::progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept
+    : to_(&to),
+      total_(total),
+      start_(start),
+      sampled_(start) {
+  if (to.call_) {
+    how_ = drawing::call;
+    next_ = start + short_interval;
+    return;
+  }
+  switch (to.kind_) {
+    case report::automatic: next_ = start + patience; break;
+    case report::bar: next_ = start + short_interval; break;
+    case report::text:
+      how_ = drawing::lines;
+      next_ = start + long_interval;
+      break;
+    case report::silent: how_ = drawing::nothing; break;
+  }
+}
+
+PARMAP_INLINE progress_meter::~progress_meter() {
+  if (line_open_) write_all(standard_error, "\n");
+}
+
+PARMAP_INLINE bool progress_meter::draws_on_stderr(const reporter& to) noexcept {
+  if (to.call_ || to.kind_ == report::silent) return false;
+  return to.kind_ != report::automatic || is_terminal(standard_error);
+}
+
+PARMAP_INLINE std::chrono::nanoseconds progress_meter::wait(clock::time_point now) const noexcept {
+  if (next_ == never) return std::chrono::nanoseconds::max();
+  return std::max(std::chrono::nanoseconds::zero(), next_ - now);
+}
+
+PARMAP_INLINE void progress_meter::update(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
+  if (!due(now)) return;
+  decide();
+  if (how_ == drawing::nothing) return;
+  if (how_ == drawing::lines && now < start_ + long_interval) {
+    next_ = start_ + long_interval;
+    return;
+  }
+  next_ = now + (how_ == drawing::lines ? long_interval : short_interval);
+  sample(now, completed + failed);
+  show(state(now, completed, failed));
+}
+
+PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
+  if (finished_) return;
+  finished_ = true;
+  next_ = never;
+  if (how_ == drawing::undecided && to_->kind_ == report::automatic && now < start_ + patience) how_ = drawing::nothing;
+  decide();
+  if (how_ == drawing::nothing) return;
+  progress last = state(now, completed, failed);
+  last.finished = true;
+  last.rate = overall_rate(last);  // as tqdm does: the end is no longer about the last seconds
+  last.remaining = std::chrono::nanoseconds::zero();
+  show(last);
+  if (how_ != drawing::call && completed < total_)
+    write_all(standard_error, format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
+}
+
+// Asks what stderr is, once, and only when it matters.
+PARMAP_INLINE void progress_meter::decide() {
+  if (how_ != drawing::undecided) return;
+  if (is_terminal(standard_error)) {
+    how_ = drawing::bar;
+    style_ = {.unicode = speaks_utf8(), .colour = colour_allowed()};
+  } else if (to_->kind_ == report::bar) {
+    how_ = drawing::lines;
+  } else {
+    how_ = drawing::nothing;
+    next_ = never;
+  }
+}
+
+// tqdm's smoothing: tasks and time are averaged apart, each by last = 0.3 x + 0.7 last, and the
+// rate is their quotient, in which the correction for the first few samples cancels out. Time in
+// which no task ended stays with the next sample, so that slow tasks are not counted too fast.
+PARMAP_INLINE void progress_meter::sample(clock::time_point now, std::uint64_t done) noexcept {
+  if (done <= sampled_done_ || now <= sampled_) return;
+  constexpr double weight = 0.3;
+  const std::chrono::duration<double> seconds = now - sampled_;
+  mean_tasks_ += weight * (static_cast<double>(done - sampled_done_) - mean_tasks_);
+  mean_seconds_ += weight * (seconds.count() - mean_seconds_);
+  sampled_ = now;
+  sampled_done_ = done;
+}
+
+PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_t completed,
+                                             std::uint64_t failed) const noexcept {
+  progress p{.total = total_, .completed = completed, .failed = failed, .elapsed = now - start_};
+  p.rate = mean_seconds_ > 0 ? mean_tasks_ / mean_seconds_ : overall_rate(p);
+  if (p.rate > 0) {
+    const double seconds = static_cast<double>(total_ - std::min(total_, p.done())) / p.rate;
+    constexpr double longest = 9e9;  // what fits into nanoseconds
+    if (seconds < longest)
+      p.remaining = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
+  }
+  return p;
+}
+
+// A failed write is ignored: the results do not depend on whether somebody could watch, and
+// there is no better place to complain to than the stderr that is closed or full.
+PARMAP_INLINE void progress_meter::show(const progress& now) {
+  switch (how_) {
+    case drawing::call: to_->call_(now); break;
+    case drawing::lines: write_all(standard_error, format_line(now) + "\n"); break;
+    case drawing::bar: draw(now); break;
+    case drawing::undecided:
+    case drawing::nothing: break;
+  }
+}
+
+PARMAP_INLINE void progress_meter::draw(const progress& now) {
+  // The last column stays free: some terminals wrap as soon as it is written.
+  const std::size_t columns = terminal_columns(standard_error) - 1;
+  const drawn_text line = format_bar(now, columns, style_);
+  std::string bytes = "\r" + line.text;
+  const std::size_t remains = std::min(drawn_columns_, columns);
+  if (remains > line.columns) bytes.append(remains - line.columns, ' ');
+  if (now.finished) bytes += '\n';
+  line_open_ = !now.finished;
+  drawn_columns_ = line.columns;
+  write_all(standard_error, bytes);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/lazy_meter.inl.hpp
+// The bodies of lazy_meter.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE lazy_meter::lazy_meter(const reporter& who, std::uint64_t total, ticks begun)
+    : who_(&who),
+      total_(total),
+      begun_(begun),
+      silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
+
+PARMAP_INLINE bool lazy_meter::stays_silent() noexcept {
+  silent_ = silent_ || (inside_worker() && !who_->is_eager());
+  return silent_;
+}
+
+PARMAP_INLINE bool lazy_meter::tell(std::string_view line) {
+  if (stays_silent() || !progress_meter::draws_on_stderr(*who_)) return false;
+  write_all(standard_error, std::string(line) + '\n');
+  return true;
+}
+
+PARMAP_INLINE void lazy_meter::look_closely(ticks now, std::uint64_t completed, std::uint64_t failed) {
+  if (stays_silent()) return;
+  const auto clock = std::chrono::steady_clock::now();
+  if (!meter_) start(clock, now);
+  if (meter_->due(clock)) meter_->update(clock, completed, failed);
+}
+
+PARMAP_INLINE std::chrono::nanoseconds lazy_meter::wait() {
+  if (stays_silent()) return std::chrono::nanoseconds::max();
+  if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
+  return meter_->wait();
+}
+
+PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t failed) {
+  constexpr std::uint64_t few = 1000;
+  if (!silent_ || total_ > few) elapsed_ = now_ticks() - begun_;
+  if (silent_ || (!who_->is_eager() && elapsed_ < worth_a_look_) || stays_silent()) return;
+  const auto clock = std::chrono::steady_clock::now();
+  if (!meter_) start(clock, now_ticks());
+  try {
+    meter_->finish(clock, completed, failed);
+  } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
+  }
+}
+
+PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
+  const auto us = static_cast<double>(now - begun_) / ticks_per_us();
+  meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/stream_tally.inl.hpp
+// The bodies of stream_tally.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE stream_tally::stream_tally(const options& chosen, std::optional<std::uint64_t> tasks)
+    : begun_(now_ticks()),
+      silent_(chosen.reporter.is_silent()),
+      next_show_(begun_ + to_ticks(std::chrono::milliseconds(1))),
+      meter_(chosen.reporter, tasks.value_or(0), begun_) {
+  if (chosen.times) times_.emplace();
+}
+
+PARMAP_INLINE stream_tally::~stream_tally() = default;
+
+PARMAP_INLINE void stream_tally::add_failure(const failure& why) {
+  ++failed_;
+  std::string key = key_of_cause(why);
+  if (const auto found = causes_.find(key); found != causes_.end()) {
+    cause& known = found->second;
+    ++known.count;
+    known.differs = known.differs || known.first.message != why.message;
+    if (why.index < known.first.index) known.first = why;
+  } else if (causes_.size() < most_causes) {
+    failure first = why;
+    first.exception = nullptr;  // it would keep alive what it refers to
+    causes_.emplace(std::move(key), cause{std::move(first), 1, false});
+  } else {
+    ++of_other_causes_;
+  }
+}
+
+PARMAP_INLINE task_time* stream_tally::add_time(std::uint64_t task, unsigned attempt, ticks spent) {
+  const double ns = static_cast<double>(spent) / ticks_per_us() * 1e3;
+  return times_->add(
+      {.task = task, .number = attempt, .took = std::chrono::nanoseconds(static_cast<std::int64_t>(ns))});
+}
+
+PARMAP_INLINE bool stream_tally::show(std::uint64_t known) {
+  meter_.set_total(known);
+  const ticks now = now_ticks();
+  next_show_ = now + to_ticks(std::chrono::milliseconds(1));
+  try {
+    meter_.look(now, completed_, failed_);
+  } catch (const stop_now&) {
+    return false;
+  }
+  return true;
+}
+
+PARMAP_INLINE std::chrono::nanoseconds stream_tally::until_next_show() { return meter_.wait(); }
+
+PARMAP_INLINE void stream_tally::finish(std::uint64_t known) {
+  if (ended_) return;
+  ended_ = now_ticks();
+  meter_.set_total(known);
+  meter_.finish(completed_, failed_);
+}
+
+PARMAP_INLINE map_summary stream_tally::summary() const {
+  const auto us = static_cast<double>(ended_.value_or(now_ticks()) - begun_) / ticks_per_us();
+  map_summary all{taken(), completed_, std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)), {}};
+  for (const auto& [key, each] : causes_)
+    all.causes.push_back(
+        {each.first, each.count, each.differs ? without_numbers(each.first.message) : each.first.message});
+  std::ranges::sort(all.causes, [](const failure_cause& a, const failure_cause& b) {
+    return a.count != b.count ? a.count > b.count : a.first.index < b.first.index;
+  });
+  if (of_other_causes_ > 0) {
+    failure_cause others{{}, of_other_causes_, "other causes than the first " + std::to_string(most_causes)};
+    others.first.message = others.message;
+    all.causes.push_back(std::move(others));
+  }
+  if (times_) {
+    map_times measured = times_->times();
+    measured.elapsed = all.elapsed;
+    add_times(all, measured);
+  }
+  return all;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -10517,13 +20730,15 @@ PARMAP_INLINE std::string without_numbers(std::string_view text) {
   return made;
 }
 
-// The key of a cause: the kind, and the message without its numbers. In the message of a worker's death they count:
-// they are a signal or an exit status.
+PARMAP_INLINE std::string key_of_cause(const failure& why) {
+  const bool death = why.kind == failure_kind::crashed || why.kind == failure_kind::exited;
+  std::string key(to_string(why.kind));
+  key += death ? why.message : without_numbers(why.message);
+  return key;
+}
+
 PARMAP_INLINE void failure_causes::add(const failure& first, std::uint64_t count) {
-  const bool death = first.kind == failure_kind::crashed || first.kind == failure_kind::exited;
-  std::string key(to_string(first.kind));
-  key += death ? first.message : without_numbers(first.message);
-  all_.push_back({std::move(key), &first, count});
+  all_.push_back({key_of_cause(first), &first, count});
 }
 
 // Heap sort, as in sort_runs.
@@ -11155,21 +21370,6 @@ PARMAP_INLINE cpu_mask affinity() {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/valgrind.inl.hpp
-// The bodies of valgrind.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE bool under_valgrind() noexcept {
-  static const bool yes = [] {
-    const char* const preloaded = std::getenv("LD_PRELOAD");
-    return preloaded != nullptr && std::string_view(preloaded).find("/vgpreload_") != std::string_view::npos;
-  }();
-  return yes;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/system/number_text.inl.hpp
 // The bodies of number_text.hpp.
 
@@ -11211,331 +21411,6 @@ PARMAP_INLINE std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first
   double wait = static_cast<double>(first.count()) * (0.75 + uniform / 2);
   for (unsigned k = 1; k < std::min(attempt, most_doublings) && wait < longest; ++k) wait *= 2;
   return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(wait, longest)));
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_text.inl.hpp
-// The bodies of progress_text.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::string format_clock(std::chrono::nanoseconds time) {
-  using namespace std::chrono;
-  const auto seconds = std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(time).count());
-  const long long hours = seconds / 3600;
-  std::array<char, 32> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", hours,
-                                   static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
-  return {text.data() + (hours == 0 ? 2 : 0), text.data() + length};
-}
-
-// Three significant digits below 1000, whole numbers above. Not by printf: the decimal point must not depend on the
-// program's locale.
-PARMAP_INLINE std::string format_three_digits(double value) {
-  const int precision = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  std::array<char, 400> digits{};
-  const auto [end, error] =
-      std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed, precision);
-  return error == std::errc{} ? std::string(digits.data(), end) : "?";
-}
-
-PARMAP_INLINE std::string format_rate(double tasks_per_second) {
-  if (!(tasks_per_second > 0) || tasks_per_second > std::numeric_limits<double>::max()) return "?it/s";
-  const double seconds = 1 / tasks_per_second;
-  if (seconds > 1) return format_three_digits(seconds) + "s/it";
-  constexpr std::array prefixes{"", "k", "M", "G", "T", "P"};
-  std::size_t i = 0;
-  for (; i + 1 < prefixes.size() && tasks_per_second >= 999.5; ++i) tasks_per_second /= 1000;
-  return format_three_digits(tasks_per_second) + prefixes[i] + "it/s";
-}
-
-// The share of `done` in `total` as a number of steps, rounded down: all steps only if all is done.
-PARMAP_INLINE std::size_t share(std::uint64_t done, std::uint64_t total, std::size_t steps) {
-  if (done >= total) return steps;
-  const double exact = static_cast<double>(steps) * static_cast<double>(done) / static_cast<double>(total);
-  return std::min(static_cast<std::size_t>(exact), steps - 1);
-}
-
-PARMAP_INLINE drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode) {
-  static constexpr std::array<std::string_view, 11> digits{" ", "1", "2", "3", "4", "5", "6", "7", "8", "9", "#"};
-  static constexpr std::array<std::string_view, 9> blocks{" ",      "\u258f", "\u258e", "\u258d", "\u258c",
-                                                          "\u258b", "\u258a", "\u2589", "\u2588"};
-  const std::string_view* symbols = unicode ? blocks.data() : digits.data();
-  const std::size_t full = (unicode ? blocks.size() : digits.size()) - 1;
-  const std::size_t filled = share(done, total, cells * full);
-  drawn_text bar;
-  for (std::size_t i = 0; i < cells; ++i) bar.text += symbols[std::min(full, filled - std::min(filled, i * full))];
-  bar.columns = cells;
-  return bar;
-}
-
-// The parts of a line, most important first. A part that does not fit is left out.
-enum class bar_detail { percent, counts, failed, times, rate };
-
-// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` is placed between the
-// percentage and the rest.
-PARMAP_INLINE drawn_text format_stats(const progress& now, bar_detail most, const drawn_text& middle, bool colour) {
-  const std::string percent = std::to_string(share(now.done(), now.total, 100));
-  drawn_text line;
-  line.add(std::string(3 - percent.size(), ' ')).add(percent).add("%");
-  if (most == bar_detail::percent) return line;
-  line.add(middle).add(std::to_string(now.done())).add("/").add(std::to_string(now.total));
-
-  drawn_text inside;
-  if (most >= bar_detail::times)
-    inside.add(format_clock(now.elapsed)).add("<").add(now.remaining ? format_clock(*now.remaining) : "?");
-  if (most >= bar_detail::rate) inside.add(", ").add(format_rate(now.rate));
-  if (most >= bar_detail::failed && now.failed > 0) {
-    if (inside.columns > 0) inside.add(", ");
-    if (colour) inside.text += "\x1b[31m";
-    inside.add(std::to_string(now.failed)).add(" failed");
-    if (colour) inside.text += "\x1b[0m";
-  }
-  if (inside.columns > 0) line.add(" [").add(inside).add("]");
-  return line;
-}
-
-PARMAP_INLINE drawn_text format_bar(const progress& now, std::size_t columns, bar_style style) {
-  constexpr std::size_t fewest_cells = 4;
-  const std::size_t around = format_stats(now, bar_detail::rate, drawn_text{}.add("|| "), style.colour).columns;
-  if (columns >= around + fewest_cells) {
-    drawn_text middle;
-    middle.add("|").add(format_cells(now.done(), now.total, columns - around, style.unicode)).add("| ");
-    return format_stats(now, bar_detail::rate, middle, style.colour);
-  }
-  for (const bar_detail most :
-       {bar_detail::rate, bar_detail::times, bar_detail::failed, bar_detail::counts, bar_detail::percent}) {
-    drawn_text line = format_stats(now, most, drawn_text{}.add(" "), style.colour);
-    if (line.columns <= columns) return line;
-  }
-  return {};
-}
-
-PARMAP_INLINE std::string format_line(const progress& now) {
-  return format_stats(now, bar_detail::rate, drawn_text{}.add(" "), false).text;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/terminal.hpp
-// Terminal access: whether it is one, its width, its characters and colours, and writing to it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-inline constexpr int standard_error = 2;
-
-/// Whether fd is a terminal. False also for a closed fd.
-[[nodiscard]] bool is_terminal(int fd) noexcept;
-
-/// The columns of the terminal fd. If it does not report them (a fresh pseudo-terminal reports 0): the variable
-/// COLUMNS; if that is not a number from 1 to 65535: 80. Call it before each drawing, as windows change their size.
-[[nodiscard]] std::size_t terminal_columns(int fd) noexcept;
-
-/// Whether the locale's variables select UTF-8. The first of LC_ALL, LC_CTYPE, LANG that is set and not empty decides,
-/// as in setlocale. A library must not call setlocale, as that changes the program.
-[[nodiscard]] bool speaks_utf8();
-
-/// The convention of no-color.org: NO_COLOR, if set and not empty, forbids colour.
-[[nodiscard]] bool colour_allowed() noexcept;
-
-/// Writes all of text; continues after signals and partial writes. If fd accepts no more (closed, full, not ready),
-/// returns false, with errno, and drops the rest. May raise SIGPIPE, as write(2) does.
-bool write_all(int fd, std::string_view text) noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_meter.inl.hpp
-// The bodies of progress_meter.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE double overall_rate(const progress& p) noexcept {
-  const double seconds = std::chrono::duration<double>(p.elapsed).count();
-  return seconds > 0 ? static_cast<double>(p.done()) / seconds : 0;
-}
-
-PARMAP_INLINE progress_meter::progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept
-    : to_(&to),
-      total_(total),
-      start_(start),
-      sampled_(start) {
-  if (to.call_) {
-    how_ = drawing::call;
-    next_ = start + short_interval;
-    return;
-  }
-  switch (to.kind_) {
-    case report::automatic: next_ = start + patience; break;
-    case report::bar: next_ = start + short_interval; break;
-    case report::text:
-      how_ = drawing::lines;
-      next_ = start + long_interval;
-      break;
-    case report::silent: how_ = drawing::nothing; break;
-  }
-}
-
-PARMAP_INLINE progress_meter::~progress_meter() {
-  if (line_open_) write_all(standard_error, "\n");
-}
-
-PARMAP_INLINE bool progress_meter::draws_on_stderr(const reporter& to) noexcept {
-  if (to.call_ || to.kind_ == report::silent) return false;
-  return to.kind_ != report::automatic || is_terminal(standard_error);
-}
-
-PARMAP_INLINE std::chrono::nanoseconds progress_meter::wait(clock::time_point now) const noexcept {
-  if (next_ == never) return std::chrono::nanoseconds::max();
-  return std::max(std::chrono::nanoseconds::zero(), next_ - now);
-}
-
-PARMAP_INLINE void progress_meter::update(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
-  if (!due(now)) return;
-  decide();
-  if (how_ == drawing::nothing) return;
-  if (how_ == drawing::lines && now < start_ + long_interval) {
-    next_ = start_ + long_interval;
-    return;
-  }
-  next_ = now + (how_ == drawing::lines ? long_interval : short_interval);
-  sample(now, completed + failed);
-  show(state(now, completed, failed));
-}
-
-PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
-  if (finished_) return;
-  finished_ = true;
-  next_ = never;
-  if (how_ == drawing::undecided && to_->kind_ == report::automatic && now < start_ + patience) how_ = drawing::nothing;
-  decide();
-  if (how_ == drawing::nothing) return;
-  progress last = state(now, completed, failed);
-  last.finished = true;
-  last.rate = overall_rate(last);  // as tqdm does: the end is no longer about the last seconds
-  last.remaining = std::chrono::nanoseconds::zero();
-  show(last);
-  if (how_ != drawing::call && completed < total_)
-    write_all(standard_error, format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
-}
-
-// Asks what stderr is, once, and only when it matters.
-PARMAP_INLINE void progress_meter::decide() {
-  if (how_ != drawing::undecided) return;
-  if (is_terminal(standard_error)) {
-    how_ = drawing::bar;
-    style_ = {.unicode = speaks_utf8(), .colour = colour_allowed()};
-  } else if (to_->kind_ == report::bar) {
-    how_ = drawing::lines;
-  } else {
-    how_ = drawing::nothing;
-    next_ = never;
-  }
-}
-
-// tqdm's smoothing: tasks and time are averaged apart, each by last = 0.3 x + 0.7 last, and the
-// rate is their quotient, in which the correction for the first few samples cancels out. Time in
-// which no task ended stays with the next sample, so that slow tasks are not counted too fast.
-PARMAP_INLINE void progress_meter::sample(clock::time_point now, std::uint64_t done) noexcept {
-  if (done <= sampled_done_ || now <= sampled_) return;
-  constexpr double weight = 0.3;
-  const std::chrono::duration<double> seconds = now - sampled_;
-  mean_tasks_ += weight * (static_cast<double>(done - sampled_done_) - mean_tasks_);
-  mean_seconds_ += weight * (seconds.count() - mean_seconds_);
-  sampled_ = now;
-  sampled_done_ = done;
-}
-
-PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_t completed,
-                                             std::uint64_t failed) const noexcept {
-  progress p{.total = total_, .completed = completed, .failed = failed, .elapsed = now - start_};
-  p.rate = mean_seconds_ > 0 ? mean_tasks_ / mean_seconds_ : overall_rate(p);
-  if (p.rate > 0) {
-    const double seconds = static_cast<double>(total_ - std::min(total_, p.done())) / p.rate;
-    constexpr double longest = 9e9;  // what fits into nanoseconds
-    if (seconds < longest)
-      p.remaining = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
-  }
-  return p;
-}
-
-// A failed write is ignored: the results do not depend on whether somebody could watch, and
-// there is no better place to complain to than the stderr that is closed or full.
-PARMAP_INLINE void progress_meter::show(const progress& now) {
-  switch (how_) {
-    case drawing::call: to_->call_(now); break;
-    case drawing::lines: write_all(standard_error, format_line(now) + "\n"); break;
-    case drawing::bar: draw(now); break;
-    case drawing::undecided:
-    case drawing::nothing: break;
-  }
-}
-
-PARMAP_INLINE void progress_meter::draw(const progress& now) {
-  // The last column stays free: some terminals wrap as soon as it is written.
-  const std::size_t columns = terminal_columns(standard_error) - 1;
-  const drawn_text line = format_bar(now, columns, style_);
-  std::string bytes = "\r" + line.text;
-  const std::size_t remains = std::min(drawn_columns_, columns);
-  if (remains > line.columns) bytes.append(remains - line.columns, ' ');
-  if (now.finished) bytes += '\n';
-  line_open_ = !now.finished;
-  drawn_columns_ = line.columns;
-  write_all(standard_error, bytes);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/lazy_meter.inl.hpp
-// The bodies of lazy_meter.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE lazy_meter::lazy_meter(const reporter& who, std::uint64_t total, ticks begun)
-    : who_(&who),
-      total_(total),
-      begun_(begun),
-      silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
-
-PARMAP_INLINE bool lazy_meter::stays_silent() noexcept {
-  silent_ = silent_ || (inside_worker() && !who_->is_eager());
-  return silent_;
-}
-
-PARMAP_INLINE bool lazy_meter::tell(std::string_view line) {
-  if (stays_silent() || !progress_meter::draws_on_stderr(*who_)) return false;
-  write_all(standard_error, std::string(line) + '\n');
-  return true;
-}
-
-PARMAP_INLINE void lazy_meter::look_closely(ticks now, std::uint64_t completed, std::uint64_t failed) {
-  if (stays_silent()) return;
-  const auto clock = std::chrono::steady_clock::now();
-  if (!meter_) start(clock, now);
-  if (meter_->due(clock)) meter_->update(clock, completed, failed);
-}
-
-PARMAP_INLINE std::chrono::nanoseconds lazy_meter::wait() {
-  if (stays_silent()) return std::chrono::nanoseconds::max();
-  if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
-  return meter_->wait();
-}
-
-PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t failed) {
-  constexpr std::uint64_t few = 1000;
-  if (!silent_ || total_ > few) elapsed_ = now_ticks() - begun_;
-  if (silent_ || (!who_->is_eager() && elapsed_ < worth_a_look_) || stays_silent()) return;
-  const auto clock = std::chrono::steady_clock::now();
-  if (!meter_) start(clock, now_ticks());
-  try {
-    meter_->finish(clock, completed, failed);
-  } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
-  }
-}
-
-PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
-  const auto us = static_cast<double>(now - begun_) / ticks_per_us();
-  meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -11680,70 +21555,6 @@ PARMAP_INLINE void tell_of_refused_memory(void (*note)()) noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/usable_cores.inl.hpp
-// The bodies of usable_cores.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE unsigned cores_by_affinity() {
-  const unsigned cores = affinity().count();
-  return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
-}
-
-// The number of cores that the quota of one cgroup directory allows; 0 if it sets none.
-PARMAP_INLINE double quota_of(const std::string& directory) {
-  const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
-  char* end = nullptr;
-  double quota = std::strtod(v2.c_str(), &end);
-  double period = std::strtod(end, nullptr);
-  if (v2.empty() || v2.starts_with("max")) {
-    quota = std::strtod(text_of_file(directory + "/cpu.cfs_quota_us").c_str(), nullptr);
-    period = std::strtod(text_of_file(directory + "/cpu.cfs_period_us").c_str(), nullptr);
-  }
-  return quota > 0 && period > 0 ? quota / period : 0;
-}
-
-// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
-PARMAP_INLINE double cores_by_quota() {
-  double tightest = 0;
-  const std::string groups = text_of_file("/proc/self/cgroup");
-  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
-    end = std::min(groups.find('\n', begin), groups.size());
-    const std::string line = groups.substr(begin, end - begin);
-    // hierarchy:controllers:path; cgroup v2 has no controllers
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = ',' + line.substr(first + 1, second - first - 1) + ',';
-    std::string root;
-    if (controllers == ",,") root = "/sys/fs/cgroup";
-    else if (controllers.find(",cpu,") != std::string::npos) root = "/sys/fs/cgroup/cpu";
-    else continue;
-    std::string path = line.substr(second + 1);
-    for (;;) {
-      const double quota = quota_of(root + path);
-      if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
-      const auto slash = path.rfind('/');
-      if (slash == std::string::npos) break;
-      path.resize(slash);
-    }
-  }
-  return tightest;
-}
-
-PARMAP_INLINE unsigned usable_cores() {
-  static const unsigned cores = [] {
-    const unsigned affinity = cores_by_affinity();
-    const double quota = cores_by_quota();
-    return quota > 0 ? std::clamp(static_cast<unsigned>(quota) + (quota > static_cast<unsigned>(quota) ? 1U : 0U), 1U,
-                                  affinity)
-                     : affinity;
-  }();
-  return inside_worker() ? 1 : cores;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/results/task_tally.inl.hpp
 // The bodies of task_tally.hpp.
 
@@ -11822,25 +21633,6 @@ PARMAP_INLINE failure_list task_tally::finish(value_places& values) {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/fork_generation.inl.hpp
-// The bodies of fork_generation.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::atomic<std::uint64_t>& fork_count() noexcept {
-  static std::atomic<std::uint64_t> forks{0};
-  return forks;
-}
-
-PARMAP_INLINE std::uint64_t fork_generation() noexcept {
-  static const int registered =
-      ::pthread_atfork(nullptr, nullptr, [] { fork_count().fetch_add(1, std::memory_order_relaxed); });
-  static_cast<void>(registered);  // fails only without memory
-  return fork_count().load(std::memory_order_relaxed);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/system/stay_loaded.inl.hpp
 // The bodies of stay_loaded.hpp.
 
@@ -11856,6 +21648,80 @@ PARMAP_INLINE void stay_loaded() noexcept {
   }();
   static_cast<void>(pinned);
 #endif
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_tasks.inl.hpp
+// The bodies of pool_tasks.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE pool_tasks::pool_tasks(pool_memory& memory) noexcept
+    : process_tasks(std::numeric_limits<std::uint64_t>::max(), {slot_kind::none, 0}),
+      memory_(memory) {}
+
+PARMAP_INLINE std::uint64_t pool_tasks::end_of(std::uint64_t task) const noexcept {
+  const batch* const it = memory_.table().find(task);
+  return it == nullptr ? task + 1 : it->end();  // run() tells
+}
+
+PARMAP_INLINE void pool_tasks::run(worker_chunk& chunk, context& self) const {
+  const batch* const found = memory_.table().find(chunk.next());
+  if (found == nullptr) leave_process(farewell::damaged, EXIT_FAILURE);
+  const batch it = *found;  // what a task runs on may call find()
+  self.set_seed(it.seed);
+  chunk.allow(it.allowed);
+  batch_run tasks(chunk, it, memory_.table(), self);
+  forget_others(it);
+  // Reading is a part of the first task: its time counts, and what it throws is that task's failure.
+  if (memory_.table().begin() && (has_read(it) || tasks.begin_task())) {
+    const pool_function& f = function(it.function);
+    f.run(inputs(f, it.inputs), tasks, self);
+  }
+  while (!chunk.empty()) {  // the batch was halted
+    chunk.begin_task();
+    chunk.outlet().send_stopped(chunk.next());
+    chunk.end_task();
+  }
+}
+
+PARMAP_INLINE bool pool_tasks::has_read(const batch& it) const noexcept {
+  return inputs_.number == it.inputs.number && !functions_.empty() && functions_.front().number == it.function.number;
+}
+
+// Before a task begins: so one of this batch is not blamed for the destructors of what others ran on.
+PARMAP_INLINE void pool_tasks::forget_others(const batch& it) const noexcept {
+  if (inputs_.number != it.inputs.number) inputs_ = {};
+  if (functions_.size() >= most_functions &&
+      std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) == functions_.end())
+    functions_.pop_back();
+}
+
+PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) const {
+  const auto place = std::ranges::find(functions_, sent.number, &kept<pool_function>::number);
+  if (place != functions_.end()) {
+    functions_.splice(functions_.begin(), functions_, place);
+    return *functions_.front().what;
+  }
+  byte_reader bytes = bytes_of(sent);
+  std::uintptr_t address = 0;
+  std::memcpy(&address, bytes.read(sizeof address), sizeof address);
+  const auto reader = reinterpret_cast<function_reader>(address);  // NOLINT(performance-no-int-to-ptr): it was one
+  functions_.push_front({sent.number, reader(bytes)});
+  return *functions_.front().what;
+}
+
+PARMAP_INLINE const pool_inputs& pool_tasks::inputs(const pool_function& of, const sent_bytes& sent) const {
+  if (inputs_.number != sent.number || inputs_.what == nullptr) inputs_ = {sent.number, of.read(bytes_of(sent))};
+  return *inputs_.what;
+}
+
+PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {
+  if (memory_.contains(sent) && checksum(memory_.at(sent.offset), sent.size, sent.number) == sent.check)
+    return {memory_.at(sent.offset), sent.size};
+  throw bad_encoding(
+      "the function or the inputs were written over by a task of this pool that wrote to memory it does not own");
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -9,4 +9,5 @@
 #include <parmap/detail/results/results.inl.hpp>
 #include <parmap/detail/results/summary.inl.hpp>
 #include <parmap/detail/results/task_tally.inl.hpp>
+#include <parmap/detail/results/summary_times.inl.hpp>
 #include <parmap/detail/results/value_places.inl.hpp>

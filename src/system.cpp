@@ -6,6 +6,7 @@
 #include <parmap/detail/system/fresh_seed.inl.hpp>
 #include <parmap/detail/system/inside_worker.inl.hpp>
 #include <parmap/detail/system/language_runtime.inl.hpp>
+#include <parmap/detail/system/loaded_code.inl.hpp>
 #include <parmap/detail/system/memory_limit.inl.hpp>
 #include <parmap/detail/system/number_text.inl.hpp>
 #include <parmap/detail/system/oom_killer.inl.hpp>

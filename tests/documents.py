@@ -8,6 +8,9 @@ the end of a line do not count).
 
 Any other ```cpp block is statements: it must compile in the body of a function, after the text of the page's
 `<!-- before: ... -->` comments.
+
+PARMAP_PRECOMPILED, from the environment, names a precompiled header that includes <parmap/parmap.hpp> only. A program that includes this
+before any other header of parmap is compiled with it, which hides no missing #include and saves a third of the time.
 """
 
 import os
@@ -51,13 +54,22 @@ def statements(page: str, text: str):
     return len(found), "\n".join(source)
 
 
+def precompiled(source: str):
+    """Return the flags by which a program's first header of parmap is taken precompiled."""
+    header = os.environ.get("PARMAP_PRECOMPILED")
+    before = re.split(r"^\s*#\s*include <parmap/", source, maxsplit=1, flags=re.MULTILINE)
+    if header and len(before) == 2 and before[1].startswith("parmap.hpp>") and "#define" not in before[0]:
+        return ["-Winvalid-pch", "-include", header]
+    return []
+
+
 def compiles(name: str, source: str, compiler, directory: str, *more: str) -> bool:
     path = os.path.join(directory, "program.cpp")
     with open(path, "w", encoding="utf-8") as file:
         file.write(source)
     libraries = [each for each in compiler if each.endswith(".a")]  # after the objects that use them
     options = [each for each in compiler if not each.endswith(".a")]
-    if subprocess.run([*options, path, *more, *libraries], check=False).returncode == 0:
+    if subprocess.run([*options, *precompiled(source), path, *more, *libraries], check=False).returncode == 0:
         return True
     print(f"{name}: does not compile")
     return False

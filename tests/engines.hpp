@@ -54,6 +54,7 @@ class as_coroutines {
 
   [[nodiscard]] std::uint64_t size() const noexcept { return plain_.size(); }
   [[nodiscard]] auto elements(std::uint64_t i) const { return plain_.elements(i); }
+  [[nodiscard]] auto* observer() const noexcept { return plain_.observer(); }
   using element_types = typename Work::element_types;
   template <class To>
   void show(std::uint64_t i, To& to) const {

@@ -10,7 +10,7 @@
 #include <ranges>
 #include <stdexcept>
 #include <string>
-#include <tuple>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -38,48 +38,55 @@ template <class Pairing>
 class nested : public ::testing::Test {};
 TYPED_TEST_SUITE(nested, pairings, pairing_names);
 
-TYPED_TEST(nested, sums) {
-  constexpr auto& outer = TypeParam::outer::engine;
-  const auto row = [](int i) {
-    const auto all =
-        parmap::map(TypeParam::inner::engine, [i](int j) { return i * j; }, std::views::iota(0, 100)).value();
-    return std::accumulate(all.begin(), all.end(), 0);
+// The outer tasks, which run a map. They are functions, so that a map is compiled once for each engine and not for each
+// pair.
+template <class Inner>
+int sum_of_row(int i) {
+  const auto all = parmap::map(Inner::engine, [i](int j) { return i * j; }, std::views::iota(0, 100)).value();
+  return std::accumulate(all.begin(), all.end(), 0);
+}
+
+template <class Inner>
+std::vector<std::string> strings_of_row(int i) {
+  return parmap::map(Inner::engine, [i](int j) { return std::to_string(i + j); }, std::views::iota(0, i)).value();
+}
+
+template <class Inner>
+std::size_t failures_of_row(int i) {
+  const auto f = [i](int j) {
+    if (j == i) throw std::runtime_error("diagonal");
+    return j;
   };
-  const auto sums = parmap::map(outer, row, std::views::iota(0, 50));
+  if constexpr (std::is_same_v<Inner, serial>) {
+    try {
+      static_cast<void>(parmap::map(parmap::serial, f, std::views::iota(0, 10)));
+      return 0;
+    } catch (const std::runtime_error&) {
+      return 1;
+    }
+  } else {
+    return parmap::map(Inner::engine, f, std::views::iota(0, 10)).failures().size();
+  }
+}
+
+TYPED_TEST(nested, sums) {
+  const auto sums =
+      parmap::map(TypeParam::outer::engine, &sum_of_row<typename TypeParam::inner>, std::views::iota(0, 50));
   ASSERT_TRUE(sums.ok()) << sums.failures()[0];
   for (std::uint64_t i = 0; i < 50; ++i) EXPECT_EQ(sums[i], static_cast<int>(i) * 4950);
 }
 
 TYPED_TEST(nested, strings_of_strings) {
-  const auto row = [](int i) {
-    return parmap::map(
-               TypeParam::inner::engine, [i](int j) { return std::to_string(i + j); }, std::views::iota(0, i))
-        .value();
-  };
-  const auto all = parmap::map(TypeParam::outer::engine, row, std::views::iota(0, 20));
+  const auto all =
+      parmap::map(TypeParam::outer::engine, &strings_of_row<typename TypeParam::inner>, std::views::iota(0, 20));
   ASSERT_TRUE(all.ok()) << all.failures()[0];
   EXPECT_EQ(all[19].at(18), "37");
   EXPECT_TRUE(all[0].empty());
 }
 
 TYPED_TEST(nested, a_failure_inside_is_the_inner_maps) {
-  const auto row = [](int i) {
-    const auto f = [i](int j) {
-      if (j == i) throw std::runtime_error("diagonal");
-      return j;
-    };
-    if constexpr (std::is_same_v<typename TypeParam::inner, serial>) {
-      try {
-        static_cast<void>(parmap::map(parmap::serial, f, std::views::iota(0, 10)));
-        return std::size_t{0};
-      } catch (const std::runtime_error&) {
-        return std::size_t{1};
-      }
-    } else {
-      return parmap::map(TypeParam::inner::engine, f, std::views::iota(0, 10)).failures().size();
-    }
-  };
-  const auto all = parmap::map(TypeParam::outer::engine, row, std::views::iota(0, 20));
+  const auto all =
+      parmap::map(TypeParam::outer::engine, &failures_of_row<typename TypeParam::inner>, std::views::iota(0, 20));
   ASSERT_TRUE(all.ok()) << all.failures()[0];
   for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(all[i], i < 10 ? 1U : 0U);
 }

@@ -2,6 +2,7 @@
 // Maps with more tasks than one round holds: here a round holds 7.
 #define PARMAP_MAX_ROUND 7
 #include "engines.hpp"
+#include "reduction_by_hand.hpp"
 
 #include <unistd.h>
 
@@ -57,6 +58,27 @@ TYPED_TEST(rounds_skipping, max_failures_ends_all_rounds) {
   ASSERT_EQ(all.failures().size(), 100U);
   EXPECT_EQ(all.failures()[9].kind, parmap::failure::threw);
   for (std::uint64_t k = 10; k < 100; ++k) EXPECT_EQ(all.failures()[k].kind, parmap::failure::stopped);
+}
+
+template <class Engine>
+class rounds_reducing : public ::testing::Test {};
+using engines_that_reduce = ::testing::Types<engines::serial, engines::threads, engines::multi>;
+TYPED_TEST_SUITE(rounds_reducing, engines_that_reduce, engines::names);
+
+// The boundaries of rounds are not those of blocks.
+TYPED_TEST(rounds_reducing, blocks_go_on_in_the_next_round) {
+  const auto f = [](std::uint64_t i) { return std::to_string(i); };
+  const auto op = [](const std::string& a, const std::string& b) { return '(' + a + ' ' + b + ')'; };
+  const auto step = [](std::string& all, std::uint64_t i) { all = '[' + all + std::to_string(i) + ']'; };
+  const auto merge = [](std::string& all, const std::string& more) { all += '|' + more; };
+  for (const std::uint64_t n : {6, 7, 8, 600, 1100, 2100})
+    for (const unsigned workers : {1U, 3U}) {
+      const auto tasks = std::views::iota(std::uint64_t{0}, n);
+      EXPECT_EQ(parmap::map_reduce(TypeParam::engine, f, op, std::string("init"), tasks, {.workers = workers}).value(),
+                by_hand::map_reduce(f, op, std::string("init"), n).value());
+      EXPECT_EQ(parmap::fold(TypeParam::engine, std::string(), step, merge, tasks, {.workers = workers}).value(),
+                by_hand::fold(std::string(), step, merge, n).value());
+    }
 }
 
 TEST(rounds_multi, deaths_in_every_round) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -146,6 +147,18 @@ double in_place(std::size_t n) {
 }
 
 template <class Peer>
+double sum(std::size_t n) {
+  const auto in = numbers(n);
+  make_threads<Peer>();
+  double all = 0;
+  const double taken = seconds_of([&] { all = Peer::sum(in, squared); });
+  const double most = static_cast<double>(n) - 1;  // by the formula
+  if (std::abs(all / (most * (most + 1) * (2 * most + 1) / 6 + most + 1) - 1) > 1e-6)
+    throw std::runtime_error("the sum is wrong");
+  return taken;
+}
+
+template <class Peer>
 double nested(std::size_t inner, std::uint32_t steps) {
   const std::vector<std::uint32_t> tasks(inner, steps);
   const auto outer = integers(64);
@@ -186,6 +199,8 @@ double measure(std::string_view what, std::size_t size, const std::string& more,
   if (what == "rested") return call_after_rest<Peer>(size);
   if (what == "fresh") return fresh<Peer>(numbers(size), squared);
   if (what == "in_place") return in_place<Peer>(size);
+  if constexpr (requires { Peer::sum(std::vector<double>(), squared); })
+    if (what == "sum") return sum<Peer>(size);
   if (what == "balance") return fresh<Peer>(steps_in(more, factor), spun);
   if (what == "nested") return nested<Peer>(size, steps_in(more, factor)[0]);
   if (what == "strings") return fresh<Peer>(integers(size), text_of_32);

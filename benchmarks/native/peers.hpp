@@ -2,11 +2,14 @@
 // The peers that run the loops of benchmarks/native, each used as its own documentation recommends.
 //
 // A peer has transform(in, out, f), out[i] = f(in[i]) in place, and fresh(in, f), which returns a container
-// of the results. Its thread pool, if it has one, is made by the first call.
+// of the results. Some have sum(in, f), the sum of f(in[i]). Its thread pool, if it has one, is made by the first call.
 #pragma once
 
 #ifdef BENCH_PARMAP
 #include <parmap/parmap.hpp>
+#if __has_include(<parmap/map_reduce.hpp>)  // not in earlier revisions, with which compare.py compiles this
+#define BENCH_REDUCES 1
+#endif
 #endif
 #include <parmap/detail/schedule/usable_cores.hpp>
 
@@ -20,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <new>
 #include <ranges>
 #include <span>
@@ -31,6 +35,7 @@
 #ifdef BENCH_TBB
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
+#include <tbb/parallel_reduce.h>
 #include <tbb/partitioner.h>
 
 #include <execution>
@@ -61,6 +66,12 @@ struct loop : fills_a_vector<loop> {
   template <class In, class Out, class F>
   static void transform(const std::vector<In>& in, Out* out, const F& f) {
     for (std::size_t i = 0; i < in.size(); ++i) out[i] = f(in[i]);
+  }
+  template <class F>
+  static double sum(const std::vector<double>& in, const F& f) {
+    double all = 0;
+    for (const double x : in) all += f(x);
+    return all;
   }
 };
 
@@ -101,6 +112,16 @@ struct tbb_with : fills_a_vector<tbb_with<Partitioner>> {
     };
     tbb::parallel_for(tbb::blocked_range<std::size_t>(0, in.size()), part, Partitioner());
   }
+  // The sum that is the same on any number of threads, by tasks as large as parmap's blocks.
+  template <class F>
+  static double sum(const std::vector<double>& in, const F& f) {
+    const auto part = [&](const tbb::blocked_range<std::size_t>& of, double all) {
+      for (std::size_t i = of.begin(); i != of.end(); ++i) all += f(in[i]);
+      return all;
+    };
+    return tbb::parallel_deterministic_reduce(tbb::blocked_range<std::size_t>(0, in.size(), 512), 0.0, part,
+                                              std::plus<>());
+  }
 };
 using tbb_auto = tbb_with<tbb::auto_partitioner>;
 using tbb_static = tbb_with<tbb::static_partitioner>;
@@ -125,6 +146,12 @@ struct on {
   static void transform(const std::vector<In>& in, Out* out, const F& f) {
     parmap::map_into(Engine, std::span(out, in.size()), f, in, {.reporter = parmap::report::silent}).value();
   }
+#ifdef BENCH_REDUCES
+  template <class F>
+  static double sum(const std::vector<double>& in, const F& f) {
+    return parmap::map_reduce(Engine, f, std::plus{}, 0.0, in, {.reporter = parmap::report::silent}).value();
+  }
+#endif
   // Runs n tasks that do nothing.
   static void void_tasks(std::size_t n, unsigned workers) {
     const auto nothing = [](std::uint64_t i) { asm volatile("" : : "r"(i)); };

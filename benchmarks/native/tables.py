@@ -105,6 +105,11 @@ TABLES = {
     "in place": Table(
         "x * x + 1 into a vector that is there (map_into)", squares("in_place"), ALL,
         at_most(1.05, THREADS, ON_THREADS, squares("in_place")), "fork by hand and multi copy their results at the end."),
+    "sums": Table(
+        "The sum of x * x + 1 (map_reduce)", squares("sum"), (LOOP, "tbb_auto", THREADS, MULTI),
+        at_most(1.05, THREADS, ["tbb_auto"], squares("sum")[1:]),
+        "The same bits for any number of workers; of oneTBB parallel_deterministic_reduce, by tasks of 512, as large as parmap's blocks. The plain "
+        "loop adds from left to right."),
     "balance": Table(
         "Balance: tasks of known cost",
         [Column(name, "balance", 0, SHARE, more=name) for name in BALANCE], ALL,

@@ -17,6 +17,11 @@ POOL_SIZES = {size: f"Pool.map, chunksize={size}" for size in (100, 1000, 10_000
 PYTHON_PARMAP = "python-parmap"
 BY_HAND = "os.fork by hand, for int64"  # the minimal cost of forks in Python; not a library
 
+STREAM, STREAM_IN_ORDER = "parmap.imap_unordered", "parmap.imap"
+POOL_STREAM, POOL_STREAM_LARGE = "Pool.imap_unordered", "Pool.imap_unordered, chunksize=500"
+JOBLIB_STREAM = 'joblib, return_as="generator"'
+MPIRE_STREAM = "mpire, imap_unordered"
+
 LOKY, LOKY_1 = "loky, chunksize=n/8", "loky, chunksize=1"
 JOBLIB, JOBLIB_LARGE = "joblib", "joblib, batch_size=n/8"
 MPIRE = "mpire"
@@ -96,6 +101,7 @@ class Case:
     shared_mb: int = 0
     summed: bool = False  # the caller sums each array, within the measured time
     memory: bool = False  # the peak of all processes is measured too, in separate runs
+    unordered: bool = False  # the results may come in any order
 
     def quick(self) -> "Case":
         return replace(self, n=self.n if self.n <= 20 else self.n // 50, shared_mb=self.shared_mb // 50)
@@ -132,6 +138,9 @@ WORKLOADS = {
         "100 000 tasks x + 1", [Case("", successor, 100_000, MICROSECONDS)],
         [*LARGE, POOL_1, EXECUTOR_1, PYTHON_PARMAP, BY_HAND],
         [Target("", 2, (POOL,)), Target("", 20, (POOL_1,)), Target("", 5000, (PYTHON_PARMAP,))]),
+    "stream": Workload(
+        "100 000 tasks x + 1, whose values are taken one by one as they come", [Case("", successor, 100_000, MICROSECONDS, unordered=True)],
+        [LOOP, STREAM, STREAM_IN_ORDER, POOL_STREAM, POOL_STREAM_LARGE, JOBLIB_STREAM, MPIRE_STREAM], []),
     "fixed": Workload(
         "Few tasks x + 1: the fixed cost of a map", [Case(f"n = {n}", successor, n, MILLISECONDS) for n in (1, 10)],
         [*LARGE, PYTHON_PARMAP, BY_HAND], [Target(f"n = {n}", 3, (POOL,)) for n in (1, 10)]),

@@ -53,6 +53,21 @@ def our_parmap():
     return lambda f, inputs, shared: parmap(bound(f, shared), inputs, n_worker=WORKERS)
 
 
+def our_stream(name):
+    import parmap
+    return lambda f, inputs, shared: list(getattr(parmap, name)(bound(f, shared), inputs, n_worker=WORKERS))
+
+
+def pool_stream(chunksize=1):
+    context = multiprocessing.get_context("fork")
+
+    def run(f, inputs, shared):
+        f, begin = begun(f, shared)
+        with context.Pool(WORKERS, **begin) as pool:
+            return list(pool.imap_unordered(f, inputs, chunksize=chunksize))
+    return run
+
+
 def pool_map(chunksize=None, pickled=False):
     context = multiprocessing.get_context("fork")
 
@@ -91,6 +106,24 @@ def joblib_map(batch_size=lambda inputs: "auto"):
     def run(f, inputs, shared):
         before = () if shared is None else (shared,)
         return Parallel(n_jobs=WORKERS, batch_size=batch_size(inputs))(delayed(f)(*before, i) for i in inputs)
+    return run
+
+
+def joblib_stream():
+    from joblib import Parallel, delayed
+
+    def run(f, inputs, shared):
+        before = () if shared is None else (shared,)
+        return list(Parallel(n_jobs=WORKERS, return_as="generator")(delayed(f)(*before, i) for i in inputs))
+    return run
+
+
+def mpire_stream():
+    from mpire import WorkerPool
+
+    def run(f, inputs, shared):
+        with WorkerPool(n_jobs=WORKERS, start_method="fork", shared_objects=shared) as pool:
+            return list(pool.imap_unordered(f, inputs))
     return run
 
 
@@ -160,6 +193,12 @@ class Peer:
 PEERS = {
     cases.LOOP: Peer(loop),
     cases.CALLER: Peer(our_parmap, "parmap-cpp"),
+    cases.STREAM: Peer(functools.partial(our_stream, "imap_unordered"), "parmap-cpp"),
+    cases.STREAM_IN_ORDER: Peer(functools.partial(our_stream, "imap"), "parmap-cpp"),
+    cases.POOL_STREAM: Peer(pool_stream),
+    cases.POOL_STREAM_LARGE: Peer(functools.partial(pool_stream, 500)),
+    cases.JOBLIB_STREAM: Peer(joblib_stream, "joblib"),
+    cases.MPIRE_STREAM: Peer(mpire_stream, "mpire"),
     cases.POOL: Peer(pool_map),
     **{name: Peer(functools.partial(pool_map, size)) for size, name in cases.POOL_SIZES.items()},
     cases.POOL_1: Peer(functools.partial(pool_map, 1)),
@@ -193,7 +232,7 @@ def timed(mapper, case, inputs, shared) -> tuple:
             each.sum()
     seconds = time.perf_counter() - start
     assert len(results) == len(inputs)
-    return seconds, digest(results)
+    return seconds, digest(sorted(results) if case.unordered else results)
 
 
 def measure(peer, case, most, loop_too) -> dict:

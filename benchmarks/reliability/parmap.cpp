@@ -141,6 +141,52 @@ void run(const auto& engine, std::string_view how, std::chrono::nanoseconds busy
   }
 }
 
+// As run, on a pool: f cannot capture, so what it needs is fixed by fargs.
+void run_on_pool(std::string_view how, std::chrono::nanoseconds busy, std::chrono::nanoseconds limit) {
+  const parmap::pool workers({.workers = 2});
+  const std::string kind(how);
+  const auto ns = busy.count();
+  const parmap::options none;
+  if (how == "unencodable") {
+    const auto f = [](int i, std::int64_t time) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(time));
+      return picky{.value = i, .refuses = i == culprit};
+    };
+    tell(parmap::map(workers, parmap::fargs(f, ns), all_tasks, none));
+  } else if (how == "hang") {
+    const auto f = [](int i) {
+      while (i == culprit) std::this_thread::sleep_for(std::chrono::seconds(1));
+      return i;
+    };
+    tell(parmap::map(workers, f, all_tasks, {.timeout = limit}));
+  } else if (how == "random") {
+    tell_distinct(parmap::map(workers, [](int) { return static_cast<double>(std::rand()); }, all_tasks, none));
+  } else if (how == "rng") {
+    const auto f = [](parmap::context& self, int) { return static_cast<double>(self.rng()()); };
+    tell_distinct(parmap::map(workers, f, all_tasks, none));
+  } else if (how == "capture") {
+    const auto f = [](int i, const std::vector<double>& large) {
+      return std::accumulate(large.begin() + i, large.end(), 0.0);
+    };
+    tell(parmap::map(workers, parmap::fargs(f, std::vector<double>(25'000'000, 1.0)), all_tasks, none));
+  } else if (how == "nested") {
+    const auto f = [](int i) {
+      const parmap::pool inner({.workers = 1});
+      const auto values = parmap::map(inner, [](int k) { return k; }, std::views::iota(0, 4)).value();
+      return i + std::accumulate(values.begin(), values.end(), 0);
+    };
+    tell(parmap::map(workers, f, all_tasks, none));
+  } else {
+    const auto f = [](int i, const std::string& which, std::int64_t time) {
+      tell_begun();
+      std::this_thread::sleep_for(std::chrono::nanoseconds(time));
+      if (i == culprit) misbehave(which);
+      return i;
+    };
+    tell(parmap::map(workers, parmap::fargs(f, kind, ns), all_tasks, none));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -152,7 +198,8 @@ int main(int argc, char** argv) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(std::atof(text)));
   };
   try {
-    run(parmap::engine_named(argv[1]), argv[2], seconds(argv[3]), seconds(argv[4]));
+    if (std::string_view(argv[1]) == "pool") run_on_pool(argv[2], seconds(argv[3]), seconds(argv[4]));
+    else run(parmap::engine_named(argv[1]), argv[2], seconds(argv[3]), seconds(argv[4]));
   } catch (const std::exception& error) {
     std::cout << "raised " << parmap::detail::type_name(typeid(error)) << '\n';
   } catch (...) {

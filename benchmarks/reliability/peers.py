@@ -86,6 +86,12 @@ def python_parmap(engine, f, n, limit):
                                 on_error=lambda _func, _task, why: Failed(why)))
 
 
+def parmap_executor(f, n, limit):
+    import parmap
+    with parmap.Executor(2, timeout_sec=limit) as executor:
+        yield from gather([executor.submit(f, i) for i in range(n)], None)
+
+
 def pool_map(f, n, limit):
     from multiprocessing import Pool
     with Pool(2) as pool:
@@ -159,6 +165,7 @@ def dask_distributed(f, n, limit):
 
 PEERS = {
     "parmap multi": functools.partial(python_parmap, "multi"),
+    "parmap Executor": parmap_executor,
     "parmap threads": functools.partial(python_parmap, "threads"),
     "parmap serial": functools.partial(python_parmap, "serial"),
     "python-parmap multi": functools.partial(python_parmap, "multi"),

@@ -33,8 +33,8 @@ SUMMARIES = [ROOT / "README.md", ROOT / "docs" / "index.md"]
 LIMIT = 30
 COMPILE = ["g++", "-std=c++20", "-O2", f"-I{ROOT / 'include'}", "-pthread"]
 
-ENGINES = ["multi", "threads", "serial"]
-PYTHON_ENGINES = ["parmap multi", "parmap threads", "parmap serial"]
+ENGINES = ["multi", "pool", "threads", "serial"]
+PYTHON_ENGINES = ["parmap multi", "parmap Executor", "parmap threads", "parmap serial"]
 PYTHON = ROOT / "build" / "python" / "venv" / "bin" / "python"
 PEERS = ["python-parmap multi", "python-parmap threads", "multiprocessing.Pool.map", "ProcessPoolExecutor.submit", "joblib",
          "loky submit", "mpire.map", "mpire.apply_async", "pebble.map", "dask.distributed"]

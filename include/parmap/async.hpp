@@ -176,6 +176,7 @@ struct owned_map {
   F f;
   Space space;
   options chosen;
+  time_keeper kept{};  // with options::times
 };
 
 // An executor like this one that runs one handler at a time. The executor of a task of ours already does so.
@@ -212,11 +213,13 @@ auto run_owned(std::shared_ptr<owned_map<F, Space>> what)
     -> asio::awaitable<results<typename awaited<result_of<F, Space>>::type>> {
   const ticks begun = now_ticks();
   const asio::any_io_executor executor = one_at_a_time(co_await asio::this_coro::executor);
+  const numbered_tasks<F, Space> tasks(what->f, what->space);
   const auto all = std::make_shared<async_run<numbered_tasks<F, Space>, asio::any_io_executor>>(
-      numbered_tasks<F, Space>(what->f, what->space), what->chosen, executor, cancellation::possible, what);
+      what->chosen.times ? tasks.observed_by(what->kept) : tasks, what->chosen, executor, cancellation::possible, what);
   co_await run_here(executor, all->run(), all);
   auto made = all->finish();
   made.note_elapsed(now_ticks() - begun);
+  if (what->chosen.times) co_return with_times(std::move(made), async, tasks, what->kept);
   co_return made;
 }
 
@@ -229,6 +232,7 @@ auto own_and_run(F f, Space space, options chosen) {
                   "parmap::async_map: f does not return asio::awaitable<T>; make it do so (co_return, co_await)");
   } else {
     check_values(chosen);
+    check_is_no_stream(chosen);
     refuse_for_async(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
     return run_owned(std::make_shared<owned_map<F, Space>>(std::move(f), std::move(space), std::move(chosen)));

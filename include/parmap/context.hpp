@@ -60,6 +60,8 @@ class context {
     attempt_ = attempt;
     rng_.reset();
   }
+  /// For engines: sets the seed of the map whose task is about to run.
+  void set_seed(std::uint64_t seed) noexcept { seed_ = seed; }
   /// For engines: sets the stop token of the task that is about to run.
   void set_stop_token(std::stop_token stop) noexcept { stop_ = std::move(stop); }
 

@@ -110,6 +110,8 @@ struct inputs_writer {
   const void* tasks;
   std::string (*text)(const void* tasks, std::uint64_t i);
 };
+// The runs that a list was built from, in order.
+[[nodiscard]] PARMAP_API failure_runs runs_of(const failure_list& failures);
 // Sets the inputs of each failure that is to have some. One whose inputs throw has none.
 PARMAP_API void write_inputs(failure_list& failures, const inputs_writer& writer) noexcept;
 // The tasks of those failures, in order.
@@ -234,6 +236,7 @@ class failure_list {
   struct table;  // the runs; not allocated if there is no failure
 
   friend PARMAP_API void detail::write_inputs(failure_list& failures, const detail::inputs_writer& writer) noexcept;
+  friend PARMAP_API detail::failure_runs detail::runs_of(const failure_list& failures);
   friend std::vector<std::uint64_t> detail::tasks_with_inputs(const failure_list& failures);
   friend bool detail::ended_a_worker(const failure_list& failures) noexcept;
 

@@ -3,6 +3,10 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/observers/time_keeper.hpp>
+#include <parmap/detail/processes/inputs_by_child.hpp>
+#include <parmap/detail/results/input_text.hpp>
+#include <parmap/detail/results/summary_times.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
@@ -86,6 +90,23 @@ inline constexpr bool runs_coroutines = requires { requires Engine::runs_corouti
 template <class Engine>
 inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
 
+// The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
+template <class Results, class Engine, class Tasks>
+Results with_times(Results made, const Engine& who, const Tasks& tasks, const time_keeper& kept) {
+  map_times times = kept.times();
+  take_inputs(times, who.name() == multi.name() ? with_inputs_by_child(tasks, as_failures(times))
+                                                : with_inputs(tasks, as_failures(times)));
+  made.note_times(std::move(times));
+  return made;
+}
+
+// Apart, so that a map without times does not pay for it.
+template <class Run, class Engine, class Tasks>
+[[gnu::noinline]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
+  time_keeper kept;
+  return with_times(run(who, tasks.observed_by(kept), chosen), who, tasks, kept);
+}
+
 // Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
 template <class Run, class Engine, class F, class Space>
 auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
@@ -99,15 +120,18 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     return results<int>(result_memory<int>(), {}, 0);
   } else {
     check_values(chosen);
+    check_is_no_stream(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
+    const numbered_tasks<F, Space> tasks(f, space);
     if constexpr (notes_elapsed<Engine>) {
-      return run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
-    } else {
+      if (!chosen.times) return run(who, tasks, std::as_const(chosen));
+    } else if (!chosen.times) {
       const ticks begun = now_ticks();
-      auto made = run(who, numbered_tasks<F, Space>(f, space), std::as_const(chosen));
+      auto made = run(who, tasks, std::as_const(chosen));
       made.note_elapsed(now_ticks() - begun);
       return made;
     }
+    return run_with_times(run, who, tasks, std::as_const(chosen));  // last, so that errors are those of a plain map
   }
 }
 

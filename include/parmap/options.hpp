@@ -66,6 +66,9 @@ struct options {
   /// not results. Only multi enforces it, and throws std::runtime_error where /proc is missing. serial ignores it;
   /// threads and async refuse it.
   std::optional<std::uint64_t> memory_limit{};
+  /// For parmap::stream, which map is not: outcomes come in input order. One slow task then holds up all behind it,
+  /// once the window is full. Without it they come as the tasks end.
+  bool ordered{};
   /// How the progress is shown. Default: a bar on stderr if stderr is a terminal and the map lasts over 0.5 s.
   parmap::reporter reporter{};
   /// How often map tries a failed task again. So a task has at most 1 + retries attempts, each with the whole timeout.
@@ -92,6 +95,15 @@ struct options {
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
   /// task sees in context::stop_token(); if f takes no context&, threads refuses the option. serial ignores it.
   std::optional<std::chrono::nanoseconds> timeout{};
+  /// Whether to measure how long each attempt takes, for results::summary(): how busy the workers were, and the five
+  /// slowest tasks. Of a stream the last attempt of each task counts. It costs two looks at the clock for each task,
+  /// and under multi 64 bytes in shared memory that are written and read.
+  ///
+  ///     std::cerr << parmap::map(simulate, meshes, {.times = true}).summary() << '\n';
+  bool times{};
+  /// For parmap::stream, which map is not: at most this many outcomes wait unread; further tasks begin when some have
+  /// been taken. 0: as many as fit into 2 MiB, but at least 4 for each worker.
+  std::uint64_t window{};
   /// The largest number of workers; never more than there are tasks. 0: under async 64; else the number of usable cores
   /// (CPU affinity and cgroup quota, read once per process), or 1 inside a worker process of multi. serial has one.
   unsigned workers{};
@@ -101,6 +113,12 @@ namespace detail {
 
 // Throws std::invalid_argument for values that no engine accepts.
 PARMAP_API void check_values(const options& chosen);
+
+// Throws the std::invalid_argument of a function that is no stream.
+[[noreturn]] PARMAP_API void refuse_stream_options();
+inline void check_is_no_stream(const options& chosen) {
+  if (chosen.ordered || chosen.window != 0) refuse_stream_options();
+}
 
 // Whether a failed attempt is not repeated at once by whoever ran it.
 [[nodiscard]] inline bool postpones_retries(const options& chosen) noexcept {

@@ -86,6 +86,8 @@ class product_space {
   void show(std::uint64_t i, To& to) const {
     detail::show_at(axes_, cursor(i).at_, to);
   }
+  /// For engines: the axes themselves.
+  [[nodiscard]] const std::tuple<Axes...>& axes() const noexcept { return axes_; }
 
  private:
   [[nodiscard]] std::array<std::uint64_t, sizeof...(Axes)> sizes() const noexcept {
@@ -136,6 +138,8 @@ class zip_space {
     at.fill(i);
     detail::show_at(axes_, at, to);
   }
+  /// For engines: the axes themselves.
+  [[nodiscard]] const std::tuple<Axes...>& axes() const noexcept { return axes_; }
 
  private:
   std::tuple<Axes...> axes_;
@@ -162,13 +166,25 @@ template <class... Ranges>
 /// lengths. It owns, reads and costs the same as product.
 ///
 ///     auto sums = parmap::map(add, parmap::zip(a, b));   // add(a[i], b[i])
+///
+/// If one of the axes is endless or can be read once only, stream reads all of them as it goes, when it is the first
+/// axis there. It ends with the shortest; unless the others are endless, it then throws std::invalid_argument. map
+/// reads such axes whole, and throws if their lengths are unequal.
 template <class... Ranges>
 [[nodiscard]] auto zip(Ranges&&... axes) {
   static_assert(sizeof...(Ranges) > 0, "parmap::zip needs at least one axis");
-  return zip_space<detail::axis_of<Ranges>...>(detail::make_axis(std::forward<Ranges>(axes))...);
+  if constexpr ((detail::is_read_as_it_goes<Ranges>() || ...))
+    return detail::unread_zip<Ranges...>{std::tuple<Ranges...>(std::forward<Ranges>(axes)...)};
+  else return zip_space<detail::axis_of<Ranges>...>(detail::make_axis(std::forward<Ranges>(axes))...);
 }
 
 namespace detail {
+template <class... Ranges>
+auto read_whole(unread_zip<Ranges...> all) {
+  return std::apply(
+      [](auto&... range) { return zip_space<axis_of<Ranges>...>(make_axis(std::forward<Ranges>(range))...); },
+      all.ranges);
+}
 template <class... Axes>
 inline constexpr bool is_space<product_space<Axes...>> = true;
 template <class... Axes>

@@ -36,12 +36,14 @@ class results_base {
       : size_(std::exchange(other.size_, 0)),
         failures_(std::move(other.failures_)),
         seed_(other.seed_),
-        elapsed_(other.elapsed_) {}
+        elapsed_(other.elapsed_),
+        times_(std::move(other.times_)) {}
   results_base& operator=(results_base&& other) noexcept {
     size_ = std::exchange(other.size_, 0);
     failures_ = std::move(other.failures_);
     seed_ = other.seed_;
     elapsed_ = other.elapsed_;
+    times_ = std::move(other.times_);
     return *this;
   }
   results_base(const results_base&) = delete;
@@ -58,14 +60,16 @@ class results_base {
   [[nodiscard]] failure_list failures() && { return failures_; }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
-  /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause. O(k log k) for
-  /// k failures.
+  /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
+  /// options::times also how busy the workers were, and the slowest tasks. O(k log k) for k failures.
   ///
   ///     std::cerr << r.summary() << '\n';   // 200 tasks in 2.0 s: 197 ok, 3 failed, and the causes
   [[nodiscard]] PARMAP_API map_summary summary() const;
 
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
+  // Sets what else options::times makes it tell.
+  void note_times(map_times times) { times_ = std::make_unique<const map_times>(std::move(times)); }
 
  protected:
   void require_ok() const {
@@ -86,6 +90,7 @@ class results_base {
   failure_list failures_;
   std::uint64_t seed_;
   ticks elapsed_{};
+  std::unique_ptr<const map_times> times_;
 };
 
 }  // namespace detail

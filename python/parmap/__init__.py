@@ -13,8 +13,7 @@ If a task raises, crashes, exits or takes too long, you lose only that task: all
     r = pmap(f, urls, engine="threads")    parmap.ENGINES also has "async" for an async f, and "serial", a plain loop
 
     r                                      a list in input order, with None in place of each failed task
-    r.failures, r.summary()                each failure: index, task, kind, exception, traceback, attempts; how many of each cause
-    r.ok, r.raise_for_failures()           True if no task failed; raise the first failure, if there is one
+    r.failures, r.summary(), r.ok          each failure: index, task, kind, exception, traceback, attempts; the counts; True if none
 
 Options::
 
@@ -22,23 +21,23 @@ Options::
     timeout_sec=5          time limit of each task;  deadline_sec=60: of the map;  deadline="slurm": the end of the job
     retries=2              try a failed task again, at most twice;  retry_delay_sec=1: after a while;  retry_if=f: if f(failure)
     memory_limit="1GB"     the most memory that a worker may add
-    n_worker=4             number of workers; default: the usable cores
+    n_worker=4             number of workers; default: the usable cores;  times=True: r.summary() tells how busy they were, and the slowest tasks
     reporter="text"        progress: also "bar", "silent", tqdm or a function(i, n);  label="sweep": the text before it
     seed=42                seed of parmap.rng(), the random generator of the running task
     init=connect           called once in each worker, gives parmap.context().state;  finish=close: called at the end
-    stop=event             start no further task once the event is set
-    max_failures=10        start no further task after 10 failures
-    max_tasks=100          replace a worker after 100 tasks
-    start="spawn"          workers are fresh interpreters, for libraries that do not survive a fork
+    stop=event             start no further task once the event is set;  max_failures=10: after 10 failures
+    max_tasks=100          replace a worker after 100 tasks;  start="spawn": workers are fresh interpreters, for libraries that do not survive a fork
 
 Other functions::
 
+    for outcome in parmap.stream(f, xs): ...           outcomes as the tasks end; also imap, imap_unordered and, for `async for`, astream
     await parmap.parmap_async(f, xs)                   where an event loop is running, as in a notebook
+    parmap.map_reduce(f, operator.add, xs, initial=0)  the sum of f(x) for all x;  parmap.fold: histograms and the like
     parmap.maplike(f, xs), parmap.starmap(f, pairs)    like the built-in map and itertools.starmap
+    with parmap.Executor() as pool: ...                workers that stay: pool.submit(f, x), and engine=pool for many small maps
     with parmap.override(engine="serial"): ...         for every map inside: for debuggers and tests
 
-help(parmap.parmap) gives the details; `python -m parmap` prints the version and the number of usable cores.
-"""
+help(parmap.parmap) gives the details; `python -m parmap` prints the version and the number of usable cores."""
 
 import importlib as _importlib
 import sys as _sys
@@ -65,6 +64,7 @@ def _in_main_interpreter() -> bool:
 if not _in_main_interpreter():
     raise ImportError("parmap works in the main interpreter only, and this is a sub-interpreter (mod_wsgi uses them)")
 
+from ._astream import AsyncStream, astream
 from ._axes import zip
 from ._errors import ParmapWarning, RemoteError, TaskNotRun, TaskTimeout, UnpicklableResult, WorkerDied
 from ._like_builtins import maplike, starmap
@@ -73,9 +73,15 @@ from ._override import override
 from ._parmap import __version__
 from ._arguments import ENGINES
 from ._failures import Failure, FailureCause, Failures
+from ._imap import imap, imap_unordered
+from ._outcome_type import Outcome
+from ._reduction import Reduction, fold, map_reduce
 from ._results import Results
+from ._stream import Stream, stream
 from ._summary import Summary
 from ._task import Context, context, rng
+from ._times import TaskTime
+from ._unknown_name import unknown_attribute as _unknown_attribute
 
 
 class _Module(_types.ModuleType):
@@ -84,37 +90,63 @@ class _Module(_types.ModuleType):
     def __call__(self, *_: object, **__: object) -> _typing.NoReturn:
         raise TypeError("parmap is the module here; the function is in it: from parmap import parmap")
 
+    def __getattr__(self, name: str) -> _typing.Any:
+        if name in ("BrokenPool", "Executor", "Future"):  # they import concurrent.futures, which takes longer than all else here
+            from . import _executor
+
+            for each in (_executor.BrokenPool, _executor.Executor, _executor.Future):
+                each.__module__ = self.__name__
+                setattr(self, each.__name__, each)
+            return getattr(_executor, name)
+        if name == "joblib":
+            return _importlib.import_module("parmap.joblib")
+        raise _unknown_attribute(name)
+
     def __reduce__(self) -> tuple[_typing.Any, ...]:  # cloudpickle recognises modules by their exact type
         return _importlib.import_module, (self.__name__,)
 
 
 _sys.modules[__name__].__class__ = _Module
 for _each in (
-    Context, Failure, FailureCause, Failures, ParmapWarning, RemoteError, Results, Summary, TaskNotRun, TaskTimeout,
-    UnpicklableResult, WorkerDied, zip,
+    AsyncStream, Context, Failure, FailureCause, Failures, Outcome, ParmapWarning, Reduction, RemoteError, Results, Stream, Summary,
+    TaskNotRun, TaskTime, TaskTimeout, UnpicklableResult, WorkerDied, zip,
 ):  # fmt: skip
     _each.__module__ = __name__  # where users find it; tracebacks show that name
 
 __all__ = [
     "ENGINES",
+    "AsyncStream",
+    "BrokenPool",
     "Context",
+    "Executor",
     "Failure",
     "FailureCause",
     "Failures",
+    "Future",
+    "Outcome",
     "ParmapWarning",
+    "Reduction",
     "RemoteError",
     "Results",
+    "Stream",
     "Summary",
     "TaskNotRun",
+    "TaskTime",
     "TaskTimeout",
     "UnpicklableResult",
     "WorkerDied",
+    "astream",
     "context",
+    "fold",
+    "imap",
+    "imap_unordered",
+    "map_reduce",
     "maplike",
     "override",
     "parmap",
     "parmap_async",
     "rng",
     "starmap",
+    "stream",
     "zip",
 ]

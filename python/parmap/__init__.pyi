@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: MIT
 # The types of the package, for type checkers; stubtest compares them with the code.
 
+import concurrent.futures
 import functools
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import types
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, Protocol, SupportsIndex, TypedDict, TypeVar, overload
 
 import numpy
-from typing_extensions import TypeVarTuple, Unpack
+from typing_extensions import ParamSpec, TypeVarTuple, Unpack
+
+from . import joblib as joblib
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -19,6 +23,7 @@ _R = TypeVar("_R")
 _E = TypeVar("_E")
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
+_P = ParamSpec("_P")
 _Z = TypeVarTuple("_Z")
 
 _OnError = Callable[[Callable[..., Any], tuple[Any, ...], BaseException], _E]
@@ -34,6 +39,7 @@ class _CommonOptions(TypedDict, total=False):
     n_worker: int | None
     reporter: Literal["bar", "text", "silent", "none"] | type[Any] | functools.partial[Any] | Callable[[int, int], object] | None
     label: str | None
+    times: bool
     retries: int
     retry_delay_sec: float
     retry_if: Callable[[Failure], object] | None
@@ -50,29 +56,60 @@ class _AsyncOptions(_CommonOptions, total=False):
     start: Literal["fork", "spawn"]
 
 class _Options(_AsyncOptions, total=False):
-    engine: Literal["multi", "threads", "serial"]
+    engine: Literal["multi", "threads", "serial"] | Executor
+
+class _AllStreamOptions(_CommonOptions, total=False):
+    fargs: dict[str, Any] | None
+    max_tasks: int | None
+    start: Literal["fork"]
+    window: int
+
+class _BareOptions(_AllStreamOptions, total=False):
+    engine: Literal["multi", "threads", "serial"] | Executor
+    on_error: Literal["raise"] | _OnError[Any] | None
+
+class _StreamOptions(_BareOptions, total=False):
+    ordered: bool
+
+class _AstreamOptions(_AllStreamOptions, total=False):
+    on_error: Literal["raise"] | _OnError[Any] | None
+    ordered: bool
 
 __all__ = [
     "ENGINES",
+    "AsyncStream",
+    "BrokenPool",
     "Context",
+    "Executor",
     "Failure",
     "FailureCause",
     "Failures",
+    "Future",
+    "Outcome",
     "ParmapWarning",
+    "Reduction",
     "RemoteError",
     "Results",
+    "Stream",
     "Summary",
     "TaskNotRun",
+    "TaskTime",
     "TaskTimeout",
     "UnpicklableResult",
     "WorkerDied",
+    "astream",
     "context",
+    "fold",
+    "imap",
+    "imap_unordered",
+    "map_reduce",
     "maplike",
     "override",
     "parmap",
     "parmap_async",
     "rng",
     "starmap",
+    "stream",
     "zip",
 ]
 
@@ -92,6 +129,9 @@ class WorkerDied(RuntimeError):
 class RemoteError(RuntimeError):
     type_name: str
     def __init__(self, type_name: str, text: str) -> None: ...
+
+class BrokenPool(concurrent.futures.BrokenExecutor):
+    def __init__(self, text: str = "") -> None: ...
 
 class UnpicklableResult(TypeError): ...
 class TaskNotRun(RuntimeError): ...
@@ -118,14 +158,39 @@ class Failures(list[Failure]):
     def causes(self) -> list[FailureCause]: ...
 
 @dataclass(frozen=True)
+class TaskTime:
+    index: int
+    task: tuple[Any, ...]
+    seconds: float
+    attempt: int
+
+@dataclass(frozen=True)
 class Summary:
     tasks: int
     completed: int
     seconds: float | None
     causes: list[FailureCause]
+    busy: float | None = ...
+    slowest: list[TaskTime] = ...
     @property
     def failed(self) -> int: ...
     def count(self, kind: _Kind) -> int: ...
+
+class Reduction:
+    partial: Any
+    failures: Failures
+    seed: int
+    def __init__(self, partial: Any, size: int, failures: Iterable[Failure] = (), seed: int = 0, seconds: float | None = None) -> None: ...
+    @property
+    def value(self) -> Any: ...
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def size(self) -> int: ...
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+    def raise_for_failures(self) -> None: ...
+    def summary(self) -> Summary: ...
 
 class Results(list[_T]):
     failures: Failures
@@ -145,6 +210,74 @@ class Results(list[_T]):
     @overload
     def __add__(self, other: list[_E]) -> Results[_T | _E]: ...
     def __radd__(self, other: list[_E]) -> Results[_T | _E]: ...  # type: ignore[misc]
+
+class _Fields(NamedTuple):
+    index: int  # type: ignore[assignment]
+    task: tuple[Any, ...]
+    value: Any
+    failure: Failure | None
+    attempts: int
+    seconds: float | None
+    worker: int | None
+
+class Outcome(_Fields):
+    def __bool__(self) -> bool: ...
+
+class Stream(Generic[_T]):
+    @property
+    def seed(self) -> int: ...
+    @property
+    def is_over(self) -> bool: ...
+    def next(self, timeout: float | None = None) -> _T: ...
+    def close(self) -> None: ...
+    def summary(self) -> Summary: ...
+    def __iter__(self) -> Stream[_T]: ...
+    def __next__(self) -> _T: ...
+    def __enter__(self) -> Stream[_T]: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None: ...
+
+class AsyncStream:
+    @property
+    def seed(self) -> int: ...
+    def summary(self) -> Summary: ...
+    def __aiter__(self) -> AsyncStream: ...
+    async def __anext__(self) -> Outcome: ...
+    async def aclose(self) -> None: ...
+    async def __aenter__(self) -> AsyncStream: ...
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None: ...
+
+class Future(concurrent.futures.Future[_T]):
+    def __init__(self, pool: Any) -> None: ...
+    def kill(self) -> bool: ...
+
+class Executor(concurrent.futures.Executor):
+    _max_workers: int
+    def __init__(
+        self,
+        n_worker: int | None = None,
+        init: Callable[[], Any] | None = None,
+        finish: Callable[[], Any] | None = None,
+        timeout_sec: float | None = None,
+        max_tasks: int | None = None,
+        memory_limit: int | str | None = None,
+        seed: int | None = None,
+        start: Literal["fork"] = "fork",
+        *,
+        max_workers: int | None = None,
+        mp_context: Any = None,
+        initializer: Callable[..., Any] | None = None,
+        initargs: tuple[Any, ...] = (),
+        max_tasks_per_child: int | None = None,
+    ) -> None: ...
+    def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]: ...
+    def map(
+        self, fn: Callable[..., _R], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1, buffersize: int | None = None
+    ) -> Iterator[_R]: ...
+    def share(self, array: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, Any]: ...
+    def restart(self) -> None: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None: ...
+    def terminate_workers(self) -> None: ...
+    def kill_workers(self) -> None: ...
 
 class _Numbers(NamedTuple):
     index: int  # type: ignore[assignment]
@@ -289,6 +422,24 @@ async def parmap_async(func: Callable[..., Awaitable[Any]], a: Iterable[Any], b:
 @overload
 async def parmap_async(func: Callable[..., Awaitable[Any]], a: Iterable[Any], b: Iterable[Any], c: Iterable[Any], d: Iterable[Any], e: Iterable[Any], /, *rest: Iterable[Any], on_error: Literal["raise"] | _OnError[Any] | None = None, **options: Unpack[_CommonOptions]) -> Results[Any]: ...
 
+def map_reduce(
+    func: Callable[..., _R],
+    op: Callable[[Any, Any], Any],
+    *args: Iterable[Any],
+    initial: Any,
+    on_error: Literal["raise", "skip"] = "raise",
+    full: bool = False,
+    **options: Any,
+) -> Any: ...
+def fold(
+    identity: _T,
+    step: Callable[..., Any],
+    merge: Callable[[_T, _T], Any],
+    *args: Iterable[Any],
+    on_error: Literal["raise", "skip"] = "raise",
+    full: bool = False,
+    **options: Any,
+) -> Any: ...
 @overload
 def maplike(func: Callable[[_A], _R], a: Iterable[_A], /, **options: Any) -> Results[_R]: ...
 @overload
@@ -298,3 +449,21 @@ def maplike(func: Callable[[_A, _B, _C], _R], a: Iterable[_A], b: Iterable[_B], 
 @overload
 def maplike(func: Callable[..., _R], *iterables: Iterable[Any], **options: Any) -> Results[_R]: ...
 def starmap(func: Callable[[Unpack[_Z]], _R], tasks: Iterable[tuple[Unpack[_Z]]], **options: Any) -> Results[_R]: ...
+
+# The arguments of func are checked for one input.
+@overload
+def stream(func: Callable[[_A], Any], a: Iterable[_A], /, **options: Unpack[_StreamOptions]) -> Stream[Outcome]: ...
+@overload
+def stream(func: Callable[..., Any], *args: Iterable[Any], **options: Unpack[_StreamOptions]) -> Stream[Outcome]: ...
+@overload
+def imap(func: Callable[[_A], _R], a: Iterable[_A], /, *, buffersize: int | None = None, **options: Unpack[_BareOptions]) -> Stream[_R]: ...
+@overload
+def imap(func: Callable[..., _R], *args: Iterable[Any], buffersize: int | None = None, **options: Unpack[_BareOptions]) -> Stream[_R]: ...
+@overload
+def imap_unordered(func: Callable[[_A], _R], a: Iterable[_A], /, *, buffersize: int | None = None, **options: Unpack[_BareOptions]) -> Stream[_R]: ...
+@overload
+def imap_unordered(func: Callable[..., _R], *args: Iterable[Any], buffersize: int | None = None, **options: Unpack[_BareOptions]) -> Stream[_R]: ...
+@overload
+def astream(func: Callable[..., Awaitable[Any]], *args: Iterable[Any] | AsyncIterable[Any], engine: Literal["async", "asyncio"] = "async", **options: Unpack[_AstreamOptions]) -> AsyncStream: ...
+@overload
+def astream(func: Callable[..., Any], *args: Iterable[Any] | AsyncIterable[Any], engine: Literal["multi", "threads", "serial"] | Executor, **options: Unpack[_AstreamOptions]) -> AsyncStream: ...

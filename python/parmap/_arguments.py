@@ -11,6 +11,7 @@ import operator
 import os
 import re
 import time
+import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from ._fork_hazards import Hazard
 from ._interrupt import CtrlC
 from ._failures import Failure
 from ._results import Results
+from ._times import Measured
 from ._unknown_name import UnknownName
 from ._setup import Setup, setup_of
 
@@ -69,6 +71,10 @@ class Request:
     stop_at_failure: bool
     product: Product
     start: str
+    pool: Any = None  # a parmap.Executor, if the engine is "pool"
+    ordered: bool = False  # of a stream, like the next one
+    window: int = 0  # 0: chosen by the engine
+    times: bool = False
     retry_if: Callable[..., bool] | None = None  # what bindings.cpp calls
     unenforced: tuple[str, ...] = ()  # the limits that were given and that this engine does not enforce
     hazards: list[Hazard] = field(default_factory=list)  # of a caller that forks
@@ -77,6 +83,7 @@ class Request:
     # What became of the map. It is stored here and not returned, because Ctrl-C may cost the return value of a
     # function.
     told: list[tuple[int, str, bytes, int, int]] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)  # with the option times: one item
     # What went wrong at the ends of workers: (how many were killed, a number of _worker_end.DOING), or what finish raised.
     ends: list[tuple[int, int] | BaseException] = field(default_factory=list)
     raised: dict[int, BaseException] = field(default_factory=dict)
@@ -88,11 +95,17 @@ class Request:
 def check(
     func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
     retries: Any, seed: Any, memory_limit: Any, init: Any, finish: Any, max_failures: Any, stop: Any, max_tasks: Any = None, start: Any = "fork",
-    deadline_sec: Any = None, deadline: Any = None, retry_delay_sec: Any = 0, retry_if: Any = None,
+    deadline_sec: Any = None, deadline: Any = None, retry_delay_sec: Any = 0, retry_if: Any = None, times: Any = False, ordered: Any = False,
+    window: Any = 0, streams: bool = False,
 ) -> Request:  # fmt: skip
+    """`streams`: for a stream, whose first iterable may be read as it goes."""
+    pool = None
     if engine == "asyncio":
         engine = "async"
-    if engine not in ENGINES:
+    elif getattr(type(engine), "_is_parmap_pool", False):
+        pool, engine = engine, "pool"
+        _refuse_options_of_pool(memory_limit=memory_limit, init=init, finish=finish, max_tasks=max_tasks, start=None if start == "fork" else start)
+    elif engine not in ENGINES:
         raise UnknownName("engine", engine, ENGINES)
     if not callable(func):
         raise TypeError(f"parmap: func must be callable, but is {func!r:.100}")
@@ -155,13 +168,18 @@ def check(
         limits = {"timeout_sec": timeout_ns, "memory_limit": memory_limit, "max_tasks": max_tasks}
         unenforced = tuple(name for name, limit in limits.items() if limit is not None)
         workers, timeout_ns, memory_limit, max_tasks = 0, None, None, None
-    product = Product(args)
+    hazards: list[Hazard] = []
+    if pool is not None:  # what its messages need
+        of_pool = pool._pool.asked
+        timeout_ns, memory_limit, hazards = timeout_ns or of_pool.timeout_ns, of_pool.memory_limit, of_pool.hazards
+    window = _whole("window", window, 0, 2**26 + 1)
+    product = Product(args, streams)
     return Request(
         engine=engine,
         func=func,
         axes=product.groups,
         fargs=dict(fargs or {}),  # of its own: a task may change the caller's, and free the values in it
-        values=Results(() if engine == "multi" else itertools.repeat(PENDING, product.size)),
+        values=Results(() if engine == "multi" or streams else itertools.repeat(PENDING, product.size)),
         init=init,
         finish=finish,
         setup=setup_of(init, finish),
@@ -177,21 +195,36 @@ def check(
         max_tasks=max_tasks,
         deadline_ns=deadline_ns,
         on_error=on_error,
-        stop_at_failure=on_error == "raise" and engine != "serial",
+        stop_at_failure=on_error == "raise" and engine != "serial" and not streams,
         product=product,
         start=start,
         unenforced=unenforced,
+        ordered=bool(ordered),
+        window=window,
+        times=bool(times),
+        pool=pool,
+        hazards=hazards,
     )
 
 
+def _refuse_options_of_pool(**options: Any) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(
+                f"parmap: {name} belongs to the workers of an Executor, for all that they run: parmap.Executor({name}=...)"
+            )
+
+
 def _is_async(func: Any) -> bool:
+    if type(func) is types.FunctionType and not func.__dict__:  # most are, and inspect takes a while
+        return bool(func.__code__.co_flags & inspect.CO_COROUTINE)
     while isinstance(func, functools.partial):
         func = func.func
     return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(getattr(type(func), "__call__", None))
 
 
 def _check_async(name: str, func: Any, engine: str) -> None:
-    if engine != "async" and _is_async(func):
+    if func is not None and engine != "async" and _is_async(func):
         raise TypeError(
             f"parmap: {name} is an async function, whose coroutines engine={engine!r} would never run: use "
             "engine='async', or await parmap.parmap_async(...) where an event loop is running"

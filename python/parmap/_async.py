@@ -17,8 +17,9 @@ from typing import Any
 from . import _deadline, _errors, _parmap, _task
 from ._loop import Signals, bury, close, silence, wait
 from ._arguments import PENDING, Request
-from ._outcome import failure_of
+from ._outcome import failure_of_task
 from ._setup import AsyncSetup
+from ._times import TimeKeeper
 
 _STOPPED = b"the map was stopped"
 _LATE = b"the deadline was reached"
@@ -42,7 +43,7 @@ def run(asked: Request) -> None:
     if not asked.values:
         return
     loop = asyncio.new_event_loop()
-    map = _Map(asked, loop, alone=True)
+    map = Map(asked, loop, alone=True)
     with Signals(map.interrupt_by, map.forgive):
         try:
             main = map.main = loop.create_task(map.run())
@@ -66,12 +67,12 @@ async def run_here(asked: Request) -> None:
     """Like run(), on the running loop."""
     if not asked.values:
         return
-    map = _Map(asked, asyncio.get_running_loop(), alone=False)
+    map = Map(asked, asyncio.get_running_loop(), alone=False)
     await map.run()
     map.tell()
 
 
-class _Attempt(_task.Running):
+class Attempt(_task.Running):
     """One attempt of a task, and its outcome."""
 
     __slots__ = ("begun", "error", "late", "left", "stopped", "value")
@@ -86,7 +87,7 @@ class _Attempt(_task.Running):
 
 
 @types.coroutine
-def _steps(coroutine: Any, it: _Attempt) -> Generator[Any, Any, Any]:
+def _steps(coroutine: Any, it: Attempt) -> Generator[Any, Any, Any]:
     """Like `await coroutine`. But once the attempt is left behind, being cancelled or dropped ends it without running it."""
     if type(coroutine) is not types.CoroutineType:
         coroutine = _awaited(coroutine)
@@ -122,7 +123,7 @@ def _never_raises(act: Callable[..., None]) -> Callable[..., None]:
     """For callbacks of the loop. The loop would only log what they raise, and the map would wait for ever."""
 
     @functools.wraps(act)
-    def call(self: _Map, *arguments: Any) -> None:
+    def call(self: Map, *arguments: Any) -> None:
         try:
             act(self, *arguments)
         except BaseException as error:
@@ -135,7 +136,7 @@ def _wake() -> None:
     pass
 
 
-class _Map:
+class Map:
     """One map on one loop, in the loop's thread.
 
     Done-callbacks drive it: the end of a task starts the next one in its place. So it needs no queue, no semaphore and
@@ -153,6 +154,7 @@ class _Map:
         self.calling_out = False  # init or the reporter is running
         self._over: asyncio.Future[None] = loop.create_future()
         self._limit = None if asked.timeout_ns is None else asked.timeout_ns / 1e9
+        self._size: int | None = len(asked.values)  # None: not known yet
         self._workers = min(asked.workers, len(asked.values))
         self._next = 0  # the first task that has not been begun
         self._done = 0
@@ -161,10 +163,11 @@ class _Map:
         self._lost = 0  # tasks that have failed for good
         self._free: list[int] = []  # numbers of workers that are free again
         self._unused = itertools.count()  # numbers that have not been used yet
-        self._running: dict[asyncio.Task[None], _Attempt] = {}  # in the order they began
+        self._running: dict[asyncio.Task[None], Attempt] = {}  # in the order they began
         self._again: collections.deque[tuple[int, int]] = collections.deque()  # failed tasks to be tried again: index, attempt
         self._waiting: dict[int, tuple[int, asyncio.TimerHandle]] = {}  # those that wait for that: attempts used up, timer
         self._left: set[asyncio.Task[None]] = set()
+        self._times = TimeKeeper() if asked.times else None
         self._setup = AsyncSetup(asked.init, asked.finish)
         self._unfit: BaseException | None = None  # raised by init
         self._alarm: asyncio.TimerHandle | None = None
@@ -188,6 +191,7 @@ class _Map:
 
     def tell(self) -> None:
         self.asked.interrupt = self.interrupt
+        self.asked.measured += [] if self._times is None else [self._times.measured()]
         if self.broken is not None and self.interrupt is None:
             raise self.broken
         if self.interrupt is None:
@@ -223,22 +227,43 @@ class _Map:
         while len(self._running) < self._workers and not self._halted and not self._over.done():
             if self._again:
                 index, attempt = self._again.popleft()
-            elif self._next < len(self.asked.values):
+            elif self._may_begin():
                 self._next += 1
                 index, attempt = self._next - 1, 1
             else:
                 break
             self._begin(index, attempt, self._free.pop() if self._free else next(self._unused))
-        if not self._running and (self._halted or not self._waiting):
+        if not self._running and (self._halted or (not self._waiting and not self._more_will_come())):
             self._end()
 
+    def _may_begin(self) -> bool:
+        return self._size is not None and self._next < self._size
+
+    def _more_will_come(self) -> bool:
+        """Whether there are tasks that may not begin yet."""
+        return False
+
+    def _inputs(self, index: int) -> tuple[Any, ...]:
+        return self.asked.product.task(index)
+
+    def _put(self, it: Attempt) -> None:
+        self.asked.values[it.index] = it.value
+
+    def _put_failure(
+        self, index: int, kind: str, message: bytes, attempts: int, error: BaseException | None, it: Attempt | None = None
+    ) -> None:
+        """`it`: the last attempt, if it has run to its end."""
+        if error is not None:
+            self.asked.raised[index] = error
+        self.asked.told.append((index, kind, message, attempts, 0))
+
     def _begin(self, index: int, attempt: int, worker: int) -> None:
-        it = _Attempt(index, attempt, worker, self.asked.seed, self._setup.state)
+        it = Attempt(index, attempt, worker, self.asked.seed, self._setup.state)
         task = self.loop.create_task(self._attempt(it))
         self._running[task] = it
         task.add_done_callback(self._ended)
 
-    async def _attempt(self, it: _Attempt) -> None:
+    async def _attempt(self, it: Attempt) -> None:
         """The coroutine of the asyncio task. Catches everything: SystemExit or KeyboardInterrupt would end the loop."""
         try:
             _task.running.set(it)
@@ -249,7 +274,7 @@ class _Map:
                 it.error = self._unfit
                 return
             asked = self.asked
-            it.value = await _steps(asked.func(*asked.product.task(it.index), **asked.fargs), it)
+            it.value = await _steps(asked.func(*self._inputs(it.index), **asked.fargs), it)
         except BaseException as error:
             it.error = _from_users_frames(error)
 
@@ -259,13 +284,14 @@ class _Map:
         if it is None:
             self._left.discard(task)
             return
+        self._note_time(it)
         error = it.error
         if error is None and it.value is PENDING:
             error = asyncio.CancelledError()  # it was cancelled before its first step
         if it.late:
             self._failed(it, "timed_out", error)
         elif error is None:
-            self.asked.values[it.index] = it.value
+            self._put(it)
             self._done += 1
             self._free.append(it.worker)
         elif it.stopped:
@@ -274,7 +300,7 @@ class _Map:
             self._failed(it, "out_of_memory" if isinstance(error, MemoryError) else "threw", error)
         self._fill()
 
-    def _failed(self, it: _Attempt, kind: str, error: BaseException | None) -> None:
+    def _failed(self, it: Attempt, kind: str, error: BaseException | None) -> None:
         self._free.append(it.worker)
         goes_on = not self._over.done() and not self._halted
         if it.attempt <= self.asked.retries and (not goes_on or self._is_worth_a_retry(it, kind, error)):
@@ -284,13 +310,11 @@ class _Map:
             kind, error = "stopped", None  # it has not failed for good, and is not tried again as the map ends
         if kind == "stopped":
             if self.interrupt is None:
-                self.asked.told.append((it.index, kind, self._why, it.attempt, 0))
+                self._put_failure(it.index, kind, self._why, it.attempt, None)
             return
         if kind == "timed_out" and isinstance(error, asyncio.CancelledError):  # its traceback shows where the task was
             error = _errors.TaskTimeout().with_traceback(error.__traceback__)
-        if error is not None:
-            self.asked.raised[it.index] = error
-        self.asked.told.append((it.index, kind, b"", it.attempt, 0))
+        self._put_failure(it.index, kind, b"", it.attempt, error, it)
         self._done += 1
         self._lost += 1
         if self.asked.max_failures is not None and self._lost >= self.asked.max_failures:
@@ -298,12 +322,12 @@ class _Map:
         if self.asked.stop_at_failure:
             self._end()
 
-    def _is_worth_a_retry(self, it: _Attempt, kind: str, error: BaseException | None) -> bool:
+    def _is_worth_a_retry(self, it: Attempt, kind: str, error: BaseException | None) -> bool:
         if self.asked.wants_retry is None:
             return True
         self.calling_out = True
         try:
-            failure = failure_of(self.asked, (it.index, kind, b"", it.attempt, 0), error)
+            failure = failure_of_task(self.asked, (it.index, kind, b"", it.attempt, 0), error, self._inputs(it.index))
             return bool(self.asked.wants_retry(failure))
         except BaseException as raised:
             self.give_up(raised)
@@ -311,7 +335,7 @@ class _Map:
         finally:
             self.calling_out = False
 
-    def _postpone(self, it: _Attempt) -> None:
+    def _postpone(self, it: Attempt) -> None:
         """The task is tried again, at once or after a while."""
         if not self.asked.retry_delay_ns:
             self._again.append((it.index, it.attempt + 1))
@@ -324,6 +348,11 @@ class _Map:
         attempts, _ = self._waiting.pop(index)
         self._again.append((index, attempts + 1))
         self._fill()
+
+    def _note_time(self, it: Attempt) -> None:
+        if self._times is not None and it.begun is not None and not it.stopped:
+            self._times.note_workers(it.worker + 1)
+            self._times.add(it.index, it.attempt, self.loop.time() - it.begun)
 
     # ---- limits
 
@@ -373,6 +402,7 @@ class _Map:
         it.left = True
         self._left.add(task)
         silence(task)
+        self._note_time(it)
         self._failed(it, "timed_out" if it.late else "stopped", None)
 
     # ---- the caller's side
@@ -409,7 +439,7 @@ class _Map:
             return
         self.calling_out = True
         try:
-            self.asked.report(self._done, len(self.asked.values), self._lost, self._longest())
+            self.asked.report(self._done, self._size, self._lost, self._longest())
         except BaseException as error:
             self.give_up(error)
         finally:

@@ -8,7 +8,7 @@ import itertools
 import math
 import os
 import resource
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ._loaded import loaded
@@ -78,6 +78,19 @@ def _sequence(items: Any, name: str) -> Sequence[Any]:
     return _read(iterator, name)
 
 
+def _is_read_as_it_goes(items: Any) -> bool:
+    """Whether a stream reads it element by element: an iterator, such as a generator, and what does not know its length."""
+    if isinstance(items, Iterator):
+        return True
+    if isinstance(items, zip) or not isinstance(items, Iterable):
+        return False
+    try:
+        len(items)  # type: ignore[arg-type]
+    except TypeError:
+        return not hasattr(items, "__array__")  # an array without dimensions is refused as ever
+    return False
+
+
 def _read(iterator: Iterator[Any], name: str) -> list[Any]:
     """Every element. Of an iterator that has no end, refuses to fill more than half of the memory that is free."""
     found = list(itertools.islice(iterator, _UNWATCHED))
@@ -133,19 +146,29 @@ def _free_memory() -> int:
 
 
 class Product:
-    """Every combination of the axes, the last one fastest. Stores only the axes."""
+    """Every combination of the axes, the last one fastest. Stores only the axes.
 
-    def __init__(self, iterables: tuple[Any, ...]) -> None:
+    With `streams` the first one may be an iterator: `first` is then what to read, and the product has no size.
+    """
+
+    def __init__(self, iterables: tuple[Any, ...], streams: bool = False) -> None:
         if not iterables:
             raise TypeError("parmap: at least one iterable is needed after func")
+        self.first = iter(iterables[0]) if streams and _is_read_as_it_goes(iterables[0]) else None
         self.groups = tuple(
-            each._axes if isinstance(each, zip) else (_sequence(each, f"parmap: argument {k}"),)
+            each._axes if isinstance(each, zip)
+            else (each,) if k == 1 and self.first is not None
+            else (_sequence(each, f"parmap: argument {k}"),)
             for k, each in enumerate(iterables, 1)
-        )
-        self.size = math.prod(len(group[0]) for group in self.groups)
+        )  # fmt: skip
+        self.size = 0 if self.first is not None else math.prod(len(group[0]) for group in self.groups)
+        #: Of an iterator that is read as a stream goes: task(index), as long as its outcome is not taken.
+        self.task_of_stream: Callable[[int], tuple[Any, ...]] | None = None
 
     def task(self, index: int) -> tuple[Any, ...]:
         """Return the arguments of one task."""
+        if self.task_of_stream is not None:
+            return self.task_of_stream(index)
         found: list[Any] = []
         for group in reversed(self.groups):
             index, at = divmod(index, len(group[0]))

@@ -8,6 +8,7 @@ import pickle
 import re
 import signal
 import traceback
+import types
 from collections import ChainMap
 from collections.abc import Callable
 from typing import Any
@@ -142,17 +143,35 @@ def pickled_otherwise(value: Any, refused: BaseException, buffer_callback: Any =
 
 
 def _pickled_by(cloudpickle: Any, value: Any, buffer_callback: Any) -> bytes:
+    with io.BytesIO() as file:
+        _pickler_of(cloudpickle)(file, protocol=5, buffer_callback=buffer_callback).dump(value)
+        return file.getvalue()
+
+
+_picklers: dict[Any, Any] = {}
+
+
+def _pickler_of(cloudpickle: Any) -> Any:
+    if (made := _picklers.get(cloudpickle)) is not None:
+        return made
+    reduce_code = getattr(cloudpickle.cloudpickle, "_code_reduce", None)
+
+    def code_with_its_file(code: types.CodeType) -> Any:
+        """For tracebacks; cloudpickle names another file."""
+        make, arguments = reduce_code(code)  # type: ignore[misc]
+        return make, tuple(code.co_filename if each == "<dynamic-code>" else each for each in arguments)
+
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc,name-defined]
         """Unlike cloudpickle it refuses open files, which it would read, and keeps a memoryview one."""
 
         dispatch_table = ChainMap(
             {io.TextIOWrapper: _refuse_file, memoryview: lambda view: (_viewed, (view.tobytes(), view.format, view.shape))},
+            {} if reduce_code is None else {types.CodeType: code_with_its_file},
             cloudpickle.Pickler.dispatch_table,
         )
 
-    with io.BytesIO() as file:
-        Pickler(file, protocol=5, buffer_callback=buffer_callback).dump(value)
-        return file.getvalue()
+    _picklers[cloudpickle] = Pickler
+    return Pickler
 
 
 def _refuse_file(file: Any) -> Any:
@@ -230,6 +249,14 @@ def describe(error: BaseException) -> bytes:
             *_pickled_if_it_survives(error),
         )
     )
+
+
+def describe_within(error: BaseException, most: int) -> bytes:
+    """The same in at most so many bytes: then perhaps without the exception itself."""
+    data = describe(error)
+    if len(data) <= most:
+        return data
+    return pickle.dumps((_type_name(error), text_of(error)[: most // 16], traceback_of(error)[-most // 4 :], None, False))
 
 
 _NO_RESULT = object()

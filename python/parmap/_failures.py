@@ -107,6 +107,49 @@ class FailureCause:
         return f"{self.count} x {_kind_and_message(self.kind, self.message)}; first task {self.first.index} ({inputs})"
 
 
+class Causes:
+    """Groups failures by cause. Keeps the first one of each cause, and counts the others; with `most`, that many causes."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        self._groups: dict[tuple[str, str], _Group] = {}
+        self.failed = 0
+        self.stopped = 0
+        self.of_other_causes = 0  #: those that have a cause beyond `most`
+
+    def add(self, why: Failure) -> None:
+        self.failed += 1
+        self.stopped += why.kind == "stopped"
+        message = _message(why)
+        key = why.kind, message if why.kind in ("crashed", "exited") else _without_numbers(message)
+        group = self._groups.get(key)
+        if group is not None:
+            group.count += 1
+            group.differs |= group.message != message
+            if why.index < group.first.index:
+                group.first = why
+        elif self._most is None or len(self._groups) < self._most:
+            self._groups[key] = _Group(why, message)
+        else:
+            self.of_other_causes += 1
+
+    def causes(self) -> list[FailureCause]:
+        """The cause of most failures first."""
+        found = [
+            FailureCause(kind, pattern if group.differs else group.message, group.count, group.first)
+            for (kind, pattern), group in self._groups.items()
+        ]
+        return sorted(found, key=lambda cause: -cause.count)
+
+
+class _Group:
+    def __init__(self, first: Failure, message: str) -> None:
+        self.first = first
+        self.message = message
+        self.count = 1
+        self.differs = False
+
+
 class Failures(list[Failure]):
     """The failures of a map: a list, sorted by index. See Results.failures::
 
@@ -123,17 +166,10 @@ class Failures(list[Failure]):
 
     def causes(self) -> list[FailureCause]:
         """Return the failures grouped by cause: the cause of most failures first."""
-        groups: dict[tuple[str, str], list[Failure]] = {}
+        groups = Causes()
         for each in self:
-            message = _message(each)
-            exact = each.kind in ("crashed", "exited")
-            groups.setdefault((each.kind, message if exact else _without_numbers(message)), []).append(each)
-        causes = []
-        for (kind, pattern), members in groups.items():
-            message = _message(members[0])
-            same = all(_message(each) == message for each in members)
-            causes.append(FailureCause(kind, message if same else pattern, len(members), members[0]))
-        return sorted(causes, key=lambda cause: -cause.count)
+            groups.add(each)
+        return groups.causes()
 
     def __str__(self) -> str:
         count = "1 task" if len(self) == 1 else f"{len(self)} tasks"

@@ -77,7 +77,6 @@ def forget_imports_of_other_threads() -> None:
 def draw_other_numbers(number: int) -> None:
     """Seeds the global generators of NumPy and torch anew, as the module random does by itself: no two workers draw the
     same numbers. `number` counts the caller's workers."""
-    global _first_seed
     numpy_random = loaded("numpy.random")
     if getattr(numpy_random, "seed", None) is not None:  # else not imported, or not completely by another thread of the caller
         try:
@@ -87,7 +86,13 @@ def draw_other_numbers(number: int) -> None:
             pass  # a NumPy that has no such lock
         # A number of 32 bits, as anything else touches a hundred pages more, each of which a worker has to copy first.
         numpy_random.seed((_first_seed + number) % 2**32)  # type: ignore[union-attr]
-    _first_seed = int.from_bytes(os.urandom(4), "little")  # of workers of this worker
+    give_workers_other_numbers()
     generator = getattr(loaded("torch"), "default_generator", None)
     if generator is not None:
         generator.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)
+
+
+def give_workers_other_numbers() -> None:
+    """The workers of this process get other numbers than those of the process that has forked it."""
+    global _first_seed
+    _first_seed = int.from_bytes(os.urandom(4), "little")

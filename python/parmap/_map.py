@@ -21,6 +21,7 @@ from ._unknown_name import unknown_argument
 from ._progress import Reporter, make_reporter
 from ._arguments import PENDING, Request, check
 from ._failures import Failure
+from ._pool_map import run as run_on_pool
 from ._outcome import answer, collect, end_in_words, set_retry_if, tell_if_all_are_none
 from ._results import Results
 from ._spawn import Program
@@ -36,7 +37,7 @@ def parmap(
     func: Callable[..., Any],
     *args: Iterable[Any],
     fargs: dict[str, Any] | None = None,
-    engine: str = "multi",
+    engine: Any = "multi",
     timeout_sec: float | None = None,
     deadline_sec: float | None = None,
     deadline: str | None = None,
@@ -44,6 +45,7 @@ def parmap(
     on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
     reporter: Any = None,
     label: str | None = None,
+    times: bool = False,
     retries: int = 0,
     retry_delay_sec: float = 0,
     retry_if: Callable[[Failure], Any] | None = None,
@@ -87,6 +89,8 @@ def parmap(
         - "async": for async functions. They run as coroutines in this thread, on an event loop of their own. Where a
           loop is running already, as in a notebook, this is a RuntimeError: use ``await parmap_async(...)`` there.
           "asyncio" is another name for it.
+        - a parmap.Executor: worker processes that stay, for many small maps. func and its iterables are pickled. memory_limit,
+          init, finish, max_tasks and start are given to the Executor.
         - "serial": a plain loop in this thread, for debugging. It accepts every option, so that you can switch to it by
           changing one word. It ignores n_worker and start, and does not enforce timeout_sec, memory_limit and
           max_tasks; the reporter says so once, if it prints to stderr.
@@ -136,6 +140,9 @@ def parmap(
           i + 1 of them have ended. If it raises, the map ends and parmap raises that exception.
     label
         A text that is shown before the bar, or before each line of "text".
+    times
+        Whether to measure how long each task takes. ``results.summary()`` then tells how busy the workers were, and the
+        five slowest tasks. It costs two looks at the clock for each task. Default: False.
     retries
         How often a failed task is tried again. Default: 0. Each attempt has the whole timeout_sec.
     retry_delay_sec
@@ -223,12 +230,12 @@ def parmap(
     """
     if unknown:
         raise unknown_argument("parmap", unknown)
-    asked, shown = _ask(
+    asked, shown = ask(
         reporter, label, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec, deadline_sec=deadline_sec,
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
-        stop=stop, max_tasks=max_tasks, start=start,
+        stop=stop, max_tasks=max_tasks, start=start, times=times,
     )  # fmt: skip
     try:
         try:
@@ -240,7 +247,7 @@ def parmap(
             warnings.warn(end_in_words(end), _errors.ParmapWarning, stacklevel=2)
         if asked.results.failures:
             answer(asked.results, asked.func, asked.on_error)
-        elif asked.engine == "multi" and len(asked.results) > 1:
+        elif asked.engine in ("multi", "pool") and len(asked.results) > 1:
             tell_if_all_are_none(asked.results)
         return asked.results
     except KeyboardInterrupt as error:
@@ -261,6 +268,7 @@ async def parmap_async(
     on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
     reporter: Any = None,
     label: str | None = None,
+    times: bool = False,
     retries: int = 0,
     retry_delay_sec: float = 0,
     retry_if: Callable[[Failure], Any] | None = None,
@@ -310,12 +318,12 @@ async def parmap_async(
     """
     if unknown:
         raise unknown_argument("parmap_async", unknown)
-    asked, shown = _ask(
+    asked, shown = ask(
         reporter, label, func=func, args=args, fargs=fargs, engine="async", timeout_sec=timeout_sec, deadline_sec=deadline_sec,
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
-        max_failures=max_failures, stop=stop,
+        max_failures=max_failures, stop=stop, times=times,
     )  # fmt: skip
     from . import _async
 
@@ -332,7 +340,7 @@ async def parmap_async(
     return results
 
 
-def _ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
+def ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
     options = overridden({"reporter": reporter, "label": label, **options})
     reporter, label = options.pop("reporter"), options.pop("label")
     asked = check(**options)
@@ -378,16 +386,9 @@ def _run(asked: Request) -> None:
         if asked.engine == "threads":
             if sys.is_finalizing():  # no other thread can get the GIL now
                 raise RuntimeError("parmap: the engine threads cannot start while Python shuts down; use serial")
-            return _parmap.run_threads(
-                asked,
-                asked.raised,
-                late=_errors.TaskTimeout,
-                stopped=_errors.TaskNotRun,
-                begin=_thread_worker.begin,
-                end=_thread_worker.end if _thread_worker.hooks_are_set() else None,
-                begin_task=_thread_worker.state_of_the_caller(),
-                stack=threading.stack_size(),
-            )
+            return _parmap.run_threads(asked, **for_threads(asked), stack=threading.stack_size())
+        if asked.engine == "pool":
+            return run_on_pool(asked)
         return _run_multi(asked)
 
 
@@ -397,27 +398,11 @@ def _run_multi(asked: Request) -> None:
     if asked.start == "spawn":
         program = Program(asked)
     else:
-        asked.hazards += _fork_hazards.find()
-        _fork_hazards.warn(asked.hazards, stacklevel=5)  # parmap's caller
-        if not asked.hazards:
-            asked.hazards += _fork_hazards.locks_of_other_threads()
+        prepare_forks(asked, stacklevel=6)  # parmap's caller
         if asked.hazards:
             asked.report = _fork_hazards.StallWatch(asked.hazards, asked.report).show
-        _thread_pools.find_thread_pools()
     try:
-        _parmap.run_multi(
-            asked,
-            begin=birth.begin,
-            finish=_worker.finish,
-            before_fork=birth.before_fork,
-            flush=_streams.flush,
-            dumps=pickle.dumps,
-            otherwise=_errors.pickled_otherwise,
-            loads=pickle.loads,
-            scalar_types=numpy_scalars(),
-            pending=PENDING,
-            program=program,
-        )
+        _parmap.run_multi(asked, **for_processes(birth), pending=PENDING, program=program)
     except RuntimeError as error:
         if program is not None:
             _errors.add_note(error, f"parmap: start='spawn' starts its workers with {sys.executable}")
@@ -425,3 +410,37 @@ def _run_multi(asked: Request) -> None:
     finally:
         if program is not None:
             program.close()
+
+
+def for_threads(asked: Request) -> dict[str, Any]:
+    """What the extension calls in the threads of a map or stream."""
+    return dict(
+        raised=asked.raised,
+        late=_errors.TaskTimeout,
+        stopped=_errors.TaskNotRun,
+        begin=_thread_worker.begin,
+        end=_thread_worker.end if _thread_worker.hooks_are_set() else None,
+        begin_task=_thread_worker.state_of_the_caller(),
+    )
+
+
+def for_processes(birth: _worker.Birth) -> dict[str, Any]:
+    """What the extension calls around the forks of workers, and in these."""
+    return dict(
+        begin=birth.begin,
+        finish=_worker.finish,
+        before_fork=birth.before_fork,
+        flush=_streams.flush,
+        dumps=pickle.dumps,
+        otherwise=_errors.pickled_otherwise,
+        loads=pickle.loads,
+        scalar_types=numpy_scalars(),
+    )
+
+
+def prepare_forks(asked: Request, stacklevel: int) -> None:
+    asked.hazards += _fork_hazards.find()
+    _fork_hazards.warn(asked.hazards, stacklevel)
+    if not asked.hazards:
+        asked.hazards += _fork_hazards.locks_of_other_threads()
+    _thread_pools.find_thread_pools()

@@ -14,6 +14,7 @@ from . import _errors, _parmap, _task, _worker_end
 from ._arguments import PENDING, Request
 from ._failures import SHORT, Failure, lines_of_failures
 from ._results import Results
+from ._times import times_of
 
 
 _DEADLINE = b"the deadline"
@@ -26,6 +27,8 @@ def collect(asked: Request, unpickle: bool = True) -> Results:
     results = Results(asked.values) if interrupted else asked.values  # tasks that were left behind still write to asked.values
     results.seed = asked.seed
     results._seconds = time.monotonic() - asked.begun
+    if asked.measured:
+        results._times = times_of(asked.measured, asked.product.task)
     for index, kind, message, attempts, status in asked.told:
         if isinstance(asked.raised.get(index), _errors.TaskNotRun):
             kind, message = "stopped", _DEADLINE  # raised in a thread
@@ -39,9 +42,17 @@ def collect(asked: Request, unpickle: bool = True) -> Results:
 
 def failure_of(asked: Request, told: tuple[int, str, bytes, int, int], raised: BaseException | None) -> Failure:
     """The failure of an attempt, while the map runs."""
+    return failure_of_task(asked, told, raised, asked.product.task(told[0]))
+
+
+def failure_of_task(
+    asked: Request, told: tuple[int, str, bytes, int, int], raised: BaseException | None, task: tuple[Any, ...]
+) -> Failure:
     index, kind, message, attempts, status = told
+    if isinstance(raised, _errors.TaskNotRun):
+        kind, message = "stopped", _DEADLINE  # raised in a thread
     error, trace = _exception(kind, message, status, asked, raised, unpickle=True)
-    return Failure(index, asked.product.task(index), kind, error, attempts, trace)
+    return Failure(index, task, kind, error, attempts, trace)
 
 
 def set_retry_if(asked: Request) -> None:
@@ -156,6 +167,14 @@ def _hint(first: Failure) -> str:
     )
 
 
+def words_of_failures(first: Failure, failed: int, tasks: int, lines: list[str]) -> str:
+    text = f"{failed} of {tasks} tasks failed; the first: {first}, called with {SHORT.repr(first.task)}"
+    if first.traceback:
+        text += "\n" + first.traceback.rstrip()
+    text += _hint(first)
+    return text if failed <= 1 else text + "\n".join(["\nThe failures:", *(f"  {line}" for line in lines)])
+
+
 def answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
     """Handles the failures as on_error says. Called two frames below parmap's caller, for the warning."""
     if on_error == "raise":
@@ -164,13 +183,7 @@ def answer(results: Results, func: Callable[..., Any], on_error: Any) -> None:
         for each in results.failures:
             results[each.index] = on_error(func, each.task, each.exception)
         return
-    first = results.failures[0]
-    text = f"{len(results.failures)} of {len(results)} tasks failed; the first: {first}, called with {SHORT.repr(first.task)}"
-    if first.traceback:
-        text += "\n" + first.traceback.rstrip()
-    text += _hint(first)
-    if len(results.failures) > 1:
-        text += "\n".join(["\nThe failures:", *(f"  {line}" for line in lines_of_failures(results.failures))])
+    text = words_of_failures(results.failures[0], len(results.failures), len(results), lines_of_failures(results.failures))
     try:
         warnings.warn(text, _errors.ParmapWarning, stacklevel=3)
     except _errors.ParmapWarning as warning:

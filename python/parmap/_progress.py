@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Reporters, which show how far a map is: tqdm's bar, lines of text, or the user's own."""
+"""Reporters, which show how far a map or a stream is: tqdm's bar, lines of text, or the user's own. The total of a stream may
+be unknown, None."""
 
 from __future__ import annotations
 
@@ -87,7 +88,7 @@ class Reporter:
     """Shows nothing. show() is called by the thread that called parmap, about ten times a second and at the end. `longest`:
     the task that has been running for longest, and its seconds."""
 
-    def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
+    def show(self, done: int, total: int | None, failed: int, longest: tuple[int, float] | None = None) -> None:
         pass
 
     def tell_once(self, line: str) -> None:
@@ -107,8 +108,9 @@ class _OnStderr(Reporter):
             print(line, file=sys.stderr, flush=True)
 
 
-    def sum_up(self, begun: float, done: int, total: int, failed: int) -> None:
+    def sum_up(self, begun: float, done: int, total: int | None, failed: int) -> None:
         """Behind the last report: a line with the counts, if a task has no result."""
+        total = done if total is None else total
         if (failed or done < total) and sys.stderr is not None:
             text = _summary.line(time.monotonic() - begun, done - failed, failed, total - done)
             print(text, file=sys.stderr, flush=True)
@@ -128,15 +130,17 @@ class _Bar(Reporter):
         self._rest = 1.0 if _is_terminal() else 10.0  # without news: the time on it goes on
         self._news = self._begun  # when a task has ended
         self._said = ""
-        self._counts = (0, 0, 0)  # done, total, failed
+        self._counts: tuple[int, int | None, int] = (0, 0, 0)  # done, total, failed
         self._bar: Any = None
 
-    def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
+    def show(self, done: int, total: int | None, failed: int, longest: tuple[int, float] | None = None) -> None:
         self._counts = done, total, failed
         if self._bar is None:
             if time.monotonic() - self._begun < self.patience:
                 return
             self._make(total)
+        elif total is not None and getattr(self._bar, "total", total) is None:
+            self._bar.total = total  # a stream has come to the end of its input
         now = time.monotonic()
         news = done - self._bar.n
         if news != 0:
@@ -155,7 +159,7 @@ class _Bar(Reporter):
             self._said = said
             self._bar.set_postfix_str(said, refresh=False)
 
-    def _make(self, total: int) -> None:
+    def _make(self, total: int | None) -> None:
         options = self._options
         if isinstance(self._kind, functools.partial):
             kind, given = _with_patient_lock(self._kind.func), self._kind
@@ -182,7 +186,7 @@ class _OwnBar(_OnStderr, _Bar):
     def __init__(self, label: str | None) -> None:
         super().__init__(None, label)
 
-    def _make(self, total: int) -> None:
+    def _make(self, total: int | None) -> None:
         self._kind = self._kind or _tqdm()
         super()._make(total)
 
@@ -199,7 +203,7 @@ class _PatientBar(_OwnBar):
 
 
 class _NotebookBar(_PatientBar):
-    def _make(self, total: int) -> None:
+    def _make(self, total: int | None) -> None:
         from tqdm.auto import tqdm as notebook_tqdm
 
         self._kind = notebook_tqdm
@@ -213,12 +217,12 @@ class _Text(_OnStderr):
         self._label = label or ""
         self._begun = self._last = time.monotonic()
         self._ended = False
-        self._counts = (0, 0, 0)  # done, total, failed
+        self._counts: tuple[int, int | None, int] = (0, 0, 0)  # done, total, failed
 
-    def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
+    def show(self, done: int, total: int | None, failed: int, longest: tuple[int, float] | None = None) -> None:
         now = time.monotonic()
         self._counts = done, total, failed
-        if self._ended or (done < total and now - self._last < 10):
+        if self._ended or (done != total and now - self._last < 10):
             return
         self._last = now
         self._ended = done == total
@@ -234,11 +238,11 @@ class _Text(_OnStderr):
 class _Call(Reporter):
     """callable(i, n): i is the number of the latest task to end, counted from 0 in that order; n is the number of tasks."""
 
-    def __init__(self, call: Callable[[int, int], Any]) -> None:
+    def __init__(self, call: Callable[[int, int | None], Any]) -> None:
         self._call = call
         self._done = 0
 
-    def show(self, done: int, total: int, failed: int, longest: tuple[int, float] | None = None) -> None:
+    def show(self, done: int, total: int | None, failed: int, longest: tuple[int, float] | None = None) -> None:
         if done > self._done:
             self._done = done
             self._call(done - 1, total)

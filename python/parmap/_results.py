@@ -10,6 +10,7 @@ from typing import Any, SupportsIndex, overload
 from . import _errors
 from ._failures import SHORT, Failure, Failures, moved_failures_of
 from ._summary import Summary
+from ._times import Times, busy_and_slowest
 
 
 class Results(list[Any]):
@@ -46,6 +47,7 @@ class Results(list[Any]):
     failures: Failures
     seed: int
     _seconds: float | None = None  # the wall time of the map
+    _times: Times | None = None  # with the option times
 
     def __init__(self, values: Any = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None:
         super().__init__(values)
@@ -72,12 +74,13 @@ class Results(list[Any]):
         raise error
 
     def summary(self) -> Summary:
-        """Return what happened in the map: the time, the counts, and the failures grouped by cause::
+        """Return what happened in the map: the time, the counts, and the failures grouped by cause; with times=True also how
+        busy the workers were, and the slowest tasks::
 
             print(results.summary())     # 200 tasks in 2.0 s: 197 ok, 3 failed ...
         """
         failures = Failures(self.failures)
-        return Summary(len(self), len(self) - len(failures), self._seconds, failures.causes())
+        return Summary(len(self), len(self) - len(failures), self._seconds, failures.causes(), *busy_and_slowest(self._times))
 
     @overload
     def __getitem__(self, at: SupportsIndex) -> Any: ...

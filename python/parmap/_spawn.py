@@ -114,8 +114,8 @@ def work(assignment: str, job: int) -> None:
         func, axes, fargs, init, finish = None, (), {}, None, None
     asked = SimpleNamespace(
         func=func, axes=axes, fargs=fargs, setup=setup_of(init, finish), values=[], report=None, workers=0, timeout_ns=None, retries=0, retry_delay_ns=0, retry_if=None,
-        seed=state["seed"], memory_limit=None, max_failures=None, stop=None, deadline_ns=None,
-        max_tasks=state["max_tasks"], stop_at_failure=False, told=[], ends=[], ctrl_c=None,
+        seed=state["seed"], memory_limit=None, ordered=False, window=0, max_failures=None, stop=None, deadline_ns=None,
+        max_tasks=state["max_tasks"], stop_at_failure=False, told=[], measured=[], ends=[], ctrl_c=None, times=False,
     )  # fmt: skip
     _parmap.serve(
         asked,

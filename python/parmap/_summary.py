@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ._failures import FailureCause, lines_of_causes
+from ._times import TaskTime, span
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,20 @@ class Summary:
         The wall time of the map; None for a slice, a sum and a list that parmap has not made.
     causes : list of FailureCause
         The failures grouped by cause: the cause of most failures first.
+    busy : float or None
+        With times=True: the share of the workers' time in which they ran tasks, from 0 to 1. Under async the workers are
+        coroutines, and waiting counts as running. Otherwise, and where seconds is None, None.
+    slowest : list of TaskTime
+        With times=True: the five slowest tasks, those that failed included, the slowest first. A task counts with its
+        slowest attempt.
     """
 
     tasks: int
     completed: int
     seconds: float | None
     causes: list[FailureCause]
+    busy: float | None = None
+    slowest: list[TaskTime] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
@@ -46,21 +55,17 @@ class Summary:
 
     def __str__(self) -> str:
         stopped = self.count("stopped")
-        return "\n  ".join([line(self.seconds, self.completed, self.failed - stopped, stopped), *lines_of_causes(self.causes)])
+        lines = [line(self.seconds, self.completed, self.failed - stopped, stopped), *lines_of_causes(self.causes)]
+        if self.busy is not None:
+            lines.append(f"workers busy {int(self.busy * 100 + 0.5)} % of the time")
+        if self.slowest:
+            lines.append("slowest: " + ", ".join(str(each) for each in self.slowest))
+        return "\n  ".join(lines)
 
 
 def line(seconds: float | None, completed: int, failed: int, stopped: int) -> str:
     """Returns "200 tasks in 2.0 s: 197 ok, 3 failed". A stopped task is not among those that failed."""
     tasks = completed + failed + stopped
-    time = "" if seconds is None else f" in {_span(seconds)}"
+    time = "" if seconds is None else f" in {span(seconds)}"
     text = f"{tasks} {'task' if tasks == 1 else 'tasks'}{time}: {completed} ok"
     return text + (f", {failed} failed" if failed else "") + (f", {stopped} stopped" if stopped else "")
-
-
-def _span(seconds: float) -> str:
-    for unit, size in (("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)):
-        value = max(0.0, seconds / size)
-        if value < (59.5 if unit == "s" else 999.5):
-            return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
-    whole = round(seconds)
-    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole // 60 % 60:02d} min"

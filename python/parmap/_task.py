@@ -76,11 +76,7 @@ def of_the_extension(task: Running | None = None) -> Iterator[None]:
 
 
 def in_task() -> bool:
-    try:
-        context()
-    except RuntimeError:
-        return False
-    return True
+    return running.get() is not None or _parmap.in_task()
 
 
 def context() -> Context:

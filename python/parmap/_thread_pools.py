@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The threads of BLAS and OpenMP: workers share the caller's cores."""
+"""The threads of BLAS and OpenMP, and the workers of joblib: workers share the caller's cores."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from . import _parmap
@@ -13,6 +16,12 @@ from . import _parmap
 # Variables that tell BLAS and OpenMP, when they are loaded, how many threads to use; and those of them that are not set.
 _NAMES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _unset = tuple(name for name in _NAMES if name not in os.environ)
+
+# How many each worker has, if its caller has said so.
+_asked: ContextVar[int | None] = ContextVar("parmap.threads_of_each_worker", default=None)
+
+# How many workers joblib would start in a worker for n_jobs=-1.
+_JOBLIB = "LOKY_MAX_CPU_COUNT"
 
 # The libraries that threadpoolctl has found, and how many modules were loaded when it looked.
 _libraries: _ThreadPools | None = None
@@ -60,11 +69,24 @@ def find_thread_pools() -> None:
 
 def share_cores(workers: int) -> None:
     """Limits the threads of BLAS and OpenMP, whether these are loaded already or later."""
-    threads = max(1, cores // max(1, workers))
-    for name in _unset:
+    share = max(1, cores // max(1, workers))
+    asked = _asked.get()
+    threads = asked or share
+    for name in _NAMES if asked else _unset:
         os.environ[name] = str(threads)
+    os.environ.setdefault(_JOBLIB, str(share))
     if _libraries is not None:
         _libraries.limit(threads)
+
+
+@contextmanager
+def of_each_worker(threads: int | None) -> Iterator[None]:
+    """Workers that are forked meanwhile have so many; None: their share of the cores."""
+    token = _asked.set(threads)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
 
 
 #: The usable cores of the caller, which its workers share.

@@ -27,6 +27,13 @@ def end() -> None:
     sys.setprofile(None)
 
 
+def end_with_stream() -> None:
+    """Called in a thread of a stream, which ends now: begin() has made the module threading know it."""
+    end()
+    if type(threading.current_thread()) is threading._DummyThread:
+        threading._active.pop(threading.get_ident(), None)  # type: ignore[attr-defined]
+
+
 def hooks_are_set() -> bool:
     return threading.gettrace() is not None or threading.getprofile() is not None
 

@@ -40,8 +40,10 @@ _ELSEWHERE = {
     **dict.fromkeys(("random_state", "random_seed"), "seed"),
     **dict.fromkeys(("error_callback", "errors", "return_exceptions", "raise_errors"), "on_error"),
     **dict.fromkeys(("max_time", "total_timeout", "wall_time", "walltime"), "deadline_sec, for the whole map"),
-    "callback": "not available; parmap returns all results together, in input order",
-    "unordered": "not available; parmap returns all results together, in input order",
+    "enable_insights": "times, which summary() then tells",
+    "callback": "a loop over parmap.stream, which gives outcomes as the tasks end",
+    "unordered": "parmap.imap_unordered, or parmap.stream",
+    "buffersize": "window, of parmap.stream",
 }
 
 
@@ -54,3 +56,21 @@ def unknown_argument(function: str, unknown: Iterable[str]) -> TypeError:
     if name in _ELSEWHERE:
         return TypeError(f"{said}: here that is {_ELSEWHERE[name]}")
     return TypeError(f"{said}; an argument that is the same for every call of func goes into fargs: fargs=dict({name}=...)")
+
+
+#: Names in other libraries, and what does their work here.
+_OTHER_OBJECTS = {
+    **dict.fromkeys(
+        ("Pool", "ProcessPool", "WorkerPool", "ProcessPoolExecutor", "ThreadPoolExecutor"),
+        "parmap.Executor, whose workers stay; a single map needs none",
+    ),
+    "Parallel": "parmap.parmap",
+    "starimap": "parmap.imap with parmap.zip",
+}
+
+
+def unknown_attribute(name: str) -> AttributeError:
+    """Of the module."""
+    said = f"module 'parmap' has no attribute {name!r}"
+    here = _OTHER_OBJECTS.get(name)
+    return AttributeError(said if here is None else f"{said}; here that is {here}", name=name)

@@ -25,6 +25,15 @@ class Birth:
         self._streams.note()
         return buffers
 
+    def begin_supervisor(self) -> None:
+        """Runs in the process that forks and watches the workers of a stream, before it forks the first one. It goes on in
+        place of its caller, and runs no other code of it than retry_if."""
+        gc.freeze()  # what the caller has left as garbage is not finalized here
+        if self._streams.caller_had_other_threads:
+            self._streams.renew()
+            _inherited.forget_imports_of_other_threads()
+        _inherited.give_workers_other_numbers()
+
     def begin(self, workers: int, number: int) -> None:
         """Runs right after the fork, in the worker. `number` counts the workers of the caller. What it raises is the failure of
         each of the worker's tasks."""

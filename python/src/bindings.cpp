@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The module parmap._parmap: the C++ engines, called by parmap/_map.py.
+#include "bindings.hpp"
 #include "fork_hazards.hpp"
 #include "free_threading.hpp"
 #include "python_map.hpp"
@@ -69,23 +70,9 @@ options chosen_of(nb::handle from) {
   chosen.max_failures = nb::cast<std::optional<std::uint64_t>>(from.attr("max_failures"));
   if (nb::cast<bool>(from.attr("stop_at_failure"))) chosen.max_failures = 1;
   chosen.memory_limit = nb::cast<std::optional<std::uint64_t>>(from.attr("memory_limit"));
+  chosen.ordered = nb::cast<bool>(from.attr("ordered"));
+  chosen.window = nb::cast<std::uint64_t>(from.attr("window"));
   return chosen;
-}
-
-request request_of(nb::handle from) {
-  return {.func = from.attr("func"),
-          .axes = from.attr("axes"),
-          .fargs = from.attr("fargs"),
-          .values = nb::borrow<nb::list>(from.attr("values")),
-          .told = nb::borrow<nb::list>(from.attr("told")),
-          .ends = nb::borrow<nb::list>(from.attr("ends")),
-          .report = from.attr("report"),
-          .setup = from.attr("setup"),
-          .stop = from.attr("stop"),
-          .ctrl_c = from.attr("ctrl_c"),
-          .chosen = chosen_of(from),
-          .stop_at_failure = nb::cast<bool>(from.attr("stop_at_failure")),
-          .max_tasks = nb::cast<std::optional<std::uint64_t>>(from.attr("max_tasks")).value_or(0)};
 }
 
 // Like signal.signal(signal.SIGINT, handler), but keeps the C library's handler, which may not be Python's own.
@@ -102,6 +89,25 @@ running_task& task_of(const char* name) {
 }
 
 }  // namespace
+
+request request_of(nb::handle from) {
+  return {.func = from.attr("func"),
+          .axes = from.attr("axes"),
+          .fargs = from.attr("fargs"),
+          .values = nb::borrow<nb::list>(from.attr("values")),
+          .told = nb::borrow<nb::list>(from.attr("told")),
+          .measured = nb::borrow<nb::list>(from.attr("measured")),
+          .ends = nb::borrow<nb::list>(from.attr("ends")),
+          .report = from.attr("report"),
+          .setup = from.attr("setup"),
+          .stop = from.attr("stop"),
+          .ctrl_c = from.attr("ctrl_c"),
+          .chosen = chosen_of(from),
+          .stop_at_failure = nb::cast<bool>(from.attr("stop_at_failure")),
+          .max_tasks = nb::cast<std::optional<std::uint64_t>>(from.attr("max_tasks")).value_or(0),
+          .times = nb::cast<bool>(from.attr("times"))};
+}
+
 }  // namespace parmap::python
 
 NB_MODULE(_parmap, m) {
@@ -170,6 +176,9 @@ NB_MODULE(_parmap, m) {
       "asked"_a, "begin"_a, "finish"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a,
       "assignment"_a, "at_go"_a, "unfit"_a.none());
 
+  bind_streams(m);
+  bind_pools(m);
+
   m.def("fork_hazards", [](const std::vector<int>& threads_of_python) {
     nb::list all;
     for (const fork_hazard& each : fork_hazards(threads_of_python))
@@ -192,6 +201,7 @@ NB_MODULE(_parmap, m) {
   m.def("workers_of", [](const std::string& assignment) { return to_spawn_assignment(assignment).mine.workers; });
 
   m.def("keep", [](nb::object what) { what.release(); }, "Never to be freed, not even as Python ends.");
+  m.def("in_task", [] { return running_task::current() != nullptr; }, "Whether task() gives one.");
   m.def("task", [] {
     const context& self = task_of("context").self();
     return nb::make_tuple(self.index(), self.attempt(), self.worker());

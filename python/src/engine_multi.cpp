@@ -6,6 +6,8 @@
 #include "result_buffer.hpp"
 #include "result_list.hpp"
 #include "spawned_worker.hpp"
+#include "task_times.hpp"
+#include "worker_setup.hpp"
 
 #include <parmap/detail/progress/stop_now.hpp>
 #include <parmap/detail/schedule/usable_cores.hpp>
@@ -25,116 +27,6 @@ namespace parmap::python {
 
 namespace nb = nanobind;
 
-// The state of the map that this thread is in; after the fork, that of the worker. Maps nest.
-class worker_setup {
- public:
-  worker_setup(const request& asked, const process_needs& needs, unsigned workers, lookout& watch,
-               large_buffer_file& buffers)
-      : watch_(watch),
-        make_setup_(asked.setup),
-        max_tasks_(asked.max_tasks),
-        begin_(needs.begin),
-        finish_(needs.finish),
-        before_fork_(needs.before_fork),
-        flush_(needs.flush),
-        workers_(workers),
-        buffers_(buffers),
-        outer_(std::exchange(current_map.setup, this)) {}
-  worker_setup(const worker_setup&) = delete;
-  worker_setup& operator=(const worker_setup&) = delete;
-  ~worker_setup() { current_map.setup = outer_; }
-
-  [[nodiscard]] static worker_setup* current() noexcept { return current_map.setup; }
-
-  // In the caller. Returns the buffers that were flushed. What fails is ignored, as the C library does at exit; what a
-  // signal handler raises there ends the map.
-  nb::object before_fork() const noexcept {
-    nb::object buffers = call(before_fork_);
-    if (!buffers.is_valid()) keep_interrupt();
-    return buffers;
-  }
-  void keep_interrupt() const noexcept {
-    if (nb::object raised = forget_failure(); raised.is_valid()) watch_.set_interrupt(std::move(raised));
-  }
-  // In a worker that ends. What the caller's signal handlers raise in it, outside its tasks, is nobody's.
-  void last_flush() const noexcept {
-    if (!call(flush_).is_valid()) forget_exception();
-  }
-  [[nodiscard]] large_buffer_file& buffers() const noexcept { return buffers_; }
-  [[nodiscard]] lookout& watch() const noexcept { return watch_; }
-  [[nodiscard]] std::uint64_t max_tasks() const noexcept { return max_tasks_; }
-  // The list in the caller that receives the results.
-  void give(result_list& places) noexcept { places_ = &places; }
-  void pause() noexcept {
-    if (places_ != nullptr) places_->pause();
-  }
-  // Workers will be programs of their own.
-  void start(worker_program& what) noexcept { program_ = &what; }
-  [[nodiscard]] worker_program* to_start() const noexcept { return program_; }
-  // This process is such a program, not forked from Python. `unfit` is the failure of every task, or None.
-  void in_program(nb::handle unfit) {
-    in_program_ = true;
-    if (!unfit.is_none()) error_ = nb::borrow(unfit);
-  }
-  [[nodiscard]] bool is_program() const noexcept { return in_program_; }
-
-  // An exception here becomes the failure of every task of this worker, as there is no other way to report it.
-  void begin() noexcept {
-    if (error_.is_valid()) return;
-    const nb::object workers = nb::steal(PyLong_FromUnsignedLong(workers_));
-    const nb::object number = nb::steal(PyLong_FromUnsignedLongLong(fork_counter::number_of_worker()));
-    if (!nb::steal(PyObject_CallFunctionObjArgs(begin_.ptr(), workers.ptr(), number.ptr(), nullptr)).is_valid())
-      error_ = take_exception();
-  }
-  void set_up() noexcept {
-    if (error_.is_valid() || make_setup_.is_none()) return;
-    const nb::object mine = nb::steal(PyObject_CallNoArgs(make_setup_.ptr()));
-    if (mine.is_valid() && nb::steal(PyObject_CallMethod(mine.ptr(), "enter", nullptr)).is_valid())
-      leave_ = nb::steal(PyObject_GetAttrString(mine.ptr(), "leave"));
-    if (!leave_.is_valid()) error_ = take_exception();
-  }
-  [[nodiscard]] bool has_setup() const noexcept { return !make_setup_.is_none(); }
-  void finish() const noexcept {
-    PyObject* const leave = leave_.is_valid() ? leave_.ptr() : Py_None;
-    if (!nb::steal(PyObject_CallOneArg(finish_.ptr(), leave)).is_valid()) PyErr_WriteUnraisable(finish_.ptr());
-  }
-  [[nodiscard]] const nb::object& error() const noexcept { return error_; }
-
-  void note_longest(const running_longest& task) noexcept { longest_ = task; }
-  [[nodiscard]] const std::optional<running_longest>& longest() const noexcept { return longest_; }
-  // Workers that were killed as they took too long to end, and what the first of them was doing.
-  void note_cut_off(int doing) noexcept {
-    if (cut_off_++ == 0) doing_ = doing;
-  }
-  [[nodiscard]] bool was_cut_off() const noexcept { return cut_off_ > 0; }
-  [[nodiscard]] nb::object cut_off() const { return nb::make_tuple(cut_off_, doing_); }
-
- private:
-  static nb::object call(nb::handle what) noexcept {
-    const call_out here;
-    return nb::steal(unless_python_ends([what] { return PyObject_CallNoArgs(what.ptr()); }));
-  }
-
-  lookout& watch_;
-  nb::handle make_setup_;
-  std::uint64_t max_tasks_;
-  nb::handle begin_;
-  nb::handle finish_;
-  nb::handle before_fork_;
-  nb::handle flush_;
-  unsigned workers_;
-  large_buffer_file& buffers_;
-  result_list* places_{};
-  worker_program* program_{};
-  bool in_program_{};
-  std::optional<running_longest> longest_;
-  unsigned cut_off_{};
-  int doing_{};
-  nb::object error_;
-  nb::object leave_;  // ends what set_up() began
-  worker_setup* outer_;
-};
-
 namespace {
 
 // The caller holds the GIL except while it sleeps. So it holds it at a fork, and a worker has it.
@@ -149,8 +41,10 @@ class interpreter final : public detail::language_runtime {
   // Ctrl-C is held back meanwhile: an exception that it raised in a Python hook of the fork would be printed and lost.
   // SIGINT is blocked for the worker; another thread of this process may still receive it.
   void before_fork() noexcept override {
-    ctrl_c_.emplace();
-    worker_setup::current()->watch().keep_ctrl_c_off();
+    if (!worker_setup::current()->supervises()) {
+      ctrl_c_.emplace();
+      worker_setup::current()->watch().keep_ctrl_c_off();
+    }
     if (!starts_programs()) {  // a child that becomes a program runs no Python before
       const nb::object buffers = worker_setup::current()->before_fork();
       const call_out here;
@@ -167,10 +61,25 @@ class interpreter final : public detail::language_runtime {
       const call_out here;
       unless_python_ends([] { PyOS_AfterFork_Parent(); });
     }
+    if (worker_setup::current()->supervises()) return;
     ctrl_c_.reset();
     worker_setup::current()->watch().let_ctrl_c_in();
   }
+  // A copy of the caller that runs no Python but the hooks of its forks and retry_if. All signals are blocked in it.
+  void begin_supervisor() noexcept override {
+    fork_counter::end_worker_fork();
+    async_exception::of_this_thread().begin_worker();
+    PyOS_AfterFork_Child();
+    ctrl_c_.reset();  // of the caller's fork; everything stays blocked
+    worker_setup::current()->supervise();
+    const nb::handle begin = worker_setup::current()->begin_supervisor();
+    if (!nb::steal(PyObject_CallNoArgs(begin.ptr())).is_valid()) PyErr_WriteUnraisable(begin.ptr());
+  }
+  void end_supervisor() noexcept override { worker_setup::current()->last_flush(); }
   void begin_worker(unsigned) noexcept override {
+    // Python's handler of Ctrl-C is replaced below. A supervisor, which blocks all signals, has not blocked SIGINT for
+    // the worker.
+    if (worker_setup::current()->supervises()) ctrl_c_.emplace();
     fork_counter::end_worker_fork();
     async_exception::of_this_thread().begin_worker();
     if (!worker_setup::current()->is_program()) PyOS_AfterFork_Child();
@@ -188,6 +97,15 @@ class interpreter final : public detail::language_runtime {
   [[nodiscard]] std::uint64_t most_tasks_of_worker() const noexcept override {
     return worker_setup::current()->max_tasks();
   }
+  // For other threads that init or tasks have started.
+  void before_wait() noexcept override {
+    PyThreadState* const mine = PyThreadState_Get();
+    if (PyInterpreterState_ThreadHead(PyInterpreterState_Get()) != mine || PyThreadState_Next(mine) != nullptr)
+      waits_ = PyEval_SaveThread();
+  }
+  void after_wait() noexcept override {
+    if (waits_ != nullptr) PyEval_RestoreThread(std::exchange(waits_, nullptr));
+  }
   void finish_worker() noexcept override {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->finish();
   }
@@ -198,11 +116,14 @@ class interpreter final : public detail::language_runtime {
   void end_worker() noexcept override {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->last_flush();
   }
+  // A thread that waits for a pool is in no map, and has released the GIL.
   void before_sleep() noexcept override {
+    if (worker_setup::current() == nullptr) return;
     worker_setup::current()->pause();
     asleep_ = PyEval_SaveThread();
   }
   void after_sleep() override {
+    if (worker_setup::current() == nullptr) return;
     unless_python_ends([] { PyEval_RestoreThread(std::exchange(asleep_, nullptr)); });
   }
 
@@ -240,24 +161,8 @@ class interpreter final : public detail::language_runtime {
   };
 
   static inline thread_local PyThreadState* asleep_{};
+  static inline PyThreadState* waits_{};  // in a worker
   static inline thread_local std::optional<ctrl_c_blocked> ctrl_c_{};
-};
-
-class worker_calls {
- public:
-  struct scope {
-    scope(worker_calls&, context&) {}
-  };
-
-  [[nodiscard]] value run(std::uint64_t, context&, call_plan::cursor& at) const {
-    if (const nb::object& error = worker_setup::current()->error(); error.is_valid()) {
-      PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
-      throw_packed();
-    }
-    PyObject* const made = at.call();
-    if (made == nullptr) throw_packed();
-    return value(made);
-  }
 };
 
 }  // namespace
@@ -302,8 +207,12 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
     }
   };
   worker_calls calls;
-  const auto all = multi.run_into(list_places(places), python_tasks<value, worker_calls>(plan, calls), chosen);
+  std::optional<task_times> kept;
+  if (asked.times) kept.emplace();
+  const python_tasks<value, worker_calls> tasks(plan, calls, observer_in(kept));
+  const auto all = multi.run_into(list_places(places), tasks, chosen);
   places.pause();
+  if (kept) kept->tell(asked.measured);
   add_failures(asked, all.failures());
   if (setup.was_cut_off() && PyList_Append(asked.ends.ptr(), setup.cut_off().ptr()) != 0) throw nb::python_error();
   static_cast<void>(watch.no_interrupt());

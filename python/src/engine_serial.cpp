@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The engine serial: every task in the calling thread, one after the other.
 #include "python_map.hpp"
+#include "serial_worker.hpp"
+#include "task_times.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <utility>
 
@@ -17,38 +20,10 @@ namespace {
   throw nb::python_error();
 }
 
-// The calling thread as the only worker. Also ended if a task raises.
-class worker_scope {
- public:
-  explicit worker_scope(nb::handle make) {
-    if (make.is_none()) return;
-    setup_ = make();
-    setup_.attr("enter")();
-    entered_ = true;
-  }
-  worker_scope(const worker_scope&) = delete;
-  worker_scope& operator=(const worker_scope&) = delete;
-  ~worker_scope() {
-    try {
-      leave();
-    } catch (nb::python_error& error) {
-      error.discard_as_unraisable("parmap: finish, after a task has raised");
-    }
-  }
-
-  void leave() {
-    if (std::exchange(entered_, false)) setup_.attr("leave")();
-  }
-
- private:
-  nb::object setup_;
-  bool entered_{};
-};
-
 // Lets the exception of a task pass untouched.
 class serial_calls {
  public:
-  serial_calls(const request& asked, nb::handle task) : values_(asked.values.ptr()), task_(task) {}
+  serial_calls(const request& asked, nb::handle task) : values_(asked.values.ptr()), call_(task) {}
 
   static constexpr bool tells_of_tasks = true;
 
@@ -57,24 +32,13 @@ class serial_calls {
   };
 
   void run(std::uint64_t i, context& self, call_plan::cursor& at) const {
-    tell(index_, PyLong_FromUnsignedLongLong(i));
-    tell(attempt_, PyLong_FromUnsignedLong(self.attempt()));
-    tell(generator_, Py_NewRef(Py_None));
-    PyObject* const made = unless_python_ends([&] { return at.call(); });
-    if (made == nullptr || PyList_SetItem(values_, static_cast<Py_ssize_t>(i), made) != 0) throw nb::python_error();
+    PyObject* const made = call_(i, self, at);
+    if (PyList_SetItem(values_, static_cast<Py_ssize_t>(i), made) != 0) throw nb::python_error();
   }
 
  private:
-  void tell(const nb::object& name, PyObject* stolen) const {
-    const nb::object value = nb::steal(stolen);
-    if (!value.is_valid() || PyObject_SetAttr(task_.ptr(), name.ptr(), value.ptr()) != 0) throw nb::python_error();
-  }
-
   PyObject* values_;
-  nb::handle task_;
-  nb::object index_{nb::steal(PyUnicode_InternFromString("index"))};
-  nb::object attempt_{nb::steal(PyUnicode_InternFromString("attempt"))};
-  nb::object generator_{nb::steal(PyUnicode_InternFromString("generator"))};
+  serial_call call_;
 };
 
 }  // namespace
@@ -91,9 +55,19 @@ nb::object run_serial(const request& asked, nb::handle task) {
     watch.show(now.done(), now.failed);
     if (watch.interrupted()) throw_again(watch.interrupt());
   };
-  worker_scope worker(asked.setup);
+  serial_worker worker(asked.setup);
   serial_calls calls(asked, task);
-  const auto all = serial.run(python_tasks<void, serial_calls>(plan, calls), chosen);
+  std::optional<task_times> kept;
+  if (asked.times) kept.emplace();
+  const auto all = [&] {
+    try {
+      return serial.run(python_tasks<void, serial_calls>(plan, calls, observer_in(kept)), chosen);
+    } catch (...) {
+      if (kept) kept->tell(asked.measured);  // after Ctrl-C there are results
+      throw;
+    }
+  }();
+  if (kept) kept->tell(asked.measured);
   worker.leave();
   watch.keep_ctrl_c_off();
   add_failures(asked, all.failures());

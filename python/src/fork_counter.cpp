@@ -16,6 +16,7 @@ void fork_counter::begin() {
         // Everything mapped so far is also the parent's, for good. The parent's other maps do not run here.
         ++forks_;
         maps_ = 0;
+        streams_.clear();
         gate_.unlock();
       });
   static_cast<void>(done);  // fails only if memory is out: no map has begun yet

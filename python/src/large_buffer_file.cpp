@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <iterator>
 #include <new>
@@ -26,23 +27,38 @@ std::byte* map_file(int file, std::uint64_t begin, std::size_t size, int sharing
   return at == MAP_FAILED ? nullptr : static_cast<std::byte*>(at);
 }
 
+std::atomic<int> regions_of_streams{0};
+
 [[noreturn]] void throw_no_such_bytes() { throw bad_encoding("a result refers to bytes that no worker wrote"); }
 
 }  // namespace
 
-mapped_region::mapped_region(int file, std::uint64_t begin, std::size_t size)
+mapped_region::mapped_region(int file, std::uint64_t begin, std::size_t size, std::shared_ptr<live_buffers> live)
     : data_(map_file(file, begin, size, MAP_PRIVATE | MAP_NORESERVE)),
       alias_(data_ == nullptr ? nullptr : map_file(file, begin, size, MAP_SHARED)),
-      size_(size) {
-  if (alias_ != nullptr && ::madvise(alias_, size_, MADV_DONTFORK) == 0 && ::madvise(alias_, size_, MADV_DONTDUMP) == 0)
+      size_(size),
+      begin_(begin),
+      live_(std::move(live)) {
+  if (alias_ != nullptr && ::madvise(alias_, size_, MADV_DONTFORK) == 0 &&
+      ::madvise(alias_, size_, MADV_DONTDUMP) == 0) {
+    if (live_ == nullptr) return;
+    regions_of_streams.fetch_add(1);
+    const std::scoped_lock lock(live_->mutex);
+    live_->sizes.emplace(begin_, size_);
     return;
+  }
   if (alias_ != nullptr) ::munmap(alias_, size_);
   if (data_ != nullptr) ::munmap(data_, size_);
   throw std::bad_alloc();
 }
 
 mapped_region::~mapped_region() {
-  ::munmap(alias_, size_);
+  if (live_ != nullptr) {
+    regions_of_streams.fetch_sub(1);
+    const std::scoped_lock lock(live_->mutex);
+    if (is_released_) live_->sizes.erase(begin_);  // else another process may read it, also when the stream has ended
+  }
+  if (generation_ == detail::fork_generation()) ::munmap(alias_, size_);  // a forked process has not inherited it
   ::munmap(data_, size_);
 }
 
@@ -55,16 +71,50 @@ void mapped_region::discard(std::size_t at, std::size_t size) {
   settle();
 }
 
-void mapped_region::settle() noexcept {
+bool mapped_region::settle() noexcept {
   const std::scoped_lock lock(mutex_);
-  fork_counter::unless_inherited(forks_, [this] {
-    for (const auto& [at, size] : discarded_) ::madvise(alias_ + at, size, MADV_REMOVE);
-    discarded_.clear();
-  });
+  return fork_counter::unless_inherited(forks_, since_, [this] {
+           for (const auto& [at, size] : discarded_) ::madvise(alias_ + at, size, MADV_REMOVE);
+           discarded_.clear();
+           is_released_ = true;
+         }) == fork_counter::answer::later;
 }
 
-large_buffer_file::large_buffer_file() noexcept
-    : large_buffer_file(::memfd_create("parmap results", MFD_CLOEXEC | MFD_ALLOW_SEALING), 0) {
+namespace {
+
+// Regions of streams that cannot be released yet, as workers of another map may read what they inherited.
+class waiting_regions {
+ public:
+  static void settle(std::shared_ptr<mapped_region> also) {
+    std::vector<std::shared_ptr<mapped_region>> all;
+    {
+      const std::scoped_lock lock(mutex_);
+      all.swap(all_);
+    }
+    if (also != nullptr) all.push_back(std::move(also));
+    std::erase_if(all, [](const auto& each) { return !each->settle(); });
+    if (all.empty()) return;
+    const std::scoped_lock lock(mutex_);
+    all_.insert(all_.end(), std::make_move_iterator(all.begin()), std::make_move_iterator(all.end()));
+  }
+
+ private:
+  static inline std::mutex mutex_;
+  static inline std::vector<std::shared_ptr<mapped_region>> all_;
+};
+
+}  // namespace
+
+void give_back(slice&& bytes) {
+  bytes.region->discard(bytes.at, bytes.size);
+  if (bytes.region->is_of_stream()) waiting_regions::settle(std::move(bytes.region));
+}
+
+large_buffer_file::large_buffer_file(owner of)
+    : large_buffer_file(of == owner::nobody ? -1 : ::memfd_create("parmap results", MFD_CLOEXEC | MFD_ALLOW_SEALING),
+                        0) {
+  if (of == owner::map) running_.emplace();
+  if (of == owner::stream) live_ = std::make_shared<live_buffers>();
   // The seal keeps a task from truncating what is mapped here.
   if (file_ >= 0 && ::fcntl(file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0) ::close(std::exchange(file_, -1));
 }
@@ -84,6 +134,13 @@ large_buffer_file::~large_buffer_file() {
     for (const auto& [at, size] : it.slices) {
       punch(end_of_last, begin + at);
       end_of_last = begin + at + round_up_to_page(size);
+    }
+  }
+  if (live_ != nullptr) {
+    const std::scoped_lock lock(live_->mutex);
+    for (const auto& [begin, size] : live_->sizes) {
+      punch(end_of_last, begin);
+      end_of_last = begin + size;
     }
   }
   punch(end_of_last, most_workers * region_size);
@@ -109,7 +166,27 @@ std::optional<large_buffer_file::place> large_buffer_file::append(const void* fr
   return place{offset, size};
 }
 
+// Each buffer has a mapping of its own, so that its memory can be given back while workers write others.
+std::optional<slice> large_buffer_file::map_of_stream(const place& where) {
+  // Mappings of a process are limited (vm.max_map_count, usually 65530), and each buffer has two.
+  constexpr int most = 10'000;
+  struct stat now{};
+  const std::size_t size = round_up_to_page(where.size);
+  if (file_ < 0 || where.offset % page_size() != 0 || where.size < smallest || ::fstat(file_, &now) != 0 ||
+      where.offset >= static_cast<std::uint64_t>(now.st_size) ||
+      where.size > static_cast<std::uint64_t>(now.st_size) - where.offset)
+    throw_no_such_bytes();
+  mapped_ += where.size;
+  if (regions_of_streams.load() >= most) return std::nullopt;
+  try {
+    return slice{std::make_shared<mapped_region>(file_, where.offset, size, live_), 0, where.size};
+  } catch (const std::bad_alloc&) {
+    return std::nullopt;
+  }
+}
+
 std::optional<slice> large_buffer_file::map(const place& where) {
+  if (live_ != nullptr) return map_of_stream(where);
   const std::uint64_t begin = where.offset / region_size * region_size;
   const std::uint64_t at = where.offset - begin;
   if (file_ < 0 || at % page_size() != 0 || where.size < smallest) throw_no_such_bytes();
@@ -140,6 +217,7 @@ bool large_buffer_file::read(const place& where, void* into) const noexcept {
     if (count > 0) done += static_cast<std::size_t>(count);
     else if (count == 0 || errno != EINTR) return false;
   }
+  if (live_ != nullptr) punch(where.offset, where.offset + round_up_to_page(where.size));
   return true;
 }
 

@@ -5,6 +5,8 @@
 
 #include "fork_counter.hpp"
 
+#include <parmap/detail/system/fork_generation.hpp>
+
 #include <sys/types.h>
 
 #include <cstddef>
@@ -18,12 +20,19 @@
 
 namespace parmap::python {
 
+/// The buffers of a stream that are in use, or that a forked process may use: sizes, by offset in its file.
+struct live_buffers {
+  std::mutex mutex;
+  std::map<std::uint64_t, std::size_t> sizes;  // guarded by it
+};
+
 /// What one worker has written, mapped privately: a store by this process, or by one that inherits the mapping, is not
 /// visible to any other. Unmapped with its last owner. Any thread may call it.
 class mapped_region {
  public:
-  /// Maps bytes [begin, begin + size) of the file. Throws std::bad_alloc if that is refused.
-  mapped_region(int file, std::uint64_t begin, std::size_t size);
+  /// Maps bytes [begin, begin + size) of the file. Throws std::bad_alloc if that is refused. `live`: for the one buffer
+  /// of a stream, which is given back before the stream ends.
+  mapped_region(int file, std::uint64_t begin, std::size_t size, std::shared_ptr<live_buffers> live = nullptr);
   mapped_region(const mapped_region&) = delete;
   mapped_region& operator=(const mapped_region&) = delete;
   ~mapped_region();
@@ -35,8 +44,9 @@ class mapped_region {
   /// memory is released: at once if possible; later if workers may read what they inherited; only with the region if
   /// another process has inherited it.
   void discard(std::size_t at, std::size_t size);
-  /// Releases what had to wait for workers.
-  void settle() noexcept;
+  /// Releases what had to wait for workers. Returns whether it still has to.
+  bool settle() noexcept;
+  [[nodiscard]] bool is_of_stream() const noexcept { return live_ != nullptr; }
 
  private:
   std::byte* data_;
@@ -45,6 +55,11 @@ class mapped_region {
   std::mutex mutex_;
   std::vector<std::pair<std::size_t, std::size_t>> discarded_;  // guarded by it
   std::uint64_t forks_{fork_counter::count()};
+  std::uint64_t since_{fork_counter::moment()};
+  std::uint64_t generation_{detail::fork_generation()};
+  std::uint64_t begin_;
+  std::shared_ptr<live_buffers> live_;
+  bool is_released_{};
 };
 
 /// Bytes within a region.
@@ -55,6 +70,9 @@ struct slice {
 
   [[nodiscard]] std::byte* data() const noexcept { return region->data() + at; }
 };
+
+/// Says that the last view of it is gone.
+void give_back(slice&& bytes);
 
 /// The file of one map. Each worker process has its own region of it, in which buffers start at whole pages.
 class large_buffer_file {
@@ -67,8 +85,9 @@ class large_buffer_file {
     std::uint64_t size;
   };
 
-  /// In the caller, before the first fork. If the file cannot be created, append() refuses.
-  large_buffer_file() noexcept;
+  enum class owner { map, stream, nobody };
+  /// In the caller, before the first fork. If the file cannot be created, append() refuses. That of nobody has none.
+  explicit large_buffer_file(owner of = owner::map);
   /// In a worker that is a program of its own: takes the caller's file(), and the caller's worker() at its start.
   large_buffer_file(int file, std::uint64_t worker) noexcept;
   large_buffer_file(const large_buffer_file&) = delete;
@@ -92,18 +111,21 @@ class large_buffer_file {
   [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
   void rewind(std::uint64_t used) noexcept { used_ = used; }
 
-  // ---- Called in the caller, when no worker is left.
+  // ---- Called in the caller, when no worker is left; of a stream, while workers run.
 
   /// Maps a buffer. Returns nothing if there is no room for a mapping. Throws bad_encoding if no worker wrote such
   /// bytes.
   [[nodiscard]] std::optional<slice> map(const place& where);
   /// Copies a buffer's bytes. Returns false if they cannot be read. map() must have accepted the place.
   [[nodiscard]] bool read(const place& where, void* into) const noexcept;
+  /// The bytes of all buffers for which map() was called.
+  [[nodiscard]] std::uint64_t mapped() const noexcept { return mapped_; }
 
  private:
   static constexpr std::uint64_t region_size = std::uint64_t{1} << 40;
   static constexpr std::uint64_t most_workers = std::uint64_t{1} << 22;  // so that every offset is an off_t
 
+  [[nodiscard]] std::optional<slice> map_of_stream(const place& where);
   [[nodiscard]] bool is_open() const noexcept;
   void punch(std::uint64_t begin, std::uint64_t end) const noexcept;
   // Returns the end of what was written from `begin` on.
@@ -121,7 +143,9 @@ class large_buffer_file {
   std::uint64_t worker_{};
   std::uint64_t used_{};
   std::map<std::uint64_t, region> regions_;
-  std::optional<fork_counter::map> running_{std::in_place};
+  std::uint64_t mapped_{};
+  std::optional<fork_counter::map> running_;
+  std::shared_ptr<live_buffers> live_;  // of a stream
 };
 
 }  // namespace parmap::python

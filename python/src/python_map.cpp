@@ -54,7 +54,8 @@ void lookout::show(std::uint64_t done, std::uint64_t failed, const std::optional
   if (report_.is_none()) return;
   const call_out here;
   const nb::object count = nb::int_(done);
-  const nb::object total = nb::int_(total_);
+  nb::object total = nb::none();
+  if (total_) total = nb::int_(*total_);
   const nb::object lost = nb::int_(failed);
   nb::object slow = nb::none();
   if (longest) slow = nb::make_tuple(longest->task, longest->spent.count());

@@ -26,6 +26,7 @@ struct request {
   nanobind::object fargs;   // dict
   nanobind::list values;    // one place for each task, to be filled; still empty for multi
   nanobind::list told;      // receives each failure: (index, kind, message: bytes, attempts, status)
+  nanobind::list measured;  // receives what the option times measures, see task_times
   nanobind::list ends;      // receives what went wrong at the ends of workers, see _arguments.Request
   nanobind::object report;  // report(done, total, failed, longest), or None
   nanobind::object setup;   // makes a parmap._setup.Setup for each worker, or None
@@ -34,6 +35,7 @@ struct request {
   options chosen;           // with a seed, without a reporter
   bool stop_at_failure;     // at once, even running tasks
   std::uint64_t max_tasks;  // of one worker process; 0: any number
+  bool times;
 };
 
 /// The task that has been running for longest.
@@ -46,7 +48,7 @@ struct running_longest {
 /// with the GIL held.
 class lookout {
  public:
-  lookout(const request& asked, std::uint64_t tasks) noexcept
+  lookout(const request& asked, std::optional<std::uint64_t> tasks) noexcept
       : report_(asked.report),
         stop_(asked.stop),
         ctrl_c_(asked.ctrl_c),
@@ -69,6 +71,8 @@ class lookout {
   /// Returns the interrupt, or None.
   [[nodiscard]] nanobind::object interrupt() const { return interrupted() ? interrupt_ : nanobind::none(); }
   [[nodiscard]] bool interrupted() const noexcept { return interrupt_.is_valid(); }
+  /// Of a stream, whose number of tasks may become known later; none: unknown.
+  void set_total(std::optional<std::uint64_t> total) noexcept { total_ = total; }
   /// Keeps an earlier interrupt.
   void set_interrupt(nanobind::object it) noexcept {
     if (!interrupted()) interrupt_ = std::move(it);
@@ -80,7 +84,7 @@ class lookout {
   nanobind::handle report_;
   nanobind::handle stop_;
   nanobind::handle ctrl_c_;
-  std::uint64_t total_;
+  std::optional<std::uint64_t> total_;
   nanobind::object interrupt_;
 };
 
@@ -118,9 +122,10 @@ struct process_needs {
   nanobind::handle before_fork;  // before_fork(), called before each fork: flushes, and returns the buffers
   nanobind::handle flush;        // flush(), called at the end of a worker
   value_transport::pickling pickling;
-  nanobind::handle scalar_types;  // see value_transport
-  nanobind::handle pending;       // stands for tasks without a value
-  nanobind::handle program;       // of parmap._spawn if workers are to be programs of their own, or None
+  nanobind::handle scalar_types;        // see value_transport
+  nanobind::handle pending;             // stands for tasks without a value
+  nanobind::handle program;             // of parmap._spawn if workers are to be programs of their own, or None
+  nanobind::handle begin_supervisor{};  // of a stream: called in the process that forks and watches its workers
 };
 nanobind::object run_multi(const request& asked, const process_needs& needs);
 

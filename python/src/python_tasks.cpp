@@ -45,28 +45,48 @@ PyObject* axis::item(std::uint64_t i) const {
     case kind::range:  // modulo 2^64, because one step may span most of the range
       return PyLong_FromLongLong(
           static_cast<long long>(static_cast<std::uint64_t>(start_) + i * static_cast<std::uint64_t>(step_)));
+    case kind::lazy: return lazy_->item(i);
     case kind::other: break;
   }
   return PySequence_GetItem(items_, static_cast<Py_ssize_t>(i));
 }
 
-call_plan::call_plan(nb::handle func, nb::handle axes, nb::handle fargs) : func_(func.ptr()) {
+call_plan::call_plan(nb::handle func, nb::handle axes, nb::handle fargs, lazy_items* first) : func_(func.ptr()) {
   for (nb::handle together : axes) {
     group made{{}, 0, given_};
-    for (nb::handle items : together) made.axes.emplace_back(items);
+    const bool is_lazy = first != nullptr && groups_.empty();
+    if (is_lazy) made.axes.emplace_back(*first, std::numeric_limits<std::uint64_t>::max());
+    else
+      for (nb::handle items : together) made.axes.emplace_back(items);
     made.size = made.axes.front().size();
     given_ += made.axes.size();
-    if (made.size != 0 && size_ > std::numeric_limits<std::uint64_t>::max() / made.size)
+    std::uint64_t& size = first != nullptr && !is_lazy ? tasks_of_one_ : size_;
+    if (made.size != 0 && size > std::numeric_limits<std::uint64_t>::max() / made.size)
       throw std::length_error("parmap: there are 2^64 combinations or more");
-    size_ *= made.size;
+    size *= made.size;
     groups_.push_back(std::move(made));
   }
+  if (first != nullptr && tasks_of_one_ == 0) size_ = 0;
   nb::list names;
   for (auto [name, given] : nb::borrow<nb::dict>(fargs)) {
     names.append(name);
     fixed_.push_back(nb::handle(given).ptr());
   }
   if (!fixed_.empty()) names_ = nb::tuple(names);
+}
+
+PyObject* call_plan::task(std::uint64_t i) const {
+  nb::object made = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(given_)));
+  if (!made.is_valid()) return nullptr;
+  for (std::size_t g = groups_.size(); g-- > 0; i /= groups_[g].size) {
+    const group& from = groups_[g];
+    for (std::size_t k = 0; k < from.axes.size(); ++k) {
+      PyObject* const item = from.axes[k].item(i % from.size);
+      if (item == nullptr) return nullptr;
+      PyTuple_SET_ITEM(made.ptr(), static_cast<Py_ssize_t>(from.first + k), item);
+    }
+  }
+  return made.release().ptr();
 }
 
 call_plan::cursor::cursor(const call_plan& plan, std::uint64_t i)

@@ -7,6 +7,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <parmap/detail/observers/attempt_observer.hpp>
 #include <parmap/parmap.hpp>
 
 #include <cstddef>
@@ -51,20 +52,36 @@ class running_task {
   static inline thread_local running_task* innermost_{};
 };
 
+/// The elements of an input that a stream reads as it goes.
+class lazy_items {
+ public:
+  lazy_items() = default;
+  lazy_items(const lazy_items&) = delete;
+  lazy_items& operator=(const lazy_items&) = delete;
+
+  /// Element e, which has been read and is not dropped: a new reference, or null with an exception set.
+  [[nodiscard]] virtual PyObject* item(std::uint64_t e) = 0;
+
+ protected:
+  ~lazy_items() = default;
+};
+
 /// One iterable, read by index. A list or tuple is read directly, a range is computed, anything else is asked by
 /// __getitem__.
 class axis {
  public:
   explicit axis(nanobind::handle items);
+  axis(lazy_items& items, std::uint64_t size) noexcept : lazy_(&items), kind_(kind::lazy), size_(size) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   /// Returns a new reference, or null with an exception set.
   [[nodiscard]] PyObject* item(std::uint64_t i) const;
 
  private:
-  enum class kind { list, tuple, range, other };
+  enum class kind { list, tuple, range, other, lazy };
 
-  PyObject* items_;
+  PyObject* items_{};
+  lazy_items* lazy_{};
   kind kind_{kind::other};
   std::uint64_t size_{};
   long long start_{};
@@ -75,9 +92,15 @@ class axis {
 class call_plan {
  public:
   /// `axes` is a tuple of tuples. The axes in one inner tuple are equally long and walked in lockstep.
-  call_plan(nanobind::handle func, nanobind::handle axes, nanobind::handle fargs);
+  /// `first`: the elements of the first axis, if a stream reads them as it goes; size() is then the most that there can
+  /// be.
+  call_plan(nanobind::handle func, nanobind::handle axes, nanobind::handle fargs, lazy_items* first = nullptr);
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  /// The combinations of the axes behind the first group.
+  [[nodiscard]] std::uint64_t tasks_of_one() const noexcept { return tasks_of_one_; }
+  /// The arguments from the axes of task i, as a tuple: a new reference, or null with an exception set.
+  [[nodiscard]] PyObject* task(std::uint64_t i) const;
 
   /// Walks the tasks from i on, one after the other.
   class cursor {
@@ -115,20 +138,26 @@ class call_plan {
   nanobind::object names_;  // names of the fixed arguments
   std::size_t given_{};     // arguments from axes
   std::uint64_t size_{1};
+  std::uint64_t tasks_of_one_{1};
 };
 
 /// Runs a task, for one engine. An engine that `tells_of_tasks` lets parmap.context() know by itself what runs, as
 /// greenlets of one thread may each be in a map of it. Result is what the engine transports: `value` from a worker
-/// process; void in this process, where tasks write directly to the list of results.
+/// process; void in this process, where tasks write directly to the list of results. `observer` hears of each attempt,
+/// if it is not null; it must outlive the map.
 template <class Result, class Around>
 class python_tasks {
  public:
   using result = Result;
   static constexpr bool takes_context = true;
 
-  python_tasks(const call_plan& plan, Around& around) noexcept : plan_(plan), around_(around) {}
+  python_tasks(const call_plan& plan, Around& around, detail::attempt_observer* observer = nullptr) noexcept
+      : plan_(plan),
+        around_(around),
+        observer_(observer) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return plan_.size(); }
+  [[nodiscard]] detail::attempt_observer* observer() const noexcept { return observer_; }
 
   template <class Step>
   void for_each(std::uint64_t b, std::uint64_t e, context& self, Step&& step) const {
@@ -155,6 +184,7 @@ class python_tasks {
  private:
   const call_plan& plan_;
   Around& around_;
+  detail::attempt_observer* observer_;
 };
 
 }  // namespace parmap::python

@@ -26,7 +26,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
 void deallocate(PyObject* self) {
   slice& bytes = reinterpret_cast<buffer*>(self)->bytes;
   try {
-    if (bytes.region != nullptr) bytes.region->discard(bytes.at, bytes.size);
+    if (bytes.region != nullptr) give_back(std::move(bytes));
   } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): it is given back with the region
   }
   std::destroy_at(&bytes);

@@ -47,7 +47,7 @@ def test_tiny(tmp_path):
 def test_list():
     printed = python(BENCH, "--list")
     assert [line.split(":")[0] for line in printed.splitlines() if not line.startswith(" ")] \
-        == ["tiny", "fixed", "arrays", "captured", "strings", "dicts"]
+        == ["tiny", "stream", "fixed", "arrays", "captured", "strings", "dicts"]
 
 
 def test_page():

@@ -58,6 +58,43 @@ def test_primes():
     assert "The counts agree." in shown
 
 
+def test_reduce():
+    shown = run("reduce", "--tasks", 5000, "--workers", 2)
+    assert "bit by bit the same for 1, 2, 3 and 8 workers" in shown
+    assert len(re.findall(r"^0\.\d #*$", shown, re.M)) == 10
+
+
+def test_stream():
+    assert run("stream") == (
+        "2 5 17 37 101 197 257 401 577 677 1297 1601 2917 3137 4357 5477 7057 8101 8837 12101\n110 numbers tried, 0 failed\n"
+    )
+
+
+def test_pool():
+    pytest.importorskip("numpy")
+    shown = run("pool")
+    assert re.search(r"^200 maps of 50 walkers on workers that stay: [\d.]+ ms a map$", shown, re.M)
+    for line in ("simulate(1.0): 1.0", "simulate(2.0): 1.4142135623730951"):
+        assert line in shown.splitlines()
+    assert re.search(r"^simulate\(3\.0\): WorkerDied: .*SIGABRT", shown, re.M)
+
+
+def test_emcee_fit():
+    pytest.importorskip("emcee")
+    shown = run("emcee_fit")
+    assert re.search(r"slope = -0\.9\d \+- 0\.02\n", shown)
+    assert "1000 maps of 16 walkers" in shown
+
+
+def test_dynesty_evidence():
+    pytest.importorskip("dynesty")
+    assert re.search(r"log evidence -[12]\.\d\d \+- 0\.\d\d; exact: -2\.08", run("dynesty_evidence"))
+
+
+def test_futures():
+    assert run("futures") == "a: 1\ncrash: WorkerDied\nabc: 6\nlate: TaskTimeout\nabcde: 120\n"
+
+
 def test_word_counts(tmp_path):
     (tmp_path / "one").write_text("both words\n")
     (tmp_path / "below").mkdir()

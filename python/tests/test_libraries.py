@@ -60,6 +60,37 @@ def test_scikit_learn_before_the_map_and_in_its_tasks(workers):
     assert run(program, timeout=200) == "True True\n"
 
 
+def test_scikit_learn_by_joblib():
+    """The numbers of a plain run."""
+    needs("sklearn")
+    program = """
+        import joblib
+        import numpy as np
+        from sklearn.datasets import make_classification
+        from sklearn.ensemble import RandomForestClassifier
+        from sklearn.model_selection import GridSearchCV, cross_val_score
+        from sklearn.svm import SVC
+        import parmap
+        parmap.joblib.register()
+        x, y = make_classification(300, random_state=0)
+        large = np.tile(x, (1, 50))  # more than joblib's max_nbytes
+        def numbers(n_jobs=None):
+            search = GridSearchCV(SVC(), {"C": [0.1, 1, 10], "gamma": [0.001, 0.01]}, n_jobs=n_jobs).fit(x, y)
+            forest = RandomForestClassifier(30, random_state=0, n_jobs=n_jobs).fit(x, y)
+            both = GridSearchCV(RandomForestClassifier(10, random_state=0, n_jobs=2), {"max_depth": [2, 3]}, n_jobs=n_jobs).fit(x, y)
+            return [
+                search.best_params_, *search.cv_results_["mean_test_score"], *forest.predict_proba(x).ravel(), *both.cv_results_["mean_test_score"],
+                *cross_val_score(SVC(), large, y, n_jobs=n_jobs),
+            ]
+        plain = numbers(1)
+        with joblib.parallel_config(backend="parmap"):
+            print(numbers() == plain)
+        with joblib.parallel_config(backend="parmap", n_jobs=2):
+            print(numbers() == plain, numbers(3) == plain)
+    """
+    assert run(program, timeout=200) == "True\nTrue True\n"
+
+
 def test_polars():
     needs("polars")
     program = """

@@ -9,7 +9,8 @@ import pytest
 import parmap as package
 from parmap import Failure, FailureCause, Failures, Results, Summary, parmap
 from parmap._failures import _without_numbers
-from parmap._summary import _span, line
+from parmap._summary import line
+from parmap._times import span
 
 
 def failure(index: int, kind: str = "threw", error: BaseException = ValueError("no root"), task: tuple = ()) -> Failure:
@@ -111,7 +112,7 @@ def test_summary_of_lists_that_no_map_has_made():
      (59.4, "59 s"), (59.6, "1 min 00 s"), (3599, "59 min 59 s"), (26 * 3600 + 359, "26 h 05 min")],
 )  # fmt: skip
 def test_times(seconds, text):
-    assert _span(seconds) == text
+    assert span(seconds) == text
 
 
 def test_the_line_counts():

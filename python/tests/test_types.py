@@ -32,13 +32,22 @@ def test_a_program(command, tmp_path):
 
 
 # stubtest does not read options that are a TypedDict: test_options_are_those_of_the_code does. Functions of the
-# extension are objects of nanobind.
+# extension are objects of nanobind. joblib, whose classes have a metaclass, has no types.
 ALLOWED = r"""
 parmap\.parmap
 parmap\.parmap_async
+parmap\.stream
+parmap\.astream
+parmap\.Stream\..*
+parmap\.AsyncStream\.__(init|del)__
+parmap\._stream\..*
+parmap\.Outcome
+parmap\._outcome_type\..*
 parmap\.zip\.__init__
 parmap\._parmap\..*
 parmap\._errors\.Pickler.*
+parmap\._joblib_backend\.(ParmapBackend|ThreadsOfWorker)
+parmap\._pool_pickle\.(Pickler.*|_with_kept_functions|read_kept)
 parmap\._task\.Context
 parmap\.Context
 parmap\._task\._Numbers
@@ -54,6 +63,10 @@ def test_stubs(tmp_path):
     assert done.returncode == 0, done.stdout[:5000]
 
 
+def parameters_of(function):
+    return set(inspect.signature(function).parameters) - {"func", "args", "unknown"}
+
+
 def test_options_are_those_of_the_code():
     stub = Path(package.__file__).with_name("__init__.pyi").read_text()
     stub = re.sub(r"^from typing_extensions .*$", "", stub, flags=re.M)
@@ -65,3 +78,6 @@ def test_options_are_those_of_the_code():
     assert options["_AsyncOptions"] == known - {"engine"}
     known = set(inspect.signature(package.parmap_async).parameters) - {"func", "args", "fargs", "on_error", "unknown"}
     assert options["_CommonOptions"] == known
+    assert options["_StreamOptions"] == parameters_of(package.stream) == parameters_of(package.parmap) | {"ordered", "window"}
+    assert options["_AstreamOptions"] | {"engine"} == parameters_of(package.astream) == parameters_of(package.stream)
+    assert options["_BareOptions"] == parameters_of(package.stream) - {"ordered"}

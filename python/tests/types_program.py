@@ -72,3 +72,21 @@ parmap(length, ["a"], engine="thread")  # error
 parmap(length, ["a"], reporter=5)  # error
 parmap(two, pm.zip([1], [2]))  # error
 parmap(length, 5)  # error
+
+
+for outcome in pm.stream(length, ["a"], ordered=True, window=3, engine="threads"):
+    place: int = outcome.index
+    why: Failure | None = outcome.failure
+for value in pm.imap(length, ["a"], buffersize=3):
+    whole: int = value
+unordered: pm.Stream[int] = pm.imap_unordered(length, ["a"], on_error=on_error)
+unordered.close()
+text: str = unordered.next(timeout=1.0)  # error
+pm.stream(length, ["a"], orderd=True)  # error
+pm.stream(length, ["a"], engine="async")  # error
+pm.imap(length, ["a"], ordered=True)  # error
+
+
+async def read() -> list[int]:
+    async with pm.astream(alength, ["a"]) as outcomes:
+        return [each.index async for each in outcomes]

@@ -22,6 +22,9 @@ int* volatile lost = nullptr;
   return sum;
 }
 
+// gprof takes calls of a symbol with a dot in its name, as gcc makes them, for calls of the symbol before it.
+[[gnu::noinline, gnu::used]] void behind_it() {}
+
 }  // namespace
 
 int main(int arguments, char** argument) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SIGKILL at every step of the protocol in turn: to workers, to the supervisor, and to the process that goes on after a
 // death.
+#include "kill/each_step.hpp"
 #include "kill/killed_map.hpp"
 
 #include <gtest/gtest.h>
@@ -22,12 +23,15 @@
 namespace {
 
 using namespace std::chrono_literals;
+using killing::at_each_step;
 using killing::here;
 using killing::moment;
 using killing::on;
 using killing::plan;
 using killing::role;
 using killing::shape;
+using killing::steps_killed_at;
+using killing::survive;
 using killing::tally;
 
 class kill_points_test : public killing::kill_test {};
@@ -64,36 +68,22 @@ const plan plans[] = {
      .throwing = 2,
      .killing_itself = 4,
      .postponed = true},
+    {.name = "observed", .retries = 1, .throwing = 2, .throwing_once = 4, .observed = true},
+    {.name = "observed, encoded, two workers",
+     .tasks = 5,
+     .workers = 2,
+     .retries = 1,
+     .result = shape::encoded,
+     .throwing_once = 2,
+     .killing_itself = 4,
+     .observed = true},
+    {.name = "observed, postponed, memory_limit",
+     .retries = 1,
+     .throwing_once = 1,
+     .without_memory = 2,
+     .postponed = true,
+     .observed = true},
 };
-
-std::string steps_killed_at() { return killing::spell(killing::seen->killed_at); }
-
-// Runs trial() with a death at arrival 1, 2, ... until the map ends before that arrival. Then runs it once more for
-// each step at which nobody was killed so far, because the order of arrivals varies between maps. Returns how often a
-// process was killed.
-template <class Trial>
-std::uint64_t at_each_step(role victim, Trial&& trial) {
-  const auto run = [&](std::uint64_t arrival, std::uint64_t step) {
-    auto& now = killing::clear_stage();
-    now.victim = victim;
-    now.kill_at[0] = arrival;
-    now.kill_in[static_cast<std::size_t>(victim)] = step;
-    SCOPED_TRACE("killed at arrival " + std::to_string(arrival) + " or at " + killing::spell(step));
-    trial();
-  };
-  std::uint64_t points = 0;
-  for (std::uint64_t k = 1; !::testing::Test::HasFailure(); k += killing::stride) {
-    run(k, 0);
-    if (on->arrivals < k) break;
-    ++points;
-  }
-  for (std::size_t step = 0; step < killing::moments && !::testing::Test::HasFailure(); ++step) {
-    if ((killing::seen->killed_at & killing::bit(step)) != 0) continue;
-    run(0, killing::bit(step));
-    points += on->kill_in[static_cast<std::size_t>(victim)] == 0;
-  }
-  return points;
-}
 
 TEST_F(kill_points_test, a_worker_dies_at_each_step) {
   std::uint64_t points = 0;
@@ -109,7 +99,7 @@ TEST_F(kill_points_test, a_worker_dies_at_each_step) {
             "lock- lock+ unlock- unlock+ halt- halt+ failures- failures+ range- range+ left_over- left_over+ "
             "left_attempts- claim- claim+ cur- cur+ base- base+ finished- finished+ started- started+ top- top+ head- "
             "head+ farewell- farewell+ go- go+ birth+ pdeathsig+ prepared+ begin- begin+ record+ slot- slot+ end- "
-            "task- task+ bell- wait- news- stay- waiting- waiting+");
+            "task- task+ bell- wait- news- stay- waiting- waiting+ tail- tail+ taken- cell- cell+");
 }
 
 // Two deaths: one at each step, and a second at each of the following arrivals, as many as one claim has.
@@ -143,49 +133,6 @@ TEST_F(kill_points_test, a_worker_dies_and_then_who_waited_for_it) {
 }
 
 // ---- The supervisor dies.
-
-// A forked process inherits the write end of this pipe. wait() returns when the last process that has it is dead.
-class lifeline {
- public:
-  lifeline() { EXPECT_EQ(::pipe(fds_), 0); }
-  lifeline(const lifeline&) = delete;
-  lifeline& operator=(const lifeline&) = delete;
-  ~lifeline() { ::close(fds_[0]); }
-  void wait() {
-    ::close(fds_[1]);
-    char none{};
-    EXPECT_EQ(::read(fds_[0], &none, 1), 0);
-  }
-
- private:
-  int fds_[2]{};
-};
-
-// Runs `caller` in a process that dies as the stage says. Returns when no process of it is left.
-void survive(void (*caller)()) {
-  lifeline line;
-  const pid_t child = ::fork();
-  if (child == 0) {
-    here = {};
-    here.as = role::supervisor;
-    try {
-      caller();
-    } catch (const std::exception& error) {
-      std::cerr << error.what() << '\n';
-      ::_exit(1);
-    }
-    ::_exit(0);
-  }
-  EXPECT_GT(child, 0);
-  line.wait();
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  while (::waitpid(-1, nullptr, 0) > 0) {  // reaps the orphans: this process is their subreaper
-  }
-  const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-  EXPECT_TRUE(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) << status;
-  EXPECT_EQ(killed, on->supervisor_dead);
-}
 
 [[noreturn]] void hang() {
   for (;;) ::pause();
@@ -236,6 +183,12 @@ void broken_off_map() {
   }
 }
 
+// The same before its workers have done anything, so that they do not yet die with their parent.
+void map_broken_off_early() {
+  on->births_wait = true;
+  broken_off_map();
+}
+
 // A map with postponed tasks, of which one is left when its workers wait.
 void postponed_map() {
   const auto f = [](const parmap::context& self, unsigned i) {
@@ -249,7 +202,7 @@ void postponed_map() {
 
 // A map whose worker dies with the lock, in the middle of a claim.
 void repaired_map() {
-  on->kill_in[static_cast<std::size_t>(role::worker)] = killing::bit(killing::number_of("claim", moment::after));
+  on->kill_in[static_cast<std::size_t>(role::worker)].add(killing::number_of("claim", moment::after));
   const auto f = [](unsigned i) { return i; };
   static_cast<void>(parmap::map(parmap::multi, f, std::views::iota(0U, 2U), {.seed = 1, .workers = 1}));
 }
@@ -258,6 +211,7 @@ TEST_F(kill_points_test, the_supervisor_dies_at_each_step) {
   std::uint64_t points = 0;
   for (const auto& caller : {ordinary_map, late_map, broken_off_map, postponed_map, repaired_map})
     points += at_each_step(role::supervisor, [caller] { survive(caller); });
+  points += at_each_step(role::supervisor, [] { survive(map_broken_off_early); }, std::uint64_t{3} * killing::stride);
   std::cout << points << " kill points\n";
   EXPECT_GT(points, 500 / killing::stride);
   EXPECT_FALSE(killing::seen->unknown_step);

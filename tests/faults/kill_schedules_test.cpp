@@ -37,11 +37,16 @@ killing::plan random_plan(std::mt19937_64& random) {
   if (below(4) == 0) it.max_failures = 1 + below(6);
   it.timed = below(4) == 0;
   it.postponed = below(4) == 0;
+  it.streamed = below(3) == 0;
+  it.observed = !it.streamed && below(3) == 0;
+  it.window = below(2) == 0 ? 0 : 1 + below(8);
+  it.ordered = below(2) == 0;
+  it.lazy = below(2) == 0;
   return it;
 }
 
 TEST_F(kill_schedules_test, nothing_lost_nothing_twice) {
-  constexpr std::uint64_t quick = 6'000 / killing::stride;
+  constexpr std::uint64_t quick = 4'000 / killing::stride;
   const std::uint64_t seed = from_environment("PARMAP_SEED", 20'261'122);
   const std::uint64_t only = from_environment("PARMAP_SCHEDULE", 0);
   const std::uint64_t last = only != 0 ? only : from_environment("PARMAP_SCHEDULES", quick);

@@ -20,14 +20,18 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <new>
 #include <optional>
 #include <ranges>
 #include <span>
+#include <sstream>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace soak {
@@ -60,13 +64,13 @@ class tally {
   word* words_;
 };
 
-// At random, kills a worker of the thread that constructs this.
+// At random, kills a worker of the thread that constructs this. `grand`: workers are children of its children.
 class killer {
  public:
-  killer(std::chrono::microseconds pause, std::uint64_t seed, std::span<const pid_t> spared) {
+  killer(std::chrono::microseconds pause, std::uint64_t seed, std::span<const pid_t> spared, bool grand) {
     if (pause.count() == 0) return;
     const auto thread = std::filesystem::path("/proc/self/task") / std::to_string(::syscall(SYS_gettid));
-    thread_ = std::jthread([this, pause, seed, spared, thread](const std::stop_token& ended) {
+    thread_ = std::jthread([this, pause, seed, spared, thread, grand](const std::stop_token& ended) {
       random draw(seed);
       while (!ended.stop_requested()) {
         // The pace of the kills, not a wait for an event. Now and then the pause is long enough for a worker to start
@@ -74,6 +78,7 @@ class killer {
         std::this_thread::sleep_for(pause * (draw() % 16 == 0 ? 30 : 1));
         auto all = resources::children_of_thread(thread);
         std::erase_if(all, [&](pid_t each) { return std::ranges::find(spared, each) != spared.end(); });
+        if (grand) all = children_of(all);
         if (!all.empty() && ::kill(all[draw() % all.size()], SIGKILL) == 0) ++kills_;
       }
     });
@@ -84,8 +89,47 @@ class killer {
   }
 
  private:
+  static std::vector<pid_t> children_of(const std::vector<pid_t>& all) {
+    std::vector<pid_t> found;
+    for (const pid_t each : all) {
+      const std::string pid = std::to_string(each);
+      std::ranges::copy(resources::children_of_thread(std::filesystem::path("/proc") / pid / "task" / pid),
+                        std::back_inserter(found));
+    }
+    return found;
+  }
+
   std::atomic<int> kills_{0};
   std::jthread thread_;
+};
+
+// What a stream has given, as a map returns it.
+template <class T>
+class collected {
+ public:
+  explicit collected(std::uint64_t n) : came_(n), values_(n) {}
+
+  // False if that task does not exist, or has come before, or if it is not its turn.
+  bool add(std::uint64_t index, parmap::outcome<T>& one, bool in_order) {
+    if (index >= came_.size() || came_[index] || (in_order && index != count_)) return false;
+    came_[index] = true;
+    ++count_;
+    if (!one) failures_.push_back(one.error());
+    else if constexpr (!std::is_void_v<T>) values_[index] = std::move(*one);
+    return true;
+  }
+  void sort() { std::ranges::sort(failures_, {}, &parmap::failure::index); }
+  [[nodiscard]] std::uint64_t size() const { return count_; }
+  [[nodiscard]] const std::vector<parmap::failure>& failures() const { return failures_; }
+  const auto& operator[](std::uint64_t i) const { return values_[i]; }
+
+ private:
+  using value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+  std::vector<bool> came_;
+  std::vector<value> values_;
+  std::vector<parmap::failure> failures_;
+  std::uint64_t count_{};
 };
 
 struct gave_up {};  // what a reporter throws
@@ -141,10 +185,10 @@ T run_task(const plan& p, const tally& seen, unsigned attempt, std::uint64_t i) 
 }
 
 // Returns what is wrong with the results and with which task, or an empty string.
-template <class T>
-std::string check(const plan& p, const tally& seen, const parmap::results<T>& all, int kills) {
+template <class T, class All>
+std::string check(const plan& p, const tally& seen, const All& all, int kills) {
   if (all.size() != p.n) return "the size is " + std::to_string(all.size());
-  const auto failures = all.failures();
+  const auto& failures = all.failures();
   std::uint64_t failed = 0;
   std::uint64_t stopped = 0;
   int by_kill = 0;
@@ -193,6 +237,29 @@ std::string check(const plan& p, const tally& seen, const parmap::results<T>& al
   return {};
 }
 
+// Takes all outcomes of a stream, or as many as are wanted; false if it was left. Says in `wrong` what is.
+template <class T, class Stream>
+bool take(const plan& p, Stream stream, collected<T>& all, std::string& wrong) {
+  for (auto&& [index, one] : stream) {
+    if (!all.add(index, one, p.ordered)) wrong = "task " + std::to_string(index) + " has come twice, or out of order";
+    if (!wrong.empty() || all.size() == p.left_after) return false;
+  }
+  all.sort();
+  return true;
+}
+
+// The axis of a stream: tasks 0 to n - 1, readable once only if the plan says so.
+template <class T, class Engine, class F>
+bool run_stream(const plan& p, const Engine& engine, const F& f, parmap::options chosen, collected<T>& all,
+                std::string& wrong) {
+  chosen.ordered = p.ordered;
+  chosen.window = p.window;
+  if (!p.lazy) return take(p, parmap::stream(engine, f, std::views::iota(std::uint64_t{0}, p.n), chosen), all, wrong);
+  std::stringstream numbers;
+  for (std::uint64_t i = 0; i < p.n; ++i) numbers << i << ' ';
+  return take(p, parmap::stream(engine, f, std::views::istream<std::uint64_t>(numbers), chosen), all, wrong);
+}
+
 template <class T, class Engine>
 outcome run(const plan& p, const Engine& engine, std::span<const pid_t> spared) {
   outcome made;
@@ -210,7 +277,7 @@ outcome run(const plan& p, const Engine& engine, std::span<const pid_t> spared) 
       if (++calls == at) throw gave_up();
     };
 
-  killer fire(p.kill_pause, p.seed, spared);
+  killer fire(p.kill_pause, p.seed, spared, p.streamed);
   std::jthread stopper;
   if (p.stop_after.count() > 0)
     stopper = std::jthread([&stop, after = p.stop_after] {
@@ -220,12 +287,18 @@ outcome run(const plan& p, const Engine& engine, std::span<const pid_t> spared) 
   const auto f = [&](parmap::context& self, std::uint64_t i) { return run_task<T>(p, seen, self.attempt(), i); };
   const auto input = std::views::iota(std::uint64_t{0}, p.n);
   try {
-    const auto all = parmap::map(engine, f, input, chosen);
-    const int kills = fire.stop();
-    made.kills = static_cast<std::uint64_t>(kills);
-    made.failures = all.failures().size();
-    if (p.reporter_throws_at > 0 && calls >= p.reporter_throws_at) made.wrong = "what the reporter threw is lost";
-    else made.wrong = check<T>(p, seen, all, kills);
+    const auto judge = [&](const auto& all) {
+      const int kills = fire.stop();
+      made.kills = static_cast<std::uint64_t>(kills);
+      made.failures = all.failures().size();
+      if (p.reporter_throws_at > 0 && calls >= p.reporter_throws_at) made.wrong = "what the reporter threw is lost";
+      else made.wrong = check<T>(p, seen, all, kills);
+    };
+    if (!p.streamed) {
+      judge(parmap::map(engine, f, input, chosen));
+    } else if (collected<T> all(p.n); run_stream<T>(p, engine, f, chosen, all, made.wrong)) {
+      judge(all);
+    }
   } catch (const gave_up&) {
     if (calls != p.reporter_throws_at) made.wrong = "the reporter was called again after it threw";
   } catch (...) {

@@ -46,6 +46,11 @@ struct plan {
   std::chrono::microseconds kill_pause{};  // between two kills of a worker; 0: none
   unsigned reporter_throws_at{};           // number of that call; 0: never
   unsigned reporter_calls{};               // nonzero: the reporter is a callable
+  bool streamed{};                         // by a stream; the next four are for that
+  bool ordered{};
+  bool lazy{};                 // its axis is read as it goes
+  std::uint64_t window{};      // 0: as the library chooses
+  std::uint64_t left_after{};  // outcomes, after which the stream is left; 0: it is not
 
   explicit plan(random& draw) : seed(draw()) {
     const auto which = between(draw, 0, 99);
@@ -61,10 +66,17 @@ struct plan {
     stopped_before = chance(draw, 1);
     reporter_calls = chance(draw, 20) ? 1 : 0;
     if (chance(draw, 5)) reporter_throws_at = static_cast<unsigned>(between(draw, 1, 2));
+    streamed = chance(draw, 35);
+    if (streamed) {
+      ordered = chance(draw, 40);
+      if (chance(draw, 50)) window = between(draw, 1, 50);
+      lazy = stop_after.count() == 0 && !stopped_before && chance(draw, 30);
+      if (chance(draw, 15)) left_after = between(draw, 1, 1 + n / 2);
+    }
     if (runs == engine::serial) return;
 
     if (chance(draw, 80)) workers = static_cast<unsigned>(between(draw, 1, 24));
-    if (chance(draw, 15)) max_failures = between(draw, 1, 20);
+    if (!lazy && chance(draw, 15)) max_failures = between(draw, 1, 20);
     if (runs == engine::threads) return;
 
     if (chance(draw, 25)) kill_pause = std::chrono::microseconds(between(draw, 300, 5000));
@@ -100,7 +112,9 @@ struct plan {
                << it.fault_odds << ", " << (it.timed ? "" : "not ") << "timed, late " << it.late_tasks
                << (it.nested ? ", nested" : "") << ", stop " << (it.stopped_before ? "before" : "after ")
                << it.stop_after.count() << " us, a kill each " << it.kill_pause.count() << " us, reporter "
-               << it.reporter_calls << " throws at call " << it.reporter_throws_at;
+               << it.reporter_calls << " throws at call " << it.reporter_throws_at << (it.streamed ? ", streamed" : "")
+               << (it.ordered ? ", ordered" : "") << (it.lazy ? ", lazy" : "") << ", window " << it.window
+               << ", left after " << it.left_after;
   }
 };
 

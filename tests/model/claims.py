@@ -28,11 +28,12 @@ of the supervisor (it kills all workers). A death between `cur` and the body cou
 apart.
 """
 import sys
-import time
 from functools import reduce
 from operator import or_
 from types import SimpleNamespace
 from typing import NamedTuple
+
+from checker import Bad, run
 
 
 class Size(NamedTuple):
@@ -132,10 +133,6 @@ WORDS_OF_LEFT_OVER = {"left_over": SHOW_PAIR, "left_attempts": str}
 WORDS_OF_WORKER = {"claim": SHOW_PAIR, "cur": SHOW_CUR, "finished": str, "base": str,
                    "head": SHOW_HEAD, "at": WORKER_STEPS.__getitem__, "mine": SHOW_PAIR, "source": str, "died_in": str, "saw": str,
                    "unread": SHOW_TASKS}
-
-
-class Bad(Exception):
-    """A violation of the protocol."""
 
 
 def protocol(size, mutant=None):
@@ -457,63 +454,5 @@ def protocol(size, mutant=None):
     return SimpleNamespace(start=bytes(start), successors=successors, check=check, final=final, show=show)
 
 
-def trace(show, parent, state):
-    """Return the steps from the start to state, each by what it changes, and then the whole of state."""
-    lines = ["then  " + ", ".join(f"{name} = {form(value)}" for (name, form), value in zip(show, state))]
-    while before := parent[state]:
-        lines.append("step  " + " · ".join(f"{name} = {form(new)}" for (name, form), old, new in zip(show, before, state) if new != old))
-        state = before
-    return "\n".join(reversed(lines))
-
-
-def explore(size, mutant=None):
-    """Explore every reachable state. Return (states, final states, None, or the violation and the steps that lead to it)."""
-    steps = protocol(size, mutant)
-    parent, arrivals, layer, finals = {steps.start: None}, {}, [steps.start], 0
-    try:
-        while layer:
-            following = []
-            for here in layer:
-                reached = steps.successors(here)
-                for state in reached:
-                    if state not in parent:
-                        parent[state] = here
-                        following.append(state)
-                    if size.circles:
-                        arrivals[state] = arrivals.get(state, 0) + 1
-                if not reached:
-                    steps.final(here)
-                    finals += 1
-            for here in following:
-                steps.check(here)
-            layer = following
-        layer = [steps.start] if size.circles else []
-        while layer:  # remove states that nothing leads to any more; a circle stays
-            for state in steps.successors(layer.pop()):
-                arrivals[state] -= 1
-                if not arrivals[state]:
-                    layer.append(state)
-        for here in (state for state, left in arrivals.items() if left):
-            raise Bad("steps that go round in a circle lead here")
-    except Bad as bad:
-        return len(parent), finals, f"{bad}\n{trace(steps.show, parent, here)}"
-    return len(parent), finals, None
-
-
-def main(arguments):
-    mutants = [(size, mutant) for size, mutants in MUTANTS.items() for mutant in mutants]
-    modes = {(): [(size, None) for size in QUICK], ("--all",): [(size, None) for size in SIZES], ("--deep",): [(size, None) for size in DEEP], ("--mutants",): mutants}
-    if tuple(arguments) not in modes:
-        sys.exit(__doc__)
-    wrong = False
-    for size, mutant in modes[tuple(arguments)]:
-        began = time.perf_counter()
-        states, finals, bad = explore(size, mutant)
-        wrong |= bool(bad) != bool(mutant)
-        outcome = bad or "ok" if not mutant else f"{mutant}: " + (f"caught, {bad.splitlines()[0]}" if bad else "SURVIVES")
-        print(f"{size}: {states} states, {finals} final, {time.perf_counter() - began:.1f} s: {outcome}", flush=True)
-    return wrong
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(protocol, {(): QUICK, ("--all",): SIZES, ("--deep",): DEEP}, MUTANTS, sys.argv[1:], __doc__))

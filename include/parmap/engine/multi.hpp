@@ -8,17 +8,23 @@
 #include <parmap/detail/needs_64_bit_linux.hpp>
 #include <parmap/detail/processes/inputs_by_child.hpp>
 #include <parmap/detail/processes/multi_run.hpp>
+#include <parmap/detail/processes/multi_stream.hpp>
 #include <parmap/detail/processes/process_tasks.hpp>
 #include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/results/result_memory.hpp>
 #include <parmap/detail/results/value_places.hpp>
+#include <parmap/detail/streams/element_feed.hpp>
+#include <parmap/detail/streams/lazy_axis.hpp>
+#include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
 
 #include <cstdint>
 #include <exception>
+#include <memory>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -93,9 +99,32 @@ class multi_engine {
     }
   }
 
- private:
-  // Whether a Value can leave a worker. If not, a static_assert names the obstacle, and the type Found shows where it
-  // is.
+  /// What stream calls. `size`: none if the number of tasks is unknown.
+  template <class Tasks>
+  auto open_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+                   detail::element_feed* feed) const {
+    using value = typename Tasks::result;
+    constexpr bool sends = detail::can_send_elements<Tasks>();
+    static_assert(
+        sends, "parmap::stream: the first axis is endless, or can be read once only, so its elements are sent to the "
+               "worker processes, and this element type has no codec; specialise parmap::codec for it, let the axis "
+               "have elements of a type that can leave a worker, or use parmap::threads");
+    if constexpr (!sends) return std::unique_ptr<detail::outcome_source<value>>();  // so that this is the only error
+    else if constexpr (std::is_void_v<value> || can_run<value>())
+      return std::make_unique<detail::multi_stream<Tasks>>(tasks, chosen, size, feed);
+    else return std::unique_ptr<detail::outcome_source<value>>();
+  }
+  /// What stream calls: sets the inputs of a failure.
+  template <class Tasks>
+  static void describe_inputs(const Tasks& tasks, failure& why) {
+    detail::failure_runs one;
+    one.emplace_back(why, 1);
+    const failure_list described = detail::with_inputs_by_child(tasks, failure_list(std::move(one)));
+    why.inputs = described.front().inputs;
+  }
+
+  /// Whether a Value can leave a worker. If not, a static_assert names the obstacle, and the type Found shows where it
+  /// is.
   template <class Value, class Found = decltype(detail::find_obstacle<Value>())>
   static consteval bool can_run() {
     using detail::obstacle;
@@ -138,6 +167,7 @@ class multi_engine {
     return found == obstacle::none;
   }
 
+ private:
   template <class Tasks>
   static detail::multi_results run_in_slots(const Tasks& tasks, const options& chosen) {
     return detail::run_in_processes(detail::process_tasks_of<Tasks>(tasks), nullptr, chosen);

@@ -4,6 +4,9 @@
 
 #include <parmap/codec.hpp>
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/streams/element_feed.hpp>
+#include <parmap/detail/streams/lazy_axis.hpp>
+#include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/engine/serial.hpp>
@@ -12,6 +15,9 @@
 #include <parmap/results.hpp>
 
 #include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -47,7 +53,22 @@ class named_engine {
     return visit<typename Work::result>([&](const auto& it) { return detail::run_into(it, first, work, chosen); });
   }
 
- private:
+  /// What stream calls. Throws as run does.
+  template <class Work>
+  std::unique_ptr<detail::outcome_source<typename Work::result>> open_stream(const Work& work, const options& chosen,
+                                                                             std::optional<std::uint64_t> size,
+                                                                             detail::element_feed* feed) const {
+    using source = std::unique_ptr<detail::outcome_source<typename Work::result>>;
+    return visit<typename Work::result>([&](const auto& it) -> source {
+      if constexpr (std::same_as<std::remove_cvref_t<decltype(it)>, multi_engine> && !detail::can_send_elements<Work>())
+        throw std::invalid_argument("parmap: the elements of an axis that is read as the stream goes cannot be sent to "
+                                    "the workers of the engine "
+                                    "multi; specialise parmap::codec for them, or choose serial or threads");
+      else return it.open_stream(work, chosen, size, feed);
+    });
+  }
+
+  /// Returns run(engine) with the chosen engine. Throws as above if that is multi and a Value cannot leave a worker.
   template <class Value, class Run>
   auto visit(const Run& run) const {
     return std::visit(
@@ -61,6 +82,7 @@ class named_engine {
         chosen_);
   }
 
+ private:
   choice chosen_;
 };
 

@@ -5,11 +5,16 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/results/placed_tasks.hpp>
 #include <parmap/detail/results/value_places.hpp>
+#include <parmap/detail/streams/element_feed.hpp>
 #include <parmap/detail/threads/serial_run.hpp>
+#include <parmap/detail/threads/serial_stream.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
 
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <string_view>
 
 namespace parmap::inline PARMAP_ABI {
@@ -40,6 +45,13 @@ class serial_engine {
     auto made = values.finish(detail::run_serially(bound, values, tasks.size(), chosen), *chosen.seed);
     made.note_elapsed(values.elapsed());
     return made;
+  }
+
+  /// What stream calls. `size`: none if the number of tasks is unknown.
+  template <class Tasks>
+  auto open_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+                   detail::element_feed* /*feed*/) const {
+    return std::make_unique<detail::serial_stream<Tasks>>(tasks, chosen, size);
   }
 };
 

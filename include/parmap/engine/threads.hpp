@@ -6,11 +6,16 @@
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/results/placed_tasks.hpp>
 #include <parmap/detail/results/value_places.hpp>
+#include <parmap/detail/streams/element_feed.hpp>
 #include <parmap/detail/threads/threads_run.hpp>
+#include <parmap/detail/threads/threads_stream.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
 
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <string_view>
 
 namespace parmap::inline PARMAP_ABI {
@@ -43,6 +48,13 @@ class threads_engine {
                               *chosen.seed);
     made.note_elapsed(values.elapsed());
     return made;
+  }
+
+  /// What stream calls. `size`: none if the number of tasks is unknown.
+  template <class Tasks>
+  auto open_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+                   detail::element_feed* /*feed*/) const {
+    return std::make_unique<detail::threads_stream<Tasks>>(tasks, chosen, size, chosen.times);
   }
 };
 

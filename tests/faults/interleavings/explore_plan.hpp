@@ -28,6 +28,10 @@ inline std::string run(const plan& chosen) {
   if (throws) due |= published;
   if (chosen.halt != 0 || chosen.max_failures != 0) due |= unclaimed;
   if (chosen.looks != 0) due |= looked;
+  if (chosen.window != 0) due |= slept;
+  if (chosen.window != 0 && throws) due |= sent;
+  if (chosen.window != 0 && deadly) due |= sent_and_died;
+  if (chosen.window != 0 && (chosen.endless != 0 || chosen.window < chosen.tasks)) due |= waited;
   if (chosen.postpones != 0) due |= postponed | put_back | waited;
   return (due & ~seen.sighted) == 0 ? "" : "never seen to happen: sights " + std::to_string(due & ~seen.sighted);
 }

@@ -17,7 +17,8 @@ namespace interleavings {
 
 inline constexpr unsigned most_workers = 3;
 inline constexpr unsigned supervisor = most_workers;  // its number as a process
-inline constexpr unsigned processes = most_workers + 1;
+inline constexpr unsigned caller = most_workers + 1;  // of a stream
+inline constexpr unsigned processes = most_workers + 2;
 inline constexpr unsigned nobody = processes;
 
 // Lies above the stack, so that a copy from the stack pointer to the end of the block includes it.
@@ -27,7 +28,7 @@ struct fiber_head {
   bool alive;
   unsigned allocations;  // not yet released
   std::size_t heap_used;
-  alignas(16) std::array<std::byte, 1024> heap;
+  alignas(16) std::array<std::byte, 1536> heap;
   std::array<std::byte, 16> handled;  // __cxa_get_globals()
 };
 

@@ -3,8 +3,9 @@
 // detail/processes/PROTOCOL.md; and at the end, a complete account of all tasks.
 #pragma once
 
-#include "model.hpp"
+#include "stream_model.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <string>
@@ -12,6 +13,12 @@
 #include <vector>
 
 namespace interleavings {
+
+inline words look_at(any_map& map) {
+  words seen = look(map.book());
+  if (now_planned.window != 0) map.look_at_stream(seen);
+  return seen;
+}
 
 // The table "Recovery" of detail/processes/PROTOCOL.md, for a worker that died with these words.
 struct recovery {
@@ -26,7 +33,7 @@ inline recovery page_says(any_map& map, unsigned w, const words::of_worker& dead
   const auto [task, attempts, is_running] = unpack_position(dead.cur);
   const unsigned done = task - open.b;
   if (!is_running) return {done, none, {task, open.e}, attempts, none};
-  if (map.arenas().newest_is(w, task, attempts)) return {done + 1, none, {task + 1, open.e}, 0, none};
+  if (map.is_published(w, task, attempts)) return {done + 1, none, {task + 1, open.e}, 0, none};
   if (attempts <= now_planned.retries && now_planned.postpones != 0) return {done, none, {task + 1, open.e}, 0, task};
   if (attempts <= now_planned.retries) return {done, none, {task, open.e}, attempts, none};
   return {done, task, {task + 1, open.e}, 0, none};
@@ -72,7 +79,8 @@ class check_step {
     const auto &was = before_.of[w], &is = after_.of[w];
     if (was == is || p_ == w) return;
     require(p_ == supervisor && !fibers[w].head.alive, "another writes a living worker's words");
-    require(was.top == is.top && was.head == is.head && was.base == is.base && was.farewell >= is.farewell,
+    require(was.top == is.top && was.head == is.head && was.base == is.base && was.farewell >= is.farewell &&
+                was.tail == is.tail,
             "the supervisor writes what is the worker's");
     under_lock(was.claim, is.claim);
     under_lock(was.cur, is.cur);
@@ -97,6 +105,12 @@ class check_step {
       now.records += last ? 0 : 1;
       sighted |= last ? published : postponed;
     }
+    if (is.tail != was.tail) {
+      require(is.tail == was.tail + 1 && at.running && now.inside[w] == at.task && map_.has_sent(w, at.task),
+              "an outcome is published that is not the task's");
+      require(map_.right(w, at.task), "an outcome is not what the task returned");
+      over(now.done, at.task);
+    }
     if (is.cur == was.cur || open.empty()) return;
     if (next.task == at.task && next.attempts == at.attempts && at.running) return;  // attempt given back
     if (next.running) {
@@ -107,7 +121,11 @@ class check_step {
     require(now.inside[w] == at.task, "cur calls a task finished that has not run");
     now.inside[w] = none;
     if (map_.arenas().newest_is(w, at.task, at.attempts)) return;
-    require(map_.right(at.task), "cur calls a task finished, its slot is not written");
+    if (now_planned.window != 0) {
+      require((now.done >> at.task & 1) != 0, "cur calls a task finished, its outcome is not published");
+      return;
+    }
+    require(map_.right(w, at.task), "cur calls a task finished, its slot is not written");
     over(now.done, at.task);
   }
 
@@ -115,6 +133,7 @@ class check_step {
     if (p_ != supervisor || was.claim == is.claim) return;
     require(is.claim == 0 && now.recovering == w, "the supervisor claims");
     const recovery page = page_says(map_, w, was);
+    if ((was.cur & 1) != 0 && map_.has_sent(w, unpack_position(was.cur).task)) sighted |= sent_and_died;
     require(is.finished == is.base + page.finished, "recovery does not count what is finished");
     if (!page.rest.empty()) {
       bool found = false;
@@ -153,6 +172,22 @@ class check_step {
   const words& after_;
 };
 
+// Those of a stream. Returns false once what is left has been drained.
+inline bool check_stream(any_map& map, const words& seen) {
+  bool twice = false;
+  const unsigned unread = map.unread(twice);
+  require(!twice && (unread & now.arrived) == 0, "6: a task has two outcomes");
+  require(((unread | now.arrived) & ~(now.done | now.failed | now.blamed | now.stopped)) == 0,
+          "an outcome of a task that has not ended");
+  if (now.drained != 0) return false;
+  unsigned claimed = unpack(seen.range).b;
+  for (unsigned w = 0; w < now_planned.workers; ++w) claimed = std::max(claimed, unpack(seen.of[w].claim).e);
+  const auto given =
+      static_cast<unsigned>(now_planned.ordered != 0 ? std::countr_one(now.arrived) : std::popcount(now.arrived));
+  require(claimed <= given + now_planned.window, "6: more is claimed than the window permits");
+  return true;
+}
+
 // Checks the invariants on the words of one state.
 inline void check_state(any_map& map, const words& seen) {
   const unsigned everything = (1U << now_planned.tasks) - 1;
@@ -176,14 +211,15 @@ inline void check_state(any_map& map, const words& seen) {
     require(open.b <= at.task && at.task <= open.e && open.e <= now_planned.tasks && (!at.running || at.task < open.e),
             "claim and cur disagree");
     if (bad != nullptr) return;
-    if (at.running && map.arenas().newest_is(w, at.task, at.attempts)) ++at.task;
+    if (at.running && map.is_published(w, at.task, at.attempts)) ++at.task;
     const unsigned mine = set_of({at.task, open.e});
     require((claimed & mine) == 0, "1: an index is in two claims");
     claimed |= mine;
     counted += static_cast<unsigned>(one.base) + at.task - open.b;
     ++open_claims;
   }
-  require((claimed | sources | over) == everything, "1: an index is nowhere");
+  if (now_planned.window != 0 && !check_stream(map, seen)) return;
+  require(((claimed | sources | over) & everything) == everything, "1: an index is nowhere");
   require(((claimed | sources) & over) == 0, "1: an index is over and yet to be run");
   require(counted == static_cast<unsigned>(std::popcount(now.done | now.failed)) + now.records,
           "4: finished and base do not count what is finished");
@@ -201,6 +237,25 @@ inline void check_state(any_map& map, const words& seen) {
   require(lefts + open_claims <= now_planned.workers, "2: more left-overs and open claims than workers");
 }
 
+// The caller must have every outcome; of a halted endless stream those of all that was claimed, and of all before.
+inline void check_end_of_stream(any_map& map) {
+  require(now.read != 0, "stuck: the caller waits");
+  const unsigned everything = (1U << now_planned.tasks) - 1;
+  const unsigned ended = now.done | now.failed | now.blamed;
+  if (now_planned.endless != 0 && map.book().halted()) {
+    require((now.arrived & (now.arrived + 1)) == 0 && (ended & ~now.arrived) == 0,
+            "an outcome of a halted stream is missing");
+  } else {
+    require(now.arrived == everything, "an outcome is missing");
+  }
+  require((now.stopped & ended) == 0, "a task is stopped and has ended");
+  require(now.stopped == 0 || map.book().halted(), "stopped, though nobody halted");
+  if (now.stopped != 0) sighted |= unclaimed;
+  require(map.book().finished() + static_cast<unsigned>(std::popcount(now.blamed)) ==
+              static_cast<unsigned>(std::popcount(ended)),
+          "4: the sum is not n");
+}
+
 // Checks a state from which no step is possible: the map must have ended and account for every task, as multi_run does.
 inline void check_end(any_map& map) {
   require(now.over != 0, "stuck: nobody can go on");
@@ -208,6 +263,7 @@ inline void check_end(any_map& map) {
   if (bad != nullptr || now.thrown != 0) return;
   for (unsigned w = 0; w < now_planned.workers; ++w)
     require(!fibers[w].head.alive && (now.employed >> w & 1) == 0, "a worker is left behind");
+  if (now_planned.window != 0) return check_end_of_stream(map);
   claim_ledger& book = map.book();
   const bool halted = book.halted();
   const truth kept = now;  // drain() takes the lock
@@ -245,7 +301,7 @@ inline void check_end(any_map& map) {
   for (unsigned i = 0; i < now_planned.tasks; ++i) {
     const bool is_done = ((failed | now.blamed | now.pending | rest) >> i & 1) == 0;
     require(is_done == ((now.done >> i & 1) != 0), "a task is not in exactly one place");
-    require(!is_done || map.right(i), "a result is not what the task returned");
+    require(!is_done || map.right(0, i), "a result is not what the task returned");
   }
 }
 

@@ -25,6 +25,10 @@ struct plan {
   unsigned worn{};          // nonzero: bodies throw std::bad_alloc, under a memory_limit
   unsigned looks{};         // how often the supervisor looks at what has ended while workers run
   unsigned postpones{};     // nonzero: a failed attempt is not repeated at once
+  unsigned window{};        // nonzero: a stream with this window
+  unsigned ordered{};       // its caller wants outcomes in order
+  unsigned endless{};       // it says on the way where the tasks end
+  unsigned room{};          // who has more outcomes unread begins no task; values lie in the heap (encoded)
 
   // If false, no process ever writes `halt`.
   [[nodiscard]] bool may_halt() const noexcept { return halt != 0 || max_failures != 0 || refusals >= tries; }
@@ -36,7 +40,9 @@ struct plan {
                       std::pair{"throwing", &plan::throwing}, std::pair{"halt", &plan::halt},
                       std::pair{"refusals", &plan::refusals}, std::pair{"max_failures", &plan::max_failures},
                       std::pair{"encoded", &plan::encoded},   std::pair{"worn", &plan::worn},
-                      std::pair{"looks", &plan::looks},       std::pair{"postpones", &plan::postpones}};
+                      std::pair{"looks", &plan::looks},       std::pair{"postpones", &plan::postpones},
+                      std::pair{"window", &plan::window},     std::pair{"ordered", &plan::ordered},
+                      std::pair{"endless", &plan::endless},   std::pair{"room", &plan::room}};
   }
   // The form that parse() reads. `is` and `then` replace '=' and ' '.
   [[nodiscard]] std::string text(char is = '=', char then = ' ') const {
@@ -81,6 +87,12 @@ inline const std::vector<plan>& quick_plans() {
       {.tasks = 2, .workers = 1, .deaths = 1, .retries = 1, .throwing = 0b01, .encoded = 1, .postpones = 1},
       {.tasks = 2, .workers = 2, .retries = 1, .throwing = 0b01, .postpones = 1},
       {.tasks = 1, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b1, .postpones = 1},
+      {.tasks = 2, .workers = 1, .deaths = 1, .window = 2},
+      {.tasks = 1, .workers = 2, .window = 1, .ordered = 1},
+      {.tasks = 2, .workers = 1, .throwing = 0b11, .window = 1},
+      {.tasks = 1, .workers = 1, .deaths = 1, .throwing = 0b1, .window = 1, .endless = 1},
+      {.tasks = 2, .workers = 1, .halt = 1, .window = 2, .endless = 1},
+      {.tasks = 3, .workers = 1, .encoded = 1, .window = 2, .ordered = 1, .room = 1},
   };
   return all;
 }
@@ -102,6 +114,12 @@ inline const std::vector<plan>& deep_plans() {
       {.tasks = 2, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b01, .postpones = 1},
       {.tasks = 2, .workers = 2, .retries = 1, .throwing = 0b11, .postpones = 1},
       {.tasks = 1, .workers = 2, .deaths = 1, .retries = 1, .throwing = 0b1, .halt = 1, .postpones = 1},
+      {.tasks = 2, .workers = 2, .window = 2, .ordered = 1},
+      {.tasks = 3, .workers = 1, .deaths = 1, .encoded = 1, .window = 2},
+      {.tasks = 1, .workers = 2, .deaths = 1, .retries = 1, .refusals = 1, .window = 1},
+      {.tasks = 2, .workers = 1, .deaths = 1, .retries = 1, .halt = 1, .window = 1},
+      {.tasks = 2, .workers = 1, .deaths = 1, .throwing = 0b01, .max_failures = 1, .window = 2},
+      {.tasks = 2, .workers = 1, .deaths = 1, .throwing = 0b01, .window = 2},
   };
   return all;
 }

@@ -117,7 +117,9 @@ class search {
     now.looks_left = chosen.looks;
     now.to_blame = none;
     now.inside.fill(none);
-    if (chosen.encoded != 0) map_ = std::make_unique<map_of<std::string>>(chosen);
+    if (chosen.window != 0 && chosen.encoded != 0) map_ = std::make_unique<stream_of<std::string>>(chosen);
+    else if (chosen.window != 0) map_ = std::make_unique<stream_of<std::uint64_t>>(chosen);
+    else if (chosen.encoded != 0) map_ = std::make_unique<map_of<std::string>>(chosen);
     else map_ = std::make_unique<map_of<std::uint64_t>>(chosen);
     shared_ = map_->shared();
     worker_identity::pid = ::getpid();
@@ -131,6 +133,7 @@ class search {
     start(supervisor, [] {
       try {
         the_map_->supervise();
+        the_map_->finish();
       } catch (const std::exception&) {
         require(false, "the supervisor takes the words for damaged");
       }
@@ -138,6 +141,14 @@ class search {
       give_way("end");
     });
     go_on(supervisor);
+    if (now_planned.window != 0) {
+      start(caller, [] {
+        the_map_->read();
+        now.read = 1;
+        give_way("end");
+      });
+      go_on(caller);
+    }
     (void)arrived();
     while (!path_.empty() && bad == nullptr) {
       if (path_.back().next == path_.back().choices.size()) {
@@ -150,7 +161,7 @@ class search {
       const unsigned holder = now.owner;
       act(taken);
       ++result_.transitions;
-      const words after = look(map_->book());
+      const words after = look_at(*map_);
       if (taken.what == choice::step) check_step(*map_, taken.p, holder, here.seen, after);
       if (bad != nullptr || !arrived()) break;
     }
@@ -183,7 +194,7 @@ class search {
   };
 
   void go_on(unsigned p) {
-    if (p != supervisor) worker_identity::words = &map_->book().of(p);
+    if (p < supervisor) worker_identity::words = &map_->book().of(p);
     resume(p);
     if (std::strcmp(fibers[p].head.at, "end") == 0) end(p);
     touched_[p] = true;
@@ -193,11 +204,13 @@ class search {
     const unsigned p = taken.p;
     if (taken.what == choice::halt) {
       map_->book().halt(halt_reason::stop_requested);
-      now.news = now_planned.postpones;
+      now.news = now_planned.postpones + now_planned.window != 0 ? 1 : 0;
       now.halt_left = 0;
     } else if (taken.what == choice::death) {
       end(p);
       touched_[p] = true;
+      now.heard &= ~(1U << p);
+      now.asleep[p] = 0;
       --now.deaths;
       if (now.owner == p) {
         now.owner = nobody;
@@ -219,25 +232,41 @@ class search {
     }
   }
 
+  // Whether no other living process can tell, nor hinder, what p does next: then nothing else has to be tried before p
+  // goes on or dies. For streams only, which have more steps than maps.
+  [[nodiscard]] static bool is_its_own_affair(unsigned p) {
+    const fiber_head& head = fibers[p].head;
+    if (!head.alive || p == caller || now_planned.window == 0) return false;
+    const auto is_at = [&head](const auto*... names) { return (... || (std::strcmp(head.at, names) == 0)); };
+    if (now.owner == p && is_at("range", "left_over", "left_attempts", "claim", "cur", "base", "finished")) return true;
+    if (is_at("unlock")) return true;  // before it nobody can take the lock
+    if (is_at("waiting")) return now_planned.room == 0;
+    if (p == supervisor) return is_at("farewell", "go", "cell", "fork");
+    return is_at("cur", "base", "finished", "top", "cell", "body", "farewell");
+  }
   [[nodiscard]] std::vector<choice> choices() const {
     std::vector<choice> all;
+    unsigned only = nobody;
+    for (unsigned p = 0; p < processes && only == nobody; ++p)
+      if (is_its_own_affair(p)) only = p;
     unsigned dead = 0;
     for (unsigned w = 0; w < now_planned.workers; ++w) dead |= fibers[w].head.alive ? 0 : 1U << w;
     for (unsigned p = 0; p < processes; ++p) {
       const fiber_head& head = fibers[p].head;
-      if (!head.alive) continue;
+      if (!head.alive || (only != nobody && p != only)) continue;
       const auto stands_before = [&head](const char* name) { return std::strcmp(head.at, name) == 0; };
       const bool waits = (stands_before("lock") && (now.owner != nobody || (now.owner_died != 0 && p != supervisor))) ||
                          (stands_before("poll") && (dead & now.employed) == 0 && now.looks_left == 0 && now.news == 0 &&
                           (now.list == 0 || now.no_place != 0 || map_->book().halted())) ||
-                         (stands_before("wait") && !map_->rung_since(now.asleep[p] - 1));
+                         (stands_before("sleep") && now.event == 0 && now.over == 0) ||
+                         (stands_before("wait") && (now.heard >> p & 1) != 0);
       if (!waits) all.push_back({choice::step, p, 0});
       if ((stands_before("fork") && now.refusals > 0) || (stands_before("due") && now.timer == 0) ||
           (stands_before("body") && (now_planned.throwing >> now.inside[p] & 1) != 0))
         all.push_back({choice::step, p, 1});
-      if (p != supervisor && now.deaths > 0) all.push_back({choice::death, p, 0});
+      if (p < supervisor && now.deaths > 0) all.push_back({choice::death, p, 0});
     }
-    if (now.halt_left != 0 && fibers[supervisor].head.alive) all.push_back({choice::halt, nobody, 0});
+    if (only == nobody && now.halt_left != 0 && fibers[supervisor].head.alive) all.push_back({choice::halt, nobody, 0});
     return all;
   }
 
@@ -245,7 +274,7 @@ class search {
   // the state is already on the path.
   bool arrived() {
     node fresh{};
-    fresh.seen = look(map_->book());
+    fresh.seen = look_at(*map_);
     check_state(*map_, fresh.seen);
     if (bad != nullptr) return false;
     fingerprint whole{};
@@ -321,7 +350,8 @@ class search {
     std::ostringstream out;
     out << "violation: " << bad << '\n';
     const auto name = [](unsigned p) {
-      return p == supervisor ? std::string("supervisor") : "worker " + std::to_string(p);
+      if (p >= supervisor) return std::string(p == caller ? "caller" : "supervisor");
+      return "worker " + std::to_string(p);
     };
     for (std::size_t k = 0; k < path_.size(); ++k) {
       const node& here = path_[k];
@@ -330,7 +360,7 @@ class search {
       if (taken.what == choice::halt) out << "halt";
       else if (taken.what == choice::death) out << name(taken.p) << " dies before " << here.at[taken.p];
       else out << name(taken.p) << ": " << here.at[taken.p] << (taken.answer != 0 ? ", in vain" : "");
-      show_changes(out, here.seen, k + 1 < path_.size() ? path_[k + 1].seen : look(map_->book()));
+      show_changes(out, here.seen, k + 1 < path_.size() ? path_[k + 1].seen : look_at(*map_));
       out << '\n';
     }
     return out.str();
@@ -353,7 +383,14 @@ class search {
     show("range", nobody, was.range, is.range, pair);
     show("halt", nobody, was.halt, is.halt, plain);
     show("failures", nobody, was.failures, is.failures, plain);
+    show("limit", nobody, was.limit, is.limit, plain);
+    show("asleep", nobody, was.asleep, is.asleep, plain);
+    show("state", nobody, was.state, is.state, plain);
+    show("tail", supervisor, was.own_tail, is.own_tail, plain);
     for (unsigned w = 0; w < most_workers; ++w) {
+      show("tail", w, was.of[w].tail, is.of[w].tail, plain);
+      show("taken", w, was.taken[w], is.taken[w], plain);
+      show("told", w, was.told[w], is.told[w], plain);
       show("left_over", w, was.left[w], is.left[w], pair);
       show("left_attempts", w, was.left_attempts[w], is.left_attempts[w], plain);
       show("claim", w, was.of[w].claim, is.of[w].claim, pair);
@@ -371,7 +408,8 @@ class search {
   std::vector<any_map::area> shared_;
   std::vector<node> path_;
   std::vector<std::byte> copies_;
-  std::array<bool, processes> touched_{true, true, true, true};  // differs from its copy in the last node of the path
+  std::array<bool, processes> touched_{true, true, true, true,
+                                       true};  // differs from its copy in the last node of the path
   visited states_;
   outcome result_;
 };

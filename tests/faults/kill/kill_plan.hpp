@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -19,15 +20,17 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <iterator>
 #include <new>
 #include <string>
+#include <string_view>
 
 namespace killing {
 
 using parmap::detail::moment;
 
-enum class role { bystander, supervisor, worker };
+enum class role { bystander, supervisor, worker, caller };  // caller: of a stream
 
 // All steps, and at which moments they are taken. "task" is the body of a task, which calls arrive() itself.
 struct known_step {
@@ -70,7 +73,21 @@ inline constexpr known_step steps[] = {{"lock"},
                                        {"wait", true, false},
                                        {"news", true, false},
                                        {"stay"},
-                                       {"waiting"}};
+                                       {"waiting"},
+                                       {"supervise", false},
+                                       {"limit"},
+                                       {"told"},
+                                       {"tail"},
+                                       {"taken"},
+                                       {"cell"},
+                                       {"asleep"},
+                                       {"bound"},
+                                       {"closing"},
+                                       {"allowed"},
+                                       {"batch"},
+                                       {"shortest"},
+                                       {"ends"},
+                                       {"state"}};
 constexpr std::size_t moments_of(const known_step& one) noexcept {
   return (one.before ? 1U : 0U) + (one.after ? 1U : 0U);
 }
@@ -79,14 +96,37 @@ inline constexpr std::size_t moments = [] {
   for (const known_step& each : steps) all += moments_of(each);
   return all;
 }();
-static_assert(moments <= 64, "a bit of 64 for each moment of each");
+
+// A set of moments, by their numbers. Several processes may use it at once.
+class moment_set {
+ public:
+  void add(std::size_t number) noexcept { word(number) |= bit(number); }
+  // Whether it was there.
+  bool remove(std::size_t number) noexcept {
+    return has(number) && (word(number).fetch_and(~bit(number)) & bit(number)) != 0;
+  }
+  [[nodiscard]] bool has(std::size_t number) const noexcept { return (word(number) & bit(number)) != 0; }
+  [[nodiscard]] bool empty() const noexcept { return words_[0] == 0 && words_[1] == 0; }
+
+ private:
+  static constexpr std::uint64_t bit(std::size_t number) noexcept { return std::uint64_t{1} << number % 64; }
+  [[nodiscard]] std::atomic<std::uint64_t>& word(std::size_t number) noexcept { return words_[number / 64]; }
+  [[nodiscard]] const std::atomic<std::uint64_t>& word(std::size_t number) const noexcept {
+    return words_[number / 64];
+  }
+
+  std::array<std::atomic<std::uint64_t>, 2> words_{};
+};
+static_assert(moments <= 128, "two words of a set");
 
 // Writes a set of moments as text, such as "lock- lock+": - is before the step, + after it.
-inline std::string spell(std::uint64_t set) {
+inline std::string spell(const moment_set& set, std::initializer_list<std::string_view> left_out = {}) {
   std::string text;
+  std::size_t number = 0;
   const auto add = [&](const char* name, char sign) {
-    if ((set & 1) != 0) text += (text.empty() ? "" : " ") + std::string(name) + sign;
-    set >>= 1;
+    if (set.has(number) && std::ranges::find(left_out, name) == left_out.end())
+      text += (text.empty() ? "" : " ") + std::string(name) + sign;
+    ++number;
   };
   for (const known_step& each : steps) {
     if (each.before) add(each.name, '-');
@@ -107,8 +147,6 @@ inline std::size_t number_of(const char* name, moment when) noexcept {
   }
   return moments;
 }
-constexpr std::uint64_t bit(std::size_t number) noexcept { return std::uint64_t{1} << number; }
-
 // Spreads the bits of x (splitmix64).
 constexpr std::uint64_t mix(std::uint64_t x) noexcept {
   x += 0x9e3779b97f4a7c15;
@@ -139,12 +177,13 @@ inline constexpr unsigned most_tasks = 40;
 struct stage {
   // Set by the test before a map. Arrivals at steps are counted from 1, over all workers together.
   role victim{role::worker};
-  std::array<std::uint64_t, 2> kill_at{};               // kill the victim at these arrivals; 0: none
-  std::array<std::atomic<std::uint64_t>, 3> kill_in{};  // for each role: kill at the first arrival at these steps
-  std::uint64_t chance{};                               // chance, in 1/2^64, to kill the victim at an arrival
-  std::uint64_t seed{};                                 // with the arrival's number, decides whether `chance` kills
-  bool workers_wait{};  // a worker that dies with the lock first waits until another queues for it
-  int dawdler{-1};      // a task that ends after its time limit, just before its worker is stopped; -1: none
+  std::array<std::uint64_t, 2> kill_at{};  // kill the victim at these arrivals; 0: none
+  std::array<moment_set, 4> kill_in{};     // for each role: kill at the first arrival at these steps
+  std::uint64_t chance{};                  // chance, in 1/2^64, to kill the victim at an arrival
+  std::uint64_t seed{};                    // with the arrival's number, decides whether `chance` kills
+  bool births_wait{};                      // a worker runs none of the library's code until the supervisor is dead
+  bool workers_wait{};                     // a worker that dies with the lock first waits until another queues for it
+  int dawdler{-1};  // a task that ends after its time limit, just before its worker is stopped; -1: none
 
   // Recorded while the map runs.
   std::array<notes, most_tasks> task{};
@@ -159,7 +198,7 @@ struct stage {
 
 // Kept over all maps of a test.
 struct records {
-  std::atomic<std::uint64_t> killed_at;  // steps, as bits
+  moment_set killed_at;
   std::atomic<bool> unknown_step;
 };
 
@@ -177,7 +216,8 @@ struct part {
   enum class phase { outside, inside, published } phase{};
   int task{-1};  // its body has begun
   bool threw{};
-  bool ends{};  // the next store of cur leaves the task although it threw and has a retry left
+  bool ends{};   // the next store of cur leaves the task although it threw and has a retry left
+  bool tells{};  // the failure that it publishes next does not end the task
 };
 inline part here;
 
@@ -225,24 +265,28 @@ inline void follow(const char* name, moment when) noexcept {
     return;
   } else if (is("finished", moment::before)) {
     here.closing = true;
-  } else if (is("head", moment::after)) {
-    here.phase = part::phase::published;
+  } else if (is("head", moment::after) || is("tail", moment::after)) {
+    if (!here.tells) here.phase = part::phase::published;
   } else if (is("cur", moment::after)) {
     const bool again = here.phase == part::phase::inside && here.threw && !here.ends;
     const bool begins = here.phase == part::phase::outside && !here.closing;
     if (here.task >= 0 && !again) on->task[static_cast<std::size_t>(here.task)].over = true;
     here.phase = begins || again ? part::phase::inside : part::phase::outside;
-    here.closing = here.threw = here.ends = false;
+    here.closing = here.threw = here.ends = here.tells = false;
     here.task = -1;
   }
 }
 
 inline void arrive(const char* name, moment when) noexcept {
   const int error = errno;
+  // A process that is forked is a worker, unless it says at once that it supervises a stream.
   if (when == moment::after && std::strcmp(name, "birth") == 0) {
+    const bool of_caller = here.as == role::caller || here.as == role::bystander;
     here = {};
-    here.as = role::worker;
+    here.as = of_caller ? role::bystander : role::worker;
+    while (here.as == role::worker && on->births_wait && !on->supervisor_dead) ::sched_yield();
   }
+  if (when == moment::after && std::strcmp(name, "supervise") == 0) here.as = role::supervisor;
   if (here.as == role::bystander) return;
   if (here.as == role::worker) follow(name, when);
   // The supervisor is dead, so this worker must now be killed by PR_SET_PDEATHSIG: it waits for that.
@@ -253,13 +297,13 @@ inline void arrive(const char* name, moment when) noexcept {
     seen->unknown_step = true;
   } else {
     auto& chosen = on->kill_in[static_cast<std::size_t>(here.as)];
-    bool dies = (chosen & bit(number)) != 0 && (chosen.fetch_and(~bit(number)) & bit(number)) != 0;
+    bool dies = chosen.remove(number);
     if (here.as == on->victim) {
       const std::uint64_t k = ++on->arrivals;
       dies = dies || k == on->kill_at[0] || k == on->kill_at[1] || mix(on->seed + k) < on->chance;
     }
     if (dies) {
-      if (here.as == on->victim) seen->killed_at |= bit(number);
+      if (here.as == on->victim) seen->killed_at.add(number);
       die();
     }
   }
@@ -282,13 +326,15 @@ inline void body_begins(std::size_t i, unsigned attempt) noexcept {
   arrive("task", moment::before);
 }
 inline void body_ends() noexcept { arrive("task", moment::after); }
-// Called right before a throw. `worn`: the worker leaves after this attempt.
-inline void body_throws(bool worn = false) noexcept {
+// Called right before a throw. `worn`: the worker leaves after this attempt. `tells`: it publishes the failure,
+// although it will try the task again.
+inline void body_throws(bool worn = false, bool tells = false) noexcept {
   notes& its = on->task[static_cast<std::size_t>(here.task)];
   ++its.threw;
   its.last_threw = true;
   here.threw = true;
   here.ends = worn;
+  here.tells = tells;
 }
 
 // ---- Called by the test.

@@ -8,6 +8,8 @@
 #include <parmap/detail/coroutines/async_run_base.hpp>
 #include <parmap/detail/coroutines/async_task_executor.hpp>
 #include <parmap/detail/coroutines/intrusive_list.hpp>
+#include <parmap/detail/observers/attempt_observer.hpp>
+#include <parmap/detail/observers/attempt_teller.hpp>
 #include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/results/task_tally.hpp>
@@ -65,6 +67,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
         room_(std::min<std::uint64_t>(work.size(), chosen.workers != 0 ? chosen.workers : default_workers)),
         values_(work.size()),
         tally_("async", chosen, work.size(), now_ticks()),
+        told_(observer_of(work)),
         bell_(executor_) {}
 
   // Returns when every task has ended, was left behind or will not be begun.
@@ -117,8 +120,9 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     unsigned attempt{};
     unsigned number;
     bool late{};
-    bool stopped{};           // cancelled because the map's time is over
-    clock::time_point due{};  // when its task is late; after its cancellation: when its grace ends
+    bool stopped{};             // cancelled because the map's time is over
+    clock::time_point due{};    // when its task is late; after its cancellation: when its grace ends
+    detail::attempt running{};  // for an observer
     [[no_unique_address]] self about;
   };
 
@@ -149,6 +153,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
           end(me);
           values_.put(me.task, [&made]() -> value&& { return std::move(made); });
         }
+        if (told_.is_on()) told_.end(me.running, {.object = values_.address(me.task)});
         tally_.add_completed(1);
       } catch (...) {
         failed(me);
@@ -179,6 +184,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     }
     me.late = false;
     if constexpr (Work::takes_context) me.about.begin(me.task, me.attempt);
+    if (told_.is_on()) told_.begin(me.running, me.task, me.attempt, me.number);
     in_flight_.push_back(me);
     if (options_.timeout) {
       me.due = clock::now() + *options_.timeout;
@@ -207,9 +213,14 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
       tally_.give_up();
     }
   }
-  void fail(const worker& me, failure_kind kind, std::string message, std::exception_ptr what = nullptr) {
+  void fail(worker& me, failure_kind kind, std::string message, std::exception_ptr what = nullptr) {
+    if (told_.is_on()) attempt_teller::stop(me.running);
     failure why{me.task, kind, std::move(message), me.attempt, std::move(what)};
-    if (me.attempt > options_.retries || !is_worth_a_retry(why)) return tally_.add_failure(std::move(why));
+    if (me.attempt > options_.retries || !is_worth_a_retry(why)) {
+      if (told_.is_on()) told_.end(me.running, {}, &why);
+      return tally_.add_failure(std::move(why));
+    }
+    if (told_.is_on()) told_.fail(me.running, why);
     const auto wait = retry_wait(options_.retry_delay, *options_.seed, me.task, me.attempt);
     again_.add({clock::now() + wait, me.task, me.attempt + 1});
     if (again_.first().due < bell_set_) ring();
@@ -258,6 +269,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     }
   }
   void dismiss(const worker& me) noexcept {
+    if (told_.is_on()) told_.tell(me.number, worker_event::died);
     free_numbers_.push_back(me.number);  // hire_one() has reserved the room
     --present_;
   }
@@ -301,6 +313,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     try {
       const auto who = std::make_shared<worker>(this->shared_from_this(), number);
       const task_executor<Executor> home(who, executor_);
+      if (told_.is_on()) told_.tell(number, worker_event::born);
       spawn_worker(home, serve(*who), cancellable_ ? &who->cancel : nullptr);
     } catch (...) {
       free_numbers_.push_back(number);
@@ -411,6 +424,7 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
   bool emitting_{};
   own_places<value> values_;
   task_tally tally_;
+  attempt_teller told_;
   asio::steady_timer bell_;
   clock::time_point bell_set_{clock::time_point::max()};
   ticks turn_{to_ticks(turn)};

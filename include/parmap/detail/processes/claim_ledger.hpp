@@ -4,6 +4,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/processes/claim_answer.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/processes/robust_mutex.hpp>
 #include <parmap/detail/processes/worker_bell.hpp>
@@ -34,18 +35,9 @@ struct common_words {
   shared_word<"failures"> failures;
   alignas(128) robust_mutex lock;
   shared_word<"range"> range;
-  shared_word<"stay"> stay;  // a worker that finds nothing waits for the bell
+  shared_word<"stay"> stay;    // a worker that finds nothing waits for the bell
+  shared_word<"limit"> limit;  // of a stream: its tasks [0, limit) may begin
   worker_bell bell;
-};
-
-// What a worker is to do next.
-struct claim_answer {
-  enum class kind { run, wait, leave };
-
-  kind what{kind::leave};
-  interval chunk{};      // run: these tasks
-  bool was_postponed{};  // run: the supervisor has put the task, and may have more for that place
-  std::uint32_t bell{};  // wait: until the bell shows something else
 };
 
 // The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
@@ -53,11 +45,15 @@ struct claim_answer {
 class claim_ledger {
  public:
   // The constants of a map. `postpones`: a failed attempt is not repeated at once, but goes to the supervisor.
+  // `streams`: tasks begin in order, as far as the caller permits. `observed`: workers log their attempts, and may wait
+  // until the log has been read.
   struct constants {
     unsigned workers{};
     std::uint64_t max_failures{std::numeric_limits<std::uint64_t>::max()};
     unsigned retries{};
     bool postpones{};
+    bool streams{};
+    bool observed{};
   };
 
   static std::size_t bytes(unsigned workers, bool postpones = false) noexcept {
@@ -75,6 +71,8 @@ class claim_ledger {
 
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
   [[nodiscard]] bool postpones() const noexcept { return postpones_; }
+  [[nodiscard]] bool streams() const noexcept { return streams_; }
+  [[nodiscard]] bool observed() const noexcept { return observed_; }
   [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
 
   // ---- by anybody
@@ -85,7 +83,7 @@ class claim_ledger {
   void halt(halt_reason why) const noexcept {
     if (halted()) return;
     common_->halt.set(static_cast<std::uint64_t>(why));
-    if (postpones_) common_->bell.ring();
+    if (waits_ || observed_) common_->bell.ring();
   }
   [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
   // Counts a failure; at the limit no further task is begun.
@@ -106,7 +104,7 @@ class claim_ledger {
     using enum claim_answer::kind;
     const holder lock(*this, w + 1);
     // Before halt and stay, which are written without the lock: so no ring after them is missed.
-    const std::uint32_t bell = postpones_ ? common_->bell.get() : 0;
+    const std::uint32_t bell = waits_ ? common_->bell.get() : 0;
     if (halted()) return {leave};
     worker_words& mine = of(w);
     for (left_over_words& left : left_overs()) {
@@ -117,14 +115,16 @@ class claim_ledger {
       return {run, all, &left >= left_ + workers_};
     }
     const interval all = checked(unpack(common_->range.get()));
-    if (!all.empty()) {
-      const interval chunk = take(all, w, pace.chunk(all.size()));
+    const interval open = streams_ ? permitted(all) : all;
+    if (!open.empty()) {
+      const interval chunk = pace.claim(open, streams_ ? 0 : w);
       announce(mine, chunk, 0);
       common_->range.set(pack(without(all, chunk)));
       return {run, chunk};
     }
-    if (!postpones_ || common_->stay.get() == 0) return {leave};
-    return {wait, {}, false, bell};
+    if (!all.empty()) return {wait, {}, false, bell, false};
+    if (!waits_ || common_->stay.get() == 0) return {leave};
+    return {wait, {}, false, bell, true};
   }
   [[nodiscard]] const worker_bell& bell() const noexcept { return common_->bell; }
   void close_claim(unsigned w) const noexcept {
@@ -134,22 +134,40 @@ class claim_ledger {
     mine.cur.set(0);
   }
 
+  // ---- by the caller of a stream
+
+  // Tasks [0, limit) of the stream may begin. What has been claimed goes on.
+  void allow(std::uint64_t limit) const noexcept {
+    common_->limit.set(limit);
+    common_->bell.ring();
+  }
+  [[nodiscard]] std::uint64_t limit() const noexcept { return common_->limit.get(); }
+  // Wakes workers that wait; see worker_process.
+  void ring() const noexcept { common_->bell.ring(); }
+
   // ---- by the supervisor
 
   // Sets the function that tells whether worker w is dead. The supervisor takes over the lock from a dead worker.
   void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
   // The number of tasks of this round.
   [[nodiscard]] round_index round() const noexcept { return round_; }
-  // Begins a round of n tasks. No worker is alive.
-  void begin_round(round_index n) noexcept {
+  // Begins a round of n tasks, of which the first is task `origin` of the map. No worker is alive.
+  void begin_round(round_index n, std::uint64_t origin = 0) noexcept {
     round_ = n;
+    origin_ = origin;
     common_->range.set(pack(interval{0, n}));
-    if (postpones_) common_->stay.set(1);
+    if (waits_) common_->stay.set(1);
+  }
+  // The round has only n tasks: those behind were not permitted, so nobody has claimed them.
+  void cut_round(round_index n) const {
+    const holder lock(*this);
+    const interval all = checked(unpack(common_->range.get()));
+    common_->range.set(pack(interval{all.b, std::clamp(n, all.b, all.e)}));
   }
   // Call before each fork of worker w.
   void prepare(unsigned w) const noexcept {
     of(w).farewell_word.set(0);
-    if (postpones_) of(w).waiting.set(0);
+    if (waits_ || observed_) of(w).waiting.set(0);
     step("go", moment::before);
     of(w).go.store(0, std::memory_order_release);
     step("go", moment::after);
@@ -166,29 +184,10 @@ class claim_ledger {
   // Worker w is dead: hands back what is left of its claim. published(task, attempts) tells whether the failure of that
   // attempt is recorded.
   death recover(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
-    const holder lock(*this);
-    worker_words& dead = of(w);
-    const interval open = checked(unpack(dead.claim.get()));
-    if (open.empty()) {
-      dead.cur.set(0);
-      return {};
-    }
-    position at = unpack_position(dead.cur.get());
-    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
-      throw_overwritten("a worker's task lies outside its claim");
-    death what;
-    if (at.running && published(at.task, at.attempts)) {
-      at = {at.task + 1, 0, false};
-    } else if (at.running) {
-      what = {true, at.task, at.attempts, at.attempts > retries_};
-      what.postponed = postpones_ && !what.blamed;
-    }
-    dead.finished.set(dead.base.get() + (at.task - open.b));
-    const bool gone = what.blamed || what.postponed;
-    const interval rest = gone ? interval{at.task + 1, open.e} : interval{at.task, open.e};
-    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);
-    dead.claim.set(0);
-    dead.cur.set(0);
+    const death what = take_from_dead(w, published);
+    // For workers that wait: nobody else may come for what was handed back, if forks are refused; and w may have halted
+    // the map, and died before it rang.
+    if (waits_) common_->bell.ring();
     return what;
   }
 
@@ -279,6 +278,9 @@ class claim_ledger {
         max_failures_(of_map.max_failures),
         retries_(std::min(of_map.retries, max_attempts - 1)),
         postpones_(of_map.postpones),
+        streams_(of_map.streams),
+        observed_(of_map.observed),
+        waits_(postpones_ || streams_),
         round_(round) {}
 
   // One for each worker's death, and behind them as many again for postponed tasks.
@@ -323,6 +325,40 @@ class claim_ledger {
       if (unpack(left.span.get()) == claimed) left.span.set(0);
   }
 
+  death take_from_dead(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
+    const holder lock(*this);
+    worker_words& dead = of(w);
+    const interval open = checked(unpack(dead.claim.get()));
+    if (open.empty()) {
+      dead.cur.set(0);
+      return {};
+    }
+    position at = unpack_position(dead.cur.get());
+    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
+      throw_overwritten("a worker's task lies outside its claim");
+    death what;
+    if (at.running && published(at.task, at.attempts)) {
+      at = {at.task + 1, 0, false};
+    } else if (at.running) {
+      what = {true, at.task, at.attempts, at.attempts > retries_};
+      what.postponed = postpones_ && !what.blamed;
+    }
+    dead.finished.set(dead.base.get() + (at.task - open.b));
+    const bool gone = what.blamed || what.postponed;
+    const interval rest = gone ? interval{at.task + 1, open.e} : interval{at.task, open.e};
+    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);
+    dead.claim.set(0);
+    dead.cur.set(0);
+    return what;
+  }
+
+  // What of the unclaimed tasks may begin now.
+  [[nodiscard]] interval permitted(interval all) const noexcept {
+    const std::uint64_t limit = common_->limit.get();
+    const std::uint64_t end = limit > origin_ ? std::min<std::uint64_t>(limit - origin_, all.e) : 0;
+    return {all.b, std::max(all.b, static_cast<round_index>(end))};
+  }
+
   void hand_back(interval rest, unsigned attempts) const {
     // One is free: the left-overs of deaths and open claims together never outnumber the workers.
     const auto places = left_overs().first(workers_);
@@ -349,7 +385,11 @@ class claim_ledger {
   std::uint64_t max_failures_;
   unsigned retries_;
   bool postpones_;
+  bool streams_;
+  bool observed_;
+  bool waits_;  // a worker that finds nothing may wait
   round_index round_;
+  std::uint64_t origin_{};
   std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
 };
 

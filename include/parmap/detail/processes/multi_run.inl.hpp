@@ -2,12 +2,15 @@
 // The bodies of multi_run.hpp.
 #pragma once
 
+#include <parmap/detail/processes/attempt_log.hpp>
+#include <parmap/detail/processes/attempt_watch.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/core_placement.hpp>
 #include <parmap/detail/processes/multi_run.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/processes/result_collector.hpp>
 #include <parmap/detail/processes/shared_layout.hpp>
+#include <parmap/detail/processes/stop_reason.hpp>
 #include <parmap/detail/processes/supervisor.hpp>
 #include <parmap/detail/processes/worker_exit.hpp>
 #include <parmap/detail/processes/worker_process.hpp>
@@ -50,6 +53,11 @@ namespace parmap::inline PARMAP_ABI::detail {
   language_runtime::current().begin_worker(mine.number);
   await_go(book.of(mine.number).go);
   at_go();
+  if (mine.observed) {
+    attempt_log log(attempt_log_layout::place(shared.logs(), mine.number), book.of(mine.number), book.bell(),
+                    book.halt_word(), mine.news);
+    worker_process(tasks, shared.slots(), book, shared.arenas(), mine, nullptr, &log).run();
+  }
   worker_process(tasks, shared.slots(), book, shared.arenas(), mine).run();
 }
 
@@ -81,8 +89,9 @@ class multi_run {
               .memory_limit = chosen.memory_limit,
               .workers = workers,
               .retries = chosen.retries,
-              .timed = chosen.timeout.has_value(),
+              .timed = chosen.timeout.has_value() || tasks.observer() != nullptr,
               .postpones = postpones_retries(chosen),
+              .observed = tasks.observer() != nullptr,
               .parent = ::getpid()},
         shared_(told_, tasks.slots(), programs_),
         book_(shared_.book()) {
@@ -90,7 +99,7 @@ class multi_run {
       void* const slots = shared_.slots();
       collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
     }
-    if (told_.postpones) news_.emplace();
+    if (told_.postpones || told_.observed) news_.emplace();
     if (news_ && !programs_) told_.news = news_->descriptor();
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
@@ -112,6 +121,12 @@ class multi_run {
     const unsigned most_idle_deaths = programs_ ? 16 : 256;
     supervisor boss(shared_, options_, meter, place, held_back_, news_ ? &*news_ : nullptr, n, most_idle_deaths,
                     [&](unsigned w) { live(place, w, from); });
+    boss.ask_of_values([this](unsigned w, std::uint64_t task) {
+      return tasks_.has_value(task) ||
+             (told_.observed && newest_outcome_is(attempt_log_layout::place(shared_.logs(), w), task));
+    });
+    std::optional<attempt_watch> observed;
+    if (told_.observed) boss.tell(observed.emplace(*tasks_.observer(), shared_));
     // A postponed task counts as neither ended nor unclaimed in a look at what has ended.
     if (collector_ && n <= max_round && !told_.postpones)
       boss.meanwhile([this](interval open) { return collector_->read_early(open.b, open.e); });
@@ -153,7 +168,9 @@ class multi_run {
     failure_runs failures = std::move(boss.blamed());
     for (unsigned w = 0; w < told_.workers; ++w)
       shared_.arenas().for_each_failure(w, [&](failure&& why) {
-        if (!boss.retries().voided().contains(why.index, why.attempts)) failures.emplace_back(std::move(why), 1);
+        const bool was_tried_again =
+            told_.postpones ? boss.retries().voided().contains(why.index, why.attempts) : why.attempts <= told_.retries;
+        if (!was_tried_again) failures.emplace_back(std::move(why), 1);
       });
     if (failures.size() < book_.failures())
       throw_overwritten("the record of a failure is lost");  // a failure is published, then counted
@@ -188,14 +205,7 @@ class multi_run {
   }
 
   [[nodiscard]] std::string why_stopped(const supervisor& boss) const {
-    switch (book_.why_halted()) {
-      case halt_reason::no_worker: return boss.why_gave_up();
-      case halt_reason::max_failures: return max_failures_text;
-      case halt_reason::deadline: return deadline_text;
-      case halt_reason::none:
-      case halt_reason::stop_requested: return stop_requested_text;
-    }
-    throw_overwritten("the map stopped for an unknown reason");
+    return detail::why_stopped(book_.why_halted(), boss.why_gave_up());
   }
 
   cancellation_held_back held_back_;

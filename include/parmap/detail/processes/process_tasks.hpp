@@ -7,9 +7,11 @@
 #include <parmap/context.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/encoded_slot.hpp>
+#include <parmap/detail/observers/attempt_observer.hpp>
 #include <parmap/detail/processes/worker_chunk.hpp>
 #include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/results/value_places.hpp>
+#include <parmap/detail/schedule/claim_blocks.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
 #include <parmap/detail/system/standard_streams.hpp>
 #include <parmap/encoding.hpp>
@@ -26,11 +28,12 @@ enum class slot_kind {
   none,     // tasks return void
   value,    // the value itself
   encoded,  // an encoded_slot, which refers to its bytes or contains them
+  rings,    // there are no slots: values leave by rings
 };
 
 struct slot_shape {
   slot_kind kind;
-  std::size_t bytes;  // of one slot
+  std::size_t bytes;  // of one slot; of all rings
 };
 
 template <class T>
@@ -47,18 +50,33 @@ class process_tasks {
   // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
   // or not_encoded if its codec throws.
   virtual void run(worker_chunk& chunk, context& self) const = 0;
+  // In the caller, of a task whose worker has died: whether its value counts, although the worker did not say so.
+  [[nodiscard]] virtual bool has_value(std::uint64_t /*task*/) const noexcept { return false; }
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   [[nodiscard]] slot_shape slots() const noexcept { return slots_; }
+  // The claims' boundaries.
+  [[nodiscard]] claim_blocks blocks() const noexcept { return blocks_; }
+  // Of a pool: the batches that claims keep to; else null.
+  [[nodiscard]] virtual const claim_batches* batches() const noexcept { return nullptr; }
   [[nodiscard]] const task_output& output() const noexcept { return output_; }
+  // Who hears in the caller of their attempts; null: nobody.
+  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
 
  protected:
-  process_tasks(std::uint64_t size, slot_shape slots) noexcept : size_(size), slots_(slots) {}
+  process_tasks(std::uint64_t size, slot_shape slots, claim_blocks blocks = {},
+                attempt_observer* observer = nullptr) noexcept
+      : size_(size),
+        slots_(slots),
+        blocks_(blocks),
+        observer_(observer) {}
   ~process_tasks() = default;
 
  private:
   std::uint64_t size_;
   slot_shape slots_;
+  claim_blocks blocks_;
+  attempt_observer* observer_;
   task_output output_;
 };
 
@@ -74,7 +92,9 @@ class process_tasks_of final : public process_tasks {
  public:
   using value = typename Tasks::result;
 
-  explicit process_tasks_of(const Tasks& tasks) : process_tasks(tasks.size(), slot_shape_of<value>), tasks_(tasks) {}
+  explicit process_tasks_of(const Tasks& tasks)
+      : process_tasks(tasks.size(), slot_shape_of<value>, {}, observer_of(tasks)),
+        tasks_(tasks) {}
 
   void run(worker_chunk& chunk, context& self) const override {
     tasks_.for_each(chunk.next(), chunk.end(), self, [&](std::uint64_t i, const auto& call) {

@@ -4,6 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/encoded_slot.hpp>
+#include <parmap/detail/processes/attempt_log.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/process_tasks.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
@@ -67,8 +68,8 @@ inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file
   }
 }
 
-// Slots that hold values have a mapping of their own, which the results take over. Encoded slots are between the ledger
-// and the arenas.
+// Slots that hold values have a mapping of their own, which the results take over; so have the rings of a stream.
+// Encoded slots are between the ledger and the arenas, and so are the logs of an observed map.
 class shared_layout {
  public:
   // In the caller: makes the memory. With for_programs it is a file, for the constructor below.
@@ -78,10 +79,14 @@ class shared_layout {
         tasks_(of_map.tasks),
         workers_(of_map.workers),
         postpones_(of_map.postpones),
-        values_(slots.kind == slot_kind::value ? slot_bytes() : 0),
+        observed_(of_map.observed),
+        values_(slots.kind == slot_kind::value   ? slot_bytes()
+                : slots.kind == slot_kind::rings ? slots.bytes
+                                                 : 0),
         memory_(make_arena_memory(arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
         book_(memory_.data(), constants_of(of_map)),
         arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {
+    if (observed_) attempt_log_layout::prepare(logs(), workers_);
     running_.enter({&values_, &memory_});
   }
 
@@ -91,6 +96,7 @@ class shared_layout {
         tasks_(mine.tasks),
         workers_(mine.workers),
         postpones_(mine.postpones),
+        observed_(mine.observed),
         file_(std::move(file)),
         memory_(file_size(file_), file_),
         book_(memory_.data(), constants_of(mine), mine.round),
@@ -107,8 +113,10 @@ class shared_layout {
   [[nodiscard]] std::byte* slots() const noexcept {
     return shape_.kind == slot_kind::encoded ? memory_.bytes() + ledger_bytes() : values_.bytes();
   }
+  // Of an observed map: see attempt_log.hpp.
+  [[nodiscard]] std::byte* logs() const { return memory_.bytes() + logs_begin(); }
   [[nodiscard]] std::size_t slot_bytes() const {
-    if (shape_.bytes == 0) return 0;
+    if (shape_.bytes == 0 || shape_.kind == slot_kind::rings) return 0;
     if (tasks_ > std::numeric_limits<std::ptrdiff_t>::max() / shape_.bytes) throw std::bad_alloc();
     return tasks_ * shape_.bytes;
   }
@@ -134,10 +142,16 @@ class shared_layout {
     return {.workers = of_map.workers,
             .max_failures = of_map.max_failures,
             .retries = of_map.retries,
-            .postpones = of_map.postpones};
+            .postpones = of_map.postpones,
+            .streams = of_map.streams,
+            .observed = of_map.observed};
   }
   [[nodiscard]] std::size_t ledger_bytes() const noexcept { return claim_ledger::bytes(workers_, postpones_); }
+  [[nodiscard]] std::size_t logs_begin() const {
+    return round_up_to_page(ledger_bytes() + (shape_.kind == slot_kind::encoded ? slot_bytes() : 0));
+  }
   [[nodiscard]] std::size_t arenas_begin() const {
+    if (observed_) return logs_begin() + attempt_log_layout::bytes(workers_);
     return ledger_bytes() + (shape_.kind == slot_kind::encoded ? slot_bytes() : 0);
   }
   static std::size_t file_size(const file_descriptor& file) {
@@ -151,6 +165,7 @@ class shared_layout {
   std::uint64_t tasks_;
   unsigned workers_;
   bool postpones_;
+  bool observed_;
   shared_memory values_;
   file_descriptor file_;
   shared_memory memory_;

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 // supervisor: starts the workers of a map, watches them, kills late tasks, and decides what the death of a worker
 // means. One class, as all that is decided about a worker is decided here, in one thread; what it decides by has files
-// of its own: worker_watch, vain_deaths, task_retries, started_processes, death_message.
+// of its own: worker_watch, vain_deaths, task_retries, started_processes, death_message. attempt_watch tells observers.
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/processes/attempt_watch.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/core_placement.hpp>
 #include <parmap/detail/processes/death_message.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/processes/shared_layout.hpp>
 #include <parmap/detail/processes/started_processes.hpp>
+#include <parmap/detail/processes/supervisor_client.hpp>
 #include <parmap/detail/processes/task_retries.hpp>
 #include <parmap/detail/processes/vain_deaths.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
@@ -29,6 +31,7 @@
 #include <parmap/detail/system/proc_file.hpp>
 #include <parmap/detail/system/process_tree.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
+#include <parmap/failure.hpp>
 #include <parmap/options.hpp>
 
 #include <poll.h>
@@ -62,7 +65,7 @@ class supervisor {
   // `news` wakes the supervisor, if tasks can be postponed.
   supervisor(shared_layout& shared, const options& chosen, lazy_meter& meter, const core_placement& place,
              const cancellation_held_back& held_back, const event_counter* news, std::uint64_t tasks,
-             unsigned most_idle_deaths, life work)
+             unsigned most_idle_deaths, life work, supervisor_client* client = nullptr)
       : shared_(shared),
         book_(shared.book()),
         records_(shared.arenas()),
@@ -73,11 +76,16 @@ class supervisor {
         news_(news),
         tasks_(tasks),
         work_(std::move(work)),
+        client_(client),
         posts_(book_.workers()),
         limits_(chosen.timeout),
         last_(chosen.deadline),
         deaths_(most_idle_deaths, limits_),
-        retries_(book_, records_, chosen) {
+        retries_(
+            book_, records_, chosen,
+            client == nullptr ? task_retries::sink() : [client](const failure& why, unsigned w, attempt_span when) {
+              client->add_failure(why, w, when);
+            }) {
     book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
   }
   supervisor(const supervisor&) = delete;
@@ -93,6 +101,20 @@ class supervisor {
   using pastime = std::function<bool(interval open)>;
   void meanwhile(pastime what) { pastime_ = std::move(what); }
 
+  // Tells of a task in which worker w has died whether its value counts all the same: of a reduction, see
+  // process_tasks; of a stream, it has been sent.
+  void ask_of_values(std::function<bool(unsigned w, std::uint64_t task)> has_value) {
+    has_value_ = std::move(has_value);
+  }
+
+  // Tells an observer of all attempts and workers.
+  void tell(attempt_watch& observed) {
+    observed_ = &observed;
+    retries_.tell([&observed](unsigned w, const failure& why, attempt_span when, bool again) {
+      observed.failed(w, why, when, again);
+    });
+  }
+
   // Runs tasks [from, from + n) to their end, on at most `workers` workers. Throws std::system_error if no worker can
   // be started, std::runtime_error if no worker survives and nothing has been done.
   void run_round(std::uint64_t from, round_index n, unsigned workers) {
@@ -100,13 +122,13 @@ class supervisor {
     workers_ = workers;
     retries_.begin_round(from);
     begun_at_ = monotonic_ns();
-    book_.begin_round(n);
+    book_.begin_round(n, from);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // continue with the workers there are
     if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
     for (;;) {
       while (alive() > 0 || retries_.only_postponed_are_left()) wait_for_news();
-      retries_.look_at_failures();  // of the last worker
+      look_at_failures();  // of the last worker
       if (retries_.only_postponed_are_left()) continue;
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (deaths_.too_many()) return give_up(deaths_.reason());
@@ -114,8 +136,9 @@ class supervisor {
     }
   }
 
-  // The failures of tasks that died with their worker.
+  // The failures of tasks that died with their worker; those of a stream have gone to its client.
   [[nodiscard]] failure_runs& blamed() noexcept { return blamed_; }
+  [[nodiscard]] std::uint64_t blamed_tasks() const noexcept { return blamed_tasks_; }
   [[nodiscard]] task_retries& retries() noexcept { return retries_; }
   // Why no further worker could be started, if that ended the map.
   [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
@@ -129,6 +152,7 @@ class supervisor {
     bool dismissed{};  // killed before it began, as nothing is left to run
     bool excused{};    // leaves before it begins, for the same reason, as it has to end what it has set up
     bool stopped{};    // killed because the map is to end now
+    bool asked{};      // to stop before that
   };
 
   [[nodiscard]] std::size_t alive() const noexcept {
@@ -140,7 +164,7 @@ class supervisor {
   bool hire(unsigned w) {
     post& at = posts_[w];
     book_.prepare(w);
-    at.late = at.overdue = at.dismissed = at.excused = at.stopped = false;
+    at.late = at.overdue = at.dismissed = at.excused = at.stopped = at.asked = false;
     at.watch.begin(monotonic_ns());
     try {
       at.process.emplace([this, w] { work_(w); }, &shared_.running());
@@ -154,6 +178,7 @@ class supervisor {
       return true;
     }
     begun_ = true;
+    if (observed_ != nullptr) observed_->born(w);
     if (settled_ && proc_is_ours()) offer_to_oom_killer(*at.process);
     place_.put(at.process->pid(), w);
     auto& go = book_.of(w).go;
@@ -181,7 +206,7 @@ class supervisor {
   // No worker is left. Throws if nothing has been done; else halts the map, which returns what is done.
   void give_up(const std::string& why) {
     why_gave_up_ = why;
-    if (book_.finished() == 0 && blamed_.empty()) throw std::runtime_error("parmap: " + why_gave_up_);
+    if (book_.finished() == 0 && blamed_tasks_ == 0) throw std::runtime_error("parmap: " + why_gave_up_);
     book_.halt(halt_reason::no_worker);
   }
 
@@ -197,6 +222,7 @@ class supervisor {
         if (process->has_to_be_asked()) limit = std::min<std::chrono::nanoseconds>(limit, asking_period);
       }
     if (news_ != nullptr) fds.push_back({news_->descriptor(), POLLIN, 0});
+    if (client_ != nullptr) client_->watch(fds);
     sleep(fds, limit);
     for (std::size_t k = 0; k < whose.size(); ++k)
       if (child_process& process = *posts_[whose[k]].process; fds[k].revents != 0 || process.has_to_be_asked())
@@ -208,10 +234,12 @@ class supervisor {
                 "parmap: this program has closed a file descriptor of a running map (close_range, closefrom, daemon); "
                 "its workers were ended");
         }
+    if (client_ != nullptr && !client_->look()) stop_workers();
     if (news_ != nullptr) look_at_news();
+    else if (observed_ != nullptr) look_at_failures();
     tell_longest_task();
     const std::uint64_t failed = book_.failures();
-    const std::uint64_t finished = std::min(book_.finished() + blamed_.size() - retries_.voided().count(), tasks_);
+    const std::uint64_t finished = std::min(book_.finished() + blamed_tasks_ - retries_.voided().count(), tasks_);
     try {
       meter_.look(now_ticks(), finished - std::min(failed, finished), failed);
     } catch (const stop_now&) {
@@ -273,10 +301,17 @@ class supervisor {
       for (post& at : posts_)
         if (at.process && !at.stopped) act(at);
     };
-    each_living([](post& at) { at.process->ask_to_stop(); });
+    // One that has not begun has started nothing, and does not begin any more. It is not stopped: it may not yet die
+    // with its parent, and if this process were killed now, it would stay stopped for ever.
     each_living([this](post& at) {
-      at.process->wait_for_stop(patience_for_stop);
-      started_.end_those_of(*at.process, 0);
+      at.asked = !dismiss(static_cast<unsigned>(&at - posts_.data()), false);
+      if (at.asked) at.process->ask_to_stop();
+    });
+    each_living([this](post& at) {
+      if (at.asked) {
+        at.process->wait_for_stop(patience_for_stop);
+        started_.end_those_of(*at.process, 0);
+      }
       at.process->kill();
       at.stopped = true;
     });
@@ -296,16 +331,30 @@ class supervisor {
   // Kills workers that are past a limit. Returns the time until the next one may be.
   std::chrono::nanoseconds enforce_limits() {
     const std::uint64_t now = monotonic_ns();
-    std::chrono::nanoseconds next = limits_.shortest();
+    const task_orders* const orders = client_ == nullptr ? nullptr : client_->orders();
+    std::chrono::nanoseconds next = orders != nullptr ? orders->shortest_limit() : limits_.shortest();
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
       if (!at.process || at.late || at.overdue || at.stopped || at.dismissed) continue;
+      const auto own = orders != nullptr ? limit_of_attempt(w) : std::nullopt;
+      if (orders != nullptr) limits_ = activity_limits(own);
       const auto left = at.watch.time_left(book_.of(w), limits_, now, [&at] { return at.process->was_continued(); });
-      if (left > std::chrono::nanoseconds(0)) next = std::min(next, left);
+      if (orders != nullptr && at.watch.last_seen() == activity::task && orders->ends(w, from_ + at.watch.task()))
+        at.stopped = kill_if_as_seen(w);
+      else if (left > std::chrono::nanoseconds(0)) next = std::min(next, left);
+      else if (orders != nullptr && limit_of_attempt(w) != own) next = std::chrono::nanoseconds(0);  // of a task before
       else if (at.watch.last_seen() == activity::birth) at.overdue = dismiss(w, true);
       else (at.watch.last_seen() == activity::task ? at.late : at.overdue) = kill_if_as_seen(w);
     }
     return next;
+  }
+
+  [[nodiscard]] bool of_pool() const noexcept { return client_ != nullptr && client_->orders() != nullptr; }
+  // Of what worker w of a pool runs, or has run last. Read before its position it may be that of a task before.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_attempt(unsigned w) const noexcept {
+    const std::uint64_t ns = book_.of(w).allowed.get();
+    if (ns == 0 || ns >= static_cast<std::uint64_t>(no_limit.count())) return std::nullopt;
+    return std::chrono::nanoseconds(ns);
   }
 
   // Begins no new task after the deadline, and kills all workers after the grace. Returns the time until the next of
@@ -353,31 +402,48 @@ class supervisor {
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker found impossible numbers there");
-    const auto published = [&](round_index task, unsigned attempt) {
+    if (observed_ != nullptr) look_at_failures();
+    const auto failure_published = [&](round_index task, unsigned attempt) {
       return records_.newest_is(w, from_ + task, attempt);
+    };
+    // In an observed map also failures are published after which the worker tries the task again.
+    const auto published = [&](round_index task, unsigned attempt) {
+      const bool ends_it = book_.postpones() || attempt > options_.retries;
+      return (ends_it && failure_published(task, attempt)) || (has_value_ && has_value_(w, from_ + task));
     };
     if (const position seen = unpack_position(book_.of(w).cur.get());
         ended_by_stop(at, how) && seen.running && !published(seen.task, seen.attempts))
       book_.of(w).give_back(seen.task, seen.attempts);
     const claim_ledger::death what = book_.recover(w, published);
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
-                      at.late ? options_.timeout : std::nullopt};
+                      at.late ? limit_of_dead(w) : std::nullopt};
     cause.memory_limit = options_.memory_limit;
     cause.other_threads = at.late && threads_of(::getpid()) > 1;
-    if (what.blamed || what.postponed) {
+    const bool told = observed_ != nullptr && what.in_task && !failure_published(what.task, what.attempts);
+    if (what.blamed || what.postponed || told) {
       cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
       failure why{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)};
-      if (!what.postponed || !retries_.postpone(why)) {
+      const bool again = !what.blamed && (!what.postponed || retries_.postpone(why));
+      if (told) observed_->failed(w, why, time_until_now(w), again);
+      if (!again) {
         note_death_of(why.index);
-        blamed_.emplace_back(std::move(why), 1);
+        ++blamed_tasks_;
+        if (client_ != nullptr) client_->add_failure(why, w, time_until_now(w));
+        else blamed_.emplace_back(std::move(why), 1);
         book_.count_failure();
       }
     }
+    if (observed_ != nullptr) observed_->died(w);
     book_.halt_at_limit();  // the worker that reached the limit may have died before it halted the map
+    // One of a pool that waited for work has not died in vain: the next one may wait as long.
+    const bool waited = of_pool() && book_.of(w).waiting.get() != 0;
+    if (of_pool()) limits_ = activity_limits(limit_of_attempt(w));
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
     if (book_.halted() || (!book_.anything_unclaimed() && retries_.none_is_postponed())) dismiss_the_unborn();
-    else if (!at.dismissed && !left_in_order && is_worth_replacing(what, cause, at.overdue, unborn)) replace(w);
+    else if (!at.dismissed && !left_in_order &&
+             is_worth_replacing(what.in_task || at.stopped || waited, cause, at.overdue, unborn))
+      replace(w);
   }
 
   // Reads what workers have published of failed attempts, and makes the tasks claimable that are due. Once nothing is
@@ -386,9 +452,13 @@ class supervisor {
   void look_at_news() {
     news_->clear();
     const bool idle = book_.idle();
-    retries_.look_at_failures();
+    look_at_failures();
     while (retries_.put_one()) hire_one_more();
     if (idle && retries_.none_is_postponed()) book_.dismiss();
+  }
+  void look_at_failures() {
+    if (observed_ != nullptr) observed_->look(from_, [this] { retries_.look_at_failures(); });
+    else retries_.look_at_failures();
   }
   // A worker that has died was not replaced if only postponed tasks were left.
   void hire_one_more() {
@@ -403,16 +473,25 @@ class supervisor {
   }
   // The time until a task is due, or until the supervisor looks, in case the news does not reach it.
   [[nodiscard]] std::chrono::nanoseconds until_news() const {
-    if (news_ == nullptr) return no_limit;
+    const std::chrono::nanoseconds seen = observed_ != nullptr ? attempt_watch::glance : no_limit;
+    if (news_ == nullptr) return seen;
     const bool hears = !language_runtime::current().starts_programs();
-    return std::min<std::chrono::nanoseconds>(retries_.until_due(), hears ? glance : asking_period);
+    return std::min<std::chrono::nanoseconds>({seen, retries_.until_due(), hears ? glance : asking_period});
   }
 
-  // Nobody is forked in place of a worker that could not begin in time.
-  bool is_worth_replacing(const claim_ledger::death& what, const death_cause& cause, bool hung, bool unborn) {
+  // `had_reason`: it ran a task, or was killed as the caller of a pool wished or as it waited there. Nobody is forked
+  // in place of a worker that could not begin in time.
+  bool is_worth_replacing(bool had_reason, const death_cause& cause, bool hung, bool unborn) {
     if (unborn) deaths_.late_birth();
-    else deaths_.death(!what.in_task && cause.said != farewell::worn, book_.finished(), hung, cause);
+    else deaths_.death(!had_reason && cause.said != farewell::worn, book_.finished(), hung, cause);
     return !unborn && !deaths_.too_many();
+  }
+
+  // Of the attempt in which worker w has died; unknown if no start was noted.
+  [[nodiscard]] attempt_span time_until_now(unsigned w) const noexcept {
+    const std::uint64_t began = book_.of(w).started.get();
+    const std::uint64_t now = monotonic_ns();
+    return began == 0 ? attempt_span() : attempt_span{began, now - std::min(now, began)};
   }
 
   // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
@@ -437,7 +516,7 @@ class supervisor {
   }
 
   // Worker w does not begin any more, unless it has; with `kill` it is dead, else it leaves.
-  bool dismiss(unsigned w, bool kill) {
+  bool dismiss(unsigned w, bool kill) noexcept {
     std::atomic<std::uint32_t>& go = book_.of(w).go;
     std::uint32_t seen = go.load(std::memory_order_acquire);
     while (seen != has_begun)
@@ -446,6 +525,10 @@ class supervisor {
         return true;
       }
     return false;
+  }
+
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_dead(unsigned w) const noexcept {
+    return of_pool() ? limit_of_attempt(w) : options_.timeout;
   }
 
   [[nodiscard]] bool oom_killer_struck() {
@@ -470,6 +553,9 @@ class supervisor {
   const event_counter* news_;
   std::uint64_t tasks_;
   life work_;
+  supervisor_client* client_;
+  attempt_watch* observed_{};
+  std::function<bool(unsigned, std::uint64_t)> has_value_;
   pastime pastime_;
   std::chrono::nanoseconds nap_{shortest_nap};
   started_processes started_;  // destroyed after the workers
@@ -481,6 +567,7 @@ class supervisor {
   std::uint64_t from_{};
   unsigned workers_{};  // of this round
   failure_runs blamed_;
+  std::uint64_t blamed_tasks_{};
   std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;
   std::string why_refused_;

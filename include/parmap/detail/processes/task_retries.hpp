@@ -15,7 +15,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -27,6 +29,8 @@ class voided_failures {
     newest_[task] = attempts;
     ++count_;
   }
+  // For one that is not asked about later.
+  void count_only() noexcept { ++count_; }
   [[nodiscard]] bool contains(std::uint64_t task, unsigned attempts) const {
     const auto found = newest_.find(task);
     return found != newest_.end() && attempts <= found->second;
@@ -50,10 +54,17 @@ class task_retries {
     unsigned attempts;  // that it has used up
   };
 
-  task_retries(const claim_ledger& book, const worker_arenas& records, const options& chosen)
+  // Takes the failures of a stream, which are not kept until its end.
+  using sink = std::function<void(const failure&, unsigned w, attempt_span when)>;
+
+  // Hears of the failures that workers publish. `again`: the task will be tried again.
+  using listener = std::function<void(unsigned w, const failure&, attempt_span when, bool again)>;
+
+  task_retries(const claim_ledger& book, const worker_arenas& records, const options& chosen, sink failures = {})
       : book_(book),
         records_(records),
         options_(chosen),
+        failures_(std::move(failures)),
         seen_(book.workers(), worker_arenas::nothing_seen) {}
 
   // `from`: the round's first task in the map.
@@ -67,15 +78,22 @@ class task_retries {
     waiting_.add({clock::now() + wait, static_cast<round_index>(why.index - from_), why.attempts});
     return true;
   }
+  void tell(listener to) { listener_ = std::move(to); }
   // Reads what workers have published of failed attempts since the last call.
   void look_at_failures() {
-    if (!book_.postpones()) return;
-    for (unsigned w = 0; w < book_.workers(); ++w)
-      records_.for_each_new_failure(w, seen_[w], [&](const failure& why) {
-        if (why.attempts > options_.retries) return;
-        if (postpone(why)) voided_.add(why.index, why.attempts);
-        else book_.count_failure();
-      });
+    if (!book_.postpones() && !failures_ && !listener_) return;
+    for (unsigned w = 0; w < book_.workers(); ++w) {
+      if (!listener_) {
+        records_.for_each_new_failure(
+            w, seen_[w], [&](const failure& why, attempt_span when) { static_cast<void>(take(why, w, when)); });
+        continue;
+      }
+      std::vector<std::pair<failure, attempt_span>> newest_first;
+      records_.for_each_new_failure(
+          w, seen_[w], [&](failure&& why, attempt_span when) { newest_first.emplace_back(std::move(why), when); });
+      for (auto it = newest_first.rbegin(); it != newest_first.rend(); ++it)
+        listener_(w, it->first, it->second, take(it->first, w, it->second));
+    }
   }
   // Makes the first task claimable that is due; false if there is none, or no place for it.
   bool put_one() {
@@ -103,9 +121,25 @@ class task_retries {
   [[nodiscard]] const voided_failures& voided() const noexcept { return voided_; }
 
  private:
+  // Takes the failure of an attempt; returns whether the task will be tried again.
+  bool take(const failure& why, unsigned w, attempt_span when) {
+    const bool last = why.attempts > options_.retries;
+    if (!last && !book_.postpones()) return true;  // by its worker, or by whoever has what that left
+    if (!last && postpone(why)) {
+      if (failures_) voided_.count_only();
+      else voided_.add(why.index, why.attempts);
+      return true;
+    }
+    if (!last) book_.count_failure();
+    if (failures_) failures_(why, w, when);
+    return false;
+  }
+
   const claim_ledger& book_;
   const worker_arenas& records_;
   const options& options_;
+  sink failures_;
+  listener listener_;
   std::uint64_t from_{};
   std::vector<std::uint64_t> seen_;  // of each worker, how far its failures were read
   due_queue<postponed> waiting_;

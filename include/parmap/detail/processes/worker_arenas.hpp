@@ -15,6 +15,7 @@
 #include <parmap/failure.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -25,6 +26,12 @@
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+// When an attempt began, by monotonic_ns(), and how long it took, in ns; 0 if that was not measured.
+struct attempt_span {
+  std::uint64_t began{};
+  std::uint64_t took{};
+};
 
 // Whether to initialise the words of the arenas, or keep those that another process has initialised.
 enum class words { fresh, kept };
@@ -45,6 +52,7 @@ class worker_arenas {
     for (unsigned w = 0; w < book_.workers(); ++w) {
       book.of(w).top.set(arena_begin(w));
       book.of(w).head.set(no_record);
+      if (book.streams()) book.of(w).told.set(no_record);
     }
   }
 
@@ -54,13 +62,22 @@ class worker_arenas {
     return {memory_.bytes(), book_.of(w), arena_begin(w), arena_end(w)};
   }
   // Publishes a failure; false if there is no room for it. The message is cut to 16 MiB, and to the room there is.
-  bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts,
-               std::string_view message) const noexcept {
-    const std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
+  bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts, std::string_view message,
+               attempt_span when = {}) const noexcept {
+    std::uint64_t previous = book_.of(w).head.get();
+    if (book_.streams() && previous != no_record && previous == book_.of(w).told.get()) {
+      // The supervisor has read them all. The new ones begin in the other half, so that `head` shows something else.
+      const std::size_t half = arena_begin(w) + each_ / 2 / alignment * alignment;
+      book_.of(w).top.set(previous < half ? half : arena_begin(w));
+      previous = no_record;
+    }
+    std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
+    // `head` must not show what the supervisor takes for read.
+    if (book_.streams() && at == book_.of(w).told.get()) at = std::min(at + alignment, arena_end(w));
     const std::size_t room = arena_end(w) - at;
     if (room < sizeof(record)) return false;
     const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
-    record head{book_.of(w).head.get(), index, static_cast<std::uint32_t>(kind), attempts, size, 0};
+    record head{previous, index, static_cast<std::uint32_t>(kind), attempts, when, size, 0};
     std::byte* const text = memory_.bytes() + at + sizeof head;
     if (size > 0) std::memcpy(text, message.data(), size);
     head.check = check_of(head, at, text);
@@ -85,14 +102,15 @@ class worker_arenas {
     if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
     walk(w, book_.of(w).head.get(), no_record, visit);
   }
-  // Calls visit(failure) for those that w has published since the last call for it; w may be alive. `seen`: the caller
-  // keeps it, and begins with nothing_seen.
+  // Calls visit(failure), or visit(failure, attempt_span), for those that w has published since the last call for it; w
+  // may be alive. `seen`: the caller keeps it, and begins with nothing_seen.
   template <class Visit>
   void for_each_new_failure(unsigned w, std::uint64_t& seen, Visit&& visit) const {
     const std::uint64_t newest = book_.of(w).head.get();
     if (newest == seen) return;
     walk(w, newest, seen, visit);
     seen = newest;
+    if (book_.streams()) book_.of(w).told.set(newest);
   }
   static constexpr std::uint64_t nothing_seen = ~std::uint64_t{0};
   // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
@@ -132,6 +150,7 @@ class worker_arenas {
     std::uint64_t index;
     std::uint32_t kind;
     std::uint32_t attempts;
+    attempt_span when;    // of the last attempt
     std::uint64_t size;   // of the message, which follows the record
     std::uint64_t check;  // of all the above and the message, keyed by the offset
   };
@@ -145,12 +164,14 @@ class worker_arenas {
   // From the record at `at` on to the older ones, until that at `end`.
   template <class Visit>
   void walk(unsigned w, std::uint64_t at, std::uint64_t end, Visit&& visit) const {
-    while (at != end) {
+    while (at != end && at != no_record) {
       const auto found = read(w, at);
       if (!found) throw_overwritten("the record of a failure is lost");
       const auto* const text = reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record));
-      visit(failure{found->index, static_cast<failure_kind>(found->kind), std::string(text, found->size),
-                    found->attempts, nullptr});
+      failure why{found->index, static_cast<failure_kind>(found->kind), std::string(text, found->size), found->attempts,
+                  nullptr};
+      if constexpr (std::invocable<Visit&, failure&&, attempt_span>) visit(std::move(why), found->when);
+      else visit(std::move(why));
       at = found->previous;
     }
   }

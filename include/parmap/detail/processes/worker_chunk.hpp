@@ -5,6 +5,8 @@
 #include <parmap/context.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/arena_writer.hpp>
+#include <parmap/detail/processes/attempt_log.hpp>
+#include <parmap/detail/processes/stream_outlet.hpp>
 #include <parmap/detail/processes/worker_words.hpp>
 #include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
@@ -31,9 +33,14 @@ class worker_chunk {
     bool timed;
     bool memory_limited;
     const task_output& output;
+    stream_outlet* outlet{};  // of a stream: where outcomes go
+    attempt_log* log{};       // of an observed map: who is told of values
   };
 
-  explicit worker_chunk(const place& where) noexcept : place_(where) {}
+  explicit worker_chunk(const place& where) noexcept
+      : place_(where),
+        has_to_prepare_(where.log != nullptr || where.memory_limited),
+        usual_attempt_(where.log != nullptr ? 0 : 1) {}
   worker_chunk(const worker_chunk&) = delete;
   worker_chunk& operator=(const worker_chunk&) = delete;
 
@@ -42,12 +49,13 @@ class worker_chunk {
   [[nodiscard]] std::uint64_t end() const noexcept { return place_.from + end_; }
   [[nodiscard]] void* slots() const noexcept { return place_.slots; }
   [[nodiscard]] const arena_writer& arena() const noexcept { return place_.arena; }
+  [[nodiscard]] stream_outlet& outlet() const noexcept { return *place_.outlet; }
 
   // Records that the next task runs, before any of it runs. With a context, also sets its index and attempt there.
   void begin_task() {
+    if (place_.outlet != nullptr) place_.outlet->wait_for_room();  // which a halt ends
+    if (has_to_prepare_) prepare();
     if (place_.halt.get() != 0) leave_halted_map();
-    // Clears the note of a refused allocation that an earlier attempt survived.
-    if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
     place_.words.begin(at_, attempt_, place_.timed);
   }
   void begin_task(context& self) {
@@ -57,9 +65,20 @@ class worker_chunk {
   // Call when the task's slot is written.
   void end_task() noexcept {
     step("slot", moment::after);
+    if (attempt_ != usual_attempt_) note_value();
     place_.words.end(at_++);
-    attempt_ = 1;
     place_.output.flush();
+  }
+
+  // ---- of a pool, by the tasks, between two of them
+
+  [[nodiscard]] worker_words& words() const noexcept { return place_.words; }
+  // Each attempt from now on may take so many ns; 0: any time.
+  void allow(std::uint64_t ns) noexcept {
+    place_.words.allowed.set(ns);
+    place_.timed = ns != 0;
+    if (!place_.timed && place_.words.started.get() != 0)
+      place_.words.started.set(0);  // it is not that of what runs now
   }
 
   // ---- by the worker, between two runs of the loop
@@ -86,7 +105,20 @@ class worker_chunk {
   }
 
  private:
+  // Both apart, so that the loop over the tasks of a usual map stays short.
+  [[gnu::noinline]] void prepare() noexcept {
+    if (place_.log != nullptr) place_.log->wait_for_room();  // which a halt ends
+    // Clears the note of a refused allocation that an earlier attempt survived.
+    if (place_.memory_limited && place_.words.farewell_word.get() != 0) place_.words.farewell_word.set(0);
+  }
+  [[gnu::noinline]] void note_value() noexcept {
+    if (place_.log != nullptr) place_.log->tell(next(), attempt_);
+    attempt_ = 1;
+  }
+
   place place_;
+  bool has_to_prepare_;
+  unsigned usual_attempt_;  // after which there is nothing to note; 0: none
   round_index at_{};
   round_index end_{};
   unsigned attempt_{1};

@@ -52,6 +52,7 @@ struct bound_early {
 struct worker_identity {
   static inline pid_t pid{-1};
   static inline pid_t caller{-1};
+  static inline pid_t origin{-1};  // the process that called map or stream: the caller, or that of the caller
   static inline worker_words* words{nullptr};
   static inline bool memory_limited{false};
   static inline bool calls_exit_handlers{false};  // as it leaves in order
@@ -92,7 +93,10 @@ inline void end_own_descendants() noexcept {
 [[noreturn]] inline void end_process(int status) noexcept {
   if (worker_identity::is_this_process()) {
     end_own_descendants();
-    write_exit_reports(worker_identity::caller);
+    // One that was dismissed has run nothing, and may be killed at any time. LeakSanitizer looks from a child of its
+    // own, which nobody would know of then.
+    if (worker_identity::words->go.load(std::memory_order_relaxed) != is_dismissed)
+      write_exit_reports(worker_identity::origin);
   }
   language_runtime::current().end_worker();
   flush_standard_streams();

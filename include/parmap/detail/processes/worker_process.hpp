@@ -46,6 +46,7 @@ inline void become_worker(pid_t parent, worker_words& words, std::optional<std::
                           const std::function<bool()>& keep_from_children) noexcept {
   worker_identity::pid = ::getpid();
   worker_identity::caller = parent;
+  worker_identity::origin = parent;
   worker_identity::words = &words;
   worker_identity::memory_limited = memory_limit.has_value();
   enter_worker();
@@ -92,13 +93,14 @@ class worker_process {
  public:
   // `slots`: the slots of all tasks of the map.
   worker_process(const process_tasks& tasks, std::byte* slots, const claim_ledger& book, const worker_arenas& arenas,
-                 const worker_assignment& mine)
+                 const worker_assignment& mine, stream_outlet* outlet = nullptr, attempt_log* log = nullptr)
       : tasks_(tasks),
         book_(book),
         arenas_(arenas),
         mine_(mine),
         ahead_(slots, tasks.slots().bytes * tasks.size()),
         self_(mine.seed, mine.number),
+        most_(mine.most_tasks != 0 ? mine.most_tasks : language_runtime::current().most_tasks_of_worker()),
         pace_(book.workers()),
         chunk_({.slots = slots,
                 .arena = arenas.writer(mine.number),
@@ -107,7 +109,12 @@ class worker_process {
                 .from = mine.from,
                 .timed = mine.timed,
                 .memory_limited = mine.memory_limit.has_value(),
-                .output = tasks.output()}) {}
+                .output = tasks.output(),
+                .outlet = outlet,
+                .log = log}) {
+    pace_.keep_blocks(tasks.blocks(), mine.from);
+    pace_.keep_batches(tasks.batches());
+  }
 
   [[noreturn]] void run() {
     const task_scope inside;
@@ -115,7 +122,7 @@ class worker_process {
       const claim_answer next = claim();
       if (next.what == claim_answer::kind::leave) leave(farewell::done);
       if (next.what == claim_answer::kind::wait) {
-        wait(next.bell);
+        wait(next.bell, next.is_idle);
         then = now_ticks();
         continue;
       }
@@ -126,7 +133,7 @@ class worker_process {
       if (claimed_ > most_claimed()) leave(farewell::damaged);
       run_chunk(claimed);
       book_.close_claim(mine_.number);
-      if (claimed_ == most_) leave(farewell::worn);
+      if (most_ != 0 && claimed_ >= most_) leave(farewell::worn);
       const ticks now = now_ticks();
       pace_.ran(claimed.size(), now - then);
       then = now;
@@ -137,11 +144,13 @@ class worker_process {
   // The supervisor hands back what is left of an open claim.
   [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
 
-  // The supervisor looks whether anything is left, or is still to come.
-  void wait(std::uint32_t bell) const noexcept {
+  // If nothing is unclaimed, the supervisor looks whether anything is left, or is still to come.
+  void wait(std::uint32_t bell, bool is_idle) const noexcept {
     book_.of(mine_.number).waiting.set(1);
-    tell_supervisor();
+    if (is_idle) tell_supervisor();
+    language_runtime::current().before_wait();
     book_.bell().wait(bell);
+    language_runtime::current().after_wait();
     book_.of(mine_.number).waiting.set(0);
   }
   void tell_supervisor() const noexcept {
@@ -194,8 +203,9 @@ class worker_process {
       publish(what);
       if (last) book_.count_failure();
       chunk_.end_failed();
-      if (!last) tell_supervisor();
+      if (!last || mine_.streams) tell_supervisor();
     } else {
+      if (mine_.observed) publish(what);
       if (worn) chunk_.give_back();
       chunk_.try_again();
     }
@@ -228,7 +238,12 @@ class worker_process {
   }
 
   void publish(const thrown& what) const {
-    if (!arenas_.publish(mine_.number, chunk_.next(), what.kind, chunk_.attempt(), what.message))
+    attempt_span when;
+    if (mine_.timed) when.began = book_.of(mine_.number).started.get();
+    if (when.began != 0) {  // a task of a pool may have none
+      when.took = monotonic_ns() - when.began;
+    }
+    if (!arenas_.publish(mine_.number, chunk_.next(), what.kind, chunk_.attempt(), what.message, when))
       leave_process(farewell::arena_full, EXIT_FAILURE);
   }
 
@@ -238,10 +253,10 @@ class worker_process {
   worker_assignment mine_;
   prefault ahead_;
   context self_;
+  std::uint64_t most_;       // tasks that it may claim; 0: any number
+  std::uint64_t claimed_{};  // tasks, by this process
   chunk_pacer pace_;
   worker_chunk chunk_;
-  std::uint64_t claimed_{};                                                 // tasks, by this process
-  std::uint64_t most_{language_runtime::current().most_tasks_of_worker()};  // that it may claim; 0: any number
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -38,6 +38,13 @@ class shared_word {
     word_.store(value, std::memory_order_release);
     step(Name.text, moment::after);
   }
+  // Sets it if it is `expected`; returns what it was.
+  std::uint64_t set_if(std::uint64_t expected, std::uint64_t value) noexcept {
+    step(Name.text, moment::before);
+    word_.compare_exchange_strong(expected, value, std::memory_order_acq_rel);
+    step(Name.text, moment::after);
+    return expected;
+  }
   std::uint64_t add(std::uint64_t value) noexcept {
     step(Name.text, moment::before);
     const std::uint64_t old = word_.fetch_add(value, std::memory_order_acq_rel);
@@ -100,6 +107,9 @@ inline std::uint64_t monotonic_ns() noexcept {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+// A value of waiting, in a stream: until the caller has taken outcomes.
+inline constexpr std::uint64_t waits_for_room = 2;
+
 // In cache lines of its own, as one worker writes it at every task.
 struct alignas(128) worker_words {
   shared_word<"claim"> claim;             // packed interval; empty: none
@@ -107,10 +117,12 @@ struct alignas(128) worker_words {
   shared_word<"base"> base;               // `finished` when the open claim began
   shared_word<"finished"> finished;       // tasks of closed claims
   shared_word<"started"> started;         // CLOCK_MONOTONIC ns of the running attempt
+  shared_word<"allowed"> allowed;         // of a pool: the ns that an attempt may take; 0: any time
   shared_word<"top"> top;                 // end of what the arena holds
   shared_word<"head"> head;               // the newest failure record
   shared_word<"farewell"> farewell_word;  // farewell << 32 | status
-  shared_word<"waiting"> waiting;         // nonzero: it has found nothing, and waits for the bell
+  shared_word<"waiting"> waiting;         // nonzero: it waits for the bell, waits_for_room or as it has found nothing
+  shared_word<"told"> told;               // of a stream: the newest failure record that the supervisor has read
   std::atomic<std::uint32_t> go{0};       // a futex; 0: wait, 1: begin, 2: worker sleeps, 3: begun, 4: dismissed
 
   // An attempt begins. With `timed`, its start time is recorded.

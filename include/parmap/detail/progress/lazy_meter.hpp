@@ -27,6 +27,11 @@ class lazy_meter {
   void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
     if (!silent_ && now - begun_ >= worth_a_look_) look_closely(now, completed, failed);
   }
+  // For work of which more becomes known as it goes.
+  void set_total(std::uint64_t total) noexcept {
+    total_ = total;
+    if (meter_) meter_->set_total(total);
+  }
   // How long a wait may last until the next look.
   [[nodiscard]] std::chrono::nanoseconds wait();
   void finish(std::uint64_t completed, std::uint64_t failed);

@@ -34,6 +34,8 @@ class progress_meter {
   /// Whether its reporter draws on stderr: neither a callable, nor `automatic` without a terminal.
   [[nodiscard]] static bool draws_on_stderr(const reporter& to) noexcept;
 
+  /// For work of which more becomes known as it goes.
+  void set_total(std::uint64_t total) noexcept { total_ = total; }
   /// How long from now until update may have something to do; nanoseconds::max() if never again.
   [[nodiscard]] std::chrono::nanoseconds wait(clock::time_point now = clock::now()) const noexcept;
   /// Whether update would do anything. One comparison.

@@ -130,6 +130,13 @@ PARMAP_INLINE std::pair<std::uint64_t, std::uint64_t> failure_list::gap_behind(s
 
 namespace detail {
 
+PARMAP_INLINE failure_runs runs_of(const failure_list& failures) {
+  failure_runs runs;
+  if (!failures.empty())
+    for (const failure_list::table::run& each : failures.all_->runs) runs.emplace_back(each.first, each.length);
+  return runs;
+}
+
 // Stopped tasks are stored as runs, and may be many.
 PARMAP_INLINE bool has_inputs(const failure& why) noexcept { return why.kind != failure_kind::stopped; }
 

@@ -16,6 +16,10 @@ namespace parmap::inline PARMAP_ABI::detail {
 // The text with "..." in place of each number. Two messages of one cause often differ in a number only.
 [[nodiscard]] std::string without_numbers(std::string_view text);
 
+// What two failures of one cause have in common: the kind, and the message without its numbers. In the message of a
+// worker's death they count: they are a signal or an exit status.
+[[nodiscard]] std::string key_of_cause(const failure& why);
+
 // Failures come in the order of their tasks.
 class failure_causes {
  public:

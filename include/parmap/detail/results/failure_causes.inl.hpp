@@ -57,13 +57,15 @@ PARMAP_INLINE std::string without_numbers(std::string_view text) {
   return made;
 }
 
-// The key of a cause: the kind, and the message without its numbers. In the message of a worker's death they count:
-// they are a signal or an exit status.
+PARMAP_INLINE std::string key_of_cause(const failure& why) {
+  const bool death = why.kind == failure_kind::crashed || why.kind == failure_kind::exited;
+  std::string key(to_string(why.kind));
+  key += death ? why.message : without_numbers(why.message);
+  return key;
+}
+
 PARMAP_INLINE void failure_causes::add(const failure& first, std::uint64_t count) {
-  const bool death = first.kind == failure_kind::crashed || first.kind == failure_kind::exited;
-  std::string key(to_string(first.kind));
-  key += death ? first.message : without_numbers(first.message);
-  all_.push_back({std::move(key), &first, count});
+  all_.push_back({key_of_cause(first), &first, count});
 }
 
 // Heap sort, as in sort_runs.

@@ -19,7 +19,7 @@ PARMAP_INLINE void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_
 
 PARMAP_INLINE failure_list add_failures(failure_list list, failure_runs more) {
   if (more.empty()) return list;
-  for (const failure& each : list) more.emplace_back(each, 1);
+  for (auto& run : runs_of(list)) more.push_back(std::move(run));
   return failure_list(std::move(more));
 }
 

@@ -27,6 +27,11 @@ PARMAP_INLINE void check_values(const options& chosen) {
     throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
 }
 
+PARMAP_INLINE void refuse_stream_options() {
+  throw std::invalid_argument(
+      "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
+}
+
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
   throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
                               ", " + std::string(remedy));

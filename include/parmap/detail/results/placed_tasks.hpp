@@ -6,6 +6,7 @@
 #include <parmap/context.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/results/value_places.hpp>
+#include <parmap/detail/schedule/claim_blocks.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -13,8 +14,10 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+class attempt_observer;
+
 // What an engine has to do with each task of a chunk: look whether the map was halted, tell the task its number, watch
-// its limit.
+// its limit, tell an observer.
 class task_gate {
  public:
   // `halted`, if it is not null, and `stop` are looked at before each task.
@@ -26,12 +29,12 @@ class task_gate {
   [[nodiscard]] bool begin(std::uint64_t i, context& self) {
     if ((halted_ != nullptr && halted_->load(std::memory_order_acquire)) || stop_->stop_requested()) return false;
     self.begin(i, attempt_);
-    if (limited_) begin_limit(self);
+    if (watched_) begin_watch(self);
     return true;
   }
   // It has put its value. Throws if it was too late.
   void end(context& self) {
-    if (limited_) end_limit(self);
+    if (watched_) end_watch(self);
     attempt_ = 1;
   }
 
@@ -40,17 +43,17 @@ class task_gate {
   void set_attempt(unsigned attempt) noexcept { attempt_ = attempt; }
 
  protected:
-  // For a gate with a limit.
-  virtual void begin_limit(context&) {}
-  virtual void end_limit(context&) {}
-  void set_limited() noexcept { limited_ = true; }
+  // For a gate with a limit or an observer.
+  virtual void begin_watch(context&) {}
+  virtual void end_watch(context&) {}
+  void set_watched() noexcept { watched_ = true; }
   ~task_gate() = default;
 
  private:
   const std::atomic<bool>* halted_;
   const std::stop_token* stop_;
   unsigned attempt_{1};
-  bool limited_{};
+  bool watched_{};
 };
 
 // Tasks [at, end), as far as they have come.
@@ -73,20 +76,29 @@ class placed_tasks {
   virtual void end_worker(context&) const noexcept {}
 
   [[nodiscard]] bool take_context() const noexcept { return take_context_; }
+  // The claims' boundaries.
+  [[nodiscard]] claim_blocks blocks() const noexcept { return blocks_; }
+  // Who hears of their attempts; null: nobody.
+  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
 
  protected:
-  explicit placed_tasks(bool take_context) noexcept : take_context_(take_context) {}
+  explicit placed_tasks(bool take_context, claim_blocks blocks = {}, attempt_observer* observer = nullptr) noexcept
+      : take_context_(take_context),
+        blocks_(blocks),
+        observer_(observer) {}
   ~placed_tasks() = default;
 
  private:
   bool take_context_;
+  claim_blocks blocks_;
+  attempt_observer* observer_;
 };
 
 template <class Tasks, class Places>
 class placed_tasks_of final : public placed_tasks {
  public:
   placed_tasks_of(const Tasks& tasks, Places& places) noexcept
-      : placed_tasks(Tasks::takes_context),
+      : placed_tasks(Tasks::takes_context, {}, observer_of(tasks)),
         tasks_(tasks),
         places_(places) {}
 

@@ -2,6 +2,7 @@
 // The bodies of results.hpp.
 #pragma once
 
+#include <parmap/detail/results/summary_times.hpp>
 #include <parmap/results.hpp>
 
 #include <chrono>
@@ -22,10 +23,12 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
 
 PARMAP_INLINE map_summary results_base::summary() const {
   const double ns = static_cast<double>(elapsed_) / ticks_per_us() * 1e3;
-  return {.tasks = size_,
-          .completed = size_ - failures_.size(),
-          .elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)),
-          .causes = failures_.causes()};
+  map_summary all{.tasks = size_,
+                  .completed = size_ - failures_.size(),
+                  .elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)),
+                  .causes = failures_.causes()};
+  if (times_ != nullptr) add_times(all, *times_);
+  return all;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -25,6 +25,8 @@ class value_places {
 
   // Destroys the value of task i, which must exist.
   virtual void discard(std::uint64_t i) noexcept = 0;
+  // Where it is, an object of the result type; null if there is none.
+  [[nodiscard]] virtual const void* address(std::uint64_t i) const noexcept = 0;
   // For a map that returns no results: destroys the values of tasks [0, ended), except those of `failures`. Allocates
   // nothing.
   void discard_all_but(failure_runs& failures, std::uint64_t ended) noexcept;
@@ -55,6 +57,7 @@ class own_places final : public value_places {
     ::new (static_cast<void*>(values_.data() + i)) T(call());
   }
   void discard(std::uint64_t i) noexcept override { std::destroy_at(values_.data() + i); }
+  [[nodiscard]] const void* address(std::uint64_t i) const noexcept override { return values_.data() + i; }
   results<T> finish(failure_list failures, std::uint64_t seed) noexcept {
     return {std::move(values_), std::move(failures), seed};
   }
@@ -73,6 +76,7 @@ class own_places<void> final : public value_places {
     call();
   }
   void discard(std::uint64_t) noexcept override {}
+  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }
   results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
     return {size_, std::move(failures), seed};
   }
@@ -92,6 +96,7 @@ class range_places final : public value_places {
     first_[static_cast<std::iter_difference_t<First>>(i)] = call();
   }
   void discard(std::uint64_t) noexcept override {}
+  [[nodiscard]] const void* address(std::uint64_t) const noexcept override { return nullptr; }  // of any type
   results<void> finish(failure_list failures, std::uint64_t seed) const noexcept {
     return {size_, std::move(failures), seed};
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/schedule/claim_blocks.hpp>
 #include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 
@@ -24,13 +25,27 @@ class chunk_pacer {
   static constexpr round_index growth = 16;
 
   // No arithmetic yet: a map of one task has no pace.
-  explicit chunk_pacer(unsigned workers) noexcept : workers_(workers) {}
+  explicit chunk_pacer(unsigned workers) noexcept
+      : workers_(workers) {}  // NOLINT(cppcoreguidelines-pro-type-member-init)
 
   // Of `left` unclaimed tasks, one at least.
   [[nodiscard]] round_index chunk(round_index left) const noexcept {
     const round_index fair = (left - 1) / workers_ + 1;
     return std::min(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), bound_);
   }
+  // Of the unclaimed tasks `all`, what this worker claims.
+  [[nodiscard]] interval claim(interval all, unsigned worker) const noexcept {
+    if (batches_ != nullptr) return in_batch(all);
+    const interval mine = take(all, worker, chunk(all.size()));
+    return blocks_.size == 0 ? mine : in_blocks(mine, all);
+  }
+  // Claims keep to the boundaries of blocks from now on. `from`: the round's first task.
+  void keep_blocks(claim_blocks blocks, std::uint64_t from) noexcept {
+    blocks_ = blocks;
+    from_ = from;
+  }
+  // Each claim is a batch, or the rest of one, from now on; null: it is not.
+  void keep_batches(const claim_batches* batches) noexcept { batches_ = batches; }
   // No chunk has more than `most` tasks, one at least.
   void bound(std::uint64_t most) noexcept {
     bound_ = static_cast<round_index>(std::min<std::uint64_t>(most, std::numeric_limits<round_index>::max()));
@@ -55,8 +70,28 @@ class chunk_pacer {
   }
 
  private:
+  // Apart, so that maps do not pay for it.
+  [[nodiscard]] [[gnu::noinline]] interval in_blocks(interval mine, interval all) const noexcept {
+    return wants_whole_blocks(all.size()) ? blocks_.widened(mine, all, from_) : mine;
+  }
+  [[nodiscard]] [[gnu::noinline]] interval in_batch(interval all) const noexcept {
+    const std::uint64_t size = batches_->end_of(from_ + all.b) - (from_ + all.b);
+    return {all.b, all.b + static_cast<round_index>(std::min<std::uint64_t>({size, all.size(), bound_}))};
+  }
+  // A claim that may split blocks does so near the end, where that balances the work, and where the tasks of a block
+  // take long: if their worker died, whoever takes over the rest of the block could be the last one.
+  [[nodiscard]] bool wants_whole_blocks(round_index left) const noexcept {
+    if (blocks_.always) return true;
+    constexpr std::chrono::microseconds longest = std::chrono::seconds(5);
+    return left / workers_ / 2 >= blocks_.size &&
+           blocks_.size < static_cast<double>(longest.count()) * ticks_per_us() * rate_;
+  }
+
   unsigned workers_;
-  double rate_{};  // tasks a tick
+  claim_blocks blocks_;
+  const claim_batches* batches_{};
+  std::uint64_t from_;  // set with blocks_
+  double rate_{};       // tasks a tick
   round_index wanted_{1};
   round_index least_{1};
   round_index bound_{std::numeric_limits<round_index>::max()};

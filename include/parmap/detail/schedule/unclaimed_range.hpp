@@ -6,6 +6,7 @@
 #include <parmap/detail/schedule/interval.hpp>
 
 #include <atomic>
+#include <concepts>
 #include <cstdint>
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -17,14 +18,18 @@ class unclaimed_range {
 
   [[nodiscard]] interval unclaimed() const noexcept { return unpack(word_.load(std::memory_order_acquire)); }
 
-  // Claims chunk_for(number of unclaimed tasks) tasks from the worker's end; an empty interval if nothing is left.
+  // Claims chunk_for(number of unclaimed tasks) tasks from the worker's end, or chunk_for(unclaimed tasks); an empty
+  // interval if nothing is left.
   template <class ChunkFor>
   interval claim(unsigned worker, ChunkFor&& chunk_for) noexcept {
     std::uint64_t seen = word_.load(std::memory_order_acquire);
     for (;;) {
       const interval all = unpack(seen);
       if (all.empty()) return {};
-      const interval mine = take(all, worker, chunk_for(all.size()));
+      const interval mine = [&] {
+        if constexpr (std::invocable<ChunkFor&, interval>) return chunk_for(all);
+        else return take(all, worker, chunk_for(all.size()));
+      }();
       if (word_.compare_exchange_weak(seen, pack(without(all, mine)), std::memory_order_acq_rel)) return mine;
     }
   }

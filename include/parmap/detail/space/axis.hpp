@@ -172,10 +172,33 @@ inline constexpr bool endless_view<std::ranges::elements_view<V, K>> = endless<V
 template <class R>
 inline constexpr bool endless_view<std::ranges::ref_view<R>> = endless<R>;
 
+// What zip() returns if one of its ranges is endless, or can be read once only: the ranges as they are, as a stream
+// reads them as it goes. A map reads them whole: read_whole() returns their space. Ranges of the caller are references.
+template <class... Ranges>
+struct unread_zip {
+  std::tuple<Ranges...> ranges;
+};
+template <class... Ranges>
+inline constexpr bool is_space<unread_zip<Ranges...>> = true;
+template <class T>
+inline constexpr bool is_unread_zip = false;
+template <class... Ranges>
+inline constexpr bool is_unread_zip<unread_zip<Ranges...>> = true;
+
+// Whether a stream reads this range as it goes.
+template <class Range>
+consteval bool is_read_as_it_goes() {
+  if constexpr (is_unread_zip<std::remove_cvref_t<Range>>) return true;
+  else if constexpr (!std::ranges::range<Range>) return false;
+  else return endless<Range> || !std::ranges::forward_range<Range>;
+}
+
 template <class Range>
 auto make_axis(Range&& range) {
   using plain = std::remove_cvref_t<Range>;
-  if constexpr (is_space<plain>) {
+  if constexpr (is_unread_zip<plain>) {
+    return read_whole(std::forward<Range>(range));  // in product.hpp
+  } else if constexpr (is_space<plain>) {
     return plain(std::forward<Range>(range));
   } else {
     constexpr bool is_range = std::ranges::range<Range>;  // a bool: for a concept the compiler would print all details
@@ -184,8 +207,8 @@ auto make_axis(Range&& range) {
         "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
         "value by parmap::fargs(f, value)");
     if constexpr (is_range) {
-      static_assert(!endless<Range>,
-                    "parmap: an endless axis cannot be mapped; bound it, for example with std::views::iota(0, n)");
+      static_assert(!endless<Range>, "parmap: an endless axis cannot be mapped; bound it, for example with "
+                                     "std::views::iota(0, n), or use parmap::stream");
       // Where the range is stored: in place if it is the caller's, or moved to a fixed address if it is a temporary.
       auto keep = [&] {
         if constexpr (std::is_lvalue_reference_v<Range>) return std::addressof(range);

@@ -55,16 +55,34 @@ concept coroutine = requires { typename std::coroutine_traits<T>::promise_type; 
                     (requires(T it) { it.await_ready(); } || requires(T it) { it.operator co_await(); } ||
                      requires(T it) { operator co_await(static_cast<T&&>(it)); });
 
-// Refers to f and the space; both must outlive it. As safe to use from several threads at once as f is.
+class attempt_observer;
+
+// Refers to f, the space and the observer; all must outlive it. As safe to use from several threads at once as f is.
 template <class F, class Space>
 class numbered_tasks {
  public:
   using result = result_of<F, Space>;
+  using space_type = Space;
   static constexpr bool takes_context = callable<F, Space>::how::with_context;
 
   numbered_tasks(F& f, const Space& space) noexcept : f_(&f), space_(&space) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return space_->size(); }
+  [[nodiscard]] F& function() const noexcept { return *f_; }
+  [[nodiscard]] const Space& space() const noexcept { return *space_; }
+  // The same tasks with another f.
+  [[nodiscard]] numbered_tasks with(F& f) const noexcept {
+    numbered_tasks others(f, *space_);
+    others.observer_ = observer_;
+    return others;
+  }
+  // Who hears of their attempts; null: nobody.
+  [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
+  [[nodiscard]] numbered_tasks observed_by(attempt_observer& who) const noexcept {
+    numbered_tasks same = *this;
+    same.observer_ = &who;
+    return same;
+  }
 
   // Calls visit(i, call) for each i in [b, e) in order, until visit returns false. call() computes the arguments and
   // calls f.
@@ -108,6 +126,7 @@ class numbered_tasks {
 
   F* f_;
   const Space* space_;
+  attempt_observer* observer_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

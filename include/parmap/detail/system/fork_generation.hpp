@@ -14,7 +14,7 @@ std::atomic<std::uint64_t>& fork_count() noexcept;
 // The number of forks between the process that called this first and the current one. State of another generation is
 // invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
 // of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
-[[nodiscard]] std::uint64_t fork_generation() noexcept;
+[[nodiscard]] PARMAP_API std::uint64_t fork_generation() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 

@@ -19,6 +19,10 @@ class language_runtime {
 
   virtual void before_fork() noexcept {}
   virtual void after_fork() noexcept {}  // in the caller, also after a refused fork
+  // Called in the process that supervises the workers of a stream: after its own fork, before it forks any worker; and
+  // as it ends in order. All signals are blocked there.
+  virtual void begin_supervisor() noexcept {}
+  virtual void end_supervisor() noexcept {}
   // Whether the workers of the map that begins are separate programs, which share only the map's memory with the
   // caller. Then the child calls start_program(mine, file), which executes the program (execve) and does not return;
   // the program calls serve_as_program(tasks, mine, file), see multi_run.hpp. Only for encoded results.
@@ -31,6 +35,9 @@ class language_runtime {
   // Whether tasks may print into buffers of the runtime; then flush_output is called in a worker after each task.
   [[nodiscard]] virtual bool buffers_output() const noexcept { return false; }
   virtual void flush_output() noexcept {}
+  // Called around a worker's wait for further tasks.
+  virtual void before_wait() noexcept {}
+  virtual void after_wait() noexcept {}
   // Called in a worker that has done its work, before what its tasks have started is ended: what tasks have left to the
   // end of the process. Its limit is that of leaving; see tell_leaving.
   virtual void finish_worker() noexcept {}

@@ -36,6 +36,7 @@ class shared_memory {
   [[nodiscard]] void* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
+  [[nodiscard]] void* at(std::size_t offset) const noexcept { return bytes() + offset; }
 
   // Children that are forked from now on do not inherit this memory: their stores fault instead of changing it. False,
   // with errno, if that is refused.

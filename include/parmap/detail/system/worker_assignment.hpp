@@ -18,10 +18,13 @@ struct worker_assignment {
   std::uint64_t seed{};
   std::uint64_t max_failures{};
   std::optional<std::uint64_t> memory_limit{};
+  std::uint64_t most_tasks{};  // that one process may run; 0: any number
   unsigned workers{};
   unsigned retries{};
   bool timed{};
   bool postpones{};  // a failed attempt is not repeated at once
+  bool streams{};    // outcomes leave by rings
+  bool observed{};   // each attempt is told to an observer in the caller
   int news{-1};      // the descriptor that wakes the supervisor; none in a worker that is a program of its own
   pid_t parent{};
   // Parameters of this worker.

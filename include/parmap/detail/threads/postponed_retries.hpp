@@ -32,8 +32,9 @@ class postponed_retries {
   explicit postponed_retries(const options& chosen) : options_(chosen) {}
 
   // False if the failed task is not to be tried again. Calls options::retry_if, in one thread at a time. After what
-  // that has thrown no task is tried again.
-  bool add(const failure& why) {
+  // that has thrown no task is tried again. Calls before() before the task can be taken.
+  template <class Before>
+  bool add(const failure& why, const Before& before) {
     if (why.attempts > options_.retries) return false;
     const std::scoped_lock lock(mutex_);
     if (error_) return false;
@@ -44,6 +45,7 @@ class postponed_retries {
       return false;
     }
     const auto wait = retry_wait(options_.retry_delay, *options_.seed, why.index, why.attempts);
+    before();
     waiting_.add({clock::now() + wait, why.index, why.attempts});
     changed_.notify_all();
     return true;
@@ -68,6 +70,16 @@ class postponed_retries {
     const auto until = std::min(waiting_.first().due, clock::now() + glance);
     changed_.wait_until(lock, until);
     return true;
+  }
+  [[nodiscard]] bool empty() {
+    const std::scoped_lock lock(mutex_);
+    return waiting_.empty();
+  }
+  // When the first task is due; none if there is none.
+  [[nodiscard]] std::optional<clock::time_point> next_due() {
+    const std::scoped_lock lock(mutex_);
+    if (waiting_.empty()) return {};
+    return waiting_.first().due;
   }
   // What options::retry_if has thrown.
   [[nodiscard]] std::exception_ptr error() {

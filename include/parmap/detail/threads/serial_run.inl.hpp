@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/context.hpp>
+#include <parmap/detail/observers/attempt_teller.hpp>
 #include <parmap/detail/progress/lazy_meter.hpp>
 #include <parmap/detail/progress/stop_now.hpp>
 #include <parmap/detail/results/exception_message.hpp>
@@ -69,19 +70,46 @@ PARMAP_INLINE void sleep_before_retry(const options& chosen, const std::atomic<b
   }
 }
 
+class serial_run_gate final : public task_gate {
+ public:
+  serial_run_gate(const std::atomic<bool>& flag, const options& of, value_places& values, attempt_teller& told) noexcept
+      : task_gate(&flag, of.stop),
+        values_(values),
+        told_(told) {
+    if (told_.is_on()) set_watched();
+  }
+  // The attempt that runs has failed.
+  void stop() noexcept {
+    if (told_.is_on()) attempt_teller::stop(running_);
+  }
+  // Call inside a catch block, after stop().
+  void tell_failure(std::uint64_t i, bool again) {
+    thrown what = describe_current_exception();
+    const failure why{i, what.kind, std::move(what.message), attempt(), std::current_exception()};
+    if (again) told_.fail(running_, why);
+    else told_.end(running_, {}, &why);
+  }
+
+ private:
+  void begin_watch(context& self) override { told_.begin(running_, self.index(), attempt(), 0); }
+  void end_watch(context& self) override { told_.end(running_, {.object = values_.address(self.index())}); }
+
+  value_places& values_;
+  attempt_teller& told_;
+  detail::attempt running_{};
+};
+
 // The loop, until the tasks have ended, a stop is requested or `halted` is set. `done`: the first task that has not
 // ended, also when it throws. Returns how often that was begun.
 PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_tasks& tasks, std::uint64_t n,
                                                                   const options& chosen,
                                                                   const std::atomic<bool>& halted, value_places& values,
                                                                   std::uint64_t& done) {
-  class gate final : public task_gate {
-   public:
-    gate(const std::atomic<bool>& flag, const options& of) noexcept : task_gate(&flag, of.stop) {}
-  };
   context self(*chosen.seed, 0, chosen.stop);
-  gate between(halted, chosen);
-  const bool careful = tasks.take_context() || chosen.stop.stop_possible() || chosen.deadline;
+  attempt_teller told(tasks.observer());
+  if (told.is_on()) told.tell(0, worker_event::born);
+  serial_run_gate between(halted, chosen, values, told);
+  const bool careful = tasks.take_context() || chosen.stop.stop_possible() || chosen.deadline || told.is_on();
   lazy_meter meter(chosen.reporter, n);
   if (chosen.max_failures || chosen.memory_limit || chosen.timeout) tell_of_ignored_options(chosen, meter);
   const task_scope inside;
@@ -98,9 +126,12 @@ PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_t
     } catch (const forced_unwind&) {
       throw;
     } catch (...) {
+      between.stop();
       done = chunk.at;
       if (done != from) between.set_attempt(1);
-      if (between.attempt() > chosen.retries || !is_worth_a_retry(chosen, done, between.attempt())) throw;
+      const bool again = between.attempt() <= chosen.retries && is_worth_a_retry(chosen, done, between.attempt());
+      if (told.is_on()) between.tell_failure(done, again);
+      if (!again) throw;
       sleep_before_retry(chosen, halted, done, between.attempt());
       between.set_attempt(between.attempt() + 1);
     }
@@ -113,6 +144,7 @@ PARMAP_CATCHES_FORCED_UNWIND PARMAP_INLINE unsigned loop_serially(const placed_t
       break;
     }
   }
+  if (told.is_on()) told.tell(0, worker_event::died);
   meter.finish(done, 0);
   values.note_elapsed(meter.elapsed());
   return between.attempt() - 1;

@@ -8,7 +8,9 @@
 #include <parmap/failure.hpp>
 #include <parmap/options.hpp>
 
+#include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -16,6 +18,11 @@ namespace parmap::inline PARMAP_ABI::detail {
 // have their values in `values`. If it throws, no value is left there (except after task_tally::give_up).
 [[nodiscard]] PARMAP_API failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                                      const options& chosen);
+
+// The message of a task that was still running when its time was over.
+[[nodiscard]] std::string ran_past_limit(std::chrono::nanoseconds limit);
+// Throws std::invalid_argument for an option that threads do not support for these tasks.
+void refuse_what_threads_lack(const placed_tasks& tasks, const options& chosen);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/context.hpp>
+#include <parmap/detail/observers/attempt_teller.hpp>
 #include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/results/task_tally.hpp>
 #include <parmap/detail/schedule/chunk_pacer.hpp>
@@ -26,9 +27,24 @@
 #include <exception>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <utility>
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string ran_past_limit(std::chrono::nanoseconds limit) {
+  return "ran past its limit of " + to_text(limit) +
+         "; raise options.timeout, or let the task check context::stop_token() more often";
+}
+
+PARMAP_INLINE void refuse_what_threads_lack(const placed_tasks& tasks, const options& chosen) {
+  constexpr const char* name = "threads";
+  if (chosen.timeout && !tasks.take_context())
+    refuse(name, "timeout for this f",
+           "because a thread cannot be killed; let f take parmap::context& first and check its stop_token(), or use "
+           "multi");
+  if (chosen.memory_limit) refuse(name, "memory_limit", "because its tasks share one process; use multi");
+}
 
 // Tasks [from, from + tasks) on at most `workers` threads, the caller's among them.
 class threads_run final : public job {
@@ -43,7 +59,9 @@ class threads_run final : public job {
         range_(size),
         workers_(workers),
         begun_(begun),
-        careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures || chosen.deadline) {
+        careful_(tasks.take_context() || chosen.stop.stop_possible() || chosen.max_failures || chosen.deadline ||
+                 tasks.observer() != nullptr) {
+    if (tasks.observer() != nullptr) told_.emplace(tasks.observer());
     if (postpones_retries(chosen)) postponed_.emplace(chosen);
     if (chosen.timeout) watch_.emplace(*chosen.timeout, workers, chosen.stop);
   }
@@ -94,18 +112,35 @@ class threads_run final : public job {
   class gate final : public task_gate {
    public:
     gate(threads_run& of, const options& chosen) noexcept : task_gate(&of.tally_.halt_flag(), chosen.stop), run_(of) {
-      if (of.watch_) set_limited();
+      if (of.watch_ || of.told_) set_watched();
+    }
+
+    // The attempt that runs has failed.
+    void stop() noexcept {
+      if (run_.told_) attempt_teller::stop(running_);
+    }
+    // After stop(). `again`: the task will be tried again.
+    void tell_failure(const failure& why, bool again) {
+      if (!run_.told_) return;
+      if (again) run_.told_->fail(running_, why);
+      else run_.told_->end(running_, {}, &why);
     }
 
    private:
-    void begin_limit(context& self) override { self.set_stop_token(run_.watch_->begin(self.worker())); }
-    void end_limit(context& self) override {
-      if (!run_.watch_->end(self.worker())) return;
-      run_.values_.discard(self.index());
-      throw overran{};
+    void begin_watch(context& self) override {
+      if (run_.told_) run_.told_->begin(running_, self.index(), attempt(), self.worker());
+      if (run_.watch_) self.set_stop_token(run_.watch_->begin(self.worker()));
+    }
+    void end_watch(context& self) override {
+      if (run_.watch_ && run_.watch_->end(self.worker())) {
+        run_.values_.discard(self.index());
+        throw overran{};
+      }
+      if (run_.told_) run_.told_->end(running_, {.object = run_.values_.address(self.index())});
     }
 
     threads_run& run_;
+    detail::attempt running_{};
   };
 
   // Throws only what unwinds the caller's thread if that is cancelled in a task.
@@ -115,9 +150,11 @@ class threads_run final : public job {
       const task_scope inside;
       context self(*options_.seed, worker, options_.stop);
       gate between(*this, options_);
+      if (told_) told_->tell(worker, worker_event::born);
       take_chunks(self, between, now, after_chunk);
       if (postponed_) run_postponed(self, between);
       tasks_.end_worker(self);
+      if (told_) told_->tell(worker, worker_event::died);
     } catch (...) {
       give_up();
     }
@@ -136,6 +173,7 @@ class threads_run final : public job {
   void take_chunks(context& self, gate& between, ticks then, AfterChunk& after_chunk) {
     const unsigned worker = self.worker();
     chunk_pacer pace(workers_);
+    if (tasks_.blocks().size != 0) pace.keep_blocks(tasks_.blocks(), from_);
     for (;;) {
       round_index ran = 0;
       // While nobody has come to help the map is a short one, and the looks at the clock would be most of it.
@@ -145,7 +183,7 @@ class threads_run final : public job {
           tally_.add_never_begun(from_ + rest.b, from_ + rest.e);
           return;
         }
-        const interval mine = range_.claim(worker, [&pace](round_index left) { return pace.chunk(left); });
+        const interval mine = range_.claim(worker, [&](interval all) { return pace.claim(all, worker); });
         if (mine.empty()) return;
         run_chunk(mine, self, between, 1);
         if (postponed_)
@@ -163,20 +201,25 @@ class threads_run final : public job {
 
   // Runs postponed tasks when they are due, until none is left or the map is halted.
   void run_postponed(context& self, gate& between) {
-    for (;;) {
+    for (bool told = !told_;;) {
       if (tally_.halted()) {
         while (const auto task = postponed_->take())
           tally_.add_never_begun(task->index, task->index + 1, task->attempts);
         return;
       }
-      if (const auto due = postponed_->take_due()) run_again(*due, self, between);
-      else if (!postponed_->wait()) return;
+      if (const auto due = postponed_->take_due()) {
+        run_again(*due, self, between);
+        told = !told_;
+      } else {
+        if (!std::exchange(told, true)) told_->tell(self.worker(), worker_event::waits);
+        if (!postponed_->wait()) return;
+      }
       if (self.worker() == 0) tally_.show(now_ticks());
     }
   }
   // False if the failed task is not to be tried again. What options::retry_if throws halts the map.
-  bool postpone(const failure& why) {
-    const bool added = postponed_->add(why);
+  bool postpone(const failure& why, gate& between) {
+    const bool added = postponed_->add(why, [&] { between.tell_failure(why, true); });
     if (!added && postponed_->error()) tally_.halt();
     return added;
   }
@@ -199,13 +242,18 @@ class threads_run final : public job {
       } catch (const forced_unwind&) {
         throw;
       } catch (...) {
+        between.stop();
         if (chunk.at != from) between.set_attempt(1);
         failure why = describe(self, chunk.at, between.attempt());
         if (between.attempt() <= options_.retries && !postponed_) {
+          between.tell_failure(why, true);
           between.set_attempt(between.attempt() + 1);
           continue;
         }
-        if (!postponed_ || !postpone(why)) tally_.add_failure(std::move(why));
+        if (!postponed_ || !postpone(why, between)) {
+          between.tell_failure(why, false);
+          tally_.add_failure(std::move(why));
+        }
         between.set_attempt(1);
         ++without_value;
         ++chunk.at;
@@ -227,11 +275,7 @@ class threads_run final : public job {
       late = watch_ && watch_->end(self.worker());
       what = describe_or_give_up();
     }
-    if (late)
-      return {i, failure_kind::timed_out,
-              "ran past its limit of " + to_text(*options_.timeout) +
-                  "; raise options.timeout, or let the task check context::stop_token() more often",
-              attempt, nullptr};
+    if (late) return {i, failure_kind::timed_out, ran_past_limit(*options_.timeout), attempt, nullptr};
     return {i, what.kind, std::move(what.message), attempt, std::current_exception()};
   }
 
@@ -244,6 +288,7 @@ class threads_run final : public job {
   unsigned workers_;
   floating_environment environment_;  // the caller's, which helpers take over
   ticks begun_;
+  std::optional<attempt_teller> told_;
   bool careful_;
   std::atomic<unsigned> joined_{1};
   std::optional<timeout_watch> watch_;
@@ -280,15 +325,10 @@ PARMAP_INLINE failure_list run_rounds_on_threads(const placed_tasks& tasks, valu
 
 PARMAP_INLINE failure_list run_on_threads(const placed_tasks& tasks, value_places& values, std::uint64_t n,
                                           const options& chosen) {
-  constexpr const char* name = "threads";
-  if (chosen.timeout && !tasks.take_context())
-    refuse(name, "timeout for this f",
-           "because a thread cannot be killed; let f take parmap::context& first and check its stop_token(), or use "
-           "multi");
-  if (chosen.memory_limit) refuse(name, "memory_limit", "because its tasks share one process; use multi");
+  refuse_what_threads_lack(tasks, chosen);
   // One task sets no pace, and the look would be a tenth of a short call.
   const ticks begun = n > 1 || !chosen.reporter.is_silent() ? now_ticks() : 0;
-  task_tally tally(name, chosen, n, begun);
+  task_tally tally("threads", chosen, n, begun);
   if (chosen.deadline) return run_until_deadline(tasks, values, n, chosen, tally, begun);
   return run_rounds_on_threads(tasks, values, n, chosen, tally, begun);
 }

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// time_keeper: the observer behind options::times. It adds up how long the attempts took, and keeps the slowest.
+#pragma once
+
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/observers/attempt_observer.hpp>
+#include <parmap/failure.hpp>
+#include <parmap/summary.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class time_keeper final : public attempt_observer {
+ public:
+  static constexpr std::size_t most_kept = 5;
+
+  PARMAP_API time_keeper();
+  PARMAP_API ~time_keeper();
+
+  void failed(const attempt& it, const failure& /*why*/) noexcept override { static_cast<void>(add(it)); }
+  void ended(const attempt& it, seen_value /*value*/, const failure* /*why*/) noexcept override {
+    static_cast<void>(add(it));
+  }
+  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+  // Returns its entry if it is one of the slowest.
+  PARMAP_API task_time* add(const attempt& it) noexcept;
+  void note_workers(unsigned workers) noexcept { workers_ = workers; }
+
+  // What it has heard so far. The inputs of the slowest tasks are empty.
+  [[nodiscard]] PARMAP_API map_times times() const;
+
+ private:
+  attempt::clock::time_point begun_;
+  std::chrono::nanoseconds busy_{};
+  unsigned workers_{};
+  std::vector<task_time> slowest_;  // the slowest first
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/observers/time_keeper.inl.hpp>
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// pool_job: one map, stream or list of submitted tasks on a pool, as the dispatcher sees it.
+#pragma once
+
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/encoding/byte_reader_writer.hpp>
+#include <parmap/detail/pools/sent_store.hpp>
+#include <parmap/detail/schedule/due_queue.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/streams/outcome_source.hpp>
+#include <parmap/failure.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The outcome of an attempt of a task.
+struct pool_outcome {
+  std::uint64_t task{};  // in its map
+  unsigned attempt{};
+  unsigned worker{never_ran};
+  ticks spent{};                       // 0: unknown
+  const failure* why{};                // null: there is a value
+  std::optional<byte_reader> bytes{};  // of the value; none if they were written over
+};
+
+// Takes the outcomes of one job.
+class pool_owner {
+ public:
+  pool_owner() = default;
+  pool_owner(const pool_owner&) = delete;
+  pool_owner& operator=(const pool_owner&) = delete;
+
+  // Called by a thread that collects for this job. What it throws passes from there; the outcome is taken all the same.
+  virtual void take(const pool_outcome& it) = 0;
+
+ protected:
+  ~pool_owner() = default;
+};
+
+// All but the constants belong to the dispatcher, under its lock.
+class pool_job : public std::enable_shared_from_this<pool_job> {
+ public:
+  struct terms {
+    std::uint64_t seed;
+    std::chrono::nanoseconds timeout{};  // zero: none
+    std::uint64_t most_at_once{};        // batches, of which each is with one worker; 0: any number
+  };
+
+  pool_job(const terms& on, std::shared_ptr<kept_function> f, pool_owner& by) noexcept
+      : on_(on),
+        function_(std::move(f)),
+        owner_(&by) {}
+
+ private:
+  friend class pool_dispatcher;
+
+  // Tasks that have not been sent.
+  struct piece {
+    std::uint64_t task;
+    std::uint64_t count;
+    kept_inputs inputs;
+    unsigned attempt{1};
+    std::shared_ptr<kept_function> function{};  // null: that of the job
+  };
+  struct postponed {
+    std::chrono::steady_clock::time_point due;
+    piece what;
+  };
+  // An outcome that another thread has collected.
+  struct arrived {
+    pool_outcome what;
+    bool failed{};
+    bool has_bytes{};
+    failure why;
+    std::vector<std::byte> bytes;
+  };
+
+  [[nodiscard]] bool is_over() const noexcept {
+    return closed_ && pieces_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
+  }
+
+  terms on_;
+  std::shared_ptr<kept_function> function_;
+  pool_owner* owner_;  // null: nobody takes outcomes any more
+  std::deque<piece> pieces_;
+  std::deque<piece> failed_;  // until the owner has said whether to try them again
+  due_queue<postponed> postponed_;
+  std::deque<arrived> inbox_;
+  std::condition_variable news_;                                    // outcomes have come, or nobody collects
+  std::uint64_t limit_{std::numeric_limits<std::uint64_t>::max()};  // tasks below may be sent
+  std::uint64_t in_flight_{};                                       // tasks that have been sent and have not ended
+  std::uint64_t batches_{};                                         // that have them
+  std::uint64_t taken_{};                                           // outcomes
+  unsigned waiting_{};                                              // threads
+  bool closed_{};                                                   // no further tasks come
+  bool halted_{};                                                   // no further task is to begin
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail

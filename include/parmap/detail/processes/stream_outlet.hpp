@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// stream_outlet: how a worker of a stream sends the values of its tasks to the caller.
+#pragma once
+
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/processes/outcome_ring.hpp>
+#include <parmap/detail/processes/stream_layout.hpp>
+#include <parmap/detail/processes/worker_bell.hpp>
+#include <parmap/detail/processes/worker_words.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/system/event_counter.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Wakes the caller if it sleeps. Call when something has been published. A processor may show the caller's note that it
+// sleeps later than what it looked at before; so the caller looks once more, a moment after it has gone to sleep.
+inline void wake_caller(stream_words& words, int arrivals) noexcept {
+  if (words.asleep.get() == 0) return;
+  words.asleep.set(0);
+  event_counter::wake(arrivals);
+}
+
+class stream_outlet {
+ public:
+  // `arrivals`: the descriptor that wakes the caller. `measures`: take the time of each task.
+  stream_outlet(const ring_place& at, stream_words& words, worker_words& mine, const worker_bell& bell,
+                const shared_word<"halt">& halt, int arrivals, bool measures)
+      : ring_(at),
+        words_(words),
+        mine_(mine),
+        bell_(bell),
+        halt_(halt),
+        arrivals_(arrivals),
+        measures_(measures) {}
+
+  // Call before a task begins. If much waits unread, waits until the caller has taken some of it. So one that reads
+  // slowly does not fill the memory where results turn out larger than before.
+  void wait_for_room() noexcept {
+    if (ring_.has_much_unread()) sleep_until_taken();
+    if (measures_) begun_ = now_ticks();
+  }
+  // Sends a value, see ring_writer. Throws what write throws.
+  template <class Write>
+  void send(std::uint64_t task, unsigned attempts, const Write& write) {
+    if (!ring_.send(task, ring_cell::describe(ring_cell::value, attempts), spent(), write)) leave_damaged();
+    wake_caller(words_, arrivals_);
+  }
+  // Sends a value that is no more than its bytes.
+  template <class Value>
+    requires(sizeof(Value) <= ring_cell::longest_here)
+  void send_plain(std::uint64_t task, unsigned attempts, const Value& value) noexcept {
+    std::array<std::uint64_t, 2> bytes{};
+    std::memcpy(bytes.data(), &value, sizeof value);
+    if (!ring_.send_short(task, ring_cell::describe(ring_cell::value, attempts), spent(), bytes, sizeof value))
+      leave_damaged();
+    wake_caller(words_, arrivals_);
+  }
+  // Tells that the task was not run, as nobody wants its outcome any more.
+  void send_stopped(std::uint64_t task) noexcept {
+    if (!ring_.send_short(task, ring_cell::describe(ring_cell::stopped, 0), 0, {}, 0)) leave_damaged();
+    wake_caller(words_, arrivals_);
+  }
+  // The value that was sent last takes so many bytes elsewhere, in memory of a language runtime, until it is taken.
+  void note_bytes_elsewhere(std::size_t bytes) { ring_.note_bytes_elsewhere(bytes); }
+
+ private:
+  [[nodiscard]] ticks spent() const noexcept { return measures_ ? now_ticks() - begun_ : 0; }
+  // The ring has no cell, though no more tasks begin than it has: memory was written over.
+  [[noreturn]] PARMAP_API static void leave_damaged() noexcept;
+  [[gnu::noinline]] void sleep_until_taken() noexcept {
+    while (ring_.has_much_unread() && halt_.get() == 0) {
+      const std::uint32_t seen = bell_.get();
+      mine_.waiting.set(waits_for_room);
+      std::atomic_thread_fence(std::memory_order_seq_cst);  // as in wake_workers: one of the two sees the other's store
+      if (ring_.has_much_unread() && halt_.get() == 0) bell_.wait(seen);
+      mine_.waiting.set(0);
+    }
+  }
+
+  ring_writer ring_;
+  stream_words& words_;
+  worker_words& mine_;
+  const worker_bell& bell_;
+  const shared_word<"halt">& halt_;
+  int arrivals_;
+  bool measures_;
+  ticks begun_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail

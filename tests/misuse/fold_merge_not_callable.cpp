@@ -1,0 +1,17 @@
+// expect: merge cannot be called as merge\(T&, const T&\)
+// SPDX-License-Identifier: MIT
+#include <parmap/parmap.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+int main() {
+  const std::vector<int> x{1, 2, 3};
+#ifdef PARMAP_BAD
+  const auto r = parmap::fold(0, [](int& sum, int i) { sum += i; }, [](int& a, int& b) { a += b; }, x);
+#else
+  const auto r = parmap::fold(0, [](int& sum, int i) { sum += i; }, [](int& a, int b) { a += b; }, x);
+#endif
+  return r.ok() ? 0 : 1;
+}

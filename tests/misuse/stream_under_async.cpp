@@ -1,0 +1,21 @@
+// expect: this engine has no streams yet
+// SPDX-License-Identifier: MIT
+#include <parmap/async.hpp>
+#include <parmap/parmap.hpp>
+
+#include <ranges>
+#include <sstream>
+#include <string>
+#include <vector>
+
+int main() {
+  const std::vector<int> x{1, 2, 3};
+  const auto f = [](int i) { return i; };
+  int sum = 0;
+#ifdef PARMAP_BAD
+  for (auto&& each : parmap::stream(parmap::async, f, x)) sum += *each.outcome;
+#else
+  for (auto&& each : parmap::stream(parmap::threads, f, x)) sum += *each.outcome;
+#endif
+  return sum > 0 ? 0 : 1;
+}
