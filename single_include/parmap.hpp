@@ -119,6 +119,359 @@
 #include <vector>
 #include <version>
 
+// ==== parmap/detail/space/axis.hpp
+// One axis: makes a range indexable, in place where possible, and spreads its elements into arguments.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A space has: `elements` (the list of types that an index spreads into), size(), spread(i, consume), which returns
+// consume(elements...), and cursor(i), which has spread(consume) and ++. Evaluating an element may run the caller's
+// code, so only spread does it. show(i, to) calls to.add(element) for each element that lies in memory, and
+// to.add_unknown() for one that would be computed; a named axis calls to.name(text) first. A space that has_names has
+// add_columns(columns, place), which adds each named axis to the columns of a table.
+template <class Space>
+inline constexpr bool is_space = false;
+template <class Space>
+inline constexpr bool has_names = false;
+
+template <class... Elements>
+struct list {
+  using tuple = std::tuple<Elements...>;
+};
+
+template <class... Lists>
+struct concat;
+template <class... A>
+struct concat<list<A...>> {
+  using type = list<A...>;
+};
+template <class... A, class... B, class... Rest>
+struct concat<list<A...>, list<B...>, Rest...> : concat<list<A..., B...>, Rest...> {};
+template <class... Lists>
+using concat_t = typename concat<Lists...>::type;
+
+template <class Space>
+struct index_cursor {
+  const Space& space;
+  std::uint64_t i;
+
+  index_cursor& operator++() noexcept {
+    ++i;
+    return *this;
+  }
+  template <class Consume>
+  decltype(auto) spread(Consume&& consume) const {
+    return space.spread(i, std::forward<Consume>(consume));
+  }
+};
+template <class Space>
+index_cursor(const Space&, std::uint64_t) -> index_cursor<Space>;
+
+template <class Space>
+auto tuple_at(const Space& space, std::uint64_t i) {
+  using tuple = typename Space::elements::tuple;
+  return space.spread(i, [](auto&&... x) { return tuple(static_cast<decltype(x)&&>(x)...); });
+}
+
+// Calls consume with the elements of every axis from the K-th on, each at its own index.
+template <std::size_t K, class Axes, class At, class Consume>
+decltype(auto) spread_at(const Axes& axes, const At& at, Consume&& consume) {
+  if constexpr (K + 1 == std::tuple_size_v<Axes>) {
+    return std::get<K>(axes).spread(at[K], std::forward<Consume>(consume));
+  } else {
+    return std::get<K>(axes).spread(at[K], [&](auto&&... head) -> decltype(auto) {
+      return spread_at<K + 1>(axes, at, [&](auto&&... tail) -> decltype(auto) {
+        return consume(static_cast<decltype(head)&&>(head)..., static_cast<decltype(tail)&&>(tail)...);
+      });
+    });
+  }
+}
+
+// Shows the element of every axis, each at its own index.
+template <class... Axes, class At, class To>
+void show_at(const std::tuple<Axes...>& axes, const At& at, To& to) {
+  [&]<std::size_t... K>(std::index_sequence<K...>) {
+    (std::get<K>(axes).show(at[K], to), ...);
+  }(std::index_sequence_for<Axes...>());
+}
+
+// Adds the named axes to the columns of a table. `places`: of each axis.
+template <class... Axes, class Columns, class Places>
+void add_columns_of(const std::tuple<Axes...>& axes, Columns& to, const Places& places) {
+  const auto add = [&to]<class Axis>(const Axis& axis, const auto& place) {
+    if constexpr (has_names<Axis>) axis.add_columns(to, place);
+  };
+  [&]<std::size_t... K>(std::index_sequence<K...>) {
+    (add(std::get<K>(axes), places[K]), ...);
+  }(std::index_sequence_for<Axes...>());
+}
+
+template <class Range>
+inline constexpr bool is_iota = false;
+template <class W, class Bound>
+inline constexpr bool is_iota<std::ranges::iota_view<W, Bound>> = std::is_integral_v<W>;
+
+// Whether the elements of a range lie in memory, or are as simple as those of iota, so that reading one again is sure
+// to do nothing else.
+template <class Range>
+inline constexpr bool stores_elements =
+    std::contiguous_iterator<std::ranges::iterator_t<Range>> || is_iota<std::remove_cvref_t<Range>> ||
+    (!std::ranges::view<std::remove_cvref_t<Range>> &&
+     std::is_lvalue_reference_v<std::ranges::range_reference_t<Range>>);
+
+// A random-access range in place. `owner` keeps a temporary alive at a fixed address: moving a range may invalidate its
+// iterators.
+template <class Iterator, bool Stored = false>
+class indexed_axis {
+ public:
+  using elements = list<std::iter_reference_t<Iterator>>;
+
+  indexed_axis(Iterator first, std::uint64_t size, std::shared_ptr<const void> owner)
+      : first_(std::move(first)),
+        size_(size),
+        owner_(std::move(owner)) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
+    return consume(*(first_ + static_cast<std::iter_difference_t<Iterator>>(i)));
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    if constexpr (Stored) spread(i, [&to](const auto& element) { to.add(element); });
+    else to.add_unknown();
+  }
+
+ private:
+  Iterator first_;
+  std::uint64_t size_;
+  std::shared_ptr<const void> owner_;
+};
+
+// A forward range without random access: stores an iterator to each element.
+template <class Iterator, bool Stored = false>
+class walked_axis {
+ public:
+  using elements = list<std::iter_reference_t<Iterator>>;
+
+  walked_axis(std::vector<Iterator> places, std::shared_ptr<const void> owner)
+      : places_(std::make_shared<const std::vector<Iterator>>(std::move(places))),
+        owner_(std::move(owner)) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return places_->size(); }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
+    return consume(*(*places_)[i]);
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    if constexpr (Stored) spread(i, [&to](const auto& element) { to.add(element); });
+    else to.add_unknown();
+  }
+
+ private:
+  std::shared_ptr<const std::vector<Iterator>> places_;
+  std::shared_ptr<const void> owner_;
+};
+
+// Whether the range is endless: by its sentinel, also through the views that keep its length.
+template <class View>
+inline constexpr bool endless_view = false;
+template <std::ranges::range R>
+inline constexpr bool endless =
+    std::same_as<std::ranges::sentinel_t<R>, std::unreachable_sentinel_t> || endless_view<std::remove_cvref_t<R>>;
+template <class V, class F>
+inline constexpr bool endless_view<std::ranges::transform_view<V, F>> = endless<V>;
+template <class V, class F>
+inline constexpr bool endless_view<std::ranges::filter_view<V, F>> = endless<V>;
+template <class V>
+inline constexpr bool endless_view<std::ranges::drop_view<V>> = endless<V>;
+template <class V, std::size_t K>
+inline constexpr bool endless_view<std::ranges::elements_view<V, K>> = endless<V>;
+template <class R>
+inline constexpr bool endless_view<std::ranges::ref_view<R>> = endless<R>;
+
+// What zip() returns if one of its ranges is endless, or can be read once only: the ranges as they are, as a stream
+// reads them as it goes. A map reads them whole: read_whole() returns their space. Ranges of the caller are references.
+template <class... Ranges>
+struct unread_zip {
+  std::tuple<Ranges...> ranges;
+};
+template <class... Ranges>
+inline constexpr bool is_space<unread_zip<Ranges...>> = true;
+template <class T>
+inline constexpr bool is_unread_zip = false;
+template <class... Ranges>
+inline constexpr bool is_unread_zip<unread_zip<Ranges...>> = true;
+
+// Whether a stream reads this range as it goes.
+template <class Range>
+consteval bool is_read_as_it_goes() {
+  if constexpr (is_unread_zip<std::remove_cvref_t<Range>>) return true;
+  else if constexpr (!std::ranges::range<Range>) return false;
+  else return endless<Range> || !std::ranges::forward_range<Range>;
+}
+
+template <class Range>
+auto make_axis(Range&& range) {
+  using plain = std::remove_cvref_t<Range>;
+  if constexpr (is_unread_zip<plain>) {
+    return read_whole(std::forward<Range>(range));  // in product.hpp
+  } else if constexpr (is_space<plain>) {
+    return plain(std::forward<Range>(range));
+  } else {
+    constexpr bool is_range = std::ranges::range<Range>;  // a bool: for a concept the compiler would print all details
+    static_assert(
+        is_range,
+        "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
+        "value by parmap::fargs(f, value)");
+    if constexpr (is_range) {
+      static_assert(!endless<Range>, "parmap: an endless axis cannot be mapped; bound it, for example with "
+                                     "std::views::iota(0, n), or use parmap::stream");
+      // Where the range is stored: in place if it is the caller's, or moved to a fixed address if it is a temporary.
+      auto keep = [&] {
+        if constexpr (std::is_lvalue_reference_v<Range>) return std::addressof(range);
+        else return std::make_shared<plain>(std::forward<Range>(range));
+      };
+      auto source = keep();
+      auto owner = [&]() -> std::shared_ptr<const void> {
+        if constexpr (std::is_lvalue_reference_v<Range>) return nullptr;
+        else return source;
+      };
+      using kept = std::remove_reference_t<decltype(*source)>;
+      if constexpr (std::ranges::random_access_range<kept> && std::ranges::sized_range<kept>) {
+        return indexed_axis<std::ranges::iterator_t<kept>, stores_elements<kept>>(
+            std::ranges::begin(*source), static_cast<std::uint64_t>(std::ranges::size(*source)), owner());
+      } else if constexpr (std::ranges::forward_range<kept>) {
+        using iterator = std::ranges::iterator_t<kept>;
+        std::vector<iterator> places;
+        for (auto at = std::ranges::begin(*source); at != std::ranges::end(*source); ++at) places.push_back(at);
+        return walked_axis<iterator, stores_elements<kept>>(std::move(places), owner());
+      } else {
+        using value = std::ranges::range_value_t<kept>;
+        auto read = std::make_shared<std::vector<value>>();
+        for (auto&& element : *source) read->push_back(static_cast<decltype(element)&&>(element));
+        const auto& values = *read;
+        return indexed_axis<decltype(values.begin()), true>(values.begin(), values.size(), read);
+      }
+    } else {
+      return indexed_axis(static_cast<const plain*>(nullptr), 0, nullptr);  // so that there is no further error
+    }
+  }
+}
+
+template <class Range>
+using axis_of = decltype(make_axis(std::declval<Range>()));
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/axis.hpp
+// axis: a range with a name, which stands in failures, summaries and tables of results.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// A named axis: the elements of a range, and a name for them. axis() makes it. Copies share the elements. Several
+/// threads may read it at once.
+template <class T>
+class named_axis {
+ public:
+  using value_type = T;
+  using elements = detail::list<typename std::vector<T>::const_reference>;
+
+  /// What axis() calls. Throws std::invalid_argument if the name is empty.
+  named_axis(std::string name, std::vector<T> values)
+      : name_(std::make_shared<const std::string>(std::move(name))),
+        values_(std::make_shared<const std::vector<T>>(std::move(values))) {
+    if (name_->empty()) throw std::invalid_argument("parmap::axis: the name is empty");
+  }
+
+  /// The name.
+  [[nodiscard]] const std::string& name() const noexcept { return *name_; }
+  /// The elements.
+  [[nodiscard]] const std::vector<T>& values() const noexcept { return *values_; }
+  /// The number of elements. O(1).
+  [[nodiscard]] std::uint64_t size() const noexcept { return values_->size(); }
+
+  /// For engines: the position of element i.
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return detail::index_cursor{*this, i}; }
+  /// For engines: returns consume(element i).
+  template <class Consume>
+  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
+    return consume((*values_)[i]);
+  }
+  /// For engines: shows the name and element i, for the text of a failure.
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    to.name(*name_);
+    to.add((*values_)[i]);
+  }
+  /// For engines: adds this axis to the columns of a table. `place`: how a task's index becomes one of an element.
+  template <class Columns>
+  void add_columns(Columns& to, const typename Columns::place_type& place) const {
+    to.add(name_, values_, place);
+  }
+
+ private:
+  std::shared_ptr<const std::string> name_;
+  std::shared_ptr<const std::vector<T>> values_;
+};
+
+namespace detail {
+template <class T>
+inline constexpr bool is_space<named_axis<T>> = true;
+template <class T>
+inline constexpr bool has_names<named_axis<T>> = true;
+}  // namespace detail
+
+/// An axis with a name, for map, stream, product and zip. Failures, summaries and results::write_csv then name the
+/// inputs of a task: `mu=-0.25, x0=2`.
+///
+///     auto r = parmap::map(simulate, parmap::axis("mu", mus), parmap::axis("x0", x0s));   // simulate(mus[i], x0s[j])
+///     std::ofstream file("sweep.csv");
+///     r.write_csv(file);                                                                  // mu,x0,value,...
+///
+/// f gets each element as `const T&`. The axis owns its elements: it takes over the memory of a std::vector that is
+/// passed as a temporary (`std::move(mus)`), and copies any other range. So a range that computes its elements computes
+/// each once, here. Throws std::invalid_argument if the name is empty, and what reading the range throws. O(n).
+template <class Range>
+[[nodiscard]] auto axis(std::string name, Range&& range) {
+  constexpr bool is_range = std::ranges::input_range<Range>;
+  static_assert(is_range,
+                "parmap::axis takes a name and one range: parmap::axis(\"mu\", mus); of a product or zip, name "
+                "each axis: parmap::zip(parmap::axis(\"a\", a), parmap::axis(\"b\", b))");
+  if constexpr (!is_range) {
+    return named_axis<int>(std::move(name), {});  // so that this is the only error
+  } else if constexpr (detail::endless<Range>) {
+    static_assert(!detail::endless<Range>,
+                  "parmap: an endless range cannot be a named axis; bound it, for example with "
+                  "std::views::take(n)");
+    return named_axis<int>(std::move(name), {});
+  } else if constexpr (std::is_same_v<Range, std::vector<std::ranges::range_value_t<Range>>>) {
+    return named_axis<typename Range::value_type>(std::move(name), std::forward<Range>(range));
+  } else {
+    using value = std::ranges::range_value_t<Range>;
+    constexpr bool can_be_kept =
+        !std::is_array_v<value> && std::is_constructible_v<value, std::ranges::range_reference_t<Range>>;
+    static_assert(can_be_kept, "parmap::axis keeps the elements, but this type cannot be copied; pass a std::vector as "
+                               "a temporary: parmap::axis(name, std::move(values))");
+    std::vector<std::conditional_t<can_be_kept, value, int>> values;
+    if constexpr (can_be_kept) {
+      if constexpr (std::ranges::sized_range<Range>) values.reserve(static_cast<std::size_t>(std::ranges::size(range)));
+      for (auto&& element : range) values.emplace_back(static_cast<decltype(element)&&>(element));
+    }
+    return named_axis<typename decltype(values)::value_type>(std::move(name), std::move(values));
+  }
+}
+/// The same of elements in braces: parmap::axis("mu", {0.1, 0.5, 1.0}).
+template <class T>
+[[nodiscard]] named_axis<T> axis(std::string name, std::initializer_list<T> values) {
+  return {std::move(name), std::vector<T>(values)};
+}
+
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/detail/encoding/aggregate_fields.hpp
 // The fields of an aggregate, found by structured bindings: their number, their types, and a call with all of them.
 
@@ -1522,240 +1875,6 @@ class context {
 
 }  // namespace parmap::inline PARMAP_ABI
 
-// ==== parmap/detail/space/axis.hpp
-// One axis: makes a range indexable, in place where possible, and spreads its elements into arguments.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A space has: `elements` (the list of types that an index spreads into), size(), spread(i, consume), which returns
-// consume(elements...), and cursor(i), which has spread(consume) and ++. Evaluating an element may run the caller's
-// code, so only spread does it. show(i, to) calls to.add(element) for each element that lies in memory, and
-// to.add_unknown() for one that would be computed.
-template <class Space>
-inline constexpr bool is_space = false;
-
-template <class... Elements>
-struct list {
-  using tuple = std::tuple<Elements...>;
-};
-
-template <class... Lists>
-struct concat;
-template <class... A>
-struct concat<list<A...>> {
-  using type = list<A...>;
-};
-template <class... A, class... B, class... Rest>
-struct concat<list<A...>, list<B...>, Rest...> : concat<list<A..., B...>, Rest...> {};
-template <class... Lists>
-using concat_t = typename concat<Lists...>::type;
-
-template <class Space>
-struct index_cursor {
-  const Space& space;
-  std::uint64_t i;
-
-  index_cursor& operator++() noexcept {
-    ++i;
-    return *this;
-  }
-  template <class Consume>
-  decltype(auto) spread(Consume&& consume) const {
-    return space.spread(i, std::forward<Consume>(consume));
-  }
-};
-template <class Space>
-index_cursor(const Space&, std::uint64_t) -> index_cursor<Space>;
-
-template <class Space>
-auto tuple_at(const Space& space, std::uint64_t i) {
-  using tuple = typename Space::elements::tuple;
-  return space.spread(i, [](auto&&... x) { return tuple(static_cast<decltype(x)&&>(x)...); });
-}
-
-// Calls consume with the elements of every axis from the K-th on, each at its own index.
-template <std::size_t K, class Axes, class At, class Consume>
-decltype(auto) spread_at(const Axes& axes, const At& at, Consume&& consume) {
-  if constexpr (K + 1 == std::tuple_size_v<Axes>) {
-    return std::get<K>(axes).spread(at[K], std::forward<Consume>(consume));
-  } else {
-    return std::get<K>(axes).spread(at[K], [&](auto&&... head) -> decltype(auto) {
-      return spread_at<K + 1>(axes, at, [&](auto&&... tail) -> decltype(auto) {
-        return consume(static_cast<decltype(head)&&>(head)..., static_cast<decltype(tail)&&>(tail)...);
-      });
-    });
-  }
-}
-
-// Shows the element of every axis, each at its own index.
-template <class... Axes, class At, class To>
-void show_at(const std::tuple<Axes...>& axes, const At& at, To& to) {
-  [&]<std::size_t... K>(std::index_sequence<K...>) {
-    (std::get<K>(axes).show(at[K], to), ...);
-  }(std::index_sequence_for<Axes...>());
-}
-
-template <class Range>
-inline constexpr bool is_iota = false;
-template <class W, class Bound>
-inline constexpr bool is_iota<std::ranges::iota_view<W, Bound>> = std::is_integral_v<W>;
-
-// Whether the elements of a range lie in memory, or are as simple as those of iota, so that reading one again is sure
-// to do nothing else.
-template <class Range>
-inline constexpr bool stores_elements =
-    std::contiguous_iterator<std::ranges::iterator_t<Range>> || is_iota<std::remove_cvref_t<Range>> ||
-    (!std::ranges::view<std::remove_cvref_t<Range>> &&
-     std::is_lvalue_reference_v<std::ranges::range_reference_t<Range>>);
-
-// A random-access range in place. `owner` keeps a temporary alive at a fixed address: moving a range may invalidate its
-// iterators.
-template <class Iterator, bool Stored = false>
-class indexed_axis {
- public:
-  using elements = list<std::iter_reference_t<Iterator>>;
-
-  indexed_axis(Iterator first, std::uint64_t size, std::shared_ptr<const void> owner)
-      : first_(std::move(first)),
-        size_(size),
-        owner_(std::move(owner)) {}
-
-  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
-  template <class Consume>
-  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
-    return consume(*(first_ + static_cast<std::iter_difference_t<Iterator>>(i)));
-  }
-  template <class To>
-  void show(std::uint64_t i, To& to) const {
-    if constexpr (Stored) spread(i, [&to](const auto& element) { to.add(element); });
-    else to.add_unknown();
-  }
-
- private:
-  Iterator first_;
-  std::uint64_t size_;
-  std::shared_ptr<const void> owner_;
-};
-
-// A forward range without random access: stores an iterator to each element.
-template <class Iterator, bool Stored = false>
-class walked_axis {
- public:
-  using elements = list<std::iter_reference_t<Iterator>>;
-
-  walked_axis(std::vector<Iterator> places, std::shared_ptr<const void> owner)
-      : places_(std::make_shared<const std::vector<Iterator>>(std::move(places))),
-        owner_(std::move(owner)) {}
-
-  [[nodiscard]] std::uint64_t size() const noexcept { return places_->size(); }
-  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
-  template <class Consume>
-  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
-    return consume(*(*places_)[i]);
-  }
-  template <class To>
-  void show(std::uint64_t i, To& to) const {
-    if constexpr (Stored) spread(i, [&to](const auto& element) { to.add(element); });
-    else to.add_unknown();
-  }
-
- private:
-  std::shared_ptr<const std::vector<Iterator>> places_;
-  std::shared_ptr<const void> owner_;
-};
-
-// Whether the range is endless: by its sentinel, also through the views that keep its length.
-template <class View>
-inline constexpr bool endless_view = false;
-template <std::ranges::range R>
-inline constexpr bool endless =
-    std::same_as<std::ranges::sentinel_t<R>, std::unreachable_sentinel_t> || endless_view<std::remove_cvref_t<R>>;
-template <class V, class F>
-inline constexpr bool endless_view<std::ranges::transform_view<V, F>> = endless<V>;
-template <class V, class F>
-inline constexpr bool endless_view<std::ranges::filter_view<V, F>> = endless<V>;
-template <class V>
-inline constexpr bool endless_view<std::ranges::drop_view<V>> = endless<V>;
-template <class V, std::size_t K>
-inline constexpr bool endless_view<std::ranges::elements_view<V, K>> = endless<V>;
-template <class R>
-inline constexpr bool endless_view<std::ranges::ref_view<R>> = endless<R>;
-
-// What zip() returns if one of its ranges is endless, or can be read once only: the ranges as they are, as a stream
-// reads them as it goes. A map reads them whole: read_whole() returns their space. Ranges of the caller are references.
-template <class... Ranges>
-struct unread_zip {
-  std::tuple<Ranges...> ranges;
-};
-template <class... Ranges>
-inline constexpr bool is_space<unread_zip<Ranges...>> = true;
-template <class T>
-inline constexpr bool is_unread_zip = false;
-template <class... Ranges>
-inline constexpr bool is_unread_zip<unread_zip<Ranges...>> = true;
-
-// Whether a stream reads this range as it goes.
-template <class Range>
-consteval bool is_read_as_it_goes() {
-  if constexpr (is_unread_zip<std::remove_cvref_t<Range>>) return true;
-  else if constexpr (!std::ranges::range<Range>) return false;
-  else return endless<Range> || !std::ranges::forward_range<Range>;
-}
-
-template <class Range>
-auto make_axis(Range&& range) {
-  using plain = std::remove_cvref_t<Range>;
-  if constexpr (is_unread_zip<plain>) {
-    return read_whole(std::forward<Range>(range));  // in product.hpp
-  } else if constexpr (is_space<plain>) {
-    return plain(std::forward<Range>(range));
-  } else {
-    constexpr bool is_range = std::ranges::range<Range>;  // a bool: for a concept the compiler would print all details
-    static_assert(
-        is_range,
-        "parmap: every argument after f must be a range (an axis), or parmap::options at the end; fix a single "
-        "value by parmap::fargs(f, value)");
-    if constexpr (is_range) {
-      static_assert(!endless<Range>, "parmap: an endless axis cannot be mapped; bound it, for example with "
-                                     "std::views::iota(0, n), or use parmap::stream");
-      // Where the range is stored: in place if it is the caller's, or moved to a fixed address if it is a temporary.
-      auto keep = [&] {
-        if constexpr (std::is_lvalue_reference_v<Range>) return std::addressof(range);
-        else return std::make_shared<plain>(std::forward<Range>(range));
-      };
-      auto source = keep();
-      auto owner = [&]() -> std::shared_ptr<const void> {
-        if constexpr (std::is_lvalue_reference_v<Range>) return nullptr;
-        else return source;
-      };
-      using kept = std::remove_reference_t<decltype(*source)>;
-      if constexpr (std::ranges::random_access_range<kept> && std::ranges::sized_range<kept>) {
-        return indexed_axis<std::ranges::iterator_t<kept>, stores_elements<kept>>(
-            std::ranges::begin(*source), static_cast<std::uint64_t>(std::ranges::size(*source)), owner());
-      } else if constexpr (std::ranges::forward_range<kept>) {
-        using iterator = std::ranges::iterator_t<kept>;
-        std::vector<iterator> places;
-        for (auto at = std::ranges::begin(*source); at != std::ranges::end(*source); ++at) places.push_back(at);
-        return walked_axis<iterator, stores_elements<kept>>(std::move(places), owner());
-      } else {
-        using value = std::ranges::range_value_t<kept>;
-        auto read = std::make_shared<std::vector<value>>();
-        for (auto&& element : *source) read->push_back(static_cast<decltype(element)&&>(element));
-        const auto& values = *read;
-        return indexed_axis<decltype(values.begin()), true>(values.begin(), values.size(), read);
-      }
-    } else {
-      return indexed_axis(static_cast<const plain*>(nullptr), 0, nullptr);  // so that there is no further error
-    }
-  }
-}
-
-template <class Range>
-using axis_of = decltype(make_axis(std::declval<Range>()));
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/space/numbered_tasks.hpp
 // numbered_tasks: f and its index space as an engine sees them, numbered tasks that take no arguments.
 
@@ -2116,109 +2235,6 @@ inline void check_is_no_stream(const options& chosen) {
 }  // namespace detail
 }  // namespace parmap::inline PARMAP_ABI
 
-// ==== parmap/detail/system/shared_memory.hpp
-// shared_memory: memory that workers share with the process that made it; anonymous, or a file in memory.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class file_descriptor;
-
-// Zeroed memory without swap reservation (a large sparse one costs only its page tables), excluded from core dumps,
-// never visible in /dev/shm. An unmapped page on either side
-// catches an overrun of an adjacent array.
-class shared_memory {
- public:
-  shared_memory() = default;
-  // Throws std::system_error (not_enough_memory if there is no room).
-  explicit shared_memory(std::size_t bytes);
-  // Maps the beginning of a file.
-  shared_memory(std::size_t bytes, const file_descriptor& file);
-  shared_memory(shared_memory&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)),
-        size_(std::exchange(other.size_, 0)) {}
-  shared_memory& operator=(shared_memory&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  ~shared_memory() {
-    if (data_ != nullptr) unmap();
-  }
-
-  [[nodiscard]] void* data() const noexcept { return data_; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
-  [[nodiscard]] void* at(std::size_t offset) const noexcept { return bytes() + offset; }
-
-  // Children that are forked from now on do not inherit this memory: their stores fault instead of changing it. False,
-  // with errno, if that is refused.
-  [[nodiscard]] bool keep_from_children() const noexcept;
-  // They do inherit it, as at first. False, with errno, if that is refused.
-  [[nodiscard]] bool give_to_children() const noexcept;
-  // Makes the memory read-only in this process. Throws std::system_error.
-  void seal() const;
-
- private:
-  // With the unmapped pages.
-  [[nodiscard]] std::size_t reserved() const noexcept;
-  PARMAP_API void unmap() const noexcept;
-  [[noreturn]] void refused() const;
-
-  void* data_{};
-  std::size_t size_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/result_memory.hpp
-// result_memory: raw memory for the results of one map; on the heap, or shared with the workers that wrote it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Owns the memory of n objects of type T, not the objects.
-template <class T>
-class result_memory {
- public:
-  result_memory() = default;
-  // Throws std::bad_alloc.
-  explicit result_memory(std::uint64_t n) : size_(n) {
-    if (n > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) throw std::bad_alloc();
-    first_ = std::allocator<T>().allocate(n);
-  }
-  // Takes over shared memory that holds n objects, starting at its beginning.
-  result_memory(shared_memory memory, std::uint64_t n) noexcept
-      : memory_(std::move(memory)),
-        first_(static_cast<T*>(memory_.data())),
-        size_(n) {}
-  result_memory(result_memory&& other) noexcept
-      : memory_(std::move(other.memory_)),
-        first_(std::exchange(other.first_, nullptr)),
-        size_(std::exchange(other.size_, 0)) {}
-  result_memory& operator=(result_memory&& other) noexcept {
-    result_memory(std::move(other)).swap(*this);
-    return *this;
-  }
-  ~result_memory() {
-    if (first_ != nullptr && memory_.data() == nullptr) std::allocator<T>().deallocate(first_, size_);
-  }
-
-  [[nodiscard]] T* data() const noexcept { return first_; }
-  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-
- private:
-  void swap(result_memory& other) noexcept {
-    std::swap(memory_, other.memory_);
-    std::swap(first_, other.first_);
-    std::swap(size_, other.size_);
-  }
-
-  shared_memory memory_;
-  T* first_{};
-  std::uint64_t size_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/failure.hpp
 // The failure of a task, the list of a map's failures, and the exceptions thrown for them.
 
@@ -2487,6 +2503,351 @@ class PARMAP_API map_failed : public std::runtime_error {
 };
 
 }  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/results/input_text.hpp
+// input_text: the inputs of a task as a short text for its failure.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+template <class T>
+concept streamable = !std::is_pointer_v<T> && !std::is_member_pointer_v<T> && !std::is_null_pointer_v<T> &&
+                     !std::is_array_v<T> && requires(std::ostream& out, const T& x) { out << x; };
+
+enum class input_kind {
+  number,   // an arithmetic type or an enum, which nothing but its own bytes can make unreadable
+  string,   // std::string
+  foreign,  // what the user's operator<< writes, or text that the object only refers to
+  unknown,  // it cannot be written
+};
+
+template <class T>
+inline constexpr bool is_string = false;
+template <class Traits, class Allocator>
+inline constexpr bool is_string<std::basic_string<char, Traits, Allocator>> = true;
+
+template <class T>
+consteval input_kind kind_of_input() {
+  if (std::is_arithmetic_v<T>) return input_kind::number;
+  if (is_string<T>) return input_kind::string;
+  if (std::is_same_v<T, std::string_view> || std::is_same_v<T, const char*> || std::is_same_v<T, char*> ||
+      streamable<T>)
+    return input_kind::foreign;
+  return std::is_enum_v<T> ? input_kind::number : input_kind::unknown;
+}
+
+// Whether the text of these elements takes code that is not ours.
+template <class... Elements>
+consteval bool text_takes_foreign_code(list<Elements...>) {
+  return ((kind_of_input<std::remove_cvref_t<Elements>>() == input_kind::foreign) || ...);
+}
+
+class input_text {
+ public:
+  static constexpr std::size_t longest = 200;
+
+  // The name of the input that is added next. It must outlive that call.
+  void name(std::string_view text) noexcept { name_ = text; }
+  // One input. What it throws is the user's.
+  template <class T>
+  void add(const T& x) {
+    constexpr input_kind kind = kind_of_input<T>();
+    if constexpr (std::is_enum_v<T> && kind == input_kind::number) add(static_cast<std::underlying_type_t<T>>(x));
+    else if constexpr (kind == input_kind::string || std::is_same_v<T, std::string_view>) add_quoted(x);
+    else if constexpr (std::is_convertible_v<T, const char*> && kind == input_kind::foreign && std::is_pointer_v<T>)
+      x == nullptr ? add_unknown() : add_quoted(x);
+    else if constexpr (kind == input_kind::foreign)
+      add_streamed(&x, [](std::ostream& out, const void* it) { out << *static_cast<const T*>(it); });
+    else if constexpr (kind == input_kind::unknown) add_unknown();
+    else if constexpr (std::is_same_v<T, bool>) add_plain(x ? "true" : "false");
+    else if constexpr (std::is_same_v<T, char>) add_character(x);
+    else if constexpr (std::is_floating_point_v<T>) add_real(x);
+    else if constexpr (std::is_signed_v<T>) add_signed(static_cast<std::int64_t>(x));
+    else add_unsigned(static_cast<std::uint64_t>(x));
+  }
+  // One that cannot be written, or that would have to be computed again.
+  PARMAP_API void add_unknown();
+
+  // At most `longest` bytes of UTF-8, without control characters; empty if nothing is known.
+  [[nodiscard]] PARMAP_API std::string take();
+
+ private:
+  PARMAP_API void add_plain(std::string_view text);
+  PARMAP_API void add_quoted(std::string_view text);
+  PARMAP_API void add_character(char c);
+  PARMAP_API void add_real(float x);
+  PARMAP_API void add_real(double x);
+  PARMAP_API void add_real(long double x);
+  PARMAP_API void add_signed(std::int64_t x);
+  PARMAP_API void add_unsigned(std::uint64_t x);
+  PARMAP_API void add_streamed(const void* it, void (*write)(std::ostream& out, const void* it));
+
+  std::string text_;
+  std::string_view name_;
+  bool known_{};
+};
+
+// Tasks that can show their inputs: see axis.hpp.
+template <class Tasks>
+concept show_inputs = requires { typename Tasks::element_types; };
+
+template <class Tasks>
+inputs_writer inputs_writer_of(const Tasks& tasks) noexcept {
+  return {&tasks, [](const void* of, std::uint64_t i) {
+            input_text text;
+            static_cast<const Tasks*>(of)->show(i, text);
+            return text.take();
+          }};
+}
+
+// The failures with the inputs of their tasks, which are read in this process.
+template <class Tasks>
+failure_list with_inputs([[maybe_unused]] const Tasks& tasks, failure_list failures) {
+  if constexpr (show_inputs<Tasks>)
+    if (!failures.empty()) write_inputs(failures, inputs_writer_of(tasks));
+  return failures;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/csv_text.hpp
+// csv_text: comma-separated values as text (RFC 4180), for results::write_csv.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whether a T is one cell.
+template <class T>
+inline constexpr bool is_cell = kind_of_input<std::remove_cvref_t<T>>() != input_kind::unknown;
+
+// A row, cell by cell.
+class csv_text {
+ public:
+  // Numbers so that reading them gives the same value; text in quotes where it needs some; "?" for what has no
+  // operator<<. Throws what that operator throws.
+  template <class T>
+  void add(const T& x) {
+    constexpr input_kind kind = kind_of_input<T>();
+    if constexpr (std::is_enum_v<T> && kind == input_kind::number) add(static_cast<std::underlying_type_t<T>>(x));
+    else if constexpr (std::is_same_v<T, bool>) add_plain(x ? "true" : "false");
+    else if constexpr (std::is_same_v<T, char>) add_quoted({&x, 1});
+    else if constexpr (std::is_floating_point_v<T>) add_real(x);
+    else if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) add_signed(static_cast<std::int64_t>(x));
+    else if constexpr (std::is_integral_v<T>) add_unsigned(static_cast<std::uint64_t>(x));
+    else if constexpr (std::is_pointer_v<T> && kind == input_kind::foreign)
+      x == nullptr ? add_plain("") : add_quoted(x);
+    else if constexpr (kind == input_kind::string || std::is_same_v<T, std::string_view>) add_quoted(x);
+    else if constexpr (kind == input_kind::foreign)
+      add_streamed(&x, [](std::ostream& out, const void* it) { out << *static_cast<const T*>(it); });
+    else add_plain("?");
+  }
+  // A cell that needs no quotes, such as an empty one.
+  PARMAP_API void add_plain(std::string_view text);
+  PARMAP_API void add_quoted(std::string_view text);
+  // Ends the row.
+  PARMAP_API void end_row();
+
+  // All rows since the last call.
+  [[nodiscard]] std::string_view text() const noexcept { return text_; }
+  void clear() noexcept { text_.clear(); }
+
+ private:
+  PARMAP_API void add_real(float x);
+  PARMAP_API void add_real(double x);
+  PARMAP_API void add_real(long double x);
+  PARMAP_API void add_signed(std::int64_t x);
+  PARMAP_API void add_unsigned(std::uint64_t x);
+  PARMAP_API void add_streamed(const void* it, void (*write)(std::ostream& out, const void* it));
+  void begin_cell();
+
+  std::string text_;
+  bool in_row_{};
+};
+
+// ---- A value of a map as cells: one, or one for each member of a tuple, pair, array or struct.
+
+template <class T>
+consteval std::size_t cells_of() {
+  if constexpr (std::is_void_v<T>) {
+    return 0;
+  } else if constexpr (is_cell<T>) {
+    return 1;
+  } else if constexpr (tuple_like<T>) {
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+      return (is_cell<std::tuple_element_t<I, T>> && ...) ? sizeof...(I) : 0;
+    }(std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (std::is_aggregate_v<T> && !std::is_array_v<T>) {
+    if constexpr (division_of<T>.is == division::possible)
+      return []<class... Field>(types<Field...>) {
+        return (is_cell<Field> && ...) ? sizeof...(Field) : 0;
+      }(field_types<T>());
+    else return 0;
+  } else {
+    return 0;
+  }
+}
+
+template <class T>
+void add_cells(csv_text& row, const T& value) {
+  if constexpr (is_cell<T>) row.add(value);
+  else if constexpr (tuple_like<T>) std::apply([&row](const auto&... each) { (row.add(each), ...); }, value);
+  else with_fields<cells_of<T>()>(value, [&row](const auto& /*types*/, const auto&... each) { (row.add(each), ...); });
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/input_columns.hpp
+// input_columns: the named axes of a map as columns of a table with a row for each task.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Where the elements of an axis stand among the tasks: task i has element i / stride % size.
+struct axis_place {
+  std::uint64_t stride;
+  std::uint64_t size;
+};
+
+// Shares the elements with the axes.
+class input_columns {
+ public:
+  using place_type = axis_place;
+
+  template <class T>
+  void add(std::shared_ptr<const std::string> name, std::shared_ptr<const std::vector<T>> values, axis_place place) {
+    columns_.push_back({std::move(name), std::move(values), place, [](const void* all, std::uint64_t i, csv_text& row) {
+                          row.add<T>((*static_cast<const std::vector<T>*>(all))[i]);
+                        }});
+  }
+
+  [[nodiscard]] bool empty() const noexcept { return columns_.empty(); }
+  void add_names(csv_text& row) const {
+    for (const column& each : columns_) row.add_quoted(*each.name);
+  }
+  // The inputs of task i. Throws what an operator<< throws.
+  void add_inputs(csv_text& row, std::uint64_t i) const {
+    for (const column& each : columns_) each.add(each.values.get(), i / each.place.stride % each.place.size, row);
+  }
+
+ private:
+  struct column {
+    std::shared_ptr<const std::string> name;
+    std::shared_ptr<const void> values;
+    axis_place place;
+    void (*add)(const void* values, std::uint64_t i, csv_text& row);
+  };
+
+  std::vector<column> columns_;
+};
+
+template <class Space>
+[[nodiscard]] input_columns columns_of(const Space& space) {
+  input_columns all;
+  space.add_columns(all, {1, space.size()});
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/shared_memory.hpp
+// shared_memory: memory that workers share with the process that made it; anonymous, or a file in memory.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class file_descriptor;
+
+// Zeroed memory without swap reservation (a large sparse one costs only its page tables), excluded from core dumps,
+// never visible in /dev/shm. An unmapped page on either side
+// catches an overrun of an adjacent array.
+class shared_memory {
+ public:
+  shared_memory() = default;
+  // Throws std::system_error (not_enough_memory if there is no room).
+  explicit shared_memory(std::size_t bytes);
+  // Maps the beginning of a file.
+  shared_memory(std::size_t bytes, const file_descriptor& file);
+  shared_memory(shared_memory&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  shared_memory& operator=(shared_memory&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~shared_memory() {
+    if (data_ != nullptr) unmap();
+  }
+
+  [[nodiscard]] void* data() const noexcept { return data_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::byte* bytes() const noexcept { return static_cast<std::byte*>(data_); }
+  [[nodiscard]] void* at(std::size_t offset) const noexcept { return bytes() + offset; }
+
+  // Children that are forked from now on do not inherit this memory: their stores fault instead of changing it. False,
+  // with errno, if that is refused.
+  [[nodiscard]] bool keep_from_children() const noexcept;
+  // They do inherit it, as at first. False, with errno, if that is refused.
+  [[nodiscard]] bool give_to_children() const noexcept;
+  // Makes the memory read-only in this process. Throws std::system_error.
+  void seal() const;
+
+ private:
+  // With the unmapped pages.
+  [[nodiscard]] std::size_t reserved() const noexcept;
+  PARMAP_API void unmap() const noexcept;
+  [[noreturn]] void refused() const;
+
+  void* data_{};
+  std::size_t size_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/result_memory.hpp
+// result_memory: raw memory for the results of one map; on the heap, or shared with the workers that wrote it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Owns the memory of n objects of type T, not the objects.
+template <class T>
+class result_memory {
+ public:
+  result_memory() = default;
+  // Throws std::bad_alloc.
+  explicit result_memory(std::uint64_t n) : size_(n) {
+    if (n > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) throw std::bad_alloc();
+    first_ = std::allocator<T>().allocate(n);
+  }
+  // Takes over shared memory that holds n objects, starting at its beginning.
+  result_memory(shared_memory memory, std::uint64_t n) noexcept
+      : memory_(std::move(memory)),
+        first_(static_cast<T*>(memory_.data())),
+        size_(n) {}
+  result_memory(result_memory&& other) noexcept
+      : memory_(std::move(other.memory_)),
+        first_(std::exchange(other.first_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  result_memory& operator=(result_memory&& other) noexcept {
+    result_memory(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~result_memory() {
+    if (first_ != nullptr && memory_.data() == nullptr) std::allocator<T>().deallocate(first_, size_);
+  }
+
+  [[nodiscard]] T* data() const noexcept { return first_; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+ private:
+  void swap(result_memory& other) noexcept {
+    std::swap(memory_, other.memory_);
+    std::swap(first_, other.first_);
+    std::swap(size_, other.size_);
+  }
+
+  shared_memory memory_;
+  T* first_{};
+  std::uint64_t size_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/values_view.hpp
 // values_view: the values in the slots of a map, without the slots of failed tasks.
@@ -2851,6 +3212,15 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
+// What some maps know besides.
+struct map_notes {
+  std::optional<map_times> times{};
+  input_columns inputs{};  // of the named axes
+};
+
+// Adds the cells of the value of task i to a row.
+using add_value = void(csv_text& row, const void* results, std::uint64_t i);
+
 // The members of results<T> that do not depend on T.
 class results_base {
  public:
@@ -2864,13 +3234,13 @@ class results_base {
         failures_(std::move(other.failures_)),
         seed_(other.seed_),
         elapsed_(other.elapsed_),
-        times_(std::move(other.times_)) {}
+        notes_(std::move(other.notes_)) {}
   results_base& operator=(results_base&& other) noexcept {
     size_ = std::exchange(other.size_, 0);
     failures_ = std::move(other.failures_);
     seed_ = other.seed_;
     elapsed_ = other.elapsed_;
-    times_ = std::move(other.times_);
+    notes_ = std::move(other.notes_);
     return *this;
   }
   results_base(const results_base&) = delete;
@@ -2896,7 +3266,9 @@ class results_base {
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
-  void note_times(map_times times) { times_ = std::make_unique<const map_times>(std::move(times)); }
+  void note_times(map_times times) { notes().times = std::move(times); }
+  // Sets the columns of the named axes in write_csv.
+  void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
  protected:
   void require_ok() const {
@@ -2906,10 +3278,16 @@ class results_base {
     if (i >= size_ || failures_.contains(i)) throw_no_value(i);
   }
   [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
+  // A table with a row for each task; the cells of a value are in `cells` columns.
+  PARMAP_API void write_table(std::ostream& out, std::size_t cells, add_value* add, const void* self) const;
   // Of a task that has failed.
   [[nodiscard]] failure why_failed(std::uint64_t i) const { return failures_[failures_.count_below(i)]; }
 
  private:
+  [[nodiscard]] map_notes& notes() {
+    if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
+    return *notes_;
+  }
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
 
@@ -2917,7 +3295,7 @@ class results_base {
   failure_list failures_;
   std::uint64_t seed_;
   ticks elapsed_{};
-  std::unique_ptr<const map_times> times_;
+  std::unique_ptr<map_notes> notes_;  // behind a pointer, as most maps have none
 };
 
 }  // namespace detail
@@ -3039,6 +3417,29 @@ class [[nodiscard]] results : public detail::results_base {
   }
   const T* data() && = delete;  // keep the results in a variable first
 
+  /// Writes comma-separated values (RFC 4180): a line of names, and a line for each task, in input order. The columns:
+  /// the inputs from named axes (parmap::axis), or else `_task`, the index; `value`, or `value_1`, `value_2`, ... for
+  /// the members of a tuple, pair, array or struct; `_kind`, which is `ok` or the kind of the failure, `_message` and
+  /// `_attempts` of a failure. A failed task has no value: empty cells. Numbers have the digits that give the same
+  /// number again; enums are numbers; an input without operator<< is `?`. Throws std::runtime_error if `out` fails, and
+  /// what an operator<< throws. O(size()).
+  ///
+  ///     std::ofstream file("sweep.csv");
+  ///     parmap::map(simulate, parmap::axis("mu", mus), parmap::axis("x0", x0s)).write_csv(file);
+  void write_csv(std::ostream& out) const {
+    constexpr std::size_t cells = detail::cells_of<T>();
+    static_assert(cells > 0,
+                  "parmap: write_csv writes numbers, text, what has an operator<<, and tuples, pairs, arrays "
+                  "and structs of these; this type is none of them: give it an operator<<");
+    if constexpr (cells > 0)
+      write_table(
+          out, cells,
+          [](detail::csv_text& row, const void* self, std::uint64_t i) {
+            detail::add_cells(row, static_cast<const results*>(self)->values_.data()[i]);
+          },
+          this);
+  }
+
   void begin() const = delete;  // write results.values(), those that did not fail, or results.value(), all of them
   void end() const;             // not defined; so that begin is the only error
   template <class U>
@@ -3106,6 +3507,8 @@ class [[nodiscard]] results<void> : public detail::results_base {
            });
   }
   auto outcomes() && = delete;  // keep the results in a variable first
+  /// As that of results<T>, without values.
+  void write_csv(std::ostream& out) const { write_table(out, 0, nullptr, nullptr); }
 };
 
 template <class T>
@@ -3158,108 +3561,6 @@ results<void> run_into(const Engine& who, First first, const Tasks& tasks, const
 
 }  // namespace detail
 }  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/results/input_text.hpp
-// input_text: the inputs of a task as a short text for its failure.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-template <class T>
-concept streamable = !std::is_pointer_v<T> && !std::is_member_pointer_v<T> && !std::is_null_pointer_v<T> &&
-                     !std::is_array_v<T> && requires(std::ostream& out, const T& x) { out << x; };
-
-enum class input_kind {
-  number,   // an arithmetic type or an enum, which nothing but its own bytes can make unreadable
-  string,   // std::string
-  foreign,  // what the user's operator<< writes, or text that the object only refers to
-  unknown,  // it cannot be written
-};
-
-template <class T>
-inline constexpr bool is_string = false;
-template <class Traits, class Allocator>
-inline constexpr bool is_string<std::basic_string<char, Traits, Allocator>> = true;
-
-template <class T>
-consteval input_kind kind_of_input() {
-  if (std::is_arithmetic_v<T>) return input_kind::number;
-  if (is_string<T>) return input_kind::string;
-  if (std::is_same_v<T, std::string_view> || std::is_same_v<T, const char*> || std::is_same_v<T, char*> ||
-      streamable<T>)
-    return input_kind::foreign;
-  return std::is_enum_v<T> ? input_kind::number : input_kind::unknown;
-}
-
-// Whether the text of these elements takes code that is not ours.
-template <class... Elements>
-consteval bool text_takes_foreign_code(list<Elements...>) {
-  return ((kind_of_input<std::remove_cvref_t<Elements>>() == input_kind::foreign) || ...);
-}
-
-class input_text {
- public:
-  static constexpr std::size_t longest = 200;
-
-  // One input. What it throws is the user's.
-  template <class T>
-  void add(const T& x) {
-    constexpr input_kind kind = kind_of_input<T>();
-    if constexpr (std::is_enum_v<T> && kind == input_kind::number) add(static_cast<std::underlying_type_t<T>>(x));
-    else if constexpr (kind == input_kind::string || std::is_same_v<T, std::string_view>) add_quoted(x);
-    else if constexpr (std::is_convertible_v<T, const char*> && kind == input_kind::foreign && std::is_pointer_v<T>)
-      x == nullptr ? add_unknown() : add_quoted(x);
-    else if constexpr (kind == input_kind::foreign)
-      add_streamed(&x, [](std::ostream& out, const void* it) { out << *static_cast<const T*>(it); });
-    else if constexpr (kind == input_kind::unknown) add_unknown();
-    else if constexpr (std::is_same_v<T, bool>) add_plain(x ? "true" : "false");
-    else if constexpr (std::is_same_v<T, char>) add_character(x);
-    else if constexpr (std::is_floating_point_v<T>) add_real(x);
-    else if constexpr (std::is_signed_v<T>) add_signed(static_cast<std::int64_t>(x));
-    else add_unsigned(static_cast<std::uint64_t>(x));
-  }
-  // One that cannot be written, or that would have to be computed again.
-  PARMAP_API void add_unknown();
-
-  // At most `longest` bytes of UTF-8, without control characters; empty if nothing is known.
-  [[nodiscard]] PARMAP_API std::string take();
-
- private:
-  PARMAP_API void add_plain(std::string_view text);
-  PARMAP_API void add_quoted(std::string_view text);
-  PARMAP_API void add_character(char c);
-  PARMAP_API void add_real(float x);
-  PARMAP_API void add_real(double x);
-  PARMAP_API void add_real(long double x);
-  PARMAP_API void add_signed(std::int64_t x);
-  PARMAP_API void add_unsigned(std::uint64_t x);
-  PARMAP_API void add_streamed(const void* it, void (*write)(std::ostream& out, const void* it));
-
-  std::string text_;
-  bool known_{};
-};
-
-// Tasks that can show their inputs: see axis.hpp.
-template <class Tasks>
-concept show_inputs = requires { typename Tasks::element_types; };
-
-template <class Tasks>
-inputs_writer inputs_writer_of(const Tasks& tasks) noexcept {
-  return {&tasks, [](const void* of, std::uint64_t i) {
-            input_text text;
-            static_cast<const Tasks*>(of)->show(i, text);
-            return text.take();
-          }};
-}
-
-// The failures with the inputs of their tasks, which are read in this process.
-template <class Tasks>
-failure_list with_inputs([[maybe_unused]] const Tasks& tasks, failure_list failures) {
-  if constexpr (show_inputs<Tasks>)
-    if (!failures.empty()) write_inputs(failures, inputs_writer_of(tasks));
-  return failures;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/processes/inputs_by_child.hpp
 // The inputs of tasks that ended their worker, written by a child process.
@@ -6449,6 +6750,15 @@ class product_space {
   void show(std::uint64_t i, To& to) const {
     detail::show_at(axes_, cursor(i).at_, to);
   }
+  /// For engines: adds the named axes to the columns of a table. `place`: of these combinations among the tasks.
+  template <class Columns>
+  void add_columns(Columns& to, const typename Columns::place_type& place) const {
+    std::array<typename Columns::place_type, sizeof...(Axes)> places{};
+    const auto all = sizes();
+    std::uint64_t stride = place.stride;
+    for (std::size_t axis = sizeof...(Axes); axis-- > 0; stride *= all[axis]) places[axis] = {stride, all[axis]};
+    detail::add_columns_of(axes_, to, places);
+  }
   /// For engines: the axes themselves.
   [[nodiscard]] const std::tuple<Axes...>& axes() const noexcept { return axes_; }
 
@@ -6501,6 +6811,13 @@ class zip_space {
     at.fill(i);
     detail::show_at(axes_, at, to);
   }
+  /// For engines: adds the named axes to the columns of a table. `place`: of these elements among the tasks.
+  template <class Columns>
+  void add_columns(Columns& to, const typename Columns::place_type& place) const {
+    std::array<typename Columns::place_type, sizeof...(Axes)> places;
+    places.fill(place);
+    detail::add_columns_of(axes_, to, places);
+  }
   /// For engines: the axes themselves.
   [[nodiscard]] const std::tuple<Axes...>& axes() const noexcept { return axes_; }
 
@@ -6552,6 +6869,10 @@ template <class... Axes>
 inline constexpr bool is_space<product_space<Axes...>> = true;
 template <class... Axes>
 inline constexpr bool is_space<zip_space<Axes...>> = true;
+template <class... Axes>
+inline constexpr bool has_names<product_space<Axes...>> = (has_names<Axes> || ...);
+template <class... Axes>
+inline constexpr bool has_names<zip_space<Axes...>> = (has_names<Axes> || ...);
 }  // namespace detail
 
 }  // namespace parmap::inline PARMAP_ABI
@@ -8108,6 +8429,14 @@ struct sent_space<indexed_axis<Iterator, Stored>> : sent_axis<Iterator, indexed_
 template <class Iterator, bool Stored>
 struct sent_space<walked_axis<Iterator, Stored>> : sent_axis<Iterator, walked_axis<Iterator, Stored>> {};
 
+// A named one goes without its name, which only the caller's texts have.
+template <class T>
+inline constexpr bool is_contiguous<named_axis<T>> = !std::same_as<T, bool>;
+template <class T>
+using named_iterator = typename std::vector<T>::const_iterator;
+template <class T>
+struct sent_space<named_axis<T>> : sent_axis<named_iterator<T>, named_axis<T>> {};
+
 // The axis of an iota: of all elements that are stored only its are temporaries; but for bits.
 template <class Iterator, bool Stored>
 inline constexpr bool counts_up = Stored && std::is_integral_v<std::iter_reference_t<Iterator>> &&
@@ -8144,6 +8473,8 @@ template <class Iterator, bool Stored>
 inline constexpr bool encodes_by_foreign_code<indexed_axis<Iterator, Stored>> =
     !counts_up<Iterator, Stored> &&
     !(plain_element<held_value<Iterator>> && is_contiguous<indexed_axis<Iterator, Stored>>);
+template <class T>
+inline constexpr bool encodes_by_foreign_code<named_axis<T>> = !plain_element<T>;
 template <class... Axes>
 inline constexpr bool encodes_by_foreign_code<product_space<Axes...>> = (encodes_by_foreign_code<Axes> || ...);
 template <class... Axes>
@@ -10172,7 +10503,7 @@ template <class Run, class Engine, class Tasks>
 
 // Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
 template <class Run, class Engine, class F, class Space>
-auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
+auto map_unnamed_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
     static_assert(check_call<F, typename Space::elements>);
     return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
@@ -10196,6 +10527,15 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     }
     return run_with_times(run, who, tasks, std::as_const(chosen));  // last, so that errors are those of a plain map
   }
+}
+
+// The same; results then know the named axes.
+template <class Run, class Engine, class F, class Space>
+auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
+  auto made = map_unnamed_space(run, who, f, space, std::move(chosen));
+  if constexpr (has_names<Space> && requires { made.note_inputs(columns_of(space)); })
+    made.note_inputs(columns_of(space));
+  return made;
 }
 
 template <class Run, class Engine, class F, class... Axes>
@@ -13112,6 +13452,7 @@ template <class F> void stream(F&&) = delete;  // at least one axis has to follo
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <ios>
 #include <iostream>
 #include <link.h>
 #include <pthread.h>
@@ -13155,55 +13496,6 @@ PARMAP_INLINE void refuse_stream_options() {
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
   throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
                               ", " + std::string(remedy));
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/shared_memory.inl.hpp
-// The bodies of shared_memory.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes) : shared_memory(bytes, file_descriptor()) {}
-
-PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descriptor& file) : size_(bytes) {
-  if (bytes == 0) return;
-  void* const around = ::mmap(nullptr, reserved(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (around == MAP_FAILED) refused();
-  data_ = static_cast<std::byte*>(around) + page_size();
-  const int kind = file.get() < 0 ? MAP_ANONYMOUS : 0;
-  if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | kind | MAP_NORESERVE | MAP_FIXED, file.get(), 0) ==
-      MAP_FAILED) {
-    const int error = errno;
-    unmap();
-    errno = error;
-    refused();
-  }
-  static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a failure only enlarges core dumps
-}
-
-PARMAP_INLINE std::size_t shared_memory::reserved() const noexcept { return round_up_to_page(size_) + 2 * page_size(); }
-
-PARMAP_INLINE bool shared_memory::keep_from_children() const noexcept {
-  return data_ == nullptr || ::madvise(data_, size_, MADV_DONTFORK) == 0;
-}
-
-PARMAP_INLINE bool shared_memory::give_to_children() const noexcept {
-  return data_ == nullptr || ::madvise(data_, size_, MADV_DOFORK) == 0;
-}
-
-PARMAP_INLINE void shared_memory::seal() const {
-  if (data_ != nullptr && ::mprotect(data_, size_, PROT_READ) != 0)
-    throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ)");
-}
-
-PARMAP_INLINE void shared_memory::unmap() const noexcept { ::munmap(bytes() - page_size(), reserved()); }
-
-PARMAP_INLINE void shared_memory::refused() const {
-  throw std::system_error(errno, std::generic_category(),
-                          "parmap: cannot map " + std::to_string(size_) +
-                              " bytes of shared memory (is the address space limited? see ulimit -v and "
-                              "vm.overcommit_memory)");
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -13484,6 +13776,200 @@ PARMAP_INLINE map_failed::map_failed(failure_list all, std::uint64_t tasks)
 
 }  // namespace parmap::inline PARMAP_ABI
 
+// ==== parmap/detail/results/input_text.inl.hpp
+// The bodies of input_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+// The first bytes of a text of UTF-8, not more than `most`, without a part of a character.
+PARMAP_INLINE std::string_view beginning_of(std::string_view text, std::size_t most) noexcept {
+  if (text.size() <= most) return text;
+  const auto continues = [&text](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+  while (most > 0 && continues(most)) --most;
+  return text.substr(0, most);
+}
+
+template <class Number>
+void append_number(std::string& text, Number x) {
+  std::array<char, 64> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr;
+  text.append(digits.data(), end);
+}
+
+PARMAP_INLINE void input_text::add_plain(std::string_view text) {
+  known_ = true;
+  if (!text_.empty()) text_ += ", ";
+  const auto append = [this](std::string_view part) {
+    for (const char c : beginning_of(part, 2 * longest)) text_ += is_control(c) ? ' ' : c;
+  };
+  if (!name_.empty()) {
+    append(std::exchange(name_, {}));
+    text_ += '=';
+  }
+  append(text);
+}
+
+PARMAP_INLINE void input_text::add_unknown() {
+  const bool known = known_;
+  add_plain("?");
+  known_ = known;
+}
+
+PARMAP_INLINE void input_text::add_quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : beginning_of(text, longest)) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    if (c == '\n') quoted += "\\n";
+    else if (c == '\t') quoted += "\\t";
+    else quoted += c;
+  }
+  add_plain(quoted + '"');
+}
+
+PARMAP_INLINE void input_text::add_character(char c) {
+  if (is_control(c) || static_cast<unsigned char>(c) >= 0x80) return add_signed(c);
+  add_plain(std::string{'\'', c, '\''});
+}
+
+PARMAP_INLINE void input_text::add_real(float x) {
+  std::string text;
+  append_number(text, x);
+  add_plain(text);
+}
+PARMAP_INLINE void input_text::add_real(double x) {
+  std::string text;
+  append_number(text, x);
+  add_plain(text);
+}
+PARMAP_INLINE void input_text::add_real(long double x) {
+  std::string text;
+  append_number(text, x);
+  add_plain(text);
+}
+PARMAP_INLINE void input_text::add_signed(std::int64_t x) { add_plain(std::to_string(x)); }
+PARMAP_INLINE void input_text::add_unsigned(std::uint64_t x) { add_plain(std::to_string(x)); }
+
+PARMAP_INLINE void input_text::add_streamed(const void* it, void (*write)(std::ostream& out, const void* it)) {
+  std::ostringstream out;
+  write(out, it);
+  if (out) add_plain(out.str());
+  else add_unknown();
+}
+
+PARMAP_INLINE std::string input_text::take() {
+  constexpr std::string_view more = "...";
+  if (!known_) return {};
+  if (text_.size() > longest) text_ = std::string(beginning_of(text_, longest - more.size())).append(more);
+  return std::move(text_);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/csv_text.inl.hpp
+// The bodies of csv_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void csv_text::begin_cell() {
+  if (in_row_) text_ += ',';
+  in_row_ = true;
+}
+
+PARMAP_INLINE void csv_text::add_plain(std::string_view text) {
+  begin_cell();
+  text_ += text;
+}
+
+PARMAP_INLINE void csv_text::add_quoted(std::string_view text) {
+  // An empty text has quotes, so that it differs from no value.
+  if (!text.empty() && text.find_first_of(",\"\r\n") == std::string_view::npos) return add_plain(text);
+  begin_cell();
+  text_ += '"';
+  for (const char c : text) {
+    if (c == '"') text_ += '"';
+    text_ += c;
+  }
+  text_ += '"';
+}
+
+PARMAP_INLINE void csv_text::end_row() {
+  text_ += '\n';
+  in_row_ = false;
+}
+
+// The shortest text that gives the same number again.
+template <class Number>
+void add_number(csv_text& row, Number x) {
+  std::array<char, 64> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr;
+  row.add_plain({digits.data(), end});
+}
+
+PARMAP_INLINE void csv_text::add_real(float x) { add_number(*this, x); }
+PARMAP_INLINE void csv_text::add_real(double x) { add_number(*this, x); }
+PARMAP_INLINE void csv_text::add_real(long double x) { add_number(*this, x); }
+PARMAP_INLINE void csv_text::add_signed(std::int64_t x) { add_number(*this, x); }
+PARMAP_INLINE void csv_text::add_unsigned(std::uint64_t x) { add_number(*this, x); }
+
+PARMAP_INLINE void csv_text::add_streamed(const void* it, void (*write)(std::ostream& out, const void* it)) {
+  std::ostringstream out;
+  write(out, it);
+  add_quoted(out.str());
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/shared_memory.inl.hpp
+// The bodies of shared_memory.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes) : shared_memory(bytes, file_descriptor()) {}
+
+PARMAP_INLINE shared_memory::shared_memory(std::size_t bytes, const file_descriptor& file) : size_(bytes) {
+  if (bytes == 0) return;
+  void* const around = ::mmap(nullptr, reserved(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (around == MAP_FAILED) refused();
+  data_ = static_cast<std::byte*>(around) + page_size();
+  const int kind = file.get() < 0 ? MAP_ANONYMOUS : 0;
+  if (::mmap(data_, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | kind | MAP_NORESERVE | MAP_FIXED, file.get(), 0) ==
+      MAP_FAILED) {
+    const int error = errno;
+    unmap();
+    errno = error;
+    refused();
+  }
+  static_cast<void>(::madvise(data_, size_, MADV_DONTDUMP));  // a failure only enlarges core dumps
+}
+
+PARMAP_INLINE std::size_t shared_memory::reserved() const noexcept { return round_up_to_page(size_) + 2 * page_size(); }
+
+PARMAP_INLINE bool shared_memory::keep_from_children() const noexcept {
+  return data_ == nullptr || ::madvise(data_, size_, MADV_DONTFORK) == 0;
+}
+
+PARMAP_INLINE bool shared_memory::give_to_children() const noexcept {
+  return data_ == nullptr || ::madvise(data_, size_, MADV_DOFORK) == 0;
+}
+
+PARMAP_INLINE void shared_memory::seal() const {
+  if (data_ != nullptr && ::mprotect(data_, size_, PROT_READ) != 0)
+    throw std::system_error(errno, std::generic_category(), "parmap: mprotect(PROT_READ)");
+}
+
+PARMAP_INLINE void shared_memory::unmap() const noexcept { ::munmap(bytes() - page_size(), reserved()); }
+
+PARMAP_INLINE void shared_memory::refused() const {
+  throw std::system_error(errno, std::generic_category(),
+                          "parmap: cannot map " + std::to_string(size_) +
+                              " bytes of shared memory (is the address space limited? see ulimit -v and "
+                              "vm.overcommit_memory)");
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/schedule/tick_clock.inl.hpp
 // The bodies of tick_clock.hpp.
 
@@ -13570,92 +14056,45 @@ PARMAP_INLINE map_summary results_base::summary() const {
                   .completed = size_ - failures_.size(),
                   .elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)),
                   .causes = failures_.causes()};
-  if (times_ != nullptr) add_times(all, *times_);
+  if (notes_ != nullptr && notes_->times) add_times(all, *notes_->times);
   return all;
 }
 
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/input_text.inl.hpp
-// The bodies of input_text.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-// The first bytes of a text of UTF-8, not more than `most`, without a part of a character.
-PARMAP_INLINE std::string_view beginning_of(std::string_view text, std::size_t most) noexcept {
-  if (text.size() <= most) return text;
-  const auto continues = [&text](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
-  while (most > 0 && continues(most)) --most;
-  return text.substr(0, most);
-}
-
-template <class Number>
-void append_number(std::string& text, Number x) {
-  std::array<char, 64> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr;
-  text.append(digits.data(), end);
-}
-
-PARMAP_INLINE void input_text::add_plain(std::string_view text) {
-  known_ = true;
-  if (!text_.empty()) text_ += ", ";
-  for (const char c : beginning_of(text, 2 * longest)) text_ += is_control(c) ? ' ' : c;
-}
-
-PARMAP_INLINE void input_text::add_unknown() {
-  const bool known = known_;
-  add_plain("?");
-  known_ = known;
-}
-
-PARMAP_INLINE void input_text::add_quoted(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : beginning_of(text, longest)) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    if (c == '\n') quoted += "\\n";
-    else if (c == '\t') quoted += "\\t";
-    else quoted += c;
+PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cells, add_value* add,
+                                             const void* self) const {
+  constexpr std::size_t enough = std::size_t{1} << 16;  // bytes to write at once
+  const input_columns* const inputs = notes_ != nullptr && !notes_->inputs.empty() ? &notes_->inputs : nullptr;
+  csv_text text;
+  const auto write = [&] {
+    out.write(text.text().data(), static_cast<std::streamsize>(text.text().size()));
+    if (!out) throw std::runtime_error("parmap: write_csv could not write: the stream has failed");
+    text.clear();
+  };
+  if (inputs != nullptr) inputs->add_names(text);
+  else text.add_plain("_task");
+  if (cells == 1) text.add_plain("value");
+  else
+    for (std::size_t k = 1; k <= cells; ++k) text.add_plain("value_" + std::to_string(k));
+  for (const char* each : {"_kind", "_message", "_attempts"}) text.add_plain(each);
+  text.end_row();
+  auto why = failures_.begin();
+  for (std::uint64_t i = 0; i < size_; ++i) {
+    if (inputs != nullptr) inputs->add_inputs(text, i);
+    else text.add(i);
+    if (why != failures_.end() && why->index == i) {
+      const failure it = *why++;
+      for (std::size_t k = 0; k < cells; ++k) text.add_plain("");
+      text.add_plain(to_string(it.kind));
+      text.add_quoted(it.message);
+      text.add(it.attempts);
+    } else {
+      if (cells > 0) add(text, self, i);
+      for (const char* each : {"ok", "", ""}) text.add_plain(each);
+    }
+    text.end_row();
+    if (text.text().size() >= enough) write();
   }
-  add_plain(quoted + '"');
-}
-
-PARMAP_INLINE void input_text::add_character(char c) {
-  if (is_control(c) || static_cast<unsigned char>(c) >= 0x80) return add_signed(c);
-  add_plain(std::string{'\'', c, '\''});
-}
-
-PARMAP_INLINE void input_text::add_real(float x) {
-  std::string text;
-  append_number(text, x);
-  add_plain(text);
-}
-PARMAP_INLINE void input_text::add_real(double x) {
-  std::string text;
-  append_number(text, x);
-  add_plain(text);
-}
-PARMAP_INLINE void input_text::add_real(long double x) {
-  std::string text;
-  append_number(text, x);
-  add_plain(text);
-}
-PARMAP_INLINE void input_text::add_signed(std::int64_t x) { add_plain(std::to_string(x)); }
-PARMAP_INLINE void input_text::add_unsigned(std::uint64_t x) { add_plain(std::to_string(x)); }
-
-PARMAP_INLINE void input_text::add_streamed(const void* it, void (*write)(std::ostream& out, const void* it)) {
-  std::ostringstream out;
-  write(out, it);
-  if (out) add_plain(out.str());
-  else add_unknown();
-}
-
-PARMAP_INLINE std::string input_text::take() {
-  constexpr std::string_view more = "...";
-  if (!known_) return {};
-  if (text_.size() > longest) text_ = std::string(beginning_of(text_, longest - more.size())).append(more);
-  return std::move(text_);
+  write();
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

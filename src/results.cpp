@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Compiles the folder results of libparmap: values and failures.
+#include <parmap/detail/results/csv_text.inl.hpp>
 #include <parmap/detail/results/exception_message.inl.hpp>
 #include <parmap/detail/results/failure.inl.hpp>
 #include <parmap/detail/results/failure_causes.inl.hpp>

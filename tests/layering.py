@@ -18,7 +18,7 @@ LAYERS = (
     ("philox", "fargs", "detail/encoding/", "detail/system/"),
     ("context", "encoding", "detail/schedule/"),
     ("codec", "progress", "detail/space/"),
-    ("cereal", "eigen", "options", "product", "detail/progress/"),
+    ("axis", "cereal", "eigen", "options", "product", "detail/progress/"),
     ("failure",),
     ("outcome", "summary"),
     ("detail/observers/",),

@@ -72,8 +72,10 @@ TYPED_TEST(rounds_reducing, blocks_go_on_in_the_next_round) {
   const auto op = [](const std::string& a, const std::string& b) { return '(' + a + ' ' + b + ')'; };
   const auto step = [](std::string& all, std::uint64_t i) { all = '[' + all + std::to_string(i) + ']'; };
   const auto merge = [](std::string& all, const std::string& more) { all += '|' + more; };
-  // The last two have two and three blocks (parmap::reduction_block). A round starts its workers anew, so larger ones take long under ASan.
-  for (const auto& [n, workers] : std::vector<std::pair<std::uint64_t, unsigned>>{{6, 1}, {7, 1}, {8, 1}, {6, 3}, {7, 3}, {8, 3}, {600, 3}, {1100, 2}}) {
+  // The last two have two and three blocks (parmap::reduction_block). A round starts its workers anew, so larger ones
+  // take long under ASan.
+  for (const auto& [n, workers] : std::vector<std::pair<std::uint64_t, unsigned>>{
+           {6, 1}, {7, 1}, {8, 1}, {6, 3}, {7, 3}, {8, 3}, {600, 3}, {1100, 2}}) {
     const auto tasks = std::views::iota(std::uint64_t{0}, n);
     EXPECT_EQ(parmap::map_reduce(TypeParam::engine, f, op, std::string("init"), tasks, {.workers = workers}).value(),
               by_hand::map_reduce(f, op, std::string("init"), n).value());

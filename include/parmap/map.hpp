@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/observers/time_keeper.hpp>
 #include <parmap/detail/processes/inputs_by_child.hpp>
+#include <parmap/detail/results/input_columns.hpp>
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/results/summary_times.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
@@ -109,7 +110,7 @@ template <class Run, class Engine, class Tasks>
 
 // Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
 template <class Run, class Engine, class F, class Space>
-auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
+auto map_unnamed_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
     static_assert(check_call<F, typename Space::elements>);
     return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
@@ -133,6 +134,15 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     }
     return run_with_times(run, who, tasks, std::as_const(chosen));  // last, so that errors are those of a plain map
   }
+}
+
+// The same; results then know the named axes.
+template <class Run, class Engine, class F, class Space>
+auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
+  auto made = map_unnamed_space(run, who, f, space, std::move(chosen));
+  if constexpr (has_names<Space> && requires { made.note_inputs(columns_of(space)); })
+    made.note_inputs(columns_of(space));
+  return made;
 }
 
 template <class Run, class Engine, class F, class... Axes>

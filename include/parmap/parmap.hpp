@@ -2,6 +2,7 @@
 // Includes every public header that needs only the standard library and Linux.
 #pragma once
 
+#include <parmap/axis.hpp>
 #include <parmap/codec.hpp>
 #include <parmap/context.hpp>
 #include <parmap/detail/config.hpp>

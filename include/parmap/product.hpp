@@ -86,6 +86,15 @@ class product_space {
   void show(std::uint64_t i, To& to) const {
     detail::show_at(axes_, cursor(i).at_, to);
   }
+  /// For engines: adds the named axes to the columns of a table. `place`: of these combinations among the tasks.
+  template <class Columns>
+  void add_columns(Columns& to, const typename Columns::place_type& place) const {
+    std::array<typename Columns::place_type, sizeof...(Axes)> places{};
+    const auto all = sizes();
+    std::uint64_t stride = place.stride;
+    for (std::size_t axis = sizeof...(Axes); axis-- > 0; stride *= all[axis]) places[axis] = {stride, all[axis]};
+    detail::add_columns_of(axes_, to, places);
+  }
   /// For engines: the axes themselves.
   [[nodiscard]] const std::tuple<Axes...>& axes() const noexcept { return axes_; }
 
@@ -138,6 +147,13 @@ class zip_space {
     at.fill(i);
     detail::show_at(axes_, at, to);
   }
+  /// For engines: adds the named axes to the columns of a table. `place`: of these elements among the tasks.
+  template <class Columns>
+  void add_columns(Columns& to, const typename Columns::place_type& place) const {
+    std::array<typename Columns::place_type, sizeof...(Axes)> places;
+    places.fill(place);
+    detail::add_columns_of(axes_, to, places);
+  }
   /// For engines: the axes themselves.
   [[nodiscard]] const std::tuple<Axes...>& axes() const noexcept { return axes_; }
 
@@ -189,6 +205,10 @@ template <class... Axes>
 inline constexpr bool is_space<product_space<Axes...>> = true;
 template <class... Axes>
 inline constexpr bool is_space<zip_space<Axes...>> = true;
+template <class... Axes>
+inline constexpr bool has_names<product_space<Axes...>> = (has_names<Axes> || ...);
+template <class... Axes>
+inline constexpr bool has_names<zip_space<Axes...>> = (has_names<Axes> || ...);
 }  // namespace detail
 
 }  // namespace parmap::inline PARMAP_ABI

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/results/csv_text.hpp>
+#include <parmap/detail/results/input_columns.hpp>
 #include <parmap/detail/results/result_memory.hpp>
 #include <parmap/detail/results/values_view.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
@@ -15,6 +17,7 @@
 #include <iosfwd>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <type_traits>
 #include <utility>
@@ -23,6 +26,15 @@
 namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
+
+// What some maps know besides.
+struct map_notes {
+  std::optional<map_times> times{};
+  input_columns inputs{};  // of the named axes
+};
+
+// Adds the cells of the value of task i to a row.
+using add_value = void(csv_text& row, const void* results, std::uint64_t i);
 
 // The members of results<T> that do not depend on T.
 class results_base {
@@ -37,13 +49,13 @@ class results_base {
         failures_(std::move(other.failures_)),
         seed_(other.seed_),
         elapsed_(other.elapsed_),
-        times_(std::move(other.times_)) {}
+        notes_(std::move(other.notes_)) {}
   results_base& operator=(results_base&& other) noexcept {
     size_ = std::exchange(other.size_, 0);
     failures_ = std::move(other.failures_);
     seed_ = other.seed_;
     elapsed_ = other.elapsed_;
-    times_ = std::move(other.times_);
+    notes_ = std::move(other.notes_);
     return *this;
   }
   results_base(const results_base&) = delete;
@@ -69,7 +81,9 @@ class results_base {
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
-  void note_times(map_times times) { times_ = std::make_unique<const map_times>(std::move(times)); }
+  void note_times(map_times times) { notes().times = std::move(times); }
+  // Sets the columns of the named axes in write_csv.
+  void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
  protected:
   void require_ok() const {
@@ -79,10 +93,16 @@ class results_base {
     if (i >= size_ || failures_.contains(i)) throw_no_value(i);
   }
   [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
+  // A table with a row for each task; the cells of a value are in `cells` columns.
+  PARMAP_API void write_table(std::ostream& out, std::size_t cells, add_value* add, const void* self) const;
   // Of a task that has failed.
   [[nodiscard]] failure why_failed(std::uint64_t i) const { return failures_[failures_.count_below(i)]; }
 
  private:
+  [[nodiscard]] map_notes& notes() {
+    if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
+    return *notes_;
+  }
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
 
@@ -90,7 +110,7 @@ class results_base {
   failure_list failures_;
   std::uint64_t seed_;
   ticks elapsed_{};
-  std::unique_ptr<const map_times> times_;
+  std::unique_ptr<map_notes> notes_;  // behind a pointer, as most maps have none
 };
 
 }  // namespace detail
@@ -212,6 +232,29 @@ class [[nodiscard]] results : public detail::results_base {
   }
   const T* data() && = delete;  // keep the results in a variable first
 
+  /// Writes comma-separated values (RFC 4180): a line of names, and a line for each task, in input order. The columns:
+  /// the inputs from named axes (parmap::axis), or else `_task`, the index; `value`, or `value_1`, `value_2`, ... for
+  /// the members of a tuple, pair, array or struct; `_kind`, which is `ok` or the kind of the failure, `_message` and
+  /// `_attempts` of a failure. A failed task has no value: empty cells. Numbers have the digits that give the same
+  /// number again; enums are numbers; an input without operator<< is `?`. Throws std::runtime_error if `out` fails, and
+  /// what an operator<< throws. O(size()).
+  ///
+  ///     std::ofstream file("sweep.csv");
+  ///     parmap::map(simulate, parmap::axis("mu", mus), parmap::axis("x0", x0s)).write_csv(file);
+  void write_csv(std::ostream& out) const {
+    constexpr std::size_t cells = detail::cells_of<T>();
+    static_assert(cells > 0,
+                  "parmap: write_csv writes numbers, text, what has an operator<<, and tuples, pairs, arrays "
+                  "and structs of these; this type is none of them: give it an operator<<");
+    if constexpr (cells > 0)
+      write_table(
+          out, cells,
+          [](detail::csv_text& row, const void* self, std::uint64_t i) {
+            detail::add_cells(row, static_cast<const results*>(self)->values_.data()[i]);
+          },
+          this);
+  }
+
   void begin() const = delete;  // write results.values(), those that did not fail, or results.value(), all of them
   void end() const;             // not defined; so that begin is the only error
   template <class U>
@@ -279,6 +322,8 @@ class [[nodiscard]] results<void> : public detail::results_base {
            });
   }
   auto outcomes() && = delete;  // keep the results in a variable first
+  /// As that of results<T>, without values.
+  void write_csv(std::ostream& out) const { write_table(out, 0, nullptr, nullptr); }
 };
 
 template <class T>

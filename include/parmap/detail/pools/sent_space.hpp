@@ -2,6 +2,7 @@
 // sent_space: an index space as bytes for workers that are there already, and the space that they make of them.
 #pragma once
 
+#include <parmap/axis.hpp>
 #include <parmap/codec.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/obstacle.hpp>
@@ -202,6 +203,14 @@ struct sent_space<indexed_axis<Iterator, Stored>> : sent_axis<Iterator, indexed_
 template <class Iterator, bool Stored>
 struct sent_space<walked_axis<Iterator, Stored>> : sent_axis<Iterator, walked_axis<Iterator, Stored>> {};
 
+// A named one goes without its name, which only the caller's texts have.
+template <class T>
+inline constexpr bool is_contiguous<named_axis<T>> = !std::same_as<T, bool>;
+template <class T>
+using named_iterator = typename std::vector<T>::const_iterator;
+template <class T>
+struct sent_space<named_axis<T>> : sent_axis<named_iterator<T>, named_axis<T>> {};
+
 // The axis of an iota: of all elements that are stored only its are temporaries; but for bits.
 template <class Iterator, bool Stored>
 inline constexpr bool counts_up = Stored && std::is_integral_v<std::iter_reference_t<Iterator>> &&
@@ -238,6 +247,8 @@ template <class Iterator, bool Stored>
 inline constexpr bool encodes_by_foreign_code<indexed_axis<Iterator, Stored>> =
     !counts_up<Iterator, Stored> &&
     !(plain_element<held_value<Iterator>> && is_contiguous<indexed_axis<Iterator, Stored>>);
+template <class T>
+inline constexpr bool encodes_by_foreign_code<named_axis<T>> = !plain_element<T>;
 template <class... Axes>
 inline constexpr bool encodes_by_foreign_code<product_space<Axes...>> = (encodes_by_foreign_code<Axes> || ...);
 template <class... Axes>

@@ -51,6 +51,8 @@ class input_text {
  public:
   static constexpr std::size_t longest = 200;
 
+  // The name of the input that is added next. It must outlive that call.
+  void name(std::string_view text) noexcept { name_ = text; }
   // One input. What it throws is the user's.
   template <class T>
   void add(const T& x) {
@@ -86,6 +88,7 @@ class input_text {
   PARMAP_API void add_streamed(const void* it, void (*write)(std::ostream& out, const void* it));
 
   std::string text_;
+  std::string_view name_;
   bool known_{};
 };
 

@@ -32,7 +32,14 @@ void append_number(std::string& text, Number x) {
 PARMAP_INLINE void input_text::add_plain(std::string_view text) {
   known_ = true;
   if (!text_.empty()) text_ += ", ";
-  for (const char c : beginning_of(text, 2 * longest)) text_ += is_control(c) ? ' ' : c;
+  const auto append = [this](std::string_view part) {
+    for (const char c : beginning_of(part, 2 * longest)) text_ += is_control(c) ? ' ' : c;
+  };
+  if (!name_.empty()) {
+    append(std::exchange(name_, {}));
+    text_ += '=';
+  }
+  append(text);
 }
 
 PARMAP_INLINE void input_text::add_unknown() {

@@ -6,7 +6,10 @@
 #include <parmap/results.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <ios>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 
@@ -27,8 +30,45 @@ PARMAP_INLINE map_summary results_base::summary() const {
                   .completed = size_ - failures_.size(),
                   .elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)),
                   .causes = failures_.causes()};
-  if (times_ != nullptr) add_times(all, *times_);
+  if (notes_ != nullptr && notes_->times) add_times(all, *notes_->times);
   return all;
+}
+
+PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cells, add_value* add,
+                                             const void* self) const {
+  constexpr std::size_t enough = std::size_t{1} << 16;  // bytes to write at once
+  const input_columns* const inputs = notes_ != nullptr && !notes_->inputs.empty() ? &notes_->inputs : nullptr;
+  csv_text text;
+  const auto write = [&] {
+    out.write(text.text().data(), static_cast<std::streamsize>(text.text().size()));
+    if (!out) throw std::runtime_error("parmap: write_csv could not write: the stream has failed");
+    text.clear();
+  };
+  if (inputs != nullptr) inputs->add_names(text);
+  else text.add_plain("_task");
+  if (cells == 1) text.add_plain("value");
+  else
+    for (std::size_t k = 1; k <= cells; ++k) text.add_plain("value_" + std::to_string(k));
+  for (const char* each : {"_kind", "_message", "_attempts"}) text.add_plain(each);
+  text.end_row();
+  auto why = failures_.begin();
+  for (std::uint64_t i = 0; i < size_; ++i) {
+    if (inputs != nullptr) inputs->add_inputs(text, i);
+    else text.add(i);
+    if (why != failures_.end() && why->index == i) {
+      const failure it = *why++;
+      for (std::size_t k = 0; k < cells; ++k) text.add_plain("");
+      text.add_plain(to_string(it.kind));
+      text.add_quoted(it.message);
+      text.add(it.attempts);
+    } else {
+      if (cells > 0) add(text, self, i);
+      for (const char* each : {"ok", "", ""}) text.add_plain(each);
+    }
+    text.end_row();
+    if (text.text().size() >= enough) write();
+  }
+  write();
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

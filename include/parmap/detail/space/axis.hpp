@@ -20,9 +20,12 @@ namespace parmap::inline PARMAP_ABI::detail {
 // A space has: `elements` (the list of types that an index spreads into), size(), spread(i, consume), which returns
 // consume(elements...), and cursor(i), which has spread(consume) and ++. Evaluating an element may run the caller's
 // code, so only spread does it. show(i, to) calls to.add(element) for each element that lies in memory, and
-// to.add_unknown() for one that would be computed.
+// to.add_unknown() for one that would be computed; a named axis calls to.name(text) first. A space that has_names has
+// add_columns(columns, place), which adds each named axis to the columns of a table.
 template <class Space>
 inline constexpr bool is_space = false;
+template <class Space>
+inline constexpr bool has_names = false;
 
 template <class... Elements>
 struct list {
@@ -82,6 +85,17 @@ template <class... Axes, class At, class To>
 void show_at(const std::tuple<Axes...>& axes, const At& at, To& to) {
   [&]<std::size_t... K>(std::index_sequence<K...>) {
     (std::get<K>(axes).show(at[K], to), ...);
+  }(std::index_sequence_for<Axes...>());
+}
+
+// Adds the named axes to the columns of a table. `places`: of each axis.
+template <class... Axes, class Columns, class Places>
+void add_columns_of(const std::tuple<Axes...>& axes, Columns& to, const Places& places) {
+  const auto add = [&to]<class Axis>(const Axis& axis, const auto& place) {
+    if constexpr (has_names<Axis>) axis.add_columns(to, place);
+  };
+  [&]<std::size_t... K>(std::index_sequence<K...>) {
+    (add(std::get<K>(axes), places[K]), ...);
   }(std::index_sequence_for<Axes...>());
 }
 
