@@ -206,9 +206,9 @@ inline constexpr bool is_space<product_space<Axes...>> = true;
 template <class... Axes>
 inline constexpr bool is_space<zip_space<Axes...>> = true;
 template <class... Axes>
-inline constexpr bool has_names<product_space<Axes...>> = (has_names<Axes> || ...);
+inline constexpr bool has_names<product_space<Axes...>> = std::disjunction_v<std::bool_constant<has_names<Axes>>...>;
 template <class... Axes>
-inline constexpr bool has_names<zip_space<Axes...>> = (has_names<Axes> || ...);
+inline constexpr bool has_names<zip_space<Axes...>> = std::disjunction_v<std::bool_constant<has_names<Axes>>...>;
 }  // namespace detail
 
 }  // namespace parmap::inline PARMAP_ABI
