@@ -21,6 +21,7 @@ install(FILES
   "${CMAKE_CURRENT_BINARY_DIR}/parmapConfig.cmake"
   "${CMAKE_CURRENT_BINARY_DIR}/parmapConfigVersion.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/async.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/checkpoint.cmake"
   DESTINATION "${package_dir}")
 
 # Relative to where the file lies, so that the whole can be moved.
@@ -40,7 +41,7 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_PACKAGE_NAME libparmap-dev)
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER "parmap authors")
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS libasio-dev)
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libasio-dev, libsqlite3-dev")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
 set(CPACK_PACKAGE_DESCRIPTION

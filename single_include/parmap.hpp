@@ -1849,15 +1849,22 @@ class context {
   ///
   ///     double u = std::uniform_real_distribution<>{}(self.rng());
   [[nodiscard]] philox4x64& rng() {
-    if (!rng_) rng_.emplace(std::array<std::uint64_t, 2>{seed_, index_});
+    if (!rng_) rng_.emplace(std::array<std::uint64_t, 2>{seed_, stream_});
     return *rng_;
   }
 
   /// For engines: sets the task that is about to run.
   void begin(std::uint64_t index, unsigned attempt) noexcept {
-    index_ = index;
+    index_ = stream_ = position_ = index;
     attempt_ = attempt;
     rng_.reset();
+  }
+  /// For engines: the index that was given to begin().
+  [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
+  /// For engines: sets the index that the task sees, and the number of its random stream, after begin().
+  void identify(std::uint64_t index, std::uint64_t stream) noexcept {
+    index_ = index;
+    stream_ = stream;
   }
   /// For engines: sets the seed of the map whose task is about to run.
   void set_seed(std::uint64_t seed) noexcept { seed_ = seed; }
@@ -1867,6 +1874,8 @@ class context {
  private:
   std::uint64_t seed_;
   std::uint64_t index_{};
+  std::uint64_t stream_{};    // of its random numbers: index, unless a store has given it another
+  std::uint64_t position_{};  // among the tasks that the engine runs: index, unless a store has the outcomes of others
   unsigned attempt_{};
   unsigned worker_;
   std::stop_token stop_;
@@ -1874,6 +1883,31 @@ class context {
 };
 
 }  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/space/renumbering.hpp
+// renumbering: the tasks of a map that are to run, where these are not all.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Engines see tasks 0 to size() - 1. Any thread may ask.
+class renumbering {
+ public:
+  renumbering(const renumbering&) = delete;
+  renumbering& operator=(const renumbering&) = delete;
+
+  // The number of tasks that are to run.
+  [[nodiscard]] virtual std::uint64_t size() const noexcept = 0;
+  // The index of the k-th of them in the map.
+  [[nodiscard]] virtual std::uint64_t index(std::uint64_t k) const noexcept = 0;
+  // The random stream of that index, which it keeps when it has another index in another map.
+  [[nodiscard]] virtual std::uint64_t stream(std::uint64_t index) const noexcept = 0;
+
+ protected:
+  renumbering() = default;
+  ~renumbering() = default;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/space/numbered_tasks.hpp
 // numbered_tasks: f and its index space as an engine sees them, numbered tasks that take no arguments.
@@ -1931,14 +1965,24 @@ class numbered_tasks {
 
   numbered_tasks(F& f, const Space& space) noexcept : f_(&f), space_(&space) {}
 
-  [[nodiscard]] std::uint64_t size() const noexcept { return space_->size(); }
+  [[nodiscard]] std::uint64_t size() const noexcept {
+    return renumbered_ == nullptr ? space_->size() : renumbered_->size();
+  }
   [[nodiscard]] F& function() const noexcept { return *f_; }
   [[nodiscard]] const Space& space() const noexcept { return *space_; }
   // The same tasks with another f.
   [[nodiscard]] numbered_tasks with(F& f) const noexcept {
     numbered_tasks others(f, *space_);
     others.observer_ = observer_;
+    others.renumbered_ = renumbered_;
     return others;
+  }
+  // Only those that are to run; null: all.
+  [[nodiscard]] const renumbering* renumbered() const noexcept { return renumbered_; }
+  [[nodiscard]] numbered_tasks renumbered_by(const renumbering& who) const noexcept {
+    numbered_tasks same = *this;
+    same.renumbered_ = &who;
+    return same;
   }
   // Who hears of their attempts; null: nobody.
   [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
@@ -1953,6 +1997,7 @@ class numbered_tasks {
   template <class Visit>
   void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
     if (b >= e) return;
+    if (renumbered_ != nullptr) return for_each_renumbered(b, e, self, visit);
     auto at = space_->cursor(b);
     for (std::uint64_t i = b; i < e; ++i, ++at) {
       const auto call = [&]() -> decltype(auto) {
@@ -1969,19 +2014,46 @@ class numbered_tasks {
   using element_types = typename Space::elements;
   template <class To>
   void show(std::uint64_t i, To& to) const {
-    space_->show(i, to);
+    space_->show(index_of(i), to);
   }
 
   // The elements of task i, to be kept while a coroutine that was called with them may refer to them.
-  [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, i); }
+  [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, index_of(i)); }
   // Calls f with these elements; passes `self` if f takes a context.
   template <class Elements, class Context>
   decltype(auto) call(Elements& held, Context& self) const {
+    if constexpr (takes_context)
+      if (renumbered_ != nullptr) identify(self.position(), self);
     return std::apply(
         [&]<class... X>(X&... x) -> decltype(auto) { return call_as(typename Space::elements(), self, x...); }, held);
   }
 
  private:
+  [[nodiscard]] std::uint64_t index_of(std::uint64_t i) const noexcept {
+    return renumbered_ == nullptr ? i : renumbered_->index(i);
+  }
+  // Tells the context of task i who it is in the map.
+  template <class Context>
+  void identify(std::uint64_t i, Context& self) const noexcept {
+    const std::uint64_t index = renumbered_->index(i);
+    self.identify(index, renumbered_->stream(index));
+  }
+
+  // Apart, so that a map of all tasks does not pay for it.
+  template <class Visit>
+  [[gnu::noinline]] void for_each_renumbered(std::uint64_t b, std::uint64_t e, context& self, Visit& visit) const {
+    for (std::uint64_t i = b; i < e; ++i) {
+      const auto call = [&]() -> decltype(auto) {
+        if constexpr (takes_context) identify(i, self);
+        return space_->spread(renumbered_->index(i), [&](auto&&... x) -> decltype(auto) {
+          if constexpr (takes_context) return std::invoke(*f_, self, static_cast<decltype(x)&&>(x)...);
+          else return std::invoke(*f_, static_cast<decltype(x)&&>(x)...);
+        });
+      };
+      if (!visit(i, call)) return;
+    }
+  }
+
   template <class... Element, class Context, class... X>
   decltype(auto) call_as(list<Element...>, [[maybe_unused]] Context& self, X&... x) const {
     if constexpr (takes_context) return std::invoke(*f_, self, static_cast<Element&&>(x)...);
@@ -1991,6 +2063,7 @@ class numbered_tasks {
   F* f_;
   const Space* space_;
   attempt_observer* observer_{};
+  const renumbering* renumbered_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -2123,6 +2196,7 @@ class reporter {
 namespace parmap::inline PARMAP_ABI {
 
 struct failure;
+class result_store;
 
 /// What options::retry_if may be: nothing, or any callable that takes `const failure&` and returns whether to try the
 /// task again. Copies share the callable.
@@ -2195,6 +2269,9 @@ struct options {
   /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
+  /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
+  /// (<parmap/checkpoint.hpp>). Only map has it, with every engine but a pool. None: nowhere.
+  std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
   /// task sees in context::stop_token(); if f takes no context&, threads refuses the option. serial ignores it.
@@ -2220,6 +2297,11 @@ PARMAP_API void check_values(const options& chosen);
 
 // Throws the std::invalid_argument of a function that is no stream.
 [[noreturn]] PARMAP_API void refuse_stream_options();
+// Throws the std::invalid_argument of what has no store.
+[[noreturn]] PARMAP_API void refuse_store(std::string_view what);
+inline void check_has_no_store(const options& chosen, std::string_view what) {
+  if (chosen.store != nullptr) refuse_store(what);
+}
 inline void check_is_no_stream(const options& chosen) {
   if (chosen.ordered || chosen.window != 0) refuse_stream_options();
 }
@@ -2666,23 +2748,21 @@ class csv_text {
 
 template <class T>
 consteval std::size_t cells_of() {
-  if constexpr (std::is_void_v<T>) {
-    return 0;
+  std::size_t cells = 0;
+  if constexpr (std::is_void_v<T>) {  // it has none
   } else if constexpr (is_cell<T>) {
-    return 1;
+    cells = 1;
   } else if constexpr (tuple_like<T>) {
-    return []<std::size_t... I>(std::index_sequence<I...>) {
+    cells = []<std::size_t... I>(std::index_sequence<I...>) {
       return (is_cell<std::tuple_element_t<I, T>> && ...) ? sizeof...(I) : 0;
     }(std::make_index_sequence<std::tuple_size_v<T>>());
   } else if constexpr (std::is_aggregate_v<T> && !std::is_array_v<T>) {
     if constexpr (division_of<T>.is == division::possible)
-      return []<class... Field>(types<Field...>) {
+      cells = []<class... Field>(types<Field...>) {
         return (is_cell<Field> && ...) ? sizeof...(Field) : 0;
       }(field_types<T>());
-    else return 0;
-  } else {
-    return 0;
   }
+  return cells;
 }
 
 template <class T>
@@ -3267,6 +3347,10 @@ class results_base {
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
   void note_times(map_times times) { notes().times = std::move(times); }
+  // What note_times has set, moved.
+  [[nodiscard]] std::optional<map_times> take_times() noexcept {
+    return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
+  }
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
@@ -10235,6 +10319,9 @@ class pool {
     if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
     else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
   }
+  /// Its workers know the tasks of a whole space only.
+  static constexpr bool has_no_store = true;
+
   /// What map_into calls.
   template <class Tasks, class First>
   results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
@@ -10333,12 +10420,20 @@ class time_keeper final : public attempt_observer {
  public:
   static constexpr std::size_t most_kept = 5;
 
-  PARMAP_API time_keeper();
+  // `next` hears everything, too; null: there is none.
+  PARMAP_API explicit time_keeper(attempt_observer* next = nullptr);
   PARMAP_API ~time_keeper();
 
-  void failed(const attempt& it, const failure& /*why*/) noexcept override { static_cast<void>(add(it)); }
-  void ended(const attempt& it, seen_value /*value*/, const failure* /*why*/) noexcept override {
+  void begun(const attempt& it) noexcept override {
+    if (next_ != nullptr) next_->begun(it);
+  }
+  void failed(const attempt& it, const failure& why) noexcept override {
     static_cast<void>(add(it));
+    if (next_ != nullptr) next_->failed(it, why);
+  }
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override {
+    static_cast<void>(add(it));
+    if (next_ != nullptr) next_->ended(it, value, why);
   }
   PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
   // Returns its entry if it is one of the slowest.
@@ -10349,6 +10444,7 @@ class time_keeper final : public attempt_observer {
   [[nodiscard]] PARMAP_API map_times times() const;
 
  private:
+  attempt_observer* next_;
   attempt::clock::time_point begun_;
   std::chrono::nanoseconds busy_{};
   unsigned workers_{};
@@ -10413,6 +10509,568 @@ struct unknown_option_or_value_of_another_type {
       timeout_sec{}, timeouts{}, token{}, verbose{}, worker{}, worker_count{}, workers{};
 };
 #endif
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_value.hpp
+// stored_value: a value or an input as a store keeps it: a number, text or bytes, and what the bytes are.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What a stored value is. The numbers stand in files, so they stay.
+enum class value_format : std::uint8_t {
+  nothing = 0,  // f returns void
+  integer = 1,
+  real = 2,
+  boolean = 3,
+  text = 4,
+  bytes = 5,    // text that is not UTF-8
+  natural = 6,  // above 2^63: eight bytes, the least first
+  array = 7,    // numbers of one type, as NumPy's format .npy
+  encoded = 8,  // by parmap::codec: for C++ alone
+  pickle = 9,   // by Python's pickle: for Python alone
+  json = 10,
+};
+
+struct stored_value {
+  value_format format{};
+  std::int64_t integer{};  // of an integer and a boolean
+  double real{};
+  std::string bytes{};  // of all others
+
+  friend bool operator==(const stored_value& a, const stored_value& b) noexcept {
+    return a.format == b.format && a.integer == b.integer &&
+           std::bit_cast<std::uint64_t>(a.real) == std::bit_cast<std::uint64_t>(b.real) && a.bytes == b.bytes;
+  }
+};
+
+// A value is not what the map expects. The store says which one.
+class other_format : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Numbers of one type as the bytes of a .npy file. `type`: NumPy's name, such as "<f8".
+[[nodiscard]] PARMAP_API std::string to_npy(std::string_view type, std::span<const std::byte> numbers,
+                                            std::size_t count);
+// The numbers of such bytes. Throws other_format if they are not a vector of that type.
+[[nodiscard]] PARMAP_API std::span<const std::byte> from_npy(std::string_view bytes, std::string_view type);
+
+// NumPy's name of a number type of this machine, which is little-endian; empty if it has none.
+template <class T>
+consteval std::string_view npy_type() {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, char> || std::is_same_v<T, long double> ||
+                !std::is_arithmetic_v<T> || sizeof(T) > 8) {
+    return "";
+  } else {
+    constexpr std::array<std::string_view, 9> reals{"", "", "", "", "<f4", "", "", "", "<f8"};
+    constexpr std::array<std::string_view, 9> signed_ones{"", "|i1", "<i2", "", "<i4", "", "", "", "<i8"};
+    constexpr std::array<std::string_view, 9> unsigned_ones{"", "|u1", "<u2", "", "<u4", "", "", "", "<u8"};
+    return (std::is_floating_point_v<T> ? reals : std::is_signed_v<T> ? signed_ones : unsigned_ones)[sizeof(T)];
+  }
+}
+
+template <class T>
+inline constexpr bool is_number_array = false;
+template <class T>
+inline constexpr bool is_number_array<std::vector<T>> = !npy_type<T>().empty();
+template <class T, std::size_t N>
+inline constexpr bool is_number_array<std::array<T, N>> = !npy_type<T>().empty();
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+
+template <class T>
+concept stored_text = std::convertible_to<const T&, std::string_view> && !std::is_null_pointer_v<T>;
+// What leaves a worker can be stored; so can text that an object refers to, but it cannot be read again.
+template <class T>
+concept storable = std::is_void_v<T> || leaves<T> || stored_text<T>;
+
+// The bytes of its codec. The value may be encoded more than once.
+template <class T>
+std::string encoded_bytes(const T& value) {
+  constexpr std::size_t most = std::size_t{1} << 36;  // that of a worker's arena
+  for (std::size_t room = 256;; room *= 8) {
+    std::string bytes(room, '\0');
+    byte_writer out(reinterpret_cast<std::byte*>(bytes.data()), reinterpret_cast<std::byte*>(bytes.data()) + room);
+    try {
+      encoder(out).put(value);
+    } catch (const arena_full&) {
+      if (room > most) throw;
+      continue;
+    }
+    bytes.resize(out.written());
+    return bytes;
+  }
+}
+template <class T>
+T decode_bytes(std::string_view bytes) {
+  byte_reader in(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
+  decoder from(in);
+  T value = from.get<T>();
+  in.expect_end();
+  return value;
+}
+
+[[nodiscard]] PARMAP_API stored_value stored_text_of(std::string_view text);
+[[nodiscard]] PARMAP_API stored_value stored_natural_of(std::uint64_t x);
+
+// Throws what the codec of T throws.
+template <storable T>
+stored_value to_stored(const T& x) {
+  if constexpr (std::is_same_v<T, bool>) return {.format = value_format::boolean, .integer = x ? 1 : 0};
+  else if constexpr (std::is_enum_v<T>) return to_stored(static_cast<std::underlying_type_t<T>>(x));
+  else if constexpr (std::is_integral_v<T>)
+    return std::in_range<std::int64_t>(x)
+               ? stored_value{.format = value_format::integer, .integer = static_cast<std::int64_t>(x)}
+               : stored_natural_of(static_cast<std::uint64_t>(x));
+  else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>)
+    return {.format = value_format::real, .real = static_cast<double>(x)};
+  else if constexpr (stored_text<T>) return stored_text_of(x);
+  else if constexpr (is_number_array<T>)
+    return {.format = value_format::array,
+            .bytes =
+                to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size())};
+  else return {.format = value_format::encoded, .bytes = encoded_bytes(x)};
+}
+
+[[noreturn]] PARMAP_API void throw_other_format(value_format found);
+[[nodiscard]] PARMAP_API std::uint64_t natural_of(const stored_value& it);
+
+// The value again, bit for bit. Throws other_format, bad_encoding, and what the codec of T throws.
+template <class T>
+T from_stored(const stored_value& it) {
+  const auto expect = [&it](value_format format) {
+    if (it.format != format) throw_other_format(it.format);
+  };
+  if constexpr (std::is_same_v<T, bool>) {
+    expect(value_format::boolean);
+    return it.integer != 0;
+  } else if constexpr (std::is_enum_v<T>) {
+    return static_cast<T>(from_stored<std::underlying_type_t<T>>(it));
+  } else if constexpr (std::is_integral_v<T>) {
+    if (it.format == value_format::natural && std::in_range<T>(natural_of(it))) return static_cast<T>(natural_of(it));
+    if (it.format != value_format::integer || !std::in_range<T>(it.integer)) throw_other_format(it.format);
+    return static_cast<T>(it.integer);
+  } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
+    expect(value_format::real);
+    return static_cast<T>(it.real);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    if (it.format != value_format::bytes) expect(value_format::text);
+    return it.bytes;
+  } else if constexpr (is_number_array<T>) {
+    expect(value_format::array);
+    const std::span<const std::byte> numbers = from_npy(it.bytes, npy_type<typename T::value_type>());
+    T all{};
+    if constexpr (is_vector<T>) all.resize(numbers.size() / sizeof(typename T::value_type));
+    if (numbers.size() != all.size() * sizeof(typename T::value_type)) throw other_format("an array of another size");
+    if (!numbers.empty()) std::memcpy(all.data(), numbers.data(), numbers.size());
+    return all;
+  } else {
+    expect(value_format::encoded);
+    return decode_bytes<T>(it.bytes);
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/result_store.hpp
+// result_store: what a map needs of a place where outcomes outlive the program. The map knows no more of it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// One axis of a sweep. An axis that takes several ranges together, such as a zip, has several names.
+struct sweep_axis {
+  std::vector<std::string> names{};
+  std::uint64_t size{};
+  std::function<void(std::uint64_t i, std::vector<stored_value>& to)> add_cells{};  // of element i, one for each name
+};
+
+// What identifies the results of a map.
+struct sweep {
+  std::string function{};               // its type's name; empty if it has none that stays
+  std::string result{};                 // the type of a value
+  std::vector<sweep_axis> axes{};       // the last one varies fastest
+  std::vector<stored_value> fixed{};    // the values of parmap::fargs
+  std::vector<std::string> unknown{};   // what f holds besides, that cannot be compared
+  std::optional<std::uint64_t> seed{};  // if the caller has chosen one
+};
+
+// The outcome of a task as it is stored.
+struct stored_outcome {
+  std::uint64_t number{};              // of the task in the store
+  std::optional<failure_kind> kind{};  // none: it has a value
+  unsigned attempts{};
+  unsigned worker{};
+  std::chrono::nanoseconds took{};
+  stored_value value{};
+  std::string message{};  // of a failure
+};
+
+// A map's use of a store, from its begin to its end. The destructor stores what has been put; it throws nothing.
+class store_run {
+ public:
+  store_run(const store_run&) = delete;
+  store_run& operator=(const store_run&) = delete;
+  virtual ~store_run() = default;
+
+  [[nodiscard]] virtual std::uint64_t seed() const noexcept = 0;
+  // The number of task `index` of the map, which names its random stream, too. Any thread may ask.
+  [[nodiscard]] virtual std::uint64_t number(std::uint64_t index) const noexcept = 0;
+  // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number.
+  virtual void read(const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
+  // What the user should know, a line each.
+  [[nodiscard]] virtual const std::vector<std::string>& notes() const noexcept = 0;
+
+  // Any thread. Waits while too many bytes wait to be written.
+  virtual void put(stored_outcome&& it) noexcept = 0;
+  // The map cannot go on: an outcome could not be made ready.
+  virtual void give_up(const char* why) noexcept = 0;
+  // A stop is requested when outcomes can no longer be stored.
+  [[nodiscard]] virtual std::stop_token stop() const noexcept = 0;
+  // Waits until all is stored. Throws store_failed.
+  virtual void finish() = 0;
+
+ protected:
+  store_run() = default;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+namespace parmap::inline PARMAP_ABI {
+
+/// Where a map keeps its outcomes: what parmap::checkpoint returns, for options::store. Abstract; for engines.
+class result_store {
+ public:
+  result_store(const result_store&) = delete;
+  result_store& operator=(const result_store&) = delete;
+  virtual ~result_store() = default;
+
+  /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
+  /// another sweep.
+  [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
+
+ protected:
+  result_store() = default;
+};
+
+/// Thrown by a map with a store that cannot be opened, read or written; what() has the path and the reason. What was
+/// stored before stays stored.
+class PARMAP_API store_failed : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/stores/sweep_of.hpp
+// sweep_of: what identifies the results of a map, from f, its axes and its result type.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The compiler's name of a type, as g++ and clang++ spell it in the name of a function.
+template <class T>
+std::string_view type_name() {
+  std::string_view text = __PRETTY_FUNCTION__;
+  text.remove_prefix(text.find("T = ") + 4);
+  const std::size_t end = text.find_first_of(";]");
+  return text.substr(0, end);
+}
+
+// How a store names the type of a value: the same for C++ and Python where both have it.
+template <class T>
+std::string stored_type() {
+  if constexpr (std::is_void_v<T>) return "nothing";
+  else if constexpr (std::is_same_v<T, bool>) return "boolean";
+  else if constexpr (std::is_enum_v<T>) return stored_type<std::underlying_type_t<T>>();
+  else if constexpr (std::is_integral_v<T>) return "integer";
+  else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) return "real";
+  else if constexpr (stored_text<T>) return "text";
+  else if constexpr (is_number_array<T>) return "array";
+  else return std::string(type_name<T>());
+}
+
+// ---- The axes.
+
+// The names of the ranges in a space, in the order of their elements; empty where one has none.
+template <class Axis>
+void add_names(const Axis& axis, std::vector<std::string>& to) {
+  if constexpr (requires { axis.name(); }) to.push_back(axis.name());
+  else if constexpr (requires { axis.axes(); })
+    std::apply([&to](const auto&... each) { (add_names(each, to), ...); }, axis.axes());
+  else to.emplace_back();
+}
+
+template <class Space>
+sweep_axis sweep_axis_of(const Space& space) {
+  sweep_axis one{.size = space.size(), .add_cells = [&space](std::uint64_t i, std::vector<stored_value>& to) {
+                   space.spread(i, [&to](const auto&... x) { (to.push_back(to_stored(x)), ...); });
+                 }};
+  add_names(space, one.names);
+  return one;
+}
+
+template <class Space>
+inline constexpr bool is_product = false;
+template <class... Axes>
+inline constexpr bool is_product<product_space<Axes...>> = true;
+
+// A product's axes are axes, also of a product inside it; whatever else is one axis.
+template <class Space>
+void add_axes(const Space& space, std::vector<sweep_axis>& to) {
+  if constexpr (is_product<Space>) std::apply([&to](const auto&... each) { (add_axes(each, to), ...); }, space.axes());
+  else to.push_back(sweep_axis_of(space));
+}
+
+template <class Elements>
+inline constexpr bool can_store_elements = false;
+template <class... Element>
+inline constexpr bool can_store_elements<list<Element...>> = (storable<std::remove_cvref_t<Element>> && ...);
+
+// ---- The function.
+
+template <class F>
+inline constexpr bool is_fixed_arguments = false;
+template <class F, class... Fixed>
+inline constexpr bool is_fixed_arguments<fixed_arguments<F, Fixed...>> = true;
+
+template <class F>
+void add_function(const F& f, sweep& to) {
+  if constexpr (is_fixed_arguments<F>) {
+    add_function(f.function(), to);
+    std::apply(
+        [&to]<class... Fixed>(const Fixed&... fixed) {
+          std::size_t k = 0;
+          const auto add = [&]<class Value>(const Value& value) {
+            ++k;
+            if constexpr (storable<Value>) to.fixed.push_back(to_stored(value));
+            else to.unknown.push_back("fixed argument " + std::to_string(k));
+          };
+          (add(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed)), ...);
+        },
+        f.fixed());
+  } else if constexpr (std::is_class_v<F>) {
+    const std::string_view name = type_name<F>();
+    // A lambda's name counts the lambdas before it.
+    if (name.find("lambda") == std::string_view::npos) to.function = name;
+    if constexpr (!std::is_empty_v<F>) to.unknown.emplace_back("the members or captures of f");
+  }
+}
+
+template <class Value, class F, class Space>
+sweep sweep_of(const F& f, const Space& space, std::optional<std::uint64_t> seed) {
+  sweep all{.result = stored_type<Value>(), .seed = seed};
+  add_function(f, all);
+  add_axes(space, all.axes);
+  std::size_t number = 0;
+  for (sweep_axis& axis : all.axes)
+    for (std::string& name : axis.names) {
+      ++number;
+      if (name.empty()) name = "x" + std::to_string(number);
+    }
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/task_choice.hpp
+// task_choice: those tasks of a map that are to run, as the others have outcomes already.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A bit for each task, and a count for each 512 of them.
+class task_choice {
+ public:
+  // All of n tasks.
+  explicit task_choice(std::uint64_t n) : n_(n), words_(n / bits + 1, ~std::uint64_t{0}) {
+    words_.back() = (std::uint64_t{1} << n % bits) - 1;
+  }
+
+  void leave_out(std::uint64_t i) noexcept { words_[i / bits] &= ~(std::uint64_t{1} << i % bits); }
+  // Call once, after the last leave_out.
+  void count() {
+    before_.clear();
+    std::uint64_t all = 0;
+    for (std::size_t w = 0; w < words_.size(); ++w) {
+      if (w % words_each == 0) before_.push_back(all);
+      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
+    }
+    size_ = all;
+  }
+
+  // The number of tasks that are to run.
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] bool has_all() const noexcept { return size_ == n_; }
+  // The index of the k-th of them, below size(). O(log n).
+  [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
+    const auto block = static_cast<std::size_t>(std::ranges::upper_bound(before_, k) - before_.begin()) - 1;
+    std::uint64_t left = k - before_[block];
+    for (std::size_t w = block * words_each;; ++w) {
+      const auto here = static_cast<std::uint64_t>(std::popcount(words_[w]));
+      if (left >= here) {
+        left -= here;
+        continue;
+      }
+      std::uint64_t word = words_[w];
+      for (; left > 0; --left) word &= word - 1;
+      return w * bits + static_cast<std::uint64_t>(std::countr_zero(word));
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t bits = 64;
+  static constexpr std::size_t words_each = 8;
+
+  std::uint64_t n_;
+  std::vector<std::uint64_t> words_;
+  std::vector<std::uint64_t> before_;  // chosen tasks before each words_each words
+  std::uint64_t size_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_map.hpp
+// stored_map: a map with a store. It runs the tasks that have no stored outcome, stores each outcome as it comes, and
+// returns the whole.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A store from its opening to the last commit, with the tasks that are left to run.
+class open_store final : public renumbering {
+ public:
+  // Throws what result_store::open throws.
+  PARMAP_API open_store(const sweep& what, std::uint64_t tasks, const options& of_map);
+  PARMAP_API ~open_store();
+
+  // Calls keep(index, outcome) for each outcome that is stored and stays. Call it once, first; then tells the user what
+  // was found.
+  PARMAP_API void read(const std::function<void(std::uint64_t index, stored_outcome&& it)>& keep);
+  // The options of the run: the store's seed, and a stop when nothing more can be stored.
+  [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
+  [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
+  [[nodiscard]] store_run& outcomes() noexcept { return *store_; }
+
+  [[nodiscard]] std::uint64_t size() const noexcept override { return choice_.size(); }
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override { return choice_.task(k); }
+  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override { return store_->number(index); }
+
+  // The failures of the tasks that ran, by their index in the map, are added to those that were stored.
+  PARMAP_API failure_list join(failure_runs&& stored, const failure_list& ran) const;
+  // The index of each of the slowest tasks in the map.
+  PARMAP_API void renumber(map_times& times) const noexcept;
+
+ private:
+  struct request_stop {
+    std::stop_source* to;
+    void operator()() const noexcept { to->request_stop(); }
+  };
+
+  std::unique_ptr<store_run> store_;
+  task_choice choice_;
+  options of_run_;
+  std::stop_source stop_;
+  std::stop_callback<request_stop> by_caller_;
+  std::optional<std::stop_callback<request_stop>> by_store_;
+};
+
+// What an outcome's value is made of.
+using value_to_stored = stored_value(seen_value it);
+
+// Hands each outcome to the store.
+class storing_observer final : public attempt_observer {
+ public:
+  PARMAP_API storing_observer(open_store& to, value_to_stored& make) noexcept;
+  PARMAP_API ~storing_observer();  // NOLINT(performance-trivially-destructible): only libparmap has its virtual table
+
+  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+
+ private:
+  open_store& to_;
+  value_to_stored& make_;
+};
+
+template <class Value>
+stored_value stored_of(seen_value it) {
+  if constexpr (std::is_void_v<Value>) {
+    return {};
+  } else {
+    if (it.object != nullptr) return to_stored(*static_cast<const Value*>(it.object));
+    const std::string_view bytes(reinterpret_cast<const char*>(it.encoded.data()), it.encoded.size());
+    if constexpr (stored_text<Value> || is_number_array<Value>) return to_stored(decode_bytes<Value>(bytes));
+    else return {.format = value_format::encoded, .bytes = std::string(bytes)};
+  }
+}
+
+// The outcomes that were stored, until the others are there.
+template <class Value>
+struct kept_outcomes {
+  struct none {};
+  using kept = std::conditional_t<std::is_void_v<Value>, none, Value>;
+
+  explicit kept_outcomes(open_store& from) {
+    from.read([this](std::uint64_t index, stored_outcome&& it) {
+      if (it.kind) failures.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
+      else if constexpr (std::is_void_v<Value>) values.emplace_back(index, none());
+      else values.emplace_back(index, from_stored<Value>(it.value));
+    });
+  }
+
+  std::vector<std::pair<std::uint64_t, kept>> values;
+  failure_runs failures;
+};
+
+// Those that ran and those that were kept as the results of n tasks.
+template <class Value>
+results<Value> join_outcomes(results<Value>&& ran, kept_outcomes<Value>&& kept, const open_store& store,
+                             std::uint64_t n) {
+  failure_list failed = store.join(std::move(kept.failures), ran.failures());
+  const std::uint64_t seed = ran.seed();
+  std::optional<map_times> times = ran.take_times();
+  if (times) store.renumber(*times);
+  auto whole = [&]() -> results<Value> {
+    if constexpr (std::is_void_v<Value>) {
+      return results<void>(n, std::move(failed), seed);
+    } else {
+      result_memory<Value> memory(n);
+      const auto put = [&memory](std::uint64_t index, Value&& value) {
+        ::new (static_cast<void*>(memory.data() + index)) Value(std::move(value));
+      };
+      for (auto& [index, value] : kept.values) put(index, std::move(value));
+      ran.failures().for_each_gap(ran.size(), [&](std::uint64_t b, std::uint64_t e) {
+        for (std::uint64_t k = b; k < e; ++k)
+          put(store.index(k), std::move(ran)[k]);  // NOLINT(bugprone-use-after-move): moves value k only
+      });
+      return {std::move(memory), std::move(failed), seed};
+    }
+  }();
+  if (times) whole.note_times(std::move(*times));
+  return whole;
+}
+
+// What f, its axes or its result type do not allow is known when a store is given: std::invalid_argument.
+[[noreturn]] PARMAP_API void refuse_store_for_values();
+[[noreturn]] PARMAP_API void refuse_store_for_axes();
+
+// `run`: as map_space's, for tasks that are renumbered and observed.
+template <class Run, class F, class Space>
+auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen) -> results<result_of<F, Space>> {
+  using value = result_of<F, Space>;
+  if constexpr (!storable<value> || !(std::is_void_v<value> || std::is_nothrow_move_constructible_v<value>)) {
+    refuse_store_for_values();
+  } else if constexpr (!can_store_elements<typename Space::elements>) {
+    refuse_store_for_axes();
+  } else {
+    open_store store(sweep_of<value>(f, space, chosen.seed), space.size(), chosen);
+    kept_outcomes<value> kept(store);
+    storing_observer storing(store, stored_of<value>);
+    results<value> ran =
+        run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(storing), store.of_run());
+    store.outcomes().finish();
+    if (store.choice().has_all()) return ran;
+    return join_outcomes(std::move(ran), std::move(kept), store, space.size());
+  }
+}
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -10497,8 +11155,23 @@ Results with_times(Results made, const Engine& who, const Tasks& tasks, const ti
 // Apart, so that a map without times does not pay for it.
 template <class Run, class Engine, class Tasks>
 [[gnu::noinline]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
-  time_keeper kept;
+  time_keeper kept(tasks.observer());
   return with_times(run(who, tasks.observed_by(kept), chosen), who, tasks, kept);
+}
+
+// Runs the tasks that have no stored outcome. Apart, as above.
+template <class Run, class Engine, class F, class Space>
+[[gnu::noinline]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
+                                      const options& chosen) {
+  if constexpr (requires { requires Engine::has_no_store; })
+    refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
+  const ticks begun = now_ticks();
+  const auto run_rest = [&](const auto& tasks, const options& of_run) {
+    return of_run.times ? run_with_times(run, who, tasks, of_run) : run(who, tasks, of_run);
+  };
+  auto made = run_stored_map(run_rest, f, space, chosen);
+  made.note_elapsed(now_ticks() - begun);
+  return made;
 }
 
 // Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
@@ -10515,6 +11188,11 @@ auto map_unnamed_space(const Run& run, const Engine& who, F& f, const Space& spa
   } else {
     check_values(chosen);
     check_is_no_stream(chosen);
+    if constexpr (requires { requires Run::stores; }) {
+      if (chosen.store != nullptr) return run_with_store(run, who, f, space, std::as_const(chosen));
+    } else {
+      check_has_no_store(chosen, "this function");
+    }
     if (!chosen.seed) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);
     if constexpr (notes_elapsed<Engine>) {
@@ -10550,10 +11228,19 @@ auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes
   }
 }
 
+// Calls the engine, for map itself.
+struct run_by_engine {
+  static constexpr bool stores = true;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& it, const Tasks& tasks, const options& of_map) const {
+    return it.run(tasks, of_map);
+  }
+};
+
 template <class Engine, class F, class... Axes>
 auto map_axes(const Engine& who, F& f, options&& chosen, Axes&&... axes) {
-  const auto run = [](const Engine& it, const auto& work, const options& of_map) { return it.run(work, of_map); };
-  return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+  return map_axes_by(run_by_engine(), who, f, std::move(chosen), std::forward<Axes>(axes)...);
 }
 
 template <class F, class... Axes>
@@ -13312,6 +13999,7 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   } else {
     using value = result_of<function, space_type>;
     check_values(chosen);
+    check_has_no_store(chosen, "parmap::stream");
     if (!chosen.seed) chosen.seed = fresh_seed();
     return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
         who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen)));
@@ -13491,6 +14179,10 @@ PARMAP_INLINE void check_values(const options& chosen) {
 PARMAP_INLINE void refuse_stream_options() {
   throw std::invalid_argument(
       "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
+}
+
+PARMAP_INLINE void refuse_store(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) + " has no options.store; parmap::map has it");
 }
 
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
@@ -17669,8 +18361,8 @@ class serial_run_gate final : public task_gate {
   }
 
  private:
-  void begin_watch(context& self) override { told_.begin(running_, self.index(), attempt(), 0); }
-  void end_watch(context& self) override { told_.end(running_, {.object = values_.address(self.index())}); }
+  void begin_watch(context& self) override { told_.begin(running_, self.position(), attempt(), 0); }
+  void end_watch(context& self) override { told_.end(running_, {.object = values_.address(self.position())}); }
 
   value_places& values_;
   attempt_teller& told_;
@@ -18674,15 +19366,15 @@ class threads_run final : public job {
 
    private:
     void begin_watch(context& self) override {
-      if (run_.told_) run_.told_->begin(running_, self.index(), attempt(), self.worker());
+      if (run_.told_) run_.told_->begin(running_, self.position(), attempt(), self.worker());
       if (run_.watch_) self.set_stop_token(run_.watch_->begin(self.worker()));
     }
     void end_watch(context& self) override {
       if (run_.watch_ && run_.watch_->end(self.worker())) {
-        run_.values_.discard(self.index());
+        run_.values_.discard(self.position());
         throw overran{};
       }
-      if (run_.told_) run_.told_->end(running_, {.object = run_.values_.address(self.index())});
+      if (run_.told_) run_.told_->end(running_, {.object = run_.values_.address(self.position())});
     }
 
     threads_run& run_;
@@ -20544,12 +21236,15 @@ PARMAP_INLINE bool loaded_code::contains(const void* address) const noexcept {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE time_keeper::time_keeper() : begun_(attempt::clock::now()) { slowest_.reserve(most_kept + 1); }
+PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
+  slowest_.reserve(most_kept + 1);
+}
 PARMAP_INLINE time_keeper::~time_keeper() = default;
 
 PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
-                                            attempt::clock::time_point /*when*/) noexcept {
+                                            attempt::clock::time_point when) noexcept {
   if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
 }
 
 PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
@@ -20599,6 +21294,193 @@ PARMAP_INLINE void add_times(map_summary& all, const map_times& times) {
   if (available > 0 && !times.slowest.empty())
     all.busy = std::min(1.0, static_cast<double>(times.busy.count()) / available);
   all.slowest = times.slowest;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_value.inl.hpp
+// The bodies of stored_value.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whether the text is UTF-8 without a zero, which SQLite's text can be.
+PARMAP_INLINE bool is_plain_utf8(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  for (std::size_t i = 0; i < text.size();) {
+    const unsigned first = byte(i);
+    if (first == 0) return false;
+    if (first < 0x80) {
+      ++i;
+      continue;
+    }
+    const std::size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    if (first < 0xc2 || first > 0xf4 || text.size() - i <= more) return false;
+    for (std::size_t k = 1; k <= more; ++k)
+      if ((byte(i + k) & 0xc0) != 0x80) return false;
+    // Overlong forms, surrogates, and what lies above U+10FFFF.
+    const unsigned second = byte(i + 1);
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+        (first == 0xf4 && second > 0x8f))
+      return false;
+    i += more + 1;
+  }
+  return true;
+}
+
+PARMAP_INLINE stored_value stored_text_of(std::string_view text) {
+  return {.format = is_plain_utf8(text) ? value_format::text : value_format::bytes, .bytes = std::string(text)};
+}
+
+PARMAP_INLINE stored_value stored_natural_of(std::uint64_t x) {
+  std::string bytes(sizeof x, '\0');
+  for (std::size_t i = 0; i < sizeof x; ++i) bytes[i] = static_cast<char>(x >> 8 * i & 0xff);
+  return {.format = value_format::natural, .bytes = std::move(bytes)};
+}
+
+PARMAP_INLINE std::uint64_t natural_of(const stored_value& it) {
+  if (it.bytes.size() != sizeof(std::uint64_t)) throw other_format("a number of another size");
+  std::uint64_t x = 0;
+  for (std::size_t i = 0; i < sizeof x; ++i) x |= std::uint64_t{static_cast<unsigned char>(it.bytes[i])} << 8 * i;
+  return x;
+}
+
+PARMAP_INLINE void throw_other_format(value_format found) {
+  constexpr const char* names[] = {"nothing",
+                                   "an integer",
+                                   "a real number",
+                                   "a boolean",
+                                   "text",
+                                   "bytes",
+                                   "a number above 2^63",
+                                   "an array of numbers",
+                                   "a value of parmap::codec",
+                                   "a pickled value of Python",
+                                   "JSON"};
+  const auto at = static_cast<std::size_t>(found);
+  throw other_format(at < std::size(names) ? names[at] : "of a format that this version does not know");
+}
+
+// The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
+PARMAP_INLINE std::string to_npy(std::string_view type, std::span<const std::byte> numbers, std::size_t count) {
+  std::string header =
+      "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': (" + std::to_string(count) + ",), }";
+  constexpr std::size_t before = 10;  // the magic, the version and the length of the header
+  header.append(64 - (before + header.size() + 1) % 64, ' ');
+  header += '\n';
+  std::string all("\x93NUMPY\x01\x00", 8);
+  all += static_cast<char>(header.size() & 0xff);
+  all += static_cast<char>(header.size() >> 8);
+  all += header;
+  all.append(reinterpret_cast<const char*>(numbers.data()), numbers.size());
+  return all;
+}
+
+PARMAP_INLINE std::span<const std::byte> from_npy(std::string_view bytes, std::string_view type) {
+  const std::string_view magic("\x93NUMPY\x01\x00", 8);
+  if (bytes.size() < 10 || !bytes.starts_with(magic)) throw other_format("an array in another form of .npy");
+  const std::size_t length = static_cast<unsigned char>(bytes[8]) | std::size_t{static_cast<unsigned char>(bytes[9])}
+                                                                        << 8;
+  if (bytes.size() - 10 < length) throw other_format("an array without its end");
+  const std::string_view header = bytes.substr(10, length);
+  if (header.find("'descr': '" + std::string(type) + "'") == std::string_view::npos ||
+      header.find("'fortran_order': False") == std::string_view::npos)
+    throw other_format("an array of other numbers: " + std::string(header));
+  const std::string_view numbers = bytes.substr(10 + length);
+  return std::as_bytes(std::span(numbers.data(), numbers.size()));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_map.inl.hpp
+// The bodies of stored_map.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE open_store::open_store(const sweep& what, std::uint64_t tasks, const options& of_map)
+    : store_(of_map.store->open(what)),
+      choice_(tasks),
+      of_run_(of_map),
+      by_caller_(of_map.stop, request_stop{&stop_}) {
+  of_run_.store.reset();
+  of_run_.seed = store_->seed();
+  of_run_.stop = stop_.get_token();
+}
+
+PARMAP_INLINE open_store::~open_store() = default;
+
+PARMAP_INLINE void open_store::read(const std::function<void(std::uint64_t index, stored_outcome&& it)>& keep) {
+  store_->read([&](std::uint64_t index, stored_outcome&& it) {
+    choice_.leave_out(index);
+    try {
+      keep(index, std::move(it));
+    } catch (const other_format& error) {
+      throw store_failed("parmap: the stored value of task " + std::to_string(index) + " is " + error.what());
+    } catch (const bad_encoding& error) {
+      throw store_failed("parmap: the stored value of task " + std::to_string(index) + " is damaged: " + error.what());
+    }
+  });
+  choice_.count();
+  by_store_.emplace(store_->stop(), request_stop{&stop_});
+  if (!of_run_.reporter.is_silent())
+    for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+}
+
+PARMAP_INLINE failure_list open_store::join(failure_runs&& stored, const failure_list& ran) const {
+  failure_runs all = std::move(stored);
+  for (const auto& [why, tasks] : runs_of(ran)) {
+    // Consecutive tasks of the run may have others between them in the map.
+    const std::uint64_t end = why.index + tasks;
+    for (std::uint64_t k = why.index; k < end;) {
+      failure it = why;
+      it.index = choice_.task(k);
+      std::uint64_t same = 1;
+      while (k + same < end && choice_.task(k + same) == it.index + same) ++same;
+      all.emplace_back(std::move(it), same);
+      k += same;
+    }
+  }
+  return failure_list(std::move(all));
+}
+
+PARMAP_INLINE void open_store::renumber(map_times& times) const noexcept {
+  for (task_time& each : times.slowest) each.index = choice_.task(each.index);
+}
+
+PARMAP_INLINE storing_observer::storing_observer(open_store& to, value_to_stored& make) noexcept
+    : to_(to),
+      make_(make) {}
+PARMAP_INLINE storing_observer::~storing_observer() = default;
+
+PARMAP_INLINE void storing_observer::ended(const attempt& it, seen_value value, const failure* why) noexcept {
+  try {
+    stored_outcome made{.number = to_.stream(to_.index(it.task)),
+                        .kind = std::nullopt,
+                        .attempts = it.number,
+                        .worker = it.worker,
+                        .took = it.took};
+    if (why == nullptr) {
+      made.value = make_(value);
+    } else {
+      made.kind = why->kind;
+      made.message = why->message;
+    }
+    to_.outcomes().put(std::move(made));
+  } catch (const std::exception& error) {
+    to_.outcomes().give_up(error.what());
+  } catch (...) {
+    to_.outcomes().give_up("the codec of a value threw what is not a std::exception");
+  }
+}
+
+PARMAP_INLINE void refuse_store_for_values() {
+  throw std::invalid_argument(
+      "parmap: options.store cannot keep values of this type: it has no codec, or its move may throw; specialise "
+      "parmap::codec for it, or return something that has one");
+}
+PARMAP_INLINE void refuse_store_for_axes() {
+  throw std::invalid_argument(
+      "parmap: options.store cannot compare the elements of these axes with those of a later run, as their type has no "
+      "codec; specialise parmap::codec for it, or let the axis have indices or names");
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -66,12 +66,12 @@ foreach(header IN LISTS headers)
   file(CONFIGURE OUTPUT "${source}" @ONLY
     CONTENT "#include <parmap/${header}>\n#include <parmap/${header}>\n")
   list(APPEND alone "${source}")
-  if(NOT header MATCHES "^detail/|async|cereal|eigen")
+  if(NOT header MATCHES "^detail/|async|cereal|checkpoint|eigen")
     list(APPEND alone_inline "${source}")
   endif()
 endforeach()
 add_library(headers_alone OBJECT ${alone})
-target_link_libraries(headers_alone PRIVATE parmap::async parmap_development $<$<BOOL:${cereal_FOUND}>:cereal::cereal>
+target_link_libraries(headers_alone PRIVATE parmap::async parmap::checkpoint parmap_development $<$<BOOL:${cereal_FOUND}>:cereal::cereal>
   $<$<BOOL:${Eigen3_FOUND}>:Eigen3::Eigen>)
 # The headers that users include, in the inline form too.
 add_library(headers_alone_inline OBJECT ${alone_inline})

@@ -69,6 +69,8 @@ def compiles(name: str, source: str, compiler, directory: str, *more: str) -> bo
         file.write(source)
     libraries = [each for each in compiler if each.endswith(".a")]  # after the objects that use them
     options = [each for each in compiler if not each.endswith(".a")]
+    if "<parmap/checkpoint.hpp>" in source:
+        libraries.append("-lsqlite3")
     if subprocess.run([*options, *precompiled(source), path, *more, *libraries], check=False).returncode == 0:
         return True
     print(f"{name}: does not compile")

@@ -24,7 +24,8 @@ LAYERS = (
     ("detail/observers/",),
     ("results",),
     ("detail/results/", "reduction"),
-    ("detail/streams/",),
+    ("detail/streams/", "detail/stores/"),
+    ("detail/checkpoints/",),
     ("detail/threads/", "detail/processes/", "detail/coroutines/"),
     ("detail/pools/",),
     ("engine/engine",),
@@ -33,7 +34,7 @@ LAYERS = (
     ("engine/pool",),
     ("engine/named", "map"),
     ("detail/reduction/",),
-    ("map_into", "map_reduce", "async", "stream"),
+    ("map_into", "map_reduce", "async", "stream", "checkpoint"),
     ("parmap",),
 )  # fmt: skip
 

@@ -50,15 +50,22 @@ class context {
   ///
   ///     double u = std::uniform_real_distribution<>{}(self.rng());
   [[nodiscard]] philox4x64& rng() {
-    if (!rng_) rng_.emplace(std::array<std::uint64_t, 2>{seed_, index_});
+    if (!rng_) rng_.emplace(std::array<std::uint64_t, 2>{seed_, stream_});
     return *rng_;
   }
 
   /// For engines: sets the task that is about to run.
   void begin(std::uint64_t index, unsigned attempt) noexcept {
-    index_ = index;
+    index_ = stream_ = position_ = index;
     attempt_ = attempt;
     rng_.reset();
+  }
+  /// For engines: the index that was given to begin().
+  [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
+  /// For engines: sets the index that the task sees, and the number of its random stream, after begin().
+  void identify(std::uint64_t index, std::uint64_t stream) noexcept {
+    index_ = index;
+    stream_ = stream;
   }
   /// For engines: sets the seed of the map whose task is about to run.
   void set_seed(std::uint64_t seed) noexcept { seed_ = seed; }
@@ -68,6 +75,8 @@ class context {
  private:
   std::uint64_t seed_;
   std::uint64_t index_{};
+  std::uint64_t stream_{};    // of its random numbers: index, unless a store has given it another
+  std::uint64_t position_{};  // among the tasks that the engine runs: index, unless a store has the outcomes of others
   unsigned attempt_{};
   unsigned worker_;
   std::stop_token stop_;

@@ -12,6 +12,7 @@
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/detail/stores/stored_map.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
@@ -104,8 +105,23 @@ Results with_times(Results made, const Engine& who, const Tasks& tasks, const ti
 // Apart, so that a map without times does not pay for it.
 template <class Run, class Engine, class Tasks>
 [[gnu::noinline]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
-  time_keeper kept;
+  time_keeper kept(tasks.observer());
   return with_times(run(who, tasks.observed_by(kept), chosen), who, tasks, kept);
+}
+
+// Runs the tasks that have no stored outcome. Apart, as above.
+template <class Run, class Engine, class F, class Space>
+[[gnu::noinline]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
+                                      const options& chosen) {
+  if constexpr (requires { requires Engine::has_no_store; })
+    refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
+  const ticks begun = now_ticks();
+  const auto run_rest = [&](const auto& tasks, const options& of_run) {
+    return of_run.times ? run_with_times(run, who, tasks, of_run) : run(who, tasks, of_run);
+  };
+  auto made = run_stored_map(run_rest, f, space, chosen);
+  made.note_elapsed(now_ticks() - begun);
+  return made;
 }
 
 // Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
@@ -122,6 +138,11 @@ auto map_unnamed_space(const Run& run, const Engine& who, F& f, const Space& spa
   } else {
     check_values(chosen);
     check_is_no_stream(chosen);
+    if constexpr (requires { requires Run::stores; }) {
+      if (chosen.store != nullptr) return run_with_store(run, who, f, space, std::as_const(chosen));
+    } else {
+      check_has_no_store(chosen, "this function");
+    }
     if (!chosen.seed) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);
     if constexpr (notes_elapsed<Engine>) {
@@ -157,10 +178,19 @@ auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes
   }
 }
 
+// Calls the engine, for map itself.
+struct run_by_engine {
+  static constexpr bool stores = true;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& it, const Tasks& tasks, const options& of_map) const {
+    return it.run(tasks, of_map);
+  }
+};
+
 template <class Engine, class F, class... Axes>
 auto map_axes(const Engine& who, F& f, options&& chosen, Axes&&... axes) {
-  const auto run = [](const Engine& it, const auto& work, const options& of_map) { return it.run(work, of_map); };
-  return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+  return map_axes_by(run_by_engine(), who, f, std::move(chosen), std::forward<Axes>(axes)...);
 }
 
 template <class F, class... Axes>

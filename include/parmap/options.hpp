@@ -19,6 +19,7 @@
 namespace parmap::inline PARMAP_ABI {
 
 struct failure;
+class result_store;
 
 /// What options::retry_if may be: nothing, or any callable that takes `const failure&` and returns whether to try the
 /// task again. Copies share the callable.
@@ -91,6 +92,9 @@ struct options {
   /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
+  /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
+  /// (<parmap/checkpoint.hpp>). Only map has it, with every engine but a pool. None: nowhere.
+  std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
   /// task sees in context::stop_token(); if f takes no context&, threads refuses the option. serial ignores it.
@@ -116,6 +120,11 @@ PARMAP_API void check_values(const options& chosen);
 
 // Throws the std::invalid_argument of a function that is no stream.
 [[noreturn]] PARMAP_API void refuse_stream_options();
+// Throws the std::invalid_argument of what has no store.
+[[noreturn]] PARMAP_API void refuse_store(std::string_view what);
+inline void check_has_no_store(const options& chosen, std::string_view what) {
+  if (chosen.store != nullptr) refuse_store(what);
+}
 inline void check_is_no_stream(const options& chosen) {
   if (chosen.ordered || chosen.window != 0) refuse_stream_options();
 }

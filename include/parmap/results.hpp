@@ -82,6 +82,10 @@ class results_base {
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
   void note_times(map_times times) { notes().times = std::move(times); }
+  // What note_times has set, moved.
+  [[nodiscard]] std::optional<map_times> take_times() noexcept {
+    return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
+  }
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 

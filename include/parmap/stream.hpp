@@ -194,6 +194,7 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   } else {
     using value = result_of<function, space_type>;
     check_values(chosen);
+    check_has_no_store(chosen, "parmap::stream");
     if (!chosen.seed) chosen.seed = fresh_seed();
     return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
         who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen)));

@@ -2,6 +2,7 @@
 // Engine pool: each way a task can fail costs only that task, whether a map, a stream or a future waits for it, is
 // blamed on it, and leaves the pool as it was.
 #include "leftovers.hpp"
+#include "run_in_child.hpp"
 #include "shared_counters.hpp"
 #include "watchdog.hpp"
 
@@ -222,7 +223,6 @@ TEST_F(pool_tasks_test, that_do_as_they_like) {
         static_cast<void>(parmap::map(inner, [](int i) { return i; }, std::vector{1, 2}));
       },
       [] { static parmap::pool stays({.workers = 1}); },
-      [] { static_cast<void>(::setpgid(0, 0)); },
       [] { ::signal(SIGCHLD, SIG_IGN); },
       [] {
         sigset_t all{};
@@ -247,6 +247,25 @@ TEST_F(pool_tasks_test, that_do_as_they_like) {
   }
   while (::waitpid(-1, nullptr, 0) > 0) {
   }
+}
+
+// In a session of its own: when the last process ends that links a process group to another one of its session, the
+// kernel sends SIGHUP to the whole group if a process in it is stopped, such as a worker of a test that runs beside
+// this one.
+TEST_F(pool_tasks_test, that_change_their_process_group) {
+  EXPECT_EQ(in_child([] {
+              ::setsid();
+              const parmap::pool workers({.workers = 2});
+              const auto f = [](int i) {
+                if (i == 1) ::fork();
+                if (i == 2) static_cast<void>(::setpgid(0, 0));
+                return i;
+              };
+              for (int k = 0; k < 10; ++k)
+                if (!parmap::map(workers, f, std::views::iota(0, 9)).ok())
+                  throw std::runtime_error("a task has failed");
+            }),
+            "");
 }
 
 TEST_F(pool_tasks_test, that_start_processes) {

@@ -155,6 +155,9 @@ class pool {
     if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
     else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
   }
+  /// Its workers know the tasks of a whole space only.
+  static constexpr bool has_no_store = true;
+
   /// What map_into calls.
   template <class Tasks, class First>
   results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {

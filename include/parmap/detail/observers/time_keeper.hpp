@@ -17,12 +17,20 @@ class time_keeper final : public attempt_observer {
  public:
   static constexpr std::size_t most_kept = 5;
 
-  PARMAP_API time_keeper();
+  // `next` hears everything, too; null: there is none.
+  PARMAP_API explicit time_keeper(attempt_observer* next = nullptr);
   PARMAP_API ~time_keeper();
 
-  void failed(const attempt& it, const failure& /*why*/) noexcept override { static_cast<void>(add(it)); }
-  void ended(const attempt& it, seen_value /*value*/, const failure* /*why*/) noexcept override {
+  void begun(const attempt& it) noexcept override {
+    if (next_ != nullptr) next_->begun(it);
+  }
+  void failed(const attempt& it, const failure& why) noexcept override {
     static_cast<void>(add(it));
+    if (next_ != nullptr) next_->failed(it, why);
+  }
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override {
+    static_cast<void>(add(it));
+    if (next_ != nullptr) next_->ended(it, value, why);
   }
   PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
   // Returns its entry if it is one of the slowest.
@@ -33,6 +41,7 @@ class time_keeper final : public attempt_observer {
   [[nodiscard]] PARMAP_API map_times times() const;
 
  private:
+  attempt_observer* next_;
   attempt::clock::time_point begun_;
   std::chrono::nanoseconds busy_{};
   unsigned workers_{};

@@ -9,12 +9,15 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE time_keeper::time_keeper() : begun_(attempt::clock::now()) { slowest_.reserve(most_kept + 1); }
+PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
+  slowest_.reserve(most_kept + 1);
+}
 PARMAP_INLINE time_keeper::~time_keeper() = default;
 
 PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
-                                            attempt::clock::time_point /*when*/) noexcept {
+                                            attempt::clock::time_point when) noexcept {
   if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
 }
 
 PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {

@@ -69,23 +69,21 @@ class csv_text {
 
 template <class T>
 consteval std::size_t cells_of() {
-  if constexpr (std::is_void_v<T>) {
-    return 0;
+  std::size_t cells = 0;
+  if constexpr (std::is_void_v<T>) {  // it has none
   } else if constexpr (is_cell<T>) {
-    return 1;
+    cells = 1;
   } else if constexpr (tuple_like<T>) {
-    return []<std::size_t... I>(std::index_sequence<I...>) {
+    cells = []<std::size_t... I>(std::index_sequence<I...>) {
       return (is_cell<std::tuple_element_t<I, T>> && ...) ? sizeof...(I) : 0;
     }(std::make_index_sequence<std::tuple_size_v<T>>());
   } else if constexpr (std::is_aggregate_v<T> && !std::is_array_v<T>) {
     if constexpr (division_of<T>.is == division::possible)
-      return []<class... Field>(types<Field...>) {
+      cells = []<class... Field>(types<Field...>) {
         return (is_cell<Field> && ...) ? sizeof...(Field) : 0;
       }(field_types<T>());
-    else return 0;
-  } else {
-    return 0;
   }
+  return cells;
 }
 
 template <class T>

@@ -32,6 +32,10 @@ PARMAP_INLINE void refuse_stream_options() {
       "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
 }
 
+PARMAP_INLINE void refuse_store(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) + " has no options.store; parmap::map has it");
+}
+
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
   throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
                               ", " + std::string(remedy));

@@ -5,6 +5,7 @@
 #include <parmap/context.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/space/axis.hpp>
+#include <parmap/detail/space/renumbering.hpp>
 
 #include <concepts>
 #include <coroutine>
@@ -67,14 +68,24 @@ class numbered_tasks {
 
   numbered_tasks(F& f, const Space& space) noexcept : f_(&f), space_(&space) {}
 
-  [[nodiscard]] std::uint64_t size() const noexcept { return space_->size(); }
+  [[nodiscard]] std::uint64_t size() const noexcept {
+    return renumbered_ == nullptr ? space_->size() : renumbered_->size();
+  }
   [[nodiscard]] F& function() const noexcept { return *f_; }
   [[nodiscard]] const Space& space() const noexcept { return *space_; }
   // The same tasks with another f.
   [[nodiscard]] numbered_tasks with(F& f) const noexcept {
     numbered_tasks others(f, *space_);
     others.observer_ = observer_;
+    others.renumbered_ = renumbered_;
     return others;
+  }
+  // Only those that are to run; null: all.
+  [[nodiscard]] const renumbering* renumbered() const noexcept { return renumbered_; }
+  [[nodiscard]] numbered_tasks renumbered_by(const renumbering& who) const noexcept {
+    numbered_tasks same = *this;
+    same.renumbered_ = &who;
+    return same;
   }
   // Who hears of their attempts; null: nobody.
   [[nodiscard]] attempt_observer* observer() const noexcept { return observer_; }
@@ -89,6 +100,7 @@ class numbered_tasks {
   template <class Visit>
   void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
     if (b >= e) return;
+    if (renumbered_ != nullptr) return for_each_renumbered(b, e, self, visit);
     auto at = space_->cursor(b);
     for (std::uint64_t i = b; i < e; ++i, ++at) {
       const auto call = [&]() -> decltype(auto) {
@@ -105,19 +117,46 @@ class numbered_tasks {
   using element_types = typename Space::elements;
   template <class To>
   void show(std::uint64_t i, To& to) const {
-    space_->show(i, to);
+    space_->show(index_of(i), to);
   }
 
   // The elements of task i, to be kept while a coroutine that was called with them may refer to them.
-  [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, i); }
+  [[nodiscard]] auto elements(std::uint64_t i) const { return tuple_at(*space_, index_of(i)); }
   // Calls f with these elements; passes `self` if f takes a context.
   template <class Elements, class Context>
   decltype(auto) call(Elements& held, Context& self) const {
+    if constexpr (takes_context)
+      if (renumbered_ != nullptr) identify(self.position(), self);
     return std::apply(
         [&]<class... X>(X&... x) -> decltype(auto) { return call_as(typename Space::elements(), self, x...); }, held);
   }
 
  private:
+  [[nodiscard]] std::uint64_t index_of(std::uint64_t i) const noexcept {
+    return renumbered_ == nullptr ? i : renumbered_->index(i);
+  }
+  // Tells the context of task i who it is in the map.
+  template <class Context>
+  void identify(std::uint64_t i, Context& self) const noexcept {
+    const std::uint64_t index = renumbered_->index(i);
+    self.identify(index, renumbered_->stream(index));
+  }
+
+  // Apart, so that a map of all tasks does not pay for it.
+  template <class Visit>
+  [[gnu::noinline]] void for_each_renumbered(std::uint64_t b, std::uint64_t e, context& self, Visit& visit) const {
+    for (std::uint64_t i = b; i < e; ++i) {
+      const auto call = [&]() -> decltype(auto) {
+        if constexpr (takes_context) identify(i, self);
+        return space_->spread(renumbered_->index(i), [&](auto&&... x) -> decltype(auto) {
+          if constexpr (takes_context) return std::invoke(*f_, self, static_cast<decltype(x)&&>(x)...);
+          else return std::invoke(*f_, static_cast<decltype(x)&&>(x)...);
+        });
+      };
+      if (!visit(i, call)) return;
+    }
+  }
+
   template <class... Element, class Context, class... X>
   decltype(auto) call_as(list<Element...>, [[maybe_unused]] Context& self, X&... x) const {
     if constexpr (takes_context) return std::invoke(*f_, self, static_cast<Element&&>(x)...);
@@ -127,6 +166,7 @@ class numbered_tasks {
   F* f_;
   const Space* space_;
   attempt_observer* observer_{};
+  const renumbering* renumbered_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

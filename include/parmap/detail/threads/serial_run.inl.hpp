@@ -91,8 +91,8 @@ class serial_run_gate final : public task_gate {
   }
 
  private:
-  void begin_watch(context& self) override { told_.begin(running_, self.index(), attempt(), 0); }
-  void end_watch(context& self) override { told_.end(running_, {.object = values_.address(self.index())}); }
+  void begin_watch(context& self) override { told_.begin(running_, self.position(), attempt(), 0); }
+  void end_watch(context& self) override { told_.end(running_, {.object = values_.address(self.position())}); }
 
   value_places& values_;
   attempt_teller& told_;

@@ -128,15 +128,15 @@ class threads_run final : public job {
 
    private:
     void begin_watch(context& self) override {
-      if (run_.told_) run_.told_->begin(running_, self.index(), attempt(), self.worker());
+      if (run_.told_) run_.told_->begin(running_, self.position(), attempt(), self.worker());
       if (run_.watch_) self.set_stop_token(run_.watch_->begin(self.worker()));
     }
     void end_watch(context& self) override {
       if (run_.watch_ && run_.watch_->end(self.worker())) {
-        run_.values_.discard(self.index());
+        run_.values_.discard(self.position());
         throw overran{};
       }
-      if (run_.told_) run_.told_->end(running_, {.object = run_.values_.address(self.index())});
+      if (run_.told_) run_.told_->end(running_, {.object = run_.values_.address(self.position())});
     }
 
     threads_run& run_;

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// checkpoint: a file in which a map stores its outcomes, so that a later run goes on where this one ended. Needs
+// SQLite.
+#pragma once
+
+#include <parmap/detail/checkpoints/checkpoint_store.hpp>
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/stores/result_store.hpp>
+#include <parmap/failure.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace parmap::inline PARMAP_ABI {
+
+/// How a checkpoint is used. The fields are in alphabetical order.
+struct checkpoint_options {
+  /// The name of f. Needed for a function and for a lambda, which have no name that stays; a class of yours has its
+  /// own.
+  std::string name{};
+  /// The kinds of failures that run again when the map is resumed. None: all kinds. Tasks that were stopped always do.
+  std::optional<std::vector<failure_kind>> rerun{};
+  /// Another version begins anew in the same file; what earlier versions have stored stays there. Change it when f
+  /// computes something else than before.
+  std::string version{};
+};
+
+/// For options::store: keeps each outcome in a file (SQLite), as soon as it is there. If the program ends, for any
+/// reason, the same call goes on with the tasks that are missing, and returns the whole: the values that are stored and
+/// those that were missing. A failed task runs again.
+///
+///     #include <parmap/checkpoint.hpp>   // link parmap::checkpoint, or -lsqlite3
+///
+///     auto r = parmap::map(simulate, parmap::axis("mu", mus), parmap::axis("x0", x0s),
+///                          {.store = parmap::checkpoint("sweep.db", {.name = "simulate"})});
+///
+/// An axis may grow, be put into another order, or be a part of what it was: a task is known by its elements, which are
+/// compared bit for bit, and keeps its random numbers (context::rng) for ever. Refused, by std::invalid_argument with
+/// both values: another name of f, other values in fargs, another type of value, another seed, other names of axes.
+/// What f captures cannot be compared; a line on stderr says so.
+///
+/// A crash of the program, or of the machine, loses what was computed in the last 0.1 s and in the commit that was in
+/// progress. A thread writes, so that neither a task nor the map waits for the disk, until 64 MiB wait. The map throws
+/// store_failed if the file cannot be opened, is damaged, is another program's, or if another process is using it; or
+/// when all tasks have ended, if it could not be written (then the map begins no new task).
+///
+/// The map reads its axes once more; their elements and the values need a codec (parmap::can_leave_worker). The file is
+/// described in docs/internals/checkpoint-format.md; any SQLite shell shows its view `results`.
+[[nodiscard]] inline std::shared_ptr<result_store> checkpoint(std::string path, checkpoint_options chosen = {}) {
+  return std::make_shared<detail::checkpoint_store>(detail::checkpoint_request{
+      std::move(path), std::move(chosen.name), std::move(chosen.version), std::move(chosen.rerun)});
+}
+
+}  // namespace parmap::inline PARMAP_ABI

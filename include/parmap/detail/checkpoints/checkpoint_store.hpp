@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// checkpoint_store: what parmap::checkpoint returns.
+#pragma once
+
+#include <parmap/detail/checkpoints/checkpoint_run.hpp>
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/stores/result_store.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class checkpoint_store final : public result_store {
+ public:
+  explicit checkpoint_store(checkpoint_request asked) : asked_(std::move(asked)) {}
+
+  [[nodiscard]] std::unique_ptr<store_run> open(const sweep& what) override {
+    return std::make_unique<checkpoint_run>(asked_, what);
+  }
+
+ private:
+  checkpoint_request asked_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
