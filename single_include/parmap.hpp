@@ -6165,6 +6165,9 @@ class stream_processes {
   PARMAP_API bool allow(std::uint64_t limit);
   PARMAP_API void end_at(std::uint64_t tasks);
   PARMAP_API void halt() noexcept;
+  // Kills the workers and what their tasks have started, and waits until all have ended. Afterwards find() must not be
+  // called.
+  PARMAP_API void close() noexcept;
   [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
 
   struct found {
@@ -8737,6 +8740,8 @@ class pool_dispatcher {
   // Ends the workers in order, with what tasks have left to the end of a process, and waits for that. No job is open,
   // and none is opened later.
   PARMAP_API void end_workers() noexcept;
+  // As the destructor does. From now on the pool throws.
+  PARMAP_API void end_at_once() noexcept;
 
   // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool. Does not
   // wait if more than `seen` outcomes of the job have been taken: by another thread, since this one looked.
@@ -16865,7 +16870,7 @@ class stream_processes::run {
   ~run() {
     if (generation_ != fork_generation()) return;  // a copy, in a process that the caller has forked
     on_stop_.reset();
-    if (boss_) close();
+    close();
   }
 
   bool allow(std::uint64_t limit) {
@@ -16880,6 +16885,21 @@ class stream_processes::run {
   void halt() noexcept {
     book_.halt(halt_reason::stop_requested);
     event_counter::wake(news_.descriptor());
+  }
+  // Ends the workers by their supervisor, which also ends what their tasks have started.
+  void close() noexcept {
+    if (!boss_) return;
+    words_.closing.set(1);
+    book_.halt(halt_reason::stop_requested);
+    event_counter::wake(news_.descriptor());
+    constexpr std::chrono::seconds patience(30);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (!boss_->was_missed() && boss_->life() == child_process::life_of::running &&
+           std::chrono::steady_clock::now() < until) {
+      pollfd end{boss_->wakes(), POLLIN, 0};
+      static_cast<void>(::poll(&end, 1, boss_->has_to_be_asked() ? 10 : 1000));
+    }
+    boss_.reset();  // kills it, if it still lives
   }
   [[nodiscard]] unsigned workers() const noexcept { return told_.workers; }
   found find(std::chrono::nanoseconds patience) {
@@ -16973,21 +16993,6 @@ class stream_processes::run {
               .run();
         },
         &memory_.shared->running());
-  }
-
-  // Ends the workers by their supervisor, which also ends what their tasks have started.
-  void close() noexcept {
-    words_.closing.set(1);
-    book_.halt(halt_reason::stop_requested);
-    event_counter::wake(news_.descriptor());
-    constexpr std::chrono::seconds patience(30);
-    const auto until = std::chrono::steady_clock::now() + patience;
-    while (!boss_->was_missed() && boss_->life() == child_process::life_of::running &&
-           std::chrono::steady_clock::now() < until) {
-      pollfd end{boss_->wakes(), POLLIN, 0};
-      static_cast<void>(::poll(&end, 1, boss_->has_to_be_asked() ? 10 : 1000));
-    }
-    boss_.reset();  // kills it, if it still lives
   }
 
   // Nothing is left to take: a worker that waits for room must not wait for what the caller has kept to itself.
@@ -17087,6 +17092,7 @@ PARMAP_INLINE stream_processes::~stream_processes() = default;
 PARMAP_INLINE bool stream_processes::allow(std::uint64_t limit) { return run_->allow(limit); }
 PARMAP_INLINE void stream_processes::end_at(std::uint64_t tasks) { run_->end_at(tasks); }
 PARMAP_INLINE void stream_processes::halt() noexcept { run_->halt(); }
+PARMAP_INLINE void stream_processes::close() noexcept { run_->close(); }
 PARMAP_INLINE unsigned stream_processes::workers() const noexcept { return run_->workers(); }
 PARMAP_INLINE stream_processes::found stream_processes::find(std::chrono::nanoseconds patience) {
   return run_->find(patience);
@@ -19191,6 +19197,16 @@ class pool_dispatcher::state {
     }
   }
 
+  // Outcomes that have not come do not come any more: it may be that no worker has begun, or will.
+  void end_at_once() noexcept {
+    if (generation_ != fork_generation()) return;
+    {
+      const std::lock_guard lock(lock_);
+      broken_ = std::make_exception_ptr(std::runtime_error("parmap: the workers of this pool have ended"));
+    }
+    processes_.close();
+  }
+
   // ---- outcomes
 
   [[nodiscard]] std::uint64_t taken(const pool_job& it) const {
@@ -19647,6 +19663,7 @@ PARMAP_INLINE void pool_dispatcher::halt_tasks(pool_job& it, std::uint64_t task,
 PARMAP_INLINE void pool_dispatcher::kill(pool_job& it, std::optional<std::uint64_t> task) { state_->kill(it, task); }
 PARMAP_INLINE void pool_dispatcher::end(const std::shared_ptr<pool_job>& it) noexcept { state_->end(*it); }
 PARMAP_INLINE void pool_dispatcher::end_workers() noexcept { state_->end_workers(); }
+PARMAP_INLINE void pool_dispatcher::end_at_once() noexcept { state_->end_at_once(); }
 PARMAP_INLINE arrival pool_dispatcher::collect(pool_job& mine, std::chrono::nanoseconds patience,
                                                std::optional<std::uint64_t> seen) {
   return state_->collect(mine, patience, seen);

@@ -32,6 +32,7 @@ python_pool::python_pool(request&& asked, terms&& on)
 python_pool::~python_pool() {
   {
     waiting_thread here;
+    if (dispatcher_ && ends_at_once_) dispatcher_->end_at_once();
     submissions_.reset();
     here.release();
     shared_.clear();

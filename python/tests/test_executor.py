@@ -287,6 +287,18 @@ def test_terminate_workers():
                 each.result()
 
 
+def test_terminate_workers_that_do_not_begin():
+    pool = parmap.Executor(1, init=_never)
+    future = pool.submit(abs, 1)
+    pool.terminate_workers()
+    assert isinstance(future.exception(), parmap.BrokenPool)
+
+
+def _never():
+    while True:
+        signal.pause()
+
+
 def test_the_template_process_is_killed():
     with parmap.Executor(2) as pool:
         template = pool.submit(os.getppid).result()

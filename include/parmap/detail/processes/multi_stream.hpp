@@ -62,6 +62,9 @@ class stream_processes {
   PARMAP_API bool allow(std::uint64_t limit);
   PARMAP_API void end_at(std::uint64_t tasks);
   PARMAP_API void halt() noexcept;
+  // Kills the workers and what their tasks have started, and waits until all have ended. Afterwards find() must not be
+  // called.
+  PARMAP_API void close() noexcept;
   [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
 
   struct found {

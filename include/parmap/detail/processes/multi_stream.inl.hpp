@@ -120,7 +120,7 @@ class stream_processes::run {
   ~run() {
     if (generation_ != fork_generation()) return;  // a copy, in a process that the caller has forked
     on_stop_.reset();
-    if (boss_) close();
+    close();
   }
 
   bool allow(std::uint64_t limit) {
@@ -135,6 +135,21 @@ class stream_processes::run {
   void halt() noexcept {
     book_.halt(halt_reason::stop_requested);
     event_counter::wake(news_.descriptor());
+  }
+  // Ends the workers by their supervisor, which also ends what their tasks have started.
+  void close() noexcept {
+    if (!boss_) return;
+    words_.closing.set(1);
+    book_.halt(halt_reason::stop_requested);
+    event_counter::wake(news_.descriptor());
+    constexpr std::chrono::seconds patience(30);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (!boss_->was_missed() && boss_->life() == child_process::life_of::running &&
+           std::chrono::steady_clock::now() < until) {
+      pollfd end{boss_->wakes(), POLLIN, 0};
+      static_cast<void>(::poll(&end, 1, boss_->has_to_be_asked() ? 10 : 1000));
+    }
+    boss_.reset();  // kills it, if it still lives
   }
   [[nodiscard]] unsigned workers() const noexcept { return told_.workers; }
   found find(std::chrono::nanoseconds patience) {
@@ -228,21 +243,6 @@ class stream_processes::run {
               .run();
         },
         &memory_.shared->running());
-  }
-
-  // Ends the workers by their supervisor, which also ends what their tasks have started.
-  void close() noexcept {
-    words_.closing.set(1);
-    book_.halt(halt_reason::stop_requested);
-    event_counter::wake(news_.descriptor());
-    constexpr std::chrono::seconds patience(30);
-    const auto until = std::chrono::steady_clock::now() + patience;
-    while (!boss_->was_missed() && boss_->life() == child_process::life_of::running &&
-           std::chrono::steady_clock::now() < until) {
-      pollfd end{boss_->wakes(), POLLIN, 0};
-      static_cast<void>(::poll(&end, 1, boss_->has_to_be_asked() ? 10 : 1000));
-    }
-    boss_.reset();  // kills it, if it still lives
   }
 
   // Nothing is left to take: a worker that waits for room must not wait for what the caller has kept to itself.
@@ -342,6 +342,7 @@ PARMAP_INLINE stream_processes::~stream_processes() = default;
 PARMAP_INLINE bool stream_processes::allow(std::uint64_t limit) { return run_->allow(limit); }
 PARMAP_INLINE void stream_processes::end_at(std::uint64_t tasks) { run_->end_at(tasks); }
 PARMAP_INLINE void stream_processes::halt() noexcept { run_->halt(); }
+PARMAP_INLINE void stream_processes::close() noexcept { run_->close(); }
 PARMAP_INLINE unsigned stream_processes::workers() const noexcept { return run_->workers(); }
 PARMAP_INLINE stream_processes::found stream_processes::find(std::chrono::nanoseconds patience) {
   return run_->find(patience);
