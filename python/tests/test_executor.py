@@ -125,8 +125,6 @@ def test_names_of_other_executors():
             parmap.Executor(**wrong)
     with pytest.raises(ValueError, match="greater than 0"):
         parmap.Executor(0)
-    with pytest.raises(ValueError, match="start='spawn'"):
-        parmap.Executor(1, start="spawn")
 
 
 def test_random_numbers_are_those_of_the_number_of_submission():
