@@ -4672,7 +4672,8 @@ class stream_annex {
 
   // How much it needs in front of a heap, which is as large as that of a ring.
   [[nodiscard]] virtual std::size_t table_bytes() const noexcept = 0;
-  // In the caller, before the first fork: it is [begin, end) of the memory that begins at `memory`.
+  // In the caller, before the first fork, and in a worker that is a program of its own: it is [begin, end) of the
+  // memory that begins at `memory`, which was zeroed at first.
   virtual void take(std::byte* memory, std::size_t begin, std::size_t end) = 0;
 
  protected:
@@ -4704,9 +4705,13 @@ class stream_layout {
   void prepare(std::byte* memory) const {
     ::new (memory) stream_words;
     words(memory).bound.set(stream_words::unknown_size);
+    for (unsigned w = 0; w <= workers_; ++w) ::new (memory + ring(memory, w).words) ring_words;
+    protect(memory);
+  }
+  // Makes the unmapped pages, as mappings of each process have their own. Throws std::system_error.
+  void protect(std::byte* memory) const {
     for (unsigned w = 0; w <= workers_; ++w) {
       const ring_place at = ring(memory, w);
-      ::new (memory + at.words) ring_words;
       unmap(memory + at.words - page_size());
       unmap(memory + at.heap - page_size());
       unmap(memory + at.heap_end);
@@ -4726,6 +4731,7 @@ class stream_layout {
   [[nodiscard]] std::size_t annex_end() const noexcept { return annex_begin() + annex_; }
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return heap_; }
 
  private:
   static void unmap(std::byte* page) {
@@ -5314,6 +5320,17 @@ class value_reader_of final : public value_reader {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// Of a stream: what its workers need besides the ledger.
+struct stream_assignment {
+  std::uint64_t window{};
+  std::uint64_t heap{};     // bytes of each heap
+  std::uintptr_t memory{};  // the address of the rings' memory in the caller
+  pid_t origin{};           // the caller
+  int arrivals{-1};         // the descriptor that wakes the caller
+  int rings{-1};            // the descriptor of the rings' memory, if workers are programs of their own
+  bool measures{};          // take the time of each task
+};
+
 struct worker_assignment {
   // Parameters of the map.
   std::uint64_t tasks{};
@@ -5327,8 +5344,9 @@ struct worker_assignment {
   bool postpones{};  // a failed attempt is not repeated at once
   bool streams{};    // outcomes leave by rings
   bool observed{};   // each attempt is told to an observer in the caller
-  int news{-1};      // the descriptor that wakes the supervisor; none in a worker that is a program of its own
+  int news{-1};      // the descriptor that wakes the supervisor
   pid_t parent{};
+  stream_assignment stream{};
   // Parameters of this worker.
   unsigned number{};
   std::uint64_t from{};   // the first task of the round
@@ -6550,6 +6568,9 @@ class stream_processes {
   PARMAP_API bool allow(std::uint64_t limit);
   PARMAP_API void end_at(std::uint64_t tasks);
   PARMAP_API void halt() noexcept;
+  // Kills the workers and what their tasks have started, and waits until all have ended. Afterwards find() must not be
+  // called.
+  PARMAP_API void close() noexcept;
   [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
 
   struct found {
@@ -6573,6 +6594,13 @@ class stream_processes {
   class run;
   std::unique_ptr<run> run_;
 };
+
+// Runs a worker of a stream that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the
+// ledger's memory; `annex` is as that of the caller. at_go(distance) is called just before the first task: an address
+// in the caller's memory of the rings and the annex, and this distance, is that here. Throws std::system_error if the
+// memory cannot be mapped.
+[[noreturn]] void serve_stream_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
+                                          stream_annex& annex, const std::function<void(std::ptrdiff_t)>& at_go);
 
 // The value that a worker has encoded. Throws what its codec throws, and bad_encoding.
 template <class T>
@@ -8874,7 +8902,8 @@ class pool_memory final : public stream_annex, public task_orders {
     memory_ = memory;
     end_ = end;
     heap_begin_ = begin + table_bytes();
-    shortest_ = ::new (memory + begin) shared_word<"shortest">;
+    void* const shortest = memory + begin;
+    shortest_ = static_cast<shared_word<"shortest">*>(shortest);
     void* const ends = memory + begin + table_begin() - workers_ * sizeof(end_word);
     ends_ = static_cast<end_word*>(ends);
     table_.emplace(memory + begin + table_begin());
@@ -9152,6 +9181,8 @@ class pool_dispatcher {
   // Ends the workers in order, with what tasks have left to the end of a process, and waits for that. No job is open,
   // and none is opened later.
   PARMAP_API void end_workers() noexcept;
+  // As the destructor does. From now on the pool throws.
+  PARMAP_API void end_at_once() noexcept;
 
   // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool. Does not
   // wait if more than `seen` outcomes of the job have been taken: by another thread, since this one looked.
@@ -9236,7 +9267,7 @@ class pool_function {
 };
 
 // Reads the bytes of a function. A sent function begins with the address of such a reader, which is the same in every
-// process of the pool.
+// process of the pool; but a worker that is a program of its own has one reader for all.
 using function_reader = std::unique_ptr<pool_function> (*)(byte_reader bytes);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -15023,8 +15054,9 @@ class language_runtime {
   virtual void begin_supervisor() noexcept {}
   virtual void end_supervisor() noexcept {}
   // Whether the workers of the map that begins are separate programs, which share only the map's memory with the
-  // caller. Then the child calls start_program(mine, file), which executes the program (execve) and does not return;
-  // the program calls serve_as_program(tasks, mine, file), see multi_run.hpp. Only for encoded results.
+  // caller. Then the child calls start_program(mine, file), which executes the program (execve) and does not return.
+  // The program inherits `file` and the descriptors in `mine`; it calls serve_as_program(tasks, mine, file), see
+  // multi_run.hpp, or serve_pool_as_program, see pool_tasks.hpp. Only for encoded results and pools.
   virtual bool starts_programs() noexcept { return false; }
   virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
   // Called in a worker once it is set to die with its caller; before its first task, and outside any task's limit.
@@ -15470,18 +15502,20 @@ inline file_descriptor make_memory_file(std::size_t bytes) {
   return file;
 }
 
+// With `file`, the memory is one, which is put there.
+inline shared_memory make_memory(std::size_t bytes, file_descriptor* file) {
+  if (file == nullptr) return shared_memory(bytes);
+  *file = make_memory_file(bytes);
+  return shared_memory(bytes, *file);
+}
+
 // Makes one mapping for a part of `fixed` bytes (ledger and encoded slots) and the arenas. The arenas are as large as
 // the system permits, up to 64 GiB per worker, as only pages that are written cost memory.
 inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
   // Valgrind reads all of it in a worker that ends, to look for leaks.
   const std::size_t largest = under_valgrind() ? std::size_t{64} << 20 : std::size_t{64} << 30;
   const std::size_t smallest = 16 * page_size();
-  const auto make = [&](std::size_t each) {
-    const std::size_t bytes = fixed + workers * each;
-    if (file == nullptr) return shared_memory(bytes);
-    *file = make_memory_file(bytes);
-    return shared_memory(bytes, *file);
-  };
+  const auto make = [&](std::size_t each) { return make_memory(fixed + workers * each, file); };
   for (std::size_t each = largest;; each /= 2) {
     try {
       shared_memory memory = make(each);
@@ -15507,9 +15541,9 @@ class shared_layout {
         workers_(of_map.workers),
         postpones_(of_map.postpones),
         observed_(of_map.observed),
-        values_(slots.kind == slot_kind::value   ? slot_bytes()
-                : slots.kind == slot_kind::rings ? slots.bytes
-                                                 : 0),
+        values_(slots.kind == slot_kind::value   ? shared_memory(slot_bytes())
+                : slots.kind == slot_kind::rings ? make_memory(slots.bytes, for_programs ? &rings_file_ : nullptr)
+                                                 : shared_memory()),
         memory_(make_arena_memory(arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
         book_(memory_.data(), constants_of(of_map)),
         arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {
@@ -15517,13 +15551,15 @@ class shared_layout {
     running_.enter({&values_, &memory_});
   }
 
-  // In a worker that is a separate program: maps the memory of its map, which has encoded slots.
-  shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file)
+  // In a worker that is a separate program: maps the memory of its map, which has encoded slots, or rings.
+  shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file, file_descriptor rings = {})
       : shape_(slots),
         tasks_(mine.tasks),
         workers_(mine.workers),
         postpones_(mine.postpones),
         observed_(mine.observed),
+        rings_file_(std::move(rings)),
+        values_(rings_file_.get() >= 0 ? shared_memory(file_size(rings_file_), rings_file_) : shared_memory()),
         file_(std::move(file)),
         memory_(file_size(file_), file_),
         book_(memory_.data(), constants_of(mine), mine.round),
@@ -15561,8 +15597,9 @@ class shared_layout {
   [[nodiscard]] bool keep_from_children() const noexcept {
     return memory_.keep_from_children() && values_.keep_from_children();
   }
-  // The descriptor of the memory, if it is for programs.
+  // The descriptors of the memory, and of that of rings, if they are for programs.
   [[nodiscard]] int file() const noexcept { return file_.get(); }
+  [[nodiscard]] int rings_file() const noexcept { return rings_file_.get(); }
 
  private:
   static claim_ledger::constants constants_of(const worker_assignment& of_map) noexcept {
@@ -15593,6 +15630,7 @@ class shared_layout {
   unsigned workers_;
   bool postpones_;
   bool observed_;
+  file_descriptor rings_file_;
   shared_memory values_;
   file_descriptor file_;
   shared_memory memory_;
@@ -17025,7 +17063,9 @@ class supervisor {
     const bool idle = book_.idle();
     look_at_failures();
     while (retries_.put_one()) hire_one_more();
-    if (idle && retries_.none_is_postponed()) book_.dismiss();
+    if (!idle || !retries_.none_is_postponed()) return;
+    book_.dismiss();
+    dismiss_the_unborn();
   }
   void look_at_failures() {
     if (observed_ != nullptr) observed_->look(from_, [this] { retries_.look_at_failures(); });
@@ -17046,8 +17086,7 @@ class supervisor {
   [[nodiscard]] std::chrono::nanoseconds until_news() const {
     const std::chrono::nanoseconds seen = observed_ != nullptr ? attempt_watch::glance : no_limit;
     if (news_ == nullptr) return seen;
-    const bool hears = !language_runtime::current().starts_programs();
-    return std::min<std::chrono::nanoseconds>({seen, retries_.until_due(), hears ? glance : asking_period});
+    return std::min<std::chrono::nanoseconds>({seen, retries_.until_due(), glance});
   }
 
   // `had_reason`: it ran a task, or was killed as the caller of a pool wished or as it waited there. Nobody is forked
@@ -17531,7 +17570,7 @@ class multi_run {
       collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
     }
     if (told_.postpones || told_.observed) news_.emplace();
-    if (news_ && !programs_) told_.news = news_->descriptor();
+    if (news_) told_.news = news_->descriptor();
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
@@ -17697,11 +17736,10 @@ struct stream_parts {
   const event_counter& arrivals;  // wakes the caller
   const file_descriptor& caller;  // readable once the caller has died: a pidfd; none if it cannot be had
   const file_descriptor& held;    // at its end once the caller has died, or has become another program: a pipe
-  pid_t caller_pid;
-  sigset_t mask;  // the caller's
+  sigset_t mask;                  // the caller's
   worker_assignment told;
+  bool programs;                      // workers are programs of their own
   std::optional<std::uint64_t> size;  // none: the number of tasks is not known yet
-  bool measures;                      // take the time of each task
   const task_orders* orders;          // of a pool; else null
 };
 
@@ -17727,6 +17765,24 @@ struct failure_record {
     why.message.assign(reinterpret_cast<const char*>(from.read(size)), size);
   }
 };
+
+// Runs a worker of a stream from its fork, or the start of its program, to its end. Calls at_go() just before its first
+// task.
+template <class AtGo>
+[[noreturn]] void live_as_worker_of_stream(const process_tasks& tasks, shared_layout& shared,
+                                           const stream_layout& layout, const worker_assignment& mine,
+                                           const AtGo& at_go) {
+  claim_ledger& book = shared.book();
+  worker_words& words = book.of(mine.number);
+  become_worker(mine.parent, words, mine.memory_limit, [&shared] { return shared.keep_from_children(); });
+  worker_identity::origin = mine.stream.origin;
+  language_runtime::current().begin_worker(mine.number);
+  await_go(words.go);
+  at_go();
+  stream_outlet outlet(layout.ring(shared.slots(), mine.number), stream_layout::words(shared.slots()), words,
+                       book.bell(), book.halt_word(), mine.stream.arrivals, mine.stream.measures);
+  worker_process(tasks, nullptr, book, shared.arenas(), mine, &outlet).run();
+}
 
 class stream_supervision final : public supervisor_client {
  public:
@@ -17775,7 +17831,7 @@ class stream_supervision final : public supervisor_client {
     lazy_meter meter(silent, 0);
     const core_placement place(parts_.told.workers);
     std::uint64_t from = 0;
-    constexpr unsigned most_idle_deaths = 256;  // see multi_run
+    const unsigned most_idle_deaths = parts_.programs ? 16 : 256;  // see multi_run
     supervisor boss(
         parts_.shared, parts_.chosen, meter, place, held_back, &parts_.news, parts_.told.tasks, most_idle_deaths,
         [&](unsigned w) { live(held_back, place, w, from); }, this);
@@ -17823,20 +17879,18 @@ class stream_supervision final : public supervisor_client {
   [[noreturn]] void live(const cancellation_held_back& held_back, const core_placement& place, unsigned w,
                          std::uint64_t from) noexcept {
     held_back.end();
+    // The caller's handlers are not to run in a process that becomes a program: Ctrl-C reaches that, too.
+    if (parts_.programs) static_cast<void>(::signal(SIGINT, SIG_IGN));
     ::pthread_sigmask(SIG_SETMASK, &parts_.mask, nullptr);
     worker_assignment mine = parts_.told;
     mine.number = w;
     mine.from = from;
     mine.round = book_.round();
-    worker_words& words = book_.of(w);
-    become_worker(mine.parent, words, mine.memory_limit, [this] { return parts_.shared.keep_from_children(); });
-    worker_identity::origin = parts_.caller_pid;
-    language_runtime::current().begin_worker(w);
-    await_go(words.go);
-    place.release();
-    stream_outlet outlet(parts_.layout.ring(memory_, w), words_, words, book_.bell(), book_.halt_word(),
-                         parts_.arrivals.descriptor(), parts_.measures);
-    worker_process(parts_.tasks, nullptr, book_, parts_.shared.arenas(), mine, &outlet).run();
+    if (parts_.programs) {
+      language_runtime::current().start_program(mine, parts_.shared.file());
+      ::_exit(127);  // a shell's status for a program that cannot be started
+    }
+    live_as_worker_of_stream(parts_.tasks, parts_.shared, parts_.layout, mine, [&place] { place.release(); });
   }
 
   // Whether the newest value that worker w has sent is that of this task. It has died.
@@ -17859,7 +17913,7 @@ class stream_supervision final : public supervisor_client {
     std::vector<pollfd> fds;
     watch(fds);
     if (!fds.empty() && ::poll(fds.data(), fds.size(), 0) > 0) throw caller_is_gone();
-    if (::getppid() != parts_.caller_pid) throw caller_is_gone();
+    if (::getppid() != parts_.told.stream.origin) throw caller_is_gone();
     if (const std::uint64_t end = words_.bound.get(); !size_ && end != stream_words::unknown_size) {
       size_ = end;
       if (end < from_ + round_) {
@@ -17938,12 +17992,12 @@ struct stream_memory {
   stream_layout layout;
   std::unique_ptr<shared_layout> shared;
 
-  static stream_memory make(const worker_assignment& told, std::uint64_t window, const stream_annex* annex) {
+  static stream_memory make(const worker_assignment& told, bool for_programs, const stream_annex* annex) {
     const std::size_t largest = under_valgrind() ? std::size_t{64} << 20 : std::size_t{16} << 30;
     constexpr std::size_t smallest = 1 << 20;
     const auto of_size = [&](std::size_t heap) {
-      const stream_layout layout(told.workers, window, heap, annex);
-      auto shared = std::make_unique<shared_layout>(told, slot_shape{slot_kind::rings, layout.bytes()}, false);
+      const stream_layout layout(told.workers, told.stream.window, heap, annex);
+      auto shared = std::make_unique<shared_layout>(told, slot_shape{slot_kind::rings, layout.bytes()}, for_programs);
       layout.prepare(shared->slots());
       return stream_memory{layout, std::move(shared)};
     };
@@ -17975,16 +18029,20 @@ class stream_processes::run {
  public:
   run(const process_tasks& tasks, const options& chosen, std::optional<std::uint64_t> size, stream_annex* annex,
       bool measures, const pool_rules& pool)
-      : told_(assignment_of(tasks, chosen, size, measures, pool)),
-        memory_(stream_memory::make(told_, chosen.window, annex)),
+      : programs_(language_runtime::current().starts_programs()),
+        told_(assignment_of(tasks, chosen, size, measures, pool)),
+        memory_(stream_memory::make(told_, programs_, annex)),
         book_(memory_.shared->book()),
         words_(stream_layout::words(memory_.shared->slots())),
-        measures_(measures),
         of_pool_(pool.orders != nullptr) {
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
     told_.news = news_.descriptor();
+    told_.stream.arrivals = arrivals_.descriptor();
+    told_.stream.rings = memory_.shared->rings_file();
+    told_.stream.heap = memory_.layout.heap_bytes();
+    told_.stream.memory = reinterpret_cast<std::uintptr_t>(memory_.shared->slots());
     for (unsigned w = 0; w <= told_.workers; ++w) rings_.emplace_back(memory_.layout.ring(memory_.shared->slots(), w));
     if (annex != nullptr)
       annex->take(memory_.shared->slots(), memory_.layout.annex_begin(), memory_.layout.annex_end());
@@ -17996,7 +18054,7 @@ class stream_processes::run {
   ~run() {
     if (generation_ != fork_generation()) return;  // a copy, in a process that the caller has forked
     on_stop_.reset();
-    if (boss_) close();
+    close();
   }
 
   bool allow(std::uint64_t limit) {
@@ -18011,6 +18069,21 @@ class stream_processes::run {
   void halt() noexcept {
     book_.halt(halt_reason::stop_requested);
     event_counter::wake(news_.descriptor());
+  }
+  // Ends the workers by their supervisor, which also ends what their tasks have started.
+  void close() noexcept {
+    if (!boss_) return;
+    words_.closing.set(1);
+    book_.halt(halt_reason::stop_requested);
+    event_counter::wake(news_.descriptor());
+    constexpr std::chrono::seconds patience(30);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (!boss_->was_missed() && boss_->life() == child_process::life_of::running &&
+           std::chrono::steady_clock::now() < until) {
+      pollfd end{boss_->wakes(), POLLIN, 0};
+      static_cast<void>(::poll(&end, 1, boss_->has_to_be_asked() ? 10 : 1000));
+    }
+    boss_.reset();  // kills it, if it still lives
   }
   [[nodiscard]] unsigned workers() const noexcept { return told_.workers; }
   found find(std::chrono::nanoseconds patience) {
@@ -18053,7 +18126,7 @@ class stream_processes::run {
 
   static worker_assignment assignment_of(const process_tasks& tasks, const options& chosen,
                                          std::optional<std::uint64_t> size, bool measures, const pool_rules& pool) {
-    if (language_runtime::current().starts_programs())
+    if (language_runtime::current().starts_programs() && pool.orders == nullptr)
       throw std::invalid_argument("parmap: workers that are programs of their own have no streams");
     if (chosen.window > stream_layout::largest_window)
       throw std::invalid_argument("parmap: options.window is at most " + std::to_string(stream_layout::largest_window) +
@@ -18070,7 +18143,8 @@ class stream_processes::run {
             .retries = chosen.retries,
             .timed = chosen.timeout.has_value() || measures,
             .postpones = postpones_retries(chosen),
-            .streams = true};
+            .streams = true,
+            .stream = {.window = chosen.window, .origin = ::getpid(), .measures = measures}};
   }
 
   void start(const process_tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
@@ -18095,30 +18169,14 @@ class stream_processes::run {
                               .arrivals = arrivals_,
                               .caller = caller,
                               .held = held,
-                              .caller_pid = caller_pid_,
                               .mask = here.before(),
                               .told = told_,
+                              .programs = programs_,
                               .size = size,
-                              .measures = measures_,
                               .orders = orders})
               .run();
         },
         &memory_.shared->running());
-  }
-
-  // Ends the workers by their supervisor, which also ends what their tasks have started.
-  void close() noexcept {
-    words_.closing.set(1);
-    book_.halt(halt_reason::stop_requested);
-    event_counter::wake(news_.descriptor());
-    constexpr std::chrono::seconds patience(30);
-    const auto until = std::chrono::steady_clock::now() + patience;
-    while (!boss_->was_missed() && boss_->life() == child_process::life_of::running &&
-           std::chrono::steady_clock::now() < until) {
-      pollfd end{boss_->wakes(), POLLIN, 0};
-      static_cast<void>(::poll(&end, 1, boss_->has_to_be_asked() ? 10 : 1000));
-    }
-    boss_.reset();  // kills it, if it still lives
   }
 
   // Nothing is left to take: a worker that waits for room must not wait for what the caller has kept to itself.
@@ -18191,14 +18249,13 @@ class stream_processes::run {
   }
 
   std::uint64_t generation_{fork_generation()};
-  pid_t caller_pid_{::getpid()};
   event_counter news_;
   event_counter arrivals_;
+  bool programs_;
   worker_assignment told_;
   stream_memory memory_;
   claim_ledger& book_;
   stream_words& words_;
-  bool measures_;
   bool of_pool_;
   std::vector<ring_reader> rings_;  // the workers', and the supervisor's at the end
   file_descriptor held_by_caller_;
@@ -18209,6 +18266,18 @@ class stream_processes::run {
   std::uint64_t stopped_left_{};
 };
 
+PARMAP_INLINE void serve_stream_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
+                                           stream_annex& annex, const std::function<void(std::ptrdiff_t)>& at_go) {
+  const stream_layout layout(mine.workers, mine.stream.window, static_cast<std::size_t>(mine.stream.heap), &annex);
+  shared_layout shared(mine, {slot_kind::rings, layout.bytes()}, file_descriptor(memory),
+                       file_descriptor(mine.stream.rings));
+  layout.protect(shared.slots());
+  annex.take(shared.slots(), layout.annex_begin(), layout.annex_end());
+  const auto here = reinterpret_cast<std::uintptr_t>(shared.slots());
+  live_as_worker_of_stream(tasks, shared, layout, mine,
+                           [&] { at_go(static_cast<std::ptrdiff_t>(here - mine.stream.memory)); });
+}
+
 PARMAP_INLINE stream_processes::stream_processes(const process_tasks& tasks, const options& chosen,
                                                  std::optional<std::uint64_t> size, stream_annex* annex, bool measures,
                                                  const pool_rules& pool)
@@ -18218,6 +18287,7 @@ PARMAP_INLINE stream_processes::~stream_processes() = default;
 PARMAP_INLINE bool stream_processes::allow(std::uint64_t limit) { return run_->allow(limit); }
 PARMAP_INLINE void stream_processes::end_at(std::uint64_t tasks) { run_->end_at(tasks); }
 PARMAP_INLINE void stream_processes::halt() noexcept { run_->halt(); }
+PARMAP_INLINE void stream_processes::close() noexcept { run_->close(); }
 PARMAP_INLINE unsigned stream_processes::workers() const noexcept { return run_->workers(); }
 PARMAP_INLINE stream_processes::found stream_processes::find(std::chrono::nanoseconds patience) {
   return run_->find(patience);
@@ -20151,7 +20221,8 @@ namespace parmap::inline PARMAP_ABI::detail {
 // A worker keeps what it has read last, so that a function that is called again and again is read once.
 class pool_tasks final : public process_tasks, public claim_batches {
  public:
-  explicit pool_tasks(pool_memory& memory) noexcept;
+  // `only`: what reads every function; null: each begins with the address of its reader.
+  explicit pool_tasks(pool_memory& memory, function_reader only = nullptr) noexcept;
 
   void run(worker_chunk& chunk, context& self) const override;
   [[nodiscard]] const claim_batches* batches() const noexcept override { return this; }
@@ -20172,10 +20243,18 @@ class pool_tasks final : public process_tasks, public claim_batches {
   [[nodiscard]] bool has_read(const batch& it) const noexcept;
 
   pool_memory& memory_;
+  function_reader only_;
   // In a worker.
   mutable std::list<kept<pool_function>> functions_;  // the newest first
   mutable kept<pool_inputs> inputs_{};
 };
+
+// Runs a worker of a pool that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the
+// ledger's memory; `read` reads every function. at_go(given, distance) is called just before the first task: an address
+// of kept inputs in the caller, and this distance, is that here. Throws std::system_error if the memory cannot be
+// mapped.
+[[noreturn]] PARMAP_API void serve_pool_as_program(const worker_assignment& mine, int memory, function_reader read,
+                                                   void (*at_go)(void* given, std::ptrdiff_t distance), void* given);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -20320,6 +20399,16 @@ class pool_dispatcher::state {
       }
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): they have ended otherwise
     }
+  }
+
+  // Outcomes that have not come do not come any more: it may be that no worker has begun, or will.
+  void end_at_once() noexcept {
+    if (generation_ != fork_generation()) return;
+    {
+      const std::lock_guard lock(lock_);
+      broken_ = std::make_exception_ptr(std::runtime_error("parmap: the workers of this pool have ended"));
+    }
+    processes_.close();
   }
 
   // ---- outcomes
@@ -20778,6 +20867,7 @@ PARMAP_INLINE void pool_dispatcher::halt_tasks(pool_job& it, std::uint64_t task,
 PARMAP_INLINE void pool_dispatcher::kill(pool_job& it, std::optional<std::uint64_t> task) { state_->kill(it, task); }
 PARMAP_INLINE void pool_dispatcher::end(const std::shared_ptr<pool_job>& it) noexcept { state_->end(*it); }
 PARMAP_INLINE void pool_dispatcher::end_workers() noexcept { state_->end_workers(); }
+PARMAP_INLINE void pool_dispatcher::end_at_once() noexcept { state_->end_at_once(); }
 PARMAP_INLINE arrival pool_dispatcher::collect(pool_job& mine, std::chrono::nanoseconds patience,
                                                std::optional<std::uint64_t> seen) {
   return state_->collect(mine, patience, seen);
@@ -22978,9 +23068,10 @@ PARMAP_INLINE void stay_loaded() noexcept {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE pool_tasks::pool_tasks(pool_memory& memory) noexcept
+PARMAP_INLINE pool_tasks::pool_tasks(pool_memory& memory, function_reader only) noexcept
     : process_tasks(std::numeric_limits<std::uint64_t>::max(), {slot_kind::none, 0}),
-      memory_(memory) {}
+      memory_(memory),
+      only_(only) {}
 
 PARMAP_INLINE std::uint64_t pool_tasks::end_of(std::uint64_t task) const noexcept {
   const batch* const it = memory_.table().find(task);
@@ -23028,7 +23119,8 @@ PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) 
   byte_reader bytes = bytes_of(sent);
   std::uintptr_t address = 0;
   std::memcpy(&address, bytes.read(sizeof address), sizeof address);
-  const auto reader = reinterpret_cast<function_reader>(address);  // NOLINT(performance-no-int-to-ptr): it was one
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it was one
+  const auto reader = only_ != nullptr ? only_ : reinterpret_cast<function_reader>(address);
   functions_.push_front({sent.number, reader(bytes)});
   return *functions_.front().what;
 }
@@ -23036,6 +23128,13 @@ PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) 
 PARMAP_INLINE const pool_inputs& pool_tasks::inputs(const pool_function& of, const sent_bytes& sent) const {
   if (inputs_.number != sent.number || inputs_.what == nullptr) inputs_ = {sent.number, of.read(bytes_of(sent))};
   return *inputs_.what;
+}
+
+PARMAP_INLINE void serve_pool_as_program(const worker_assignment& mine, int memory, function_reader read,
+                                         void (*at_go)(void* given, std::ptrdiff_t distance), void* given) {
+  pool_memory annex(mine.workers);
+  const pool_tasks tasks(annex, read);
+  serve_stream_as_program(tasks, mine, memory, annex, [=](std::ptrdiff_t distance) { at_go(given, distance); });
 }
 
 PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {

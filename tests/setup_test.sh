@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Tests tools/setup.sh against stand-ins for dpkg-query, apt-get, id and sudo: setup_test.sh SOURCE
+# Tests tools/setup.sh, and what tools/python.sh installs by it, against stand-ins for dpkg-query, apt-get, id and sudo:
+# setup_test.sh SOURCE
 set -euo pipefail
 
 source_dir=$1
@@ -83,6 +84,30 @@ fresh
 printf 'ID=ubuntu\nVERSION_ID="24.04"\n' >"$work/os-release"
 require present "why"
 check "another system: says so and goes on" '[[ $status == 0 && $said == *"Only Debian 12 and 13 are supported"*ubuntu* ]]'
+
+# CPython's own tests, for a stand-in of Python whose version or lack of tests is the argument.
+cpython_tests() {
+  status=0
+  stub python3 "[[ \$* != *find_spec* ]] || exit 1; echo '$1'"
+  said=$(PATH="$work/bin:$PATH" SETUP_OS_RELEASE="$work/os-release" PARMAP_CPYTHON_TESTS='' bash -c '
+    set -euo pipefail
+    source "$0/tools/setup.sh"
+    source "$0/tools/python.sh"
+    python_cpython_tests' "$source_dir" 2>&1) || status=$?
+  calls=$(<"$work/calls")
+}
+fresh
+stub apt-cache '[[ $* == "show libpython3.13-testsuite" ]]'
+cpython_tests 3.13
+check "tests of CPython: those of this Python are installed" '[[ $status == 0 && $calls == *"install"*libpython3.13-testsuite ]]'
+check "tests of CPython: says what and why" '[[ $said == *libpython3.13-testsuite*"tests"* ]]'
+cpython_tests 3.14
+check "tests of CPython: apt has none" '[[ $status == 0 && $said == *"apt has no libpython3.14-testsuite"*skipped* ]]'
+cpython_tests ""
+check "tests of CPython: another Python" '[[ $status == 0 && $said == *"not Debian"*skipped*PARMAP_CPYTHON_TESTS* ]]'
+stub id 'echo 1000'
+cpython_tests 3.13
+check "tests of CPython: may not install, goes on" '[[ $status == 0 && $said == *"needs root"*"Going on"*skipped* ]]'
 
 status=0 calls=
 said=$(bash -c 'set -euo pipefail; source "$0/tools/setup.sh"; setup_jobs' "$source_dir")

@@ -2,6 +2,8 @@
 # Sourced by ./demo and ./test, after tools/setup.sh: builds the Python package into a virtual environment of this tree.
 #
 #   python_packages          an array for setup_require: the Debian packages that python_build needs
+#   python_cpython_tests     installs CPython's own tests, by which ours test parmap.Executor, for the Python that python_build
+#                            takes; where they cannot be had it says so, and those tests are skipped
 #   python_build ROOT EXTRA  builds the package and installs it into ROOT/build/python/venv, with what the EXTRA of
 #                            pyproject.toml lists (numpy, test); prints what it takes from the package index
 #
@@ -17,6 +19,26 @@ python_packages=(
   g++ "compiles the extension"
   ca-certificates "pip checks whom it talks to"
 )
+
+python_cpython_tests() {
+  [[ -z ${PARMAP_CPYTHON_TESTS:-} ]] || return 0
+  local version skipped="CPython's own tests of concurrent.futures are skipped"
+  # Of Debian's own Python: its base is /usr. Another one may have its tests beside it.
+  version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2] if sys.base_prefix == "/usr" else "")') || return 0
+  if [[ -z $version ]]; then
+    python3 -c 'import glob, sys; from importlib.util import find_spec
+sys.exit(not find_spec("test.test_concurrent_futures") and not glob.glob("/usr/lib/python%d.%d/test/test_concurrent*" % sys.version_info[:2]))' 2>/dev/null \
+      || setup_say "python3 is not Debian's, and has no tests of its own: $skipped, unless PARMAP_CPYTHON_TESTS names a folder of them."
+    return 0
+  fi
+  local package=libpython$version-testsuite
+  if [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) != installed ]] \
+    && ! apt-cache show "$package" >/dev/null 2>&1; then
+    setup_say "apt has no $package: $skipped."
+    return 0
+  fi
+  (setup_require "$package" "CPython's own tests, of concurrent.futures") || setup_say "Going on: $skipped."
+}
 
 python_build() {
   local root=$1 extra=$2

@@ -43,21 +43,27 @@ class Executor(concurrent.futures.Executor):
     max_tasks
         Replace a worker after this number of tasks. Default: never. max_tasks_per_child is another name for it.
     memory_limit
-        The most memory that a worker may add to what it inherits; as for parmap().
+        The most memory that a worker may add to what it begins with; as for parmap().
     seed
         Seed of parmap.rng() in submitted tasks; the number of a task is that of its submission, from 0. Default: a random one.
     start
-        "fork". mp_context is another way to give it.
+        - "fork": workers are forked.
+        - "spawn": a worker is a fresh interpreter, for libraries that do not survive a fork. It needs cloudpickle, and takes as
+          long to start as Python and the modules that its tasks import. Workers do not import the program itself, which so
+          needs no guard (if __name__ == "__main__").
+
+        mp_context is another way to give it: contexts "spawn" and "forkserver" of multiprocessing are "spawn" here.
 
     What workers know
     -----------------
-    Workers are forked here, in the constructor. What belongs to __main__, the program or notebook itself, reaches them by
+    Workers are started here, in the constructor. What belongs to __main__, the program or notebook itself, reaches them by
     value with each task: a function that you define or change later counts, and so do the globals that it uses. This needs
     cloudpickle; without it a function of __main__ that the workers do not have as it is now is refused. Everything else
-    reaches them by name: other modules are, in a worker, as they were when the pool was made. After a change to such a
-    module or its globals, call restart().
+    reaches them by name: other modules are, in a worker, as they were when the pool was made; in one that was spawned, as it
+    has imported them. After a change to such a module or its globals, call restart().
 
-    Arguments and results are pickled.
+    Arguments and results are pickled. A spawned worker has init and finish by pickle, and besides them the environment, the
+    working directory and the sys.path that the program had when the pool was made.
 
     Methods
     -------
@@ -77,9 +83,11 @@ class Executor(concurrent.futures.Executor):
     Raises
     ------
     TypeError, ValueError
-        An argument of a wrong type or value.
+        An argument of a wrong type or value; with start="spawn" also init or finish that cannot be pickled.
     OSError
         No worker could be started.
+    ImportError
+        start="spawn" without cloudpickle.
 
     Notes
     -----
@@ -113,15 +121,10 @@ class Executor(concurrent.futures.Executor):
             raise ValueError(f"parmap.Executor: n_worker or max_workers must be greater than 0, but is {n_worker}")
         init = _one_of("init", init, "initializer", _initializer_of(initializer, initargs))
         max_tasks = _one_of("max_tasks", max_tasks, "max_tasks_per_child", max_tasks_per_child)
-        start = _start_of(start, mp_context)
-        if start != "fork":
-            raise ValueError(
-                f"parmap.Executor: start={start!r} does not exist yet; the workers of an Executor are forked. "
-                "parmap() itself has start='spawn'"
-            )
         options = dict(
-            timeout_sec=timeout_sec, n_worker=n_worker, init=init, finish=finish, max_tasks=max_tasks, memory_limit=memory_limit, seed=seed
-        )
+            timeout_sec=timeout_sec, n_worker=n_worker, init=init, finish=finish, max_tasks=max_tasks, memory_limit=memory_limit, seed=seed,
+            start=_start_of(start, mp_context),
+        )  # fmt: skip
         self._options = {**options, "seed": _request(options).seed}
         self._pool = Pool(_request(self._options), 0, level=3)
         self._max_workers = self._pool.workers
@@ -332,4 +335,4 @@ def _start_of(start: str, context: Any) -> str:
     if context is None:
         return start
     method = context if isinstance(context, str) else context.get_start_method()
-    return str(method)
+    return "spawn" if method == "forkserver" else str(method)  # both are fresh interpreters, which the caller's state does not reach

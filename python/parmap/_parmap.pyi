@@ -53,6 +53,8 @@ def serve(
     assignment: str,
     at_go: Callable[[], None],
     unfit: BaseException | None,
+    read_function: Callable[[bytes], Any] | None,
+    read_inputs: Callable[[bytes, list[Any]], Any] | None,
 ) -> None: ...
 def make_stream_type(outcome: type[tuple[Any, ...]]) -> type[Any]: ...
 def open_serial_stream(stream: Any, asked: Any, first: Any, bare: bool, skips: bool, scope: Any) -> None: ...
@@ -99,7 +101,8 @@ def open_pool(
     scalar_types: tuple[tuple[type, str], ...],
     read_function: Callable[[bytes], Any],
     read_inputs: Callable[[bytes, list[Any]], Any],
-    broken: type[BaseException],
+    broken: Callable[[str], BaseException],
+    program: Any,
     first: int,
 ) -> Any: ...
 def close_pool(pool: Any, at_once: bool) -> None: ...

@@ -5,8 +5,8 @@ collects outcomes."""
 from __future__ import annotations
 
 import atexit
+import functools
 import os
-import pickle
 import sys
 import threading
 import warnings
@@ -15,14 +15,14 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from typing import Any
 
-from . import _errors, _parmap, _streams, _task, _worker
+from . import _errors, _parmap, _task, _worker
 from ._arguments import Request
 from ._future import Future
 from ._interrupt import CtrlC
-from ._map import prepare_forks
-from ._numpy_scalars import numpy_scalars
+from ._map import for_processes, prepare_forks
 from ._outcome import end_in_words, failure_of_task
 from ._pool_pickle import Pickles, read_function, read_inputs
+from ._spawn import Program
 
 _BUSY = 0.1  # seconds: how long the thread waits at once for an outcome of a task that runs
 _IDLE = 0.005  # after the last outcome, for the case that more is submitted at once
@@ -46,6 +46,14 @@ class BrokenPool(BrokenExecutor):
         super().__init__(text if not text or "restart()" in text else f"{text}; restart() of the Executor makes new ones")
 
 
+def _broken_pool(program: str | None, text: str) -> BrokenPool:
+    """`program`: that workers are, if they are not forked. It may be that it cannot be started."""
+    error = BrokenPool(text)
+    if program is not None:
+        _errors.add_note(error, f"parmap: start='spawn' starts its workers with {program}")
+    return error
+
+
 class Pool:
     """Used by any thread of the process that has made it. The lock is that of `changed`."""
 
@@ -62,27 +70,34 @@ class Pool:
         self.broken: BrokenPool | None = None
         self.thread: threading.Thread | None = None
         self.next_number = first  # of a task, when the workers have ended
+        self._broke = functools.partial(_broken_pool, sys.executable if asked.start == "spawn" else None)
         self._is_idle = False
         with _task.of_the_extension(), asked.ctrl_c:
-            prepare_forks(asked, level + 1)
-            birth = _worker.Birth(asked.hazards)
-            self.handle = _parmap.open_pool(
+            self.handle = self._open(first, level + 2)
+        _alive.add(self)
+
+    def _open(self, first: int, level: int) -> Any:
+        asked = self.asked
+        program = None
+        if asked.start == "spawn":
+            program = Program(asked, of_pool=True)
+        else:
+            prepare_forks(asked, level)
+        birth = _worker.Birth(asked.hazards)
+        try:
+            return _parmap.open_pool(
                 asked,
-                begin=birth.begin,
-                finish=_worker.finish,
-                before_fork=birth.before_fork,
+                **for_processes(birth),
                 begin_supervisor=birth.begin_supervisor,
-                flush=_streams.flush,
-                dumps=pickle.dumps,
-                otherwise=_errors.pickled_otherwise,
-                loads=pickle.loads,
-                scalar_types=numpy_scalars(),
                 read_function=read_function,
                 read_inputs=read_inputs,
-                broken=BrokenPool,
+                broken=self._broke,
+                program=program,
                 first=first,
             )
-        _alive.add(self)
+        finally:
+            if program is not None:
+                program.close()
 
     @property
     def workers(self) -> int:
@@ -100,7 +115,7 @@ class Pool:
     def check_open(self) -> None:
         self.check_process()
         if self.broken is not None:
-            raise BrokenPool(str(self.broken))
+            raise self._broke(str(self.broken))
         if _python_ends:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
         if self.ending:
@@ -157,7 +172,7 @@ class Pool:
             left, self.futures = list(self.futures.items()), {}
             self.changed.notify_all()
         for _, future in left:
-            future._broke(BrokenPool(str(error)))
+            future._broke(self._broke(str(error)))
 
     # ---- futures
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from . import _errors, _parmap, _streams, _thread_pools, _worker
 from ._numpy_scalars import numpy_scalars
+from ._pool_pickle import read_function, read_inputs
 from ._setup import setup_of
 
 # The worker's program. Nothing is imported from the current directory, unless the caller does so; programs that an import
@@ -23,7 +24,7 @@ _TEXT = """
 import sys
 sys.path[:] = [each for each in sys.path if each]
 import marshal, mmap, os
-mine, job = int(sys.argv[1]), int(sys.argv[4])
+mine, job = int(sys.argv[1]), int(sys.argv[2])
 for each in sys.argv[1:]:
     if each != "-1": os.set_inheritable(int(each), False)
 with mmap.mmap(job, 0, access=mmap.ACCESS_READ) as file: sys.path[:] = marshal.loads(file[8:8 + int.from_bytes(file[:8], "little")])
@@ -37,12 +38,13 @@ work(assignment, job)
 
 
 class Program:
-    """The program of a map's workers, and the job that they read: func, axes, fargs, init and finish, pickled by cloudpickle.
+    """The program of a map's workers, and the job that they read: func, axes, fargs, init and finish, pickled by cloudpickle. The
+    workers of a pool get func, axes and fargs later.
 
     arguments: of the program, except those of worker_program. job: the descriptor of a file in memory.
     """
 
-    def __init__(self, asked: Any) -> None:
+    def __init__(self, asked: Any, of_pool: bool = False) -> None:
         try:
             import cloudpickle
         except ImportError:
@@ -50,9 +52,11 @@ class Program:
         if not sys.executable:
             raise RuntimeError("parmap: start='spawn' cannot start Python, because sys.executable is empty")
         try:
-            task = cloudpickle.dumps((asked.func, asked.axes, asked.fargs, asked.init, asked.finish), protocol=5)
+            of_map = (None, (), {}) if of_pool else (asked.func, asked.axes, asked.fargs)
+            task = cloudpickle.dumps((*of_map, asked.init, asked.finish), protocol=5)
         except Exception as error:
-            _errors.add_note(error, "parmap: start='spawn' has to pickle func, its iterables, fargs, init and finish")
+            parts = "init and finish" if of_pool else "func, its iterables, fargs, init and finish"
+            _errors.add_note(error, f"parmap: start='spawn' has to pickle {parts}")
             raise
         state = {
             "arguments": sys.argv,
@@ -62,6 +66,7 @@ class Program:
             "ctrl_c_is_ignored": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
             "seed": asked.seed,
             "max_tasks": asked.max_tasks,
+            "of_pool": of_pool,
         }
         path = marshal.dumps([os.fspath(each) for each in sys.path])
         head = pickle.dumps(state, protocol=5)
@@ -90,7 +95,7 @@ def _flags() -> list[str]:
 
 def work(assignment: str, job: int) -> None:
     """Runs a worker. Does not return."""
-    state: dict[str, Any] = {"cores": (), "seed": 0, "max_tasks": None}
+    state: dict[str, Any] = {"cores": (), "seed": 0, "max_tasks": None, "of_pool": False}
     func: Any = None
     axes: Any = ()
     fargs: Any = {}
@@ -129,6 +134,8 @@ def work(assignment: str, job: int) -> None:
         assignment=assignment,
         at_go=lambda: _run_on(state["cores"]),
         unfit=unfit,
+        read_function=read_function if state["of_pool"] else None,
+        read_inputs=read_inputs if state["of_pool"] else None,
     )
 
 

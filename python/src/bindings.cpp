@@ -3,6 +3,7 @@
 #include "bindings.hpp"
 #include "fork_hazards.hpp"
 #include "free_threading.hpp"
+#include "program_worker.hpp"
 #include "python_map.hpp"
 #include "spawned_worker.hpp"
 
@@ -168,13 +169,15 @@ NB_MODULE(_parmap, m) {
       "serve",
       [](nb::handle asked, nb::handle begin, nb::handle finish, nb::handle flush, nb::handle dumps,
          nb::handle otherwise, nb::handle loads, nb::handle scalar_types, const std::string& assignment,
-         nb::handle at_go, nb::handle unfit) {
-        serve(request_of(asked),
-              {begin, finish, nb::none(), flush, {dumps, otherwise, loads}, scalar_types, nb::none(), nb::none()},
-              assignment, at_go, unfit);
+         nb::handle at_go, nb::handle unfit, nb::handle read_function, nb::handle read_inputs) {
+        const process_needs needs{begin,        finish,     nb::none(), flush, {dumps, otherwise, loads},
+                                  scalar_types, nb::none(), nb::none()};
+        if (read_function.is_none()) serve(request_of(asked), needs, assignment, at_go, unfit);
+        else serve_pool(request_of(asked), needs, {read_function, read_inputs}, assignment, at_go, unfit);
       },
       "asked"_a, "begin"_a, "finish"_a, "flush"_a, "dumps"_a, "otherwise"_a, "loads"_a, "scalar_types"_a,
-      "assignment"_a, "at_go"_a, "unfit"_a.none());
+      "assignment"_a, "at_go"_a, "unfit"_a.none(), "read_function"_a.none(), "read_inputs"_a.none(),
+      "A worker that is a program of its own; of a map, if read_function is None, else of a pool. Does not return.");
 
   bind_streams(m);
   bind_pools(m);

@@ -13,7 +13,6 @@
 #include <parmap/detail/schedule/usable_cores.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
 
-#include <fcntl.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -68,14 +67,17 @@ class interpreter final : public detail::language_runtime {
   // A copy of the caller that runs no Python but the hooks of its forks and retry_if. All signals are blocked in it.
   void begin_supervisor() noexcept override {
     fork_counter::end_worker_fork();
-    async_exception::of_this_thread().begin_worker();
-    PyOS_AfterFork_Child();
     ctrl_c_.reset();  // of the caller's fork; everything stays blocked
     worker_setup::current()->supervise();
+    if (starts_programs()) return;  // it runs no Python at all
+    async_exception::of_this_thread().begin_worker();
+    PyOS_AfterFork_Child();
     const nb::handle begin = worker_setup::current()->begin_supervisor();
     if (!nb::steal(PyObject_CallNoArgs(begin.ptr())).is_valid()) PyErr_WriteUnraisable(begin.ptr());
   }
-  void end_supervisor() noexcept override { worker_setup::current()->last_flush(); }
+  void end_supervisor() noexcept override {
+    if (!starts_programs()) worker_setup::current()->last_flush();
+  }
   void begin_worker(unsigned) noexcept override {
     // Python's handler of Ctrl-C is replaced below. A supervisor, which blocks all signals, has not blocked SIGINT for
     // the worker.
@@ -116,18 +118,23 @@ class interpreter final : public detail::language_runtime {
   void end_worker() noexcept override {
     if (Py_IsInitialized() != 0 && PyGILState_Check() != 0) worker_setup::current()->last_flush();
   }
-  // A thread that waits for a pool is in no map, and has released the GIL.
   void before_sleep() noexcept override {
-    if (worker_setup::current() == nullptr) return;
+    if (sleeps_without_gil()) return;
     worker_setup::current()->pause();
     asleep_ = PyEval_SaveThread();
   }
   void after_sleep() override {
-    if (worker_setup::current() == nullptr) return;
+    if (sleeps_without_gil()) return;
     unless_python_ends([] { PyEval_RestoreThread(std::exchange(asleep_, nullptr)); });
   }
 
  private:
+  // A thread that waits for a pool is in no map, and has released the GIL. A supervisor that runs no Python is a copy
+  // of a thread that held it, and leaves it alone.
+  bool sleeps_without_gil() noexcept {
+    const worker_setup* const here = worker_setup::current();
+    return here == nullptr || (here->supervises() && here->to_start() != nullptr);
+  }
   // A thread inside a write holds a buffer's lock without the GIL. In a worker that lock would be held for ever. From
   // here to the fork no bytecode runs and nothing is left to be written, so no other thread gets the GIL to take a
   // lock. Two rounds, because waiting for one buffer lets other threads take the lock of an earlier one.
@@ -217,27 +224,6 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
   if (setup.was_cut_off() && PyList_Append(asked.ends.ptr(), setup.cut_off().ptr()) != 0) throw nb::python_error();
   static_cast<void>(watch.no_interrupt());
   return watch.interrupt();
-}
-
-void serve(const request& asked, const process_needs& needs, const std::string& text, nb::handle at_go,
-           nb::handle unfit) {
-  const spawn_assignment told = to_spawn_assignment(text);
-  for (const int each : {told.memory, told.buffers})
-    if (each >= 0) static_cast<void>(::fcntl(each, F_SETFD, FD_CLOEXEC));  // programs of tasks do not inherit it
-  const call_plan plan(asked.func, asked.axes, asked.fargs);
-  lookout watch(asked, plan.size());
-  large_buffer_file buffers(told.buffers, told.region);
-  worker_setup setup(asked, needs, told.mine.workers, watch, buffers);
-  setup.in_program(unfit);
-  const value_transport transport(needs.pickling, needs.scalar_types, buffers, [](const nb::object&) { return false; });
-  worker_calls calls;
-  const python_tasks<value, worker_calls> numbered(plan, calls);
-  const detail::process_tasks_of tasks(numbered);
-  const auto call = [](void* function) {
-    if (!nb::steal(PyObject_CallNoArgs(static_cast<PyObject*>(function))).is_valid())
-      forget_exception();  // of a worker before its first task
-  };
-  detail::serve_as_program(tasks, told.mine, told.memory, call, at_go.ptr());
 }
 
 }  // namespace parmap::python

@@ -40,8 +40,7 @@ auto with(nb::handle capsule, const Act& act) {
   try {
     return act(*it);
   } catch (const std::runtime_error& why) {
-    PyErr_SetString(it->broken().ptr(), why.what());
-    throw nb::python_error();
+    it->throw_broken(why.what());
   }
 }
 
@@ -62,7 +61,7 @@ void bind_pools(nb::module_& m) {
       "open_pool",
       [](nb::handle asked, nb::object begin, nb::object finish, nb::object before_fork, nb::object begin_supervisor,
          nb::object flush, nb::object dumps, nb::object otherwise, nb::object loads, nb::object scalar_types,
-         nb::object read_function, nb::object read_inputs, nb::object broken, std::uint64_t first) {
+         nb::object read_function, nb::object read_inputs, nb::object broken, nb::object program, std::uint64_t first) {
         request mine = request_of(asked);
         const detail::pool_terms processes{
             .workers = mine.chosen.workers, .memory_limit = mine.chosen.memory_limit, .most_tasks = mine.max_tasks};
@@ -74,12 +73,12 @@ void bind_pools(nb::module_& m) {
                                         {dumps, otherwise, loads},
                                         scalar_types,
                                         nb::none(),
-                                        nb::none(),
+                                        program,
                                         begin_supervisor},
                               .readers = {read_function, read_inputs},
                               .keep =
                                   nb::make_tuple(begin, finish, before_fork, begin_supervisor, flush, dumps, otherwise,
-                                                 loads, scalar_types, read_function, read_inputs, broken),
+                                                 loads, scalar_types, read_function, read_inputs, broken, program),
                               .broken = broken,
                               .first_task = first};
         auto made = std::make_unique<pool_holder>(std::make_shared<python_pool>(std::move(mine), std::move(on)));
@@ -89,7 +88,7 @@ void bind_pools(nb::module_& m) {
         return capsule;
       },
       "asked"_a, "begin"_a, "finish"_a, "before_fork"_a, "begin_supervisor"_a, "flush"_a, "dumps"_a, "otherwise"_a,
-      "loads"_a, "scalar_types"_a, "read_function"_a, "read_inputs"_a, "broken"_a, "first"_a);
+      "loads"_a, "scalar_types"_a, "read_function"_a, "read_inputs"_a, "broken"_a, "program"_a.none(), "first"_a);
   m.def(
       "close_pool",
       [](nb::handle pool, bool at_once) {
@@ -154,7 +153,7 @@ void bind_pools(nb::module_& m) {
   m.def(
       "shared_view",
       [](std::uintptr_t address, Py_ssize_t size) {
-        return nb::steal(PyMemoryView_FromMemory(reinterpret_cast<char*>(address), size, PyBUF_READ));
+        return nb::steal(PyMemoryView_FromMemory(shared_place::here(address), size, PyBUF_READ));
       },
       "address"_a, "size"_a, "In a worker of the pool: what pool_share() has returned.");
   m.def("pool_next", [](nb::handle pool) { return pool_of(pool)->submissions().next(); });

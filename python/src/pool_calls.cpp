@@ -62,14 +62,14 @@ sent_inputs read_inputs(detail::byte_reader bytes) {
     if (PyList_Append(buffers.ptr(), copy.ptr()) != 0) throw_packed();
   }
   bytes.expect_end();
-  return {first, checked(PyObject_CallFunctionObjArgs(forks_with_readers::current().inputs.ptr(), pickle.ptr(),
-                                                      buffers.ptr(), nullptr))};
+  return {first, checked(PyObject_CallFunctionObjArgs(reads_by::current().inputs.ptr(), pickle.ptr(), buffers.ptr(),
+                                                      nullptr))};
 }
 
 nb::object read_function(detail::byte_reader& bytes) {
   throw_if_unfit();
   const nb::object pickle = copy_of(bytes, bytes.left());
-  return checked(PyObject_CallOneArg(forks_with_readers::current().function.ptr(), pickle.ptr()));
+  return checked(PyObject_CallOneArg(reads_by::current().function.ptr(), pickle.ptr()));
 }
 
 void end_task_with(const value& made, detail::batch_run& tasks) {
@@ -79,9 +79,6 @@ void end_task_with(const value& made, detail::batch_run& tasks) {
 
 class planned_calls final : public detail::pool_function {
  public:
-  static std::unique_ptr<pool_function> read_function(detail::byte_reader bytes) {
-    return std::make_unique<planned_calls>(python::read_function(bytes));
-  }
   explicit planned_calls(const nb::object& pair)
       : func_(nb::borrow(PyTuple_GetItem(pair.ptr(), 0))),
         fargs_(nb::borrow(PyTuple_GetItem(pair.ptr(), 1))) {}
@@ -114,9 +111,6 @@ class planned_calls final : public detail::pool_function {
 
 class single_calls final : public detail::pool_function {
  public:
-  static std::unique_ptr<pool_function> read_function(detail::byte_reader bytes) {
-    return std::make_unique<single_calls>(python::read_function(bytes));
-  }
   explicit single_calls(nb::object func) noexcept : func_(std::move(func)) {}
 
   [[nodiscard]] std::unique_ptr<detail::pool_inputs> read(detail::byte_reader bytes) const override {
@@ -144,12 +138,19 @@ class single_calls final : public detail::pool_function {
 }  // namespace
 
 std::vector<std::byte> bytes_of_pool_function(pool_call how, nb::bytes pickle) {
-  const detail::function_reader reader =
-      how == pool_call::plan ? &planned_calls::read_function : &single_calls::read_function;
-  std::vector<std::byte> all(sizeof reader + pickle.size());
+  const detail::function_reader reader = read_pool_function;
+  std::vector<std::byte> all(sizeof reader + sizeof how + pickle.size());
   std::memcpy(all.data(), &reader, sizeof reader);
-  std::memcpy(all.data() + sizeof reader, pickle.c_str(), pickle.size());
+  std::memcpy(all.data() + sizeof reader, &how, sizeof how);
+  std::memcpy(all.data() + sizeof reader + sizeof how, pickle.c_str(), pickle.size());
   return all;
+}
+
+std::unique_ptr<detail::pool_function> read_pool_function(detail::byte_reader bytes) {
+  const auto how = number_in<pool_call>(bytes);
+  nb::object read = read_function(bytes);
+  if (how == pool_call::plan) return std::make_unique<planned_calls>(read);
+  return std::make_unique<single_calls>(std::move(read));
 }
 
 pool_inputs_writer::pool_inputs_writer(std::uint64_t first, nb::bytes pickle, const nb::list& buffers)

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -20,13 +21,13 @@ struct pool_readers {
   nanobind::handle inputs;    // inputs(bytes, buffers)
 };
 
-/// While one lives, what this thread forks reads by these.
-class forks_with_readers {
+/// While one lives, what this thread forks reads by these, and so does a program in it.
+class reads_by {
  public:
-  explicit forks_with_readers(const pool_readers& mine) noexcept : outer_(std::exchange(current_, mine)) {}
-  forks_with_readers(const forks_with_readers&) = delete;
-  forks_with_readers& operator=(const forks_with_readers&) = delete;
-  ~forks_with_readers() { current_ = outer_; }
+  explicit reads_by(const pool_readers& mine) noexcept : outer_(std::exchange(current_, mine)) {}
+  reads_by(const reads_by&) = delete;
+  reads_by& operator=(const reads_by&) = delete;
+  ~reads_by() { current_ = outer_; }
 
   /// In a worker.
   [[nodiscard]] static const pool_readers& current() noexcept { return current_; }
@@ -37,14 +38,32 @@ class forks_with_readers {
   static inline thread_local pool_readers current_{};
 };
 
+/// Where a worker finds what the caller has put into the memory of its pool.
+class shared_place {
+ public:
+  /// In a worker that is a program of its own: how far that memory is from where the caller has it.
+  static void set_distance(std::ptrdiff_t distance) noexcept { distance_ = distance; }
+  /// Of an address of the caller.
+  [[nodiscard]] static char* here(std::uintptr_t address) noexcept {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): it was one, in the caller
+    return reinterpret_cast<char*>(address + static_cast<std::uintptr_t>(distance_));
+  }
+
+ private:
+  static inline std::ptrdiff_t distance_{};
+};
+
 /// What a sent function is.
-enum class pool_call {
+enum class pool_call : std::uint64_t {
   plan,   ///< (func, fargs); its inputs are the axes of a call_plan
   single  ///< func; its inputs are (args, kwargs) of one call
 };
 
 /// The bytes of a function, from its pickle.
 [[nodiscard]] std::vector<std::byte> bytes_of_pool_function(pool_call how, nanobind::bytes pickle);
+
+/// Reads the bytes of a function, in a worker.
+[[nodiscard]] std::unique_ptr<detail::pool_function> read_pool_function(detail::byte_reader bytes);
 
 /// Inputs: their pickle, and large buffers that are not in it.
 class pool_inputs_writer {

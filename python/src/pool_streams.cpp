@@ -131,8 +131,7 @@ class pool_engine final : public stream_engine {
     try {
       return outcomes_->next(to, patience);
     } catch (const std::runtime_error& why) {
-      PyErr_SetString(pool_->broken().ptr(), why.what());
-      throw nb::python_error();
+      pool_->throw_broken(why.what());
     }
   }
 

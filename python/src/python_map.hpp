@@ -129,9 +129,4 @@ struct process_needs {
 };
 nanobind::object run_multi(const request& asked, const process_needs& needs);
 
-/// Called in such a program: works for the map that started it with this `assignment`, until the map ends. `at_go` is
-/// called before the first task. `unfit` is the failure of every task, or None. Does not return.
-void serve(const request& asked, const process_needs& needs, const std::string& assignment, nanobind::handle at_go,
-           nanobind::handle unfit);
-
 }  // namespace parmap::python

@@ -17,9 +17,11 @@ python_pool::python_pool(request&& asked, terms&& on)
   const call_out here;
   setup_.emplace(asked_, on_.needs, on_.processes.workers, watch_, buffers_);
   setup_->count_cut_off_in(*cut_offs_);
+  if (const nb::handle what = on_.needs.program; !what.is_none())
+    setup_->start(program_.emplace(what.attr("arguments"), nb::cast<int>(what.attr("job"))));
   make_transport(transport_, [](const nb::object&) { return false; });
   mine_ = current_map;
-  const forks_with_readers reads(on_.readers);
+  const reads_by reads(on_.readers);
   dispatcher_.emplace(on_.processes);
   if (watch_.interrupted()) {
     const nb::object error = watch_.interrupt();
@@ -32,6 +34,7 @@ python_pool::python_pool(request&& asked, terms&& on)
 python_pool::~python_pool() {
   {
     waiting_thread here;
+    if (dispatcher_ && ends_at_once_) dispatcher_->end_at_once();
     submissions_.reset();
     here.release();
     shared_.clear();
@@ -45,6 +48,12 @@ python_pool::~python_pool() {
   }
   transport_.reset();
   setup_.reset();
+}
+
+void python_pool::throw_broken(const char* why) const {
+  const nb::object error = on_.broken(why);
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
+  throw nb::python_error();
 }
 
 const void* python_pool::share(const void* from, std::size_t size) {

@@ -8,6 +8,7 @@
 #include "pool_calls.hpp"
 #include "python_map.hpp"
 #include "shared_object.hpp"
+#include "spawned_worker.hpp"
 #include "value_transport.hpp"
 #include "worker_setup.hpp"
 
@@ -35,7 +36,7 @@ class python_pool {
     process_needs needs;
     pool_readers readers;
     nanobind::object keep;     // a tuple of all that these handles refer to
-    nanobind::handle broken;   // the exception when the workers are gone
+    nanobind::handle broken;   // broken(text) makes the exception when the workers are gone
     std::uint64_t first_task;  // the number of the first one that is submitted
   };
 
@@ -50,10 +51,11 @@ class python_pool {
 
   [[nodiscard]] detail::pool_dispatcher& dispatcher() noexcept { return *dispatcher_; }
   [[nodiscard]] pool_submissions& submissions() noexcept { return *submissions_; }
-  /// The exception class for what ends the pool.
-  [[nodiscard]] nanobind::handle broken() const noexcept { return on_.broken; }
+  /// Throws the exception for what ends the pool.
+  [[noreturn]] void throw_broken(const char* why) const;
   [[nodiscard]] const request& asked() const noexcept { return asked_; }
-  /// Copies these bytes to memory that its workers have at the same address, as long as there are any. Returns that.
+  /// Copies these bytes to memory that its workers have, too, as long as there are any. Returns where; see
+  /// shared_place.
   [[nodiscard]] const void* share(const void* from, std::size_t size);
   /// For a thread that reads results, see value_transport. It makes the transport current, and must restore
   /// current_map.
@@ -69,6 +71,7 @@ class python_pool {
   fork_counter::stream counted_;
   large_buffer_file buffers_{large_buffer_file::owner::stream};
   shared_object<worker_setup::cut_offs> cut_offs_;
+  std::optional<worker_program> program_;
   std::optional<worker_setup> setup_;
   std::optional<value_transport> transport_;  // of the workers
   map_of_thread mine_;

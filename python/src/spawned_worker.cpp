@@ -57,7 +57,9 @@ void worker_program::start(const spawn_assignment& told) noexcept {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != told.mine.parent) return;
   // It inherits nothing else that the caller has open (since Linux 5.11; before that this call has no effect).
   ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
-  for (const int each : {told.memory, told.buffers, job_})
+  const std::array<int, 6> inherited{
+      job_, told.memory, told.buffers, told.mine.news, told.mine.stream.arrivals, told.mine.stream.rings};
+  for (const int each : inherited)
     if (each >= 0 && ::fcntl(each, F_SETFD, 0) != 0) return;
   // Ctrl-C ends the workers through the caller. Until the program has installed its own handler, it ignores SIGINT.
   if (::signal(SIGINT, SIG_IGN) == SIG_ERR) return;
@@ -65,8 +67,8 @@ void worker_program::start(const spawn_assignment& told) noexcept {
   const int mine = ::memfd_create("parmap worker", 0);
   const std::string text = to_text(told);
   if (mine < 0 || ::write(mine, text.data(), text.size()) != static_cast<ssize_t>(text.size())) return;
-  std::array<std::string, 4> descriptors{std::to_string(mine), std::to_string(told.memory),
-                                         std::to_string(told.buffers), std::to_string(job_)};
+  std::vector<std::string> descriptors{std::to_string(mine)};
+  for (const int each : inherited) descriptors.push_back(std::to_string(each));
   std::vector<char*> all;
   for (std::string& each : arguments_) all.push_back(each.data());
   for (std::string& each : descriptors) all.push_back(each.data());

@@ -30,8 +30,9 @@ static_assert(std::is_trivially_copyable_v<spawn_assignment>);
 /// A program that is started in place of a forked worker.
 class worker_program {
  public:
-  /// `arguments` are bytes objects, the first one is the path. The program gets four numbers besides, of descriptors: a
-  /// file with its assignment, the map's memory, its large_buffer_file (or -1), and `job`.
+  /// `arguments` are bytes objects, the first one is the path. The program gets numbers of descriptors besides, -1 for
+  /// one that there is not: a file with its assignment, `job`, the map's memory, its large_buffer_file, and those of
+  /// the assignment.
   worker_program(nanobind::handle arguments, int job);
 
   /// Called in the forked child. Returns only if the program cannot be started.

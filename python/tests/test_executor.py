@@ -125,8 +125,6 @@ def test_names_of_other_executors():
             parmap.Executor(**wrong)
     with pytest.raises(ValueError, match="greater than 0"):
         parmap.Executor(0)
-    with pytest.raises(ValueError, match="start='spawn'"):
-        parmap.Executor(1, start="spawn")
 
 
 def test_random_numbers_are_those_of_the_number_of_submission():
@@ -285,6 +283,18 @@ def test_terminate_workers():
         for each in futures:
             with pytest.raises(parmap.BrokenPool, match=how):
                 each.result()
+
+
+def test_terminate_workers_that_do_not_begin():
+    pool = parmap.Executor(1, init=_never)
+    future = pool.submit(abs, 1)
+    pool.terminate_workers()
+    assert isinstance(future.exception(), parmap.BrokenPool)
+
+
+def _never():
+    while True:
+        signal.pause()
 
 
 def test_the_template_process_is_killed():

@@ -61,6 +61,7 @@ class programs final : public detail::language_runtime {
   bool starts_programs() noexcept override { return true; }
   void start_program(const detail::worker_assignment& mine, int memory) noexcept override {
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::fcntl(memory, F_SETFD, 0) != 0) return;
+    if (mine.news >= 0 && ::fcntl(mine.news, F_SETFD, 0) != 0) return;
     const post told{mine, memory};
     std::array<unsigned char, sizeof told> bytes{};
     std::memcpy(bytes.data(), &told, sizeof told);
@@ -132,6 +133,9 @@ TEST_F(spawned_workers_test, a_retry_and_the_numbers_of_a_task) {
   const auto found = run(8, {.retries = 1, .seed = 5, .timeout = 2s, .workers = 2});
   EXPECT_EQ(found.failures().size(), 3U);
   EXPECT_TRUE(found[7].starts_with("7 ")) << "at the second attempt";
+  const auto later = run(8, {.retries = 1, .retry_delay = 1ms, .seed = 5, .timeout = 2s, .workers = 2});
+  EXPECT_EQ(later.failures().size(), 3U);
+  EXPECT_TRUE(later[7].starts_with("7 ")) << "at the second attempt, as a postponed task";
 
   class forks final : public detail::language_runtime {
   } another;

@@ -188,9 +188,9 @@ MUTANTS = (
 """),
     Mutant("waits without news", POSTPONED, "worker_process.hpp", """\
     if (is_idle) tell_supervisor();
-    book_.bell().wait(bell);
+    language_runtime::current().before_wait();
 """, """\
-    book_.bell().wait(bell);
+    language_runtime::current().before_wait();
 """),
     Mutant("a postponed task forgets attempts", POSTPONED, "claim_ledger.hpp", "place->attempts.set(attempts);", "place->attempts.set(0);"),
     Mutant("a failure counts as published whatever the attempt", "tasks=1 workers=1 deaths=1 retries=2 throwing=1 postpones=1", "worker_arenas.hpp",

@@ -83,6 +83,8 @@ class pool_dispatcher {
   // Ends the workers in order, with what tasks have left to the end of a process, and waits for that. No job is open,
   // and none is opened later.
   PARMAP_API void end_workers() noexcept;
+  // As the destructor does. From now on the pool throws.
+  PARMAP_API void end_at_once() noexcept;
 
   // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool. Does not
   // wait if more than `seen` outcomes of the job have been taken: by another thread, since this one looked.

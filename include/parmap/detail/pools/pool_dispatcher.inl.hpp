@@ -163,6 +163,16 @@ class pool_dispatcher::state {
     }
   }
 
+  // Outcomes that have not come do not come any more: it may be that no worker has begun, or will.
+  void end_at_once() noexcept {
+    if (generation_ != fork_generation()) return;
+    {
+      const std::lock_guard lock(lock_);
+      broken_ = std::make_exception_ptr(std::runtime_error("parmap: the workers of this pool have ended"));
+    }
+    processes_.close();
+  }
+
   // ---- outcomes
 
   [[nodiscard]] std::uint64_t taken(const pool_job& it) const {
@@ -619,6 +629,7 @@ PARMAP_INLINE void pool_dispatcher::halt_tasks(pool_job& it, std::uint64_t task,
 PARMAP_INLINE void pool_dispatcher::kill(pool_job& it, std::optional<std::uint64_t> task) { state_->kill(it, task); }
 PARMAP_INLINE void pool_dispatcher::end(const std::shared_ptr<pool_job>& it) noexcept { state_->end(*it); }
 PARMAP_INLINE void pool_dispatcher::end_workers() noexcept { state_->end_workers(); }
+PARMAP_INLINE void pool_dispatcher::end_at_once() noexcept { state_->end_at_once(); }
 PARMAP_INLINE arrival pool_dispatcher::collect(pool_job& mine, std::chrono::nanoseconds patience,
                                                std::optional<std::uint64_t> seen) {
   return state_->collect(mine, patience, seen);

@@ -78,7 +78,7 @@ class pool_function {
 };
 
 // Reads the bytes of a function. A sent function begins with the address of such a reader, which is the same in every
-// process of the pool.
+// process of the pool; but a worker that is a program of its own has one reader for all.
 using function_reader = std::unique_ptr<pool_function> (*)(byte_reader bytes);
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -64,7 +64,8 @@ class pool_memory final : public stream_annex, public task_orders {
     memory_ = memory;
     end_ = end;
     heap_begin_ = begin + table_bytes();
-    shortest_ = ::new (memory + begin) shared_word<"shortest">;
+    void* const shortest = memory + begin;
+    shortest_ = static_cast<shared_word<"shortest">*>(shortest);
     void* const ends = memory + begin + table_begin() - workers_ * sizeof(end_word);
     ends_ = static_cast<end_word*>(ends);
     table_.emplace(memory + begin + table_begin());

@@ -10,6 +10,7 @@
 #include <parmap/detail/processes/process_tasks.hpp>
 #include <parmap/detail/processes/worker_chunk.hpp>
 #include <parmap/detail/schedule/claim_blocks.hpp>
+#include <parmap/detail/system/worker_assignment.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,8 @@ namespace parmap::inline PARMAP_ABI::detail {
 // A worker keeps what it has read last, so that a function that is called again and again is read once.
 class pool_tasks final : public process_tasks, public claim_batches {
  public:
-  explicit pool_tasks(pool_memory& memory) noexcept;
+  // `only`: what reads every function; null: each begins with the address of its reader.
+  explicit pool_tasks(pool_memory& memory, function_reader only = nullptr) noexcept;
 
   void run(worker_chunk& chunk, context& self) const override;
   [[nodiscard]] const claim_batches* batches() const noexcept override { return this; }
@@ -42,10 +44,18 @@ class pool_tasks final : public process_tasks, public claim_batches {
   [[nodiscard]] bool has_read(const batch& it) const noexcept;
 
   pool_memory& memory_;
+  function_reader only_;
   // In a worker.
   mutable std::list<kept<pool_function>> functions_;  // the newest first
   mutable kept<pool_inputs> inputs_{};
 };
+
+// Runs a worker of a pool that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the
+// ledger's memory; `read` reads every function. at_go(given, distance) is called just before the first task: an address
+// of kept inputs in the caller, and this distance, is that here. Throws std::system_error if the memory cannot be
+// mapped.
+[[noreturn]] PARMAP_API void serve_pool_as_program(const worker_assignment& mine, int memory, function_reader read,
+                                                   void (*at_go)(void* given, std::ptrdiff_t distance), void* given);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 

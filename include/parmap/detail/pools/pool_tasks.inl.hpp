@@ -5,6 +5,7 @@
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
 #include <parmap/detail/encoding/checksum.hpp>
 #include <parmap/detail/pools/pool_tasks.hpp>
+#include <parmap/detail/processes/multi_stream.hpp>
 #include <parmap/detail/processes/worker_exit.hpp>
 #include <parmap/detail/processes/worker_words.hpp>
 
@@ -17,9 +18,10 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE pool_tasks::pool_tasks(pool_memory& memory) noexcept
+PARMAP_INLINE pool_tasks::pool_tasks(pool_memory& memory, function_reader only) noexcept
     : process_tasks(std::numeric_limits<std::uint64_t>::max(), {slot_kind::none, 0}),
-      memory_(memory) {}
+      memory_(memory),
+      only_(only) {}
 
 PARMAP_INLINE std::uint64_t pool_tasks::end_of(std::uint64_t task) const noexcept {
   const batch* const it = memory_.table().find(task);
@@ -67,7 +69,8 @@ PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) 
   byte_reader bytes = bytes_of(sent);
   std::uintptr_t address = 0;
   std::memcpy(&address, bytes.read(sizeof address), sizeof address);
-  const auto reader = reinterpret_cast<function_reader>(address);  // NOLINT(performance-no-int-to-ptr): it was one
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it was one
+  const auto reader = only_ != nullptr ? only_ : reinterpret_cast<function_reader>(address);
   functions_.push_front({sent.number, reader(bytes)});
   return *functions_.front().what;
 }
@@ -75,6 +78,13 @@ PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) 
 PARMAP_INLINE const pool_inputs& pool_tasks::inputs(const pool_function& of, const sent_bytes& sent) const {
   if (inputs_.number != sent.number || inputs_.what == nullptr) inputs_ = {sent.number, of.read(bytes_of(sent))};
   return *inputs_.what;
+}
+
+PARMAP_INLINE void serve_pool_as_program(const worker_assignment& mine, int memory, function_reader read,
+                                         void (*at_go)(void* given, std::ptrdiff_t distance), void* given) {
+  pool_memory annex(mine.workers);
+  const pool_tasks tasks(annex, read);
+  serve_stream_as_program(tasks, mine, memory, annex, [=](std::ptrdiff_t distance) { at_go(given, distance); });
 }
 
 PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {

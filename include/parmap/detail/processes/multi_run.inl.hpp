@@ -100,7 +100,7 @@ class multi_run {
       collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
     }
     if (told_.postpones || told_.observed) news_.emplace();
-    if (news_ && !programs_) told_.news = news_->descriptor();
+    if (news_) told_.news = news_->descriptor();
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");

@@ -16,6 +16,7 @@
 #include <parmap/detail/streams/reader_pace.hpp>
 #include <parmap/detail/streams/shared_elements.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
+#include <parmap/detail/system/worker_assignment.hpp>
 #include <parmap/encoding.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/options.hpp>
@@ -28,6 +29,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -62,6 +64,9 @@ class stream_processes {
   PARMAP_API bool allow(std::uint64_t limit);
   PARMAP_API void end_at(std::uint64_t tasks);
   PARMAP_API void halt() noexcept;
+  // Kills the workers and what their tasks have started, and waits until all have ended. Afterwards find() must not be
+  // called.
+  PARMAP_API void close() noexcept;
   [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
 
   struct found {
@@ -85,6 +90,13 @@ class stream_processes {
   class run;
   std::unique_ptr<run> run_;
 };
+
+// Runs a worker of a stream that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the
+// ledger's memory; `annex` is as that of the caller. at_go(distance) is called just before the first task: an address
+// in the caller's memory of the rings and the annex, and this distance, is that here. Throws std::system_error if the
+// memory cannot be mapped.
+[[noreturn]] void serve_stream_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
+                                          stream_annex& annex, const std::function<void(std::ptrdiff_t)>& at_go);
 
 // The value that a worker has encoded. Throws what its codec throws, and bad_encoding.
 template <class T>

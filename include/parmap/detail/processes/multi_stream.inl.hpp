@@ -62,12 +62,12 @@ struct stream_memory {
   stream_layout layout;
   std::unique_ptr<shared_layout> shared;
 
-  static stream_memory make(const worker_assignment& told, std::uint64_t window, const stream_annex* annex) {
+  static stream_memory make(const worker_assignment& told, bool for_programs, const stream_annex* annex) {
     const std::size_t largest = under_valgrind() ? std::size_t{64} << 20 : std::size_t{16} << 30;
     constexpr std::size_t smallest = 1 << 20;
     const auto of_size = [&](std::size_t heap) {
-      const stream_layout layout(told.workers, window, heap, annex);
-      auto shared = std::make_unique<shared_layout>(told, slot_shape{slot_kind::rings, layout.bytes()}, false);
+      const stream_layout layout(told.workers, told.stream.window, heap, annex);
+      auto shared = std::make_unique<shared_layout>(told, slot_shape{slot_kind::rings, layout.bytes()}, for_programs);
       layout.prepare(shared->slots());
       return stream_memory{layout, std::move(shared)};
     };
@@ -99,16 +99,20 @@ class stream_processes::run {
  public:
   run(const process_tasks& tasks, const options& chosen, std::optional<std::uint64_t> size, stream_annex* annex,
       bool measures, const pool_rules& pool)
-      : told_(assignment_of(tasks, chosen, size, measures, pool)),
-        memory_(stream_memory::make(told_, chosen.window, annex)),
+      : programs_(language_runtime::current().starts_programs()),
+        told_(assignment_of(tasks, chosen, size, measures, pool)),
+        memory_(stream_memory::make(told_, programs_, annex)),
         book_(memory_.shared->book()),
         words_(stream_layout::words(memory_.shared->slots())),
-        measures_(measures),
         of_pool_(pool.orders != nullptr) {
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
           "parmap: options.memory_limit needs /proc, to know how much memory a worker begins with");
     told_.news = news_.descriptor();
+    told_.stream.arrivals = arrivals_.descriptor();
+    told_.stream.rings = memory_.shared->rings_file();
+    told_.stream.heap = memory_.layout.heap_bytes();
+    told_.stream.memory = reinterpret_cast<std::uintptr_t>(memory_.shared->slots());
     for (unsigned w = 0; w <= told_.workers; ++w) rings_.emplace_back(memory_.layout.ring(memory_.shared->slots(), w));
     if (annex != nullptr)
       annex->take(memory_.shared->slots(), memory_.layout.annex_begin(), memory_.layout.annex_end());
@@ -120,7 +124,7 @@ class stream_processes::run {
   ~run() {
     if (generation_ != fork_generation()) return;  // a copy, in a process that the caller has forked
     on_stop_.reset();
-    if (boss_) close();
+    close();
   }
 
   bool allow(std::uint64_t limit) {
@@ -135,6 +139,21 @@ class stream_processes::run {
   void halt() noexcept {
     book_.halt(halt_reason::stop_requested);
     event_counter::wake(news_.descriptor());
+  }
+  // Ends the workers by their supervisor, which also ends what their tasks have started.
+  void close() noexcept {
+    if (!boss_) return;
+    words_.closing.set(1);
+    book_.halt(halt_reason::stop_requested);
+    event_counter::wake(news_.descriptor());
+    constexpr std::chrono::seconds patience(30);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (!boss_->was_missed() && boss_->life() == child_process::life_of::running &&
+           std::chrono::steady_clock::now() < until) {
+      pollfd end{boss_->wakes(), POLLIN, 0};
+      static_cast<void>(::poll(&end, 1, boss_->has_to_be_asked() ? 10 : 1000));
+    }
+    boss_.reset();  // kills it, if it still lives
   }
   [[nodiscard]] unsigned workers() const noexcept { return told_.workers; }
   found find(std::chrono::nanoseconds patience) {
@@ -177,7 +196,7 @@ class stream_processes::run {
 
   static worker_assignment assignment_of(const process_tasks& tasks, const options& chosen,
                                          std::optional<std::uint64_t> size, bool measures, const pool_rules& pool) {
-    if (language_runtime::current().starts_programs())
+    if (language_runtime::current().starts_programs() && pool.orders == nullptr)
       throw std::invalid_argument("parmap: workers that are programs of their own have no streams");
     if (chosen.window > stream_layout::largest_window)
       throw std::invalid_argument("parmap: options.window is at most " + std::to_string(stream_layout::largest_window) +
@@ -194,7 +213,8 @@ class stream_processes::run {
             .retries = chosen.retries,
             .timed = chosen.timeout.has_value() || measures,
             .postpones = postpones_retries(chosen),
-            .streams = true};
+            .streams = true,
+            .stream = {.window = chosen.window, .origin = ::getpid(), .measures = measures}};
   }
 
   void start(const process_tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
@@ -219,30 +239,14 @@ class stream_processes::run {
                               .arrivals = arrivals_,
                               .caller = caller,
                               .held = held,
-                              .caller_pid = caller_pid_,
                               .mask = here.before(),
                               .told = told_,
+                              .programs = programs_,
                               .size = size,
-                              .measures = measures_,
                               .orders = orders})
               .run();
         },
         &memory_.shared->running());
-  }
-
-  // Ends the workers by their supervisor, which also ends what their tasks have started.
-  void close() noexcept {
-    words_.closing.set(1);
-    book_.halt(halt_reason::stop_requested);
-    event_counter::wake(news_.descriptor());
-    constexpr std::chrono::seconds patience(30);
-    const auto until = std::chrono::steady_clock::now() + patience;
-    while (!boss_->was_missed() && boss_->life() == child_process::life_of::running &&
-           std::chrono::steady_clock::now() < until) {
-      pollfd end{boss_->wakes(), POLLIN, 0};
-      static_cast<void>(::poll(&end, 1, boss_->has_to_be_asked() ? 10 : 1000));
-    }
-    boss_.reset();  // kills it, if it still lives
   }
 
   // Nothing is left to take: a worker that waits for room must not wait for what the caller has kept to itself.
@@ -315,14 +319,13 @@ class stream_processes::run {
   }
 
   std::uint64_t generation_{fork_generation()};
-  pid_t caller_pid_{::getpid()};
   event_counter news_;
   event_counter arrivals_;
+  bool programs_;
   worker_assignment told_;
   stream_memory memory_;
   claim_ledger& book_;
   stream_words& words_;
-  bool measures_;
   bool of_pool_;
   std::vector<ring_reader> rings_;  // the workers', and the supervisor's at the end
   file_descriptor held_by_caller_;
@@ -333,6 +336,18 @@ class stream_processes::run {
   std::uint64_t stopped_left_{};
 };
 
+PARMAP_INLINE void serve_stream_as_program(const process_tasks& tasks, const worker_assignment& mine, int memory,
+                                           stream_annex& annex, const std::function<void(std::ptrdiff_t)>& at_go) {
+  const stream_layout layout(mine.workers, mine.stream.window, static_cast<std::size_t>(mine.stream.heap), &annex);
+  shared_layout shared(mine, {slot_kind::rings, layout.bytes()}, file_descriptor(memory),
+                       file_descriptor(mine.stream.rings));
+  layout.protect(shared.slots());
+  annex.take(shared.slots(), layout.annex_begin(), layout.annex_end());
+  const auto here = reinterpret_cast<std::uintptr_t>(shared.slots());
+  live_as_worker_of_stream(tasks, shared, layout, mine,
+                           [&] { at_go(static_cast<std::ptrdiff_t>(here - mine.stream.memory)); });
+}
+
 PARMAP_INLINE stream_processes::stream_processes(const process_tasks& tasks, const options& chosen,
                                                  std::optional<std::uint64_t> size, stream_annex* annex, bool measures,
                                                  const pool_rules& pool)
@@ -342,6 +357,7 @@ PARMAP_INLINE stream_processes::~stream_processes() = default;
 PARMAP_INLINE bool stream_processes::allow(std::uint64_t limit) { return run_->allow(limit); }
 PARMAP_INLINE void stream_processes::end_at(std::uint64_t tasks) { run_->end_at(tasks); }
 PARMAP_INLINE void stream_processes::halt() noexcept { run_->halt(); }
+PARMAP_INLINE void stream_processes::close() noexcept { run_->close(); }
 PARMAP_INLINE unsigned stream_processes::workers() const noexcept { return run_->workers(); }
 PARMAP_INLINE stream_processes::found stream_processes::find(std::chrono::nanoseconds patience) {
   return run_->find(patience);

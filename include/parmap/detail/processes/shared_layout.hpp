@@ -43,18 +43,20 @@ inline file_descriptor make_memory_file(std::size_t bytes) {
   return file;
 }
 
+// With `file`, the memory is one, which is put there.
+inline shared_memory make_memory(std::size_t bytes, file_descriptor* file) {
+  if (file == nullptr) return shared_memory(bytes);
+  *file = make_memory_file(bytes);
+  return shared_memory(bytes, *file);
+}
+
 // Makes one mapping for a part of `fixed` bytes (ledger and encoded slots) and the arenas. The arenas are as large as
 // the system permits, up to 64 GiB per worker, as only pages that are written cost memory.
 inline shared_memory make_arena_memory(std::size_t fixed, unsigned workers, file_descriptor* file = nullptr) {
   // Valgrind reads all of it in a worker that ends, to look for leaks.
   const std::size_t largest = under_valgrind() ? std::size_t{64} << 20 : std::size_t{64} << 30;
   const std::size_t smallest = 16 * page_size();
-  const auto make = [&](std::size_t each) {
-    const std::size_t bytes = fixed + workers * each;
-    if (file == nullptr) return shared_memory(bytes);
-    *file = make_memory_file(bytes);
-    return shared_memory(bytes, *file);
-  };
+  const auto make = [&](std::size_t each) { return make_memory(fixed + workers * each, file); };
   for (std::size_t each = largest;; each /= 2) {
     try {
       shared_memory memory = make(each);
@@ -80,9 +82,9 @@ class shared_layout {
         workers_(of_map.workers),
         postpones_(of_map.postpones),
         observed_(of_map.observed),
-        values_(slots.kind == slot_kind::value   ? slot_bytes()
-                : slots.kind == slot_kind::rings ? slots.bytes
-                                                 : 0),
+        values_(slots.kind == slot_kind::value   ? shared_memory(slot_bytes())
+                : slots.kind == slot_kind::rings ? make_memory(slots.bytes, for_programs ? &rings_file_ : nullptr)
+                                                 : shared_memory()),
         memory_(make_arena_memory(arenas_begin(), of_map.workers, for_programs ? &file_ : nullptr)),
         book_(memory_.data(), constants_of(of_map)),
         arenas_(memory_, book_, arenas_begin(), memory_.size(), of_map.tasks, words::fresh) {
@@ -90,13 +92,15 @@ class shared_layout {
     running_.enter({&values_, &memory_});
   }
 
-  // In a worker that is a separate program: maps the memory of its map, which has encoded slots.
-  shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file)
+  // In a worker that is a separate program: maps the memory of its map, which has encoded slots, or rings.
+  shared_layout(const worker_assignment& mine, slot_shape slots, file_descriptor file, file_descriptor rings = {})
       : shape_(slots),
         tasks_(mine.tasks),
         workers_(mine.workers),
         postpones_(mine.postpones),
         observed_(mine.observed),
+        rings_file_(std::move(rings)),
+        values_(rings_file_.get() >= 0 ? shared_memory(file_size(rings_file_), rings_file_) : shared_memory()),
         file_(std::move(file)),
         memory_(file_size(file_), file_),
         book_(memory_.data(), constants_of(mine), mine.round),
@@ -134,8 +138,9 @@ class shared_layout {
   [[nodiscard]] bool keep_from_children() const noexcept {
     return memory_.keep_from_children() && values_.keep_from_children();
   }
-  // The descriptor of the memory, if it is for programs.
+  // The descriptors of the memory, and of that of rings, if they are for programs.
   [[nodiscard]] int file() const noexcept { return file_.get(); }
+  [[nodiscard]] int rings_file() const noexcept { return rings_file_.get(); }
 
  private:
   static claim_ledger::constants constants_of(const worker_assignment& of_map) noexcept {
@@ -166,6 +171,7 @@ class shared_layout {
   unsigned workers_;
   bool postpones_;
   bool observed_;
+  file_descriptor rings_file_;
   shared_memory values_;
   file_descriptor file_;
   shared_memory memory_;

@@ -48,7 +48,8 @@ class stream_annex {
 
   // How much it needs in front of a heap, which is as large as that of a ring.
   [[nodiscard]] virtual std::size_t table_bytes() const noexcept = 0;
-  // In the caller, before the first fork: it is [begin, end) of the memory that begins at `memory`.
+  // In the caller, before the first fork, and in a worker that is a program of its own: it is [begin, end) of the
+  // memory that begins at `memory`, which was zeroed at first.
   virtual void take(std::byte* memory, std::size_t begin, std::size_t end) = 0;
 
  protected:
@@ -80,9 +81,13 @@ class stream_layout {
   void prepare(std::byte* memory) const {
     ::new (memory) stream_words;
     words(memory).bound.set(stream_words::unknown_size);
+    for (unsigned w = 0; w <= workers_; ++w) ::new (memory + ring(memory, w).words) ring_words;
+    protect(memory);
+  }
+  // Makes the unmapped pages, as mappings of each process have their own. Throws std::system_error.
+  void protect(std::byte* memory) const {
     for (unsigned w = 0; w <= workers_; ++w) {
       const ring_place at = ring(memory, w);
-      ::new (memory + at.words) ring_words;
       unmap(memory + at.words - page_size());
       unmap(memory + at.heap - page_size());
       unmap(memory + at.heap_end);
@@ -102,6 +107,7 @@ class stream_layout {
   [[nodiscard]] std::size_t annex_end() const noexcept { return annex_begin() + annex_; }
   [[nodiscard]] unsigned workers() const noexcept { return workers_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return heap_; }
 
  private:
   static void unmap(std::byte* page) {

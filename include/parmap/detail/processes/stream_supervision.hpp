@@ -63,11 +63,10 @@ struct stream_parts {
   const event_counter& arrivals;  // wakes the caller
   const file_descriptor& caller;  // readable once the caller has died: a pidfd; none if it cannot be had
   const file_descriptor& held;    // at its end once the caller has died, or has become another program: a pipe
-  pid_t caller_pid;
-  sigset_t mask;  // the caller's
+  sigset_t mask;                  // the caller's
   worker_assignment told;
+  bool programs;                      // workers are programs of their own
   std::optional<std::uint64_t> size;  // none: the number of tasks is not known yet
-  bool measures;                      // take the time of each task
   const task_orders* orders;          // of a pool; else null
 };
 
@@ -93,6 +92,24 @@ struct failure_record {
     why.message.assign(reinterpret_cast<const char*>(from.read(size)), size);
   }
 };
+
+// Runs a worker of a stream from its fork, or the start of its program, to its end. Calls at_go() just before its first
+// task.
+template <class AtGo>
+[[noreturn]] void live_as_worker_of_stream(const process_tasks& tasks, shared_layout& shared,
+                                           const stream_layout& layout, const worker_assignment& mine,
+                                           const AtGo& at_go) {
+  claim_ledger& book = shared.book();
+  worker_words& words = book.of(mine.number);
+  become_worker(mine.parent, words, mine.memory_limit, [&shared] { return shared.keep_from_children(); });
+  worker_identity::origin = mine.stream.origin;
+  language_runtime::current().begin_worker(mine.number);
+  await_go(words.go);
+  at_go();
+  stream_outlet outlet(layout.ring(shared.slots(), mine.number), stream_layout::words(shared.slots()), words,
+                       book.bell(), book.halt_word(), mine.stream.arrivals, mine.stream.measures);
+  worker_process(tasks, nullptr, book, shared.arenas(), mine, &outlet).run();
+}
 
 class stream_supervision final : public supervisor_client {
  public:
@@ -141,7 +158,7 @@ class stream_supervision final : public supervisor_client {
     lazy_meter meter(silent, 0);
     const core_placement place(parts_.told.workers);
     std::uint64_t from = 0;
-    constexpr unsigned most_idle_deaths = 256;  // see multi_run
+    const unsigned most_idle_deaths = parts_.programs ? 16 : 256;  // see multi_run
     supervisor boss(
         parts_.shared, parts_.chosen, meter, place, held_back, &parts_.news, parts_.told.tasks, most_idle_deaths,
         [&](unsigned w) { live(held_back, place, w, from); }, this);
@@ -189,20 +206,18 @@ class stream_supervision final : public supervisor_client {
   [[noreturn]] void live(const cancellation_held_back& held_back, const core_placement& place, unsigned w,
                          std::uint64_t from) noexcept {
     held_back.end();
+    // The caller's handlers are not to run in a process that becomes a program: Ctrl-C reaches that, too.
+    if (parts_.programs) static_cast<void>(::signal(SIGINT, SIG_IGN));
     ::pthread_sigmask(SIG_SETMASK, &parts_.mask, nullptr);
     worker_assignment mine = parts_.told;
     mine.number = w;
     mine.from = from;
     mine.round = book_.round();
-    worker_words& words = book_.of(w);
-    become_worker(mine.parent, words, mine.memory_limit, [this] { return parts_.shared.keep_from_children(); });
-    worker_identity::origin = parts_.caller_pid;
-    language_runtime::current().begin_worker(w);
-    await_go(words.go);
-    place.release();
-    stream_outlet outlet(parts_.layout.ring(memory_, w), words_, words, book_.bell(), book_.halt_word(),
-                         parts_.arrivals.descriptor(), parts_.measures);
-    worker_process(parts_.tasks, nullptr, book_, parts_.shared.arenas(), mine, &outlet).run();
+    if (parts_.programs) {
+      language_runtime::current().start_program(mine, parts_.shared.file());
+      ::_exit(127);  // a shell's status for a program that cannot be started
+    }
+    live_as_worker_of_stream(parts_.tasks, parts_.shared, parts_.layout, mine, [&place] { place.release(); });
   }
 
   // Whether the newest value that worker w has sent is that of this task. It has died.
@@ -225,7 +240,7 @@ class stream_supervision final : public supervisor_client {
     std::vector<pollfd> fds;
     watch(fds);
     if (!fds.empty() && ::poll(fds.data(), fds.size(), 0) > 0) throw caller_is_gone();
-    if (::getppid() != parts_.caller_pid) throw caller_is_gone();
+    if (::getppid() != parts_.told.stream.origin) throw caller_is_gone();
     if (const std::uint64_t end = words_.bound.get(); !size_ && end != stream_words::unknown_size) {
       size_ = end;
       if (end < from_ + round_) {

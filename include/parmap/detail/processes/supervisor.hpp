@@ -454,7 +454,9 @@ class supervisor {
     const bool idle = book_.idle();
     look_at_failures();
     while (retries_.put_one()) hire_one_more();
-    if (idle && retries_.none_is_postponed()) book_.dismiss();
+    if (!idle || !retries_.none_is_postponed()) return;
+    book_.dismiss();
+    dismiss_the_unborn();
   }
   void look_at_failures() {
     if (observed_ != nullptr) observed_->look(from_, [this] { retries_.look_at_failures(); });
@@ -475,8 +477,7 @@ class supervisor {
   [[nodiscard]] std::chrono::nanoseconds until_news() const {
     const std::chrono::nanoseconds seen = observed_ != nullptr ? attempt_watch::glance : no_limit;
     if (news_ == nullptr) return seen;
-    const bool hears = !language_runtime::current().starts_programs();
-    return std::min<std::chrono::nanoseconds>({seen, retries_.until_due(), hears ? glance : asking_period});
+    return std::min<std::chrono::nanoseconds>({seen, retries_.until_due(), glance});
   }
 
   // `had_reason`: it ran a task, or was killed as the caller of a pool wished or as it waited there. Nobody is forked

@@ -24,8 +24,9 @@ class language_runtime {
   virtual void begin_supervisor() noexcept {}
   virtual void end_supervisor() noexcept {}
   // Whether the workers of the map that begins are separate programs, which share only the map's memory with the
-  // caller. Then the child calls start_program(mine, file), which executes the program (execve) and does not return;
-  // the program calls serve_as_program(tasks, mine, file), see multi_run.hpp. Only for encoded results.
+  // caller. Then the child calls start_program(mine, file), which executes the program (execve) and does not return.
+  // The program inherits `file` and the descriptors in `mine`; it calls serve_as_program(tasks, mine, file), see
+  // multi_run.hpp, or serve_pool_as_program, see pool_tasks.hpp. Only for encoded results and pools.
   virtual bool starts_programs() noexcept { return false; }
   virtual void start_program(const worker_assignment& /*mine*/, int /*memory*/) noexcept {}
   // Called in a worker once it is set to die with its caller; before its first task, and outside any task's limit.

@@ -12,6 +12,17 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// Of a stream: what its workers need besides the ledger.
+struct stream_assignment {
+  std::uint64_t window{};
+  std::uint64_t heap{};     // bytes of each heap
+  std::uintptr_t memory{};  // the address of the rings' memory in the caller
+  pid_t origin{};           // the caller
+  int arrivals{-1};         // the descriptor that wakes the caller
+  int rings{-1};            // the descriptor of the rings' memory, if workers are programs of their own
+  bool measures{};          // take the time of each task
+};
+
 struct worker_assignment {
   // Parameters of the map.
   std::uint64_t tasks{};
@@ -25,8 +36,9 @@ struct worker_assignment {
   bool postpones{};  // a failed attempt is not repeated at once
   bool streams{};    // outcomes leave by rings
   bool observed{};   // each attempt is told to an observer in the caller
-  int news{-1};      // the descriptor that wakes the supervisor; none in a worker that is a program of its own
+  int news{-1};      // the descriptor that wakes the supervisor
   pid_t parent{};
+  stream_assignment stream{};
   // Parameters of this worker.
   unsigned number{};
   std::uint64_t from{};   // the first task of the round
