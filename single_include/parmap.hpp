@@ -3695,6 +3695,206 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/page_size.hpp
+// page_size: the size of a page of memory, which the kernel chooses: 4, 16 or 64 KiB.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline std::size_t page_size() noexcept {
+  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+inline std::size_t round_down_to_page(std::size_t bytes) noexcept { return bytes / page_size() * page_size(); }
+inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_down_to_page(bytes + page_size() - 1); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/give_back.hpp
+// give_back: shared memory whose contents nobody needs any more goes back to the system.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Less than this is kept for the next use: new pages cost time.
+inline constexpr std::size_t much_memory = std::size_t{16} << 20;
+
+// Much memory: its whole pages go back, in all processes that share them, and are zero when they are used again. No
+// effect for less, and where the system refuses it.
+inline void give_back(const std::byte* begin, std::size_t size) noexcept {
+  if (size < much_memory) return;
+  const auto from = reinterpret_cast<std::uintptr_t>(begin);
+  const std::size_t skipped = round_up_to_page(from) - from;
+  void* const first = const_cast<std::byte*>(begin) + skipped;
+  static_cast<void>(::madvise(first, round_down_to_page(size - skipped), MADV_REMOVE));
+}
+
+// Writes a draft by write(to). If it throws, nothing of the draft stays.
+template <class Writer, class Write>
+void write_or_give_back(Writer& to, const Write& write) {
+  try {
+    write(to);
+  } catch (...) {
+    give_back(to.data(), to.written());
+    throw;
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/ring_heap.hpp
+// ring_heap: the blocks of memory in which the writer of a ring puts values that do not fit into a cell.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// In the writer's process alone, which knows in its own memory which blocks are free.
+class ring_heap {
+ public:
+  // Blocks have a size of 2^k bytes.
+  struct block {
+    std::size_t begin;
+    unsigned k;
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return std::size_t{1} << k; }
+  };
+
+  // In [begin, end) of the memory that begins at `memory`.
+  ring_heap(std::byte* memory, std::size_t begin, std::size_t end) noexcept
+      : memory_(memory),
+        begin_(begin),
+        end_(end),
+        top_(begin),
+        high_(begin) {}
+  ring_heap(const ring_heap&) = delete;
+  ring_heap& operator=(const ring_heap&) = delete;
+
+  // The block of these bytes; none if they do not lie in the heap: their place was written over, and the block is lost.
+  [[nodiscard]] std::optional<block> block_of(std::size_t begin, std::size_t size) const noexcept {
+    if (begin < begin_ || begin >= end_ || size == 0 || size > end_ - begin) return std::nullopt;
+    return block{begin, class_of(size)};
+  }
+  // ---- by the successor of a dead writer: first of each block that is in use, then once
+
+  void keep(const block& held) noexcept {
+    top_ = std::max(top_, held.begin + held.bytes());
+    if (held.k >= large) ++large_in_use_;
+  }
+  // What lies behind them goes back to the system.
+  void begin_behind() noexcept { give_back(memory_ + (high_ = top_), end_ - top_); }
+
+  // Whether a value of the size of the last one finds a block.
+  [[nodiscard]] bool has_likely() const noexcept { return !free_[likely_].empty(); }
+  // The bytes that write(to) writes to the byte_writer that it is given, perhaps twice. More than `here` of them are in
+  // a block then; others stay until the next call. Throws what write throws, and arena_full; then nothing is kept.
+  template <class Write>
+  std::span<const std::byte> put(std::size_t here, const Write& write) {
+    // Results are often of one size: then the bytes are written to where they stay.
+    if (auto& likely = free_[likely_]; !likely.empty()) {
+      const std::size_t begin = likely.back();
+      byte_writer bytes(memory_ + begin, memory_ + begin + (std::size_t{1} << likely_));
+      if (likely_ >= large) dirty_ = true;
+      try {
+        write(bytes);
+        const std::size_t size = bytes.written();
+        if (size <= here) return {bytes.data(), size};
+        if (class_of(size) != likely_) return place(bytes.data(), size);
+        likely.pop_back();
+        note_use(likely_);
+        return {bytes.data(), size};
+      } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): this one is larger
+      }
+    }
+    byte_writer bytes(memory_ + top_, memory_ + end_);
+    const draft_at_top noted(*this, bytes);
+    write(bytes);
+    if (bytes.written() <= here) return {bytes.data(), bytes.written()};
+    return place(bytes.data(), bytes.written());
+  }
+  // Nobody reads the block any more.
+  void free(const block& it) {
+    free_[it.k].push_back(it.begin);
+    if (it.k < large) return;
+    dirty_ = true;
+    large_in_use_ -= large_in_use_ > 0 ? 1 : 0;
+  }
+
+  // Whether there is much memory that may go back to the system, now or later.
+  [[nodiscard]] bool has_large() const noexcept { return dirty_ || large_in_use_ > 0; }
+  // Gives back the large blocks that are free, unless one was used a moment ago: new pages cost more than what is
+  // written to them. Returns whether some are left for that reason.
+  bool give_back_unused() noexcept {
+    if (!dirty_) return false;
+    if (now_ticks() - used_ < to_ticks(moment)) return true;
+    for (unsigned k = large; k < free_.size(); ++k)
+      for (const std::size_t begin : free_[k]) give_back(memory_ + begin, std::size_t{1} << k);
+    give_back(memory_ + top_, high_ - top_);
+    high_ = top_;
+    dirty_ = false;
+    return false;
+  }
+  static constexpr std::chrono::milliseconds moment{500};
+
+ private:
+  static constexpr unsigned smallest = 6;
+  static constexpr unsigned large = std::bit_width(much_memory) - 1;
+
+  // What was written there stays until it is given back, also if it came to nothing.
+  class draft_at_top {
+   public:
+    draft_at_top(ring_heap& in, const byte_writer& bytes) noexcept : in_(in), bytes_(bytes), top_(in.top_) {}
+    draft_at_top(const draft_at_top&) = delete;
+    draft_at_top& operator=(const draft_at_top&) = delete;
+    ~draft_at_top() {
+      in_.high_ = std::max({in_.high_, top_ + bytes_.written(), in_.top_});
+      if (in_.high_ - in_.top_ < much_memory) return;
+      in_.dirty_ = true;
+      in_.used_ = now_ticks();
+    }
+
+   private:
+    ring_heap& in_;
+    const byte_writer& bytes_;
+    std::size_t top_;
+  };
+
+  [[nodiscard]] static unsigned class_of(std::size_t size) noexcept {
+    return std::max(smallest, static_cast<unsigned>(std::bit_width(size - 1)));
+  }
+  void note_use(unsigned k) noexcept {
+    if (k < large) return;
+    ++large_in_use_;
+    used_ = now_ticks();
+  }
+  // For bytes at `from`: into a free block, or where they are if that is the end of the heap.
+  std::span<const std::byte> place(const std::byte* from, std::size_t size) {
+    const block to{top_, class_of(size)};
+    likely_ = to.k;
+    std::size_t begin = to.begin;
+    if (!free_[to.k].empty()) {
+      begin = free_[to.k].back();
+      free_[to.k].pop_back();
+    } else {
+      if (to.bytes() > end_ - top_) throw arena_full();
+      top_ += to.bytes();
+    }
+    note_use(to.k);
+    if (memory_ + begin != from) std::memcpy(memory_ + begin, from, size);
+    return {memory_ + begin, size};
+  }
+
+  std::byte* memory_;
+  std::size_t begin_;
+  std::size_t end_;
+  std::size_t top_;   // blocks lie before
+  std::size_t high_;  // nothing was written at or behind
+  unsigned likely_{smallest};
+  std::array<std::vector<std::size_t>, 64> free_;  // blocks by class
+  std::size_t large_in_use_{};
+  bool dirty_{};  // there may be much free memory that has been written
+  ticks used_{};  // when large values were written
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/processes/outcome_ring.hpp
 // outcome_ring: the way of a stream's outcomes from one process, a worker or the supervisor, to the caller.
 
@@ -3781,14 +3981,18 @@ struct ring_place {
 // begins with what is in the memory.
 class ring_writer {
  public:
-  explicit ring_writer(const ring_place& at) : at_(at), tail_(at.shared().tail.get()), top_(at.heap) {
+  explicit ring_writer(const ring_place& at)
+      : at_(at),
+        tail_(at.shared().tail.get()),
+        heap_(at.memory, at.heap, at.heap_end) {
     look_at_taken();
     freed_ = taken_;
     for (std::uint64_t k = freed_; k != tail_; ++k)
       if (const auto held = block_of(at_.cell(k))) {
-        top_ = std::max(top_, held->begin + held->bytes());
+        heap_.keep(*held);
         unread_bytes_ += held->bytes();
       }
+    if (tail_ != 0) heap_.begin_behind();
   }
   ring_writer(const ring_writer&) = delete;
   ring_writer& operator=(const ring_writer&) = delete;
@@ -3797,6 +4001,14 @@ class ring_writer {
   [[nodiscard]] bool has_room() noexcept { return has_cell(); }
   // Whether more waits unread than a stream is to hold, and more than a few outcomes.
   [[nodiscard]] bool has_much_unread() { return unread_bytes_ > at_.pace.much && has_much_unread_now(); }
+
+  // Whether there is much memory that may go back to the system, now or later.
+  [[nodiscard]] bool has_large() const noexcept { return heap_.has_large(); }
+  // See ring_heap.
+  bool give_back_unused() {
+    collect();
+    return heap_.give_back_unused();
+  }
 
   // Publishes an outcome of which write(bytes) writes the bytes to the byte_writer that it is given, perhaps twice.
   // Throws what write throws, and arena_full; then nothing is published. False if there is no cell: the memory was
@@ -3823,15 +4035,6 @@ class ring_writer {
   }
 
  private:
-  static constexpr unsigned smallest = 6;  // blocks have a size of 2^k bytes, k >= 6
-
-  struct block {
-    std::size_t begin;
-    unsigned k;
-
-    [[nodiscard]] std::size_t bytes() const noexcept { return std::size_t{1} << k; }
-  };
-
   [[nodiscard]] [[gnu::noinline]] bool has_much_unread_now() {
     collect();
     return unread_bytes_ > at_.pace.much && tail_ - freed_ >= at_.pace.few;
@@ -3853,22 +4056,15 @@ class ring_writer {
     const std::uint64_t seen = at_.shared().taken.get();
     taken_ = tail_ - seen <= at_.capacity ? seen : tail_ - at_.capacity;
   }
-  [[nodiscard]] static unsigned class_of(std::size_t size) noexcept {
-    return std::max(smallest, static_cast<unsigned>(std::bit_width(size - 1)));
-  }
-  [[nodiscard]] std::optional<block> block_of(const ring_cell& it) const noexcept {
-    if (!it.is_in_heap()) return std::nullopt;
-    if (it.offset() < at_.heap || it.offset() >= at_.heap_end || it.size() == 0 ||
-        it.size() > at_.heap_end - it.offset())
-      return std::nullopt;  // written over: the block is lost
-    return block{it.offset(), class_of(it.size())};
+  [[nodiscard]] std::optional<ring_heap::block> block_of(const ring_cell& it) const noexcept {
+    return it.is_in_heap() ? heap_.block_of(it.offset(), it.size()) : std::nullopt;
   }
   // Frees the blocks of what the caller has taken.
   void collect() {
     look_at_taken();
     for (; tail_ - freed_ > tail_ - taken_; ++freed_)
       if (const auto done = block_of(at_.cell(freed_))) {
-        free_[done->k].push_back(done->begin);
+        heap_.free(*done);
         unread_bytes_ -= std::min(unread_bytes_, done->bytes());
       }
     for (; !elsewhere_.empty() && elsewhere_.front().first < freed_; elsewhere_.pop_front())
@@ -3877,61 +4073,25 @@ class ring_writer {
 
   template <class Write>
   void store(ring_cell& it, const Write& write) {
-    // Results are often of one size: then the bytes are written to where they stay.
-    if (free_[likely_].empty() && unread_bytes_ > 0) collect();
-    if (auto& likely = free_[likely_]; !likely.empty()) {
-      const std::size_t begin = likely.back();
-      byte_writer bytes(at_.memory + begin, at_.memory + begin + (std::size_t{1} << likely_));
-      try {
-        write(bytes);
-        const std::size_t size = bytes.written();
-        if (size <= ring_cell::longest_here) return put_here(it, bytes.data(), size);
-        if (class_of(size) != likely_) return place(it, bytes.data(), size);
-        likely.pop_back();
-        unread_bytes_ += std::size_t{1} << likely_;
-        return put_in_heap(it, begin, size);
-      } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): this one is larger
-      }
+    if (!heap_.has_likely() && unread_bytes_ > 0) collect();
+    const std::span<const std::byte> bytes = heap_.put(ring_cell::longest_here, write);
+    if (bytes.size() <= ring_cell::longest_here) {
+      it.about |= bytes.size();
+      if (!bytes.empty()) std::memcpy(it.bytes.data(), bytes.data(), bytes.size());
+      return;
     }
-    byte_writer bytes(at_.memory + top_, at_.memory + at_.heap_end);
-    write(bytes);
-    if (bytes.written() <= ring_cell::longest_here) return put_here(it, bytes.data(), bytes.written());
-    place(it, bytes.data(), bytes.written());
-  }
-  // For bytes at `from`: into a free block, or where they are if that is the end of the heap.
-  void place(ring_cell& it, const std::byte* from, std::size_t size) {
-    const block to{top_, class_of(size)};
-    likely_ = to.k;
-    std::size_t begin = to.begin;
-    if (!free_[to.k].empty()) {
-      begin = free_[to.k].back();
-      free_[to.k].pop_back();
-    } else {
-      if (to.bytes() > at_.heap_end - top_) throw arena_full();
-      top_ += to.bytes();
-    }
-    unread_bytes_ += to.bytes();
-    if (at_.memory + begin != from) std::memcpy(at_.memory + begin, from, size);
-    put_in_heap(it, begin, size);
-  }
-  static void put_here(ring_cell& it, const std::byte* from, std::size_t size) noexcept {
-    it.about |= size;
-    if (size > 0) std::memcpy(it.bytes.data(), from, size);
-  }
-  void put_in_heap(ring_cell& it, std::size_t begin, std::size_t size) const noexcept {
     it.about |= ring_cell::in_heap;
-    it.bytes = {begin, size};
-    it.bytes_check = checksum(at_.memory + begin, size, it.task);
+    it.bytes = {static_cast<std::uint64_t>(bytes.data() - at_.memory), bytes.size()};
+    it.bytes_check = checksum(bytes.data(), bytes.size(), it.task);
+    unread_bytes_ += block_of(it)->bytes();
   }
 
   ring_place at_;
   std::uint64_t tail_;
   std::uint64_t taken_{};  // as it was seen last
   std::uint64_t freed_{};
-  std::size_t top_;
   std::size_t unread_bytes_{};
-  unsigned likely_{smallest};
-  std::array<std::vector<std::size_t>, 64> free_;  // blocks by class
+  ring_heap heap_;
   // Numbers of outcomes, and what they take elsewhere. A successor of a dead writer does not know of it.
   std::deque<std::pair<std::uint64_t, std::size_t>> elsewhere_;
 };
@@ -4082,16 +4242,16 @@ class worker_bell {
     step("bell", moment::after);
     futex_wake(rings_, std::numeric_limits<int>::max(), futex_scope::shared);
   }
-  // Returns after a ring since the bell showed `seen`, or earlier: a task may have written over the bell, so nobody
-  // waits for ever.
-  void wait(std::uint32_t seen) const noexcept {
+  // A task may have written over the bell, so nobody waits for ever.
+  static constexpr std::chrono::milliseconds patience{2000};
+
+  // Returns after a ring since the bell showed `seen`, or earlier.
+  void wait(std::uint32_t seen, std::chrono::milliseconds at_most = patience) const noexcept {
     step("wait", moment::before);
-    futex_wait(rings_, seen, patience, futex_scope::shared);
+    futex_wait(rings_, seen, at_most, futex_scope::shared);
   }
 
  private:
-  static constexpr std::chrono::seconds patience{2};
-
   futex_word rings_{0};
 };
 
@@ -4151,21 +4311,6 @@ class event_counter {
  private:
   file_descriptor file_;
 };
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/page_size.hpp
-// page_size: the size of a page of memory, which the kernel chooses: 4, 16 or 64 KiB.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-inline std::size_t page_size() noexcept {
-  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return size;
-}
-
-inline std::size_t round_down_to_page(std::size_t bytes) noexcept { return bytes / page_size() * page_size(); }
-inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_down_to_page(bytes + page_size() - 1); }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -4395,7 +4540,12 @@ class stream_outlet {
   // slowly does not fill the memory where results turn out larger than before.
   void wait_for_room() noexcept {
     if (ring_.has_much_unread()) sleep_until_taken();
+    if (ring_.has_large()) static_cast<void>(ring_.give_back_unused());
     if (measures_) begun_ = now_ticks();
+  }
+  // How long the worker may sleep when it has nothing to do: then memory of large values goes back to the system.
+  [[nodiscard]] std::chrono::milliseconds patience() {
+    return ring_.has_large() && ring_.give_back_unused() ? ring_heap::moment : worker_bell::patience;
   }
   // Sends a value, see ring_writer. Throws what write throws.
   template <class Write>
@@ -4797,6 +4947,8 @@ class process_tasks {
   // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
   // or not_encoded if its codec throws.
   virtual void run(worker_chunk& chunk, context& self) const = 0;
+  // In a worker, before it waits because nothing is to be claimed.
+  virtual void before_wait() const noexcept {}
   // In the caller, of a task whose worker has died: whether its value counts, although the worker did not say so.
   [[nodiscard]] virtual bool has_value(std::uint64_t /*task*/) const noexcept { return false; }
 
@@ -5702,6 +5854,9 @@ class worker_arenas {
         "under parmap::serial with valgrind or -fsanitize=address to find that task");
   }
 
+  // The value has been read: nobody reads its bytes again.
+  static void drop(const byte_reader& bytes) noexcept { give_back(bytes.end() - bytes.left(), bytes.left()); }
+
   // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
   [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {
     std::uint32_t attempts = 1;
@@ -5986,6 +6141,7 @@ class shared_heap {
   shared_heap(std::byte* memory, std::size_t begin, std::size_t end) noexcept
       : memory_(memory),
         top_((begin + 63) / 64 * 64),
+        half_(begin + (end - begin) / 2),
         end_(end) {}
   shared_heap(const shared_heap&) = delete;
   shared_heap& operator=(const shared_heap&) = delete;
@@ -5995,20 +6151,25 @@ class shared_heap {
   template <class Write>
   [[nodiscard]] byte_writer draft(const Write& write) {
     byte_writer bytes(memory_ + top_, memory_ + end_);
-    write(bytes);
+    write_or_give_back(bytes, write);
     return bytes;
   }
   // The draft becomes a block. It must have bytes.
   block keep(const byte_writer& draft) {
     block made{top_, draft.written()};
     const unsigned k = made.k();
-    if (free_[k].empty()) {
-      if (end_ - top_ < std::uint64_t{1} << k) throw std::bad_alloc();
+    // A large one stays where it is: a free block has no pages, and new ones cost more than what is written to them.
+    if (free_[k].empty() || (k >= large && top_ < half_)) {
+      if (end_ - top_ < std::uint64_t{1} << k) {
+        give_back(draft.data(), draft.written());
+        throw std::bad_alloc();
+      }
       top_ += std::uint64_t{1} << k;
     } else {
       made.offset = free_[k].back();
       free_[k].pop_back();
       std::memcpy(memory_ + made.offset, draft.data(), made.size);
+      give_back(draft.data(), made.size);
     }
     bytes_ += std::uint64_t{1} << k;
     return made;
@@ -6018,8 +6179,9 @@ class shared_heap {
     free_[k].push_back(offset);
     bytes_ -= std::uint64_t{1} << k;
     if (k < large) return;
-    const std::size_t begin = round_up_to_page(offset);
-    static_cast<void>(::madvise(memory_ + begin, (std::size_t{1} << k) - page_size(), MADV_REMOVE));
+    give_back(memory_ + offset, std::size_t{1} << k);
+    while (lower_top()) {
+    }
   }
   void drop(const block& it) { drop(it.offset, it.k()); }
 
@@ -6029,10 +6191,22 @@ class shared_heap {
 
  private:
   static constexpr unsigned smallest = 6;
-  static constexpr unsigned large = 24;  // 16 MiB
+  static constexpr unsigned large = std::bit_width(much_memory) - 1;
+
+  // Takes a large block that is free from the end of the heap. False if there is none.
+  bool lower_top() noexcept {
+    for (unsigned k = large; k < free_.size(); ++k)
+      if (const auto last = std::ranges::find(free_[k], top_ - (std::uint64_t{1} << k)); last != free_[k].end()) {
+        top_ = *last;
+        free_[k].erase(last);
+        return true;
+      }
+    return false;
+  }
 
   std::byte* memory_;
   std::size_t top_;  // the heap ends here; what is written next begins here
+  std::size_t half_;
   std::size_t end_;
   std::uint64_t bytes_{};
   std::array<std::vector<std::uint64_t>, 64> free_;  // blocks by class
@@ -6179,6 +6353,8 @@ class stream_processes {
   [[nodiscard]] PARMAP_API found find(std::chrono::nanoseconds patience);
   // Call when values have been taken that took much memory: a worker may wait for it.
   PARMAP_API void wake_workers() noexcept;
+  // Wakes workers that wait for a task: what they keep for what was taken can go back to the system.
+  PARMAP_API void ring() noexcept;
   // Call when what task_orders says has changed.
   PARMAP_API void wake_supervisor() noexcept;
   // The task that worker w runs, as its number in the round of the stream; none if it runs none.
@@ -6278,6 +6454,7 @@ class outcome_taker {
     ring_->take();
     bytes_ += size;
     untold_ += size;
+    if (size >= much_memory) processes_.ring();
     if (untold_ < much) return;
     untold_ = 0;
     processes_.wake_workers();
@@ -8414,7 +8591,8 @@ class batch_table {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The caller writes all of it. A worker changes only the state of a batch that it begins.
+// The caller writes all of it. A worker changes only the state of a batch that it begins, and tells which large inputs
+// it holds.
 class pool_memory final : public stream_annex, public task_orders {
  public:
   explicit pool_memory(unsigned workers) noexcept : workers_(workers) {}
@@ -8423,7 +8601,14 @@ class pool_memory final : public stream_annex, public task_orders {
 
   [[nodiscard]] shared_heap& heap() noexcept { return *heap_; }
   // Worker w is to be killed if it runs this task.
-  void end(unsigned w, std::uint64_t task) noexcept { ends_[w].task.set(task + 1); }
+  void end(unsigned w, std::uint64_t task) noexcept { of_[w].ends.set(task + 1); }
+  // Nobody uses the inputs of this number any more. Whether a worker holds them: it has to be woken then.
+  [[nodiscard]] bool take_back(std::uint64_t inputs) noexcept {
+    bool held = false;
+    for (unsigned w = 0; w < workers_; ++w)
+      if (auto& holds = of_[w].holds; holds.get() == inputs) held = holds.set_if(inputs, 0) == inputs || held;
+    return held;
+  }
   // No attempt may take less, of those that may run now; 0: none has a limit.
   void set_shortest_limit(std::uint64_t ns) noexcept { shortest_->set(ns); }
 
@@ -8436,6 +8621,12 @@ class pool_memory final : public stream_annex, public task_orders {
     return it.offset >= heap_begin_ && it.offset < end_ && it.size <= end_ - it.offset;
   }
 
+  // ---- by worker w
+
+  // It keeps a copy of these large inputs as long as is_held() says so.
+  void hold(unsigned w, std::uint64_t inputs) noexcept { of_[w].holds.set(inputs); }
+  [[nodiscard]] bool is_held(unsigned w, std::uint64_t inputs) const noexcept { return of_[w].holds.get() == inputs; }
+
   // ---- by the supervisor
 
   [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept override {
@@ -8443,16 +8634,17 @@ class pool_memory final : public stream_annex, public task_orders {
     return ns == 0 ? no_limit : std::chrono::nanoseconds(ns);
   }
   [[nodiscard]] bool ends(unsigned w, std::uint64_t task) const noexcept override {
-    return ends_[w].task.get() == task + 1;
+    return of_[w].ends.get() == task + 1;
   }
 
  private:
-  struct alignas(64) end_word {
-    shared_word<"ends"> task;  // and 1; 0: none
+  struct alignas(64) words_of_worker {
+    shared_word<"ends"> ends;    // the task that it is to be killed in, and 1; 0: none
+    shared_word<"holds"> holds;  // the number of the large inputs that it keeps; 0: none
   };
 
   [[nodiscard]] std::size_t table_begin() const noexcept {
-    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(end_word);
+    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(words_of_worker);
   }
   [[nodiscard]] std::size_t table_bytes() const noexcept override { return table_begin() + batch_table::bytes; }
   void take(std::byte* memory, std::size_t begin, std::size_t end) override {
@@ -8460,8 +8652,8 @@ class pool_memory final : public stream_annex, public task_orders {
     end_ = end;
     heap_begin_ = begin + table_bytes();
     shortest_ = ::new (memory + begin) shared_word<"shortest">;
-    void* const ends = memory + begin + table_begin() - workers_ * sizeof(end_word);
-    ends_ = static_cast<end_word*>(ends);
+    void* const words = memory + begin + table_begin() - workers_ * sizeof(words_of_worker);
+    of_ = static_cast<words_of_worker*>(words);
     table_.emplace(memory + begin + table_begin());
     heap_.emplace(memory, heap_begin_, end);
   }
@@ -8471,7 +8663,7 @@ class pool_memory final : public stream_annex, public task_orders {
   std::size_t heap_begin_{};
   std::size_t end_{};
   shared_word<"shortest">* shortest_{};
-  end_word* ends_{};
+  words_of_worker* of_{};
   std::optional<batch_table> table_;
   std::optional<shared_heap> heap_;
 };
@@ -8500,7 +8692,8 @@ class sent_store {
  public:
   using write = std::function<void(byte_writer&)>;
 
-  explicit sent_store(pool_memory& memory) noexcept : memory_(memory) {}
+  // wake() is called when workers are to give back what they hold.
+  sent_store(pool_memory& memory, std::function<void()> wake) : memory_(memory), wake_(std::move(wake)) {}
   sent_store(const sent_store&) = delete;
   sent_store& operator=(const sent_store&) = delete;
 
@@ -8510,8 +8703,13 @@ class sent_store {
   kept_inputs keep_inputs(const write& encode);
   // The same; encode calls code of the user, which may use the pool.
   kept_inputs keep_foreign_inputs(const write& encode);
-  // Gives back what nobody uses any more.
+  // Gives back what nobody uses any more. Functions stay that were used last, as they may be used again: not many, and
+  // none but the newest if they are large.
   void drop_unused() noexcept;
+  // The same, if large inputs are among it.
+  void drop_large() noexcept {
+    if (dropped_->any_large.load(std::memory_order_relaxed)) drop_unused();
+  }
 
  private:
   static constexpr std::size_t most_unused = 64;  // functions
@@ -8519,7 +8717,26 @@ class sent_store {
   // Inputs that nobody uses any more.
   struct dropped {
     std::mutex lock;
-    std::vector<shared_heap::block> blocks;
+    std::list<sent_bytes> all;
+    std::atomic<bool> any_large{};
+  };
+  // Inputs that somebody uses. Its end needs no memory.
+  class in_use {
+   public:
+    explicit in_use(std::shared_ptr<dropped> to) : to_(std::move(to)), one_(1) {}
+    in_use(const in_use&) = delete;
+    in_use& operator=(const in_use&) = delete;
+    ~in_use() {
+      const bool large = what().size >= much_memory;
+      const std::lock_guard lock(to_->lock);
+      if (what().number != 0) to_->all.splice(to_->all.end(), one_);
+      if (large) to_->any_large = true;
+    }
+    [[nodiscard]] sent_bytes& what() noexcept { return one_.front(); }
+
+   private:
+    std::shared_ptr<dropped> to_;
+    std::list<sent_bytes> one_;
   };
   using functions = std::list<std::shared_ptr<kept_function>>;
 
@@ -8529,12 +8746,15 @@ class sent_store {
   static shared_memory draft_memory();
   sent_bytes store(const write& encode);
   void drop_old();
+  void drop_inputs();
 
   pool_memory& memory_;
+  std::function<void()> wake_;
   std::mutex lock_;
   std::shared_ptr<dropped> dropped_ = std::make_shared<dropped>();
   functions used_;  // the newest first
   std::unordered_map<std::string_view, functions::iterator> known_;
+  std::uint64_t function_bytes_{};  // of all used_
   std::uint64_t newest_{};
   std::unique_ptr<shared_memory> draft_;  // for the next inputs that code of the user writes; null: in use, or none
 };
@@ -14764,6 +14984,7 @@ class result_collector {
   void read(std::uint64_t i, const byte_reader& bytes) {
     reader_.read(i, bytes);
     has_value_.set(i);
+    worker_arenas::drop(bytes);
   }
 
   const encoded_slot* slots_;
@@ -16176,6 +16397,7 @@ class worker_process {
         book_(book),
         arenas_(arenas),
         mine_(mine),
+        outlet_(outlet),
         ahead_(slots, tasks.slots().bytes * tasks.size()),
         self_(mine.seed, mine.number),
         most_(mine.most_tasks != 0 ? mine.most_tasks : language_runtime::current().most_tasks_of_worker()),
@@ -16224,10 +16446,11 @@ class worker_process {
 
   // If nothing is unclaimed, the supervisor looks whether anything is left, or is still to come.
   void wait(std::uint32_t bell, bool is_idle) const noexcept {
+    tasks_.before_wait();
     book_.of(mine_.number).waiting.set(1);
     if (is_idle) tell_supervisor();
     language_runtime::current().before_wait();
-    book_.bell().wait(bell);
+    book_.bell().wait(bell, outlet_ != nullptr ? outlet_->patience() : worker_bell::patience);
     language_runtime::current().after_wait();
     book_.of(mine_.number).waiting.set(0);
   }
@@ -16329,6 +16552,7 @@ class worker_process {
   const claim_ledger& book_;
   const worker_arenas& arenas_;
   worker_assignment mine_;
+  stream_outlet* outlet_;  // null: this is no stream
   prefault ahead_;
   context self_;
   std::uint64_t most_;       // tasks that it may claim; 0: any number
@@ -16905,6 +17129,7 @@ class stream_processes::run {
       sleep(std::min<std::chrono::nanoseconds>(nap, patience - spent));
     }
   }
+  void ring() noexcept { book_.ring(); }
   void wake_supervisor() noexcept { event_counter::wake(news_.descriptor()); }
   [[nodiscard]] std::optional<std::uint64_t> runs(unsigned w) const noexcept {
     const position at = unpack_position(book_.of(w).cur.get());
@@ -17092,6 +17317,7 @@ PARMAP_INLINE stream_processes::found stream_processes::find(std::chrono::nanose
   return run_->find(patience);
 }
 PARMAP_INLINE void stream_processes::wake_workers() noexcept { run_->wake_workers(); }
+PARMAP_INLINE void stream_processes::ring() noexcept { run_->ring(); }
 PARMAP_INLINE void stream_processes::wake_supervisor() noexcept { run_->wake_supervisor(); }
 PARMAP_INLINE std::optional<std::uint64_t> stream_processes::runs(unsigned w) const noexcept { return run_->runs(w); }
 
@@ -18825,26 +19051,28 @@ PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vect
     used_.splice(used_.begin(), used_, found->second);
     return used_.front();
   }
-  drop_old();
-  auto made = std::make_shared<kept_function>();
-  made->where = store([&](byte_writer& to) { to.write(bytes.data(), bytes.size()); });
+  const auto made = std::make_shared<kept_function>();
   made->bytes = std::move(bytes);
-  used_.push_front(made);
-  known_.emplace(text_of(made->bytes), used_.begin());
+  functions one{made};
+  known_.emplace(text_of(made->bytes), one.begin());
+  try {
+    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
+  } catch (...) {
+    known_.erase(text_of(made->bytes));
+    throw;
+  }
+  used_.splice(used_.begin(), one);
+  function_bytes_ += made->bytes.size();
+  drop_old();
   return made;
 }
 
 PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
   const std::lock_guard lock(lock_);
   drop_old();
-  auto made = std::make_unique<const sent_bytes>(store(encode));
-  return {made.release(), [to = dropped_](const sent_bytes* it) {
-            {
-              const std::lock_guard held(to->lock);
-              to->blocks.push_back({it->offset, it->size});
-            }
-            delete it;
-          }};
+  const auto made = std::make_shared<in_use>(dropped_);
+  made->what() = store(encode);
+  return {made, &made->what()};
 }
 
 PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
@@ -18854,13 +19082,24 @@ PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
   return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
 }
 
-PARMAP_INLINE void sent_store::drop_old() {
+PARMAP_INLINE void sent_store::drop_inputs() {
+  bool held = false;
   {
-    const std::lock_guard held(dropped_->lock);
-    for (auto& blocks = dropped_->blocks; !blocks.empty(); blocks.pop_back()) memory_.heap().drop(blocks.back());
+    const std::lock_guard lock(dropped_->lock);
+    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
+      const sent_bytes& each = all.back();
+      memory_.heap().drop({each.offset, each.size});
+      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
+    }
+    dropped_->any_large = false;
   }
+  if (held) wake_();
+}
+
+PARMAP_INLINE void sent_store::drop_old() {
+  drop_inputs();
   // At most two at a time, of which one makes room for the next function: those in use pass to the front.
-  for (int k = 0; k < 2 && used_.size() > most_unused; ++k) {
+  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
     if (used_.back().use_count() > 1) {
       used_.splice(used_.begin(), used_, std::prev(used_.end()));
       continue;
@@ -18868,6 +19107,7 @@ PARMAP_INLINE void sent_store::drop_old() {
     const kept_function& oldest = *used_.back();
     memory_.heap().drop({oldest.where.offset, oldest.where.size});
     known_.erase(text_of(oldest.bytes));
+    function_bytes_ -= oldest.bytes.size();
     used_.pop_back();
   }
 }
@@ -19025,12 +19265,15 @@ class pool_tasks final : public process_tasks, public claim_batches {
   void run(worker_chunk& chunk, context& self) const override;
   [[nodiscard]] const claim_batches* batches() const noexcept override { return this; }
   [[nodiscard]] std::uint64_t end_of(std::uint64_t task) const noexcept override;
+  // Forgets large inputs that nobody uses any more.
+  void before_wait() const noexcept override;
 
  private:
   template <class Read>
   struct kept {
     std::uint64_t number;
     std::unique_ptr<Read> what;
+    std::uint64_t size;  // of the bytes
   };
   static constexpr std::size_t most_functions = 16;
 
@@ -19043,7 +19286,9 @@ class pool_tasks final : public process_tasks, public claim_batches {
   pool_memory& memory_;
   // In a worker.
   mutable std::list<kept<pool_function>> functions_;  // the newest first
+  mutable std::uint64_t function_bytes_{};
   mutable kept<pool_inputs> inputs_{};
+  mutable unsigned worker_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -19059,7 +19304,7 @@ class pool_dispatcher::state {
   explicit state(const pool_terms& terms)
       : memory_(workers_of(terms)),
         tasks_(memory_),
-        store_(memory_),
+        store_(memory_, [this] { processes_.ring(); }),
         sent_(memory_),
         processes_(tasks_, options_of(terms), std::nullopt, &memory_, true, {&memory_, terms.most_tasks}) {}
 
@@ -19198,6 +19443,13 @@ class pool_dispatcher::state {
     return it.taken_;
   }
   arrival collect(pool_job& mine, std::chrono::nanoseconds patience, std::optional<std::uint64_t> seen) {
+    const arrival how = wait(mine, patience, seen);
+    store_.drop_large();
+    return how;
+  }
+
+ private:
+  arrival wait(pool_job& mine, std::chrono::nanoseconds patience, std::optional<std::uint64_t> seen) {
     using clock = std::chrono::steady_clock;
     std::unique_lock lock(at_work());
     const hands_over at_end(*this, lock);
@@ -19229,7 +19481,6 @@ class pool_dispatcher::state {
     }
   }
 
- private:
   static constexpr std::chrono::hours longest{24};
   static constexpr std::uint64_t most_in_flight = 1 << 15;
   // Of one job while others have tasks to send.
@@ -19410,8 +19661,10 @@ class pool_dispatcher::state {
     taken_at_end& operator=(const taken_at_end&) = delete;
     ~taken_at_end() {
       if (ring_ == nullptr) return;
-      of_.untold_bytes_ += ring_->cell().is_in_heap() ? ring_->cell().size() : 0;
+      const std::uint64_t size = ring_->cell().is_in_heap() ? ring_->cell().size() : 0;
+      of_.untold_bytes_ += size;
       ring_->take();
+      if (size >= much_memory) of_.processes_.ring();
       if (of_.untold_bytes_ < much) return;
       of_.untold_bytes_ = 0;
       of_.processes_.wake_workers();
@@ -21670,6 +21923,7 @@ PARMAP_INLINE void pool_tasks::run(worker_chunk& chunk, context& self) const {
   const batch* const found = memory_.table().find(chunk.next());
   if (found == nullptr) leave_process(farewell::damaged, EXIT_FAILURE);
   const batch it = *found;  // what a task runs on may call find()
+  worker_ = self.worker();
   self.set_seed(it.seed);
   chunk.allow(it.allowed);
   batch_run tasks(chunk, it, memory_.table(), self);
@@ -21693,9 +21947,16 @@ PARMAP_INLINE bool pool_tasks::has_read(const batch& it) const noexcept {
 // Before a task begins: so one of this batch is not blamed for the destructors of what others ran on.
 PARMAP_INLINE void pool_tasks::forget_others(const batch& it) const noexcept {
   if (inputs_.number != it.inputs.number) inputs_ = {};
-  if (functions_.size() >= most_functions &&
-      std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) == functions_.end())
+  if (std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) != functions_.end()) return;
+  while (!functions_.empty() &&
+         (functions_.size() >= most_functions || function_bytes_ + it.function.size > much_memory)) {
+    function_bytes_ -= functions_.back().size;
     functions_.pop_back();
+  }
+}
+
+PARMAP_INLINE void pool_tasks::before_wait() const noexcept {
+  if (inputs_.size >= much_memory && !memory_.is_held(worker_, inputs_.number)) inputs_ = {};
 }
 
 PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) const {
@@ -21708,12 +21969,16 @@ PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) 
   std::uintptr_t address = 0;
   std::memcpy(&address, bytes.read(sizeof address), sizeof address);
   const auto reader = reinterpret_cast<function_reader>(address);  // NOLINT(performance-no-int-to-ptr): it was one
-  functions_.push_front({sent.number, reader(bytes)});
+  functions_.push_front({sent.number, reader(bytes), sent.size});
+  function_bytes_ += sent.size;
   return *functions_.front().what;
 }
 
 PARMAP_INLINE const pool_inputs& pool_tasks::inputs(const pool_function& of, const sent_bytes& sent) const {
-  if (inputs_.number != sent.number || inputs_.what == nullptr) inputs_ = {sent.number, of.read(bytes_of(sent))};
+  if (inputs_.number != sent.number || inputs_.what == nullptr) {
+    if (sent.size >= much_memory) memory_.hold(worker_, sent.number);
+    inputs_ = {sent.number, of.read(bytes_of(sent)), sent.size};
+  }
   return *inputs_.what;
 }
 

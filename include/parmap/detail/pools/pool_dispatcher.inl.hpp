@@ -16,6 +16,7 @@
 #include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/schedule/usable_cores.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
+#include <parmap/detail/system/give_back.hpp>
 #include <parmap/options.hpp>
 
 #include <algorithm>
@@ -31,7 +32,7 @@ class pool_dispatcher::state {
   explicit state(const pool_terms& terms)
       : memory_(workers_of(terms)),
         tasks_(memory_),
-        store_(memory_),
+        store_(memory_, [this] { processes_.ring(); }),
         sent_(memory_),
         processes_(tasks_, options_of(terms), std::nullopt, &memory_, true, {&memory_, terms.most_tasks}) {}
 
@@ -170,6 +171,13 @@ class pool_dispatcher::state {
     return it.taken_;
   }
   arrival collect(pool_job& mine, std::chrono::nanoseconds patience, std::optional<std::uint64_t> seen) {
+    const arrival how = wait(mine, patience, seen);
+    store_.drop_large();
+    return how;
+  }
+
+ private:
+  arrival wait(pool_job& mine, std::chrono::nanoseconds patience, std::optional<std::uint64_t> seen) {
     using clock = std::chrono::steady_clock;
     std::unique_lock lock(at_work());
     const hands_over at_end(*this, lock);
@@ -201,7 +209,6 @@ class pool_dispatcher::state {
     }
   }
 
- private:
   static constexpr std::chrono::hours longest{24};
   static constexpr std::uint64_t most_in_flight = 1 << 15;
   // Of one job while others have tasks to send.
@@ -382,8 +389,10 @@ class pool_dispatcher::state {
     taken_at_end& operator=(const taken_at_end&) = delete;
     ~taken_at_end() {
       if (ring_ == nullptr) return;
-      of_.untold_bytes_ += ring_->cell().is_in_heap() ? ring_->cell().size() : 0;
+      const std::uint64_t size = ring_->cell().is_in_heap() ? ring_->cell().size() : 0;
+      of_.untold_bytes_ += size;
       ring_->take();
+      if (size >= much_memory) of_.processes_.ring();
       if (of_.untold_bytes_ < much) return;
       of_.untold_bytes_ = 0;
       of_.processes_.wake_workers();

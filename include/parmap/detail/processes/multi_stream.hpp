@@ -16,6 +16,7 @@
 #include <parmap/detail/streams/reader_pace.hpp>
 #include <parmap/detail/streams/shared_elements.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
+#include <parmap/detail/system/give_back.hpp>
 #include <parmap/encoding.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/options.hpp>
@@ -76,6 +77,8 @@ class stream_processes {
   [[nodiscard]] PARMAP_API found find(std::chrono::nanoseconds patience);
   // Call when values have been taken that took much memory: a worker may wait for it.
   PARMAP_API void wake_workers() noexcept;
+  // Wakes workers that wait for a task: what they keep for what was taken can go back to the system.
+  PARMAP_API void ring() noexcept;
   // Call when what task_orders says has changed.
   PARMAP_API void wake_supervisor() noexcept;
   // The task that worker w runs, as its number in the round of the stream; none if it runs none.
@@ -175,6 +178,7 @@ class outcome_taker {
     ring_->take();
     bytes_ += size;
     untold_ += size;
+    if (size >= much_memory) processes_.ring();
     if (untold_ < much) return;
     untold_ = 0;
     processes_.wake_workers();

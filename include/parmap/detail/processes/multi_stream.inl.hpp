@@ -160,6 +160,7 @@ class stream_processes::run {
       sleep(std::min<std::chrono::nanoseconds>(nap, patience - spent));
     }
   }
+  void ring() noexcept { book_.ring(); }
   void wake_supervisor() noexcept { event_counter::wake(news_.descriptor()); }
   [[nodiscard]] std::optional<std::uint64_t> runs(unsigned w) const noexcept {
     const position at = unpack_position(book_.of(w).cur.get());
@@ -347,6 +348,7 @@ PARMAP_INLINE stream_processes::found stream_processes::find(std::chrono::nanose
   return run_->find(patience);
 }
 PARMAP_INLINE void stream_processes::wake_workers() noexcept { run_->wake_workers(); }
+PARMAP_INLINE void stream_processes::ring() noexcept { run_->ring(); }
 PARMAP_INLINE void stream_processes::wake_supervisor() noexcept { run_->wake_supervisor(); }
 PARMAP_INLINE std::optional<std::uint64_t> stream_processes::runs(unsigned w) const noexcept { return run_->runs(w); }
 

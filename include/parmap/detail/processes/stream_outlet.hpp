@@ -4,6 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/outcome_ring.hpp>
+#include <parmap/detail/processes/ring_heap.hpp>
 #include <parmap/detail/processes/stream_layout.hpp>
 #include <parmap/detail/processes/worker_bell.hpp>
 #include <parmap/detail/processes/worker_words.hpp>
@@ -12,6 +13,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -43,7 +45,12 @@ class stream_outlet {
   // slowly does not fill the memory where results turn out larger than before.
   void wait_for_room() noexcept {
     if (ring_.has_much_unread()) sleep_until_taken();
+    if (ring_.has_large()) static_cast<void>(ring_.give_back_unused());
     if (measures_) begun_ = now_ticks();
+  }
+  // How long the worker may sleep when it has nothing to do: then memory of large values goes back to the system.
+  [[nodiscard]] std::chrono::milliseconds patience() {
+    return ring_.has_large() && ring_.give_back_unused() ? ring_heap::moment : worker_bell::patience;
   }
   // Sends a value, see ring_writer. Throws what write throws.
   template <class Write>

@@ -6,7 +6,9 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/process_tasks.hpp>
+#include <parmap/detail/processes/stream_outlet.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
+#include <parmap/detail/processes/worker_bell.hpp>
 #include <parmap/detail/processes/worker_chunk.hpp>
 #include <parmap/detail/processes/worker_exit.hpp>
 #include <parmap/detail/results/exception_message.hpp>
@@ -98,6 +100,7 @@ class worker_process {
         book_(book),
         arenas_(arenas),
         mine_(mine),
+        outlet_(outlet),
         ahead_(slots, tasks.slots().bytes * tasks.size()),
         self_(mine.seed, mine.number),
         most_(mine.most_tasks != 0 ? mine.most_tasks : language_runtime::current().most_tasks_of_worker()),
@@ -146,10 +149,11 @@ class worker_process {
 
   // If nothing is unclaimed, the supervisor looks whether anything is left, or is still to come.
   void wait(std::uint32_t bell, bool is_idle) const noexcept {
+    tasks_.before_wait();
     book_.of(mine_.number).waiting.set(1);
     if (is_idle) tell_supervisor();
     language_runtime::current().before_wait();
-    book_.bell().wait(bell);
+    book_.bell().wait(bell, outlet_ != nullptr ? outlet_->patience() : worker_bell::patience);
     language_runtime::current().after_wait();
     book_.of(mine_.number).waiting.set(0);
   }
@@ -251,6 +255,7 @@ class worker_process {
   const claim_ledger& book_;
   const worker_arenas& arenas_;
   worker_assignment mine_;
+  stream_outlet* outlet_;  // null: this is no stream
   prefault ahead_;
   context self_;
   std::uint64_t most_;       // tasks that it may claim; 0: any number
