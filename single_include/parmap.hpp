@@ -104,6 +104,7 @@
 #include <string_view>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <system_error>
@@ -4298,10 +4299,10 @@ class event_counter {
 
   // Readable for poll until clear() is called.
   [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
-  // A descriptor that a task has closed makes no difference here: nobody is woken.
-  static void wake(int descriptor) noexcept {
+  // Whether it is readable now.
+  static bool wake(int descriptor) noexcept {
     const std::uint64_t one = 1;
-    static_cast<void>(::write(descriptor, &one, sizeof one) < 0);
+    return ::write(descriptor, &one, sizeof one) == sizeof one || errno == EAGAIN;
   }
   void clear() const noexcept {
     std::uint64_t count = 0;
@@ -4310,6 +4311,38 @@ class event_counter {
 
  private:
   file_descriptor file_;
+};
+
+// How a worker wakes by an event_counter, although a task may have closed its descriptor, and may have another file
+// there.
+class event_sender {
+ public:
+  // Before the first task. `descriptor`: -1: nobody is to be woken.
+  explicit event_sender(int descriptor) noexcept : descriptor_(descriptor) {
+    if (descriptor >= 0) file_ = look();
+  }
+  // False if nobody can be woken.
+  [[nodiscard]] bool wake() const noexcept {
+    if (descriptor_ < 0) return true;
+    return look() == file_ && event_counter::wake(descriptor_);
+  }
+
+ private:
+  struct identity {
+    dev_t device{};
+    ino_t number{};
+    bool is_open{};
+
+    friend bool operator==(const identity&, const identity&) = default;
+  };
+  [[nodiscard]] identity look() const noexcept {
+    struct stat about{};
+    if (::fstat(descriptor_, &about) != 0) return {};
+    return {about.st_dev, about.st_ino, true};
+  }
+
+  int descriptor_;
+  identity file_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -4366,9 +4399,8 @@ class attempt_log {
   }
 
  private:
-  void wake_supervisor() const noexcept {
-    if (news_ >= 0) event_counter::wake(news_);
-  }
+  // If it cannot be woken, it looks soon: see attempt_watch::glance.
+  void wake_supervisor() const noexcept { static_cast<void>(news_.wake()); }
   void sleep_until_read() noexcept {
     while (!ring_.has_room() && halt_.get() == 0) {
       const std::uint32_t seen = bell_.get();
@@ -4384,7 +4416,7 @@ class attempt_log {
   worker_words& mine_;
   const worker_bell& bell_;
   const shared_word<"halt">& halt_;
-  int news_;
+  event_sender news_;
   std::uint64_t told_{};
 };
 
@@ -4516,11 +4548,12 @@ class stream_layout {
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Wakes the caller if it sleeps. Call when something has been published. A processor may show the caller's note that it
-// sleeps later than what it looked at before; so the caller looks once more, a moment after it has gone to sleep.
-inline void wake_caller(stream_words& words, int arrivals) noexcept {
-  if (words.asleep.get() == 0) return;
+// sleeps later than what it looked at before; so the caller looks once more, a moment after it has gone to sleep. False
+// if it sleeps and cannot be woken.
+[[nodiscard]] inline bool wake_caller(stream_words& words, const event_sender& arrivals) noexcept {
+  if (words.asleep.get() == 0) return true;
   words.asleep.set(0);
-  event_counter::wake(arrivals);
+  return arrivals.wake();
 }
 
 class stream_outlet {
@@ -4539,6 +4572,7 @@ class stream_outlet {
   // Call before a task begins. If much waits unread, waits until the caller has taken some of it. So one that reads
   // slowly does not fill the memory where results turn out larger than before.
   void wait_for_room() noexcept {
+    if (is_mute_) leave_mute();
     if (ring_.has_much_unread()) sleep_until_taken();
     if (ring_.has_large()) static_cast<void>(ring_.give_back_unused());
     if (measures_) begun_ = now_ticks();
@@ -4551,7 +4585,7 @@ class stream_outlet {
   template <class Write>
   void send(std::uint64_t task, unsigned attempts, const Write& write) {
     if (!ring_.send(task, ring_cell::describe(ring_cell::value, attempts), spent(), write)) leave_damaged();
-    wake_caller(words_, arrivals_);
+    tell();
   }
   // Sends a value that is no more than its bytes.
   template <class Value>
@@ -4561,17 +4595,26 @@ class stream_outlet {
     std::memcpy(bytes.data(), &value, sizeof value);
     if (!ring_.send_short(task, ring_cell::describe(ring_cell::value, attempts), spent(), bytes, sizeof value))
       leave_damaged();
-    wake_caller(words_, arrivals_);
+    tell();
   }
   // Tells that the task was not run, as nobody wants its outcome any more.
   void send_stopped(std::uint64_t task) noexcept {
     if (!ring_.send_short(task, ring_cell::describe(ring_cell::stopped, 0), 0, {}, 0)) leave_damaged();
-    wake_caller(words_, arrivals_);
+    tell();
   }
   // The value that was sent last takes so many bytes elsewhere, in memory of a language runtime, until it is taken.
   void note_bytes_elsewhere(std::size_t bytes) { ring_.note_bytes_elsewhere(bytes); }
 
+  // Whether the caller could not be woken, as a task has closed the descriptor: then the worker is to leave. Its death
+  // wakes the caller.
+  [[nodiscard]] bool is_mute() const noexcept { return is_mute_; }
+
  private:
+  void tell() noexcept {
+    if (!wake_caller(words_, arrivals_)) is_mute_ = true;
+  }
+  // Between two tasks; recovery hands back the rest of the claim.
+  [[noreturn]] PARMAP_API static void leave_mute() noexcept;
   [[nodiscard]] ticks spent() const noexcept { return measures_ ? now_ticks() - begun_ : 0; }
   // The ring has no cell, though no more tasks begin than it has: memory was written over.
   [[noreturn]] PARMAP_API static void leave_damaged() noexcept;
@@ -4590,8 +4633,9 @@ class stream_outlet {
   worker_words& mine_;
   const worker_bell& bell_;
   const shared_word<"halt">& halt_;
-  int arrivals_;
+  event_sender arrivals_;
   bool measures_;
+  bool is_mute_{};
   ticks begun_{};
 };
 
@@ -5952,6 +5996,8 @@ class supervisor_client {
 
   // Takes the failure of a task, whose last attempt was worker w's.
   virtual void add_failure(const failure& why, unsigned w, attempt_span when) = 0;
+  // A worker has died, and its claim is recovered.
+  virtual void worker_has_died() noexcept = 0;
   // Adds descriptors that wake the supervisor.
   virtual void watch(std::vector<pollfd>& fds) const = 0;
   // Called when the supervisor has woken. False: end all at once, nobody takes outcomes any more.
@@ -16076,6 +16122,7 @@ class supervisor {
         ended_by_stop(at, how) && seen.running && !published(seen.task, seen.attempts))
       book_.of(w).give_back(seen.task, seen.attempts);
     const claim_ledger::death what = book_.recover(w, published);
+    if (client_ != nullptr) client_->worker_has_died();
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? limit_of_dead(w) : std::nullopt};
     cause.memory_limit = options_.memory_limit;
@@ -16397,6 +16444,7 @@ class worker_process {
         book_(book),
         arenas_(arenas),
         mine_(mine),
+        news_(mine.news),
         outlet_(outlet),
         ahead_(slots, tasks.slots().bytes * tasks.size()),
         self_(mine.seed, mine.number),
@@ -16426,14 +16474,14 @@ class worker_process {
         then = now_ticks();
         continue;
       }
-      if (next.was_postponed) tell_supervisor();
+      if (next.was_postponed && !tell_supervisor()) leave(farewell::worn);
       const interval claimed = next.chunk;
       // A task that writes over the range could cause work without end.
       claimed_ += claimed.size();
       if (claimed_ > most_claimed()) leave(farewell::damaged);
       run_chunk(claimed);
       book_.close_claim(mine_.number);
-      if (most_ != 0 && claimed_ >= most_) leave(farewell::worn);
+      if ((most_ != 0 && claimed_ >= most_) || (outlet_ != nullptr && outlet_->is_mute())) leave(farewell::worn);
       const ticks now = now_ticks();
       pace_.ran(claimed.size(), now - then);
       then = now;
@@ -16444,19 +16492,21 @@ class worker_process {
   // The supervisor hands back what is left of an open claim.
   [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
 
-  // If nothing is unclaimed, the supervisor looks whether anything is left, or is still to come.
+  // If nothing is unclaimed, the supervisor looks whether anything is left, or is still to come. Who cannot tell it
+  // because of what a task has done leaves, of which it hears, too.
   void wait(std::uint32_t bell, bool is_idle) const noexcept {
     tasks_.before_wait();
     book_.of(mine_.number).waiting.set(1);
-    if (is_idle) tell_supervisor();
+    if (is_idle && !tell_supervisor() && claimed_ > 0) leave(farewell::worn);
     language_runtime::current().before_wait();
     book_.bell().wait(bell, outlet_ != nullptr ? outlet_->patience() : worker_bell::patience);
     language_runtime::current().after_wait();
     book_.of(mine_.number).waiting.set(0);
   }
-  void tell_supervisor() const noexcept {
+  // False if it does not hear of it: a task has closed the descriptor.
+  [[nodiscard]] bool tell_supervisor() const noexcept {
     step("news", moment::before);
-    if (mine_.news >= 0) event_counter::wake(mine_.news);
+    return news_.wake();
   }
   [[nodiscard]] std::uint64_t most_claimed() const noexcept {
     return std::uint64_t{book_.round()} * (mine_.postpones ? std::uint64_t{mine_.retries} + 1 : 1);
@@ -16504,7 +16554,7 @@ class worker_process {
       publish(what);
       if (last) book_.count_failure();
       chunk_.end_failed();
-      if (!last || mine_.streams) tell_supervisor();
+      if ((!last || mine_.streams) && !tell_supervisor()) leave(farewell::worn);
     } else {
       if (mine_.observed) publish(what);
       if (worn) chunk_.give_back();
@@ -16552,6 +16602,7 @@ class worker_process {
   const claim_ledger& book_;
   const worker_arenas& arenas_;
   worker_assignment mine_;
+  event_sender news_;
   stream_outlet* outlet_;  // null: this is no stream
   prefault ahead_;
   context self_;
@@ -16829,6 +16880,7 @@ class stream_supervision final : public supervisor_client {
         memory_(parts.shared.slots()),
         words_(stream_layout::words(memory_)),
         ring_(parts.layout.ring(memory_, parts.layout.workers())),
+        wakes_caller_(parts.arrivals.descriptor()),
         size_(parts.size) {
     parts_.told.parent = ::getpid();
   }
@@ -16934,15 +16986,16 @@ class stream_supervision final : public supervisor_client {
 
   // Whether the newest value that worker w has sent is that of this task. It has died.
   [[nodiscard]] bool has_sent(unsigned w, std::uint64_t task) const noexcept {
-    const bool sent = newest_outcome_is(parts_.layout.ring(memory_, w), task);
-    // It may have taken back the caller's note, and have died before it woke the caller.
-    if (sent) event_counter::wake(parts_.arrivals.descriptor());
-    return sent;
+    return newest_outcome_is(parts_.layout.ring(memory_, w), task);
   }
 
   // ---- as the supervisor's client
 
   void add_failure(const failure& why, unsigned w, attempt_span when) override { send(why, 1, w, when.took); }
+  void worker_has_died() noexcept override {
+    // It may have taken back the caller's note, and have died before it woke the caller; or it could not.
+    event_counter::wake(parts_.arrivals.descriptor());
+  }
   void watch(std::vector<pollfd>& fds) const override {
     for (const file_descriptor* const each : {&parts_.caller, &parts_.held})
       if (each->get() >= 0) fds.push_back({each->get(), POLLIN, 0});
@@ -16970,7 +17023,7 @@ class stream_supervision final : public supervisor_client {
     const std::uint64_t about = ring_cell::describe(static_cast<std::uint64_t>(why.kind) + 1, why.attempts);
     if (!ring_.send(why.index, about, tasks, [&](byte_writer& bytes) { record.write(bytes, why.message); }))
       throw_overwritten("more tasks have ended than were begun");
-    wake_caller(words_, parts_.arrivals.descriptor());
+    static_cast<void>(wake_caller(words_, wakes_caller_));
   }
   // Tasks [b, e), the first of which may have had attempts that failed.
   void stop_tasks(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first, const std::string& why) {
@@ -16995,6 +17048,7 @@ class stream_supervision final : public supervisor_client {
   std::byte* memory_;
   stream_words& words_;
   ring_writer ring_;
+  event_sender wakes_caller_;
   std::optional<std::uint64_t> size_;
   std::uint64_t from_{};
   round_index round_{};
@@ -17009,6 +17063,7 @@ class stream_supervision final : public supervisor_client {
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void stream_outlet::leave_damaged() noexcept { leave_process(farewell::damaged, EXIT_FAILURE); }
+PARMAP_INLINE void stream_outlet::leave_mute() noexcept { leave_process(farewell::worn, EXIT_SUCCESS); }
 
 // Call inside a catch block.
 PARMAP_INLINE failure not_decoded(std::uint64_t task, unsigned attempts) {

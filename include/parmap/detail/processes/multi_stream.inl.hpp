@@ -40,6 +40,7 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void stream_outlet::leave_damaged() noexcept { leave_process(farewell::damaged, EXIT_FAILURE); }
+PARMAP_INLINE void stream_outlet::leave_mute() noexcept { leave_process(farewell::worn, EXIT_SUCCESS); }
 
 // Call inside a catch block.
 PARMAP_INLINE failure not_decoded(std::uint64_t task, unsigned attempts) {

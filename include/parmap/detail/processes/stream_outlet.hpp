@@ -21,11 +21,12 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Wakes the caller if it sleeps. Call when something has been published. A processor may show the caller's note that it
-// sleeps later than what it looked at before; so the caller looks once more, a moment after it has gone to sleep.
-inline void wake_caller(stream_words& words, int arrivals) noexcept {
-  if (words.asleep.get() == 0) return;
+// sleeps later than what it looked at before; so the caller looks once more, a moment after it has gone to sleep. False
+// if it sleeps and cannot be woken.
+[[nodiscard]] inline bool wake_caller(stream_words& words, const event_sender& arrivals) noexcept {
+  if (words.asleep.get() == 0) return true;
   words.asleep.set(0);
-  event_counter::wake(arrivals);
+  return arrivals.wake();
 }
 
 class stream_outlet {
@@ -44,6 +45,7 @@ class stream_outlet {
   // Call before a task begins. If much waits unread, waits until the caller has taken some of it. So one that reads
   // slowly does not fill the memory where results turn out larger than before.
   void wait_for_room() noexcept {
+    if (is_mute_) leave_mute();
     if (ring_.has_much_unread()) sleep_until_taken();
     if (ring_.has_large()) static_cast<void>(ring_.give_back_unused());
     if (measures_) begun_ = now_ticks();
@@ -56,7 +58,7 @@ class stream_outlet {
   template <class Write>
   void send(std::uint64_t task, unsigned attempts, const Write& write) {
     if (!ring_.send(task, ring_cell::describe(ring_cell::value, attempts), spent(), write)) leave_damaged();
-    wake_caller(words_, arrivals_);
+    tell();
   }
   // Sends a value that is no more than its bytes.
   template <class Value>
@@ -66,17 +68,26 @@ class stream_outlet {
     std::memcpy(bytes.data(), &value, sizeof value);
     if (!ring_.send_short(task, ring_cell::describe(ring_cell::value, attempts), spent(), bytes, sizeof value))
       leave_damaged();
-    wake_caller(words_, arrivals_);
+    tell();
   }
   // Tells that the task was not run, as nobody wants its outcome any more.
   void send_stopped(std::uint64_t task) noexcept {
     if (!ring_.send_short(task, ring_cell::describe(ring_cell::stopped, 0), 0, {}, 0)) leave_damaged();
-    wake_caller(words_, arrivals_);
+    tell();
   }
   // The value that was sent last takes so many bytes elsewhere, in memory of a language runtime, until it is taken.
   void note_bytes_elsewhere(std::size_t bytes) { ring_.note_bytes_elsewhere(bytes); }
 
+  // Whether the caller could not be woken, as a task has closed the descriptor: then the worker is to leave. Its death
+  // wakes the caller.
+  [[nodiscard]] bool is_mute() const noexcept { return is_mute_; }
+
  private:
+  void tell() noexcept {
+    if (!wake_caller(words_, arrivals_)) is_mute_ = true;
+  }
+  // Between two tasks; recovery hands back the rest of the claim.
+  [[noreturn]] PARMAP_API static void leave_mute() noexcept;
   [[nodiscard]] ticks spent() const noexcept { return measures_ ? now_ticks() - begun_ : 0; }
   // The ring has no cell, though no more tasks begin than it has: memory was written over.
   [[noreturn]] PARMAP_API static void leave_damaged() noexcept;
@@ -95,8 +106,9 @@ class stream_outlet {
   worker_words& mine_;
   const worker_bell& bell_;
   const shared_word<"halt">& halt_;
-  int arrivals_;
+  event_sender arrivals_;
   bool measures_;
+  bool is_mute_{};
   ticks begun_{};
 };
 

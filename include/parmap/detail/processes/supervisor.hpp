@@ -415,6 +415,7 @@ class supervisor {
         ended_by_stop(at, how) && seen.running && !published(seen.task, seen.attempts))
       book_.of(w).give_back(seen.task, seen.attempts);
     const claim_ledger::death what = book_.recover(w, published);
+    if (client_ != nullptr) client_->worker_has_died();
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? limit_of_dead(w) : std::nullopt};
     cause.memory_limit = options_.memory_limit;
