@@ -6364,6 +6364,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 // The failure of a task whose value was written over on its way.
 [[nodiscard]] PARMAP_API failure bytes_written_over(std::uint64_t task, unsigned attempts);
 
+// The supervisor has ended, as it had no memory.
+struct supervisor_without_memory final : std::bad_alloc {};
+
 // What is different if the tasks of a stream are those of a pool.
 struct pool_rules {
   const task_orders* orders{};
@@ -6395,7 +6398,7 @@ class stream_processes {
     ticks spent{};  // in its last attempt; 0: unknown
   };
   // Looks for an outcome in the ring of each worker in turn, and waits for one, at most for `patience`. Throws what
-  // ends the stream.
+  // ends the stream, and std::bad_alloc if there is no memory for a failure, which the next call finds again.
   [[nodiscard]] PARMAP_API found find(std::chrono::nanoseconds patience);
   // Call when values have been taken that took much memory: a worker may wait for it.
   PARMAP_API void wake_workers() noexcept;
@@ -8592,12 +8595,15 @@ class batch_table {
   [[nodiscard]] bool has_begun(std::uint64_t number) const noexcept {
     return entries_[number % places].state.get() == batch_state::begun;
   }
+  // Its tasks are not begun any more, unless one has been. Returns whether that is so.
+  bool cancel(std::uint64_t number) noexcept {
+    const std::uint64_t before = entries_[number % places].state.set_if(batch_state::pending, batch_state::halted);
+    return before == batch_state::pending || before == batch_state::halted;
+  }
   // Its tasks are not begun any more. Returns whether none of them had been.
   bool halt(std::uint64_t number) noexcept {
-    shared_word<"batch">& state = entries_[number % places].state;
-    const std::uint64_t before = state.set_if(batch_state::pending, batch_state::halted);
-    if (before == batch_state::pending || before == batch_state::halted) return true;
-    state.set(batch_state::cut_short);
+    if (cancel(number)) return true;
+    entries_[number % places].state.set(batch_state::cut_short);
     return false;
   }
 
@@ -8807,6 +8813,85 @@ class sent_store {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/pools/unsent_tasks.hpp
+// unsent_tasks: the tasks of one job on a pool that have not been sent to its workers.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Tasks that were given to a pool together, or a task that is to be tried again.
+struct task_piece {
+  std::uint64_t task{};
+  std::uint64_t count{};
+  kept_inputs inputs{};
+  unsigned attempt{1};
+  std::shared_ptr<kept_function> function{};  // null: that of the job
+
+  [[nodiscard]] std::uint64_t last() const noexcept { return task + count - 1; }
+};
+
+// Under the dispatcher's lock. Each function but for_each and clear is O(log n).
+class unsent_tasks {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return again_.empty() && first_.empty(); }
+  [[nodiscard]] std::size_t pieces() const noexcept { return again_.size() + first_.size(); }
+  // A first attempt waits behind those of lower tasks; a later one goes before all of these.
+  void add(task_piece what) {
+    auto& to = what.attempt > 1 ? again_ : first_;
+    const std::uint64_t last = what.last();
+    to.emplace(last, std::move(what));
+  }
+
+  // The piece that is to be sent next. There must be one.
+  [[nodiscard]] const task_piece& front() const noexcept { return next().begin()->second; }
+  // The first tasks of it have been sent.
+  void drop_front(std::uint64_t tasks) noexcept {
+    auto& from = again_.empty() ? first_ : again_;
+    task_piece& piece = from.begin()->second;
+    piece.task += tasks;
+    piece.count -= tasks;
+    if (piece.count == 0) from.erase(from.begin());
+  }
+
+  // The first attempt of a task that was added alone, and has not been sent; null: there is none.
+  [[nodiscard]] const task_piece* find(std::uint64_t task) const noexcept {
+    const auto found = first_.find(task);
+    return found != first_.end() && found->second.count == 1 ? &found->second : nullptr;
+  }
+  // That one is dropped.
+  void drop(std::uint64_t task) noexcept { first_.erase(task); }
+
+  // Calls visit(piece) for each piece, those of tasks that are to be tried again first.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (const auto* const all : {&again_, &first_})
+      for (const auto& [last, each] : *all) visit(each);
+  }
+  // Those that lie in tasks [task, task + count) are moved to another list.
+  void take(std::uint64_t task, std::uint64_t count, unsent_tasks& to) noexcept {
+    for (const auto& [from, there] : {std::pair(&again_, &to.again_), std::pair(&first_, &to.first_)})
+      for (auto at = from->lower_bound(task); at != from->end() && at->first - task < count;) {
+        const auto next = std::next(at);
+        if (at->second.task >= task) there->insert(from->extract(at));
+        at = next;
+      }
+  }
+  void clear() noexcept {
+    again_.clear();
+    first_.clear();
+  }
+
+ private:
+  // By their last tasks, which stay as the front one is sent bit by bit.
+  using pieces_in_order = std::map<std::uint64_t, task_piece>;
+
+  [[nodiscard]] const pieces_in_order& next() const noexcept { return again_.empty() ? first_ : again_; }
+
+  pieces_in_order again_;
+  pieces_in_order first_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/schedule/due_queue.hpp
 // due_queue: tasks that wait until they are due.
 
@@ -8823,6 +8908,7 @@ class due_queue {
     std::ranges::push_heap(heap_, later);
   }
   [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
   // The one that is due first. Undefined if there is none.
   [[nodiscard]] const Task& first() const noexcept { return heap_.front(); }
   [[nodiscard]] bool is_due() const noexcept { return !empty() && first().due <= clock::now(); }
@@ -8888,19 +8974,14 @@ class pool_job : public std::enable_shared_from_this<pool_job> {
 
  private:
   friend class pool_dispatcher;
+  friend class batch_sender;
+  friend class outcome_collector;
 
-  // Tasks that have not been sent.
-  struct piece {
-    std::uint64_t task;
-    std::uint64_t count;
-    kept_inputs inputs;
-    unsigned attempt{1};
-    std::shared_ptr<kept_function> function{};  // null: that of the job
-  };
   struct postponed {
     std::chrono::steady_clock::time_point due;
-    piece what;
+    task_piece what;
   };
+  using failed_tasks = std::map<std::uint64_t, task_piece>;
   // An outcome that another thread has collected.
   struct arrived {
     pool_outcome what;
@@ -8911,16 +8992,16 @@ class pool_job : public std::enable_shared_from_this<pool_job> {
   };
 
   [[nodiscard]] bool is_over() const noexcept {
-    return closed_ && pieces_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
+    return closed_ && unsent_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
   }
 
   terms on_;
   std::shared_ptr<kept_function> function_;
   pool_owner* owner_;  // null: nobody takes outcomes any more
-  std::deque<piece> pieces_;
-  std::deque<piece> failed_;  // until the owner has said whether to try them again
+  unsent_tasks unsent_;
+  failed_tasks failed_;  // until the owner has said whether to try them again
   due_queue<postponed> postponed_;
-  std::deque<arrived> inbox_;
+  std::list<arrived> inbox_;
   std::condition_variable news_;                                    // outcomes have come, or nobody collects
   std::uint64_t limit_{std::numeric_limits<std::uint64_t>::max()};  // tasks below may be sent
   std::uint64_t in_flight_{};                                       // tasks that have been sent and have not ended
@@ -8990,7 +9071,8 @@ class pool_dispatcher {
   // No further task of the job begins. What has been sent ends as `stopped`, unless it has begun; the rest is returned,
   // and has no outcomes.
   PARMAP_API std::vector<unsent> halt(pool_job& it);
-  // The task does not begin any more, unless it has. Returns whether it is sure not to have. It has an outcome.
+  // The task does not begin, unless a worker has begun it. Returns whether that is so; else it goes on, or has ended.
+  // It has an outcome. O(log n).
   PARMAP_API bool halt_task(pool_job& it, std::uint64_t task);
   // Whether a worker has begun the task, which was added alone and has no outcome yet.
   [[nodiscard]] PARMAP_API bool has_begun(const pool_job& it, std::uint64_t task) const;
@@ -9004,7 +9086,8 @@ class pool_dispatcher {
   // and none is opened later.
   PARMAP_API void end_workers() noexcept;
 
-  // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool. Does not
+  // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool, and
+  // std::bad_alloc if there was no memory for an outcome, which the next call finds again. Does not
   // wait if more than `seen` outcomes of the job have been taken: by another thread, since this one looked.
   PARMAP_API arrival collect(pool_job& mine, std::chrono::nanoseconds patience,
                              std::optional<std::uint64_t> seen = std::nullopt);
@@ -9988,7 +10071,8 @@ class submitted_task_of final : public submitted_task {
 ///     double sum = a.get() + b.get();
 ///
 /// The functions that wait take the outcomes of other tasks of the pool meanwhile. They throw std::runtime_error if the
-/// processes of the pool have been killed.
+/// processes of the pool have been killed, and std::bad_alloc if there is no memory for an outcome; then it is still
+/// there, and the next call finds it.
 template <class T>
 class [[nodiscard]] future {
  public:
@@ -10024,7 +10108,8 @@ class [[nodiscard]] future {
     return task_->result();
   }
 
-  /// The task does not begin any more, if it has not begun. Returns whether that is so: then it fails as `stopped`.
+  /// The task does not begin any more, if it has not begun. Returns whether that is so: true: it will never run, and
+  /// fails as `stopped`; false: it has begun, and goes on, or it has ended. O(log n), of the n tasks that wait.
   bool cancel() {
     const std::shared_ptr<detail::submitted_tasks> all = all_.lock();
     return all != nullptr && all->cancel(number_);
@@ -17307,9 +17392,10 @@ class stream_processes::run {
   }
   // One of many tasks that have been stopped together.
   found next_stopped() {
+    found next{arrival::outcome, nullptr, never_ran, stopped_, 0};
     --stopped_left_;
-    ++stopped_.index;
-    return {arrival::outcome, nullptr, never_ran, stopped_, 0};
+    next.why.index = ++stopped_.index;
+    return next;
   }
 
   void sleep(std::chrono::nanoseconds limit) {
@@ -17331,7 +17417,7 @@ class stream_processes::run {
 
   [[noreturn]] void throw_error(stream_end how) const {
     std::string text(words_.error_text.data(), std::min<std::size_t>(words_.error_size, words_.error_text.size()));
-    if (how == stream_end::no_memory) throw std::bad_alloc();
+    if (how == stream_end::no_memory) throw supervisor_without_memory();
     if (how != stream_end::system_error) throw std::runtime_error(text);
     const std::error_code code(static_cast<int>(words_.error_code), std::generic_category());
     const std::string suffix = ": " + code.message();
@@ -19242,13 +19328,20 @@ class batches_in_flight {
   // Whether another batch can be sent.
   [[nodiscard]] bool has_room() const noexcept { return memory_.table().has_room(); }
 
-  // There must be room. `allowed`: the time of each attempt; zero: any. Returns whether no batch had so short a limit.
+  // There must be room. If it throws, nothing is added. `allowed`: the time of each attempt; zero: any. Returns whether
+  // no batch had so short a limit.
   bool add(sent_batch what, std::uint64_t seed, std::chrono::nanoseconds allowed) {
     const auto ns = static_cast<std::uint64_t>(allowed.count());
-    const bool is_shortest = ns != 0 && (shortest_ == 0 || ns < shortest_);
-    if (is_shortest) memory_.set_shortest_limit(shortest_ = ns);
     const auto at = batches_.emplace_hint(batches_.end(), next_, std::move(what));
     sent_batch& made = at->second;
+    try {
+      of_jobs_.emplace(key(*made.job, made.task, next_), at);
+    } catch (...) {
+      batches_.erase(at);
+      throw;
+    }
+    const bool is_shortest = ns != 0 && (shortest_ == 0 || ns < shortest_);
+    if (is_shortest) memory_.set_shortest_limit(shortest_ = ns);
     made.number = memory_.table().put({.first = next_,
                                        .count = made.count,
                                        .task = made.task,
@@ -19270,15 +19363,21 @@ class batches_in_flight {
     return number - at->first < at->second.count ? at : batches_.end();
   }
   [[nodiscard]] place end() noexcept { return batches_.end(); }
-  // The batch that has this task of a job; end() if there is none.
+  // The batch that has this task of a job whose tasks are not tried again; end() if there is none.
   [[nodiscard]] place of(const pool_job& job, std::uint64_t task) {
-    return std::ranges::find_if(batches_, [&](const auto& each) { return each.second.has(job, task); });
+    const auto behind = of_jobs_.upper_bound(key(job, task, ~std::uint64_t{0}));
+    if (behind == of_jobs_.begin()) return batches_.end();
+    const place at = std::prev(behind)->second;
+    return at->second.has(job, task) ? at : batches_.end();
   }
   // Calls visit(batch) for each batch of the job.
   template <class Visit>
   void for_each_of(const pool_job& job, const Visit& visit) {
-    for (auto& [first, each] : batches_)
-      if (each.job.get() == &job) visit(each);
+    for (auto at = of_jobs_.lower_bound(key(job, 0, 0)); at != of_jobs_.end(); ++at) {
+      const sent_batch& each = at->second->second;
+      if (each.job.get() != &job) return;
+      visit(each);
+    }
   }
   // The lowest number in the stream of a task that may not have ended.
   [[nodiscard]] std::uint64_t first() const noexcept { return batches_.empty() ? next_ : batches_.begin()->first; }
@@ -19289,20 +19388,552 @@ class batches_in_flight {
     at->second.left -= tasks;
     if (at->second.left > 0) return false;
     memory_.table().drop(at->second.number);
+    of_jobs_.erase(key(*at->second.job, at->second.task, at->first));
     batches_.erase(at);
     if (tasks_ == 0 && shortest_ != 0) memory_.set_shortest_limit(shortest_ = 0);
     return true;
   }
   // No further task of it begins. Returns whether none has begun.
   bool halt(const sent_batch& it) noexcept { return memory_.table().halt(it.number); }
+  // The same, but what has begun goes on.
+  bool cancel(const sent_batch& it) noexcept { return memory_.table().cancel(it.number); }
   [[nodiscard]] bool has_begun(const sent_batch& it) const noexcept { return memory_.table().has_begun(it.number); }
 
  private:
+  using of_job = std::tuple<std::uintptr_t, std::uint64_t, std::uint64_t>;
+
+  // `task`: the first of the batch in its job; `first`: in the stream.
+  [[nodiscard]] static of_job key(const pool_job& job, std::uint64_t task, std::uint64_t first) noexcept {
+    return {reinterpret_cast<std::uintptr_t>(&job), task, first};
+  }
+
   pool_memory& memory_;
   batches batches_;
+  std::map<of_job, place> of_jobs_;
   std::uint64_t next_{};
   std::uint64_t tasks_{};
   std::uint64_t shortest_{};  // the shortest limit of them, in ns; 0: none
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/batch_sender.hpp
+// batch_sender: cuts the tasks of all jobs of a pool into batches, and sends as many as keep the workers busy.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// In the caller, under the dispatcher's lock.
+class batch_sender {
+ public:
+  using jobs = std::vector<std::shared_ptr<pool_job>>;
+
+  static constexpr std::uint64_t most_in_flight = 1 << 15;
+  // Of the stream, so that all of them can be sent.
+  static constexpr std::uint64_t window = 2 * most_in_flight - ring_pace().untold;
+
+  // `all`: the jobs that are open.
+  batch_sender(pool_memory& memory, stream_processes& processes, const jobs& all) noexcept
+      : sent_(memory),
+        processes_(processes),
+        jobs_(all) {}
+  batch_sender(const batch_sender&) = delete;
+  batch_sender& operator=(const batch_sender&) = delete;
+
+  [[nodiscard]] batches_in_flight& sent() noexcept { return sent_; }
+
+  // Sends as many tasks as keep the workers busy until the next time; not more, so that the tasks of another job do not
+  // wait long. Of a function that is not known yet, single tasks and few. Of one of which few tasks have ended not many
+  // more are sent than those: the next ones may take long, or fail, and what is tried again, or is another job's, waits
+  // behind them. If it throws, the rest is sent the next time.
+  void send_some(pool_job& it) {
+    while (it.postponed_.is_due()) {
+      it.unsent_.add(it.postponed_.first().what);
+      static_cast<void>(it.postponed_.take_first());
+    }
+    if (it.halted_ || it.unsent_.empty()) return;
+    const std::uint64_t target = most_in_flight_of(it);
+    const std::uint64_t most_batches = it.on_.most_at_once != 0 ? it.on_.most_at_once : most_batches_of_job;
+    if (it.in_flight_ >= target || (it.in_flight_ > target / 2 && it.on_.most_at_once == 0)) return;
+    const allowed_at_end noted(*this);
+    while (!it.unsent_.empty() && it.in_flight_ < target && sent_.tasks() < most_in_flight &&
+           it.batches_ < most_batches && sent_.has_room()) {
+      const task_piece& from = it.unsent_.front();
+      if (from.attempt == 1 && from.task >= it.limit_) break;
+      const std::uint64_t open = from.attempt == 1 ? it.limit_ - from.task : 1;
+      send(it, from,
+           std::min({batch_size(it, from), from.count, open, target - it.in_flight_, most_in_flight - sent_.tasks(),
+                     max_round - sent_.next() % max_round}));
+    }
+  }
+  // The same, of all jobs that have tasks to send.
+  void send_further() {
+    for (const auto& each : jobs_)
+      if (!each->unsent_.empty()) send_some(*each);
+  }
+
+  // Tasks of a batch have ended, which took so many ticks; 0: unknown.
+  void end_some(batches_in_flight::place at, std::uint64_t tasks, ticks took) {
+    if (tasks == 0) return;
+    const std::shared_ptr<pool_job> of = at->second.job;
+    if (took > 0) {
+      double& mean = at->second.function->mean_ticks;
+      const auto count = static_cast<double>(tasks);
+      const double latest = static_cast<double>(took) / count;
+      mean = mean == 0 ? latest : mean + (latest - mean) * std::min(1.0, count / 8);
+    }
+    at->second.function->ended += tasks;
+    of->in_flight_ -= tasks;
+    if (sent_.end_some(at, tasks)) --of->batches_;
+  }
+
+ private:
+  // Of one job while others have tasks to send.
+  static constexpr std::uint64_t most_beside_others = most_in_flight / 4;
+  static constexpr std::uint64_t most_batches_of_job = batch_table::places / 8;
+
+  // Workers may begin what has been sent, also if an exception ends the sending.
+  class allowed_at_end {
+   public:
+    explicit allowed_at_end(batch_sender& of) noexcept : of_(of), begun_(of.sent_.next()) {}
+    allowed_at_end(const allowed_at_end&) = delete;
+    allowed_at_end& operator=(const allowed_at_end&) = delete;
+    ~allowed_at_end() {
+      if (of_.sent_.next() != begun_) of_.processes_.allow(of_.sent_.next());
+    }
+
+   private:
+    batch_sender& of_;
+    std::uint64_t begun_;
+  };
+
+  [[nodiscard]] static kept_function& function_of(const pool_job& it, const task_piece& of) noexcept {
+    return of.function ? *of.function : *it.function_;
+  }
+  // Tasks of the piece that is the next one of its job.
+  void send(pool_job& it, const task_piece& from, std::uint64_t count) {
+    sent_batch made{.number = 0,
+                    .count = count,
+                    .left = count,
+                    .task = from.task,
+                    .attempt = from.attempt,
+                    .job = it.shared_from_this(),
+                    .function = from.function ? from.function : it.function_,
+                    .inputs = from.inputs};
+    if (sent_.add(std::move(made), it.on_.seed, it.on_.timeout)) processes_.wake_supervisor();
+    it.in_flight_ += count;
+    ++it.batches_;
+    it.unsent_.drop_front(count);
+  }
+  [[nodiscard]] std::uint64_t most_in_flight_of(const pool_job& it) const noexcept {
+    const std::uint64_t n = processes_.workers();
+    const kept_function& next = function_of(it, it.unsent_.front());
+    const double mean = next.mean_ticks;
+    const std::uint64_t known = 8 * n + next.ended;
+    const double enough = mean > 0 ? static_cast<double>(to_ticks(std::chrono::milliseconds(20))) / mean : 0;
+    const std::uint64_t most =
+        mean > 0 ? std::max(4 * n, n * static_cast<std::uint64_t>(std::min(enough, 1e6))) : 8 * n;
+    const bool alone =
+        std::ranges::none_of(jobs_, [&it](const auto& each) { return each.get() != &it && !each->unsent_.empty(); });
+    return std::min({most, known, alone ? most_in_flight : most_beside_others});
+  }
+  // As in chunk_pacer.
+  [[nodiscard]] std::uint64_t batch_size(const pool_job& it, const task_piece& of) const noexcept {
+    const double mean = function_of(it, of).mean_ticks;
+    if (mean <= 0) return 1;
+    const auto in = [mean](std::chrono::microseconds span) {
+      return static_cast<std::uint64_t>(static_cast<double>(to_ticks(span)) / mean);
+    };
+    const std::uint64_t fair = (of.count - 1) / processes_.workers() + 1;
+    const std::uint64_t even = std::min(in(std::chrono::microseconds(50)), (fair + 1) / 2);
+    return std::max({even, std::min(fair, in(std::chrono::microseconds(2))), std::uint64_t{1}});
+  }
+
+  batches_in_flight sent_;
+  stream_processes& processes_;
+  const jobs& jobs_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/outcome_collector.hpp
+// outcome_collector: of the threads that wait for outcomes of a pool, one at a time collects those of all jobs.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Any thread may call collect(). If there is no memory for an outcome it throws std::bad_alloc, and the outcome is
+// found again the next time.
+class outcome_collector {
+ public:
+  using jobs = batch_sender::jobs;
+
+  // `lock`: of the jobs and of the sender.
+  outcome_collector(std::mutex& lock, stream_processes& processes, batch_sender& sender, const jobs& all) noexcept
+      : lock_(lock),
+        processes_(processes),
+        sender_(sender),
+        jobs_(all) {}
+  outcome_collector(const outcome_collector&) = delete;
+  outcome_collector& operator=(const outcome_collector&) = delete;
+
+  // With the lock: what has ended the pool, if anything has.
+  void throw_if_broken() const {
+    if (broken_) std::rethrow_exception(broken_);
+  }
+  [[nodiscard]] bool is_broken() const noexcept { return broken_ != nullptr; }
+  // With the lock: a task of the job will not be sent. It has this outcome.
+  [[nodiscard]] static std::list<pool_job::arrived> stopped(std::uint64_t task, unsigned attempt) {
+    std::list<pool_job::arrived> one(1);
+    one.front().what = {.task = task, .attempt = attempt};
+    one.front().failed = true;
+    one.front().why = failure{task, failure_kind::stopped, "", attempt - 1};
+    return one;
+  }
+  static void put_into_inbox(pool_job& of, std::list<pool_job::arrived>& some) noexcept {
+    if (of.owner_ == nullptr) return;
+    of.inbox_.splice(of.inbox_.end(), some);
+    of.news_.notify_all();
+  }
+
+  // With the lock: whether a value for another thread, for which there is no memory, is to be lost: its task fails
+  // then.
+  void pass_on_without_memory(bool yes) noexcept { passes_on_ = yes; }
+
+  // See pool_dispatcher.
+  arrival collect(pool_job& mine, std::chrono::nanoseconds patience, std::optional<std::uint64_t> seen) {
+    using clock = std::chrono::steady_clock;
+    std::unique_lock lock(lock_);
+    const hands_over at_end(*this, lock);
+    const std::uint64_t before = seen.value_or(mine.taken_);
+    std::optional<clock::time_point> until;
+    for (bool looked = false;; looked = true) {
+      throw_if_broken();
+      if (!mine.inbox_.empty()) {
+        hand_over();
+        give_inbox(mine, lock);
+        return arrival::outcome;
+      }
+      if (mine.taken_ != before) return arrival::outcome;
+      if (mine.is_over()) return arrival::end;
+      sender_.send_some(mine);
+      const auto now = clock::now();
+      if (!until) until = patience < longest ? now + patience : now + longest;
+      if (looked && now >= *until) return arrival::nothing_yet;
+      auto nap = *until - now;
+      if (!mine.postponed_.empty()) nap = std::min(nap, mine.postponed_.first().due - now);
+      nap = std::max(nap, nap.zero());
+      if (!collecting_) {
+        const role as_collector(*this, lock);
+        look(mine, nap);
+      } else {
+        ++mine.waiting_;
+        mine.news_.wait_until(lock, now + nap);
+        --mine.waiting_;
+      }
+    }
+  }
+
+ private:
+  static constexpr std::chrono::hours longest{24};
+
+  // Of a thread that leaves collect(): one of those that wait is to collect. Not only the collector hands over: one
+  // that was woken to follow it may leave at once, as its own outcomes have come, or its patience is over.
+  class hands_over {
+   public:
+    hands_over(outcome_collector& of, const std::unique_lock<std::mutex>& lock) noexcept : of_(of), lock_(lock) {}
+    hands_over(const hands_over&) = delete;
+    hands_over& operator=(const hands_over&) = delete;
+    ~hands_over() {
+      if (lock_.owns_lock()) of_.hand_over();
+    }
+
+   private:
+    outcome_collector& of_;
+    const std::unique_lock<std::mutex>& lock_;
+  };
+  void hand_over() noexcept {
+    if (collecting_) return;
+    const auto next = std::ranges::find_if(jobs_, [](const auto& each) { return each->waiting_ > 0; });
+    if (next != jobs_.end()) (*next)->news_.notify_all();
+  }
+
+  // Of the thread that collects. Without the lock, which it takes back at the end.
+  class role {
+   public:
+    role(outcome_collector& of, std::unique_lock<std::mutex>& lock) : of_(of), lock_(lock) {
+      of_.collecting_ = true;
+      lock_.unlock();
+    }
+    role(const role&) = delete;
+    role& operator=(const role&) = delete;
+    ~role() {
+      lock_.lock();
+      of_.collecting_ = false;
+    }
+
+   private:
+    outcome_collector& of_;
+    std::unique_lock<std::mutex>& lock_;
+  };
+
+  // In the role of the collector. Takes outcomes of all jobs; waits for one at most for `nap`.
+  void look(pool_job& mine, std::chrono::nanoseconds nap) {
+    constexpr std::uint64_t most = 1024;
+    stream_processes::found found = find(nap);
+    for (std::uint64_t k = 0; found.how == arrival::outcome;) {
+      const std::uint64_t values = found.ring != nullptr ? take_values(*found.ring, found.worker, mine) : 0;
+      if (values == 0) take(found, mine);
+      send_further();
+      k += std::max<std::uint64_t>(values, 1);
+      if (k >= most) return;  // before the next find(), which takes a failure out of its ring
+      if (found.ring == nullptr || !found.ring->look()) found = find(std::chrono::nanoseconds(0));
+    }
+  }
+  stream_processes::found find(std::chrono::nanoseconds nap) {
+    if (unplaced_) return *std::exchange(unplaced_, std::nullopt);
+    try {
+      stream_processes::found found = processes_.find(nap);
+      if (found.how == arrival::end) throw std::runtime_error("parmap: the workers of this pool have ended");
+      return found;
+    } catch (const supervisor_without_memory&) {
+      const std::lock_guard lock(lock_);
+      break_down();
+    } catch (const std::bad_alloc&) {
+      throw;  // of this call alone: what it has not read is still there
+    } catch (...) {
+      const std::lock_guard lock(lock_);
+      break_down();
+    }
+  }
+  // Call in a catch block, with the lock: from now on the pool throws this exception.
+  [[noreturn]] void break_down() {
+    broken_ = std::current_exception();
+    for (const auto& each : jobs_) each->news_.notify_all();
+    throw;
+  }
+  void send_further() {
+    const std::lock_guard lock(lock_);
+    sender_.send_further();
+  }
+
+  // Takes the outcome from its ring, if there is one. A worker may wait for the room of large ones.
+  class taken_at_end {
+   public:
+    taken_at_end(outcome_collector& of, ring_reader* ring) noexcept : of_(of), ring_(ring) {}
+    taken_at_end(const taken_at_end&) = delete;
+    taken_at_end& operator=(const taken_at_end&) = delete;
+    ~taken_at_end() {
+      if (ring_ == nullptr) return;
+      const std::uint64_t size = ring_->cell().is_in_heap() ? ring_->cell().size() : 0;
+      of_.untold_bytes_ += size;
+      ring_->take();
+      if (size >= much_memory) of_.processes_.ring();
+      if (of_.untold_bytes_ < much) return;
+      of_.untold_bytes_ = 0;
+      of_.processes_.wake_workers();
+    }
+
+   private:
+    static constexpr std::uint64_t much = 256 << 10;
+
+    outcome_collector& of_;
+    ring_reader* ring_;
+  };
+  // The outcomes of one batch that have been taken. The lock is taken again only when there is no further one.
+  class values_of_batch {
+   public:
+    values_of_batch(outcome_collector& of, batches_in_flight::place at) noexcept
+        : of_(of),
+          at_(at),
+          left_(at->second.left) {}
+    values_of_batch(const values_of_batch&) = delete;
+    values_of_batch& operator=(const values_of_batch&) = delete;
+    ~values_of_batch() {
+      const std::lock_guard lock(of_.lock_);
+      pool_job& job = *at_->second.job;
+      job.taken_ += taken_;
+      if (job.waiting_ > 0) job.news_.notify_all();
+      of_.sender_.end_some(at_, taken_, ticks_);
+    }
+
+    [[nodiscard]] std::uint64_t taken() const noexcept { return taken_; }
+    [[nodiscard]] bool has(const ring_cell& it) const noexcept {
+      return it.kind() == ring_cell::value && taken_ < left_ && it.task - at_->first < at_->second.count;
+    }
+    void take(ring_reader& ring, unsigned worker) {
+      const ring_cell& it = ring.cell();
+      const taken_at_end done(of_, &ring);
+      ++taken_;
+      ticks_ += it.extent;
+      const sent_batch& batch = at_->second;
+      batch.job->owner_->take({.task = batch.task + (it.task - at_->first),
+                               .attempt = batch.attempt,
+                               .worker = worker,
+                               .spent = it.extent,
+                               .bytes = ring.bytes()});
+    }
+
+   private:
+    outcome_collector& of_;
+    batches_in_flight::place at_;  // stays, as only the collector drops batches
+    std::uint64_t left_;
+    std::uint64_t taken_{};
+    ticks ticks_{};
+  };
+  // Takes values of `mine` from this ring, as long as they are of one batch. Returns how many.
+  std::uint64_t take_values(ring_reader& ring, unsigned worker, pool_job& mine) {
+    batches_in_flight::place at;
+    {
+      const std::lock_guard lock(lock_);
+      at = batch_with(ring.cell().task);
+      if (at->second.job.get() != &mine || mine.owner_ == nullptr) return 0;
+    }
+    values_of_batch all(*this, at);
+    while (all.has(ring.cell())) {
+      all.take(ring, worker);
+      if (!ring.look()) break;
+    }
+    return all.taken();
+  }
+  // With the lock.
+  [[nodiscard]] batches_in_flight::place batch_with(std::uint64_t number) {
+    batches_in_flight& sent = sender_.sent();
+    const auto at = sent.with(number);
+    if (at != sent.end() && at->second.left > 0) return at;
+    try {
+      throw_overwritten("a task has ended that was not sent");
+    } catch (...) {
+      break_down();
+    }
+  }
+
+  // What is made of an outcome before it is taken: that may throw.
+  struct prepared {
+    pool_outcome what;
+    bool failed{};
+    std::shared_ptr<pool_job> job;
+    pool_job::failed_tasks again;         // the task, until its owner has said whether to try it again
+    std::list<pool_job::arrived> copies;  // for another thread
+  };
+  // With the lock.
+  prepared prepare(const stream_processes::found& found, batches_in_flight::place at, const pool_job& mine) {
+    const ring_cell* const cell = found.ring != nullptr ? &found.ring->cell() : nullptr;
+    const sent_batch& batch = at->second;
+    prepared made;
+    made.failed = cell == nullptr || cell->kind() == ring_cell::stopped;
+    made.job = batch.job;
+    made.what = {.task = batch.task + (number_of(found) - at->first),
+                 .attempt = batch.attempt,
+                 .worker = found.worker,
+                 .spent = cell != nullptr ? cell->extent : found.spent};
+    if (!made.failed) made.what.bytes = found.ring->bytes();
+    const bool is_awaited = made.job->owner_ != nullptr;
+    if (made.failed && is_awaited)
+      made.again.emplace(made.what.task,
+                         task_piece{made.what.task, 1, batch.inputs, made.what.attempt, batch.function});
+    if (made.job.get() == &mine || !is_awaited) return made;
+    pool_job::arrived& copy = made.copies.emplace_back();
+    copy.what = made.what;
+    copy.failed = made.failed;
+    if (made.what.bytes) copy_bytes(*made.what.bytes, copy);
+    return made;
+  }
+  void copy_bytes(byte_reader bytes, pool_job::arrived& to) const {
+    const std::size_t size = bytes.left();
+    const std::byte* const from = bytes.read(size);
+    try {
+      to.bytes.assign(from, from + size);
+      to.has_bytes = true;
+    } catch (const std::bad_alloc&) {
+      if (!passes_on_) throw;
+      to.failed = true;
+      to.why = failure{to.what.task, failure_kind::out_of_memory, {}, to.what.attempt};
+    }
+  }
+  [[nodiscard]] static std::uint64_t number_of(const stream_processes::found& found) noexcept {
+    return found.ring != nullptr ? found.ring->cell().task : found.why.index;
+  }
+  void take(stream_processes::found& found, pool_job& mine) {
+    prepared it;
+    std::unique_lock lock(lock_);
+    const auto at = batch_with(number_of(found));
+    try {
+      it = prepare(found, at, mine);
+    } catch (...) {
+      if (found.ring == nullptr) unplaced_ = std::move(found);  // else it is still in its ring
+      throw;
+    }
+    const taken_at_end done(*this, found.ring);
+    failure why = found.ring != nullptr ? failure{0, failure_kind::stopped} : std::move(found.why);
+    why.index = it.what.task;
+    why.attempts = why.kind == failure_kind::stopped ? it.what.attempt - 1 : it.what.attempt;
+    it.job->failed_.merge(it.again);
+    sender_.end_some(at, 1, it.what.spent);
+    if (it.job.get() != &mine) {
+      if (it.failed && !it.copies.empty()) it.copies.front().why = std::move(why);
+      return put_into_inbox(*it.job, it.copies);
+    }
+    lock.unlock();
+    if (it.failed) it.what.why = &why;
+    give(mine, it.what);
+  }
+  // If an owner throws, the rest stays for the next time.
+  void give_inbox(pool_job& mine, std::unique_lock<std::mutex>& lock) {
+    std::list<pool_job::arrived> all;
+    all.swap(mine.inbox_);
+    lock.unlock();
+    const kept_at_end rest(*this, mine, all);
+    while (!all.empty()) {
+      std::list<pool_job::arrived> one;
+      one.splice(one.begin(), all, all.begin());
+      pool_job::arrived& it = one.front();
+      if (it.failed) it.what.why = &it.why;
+      if (it.has_bytes) it.what.bytes.emplace(it.bytes.data(), it.bytes.size());
+      give(mine, it.what);
+    }
+  }
+  class kept_at_end {
+   public:
+    kept_at_end(outcome_collector& by, pool_job& of, std::list<pool_job::arrived>& left) noexcept
+        : by_(by),
+          of_(of),
+          left_(left) {}
+    kept_at_end(const kept_at_end&) = delete;
+    kept_at_end& operator=(const kept_at_end&) = delete;
+    ~kept_at_end() {
+      if (left_.empty()) return;
+      const std::lock_guard lock(by_.lock_);
+      if (of_.owner_ != nullptr) of_.inbox_.splice(of_.inbox_.begin(), left_);
+    }
+
+   private:
+    outcome_collector& by_;
+    pool_job& of_;
+    std::list<pool_job::arrived>& left_;
+  };
+  // Without the lock.
+  void give(pool_job& to, const pool_outcome& it) {
+    pool_owner* owner = nullptr;
+    {
+      const std::lock_guard lock(lock_);
+      owner = to.owner_;
+    }
+    if (owner != nullptr) owner->take(it);
+    const std::lock_guard lock(lock_);
+    if (it.why != nullptr) to.failed_.erase(it.task);
+    ++to.taken_;
+    if (to.waiting_ > 0) to.news_.notify_all();
+  }
+
+  std::mutex& lock_;
+  stream_processes& processes_;
+  batch_sender& sender_;
+  const jobs& jobs_;
+  bool collecting_{};  // a thread takes outcomes
+  std::exception_ptr broken_;
+  bool passes_on_{};
+  // The collector's.
+  std::uint64_t untold_bytes_{};                     // of outcomes since it woke workers that wait for room
+  std::optional<stream_processes::found> unplaced_;  // a failure for which there was no memory
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -19349,8 +19980,8 @@ class pool_tasks final : public process_tasks, public claim_batches {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/pools/pool_dispatcher.inl.hpp
-// The bodies of pool_dispatcher.hpp. One class, as jobs, sending and collecting change the same lists under one lock;
-// what is sent and what is in flight have files of their own.
+// The bodies of pool_dispatcher.hpp: the jobs of a pool, and how they are halted and ended. batch_sender sends their
+// tasks, outcome_collector takes the outcomes.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -19360,8 +19991,9 @@ class pool_dispatcher::state {
       : memory_(workers_of(terms)),
         tasks_(memory_),
         store_(memory_, [this] { processes_.ring(); }),
-        sent_(memory_),
-        processes_(tasks_, options_of(terms), std::nullopt, &memory_, true, {&memory_, terms.most_tasks}) {}
+        processes_(tasks_, options_of(terms), std::nullopt, &memory_, true, {&memory_, terms.most_tasks}),
+        sender_(memory_, processes_, jobs_),
+        collector_(lock_, processes_, sender_, jobs_) {}
 
   [[nodiscard]] unsigned workers() const noexcept { return processes_.workers(); }
 
@@ -19381,14 +20013,14 @@ class pool_dispatcher::state {
 
   std::shared_ptr<pool_job> open(const pool_job::terms& on, std::shared_ptr<kept_function> f, pool_owner& by) {
     const std::lock_guard lock(at_work());
-    throw_if_broken();
+    collector_.throw_if_broken();
     jobs_.push_back(std::make_shared<pool_job>(on, std::move(f), by));
     return jobs_.back();
   }
-  void add(pool_job& to, pool_job::piece what) {
+  void add(pool_job& to, task_piece what) {
     const std::lock_guard lock(at_work());
-    throw_if_broken();
-    to.pieces_.push_back(std::move(what));
+    collector_.throw_if_broken();
+    to.unsent_.add(std::move(what));
     send_some(to);
   }
   void close(pool_job& it) {
@@ -19403,58 +20035,64 @@ class pool_dispatcher::state {
   }
   bool try_again(pool_job& it, std::uint64_t task, unsigned attempt, std::chrono::steady_clock::time_point due) {
     const std::lock_guard lock(at_work());
-    const auto failed = std::ranges::find(it.failed_, task, &pool_job::piece::task);
+    const auto failed = it.failed_.find(task);
     if (it.halted_ || failed == it.failed_.end()) return false;
-    pool_job::piece again = std::move(*failed);
+    failed->second.attempt = attempt;
+    it.postponed_.add({due, failed->second});
     it.failed_.erase(failed);
-    again.attempt = attempt;
-    it.postponed_.add({due, std::move(again)});
     return true;
   }
   std::vector<unsent> halt(pool_job& it) {
     const std::lock_guard lock(at_work());
-    it.halted_ = it.closed_ = true;
     std::vector<unsent> rest;
-    const auto add = [&rest](const pool_job::piece& what) {
-      rest.push_back({what.task, what.count, what.attempt - 1});
-    };
-    std::ranges::for_each(std::exchange(it.pieces_, {}), add);
+    rest.reserve(it.unsent_.pieces() + it.postponed_.size());
+    const auto add = [&rest](const task_piece& what) { rest.push_back({what.task, what.count, what.attempt - 1}); };
+    it.halted_ = it.closed_ = true;
+    it.unsent_.for_each(add);
+    it.unsent_.clear();
     for (const pool_job::postponed& each : it.postponed_.take_all()) add(each.what);
-    sent_.for_each_of(it, [this](const sent_batch& each) { static_cast<void>(sent_.halt(each)); });
+    sent().for_each_of(it, [this](const sent_batch& each) { static_cast<void>(sent().halt(each)); });
     return rest;
   }
   bool halt_task(pool_job& it, std::uint64_t task) {
     const std::lock_guard lock(at_work());
-    const auto waits = std::ranges::find_if(
-        it.pieces_, [task](const pool_job::piece& each) { return each.task == task && each.count == 1; });
-    if (waits != it.pieces_.end()) {
-      put_stopped(it, task, waits->attempt);
-      it.pieces_.erase(waits);
+    if (const task_piece* const waits = it.unsent_.find(task)) {
+      auto outcome = outcome_collector::stopped(task, waits->attempt);
+      it.unsent_.drop(task);
+      outcome_collector::put_into_inbox(it, outcome);
       return true;
     }
-    const auto of = sent_.of(it, task);
-    return of != sent_.end() && of->second.count == 1 && sent_.halt(of->second);
+    const auto of = sent().of(it, task);
+    return of != sent().end() && of->second.count == 1 && sent().cancel(of->second);
   }
   [[nodiscard]] bool has_begun(const pool_job& it, std::uint64_t task) {
     const std::lock_guard lock(at_work());
-    const auto of = sent_.of(it, task);
-    return of != sent_.end() && sent_.has_begun(of->second);
+    const auto of = sent().of(it, task);
+    return of != sent().end() && sent().has_begun(of->second);
   }
   void halt_tasks(pool_job& it, std::uint64_t task, std::uint64_t count) {
     const std::lock_guard lock(at_work());
-    std::erase_if(it.pieces_, [&](const pool_job::piece& each) {
-      if (each.task - task >= count) return false;
-      for (std::uint64_t k = 0; k < each.count; ++k) put_stopped(it, each.task + k, each.attempt);
-      return true;
-    });
-    sent_.for_each_of(it, [&](const sent_batch& each) {
-      if (each.task - task < count) static_cast<void>(sent_.halt(each));
+    unsent_tasks rest;
+    it.unsent_.take(task, count, rest);
+    std::list<pool_job::arrived> outcomes;
+    try {
+      rest.for_each([&outcomes](const task_piece& each) {
+        for (std::uint64_t k = 0; k < each.count; ++k)
+          outcomes.splice(outcomes.end(), outcome_collector::stopped(each.task + k, each.attempt));
+      });
+    } catch (...) {
+      rest.take(task, count, it.unsent_);
+      throw;
+    }
+    outcome_collector::put_into_inbox(it, outcomes);
+    sent().for_each_of(it, [&](const sent_batch& each) {
+      if (each.task - task < count) static_cast<void>(sent().halt(each));
     });
   }
   void kill(pool_job& it, std::optional<std::uint64_t> task) {
     const std::lock_guard lock(at_work());
-    sent_.for_each_of(it, [&](const sent_batch& each) {
-      if (!task || each.has(it, *task)) static_cast<void>(sent_.halt(each));
+    sent().for_each_of(it, [&](const sent_batch& each) {
+      if (!task || each.has(it, *task)) static_cast<void>(sent().halt(each));
     });
     end_running(it, task);
   }
@@ -19464,18 +20102,20 @@ class pool_dispatcher::state {
       const std::lock_guard lock(lock_);
       it.owner_ = nullptr;
       it.halted_ = it.closed_ = true;
-      it.pieces_.clear();
+      it.unsent_.clear();
       static_cast<void>(it.postponed_.take_all());
       it.inbox_.clear();
       it.failed_.clear();
     }
-    try {
-      do kill(it, std::nullopt);
-      while (collect(it, std::chrono::milliseconds(10), std::nullopt) != arrival::end);
-    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the pool is broken, and none of its tasks runs
+    // If values of other threads are in the way for which there is no memory, they are lost in the end.
+    for (int k = 0; !end_what_runs(it); ++k) {
+      std::this_thread::sleep_for(nap);
+      const std::lock_guard lock(lock_);
+      collector_.pass_on_without_memory(k >= tries);
     }
     {
       const std::lock_guard lock(lock_);
+      collector_.pass_on_without_memory(false);
       std::erase_if(jobs_, [&it](const auto& each) { return each.get() == &it; });
     }
     store_.drop_unused();  // its inputs may be large
@@ -19483,7 +20123,7 @@ class pool_dispatcher::state {
 
   void end_workers() noexcept {
     if (generation_ != fork_generation()) return;
-    processes_.end_at(sent_.next());
+    processes_.end_at(sent().next());
     try {
       while (processes_.find(longest).how != arrival::end) {
       }
@@ -19498,96 +20138,23 @@ class pool_dispatcher::state {
     return it.taken_;
   }
   arrival collect(pool_job& mine, std::chrono::nanoseconds patience, std::optional<std::uint64_t> seen) {
-    const arrival how = wait(mine, patience, seen);
+    check_process();
+    const arrival how = collector_.collect(mine, patience, seen);
     store_.drop_large();
     return how;
   }
 
  private:
-  arrival wait(pool_job& mine, std::chrono::nanoseconds patience, std::optional<std::uint64_t> seen) {
-    using clock = std::chrono::steady_clock;
-    std::unique_lock lock(at_work());
-    const hands_over at_end(*this, lock);
-    const std::uint64_t before = seen.value_or(mine.taken_);
-    std::optional<clock::time_point> until;
-    for (bool looked = false;; looked = true) {
-      throw_if_broken();
-      if (!mine.inbox_.empty()) {
-        hand_over();
-        return give_inbox(mine, lock);
-      }
-      if (mine.taken_ != before) return arrival::outcome;
-      if (mine.is_over()) return arrival::end;
-      send_some(mine);
-      const auto now = clock::now();
-      if (!until) until = patience < longest ? now + patience : now + longest;
-      if (looked && now >= *until) return arrival::nothing_yet;
-      auto nap = *until - now;
-      if (!mine.postponed_.empty()) nap = std::min(nap, mine.postponed_.first().due - now);
-      nap = std::max(nap, nap.zero());
-      if (!collecting_) {
-        const role as_collector(*this, lock);
-        look(mine, nap);
-      } else {
-        ++mine.waiting_;
-        mine.news_.wait_until(lock, now + nap);
-        --mine.waiting_;
-      }
-    }
-  }
-
   static constexpr std::chrono::hours longest{24};
-  static constexpr std::uint64_t most_in_flight = 1 << 15;
-  // Of one job while others have tasks to send.
-  static constexpr std::uint64_t most_beside_others = most_in_flight / 4;
-  static constexpr std::uint64_t most_batches_of_job = batch_table::places / 8;
-
-  // Of a thread that leaves collect(): one of those that wait is to collect. Not only the collector hands over: one
-  // that was woken to follow it may leave at once, as its own outcomes have come, or its patience is over.
-  class hands_over {
-   public:
-    hands_over(state& of, const std::unique_lock<std::mutex>& lock) noexcept : of_(of), lock_(lock) {}
-    hands_over(const hands_over&) = delete;
-    hands_over& operator=(const hands_over&) = delete;
-    ~hands_over() {
-      if (lock_.owns_lock()) of_.hand_over();
-    }
-
-   private:
-    state& of_;
-    const std::unique_lock<std::mutex>& lock_;
-  };
-  void hand_over() noexcept {
-    if (collecting_) return;
-    const auto next = std::ranges::find_if(jobs_, [](const auto& each) { return each->waiting_ > 0; });
-    if (next != jobs_.end()) (*next)->news_.notify_all();
-  }
-
-  // Of the thread that collects. Without the lock, which it takes back at the end.
-  class role {
-   public:
-    role(state& of, std::unique_lock<std::mutex>& lock) : of_(of), lock_(lock) {
-      of_.collecting_ = true;
-      lock_.unlock();
-    }
-    role(const role&) = delete;
-    role& operator=(const role&) = delete;
-    ~role() {
-      lock_.lock();
-      of_.collecting_ = false;
-    }
-
-   private:
-    state& of_;
-    std::unique_lock<std::mutex>& lock_;
-  };
+  static constexpr std::chrono::milliseconds nap{10};
+  static constexpr int tries = 30;  // with a nap behind each
 
   static unsigned workers_of(const pool_terms& terms) { return terms.workers != 0 ? terms.workers : usable_cores(); }
   static options options_of(const pool_terms& terms) {
     options chosen;
     chosen.memory_limit = terms.memory_limit;
     chosen.seed = 0;  // each batch has its own
-    chosen.window = 2 * most_in_flight - ring_pace().untold;
+    chosen.window = batch_sender::window;
     chosen.workers = workers_of(terms);
     return chosen;
   }
@@ -19600,308 +20167,36 @@ class pool_dispatcher::state {
     if (generation_ != fork_generation())
       throw std::logic_error("parmap: a pool cannot be used in a process that was forked from the one that made it");
   }
-  void throw_if_broken() const {
-    if (broken_) std::rethrow_exception(broken_);
-  }
-
-  // ---- sending
-
-  // Sends as many tasks as keep the workers busy until the next time; not more, so that the tasks of another job do not
-  // wait long. Of a function that is not known yet, single tasks and few. Of one of which few tasks have ended not many
-  // more are sent than those: the next ones may take long, or fail, and what is tried again, or is another job's, waits
-  // behind them.
+  [[nodiscard]] batches_in_flight& sent() noexcept { return sender_.sent(); }
+  // Whoever waits for outcomes sends what could not be sent now.
   void send_some(pool_job& it) {
-    while (it.postponed_.is_due()) it.pieces_.push_front(it.postponed_.take_first().what);
-    if (it.halted_ || it.pieces_.empty()) return;
-    const std::uint64_t begun = sent_.next();
-    const std::uint64_t target = most_in_flight_of(it);
-    const std::uint64_t most_batches = it.on_.most_at_once != 0 ? it.on_.most_at_once : most_batches_of_job;
-    if (it.in_flight_ >= target || (it.in_flight_ > target / 2 && it.on_.most_at_once == 0)) return;
-    while (!it.pieces_.empty() && it.in_flight_ < target && sent_.tasks() < most_in_flight &&
-           it.batches_ < most_batches && sent_.has_room()) {
-      pool_job::piece& from = it.pieces_.front();
-      if (from.attempt == 1 && from.task >= it.limit_) break;
-      const std::uint64_t open = from.attempt == 1 ? it.limit_ - from.task : 1;
-      send(it, from,
-           std::min({batch_size(it, from), from.count, open, target - it.in_flight_, most_in_flight - sent_.tasks(),
-                     max_round - sent_.next() % max_round}));
-      if (from.count == 0) it.pieces_.pop_front();
-    }
-    if (sent_.next() != begun) processes_.allow(sent_.next());
-  }
-  void send(pool_job& it, pool_job::piece& from, std::uint64_t count) {
-    sent_batch made{.number = 0,
-                    .count = count,
-                    .left = count,
-                    .task = from.task,
-                    .attempt = from.attempt,
-                    .job = it.shared_from_this(),
-                    .function = from.function ? from.function : it.function_,
-                    .inputs = from.inputs};
-    if (sent_.add(std::move(made), it.on_.seed, it.on_.timeout)) processes_.wake_supervisor();
-    it.in_flight_ += count;
-    ++it.batches_;
-    from.task += count;
-    from.count -= count;
-  }
-  [[nodiscard]] double mean_ticks(const pool_job& it, const pool_job::piece& of) const noexcept {
-    return (of.function ? of.function : it.function_)->mean_ticks;
-  }
-  [[nodiscard]] std::uint64_t most_in_flight_of(const pool_job& it) const noexcept {
-    const std::uint64_t n = workers();
-    const pool_job::piece& next = it.pieces_.front();
-    const double mean = mean_ticks(it, next);
-    const std::uint64_t known = 8 * n + (next.function ? next.function : it.function_)->ended;
-    const double enough = mean > 0 ? static_cast<double>(to_ticks(std::chrono::milliseconds(20))) / mean : 0;
-    const std::uint64_t most =
-        mean > 0 ? std::max(4 * n, n * static_cast<std::uint64_t>(std::min(enough, 1e6))) : 8 * n;
-    const bool alone =
-        std::ranges::none_of(jobs_, [&it](const auto& each) { return each.get() != &it && !each->pieces_.empty(); });
-    return std::min({most, known, alone ? most_in_flight : most_beside_others});
-  }
-  // As in chunk_pacer.
-  [[nodiscard]] std::uint64_t batch_size(const pool_job& it, const pool_job::piece& of) const noexcept {
-    const double mean = mean_ticks(it, of);
-    if (mean <= 0) return 1;
-    const auto in = [mean](std::chrono::microseconds span) {
-      return static_cast<std::uint64_t>(static_cast<double>(to_ticks(span)) / mean);
-    };
-    const std::uint64_t fair = (of.count - 1) / workers() + 1;
-    const std::uint64_t even = std::min(in(std::chrono::microseconds(50)), (fair + 1) / 2);
-    return std::max({even, std::min(fair, in(std::chrono::microseconds(2))), std::uint64_t{1}});
-  }
-
-  // ---- collecting
-
-  // In the role of the collector. Takes outcomes of all jobs; waits for one at most for `nap`.
-  void look(pool_job& mine, std::chrono::nanoseconds nap) {
-    constexpr std::uint64_t most = 1024;
-    stream_processes::found found = find(nap);
-    for (std::uint64_t k = 0; found.how == arrival::outcome;) {
-      const std::uint64_t values = found.ring != nullptr ? take_values(*found.ring, found.worker, mine) : 0;
-      if (values == 0) take(found, mine);
-      send_further();
-      k += std::max<std::uint64_t>(values, 1);
-      if (k >= most) return;  // before the next find(), which takes a failure out of its ring
-      if (found.ring == nullptr || !found.ring->look()) found = find(std::chrono::nanoseconds(0));
-    }
-  }
-  stream_processes::found find(std::chrono::nanoseconds nap) {
     try {
-      stream_processes::found found = processes_.find(nap);
-      if (found.how == arrival::end) throw std::runtime_error("parmap: the workers of this pool have ended");
-      return found;
-    } catch (...) {
-      const std::lock_guard lock(lock_);
-      break_down();
+      sender_.send_some(it);
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): see above
     }
   }
-  // Call in a catch block, with the lock: from now on the pool throws this exception.
-  [[noreturn]] void break_down() {
-    broken_ = std::current_exception();
-    for (const auto& each : jobs_) each->news_.notify_all();
-    throw;
-  }
-  void send_further() {
-    const std::lock_guard lock(lock_);
-    for (const auto& each : jobs_)
-      if (!each->pieces_.empty()) send_some(*each);
-  }
 
-  // Takes the outcome from its ring, if there is one. A worker may wait for the room of large ones.
-  class taken_at_end {
-   public:
-    taken_at_end(state& of, ring_reader* ring) noexcept : of_(of), ring_(ring) {}
-    taken_at_end(const taken_at_end&) = delete;
-    taken_at_end& operator=(const taken_at_end&) = delete;
-    ~taken_at_end() {
-      if (ring_ == nullptr) return;
-      const std::uint64_t size = ring_->cell().is_in_heap() ? ring_->cell().size() : 0;
-      of_.untold_bytes_ += size;
-      ring_->take();
-      if (size >= much_memory) of_.processes_.ring();
-      if (of_.untold_bytes_ < much) return;
-      of_.untold_bytes_ = 0;
-      of_.processes_.wake_workers();
-    }
-
-   private:
-    static constexpr std::uint64_t much = 256 << 10;
-
-    state& of_;
-    ring_reader* ring_;
-  };
-  // The outcomes of one batch that have been taken. The lock is taken again only when there is no further one.
-  class values_of_batch {
-   public:
-    values_of_batch(state& of, batches_in_flight::place at) noexcept : of_(of), at_(at), left_(at->second.left) {}
-    values_of_batch(const values_of_batch&) = delete;
-    values_of_batch& operator=(const values_of_batch&) = delete;
-    ~values_of_batch() {
-      const std::lock_guard lock(of_.lock_);
-      pool_job& job = *at_->second.job;
-      job.taken_ += taken_;
-      if (job.waiting_ > 0) job.news_.notify_all();
-      of_.end_some(at_, taken_, ticks_);
-    }
-
-    [[nodiscard]] std::uint64_t taken() const noexcept { return taken_; }
-    [[nodiscard]] bool has(const ring_cell& it) const noexcept {
-      return it.kind() == ring_cell::value && taken_ < left_ && it.task - at_->first < at_->second.count;
-    }
-    void take(ring_reader& ring, unsigned worker) {
-      const ring_cell& it = ring.cell();
-      const taken_at_end done(of_, &ring);
-      ++taken_;
-      ticks_ += it.extent;
-      const sent_batch& batch = at_->second;
-      batch.job->owner_->take({.task = batch.task + (it.task - at_->first),
-                               .attempt = batch.attempt,
-                               .worker = worker,
-                               .spent = it.extent,
-                               .bytes = ring.bytes()});
-    }
-
-   private:
-    state& of_;
-    batches_in_flight::place at_;  // stays, as only the collector drops batches
-    std::uint64_t left_;
-    std::uint64_t taken_{};
-    ticks ticks_{};
-  };
-  // Takes values of `mine` from this ring, as long as they are of one batch. Returns how many.
-  std::uint64_t take_values(ring_reader& ring, unsigned worker, pool_job& mine) {
-    auto at = sent_.end();
-    {
-      const std::lock_guard lock(lock_);
-      at = batch_with(ring.cell().task);
-      if (at->second.job.get() != &mine || mine.owner_ == nullptr) return 0;
-    }
-    values_of_batch all(*this, at);
-    while (all.has(ring.cell())) {
-      all.take(ring, worker);
-      if (!ring.look()) break;
-    }
-    return all.taken();
-  }
-  // With the lock.
-  [[nodiscard]] batches_in_flight::place batch_with(std::uint64_t number) {
-    const auto at = sent_.with(number);
-    if (at != sent_.end() && at->second.left > 0) return at;
+  // Returns whether nothing of the job runs any more. False if there was no memory to see that.
+  bool end_what_runs(pool_job& it) noexcept {
     try {
-      throw_overwritten("a task has ended that was not sent");
-    } catch (...) {
-      break_down();
-    }
-  }
-
-  void take(stream_processes::found& found, pool_job& mine) {
-    const ring_cell* const cell = found.ring != nullptr ? &found.ring->cell() : nullptr;
-    const std::uint64_t number = cell != nullptr ? cell->task : found.why.index;
-    pool_outcome it{.worker = found.worker, .spent = cell != nullptr ? cell->extent : found.spent};
-    failure why = std::move(found.why);
-    if (cell != nullptr && cell->kind() == ring_cell::stopped) why = failure{0, failure_kind::stopped};
-    else if (cell != nullptr) it.bytes = found.ring->bytes();
-    const bool failed = cell == nullptr || cell->kind() == ring_cell::stopped;
-    const taken_at_end done(*this, found.ring);
-    std::shared_ptr<pool_job> of;
-    {
+      do kill(it, std::nullopt);
+      while (collect(it, nap, std::nullopt) != arrival::end);
+      return true;
+    } catch (const std::bad_alloc&) {
       const std::lock_guard lock(lock_);
-      of = end_one(number, it, failed);
-      if (of.get() != &mine) {
-        if (failed) note_attempt(why, it);
-        put_into_inbox(*of, it, failed ? &why : nullptr);
-        return;
-      }
+      return collector_.is_broken();
+    } catch (const std::exception&) {
+      return true;  // the pool is broken, and none of its tasks runs
     }
-    if (failed) note_attempt(why, it);
-    if (failed) it.why = &why;
-    give(*of, it);
   }
-  static void note_attempt(failure& why, const pool_outcome& it) {
-    why.index = it.task;
-    why.attempts = why.kind == failure_kind::stopped ? it.attempt - 1 : it.attempt;
-  }
-
-  // A task of the stream has ended: sets which it is of its job. With the lock.
-  std::shared_ptr<pool_job> end_one(std::uint64_t number, pool_outcome& it, bool failed) {
-    const auto at = batch_with(number);
-    const sent_batch& batch = at->second;
-    it.task = batch.task + (number - at->first);
-    it.attempt = batch.attempt;
-    std::shared_ptr<pool_job> of = batch.job;
-    if (failed && of->owner_ != nullptr) of->failed_.push_back({it.task, 1, batch.inputs, it.attempt, batch.function});
-    end_some(at, 1, it.spent);
-    return of;
-  }
-  // Tasks of a batch have ended, which took so many ticks; 0: unknown.
-  void end_some(batches_in_flight::place at, std::uint64_t tasks, ticks took) {
-    if (tasks == 0) return;
-    const std::shared_ptr<pool_job> of = at->second.job;
-    if (took > 0) {
-      double& mean = at->second.function->mean_ticks;
-      const auto count = static_cast<double>(tasks);
-      const double latest = static_cast<double>(took) / count;
-      mean = mean == 0 ? latest : mean + (latest - mean) * std::min(1.0, count / 8);
-    }
-    at->second.function->ended += tasks;
-    of->in_flight_ -= tasks;
-    if (sent_.end_some(at, tasks)) --of->batches_;
-  }
-  void put_into_inbox(pool_job& of, const pool_outcome& it, const failure* why) {
-    if (of.owner_ == nullptr) return;
-    pool_job::arrived& made = of.inbox_.emplace_back();
-    made.what = it;
-    made.failed = why != nullptr;
-    if (why != nullptr) made.why = *why;
-    made.has_bytes = it.bytes.has_value();
-    if (it.bytes) {
-      byte_reader bytes = *it.bytes;
-      const std::size_t size = bytes.left();
-      const std::byte* const from = bytes.read(size);
-      made.bytes.assign(from, from + size);
-    }
-    of.news_.notify_all();
-  }
-  void put_stopped(pool_job& of, std::uint64_t task, unsigned attempt) {
-    const failure why{task, failure_kind::stopped, "", attempt - 1};
-    put_into_inbox(of, {.task = task, .attempt = attempt}, &why);
-  }
-  arrival give_inbox(pool_job& mine, std::unique_lock<std::mutex>& lock) {
-    std::deque<pool_job::arrived> all = std::exchange(mine.inbox_, {});
-    lock.unlock();
-    for (pool_job::arrived& each : all) {
-      if (each.failed) each.what.why = &each.why;
-      if (each.has_bytes) each.what.bytes.emplace(each.bytes.data(), each.bytes.size());
-      give(mine, each.what);
-    }
-    return arrival::outcome;
-  }
-  // Without the lock.
-  void give(pool_job& to, const pool_outcome& it) {
-    pool_owner* owner = nullptr;
-    {
-      const std::lock_guard lock(lock_);
-      owner = to.owner_;
-    }
-    if (owner != nullptr) owner->take(it);
-    const std::lock_guard lock(lock_);
-    if (it.why != nullptr)
-      std::erase_if(to.failed_, [&it](const pool_job::piece& each) { return each.task == it.task; });
-    ++to.taken_;
-    if (to.waiting_ > 0) to.news_.notify_all();
-  }
-
-  // ---- killing
-
   // What runs of the job is to end: see task_orders.
   void end_running(const pool_job& it, std::optional<std::uint64_t> task) {
-    const std::uint64_t origin = sent_.first() / max_round * max_round;
+    const std::uint64_t origin = sent().first() / max_round * max_round;
     for (unsigned w = 0; w < workers(); ++w)
       if (const auto running = processes_.runs(w)) {
         const std::uint64_t number = origin + *running;
-        const auto at = sent_.with(number);
-        if (at == sent_.end() || at->second.job.get() != &it) continue;
+        const auto at = sent().with(number);
+        if (at == sent().end() || at->second.job.get() != &it) continue;
         if (!task || at->second.task + (number - at->first) == *task) memory_.end(w, number);
       }
     processes_.wake_supervisor();
@@ -19912,12 +20207,10 @@ class pool_dispatcher::state {
   pool_memory memory_;
   pool_tasks tasks_;
   sent_store store_;
-  batches_in_flight sent_;
-  stream_processes processes_;
   std::vector<std::shared_ptr<pool_job>> jobs_;  // that are open
-  bool collecting_{};                            // a thread takes outcomes
-  std::uint64_t untold_bytes_{};  // the collector's: bytes of outcomes since it woke workers that wait for room
-  std::exception_ptr broken_;
+  stream_processes processes_;
+  batch_sender sender_;
+  outcome_collector collector_;
 };
 
 PARMAP_INLINE pool_dispatcher::pool_dispatcher(const pool_terms& terms) : state_(std::make_unique<state>(terms)) {}
@@ -20219,15 +20512,19 @@ PARMAP_INLINE void submitted_tasks::take(const pool_outcome& it) {
   }
   std::optional<failure> why;
   try {
-    if (it.why != nullptr) why = *it.why;
-    else if (!it.bytes) why = bytes_written_over(it.task, it.attempt);
-    else of->take_value(*it.bytes);
-  } catch (...) {
-    why = not_decoded(it.task, it.attempt);
+    try {
+      if (it.why != nullptr) why = *it.why;
+      else if (!it.bytes) why = bytes_written_over(it.task, it.attempt);
+      else of->take_value(*it.bytes);
+    } catch (...) {
+      why = not_decoded(it.task, it.attempt);
+    }
+    if (why && why->kind == failure_kind::stopped && why->message.empty())
+      why->message = "ended by future::cancel or future::kill";
+  } catch (...) {  // without a message, as there is no memory for one
+    if (!why) why.emplace(failure{it.task, failure_kind::out_of_memory, {}, it.attempt});
   }
   if (why) {
-    if (why->kind == failure_kind::stopped && why->message.empty())
-      why->message = "ended by future::cancel or future::kill";
     describe(*why, *of);
     of->take_failure(std::move(*why));
   }

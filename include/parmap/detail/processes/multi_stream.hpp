@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -41,6 +42,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[nodiscard]] PARMAP_API failure not_decoded(std::uint64_t task, unsigned attempts);
 // The failure of a task whose value was written over on its way.
 [[nodiscard]] PARMAP_API failure bytes_written_over(std::uint64_t task, unsigned attempts);
+
+// The supervisor has ended, as it had no memory.
+struct supervisor_without_memory final : std::bad_alloc {};
 
 // What is different if the tasks of a stream are those of a pool.
 struct pool_rules {
@@ -73,7 +77,7 @@ class stream_processes {
     ticks spent{};  // in its last attempt; 0: unknown
   };
   // Looks for an outcome in the ring of each worker in turn, and waits for one, at most for `patience`. Throws what
-  // ends the stream.
+  // ends the stream, and std::bad_alloc if there is no memory for a failure, which the next call finds again.
   [[nodiscard]] PARMAP_API found find(std::chrono::nanoseconds patience);
   // Call when values have been taken that took much memory: a worker may wait for it.
   PARMAP_API void wake_workers() noexcept;

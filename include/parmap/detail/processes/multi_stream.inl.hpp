@@ -284,9 +284,10 @@ class stream_processes::run {
   }
   // One of many tasks that have been stopped together.
   found next_stopped() {
+    found next{arrival::outcome, nullptr, never_ran, stopped_, 0};
     --stopped_left_;
-    ++stopped_.index;
-    return {arrival::outcome, nullptr, never_ran, stopped_, 0};
+    next.why.index = ++stopped_.index;
+    return next;
   }
 
   void sleep(std::chrono::nanoseconds limit) {
@@ -308,7 +309,7 @@ class stream_processes::run {
 
   [[noreturn]] void throw_error(stream_end how) const {
     std::string text(words_.error_text.data(), std::min<std::size_t>(words_.error_size, words_.error_text.size()));
-    if (how == stream_end::no_memory) throw std::bad_alloc();
+    if (how == stream_end::no_memory) throw supervisor_without_memory();
     if (how != stream_end::system_error) throw std::runtime_error(text);
     const std::error_code code(static_cast<int>(words_.error_code), std::generic_category());
     const std::string suffix = ": " + code.message();
