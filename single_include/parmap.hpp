@@ -4446,6 +4446,7 @@ struct stream_words {
   alignas(128) shared_word<"asleep"> asleep;  // the caller sleeps until an outcome comes
   alignas(128) shared_word<"bound"> bound;    // the number of tasks, once it is known; else unknown_size
   shared_word<"closing"> closing;             // nonzero: the caller takes no more outcomes
+  shared_word<"dozing"> dozing;               // of a pool: who begins tasks that have a limit wakes the supervisor
   shared_word<"state"> state;                 // a stream_end
   std::uint64_t error_code;                   // of a system_error
   std::uint64_t error_check;                  // of the text, keyed by its size
@@ -4558,15 +4559,16 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 class stream_outlet {
  public:
-  // `arrivals`: the descriptor that wakes the caller. `measures`: take the time of each task.
+  // `arrivals`: the descriptor that wakes the caller; `news`: the supervisor. `measures`: take the time of each task.
   stream_outlet(const ring_place& at, stream_words& words, worker_words& mine, const worker_bell& bell,
-                const shared_word<"halt">& halt, int arrivals, bool measures)
+                const shared_word<"halt">& halt, int arrivals, int news, bool measures)
       : ring_(at),
         words_(words),
         mine_(mine),
         bell_(bell),
         halt_(halt),
         arrivals_(arrivals),
+        news_(news),
         measures_(measures) {}
 
   // Call before a task begins. If much waits unread, waits until the caller has taken some of it. So one that reads
@@ -4605,8 +4607,15 @@ class stream_outlet {
   // The value that was sent last takes so many bytes elsewhere, in memory of a language runtime, until it is taken.
   void note_bytes_elsewhere(std::size_t bytes) { ring_.note_bytes_elsewhere(bytes); }
 
-  // Whether the caller could not be woken, as a task has closed the descriptor: then the worker is to leave. Its death
-  // wakes the caller.
+  // Of a pool: tasks with a limit are about to begin. Call when the claim and the limit can be seen.
+  void tell_of_limit() noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // the supervisor sees them, or this sees that it dozes
+    if (words_.dozing.get() == 0) return;
+    words_.dozing.set(0);
+    if (!news_.wake()) is_mute_ = true;
+  }
+  // Whether somebody could not be woken, as a task has closed the descriptor: then the worker is to leave. Its death
+  // wakes both.
   [[nodiscard]] bool is_mute() const noexcept { return is_mute_; }
 
  private:
@@ -4626,6 +4635,7 @@ class stream_outlet {
       if (ring_.has_much_unread() && halt_.get() == 0) bell_.wait(seen);
       mine_.waiting.set(0);
     }
+    tell_of_limit();
   }
 
   ring_writer ring_;
@@ -4634,6 +4644,7 @@ class stream_outlet {
   const worker_bell& bell_;
   const shared_word<"halt">& halt_;
   event_sender arrivals_;
+  event_sender news_;
   bool measures_;
   bool is_mute_{};
   ticks begun_{};
@@ -4746,8 +4757,8 @@ class worker_chunk {
   void allow(std::uint64_t ns) noexcept {
     place_.words.allowed.set(ns);
     place_.timed = ns != 0;
-    if (!place_.timed && place_.words.started.get() != 0)
-      place_.words.started.set(0);  // it is not that of what runs now
+    if (place_.timed) place_.outlet->tell_of_limit();
+    else if (place_.words.started.get() != 0) place_.words.started.set(0);  // it is not that of what runs now
   }
 
   // ---- by the worker, between two runs of the loop
@@ -5595,6 +5606,15 @@ class claim_ledger {
       if (!unpack(of(w).claim.get()).empty()) return false;
     return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
   }
+  // Of a pool: whether no worker is about to begin a task that has a limit.
+  [[nodiscard]] bool has_no_limits() const noexcept {
+    for (unsigned w = 0; w < workers_; ++w) {
+      const worker_words& one = of(w);
+      if (!unpack(one.claim.get()).empty() && one.allowed.get() != 0 && one.waiting.get() != waits_for_room)
+        return false;
+    }
+    return true;
+  }
   // Makes a postponed task claimable; false if there is no place for it now.
   [[nodiscard]] bool put(round_index task, unsigned attempts) const {
     {
@@ -5996,6 +6016,9 @@ class supervisor_client {
 
   // Takes the failure of a task, whose last attempt was worker w's.
   virtual void add_failure(const failure& why, unsigned w, attempt_span when) = 0;
+  // Of a pool: whether a worker that begins tasks with a limit is to wake the supervisor, as it looks at no limit
+  // itself.
+  virtual void doze(bool yes) noexcept = 0;
   // A worker has died, and its claim is recovered.
   virtual void worker_has_died() noexcept = 0;
   // Adds descriptors that wake the supervisor.
@@ -15149,6 +15172,42 @@ inline std::string why_stopped(halt_reason why, const std::string& why_gave_up) 
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/processes/dead_tasks.hpp
+// dead_tasks: the tasks that were blamed for the death of a worker, none of which may be run again.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A task that writes over the range could otherwise be run again, and die, without end.
+class dead_tasks {
+ public:
+  static constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
+  // A stream may have no end: what is run again there without end comes again soon.
+  static constexpr std::size_t of_stream = 4096;
+
+  // Remembers the last `most` of them.
+  explicit dead_tasks(std::size_t most) noexcept : most_(most) {}
+
+  // Throws std::runtime_error if the task is among them.
+  void note(std::uint64_t task) {
+    const auto place = std::ranges::lower_bound(sorted_, task);
+    if (place != sorted_.end() && *place == task) throw_overwritten("a task was run again after its death");
+    sorted_.insert(place, task);
+    if (most_ == all) return;
+    in_order_.push_back(task);
+    if (in_order_.size() <= most_) return;
+    sorted_.erase(std::ranges::lower_bound(sorted_, in_order_.front()));
+    in_order_.pop_front();
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return sorted_.size(); }
+
+ private:
+  std::size_t most_;
+  std::vector<std::uint64_t> sorted_;
+  std::deque<std::uint64_t> in_order_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/processes/signal_advice.hpp
 // The name of each signal that kills a worker, its likely cause, and what to try: for messages in C++ and in Python.
 
@@ -15873,6 +15932,7 @@ class supervisor {
         limits_(chosen.timeout),
         last_(chosen.deadline),
         deaths_(most_idle_deaths, limits_),
+        blamed_once_(client == nullptr ? dead_tasks::all : dead_tasks::of_stream),
         retries_(
             book_, records_, chosen,
             client == nullptr ? task_retries::sink() : [client](const failure& why, unsigned w, attempt_span when) {
@@ -16124,7 +16184,9 @@ class supervisor {
   std::chrono::nanoseconds enforce_limits() {
     const std::uint64_t now = monotonic_ns();
     const task_orders* const orders = client_ == nullptr ? nullptr : client_->orders();
-    std::chrono::nanoseconds next = orders != nullptr ? orders->shortest_limit() : limits_.shortest();
+    std::chrono::nanoseconds next = orders == nullptr ? limits_.shortest()
+                                    : doze()          ? no_limit
+                                                      : orders->shortest_limit();
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
       if (!at.process || at.late || at.overdue || at.stopped || at.dismissed) continue;
@@ -16141,6 +16203,14 @@ class supervisor {
     return next;
   }
 
+  // Of a pool: whether the supervisor can sleep, as no attempt that runs has a limit. Who begins one wakes it.
+  [[nodiscard]] bool doze() {
+    client_->doze(true);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // see stream_outlet::tell_of_limit
+    const bool can = book_.has_no_limits();
+    if (!can) client_->doze(false);
+    return can;
+  }
   [[nodiscard]] bool of_pool() const noexcept { return client_ != nullptr && client_->orders() != nullptr; }
   // Of what worker w of a pool runs, or has run last. Read before its position it may be that of a task before.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_attempt(unsigned w) const noexcept {
@@ -16219,7 +16289,7 @@ class supervisor {
       const bool again = !what.blamed && (!what.postponed || retries_.postpone(why));
       if (told) observed_->failed(w, why, time_until_now(w), again);
       if (!again) {
-        note_death_of(why.index);
+        blamed_once_.note(why.index);
         ++blamed_tasks_;
         if (client_ != nullptr) client_->add_failure(why, w, time_until_now(w));
         else blamed_.emplace_back(std::move(why), 1);
@@ -16287,13 +16357,6 @@ class supervisor {
     return began == 0 ? attempt_span() : attempt_span{began, now - std::min(now, began)};
   }
 
-  // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
-  void note_death_of(std::uint64_t task) {
-    const auto place = std::lower_bound(dead_tasks_.begin(), dead_tasks_.end(), task);
-    if (place != dead_tasks_.end() && *place == task) throw_overwritten("a task was run again after its death");
-    dead_tasks_.insert(place, task);
-  }
-
   // Whether stop_workers ended the worker, and not its task or a timeout shortly before.
   static bool ended_by_stop(const post& at, const ending& how) noexcept {
     return at.stopped && !at.late && (how.how == ending::unknown || (how.how == ending::killed && how.code == SIGKILL));
@@ -16356,12 +16419,12 @@ class supervisor {
   activity_limits limits_;
   deadline last_;
   vain_deaths deaths_;
+  dead_tasks blamed_once_;
   task_retries retries_;
   std::uint64_t from_{};
   unsigned workers_{};  // of this round
   failure_runs blamed_;
   std::uint64_t blamed_tasks_{};
-  std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;
   std::string why_refused_;
   std::string why_gave_up_;
@@ -17065,7 +17128,7 @@ class stream_supervision final : public supervisor_client {
     await_go(words.go);
     place.release();
     stream_outlet outlet(parts_.layout.ring(memory_, w), words_, words, book_.bell(), book_.halt_word(),
-                         parts_.arrivals.descriptor(), parts_.measures);
+                         parts_.arrivals.descriptor(), parts_.news.descriptor(), parts_.measures);
     worker_process(parts_.tasks, nullptr, book_, parts_.shared.arenas(), mine, &outlet).run();
   }
 
@@ -17077,6 +17140,10 @@ class stream_supervision final : public supervisor_client {
   // ---- as the supervisor's client
 
   void add_failure(const failure& why, unsigned w, attempt_span when) override { send(why, 1, w, when.took); }
+  void doze(bool yes) noexcept override {
+    if (!yes && words_.dozing.get() == 0) return;
+    words_.dozing.set(yes ? 1 : 0);
+  }
   void worker_has_died() noexcept override {
     // It may have taken back the caller's note, and have died before it woke the caller; or it could not.
     event_counter::wake(parts_.arrivals.descriptor());
@@ -19881,35 +19948,21 @@ class outcome_collector {
     std::list<pool_job::arrived> all;
     all.swap(mine.inbox_);
     lock.unlock();
-    const kept_at_end rest(*this, mine, all);
-    while (!all.empty()) {
-      std::list<pool_job::arrived> one;
-      one.splice(one.begin(), all, all.begin());
-      pool_job::arrived& it = one.front();
-      if (it.failed) it.what.why = &it.why;
-      if (it.has_bytes) it.what.bytes.emplace(it.bytes.data(), it.bytes.size());
-      give(mine, it.what);
+    try {
+      while (!all.empty()) {
+        std::list<pool_job::arrived> one;
+        one.splice(one.begin(), all, all.begin());
+        pool_job::arrived& it = one.front();
+        if (it.failed) it.what.why = &it.why;
+        if (it.has_bytes) it.what.bytes.emplace(it.bytes.data(), it.bytes.size());
+        give(mine, it.what);
+      }
+    } catch (...) {
+      const std::lock_guard held(lock_);
+      if (mine.owner_ != nullptr) mine.inbox_.splice(mine.inbox_.begin(), all);
+      throw;
     }
   }
-  class kept_at_end {
-   public:
-    kept_at_end(outcome_collector& by, pool_job& of, std::list<pool_job::arrived>& left) noexcept
-        : by_(by),
-          of_(of),
-          left_(left) {}
-    kept_at_end(const kept_at_end&) = delete;
-    kept_at_end& operator=(const kept_at_end&) = delete;
-    ~kept_at_end() {
-      if (left_.empty()) return;
-      const std::lock_guard lock(by_.lock_);
-      if (of_.owner_ != nullptr) of_.inbox_.splice(of_.inbox_.begin(), left_);
-    }
-
-   private:
-    outcome_collector& by_;
-    pool_job& of_;
-    std::list<pool_job::arrived>& left_;
-  };
   // Without the lock.
   void give(pool_job& to, const pool_outcome& it) {
     pool_owner* owner = nullptr;

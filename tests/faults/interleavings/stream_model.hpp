@@ -47,7 +47,7 @@ class stream_of final : public any_map {
   void work(unsigned w) override {
     const body_calls<T> calls{&book()};
     const streamed_tasks_of<body_calls<T>> tasks(calls);
-    stream_outlet outlet(ring(w), common(), book().of(w), book().bell(), book().halt_word(), 0, false);
+    stream_outlet outlet(ring(w), common(), book().of(w), book().bell(), book().halt_word(), 0, -1, false);
     worker_process(tasks, nullptr, book(), arenas(),
                    {.tasks = now_planned.tasks, .retries = now_planned.retries, .streams = true, .number = w}, &outlet)
         .run();

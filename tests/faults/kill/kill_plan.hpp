@@ -88,6 +88,7 @@ inline constexpr known_step steps[] = {{"lock"},
                                        {"shortest"},
                                        {"ends"},
                                        {"holds"},
+                                       {"dozing"},
                                        {"state"}};
 constexpr std::size_t moments_of(const known_step& one) noexcept {
   return (one.before ? 1U : 0U) + (one.after ? 1U : 0U);

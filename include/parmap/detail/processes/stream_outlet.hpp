@@ -31,15 +31,16 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 class stream_outlet {
  public:
-  // `arrivals`: the descriptor that wakes the caller. `measures`: take the time of each task.
+  // `arrivals`: the descriptor that wakes the caller; `news`: the supervisor. `measures`: take the time of each task.
   stream_outlet(const ring_place& at, stream_words& words, worker_words& mine, const worker_bell& bell,
-                const shared_word<"halt">& halt, int arrivals, bool measures)
+                const shared_word<"halt">& halt, int arrivals, int news, bool measures)
       : ring_(at),
         words_(words),
         mine_(mine),
         bell_(bell),
         halt_(halt),
         arrivals_(arrivals),
+        news_(news),
         measures_(measures) {}
 
   // Call before a task begins. If much waits unread, waits until the caller has taken some of it. So one that reads
@@ -78,8 +79,15 @@ class stream_outlet {
   // The value that was sent last takes so many bytes elsewhere, in memory of a language runtime, until it is taken.
   void note_bytes_elsewhere(std::size_t bytes) { ring_.note_bytes_elsewhere(bytes); }
 
-  // Whether the caller could not be woken, as a task has closed the descriptor: then the worker is to leave. Its death
-  // wakes the caller.
+  // Of a pool: tasks with a limit are about to begin. Call when the claim and the limit can be seen.
+  void tell_of_limit() noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // the supervisor sees them, or this sees that it dozes
+    if (words_.dozing.get() == 0) return;
+    words_.dozing.set(0);
+    if (!news_.wake()) is_mute_ = true;
+  }
+  // Whether somebody could not be woken, as a task has closed the descriptor: then the worker is to leave. Its death
+  // wakes both.
   [[nodiscard]] bool is_mute() const noexcept { return is_mute_; }
 
  private:
@@ -99,6 +107,7 @@ class stream_outlet {
       if (ring_.has_much_unread() && halt_.get() == 0) bell_.wait(seen);
       mine_.waiting.set(0);
     }
+    tell_of_limit();
   }
 
   ring_writer ring_;
@@ -107,6 +116,7 @@ class stream_outlet {
   const worker_bell& bell_;
   const shared_word<"halt">& halt_;
   event_sender arrivals_;
+  event_sender news_;
   bool measures_;
   bool is_mute_{};
   ticks begun_{};

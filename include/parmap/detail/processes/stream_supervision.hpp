@@ -202,7 +202,7 @@ class stream_supervision final : public supervisor_client {
     await_go(words.go);
     place.release();
     stream_outlet outlet(parts_.layout.ring(memory_, w), words_, words, book_.bell(), book_.halt_word(),
-                         parts_.arrivals.descriptor(), parts_.measures);
+                         parts_.arrivals.descriptor(), parts_.news.descriptor(), parts_.measures);
     worker_process(parts_.tasks, nullptr, book_, parts_.shared.arenas(), mine, &outlet).run();
   }
 
@@ -214,6 +214,10 @@ class stream_supervision final : public supervisor_client {
   // ---- as the supervisor's client
 
   void add_failure(const failure& why, unsigned w, attempt_span when) override { send(why, 1, w, when.took); }
+  void doze(bool yes) noexcept override {
+    if (!yes && words_.dozing.get() == 0) return;
+    words_.dozing.set(yes ? 1 : 0);
+  }
   void worker_has_died() noexcept override {
     // It may have taken back the caller's note, and have died before it woke the caller; or it could not.
     event_counter::wake(parts_.arrivals.descriptor());
