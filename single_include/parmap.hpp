@@ -104,6 +104,7 @@
 #include <string_view>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <system_error>
@@ -4080,6 +4081,206 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/page_size.hpp
+// page_size: the size of a page of memory, which the kernel chooses: 4, 16 or 64 KiB.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline std::size_t page_size() noexcept {
+  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+inline std::size_t round_down_to_page(std::size_t bytes) noexcept { return bytes / page_size() * page_size(); }
+inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_down_to_page(bytes + page_size() - 1); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/give_back.hpp
+// give_back: shared memory whose contents nobody needs any more goes back to the system.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Less than this is kept for the next use: new pages cost time.
+inline constexpr std::size_t much_memory = std::size_t{16} << 20;
+
+// Much memory: its whole pages go back, in all processes that share them, and are zero when they are used again. No
+// effect for less, and where the system refuses it.
+inline void give_back(const std::byte* begin, std::size_t size) noexcept {
+  if (size < much_memory) return;
+  const auto from = reinterpret_cast<std::uintptr_t>(begin);
+  const std::size_t skipped = round_up_to_page(from) - from;
+  void* const first = const_cast<std::byte*>(begin) + skipped;
+  static_cast<void>(::madvise(first, round_down_to_page(size - skipped), MADV_REMOVE));
+}
+
+// Writes a draft by write(to). If it throws, nothing of the draft stays.
+template <class Writer, class Write>
+void write_or_give_back(Writer& to, const Write& write) {
+  try {
+    write(to);
+  } catch (...) {
+    give_back(to.data(), to.written());
+    throw;
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/ring_heap.hpp
+// ring_heap: the blocks of memory in which the writer of a ring puts values that do not fit into a cell.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// In the writer's process alone, which knows in its own memory which blocks are free.
+class ring_heap {
+ public:
+  // Blocks have a size of 2^k bytes.
+  struct block {
+    std::size_t begin;
+    unsigned k;
+
+    [[nodiscard]] std::size_t bytes() const noexcept { return std::size_t{1} << k; }
+  };
+
+  // In [begin, end) of the memory that begins at `memory`.
+  ring_heap(std::byte* memory, std::size_t begin, std::size_t end) noexcept
+      : memory_(memory),
+        begin_(begin),
+        end_(end),
+        top_(begin),
+        high_(begin) {}
+  ring_heap(const ring_heap&) = delete;
+  ring_heap& operator=(const ring_heap&) = delete;
+
+  // The block of these bytes; none if they do not lie in the heap: their place was written over, and the block is lost.
+  [[nodiscard]] std::optional<block> block_of(std::size_t begin, std::size_t size) const noexcept {
+    if (begin < begin_ || begin >= end_ || size == 0 || size > end_ - begin) return std::nullopt;
+    return block{begin, class_of(size)};
+  }
+  // ---- by the successor of a dead writer: first of each block that is in use, then once
+
+  void keep(const block& held) noexcept {
+    top_ = std::max(top_, held.begin + held.bytes());
+    if (held.k >= large) ++large_in_use_;
+  }
+  // What lies behind them goes back to the system.
+  void begin_behind() noexcept { give_back(memory_ + (high_ = top_), end_ - top_); }
+
+  // Whether a value of the size of the last one finds a block.
+  [[nodiscard]] bool has_likely() const noexcept { return !free_[likely_].empty(); }
+  // The bytes that write(to) writes to the byte_writer that it is given, perhaps twice. More than `here` of them are in
+  // a block then; others stay until the next call. Throws what write throws, and arena_full; then nothing is kept.
+  template <class Write>
+  std::span<const std::byte> put(std::size_t here, const Write& write) {
+    // Results are often of one size: then the bytes are written to where they stay.
+    if (auto& likely = free_[likely_]; !likely.empty()) {
+      const std::size_t begin = likely.back();
+      byte_writer bytes(memory_ + begin, memory_ + begin + (std::size_t{1} << likely_));
+      if (likely_ >= large) dirty_ = true;
+      try {
+        write(bytes);
+        const std::size_t size = bytes.written();
+        if (size <= here) return {bytes.data(), size};
+        if (class_of(size) != likely_) return place(bytes.data(), size);
+        likely.pop_back();
+        note_use(likely_);
+        return {bytes.data(), size};
+      } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): this one is larger
+      }
+    }
+    byte_writer bytes(memory_ + top_, memory_ + end_);
+    const draft_at_top noted(*this, bytes);
+    write(bytes);
+    if (bytes.written() <= here) return {bytes.data(), bytes.written()};
+    return place(bytes.data(), bytes.written());
+  }
+  // Nobody reads the block any more.
+  void free(const block& it) {
+    free_[it.k].push_back(it.begin);
+    if (it.k < large) return;
+    dirty_ = true;
+    large_in_use_ -= large_in_use_ > 0 ? 1 : 0;
+  }
+
+  // Whether there is much memory that may go back to the system, now or later.
+  [[nodiscard]] bool has_large() const noexcept { return dirty_ || large_in_use_ > 0; }
+  // Gives back the large blocks that are free, unless one was used a moment ago: new pages cost more than what is
+  // written to them. Returns whether some are left for that reason.
+  bool give_back_unused() noexcept {
+    if (!dirty_) return false;
+    if (now_ticks() - used_ < to_ticks(moment)) return true;
+    for (unsigned k = large; k < free_.size(); ++k)
+      for (const std::size_t begin : free_[k]) give_back(memory_ + begin, std::size_t{1} << k);
+    give_back(memory_ + top_, high_ - top_);
+    high_ = top_;
+    dirty_ = false;
+    return false;
+  }
+  static constexpr std::chrono::milliseconds moment{500};
+
+ private:
+  static constexpr unsigned smallest = 6;
+  static constexpr unsigned large = std::bit_width(much_memory) - 1;
+
+  // What was written there stays until it is given back, also if it came to nothing.
+  class draft_at_top {
+   public:
+    draft_at_top(ring_heap& in, const byte_writer& bytes) noexcept : in_(in), bytes_(bytes), top_(in.top_) {}
+    draft_at_top(const draft_at_top&) = delete;
+    draft_at_top& operator=(const draft_at_top&) = delete;
+    ~draft_at_top() {
+      in_.high_ = std::max({in_.high_, top_ + bytes_.written(), in_.top_});
+      if (in_.high_ - in_.top_ < much_memory) return;
+      in_.dirty_ = true;
+      in_.used_ = now_ticks();
+    }
+
+   private:
+    ring_heap& in_;
+    const byte_writer& bytes_;
+    std::size_t top_;
+  };
+
+  [[nodiscard]] static unsigned class_of(std::size_t size) noexcept {
+    return std::max(smallest, static_cast<unsigned>(std::bit_width(size - 1)));
+  }
+  void note_use(unsigned k) noexcept {
+    if (k < large) return;
+    ++large_in_use_;
+    used_ = now_ticks();
+  }
+  // For bytes at `from`: into a free block, or where they are if that is the end of the heap.
+  std::span<const std::byte> place(const std::byte* from, std::size_t size) {
+    const block to{top_, class_of(size)};
+    likely_ = to.k;
+    std::size_t begin = to.begin;
+    if (!free_[to.k].empty()) {
+      begin = free_[to.k].back();
+      free_[to.k].pop_back();
+    } else {
+      if (to.bytes() > end_ - top_) throw arena_full();
+      top_ += to.bytes();
+    }
+    note_use(to.k);
+    if (memory_ + begin != from) std::memcpy(memory_ + begin, from, size);
+    return {memory_ + begin, size};
+  }
+
+  std::byte* memory_;
+  std::size_t begin_;
+  std::size_t end_;
+  std::size_t top_;   // blocks lie before
+  std::size_t high_;  // nothing was written at or behind
+  unsigned likely_{smallest};
+  std::array<std::vector<std::size_t>, 64> free_;  // blocks by class
+  std::size_t large_in_use_{};
+  bool dirty_{};  // there may be much free memory that has been written
+  ticks used_{};  // when large values were written
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/processes/outcome_ring.hpp
 // outcome_ring: the way of a stream's outcomes from one process, a worker or the supervisor, to the caller.
 
@@ -4166,14 +4367,18 @@ struct ring_place {
 // begins with what is in the memory.
 class ring_writer {
  public:
-  explicit ring_writer(const ring_place& at) : at_(at), tail_(at.shared().tail.get()), top_(at.heap) {
+  explicit ring_writer(const ring_place& at)
+      : at_(at),
+        tail_(at.shared().tail.get()),
+        heap_(at.memory, at.heap, at.heap_end) {
     look_at_taken();
     freed_ = taken_;
     for (std::uint64_t k = freed_; k != tail_; ++k)
       if (const auto held = block_of(at_.cell(k))) {
-        top_ = std::max(top_, held->begin + held->bytes());
+        heap_.keep(*held);
         unread_bytes_ += held->bytes();
       }
+    if (tail_ != 0) heap_.begin_behind();
   }
   ring_writer(const ring_writer&) = delete;
   ring_writer& operator=(const ring_writer&) = delete;
@@ -4182,6 +4387,14 @@ class ring_writer {
   [[nodiscard]] bool has_room() noexcept { return has_cell(); }
   // Whether more waits unread than a stream is to hold, and more than a few outcomes.
   [[nodiscard]] bool has_much_unread() { return unread_bytes_ > at_.pace.much && has_much_unread_now(); }
+
+  // Whether there is much memory that may go back to the system, now or later.
+  [[nodiscard]] bool has_large() const noexcept { return heap_.has_large(); }
+  // See ring_heap.
+  bool give_back_unused() {
+    collect();
+    return heap_.give_back_unused();
+  }
 
   // Publishes an outcome of which write(bytes) writes the bytes to the byte_writer that it is given, perhaps twice.
   // Throws what write throws, and arena_full; then nothing is published. False if there is no cell: the memory was
@@ -4208,15 +4421,6 @@ class ring_writer {
   }
 
  private:
-  static constexpr unsigned smallest = 6;  // blocks have a size of 2^k bytes, k >= 6
-
-  struct block {
-    std::size_t begin;
-    unsigned k;
-
-    [[nodiscard]] std::size_t bytes() const noexcept { return std::size_t{1} << k; }
-  };
-
   [[nodiscard]] [[gnu::noinline]] bool has_much_unread_now() {
     collect();
     return unread_bytes_ > at_.pace.much && tail_ - freed_ >= at_.pace.few;
@@ -4238,22 +4442,15 @@ class ring_writer {
     const std::uint64_t seen = at_.shared().taken.get();
     taken_ = tail_ - seen <= at_.capacity ? seen : tail_ - at_.capacity;
   }
-  [[nodiscard]] static unsigned class_of(std::size_t size) noexcept {
-    return std::max(smallest, static_cast<unsigned>(std::bit_width(size - 1)));
-  }
-  [[nodiscard]] std::optional<block> block_of(const ring_cell& it) const noexcept {
-    if (!it.is_in_heap()) return std::nullopt;
-    if (it.offset() < at_.heap || it.offset() >= at_.heap_end || it.size() == 0 ||
-        it.size() > at_.heap_end - it.offset())
-      return std::nullopt;  // written over: the block is lost
-    return block{it.offset(), class_of(it.size())};
+  [[nodiscard]] std::optional<ring_heap::block> block_of(const ring_cell& it) const noexcept {
+    return it.is_in_heap() ? heap_.block_of(it.offset(), it.size()) : std::nullopt;
   }
   // Frees the blocks of what the caller has taken.
   void collect() {
     look_at_taken();
     for (; tail_ - freed_ > tail_ - taken_; ++freed_)
       if (const auto done = block_of(at_.cell(freed_))) {
-        free_[done->k].push_back(done->begin);
+        heap_.free(*done);
         unread_bytes_ -= std::min(unread_bytes_, done->bytes());
       }
     for (; !elsewhere_.empty() && elsewhere_.front().first < freed_; elsewhere_.pop_front())
@@ -4262,61 +4459,25 @@ class ring_writer {
 
   template <class Write>
   void store(ring_cell& it, const Write& write) {
-    // Results are often of one size: then the bytes are written to where they stay.
-    if (free_[likely_].empty() && unread_bytes_ > 0) collect();
-    if (auto& likely = free_[likely_]; !likely.empty()) {
-      const std::size_t begin = likely.back();
-      byte_writer bytes(at_.memory + begin, at_.memory + begin + (std::size_t{1} << likely_));
-      try {
-        write(bytes);
-        const std::size_t size = bytes.written();
-        if (size <= ring_cell::longest_here) return put_here(it, bytes.data(), size);
-        if (class_of(size) != likely_) return place(it, bytes.data(), size);
-        likely.pop_back();
-        unread_bytes_ += std::size_t{1} << likely_;
-        return put_in_heap(it, begin, size);
-      } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): this one is larger
-      }
+    if (!heap_.has_likely() && unread_bytes_ > 0) collect();
+    const std::span<const std::byte> bytes = heap_.put(ring_cell::longest_here, write);
+    if (bytes.size() <= ring_cell::longest_here) {
+      it.about |= bytes.size();
+      if (!bytes.empty()) std::memcpy(it.bytes.data(), bytes.data(), bytes.size());
+      return;
     }
-    byte_writer bytes(at_.memory + top_, at_.memory + at_.heap_end);
-    write(bytes);
-    if (bytes.written() <= ring_cell::longest_here) return put_here(it, bytes.data(), bytes.written());
-    place(it, bytes.data(), bytes.written());
-  }
-  // For bytes at `from`: into a free block, or where they are if that is the end of the heap.
-  void place(ring_cell& it, const std::byte* from, std::size_t size) {
-    const block to{top_, class_of(size)};
-    likely_ = to.k;
-    std::size_t begin = to.begin;
-    if (!free_[to.k].empty()) {
-      begin = free_[to.k].back();
-      free_[to.k].pop_back();
-    } else {
-      if (to.bytes() > at_.heap_end - top_) throw arena_full();
-      top_ += to.bytes();
-    }
-    unread_bytes_ += to.bytes();
-    if (at_.memory + begin != from) std::memcpy(at_.memory + begin, from, size);
-    put_in_heap(it, begin, size);
-  }
-  static void put_here(ring_cell& it, const std::byte* from, std::size_t size) noexcept {
-    it.about |= size;
-    if (size > 0) std::memcpy(it.bytes.data(), from, size);
-  }
-  void put_in_heap(ring_cell& it, std::size_t begin, std::size_t size) const noexcept {
     it.about |= ring_cell::in_heap;
-    it.bytes = {begin, size};
-    it.bytes_check = checksum(at_.memory + begin, size, it.task);
+    it.bytes = {static_cast<std::uint64_t>(bytes.data() - at_.memory), bytes.size()};
+    it.bytes_check = checksum(bytes.data(), bytes.size(), it.task);
+    unread_bytes_ += block_of(it)->bytes();
   }
 
   ring_place at_;
   std::uint64_t tail_;
   std::uint64_t taken_{};  // as it was seen last
   std::uint64_t freed_{};
-  std::size_t top_;
   std::size_t unread_bytes_{};
-  unsigned likely_{smallest};
-  std::array<std::vector<std::size_t>, 64> free_;  // blocks by class
+  ring_heap heap_;
   // Numbers of outcomes, and what they take elsewhere. A successor of a dead writer does not know of it.
   std::deque<std::pair<std::uint64_t, std::size_t>> elsewhere_;
 };
@@ -4467,16 +4628,16 @@ class worker_bell {
     step("bell", moment::after);
     futex_wake(rings_, std::numeric_limits<int>::max(), futex_scope::shared);
   }
-  // Returns after a ring since the bell showed `seen`, or earlier: a task may have written over the bell, so nobody
-  // waits for ever.
-  void wait(std::uint32_t seen) const noexcept {
+  // A task may have written over the bell, so nobody waits for ever.
+  static constexpr std::chrono::milliseconds patience{2000};
+
+  // Returns after a ring since the bell showed `seen`, or earlier.
+  void wait(std::uint32_t seen, std::chrono::milliseconds at_most = patience) const noexcept {
     step("wait", moment::before);
-    futex_wait(rings_, seen, patience, futex_scope::shared);
+    futex_wait(rings_, seen, at_most, futex_scope::shared);
   }
 
  private:
-  static constexpr std::chrono::seconds patience{2};
-
   futex_word rings_{0};
 };
 
@@ -4523,10 +4684,10 @@ class event_counter {
 
   // Readable for poll until clear() is called.
   [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
-  // A descriptor that a task has closed makes no difference here: nobody is woken.
-  static void wake(int descriptor) noexcept {
+  // Whether it is readable now.
+  static bool wake(int descriptor) noexcept {
     const std::uint64_t one = 1;
-    static_cast<void>(::write(descriptor, &one, sizeof one) < 0);
+    return ::write(descriptor, &one, sizeof one) == sizeof one || errno == EAGAIN;
   }
   void clear() const noexcept {
     std::uint64_t count = 0;
@@ -4537,20 +4698,37 @@ class event_counter {
   file_descriptor file_;
 };
 
-}  // namespace parmap::inline PARMAP_ABI::detail
+// How a worker wakes by an event_counter, although a task may have closed its descriptor, and may have another file
+// there.
+class event_sender {
+ public:
+  // Before the first task. `descriptor`: -1: nobody is to be woken.
+  explicit event_sender(int descriptor) noexcept : descriptor_(descriptor) {
+    if (descriptor >= 0) file_ = look();
+  }
+  // False if nobody can be woken.
+  [[nodiscard]] bool wake() const noexcept {
+    if (descriptor_ < 0) return true;
+    return look() == file_ && event_counter::wake(descriptor_);
+  }
 
-// ==== parmap/detail/system/page_size.hpp
-// page_size: the size of a page of memory, which the kernel chooses: 4, 16 or 64 KiB.
+ private:
+  struct identity {
+    dev_t device{};
+    ino_t number{};
+    bool is_open{};
 
-namespace parmap::inline PARMAP_ABI::detail {
+    friend bool operator==(const identity&, const identity&) = default;
+  };
+  [[nodiscard]] identity look() const noexcept {
+    struct stat about{};
+    if (::fstat(descriptor_, &about) != 0) return {};
+    return {about.st_dev, about.st_ino, true};
+  }
 
-inline std::size_t page_size() noexcept {
-  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return size;
-}
-
-inline std::size_t round_down_to_page(std::size_t bytes) noexcept { return bytes / page_size() * page_size(); }
-inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_down_to_page(bytes + page_size() - 1); }
+  int descriptor_;
+  identity file_;
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -4606,9 +4784,8 @@ class attempt_log {
   }
 
  private:
-  void wake_supervisor() const noexcept {
-    if (news_ >= 0) event_counter::wake(news_);
-  }
+  // If it cannot be woken, it looks soon: see attempt_watch::glance.
+  void wake_supervisor() const noexcept { static_cast<void>(news_.wake()); }
   void sleep_until_read() noexcept {
     while (!ring_.has_room() && halt_.get() == 0) {
       const std::uint32_t seen = bell_.get();
@@ -4624,7 +4801,7 @@ class attempt_log {
   worker_words& mine_;
   const worker_bell& bell_;
   const shared_word<"halt">& halt_;
-  int news_;
+  event_sender news_;
   std::uint64_t told_{};
 };
 
@@ -4654,6 +4831,7 @@ struct stream_words {
   alignas(128) shared_word<"asleep"> asleep;  // the caller sleeps until an outcome comes
   alignas(128) shared_word<"bound"> bound;    // the number of tasks, once it is known; else unknown_size
   shared_word<"closing"> closing;             // nonzero: the caller takes no more outcomes
+  shared_word<"dozing"> dozing;               // of a pool: who begins tasks that have a limit wakes the supervisor
   shared_word<"state"> state;                 // a stream_end
   std::uint64_t error_code;                   // of a system_error
   std::uint64_t error_check;                  // of the text, keyed by its size
@@ -4762,37 +4940,45 @@ class stream_layout {
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Wakes the caller if it sleeps. Call when something has been published. A processor may show the caller's note that it
-// sleeps later than what it looked at before; so the caller looks once more, a moment after it has gone to sleep.
-inline void wake_caller(stream_words& words, int arrivals) noexcept {
-  if (words.asleep.get() == 0) return;
+// sleeps later than what it looked at before; so the caller looks once more, a moment after it has gone to sleep. False
+// if it sleeps and cannot be woken.
+[[nodiscard]] inline bool wake_caller(stream_words& words, const event_sender& arrivals) noexcept {
+  if (words.asleep.get() == 0) return true;
   words.asleep.set(0);
-  event_counter::wake(arrivals);
+  return arrivals.wake();
 }
 
 class stream_outlet {
  public:
-  // `arrivals`: the descriptor that wakes the caller. `measures`: take the time of each task.
+  // `arrivals`: the descriptor that wakes the caller; `news`: the supervisor. `measures`: take the time of each task.
   stream_outlet(const ring_place& at, stream_words& words, worker_words& mine, const worker_bell& bell,
-                const shared_word<"halt">& halt, int arrivals, bool measures)
+                const shared_word<"halt">& halt, int arrivals, int news, bool measures)
       : ring_(at),
         words_(words),
         mine_(mine),
         bell_(bell),
         halt_(halt),
         arrivals_(arrivals),
+        news_(news),
         measures_(measures) {}
 
   // Call before a task begins. If much waits unread, waits until the caller has taken some of it. So one that reads
   // slowly does not fill the memory where results turn out larger than before.
   void wait_for_room() noexcept {
+    if (is_mute_) leave_mute();
     if (ring_.has_much_unread()) sleep_until_taken();
+    if (ring_.has_large()) static_cast<void>(ring_.give_back_unused());
     if (measures_) begun_ = now_ticks();
+  }
+  // How long the worker may sleep when it has nothing to do: then memory of large values goes back to the system.
+  [[nodiscard]] std::chrono::milliseconds patience() {
+    return ring_.has_large() && ring_.give_back_unused() ? ring_heap::moment : worker_bell::patience;
   }
   // Sends a value, see ring_writer. Throws what write throws.
   template <class Write>
   void send(std::uint64_t task, unsigned attempts, const Write& write) {
     if (!ring_.send(task, ring_cell::describe(ring_cell::value, attempts), spent(), write)) leave_damaged();
-    wake_caller(words_, arrivals_);
+    tell();
   }
   // Sends a value that is no more than its bytes.
   template <class Value>
@@ -4802,17 +4988,33 @@ class stream_outlet {
     std::memcpy(bytes.data(), &value, sizeof value);
     if (!ring_.send_short(task, ring_cell::describe(ring_cell::value, attempts), spent(), bytes, sizeof value))
       leave_damaged();
-    wake_caller(words_, arrivals_);
+    tell();
   }
   // Tells that the task was not run, as nobody wants its outcome any more.
   void send_stopped(std::uint64_t task) noexcept {
     if (!ring_.send_short(task, ring_cell::describe(ring_cell::stopped, 0), 0, {}, 0)) leave_damaged();
-    wake_caller(words_, arrivals_);
+    tell();
   }
   // The value that was sent last takes so many bytes elsewhere, in memory of a language runtime, until it is taken.
   void note_bytes_elsewhere(std::size_t bytes) { ring_.note_bytes_elsewhere(bytes); }
 
+  // Of a pool: tasks with a limit are about to begin. Call when the claim and the limit can be seen.
+  void tell_of_limit() noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // the supervisor sees them, or this sees that it dozes
+    if (words_.dozing.get() == 0) return;
+    words_.dozing.set(0);
+    if (!news_.wake()) is_mute_ = true;
+  }
+  // Whether somebody could not be woken, as a task has closed the descriptor: then the worker is to leave. Its death
+  // wakes both.
+  [[nodiscard]] bool is_mute() const noexcept { return is_mute_; }
+
  private:
+  void tell() noexcept {
+    if (!wake_caller(words_, arrivals_)) is_mute_ = true;
+  }
+  // Between two tasks; recovery hands back the rest of the claim.
+  [[noreturn]] PARMAP_API static void leave_mute() noexcept;
   [[nodiscard]] ticks spent() const noexcept { return measures_ ? now_ticks() - begun_ : 0; }
   // The ring has no cell, though no more tasks begin than it has: memory was written over.
   [[noreturn]] PARMAP_API static void leave_damaged() noexcept;
@@ -4824,6 +5026,7 @@ class stream_outlet {
       if (ring_.has_much_unread() && halt_.get() == 0) bell_.wait(seen);
       mine_.waiting.set(0);
     }
+    tell_of_limit();
   }
 
   ring_writer ring_;
@@ -4831,8 +5034,10 @@ class stream_outlet {
   worker_words& mine_;
   const worker_bell& bell_;
   const shared_word<"halt">& halt_;
-  int arrivals_;
+  event_sender arrivals_;
+  event_sender news_;
   bool measures_;
+  bool is_mute_{};
   ticks begun_{};
 };
 
@@ -4943,8 +5148,8 @@ class worker_chunk {
   void allow(std::uint64_t ns) noexcept {
     place_.words.allowed.set(ns);
     place_.timed = ns != 0;
-    if (!place_.timed && place_.words.started.get() != 0)
-      place_.words.started.set(0);  // it is not that of what runs now
+    if (place_.timed) place_.outlet->tell_of_limit();
+    else if (place_.words.started.get() != 0) place_.words.started.set(0);  // it is not that of what runs now
   }
 
   // ---- by the worker, between two runs of the loop
@@ -5188,6 +5393,8 @@ class process_tasks {
   // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
   // or not_encoded if its codec throws.
   virtual void run(worker_chunk& chunk, context& self) const = 0;
+  // In a worker, before it waits because nothing is to be claimed.
+  virtual void before_wait() const noexcept {}
   // In the caller, of a task whose worker has died: whether its value counts, although the worker did not say so.
   [[nodiscard]] virtual bool has_value(std::uint64_t /*task*/) const noexcept { return false; }
 
@@ -5802,6 +6009,15 @@ class claim_ledger {
       if (!unpack(of(w).claim.get()).empty()) return false;
     return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
   }
+  // Of a pool: whether no worker is about to begin a task that has a limit.
+  [[nodiscard]] bool has_no_limits() const noexcept {
+    for (unsigned w = 0; w < workers_; ++w) {
+      const worker_words& one = of(w);
+      if (!unpack(one.claim.get()).empty() && one.allowed.get() != 0 && one.waiting.get() != waits_for_room)
+        return false;
+    }
+    return true;
+  }
   // Makes a postponed task claimable; false if there is no place for it now.
   [[nodiscard]] bool put(round_index task, unsigned attempts) const {
     {
@@ -6105,6 +6321,9 @@ class worker_arenas {
         "under parmap::serial with valgrind or -fsanitize=address to find that task");
   }
 
+  // The value has been read: nobody reads its bytes again.
+  static void drop(const byte_reader& bytes) noexcept { give_back(bytes.end() - bytes.left(), bytes.left()); }
+
   // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
   [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {
     std::uint32_t attempts = 1;
@@ -6200,6 +6419,11 @@ class supervisor_client {
 
   // Takes the failure of a task, whose last attempt was worker w's.
   virtual void add_failure(const failure& why, unsigned w, attempt_span when) = 0;
+  // Of a pool: whether a worker that begins tasks with a limit is to wake the supervisor, as it looks at no limit
+  // itself.
+  virtual void doze(bool yes) noexcept = 0;
+  // A worker has died, and its claim is recovered.
+  virtual void worker_has_died() noexcept = 0;
   // Adds descriptors that wake the supervisor.
   virtual void watch(std::vector<pollfd>& fds) const = 0;
   // Called when the supervisor has woken. False: end all at once, nobody takes outcomes any more.
@@ -6389,6 +6613,7 @@ class shared_heap {
   shared_heap(std::byte* memory, std::size_t begin, std::size_t end) noexcept
       : memory_(memory),
         top_((begin + 63) / 64 * 64),
+        half_(begin + (end - begin) / 2),
         end_(end) {}
   shared_heap(const shared_heap&) = delete;
   shared_heap& operator=(const shared_heap&) = delete;
@@ -6398,20 +6623,25 @@ class shared_heap {
   template <class Write>
   [[nodiscard]] byte_writer draft(const Write& write) {
     byte_writer bytes(memory_ + top_, memory_ + end_);
-    write(bytes);
+    write_or_give_back(bytes, write);
     return bytes;
   }
   // The draft becomes a block. It must have bytes.
   block keep(const byte_writer& draft) {
     block made{top_, draft.written()};
     const unsigned k = made.k();
-    if (free_[k].empty()) {
-      if (end_ - top_ < std::uint64_t{1} << k) throw std::bad_alloc();
+    // A large one stays where it is: a free block has no pages, and new ones cost more than what is written to them.
+    if (free_[k].empty() || (k >= large && top_ < half_)) {
+      if (end_ - top_ < std::uint64_t{1} << k) {
+        give_back(draft.data(), draft.written());
+        throw std::bad_alloc();
+      }
       top_ += std::uint64_t{1} << k;
     } else {
       made.offset = free_[k].back();
       free_[k].pop_back();
       std::memcpy(memory_ + made.offset, draft.data(), made.size);
+      give_back(draft.data(), made.size);
     }
     bytes_ += std::uint64_t{1} << k;
     return made;
@@ -6421,8 +6651,9 @@ class shared_heap {
     free_[k].push_back(offset);
     bytes_ -= std::uint64_t{1} << k;
     if (k < large) return;
-    const std::size_t begin = round_up_to_page(offset);
-    static_cast<void>(::madvise(memory_ + begin, (std::size_t{1} << k) - page_size(), MADV_REMOVE));
+    give_back(memory_ + offset, std::size_t{1} << k);
+    while (lower_top()) {
+    }
   }
   void drop(const block& it) { drop(it.offset, it.k()); }
 
@@ -6432,10 +6663,22 @@ class shared_heap {
 
  private:
   static constexpr unsigned smallest = 6;
-  static constexpr unsigned large = 24;  // 16 MiB
+  static constexpr unsigned large = std::bit_width(much_memory) - 1;
+
+  // Takes a large block that is free from the end of the heap. False if there is none.
+  bool lower_top() noexcept {
+    for (unsigned k = large; k < free_.size(); ++k)
+      if (const auto last = std::ranges::find(free_[k], top_ - (std::uint64_t{1} << k)); last != free_[k].end()) {
+        top_ = *last;
+        free_[k].erase(last);
+        return true;
+      }
+    return false;
+  }
 
   std::byte* memory_;
   std::size_t top_;  // the heap ends here; what is written next begins here
+  std::size_t half_;
   std::size_t end_;
   std::uint64_t bytes_{};
   std::array<std::vector<std::uint64_t>, 64> free_;  // blocks by class
@@ -6547,6 +6790,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 // The failure of a task whose value was written over on its way.
 [[nodiscard]] PARMAP_API failure bytes_written_over(std::uint64_t task, unsigned attempts);
 
+// The supervisor has ended, as it had no memory.
+struct supervisor_without_memory final : std::bad_alloc {};
+
 // What is different if the tasks of a stream are those of a pool.
 struct pool_rules {
   const task_orders* orders{};
@@ -6581,10 +6827,12 @@ class stream_processes {
     ticks spent{};  // in its last attempt; 0: unknown
   };
   // Looks for an outcome in the ring of each worker in turn, and waits for one, at most for `patience`. Throws what
-  // ends the stream.
+  // ends the stream, and std::bad_alloc if there is no memory for a failure, which the next call finds again.
   [[nodiscard]] PARMAP_API found find(std::chrono::nanoseconds patience);
   // Call when values have been taken that took much memory: a worker may wait for it.
   PARMAP_API void wake_workers() noexcept;
+  // Wakes workers that wait for a task: what they keep for what was taken can go back to the system.
+  PARMAP_API void ring() noexcept;
   // Call when what task_orders says has changed.
   PARMAP_API void wake_supervisor() noexcept;
   // The task that worker w runs, as its number in the round of the stream; none if it runs none.
@@ -6691,6 +6939,7 @@ class outcome_taker {
     ring_->take();
     bytes_ += size;
     untold_ += size;
+    if (size >= much_memory) processes_.ring();
     if (untold_ < much) return;
     untold_ = 0;
     processes_.wake_workers();
@@ -8812,12 +9061,15 @@ class batch_table {
   [[nodiscard]] bool has_begun(std::uint64_t number) const noexcept {
     return entries_[number % places].state.get() == batch_state::begun;
   }
+  // Its tasks are not begun any more, unless one has been. Returns whether that is so.
+  bool cancel(std::uint64_t number) noexcept {
+    const std::uint64_t before = entries_[number % places].state.set_if(batch_state::pending, batch_state::halted);
+    return before == batch_state::pending || before == batch_state::halted;
+  }
   // Its tasks are not begun any more. Returns whether none of them had been.
   bool halt(std::uint64_t number) noexcept {
-    shared_word<"batch">& state = entries_[number % places].state;
-    const std::uint64_t before = state.set_if(batch_state::pending, batch_state::halted);
-    if (before == batch_state::pending || before == batch_state::halted) return true;
-    state.set(batch_state::cut_short);
+    if (cancel(number)) return true;
+    entries_[number % places].state.set(batch_state::cut_short);
     return false;
   }
 
@@ -8857,7 +9109,8 @@ class batch_table {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The caller writes all of it. A worker changes only the state of a batch that it begins.
+// The caller writes all of it. A worker changes only the state of a batch that it begins, and tells which large inputs
+// it holds.
 class pool_memory final : public stream_annex, public task_orders {
  public:
   explicit pool_memory(unsigned workers) noexcept : workers_(workers) {}
@@ -8866,7 +9119,14 @@ class pool_memory final : public stream_annex, public task_orders {
 
   [[nodiscard]] shared_heap& heap() noexcept { return *heap_; }
   // Worker w is to be killed if it runs this task.
-  void end(unsigned w, std::uint64_t task) noexcept { ends_[w].task.set(task + 1); }
+  void end(unsigned w, std::uint64_t task) noexcept { of_[w].ends.set(task + 1); }
+  // Nobody uses the inputs of this number any more. Whether a worker holds them: it has to be woken then.
+  [[nodiscard]] bool take_back(std::uint64_t inputs) noexcept {
+    bool held = false;
+    for (unsigned w = 0; w < workers_; ++w)
+      if (auto& holds = of_[w].holds; holds.get() == inputs) held = holds.set_if(inputs, 0) == inputs || held;
+    return held;
+  }
   // No attempt may take less, of those that may run now; 0: none has a limit.
   void set_shortest_limit(std::uint64_t ns) noexcept { shortest_->set(ns); }
 
@@ -8879,6 +9139,12 @@ class pool_memory final : public stream_annex, public task_orders {
     return it.offset >= heap_begin_ && it.offset < end_ && it.size <= end_ - it.offset;
   }
 
+  // ---- by worker w
+
+  // It keeps a copy of these large inputs as long as is_held() says so.
+  void hold(unsigned w, std::uint64_t inputs) noexcept { of_[w].holds.set(inputs); }
+  [[nodiscard]] bool is_held(unsigned w, std::uint64_t inputs) const noexcept { return of_[w].holds.get() == inputs; }
+
   // ---- by the supervisor
 
   [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept override {
@@ -8886,16 +9152,17 @@ class pool_memory final : public stream_annex, public task_orders {
     return ns == 0 ? no_limit : std::chrono::nanoseconds(ns);
   }
   [[nodiscard]] bool ends(unsigned w, std::uint64_t task) const noexcept override {
-    return ends_[w].task.get() == task + 1;
+    return of_[w].ends.get() == task + 1;
   }
 
  private:
-  struct alignas(64) end_word {
-    shared_word<"ends"> task;  // and 1; 0: none
+  struct alignas(64) words_of_worker {
+    shared_word<"ends"> ends;    // the task that it is to be killed in, and 1; 0: none
+    shared_word<"holds"> holds;  // the number of the large inputs that it keeps; 0: none
   };
 
   [[nodiscard]] std::size_t table_begin() const noexcept {
-    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(end_word);
+    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(words_of_worker);
   }
   [[nodiscard]] std::size_t table_bytes() const noexcept override { return table_begin() + batch_table::bytes; }
   void take(std::byte* memory, std::size_t begin, std::size_t end) override {
@@ -8904,8 +9171,8 @@ class pool_memory final : public stream_annex, public task_orders {
     heap_begin_ = begin + table_bytes();
     void* const shortest = memory + begin;
     shortest_ = static_cast<shared_word<"shortest">*>(shortest);
-    void* const ends = memory + begin + table_begin() - workers_ * sizeof(end_word);
-    ends_ = static_cast<end_word*>(ends);
+    void* const words = memory + begin + table_begin() - workers_ * sizeof(words_of_worker);
+    of_ = static_cast<words_of_worker*>(words);
     table_.emplace(memory + begin + table_begin());
     heap_.emplace(memory, heap_begin_, end);
   }
@@ -8915,7 +9182,7 @@ class pool_memory final : public stream_annex, public task_orders {
   std::size_t heap_begin_{};
   std::size_t end_{};
   shared_word<"shortest">* shortest_{};
-  end_word* ends_{};
+  words_of_worker* of_{};
   std::optional<batch_table> table_;
   std::optional<shared_heap> heap_;
 };
@@ -8944,7 +9211,8 @@ class sent_store {
  public:
   using write = std::function<void(byte_writer&)>;
 
-  explicit sent_store(pool_memory& memory) noexcept : memory_(memory) {}
+  // wake() is called when workers are to give back what they hold.
+  sent_store(pool_memory& memory, std::function<void()> wake) : memory_(memory), wake_(std::move(wake)) {}
   sent_store(const sent_store&) = delete;
   sent_store& operator=(const sent_store&) = delete;
 
@@ -8954,8 +9222,13 @@ class sent_store {
   kept_inputs keep_inputs(const write& encode);
   // The same; encode calls code of the user, which may use the pool.
   kept_inputs keep_foreign_inputs(const write& encode);
-  // Gives back what nobody uses any more.
+  // Gives back what nobody uses any more. Functions stay that were used last, as they may be used again: not many, and
+  // none but the newest if they are large.
   void drop_unused() noexcept;
+  // The same, if large inputs are among it.
+  void drop_large() noexcept {
+    if (dropped_->any_large.load(std::memory_order_relaxed)) drop_unused();
+  }
 
  private:
   static constexpr std::size_t most_unused = 64;  // functions
@@ -8963,7 +9236,26 @@ class sent_store {
   // Inputs that nobody uses any more.
   struct dropped {
     std::mutex lock;
-    std::vector<shared_heap::block> blocks;
+    std::list<sent_bytes> all;
+    std::atomic<bool> any_large{};
+  };
+  // Inputs that somebody uses. Its end needs no memory.
+  class in_use {
+   public:
+    explicit in_use(std::shared_ptr<dropped> to) : to_(std::move(to)), one_(1) {}
+    in_use(const in_use&) = delete;
+    in_use& operator=(const in_use&) = delete;
+    ~in_use() {
+      const bool large = what().size >= much_memory;
+      const std::lock_guard lock(to_->lock);
+      if (what().number != 0) to_->all.splice(to_->all.end(), one_);
+      if (large) to_->any_large = true;
+    }
+    [[nodiscard]] sent_bytes& what() noexcept { return one_.front(); }
+
+   private:
+    std::shared_ptr<dropped> to_;
+    std::list<sent_bytes> one_;
   };
   using functions = std::list<std::shared_ptr<kept_function>>;
 
@@ -8973,14 +9265,96 @@ class sent_store {
   static shared_memory draft_memory();
   sent_bytes store(const write& encode);
   void drop_old();
+  void drop_inputs();
 
   pool_memory& memory_;
+  std::function<void()> wake_;
   std::mutex lock_;
   std::shared_ptr<dropped> dropped_ = std::make_shared<dropped>();
   functions used_;  // the newest first
   std::unordered_map<std::string_view, functions::iterator> known_;
+  std::uint64_t function_bytes_{};  // of all used_
   std::uint64_t newest_{};
   std::unique_ptr<shared_memory> draft_;  // for the next inputs that code of the user writes; null: in use, or none
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/unsent_tasks.hpp
+// unsent_tasks: the tasks of one job on a pool that have not been sent to its workers.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Tasks that were given to a pool together, or a task that is to be tried again.
+struct task_piece {
+  std::uint64_t task{};
+  std::uint64_t count{};
+  kept_inputs inputs{};
+  unsigned attempt{1};
+  std::shared_ptr<kept_function> function{};  // null: that of the job
+
+  [[nodiscard]] std::uint64_t last() const noexcept { return task + count - 1; }
+};
+
+// Under the dispatcher's lock. Each function but for_each and clear is O(log n).
+class unsent_tasks {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return again_.empty() && first_.empty(); }
+  [[nodiscard]] std::size_t pieces() const noexcept { return again_.size() + first_.size(); }
+  // A first attempt waits behind those of lower tasks; a later one goes before all of these.
+  void add(task_piece what) {
+    auto& to = what.attempt > 1 ? again_ : first_;
+    const std::uint64_t last = what.last();
+    to.emplace(last, std::move(what));
+  }
+
+  // The piece that is to be sent next. There must be one.
+  [[nodiscard]] const task_piece& front() const noexcept { return next().begin()->second; }
+  // The first tasks of it have been sent.
+  void drop_front(std::uint64_t tasks) noexcept {
+    auto& from = again_.empty() ? first_ : again_;
+    task_piece& piece = from.begin()->second;
+    piece.task += tasks;
+    piece.count -= tasks;
+    if (piece.count == 0) from.erase(from.begin());
+  }
+
+  // The first attempt of a task that was added alone, and has not been sent; null: there is none.
+  [[nodiscard]] const task_piece* find(std::uint64_t task) const noexcept {
+    const auto found = first_.find(task);
+    return found != first_.end() && found->second.count == 1 ? &found->second : nullptr;
+  }
+  // That one is dropped.
+  void drop(std::uint64_t task) noexcept { first_.erase(task); }
+
+  // Calls visit(piece) for each piece, those of tasks that are to be tried again first.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (const auto* const all : {&again_, &first_})
+      for (const auto& [last, each] : *all) visit(each);
+  }
+  // Those that lie in tasks [task, task + count) are moved to another list.
+  void take(std::uint64_t task, std::uint64_t count, unsent_tasks& to) noexcept {
+    for (const auto& [from, there] : {std::pair(&again_, &to.again_), std::pair(&first_, &to.first_)})
+      for (auto at = from->lower_bound(task); at != from->end() && at->first - task < count;) {
+        const auto next = std::next(at);
+        if (at->second.task >= task) there->insert(from->extract(at));
+        at = next;
+      }
+  }
+  void clear() noexcept {
+    again_.clear();
+    first_.clear();
+  }
+
+ private:
+  // By their last tasks, which stay as the front one is sent bit by bit.
+  using pieces_in_order = std::map<std::uint64_t, task_piece>;
+
+  [[nodiscard]] const pieces_in_order& next() const noexcept { return again_.empty() ? first_ : again_; }
+
+  pieces_in_order again_;
+  pieces_in_order first_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -9001,6 +9375,7 @@ class due_queue {
     std::ranges::push_heap(heap_, later);
   }
   [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
   // The one that is due first. Undefined if there is none.
   [[nodiscard]] const Task& first() const noexcept { return heap_.front(); }
   [[nodiscard]] bool is_due() const noexcept { return !empty() && first().due <= clock::now(); }
@@ -9066,19 +9441,14 @@ class pool_job : public std::enable_shared_from_this<pool_job> {
 
  private:
   friend class pool_dispatcher;
+  friend class batch_sender;
+  friend class outcome_collector;
 
-  // Tasks that have not been sent.
-  struct piece {
-    std::uint64_t task;
-    std::uint64_t count;
-    kept_inputs inputs;
-    unsigned attempt{1};
-    std::shared_ptr<kept_function> function{};  // null: that of the job
-  };
   struct postponed {
     std::chrono::steady_clock::time_point due;
-    piece what;
+    task_piece what;
   };
+  using failed_tasks = std::map<std::uint64_t, task_piece>;
   // An outcome that another thread has collected.
   struct arrived {
     pool_outcome what;
@@ -9089,16 +9459,16 @@ class pool_job : public std::enable_shared_from_this<pool_job> {
   };
 
   [[nodiscard]] bool is_over() const noexcept {
-    return closed_ && pieces_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
+    return closed_ && unsent_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
   }
 
   terms on_;
   std::shared_ptr<kept_function> function_;
   pool_owner* owner_;  // null: nobody takes outcomes any more
-  std::deque<piece> pieces_;
-  std::deque<piece> failed_;  // until the owner has said whether to try them again
+  unsent_tasks unsent_;
+  failed_tasks failed_;  // until the owner has said whether to try them again
   due_queue<postponed> postponed_;
-  std::deque<arrived> inbox_;
+  std::list<arrived> inbox_;
   std::condition_variable news_;                                    // outcomes have come, or nobody collects
   std::uint64_t limit_{std::numeric_limits<std::uint64_t>::max()};  // tasks below may be sent
   std::uint64_t in_flight_{};                                       // tasks that have been sent and have not ended
@@ -9168,7 +9538,8 @@ class pool_dispatcher {
   // No further task of the job begins. What has been sent ends as `stopped`, unless it has begun; the rest is returned,
   // and has no outcomes.
   PARMAP_API std::vector<unsent> halt(pool_job& it);
-  // The task does not begin any more, unless it has. Returns whether it is sure not to have. It has an outcome.
+  // The task does not begin, unless a worker has begun it. Returns whether that is so; else it goes on, or has ended.
+  // It has an outcome. O(log n).
   PARMAP_API bool halt_task(pool_job& it, std::uint64_t task);
   // Whether a worker has begun the task, which was added alone and has no outcome yet.
   [[nodiscard]] PARMAP_API bool has_begun(const pool_job& it, std::uint64_t task) const;
@@ -9184,7 +9555,8 @@ class pool_dispatcher {
   // As the destructor does. From now on the pool throws.
   PARMAP_API void end_at_once() noexcept;
 
-  // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool. Does not
+  // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool, and
+  // std::bad_alloc if there was no memory for an outcome, which the next call finds again. Does not
   // wait if more than `seen` outcomes of the job have been taken: by another thread, since this one looked.
   PARMAP_API arrival collect(pool_job& mine, std::chrono::nanoseconds patience,
                              std::optional<std::uint64_t> seen = std::nullopt);
@@ -10168,7 +10540,8 @@ class submitted_task_of final : public submitted_task {
 ///     double sum = a.get() + b.get();
 ///
 /// The functions that wait take the outcomes of other tasks of the pool meanwhile. They throw std::runtime_error if the
-/// processes of the pool have been killed.
+/// processes of the pool have been killed, and std::bad_alloc if there is no memory for an outcome; then it is still
+/// there, and the next call finds it.
 template <class T>
 class [[nodiscard]] future {
  public:
@@ -10204,7 +10577,8 @@ class [[nodiscard]] future {
     return task_->result();
   }
 
-  /// The task does not begin any more, if it has not begun. Returns whether that is so: then it fails as `stopped`.
+  /// The task does not begin any more, if it has not begun. Returns whether that is so: true: it will never run, and
+  /// fails as `stopped`; false: it has begun, and goes on, or it has ended. O(log n), of the n tasks that wait.
   bool cancel() {
     const std::shared_ptr<detail::submitted_tasks> all = all_.lock();
     return all != nullptr && all->cancel(number_);
@@ -15933,6 +16307,7 @@ class result_collector {
   void read(std::uint64_t i, const byte_reader& bytes) {
     reader_.read(i, bytes);
     has_value_.set(i);
+    worker_arenas::drop(bytes);
   }
 
   const encoded_slot* slots_;
@@ -15963,6 +16338,42 @@ inline std::string why_stopped(halt_reason why, const std::string& why_gave_up) 
   }
   throw_overwritten("the map stopped for an unknown reason");
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/dead_tasks.hpp
+// dead_tasks: the tasks that were blamed for the death of a worker, none of which may be run again.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A task that writes over the range could otherwise be run again, and die, without end.
+class dead_tasks {
+ public:
+  static constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
+  // A stream may have no end: what is run again there without end comes again soon.
+  static constexpr std::size_t of_stream = 4096;
+
+  // Remembers the last `most` of them.
+  explicit dead_tasks(std::size_t most) noexcept : most_(most) {}
+
+  // Throws std::runtime_error if the task is among them.
+  void note(std::uint64_t task) {
+    const auto place = std::ranges::lower_bound(sorted_, task);
+    if (place != sorted_.end() && *place == task) throw_overwritten("a task was run again after its death");
+    sorted_.insert(place, task);
+    if (most_ == all) return;
+    in_order_.push_back(task);
+    if (in_order_.size() <= most_) return;
+    sorted_.erase(std::ranges::lower_bound(sorted_, in_order_.front()));
+    in_order_.pop_front();
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return sorted_.size(); }
+
+ private:
+  std::size_t most_;
+  std::vector<std::uint64_t> sorted_;
+  std::deque<std::uint64_t> in_order_;
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -16690,6 +17101,7 @@ class supervisor {
         limits_(chosen.timeout),
         last_(chosen.deadline),
         deaths_(most_idle_deaths, limits_),
+        blamed_once_(client == nullptr ? dead_tasks::all : dead_tasks::of_stream),
         retries_(
             book_, records_, chosen,
             client == nullptr ? task_retries::sink() : [client](const failure& why, unsigned w, attempt_span when) {
@@ -16941,7 +17353,9 @@ class supervisor {
   std::chrono::nanoseconds enforce_limits() {
     const std::uint64_t now = monotonic_ns();
     const task_orders* const orders = client_ == nullptr ? nullptr : client_->orders();
-    std::chrono::nanoseconds next = orders != nullptr ? orders->shortest_limit() : limits_.shortest();
+    std::chrono::nanoseconds next = orders == nullptr ? limits_.shortest()
+                                    : doze()          ? no_limit
+                                                      : orders->shortest_limit();
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
       if (!at.process || at.late || at.overdue || at.stopped || at.dismissed) continue;
@@ -16958,6 +17372,14 @@ class supervisor {
     return next;
   }
 
+  // Of a pool: whether the supervisor can sleep, as no attempt that runs has a limit. Who begins one wakes it.
+  [[nodiscard]] bool doze() {
+    client_->doze(true);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // see stream_outlet::tell_of_limit
+    const bool can = book_.has_no_limits();
+    if (!can) client_->doze(false);
+    return can;
+  }
   [[nodiscard]] bool of_pool() const noexcept { return client_ != nullptr && client_->orders() != nullptr; }
   // Of what worker w of a pool runs, or has run last. Read before its position it may be that of a task before.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_attempt(unsigned w) const noexcept {
@@ -17024,6 +17446,7 @@ class supervisor {
         ended_by_stop(at, how) && seen.running && !published(seen.task, seen.attempts))
       book_.of(w).give_back(seen.task, seen.attempts);
     const claim_ledger::death what = book_.recover(w, published);
+    if (client_ != nullptr) client_->worker_has_died();
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? limit_of_dead(w) : std::nullopt};
     cause.memory_limit = options_.memory_limit;
@@ -17035,7 +17458,7 @@ class supervisor {
       const bool again = !what.blamed && (!what.postponed || retries_.postpone(why));
       if (told) observed_->failed(w, why, time_until_now(w), again);
       if (!again) {
-        note_death_of(why.index);
+        blamed_once_.note(why.index);
         ++blamed_tasks_;
         if (client_ != nullptr) client_->add_failure(why, w, time_until_now(w));
         else blamed_.emplace_back(std::move(why), 1);
@@ -17104,13 +17527,6 @@ class supervisor {
     return began == 0 ? attempt_span() : attempt_span{began, now - std::min(now, began)};
   }
 
-  // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
-  void note_death_of(std::uint64_t task) {
-    const auto place = std::lower_bound(dead_tasks_.begin(), dead_tasks_.end(), task);
-    if (place != dead_tasks_.end() && *place == task) throw_overwritten("a task was run again after its death");
-    dead_tasks_.insert(place, task);
-  }
-
   // Whether stop_workers ended the worker, and not its task or a timeout shortly before.
   static bool ended_by_stop(const post& at, const ending& how) noexcept {
     return at.stopped && !at.late && (how.how == ending::unknown || (how.how == ending::killed && how.code == SIGKILL));
@@ -17173,12 +17589,12 @@ class supervisor {
   activity_limits limits_;
   deadline last_;
   vain_deaths deaths_;
+  dead_tasks blamed_once_;
   task_retries retries_;
   std::uint64_t from_{};
   unsigned workers_{};  // of this round
   failure_runs blamed_;
   std::uint64_t blamed_tasks_{};
-  std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;
   std::string why_refused_;
   std::string why_gave_up_;
@@ -17346,6 +17762,8 @@ class worker_process {
         book_(book),
         arenas_(arenas),
         mine_(mine),
+        news_(mine.news),
+        outlet_(outlet),
         ahead_(slots, tasks.slots().bytes * tasks.size()),
         self_(mine.seed, mine.number),
         most_(mine.most_tasks != 0 ? mine.most_tasks : language_runtime::current().most_tasks_of_worker()),
@@ -17374,14 +17792,14 @@ class worker_process {
         then = now_ticks();
         continue;
       }
-      if (next.was_postponed) tell_supervisor();
+      if (next.was_postponed && !tell_supervisor()) leave(farewell::worn);
       const interval claimed = next.chunk;
       // A task that writes over the range could cause work without end.
       claimed_ += claimed.size();
       if (claimed_ > most_claimed()) leave(farewell::damaged);
       run_chunk(claimed);
       book_.close_claim(mine_.number);
-      if (most_ != 0 && claimed_ >= most_) leave(farewell::worn);
+      if ((most_ != 0 && claimed_ >= most_) || (outlet_ != nullptr && outlet_->is_mute())) leave(farewell::worn);
       const ticks now = now_ticks();
       pace_.ran(claimed.size(), now - then);
       then = now;
@@ -17392,18 +17810,21 @@ class worker_process {
   // The supervisor hands back what is left of an open claim.
   [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
 
-  // If nothing is unclaimed, the supervisor looks whether anything is left, or is still to come.
+  // If nothing is unclaimed, the supervisor looks whether anything is left, or is still to come. Who cannot tell it
+  // because of what a task has done leaves, of which it hears, too.
   void wait(std::uint32_t bell, bool is_idle) const noexcept {
+    tasks_.before_wait();
     book_.of(mine_.number).waiting.set(1);
-    if (is_idle) tell_supervisor();
+    if (is_idle && !tell_supervisor() && claimed_ > 0) leave(farewell::worn);
     language_runtime::current().before_wait();
-    book_.bell().wait(bell);
+    book_.bell().wait(bell, outlet_ != nullptr ? outlet_->patience() : worker_bell::patience);
     language_runtime::current().after_wait();
     book_.of(mine_.number).waiting.set(0);
   }
-  void tell_supervisor() const noexcept {
+  // False if it does not hear of it: a task has closed the descriptor.
+  [[nodiscard]] bool tell_supervisor() const noexcept {
     step("news", moment::before);
-    if (mine_.news >= 0) event_counter::wake(mine_.news);
+    return news_.wake();
   }
   [[nodiscard]] std::uint64_t most_claimed() const noexcept {
     return std::uint64_t{book_.round()} * (mine_.postpones ? std::uint64_t{mine_.retries} + 1 : 1);
@@ -17451,7 +17872,7 @@ class worker_process {
       publish(what);
       if (last) book_.count_failure();
       chunk_.end_failed();
-      if (!last || mine_.streams) tell_supervisor();
+      if ((!last || mine_.streams) && !tell_supervisor()) leave(farewell::worn);
     } else {
       if (mine_.observed) publish(what);
       if (worn) chunk_.give_back();
@@ -17499,6 +17920,8 @@ class worker_process {
   const claim_ledger& book_;
   const worker_arenas& arenas_;
   worker_assignment mine_;
+  event_sender news_;
+  stream_outlet* outlet_;  // null: this is no stream
   prefault ahead_;
   context self_;
   std::uint64_t most_;       // tasks that it may claim; 0: any number
@@ -17780,7 +18203,7 @@ template <class AtGo>
   await_go(words.go);
   at_go();
   stream_outlet outlet(layout.ring(shared.slots(), mine.number), stream_layout::words(shared.slots()), words,
-                       book.bell(), book.halt_word(), mine.stream.arrivals, mine.stream.measures);
+                       book.bell(), book.halt_word(), mine.stream.arrivals, mine.news, mine.stream.measures);
   worker_process(tasks, nullptr, book, shared.arenas(), mine, &outlet).run();
 }
 
@@ -17792,6 +18215,7 @@ class stream_supervision final : public supervisor_client {
         memory_(parts.shared.slots()),
         words_(stream_layout::words(memory_)),
         ring_(parts.layout.ring(memory_, parts.layout.workers())),
+        wakes_caller_(parts.arrivals.descriptor()),
         size_(parts.size) {
     parts_.told.parent = ::getpid();
   }
@@ -17895,15 +18319,20 @@ class stream_supervision final : public supervisor_client {
 
   // Whether the newest value that worker w has sent is that of this task. It has died.
   [[nodiscard]] bool has_sent(unsigned w, std::uint64_t task) const noexcept {
-    const bool sent = newest_outcome_is(parts_.layout.ring(memory_, w), task);
-    // It may have taken back the caller's note, and have died before it woke the caller.
-    if (sent) event_counter::wake(parts_.arrivals.descriptor());
-    return sent;
+    return newest_outcome_is(parts_.layout.ring(memory_, w), task);
   }
 
   // ---- as the supervisor's client
 
   void add_failure(const failure& why, unsigned w, attempt_span when) override { send(why, 1, w, when.took); }
+  void doze(bool yes) noexcept override {
+    if (!yes && words_.dozing.get() == 0) return;
+    words_.dozing.set(yes ? 1 : 0);
+  }
+  void worker_has_died() noexcept override {
+    // It may have taken back the caller's note, and have died before it woke the caller; or it could not.
+    event_counter::wake(parts_.arrivals.descriptor());
+  }
   void watch(std::vector<pollfd>& fds) const override {
     for (const file_descriptor* const each : {&parts_.caller, &parts_.held})
       if (each->get() >= 0) fds.push_back({each->get(), POLLIN, 0});
@@ -17931,7 +18360,7 @@ class stream_supervision final : public supervisor_client {
     const std::uint64_t about = ring_cell::describe(static_cast<std::uint64_t>(why.kind) + 1, why.attempts);
     if (!ring_.send(why.index, about, tasks, [&](byte_writer& bytes) { record.write(bytes, why.message); }))
       throw_overwritten("more tasks have ended than were begun");
-    wake_caller(words_, parts_.arrivals.descriptor());
+    static_cast<void>(wake_caller(words_, wakes_caller_));
   }
   // Tasks [b, e), the first of which may have had attempts that failed.
   void stop_tasks(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first, const std::string& why) {
@@ -17956,6 +18385,7 @@ class stream_supervision final : public supervisor_client {
   std::byte* memory_;
   stream_words& words_;
   ring_writer ring_;
+  event_sender wakes_caller_;
   std::optional<std::uint64_t> size_;
   std::uint64_t from_{};
   round_index round_{};
@@ -17970,6 +18400,7 @@ class stream_supervision final : public supervisor_client {
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void stream_outlet::leave_damaged() noexcept { leave_process(farewell::damaged, EXIT_FAILURE); }
+PARMAP_INLINE void stream_outlet::leave_mute() noexcept { leave_process(farewell::worn, EXIT_SUCCESS); }
 
 // Call inside a catch block.
 PARMAP_INLINE failure not_decoded(std::uint64_t task, unsigned attempts) {
@@ -18109,6 +18540,7 @@ class stream_processes::run {
       sleep(std::min<std::chrono::nanoseconds>(nap, patience - spent));
     }
   }
+  void ring() noexcept { book_.ring(); }
   void wake_supervisor() noexcept { event_counter::wake(news_.descriptor()); }
   [[nodiscard]] std::optional<std::uint64_t> runs(unsigned w) const noexcept {
     const position at = unpack_position(book_.of(w).cur.get());
@@ -18216,9 +18648,10 @@ class stream_processes::run {
   }
   // One of many tasks that have been stopped together.
   found next_stopped() {
+    found next{arrival::outcome, nullptr, never_ran, stopped_, 0};
     --stopped_left_;
-    ++stopped_.index;
-    return {arrival::outcome, nullptr, never_ran, stopped_, 0};
+    next.why.index = ++stopped_.index;
+    return next;
   }
 
   void sleep(std::chrono::nanoseconds limit) {
@@ -18240,7 +18673,7 @@ class stream_processes::run {
 
   [[noreturn]] void throw_error(stream_end how) const {
     std::string text(words_.error_text.data(), std::min<std::size_t>(words_.error_size, words_.error_text.size()));
-    if (how == stream_end::no_memory) throw std::bad_alloc();
+    if (how == stream_end::no_memory) throw supervisor_without_memory();
     if (how != stream_end::system_error) throw std::runtime_error(text);
     const std::error_code code(static_cast<int>(words_.error_code), std::generic_category());
     const std::string suffix = ": " + code.message();
@@ -18293,6 +18726,7 @@ PARMAP_INLINE stream_processes::found stream_processes::find(std::chrono::nanose
   return run_->find(patience);
 }
 PARMAP_INLINE void stream_processes::wake_workers() noexcept { run_->wake_workers(); }
+PARMAP_INLINE void stream_processes::ring() noexcept { run_->ring(); }
 PARMAP_INLINE void stream_processes::wake_supervisor() noexcept { run_->wake_supervisor(); }
 PARMAP_INLINE std::optional<std::uint64_t> stream_processes::runs(unsigned w) const noexcept { return run_->runs(w); }
 
@@ -20026,26 +20460,28 @@ PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vect
     used_.splice(used_.begin(), used_, found->second);
     return used_.front();
   }
-  drop_old();
-  auto made = std::make_shared<kept_function>();
-  made->where = store([&](byte_writer& to) { to.write(bytes.data(), bytes.size()); });
+  const auto made = std::make_shared<kept_function>();
   made->bytes = std::move(bytes);
-  used_.push_front(made);
-  known_.emplace(text_of(made->bytes), used_.begin());
+  functions one{made};
+  known_.emplace(text_of(made->bytes), one.begin());
+  try {
+    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
+  } catch (...) {
+    known_.erase(text_of(made->bytes));
+    throw;
+  }
+  used_.splice(used_.begin(), one);
+  function_bytes_ += made->bytes.size();
+  drop_old();
   return made;
 }
 
 PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
   const std::lock_guard lock(lock_);
   drop_old();
-  auto made = std::make_unique<const sent_bytes>(store(encode));
-  return {made.release(), [to = dropped_](const sent_bytes* it) {
-            {
-              const std::lock_guard held(to->lock);
-              to->blocks.push_back({it->offset, it->size});
-            }
-            delete it;
-          }};
+  const auto made = std::make_shared<in_use>(dropped_);
+  made->what() = store(encode);
+  return {made, &made->what()};
 }
 
 PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
@@ -20055,13 +20491,24 @@ PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
   return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
 }
 
-PARMAP_INLINE void sent_store::drop_old() {
+PARMAP_INLINE void sent_store::drop_inputs() {
+  bool held = false;
   {
-    const std::lock_guard held(dropped_->lock);
-    for (auto& blocks = dropped_->blocks; !blocks.empty(); blocks.pop_back()) memory_.heap().drop(blocks.back());
+    const std::lock_guard lock(dropped_->lock);
+    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
+      const sent_bytes& each = all.back();
+      memory_.heap().drop({each.offset, each.size});
+      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
+    }
+    dropped_->any_large = false;
   }
+  if (held) wake_();
+}
+
+PARMAP_INLINE void sent_store::drop_old() {
+  drop_inputs();
   // At most two at a time, of which one makes room for the next function: those in use pass to the front.
-  for (int k = 0; k < 2 && used_.size() > most_unused; ++k) {
+  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
     if (used_.back().use_count() > 1) {
       used_.splice(used_.begin(), used_, std::prev(used_.end()));
       continue;
@@ -20069,6 +20516,7 @@ PARMAP_INLINE void sent_store::drop_old() {
     const kept_function& oldest = *used_.back();
     memory_.heap().drop({oldest.where.offset, oldest.where.size});
     known_.erase(text_of(oldest.bytes));
+    function_bytes_ -= oldest.bytes.size();
     used_.pop_back();
   }
 }
@@ -20148,13 +20596,20 @@ class batches_in_flight {
   // Whether another batch can be sent.
   [[nodiscard]] bool has_room() const noexcept { return memory_.table().has_room(); }
 
-  // There must be room. `allowed`: the time of each attempt; zero: any. Returns whether no batch had so short a limit.
+  // There must be room. If it throws, nothing is added. `allowed`: the time of each attempt; zero: any. Returns whether
+  // no batch had so short a limit.
   bool add(sent_batch what, std::uint64_t seed, std::chrono::nanoseconds allowed) {
     const auto ns = static_cast<std::uint64_t>(allowed.count());
-    const bool is_shortest = ns != 0 && (shortest_ == 0 || ns < shortest_);
-    if (is_shortest) memory_.set_shortest_limit(shortest_ = ns);
     const auto at = batches_.emplace_hint(batches_.end(), next_, std::move(what));
     sent_batch& made = at->second;
+    try {
+      of_jobs_.emplace(key(*made.job, made.task, next_), at);
+    } catch (...) {
+      batches_.erase(at);
+      throw;
+    }
+    const bool is_shortest = ns != 0 && (shortest_ == 0 || ns < shortest_);
+    if (is_shortest) memory_.set_shortest_limit(shortest_ = ns);
     made.number = memory_.table().put({.first = next_,
                                        .count = made.count,
                                        .task = made.task,
@@ -20176,15 +20631,21 @@ class batches_in_flight {
     return number - at->first < at->second.count ? at : batches_.end();
   }
   [[nodiscard]] place end() noexcept { return batches_.end(); }
-  // The batch that has this task of a job; end() if there is none.
+  // The batch that has this task of a job whose tasks are not tried again; end() if there is none.
   [[nodiscard]] place of(const pool_job& job, std::uint64_t task) {
-    return std::ranges::find_if(batches_, [&](const auto& each) { return each.second.has(job, task); });
+    const auto behind = of_jobs_.upper_bound(key(job, task, ~std::uint64_t{0}));
+    if (behind == of_jobs_.begin()) return batches_.end();
+    const place at = std::prev(behind)->second;
+    return at->second.has(job, task) ? at : batches_.end();
   }
   // Calls visit(batch) for each batch of the job.
   template <class Visit>
   void for_each_of(const pool_job& job, const Visit& visit) {
-    for (auto& [first, each] : batches_)
-      if (each.job.get() == &job) visit(each);
+    for (auto at = of_jobs_.lower_bound(key(job, 0, 0)); at != of_jobs_.end(); ++at) {
+      const sent_batch& each = at->second->second;
+      if (each.job.get() != &job) return;
+      visit(each);
+    }
   }
   // The lowest number in the stream of a task that may not have ended.
   [[nodiscard]] std::uint64_t first() const noexcept { return batches_.empty() ? next_ : batches_.begin()->first; }
@@ -20195,20 +20656,538 @@ class batches_in_flight {
     at->second.left -= tasks;
     if (at->second.left > 0) return false;
     memory_.table().drop(at->second.number);
+    of_jobs_.erase(key(*at->second.job, at->second.task, at->first));
     batches_.erase(at);
     if (tasks_ == 0 && shortest_ != 0) memory_.set_shortest_limit(shortest_ = 0);
     return true;
   }
   // No further task of it begins. Returns whether none has begun.
   bool halt(const sent_batch& it) noexcept { return memory_.table().halt(it.number); }
+  // The same, but what has begun goes on.
+  bool cancel(const sent_batch& it) noexcept { return memory_.table().cancel(it.number); }
   [[nodiscard]] bool has_begun(const sent_batch& it) const noexcept { return memory_.table().has_begun(it.number); }
 
  private:
+  using of_job = std::tuple<std::uintptr_t, std::uint64_t, std::uint64_t>;
+
+  // `task`: the first of the batch in its job; `first`: in the stream.
+  [[nodiscard]] static of_job key(const pool_job& job, std::uint64_t task, std::uint64_t first) noexcept {
+    return {reinterpret_cast<std::uintptr_t>(&job), task, first};
+  }
+
   pool_memory& memory_;
   batches batches_;
+  std::map<of_job, place> of_jobs_;
   std::uint64_t next_{};
   std::uint64_t tasks_{};
   std::uint64_t shortest_{};  // the shortest limit of them, in ns; 0: none
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/batch_sender.hpp
+// batch_sender: cuts the tasks of all jobs of a pool into batches, and sends as many as keep the workers busy.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// In the caller, under the dispatcher's lock.
+class batch_sender {
+ public:
+  using jobs = std::vector<std::shared_ptr<pool_job>>;
+
+  static constexpr std::uint64_t most_in_flight = 1 << 15;
+  // Of the stream, so that all of them can be sent.
+  static constexpr std::uint64_t window = 2 * most_in_flight - ring_pace().untold;
+
+  // `all`: the jobs that are open.
+  batch_sender(pool_memory& memory, stream_processes& processes, const jobs& all) noexcept
+      : sent_(memory),
+        processes_(processes),
+        jobs_(all) {}
+  batch_sender(const batch_sender&) = delete;
+  batch_sender& operator=(const batch_sender&) = delete;
+
+  [[nodiscard]] batches_in_flight& sent() noexcept { return sent_; }
+
+  // Sends as many tasks as keep the workers busy until the next time; not more, so that the tasks of another job do not
+  // wait long. Of a function that is not known yet, single tasks and few. Of one of which few tasks have ended not many
+  // more are sent than those: the next ones may take long, or fail, and what is tried again, or is another job's, waits
+  // behind them. If it throws, the rest is sent the next time.
+  void send_some(pool_job& it) {
+    while (it.postponed_.is_due()) {
+      it.unsent_.add(it.postponed_.first().what);
+      static_cast<void>(it.postponed_.take_first());
+    }
+    if (it.halted_ || it.unsent_.empty()) return;
+    const std::uint64_t target = most_in_flight_of(it);
+    const std::uint64_t most_batches = it.on_.most_at_once != 0 ? it.on_.most_at_once : most_batches_of_job;
+    if (it.in_flight_ >= target || (it.in_flight_ > target / 2 && it.on_.most_at_once == 0)) return;
+    const allowed_at_end noted(*this);
+    while (!it.unsent_.empty() && it.in_flight_ < target && sent_.tasks() < most_in_flight &&
+           it.batches_ < most_batches && sent_.has_room()) {
+      const task_piece& from = it.unsent_.front();
+      if (from.attempt == 1 && from.task >= it.limit_) break;
+      const std::uint64_t open = from.attempt == 1 ? it.limit_ - from.task : 1;
+      send(it, from,
+           std::min({batch_size(it, from), from.count, open, target - it.in_flight_, most_in_flight - sent_.tasks(),
+                     max_round - sent_.next() % max_round}));
+    }
+  }
+  // The same, of all jobs that have tasks to send.
+  void send_further() {
+    for (const auto& each : jobs_)
+      if (!each->unsent_.empty()) send_some(*each);
+  }
+
+  // Tasks of a batch have ended, which took so many ticks; 0: unknown.
+  void end_some(batches_in_flight::place at, std::uint64_t tasks, ticks took) {
+    if (tasks == 0) return;
+    const std::shared_ptr<pool_job> of = at->second.job;
+    if (took > 0) {
+      double& mean = at->second.function->mean_ticks;
+      const auto count = static_cast<double>(tasks);
+      const double latest = static_cast<double>(took) / count;
+      mean = mean == 0 ? latest : mean + (latest - mean) * std::min(1.0, count / 8);
+    }
+    at->second.function->ended += tasks;
+    of->in_flight_ -= tasks;
+    if (sent_.end_some(at, tasks)) --of->batches_;
+  }
+
+ private:
+  // Of one job while others have tasks to send.
+  static constexpr std::uint64_t most_beside_others = most_in_flight / 4;
+  static constexpr std::uint64_t most_batches_of_job = batch_table::places / 8;
+
+  // Workers may begin what has been sent, also if an exception ends the sending.
+  class allowed_at_end {
+   public:
+    explicit allowed_at_end(batch_sender& of) noexcept : of_(of), begun_(of.sent_.next()) {}
+    allowed_at_end(const allowed_at_end&) = delete;
+    allowed_at_end& operator=(const allowed_at_end&) = delete;
+    ~allowed_at_end() {
+      if (of_.sent_.next() != begun_) of_.processes_.allow(of_.sent_.next());
+    }
+
+   private:
+    batch_sender& of_;
+    std::uint64_t begun_;
+  };
+
+  [[nodiscard]] static kept_function& function_of(const pool_job& it, const task_piece& of) noexcept {
+    return of.function ? *of.function : *it.function_;
+  }
+  // Tasks of the piece that is the next one of its job.
+  void send(pool_job& it, const task_piece& from, std::uint64_t count) {
+    sent_batch made{.number = 0,
+                    .count = count,
+                    .left = count,
+                    .task = from.task,
+                    .attempt = from.attempt,
+                    .job = it.shared_from_this(),
+                    .function = from.function ? from.function : it.function_,
+                    .inputs = from.inputs};
+    if (sent_.add(std::move(made), it.on_.seed, it.on_.timeout)) processes_.wake_supervisor();
+    it.in_flight_ += count;
+    ++it.batches_;
+    it.unsent_.drop_front(count);
+  }
+  [[nodiscard]] std::uint64_t most_in_flight_of(const pool_job& it) const noexcept {
+    const std::uint64_t n = processes_.workers();
+    const kept_function& next = function_of(it, it.unsent_.front());
+    const double mean = next.mean_ticks;
+    const std::uint64_t known = 8 * n + next.ended;
+    const double enough = mean > 0 ? static_cast<double>(to_ticks(std::chrono::milliseconds(20))) / mean : 0;
+    const std::uint64_t most =
+        mean > 0 ? std::max(4 * n, n * static_cast<std::uint64_t>(std::min(enough, 1e6))) : 8 * n;
+    const bool alone =
+        std::ranges::none_of(jobs_, [&it](const auto& each) { return each.get() != &it && !each->unsent_.empty(); });
+    return std::min({most, known, alone ? most_in_flight : most_beside_others});
+  }
+  // As in chunk_pacer.
+  [[nodiscard]] std::uint64_t batch_size(const pool_job& it, const task_piece& of) const noexcept {
+    const double mean = function_of(it, of).mean_ticks;
+    if (mean <= 0) return 1;
+    const auto in = [mean](std::chrono::microseconds span) {
+      return static_cast<std::uint64_t>(static_cast<double>(to_ticks(span)) / mean);
+    };
+    const std::uint64_t fair = (of.count - 1) / processes_.workers() + 1;
+    const std::uint64_t even = std::min(in(std::chrono::microseconds(50)), (fair + 1) / 2);
+    return std::max({even, std::min(fair, in(std::chrono::microseconds(2))), std::uint64_t{1}});
+  }
+
+  batches_in_flight sent_;
+  stream_processes& processes_;
+  const jobs& jobs_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/outcome_collector.hpp
+// outcome_collector: of the threads that wait for outcomes of a pool, one at a time collects those of all jobs.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Any thread may call collect(). If there is no memory for an outcome it throws std::bad_alloc, and the outcome is
+// found again the next time.
+class outcome_collector {
+ public:
+  using jobs = batch_sender::jobs;
+
+  // `lock`: of the jobs and of the sender.
+  outcome_collector(std::mutex& lock, stream_processes& processes, batch_sender& sender, const jobs& all) noexcept
+      : lock_(lock),
+        processes_(processes),
+        sender_(sender),
+        jobs_(all) {}
+  outcome_collector(const outcome_collector&) = delete;
+  outcome_collector& operator=(const outcome_collector&) = delete;
+
+  // With the lock: what has ended the pool, if anything has.
+  void throw_if_broken() const {
+    if (broken_) std::rethrow_exception(broken_);
+  }
+  [[nodiscard]] bool is_broken() const noexcept { return broken_ != nullptr; }
+  // With the lock: a task of the job will not be sent. It has this outcome.
+  [[nodiscard]] static std::list<pool_job::arrived> stopped(std::uint64_t task, unsigned attempt) {
+    std::list<pool_job::arrived> one(1);
+    one.front().what = {.task = task, .attempt = attempt};
+    one.front().failed = true;
+    one.front().why = failure{task, failure_kind::stopped, "", attempt - 1};
+    return one;
+  }
+  static void put_into_inbox(pool_job& of, std::list<pool_job::arrived>& some) noexcept {
+    if (of.owner_ == nullptr) return;
+    of.inbox_.splice(of.inbox_.end(), some);
+    of.news_.notify_all();
+  }
+
+  // With the lock: whether a value for another thread, for which there is no memory, is to be lost: its task fails
+  // then.
+  void pass_on_without_memory(bool yes) noexcept { passes_on_ = yes; }
+
+  // See pool_dispatcher.
+  arrival collect(pool_job& mine, std::chrono::nanoseconds patience, std::optional<std::uint64_t> seen) {
+    using clock = std::chrono::steady_clock;
+    std::unique_lock lock(lock_);
+    const hands_over at_end(*this, lock);
+    const std::uint64_t before = seen.value_or(mine.taken_);
+    std::optional<clock::time_point> until;
+    for (bool looked = false;; looked = true) {
+      throw_if_broken();
+      if (!mine.inbox_.empty()) {
+        hand_over();
+        give_inbox(mine, lock);
+        return arrival::outcome;
+      }
+      if (mine.taken_ != before) return arrival::outcome;
+      if (mine.is_over()) return arrival::end;
+      sender_.send_some(mine);
+      const auto now = clock::now();
+      if (!until) until = patience < longest ? now + patience : now + longest;
+      if (looked && now >= *until) return arrival::nothing_yet;
+      auto nap = *until - now;
+      if (!mine.postponed_.empty()) nap = std::min(nap, mine.postponed_.first().due - now);
+      nap = std::max(nap, nap.zero());
+      if (!collecting_) {
+        const role as_collector(*this, lock);
+        look(mine, nap);
+      } else {
+        ++mine.waiting_;
+        mine.news_.wait_until(lock, now + nap);
+        --mine.waiting_;
+      }
+    }
+  }
+
+ private:
+  static constexpr std::chrono::hours longest{24};
+
+  // Of a thread that leaves collect(): one of those that wait is to collect. Not only the collector hands over: one
+  // that was woken to follow it may leave at once, as its own outcomes have come, or its patience is over.
+  class hands_over {
+   public:
+    hands_over(outcome_collector& of, const std::unique_lock<std::mutex>& lock) noexcept : of_(of), lock_(lock) {}
+    hands_over(const hands_over&) = delete;
+    hands_over& operator=(const hands_over&) = delete;
+    ~hands_over() {
+      if (lock_.owns_lock()) of_.hand_over();
+    }
+
+   private:
+    outcome_collector& of_;
+    const std::unique_lock<std::mutex>& lock_;
+  };
+  void hand_over() noexcept {
+    if (collecting_) return;
+    const auto next = std::ranges::find_if(jobs_, [](const auto& each) { return each->waiting_ > 0; });
+    if (next != jobs_.end()) (*next)->news_.notify_all();
+  }
+
+  // Of the thread that collects. Without the lock, which it takes back at the end.
+  class role {
+   public:
+    role(outcome_collector& of, std::unique_lock<std::mutex>& lock) : of_(of), lock_(lock) {
+      of_.collecting_ = true;
+      lock_.unlock();
+    }
+    role(const role&) = delete;
+    role& operator=(const role&) = delete;
+    ~role() {
+      lock_.lock();
+      of_.collecting_ = false;
+    }
+
+   private:
+    outcome_collector& of_;
+    std::unique_lock<std::mutex>& lock_;
+  };
+
+  // In the role of the collector. Takes outcomes of all jobs; waits for one at most for `nap`.
+  void look(pool_job& mine, std::chrono::nanoseconds nap) {
+    constexpr std::uint64_t most = 1024;
+    stream_processes::found found = find(nap);
+    for (std::uint64_t k = 0; found.how == arrival::outcome;) {
+      const std::uint64_t values = found.ring != nullptr ? take_values(*found.ring, found.worker, mine) : 0;
+      if (values == 0) take(found, mine);
+      send_further();
+      k += std::max<std::uint64_t>(values, 1);
+      if (k >= most) return;  // before the next find(), which takes a failure out of its ring
+      if (found.ring == nullptr || !found.ring->look()) found = find(std::chrono::nanoseconds(0));
+    }
+  }
+  stream_processes::found find(std::chrono::nanoseconds nap) {
+    if (unplaced_) return *std::exchange(unplaced_, std::nullopt);
+    try {
+      stream_processes::found found = processes_.find(nap);
+      if (found.how == arrival::end) throw std::runtime_error("parmap: the workers of this pool have ended");
+      return found;
+    } catch (const supervisor_without_memory&) {
+      const std::lock_guard lock(lock_);
+      break_down();
+    } catch (const std::bad_alloc&) {
+      throw;  // of this call alone: what it has not read is still there
+    } catch (...) {
+      const std::lock_guard lock(lock_);
+      break_down();
+    }
+  }
+  // Call in a catch block, with the lock: from now on the pool throws this exception.
+  [[noreturn]] void break_down() {
+    broken_ = std::current_exception();
+    for (const auto& each : jobs_) each->news_.notify_all();
+    throw;
+  }
+  void send_further() {
+    const std::lock_guard lock(lock_);
+    sender_.send_further();
+  }
+
+  // Takes the outcome from its ring, if there is one. A worker may wait for the room of large ones.
+  class taken_at_end {
+   public:
+    taken_at_end(outcome_collector& of, ring_reader* ring) noexcept : of_(of), ring_(ring) {}
+    taken_at_end(const taken_at_end&) = delete;
+    taken_at_end& operator=(const taken_at_end&) = delete;
+    ~taken_at_end() {
+      if (ring_ == nullptr) return;
+      const std::uint64_t size = ring_->cell().is_in_heap() ? ring_->cell().size() : 0;
+      of_.untold_bytes_ += size;
+      ring_->take();
+      if (size >= much_memory) of_.processes_.ring();
+      if (of_.untold_bytes_ < much) return;
+      of_.untold_bytes_ = 0;
+      of_.processes_.wake_workers();
+    }
+
+   private:
+    static constexpr std::uint64_t much = 256 << 10;
+
+    outcome_collector& of_;
+    ring_reader* ring_;
+  };
+  // The outcomes of one batch that have been taken. The lock is taken again only when there is no further one.
+  class values_of_batch {
+   public:
+    values_of_batch(outcome_collector& of, batches_in_flight::place at) noexcept
+        : of_(of),
+          at_(at),
+          left_(at->second.left) {}
+    values_of_batch(const values_of_batch&) = delete;
+    values_of_batch& operator=(const values_of_batch&) = delete;
+    ~values_of_batch() {
+      const std::lock_guard lock(of_.lock_);
+      pool_job& job = *at_->second.job;
+      job.taken_ += taken_;
+      if (job.waiting_ > 0) job.news_.notify_all();
+      of_.sender_.end_some(at_, taken_, ticks_);
+    }
+
+    [[nodiscard]] std::uint64_t taken() const noexcept { return taken_; }
+    [[nodiscard]] bool has(const ring_cell& it) const noexcept {
+      return it.kind() == ring_cell::value && taken_ < left_ && it.task - at_->first < at_->second.count;
+    }
+    void take(ring_reader& ring, unsigned worker) {
+      const ring_cell& it = ring.cell();
+      const taken_at_end done(of_, &ring);
+      ++taken_;
+      ticks_ += it.extent;
+      const sent_batch& batch = at_->second;
+      batch.job->owner_->take({.task = batch.task + (it.task - at_->first),
+                               .attempt = batch.attempt,
+                               .worker = worker,
+                               .spent = it.extent,
+                               .bytes = ring.bytes()});
+    }
+
+   private:
+    outcome_collector& of_;
+    batches_in_flight::place at_;  // stays, as only the collector drops batches
+    std::uint64_t left_;
+    std::uint64_t taken_{};
+    ticks ticks_{};
+  };
+  // Takes values of `mine` from this ring, as long as they are of one batch. Returns how many.
+  std::uint64_t take_values(ring_reader& ring, unsigned worker, pool_job& mine) {
+    batches_in_flight::place at;
+    {
+      const std::lock_guard lock(lock_);
+      at = batch_with(ring.cell().task);
+      if (at->second.job.get() != &mine || mine.owner_ == nullptr) return 0;
+    }
+    values_of_batch all(*this, at);
+    while (all.has(ring.cell())) {
+      all.take(ring, worker);
+      if (!ring.look()) break;
+    }
+    return all.taken();
+  }
+  // With the lock.
+  [[nodiscard]] batches_in_flight::place batch_with(std::uint64_t number) {
+    batches_in_flight& sent = sender_.sent();
+    const auto at = sent.with(number);
+    if (at != sent.end() && at->second.left > 0) return at;
+    try {
+      throw_overwritten("a task has ended that was not sent");
+    } catch (...) {
+      break_down();
+    }
+  }
+
+  // What is made of an outcome before it is taken: that may throw.
+  struct prepared {
+    pool_outcome what;
+    bool failed{};
+    std::shared_ptr<pool_job> job;
+    pool_job::failed_tasks again;         // the task, until its owner has said whether to try it again
+    std::list<pool_job::arrived> copies;  // for another thread
+  };
+  // With the lock.
+  prepared prepare(const stream_processes::found& found, batches_in_flight::place at, const pool_job& mine) {
+    const ring_cell* const cell = found.ring != nullptr ? &found.ring->cell() : nullptr;
+    const sent_batch& batch = at->second;
+    prepared made;
+    made.failed = cell == nullptr || cell->kind() == ring_cell::stopped;
+    made.job = batch.job;
+    made.what = {.task = batch.task + (number_of(found) - at->first),
+                 .attempt = batch.attempt,
+                 .worker = found.worker,
+                 .spent = cell != nullptr ? cell->extent : found.spent};
+    if (!made.failed) made.what.bytes = found.ring->bytes();
+    const bool is_awaited = made.job->owner_ != nullptr;
+    if (made.failed && is_awaited)
+      made.again.emplace(made.what.task,
+                         task_piece{made.what.task, 1, batch.inputs, made.what.attempt, batch.function});
+    if (made.job.get() == &mine || !is_awaited) return made;
+    pool_job::arrived& copy = made.copies.emplace_back();
+    copy.what = made.what;
+    copy.failed = made.failed;
+    if (made.what.bytes) copy_bytes(*made.what.bytes, copy);
+    return made;
+  }
+  void copy_bytes(byte_reader bytes, pool_job::arrived& to) const {
+    const std::size_t size = bytes.left();
+    const std::byte* const from = bytes.read(size);
+    try {
+      to.bytes.assign(from, from + size);
+      to.has_bytes = true;
+    } catch (const std::bad_alloc&) {
+      if (!passes_on_) throw;
+      to.failed = true;
+      to.why = failure{to.what.task, failure_kind::out_of_memory, {}, to.what.attempt};
+    }
+  }
+  [[nodiscard]] static std::uint64_t number_of(const stream_processes::found& found) noexcept {
+    return found.ring != nullptr ? found.ring->cell().task : found.why.index;
+  }
+  void take(stream_processes::found& found, pool_job& mine) {
+    prepared it;
+    std::unique_lock lock(lock_);
+    const auto at = batch_with(number_of(found));
+    try {
+      it = prepare(found, at, mine);
+    } catch (...) {
+      if (found.ring == nullptr) unplaced_ = std::move(found);  // else it is still in its ring
+      throw;
+    }
+    const taken_at_end done(*this, found.ring);
+    failure why = found.ring != nullptr ? failure{0, failure_kind::stopped} : std::move(found.why);
+    why.index = it.what.task;
+    why.attempts = why.kind == failure_kind::stopped ? it.what.attempt - 1 : it.what.attempt;
+    it.job->failed_.merge(it.again);
+    sender_.end_some(at, 1, it.what.spent);
+    if (it.job.get() != &mine) {
+      if (it.failed && !it.copies.empty()) it.copies.front().why = std::move(why);
+      return put_into_inbox(*it.job, it.copies);
+    }
+    lock.unlock();
+    if (it.failed) it.what.why = &why;
+    give(mine, it.what);
+  }
+  // If an owner throws, the rest stays for the next time.
+  void give_inbox(pool_job& mine, std::unique_lock<std::mutex>& lock) {
+    std::list<pool_job::arrived> all;
+    all.swap(mine.inbox_);
+    lock.unlock();
+    try {
+      while (!all.empty()) {
+        std::list<pool_job::arrived> one;
+        one.splice(one.begin(), all, all.begin());
+        pool_job::arrived& it = one.front();
+        if (it.failed) it.what.why = &it.why;
+        if (it.has_bytes) it.what.bytes.emplace(it.bytes.data(), it.bytes.size());
+        give(mine, it.what);
+      }
+    } catch (...) {
+      const std::lock_guard held(lock_);
+      if (mine.owner_ != nullptr) mine.inbox_.splice(mine.inbox_.begin(), all);
+      throw;
+    }
+  }
+  // Without the lock.
+  void give(pool_job& to, const pool_outcome& it) {
+    pool_owner* owner = nullptr;
+    {
+      const std::lock_guard lock(lock_);
+      owner = to.owner_;
+    }
+    if (owner != nullptr) owner->take(it);
+    const std::lock_guard lock(lock_);
+    if (it.why != nullptr) to.failed_.erase(it.task);
+    ++to.taken_;
+    if (to.waiting_ > 0) to.news_.notify_all();
+  }
+
+  std::mutex& lock_;
+  stream_processes& processes_;
+  batch_sender& sender_;
+  const jobs& jobs_;
+  bool collecting_{};  // a thread takes outcomes
+  std::exception_ptr broken_;
+  bool passes_on_{};
+  // The collector's.
+  std::uint64_t untold_bytes_{};                     // of outcomes since it woke workers that wait for room
+  std::optional<stream_processes::found> unplaced_;  // a failure for which there was no memory
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -20227,12 +21206,15 @@ class pool_tasks final : public process_tasks, public claim_batches {
   void run(worker_chunk& chunk, context& self) const override;
   [[nodiscard]] const claim_batches* batches() const noexcept override { return this; }
   [[nodiscard]] std::uint64_t end_of(std::uint64_t task) const noexcept override;
+  // Forgets large inputs that nobody uses any more.
+  void before_wait() const noexcept override;
 
  private:
   template <class Read>
   struct kept {
     std::uint64_t number;
     std::unique_ptr<Read> what;
+    std::uint64_t size;  // of the bytes
   };
   static constexpr std::size_t most_functions = 16;
 
@@ -20246,7 +21228,9 @@ class pool_tasks final : public process_tasks, public claim_batches {
   function_reader only_;
   // In a worker.
   mutable std::list<kept<pool_function>> functions_;  // the newest first
+  mutable std::uint64_t function_bytes_{};
   mutable kept<pool_inputs> inputs_{};
+  mutable unsigned worker_{};
 };
 
 // Runs a worker of a pool that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the
@@ -20259,8 +21243,8 @@ class pool_tasks final : public process_tasks, public claim_batches {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/pools/pool_dispatcher.inl.hpp
-// The bodies of pool_dispatcher.hpp. One class, as jobs, sending and collecting change the same lists under one lock;
-// what is sent and what is in flight have files of their own.
+// The bodies of pool_dispatcher.hpp: the jobs of a pool, and how they are halted and ended. batch_sender sends their
+// tasks, outcome_collector takes the outcomes.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -20269,9 +21253,10 @@ class pool_dispatcher::state {
   explicit state(const pool_terms& terms)
       : memory_(workers_of(terms)),
         tasks_(memory_),
-        store_(memory_),
-        sent_(memory_),
-        processes_(tasks_, options_of(terms), std::nullopt, &memory_, true, {&memory_, terms.most_tasks}) {}
+        store_(memory_, [this] { processes_.ring(); }),
+        processes_(tasks_, options_of(terms), std::nullopt, &memory_, true, {&memory_, terms.most_tasks}),
+        sender_(memory_, processes_, jobs_),
+        collector_(lock_, processes_, sender_, jobs_) {}
 
   [[nodiscard]] unsigned workers() const noexcept { return processes_.workers(); }
 
@@ -20291,14 +21276,14 @@ class pool_dispatcher::state {
 
   std::shared_ptr<pool_job> open(const pool_job::terms& on, std::shared_ptr<kept_function> f, pool_owner& by) {
     const std::lock_guard lock(at_work());
-    throw_if_broken();
+    collector_.throw_if_broken();
     jobs_.push_back(std::make_shared<pool_job>(on, std::move(f), by));
     return jobs_.back();
   }
-  void add(pool_job& to, pool_job::piece what) {
+  void add(pool_job& to, task_piece what) {
     const std::lock_guard lock(at_work());
-    throw_if_broken();
-    to.pieces_.push_back(std::move(what));
+    collector_.throw_if_broken();
+    to.unsent_.add(std::move(what));
     send_some(to);
   }
   void close(pool_job& it) {
@@ -20313,58 +21298,64 @@ class pool_dispatcher::state {
   }
   bool try_again(pool_job& it, std::uint64_t task, unsigned attempt, std::chrono::steady_clock::time_point due) {
     const std::lock_guard lock(at_work());
-    const auto failed = std::ranges::find(it.failed_, task, &pool_job::piece::task);
+    const auto failed = it.failed_.find(task);
     if (it.halted_ || failed == it.failed_.end()) return false;
-    pool_job::piece again = std::move(*failed);
+    failed->second.attempt = attempt;
+    it.postponed_.add({due, failed->second});
     it.failed_.erase(failed);
-    again.attempt = attempt;
-    it.postponed_.add({due, std::move(again)});
     return true;
   }
   std::vector<unsent> halt(pool_job& it) {
     const std::lock_guard lock(at_work());
-    it.halted_ = it.closed_ = true;
     std::vector<unsent> rest;
-    const auto add = [&rest](const pool_job::piece& what) {
-      rest.push_back({what.task, what.count, what.attempt - 1});
-    };
-    std::ranges::for_each(std::exchange(it.pieces_, {}), add);
+    rest.reserve(it.unsent_.pieces() + it.postponed_.size());
+    const auto add = [&rest](const task_piece& what) { rest.push_back({what.task, what.count, what.attempt - 1}); };
+    it.halted_ = it.closed_ = true;
+    it.unsent_.for_each(add);
+    it.unsent_.clear();
     for (const pool_job::postponed& each : it.postponed_.take_all()) add(each.what);
-    sent_.for_each_of(it, [this](const sent_batch& each) { static_cast<void>(sent_.halt(each)); });
+    sent().for_each_of(it, [this](const sent_batch& each) { static_cast<void>(sent().halt(each)); });
     return rest;
   }
   bool halt_task(pool_job& it, std::uint64_t task) {
     const std::lock_guard lock(at_work());
-    const auto waits = std::ranges::find_if(
-        it.pieces_, [task](const pool_job::piece& each) { return each.task == task && each.count == 1; });
-    if (waits != it.pieces_.end()) {
-      put_stopped(it, task, waits->attempt);
-      it.pieces_.erase(waits);
+    if (const task_piece* const waits = it.unsent_.find(task)) {
+      auto outcome = outcome_collector::stopped(task, waits->attempt);
+      it.unsent_.drop(task);
+      outcome_collector::put_into_inbox(it, outcome);
       return true;
     }
-    const auto of = sent_.of(it, task);
-    return of != sent_.end() && of->second.count == 1 && sent_.halt(of->second);
+    const auto of = sent().of(it, task);
+    return of != sent().end() && of->second.count == 1 && sent().cancel(of->second);
   }
   [[nodiscard]] bool has_begun(const pool_job& it, std::uint64_t task) {
     const std::lock_guard lock(at_work());
-    const auto of = sent_.of(it, task);
-    return of != sent_.end() && sent_.has_begun(of->second);
+    const auto of = sent().of(it, task);
+    return of != sent().end() && sent().has_begun(of->second);
   }
   void halt_tasks(pool_job& it, std::uint64_t task, std::uint64_t count) {
     const std::lock_guard lock(at_work());
-    std::erase_if(it.pieces_, [&](const pool_job::piece& each) {
-      if (each.task - task >= count) return false;
-      for (std::uint64_t k = 0; k < each.count; ++k) put_stopped(it, each.task + k, each.attempt);
-      return true;
-    });
-    sent_.for_each_of(it, [&](const sent_batch& each) {
-      if (each.task - task < count) static_cast<void>(sent_.halt(each));
+    unsent_tasks rest;
+    it.unsent_.take(task, count, rest);
+    std::list<pool_job::arrived> outcomes;
+    try {
+      rest.for_each([&outcomes](const task_piece& each) {
+        for (std::uint64_t k = 0; k < each.count; ++k)
+          outcomes.splice(outcomes.end(), outcome_collector::stopped(each.task + k, each.attempt));
+      });
+    } catch (...) {
+      rest.take(task, count, it.unsent_);
+      throw;
+    }
+    outcome_collector::put_into_inbox(it, outcomes);
+    sent().for_each_of(it, [&](const sent_batch& each) {
+      if (each.task - task < count) static_cast<void>(sent().halt(each));
     });
   }
   void kill(pool_job& it, std::optional<std::uint64_t> task) {
     const std::lock_guard lock(at_work());
-    sent_.for_each_of(it, [&](const sent_batch& each) {
-      if (!task || each.has(it, *task)) static_cast<void>(sent_.halt(each));
+    sent().for_each_of(it, [&](const sent_batch& each) {
+      if (!task || each.has(it, *task)) static_cast<void>(sent().halt(each));
     });
     end_running(it, task);
   }
@@ -20374,18 +21365,20 @@ class pool_dispatcher::state {
       const std::lock_guard lock(lock_);
       it.owner_ = nullptr;
       it.halted_ = it.closed_ = true;
-      it.pieces_.clear();
+      it.unsent_.clear();
       static_cast<void>(it.postponed_.take_all());
       it.inbox_.clear();
       it.failed_.clear();
     }
-    try {
-      do kill(it, std::nullopt);
-      while (collect(it, std::chrono::milliseconds(10), std::nullopt) != arrival::end);
-    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the pool is broken, and none of its tasks runs
+    // If values of other threads are in the way for which there is no memory, they are lost in the end.
+    for (int k = 0; !end_what_runs(it); ++k) {
+      std::this_thread::sleep_for(nap);
+      const std::lock_guard lock(lock_);
+      collector_.pass_on_without_memory(k >= tries);
     }
     {
       const std::lock_guard lock(lock_);
+      collector_.pass_on_without_memory(false);
       std::erase_if(jobs_, [&it](const auto& each) { return each.get() == &it; });
     }
     store_.drop_unused();  // its inputs may be large
@@ -20393,7 +21386,7 @@ class pool_dispatcher::state {
 
   void end_workers() noexcept {
     if (generation_ != fork_generation()) return;
-    processes_.end_at(sent_.next());
+    processes_.end_at(sent().next());
     try {
       while (processes_.find(longest).how != arrival::end) {
       }
@@ -20418,90 +21411,23 @@ class pool_dispatcher::state {
     return it.taken_;
   }
   arrival collect(pool_job& mine, std::chrono::nanoseconds patience, std::optional<std::uint64_t> seen) {
-    using clock = std::chrono::steady_clock;
-    std::unique_lock lock(at_work());
-    const hands_over at_end(*this, lock);
-    const std::uint64_t before = seen.value_or(mine.taken_);
-    std::optional<clock::time_point> until;
-    for (bool looked = false;; looked = true) {
-      throw_if_broken();
-      if (!mine.inbox_.empty()) {
-        hand_over();
-        return give_inbox(mine, lock);
-      }
-      if (mine.taken_ != before) return arrival::outcome;
-      if (mine.is_over()) return arrival::end;
-      send_some(mine);
-      const auto now = clock::now();
-      if (!until) until = patience < longest ? now + patience : now + longest;
-      if (looked && now >= *until) return arrival::nothing_yet;
-      auto nap = *until - now;
-      if (!mine.postponed_.empty()) nap = std::min(nap, mine.postponed_.first().due - now);
-      nap = std::max(nap, nap.zero());
-      if (!collecting_) {
-        const role as_collector(*this, lock);
-        look(mine, nap);
-      } else {
-        ++mine.waiting_;
-        mine.news_.wait_until(lock, now + nap);
-        --mine.waiting_;
-      }
-    }
+    check_process();
+    const arrival how = collector_.collect(mine, patience, seen);
+    store_.drop_large();
+    return how;
   }
 
  private:
   static constexpr std::chrono::hours longest{24};
-  static constexpr std::uint64_t most_in_flight = 1 << 15;
-  // Of one job while others have tasks to send.
-  static constexpr std::uint64_t most_beside_others = most_in_flight / 4;
-  static constexpr std::uint64_t most_batches_of_job = batch_table::places / 8;
-
-  // Of a thread that leaves collect(): one of those that wait is to collect. Not only the collector hands over: one
-  // that was woken to follow it may leave at once, as its own outcomes have come, or its patience is over.
-  class hands_over {
-   public:
-    hands_over(state& of, const std::unique_lock<std::mutex>& lock) noexcept : of_(of), lock_(lock) {}
-    hands_over(const hands_over&) = delete;
-    hands_over& operator=(const hands_over&) = delete;
-    ~hands_over() {
-      if (lock_.owns_lock()) of_.hand_over();
-    }
-
-   private:
-    state& of_;
-    const std::unique_lock<std::mutex>& lock_;
-  };
-  void hand_over() noexcept {
-    if (collecting_) return;
-    const auto next = std::ranges::find_if(jobs_, [](const auto& each) { return each->waiting_ > 0; });
-    if (next != jobs_.end()) (*next)->news_.notify_all();
-  }
-
-  // Of the thread that collects. Without the lock, which it takes back at the end.
-  class role {
-   public:
-    role(state& of, std::unique_lock<std::mutex>& lock) : of_(of), lock_(lock) {
-      of_.collecting_ = true;
-      lock_.unlock();
-    }
-    role(const role&) = delete;
-    role& operator=(const role&) = delete;
-    ~role() {
-      lock_.lock();
-      of_.collecting_ = false;
-    }
-
-   private:
-    state& of_;
-    std::unique_lock<std::mutex>& lock_;
-  };
+  static constexpr std::chrono::milliseconds nap{10};
+  static constexpr int tries = 30;  // with a nap behind each
 
   static unsigned workers_of(const pool_terms& terms) { return terms.workers != 0 ? terms.workers : usable_cores(); }
   static options options_of(const pool_terms& terms) {
     options chosen;
     chosen.memory_limit = terms.memory_limit;
     chosen.seed = 0;  // each batch has its own
-    chosen.window = 2 * most_in_flight - ring_pace().untold;
+    chosen.window = batch_sender::window;
     chosen.workers = workers_of(terms);
     return chosen;
   }
@@ -20514,306 +21440,36 @@ class pool_dispatcher::state {
     if (generation_ != fork_generation())
       throw std::logic_error("parmap: a pool cannot be used in a process that was forked from the one that made it");
   }
-  void throw_if_broken() const {
-    if (broken_) std::rethrow_exception(broken_);
-  }
-
-  // ---- sending
-
-  // Sends as many tasks as keep the workers busy until the next time; not more, so that the tasks of another job do not
-  // wait long. Of a function that is not known yet, single tasks and few. Of one of which few tasks have ended not many
-  // more are sent than those: the next ones may take long, or fail, and what is tried again, or is another job's, waits
-  // behind them.
+  [[nodiscard]] batches_in_flight& sent() noexcept { return sender_.sent(); }
+  // Whoever waits for outcomes sends what could not be sent now.
   void send_some(pool_job& it) {
-    while (it.postponed_.is_due()) it.pieces_.push_front(it.postponed_.take_first().what);
-    if (it.halted_ || it.pieces_.empty()) return;
-    const std::uint64_t begun = sent_.next();
-    const std::uint64_t target = most_in_flight_of(it);
-    const std::uint64_t most_batches = it.on_.most_at_once != 0 ? it.on_.most_at_once : most_batches_of_job;
-    if (it.in_flight_ >= target || (it.in_flight_ > target / 2 && it.on_.most_at_once == 0)) return;
-    while (!it.pieces_.empty() && it.in_flight_ < target && sent_.tasks() < most_in_flight &&
-           it.batches_ < most_batches && sent_.has_room()) {
-      pool_job::piece& from = it.pieces_.front();
-      if (from.attempt == 1 && from.task >= it.limit_) break;
-      const std::uint64_t open = from.attempt == 1 ? it.limit_ - from.task : 1;
-      send(it, from,
-           std::min({batch_size(it, from), from.count, open, target - it.in_flight_, most_in_flight - sent_.tasks(),
-                     max_round - sent_.next() % max_round}));
-      if (from.count == 0) it.pieces_.pop_front();
-    }
-    if (sent_.next() != begun) processes_.allow(sent_.next());
-  }
-  void send(pool_job& it, pool_job::piece& from, std::uint64_t count) {
-    sent_batch made{.number = 0,
-                    .count = count,
-                    .left = count,
-                    .task = from.task,
-                    .attempt = from.attempt,
-                    .job = it.shared_from_this(),
-                    .function = from.function ? from.function : it.function_,
-                    .inputs = from.inputs};
-    if (sent_.add(std::move(made), it.on_.seed, it.on_.timeout)) processes_.wake_supervisor();
-    it.in_flight_ += count;
-    ++it.batches_;
-    from.task += count;
-    from.count -= count;
-  }
-  [[nodiscard]] double mean_ticks(const pool_job& it, const pool_job::piece& of) const noexcept {
-    return (of.function ? of.function : it.function_)->mean_ticks;
-  }
-  [[nodiscard]] std::uint64_t most_in_flight_of(const pool_job& it) const noexcept {
-    const std::uint64_t n = workers();
-    const pool_job::piece& next = it.pieces_.front();
-    const double mean = mean_ticks(it, next);
-    const std::uint64_t known = 8 * n + (next.function ? next.function : it.function_)->ended;
-    const double enough = mean > 0 ? static_cast<double>(to_ticks(std::chrono::milliseconds(20))) / mean : 0;
-    const std::uint64_t most =
-        mean > 0 ? std::max(4 * n, n * static_cast<std::uint64_t>(std::min(enough, 1e6))) : 8 * n;
-    const bool alone =
-        std::ranges::none_of(jobs_, [&it](const auto& each) { return each.get() != &it && !each->pieces_.empty(); });
-    return std::min({most, known, alone ? most_in_flight : most_beside_others});
-  }
-  // As in chunk_pacer.
-  [[nodiscard]] std::uint64_t batch_size(const pool_job& it, const pool_job::piece& of) const noexcept {
-    const double mean = mean_ticks(it, of);
-    if (mean <= 0) return 1;
-    const auto in = [mean](std::chrono::microseconds span) {
-      return static_cast<std::uint64_t>(static_cast<double>(to_ticks(span)) / mean);
-    };
-    const std::uint64_t fair = (of.count - 1) / workers() + 1;
-    const std::uint64_t even = std::min(in(std::chrono::microseconds(50)), (fair + 1) / 2);
-    return std::max({even, std::min(fair, in(std::chrono::microseconds(2))), std::uint64_t{1}});
-  }
-
-  // ---- collecting
-
-  // In the role of the collector. Takes outcomes of all jobs; waits for one at most for `nap`.
-  void look(pool_job& mine, std::chrono::nanoseconds nap) {
-    constexpr std::uint64_t most = 1024;
-    stream_processes::found found = find(nap);
-    for (std::uint64_t k = 0; found.how == arrival::outcome;) {
-      const std::uint64_t values = found.ring != nullptr ? take_values(*found.ring, found.worker, mine) : 0;
-      if (values == 0) take(found, mine);
-      send_further();
-      k += std::max<std::uint64_t>(values, 1);
-      if (k >= most) return;  // before the next find(), which takes a failure out of its ring
-      if (found.ring == nullptr || !found.ring->look()) found = find(std::chrono::nanoseconds(0));
-    }
-  }
-  stream_processes::found find(std::chrono::nanoseconds nap) {
     try {
-      stream_processes::found found = processes_.find(nap);
-      if (found.how == arrival::end) throw std::runtime_error("parmap: the workers of this pool have ended");
-      return found;
-    } catch (...) {
-      const std::lock_guard lock(lock_);
-      break_down();
+      sender_.send_some(it);
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): see above
     }
   }
-  // Call in a catch block, with the lock: from now on the pool throws this exception.
-  [[noreturn]] void break_down() {
-    broken_ = std::current_exception();
-    for (const auto& each : jobs_) each->news_.notify_all();
-    throw;
-  }
-  void send_further() {
-    const std::lock_guard lock(lock_);
-    for (const auto& each : jobs_)
-      if (!each->pieces_.empty()) send_some(*each);
-  }
 
-  // Takes the outcome from its ring, if there is one. A worker may wait for the room of large ones.
-  class taken_at_end {
-   public:
-    taken_at_end(state& of, ring_reader* ring) noexcept : of_(of), ring_(ring) {}
-    taken_at_end(const taken_at_end&) = delete;
-    taken_at_end& operator=(const taken_at_end&) = delete;
-    ~taken_at_end() {
-      if (ring_ == nullptr) return;
-      of_.untold_bytes_ += ring_->cell().is_in_heap() ? ring_->cell().size() : 0;
-      ring_->take();
-      if (of_.untold_bytes_ < much) return;
-      of_.untold_bytes_ = 0;
-      of_.processes_.wake_workers();
-    }
-
-   private:
-    static constexpr std::uint64_t much = 256 << 10;
-
-    state& of_;
-    ring_reader* ring_;
-  };
-  // The outcomes of one batch that have been taken. The lock is taken again only when there is no further one.
-  class values_of_batch {
-   public:
-    values_of_batch(state& of, batches_in_flight::place at) noexcept : of_(of), at_(at), left_(at->second.left) {}
-    values_of_batch(const values_of_batch&) = delete;
-    values_of_batch& operator=(const values_of_batch&) = delete;
-    ~values_of_batch() {
-      const std::lock_guard lock(of_.lock_);
-      pool_job& job = *at_->second.job;
-      job.taken_ += taken_;
-      if (job.waiting_ > 0) job.news_.notify_all();
-      of_.end_some(at_, taken_, ticks_);
-    }
-
-    [[nodiscard]] std::uint64_t taken() const noexcept { return taken_; }
-    [[nodiscard]] bool has(const ring_cell& it) const noexcept {
-      return it.kind() == ring_cell::value && taken_ < left_ && it.task - at_->first < at_->second.count;
-    }
-    void take(ring_reader& ring, unsigned worker) {
-      const ring_cell& it = ring.cell();
-      const taken_at_end done(of_, &ring);
-      ++taken_;
-      ticks_ += it.extent;
-      const sent_batch& batch = at_->second;
-      batch.job->owner_->take({.task = batch.task + (it.task - at_->first),
-                               .attempt = batch.attempt,
-                               .worker = worker,
-                               .spent = it.extent,
-                               .bytes = ring.bytes()});
-    }
-
-   private:
-    state& of_;
-    batches_in_flight::place at_;  // stays, as only the collector drops batches
-    std::uint64_t left_;
-    std::uint64_t taken_{};
-    ticks ticks_{};
-  };
-  // Takes values of `mine` from this ring, as long as they are of one batch. Returns how many.
-  std::uint64_t take_values(ring_reader& ring, unsigned worker, pool_job& mine) {
-    auto at = sent_.end();
-    {
-      const std::lock_guard lock(lock_);
-      at = batch_with(ring.cell().task);
-      if (at->second.job.get() != &mine || mine.owner_ == nullptr) return 0;
-    }
-    values_of_batch all(*this, at);
-    while (all.has(ring.cell())) {
-      all.take(ring, worker);
-      if (!ring.look()) break;
-    }
-    return all.taken();
-  }
-  // With the lock.
-  [[nodiscard]] batches_in_flight::place batch_with(std::uint64_t number) {
-    const auto at = sent_.with(number);
-    if (at != sent_.end() && at->second.left > 0) return at;
+  // Returns whether nothing of the job runs any more. False if there was no memory to see that.
+  bool end_what_runs(pool_job& it) noexcept {
     try {
-      throw_overwritten("a task has ended that was not sent");
-    } catch (...) {
-      break_down();
-    }
-  }
-
-  void take(stream_processes::found& found, pool_job& mine) {
-    const ring_cell* const cell = found.ring != nullptr ? &found.ring->cell() : nullptr;
-    const std::uint64_t number = cell != nullptr ? cell->task : found.why.index;
-    pool_outcome it{.worker = found.worker, .spent = cell != nullptr ? cell->extent : found.spent};
-    failure why = std::move(found.why);
-    if (cell != nullptr && cell->kind() == ring_cell::stopped) why = failure{0, failure_kind::stopped};
-    else if (cell != nullptr) it.bytes = found.ring->bytes();
-    const bool failed = cell == nullptr || cell->kind() == ring_cell::stopped;
-    const taken_at_end done(*this, found.ring);
-    std::shared_ptr<pool_job> of;
-    {
+      do kill(it, std::nullopt);
+      while (collect(it, nap, std::nullopt) != arrival::end);
+      return true;
+    } catch (const std::bad_alloc&) {
       const std::lock_guard lock(lock_);
-      of = end_one(number, it, failed);
-      if (of.get() != &mine) {
-        if (failed) note_attempt(why, it);
-        put_into_inbox(*of, it, failed ? &why : nullptr);
-        return;
-      }
+      return collector_.is_broken();
+    } catch (const std::exception&) {
+      return true;  // the pool is broken, and none of its tasks runs
     }
-    if (failed) note_attempt(why, it);
-    if (failed) it.why = &why;
-    give(*of, it);
   }
-  static void note_attempt(failure& why, const pool_outcome& it) {
-    why.index = it.task;
-    why.attempts = why.kind == failure_kind::stopped ? it.attempt - 1 : it.attempt;
-  }
-
-  // A task of the stream has ended: sets which it is of its job. With the lock.
-  std::shared_ptr<pool_job> end_one(std::uint64_t number, pool_outcome& it, bool failed) {
-    const auto at = batch_with(number);
-    const sent_batch& batch = at->second;
-    it.task = batch.task + (number - at->first);
-    it.attempt = batch.attempt;
-    std::shared_ptr<pool_job> of = batch.job;
-    if (failed && of->owner_ != nullptr) of->failed_.push_back({it.task, 1, batch.inputs, it.attempt, batch.function});
-    end_some(at, 1, it.spent);
-    return of;
-  }
-  // Tasks of a batch have ended, which took so many ticks; 0: unknown.
-  void end_some(batches_in_flight::place at, std::uint64_t tasks, ticks took) {
-    if (tasks == 0) return;
-    const std::shared_ptr<pool_job> of = at->second.job;
-    if (took > 0) {
-      double& mean = at->second.function->mean_ticks;
-      const auto count = static_cast<double>(tasks);
-      const double latest = static_cast<double>(took) / count;
-      mean = mean == 0 ? latest : mean + (latest - mean) * std::min(1.0, count / 8);
-    }
-    at->second.function->ended += tasks;
-    of->in_flight_ -= tasks;
-    if (sent_.end_some(at, tasks)) --of->batches_;
-  }
-  void put_into_inbox(pool_job& of, const pool_outcome& it, const failure* why) {
-    if (of.owner_ == nullptr) return;
-    pool_job::arrived& made = of.inbox_.emplace_back();
-    made.what = it;
-    made.failed = why != nullptr;
-    if (why != nullptr) made.why = *why;
-    made.has_bytes = it.bytes.has_value();
-    if (it.bytes) {
-      byte_reader bytes = *it.bytes;
-      const std::size_t size = bytes.left();
-      const std::byte* const from = bytes.read(size);
-      made.bytes.assign(from, from + size);
-    }
-    of.news_.notify_all();
-  }
-  void put_stopped(pool_job& of, std::uint64_t task, unsigned attempt) {
-    const failure why{task, failure_kind::stopped, "", attempt - 1};
-    put_into_inbox(of, {.task = task, .attempt = attempt}, &why);
-  }
-  arrival give_inbox(pool_job& mine, std::unique_lock<std::mutex>& lock) {
-    std::deque<pool_job::arrived> all = std::exchange(mine.inbox_, {});
-    lock.unlock();
-    for (pool_job::arrived& each : all) {
-      if (each.failed) each.what.why = &each.why;
-      if (each.has_bytes) each.what.bytes.emplace(each.bytes.data(), each.bytes.size());
-      give(mine, each.what);
-    }
-    return arrival::outcome;
-  }
-  // Without the lock.
-  void give(pool_job& to, const pool_outcome& it) {
-    pool_owner* owner = nullptr;
-    {
-      const std::lock_guard lock(lock_);
-      owner = to.owner_;
-    }
-    if (owner != nullptr) owner->take(it);
-    const std::lock_guard lock(lock_);
-    if (it.why != nullptr)
-      std::erase_if(to.failed_, [&it](const pool_job::piece& each) { return each.task == it.task; });
-    ++to.taken_;
-    if (to.waiting_ > 0) to.news_.notify_all();
-  }
-
-  // ---- killing
-
   // What runs of the job is to end: see task_orders.
   void end_running(const pool_job& it, std::optional<std::uint64_t> task) {
-    const std::uint64_t origin = sent_.first() / max_round * max_round;
+    const std::uint64_t origin = sent().first() / max_round * max_round;
     for (unsigned w = 0; w < workers(); ++w)
       if (const auto running = processes_.runs(w)) {
         const std::uint64_t number = origin + *running;
-        const auto at = sent_.with(number);
-        if (at == sent_.end() || at->second.job.get() != &it) continue;
+        const auto at = sent().with(number);
+        if (at == sent().end() || at->second.job.get() != &it) continue;
         if (!task || at->second.task + (number - at->first) == *task) memory_.end(w, number);
       }
     processes_.wake_supervisor();
@@ -20824,12 +21480,10 @@ class pool_dispatcher::state {
   pool_memory memory_;
   pool_tasks tasks_;
   sent_store store_;
-  batches_in_flight sent_;
-  stream_processes processes_;
   std::vector<std::shared_ptr<pool_job>> jobs_;  // that are open
-  bool collecting_{};                            // a thread takes outcomes
-  std::uint64_t untold_bytes_{};  // the collector's: bytes of outcomes since it woke workers that wait for room
-  std::exception_ptr broken_;
+  stream_processes processes_;
+  batch_sender sender_;
+  outcome_collector collector_;
 };
 
 PARMAP_INLINE pool_dispatcher::pool_dispatcher(const pool_terms& terms) : state_(std::make_unique<state>(terms)) {}
@@ -21132,15 +21786,19 @@ PARMAP_INLINE void submitted_tasks::take(const pool_outcome& it) {
   }
   std::optional<failure> why;
   try {
-    if (it.why != nullptr) why = *it.why;
-    else if (!it.bytes) why = bytes_written_over(it.task, it.attempt);
-    else of->take_value(*it.bytes);
-  } catch (...) {
-    why = not_decoded(it.task, it.attempt);
+    try {
+      if (it.why != nullptr) why = *it.why;
+      else if (!it.bytes) why = bytes_written_over(it.task, it.attempt);
+      else of->take_value(*it.bytes);
+    } catch (...) {
+      why = not_decoded(it.task, it.attempt);
+    }
+    if (why && why->kind == failure_kind::stopped && why->message.empty())
+      why->message = "ended by future::cancel or future::kill";
+  } catch (...) {  // without a message, as there is no memory for one
+    if (!why) why.emplace(failure{it.task, failure_kind::out_of_memory, {}, it.attempt});
   }
   if (why) {
-    if (why->kind == failure_kind::stopped && why->message.empty())
-      why->message = "ended by future::cancel or future::kill";
     describe(*why, *of);
     of->take_failure(std::move(*why));
   }
@@ -23082,6 +23740,7 @@ PARMAP_INLINE void pool_tasks::run(worker_chunk& chunk, context& self) const {
   const batch* const found = memory_.table().find(chunk.next());
   if (found == nullptr) leave_process(farewell::damaged, EXIT_FAILURE);
   const batch it = *found;  // what a task runs on may call find()
+  worker_ = self.worker();
   self.set_seed(it.seed);
   chunk.allow(it.allowed);
   batch_run tasks(chunk, it, memory_.table(), self);
@@ -23105,9 +23764,16 @@ PARMAP_INLINE bool pool_tasks::has_read(const batch& it) const noexcept {
 // Before a task begins: so one of this batch is not blamed for the destructors of what others ran on.
 PARMAP_INLINE void pool_tasks::forget_others(const batch& it) const noexcept {
   if (inputs_.number != it.inputs.number) inputs_ = {};
-  if (functions_.size() >= most_functions &&
-      std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) == functions_.end())
+  if (std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) != functions_.end()) return;
+  while (!functions_.empty() &&
+         (functions_.size() >= most_functions || function_bytes_ + it.function.size > much_memory)) {
+    function_bytes_ -= functions_.back().size;
     functions_.pop_back();
+  }
+}
+
+PARMAP_INLINE void pool_tasks::before_wait() const noexcept {
+  if (inputs_.size >= much_memory && !memory_.is_held(worker_, inputs_.number)) inputs_ = {};
 }
 
 PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) const {
@@ -23121,12 +23787,16 @@ PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) 
   std::memcpy(&address, bytes.read(sizeof address), sizeof address);
   // NOLINTNEXTLINE(performance-no-int-to-ptr): it was one
   const auto reader = only_ != nullptr ? only_ : reinterpret_cast<function_reader>(address);
-  functions_.push_front({sent.number, reader(bytes)});
+  functions_.push_front({sent.number, reader(bytes), sent.size});
+  function_bytes_ += sent.size;
   return *functions_.front().what;
 }
 
 PARMAP_INLINE const pool_inputs& pool_tasks::inputs(const pool_function& of, const sent_bytes& sent) const {
-  if (inputs_.number != sent.number || inputs_.what == nullptr) inputs_ = {sent.number, of.read(bytes_of(sent))};
+  if (inputs_.number != sent.number || inputs_.what == nullptr) {
+    if (sent.size >= much_memory) memory_.hold(worker_, sent.number);
+    inputs_ = {sent.number, of.read(bytes_of(sent)), sent.size};
+  }
   return *inputs_.what;
 }
 

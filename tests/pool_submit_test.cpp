@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tasks that are submitted to a pool one by one, and their futures.
+#include "faults/watchdog.hpp"
 #include "leftovers.hpp"
 
 #include <parmap/parmap.hpp>
@@ -9,6 +10,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -87,6 +89,23 @@ TEST_F(pool_submit, is_cancelled_before_it_begins_and_killed_after_that) {
   EXPECT_FALSE(done.cancel());
   done.kill();
   EXPECT_EQ(done.get(), 3);
+}
+
+// A scan of all that wait, for each of them, would take minutes.
+TEST_F(pool_submit, many_are_cancelled_in_any_order) {
+  constexpr std::size_t count = 60'000;
+  watchdog dog(60s);
+  const parmap::pool workers({.workers = 1});
+  auto running = workers.submit(sleep_long, 1);
+  std::vector<parmap::future<int>> waiting;
+  for (std::size_t k = 0; k < count; ++k) waiting.push_back(workers.submit(add, static_cast<int>(k), 1));
+  std::size_t cancelled = 0;
+  for (std::size_t k = count; k-- > 0;) cancelled += waiting[k].cancel() ? 1 : 0;
+  EXPECT_GE(cancelled, count - 1);
+  running.kill();
+  std::size_t stopped = 0;
+  for (auto& each : waiting) stopped += each.outcome() ? 0 : 1;
+  EXPECT_EQ(stopped, cancelled);
 }
 
 TEST_F(pool_submit, may_outlive_the_pool) {

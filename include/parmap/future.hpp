@@ -51,7 +51,8 @@ class submitted_task_of final : public submitted_task {
 ///     double sum = a.get() + b.get();
 ///
 /// The functions that wait take the outcomes of other tasks of the pool meanwhile. They throw std::runtime_error if the
-/// processes of the pool have been killed.
+/// processes of the pool have been killed, and std::bad_alloc if there is no memory for an outcome; then it is still
+/// there, and the next call finds it.
 template <class T>
 class [[nodiscard]] future {
  public:
@@ -87,7 +88,8 @@ class [[nodiscard]] future {
     return task_->result();
   }
 
-  /// The task does not begin any more, if it has not begun. Returns whether that is so: then it fails as `stopped`.
+  /// The task does not begin any more, if it has not begun. Returns whether that is so: true: it will never run, and
+  /// fails as `stopped`; false: it has begun, and goes on, or it has ended. O(log n), of the n tasks that wait.
   bool cancel() {
     const std::shared_ptr<detail::submitted_tasks> all = all_.lock();
     return all != nullptr && all->cancel(number_);

@@ -79,7 +79,7 @@ class Future(concurrent.futures.Future):  # type: ignore[type-arg]
             self._pool = None
             self._set(self.set_result, value)
         elif told[1] == "stopped" and self._number not in pool.killed and pool.broken is None:
-            self._cancel()  # its cancel() came as it was about to begin
+            self._cancel()  # its cancel(), in another thread, is about to do so
         else:
             self._pool = None
             self._set(self.set_exception, pool.exception_of(told, task, self._number))

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -110,6 +111,30 @@ TEST_F(pool_limits_test, an_idle_pool_sleeps) {
   before = spent();
   std::this_thread::sleep_for(1s);
   EXPECT_LT(spent() - before, 10'000'000);  // ns; it was 100 ms and more
+}
+
+// How often a process has gone to sleep.
+long sleeps_of(pid_t pid) { return status_of(pid, "voluntary_ctxt_switches"); }
+
+// While nobody takes an outcome whose task had a short limit: the template looked again and again, in case another one
+// would begin. So it did while a task ran that had no limit.
+TEST_F(pool_limits_test, the_template_sleeps_while_no_task_has_a_limit) {
+  const parmap::pool workers({.workers = 2});
+  const pid_t boss = children_of(::getpid()).at(0);
+  const auto f = [](int x) { return x; };
+  auto limited = parmap::stream(workers, f, std::views::iota(0, 4), {.timeout = 1ms, .window = 2});
+  static_cast<void>(limited.begin());  // which may be late, on a busy machine
+  auto runs = workers.submit([](int x) { return ::poll(nullptr, 0, 1'000'000) + x; }, 1);
+  for (bool sleeps = false; !sleeps;) {
+    const long before = sleeps_of(boss);
+    std::this_thread::sleep_for(100ms);
+    sleeps = sleeps_of(boss) - before < 20;  // it was a hundred
+  }
+  // The next one that has a limit is late all the same.
+  const auto late =
+      parmap::map(workers, [](int x) { return ::poll(nullptr, 0, 1'000'000) + x; }, std::vector{1}, {.timeout = 20ms});
+  EXPECT_EQ(late.failures()[0].kind, failure::timed_out);
+  runs.kill();
 }
 
 TEST_F(pool_limits_test, many_functions_and_submitted_tasks_take_no_memory) {

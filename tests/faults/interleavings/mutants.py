@@ -187,7 +187,7 @@ MUTANTS = (
     common_->halt.set(static_cast<std::uint64_t>(why));
 """),
     Mutant("waits without news", POSTPONED, "worker_process.hpp", """\
-    if (is_idle) tell_supervisor();
+    if (is_idle && !tell_supervisor() && claimed_ > 0) leave(farewell::worn);
     language_runtime::current().before_wait();
 """, """\
     language_runtime::current().before_wait();
@@ -244,11 +244,11 @@ MUTANTS = (
     Mutant("recovery takes any newest outcome for the task's", SENT, "outcome_ring.hpp", "return it.task == task && it.check", "return it.task <= task && it.check"),
     Mutant("asleep is looked at before the outcome is published", NARROW, "stream_outlet.hpp", """\
     if (!ring_.send_short(task, ring_cell::describe(ring_cell::value, attempts)""", """\
-    wake_caller(words_, arrivals_);
+    tell();
     if (const bool asleep = words_.asleep.get() != 0; !asleep)
       if (ring_.send_short(task, ring_cell::describe(ring_cell::value, attempts), spent(), bytes, sizeof value)) return;
     if (!ring_.send_short(task, ring_cell::describe(ring_cell::value, attempts)"""),
-    Mutant("asleep is taken back, and nobody woken", NARROW, "stream_outlet.hpp", "  event_counter::wake(arrivals);\n", ""),
+    Mutant("asleep is taken back, and nobody woken", NARROW, "stream_outlet.hpp", "  return arrivals.wake();\n", "  return true;\n"),
     Mutant("a writer does not look at taken", NARROW, "outcome_ring.hpp", """\
     look_at_taken();
     return tail_ - taken_ < at_.capacity;
@@ -258,13 +258,13 @@ MUTANTS = (
     Mutant("the caller tells nobody what it has taken", NARROW, "outcome_ring.hpp", "    at_.shared().taken.set(taken_);\n", ""),
     Mutant("blocks are free before they are taken", "tasks=3 workers=1 encoded=1 window=3", "outcome_ring.hpp",
            "for (; tail_ - freed_ > tail_ - taken_; ++freed_)", "for (; tail_ != freed_; ++freed_)"),
-    Mutant("a successor writes over blocks that are unread", "tasks=3 workers=1 deaths=1 encoded=1 window=3", "outcome_ring.hpp",
-           "top_ = std::max(top_, held->begin + held->bytes());", ""),
+    Mutant("a successor writes over blocks that are unread", "tasks=3 workers=1 deaths=1 encoded=1 window=3", "ring_heap.hpp",
+           "top_ = std::max(top_, held.begin + held.bytes());", ""),
     Mutant("who waits for room does not say so", ROOM, "stream_outlet.hpp", "      mine_.waiting.set(waits_for_room);\n", ""),
     Mutant("who waits for room says that it has found nothing", ROOM, "stream_outlet.hpp", "mine_.waiting.set(waits_for_room);", "mine_.waiting.set(1);"),
     Mutant("who waits for room looks at the bell last", ROOM, "stream_outlet.hpp", "bell_.wait(seen);", "bell_.wait(bell_.get());"),
     Mutant("records that begin anew name the one before", "tasks=3 workers=1 throwing=7 window=1", "worker_arenas.hpp", "      previous = no_record;\n", ""),
-    Mutant("a stream's failure is published without news", NARROW + " throwing=1", "worker_process.hpp", "if (!last || mine_.streams) tell_supervisor();", "if (!last) tell_supervisor();"),
+    Mutant("a stream's failure is published without news", NARROW + " throwing=1", "worker_process.hpp", "if ((!last || mine_.streams) &&", "if (!last &&"),
 )
 
 

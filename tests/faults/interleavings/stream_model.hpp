@@ -28,6 +28,7 @@
 // As multi_stream.inl.hpp, which would bring all of the library.
 namespace parmap::inline PARMAP_ABI::detail {
 inline void stream_outlet::leave_damaged() noexcept { leave_process(farewell::damaged, EXIT_FAILURE); }
+inline void stream_outlet::leave_mute() noexcept { leave_process(farewell::worn, EXIT_SUCCESS); }
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 namespace interleavings {
@@ -46,7 +47,7 @@ class stream_of final : public any_map {
   void work(unsigned w) override {
     const body_calls<T> calls{&book()};
     const streamed_tasks_of<body_calls<T>> tasks(calls);
-    stream_outlet outlet(ring(w), common(), book().of(w), book().bell(), book().halt_word(), 0, false);
+    stream_outlet outlet(ring(w), common(), book().of(w), book().bell(), book().halt_word(), 0, -1, false);
     worker_process(tasks, nullptr, book(), arenas(),
                    {.tasks = now_planned.tasks, .retries = now_planned.retries, .streams = true, .number = w}, &outlet)
         .run();
@@ -257,7 +258,7 @@ class stream_of final : public any_map {
             "the supervisor's ring is without a cell");
     wake_caller_of();
   }
-  void wake_caller_of() noexcept { parmap::detail::wake_caller(common(), 0); }
+  void wake_caller_of() noexcept { static_cast<void>(parmap::detail::wake_caller(common(), event_sender(0))); }
 
   stream_layout layout_;
   shared_memory rings_;

@@ -87,6 +87,8 @@ inline constexpr known_step steps[] = {{"lock"},
                                        {"batch"},
                                        {"shortest"},
                                        {"ends"},
+                                       {"holds"},
+                                       {"dozing"},
                                        {"state"}};
 constexpr std::size_t moments_of(const known_step& one) noexcept {
   return (one.before ? 1U : 0U) + (one.after ? 1U : 0U);

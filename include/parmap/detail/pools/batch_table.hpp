@@ -111,12 +111,15 @@ class batch_table {
   [[nodiscard]] bool has_begun(std::uint64_t number) const noexcept {
     return entries_[number % places].state.get() == batch_state::begun;
   }
+  // Its tasks are not begun any more, unless one has been. Returns whether that is so.
+  bool cancel(std::uint64_t number) noexcept {
+    const std::uint64_t before = entries_[number % places].state.set_if(batch_state::pending, batch_state::halted);
+    return before == batch_state::pending || before == batch_state::halted;
+  }
   // Its tasks are not begun any more. Returns whether none of them had been.
   bool halt(std::uint64_t number) noexcept {
-    shared_word<"batch">& state = entries_[number % places].state;
-    const std::uint64_t before = state.set_if(batch_state::pending, batch_state::halted);
-    if (before == batch_state::pending || before == batch_state::halted) return true;
-    state.set(batch_state::cut_short);
+    if (cancel(number)) return true;
+    entries_[number % places].state.set(batch_state::cut_short);
     return false;
   }
 

@@ -70,7 +70,8 @@ class pool_dispatcher {
   // No further task of the job begins. What has been sent ends as `stopped`, unless it has begun; the rest is returned,
   // and has no outcomes.
   PARMAP_API std::vector<unsent> halt(pool_job& it);
-  // The task does not begin any more, unless it has. Returns whether it is sure not to have. It has an outcome.
+  // The task does not begin, unless a worker has begun it. Returns whether that is so; else it goes on, or has ended.
+  // It has an outcome. O(log n).
   PARMAP_API bool halt_task(pool_job& it, std::uint64_t task);
   // Whether a worker has begun the task, which was added alone and has no outcome yet.
   [[nodiscard]] PARMAP_API bool has_begun(const pool_job& it, std::uint64_t task) const;
@@ -86,7 +87,8 @@ class pool_dispatcher {
   // As the destructor does. From now on the pool throws.
   PARMAP_API void end_at_once() noexcept;
 
-  // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool. Does not
+  // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool, and
+  // std::bad_alloc if there was no memory for an outcome, which the next call finds again. Does not
   // wait if more than `seen` outcomes of the job have been taken: by another thread, since this one looked.
   PARMAP_API arrival collect(pool_job& mine, std::chrono::nanoseconds patience,
                              std::optional<std::uint64_t> seen = std::nullopt);

@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
 #include <parmap/detail/pools/sent_store.hpp>
+#include <parmap/detail/pools/unsent_tasks.hpp>
 #include <parmap/detail/schedule/due_queue.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
@@ -14,8 +15,9 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <limits>
+#include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,19 +66,14 @@ class pool_job : public std::enable_shared_from_this<pool_job> {
 
  private:
   friend class pool_dispatcher;
+  friend class batch_sender;
+  friend class outcome_collector;
 
-  // Tasks that have not been sent.
-  struct piece {
-    std::uint64_t task;
-    std::uint64_t count;
-    kept_inputs inputs;
-    unsigned attempt{1};
-    std::shared_ptr<kept_function> function{};  // null: that of the job
-  };
   struct postponed {
     std::chrono::steady_clock::time_point due;
-    piece what;
+    task_piece what;
   };
+  using failed_tasks = std::map<std::uint64_t, task_piece>;
   // An outcome that another thread has collected.
   struct arrived {
     pool_outcome what;
@@ -87,16 +84,16 @@ class pool_job : public std::enable_shared_from_this<pool_job> {
   };
 
   [[nodiscard]] bool is_over() const noexcept {
-    return closed_ && pieces_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
+    return closed_ && unsent_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
   }
 
   terms on_;
   std::shared_ptr<kept_function> function_;
   pool_owner* owner_;  // null: nobody takes outcomes any more
-  std::deque<piece> pieces_;
-  std::deque<piece> failed_;  // until the owner has said whether to try them again
+  unsent_tasks unsent_;
+  failed_tasks failed_;  // until the owner has said whether to try them again
   due_queue<postponed> postponed_;
-  std::deque<arrived> inbox_;
+  std::list<arrived> inbox_;
   std::condition_variable news_;                                    // outcomes have come, or nobody collects
   std::uint64_t limit_{std::numeric_limits<std::uint64_t>::max()};  // tasks below may be sent
   std::uint64_t in_flight_{};                                       // tasks that have been sent and have not ended

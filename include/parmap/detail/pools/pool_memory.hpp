@@ -19,7 +19,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The caller writes all of it. A worker changes only the state of a batch that it begins.
+// The caller writes all of it. A worker changes only the state of a batch that it begins, and tells which large inputs
+// it holds.
 class pool_memory final : public stream_annex, public task_orders {
  public:
   explicit pool_memory(unsigned workers) noexcept : workers_(workers) {}
@@ -28,7 +29,14 @@ class pool_memory final : public stream_annex, public task_orders {
 
   [[nodiscard]] shared_heap& heap() noexcept { return *heap_; }
   // Worker w is to be killed if it runs this task.
-  void end(unsigned w, std::uint64_t task) noexcept { ends_[w].task.set(task + 1); }
+  void end(unsigned w, std::uint64_t task) noexcept { of_[w].ends.set(task + 1); }
+  // Nobody uses the inputs of this number any more. Whether a worker holds them: it has to be woken then.
+  [[nodiscard]] bool take_back(std::uint64_t inputs) noexcept {
+    bool held = false;
+    for (unsigned w = 0; w < workers_; ++w)
+      if (auto& holds = of_[w].holds; holds.get() == inputs) held = holds.set_if(inputs, 0) == inputs || held;
+    return held;
+  }
   // No attempt may take less, of those that may run now; 0: none has a limit.
   void set_shortest_limit(std::uint64_t ns) noexcept { shortest_->set(ns); }
 
@@ -41,6 +49,12 @@ class pool_memory final : public stream_annex, public task_orders {
     return it.offset >= heap_begin_ && it.offset < end_ && it.size <= end_ - it.offset;
   }
 
+  // ---- by worker w
+
+  // It keeps a copy of these large inputs as long as is_held() says so.
+  void hold(unsigned w, std::uint64_t inputs) noexcept { of_[w].holds.set(inputs); }
+  [[nodiscard]] bool is_held(unsigned w, std::uint64_t inputs) const noexcept { return of_[w].holds.get() == inputs; }
+
   // ---- by the supervisor
 
   [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept override {
@@ -48,16 +62,17 @@ class pool_memory final : public stream_annex, public task_orders {
     return ns == 0 ? no_limit : std::chrono::nanoseconds(ns);
   }
   [[nodiscard]] bool ends(unsigned w, std::uint64_t task) const noexcept override {
-    return ends_[w].task.get() == task + 1;
+    return of_[w].ends.get() == task + 1;
   }
 
  private:
-  struct alignas(64) end_word {
-    shared_word<"ends"> task;  // and 1; 0: none
+  struct alignas(64) words_of_worker {
+    shared_word<"ends"> ends;    // the task that it is to be killed in, and 1; 0: none
+    shared_word<"holds"> holds;  // the number of the large inputs that it keeps; 0: none
   };
 
   [[nodiscard]] std::size_t table_begin() const noexcept {
-    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(end_word);
+    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(words_of_worker);
   }
   [[nodiscard]] std::size_t table_bytes() const noexcept override { return table_begin() + batch_table::bytes; }
   void take(std::byte* memory, std::size_t begin, std::size_t end) override {
@@ -66,8 +81,8 @@ class pool_memory final : public stream_annex, public task_orders {
     heap_begin_ = begin + table_bytes();
     void* const shortest = memory + begin;
     shortest_ = static_cast<shared_word<"shortest">*>(shortest);
-    void* const ends = memory + begin + table_begin() - workers_ * sizeof(end_word);
-    ends_ = static_cast<end_word*>(ends);
+    void* const words = memory + begin + table_begin() - workers_ * sizeof(words_of_worker);
+    of_ = static_cast<words_of_worker*>(words);
     table_.emplace(memory + begin + table_begin());
     heap_.emplace(memory, heap_begin_, end);
   }
@@ -77,7 +92,7 @@ class pool_memory final : public stream_annex, public task_orders {
   std::size_t heap_begin_{};
   std::size_t end_{};
   shared_word<"shortest">* shortest_{};
-  end_word* ends_{};
+  words_of_worker* of_{};
   std::optional<batch_table> table_;
   std::optional<shared_heap> heap_;
 };

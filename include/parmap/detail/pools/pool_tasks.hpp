@@ -28,12 +28,15 @@ class pool_tasks final : public process_tasks, public claim_batches {
   void run(worker_chunk& chunk, context& self) const override;
   [[nodiscard]] const claim_batches* batches() const noexcept override { return this; }
   [[nodiscard]] std::uint64_t end_of(std::uint64_t task) const noexcept override;
+  // Forgets large inputs that nobody uses any more.
+  void before_wait() const noexcept override;
 
  private:
   template <class Read>
   struct kept {
     std::uint64_t number;
     std::unique_ptr<Read> what;
+    std::uint64_t size;  // of the bytes
   };
   static constexpr std::size_t most_functions = 16;
 
@@ -47,7 +50,9 @@ class pool_tasks final : public process_tasks, public claim_batches {
   function_reader only_;
   // In a worker.
   mutable std::list<kept<pool_function>> functions_;  // the newest first
+  mutable std::uint64_t function_bytes_{};
   mutable kept<pool_inputs> inputs_{};
+  mutable unsigned worker_{};
 };
 
 // Runs a worker of a pool that is a separate program, see language_runtime.hpp. `memory` is the descriptor of the

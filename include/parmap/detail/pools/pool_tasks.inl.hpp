@@ -8,6 +8,7 @@
 #include <parmap/detail/processes/multi_stream.hpp>
 #include <parmap/detail/processes/worker_exit.hpp>
 #include <parmap/detail/processes/worker_words.hpp>
+#include <parmap/detail/system/give_back.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -32,6 +33,7 @@ PARMAP_INLINE void pool_tasks::run(worker_chunk& chunk, context& self) const {
   const batch* const found = memory_.table().find(chunk.next());
   if (found == nullptr) leave_process(farewell::damaged, EXIT_FAILURE);
   const batch it = *found;  // what a task runs on may call find()
+  worker_ = self.worker();
   self.set_seed(it.seed);
   chunk.allow(it.allowed);
   batch_run tasks(chunk, it, memory_.table(), self);
@@ -55,9 +57,16 @@ PARMAP_INLINE bool pool_tasks::has_read(const batch& it) const noexcept {
 // Before a task begins: so one of this batch is not blamed for the destructors of what others ran on.
 PARMAP_INLINE void pool_tasks::forget_others(const batch& it) const noexcept {
   if (inputs_.number != it.inputs.number) inputs_ = {};
-  if (functions_.size() >= most_functions &&
-      std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) == functions_.end())
+  if (std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) != functions_.end()) return;
+  while (!functions_.empty() &&
+         (functions_.size() >= most_functions || function_bytes_ + it.function.size > much_memory)) {
+    function_bytes_ -= functions_.back().size;
     functions_.pop_back();
+  }
+}
+
+PARMAP_INLINE void pool_tasks::before_wait() const noexcept {
+  if (inputs_.size >= much_memory && !memory_.is_held(worker_, inputs_.number)) inputs_ = {};
 }
 
 PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) const {
@@ -71,12 +80,16 @@ PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) 
   std::memcpy(&address, bytes.read(sizeof address), sizeof address);
   // NOLINTNEXTLINE(performance-no-int-to-ptr): it was one
   const auto reader = only_ != nullptr ? only_ : reinterpret_cast<function_reader>(address);
-  functions_.push_front({sent.number, reader(bytes)});
+  functions_.push_front({sent.number, reader(bytes), sent.size});
+  function_bytes_ += sent.size;
   return *functions_.front().what;
 }
 
 PARMAP_INLINE const pool_inputs& pool_tasks::inputs(const pool_function& of, const sent_bytes& sent) const {
-  if (inputs_.number != sent.number || inputs_.what == nullptr) inputs_ = {sent.number, of.read(bytes_of(sent))};
+  if (inputs_.number != sent.number || inputs_.what == nullptr) {
+    if (sent.size >= much_memory) memory_.hold(worker_, sent.number);
+    inputs_ = {sent.number, of.read(bytes_of(sent)), sent.size};
+  }
   return *inputs_.what;
 }
 

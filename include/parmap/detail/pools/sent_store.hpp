@@ -7,8 +7,10 @@
 #include <parmap/detail/pools/batch_table.hpp>
 #include <parmap/detail/pools/pool_memory.hpp>
 #include <parmap/detail/streams/shared_heap.hpp>
+#include <parmap/detail/system/give_back.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -17,6 +19,7 @@
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -38,7 +41,8 @@ class sent_store {
  public:
   using write = std::function<void(byte_writer&)>;
 
-  explicit sent_store(pool_memory& memory) noexcept : memory_(memory) {}
+  // wake() is called when workers are to give back what they hold.
+  sent_store(pool_memory& memory, std::function<void()> wake) : memory_(memory), wake_(std::move(wake)) {}
   sent_store(const sent_store&) = delete;
   sent_store& operator=(const sent_store&) = delete;
 
@@ -48,8 +52,13 @@ class sent_store {
   kept_inputs keep_inputs(const write& encode);
   // The same; encode calls code of the user, which may use the pool.
   kept_inputs keep_foreign_inputs(const write& encode);
-  // Gives back what nobody uses any more.
+  // Gives back what nobody uses any more. Functions stay that were used last, as they may be used again: not many, and
+  // none but the newest if they are large.
   void drop_unused() noexcept;
+  // The same, if large inputs are among it.
+  void drop_large() noexcept {
+    if (dropped_->any_large.load(std::memory_order_relaxed)) drop_unused();
+  }
 
  private:
   static constexpr std::size_t most_unused = 64;  // functions
@@ -57,7 +66,26 @@ class sent_store {
   // Inputs that nobody uses any more.
   struct dropped {
     std::mutex lock;
-    std::vector<shared_heap::block> blocks;
+    std::list<sent_bytes> all;
+    std::atomic<bool> any_large{};
+  };
+  // Inputs that somebody uses. Its end needs no memory.
+  class in_use {
+   public:
+    explicit in_use(std::shared_ptr<dropped> to) : to_(std::move(to)), one_(1) {}
+    in_use(const in_use&) = delete;
+    in_use& operator=(const in_use&) = delete;
+    ~in_use() {
+      const bool large = what().size >= much_memory;
+      const std::lock_guard lock(to_->lock);
+      if (what().number != 0) to_->all.splice(to_->all.end(), one_);
+      if (large) to_->any_large = true;
+    }
+    [[nodiscard]] sent_bytes& what() noexcept { return one_.front(); }
+
+   private:
+    std::shared_ptr<dropped> to_;
+    std::list<sent_bytes> one_;
   };
   using functions = std::list<std::shared_ptr<kept_function>>;
 
@@ -67,12 +95,15 @@ class sent_store {
   static shared_memory draft_memory();
   sent_bytes store(const write& encode);
   void drop_old();
+  void drop_inputs();
 
   pool_memory& memory_;
+  std::function<void()> wake_;
   std::mutex lock_;
   std::shared_ptr<dropped> dropped_ = std::make_shared<dropped>();
   functions used_;  // the newest first
   std::unordered_map<std::string_view, functions::iterator> known_;
+  std::uint64_t function_bytes_{};  // of all used_
   std::uint64_t newest_{};
   std::unique_ptr<shared_memory> draft_;  // for the next inputs that code of the user writes; null: in use, or none
 };

@@ -19,26 +19,28 @@ PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vect
     used_.splice(used_.begin(), used_, found->second);
     return used_.front();
   }
-  drop_old();
-  auto made = std::make_shared<kept_function>();
-  made->where = store([&](byte_writer& to) { to.write(bytes.data(), bytes.size()); });
+  const auto made = std::make_shared<kept_function>();
   made->bytes = std::move(bytes);
-  used_.push_front(made);
-  known_.emplace(text_of(made->bytes), used_.begin());
+  functions one{made};
+  known_.emplace(text_of(made->bytes), one.begin());
+  try {
+    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
+  } catch (...) {
+    known_.erase(text_of(made->bytes));
+    throw;
+  }
+  used_.splice(used_.begin(), one);
+  function_bytes_ += made->bytes.size();
+  drop_old();
   return made;
 }
 
 PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
   const std::lock_guard lock(lock_);
   drop_old();
-  auto made = std::make_unique<const sent_bytes>(store(encode));
-  return {made.release(), [to = dropped_](const sent_bytes* it) {
-            {
-              const std::lock_guard held(to->lock);
-              to->blocks.push_back({it->offset, it->size});
-            }
-            delete it;
-          }};
+  const auto made = std::make_shared<in_use>(dropped_);
+  made->what() = store(encode);
+  return {made, &made->what()};
 }
 
 PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
@@ -48,13 +50,24 @@ PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
   return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
 }
 
-PARMAP_INLINE void sent_store::drop_old() {
+PARMAP_INLINE void sent_store::drop_inputs() {
+  bool held = false;
   {
-    const std::lock_guard held(dropped_->lock);
-    for (auto& blocks = dropped_->blocks; !blocks.empty(); blocks.pop_back()) memory_.heap().drop(blocks.back());
+    const std::lock_guard lock(dropped_->lock);
+    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
+      const sent_bytes& each = all.back();
+      memory_.heap().drop({each.offset, each.size});
+      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
+    }
+    dropped_->any_large = false;
   }
+  if (held) wake_();
+}
+
+PARMAP_INLINE void sent_store::drop_old() {
+  drop_inputs();
   // At most two at a time, of which one makes room for the next function: those in use pass to the front.
-  for (int k = 0; k < 2 && used_.size() > most_unused; ++k) {
+  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
     if (used_.back().use_count() > 1) {
       used_.splice(used_.begin(), used_, std::prev(used_.end()));
       continue;
@@ -62,6 +75,7 @@ PARMAP_INLINE void sent_store::drop_old() {
     const kept_function& oldest = *used_.back();
     memory_.heap().drop({oldest.where.offset, oldest.where.size});
     known_.erase(text_of(oldest.bytes));
+    function_bytes_ -= oldest.bytes.size();
     used_.pop_back();
   }
 }

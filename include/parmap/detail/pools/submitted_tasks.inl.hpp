@@ -103,15 +103,19 @@ PARMAP_INLINE void submitted_tasks::take(const pool_outcome& it) {
   }
   std::optional<failure> why;
   try {
-    if (it.why != nullptr) why = *it.why;
-    else if (!it.bytes) why = bytes_written_over(it.task, it.attempt);
-    else of->take_value(*it.bytes);
-  } catch (...) {
-    why = not_decoded(it.task, it.attempt);
+    try {
+      if (it.why != nullptr) why = *it.why;
+      else if (!it.bytes) why = bytes_written_over(it.task, it.attempt);
+      else of->take_value(*it.bytes);
+    } catch (...) {
+      why = not_decoded(it.task, it.attempt);
+    }
+    if (why && why->kind == failure_kind::stopped && why->message.empty())
+      why->message = "ended by future::cancel or future::kill";
+  } catch (...) {  // without a message, as there is no memory for one
+    if (!why) why.emplace(failure{it.task, failure_kind::out_of_memory, {}, it.attempt});
   }
   if (why) {
-    if (why->kind == failure_kind::stopped && why->message.empty())
-      why->message = "ended by future::cancel or future::kill";
     describe(*why, *of);
     of->take_failure(std::move(*why));
   }

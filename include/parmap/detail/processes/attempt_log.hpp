@@ -64,9 +64,8 @@ class attempt_log {
   }
 
  private:
-  void wake_supervisor() const noexcept {
-    if (news_ >= 0) event_counter::wake(news_);
-  }
+  // If it cannot be woken, it looks soon: see attempt_watch::glance.
+  void wake_supervisor() const noexcept { static_cast<void>(news_.wake()); }
   void sleep_until_read() noexcept {
     while (!ring_.has_room() && halt_.get() == 0) {
       const std::uint32_t seen = bell_.get();
@@ -82,7 +81,7 @@ class attempt_log {
   worker_words& mine_;
   const worker_bell& bell_;
   const shared_word<"halt">& halt_;
-  int news_;
+  event_sender news_;
   std::uint64_t told_{};
 };
 

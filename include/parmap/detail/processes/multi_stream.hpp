@@ -16,6 +16,7 @@
 #include <parmap/detail/streams/reader_pace.hpp>
 #include <parmap/detail/streams/shared_elements.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
+#include <parmap/detail/system/give_back.hpp>
 #include <parmap/detail/system/worker_assignment.hpp>
 #include <parmap/encoding.hpp>
 #include <parmap/failure.hpp>
@@ -31,6 +32,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -42,6 +44,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[nodiscard]] PARMAP_API failure not_decoded(std::uint64_t task, unsigned attempts);
 // The failure of a task whose value was written over on its way.
 [[nodiscard]] PARMAP_API failure bytes_written_over(std::uint64_t task, unsigned attempts);
+
+// The supervisor has ended, as it had no memory.
+struct supervisor_without_memory final : std::bad_alloc {};
 
 // What is different if the tasks of a stream are those of a pool.
 struct pool_rules {
@@ -77,10 +82,12 @@ class stream_processes {
     ticks spent{};  // in its last attempt; 0: unknown
   };
   // Looks for an outcome in the ring of each worker in turn, and waits for one, at most for `patience`. Throws what
-  // ends the stream.
+  // ends the stream, and std::bad_alloc if there is no memory for a failure, which the next call finds again.
   [[nodiscard]] PARMAP_API found find(std::chrono::nanoseconds patience);
   // Call when values have been taken that took much memory: a worker may wait for it.
   PARMAP_API void wake_workers() noexcept;
+  // Wakes workers that wait for a task: what they keep for what was taken can go back to the system.
+  PARMAP_API void ring() noexcept;
   // Call when what task_orders says has changed.
   PARMAP_API void wake_supervisor() noexcept;
   // The task that worker w runs, as its number in the round of the stream; none if it runs none.
@@ -187,6 +194,7 @@ class outcome_taker {
     ring_->take();
     bytes_ += size;
     untold_ += size;
+    if (size >= much_memory) processes_.ring();
     if (untold_ < much) return;
     untold_ = 0;
     processes_.wake_workers();

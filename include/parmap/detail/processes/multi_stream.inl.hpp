@@ -40,6 +40,7 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE void stream_outlet::leave_damaged() noexcept { leave_process(farewell::damaged, EXIT_FAILURE); }
+PARMAP_INLINE void stream_outlet::leave_mute() noexcept { leave_process(farewell::worn, EXIT_SUCCESS); }
 
 // Call inside a catch block.
 PARMAP_INLINE failure not_decoded(std::uint64_t task, unsigned attempts) {
@@ -179,6 +180,7 @@ class stream_processes::run {
       sleep(std::min<std::chrono::nanoseconds>(nap, patience - spent));
     }
   }
+  void ring() noexcept { book_.ring(); }
   void wake_supervisor() noexcept { event_counter::wake(news_.descriptor()); }
   [[nodiscard]] std::optional<std::uint64_t> runs(unsigned w) const noexcept {
     const position at = unpack_position(book_.of(w).cur.get());
@@ -286,9 +288,10 @@ class stream_processes::run {
   }
   // One of many tasks that have been stopped together.
   found next_stopped() {
+    found next{arrival::outcome, nullptr, never_ran, stopped_, 0};
     --stopped_left_;
-    ++stopped_.index;
-    return {arrival::outcome, nullptr, never_ran, stopped_, 0};
+    next.why.index = ++stopped_.index;
+    return next;
   }
 
   void sleep(std::chrono::nanoseconds limit) {
@@ -310,7 +313,7 @@ class stream_processes::run {
 
   [[noreturn]] void throw_error(stream_end how) const {
     std::string text(words_.error_text.data(), std::min<std::size_t>(words_.error_size, words_.error_text.size()));
-    if (how == stream_end::no_memory) throw std::bad_alloc();
+    if (how == stream_end::no_memory) throw supervisor_without_memory();
     if (how != stream_end::system_error) throw std::runtime_error(text);
     const std::error_code code(static_cast<int>(words_.error_code), std::generic_category());
     const std::string suffix = ": " + code.message();
@@ -363,6 +366,7 @@ PARMAP_INLINE stream_processes::found stream_processes::find(std::chrono::nanose
   return run_->find(patience);
 }
 PARMAP_INLINE void stream_processes::wake_workers() noexcept { run_->wake_workers(); }
+PARMAP_INLINE void stream_processes::ring() noexcept { run_->ring(); }
 PARMAP_INLINE void stream_processes::wake_supervisor() noexcept { run_->wake_supervisor(); }
 PARMAP_INLINE std::optional<std::uint64_t> stream_processes::runs(unsigned w) const noexcept { return run_->runs(w); }
 

@@ -6,20 +6,20 @@
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
 #include <parmap/detail/encoding/checksum.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
+#include <parmap/detail/processes/ring_heap.hpp>
 #include <parmap/detail/processes/worker_words.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
 #include <parmap/failure.hpp>
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <span>
 #include <utility>
-#include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -104,14 +104,18 @@ struct ring_place {
 // begins with what is in the memory.
 class ring_writer {
  public:
-  explicit ring_writer(const ring_place& at) : at_(at), tail_(at.shared().tail.get()), top_(at.heap) {
+  explicit ring_writer(const ring_place& at)
+      : at_(at),
+        tail_(at.shared().tail.get()),
+        heap_(at.memory, at.heap, at.heap_end) {
     look_at_taken();
     freed_ = taken_;
     for (std::uint64_t k = freed_; k != tail_; ++k)
       if (const auto held = block_of(at_.cell(k))) {
-        top_ = std::max(top_, held->begin + held->bytes());
+        heap_.keep(*held);
         unread_bytes_ += held->bytes();
       }
+    if (tail_ != 0) heap_.begin_behind();
   }
   ring_writer(const ring_writer&) = delete;
   ring_writer& operator=(const ring_writer&) = delete;
@@ -120,6 +124,14 @@ class ring_writer {
   [[nodiscard]] bool has_room() noexcept { return has_cell(); }
   // Whether more waits unread than a stream is to hold, and more than a few outcomes.
   [[nodiscard]] bool has_much_unread() { return unread_bytes_ > at_.pace.much && has_much_unread_now(); }
+
+  // Whether there is much memory that may go back to the system, now or later.
+  [[nodiscard]] bool has_large() const noexcept { return heap_.has_large(); }
+  // See ring_heap.
+  bool give_back_unused() {
+    collect();
+    return heap_.give_back_unused();
+  }
 
   // Publishes an outcome of which write(bytes) writes the bytes to the byte_writer that it is given, perhaps twice.
   // Throws what write throws, and arena_full; then nothing is published. False if there is no cell: the memory was
@@ -146,15 +158,6 @@ class ring_writer {
   }
 
  private:
-  static constexpr unsigned smallest = 6;  // blocks have a size of 2^k bytes, k >= 6
-
-  struct block {
-    std::size_t begin;
-    unsigned k;
-
-    [[nodiscard]] std::size_t bytes() const noexcept { return std::size_t{1} << k; }
-  };
-
   [[nodiscard]] [[gnu::noinline]] bool has_much_unread_now() {
     collect();
     return unread_bytes_ > at_.pace.much && tail_ - freed_ >= at_.pace.few;
@@ -176,22 +179,15 @@ class ring_writer {
     const std::uint64_t seen = at_.shared().taken.get();
     taken_ = tail_ - seen <= at_.capacity ? seen : tail_ - at_.capacity;
   }
-  [[nodiscard]] static unsigned class_of(std::size_t size) noexcept {
-    return std::max(smallest, static_cast<unsigned>(std::bit_width(size - 1)));
-  }
-  [[nodiscard]] std::optional<block> block_of(const ring_cell& it) const noexcept {
-    if (!it.is_in_heap()) return std::nullopt;
-    if (it.offset() < at_.heap || it.offset() >= at_.heap_end || it.size() == 0 ||
-        it.size() > at_.heap_end - it.offset())
-      return std::nullopt;  // written over: the block is lost
-    return block{it.offset(), class_of(it.size())};
+  [[nodiscard]] std::optional<ring_heap::block> block_of(const ring_cell& it) const noexcept {
+    return it.is_in_heap() ? heap_.block_of(it.offset(), it.size()) : std::nullopt;
   }
   // Frees the blocks of what the caller has taken.
   void collect() {
     look_at_taken();
     for (; tail_ - freed_ > tail_ - taken_; ++freed_)
       if (const auto done = block_of(at_.cell(freed_))) {
-        free_[done->k].push_back(done->begin);
+        heap_.free(*done);
         unread_bytes_ -= std::min(unread_bytes_, done->bytes());
       }
     for (; !elsewhere_.empty() && elsewhere_.front().first < freed_; elsewhere_.pop_front())
@@ -200,61 +196,25 @@ class ring_writer {
 
   template <class Write>
   void store(ring_cell& it, const Write& write) {
-    // Results are often of one size: then the bytes are written to where they stay.
-    if (free_[likely_].empty() && unread_bytes_ > 0) collect();
-    if (auto& likely = free_[likely_]; !likely.empty()) {
-      const std::size_t begin = likely.back();
-      byte_writer bytes(at_.memory + begin, at_.memory + begin + (std::size_t{1} << likely_));
-      try {
-        write(bytes);
-        const std::size_t size = bytes.written();
-        if (size <= ring_cell::longest_here) return put_here(it, bytes.data(), size);
-        if (class_of(size) != likely_) return place(it, bytes.data(), size);
-        likely.pop_back();
-        unread_bytes_ += std::size_t{1} << likely_;
-        return put_in_heap(it, begin, size);
-      } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): this one is larger
-      }
+    if (!heap_.has_likely() && unread_bytes_ > 0) collect();
+    const std::span<const std::byte> bytes = heap_.put(ring_cell::longest_here, write);
+    if (bytes.size() <= ring_cell::longest_here) {
+      it.about |= bytes.size();
+      if (!bytes.empty()) std::memcpy(it.bytes.data(), bytes.data(), bytes.size());
+      return;
     }
-    byte_writer bytes(at_.memory + top_, at_.memory + at_.heap_end);
-    write(bytes);
-    if (bytes.written() <= ring_cell::longest_here) return put_here(it, bytes.data(), bytes.written());
-    place(it, bytes.data(), bytes.written());
-  }
-  // For bytes at `from`: into a free block, or where they are if that is the end of the heap.
-  void place(ring_cell& it, const std::byte* from, std::size_t size) {
-    const block to{top_, class_of(size)};
-    likely_ = to.k;
-    std::size_t begin = to.begin;
-    if (!free_[to.k].empty()) {
-      begin = free_[to.k].back();
-      free_[to.k].pop_back();
-    } else {
-      if (to.bytes() > at_.heap_end - top_) throw arena_full();
-      top_ += to.bytes();
-    }
-    unread_bytes_ += to.bytes();
-    if (at_.memory + begin != from) std::memcpy(at_.memory + begin, from, size);
-    put_in_heap(it, begin, size);
-  }
-  static void put_here(ring_cell& it, const std::byte* from, std::size_t size) noexcept {
-    it.about |= size;
-    if (size > 0) std::memcpy(it.bytes.data(), from, size);
-  }
-  void put_in_heap(ring_cell& it, std::size_t begin, std::size_t size) const noexcept {
     it.about |= ring_cell::in_heap;
-    it.bytes = {begin, size};
-    it.bytes_check = checksum(at_.memory + begin, size, it.task);
+    it.bytes = {static_cast<std::uint64_t>(bytes.data() - at_.memory), bytes.size()};
+    it.bytes_check = checksum(bytes.data(), bytes.size(), it.task);
+    unread_bytes_ += block_of(it)->bytes();
   }
 
   ring_place at_;
   std::uint64_t tail_;
   std::uint64_t taken_{};  // as it was seen last
   std::uint64_t freed_{};
-  std::size_t top_;
   std::size_t unread_bytes_{};
-  unsigned likely_{smallest};
-  std::array<std::vector<std::size_t>, 64> free_;  // blocks by class
+  ring_heap heap_;
   // Numbers of outcomes, and what they take elsewhere. A successor of a dead writer does not know of it.
   std::deque<std::pair<std::uint64_t, std::size_t>> elsewhere_;
 };

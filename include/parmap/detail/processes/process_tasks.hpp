@@ -50,6 +50,8 @@ class process_tasks {
   // In a worker: runs the tasks of the chunk from chunk.next() on and stores their values. Throws what a task throws,
   // or not_encoded if its codec throws.
   virtual void run(worker_chunk& chunk, context& self) const = 0;
+  // In a worker, before it waits because nothing is to be claimed.
+  virtual void before_wait() const noexcept {}
   // In the caller, of a task whose worker has died: whether its value counts, although the worker did not say so.
   [[nodiscard]] virtual bool has_value(std::uint64_t /*task*/) const noexcept { return false; }
 

@@ -94,6 +94,7 @@ class result_collector {
   void read(std::uint64_t i, const byte_reader& bytes) {
     reader_.read(i, bytes);
     has_value_.set(i);
+    worker_arenas::drop(bytes);
   }
 
   const encoded_slot* slots_;

@@ -30,6 +30,7 @@ struct stream_words {
   alignas(128) shared_word<"asleep"> asleep;  // the caller sleeps until an outcome comes
   alignas(128) shared_word<"bound"> bound;    // the number of tasks, once it is known; else unknown_size
   shared_word<"closing"> closing;             // nonzero: the caller takes no more outcomes
+  shared_word<"dozing"> dozing;               // of a pool: who begins tasks that have a limit wakes the supervisor
   shared_word<"state"> state;                 // a stream_end
   std::uint64_t error_code;                   // of a system_error
   std::uint64_t error_check;                  // of the text, keyed by its size

@@ -107,7 +107,7 @@ template <class AtGo>
   await_go(words.go);
   at_go();
   stream_outlet outlet(layout.ring(shared.slots(), mine.number), stream_layout::words(shared.slots()), words,
-                       book.bell(), book.halt_word(), mine.stream.arrivals, mine.stream.measures);
+                       book.bell(), book.halt_word(), mine.stream.arrivals, mine.news, mine.stream.measures);
   worker_process(tasks, nullptr, book, shared.arenas(), mine, &outlet).run();
 }
 
@@ -119,6 +119,7 @@ class stream_supervision final : public supervisor_client {
         memory_(parts.shared.slots()),
         words_(stream_layout::words(memory_)),
         ring_(parts.layout.ring(memory_, parts.layout.workers())),
+        wakes_caller_(parts.arrivals.descriptor()),
         size_(parts.size) {
     parts_.told.parent = ::getpid();
   }
@@ -222,15 +223,20 @@ class stream_supervision final : public supervisor_client {
 
   // Whether the newest value that worker w has sent is that of this task. It has died.
   [[nodiscard]] bool has_sent(unsigned w, std::uint64_t task) const noexcept {
-    const bool sent = newest_outcome_is(parts_.layout.ring(memory_, w), task);
-    // It may have taken back the caller's note, and have died before it woke the caller.
-    if (sent) event_counter::wake(parts_.arrivals.descriptor());
-    return sent;
+    return newest_outcome_is(parts_.layout.ring(memory_, w), task);
   }
 
   // ---- as the supervisor's client
 
   void add_failure(const failure& why, unsigned w, attempt_span when) override { send(why, 1, w, when.took); }
+  void doze(bool yes) noexcept override {
+    if (!yes && words_.dozing.get() == 0) return;
+    words_.dozing.set(yes ? 1 : 0);
+  }
+  void worker_has_died() noexcept override {
+    // It may have taken back the caller's note, and have died before it woke the caller; or it could not.
+    event_counter::wake(parts_.arrivals.descriptor());
+  }
   void watch(std::vector<pollfd>& fds) const override {
     for (const file_descriptor* const each : {&parts_.caller, &parts_.held})
       if (each->get() >= 0) fds.push_back({each->get(), POLLIN, 0});
@@ -258,7 +264,7 @@ class stream_supervision final : public supervisor_client {
     const std::uint64_t about = ring_cell::describe(static_cast<std::uint64_t>(why.kind) + 1, why.attempts);
     if (!ring_.send(why.index, about, tasks, [&](byte_writer& bytes) { record.write(bytes, why.message); }))
       throw_overwritten("more tasks have ended than were begun");
-    wake_caller(words_, parts_.arrivals.descriptor());
+    static_cast<void>(wake_caller(words_, wakes_caller_));
   }
   // Tasks [b, e), the first of which may have had attempts that failed.
   void stop_tasks(std::uint64_t b, std::uint64_t e, unsigned attempts_of_first, const std::string& why) {
@@ -283,6 +289,7 @@ class stream_supervision final : public supervisor_client {
   std::byte* memory_;
   stream_words& words_;
   ring_writer ring_;
+  event_sender wakes_caller_;
   std::optional<std::uint64_t> size_;
   std::uint64_t from_{};
   round_index round_{};

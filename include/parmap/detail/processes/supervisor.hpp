@@ -8,6 +8,7 @@
 #include <parmap/detail/processes/attempt_watch.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/core_placement.hpp>
+#include <parmap/detail/processes/dead_tasks.hpp>
 #include <parmap/detail/processes/death_message.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/processes/shared_layout.hpp>
@@ -81,6 +82,7 @@ class supervisor {
         limits_(chosen.timeout),
         last_(chosen.deadline),
         deaths_(most_idle_deaths, limits_),
+        blamed_once_(client == nullptr ? dead_tasks::all : dead_tasks::of_stream),
         retries_(
             book_, records_, chosen,
             client == nullptr ? task_retries::sink() : [client](const failure& why, unsigned w, attempt_span when) {
@@ -332,7 +334,9 @@ class supervisor {
   std::chrono::nanoseconds enforce_limits() {
     const std::uint64_t now = monotonic_ns();
     const task_orders* const orders = client_ == nullptr ? nullptr : client_->orders();
-    std::chrono::nanoseconds next = orders != nullptr ? orders->shortest_limit() : limits_.shortest();
+    std::chrono::nanoseconds next = orders == nullptr ? limits_.shortest()
+                                    : doze()          ? no_limit
+                                                      : orders->shortest_limit();
     for (unsigned w = 0; w < posts_.size(); ++w) {
       post& at = posts_[w];
       if (!at.process || at.late || at.overdue || at.stopped || at.dismissed) continue;
@@ -349,6 +353,14 @@ class supervisor {
     return next;
   }
 
+  // Of a pool: whether the supervisor can sleep, as no attempt that runs has a limit. Who begins one wakes it.
+  [[nodiscard]] bool doze() {
+    client_->doze(true);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // see stream_outlet::tell_of_limit
+    const bool can = book_.has_no_limits();
+    if (!can) client_->doze(false);
+    return can;
+  }
   [[nodiscard]] bool of_pool() const noexcept { return client_ != nullptr && client_->orders() != nullptr; }
   // Of what worker w of a pool runs, or has run last. Read before its position it may be that of a task before.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_attempt(unsigned w) const noexcept {
@@ -415,6 +427,7 @@ class supervisor {
         ended_by_stop(at, how) && seen.running && !published(seen.task, seen.attempts))
       book_.of(w).give_back(seen.task, seen.attempts);
     const claim_ledger::death what = book_.recover(w, published);
+    if (client_ != nullptr) client_->worker_has_died();
     death_cause cause{how, static_cast<farewell>(said >> 32), static_cast<int>(said & 0xffff'ffff),
                       at.late ? limit_of_dead(w) : std::nullopt};
     cause.memory_limit = options_.memory_limit;
@@ -426,7 +439,7 @@ class supervisor {
       const bool again = !what.blamed && (!what.postponed || retries_.postpone(why));
       if (told) observed_->failed(w, why, time_until_now(w), again);
       if (!again) {
-        note_death_of(why.index);
+        blamed_once_.note(why.index);
         ++blamed_tasks_;
         if (client_ != nullptr) client_->add_failure(why, w, time_until_now(w));
         else blamed_.emplace_back(std::move(why), 1);
@@ -495,13 +508,6 @@ class supervisor {
     return began == 0 ? attempt_span() : attempt_span{began, now - std::min(now, began)};
   }
 
-  // A task is blamed once at most: one that writes over the range could otherwise be run again, and die, without end.
-  void note_death_of(std::uint64_t task) {
-    const auto place = std::lower_bound(dead_tasks_.begin(), dead_tasks_.end(), task);
-    if (place != dead_tasks_.end() && *place == task) throw_overwritten("a task was run again after its death");
-    dead_tasks_.insert(place, task);
-  }
-
   // Whether stop_workers ended the worker, and not its task or a timeout shortly before.
   static bool ended_by_stop(const post& at, const ending& how) noexcept {
     return at.stopped && !at.late && (how.how == ending::unknown || (how.how == ending::killed && how.code == SIGKILL));
@@ -564,12 +570,12 @@ class supervisor {
   activity_limits limits_;
   deadline last_;
   vain_deaths deaths_;
+  dead_tasks blamed_once_;
   task_retries retries_;
   std::uint64_t from_{};
   unsigned workers_{};  // of this round
   failure_runs blamed_;
   std::uint64_t blamed_tasks_{};
-  std::vector<std::uint64_t> dead_tasks_;  // sorted
   std::exception_ptr refused_;
   std::string why_refused_;
   std::string why_gave_up_;

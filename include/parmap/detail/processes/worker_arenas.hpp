@@ -9,6 +9,7 @@
 #include <parmap/detail/processes/arena_writer.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
+#include <parmap/detail/system/give_back.hpp>
 #include <parmap/detail/system/page_size.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
@@ -131,6 +132,9 @@ class worker_arenas {
         "its encoded bytes were written over by a task of this map that wrote to memory it does not own; run the map "
         "under parmap::serial with valgrind or -fsanitize=address to find that task");
   }
+
+  // The value has been read: nobody reads its bytes again.
+  static void drop(const byte_reader& bytes) noexcept { give_back(bytes.end() - bytes.left(), bytes.left()); }
 
   // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
   [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {

@@ -28,16 +28,16 @@ class worker_bell {
     step("bell", moment::after);
     futex_wake(rings_, std::numeric_limits<int>::max(), futex_scope::shared);
   }
-  // Returns after a ring since the bell showed `seen`, or earlier: a task may have written over the bell, so nobody
-  // waits for ever.
-  void wait(std::uint32_t seen) const noexcept {
+  // A task may have written over the bell, so nobody waits for ever.
+  static constexpr std::chrono::milliseconds patience{2000};
+
+  // Returns after a ring since the bell showed `seen`, or earlier.
+  void wait(std::uint32_t seen, std::chrono::milliseconds at_most = patience) const noexcept {
     step("wait", moment::before);
-    futex_wait(rings_, seen, patience, futex_scope::shared);
+    futex_wait(rings_, seen, at_most, futex_scope::shared);
   }
 
  private:
-  static constexpr std::chrono::seconds patience{2};
-
   futex_word rings_{0};
 };
 

@@ -77,8 +77,8 @@ class worker_chunk {
   void allow(std::uint64_t ns) noexcept {
     place_.words.allowed.set(ns);
     place_.timed = ns != 0;
-    if (!place_.timed && place_.words.started.get() != 0)
-      place_.words.started.set(0);  // it is not that of what runs now
+    if (place_.timed) place_.outlet->tell_of_limit();
+    else if (place_.words.started.get() != 0) place_.words.started.set(0);  // it is not that of what runs now
   }
 
   // ---- by the worker, between two runs of the loop

@@ -6,7 +6,9 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/process_tasks.hpp>
+#include <parmap/detail/processes/stream_outlet.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
+#include <parmap/detail/processes/worker_bell.hpp>
 #include <parmap/detail/processes/worker_chunk.hpp>
 #include <parmap/detail/processes/worker_exit.hpp>
 #include <parmap/detail/results/exception_message.hpp>
@@ -98,6 +100,8 @@ class worker_process {
         book_(book),
         arenas_(arenas),
         mine_(mine),
+        news_(mine.news),
+        outlet_(outlet),
         ahead_(slots, tasks.slots().bytes * tasks.size()),
         self_(mine.seed, mine.number),
         most_(mine.most_tasks != 0 ? mine.most_tasks : language_runtime::current().most_tasks_of_worker()),
@@ -126,14 +130,14 @@ class worker_process {
         then = now_ticks();
         continue;
       }
-      if (next.was_postponed) tell_supervisor();
+      if (next.was_postponed && !tell_supervisor()) leave(farewell::worn);
       const interval claimed = next.chunk;
       // A task that writes over the range could cause work without end.
       claimed_ += claimed.size();
       if (claimed_ > most_claimed()) leave(farewell::damaged);
       run_chunk(claimed);
       book_.close_claim(mine_.number);
-      if (most_ != 0 && claimed_ >= most_) leave(farewell::worn);
+      if ((most_ != 0 && claimed_ >= most_) || (outlet_ != nullptr && outlet_->is_mute())) leave(farewell::worn);
       const ticks now = now_ticks();
       pace_.ran(claimed.size(), now - then);
       then = now;
@@ -144,18 +148,21 @@ class worker_process {
   // The supervisor hands back what is left of an open claim.
   [[noreturn]] static void leave(farewell how) { leave_process(how, EXIT_SUCCESS); }
 
-  // If nothing is unclaimed, the supervisor looks whether anything is left, or is still to come.
+  // If nothing is unclaimed, the supervisor looks whether anything is left, or is still to come. Who cannot tell it
+  // because of what a task has done leaves, of which it hears, too.
   void wait(std::uint32_t bell, bool is_idle) const noexcept {
+    tasks_.before_wait();
     book_.of(mine_.number).waiting.set(1);
-    if (is_idle) tell_supervisor();
+    if (is_idle && !tell_supervisor() && claimed_ > 0) leave(farewell::worn);
     language_runtime::current().before_wait();
-    book_.bell().wait(bell);
+    book_.bell().wait(bell, outlet_ != nullptr ? outlet_->patience() : worker_bell::patience);
     language_runtime::current().after_wait();
     book_.of(mine_.number).waiting.set(0);
   }
-  void tell_supervisor() const noexcept {
+  // False if it does not hear of it: a task has closed the descriptor.
+  [[nodiscard]] bool tell_supervisor() const noexcept {
     step("news", moment::before);
-    if (mine_.news >= 0) event_counter::wake(mine_.news);
+    return news_.wake();
   }
   [[nodiscard]] std::uint64_t most_claimed() const noexcept {
     return std::uint64_t{book_.round()} * (mine_.postpones ? std::uint64_t{mine_.retries} + 1 : 1);
@@ -203,7 +210,7 @@ class worker_process {
       publish(what);
       if (last) book_.count_failure();
       chunk_.end_failed();
-      if (!last || mine_.streams) tell_supervisor();
+      if ((!last || mine_.streams) && !tell_supervisor()) leave(farewell::worn);
     } else {
       if (mine_.observed) publish(what);
       if (worn) chunk_.give_back();
@@ -251,6 +258,8 @@ class worker_process {
   const claim_ledger& book_;
   const worker_arenas& arenas_;
   worker_assignment mine_;
+  event_sender news_;
+  stream_outlet* outlet_;  // null: this is no stream
   prefault ahead_;
   context self_;
   std::uint64_t most_;       // tasks that it may claim; 0: any number

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,7 @@ class due_queue {
     std::ranges::push_heap(heap_, later);
   }
   [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
   // The one that is due first. Undefined if there is none.
   [[nodiscard]] const Task& first() const noexcept { return heap_.front(); }
   [[nodiscard]] bool is_due() const noexcept { return !empty() && first().due <= clock::now(); }

@@ -4,9 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
-#include <parmap/detail/system/page_size.hpp>
-
-#include <sys/mman.h>
+#include <parmap/detail/system/give_back.hpp>
 
 #include <algorithm>
 #include <array>
@@ -37,6 +35,7 @@ class shared_heap {
   shared_heap(std::byte* memory, std::size_t begin, std::size_t end) noexcept
       : memory_(memory),
         top_((begin + 63) / 64 * 64),
+        half_(begin + (end - begin) / 2),
         end_(end) {}
   shared_heap(const shared_heap&) = delete;
   shared_heap& operator=(const shared_heap&) = delete;
@@ -46,20 +45,25 @@ class shared_heap {
   template <class Write>
   [[nodiscard]] byte_writer draft(const Write& write) {
     byte_writer bytes(memory_ + top_, memory_ + end_);
-    write(bytes);
+    write_or_give_back(bytes, write);
     return bytes;
   }
   // The draft becomes a block. It must have bytes.
   block keep(const byte_writer& draft) {
     block made{top_, draft.written()};
     const unsigned k = made.k();
-    if (free_[k].empty()) {
-      if (end_ - top_ < std::uint64_t{1} << k) throw std::bad_alloc();
+    // A large one stays where it is: a free block has no pages, and new ones cost more than what is written to them.
+    if (free_[k].empty() || (k >= large && top_ < half_)) {
+      if (end_ - top_ < std::uint64_t{1} << k) {
+        give_back(draft.data(), draft.written());
+        throw std::bad_alloc();
+      }
       top_ += std::uint64_t{1} << k;
     } else {
       made.offset = free_[k].back();
       free_[k].pop_back();
       std::memcpy(memory_ + made.offset, draft.data(), made.size);
+      give_back(draft.data(), made.size);
     }
     bytes_ += std::uint64_t{1} << k;
     return made;
@@ -69,8 +73,9 @@ class shared_heap {
     free_[k].push_back(offset);
     bytes_ -= std::uint64_t{1} << k;
     if (k < large) return;
-    const std::size_t begin = round_up_to_page(offset);
-    static_cast<void>(::madvise(memory_ + begin, (std::size_t{1} << k) - page_size(), MADV_REMOVE));
+    give_back(memory_ + offset, std::size_t{1} << k);
+    while (lower_top()) {
+    }
   }
   void drop(const block& it) { drop(it.offset, it.k()); }
 
@@ -80,10 +85,22 @@ class shared_heap {
 
  private:
   static constexpr unsigned smallest = 6;
-  static constexpr unsigned large = 24;  // 16 MiB
+  static constexpr unsigned large = std::bit_width(much_memory) - 1;
+
+  // Takes a large block that is free from the end of the heap. False if there is none.
+  bool lower_top() noexcept {
+    for (unsigned k = large; k < free_.size(); ++k)
+      if (const auto last = std::ranges::find(free_[k], top_ - (std::uint64_t{1} << k)); last != free_[k].end()) {
+        top_ = *last;
+        free_[k].erase(last);
+        return true;
+      }
+    return false;
+  }
 
   std::byte* memory_;
   std::size_t top_;  // the heap ends here; what is written next begins here
+  std::size_t half_;
   std::size_t end_;
   std::uint64_t bytes_{};
   std::array<std::vector<std::uint64_t>, 64> free_;  // blocks by class

@@ -7,6 +7,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/system/protocol_step.hpp>
 
+#include <chrono>
 #include <cstdint>
 
 namespace interleavings {
@@ -30,7 +31,11 @@ class worker_bell {
     step("bell", moment::before);
     interleavings::ring_bell();
   }
-  void wait(std::uint32_t /*seen*/) const noexcept { interleavings::wait_for_bell(); }
+  static constexpr std::chrono::milliseconds patience{2000};
+
+  void wait(std::uint32_t /*seen*/, std::chrono::milliseconds /*at_most*/ = patience) const noexcept {
+    interleavings::wait_for_bell();
+  }
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

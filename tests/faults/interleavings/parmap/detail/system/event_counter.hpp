@@ -18,4 +18,16 @@ class event_counter {
   static void wake(int /*descriptor*/) noexcept { interleavings::wake_caller(); }
 };
 
+class event_sender {
+ public:
+  explicit event_sender(int descriptor) noexcept : is_there_(descriptor >= 0) {}
+  [[nodiscard]] bool wake() const noexcept {
+    if (is_there_) interleavings::wake_caller();
+    return true;
+  }
+
+ private:
+  bool is_there_;
+};
+
 }  // namespace parmap::inline PARMAP_ABI::detail
