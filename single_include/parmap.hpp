@@ -20848,6 +20848,8 @@ class outcome_collector {
     if (broken_) std::rethrow_exception(broken_);
   }
   [[nodiscard]] bool is_broken() const noexcept { return broken_ != nullptr; }
+  // From now on it throws this.
+  void set_broken(std::exception_ptr why) noexcept { broken_ = std::move(why); }
   // With the lock: a task of the job will not be sent. It has this outcome.
   [[nodiscard]] static std::list<pool_job::arrived> stopped(std::uint64_t task, unsigned attempt) {
     std::list<pool_job::arrived> one(1);
@@ -21399,7 +21401,7 @@ class pool_dispatcher::state {
     if (generation_ != fork_generation()) return;
     {
       const std::lock_guard lock(lock_);
-      broken_ = std::make_exception_ptr(std::runtime_error("parmap: the workers of this pool have ended"));
+      collector_.set_broken(std::make_exception_ptr(std::runtime_error("parmap: the workers of this pool have ended")));
     }
     processes_.close();
   }

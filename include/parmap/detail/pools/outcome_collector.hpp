@@ -51,6 +51,8 @@ class outcome_collector {
     if (broken_) std::rethrow_exception(broken_);
   }
   [[nodiscard]] bool is_broken() const noexcept { return broken_ != nullptr; }
+  // From now on it throws this.
+  void set_broken(std::exception_ptr why) noexcept { broken_ = std::move(why); }
   // With the lock: a task of the job will not be sent. It has this outcome.
   [[nodiscard]] static std::list<pool_job::arrived> stopped(std::uint64_t task, unsigned attempt) {
     std::list<pool_job::arrived> one(1);

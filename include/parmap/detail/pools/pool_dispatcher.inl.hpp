@@ -179,7 +179,7 @@ class pool_dispatcher::state {
     if (generation_ != fork_generation()) return;
     {
       const std::lock_guard lock(lock_);
-      broken_ = std::make_exception_ptr(std::runtime_error("parmap: the workers of this pool have ended"));
+      collector_.set_broken(std::make_exception_ptr(std::runtime_error("parmap: the workers of this pool have ended")));
     }
     processes_.close();
   }
