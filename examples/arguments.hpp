@@ -21,6 +21,7 @@ struct arguments {
   std::string engine{"multi"};
   unsigned workers{};
   unsigned patience{2};  // seconds, for one task
+  unsigned strikes{10};
   std::string output{"/dev/null"};
   std::vector<std::filesystem::path> paths{};
 };
@@ -58,6 +59,7 @@ inline arguments parse(const std::vector<std::string_view>& given, std::string_v
     if (option == "--engine") all.engine = *word;
     else if (option == "--workers") all.workers = parse_number(option, *word);
     else if (option == "--patience") all.patience = parse_number(option, *word);
+    else if (option == "--strikes") all.strikes = parse_number(option, *word);
     else if (option == "--output") all.output = *word;
   }
   return all;

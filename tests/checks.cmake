@@ -30,6 +30,10 @@ if(PARMAP_BUILD_EXAMPLES)
       bash "${PROJECT_SOURCE_DIR}/tools/compare_checksums.sh"
       "$<TARGET_FILE:example_checksums>" -- "${PROJECT_SOURCE_DIR}/include" /etc)
   endif()
+  if(TARGET example_sweep_resume)
+    parmap_add_check(example.sweep_resume
+      bash "${PROJECT_SOURCE_DIR}/tools/kill_and_resume.sh" "$<TARGET_FILE:example_sweep_resume>")
+  endif()
   foreach(name download download_threads)
     if(TARGET example_${name})
       parmap_add_check(example.${name}
