@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <limits>
 #include <set>
 #include <span>
@@ -90,7 +91,7 @@ inline checkpoint_run::~checkpoint_run() {
   try {
     file_.execute("UPDATE run SET ended = strftime('%s', 'now') WHERE number = " + std::to_string(run_));
     // NOLINTNEXTLINE(bugprone-empty-catch)
-  } catch (const store_failed&) {  // the next run finds that this process has ended
+  } catch (const std::exception&) {  // the next run finds that this process has ended
   }
 }
 
