@@ -133,20 +133,13 @@ class Calls:
         try:
             while self._blocks:
                 block = self._blocks[0]
-                values, k = block.values, 0
-                while k < len(values):
-                    first = k
-                    if block.left == 0 and not block.failed:
-                        k = len(values)
-                    else:
-                        self._wait(block, k, end)
-                        while k < len(values) and values[k] is not PENDING:
-                            k += 1
-                    ready = values[first:k]
-                    values[first:k] = itertools.repeat(None, k - first)
-                    ready.reverse()
+                k = 0
+                while k < len(block.values):
+                    self._wait(block, k, end)
+                    ready = _parmap.take_values(block.values, k, PENDING)
+                    k += len(ready)
                     if self._most is None:
-                        yield itertools.starmap(ready.pop, itertools.repeat((), k - first))  # nothing keeps a value
+                        yield itertools.starmap(ready.pop, itertools.repeat((), len(ready)))  # nothing keeps a value
                         continue
                     while ready:
                         yield iter((ready.pop(),))

@@ -127,6 +127,24 @@ void bind_pools(nb::module_& m) {
       },
       "pool"_a, "receiver"_a, "values"_a, "failed"_a, "function"_a, "inputs"_a, "buffers"_a);
   m.def(
+      "take_values",
+      [](const nb::list& values, Py_ssize_t first, nb::handle pending) {
+        const nb::ft_object_guard guard(values);  // as another thread puts values into it
+        PyObject* const from = values.ptr();
+        Py_ssize_t end = first;
+        while (end < PyList_GET_SIZE(from) && PyList_GET_ITEM(from, end) != pending.ptr()) ++end;
+        nb::list taken = nb::steal<nb::list>(PyList_New(end - first));
+        if (!taken.is_valid()) throw nb::python_error();
+        for (Py_ssize_t k = first; k < end; ++k) {
+          PyList_SET_ITEM(taken.ptr(), end - 1 - k, PyList_GET_ITEM(from, k));
+          PyList_SET_ITEM(from, k, nb::none().release().ptr());
+        }
+        return taken;
+      },
+      "values"_a, "first"_a, "pending"_a.none(),
+      "Of a block of Executor.map: the values from this one to the first that has not come, in reverse. None replaces "
+      "them.");
+  m.def(
       "pool_collect",
       [](nb::handle pool, double seconds) {
         return with(pool, [&](python_pool& it) { return it.submissions().collect(to_span(seconds)); });

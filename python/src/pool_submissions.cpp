@@ -65,6 +65,7 @@ std::uint64_t pool_submissions::put(submitted&& what, std::shared_ptr<detail::ke
   } catch (...) {
     submitted forgotten;
     const nb::ft_lock_guard lock(mutex_);
+    latest_ = submitted_.end();
     forgotten = std::move(submitted_.extract(first).mapped());
     throw;
   }
@@ -108,10 +109,15 @@ void pool_submissions::take(const detail::pool_outcome& it) {
       why = told_of(detail::not_decoded(it.task, it.attempt));
     }
   }
-  submitted ended;  // freed without the lock
+  std::optional<submitted> ended;  // freed without the lock
   const nb::ft_lock_guard lock(mutex_);
-  auto at = submitted_.upper_bound(it.task);
-  if (at == submitted_.begin() || it.task - (--at)->first >= at->second.count) return;
+  // Most values are of the block that the one before was of.
+  if (latest_ == submitted_.end() || it.task - latest_->first >= latest_->second.count) {
+    latest_ = submitted_.upper_bound(it.task);
+    if (latest_ == submitted_.begin()) return;
+    if (it.task - (--latest_)->first >= latest_->second.count) return;
+  }
+  const auto at = latest_;
   submitted& of = at->second;
   if (of.is_block) {
     const std::uint64_t place = it.task - at->first;
@@ -126,6 +132,7 @@ void pool_submissions::take(const detail::pool_outcome& it) {
   if (--of.left == 0) {
     ended = std::move(of);
     submitted_.erase(at);
+    latest_ = submitted_.end();
   }
 }
 

@@ -69,7 +69,8 @@ class pool_submissions final : private detail::pool_owner {
   mutable nanobind::ft_mutex
       mutex_;  // the GIL, where there is one; guards the following, and is not held around Python code
   std::shared_ptr<detail::pool_job> job_;
-  std::map<std::uint64_t, submitted> submitted_;  // by the number of the first task
+  std::map<std::uint64_t, submitted> submitted_;                            // by the number of the first task
+  std::map<std::uint64_t, submitted>::iterator latest_ = submitted_.end();  // of which a task has ended last
   nanobind::list told_;
   std::vector<std::pair<std::uint64_t, nanobind::object>> blocks_;  // to be told of, by their first task
   std::uint64_t next_{};

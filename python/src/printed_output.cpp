@@ -26,12 +26,13 @@ void printed_output::watch() noexcept {
   printed_ = false;
   forget_exception();
   if (sys_ == nullptr) return;
+  changes_.watch(sys_);
   for (stream& one : streams_)
     if (in_sys(one).ptr() != one.seen.ptr()) look_at(one);  // else it tells since an outer map
 }
 
 void printed_output::flush() noexcept {
-  if (sys_ == nullptr) return;
+  if (sys_ == nullptr || (!printed_.load(std::memory_order_relaxed) && !is_silent_ && !changes_.any())) return;
   for (stream& one : streams_) {
     const nb::object now = in_sys(one);
     if (!now.is_valid() || now.is_none()) continue;
@@ -54,6 +55,7 @@ void printed_output::look_at(stream& one) noexcept {
       buffer != nullptr)
     one.silent = !make_tell(nb::steal(buffer)) || one.silent;
   forget_exception();
+  is_silent_ = streams_[0].silent || streams_[1].silent;
 }
 
 // Puts a function into the stream's own attributes that is found before the `write` of its class. False if it cannot

@@ -2,6 +2,8 @@
 // printed_output: whether a task has printed into sys.stdout or sys.stderr, and its flush after the task.
 #pragma once
 
+#include "dict_changes.hpp"
+
 #include <nanobind/nanobind.h>
 
 #include <array>
@@ -17,7 +19,7 @@ class printed_output {
 
   /// Call before the first task.
   void watch() noexcept;
-  /// Call after each task. About 20 ns if it has printed nothing.
+  /// Call after each task. A few ns if it has printed nothing.
   void flush() noexcept;
 
  private:
@@ -33,6 +35,8 @@ class printed_output {
 
   std::array<stream, 2> streams_{};
   PyObject* sys_{};
+  dict_changes changes_;  // of it
+  bool is_silent_{};      // one of the streams is
   std::atomic<bool> printed_{};
 };
 
