@@ -5606,15 +5606,6 @@ class claim_ledger {
       if (!unpack(of(w).claim.get()).empty()) return false;
     return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
   }
-  // Of a pool: whether no worker is about to begin a task that has a limit.
-  [[nodiscard]] bool has_no_limits() const noexcept {
-    for (unsigned w = 0; w < workers_; ++w) {
-      const worker_words& one = of(w);
-      if (!unpack(one.claim.get()).empty() && one.allowed.get() != 0 && one.waiting.get() != waits_for_room)
-        return false;
-    }
-    return true;
-  }
   // Makes a postponed task claimable; false if there is no place for it now.
   [[nodiscard]] bool put(round_index task, unsigned attempts) const {
     {
@@ -6016,9 +6007,9 @@ class supervisor_client {
 
   // Takes the failure of a task, whose last attempt was worker w's.
   virtual void add_failure(const failure& why, unsigned w, attempt_span when) = 0;
-  // Of a pool: whether a worker that begins tasks with a limit is to wake the supervisor, as it looks at no limit
-  // itself.
-  virtual void doze(bool yes) noexcept = 0;
+  // Of a pool: whether the supervisor need not look after limits, as no attempt that runs has one. Who begins one wakes
+  // it.
+  [[nodiscard]] virtual bool doze() noexcept = 0;
   // A worker has died, and its claim is recovered.
   virtual void worker_has_died() noexcept = 0;
   // Adds descriptors that wake the supervisor.
@@ -16326,7 +16317,7 @@ class supervisor {
     const std::uint64_t now = monotonic_ns();
     const task_orders* const orders = client_ == nullptr ? nullptr : client_->orders();
     std::chrono::nanoseconds next = orders == nullptr ? limits_.shortest()
-                                    : doze()          ? no_limit
+                                    : client_->doze() ? no_limit
                                                       : orders->shortest_limit();
     for (unsigned w = 0; w < crew_.posts(); ++w) {
       worker_crew::post& at = crew_.at(w);
@@ -16344,14 +16335,6 @@ class supervisor {
     return next;
   }
 
-  // Of a pool: whether the supervisor can sleep, as no attempt that runs has a limit. Who begins one wakes it.
-  [[nodiscard]] bool doze() {
-    client_->doze(true);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // see stream_outlet::tell_of_limit
-    const bool can = book_.has_no_limits();
-    if (!can) client_->doze(false);
-    return can;
-  }
   [[nodiscard]] bool of_pool() const noexcept { return client_ != nullptr && client_->orders() != nullptr; }
   // Of what worker w of a pool runs, or has run last. Read before its position it may be that of a task before.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_attempt(unsigned w) const noexcept {
@@ -17215,9 +17198,16 @@ class stream_supervision final : public supervisor_client {
   // ---- as the supervisor's client
 
   void add_failure(const failure& why, unsigned w, attempt_span when) override { send(why, 1, w, when.took); }
-  void doze(bool yes) noexcept override {
-    if (!yes && words_.dozing.get() == 0) return;
-    words_.dozing.set(yes ? 1 : 0);
+  [[nodiscard]] bool doze() noexcept override {
+    words_.dozing.set(1);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // see stream_outlet::tell_of_limit
+    for (unsigned w = 0; w < book_.workers(); ++w) {
+      const worker_words& one = book_.of(w);
+      if (unpack(one.claim.get()).empty() || one.allowed.get() == 0 || one.waiting.get() == waits_for_room) continue;
+      words_.dozing.set(0);
+      return false;
+    }
+    return true;
   }
   void worker_has_died() noexcept override {
     // It may have taken back the caller's note, and have died before it woke the caller; or it could not.

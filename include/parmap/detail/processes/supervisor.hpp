@@ -35,7 +35,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -209,7 +208,7 @@ class supervisor {
     const std::uint64_t now = monotonic_ns();
     const task_orders* const orders = client_ == nullptr ? nullptr : client_->orders();
     std::chrono::nanoseconds next = orders == nullptr ? limits_.shortest()
-                                    : doze()          ? no_limit
+                                    : client_->doze() ? no_limit
                                                       : orders->shortest_limit();
     for (unsigned w = 0; w < crew_.posts(); ++w) {
       worker_crew::post& at = crew_.at(w);
@@ -227,14 +226,6 @@ class supervisor {
     return next;
   }
 
-  // Of a pool: whether the supervisor can sleep, as no attempt that runs has a limit. Who begins one wakes it.
-  [[nodiscard]] bool doze() {
-    client_->doze(true);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // see stream_outlet::tell_of_limit
-    const bool can = book_.has_no_limits();
-    if (!can) client_->doze(false);
-    return can;
-  }
   [[nodiscard]] bool of_pool() const noexcept { return client_ != nullptr && client_->orders() != nullptr; }
   // Of what worker w of a pool runs, or has run last. Read before its position it may be that of a task before.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_attempt(unsigned w) const noexcept {
