@@ -125,10 +125,10 @@ TEST_F(pool_limits_test, the_template_sleeps_while_no_task_has_a_limit) {
   auto limited = parmap::stream(workers, f, std::views::iota(0, 4), {.timeout = 1ms, .window = 2});
   static_cast<void>(limited.begin());  // which may be late, on a busy machine
   auto runs = workers.submit([](int x) { return ::poll(nullptr, 0, 1'000'000) + x; }, 1);
-  for (bool sleeps = false; !sleeps;) {
+  for (int times = 0; times < 5;) {  // in a row, as a busy machine may hold it up for one
     const long before = sleeps_of(boss);
     std::this_thread::sleep_for(100ms);
-    sleeps = sleeps_of(boss) - before < 20;  // it was a hundred
+    times = sleeps_of(boss) - before < 3 ? times + 1 : 0;  // it was a hundred
   }
   // The next one that has a limit is late all the same.
   const auto late =

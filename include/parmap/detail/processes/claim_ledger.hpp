@@ -202,15 +202,6 @@ class claim_ledger {
       if (!unpack(of(w).claim.get()).empty()) return false;
     return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
   }
-  // Of a pool: whether no worker is about to begin a task that has a limit.
-  [[nodiscard]] bool has_no_limits() const noexcept {
-    for (unsigned w = 0; w < workers_; ++w) {
-      const worker_words& one = of(w);
-      if (!unpack(one.claim.get()).empty() && one.allowed.get() != 0 && one.waiting.get() != waits_for_room)
-        return false;
-    }
-    return true;
-  }
   // Makes a postponed task claimable; false if there is no place for it now.
   [[nodiscard]] bool put(round_index task, unsigned attempts) const {
     {

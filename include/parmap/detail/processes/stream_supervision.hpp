@@ -17,6 +17,7 @@
 #include <parmap/detail/processes/supervisor_client.hpp>
 #include <parmap/detail/processes/worker_exit.hpp>
 #include <parmap/detail/processes/worker_process.hpp>
+#include <parmap/detail/processes/worker_words.hpp>
 #include <parmap/detail/progress/lazy_meter.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/schedule/interval.hpp>
@@ -39,6 +40,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -229,9 +231,16 @@ class stream_supervision final : public supervisor_client {
   // ---- as the supervisor's client
 
   void add_failure(const failure& why, unsigned w, attempt_span when) override { send(why, 1, w, when.took); }
-  void doze(bool yes) noexcept override {
-    if (!yes && words_.dozing.get() == 0) return;
-    words_.dozing.set(yes ? 1 : 0);
+  [[nodiscard]] bool doze() noexcept override {
+    words_.dozing.set(1);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // see stream_outlet::tell_of_limit
+    for (unsigned w = 0; w < book_.workers(); ++w) {
+      const worker_words& one = book_.of(w);
+      if (unpack(one.claim.get()).empty() || one.allowed.get() == 0 || one.waiting.get() == waits_for_room) continue;
+      words_.dozing.set(0);
+      return false;
+    }
+    return true;
   }
   void worker_has_died() noexcept override {
     // It may have taken back the caller's note, and have died before it woke the caller; or it could not.

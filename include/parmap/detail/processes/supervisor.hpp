@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// supervisor: starts the workers of a map, watches them, kills late tasks, and decides what the death of a worker
-// means. One class, as all that is decided about a worker is decided here, in one thread; what it decides by has files
-// of its own: worker_watch, vain_deaths, task_retries, started_processes, death_message. attempt_watch tells observers.
+// supervisor: watches the workers of a map (worker_crew), kills late tasks, and decides what the death of a worker
+// means. What it decides by has files of its own: worker_watch, vain_deaths, task_retries, death_message. attempt_watch
+// tells observers.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -12,11 +12,11 @@
 #include <parmap/detail/processes/death_message.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/processes/shared_layout.hpp>
-#include <parmap/detail/processes/started_processes.hpp>
 #include <parmap/detail/processes/supervisor_client.hpp>
 #include <parmap/detail/processes/task_retries.hpp>
 #include <parmap/detail/processes/vain_deaths.hpp>
 #include <parmap/detail/processes/worker_arenas.hpp>
+#include <parmap/detail/processes/worker_crew.hpp>
 #include <parmap/detail/processes/worker_watch.hpp>
 #include <parmap/detail/progress/lazy_meter.hpp>
 #include <parmap/detail/progress/stop_now.hpp>
@@ -25,77 +25,58 @@
 #include <parmap/detail/schedule/interval.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/cancellation.hpp>
-#include <parmap/detail/system/child_process.hpp>
 #include <parmap/detail/system/event_counter.hpp>
 #include <parmap/detail/system/language_runtime.hpp>
-#include <parmap/detail/system/oom_killer.hpp>
-#include <parmap/detail/system/proc_file.hpp>
-#include <parmap/detail/system/process_tree.hpp>
-#include <parmap/detail/system/protocol_step.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/options.hpp>
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <ctime>
-#include <exception>
 #include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Runs in the calling thread. Its destructor kills all workers that are left, also after an exception, and ends what
-// their tasks have started; also what earlier tasks of killed workers have started.
+// Runs in the calling thread. Its destructor ends all workers that are left, also after an exception.
 class supervisor {
  public:
-  // What worker w runs in its process; it must not return.
-  using life = std::function<void(unsigned w)>;
+  using life = worker_crew::life;
 
   // `news` wakes the supervisor, if tasks can be postponed.
   supervisor(shared_layout& shared, const options& chosen, lazy_meter& meter, const core_placement& place,
              const cancellation_held_back& held_back, const event_counter* news, std::uint64_t tasks,
              unsigned most_idle_deaths, life work, supervisor_client* client = nullptr)
-      : shared_(shared),
-        book_(shared.book()),
+      : book_(shared.book()),
         records_(shared.arenas()),
         options_(chosen),
         meter_(meter),
-        place_(place),
-        held_back_(held_back),
         news_(news),
         tasks_(tasks),
-        work_(std::move(work)),
         client_(client),
-        posts_(book_.workers()),
         limits_(chosen.timeout),
         last_(chosen.deadline),
         deaths_(most_idle_deaths, limits_),
         blamed_once_(client == nullptr ? dead_tasks::all : dead_tasks::of_stream),
         retries_(
             book_, records_, chosen,
-            client == nullptr ? task_retries::sink() : [client](const failure& why, unsigned w, attempt_span when) {
-              client->add_failure(why, w, when);
-            }) {
-    book_.ask_of_deaths([this](unsigned w) { return !posts_[w].process || posts_[w].process->has_died(); });
+            client == nullptr
+                ? task_retries::sink()
+                : [client](const failure& why, unsigned w, attempt_span when) { client->add_failure(why, w, when); }),
+        crew_(shared, place, held_back, std::move(work)) {
+    book_.ask_of_deaths([this](unsigned w) { return crew_.has_died(w); });
   }
   supervisor(const supervisor&) = delete;
   supervisor& operator=(const supervisor&) = delete;
-  ~supervisor() {
-    end_workers();
-    for (post& at : posts_) at.process.reset();
-  }
+  ~supervisor() = default;
 
   // Work for the calling thread while workers run, about 100 µs per call. All tasks of the round outside `open` have
   // ended when pastime(open) is called; it returns whether it has more to do. It is not called any more once a worker
@@ -112,6 +93,7 @@ class supervisor {
   // Tells an observer of all attempts and workers.
   void tell(attempt_watch& observed) {
     observed_ = &observed;
+    crew_.tell(observed);
     retries_.tell([&observed](unsigned w, const failure& why, attempt_span when, bool again) {
       observed.failed(w, why, when, again);
     });
@@ -123,18 +105,18 @@ class supervisor {
     from_ = from;
     workers_ = workers;
     retries_.begin_round(from);
-    begun_at_ = monotonic_ns();
+    crew_.begin_round();
     book_.begin_round(n, from);
     for (unsigned w = 0; w < workers && !book_.halted(); ++w)
       if (!hire(w)) break;  // continue with the workers there are
-    if (alive() == 0 && refused_ && !begun_) std::rethrow_exception(refused_);
+    crew_.throw_if_none_has_begun();
     for (;;) {
-      while (alive() > 0 || retries_.only_postponed_are_left()) wait_for_news();
+      while (crew_.alive() > 0 || retries_.only_postponed_are_left()) wait_for_news();
       look_at_failures();  // of the last worker
       if (retries_.only_postponed_are_left()) continue;
       if (book_.halted() || !book_.anything_unclaimed()) return;
       if (deaths_.too_many()) return give_up(deaths_.reason());
-      if (!hire_with_patience()) return give_up("no new worker could be started: " + why_refused_);
+      if (!hire_with_patience()) return give_up("no new worker could be started: " + crew_.why_refused());
     }
   }
 
@@ -146,50 +128,12 @@ class supervisor {
   [[nodiscard]] const std::string& why_gave_up() const noexcept { return why_gave_up_; }
 
  private:
-  struct post {
-    std::optional<child_process> process;
-    worker_watch watch;
-    bool late{};       // killed because its task ran past the limit
-    bool overdue{};    // killed because something else took too long
-    bool dismissed{};  // killed before it began, as nothing is left to run
-    bool excused{};    // leaves before it begins, for the same reason, as it has to end what it has set up
-    bool stopped{};    // killed because the map is to end now
-    bool asked{};      // to stop before that
-  };
-
-  [[nodiscard]] std::size_t alive() const noexcept {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(posts_, [](const post& each) { return each.process.has_value(); }));
-  }
-
-  // False if the fork was refused; refused_ then holds the reason.
+  // False if the fork was refused.
   bool hire(unsigned w) {
-    post& at = posts_[w];
-    book_.prepare(w);
-    at.late = at.overdue = at.dismissed = at.excused = at.stopped = at.asked = false;
-    at.watch.begin(monotonic_ns());
-    try {
-      at.process.emplace([this, w] { work_(w); }, &shared_.running());
-    } catch (const std::system_error& why) {
-      refused_ = std::current_exception();
-      why_refused_ = why.what();
-      return false;
-    }
-    if (at.process->was_missed()) {
-      bury(w);
-      return true;
-    }
-    begun_ = true;
-    if (observed_ != nullptr) observed_->born(w);
-    if (settled_ && proc_is_ours()) offer_to_oom_killer(*at.process);
-    place_.put(at.process->pid(), w);
-    auto& go = book_.of(w).go;
-    step("go", moment::before);
-    if (go.exchange(1, std::memory_order_acq_rel) == 2) futex_wake(go, 1, futex_scope::shared);
-    step("go", moment::after);
-    return true;
+    const worker_crew::start how = crew_.hire(w);
+    if (how == worker_crew::start::missed) bury(w);
+    return how != worker_crew::start::refused;
   }
-
   bool replace(unsigned w) {
     pastime_ = nullptr;
     return hire(w);
@@ -215,27 +159,12 @@ class supervisor {
   // Sleeps until a worker dies, a task's time is over, or progress is to be shown; then handles it.
   void wait_for_news() {
     std::vector<pollfd> fds;
-    std::vector<unsigned> whose;
-    auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), settle(), until_news()});
-    for (unsigned w = 0; w < posts_.size(); ++w)
-      if (const auto& process = posts_[w].process) {
-        fds.push_back({process->wakes(), POLLIN, 0});
-        whose.push_back(w);
-        if (process->has_to_be_asked()) limit = std::min<std::chrono::nanoseconds>(limit, asking_period);
-      }
+    const auto limit = std::min({enforce_limits(), enforce_deadline(), meter_.wait(), pass_time(), crew_.settle(),
+                                 until_news(), crew_.watch(fds)});
     if (news_ != nullptr) fds.push_back({news_->descriptor(), POLLIN, 0});
     if (client_ != nullptr) client_->watch(fds);
-    sleep(fds, limit);
-    for (std::size_t k = 0; k < whose.size(); ++k)
-      if (child_process& process = *posts_[whose[k]].process; fds[k].revents != 0 || process.has_to_be_asked())
-        switch (process.life()) {
-          case child_process::life_of::ended: bury(whose[k]); break;
-          case child_process::life_of::running: break;
-          case child_process::life_of::lost:
-            throw std::runtime_error(
-                "parmap: this program has closed a file descriptor of a running map (close_range, closefrom, daemon); "
-                "its workers were ended");
-        }
+    crew_.sleep(fds, limit);
+    crew_.look(fds, [this](unsigned w) { bury(w); });
     if (client_ != nullptr && !client_->look()) stop_workers();
     if (news_ != nullptr) look_at_news();
     else if (observed_ != nullptr) look_at_failures();
@@ -250,73 +179,17 @@ class supervisor {
   }
 
   void tell_longest_task() const noexcept {
-    const worker_watch* longest = nullptr;
-    for (const post& at : posts_)
-      if (at.process && at.watch.last_seen() == activity::task &&
-          (longest == nullptr || at.watch.since() < longest->since()))
-        longest = &at.watch;
+    const worker_watch* const longest = crew_.longest_task();
     if (longest == nullptr) return;
     const std::uint64_t now = monotonic_ns();
     language_runtime::current().note_longest_task(from_ + longest->task(),
                                                   std::chrono::nanoseconds(now - std::min(now, longest->since())));
   }
 
-  // A thread that is cancelled (pthread_cancel) is unwound from here, and from nowhere else in the supervisor: see
-  // cancellation_held_back.
-  void sleep(std::vector<pollfd>& fds, std::chrono::nanoseconds limit) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
-    const timespec span{seconds.count(), (limit - seconds).count()};
-    language_runtime::current().before_sleep();
-    int error = 0;
-    {
-      const cancellation_held_back::allowed here(held_back_);
-      if (::ppoll(fds.data(), fds.size(), limit == no_limit ? nullptr : &span, nullptr) < 0) error = errno;
-    }
-    language_runtime::current().after_sleep();
-    if (error != 0 && error != EINTR)
-      throw std::system_error(error, std::generic_category(), "parmap: cannot wait for the workers (poll)");
-  }
-
-  // Prepares for the out-of-memory killer once the map has lasted a millisecond: a shorter map cannot use up all
-  // memory. Returns the time until this is due.
-  std::chrono::nanoseconds settle() {
-    if (settled_) return no_limit;
-    if (const std::uint64_t now = monotonic_ns(), due = begun_at_ + brief; now < due)
-      return std::chrono::nanoseconds(due - now);
-    settled_ = true;
-    oom_kills_ = oom_kills_so_far();
-    if (proc_is_ours())
-      for (const post& each : posts_)
-        if (each.process) offer_to_oom_killer(*each.process);
-    return no_limit;
-  }
-
   // Halts the map and kills all workers. Their running tasks count as stopped and are not blamed; see ended_by_stop.
   void stop_workers() noexcept {
     book_.halt(halt_reason::stop_requested);
-    end_workers();
-  }
-
-  // Kills all workers, and what their tasks have started.
-  void end_workers() noexcept {
-    const auto each_living = [this](const auto& act) {
-      for (post& at : posts_)
-        if (at.process && !at.stopped) act(at);
-    };
-    // One that has not begun has started nothing, and does not begin any more. It is not stopped: it may not yet die
-    // with its parent, and if this process were killed now, it would stay stopped for ever.
-    each_living([this](post& at) {
-      at.asked = !dismiss(static_cast<unsigned>(&at - posts_.data()), false);
-      if (at.asked) at.process->ask_to_stop();
-    });
-    each_living([this](post& at) {
-      if (at.asked) {
-        at.process->wait_for_stop(patience_for_stop);
-        started_.end_those_of(*at.process, 0);
-      }
-      at.process->kill();
-      at.stopped = true;
-    });
+    crew_.end_all();
   }
 
   // Does a piece of the pastime. Returns the time until the next piece: zero if more is ready, else from half a
@@ -335,32 +208,24 @@ class supervisor {
     const std::uint64_t now = monotonic_ns();
     const task_orders* const orders = client_ == nullptr ? nullptr : client_->orders();
     std::chrono::nanoseconds next = orders == nullptr ? limits_.shortest()
-                                    : doze()          ? no_limit
+                                    : client_->doze() ? no_limit
                                                       : orders->shortest_limit();
-    for (unsigned w = 0; w < posts_.size(); ++w) {
-      post& at = posts_[w];
+    for (unsigned w = 0; w < crew_.posts(); ++w) {
+      worker_crew::post& at = crew_.at(w);
       if (!at.process || at.late || at.overdue || at.stopped || at.dismissed) continue;
       const auto own = orders != nullptr ? limit_of_attempt(w) : std::nullopt;
       if (orders != nullptr) limits_ = activity_limits(own);
       const auto left = at.watch.time_left(book_.of(w), limits_, now, [&at] { return at.process->was_continued(); });
       if (orders != nullptr && at.watch.last_seen() == activity::task && orders->ends(w, from_ + at.watch.task()))
-        at.stopped = kill_if_as_seen(w);
+        at.stopped = crew_.kill_if_as_seen(w);
       else if (left > std::chrono::nanoseconds(0)) next = std::min(next, left);
       else if (orders != nullptr && limit_of_attempt(w) != own) next = std::chrono::nanoseconds(0);  // of a task before
-      else if (at.watch.last_seen() == activity::birth) at.overdue = dismiss(w, true);
-      else (at.watch.last_seen() == activity::task ? at.late : at.overdue) = kill_if_as_seen(w);
+      else if (at.watch.last_seen() == activity::birth) at.overdue = crew_.dismiss(w, true);
+      else (at.watch.last_seen() == activity::task ? at.late : at.overdue) = crew_.kill_if_as_seen(w);
     }
     return next;
   }
 
-  // Of a pool: whether the supervisor can sleep, as no attempt that runs has a limit. Who begins one wakes it.
-  [[nodiscard]] bool doze() {
-    client_->doze(true);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // see stream_outlet::tell_of_limit
-    const bool can = book_.has_no_limits();
-    if (!can) client_->doze(false);
-    return can;
-  }
   [[nodiscard]] bool of_pool() const noexcept { return client_ != nullptr && client_->orders() != nullptr; }
   // Of what worker w of a pool runs, or has run last. Read before its position it may be that of a task before.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_attempt(unsigned w) const noexcept {
@@ -377,40 +242,18 @@ class supervisor {
     if (now < last_.begin_no_more()) return last_.begin_no_more() - now;
     if (!book_.halted()) {
       book_.halt(halt_reason::deadline);
-      dismiss_the_unborn();
+      crew_.dismiss_the_unborn();
     }
     if (now < last_.end_all()) return last_.end_all() - now;
     stop_workers();
     return no_limit;
   }
 
-  // Kills worker w if it is still at what it was last seen at. Stops it first, so that it cannot go on between the
-  // check and the kill. Does not lock the ledger, as the stopped worker may hold the lock.
-  bool kill_if_as_seen(unsigned w) {
-    child_process& process = *posts_[w].process;
-    const worker_words& words = book_.of(w);
-    process.ask_to_stop();
-    process.wait_for_stop(patience_for_stop);
-    if (!posts_[w].watch.is_as_seen(words)) {
-      process.resume();
-      return false;
-    }
-    const bool in_task = posts_[w].watch.last_seen() == activity::task;
-    started_.end_those_of(process, in_task ? start_time(words.started.get()) : started_processes::none_since);
-    process.kill();
-    if (posts_[w].watch.last_seen() == activity::leaving)
-      language_runtime::current().cut_off_worker(static_cast<int>(words.farewell_word.get() & 0xffff'ffff));
-    return true;
-  }
-
   // Worker w is dead: reaps it, recovers its claim, blames its task for the death if one was running, and replaces it
   // if there is work.
   void bury(unsigned w) {
-    post& at = posts_[w];
-    const pid_t pid = at.process->pid();
-    const ending how = at.process->reap();
-    at.process.reset();
-    started_.reap_below(pid);
+    worker_crew::post& at = crew_.at(w);
+    const ending how = crew_.reap(w);
     const auto said = book_.of(w).farewell_word.get();
     if (said >> 32 == static_cast<std::uint64_t>(farewell::damaged))
       throw_overwritten("a worker found impossible numbers there");
@@ -424,7 +267,7 @@ class supervisor {
       return (ends_it && failure_published(task, attempt)) || (has_value_ && has_value_(w, from_ + task));
     };
     if (const position seen = unpack_position(book_.of(w).cur.get());
-        ended_by_stop(at, how) && seen.running && !published(seen.task, seen.attempts))
+        at.ended_by_stop(how) && seen.running && !published(seen.task, seen.attempts))
       book_.of(w).give_back(seen.task, seen.attempts);
     const claim_ledger::death what = book_.recover(w, published);
     if (client_ != nullptr) client_->worker_has_died();
@@ -434,7 +277,7 @@ class supervisor {
     cause.other_threads = at.late && threads_of(::getpid()) > 1;
     const bool told = observed_ != nullptr && what.in_task && !failure_published(what.task, what.attempts);
     if (what.blamed || what.postponed || told) {
-      cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && oom_killer_struck();
+      cause.oom_killed = how.how == ending::killed && how.code == SIGKILL && !at.late && crew_.oom_killer_struck();
       failure why{from_ + what.task, kind_of(cause), describe(cause), what.attempts, nullptr, status_of(cause)};
       const bool again = !what.blamed && (!what.postponed || retries_.postpone(why));
       if (told) observed_->failed(w, why, time_until_now(w), again);
@@ -453,7 +296,7 @@ class supervisor {
     if (of_pool()) limits_ = activity_limits(limit_of_attempt(w));
     const bool left_in_order = !what.in_task && cause.said == farewell::done;
     const bool unborn = at.overdue && at.watch.last_seen() == activity::birth;
-    if (book_.halted() || (!book_.anything_unclaimed() && retries_.none_is_postponed())) dismiss_the_unborn();
+    if (book_.halted() || (!book_.anything_unclaimed() && retries_.none_is_postponed())) crew_.dismiss_the_unborn();
     else if (!at.dismissed && !left_in_order &&
              is_worth_replacing(what.in_task || at.stopped || waited, cause, at.overdue, unborn))
       replace(w);
@@ -469,7 +312,7 @@ class supervisor {
     while (retries_.put_one()) hire_one_more();
     if (!idle || !retries_.none_is_postponed()) return;
     book_.dismiss();
-    dismiss_the_unborn();
+    crew_.dismiss_the_unborn();
   }
   void look_at_failures() {
     if (observed_ != nullptr) observed_->look(from_, [this] { retries_.look_at_failures(); });
@@ -479,9 +322,9 @@ class supervisor {
   void hire_one_more() {
     if (deaths_.too_many()) return;
     for (unsigned w = 0; w < workers_; ++w)
-      if (posts_[w].process && book_.of(w).waiting.get() != 0) return;
+      if (crew_.at(w).process && book_.of(w).waiting.get() != 0) return;
     for (unsigned w = 0; w < workers_; ++w)
-      if (!posts_[w].process) {
+      if (!crew_.at(w).process) {
         replace(w);
         return;
       }
@@ -508,65 +351,25 @@ class supervisor {
     return began == 0 ? attempt_span() : attempt_span{began, now - std::min(now, began)};
   }
 
-  // Whether stop_workers ended the worker, and not its task or a timeout shortly before.
-  static bool ended_by_stop(const post& at, const ending& how) noexcept {
-    return at.stopped && !at.late && (how.how == ending::unknown || (how.how == ending::killed && how.code == SIGKILL));
-  }
-
-  // Kills the workers that have not begun: nothing is left for them, unless another worker dies. So a start that takes
-  // long, or hangs, delays nothing. Those of a runtime that has to end what it has set up have the time of leaving.
-  void dismiss_the_unborn() {
-    const bool gently = language_runtime::current().ends_what_it_begins();
-    for (unsigned w = 0; w < posts_.size(); ++w)
-      if (post& at = posts_[w]; at.process && !at.dismissed && !at.excused && !at.overdue)
-        (gently ? at.excused : at.dismissed) = dismiss(w, !gently);
-  }
-
-  // Worker w does not begin any more, unless it has; with `kill` it is dead, else it leaves.
-  bool dismiss(unsigned w, bool kill) noexcept {
-    std::atomic<std::uint32_t>& go = book_.of(w).go;
-    std::uint32_t seen = go.load(std::memory_order_acquire);
-    while (seen != has_begun)
-      if (go.compare_exchange_weak(seen, is_dismissed, std::memory_order_acq_rel)) {
-        if (kill) posts_[w].process->kill();
-        return true;
-      }
-    return false;
-  }
-
   [[nodiscard]] std::optional<std::chrono::nanoseconds> limit_of_dead(unsigned w) const noexcept {
     return of_pool() ? limit_of_attempt(w) : options_.timeout;
   }
 
-  [[nodiscard]] bool oom_killer_struck() {
-    const auto before = std::exchange(oom_kills_, oom_kills_so_far());
-    return before && oom_kills_ && *oom_kills_ > *before;
-  }
-
-  static constexpr std::uint64_t brief = 1'000'000;  // ns
-  static constexpr std::chrono::milliseconds patience_for_stop{100};
-  static constexpr std::chrono::milliseconds asking_period{10};
   static constexpr std::chrono::milliseconds glance{1000};
   static constexpr std::chrono::nanoseconds shortest_nap = std::chrono::microseconds(500);
   static constexpr std::chrono::nanoseconds longest_nap = std::chrono::milliseconds(50);
 
-  shared_layout& shared_;
   claim_ledger& book_;
   const worker_arenas& records_;
   const options& options_;
   lazy_meter& meter_;
-  const core_placement& place_;
-  const cancellation_held_back& held_back_;
   const event_counter* news_;
   std::uint64_t tasks_;
-  life work_;
   supervisor_client* client_;
   attempt_watch* observed_{};
   std::function<bool(unsigned, std::uint64_t)> has_value_;
   pastime pastime_;
   std::chrono::nanoseconds nap_{shortest_nap};
-  started_processes started_;  // destroyed after the workers
-  std::vector<post> posts_;
   activity_limits limits_;
   deadline last_;
   vain_deaths deaths_;
@@ -576,13 +379,8 @@ class supervisor {
   unsigned workers_{};  // of this round
   failure_runs blamed_;
   std::uint64_t blamed_tasks_{};
-  std::exception_ptr refused_;
-  std::string why_refused_;
   std::string why_gave_up_;
-  bool begun_{};
-  std::uint64_t begun_at_{};  // of this round, by monotonic_ns()
-  bool settled_{};
-  std::optional<long long> oom_kills_;
+  worker_crew crew_;  // ends first
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -38,9 +38,9 @@ class supervisor_client {
 
   // Takes the failure of a task, whose last attempt was worker w's.
   virtual void add_failure(const failure& why, unsigned w, attempt_span when) = 0;
-  // Of a pool: whether a worker that begins tasks with a limit is to wake the supervisor, as it looks at no limit
-  // itself.
-  virtual void doze(bool yes) noexcept = 0;
+  // Of a pool: whether the supervisor need not look after limits, as no attempt that runs has one. Who begins one wakes
+  // it.
+  [[nodiscard]] virtual bool doze() noexcept = 0;
   // A worker has died, and its claim is recovered.
   virtual void worker_has_died() noexcept = 0;
   // Adds descriptors that wake the supervisor.
