@@ -5,7 +5,7 @@ import concurrent.futures
 import functools
 import threading
 import types
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, Protocol, SupportsIndex, TypedDict, TypeVar, overload
@@ -161,6 +161,7 @@ class FailureCause:
 class Failures(list[Failure]):
     _inputs: Any
     def causes(self) -> list[FailureCause]: ...
+    def to_frame(self, kind: Literal["pandas", "polars"] = "pandas") -> Any: ...
 
 @dataclass(frozen=True)
 class TaskTime:
@@ -207,6 +208,10 @@ class Results(list[_T]):
     def tasks(self) -> Sequence[Any]: ...
     @property
     def left_out(self) -> Sequence[Any]: ...
+    def to_frame(self, kind: Literal["pandas", "polars"] = "pandas") -> Any: ...
+    def to_xarray(
+        self, dims: str | Sequence[str] | Mapping[str, str | Sequence[str]] = (), coords: Mapping[str, Any] | None = None
+    ) -> Any: ...
     def sel(self, /, **inputs: Any) -> Results[_T]: ...
     @property
     def ok(self) -> bool: ...

@@ -90,7 +90,7 @@ class Failure:
 
     def __str__(self) -> str:
         """One line: the index, the kind, the exception, and the number of attempts if it is more than one."""
-        words = f"task {self.index} {_kind_and_message(self.kind, _message(self))}"
+        words = f"task {self.index} {_kind_and_message(self.kind, message_of(self))}"
         return words if self.attempts <= 1 else f"{words} ({self.attempts} attempts)"
 
 
@@ -141,7 +141,7 @@ class Causes:
     def add(self, why: Failure) -> None:
         self.failed += 1
         self.stopped += why.kind == "stopped"
-        message = _message(why)
+        message = message_of(why)
         key = why.kind, message if why.kind in ("crashed", "exited") else _without_numbers(message)
         group = self._groups.get(key)
         if group is not None:
@@ -183,6 +183,8 @@ class Failures(list[Failure]):
     -------
     causes()
         The failures grouped by cause.
+    to_frame(kind="pandas")
+        A data frame with a row for each failure.
     """
 
     _inputs: Any = None  # of the results; they have the names of the inputs
@@ -193,6 +195,32 @@ class Failures(list[Failure]):
         for each in self:
             groups.add(each)
         return groups.causes()
+
+    def to_frame(self, kind: str = "pandas") -> Any:
+        """Return a data frame with a row for each failure::
+
+            results.failures.to_frame()      # columns _task, mu, x0, _kind, _message, _attempts
+
+        Arguments
+        ---------
+        kind
+            "pandas" or "polars".
+
+        Returns
+        -------
+        pandas.DataFrame or polars.DataFrame
+            _task is the index of the task. The other columns are as in Results.to_frame().
+
+        Raises
+        ------
+        ValueError
+            An input is called _task, _kind, _message or _attempts.
+        ImportError
+            The library is not installed.
+        """
+        from . import _frames
+
+        return _frames.frame_of_failures(self, kind)
 
     def __getstate__(self) -> dict[str, Any]:
         return state_to_pickle(vars(self))
@@ -230,7 +258,7 @@ def moved_failures_of(results: Iterable[Any], by: int) -> list[Failure]:
     return [replace(each, index=each.index + by) for each in getattr(results, "failures", ())]
 
 
-def _message(why: Failure) -> str:
+def message_of(why: Failure) -> str:
     return f"{type(why.exception).__name__}: {_errors.text_of(why.exception)}"
 
 

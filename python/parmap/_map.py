@@ -216,8 +216,8 @@ def parmap(
     -------
     Results
         A list in input order, with None in place of each failed task, and with the attributes ``failures`` (a list of
-        Failure: index, task, kind, exception, traceback, attempts), ``seed``, ``ok`` and ``tasks``. sel() selects tasks by their
-        inputs.
+        Failure: index, task, kind, exception, traceback, attempts), ``seed``, ``ok`` and ``tasks``. to_frame() makes a table
+        of them, to_xarray() an array with the inputs as coordinates, and sel() selects tasks by their inputs.
 
         The exception of a Failure is the one that the task raised; under multi its __cause__ shows the worker's
         traceback. In other cases it is RemoteError (that exception cannot be pickled), TaskTimeout, WorkerDied (the

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, SupportsIndex, overload
 
@@ -49,6 +49,10 @@ class Results(list[Any]):
 
     Methods
     -------
+    to_frame(kind="pandas")
+        A data frame with a row for each task.
+    to_xarray(dims=(), coords=None)
+        A full grid as a labelled array.
     sel(**inputs)
         The results of the tasks with these inputs.
     raise_for_failures()
@@ -116,6 +120,73 @@ class Results(list[Any]):
         """The combinations of a grid that the option where has left out: a sequence of dicts. Empty without a grid, for slices and
         for what sel() gives."""
         return () if self._inputs is None else self._known_inputs().left_out()
+
+    def to_frame(self, kind: str = "pandas") -> Any:
+        """Return a data frame with a row for each task, in input order::
+
+            results.to_frame()           # columns mu, x0, value, _kind, _message, _attempts
+
+        Arguments
+        ---------
+        kind
+            "pandas" or "polars".
+
+        Returns
+        -------
+        pandas.DataFrame or polars.DataFrame
+            - A column for each input. Its name is that in the grid; without a grid, that of func's parameter, or x0, x1 and
+              so on, if not all of them have a name. If the inputs are not known (see tasks), _task has the number of the task.
+            - value: what func has returned. If all values are dicts, dataclasses or named tuples, there is a column for each
+              of their fields instead. One that has the name of another column has "_value" behind its name.
+            - _kind: "ok", or the kind of the failure. _message: of the failure, with the type of its exception. _attempts:
+              how often a task that failed was started.
+
+            The values of failed tasks are missing. Whole numbers stay whole (Int64) and booleans stay boolean; a type of
+            NumPy is kept. Arrays and other objects stay as they are. If the grid is a pandas frame, the result has its
+            index, and the columns of a frame keep their types.
+
+        Raises
+        ------
+        ValueError
+            An input is called _kind, _message or _attempts; or the length of the list was changed.
+        ImportError
+            The library is not installed.
+        """
+        from . import _frames
+
+        return _frames.frame_of(self, None if self._inputs is None else self._known_inputs(), kind)
+
+    def to_xarray(self, dims: str | Sequence[str] | Mapping[str, str | Sequence[str]] = (), coords: Mapping[str, Any] | None = None) -> Any:
+        """Return the results of a full grid as an array with a dimension for each input::
+
+            results.to_xarray().sel(mu=0.5).plot()
+            results.to_xarray(dims="t", coords={"t": times})      # where func returns an array with a value for each time
+
+        Arguments
+        ---------
+        dims
+            The names of the dimensions of the values, if these are arrays or lists: one or more. If the values have fields
+            with different dimensions, a dict of such names by field.
+        coords
+            The coordinates of these dimensions: a dict of name and values.
+
+        Returns
+        -------
+        xarray.DataArray or xarray.Dataset
+            A DataArray named "value"; of values that are dicts, dataclasses or named tuples, a Dataset with a variable for
+            each field. The coordinates are the inputs. Where a task failed, or was left out by where, it has NaN (or NaT):
+            whole numbers then become floats, and other values objects.
+
+        Raises
+        ------
+        ValueError
+            The results are not those of a grid of dicts, or dims does not fit the values.
+        ImportError
+            xarray is not installed.
+        """
+        from . import _labelled
+
+        return _labelled.array_of(self, self._known_inputs(), dims, coords or {})
 
     def sel(self, /, **inputs: Any) -> Results:
         """Return the results of the tasks with these inputs, with their failures::

@@ -53,6 +53,7 @@ parmap(length, ["a"], reporter=functools.partial(tqdm, desc="x"), init=lambda: o
 grid: Results[float | None] = parmap(two, grid=dict(a=[1, 2], b="xy"), where=lambda a, b: a > 1)
 lockstep: Results[float] = parmap(two, grid=pm.zip(a=[1, 2], b="xy"), on_error="raise", engine="threads")
 some: Results[float] = lockstep.sel(a=[1, 2])
+frames = some.to_frame(), some.to_frame("polars"), some.failures.to_frame(), some.to_xarray(dims="t", coords={"t": [1.0]})
 ordered: Results[float] = maplike(two, [1], ["a"])
 starred: Results[float] = starmap(two, [(1, "a")])
 with pm.override(engine="serial"):
@@ -75,6 +76,7 @@ parmap(length, ["a"], engine="thread")  # error
 parmap(length, ["a"], reporter=5)  # error
 parmap(two, pm.zip([1], [2]))  # error
 parmap(length, 5)  # error
+some.to_frame("csv")  # error
 parmap(length, ["a"], where=len)  # error
 
 
