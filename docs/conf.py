@@ -67,6 +67,7 @@ _words = {
     "howto/scipy": ["scipy", "differential_evolution", "brute"],
     "howto/scikit-learn": ["scikit-learn", "sklearn", "joblib", "grid search", "random forest"],
     "howto/streams": ["stream", "generator", "iterator", "lazy", "endless", "imap", "imap_unordered", "as completed", "window"],
+    "howto/grids": ["grid", "sweep", "parameter", "names", "where", "data frame", "pandas", "polars", "xarray", "to_frame", "csv"],
     "howto/reductions": ["sum", "reduce", "reduction", "map_reduce", "fold", "histogram", "accumulate"],
     "howto/retries": ["retry", "retries", "backoff", "try again"],
     "howto/stopping": ["stop", "cancel", "ctrl-c", "interrupt", "signal"],

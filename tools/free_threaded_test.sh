@@ -48,7 +48,7 @@ venv=$work/venv
 [[ -x $venv/bin/python ]] && "$venv/bin/python" -m pip --version >/dev/null 2>&1 || { rm -rf "$venv"; "$python" -m venv "$venv"; }
 pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input --quiet)
 # Types and what is published do not depend on the GIL; their tools' dependencies have no wheels for it.
-mapfile -t needed < <(python_requirements "$root" test | grep -vE '^(build|mypy|pyright|twine)')
+mapfile -t needed < <(python_requirements "$root" test | grep -vE '^(build|mypy|polars|pyright|twine)')
 if ! "${pip[@]}" install --no-index "${needed[@]}" </dev/null >"$work/pip.log" 2>&1 && [[ ! -e $work/installed ]]; then
   setup_say "Installing with pip into $venv, where there is a wheel: ${needed[*]}"
   for each in "${needed[@]}"; do

@@ -5,7 +5,7 @@ import concurrent.futures
 import functools
 import threading
 import types
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, Protocol, SupportsIndex, TypedDict, TypeVar, overload
@@ -26,7 +26,9 @@ _T_co = TypeVar("_T_co", covariant=True)
 _P = ParamSpec("_P")
 _Z = TypeVarTuple("_Z")
 
-_OnError = Callable[[Callable[..., Any], tuple[Any, ...], BaseException], _E]
+_OnError = Callable[[Callable[..., Any], Any, BaseException], _E]
+_Grid = Any  # a dict, a zip with names, a data frame, or a list of these
+_Where = Callable[..., object]
 _Kind = Literal["threw", "crashed", "exited", "timed_out", "out_of_memory", "unencodable", "stopped"]
 
 class _Stop(Protocol):
@@ -59,6 +61,8 @@ class _Options(_AsyncOptions, total=False):
     engine: Literal["multi", "threads", "serial"] | Executor
 
 class _AllStreamOptions(_CommonOptions, total=False):
+    grid: _Grid
+    where: _Where | None
     fargs: dict[str, Any] | None
     max_tasks: int | None
     start: Literal["fork"]
@@ -139,7 +143,7 @@ class TaskNotRun(RuntimeError): ...
 @dataclass(frozen=True)
 class Failure:
     index: int
-    task: tuple[Any, ...]
+    task: Any  # a tuple; of a grid a dict
     kind: _Kind
     exception: BaseException
     attempts: int
@@ -155,12 +159,14 @@ class FailureCause:
     first: Failure
 
 class Failures(list[Failure]):
+    _inputs: Any
     def causes(self) -> list[FailureCause]: ...
+    def to_frame(self, kind: Literal["pandas", "polars"] = "pandas") -> Any: ...
 
 @dataclass(frozen=True)
 class TaskTime:
     index: int
-    task: tuple[Any, ...]
+    task: Any  # a tuple; of a grid a dict
     seconds: float
     attempt: int
 
@@ -172,6 +178,7 @@ class Summary:
     causes: list[FailureCause]
     busy: float | None = ...
     slowest: list[TaskTime] = ...
+    left_out: int = ...
     @property
     def failed(self) -> int: ...
     def count(self, kind: _Kind) -> int: ...
@@ -198,6 +205,15 @@ class Results(list[_T]):
     def __init__(self, values: Iterable[_T] = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None: ...
     def summary(self) -> Summary: ...
     @property
+    def tasks(self) -> Sequence[Any]: ...
+    @property
+    def left_out(self) -> Sequence[Any]: ...
+    def to_frame(self, kind: Literal["pandas", "polars"] = "pandas") -> Any: ...
+    def to_xarray(
+        self, dims: str | Sequence[str] | Mapping[str, str | Sequence[str]] = (), coords: Mapping[str, Any] | None = None
+    ) -> Any: ...
+    def sel(self, /, **inputs: Any) -> Results[_T]: ...
+    @property
     def ok(self) -> bool: ...
     def raise_for_failures(self) -> None: ...
     @overload
@@ -213,7 +229,7 @@ class Results(list[_T]):
 
 class _Fields(NamedTuple):
     index: int  # type: ignore[assignment]
-    task: tuple[Any, ...]
+    task: Any  # a tuple; of a grid a dict
     value: Any
     failure: Failure | None
     attempts: int
@@ -298,6 +314,8 @@ class zip(Generic[Unpack[_Z]]):
     def __new__(cls, a: Iterable[_A], b: Iterable[_B], c: Iterable[_C], d: Iterable[_D], /) -> zip[_A, _B, _C, _D]: ...
     @overload
     def __new__(cls, *iterables: Iterable[Any]) -> zip[Unpack[tuple[Any, ...]]]: ...
+    @overload
+    def __new__(cls, **named: Iterable[Any]) -> zip[Unpack[tuple[Any, ...]]]: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[tuple[Unpack[_Z]]]: ...
 
@@ -382,6 +400,18 @@ def parmap(func: Callable[..., Any], a: zip[Unpack[tuple[Any, ...]]], b: Iterabl
 def parmap(func: Callable[..., Any], a: Iterable[Any], b: zip[Unpack[tuple[Any, ...]]], /, *rest: Iterable[Any], on_error: Literal["raise"] | _OnError[Any] | None = None, **options: Unpack[_Options]) -> Results[Any]: ...
 @overload
 def parmap(func: Callable[..., Any], a: Iterable[Any], b: Iterable[Any], c: Iterable[Any], d: Iterable[Any], e: Iterable[Any], /, *rest: Iterable[Any], on_error: Literal["raise"] | _OnError[Any] | None = None, **options: Unpack[_Options]) -> Results[Any]: ...
+@overload
+def parmap(func: Callable[..., Awaitable[_R]], *, grid: _Grid, where: _Where | None = None, fargs: dict[str, Any] | None = None, engine: Literal["async", "asyncio"], on_error: Literal["raise"], **options: Unpack[_AsyncOptions]) -> Results[_R]: ...
+@overload
+def parmap(func: Callable[..., Awaitable[_R]], *, grid: _Grid, where: _Where | None = None, fargs: dict[str, Any] | None = None, engine: Literal["async", "asyncio"], on_error: _OnError[_E], **options: Unpack[_AsyncOptions]) -> Results[_R | _E]: ...
+@overload
+def parmap(func: Callable[..., Awaitable[_R]], *, grid: _Grid, where: _Where | None = None, fargs: dict[str, Any] | None = None, engine: Literal["async", "asyncio"], on_error: None = None, **options: Unpack[_AsyncOptions]) -> Results[_R | None]: ...
+@overload
+def parmap(func: Callable[..., _R], *, grid: _Grid, where: _Where | None = None, fargs: dict[str, Any] | None = None, on_error: Literal["raise"], **options: Unpack[_Options]) -> Results[_R]: ...
+@overload
+def parmap(func: Callable[..., _R], *, grid: _Grid, where: _Where | None = None, fargs: dict[str, Any] | None = None, on_error: _OnError[_E], **options: Unpack[_Options]) -> Results[_R | _E]: ...
+@overload
+def parmap(func: Callable[..., _R], *, grid: _Grid, where: _Where | None = None, fargs: dict[str, Any] | None = None, on_error: None = None, **options: Unpack[_Options]) -> Results[_R | None]: ...
 
 @overload
 async def parmap_async(func: Callable[[Unpack[_Z]], Awaitable[_R]], a: zip[Unpack[_Z]], /, *, on_error: Literal["raise"], **options: Unpack[_CommonOptions]) -> Results[_R]: ...
@@ -421,6 +451,12 @@ async def parmap_async(func: Callable[..., Awaitable[Any]], a: zip[Unpack[tuple[
 async def parmap_async(func: Callable[..., Awaitable[Any]], a: Iterable[Any], b: zip[Unpack[tuple[Any, ...]]], /, *rest: Iterable[Any], on_error: Literal["raise"] | _OnError[Any] | None = None, **options: Unpack[_CommonOptions]) -> Results[Any]: ...
 @overload
 async def parmap_async(func: Callable[..., Awaitable[Any]], a: Iterable[Any], b: Iterable[Any], c: Iterable[Any], d: Iterable[Any], e: Iterable[Any], /, *rest: Iterable[Any], on_error: Literal["raise"] | _OnError[Any] | None = None, **options: Unpack[_CommonOptions]) -> Results[Any]: ...
+@overload
+async def parmap_async(func: Callable[..., Awaitable[_R]], *, grid: _Grid, where: _Where | None = None, fargs: dict[str, Any] | None = None, on_error: Literal["raise"], **options: Unpack[_CommonOptions]) -> Results[_R]: ...
+@overload
+async def parmap_async(func: Callable[..., Awaitable[_R]], *, grid: _Grid, where: _Where | None = None, fargs: dict[str, Any] | None = None, on_error: _OnError[_E], **options: Unpack[_CommonOptions]) -> Results[_R | _E]: ...
+@overload
+async def parmap_async(func: Callable[..., Awaitable[_R]], *, grid: _Grid, where: _Where | None = None, fargs: dict[str, Any] | None = None, on_error: None = None, **options: Unpack[_CommonOptions]) -> Results[_R | None]: ...
 
 def map_reduce(
     func: Callable[..., _R],

@@ -19,6 +19,7 @@ from typing import Any
 from . import _parmap
 from . import _deadline
 from ._axes import Product
+from ._grid import product_of
 from ._fork_hazards import Hazard
 from ._interrupt import CtrlC
 from ._failures import Failure
@@ -49,7 +50,7 @@ class Request:
     """The request to an engine, and what the engine reports. bindings.cpp reads and writes it."""
 
     engine: str
-    func: Callable[..., Any]
+    func: Callable[..., Any]  # what the engine calls
     axes: tuple[Any, ...]
     fargs: dict[str, Any]
     values: Results  # to be filled; empty until there are results under multi
@@ -70,6 +71,7 @@ class Request:
     on_error: Any
     stop_at_failure: bool
     product: Product
+    given: Callable[..., Any]  # the user's func
     start: str
     pool: Any = None  # a parmap.Executor, if the engine is "pool"
     ordered: bool = False  # of a stream, like the next one
@@ -96,7 +98,7 @@ def check(
     func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
     retries: Any, seed: Any, memory_limit: Any, init: Any, finish: Any, max_failures: Any, stop: Any, max_tasks: Any = None, start: Any = "fork",
     deadline_sec: Any = None, deadline: Any = None, retry_delay_sec: Any = 0, retry_if: Any = None, times: Any = False, ordered: Any = False,
-    window: Any = 0, streams: bool = False,
+    window: Any = 0, grid: Any = None, where: Any = None, streams: bool = False,
 ) -> Request:  # fmt: skip
     """`streams`: for a stream, whose first iterable may be read as it goes."""
     pool = None
@@ -173,10 +175,10 @@ def check(
         of_pool = pool._pool.asked
         timeout_ns, memory_limit, hazards = timeout_ns or of_pool.timeout_ns, of_pool.memory_limit, of_pool.hazards
     window = _whole("window", window, 0, 2**26 + 1)
-    product = Product(args, streams)
+    product = Product(args, streams) if grid is None and where is None else product_of(args, streams, grid, where, func, fargs)
     return Request(
         engine=engine,
-        func=func,
+        func=product.callee(func),
         axes=product.groups,
         fargs=dict(fargs or {}),  # of its own: a task may change the caller's, and free the values in it
         values=Results(() if engine == "multi" or streams else itertools.repeat(PENDING, product.size)),
@@ -197,6 +199,7 @@ def check(
         on_error=on_error,
         stop_at_failure=on_error == "raise" and engine != "serial" and not streams,
         product=product,
+        given=func,
         start=start,
         unenforced=unenforced,
         ordered=bool(ordered),

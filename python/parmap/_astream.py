@@ -112,6 +112,8 @@ class AsyncStream:
 def astream(
     func: Callable[..., Any],
     *args: Iterable[Any] | AsyncIterable[Any],
+    grid: Any = None,
+    where: Callable[..., Any] | None = None,
     ordered: bool = False,
     window: int = 0,
     fargs: dict[str, Any] | None = None,
@@ -120,7 +122,7 @@ def astream(
     deadline_sec: float | None = None,
     deadline: str | None = None,
     n_worker: int | None = None,
-    on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
+    on_error: Callable[[Callable[..., Any], Any, BaseException], Any] | str | None = None,
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
@@ -153,6 +155,8 @@ def astream(
     *args
         As for stream(). The first one may also be an asynchronous iterator, such as an async generator: it is read on the
         loop, one element at a time, as far ahead as the window needs.
+    grid, where
+        As for stream().
     engine
         "async" (default): the tasks are coroutines on the running loop, of which n_worker run at once, default 64. With
         "multi", "threads" or "serial" a thread reads the stream for the loop.
@@ -184,7 +188,7 @@ def astream(
         deadline_sec=deadline_sec, deadline=deadline, n_worker=n_worker, n_simul=n_simul, on_error=on_error,
         retries=retries, retry_delay_sec=retry_delay_sec, retry_if=retry_if, seed=seed, memory_limit=memory_limit,
         init=init, finish=finish, max_failures=max_failures, stop=stop, max_tasks=max_tasks, start=start, times=times,
-        ordered=ordered, window=window,
+        grid=grid, where=where, ordered=ordered, window=window,
     )  # fmt: skip
     if engine not in ("async", "asyncio"):
         return AsyncStream(functools.partial(_in_thread, options))

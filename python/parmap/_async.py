@@ -244,7 +244,7 @@ class Map:
         return False
 
     def _inputs(self, index: int) -> tuple[Any, ...]:
-        return self.asked.product.task(index)
+        return self.asked.product.arguments(index)
 
     def _put(self, it: Attempt) -> None:
         self.asked.values[it.index] = it.value

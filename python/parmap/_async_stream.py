@@ -116,15 +116,15 @@ class _StreamMap(Map):
 
     def _put(self, it: Attempt) -> None:
         assert it.begun is not None
-        self._give(Outcome(it.index, self._inputs(it.index), it.value, None, it.attempt, self.loop.time() - it.begun, it.worker))
+        task = self.asked.product.as_task(self._inputs(it.index))
+        self._give(Outcome(it.index, task, it.value, None, it.attempt, self.loop.time() - it.begun, it.worker))
 
     def _put_failure(
         self, index: int, kind: str, message: bytes, attempts: int, error: BaseException | None, it: Attempt | None = None
     ) -> None:
-        task = self._inputs(index)
-        failure = failure_of_task(self.asked, (index, kind, message, attempts, 0), error, task)
+        failure = failure_of_task(self.asked, (index, kind, message, attempts, 0), error, self._inputs(index))
         seconds = None if it is None or it.begun is None else self.loop.time() - it.begun
-        self._give(Outcome(index, task, None, failure, attempts, seconds, None if it is None else it.worker))
+        self._give(Outcome(index, failure.task, None, failure, attempts, seconds, None if it is None else it.worker))
 
     def _give(self, outcome: Outcome) -> None:
         if self.asked.ordered:
@@ -192,7 +192,7 @@ class _StreamMap(Map):
 
     def _inputs(self, index: int) -> tuple[Any, ...]:
         if not self._lazy:
-            return self.asked.product.task(index)
+            return self.asked.product.arguments(index)
         element, rest = divmod(index, self._of_one)
         found: list[Any] = []
         for group in reversed(self.asked.product.groups[1:]):

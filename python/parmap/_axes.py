@@ -22,17 +22,20 @@ class zip:
 
         parmap(f, parmap.zip(a, b))         # f(a[0], b[0]), f(a[1], b[1]), ...
         parmap(f, parmap.zip(a, b), c)      # every combination of such a pair with an element of c
+        parmap(f, grid=parmap.zip(mu=a, x0=b))     # f(mu=a[0], x0=b[0]), f(mu=a[1], x0=b[1]), ...
 
     Arguments
     ---------
     *iterables
         One iterable or more, all of the same length. Lists, tuples, ranges, strings, bytes and NumPy arrays are not
         copied; any other iterable is read into a list at once, so it must be finite.
+    **named
+        The same with names, in place of iterables without. Such a zip is for the option grid.
 
     Raises
     ------
     TypeError
-        There is no argument, or one that is not iterable, or one that is known to have no end.
+        There is no argument, or one that is not iterable, or one that is known to have no end; or only some have names.
     ValueError
         The lengths are unequal, or an iterable has filled half of the free memory.
 
@@ -42,15 +45,21 @@ class zip:
     as long as nobody changes its iterables.
     """
 
-    def __init__(self, *iterables: Iterable[Any]) -> None:
-        if not iterables:
+    _names: tuple[str, ...] = ()
+
+    def __init__(self, /, *iterables: Iterable[Any], **named: Iterable[Any]) -> None:
+        if not iterables and not named:
             raise TypeError("parmap.zip: at least one iterable is needed")
-        self._axes = tuple(_sequence(each, f"parmap.zip: argument {k}") for k, each in enumerate(iterables, 1))
-        lengths = {len(each) for each in self._axes}
-        if len(lengths) > 1:
-            raise ValueError(
-                "parmap.zip: the iterables have unequal lengths: " + ", ".join(str(len(each)) for each in self._axes)
-            )
+        if iterables and named:
+            raise TypeError("parmap.zip: either all iterables have names, or none")
+        self._names = tuple(named)
+        self._axes = tuple(sequence(each, f"parmap.zip: argument {k}") for k, each in enumerate(iterables, 1)) or tuple(
+            sequence(each, f"parmap.zip: {name}") for name, each in named.items()
+        )
+        if len({len(each) for each in self._axes}) > 1:
+            lengths = [str(len(each)) for each in self._axes]
+            said = [f"{name} {length}" for name, length in builtins.zip(named, lengths)] or lengths
+            raise ValueError("parmap.zip: the iterables have unequal lengths: " + ", ".join(said))
 
     def __len__(self) -> int:
         return len(self._axes[0])
@@ -59,7 +68,7 @@ class zip:
         return builtins.zip(*self._axes)
 
 
-def _sequence(items: Any, name: str) -> Sequence[Any]:
+def sequence(items: Any, name: str) -> Sequence[Any]:
     """Return something that has len() and is indexed in the order of iteration."""
     if type(items) in _INDEXED:
         return items  # type: ignore[no-any-return]
@@ -151,22 +160,38 @@ class Product:
     With `streams` the first one may be an iterator: `first` is then what to read, and the product has no size.
     """
 
+    names: tuple[str, ...] | None = None  # of the inputs, in a grid
+    left_out = 0  # combinations of a grid that are no tasks
+    parameters: Any = None  # what remembered_parameters() gives; without names, of the results of a map
+
     def __init__(self, iterables: tuple[Any, ...], streams: bool = False) -> None:
         if not iterables:
-            raise TypeError("parmap: at least one iterable is needed after func")
+            raise TypeError("parmap: at least one iterable is needed after func, or the option grid")
         self.first = iter(iterables[0]) if streams and _is_read_as_it_goes(iterables[0]) else None
-        self.groups = tuple(
-            each._axes if isinstance(each, zip)
+        self.groups: tuple[tuple[Sequence[Any], ...], ...] = tuple(
+            _axes_of_zip(each) if isinstance(each, zip)
             else (each,) if k == 1 and self.first is not None
-            else (_sequence(each, f"parmap: argument {k}"),)
+            else (sequence(each, f"parmap: argument {k}"),)
             for k, each in enumerate(iterables, 1)
         )  # fmt: skip
         self.size = 0 if self.first is not None else math.prod(len(group[0]) for group in self.groups)
-        #: Of an iterator that is read as a stream goes: task(index), as long as its outcome is not taken.
+        #: Of an iterator that is read as a stream goes: arguments(index), as long as its outcome is not taken.
         self.task_of_stream: Callable[[int], tuple[Any, ...]] | None = None
 
-    def task(self, index: int) -> tuple[Any, ...]:
-        """Return the arguments of one task."""
+    @property
+    def has_names(self) -> bool:
+        return self.names is not None
+
+    def axes(self) -> list[tuple[Sequence[Any], int]]:
+        """Of each input: its axis, and how many combinations an element of it lasts. See combinations()."""
+        return strided(self.groups)
+
+    def combinations(self, tasks: Sequence[int]) -> Sequence[int]:
+        """The numbers of tasks among the combinations of the axes."""
+        return tasks
+
+    def arguments(self, index: int) -> tuple[Any, ...]:
+        """What the engine passes to func in one task, without fargs."""
         if self.task_of_stream is not None:
             return self.task_of_stream(index)
         found: list[Any] = []
@@ -174,3 +199,30 @@ class Product:
             index, at = divmod(index, len(group[0]))
             found[:0] = [each[at] for each in group]
         return tuple(found)
+
+    def as_task(self, arguments: tuple[Any, ...]) -> Any:
+        """How users see them."""
+        return arguments
+
+    def task(self, index: int) -> Any:
+        """The inputs of one task, as users see them: a tuple, or in a grid a dict."""
+        return self.as_task(self.arguments(index))
+
+    def callee(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """What the engine calls in place of func."""
+        return func
+
+
+def strided(groups: tuple[tuple[Sequence[Any], ...], ...]) -> list[tuple[Sequence[Any], int]]:
+    found: list[tuple[Sequence[Any], int]] = []
+    stride = 1
+    for group in reversed(groups):
+        found[:0] = [(each, stride) for each in group]
+        stride *= len(group[0])
+    return found
+
+
+def _axes_of_zip(it: zip) -> tuple[Sequence[Any], ...]:
+    if it._names:
+        raise TypeError("parmap: a zip with names is a grid, whose values func gets by keyword: grid=parmap.zip(...)")
+    return it._axes

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import reprlib
 from collections.abc import Iterable
@@ -10,13 +11,33 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import _errors
-
+from ._loaded import loaded
 
 # Describes the arguments of a task: always short, and safe if a __repr__ raises.
 SHORT = reprlib.Repr()
 SHORT.maxother = SHORT.maxstring = 100
 
 _MOST_SHOWN = 5  # failures, or causes
+_MOST_NAMES = 6  # of the inputs of a task
+
+
+def inputs_text(task: Any) -> str:
+    """The inputs of a task, without brackets: "0.5, 2", or with the names of a grid "mu=0.5, x0=2"."""
+    if not isinstance(task, dict):
+        return ", ".join(map(shown, task))
+    named = [f"{name}={shown(value)}" for name, value in itertools.islice(task.items(), _MOST_NAMES)]
+    return ", ".join(named if len(task) <= _MOST_NAMES else [*named, "..."])
+
+
+def shown(value: Any) -> str:
+    """The text of an input: short, and of a number of NumPy that of the number."""
+    numpy = loaded("numpy")
+    return SHORT.repr(value.item() if numpy is not None and isinstance(value, numpy.number) else value)
+
+
+def call_text(task: Any) -> str:
+    """The same in brackets, as in a call."""
+    return f"({inputs_text(task)})" if isinstance(task, dict) else SHORT.repr(task)
 
 
 @dataclass(frozen=True)
@@ -26,7 +47,7 @@ class Failure:
         for why in results.failures:
             print(why)             # task 3 threw: ValueError: no convergence
             print(why.traceback)
-        f(*why.task)               # runs that task again, in this process
+        f(*why.task)               # runs that task again, in this process; of a grid: f(**why.task)
 
     A Failure cannot be changed, so several threads may read it at the same time.
 
@@ -34,8 +55,8 @@ class Failure:
     ----------
     index : int
         The number of the task in input order, from 0.
-    task : tuple
-        The arguments of func in this task, without fargs.
+    task : tuple or dict
+        The inputs of this task, without fargs: the arguments of func as a tuple, or with the option grid as a dict by name.
     kind : str
         - "threw": the task raised an exception, or init did.
         - "crashed": its worker was killed by a signal, for example at a segmentation fault.
@@ -52,7 +73,7 @@ class Failure:
     """
 
     index: int
-    task: tuple[Any, ...]
+    task: Any
     kind: str
     exception: BaseException
     attempts: int
@@ -69,7 +90,7 @@ class Failure:
 
     def __str__(self) -> str:
         """One line: the index, the kind, the exception, and the number of attempts if it is more than one."""
-        words = f"task {self.index} {_kind_and_message(self.kind, _message(self))}"
+        words = f"task {self.index} {_kind_and_message(self.kind, message_of(self))}"
         return words if self.attempts <= 1 else f"{words} ({self.attempts} attempts)"
 
 
@@ -103,8 +124,8 @@ class FailureCause:
         """One line. If there is one such failure only, that of the failure itself."""
         if self.count == 1:
             return str(self.first)
-        inputs = ", ".join(SHORT.repr(each) for each in self.first.task)
-        return f"{self.count} x {_kind_and_message(self.kind, self.message)}; first task {self.first.index} ({inputs})"
+        first = f"first task {self.first.index} ({inputs_text(self.first.task)})"
+        return f"{self.count} x {_kind_and_message(self.kind, self.message)}; {first}"
 
 
 class Causes:
@@ -120,7 +141,7 @@ class Causes:
     def add(self, why: Failure) -> None:
         self.failed += 1
         self.stopped += why.kind == "stopped"
-        message = _message(why)
+        message = message_of(why)
         key = why.kind, message if why.kind in ("crashed", "exited") else _without_numbers(message)
         group = self._groups.get(key)
         if group is not None:
@@ -162,7 +183,11 @@ class Failures(list[Failure]):
     -------
     causes()
         The failures grouped by cause.
+    to_frame(kind="pandas")
+        A data frame with a row for each failure.
     """
+
+    _inputs: Any = None  # of the results; they have the names of the inputs
 
     def causes(self) -> list[FailureCause]:
         """Return the failures grouped by cause: the cause of most failures first."""
@@ -171,6 +196,35 @@ class Failures(list[Failure]):
             groups.add(each)
         return groups.causes()
 
+    def to_frame(self, kind: str = "pandas") -> Any:
+        """Return a data frame with a row for each failure::
+
+            results.failures.to_frame()      # columns _task, mu, x0, _kind, _message, _attempts
+
+        Arguments
+        ---------
+        kind
+            "pandas" or "polars".
+
+        Returns
+        -------
+        pandas.DataFrame or polars.DataFrame
+            _task is the index of the task. The other columns are as in Results.to_frame().
+
+        Raises
+        ------
+        ValueError
+            An input is called _task, _kind, _message or _attempts.
+        ImportError
+            The library is not installed.
+        """
+        from . import _frames
+
+        return _frames.frame_of_failures(self, kind)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return state_to_pickle(vars(self))
+
     def __str__(self) -> str:
         count = "1 task" if len(self) == 1 else f"{len(self)} tasks"
         return "\n  ".join([f"{count} failed", *lines_of_failures(self)])
@@ -178,6 +232,12 @@ class Failures(list[Failure]):
     def __repr__(self) -> str:
         shown = ", ".join(repr(each) for each in self[:_MOST_SHOWN])
         return f"[{shown}]" if len(self) <= _MOST_SHOWN else f"[{shown}, ... {len(self) - _MOST_SHOWN} more]"
+
+
+def state_to_pickle(state: dict[str, Any]) -> dict[str, Any]:
+    """Of results or failures: without inputs that have no names, as these may be what cannot be pickled."""
+    known = state.get("_inputs")
+    return state if known is None or known.has_names else {**state, "_inputs": None}
 
 
 def lines_of_failures(failures: Failures) -> list[str]:
@@ -198,7 +258,7 @@ def moved_failures_of(results: Iterable[Any], by: int) -> list[Failure]:
     return [replace(each, index=each.index + by) for each in getattr(results, "failures", ())]
 
 
-def _message(why: Failure) -> str:
+def message_of(why: Failure) -> str:
     return f"{type(why.exception).__name__}: {_errors.text_of(why.exception)}"
 
 

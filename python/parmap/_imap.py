@@ -28,7 +28,7 @@ def imap(func: Callable[..., Any], *args: Iterable[Any], buffersize: int | None 
     Arguments
     ---------
     func, *args
-        As for stream(). Several iterables are combined, as by parmap(); parmap.zip takes them in lockstep.
+        As for stream(), also grid and where. Several iterables are combined, as by parmap(); parmap.zip takes them in lockstep.
     buffersize
         Another name of window, as in Executor.map.
     **options

@@ -36,13 +36,15 @@ _ENFORCING = {"timeout_sec": "threads or multi", "memory_limit": "multi", "max_t
 def parmap(
     func: Callable[..., Any],
     *args: Iterable[Any],
+    grid: Any = None,
+    where: Callable[..., Any] | None = None,
     fargs: dict[str, Any] | None = None,
     engine: Any = "multi",
     timeout_sec: float | None = None,
     deadline_sec: float | None = None,
     deadline: str | None = None,
     n_worker: int | None = None,
-    on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
+    on_error: Callable[[Callable[..., Any], Any, BaseException], Any] | str | None = None,
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
@@ -66,6 +68,7 @@ def parmap(
         parmap(hypot, x, y)                       # every combination, y varies fastest: len(x) * len(y) calls
         parmap(hypot, parmap.zip(x, y))           # in lockstep: len(x) calls (import parmap for zip)
         parmap(power, x, fargs=dict(n=3))         # [power(x[0], n=3), power(x[1], n=3), ...]
+        parmap(simulate, grid=dict(mu=x, x0=y))   # simulate(mu=x[0], x0=y[0]), simulate(mu=x[0], x0=y[1]), ...
         parmap(download, urls, engine="threads")
         parmap(adownload, urls, engine="async")   # an async function; in a notebook: await parmap.parmap_async(...)
 
@@ -81,6 +84,23 @@ def parmap(
         One iterable or more. parmap stores these iterables, but never their combinations. Lists, tuples, ranges,
         strings, bytes and NumPy arrays are used in place; any other iterable is read into a list first, so it must be
         finite. Do not change them before parmap returns.
+    grid
+        Inputs with names, in place of the iterables; func is called by keyword. Each is read into memory first:
+
+        - a dict of names and their values: every combination, the last name fastest. A parmap.zip without names among the
+          values gives tuples.
+        - parmap.zip(mu=..., x0=...): in lockstep.
+        - a pandas or polars data frame: a task for each row, with the names of the columns and the values that
+          Series.to_list() gives.
+        - a list of these: every combination of its parts, such as ``[parmap.zip(mu=mus, x0=x0s), dict(n=[1, 2])]``.
+
+        The task of a failure is then a dict: ``func(**why.task)`` runs it again.
+    where
+        A callable that gets the inputs of a grid by keyword, like func: whether this combination is a task. It is called
+        here, once for each combination, before any task starts. What it raises, parmap raises. ``results.left_out`` has the
+        others::
+
+            parmap(simulate, grid=dict(mu=mus, x0=x0s), where=lambda mu, x0: mu < x0)
     fargs
         A dict of keyword arguments that are the same for every call of func.
     engine
@@ -122,8 +142,8 @@ def parmap(
         - None (default): the result of a failed task is None. One ParmapWarning gives the number of failures and shows
           the first one.
         - a callable: on_error(func, task, exc) is called for each failed task, in input order, in this thread, after
-          the last task. task is the tuple of the task's arguments, exc its exception. The return value becomes the
-          task's result, and there is no warning. If on_error raises, parmap raises that exception.
+          the last task. task has the task's inputs, a tuple or with grid a dict, exc is its exception. The return value
+          becomes the task's result, and there is no warning. If on_error raises, parmap raises that exception.
         - "raise": the map stops at the first failure and raises the exception of that task, with the results so far
           as its attribute ``results``.
 
@@ -196,7 +216,8 @@ def parmap(
     -------
     Results
         A list in input order, with None in place of each failed task, and with the attributes ``failures`` (a list of
-        Failure: index, task, kind, exception, traceback, attempts), ``seed`` and ``ok``.
+        Failure: index, task, kind, exception, traceback, attempts), ``seed``, ``ok`` and ``tasks``. to_frame() makes a table
+        of them, to_xarray() an array with the inputs as coordinates, and sel() selects tasks by their inputs.
 
         The exception of a Failure is the one that the task raised; under multi its __cause__ shows the worker's
         traceback. In other cases it is RemoteError (that exception cannot be pickled), TaskTimeout, WorkerDied (the
@@ -208,7 +229,7 @@ def parmap(
     ------
     TypeError
         An argument of a wrong type, before any task starts. This includes an async func or init with another engine
-        than async, any other func with async, and an option that does not exist.
+        than async, any other func with async, an option that does not exist, and a grid with a name that func has not.
     ValueError
         An argument with a wrong value, or an option that the engine does not support, before any task starts.
     RuntimeError
@@ -231,7 +252,7 @@ def parmap(
     if unknown:
         raise unknown_argument("parmap", unknown)
     asked, shown = ask(
-        reporter, label, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec, deadline_sec=deadline_sec,
+        reporter, label, func=func, args=args, grid=grid, where=where, fargs=fargs, engine=engine, timeout_sec=timeout_sec, deadline_sec=deadline_sec,
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
@@ -246,7 +267,7 @@ def parmap(
         for end in asked.ends:
             warnings.warn(end_in_words(end), _errors.ParmapWarning, stacklevel=2)
         if asked.results.failures:
-            answer(asked.results, asked.func, asked.on_error)
+            answer(asked.results, asked.given, asked.on_error)
         elif asked.engine in ("multi", "pool") and len(asked.results) > 1:
             tell_if_all_are_none(asked.results)
         return asked.results
@@ -260,12 +281,14 @@ def parmap(
 async def parmap_async(
     func: Callable[..., Any],
     *args: Iterable[Any],
+    grid: Any = None,
+    where: Callable[..., Any] | None = None,
     fargs: dict[str, Any] | None = None,
     timeout_sec: float | None = None,
     deadline_sec: float | None = None,
     deadline: str | None = None,
     n_worker: int | None = None,
-    on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
+    on_error: Callable[[Callable[..., Any], Any, BaseException], Any] | str | None = None,
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
@@ -293,8 +316,8 @@ async def parmap_async(
     ---------
     func
         An async function.
-    *args
-        One iterable or more, as for parmap().
+    *args, grid, where
+        As for parmap().
     n_worker
         How many tasks run at once. Default: 64.
 
@@ -319,7 +342,7 @@ async def parmap_async(
     if unknown:
         raise unknown_argument("parmap_async", unknown)
     asked, shown = ask(
-        reporter, label, func=func, args=args, fargs=fargs, engine="async", timeout_sec=timeout_sec, deadline_sec=deadline_sec,
+        reporter, label, func=func, args=args, grid=grid, where=where, fargs=fargs, engine="async", timeout_sec=timeout_sec, deadline_sec=deadline_sec,
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
@@ -336,7 +359,7 @@ async def parmap_async(
         _errors.set_attribute(asked.interrupt, "results", results)
         raise asked.interrupt
     if results.failures:
-        answer(results, asked.func, asked.on_error)
+        answer(results, asked.given, asked.on_error)
     return results
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from . import _errors, _parmap, _task, _worker_end
 from ._arguments import PENDING, Request
-from ._failures import SHORT, Failure, lines_of_failures
+from ._failures import Failure, call_text, lines_of_failures
+from ._inputs import kept_inputs
 from ._results import Results
 from ._times import times_of
 
@@ -23,9 +24,10 @@ _DEADLINE = b"the deadline"
 def collect(asked: Request, unpickle: bool = True) -> Results:
     """Returns the values, and a Failure for each task without one."""
     interrupted = asked.interrupt is not None or not unpickle
-    asked.values += [PENDING] * (asked.product.size - len(asked.values))  # of multi, if it was interrupted early
+    asked.values.extend([PENDING] * (asked.product.size - len(asked.values)))  # of multi, if it was interrupted early
     results = Results(asked.values) if interrupted else asked.values  # tasks that were left behind still write to asked.values
     results.seed = asked.seed
+    results._inputs = kept_inputs(asked.product, asked.given)
     results._seconds = time.monotonic() - asked.begun
     if asked.measured:
         results._times = times_of(asked.measured, asked.product.task)
@@ -37,22 +39,24 @@ def collect(asked: Request, unpickle: bool = True) -> Results:
         results[index] = None
     if interrupted:
         _tell_of_what_is_left(results, asked)
+    if results.failures:
+        results.failures._inputs = results._inputs
     return results
 
 
 def failure_of(asked: Request, told: tuple[int, str, bytes, int, int], raised: BaseException | None) -> Failure:
     """The failure of an attempt, while the map runs."""
-    return failure_of_task(asked, told, raised, asked.product.task(told[0]))
+    return failure_of_task(asked, told, raised, asked.product.arguments(told[0]))
 
 
 def failure_of_task(
-    asked: Request, told: tuple[int, str, bytes, int, int], raised: BaseException | None, task: tuple[Any, ...]
+    asked: Request, told: tuple[int, str, bytes, int, int], raised: BaseException | None, arguments: tuple[Any, ...]
 ) -> Failure:
     index, kind, message, attempts, status = told
     if isinstance(raised, _errors.TaskNotRun):
         kind, message = "stopped", _DEADLINE  # raised in a thread
     error, trace = _exception(kind, message, status, asked, raised, unpickle=True)
-    return Failure(index, task, kind, error, attempts, trace)
+    return Failure(index, asked.product.as_task(arguments), kind, error, attempts, trace)
 
 
 def set_retry_if(asked: Request) -> None:
@@ -157,7 +161,7 @@ def tell_if_all_are_none(results: Results) -> None:
 
 def _hint(first: Failure) -> str:
     """For a func of several arguments that was given one iterable of tuples, as Pool.starmap is."""
-    if len(first.task) != 1 or not isinstance(first.task[0], (tuple, list)) or not isinstance(first.exception, TypeError):
+    if not isinstance(first.task, tuple) or len(first.task) != 1 or not isinstance(first.task[0], (tuple, list)) or not isinstance(first.exception, TypeError):
         return ""
     if re.search(r"missing \d+ required positional argument|takes .* positional argument", str(first.exception)) is None:
         return ""
@@ -168,7 +172,7 @@ def _hint(first: Failure) -> str:
 
 
 def words_of_failures(first: Failure, failed: int, tasks: int, lines: list[str]) -> str:
-    text = f"{failed} of {tasks} tasks failed; the first: {first}, called with {SHORT.repr(first.task)}"
+    text = f"{failed} of {tasks} tasks failed; the first: {first}, called with {call_text(first.task)}"
     if first.traceback:
         text += "\n" + first.traceback.rstrip()
     text += _hint(first)

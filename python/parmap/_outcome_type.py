@@ -10,7 +10,7 @@ from ._failures import Failure
 
 class _Fields(NamedTuple):
     index: int  # type: ignore[assignment]
-    task: tuple[Any, ...]
+    task: Any
     value: Any
     failure: Failure | None
     attempts: int
@@ -33,8 +33,8 @@ class Outcome(_Fields):
     ----------
     index : int
         The number of the task in input order, from 0.
-    task : tuple
-        The arguments of func in this task, without fargs.
+    task : tuple or dict
+        The inputs of this task, as in Failure.
     value : object
         What func has returned. Of a task that failed: what on_error has returned, or None.
     failure : Failure or None

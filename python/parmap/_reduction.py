@@ -16,12 +16,12 @@ from dataclasses import replace
 from typing import Any
 
 from . import _deadline, _errors, _task, _reduction_steps
-from ._arguments import ENGINES
 from ._axes import Product, zip as zip_axes
 from ._combining import REDUCTION_BLOCK, Combining, fold_block
-from ._failures import SHORT, Failure, Failures, lines_of_failures
+from ._failures import SHORT, Failure, Failures, call_text, lines_of_failures
 from ._map import parmap
 from ._progress import make_reporter
+from ._reduction_inputs import axes_of, check_call, grid_of, product_for
 from ._results import Results
 from ._summary import Summary
 from ._times import TaskTime, Times, added_times, busy_and_slowest
@@ -63,6 +63,7 @@ class Reduction:
         self._size = size
         self._seconds = seconds
         self._times: Times | None = None
+        self._left_out = 0
 
     @property
     def value(self) -> Any:
@@ -100,7 +101,9 @@ class Reduction:
         """Return what happened: the time, the counts, and the failures grouped by cause. With times=True also how busy the
         workers were with the tasks, and the slowest ones."""
         causes = self.failures.causes()
-        return Summary(self._size, self._size - len(self.failures), self._seconds, causes, *busy_and_slowest(self._times))
+        return Summary(
+            self._size, self._size - len(self.failures), self._seconds, causes, *busy_and_slowest(self._times), left_out=self._left_out
+        )
 
 
 def map_reduce(
@@ -136,7 +139,7 @@ def map_reduce(
     full
         If true, return a Reduction, with the failures, and not the bare value.
     options
-        All options of parmap() except on_error. The engine async has no map_reduce.
+        All options of parmap() except on_error, also grid and where. The engine async has no map_reduce.
 
     Returns
     -------
@@ -163,9 +166,9 @@ def map_reduce(
     The values of all tasks are kept until they are combined, in the process that called map_reduce.
     """
     check_call("map_reduce", op, on_error, options)
-    product = Product(args)
+    product = product_for("map_reduce", func, args, options, options.get("fargs"), 0)
     begun = time.monotonic()
-    results = parmap(func, *axes_of(product), on_error=on_error if on_error == "raise" else _nothing, **options)
+    results = parmap(func, *axes_of(product), grid=grid_of(product), on_error=on_error if on_error == "raise" else _nothing, **options)
     combining = Combining(op, product, REDUCTION_BLOCK, options, on_error == "raise")
     failed = {each.index for each in results.failures}
     blocks = []
@@ -177,7 +180,7 @@ def map_reduce(
             blocks.append((b // REDUCTION_BLOCK, values[0][0], values[0][1], values[1:]))
     value = combining.tree(combining.fold_blocks(blocks))
     failures = [*results.failures, *combining.failures]
-    return answer("map_reduce", value, product.size, failures, results.seed, begun, full, results._times)
+    return answer("map_reduce", value, product, failures, results.seed, begun, full, results._times)
 
 
 def fold(
@@ -209,7 +212,8 @@ def fold(
     on_error, full
         As for map_reduce().
     options
-        All options of parmap() except on_error. fargs are further arguments of step. The engine async has no fold.
+        All options of parmap() except on_error. fargs are further arguments of step, and of a grid step gets the inputs by
+        keyword: step(accumulator, mu=..., x0=...). The engine async has no fold.
 
     Returns
     -------
@@ -238,10 +242,10 @@ def fold(
     check_call("fold", merge, on_error, options)
     if not callable(step):
         raise TypeError(f"parmap.fold: step must be callable, but is {step!r:.100}")
-    product = Product(args)
+    fargs = dict(options.pop("fargs", None) or {})
+    product = product_for("fold", step, args, options, fargs, 1)
     begun = time.monotonic()
     block = fold_block(product.size)
-    fargs = dict(options.pop("fargs", None) or {})
     steps = _Steps(identity, step, product, block, fargs, on_error == "raise", options)
     steps.run()
 
@@ -251,7 +255,7 @@ def fold(
         nodes.insert(0, (0, 0, copy.deepcopy(identity)))
     value = combining.tree(nodes)
     failures = [*steps.failures, *combining.failures]
-    return answer("fold", value, product.size, failures, steps.seed, begun, full, steps.times)
+    return answer("fold", value, product, failures, steps.seed, begun, full, steps.times)
 
 
 class _Steps:
@@ -273,7 +277,7 @@ class _Steps:
         if self._block == 1:
             on_error = "raise" if self._raises else _nothing
             first = functools.partial(_reduction_steps.stepped, self._step, self._fargs, self._identity)
-            results = parmap(first, *axes_of(self._product), on_error=on_error, **self._options)
+            results = parmap(first, *axes_of(self._product), grid=grid_of(self._product), on_error=on_error, **self._options)
             self._keep(results, list(range(self._product.size)))
             return
         if self._options.get("seed") is None:  # all maps have the same one
@@ -323,7 +327,7 @@ class _Steps:
         self._done += len(tasks)
         if self._raises and self.failures:
             first = next((each for each in self.failures if each.kind != "stopped"), self.failures[0])
-            _errors.add_note(first.exception, f"parmap: raised by task {first.index}, called with {SHORT.repr(first.task)}")
+            _errors.add_note(first.exception, f"parmap: raised by task {first.index}, called with {call_text(first.task)}")
             raise first.exception
 
     def _keep(self, results: Results, tasks: list[int]) -> None:
@@ -352,37 +356,16 @@ class _Steps:
         return _reduction_steps.numbered(self._step, self._fargs, self._options["seed"], i, self._accumulator(i), self._product.task(i))
 
 
-def check_call(function: str, op: Any, on_error: Any, options: dict[str, Any]) -> None:
-    if not callable(op):
-        name = "op" if function == "map_reduce" else "merge"
-        raise TypeError(f"parmap.{function}: {name} must be callable, but is {op!r:.100}")
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"parmap.{function}: on_error must be 'raise' or 'skip', but is {on_error!r:.100}")
-    if options.get("engine") in ("async", "asyncio"):
-        others = ", ".join(each for each in ENGINES if each != "async")
-        raise ValueError(f"parmap.{function}: the engine async has no {function}; use one of {others}")
-
-
-def axes_of(product: Product) -> list[zip_axes]:
-    """The arguments of a map over what was read already."""
-    axes = []
-    for group in product.groups:
-        axis = zip_axes.__new__(zip_axes)
-        axis._axes = group
-        axes.append(axis)
-    return axes
-
-
 def answer(
-    function: str, value: Any, size: int, failures: list[Failure], seed: int, begun: float, full: bool, times: Times | None
+    function: str, value: Any, product: Product, failures: list[Failure], seed: int, begun: float, full: bool, times: Times | None
 ) -> Any:
-    made = Reduction(value, size, failures, seed, time.monotonic() - begun)
-    made._times = times
+    made = Reduction(value, product.size, failures, seed, time.monotonic() - begun)
+    made._times, made._left_out = times, product.left_out
     if full:
         return made
     if made.failures:
         lines = "".join(f"\n  {line}" for line in lines_of_failures(made.failures))
-        text = f"parmap.{function}: {len(made.failures)} of {size} tasks failed and were left out:{lines}"
+        text = f"parmap.{function}: {len(made.failures)} of {product.size} tasks failed and were left out:{lines}"
         warnings.warn(text, _errors.ParmapWarning, stacklevel=3)
     return value
 

@@ -29,20 +29,23 @@ def joined(op: Callable[[Any, Any], Any], sides: tuple[Any, Any]) -> Any:
 
 
 def numbered(
-    step: Callable[..., Any], fargs: dict[str, Any], seed: int, i: int, accumulator: Any, elements: tuple[Any, ...]
+    step: Callable[..., Any], fargs: dict[str, Any], seed: int, i: int, accumulator: Any, task: tuple[Any, ...] | dict[str, Any]
 ) -> Any:
     """Task i of the fold, which has another number in its map."""
     here = _task.context()
     token = _task.running.set(_task.Running(i, here.attempt, here.worker, seed, here.state))
     try:
-        return stepped(step, fargs, accumulator, *elements)
+        if isinstance(task, dict):
+            return stepped(step, fargs, accumulator, **task)
+        return stepped(step, fargs, accumulator, *task)
     finally:
         _task.running.reset(token)
 
 
-def stepped(step: Callable[..., Any], fargs: dict[str, Any], accumulator: Any, *elements: Any) -> Any:
+def stepped(step: Callable[..., Any], fargs: dict[str, Any], accumulator: Any, /, *elements: Any, **inputs: Any) -> Any:
+    """`inputs`: of a grid."""
     mine = copy.deepcopy(accumulator)
-    made = step(mine, *elements, **fargs)
+    made = step(mine, *elements, **inputs, **fargs)
     return mine if made is None else made
 
 

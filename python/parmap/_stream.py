@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import pickle
 import sys
 import time
 import types
@@ -16,6 +15,7 @@ from typing import Any, NoReturn
 
 from . import _errors, _parmap, _setup, _task, _thread_worker, _worker
 from ._arguments import Request
+from ._element_pickler import ElementPickler
 from ._failures import Failure, lines_of_causes
 from ._map import ask, for_processes, for_threads, prepare_forks
 from ._outcome import end_in_words, failure_of_task, set_retry_if, words_of_failures
@@ -146,9 +146,9 @@ class Stream(_parmap.make_stream_type(Outcome)):  # type: ignore[misc]
         """With the option times, as the stream begins."""
         self._tally.note_workers(workers)
 
-    def _took(self, *outcome: Any) -> None:
+    def _took(self, index: int, attempts: int, seconds: float | None, task: tuple[Any, ...]) -> None:
         """With the option times, for each outcome whose time is known."""
-        self._tally.add_time(*outcome)
+        self._tally.add_time(index, attempts, seconds, self._asked.product.as_task(task))
 
     def _raise_elsewhere(self, described: bytes) -> NoReturn:
         """retry_if has raised this, in the process that watches the workers."""
@@ -165,6 +165,19 @@ class Stream(_parmap.make_stream_type(Outcome)):  # type: ignore[misc]
             first = min((each.first for each in summary.causes), key=lambda failure: failure.index)
             text = words_of_failures(first, summary.failed, summary.tasks, lines_of_causes(summary.causes))
             warnings.warn(text, _errors.ParmapWarning, self._level)
+
+
+class GridStream(Stream):
+    """A stream whose outcomes have the inputs of a grid. The extension makes them with the arguments."""
+
+    def __next__(self) -> Outcome:
+        return self._named(super().__next__())
+
+    def next(self, timeout: float | None = None) -> Outcome:
+        return self._named(super().next(timeout))
+
+    def _named(self, it: Outcome) -> Outcome:
+        return it._replace(task=self._asked.product.as_task(it.task))
 
 
 def _task_of(stream: weakref.ref[Stream], index: int) -> tuple[Any, ...]:
@@ -212,48 +225,11 @@ class _SerialScope:
         _task.running.reset(token)
 
 
-class ElementPickler:
-    """Takes the elements of an iterator to worker processes."""
-
-    def __init__(self) -> None:
-        self.dumps = pickle.dumps
-        self.otherwise = self._otherwise
-        self.loads = _unpickled_element
-        self._error: BaseException | None = None
-
-    def _otherwise(self, element: Any, refused: BaseException, buffer_callback: Callable[[Any], bool]) -> bytes:
-        try:
-            return _errors.pickled_otherwise(element, refused, buffer_callback)
-        except Exception as error:
-            kind = type(element)
-            self._error = TypeError(
-                f"parmap: an element of type {kind.__module__}.{kind.__qualname__} cannot be pickled, but the elements of an "
-                f"iterator reach the workers of multi by pickle: {type(error).__name__}: {error}; give a list, whose elements "
-                "the workers inherit, or use engine='threads'"
-            )
-            self._error.__cause__ = error
-            raise self._error from error
-        except BaseException as error:
-            self._error = error
-            raise
-
-    def take_error(self) -> BaseException | None:
-        error, self._error = self._error, None
-        return error
-
-
-def _unpickled_element(data: Any) -> Any:
-    try:
-        return pickle.loads(data)
-    except Exception as error:
-        raise TypeError(
-            f"parmap: an element of an iterator cannot be unpickled in its worker: {type(error).__name__}: {error}"
-        ) from error
-
-
 def stream(
     func: Callable[..., Any],
     *args: Iterable[Any],
+    grid: Any = None,
+    where: Callable[..., Any] | None = None,
     ordered: bool = False,
     window: int = 0,
     fargs: dict[str, Any] | None = None,
@@ -262,7 +238,7 @@ def stream(
     deadline_sec: float | None = None,
     deadline: str | None = None,
     n_worker: int | None = None,
-    on_error: Callable[[Callable[..., Any], tuple[Any, ...], BaseException], Any] | str | None = None,
+    on_error: Callable[[Callable[..., Any], Any, BaseException], Any] | str | None = None,
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
@@ -299,6 +275,8 @@ def stream(
         It is then read as the stream goes: by the thread that reads the stream, and only as far ahead as the window needs.
         Under multi such an element reaches its worker by pickle; one that cannot be pickled ends the stream with a
         TypeError. What the iterator raises ends the stream, too, after the outcomes of the elements before it.
+    grid, where
+        As for parmap(): inputs with names, in place of the iterables. They are read whole. The task of an outcome is a dict.
     ordered
         Give the outcomes in input order. A slow task then holds up all behind it, once the window is full. Default: as
         the tasks end.
@@ -357,7 +335,7 @@ def stream(
         timeout_sec=timeout_sec, deadline_sec=deadline_sec, deadline=deadline, n_worker=n_worker, n_simul=n_simul,
         on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec, retry_if=retry_if, seed=seed,
         memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures, stop=stop, max_tasks=max_tasks,
-        start=start, times=times, ordered=ordered, window=window,
+        start=start, times=times, grid=grid, where=where, ordered=ordered, window=window,
     )  # fmt: skip
 
 
@@ -368,4 +346,5 @@ def opened(name: str, bare: bool, level: int, **options: Any) -> Stream:
     asked, shown = ask(**options, streams=True)
     if asked.start != "fork" and asked.engine == "multi":
         raise ValueError(f"parmap.{name}: streams need start='fork'; parmap() itself has start={asked.start!r}")
-    return Stream(asked, shown, bare, level + 1)
+    kind = Stream if bare or asked.product.names is None else GridStream
+    return kind(asked, shown, bare, level + 1)

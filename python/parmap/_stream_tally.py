@@ -7,7 +7,7 @@ from typing import Any
 
 from . import _errors
 from ._arguments import Request
-from ._failures import SHORT, Causes, Failure, FailureCause
+from ._failures import Causes, Failure, FailureCause, call_text
 from ._summary import Summary
 from ._times import TimeKeeper, busy_and_slowest
 
@@ -35,15 +35,15 @@ class StreamTally:
         if on_error is None:
             return None
         if on_error != "raise":
-            return on_error(self._asked.func, failure.task, failure.exception)
-        _errors.add_note(failure.exception, f"parmap: raised by task {failure.index}, called with {SHORT.repr(failure.task)}")
+            return on_error(self._asked.given, failure.task, failure.exception)
+        _errors.add_note(failure.exception, f"parmap: raised by task {failure.index}, called with {call_text(failure.task)}")
         raise failure.exception
 
     def note_workers(self, workers: int) -> None:
         if self._times is not None:
             self._times.note_workers(workers)
 
-    def add_time(self, index: int, attempts: int, seconds: float | None, task: tuple[Any, ...]) -> None:
+    def add_time(self, index: int, attempts: int, seconds: float | None, task: Any) -> None:
         """Of the last attempt of a task, if its time is known."""
         if self._times is not None and seconds is not None:
             self._times.add(index, attempts, seconds, task)
@@ -54,4 +54,6 @@ class StreamTally:
             words = f"other causes than the first {_MOST_CAUSES}"
             causes.append(FailureCause(self._first_of_others.kind, words, self._causes.of_other_causes, self._first_of_others))
         times = None if self._times is None else self._times.times(seconds)
-        return Summary(tasks, completed, seconds, causes, *busy_and_slowest(times))
+        product = self._asked.product
+        left_out = product.left_out if tasks == product.size else 0
+        return Summary(tasks, completed, seconds, causes, *busy_and_slowest(times), left_out=left_out)

@@ -35,6 +35,8 @@ class Summary:
     slowest : list of TaskTime
         With times=True: the five slowest tasks, those that failed included, the slowest first. A task counts with its
         slowest attempt.
+    left_out : int
+        The number of combinations of a grid that where has left out; they are no tasks. Of a stream: 0 until it has ended.
     """
 
     tasks: int
@@ -43,6 +45,7 @@ class Summary:
     causes: list[FailureCause]
     busy: float | None = None
     slowest: list[TaskTime] = field(default_factory=list)
+    left_out: int = 0
 
     @property
     def failed(self) -> int:
@@ -55,7 +58,7 @@ class Summary:
 
     def __str__(self) -> str:
         stopped = self.count("stopped")
-        lines = [line(self.seconds, self.completed, self.failed - stopped, stopped), *lines_of_causes(self.causes)]
+        lines = [line(self.seconds, self.completed, self.failed - stopped, stopped, self.left_out), *lines_of_causes(self.causes)]
         if self.busy is not None:
             lines.append(f"workers busy {int(self.busy * 100 + 0.5)} % of the time")
         if self.slowest:
@@ -63,9 +66,10 @@ class Summary:
         return "\n  ".join(lines)
 
 
-def line(seconds: float | None, completed: int, failed: int, stopped: int) -> str:
+def line(seconds: float | None, completed: int, failed: int, stopped: int, left_out: int = 0) -> str:
     """Returns "200 tasks in 2.0 s: 197 ok, 3 failed". A stopped task is not among those that failed."""
     tasks = completed + failed + stopped
     time = "" if seconds is None else f" in {span(seconds)}"
-    text = f"{tasks} {'task' if tasks == 1 else 'tasks'}{time}: {completed} ok"
+    of = f" of the grid's {tasks + left_out}" if left_out else ""
+    text = f"{tasks}{of} {'task' if tasks + left_out == 1 else 'tasks'}{time}: {completed} ok"
     return text + (f", {failed} failed" if failed else "") + (f", {stopped} stopped" if stopped else "")

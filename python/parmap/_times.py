@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ._failures import SHORT
+from ._failures import inputs_text
 
 _MOST_KEPT = 5  # as in C++
 
@@ -27,8 +27,8 @@ class TaskTime:
     ----------
     index : int
         The number of the task in input order, from 0.
-    task : tuple
-        The arguments of func in this task, without fargs.
+    task : tuple or dict
+        The inputs of this task, as in Failure.
     seconds : float
         How long its slowest attempt took. Of a stream: its last one.
     attempt : int
@@ -36,13 +36,13 @@ class TaskTime:
     """
 
     index: int
-    task: tuple[Any, ...]
+    task: Any
     seconds: float
     attempt: int
 
     def __str__(self) -> str:
         """One line: the index, the arguments and the time."""
-        return f"task {self.index} ({', '.join(SHORT.repr(each) for each in self.task)}) in {span(self.seconds)}"
+        return f"task {self.index} ({inputs_text(self.task)}) in {span(self.seconds)}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Times:
         return min(1.0, self.running / self.available) if self.available > 0 and self.slowest else None
 
 
-def times_of(measured: list[Measured], task: Callable[[int], tuple[Any, ...]]) -> Times | None:
+def times_of(measured: list[Measured], task: Callable[[int], Any]) -> Times | None:
     """`measured`: by one map; empty without the option. task(index) gives the arguments of a task."""
     for running, available, slowest in measured:
         return Times(running, available, [TaskTime(index, task(index), seconds, attempt) for index, attempt, seconds in slowest])
@@ -89,7 +89,7 @@ class TimeKeeper:
     def note_workers(self, workers: int) -> None:
         self._workers = max(self._workers, workers)
 
-    def add(self, index: int, attempt: int, seconds: float, task: tuple[Any, ...] = ()) -> None:
+    def add(self, index: int, attempt: int, seconds: float, task: Any = ()) -> None:
         self._running += seconds
         if len(self._slowest) == _MOST_KEPT and seconds <= self._slowest[-1].seconds:
             return

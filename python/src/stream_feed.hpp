@@ -19,8 +19,8 @@ namespace parmap::python {
 /// threads of this process get the objects. Use it with the GIL held.
 class stream_feed final : public detail::element_feed, public lazy_items {
  public:
-  /// `pickler`: a parmap._stream.ElementPickler, which must outlive this; None if elements stay in this process.
-  /// `scalar_types`: see value_transport.
+  /// `pickler`: a parmap._element_pickler.ElementPickler, which must outlive this; None if elements stay in this
+  /// process. `scalar_types`: see value_transport.
   stream_feed(nanobind::object iterator, nanobind::handle pickler, nanobind::handle scalar_types);
   stream_feed(const stream_feed&) = delete;
   stream_feed& operator=(const stream_feed&) = delete;

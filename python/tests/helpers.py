@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Maps whose failures a test looks at, and programs run in a Python of their own."""
 
+import importlib.util
 import inspect
 import os
 import re
@@ -10,7 +11,16 @@ import sysconfig
 import textwrap
 import warnings
 
+import pytest
+
 from parmap import parmap
+
+
+def needs(*names):
+    """Skips a test without these libraries. Does not import them: forks would warn of some ever after."""
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed")
 
 
 def has_gil():

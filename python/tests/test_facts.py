@@ -19,6 +19,7 @@ FACTS = [
      [("docs/howto/timeouts.md", "a tenth of the deadline, at most {} s"), ("docs/options.md", "a tenth of it, at most {} s")]),
     ("python/parmap/_arguments.py", r"_IN_FLIGHT = (\d+)", [("docs/options.md", "`async`: {} tasks at once"), ("docs/engines/index.md", "| {}, or the number you give |")]),
     ("include/parmap/detail/encoding/aggregate_fields.hpp", r"most_fields = (\d+)", [("docs/engines/multi.md", "{} fields")]),
+    ("python/parmap/_inputs.py", r"_LARGE = (\d+)", [("docs/howto/grids.md", "more than {} bytes"), ("python/parmap/_results.py", "more than {} bytes")]),
     ("include/parmap/detail/results/input_text.hpp", r"longest = (\d+)", [("docs/howto/debugging.md", "{} bytes")]),
 ]  # fmt: skip
 

@@ -3,12 +3,7 @@
 
 import pytest
 
-from helpers import run
-
-
-def needs(*names):
-    for name in names:
-        pytest.importorskip(name)
+from helpers import needs, run
 
 
 def test_scipy():

@@ -73,10 +73,11 @@ def test_options_are_those_of_the_code():
     options = {}
     for name, base, body in re.findall(r"^class (_\w*Options)\((\w+), total=False\):\n((?:    .*\n)+)", stub, re.M):
         options[name] = options.get(base, set()) | set(re.findall(r"^    (\w+):", body, re.M))
-    known = set(inspect.signature(package.parmap).parameters) - {"func", "args", "fargs", "on_error", "unknown"}
+    apart = {"func", "args", "grid", "where", "fargs", "on_error", "unknown"}
+    known = set(inspect.signature(package.parmap).parameters) - apart
     assert options["_Options"] == known
     assert options["_AsyncOptions"] == known - {"engine"}
-    known = set(inspect.signature(package.parmap_async).parameters) - {"func", "args", "fargs", "on_error", "unknown"}
+    known = set(inspect.signature(package.parmap_async).parameters) - apart
     assert options["_CommonOptions"] == known
     assert options["_StreamOptions"] == parameters_of(package.stream) == parameters_of(package.parmap) | {"ordered", "window"}
     assert options["_AstreamOptions"] | {"engine"} == parameters_of(package.astream) == parameters_of(package.stream)

@@ -50,6 +50,10 @@ total = sum(square for square in squares if square is not None)
 parmap(length, ["a"], reporter=show, n_worker=2, timeout_sec=1.5, memory_limit="1GB", label="x", stop=threading.Event())
 parmap(length, ["a"], reporter=tqdm, max_failures=3, max_tasks=5, start="spawn", finish=lambda: None)
 parmap(length, ["a"], reporter=functools.partial(tqdm, desc="x"), init=lambda: open("file"))
+grid: Results[float | None] = parmap(two, grid=dict(a=[1, 2], b="xy"), where=lambda a, b: a > 1)
+lockstep: Results[float] = parmap(two, grid=pm.zip(a=[1, 2], b="xy"), on_error="raise", engine="threads")
+some: Results[float] = lockstep.sel(a=[1, 2])
+frames = some.to_frame(), some.to_frame("polars"), some.failures.to_frame(), some.to_xarray(dims="t", coords={"t": [1.0]})
 ordered: Results[float] = maplike(two, [1], ["a"])
 starred: Results[float] = starmap(two, [(1, "a")])
 with pm.override(engine="serial"):
@@ -72,6 +76,8 @@ parmap(length, ["a"], engine="thread")  # error
 parmap(length, ["a"], reporter=5)  # error
 parmap(two, pm.zip([1], [2]))  # error
 parmap(length, 5)  # error
+some.to_frame("csv")  # error
+parmap(length, ["a"], where=len)  # error
 
 
 for outcome in pm.stream(length, ["a"], ordered=True, window=3, engine="threads"):
@@ -81,6 +87,8 @@ for value in pm.imap(length, ["a"], buffersize=3):
     whole: int = value
 unordered: pm.Stream[int] = pm.imap_unordered(length, ["a"], on_error=on_error)
 unordered.close()
+for named in pm.stream(two, grid=dict(a=[1], b="xy")):
+    named.task["a"]
 text: str = unordered.next(timeout=1.0)  # error
 pm.stream(length, ["a"], orderd=True)  # error
 pm.stream(length, ["a"], engine="async")  # error
