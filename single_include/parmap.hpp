@@ -3495,6 +3495,9 @@ class [[nodiscard]] results : public detail::results_base {
     return all;
   }
 
+  // For stores: where the values are; undefined for the tasks that failed.
+  [[nodiscard]] T* places() noexcept { return values_.data(); }
+
   /// All size() values, contiguous in memory. Throws map_failed if any task failed. O(1).
   [[nodiscard]] const T* data() const& {
     require_ok();
@@ -11009,37 +11012,38 @@ T decode_bytes(std::string_view bytes) {
   return value;
 }
 
+[[nodiscard]] PARMAP_API stored_value stored_integer_of(std::int64_t x, value_format format = value_format::integer);
+[[nodiscard]] PARMAP_API stored_value stored_real_of(double x);
+[[nodiscard]] PARMAP_API stored_value stored_bytes_of(std::string&& bytes, value_format format);
 [[nodiscard]] PARMAP_API stored_value stored_text_of(std::string_view text);
 [[nodiscard]] PARMAP_API stored_value stored_natural_of(std::uint64_t x);
 
 // Throws what the codec of T throws.
 template <storable T>
 stored_value to_stored(const T& x) {
-  if constexpr (std::is_same_v<T, bool>) return {.format = value_format::boolean, .integer = x ? 1 : 0};
+  if constexpr (std::is_same_v<T, bool>) return stored_integer_of(x ? 1 : 0, value_format::boolean);
   else if constexpr (std::is_enum_v<T>) return to_stored(static_cast<std::underlying_type_t<T>>(x));
-  else if constexpr (std::is_integral_v<T>)
-    return std::in_range<std::int64_t>(x)
-               ? stored_value{.format = value_format::integer, .integer = static_cast<std::int64_t>(x)}
-               : stored_natural_of(static_cast<std::uint64_t>(x));
-  else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>)
-    return {.format = value_format::real, .real = static_cast<double>(x)};
+  else if constexpr (std::is_integral_v<T>) {
+    if (std::in_range<std::int64_t>(x)) return stored_integer_of(static_cast<std::int64_t>(x));
+    return stored_natural_of(static_cast<std::uint64_t>(x));
+  } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>)
+    return stored_real_of(static_cast<double>(x));
   else if constexpr (stored_text<T>) return stored_text_of(x);
   else if constexpr (is_number_array<T>)
-    return {.format = value_format::array,
-            .bytes =
-                to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size())};
-  else return {.format = value_format::encoded, .bytes = encoded_bytes(x)};
+    return stored_bytes_of(
+        to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size()),
+        value_format::array);
+  else return stored_bytes_of(encoded_bytes(x), value_format::encoded);
 }
 
 [[noreturn]] PARMAP_API void throw_other_format(value_format found);
+PARMAP_API void expect_format(const stored_value& it, value_format format);
 [[nodiscard]] PARMAP_API std::uint64_t natural_of(const stored_value& it);
 
 // The value again, bit for bit. Throws other_format, bad_encoding, and what the codec of T throws.
 template <class T>
 T from_stored(const stored_value& it) {
-  const auto expect = [&it](value_format format) {
-    if (it.format != format) throw_other_format(it.format);
-  };
+  const auto expect = [&it](value_format format) { expect_format(it, format); };
   if constexpr (std::is_same_v<T, bool>) {
     expect(value_format::boolean);
     return it.integer != 0;
@@ -11071,26 +11075,60 @@ T from_stored(const stored_value& it) {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/stores/result_store.hpp
-// result_store: what a map needs of a place where outcomes outlive the program. The map knows no more of it.
+// ==== parmap/detail/stores/store_run.hpp
+// store_run: what a map needs of a place where outcomes outlive the program. The map knows no more of it.
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+// Where the values of the elements of an axis go.
+class cell_list {
+ public:
+  PARMAP_API void add(stored_value&& it);
+  void clear() noexcept { all_.clear(); }
+  [[nodiscard]] const std::vector<stored_value>& all() const noexcept { return all_; }
+
+ private:
+  std::vector<stored_value> all_;
+};
 
 // One axis of a sweep. An axis that takes several ranges together, such as a zip, has several names.
 struct sweep_axis {
   std::vector<std::string> names{};
   std::uint64_t size{};
-  std::function<void(std::uint64_t i, std::vector<stored_value>& to)> add_cells{};  // of element i, one for each name
+  const void* space{};
+  void (*add_cells)(const void* space, std::uint64_t i, cell_list& to){};  // of element i, one for each name
 };
 
-// What identifies the results of a map.
-struct sweep {
+// What identifies the results of a map. Its functions are those that sweep_of calls.
+class sweep {
+ public:
   std::string function{};               // its type's name; empty if it has none that stays
   std::string result{};                 // the type of a value
   std::vector<sweep_axis> axes{};       // the last one varies fastest
   std::vector<stored_value> fixed{};    // the values of parmap::fargs
   std::vector<std::string> unknown{};   // what f holds besides, that cannot be compared
   std::optional<std::uint64_t> seed{};  // if the caller has chosen one
+
+  PARMAP_API sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed);
+  PARMAP_API sweep(sweep&&) noexcept;
+  PARMAP_API ~sweep();
+  sweep(const sweep&) = delete;
+  sweep& operator=(const sweep&) = delete;
+
+  // The function's class has this name, unless that is a lambda's.
+  PARMAP_API void add_class(std::string_view name, bool holds_something);
+  PARMAP_API void add_fixed(stored_value&& it);
+  // The fixed argument behind those that were added cannot be stored.
+  PARMAP_API void add_unknown_fixed();
+  // The names of the axis follow.
+  PARMAP_API void add_axis(std::uint64_t size, const void* space,
+                           void (*add_cells)(const void* space, std::uint64_t i, cell_list& to));
+  // Of the axis that was added last; empty: it gets one.
+  PARMAP_API void add_name(std::string_view name);
+
+ private:
+  std::size_t fixed_{};
+  std::size_t names_{};
 };
 
 // The outcome of a task as it is stored.
@@ -11134,32 +11172,6 @@ class store_run {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-namespace parmap::inline PARMAP_ABI {
-
-/// Where a map keeps its outcomes: what parmap::checkpoint returns, for options::store. Abstract; for engines.
-class result_store {
- public:
-  result_store(const result_store&) = delete;
-  result_store& operator=(const result_store&) = delete;
-  virtual ~result_store() = default;
-
-  /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
-  /// another sweep.
-  [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
-
- protected:
-  result_store() = default;
-};
-
-/// Thrown by a map with a store that cannot be opened, read or written; what() has the path and the reason. What was
-/// stored before stays stored.
-class PARMAP_API store_failed : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-}  // namespace parmap::inline PARMAP_ABI
-
 // ==== parmap/detail/stores/sweep_of.hpp
 // sweep_of: what identifies the results of a map, from f, its axes and its result type.
 
@@ -11167,16 +11179,15 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // The compiler's name of a type, as g++ and clang++ spell it in the name of a function.
 template <class T>
-std::string_view type_name() {
+constexpr std::string_view type_name() {
   std::string_view text = __PRETTY_FUNCTION__;
   text.remove_prefix(text.find("T = ") + 4);
-  const std::size_t end = text.find_first_of(";]");
-  return text.substr(0, end);
+  return text.substr(0, text.find_first_of(";]"));
 }
 
 // How a store names the type of a value: the same for C++ and Python where both have it.
 template <class T>
-std::string stored_type() {
+constexpr std::string_view stored_type() {
   if constexpr (std::is_void_v<T>) return "nothing";
   else if constexpr (std::is_same_v<T, bool>) return "boolean";
   else if constexpr (std::is_enum_v<T>) return stored_type<std::underlying_type_t<T>>();
@@ -11184,27 +11195,23 @@ std::string stored_type() {
   else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) return "real";
   else if constexpr (stored_text<T>) return "text";
   else if constexpr (is_number_array<T>) return "array";
-  else return std::string(type_name<T>());
+  else return type_name<T>();
 }
 
 // ---- The axes.
 
 // The names of the ranges in a space, in the order of their elements; empty where one has none.
 template <class Axis>
-void add_names(const Axis& axis, std::vector<std::string>& to) {
-  if constexpr (requires { axis.name(); }) to.push_back(axis.name());
+void add_names(const Axis& axis, sweep& to) {
+  if constexpr (requires { axis.name(); }) to.add_name(axis.name());
   else if constexpr (requires { axis.axes(); })
     std::apply([&to](const auto&... each) { (add_names(each, to), ...); }, axis.axes());
-  else to.emplace_back();
+  else to.add_name({});
 }
 
 template <class Space>
-sweep_axis sweep_axis_of(const Space& space) {
-  sweep_axis one{.size = space.size(), .add_cells = [&space](std::uint64_t i, std::vector<stored_value>& to) {
-                   space.spread(i, [&to](const auto&... x) { (to.push_back(to_stored(x)), ...); });
-                 }};
-  add_names(space, one.names);
-  return one;
+void add_cells_of(const void* space, std::uint64_t i, cell_list& to) {
+  static_cast<const Space*>(space)->spread(i, [&to](const auto&... x) { (to.add(to_stored(x)), ...); });
 }
 
 template <class Space>
@@ -11214,9 +11221,13 @@ inline constexpr bool is_product<product_space<Axes...>> = true;
 
 // A product's axes are axes, also of a product inside it; whatever else is one axis.
 template <class Space>
-void add_axes(const Space& space, std::vector<sweep_axis>& to) {
-  if constexpr (is_product<Space>) std::apply([&to](const auto&... each) { (add_axes(each, to), ...); }, space.axes());
-  else to.push_back(sweep_axis_of(space));
+void add_axes(const Space& space, sweep& to) {
+  if constexpr (is_product<Space>) {
+    std::apply([&to](const auto&... each) { (add_axes(each, to), ...); }, space.axes());
+  } else {
+    to.add_axis(space.size(), &space, add_cells_of<Space>);
+    add_names(space, to);
+  }
 }
 
 template <class Elements>
@@ -11231,98 +11242,33 @@ inline constexpr bool is_fixed_arguments = false;
 template <class F, class... Fixed>
 inline constexpr bool is_fixed_arguments<fixed_arguments<F, Fixed...>> = true;
 
+template <class Value>
+void add_fixed(const Value& value, sweep& to) {
+  if constexpr (storable<Value>) to.add_fixed(to_stored(value));
+  else to.add_unknown_fixed();
+}
+
 template <class F>
 void add_function(const F& f, sweep& to) {
   if constexpr (is_fixed_arguments<F>) {
     add_function(f.function(), to);
     std::apply(
         [&to]<class... Fixed>(const Fixed&... fixed) {
-          std::size_t k = 0;
-          const auto add = [&]<class Value>(const Value& value) {
-            ++k;
-            if constexpr (storable<Value>) to.fixed.push_back(to_stored(value));
-            else to.unknown.push_back("fixed argument " + std::to_string(k));
-          };
-          (add(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed)), ...);
+          (add_fixed(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed), to), ...);
         },
         f.fixed());
   } else if constexpr (std::is_class_v<F>) {
-    const std::string_view name = type_name<F>();
-    // A lambda's name counts the lambdas before it.
-    if (name.find("lambda") == std::string_view::npos) to.function = name;
-    if constexpr (!std::is_empty_v<F>) to.unknown.emplace_back("the members or captures of f");
+    to.add_class(type_name<F>(), !std::is_empty_v<F>);
   }
 }
 
 template <class Value, class F, class Space>
-sweep sweep_of(const F& f, const Space& space, std::optional<std::uint64_t> seed) {
-  sweep all{.result = stored_type<Value>(), .seed = seed};
+sweep sweep_of(const F& f, const Space& space, const std::optional<std::uint64_t>& seed) {
+  sweep all(stored_type<Value>(), seed);
   add_function(f, all);
-  add_axes(space, all.axes);
-  std::size_t number = 0;
-  for (sweep_axis& axis : all.axes)
-    for (std::string& name : axis.names) {
-      ++number;
-      if (name.empty()) name = "x" + std::to_string(number);
-    }
+  add_axes(space, all);
   return all;
 }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/task_choice.hpp
-// task_choice: those tasks of a map that are to run, as the others have outcomes already.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A bit for each task, and a count for each 512 of them.
-class task_choice {
- public:
-  // All of n tasks.
-  explicit task_choice(std::uint64_t n) : n_(n), words_(n / bits + 1, ~std::uint64_t{0}) {
-    words_.back() = (std::uint64_t{1} << n % bits) - 1;
-  }
-
-  void leave_out(std::uint64_t i) noexcept { words_[i / bits] &= ~(std::uint64_t{1} << i % bits); }
-  // Call once, after the last leave_out.
-  void count() {
-    before_.clear();
-    std::uint64_t all = 0;
-    for (std::size_t w = 0; w < words_.size(); ++w) {
-      if (w % words_each == 0) before_.push_back(all);
-      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
-    }
-    size_ = all;
-  }
-
-  // The number of tasks that are to run.
-  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  [[nodiscard]] bool has_all() const noexcept { return size_ == n_; }
-  // The index of the k-th of them, below size(). O(log n).
-  [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
-    const auto block = static_cast<std::size_t>(std::ranges::upper_bound(before_, k) - before_.begin()) - 1;
-    std::uint64_t left = k - before_[block];
-    for (std::size_t w = block * words_each;; ++w) {
-      const auto here = static_cast<std::uint64_t>(std::popcount(words_[w]));
-      if (left >= here) {
-        left -= here;
-        continue;
-      }
-      std::uint64_t word = words_[w];
-      for (; left > 0; --left) word &= word - 1;
-      return w * bits + static_cast<std::uint64_t>(std::countr_zero(word));
-    }
-  }
-
- private:
-  static constexpr std::uint64_t bits = 64;
-  static constexpr std::size_t words_each = 8;
-
-  std::uint64_t n_;
-  std::vector<std::uint64_t> words_;
-  std::vector<std::uint64_t> before_;  // chosen tasks before each words_each words
-  std::uint64_t size_{};
-};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -11332,139 +11278,98 @@ class task_choice {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A store from its opening to the last commit, with the tasks that are left to run.
-class open_store final : public renumbering {
+// What a store does with the values of one type.
+struct value_kind {
+  stored_value (*make)(seen_value it);                    // throws what its codec throws
+  void (*construct)(void* at, const stored_value& from);  // throws what from_stored throws
+  void (*move)(void* to, void* from) noexcept;
+  void (*destroy)(void* at) noexcept;
+  std::size_t size;  // 0: f returns void, and the others are not called
+};
+
+template <class Value>
+stored_value make_stored(seen_value it) {
+  if (it.object != nullptr) return to_stored(*static_cast<const Value*>(it.object));
+  const std::string_view bytes(reinterpret_cast<const char*>(it.encoded.data()), it.encoded.size());
+  if constexpr (stored_text<Value> || is_number_array<Value>) return to_stored(decode_bytes<Value>(bytes));
+  else return stored_bytes_of(std::string(bytes), value_format::encoded);
+}
+template <class Value>
+inline constexpr value_kind kind_of_value{
+    make_stored<Value>,
+    [](void* at, const stored_value& from) { ::new (at) Value(from_stored<Value>(from)); },
+    [](void* to, void* from) noexcept { ::new (to) Value(std::move(*static_cast<Value*>(from))); },
+    [](void* at) noexcept { std::destroy_at(static_cast<Value*>(at)); },
+    sizeof(Value),
+};
+template <>
+inline constexpr value_kind kind_of_value<void>{};
+
+// A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
+class open_store final : public renumbering, public attempt_observer {
  public:
-  // Throws what result_store::open throws.
-  PARMAP_API open_store(const sweep& what, std::uint64_t tasks, const options& of_map);
+  // `memory` has room for a value of each task. Throws what result_store::open throws.
+  PARMAP_API open_store(const sweep& what, const value_kind& kind, void* memory, std::uint64_t tasks,
+                        const options& of_map);
+  // Destroys the values that were read, unless they were joined.
   PARMAP_API ~open_store();
 
-  // Calls keep(index, outcome) for each outcome that is stored and stays. Call it once, first; then tells the user what
-  // was found.
-  PARMAP_API void read(const std::function<void(std::uint64_t index, stored_outcome&& it)>& keep);
+  // Reads the outcomes that are stored and stay, and tells the user what was found. Call it once, first.
+  PARMAP_API void read();
   // The options of the run: the store's seed, and a stop when nothing more can be stored.
-  [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
-  [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
-  [[nodiscard]] store_run& outcomes() noexcept { return *store_; }
+  [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
+  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks of the map have run.
+  PARMAP_API bool finish();
+  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
+  // whole map.
+  PARMAP_API failure_list join(const results_base& ran, void* values);
+  // What the run has measured, for the whole.
+  PARMAP_API void pass_times(results_base& ran, results_base& whole) const;
 
-  [[nodiscard]] std::uint64_t size() const noexcept override { return choice_.size(); }
-  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override { return choice_.task(k); }
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override { return store_->number(index); }
-
-  // The failures of the tasks that ran, by their index in the map, are added to those that were stored.
-  PARMAP_API failure_list join(failure_runs&& stored, const failure_list& ran) const;
-  // The index of each of the slowest tasks in the map.
-  PARMAP_API void renumber(map_times& times) const noexcept;
-
- private:
-  struct request_stop {
-    std::stop_source* to;
-    void operator()() const noexcept { to->request_stop(); }
-  };
-
-  std::unique_ptr<store_run> store_;
-  task_choice choice_;
-  options of_run_;
-  std::stop_source stop_;
-  std::stop_callback<request_stop> by_caller_;
-  std::optional<std::stop_callback<request_stop>> by_store_;
-};
-
-// What an outcome's value is made of.
-using value_to_stored = stored_value(seen_value it);
-
-// Hands each outcome to the store.
-class storing_observer final : public attempt_observer {
- public:
-  PARMAP_API storing_observer(open_store& to, value_to_stored& make) noexcept;
-  PARMAP_API ~storing_observer();  // NOLINT(performance-trivially-destructible): only libparmap has its virtual table
-
-  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  [[nodiscard]] std::uint64_t size() const noexcept override;
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
  private:
-  open_store& to_;
-  value_to_stored& make_;
+  class state;
+  std::unique_ptr<state> state_;
 };
-
-template <class Value>
-stored_value stored_of(seen_value it) {
-  if constexpr (std::is_void_v<Value>) {
-    return {};
-  } else {
-    if (it.object != nullptr) return to_stored(*static_cast<const Value*>(it.object));
-    const std::string_view bytes(reinterpret_cast<const char*>(it.encoded.data()), it.encoded.size());
-    if constexpr (stored_text<Value> || is_number_array<Value>) return to_stored(decode_bytes<Value>(bytes));
-    else return {.format = value_format::encoded, .bytes = std::string(bytes)};
-  }
-}
-
-// The outcomes that were stored, until the others are there.
-template <class Value>
-struct kept_outcomes {
-  struct none {};
-  using kept = std::conditional_t<std::is_void_v<Value>, none, Value>;
-
-  explicit kept_outcomes(open_store& from) {
-    from.read([this](std::uint64_t index, stored_outcome&& it) {
-      if (it.kind) failures.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
-      else if constexpr (std::is_void_v<Value>) values.emplace_back(index, none());
-      else values.emplace_back(index, from_stored<Value>(it.value));
-    });
-  }
-
-  std::vector<std::pair<std::uint64_t, kept>> values;
-  failure_runs failures;
-};
-
-// Those that ran and those that were kept as the results of n tasks.
-template <class Value>
-results<Value> join_outcomes(results<Value>&& ran, kept_outcomes<Value>&& kept, const open_store& store,
-                             std::uint64_t n) {
-  failure_list failed = store.join(std::move(kept.failures), ran.failures());
-  const std::uint64_t seed = ran.seed();
-  std::optional<map_times> times = ran.take_times();
-  if (times) store.renumber(*times);
-  auto whole = [&]() -> results<Value> {
-    if constexpr (std::is_void_v<Value>) {
-      return results<void>(n, std::move(failed), seed);
-    } else {
-      result_memory<Value> memory(n);
-      const auto put = [&memory](std::uint64_t index, Value&& value) {
-        ::new (static_cast<void*>(memory.data() + index)) Value(std::move(value));
-      };
-      for (auto& [index, value] : kept.values) put(index, std::move(value));
-      ran.failures().for_each_gap(ran.size(), [&](std::uint64_t b, std::uint64_t e) {
-        for (std::uint64_t k = b; k < e; ++k)
-          put(store.index(k), std::move(ran)[k]);  // NOLINT(bugprone-use-after-move): moves value k only
-      });
-      return {std::move(memory), std::move(failed), seed};
-    }
-  }();
-  if (times) whole.note_times(std::move(*times));
-  return whole;
-}
 
 // What f, its axes or its result type do not allow is known when a store is given: std::invalid_argument.
 [[noreturn]] PARMAP_API void refuse_store_for_values();
 [[noreturn]] PARMAP_API void refuse_store_for_axes();
 
+template <class Value>
+inline constexpr bool can_store_value =
+    std::is_void_v<Value> || (storable<Value> && std::is_nothrow_move_constructible_v<Value>);
+
 // `run`: as map_space's, for tasks that are renumbered and observed.
 template <class Run, class F, class Space>
 auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen) -> results<result_of<F, Space>> {
   using value = result_of<F, Space>;
-  if constexpr (!storable<value> || !(std::is_void_v<value> || std::is_nothrow_move_constructible_v<value>)) {
+  if constexpr (!can_store_value<value>) {
     refuse_store_for_values();
   } else if constexpr (!can_store_elements<typename Space::elements>) {
     refuse_store_for_axes();
   } else {
-    open_store store(sweep_of<value>(f, space, chosen.seed), space.size(), chosen);
-    kept_outcomes<value> kept(store);
-    storing_observer storing(store, stored_of<value>);
+    const std::uint64_t n = space.size();
+    result_memory<std::conditional_t<std::is_void_v<value>, char, value>> memory(std::is_void_v<value> ? 0 : n);
+    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, memory.data(), n, chosen);
+    store.read();
     results<value> ran =
-        run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(storing), store.of_run());
-    store.outcomes().finish();
-    if (store.choice().has_all()) return ran;
-    return join_outcomes(std::move(ran), std::move(kept), store, space.size());
+        run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(store), store.of_run());
+    if (store.finish()) return ran;
+    const auto whole = [&]() -> results<value> {
+      if constexpr (std::is_void_v<value>) return results<void>(n, store.join(ran, nullptr), ran.seed());
+      else {
+        failure_list failed = store.join(ran, ran.places());
+        return {std::move(memory), std::move(failed), ran.seed()};
+      }
+    };
+    results<value> made = whole();
+    store.pass_times(ran, made);
+    return made;
   }
 }
 
@@ -11548,22 +11453,28 @@ Results with_times(Results made, const Engine& who, const Tasks& tasks, const ti
   return made;
 }
 
-// Apart, so that a map without times does not pay for it.
+// The engine for maps with options that few have, so that others do not pay for them, and it is compiled twice only.
 template <class Run, class Engine, class Tasks>
-[[gnu::noinline]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
-  time_keeper kept(tasks.observer());
-  return with_times(run(who, tasks.observed_by(kept), chosen), who, tasks, kept);
+[[gnu::noinline]] auto run_apart(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
+  return run(who, tasks, chosen);
 }
 
-// Runs the tasks that have no stored outcome. Apart, as above.
+template <class Run, class Engine, class Tasks>
+[[gnu::noinline, gnu::cold]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks,
+                                                 const options& chosen) {
+  time_keeper kept(tasks.observer());
+  return with_times(run_apart(run, who, tasks.observed_by(kept), chosen), who, tasks, kept);
+}
+
+// Runs the tasks that have no stored outcome.
 template <class Run, class Engine, class F, class Space>
-[[gnu::noinline]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
-                                      const options& chosen) {
+[[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
+                                                 const options& chosen) {
   if constexpr (requires { requires Engine::has_no_store; })
     refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
   const ticks begun = now_ticks();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
-    return of_run.times ? run_with_times(run, who, tasks, of_run) : run(who, tasks, of_run);
+    return of_run.times ? run_with_times(run, who, tasks, of_run) : run_apart(run, who, tasks, of_run);
   };
   auto made = run_stored_map(run_rest, f, space, chosen);
   made.note_elapsed(now_ticks() - begun);
@@ -13711,6 +13622,35 @@ template <class X, class Y, class Z> void fold(X&&, Y&&, Z&&) = delete;  // writ
 template <engine Engine, class X, class Y, class Z> void fold(const Engine&, X&&, Y&&, Z&&) = delete;  // write fold(identity, step, merge, xs), with at least one axis
 
 // clang-format on
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/store.hpp
+// result_store: where a map keeps its outcomes beyond the end of the program; see parmap::checkpoint.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// Where a map keeps its outcomes: what parmap::checkpoint returns, for options::store. Abstract; for engines.
+class result_store {
+ public:
+  result_store(const result_store&) = delete;
+  result_store& operator=(const result_store&) = delete;
+  virtual ~result_store() = default;
+
+  /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
+  /// another sweep.
+  [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
+
+ protected:
+  result_store() = default;
+};
+
+/// Thrown by a map with a store that cannot be opened, read or written; what() has the path and the reason. What was
+/// stored before stays stored.
+class PARMAP_API store_failed : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 }  // namespace parmap::inline PARMAP_ABI
 
@@ -22141,6 +22081,13 @@ PARMAP_INLINE bool is_plain_utf8(std::string_view text) noexcept {
   return true;
 }
 
+PARMAP_INLINE stored_value stored_integer_of(std::int64_t x, value_format format) {
+  return {.format = format, .integer = x};
+}
+PARMAP_INLINE stored_value stored_real_of(double x) { return {.format = value_format::real, .real = x}; }
+PARMAP_INLINE stored_value stored_bytes_of(std::string&& bytes, value_format format) {
+  return {.format = format, .bytes = std::move(bytes)};
+}
 PARMAP_INLINE stored_value stored_text_of(std::string_view text) {
   return {.format = is_plain_utf8(text) ? value_format::text : value_format::bytes, .bytes = std::string(text)};
 }
@@ -22156,6 +22103,10 @@ PARMAP_INLINE std::uint64_t natural_of(const stored_value& it) {
   std::uint64_t x = 0;
   for (std::size_t i = 0; i < sizeof x; ++i) x |= std::uint64_t{static_cast<unsigned char>(it.bytes[i])} << 8 * i;
   return x;
+}
+
+PARMAP_INLINE void expect_format(const stored_value& it, value_format format) {
+  if (it.format != format) throw_other_format(it.format);
 }
 
 PARMAP_INLINE void throw_other_format(value_format found) {
@@ -22205,85 +22156,241 @@ PARMAP_INLINE std::span<const std::byte> from_npy(std::string_view bytes, std::s
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/stores/store_run.inl.hpp
+// The bodies of store_run.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void cell_list::add(stored_value&& it) { all_.push_back(std::move(it)); }
+
+PARMAP_INLINE sweep::sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed)
+    : result(type),
+      seed(chosen_seed) {}
+PARMAP_INLINE sweep::sweep(sweep&&) noexcept = default;
+PARMAP_INLINE sweep::~sweep() = default;
+
+PARMAP_INLINE void sweep::add_class(std::string_view name, bool holds_something) {
+  // A lambda's name counts the lambdas before it.
+  if (name.find("lambda") == std::string_view::npos) function = name;
+  if (holds_something) unknown.emplace_back("the members or captures of f");
+}
+PARMAP_INLINE void sweep::add_fixed(stored_value&& it) {
+  ++fixed_;
+  fixed.push_back(std::move(it));
+}
+PARMAP_INLINE void sweep::add_unknown_fixed() { unknown.push_back("fixed argument " + std::to_string(++fixed_)); }
+PARMAP_INLINE void sweep::add_axis(std::uint64_t size, const void* space,
+                                   void (*add_cells)(const void* space, std::uint64_t i, cell_list& to)) {
+  axes.push_back({.size = size, .space = space, .add_cells = add_cells});
+}
+PARMAP_INLINE void sweep::add_name(std::string_view name) {
+  ++names_;
+  axes.back().names.push_back(name.empty() ? "x" + std::to_string(names_) : std::string(name));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/task_choice.hpp
+// task_choice: those tasks of a map that are to run, as the others have outcomes already.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A bit for each task, and a count for each 512 of them.
+class task_choice {
+ public:
+  // All of n tasks.
+  explicit task_choice(std::uint64_t n) : n_(n), words_(n / bits + 1, ~std::uint64_t{0}) {
+    words_.back() = (std::uint64_t{1} << n % bits) - 1;
+  }
+
+  void leave_out(std::uint64_t i) noexcept { words_[i / bits] &= ~(std::uint64_t{1} << i % bits); }
+  // Call once, after the last leave_out.
+  void count() {
+    before_.clear();
+    std::uint64_t all = 0;
+    for (std::size_t w = 0; w < words_.size(); ++w) {
+      if (w % words_each == 0) before_.push_back(all);
+      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
+    }
+    size_ = all;
+  }
+
+  // The number of tasks that are to run.
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] bool has_all() const noexcept { return size_ == n_; }
+  // The index of the k-th of them, below size(). O(log n).
+  [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
+    const auto block = static_cast<std::size_t>(std::ranges::upper_bound(before_, k) - before_.begin()) - 1;
+    std::uint64_t left = k - before_[block];
+    for (std::size_t w = block * words_each;; ++w) {
+      const auto here = static_cast<std::uint64_t>(std::popcount(words_[w]));
+      if (left >= here) {
+        left -= here;
+        continue;
+      }
+      std::uint64_t word = words_[w];
+      for (; left > 0; --left) word &= word - 1;
+      return w * bits + static_cast<std::uint64_t>(std::countr_zero(word));
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t bits = 64;
+  static constexpr std::size_t words_each = 8;
+
+  std::uint64_t n_;
+  std::vector<std::uint64_t> words_;
+  std::vector<std::uint64_t> before_;  // chosen tasks before each words_each words
+  std::uint64_t size_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/stores/stored_map.inl.hpp
 // The bodies of stored_map.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE open_store::open_store(const sweep& what, std::uint64_t tasks, const options& of_map)
-    : store_(of_map.store->open(what)),
-      choice_(tasks),
-      of_run_(of_map),
-      by_caller_(of_map.stop, request_stop{&stop_}) {
-  of_run_.store.reset();
-  of_run_.seed = store_->seed();
-  of_run_.stop = stop_.get_token();
-}
+class open_store::state {
+ public:
+  state(const sweep& what, const value_kind& kind, void* memory, std::uint64_t tasks, const options& of_map)
+      : kind_(kind),
+        memory_(static_cast<std::byte*>(memory)),
+        store_(of_map.store->open(what)),
+        choice_(tasks),
+        of_run_(of_map),
+        by_caller_(of_map.stop, request_stop{&stop_}) {
+    of_run_.store.reset();
+    of_run_.seed = store_->seed();
+    of_run_.stop = stop_.get_token();
+  }
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+  ~state() {
+    if (kind_.size == 0) return;
+    for (const std::uint64_t index : kept_) kind_.destroy(place(index));
+  }
 
-PARMAP_INLINE open_store::~open_store() = default;
+  void read() {
+    store_->read([this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
+    choice_.count();
+    by_store_.emplace(store_->stop(), request_stop{&stop_});
+    if (!of_run_.reporter.is_silent())
+      for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+  }
 
-PARMAP_INLINE void open_store::read(const std::function<void(std::uint64_t index, stored_outcome&& it)>& keep) {
-  store_->read([&](std::uint64_t index, stored_outcome&& it) {
-    choice_.leave_out(index);
+  failure_list join(const results_base& ran, void* values) {
+    failure_runs all = std::move(failed_);
+    for (const auto& [why, tasks] : runs_of(ran.failures())) add_by_index(why, tasks, all);
+    failure_list failed(std::move(all));
+    if (kind_.size != 0)
+      ran.failures().for_each_gap(ran.size(), [&](std::uint64_t b, std::uint64_t e) {
+        for (std::uint64_t k = b; k < e; ++k)
+          kind_.move(place(choice_.task(k)), static_cast<std::byte*>(values) + k * kind_.size);
+      });
+    kept_.clear();  // the results own the values
+    return failed;
+  }
+
+  void store(const attempt& it, seen_value value, const failure* why) noexcept {
     try {
-      keep(index, std::move(it));
-    } catch (const other_format& error) {
-      throw store_failed("parmap: the stored value of task " + std::to_string(index) + " is " + error.what());
-    } catch (const bad_encoding& error) {
-      throw store_failed("parmap: the stored value of task " + std::to_string(index) + " is damaged: " + error.what());
+      stored_outcome made{.number = store_->number(choice_.task(it.task)),
+                          .kind = std::nullopt,
+                          .attempts = it.number,
+                          .worker = it.worker,
+                          .took = it.took};
+      if (why != nullptr) {
+        made.kind = why->kind;
+        made.message = why->message;
+      } else if (kind_.size != 0) {
+        made.value = kind_.make(value);
+      }
+      store_->put(std::move(made));
+    } catch (const std::exception& error) {
+      store_->give_up(error.what());
+    } catch (...) {
+      store_->give_up("the codec of a value threw what is not a std::exception");
     }
-  });
-  choice_.count();
-  by_store_.emplace(store_->stop(), request_stop{&stop_});
-  if (!of_run_.reporter.is_silent())
-    for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
-}
+  }
 
-PARMAP_INLINE failure_list open_store::join(failure_runs&& stored, const failure_list& ran) const {
-  failure_runs all = std::move(stored);
-  for (const auto& [why, tasks] : runs_of(ran)) {
-    // Consecutive tasks of the run may have others between them in the map.
+  [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
+  [[nodiscard]] store_run& run() const noexcept { return *store_; }
+  [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
+
+ private:
+  struct request_stop {
+    std::stop_source* to;
+    void operator()() const noexcept { to->request_stop(); }
+  };
+
+  [[nodiscard]] std::byte* place(std::uint64_t index) const noexcept { return memory_ + index * kind_.size; }
+
+  void keep(std::uint64_t index, stored_outcome&& it) {
+    if (it.kind) {
+      failed_.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
+    } else if (kind_.size != 0) {
+      try {
+        kept_.push_back(index);
+        kind_.construct(place(index), it.value);
+      } catch (const std::exception& error) {
+        kept_.pop_back();
+        throw store_failed("parmap: the stored value of task " + std::to_string(index) + " cannot be read: it is " +
+                           error.what());
+      }
+    }
+    choice_.leave_out(index);
+  }
+  // Consecutive tasks of the run may have others between them in the map.
+  void add_by_index(const failure& why, std::uint64_t tasks, failure_runs& to) const {
     const std::uint64_t end = why.index + tasks;
     for (std::uint64_t k = why.index; k < end;) {
       failure it = why;
       it.index = choice_.task(k);
       std::uint64_t same = 1;
       while (k + same < end && choice_.task(k + same) == it.index + same) ++same;
-      all.emplace_back(std::move(it), same);
+      to.emplace_back(std::move(it), same);
       k += same;
     }
   }
-  return failure_list(std::move(all));
+
+  const value_kind& kind_;
+  std::byte* memory_;
+  std::unique_ptr<store_run> store_;
+  task_choice choice_;
+  std::vector<std::uint64_t> kept_;  // the tasks whose values were read
+  failure_runs failed_;              // those that were read
+  options of_run_;
+  std::stop_source stop_;
+  std::stop_callback<request_stop> by_caller_;
+  std::optional<std::stop_callback<request_stop>> by_store_;
+};
+
+PARMAP_INLINE open_store::open_store(const sweep& what, const value_kind& kind, void* memory, std::uint64_t tasks,
+                                     const options& of_map)
+    : state_(std::make_unique<state>(what, kind, memory, tasks, of_map)) {}
+PARMAP_INLINE open_store::~open_store() = default;
+
+PARMAP_INLINE void open_store::read() { state_->read(); }
+PARMAP_INLINE const options& open_store::of_run() const noexcept { return state_->of_run(); }
+PARMAP_INLINE bool open_store::finish() {
+  state_->run().finish();
+  return state_->choice().has_all();
+}
+PARMAP_INLINE failure_list open_store::join(const results_base& ran, void* values) { return state_->join(ran, values); }
+PARMAP_INLINE void open_store::pass_times(results_base& ran, results_base& whole) const {
+  std::optional<map_times> times = ran.take_times();
+  if (!times) return;
+  for (task_time& each : times->slowest) each.index = state_->choice().task(each.index);
+  whole.note_times(std::move(*times));
 }
 
-PARMAP_INLINE void open_store::renumber(map_times& times) const noexcept {
-  for (task_time& each : times.slowest) each.index = choice_.task(each.index);
+PARMAP_INLINE std::uint64_t open_store::size() const noexcept { return state_->choice().size(); }
+PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->choice().task(k); }
+PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t index) const noexcept {
+  return state_->run().number(index);
 }
-
-PARMAP_INLINE storing_observer::storing_observer(open_store& to, value_to_stored& make) noexcept
-    : to_(to),
-      make_(make) {}
-PARMAP_INLINE storing_observer::~storing_observer() = default;
-
-PARMAP_INLINE void storing_observer::ended(const attempt& it, seen_value value, const failure* why) noexcept {
-  try {
-    stored_outcome made{.number = to_.stream(to_.index(it.task)),
-                        .kind = std::nullopt,
-                        .attempts = it.number,
-                        .worker = it.worker,
-                        .took = it.took};
-    if (why == nullptr) {
-      made.value = make_(value);
-    } else {
-      made.kind = why->kind;
-      made.message = why->message;
-    }
-    to_.outcomes().put(std::move(made));
-  } catch (const std::exception& error) {
-    to_.outcomes().give_up(error.what());
-  } catch (...) {
-    to_.outcomes().give_up("the codec of a value threw what is not a std::exception");
-  }
+PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const failure* why) noexcept {
+  state_->store(it, value, why);
 }
 
 PARMAP_INLINE void refuse_store_for_values() {

@@ -24,7 +24,8 @@ LAYERS = (
     ("detail/observers/",),
     ("results",),
     ("detail/results/", "reduction"),
-    ("detail/streams/", "detail/stores/"),
+    ("detail/streams/", "store"),
+    ("detail/stores/",),
     ("detail/checkpoints/",),
     ("detail/threads/", "detail/processes/", "detail/coroutines/"),
     ("detail/pools/",),
@@ -44,6 +45,7 @@ EXCEPTIONS = {
     ("failure", "detail/results/"),  # its bodies
     ("summary", "detail/results/"),  # its bodies
     ("options", "detail/results/"),  # its bodies
+    ("store", "detail/stores/"),  # what the interface is about
 }
 
 INCLUDE = re.compile(r"^\s*#\s*include\s*<parmap/([^>]+)\.hpp>")

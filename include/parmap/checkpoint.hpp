@@ -5,8 +5,8 @@
 
 #include <parmap/detail/checkpoints/checkpoint_store.hpp>
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/stores/result_store.hpp>
 #include <parmap/failure.hpp>
+#include <parmap/store.hpp>
 
 #include <memory>
 #include <optional>

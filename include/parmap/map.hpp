@@ -102,22 +102,28 @@ Results with_times(Results made, const Engine& who, const Tasks& tasks, const ti
   return made;
 }
 
-// Apart, so that a map without times does not pay for it.
+// The engine for maps with options that few have, so that others do not pay for them, and it is compiled twice only.
 template <class Run, class Engine, class Tasks>
-[[gnu::noinline]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
-  time_keeper kept(tasks.observer());
-  return with_times(run(who, tasks.observed_by(kept), chosen), who, tasks, kept);
+[[gnu::noinline]] auto run_apart(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
+  return run(who, tasks, chosen);
 }
 
-// Runs the tasks that have no stored outcome. Apart, as above.
+template <class Run, class Engine, class Tasks>
+[[gnu::noinline, gnu::cold]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks,
+                                                 const options& chosen) {
+  time_keeper kept(tasks.observer());
+  return with_times(run_apart(run, who, tasks.observed_by(kept), chosen), who, tasks, kept);
+}
+
+// Runs the tasks that have no stored outcome.
 template <class Run, class Engine, class F, class Space>
-[[gnu::noinline]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
-                                      const options& chosen) {
+[[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
+                                                 const options& chosen) {
   if constexpr (requires { requires Engine::has_no_store; })
     refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
   const ticks begun = now_ticks();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
-    return of_run.times ? run_with_times(run, who, tasks, of_run) : run(who, tasks, of_run);
+    return of_run.times ? run_with_times(run, who, tasks, of_run) : run_apart(run, who, tasks, of_run);
   };
   auto made = run_stored_map(run_rest, f, space, chosen);
   made.note_elapsed(now_ticks() - begun);

@@ -25,6 +25,7 @@
 #include <parmap/progress.hpp>
 #include <parmap/reduction.hpp>
 #include <parmap/results.hpp>
+#include <parmap/store.hpp>
 #include <parmap/stream.hpp>
 #include <parmap/summary.hpp>
 #include <parmap/version.hpp>

@@ -229,6 +229,9 @@ class [[nodiscard]] results : public detail::results_base {
     return all;
   }
 
+  // For stores: where the values are; undefined for the tasks that failed.
+  [[nodiscard]] T* places() noexcept { return values_.data(); }
+
   /// All size() values, contiguous in memory. Throws map_failed if any task failed. O(1).
   [[nodiscard]] const T* data() const& {
     require_ok();

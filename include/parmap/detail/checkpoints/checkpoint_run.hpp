@@ -6,7 +6,7 @@
 #include <parmap/detail/checkpoints/row_writer.hpp>
 #include <parmap/detail/checkpoints/task_numbers.hpp>
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/stores/result_store.hpp>
+#include <parmap/detail/stores/store_run.hpp>
 #include <parmap/failure.hpp>
 
 #include <cstddef>

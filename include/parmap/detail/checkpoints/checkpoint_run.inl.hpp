@@ -6,6 +6,7 @@
 #include <parmap/detail/checkpoints/checkpoint_schema.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/system/process_start.hpp>
+#include <parmap/store.hpp>
 
 #include <parmap/detail/encoding/checksum.hpp>
 
@@ -232,10 +233,11 @@ inline void checkpoint_run::place_axis(std::size_t k, const sweep_axis& axis) {
   statement add = file_.prepare("INSERT INTO " + table + " VALUES(" + places + ")");
   std::vector<std::uint64_t>& positions = positions_.emplace_back();
   positions.reserve(axis.size);
-  std::vector<stored_value> cells;
+  cell_list own;
   for (std::uint64_t i = 0; i < axis.size; ++i) {
-    cells.clear();
-    axis.add_cells(i, cells);
+    own.clear();
+    axis.add_cells(axis.space, i, own);
+    const std::vector<stored_value>& cells = own.all();
     if (const auto found = known.find(key_of(cells, 0, columns)); found != known.end() && !found->second.empty()) {
       positions.push_back(found->second.back());
       found->second.pop_back();

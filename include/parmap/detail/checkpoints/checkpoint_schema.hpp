@@ -4,7 +4,7 @@
 
 #include <parmap/detail/checkpoints/database.hpp>
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/stores/result_store.hpp>
+#include <parmap/store.hpp>
 
 #include <cstddef>
 #include <cstdint>

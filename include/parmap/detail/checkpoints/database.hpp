@@ -3,8 +3,8 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/stores/result_store.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
+#include <parmap/store.hpp>
 
 #include <sqlite3.h>
 

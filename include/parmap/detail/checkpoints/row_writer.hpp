@@ -5,7 +5,7 @@
 
 #include <parmap/detail/checkpoints/database.hpp>
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/stores/result_store.hpp>
+#include <parmap/detail/stores/store_run.hpp>
 
 #include <chrono>
 #include <condition_variable>

@@ -4,6 +4,7 @@
 
 #include <parmap/detail/checkpoints/row_writer.hpp>
 #include <parmap/detail/system/signal_mask.hpp>
+#include <parmap/store.hpp>
 
 #include <chrono>
 #include <cstddef>

@@ -120,37 +120,38 @@ T decode_bytes(std::string_view bytes) {
   return value;
 }
 
+[[nodiscard]] PARMAP_API stored_value stored_integer_of(std::int64_t x, value_format format = value_format::integer);
+[[nodiscard]] PARMAP_API stored_value stored_real_of(double x);
+[[nodiscard]] PARMAP_API stored_value stored_bytes_of(std::string&& bytes, value_format format);
 [[nodiscard]] PARMAP_API stored_value stored_text_of(std::string_view text);
 [[nodiscard]] PARMAP_API stored_value stored_natural_of(std::uint64_t x);
 
 // Throws what the codec of T throws.
 template <storable T>
 stored_value to_stored(const T& x) {
-  if constexpr (std::is_same_v<T, bool>) return {.format = value_format::boolean, .integer = x ? 1 : 0};
+  if constexpr (std::is_same_v<T, bool>) return stored_integer_of(x ? 1 : 0, value_format::boolean);
   else if constexpr (std::is_enum_v<T>) return to_stored(static_cast<std::underlying_type_t<T>>(x));
-  else if constexpr (std::is_integral_v<T>)
-    return std::in_range<std::int64_t>(x)
-               ? stored_value{.format = value_format::integer, .integer = static_cast<std::int64_t>(x)}
-               : stored_natural_of(static_cast<std::uint64_t>(x));
-  else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>)
-    return {.format = value_format::real, .real = static_cast<double>(x)};
+  else if constexpr (std::is_integral_v<T>) {
+    if (std::in_range<std::int64_t>(x)) return stored_integer_of(static_cast<std::int64_t>(x));
+    return stored_natural_of(static_cast<std::uint64_t>(x));
+  } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>)
+    return stored_real_of(static_cast<double>(x));
   else if constexpr (stored_text<T>) return stored_text_of(x);
   else if constexpr (is_number_array<T>)
-    return {.format = value_format::array,
-            .bytes =
-                to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size())};
-  else return {.format = value_format::encoded, .bytes = encoded_bytes(x)};
+    return stored_bytes_of(
+        to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size()),
+        value_format::array);
+  else return stored_bytes_of(encoded_bytes(x), value_format::encoded);
 }
 
 [[noreturn]] PARMAP_API void throw_other_format(value_format found);
+PARMAP_API void expect_format(const stored_value& it, value_format format);
 [[nodiscard]] PARMAP_API std::uint64_t natural_of(const stored_value& it);
 
 // The value again, bit for bit. Throws other_format, bad_encoding, and what the codec of T throws.
 template <class T>
 T from_stored(const stored_value& it) {
-  const auto expect = [&it](value_format format) {
-    if (it.format != format) throw_other_format(it.format);
-  };
+  const auto expect = [&it](value_format format) { expect_format(it, format); };
   if constexpr (std::is_same_v<T, bool>) {
     expect(value_format::boolean);
     return it.integer != 0;

@@ -37,6 +37,13 @@ PARMAP_INLINE bool is_plain_utf8(std::string_view text) noexcept {
   return true;
 }
 
+PARMAP_INLINE stored_value stored_integer_of(std::int64_t x, value_format format) {
+  return {.format = format, .integer = x};
+}
+PARMAP_INLINE stored_value stored_real_of(double x) { return {.format = value_format::real, .real = x}; }
+PARMAP_INLINE stored_value stored_bytes_of(std::string&& bytes, value_format format) {
+  return {.format = format, .bytes = std::move(bytes)};
+}
 PARMAP_INLINE stored_value stored_text_of(std::string_view text) {
   return {.format = is_plain_utf8(text) ? value_format::text : value_format::bytes, .bytes = std::string(text)};
 }
@@ -52,6 +59,10 @@ PARMAP_INLINE std::uint64_t natural_of(const stored_value& it) {
   std::uint64_t x = 0;
   for (std::size_t i = 0; i < sizeof x; ++i) x |= std::uint64_t{static_cast<unsigned char>(it.bytes[i])} << 8 * i;
   return x;
+}
+
+PARMAP_INLINE void expect_format(const stored_value& it, value_format format) {
+  if (it.format != format) throw_other_format(it.format);
 }
 
 PARMAP_INLINE void throw_other_format(value_format found) {

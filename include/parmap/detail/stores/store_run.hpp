@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// result_store: what a map needs of a place where outcomes outlive the program. The map knows no more of it.
+// store_run: what a map needs of a place where outcomes outlive the program. The map knows no more of it.
 #pragma once
 
 #include <parmap/detail/config.hpp>
@@ -7,31 +7,67 @@
 #include <parmap/failure.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+// Where the values of the elements of an axis go.
+class cell_list {
+ public:
+  PARMAP_API void add(stored_value&& it);
+  void clear() noexcept { all_.clear(); }
+  [[nodiscard]] const std::vector<stored_value>& all() const noexcept { return all_; }
+
+ private:
+  std::vector<stored_value> all_;
+};
 
 // One axis of a sweep. An axis that takes several ranges together, such as a zip, has several names.
 struct sweep_axis {
   std::vector<std::string> names{};
   std::uint64_t size{};
-  std::function<void(std::uint64_t i, std::vector<stored_value>& to)> add_cells{};  // of element i, one for each name
+  const void* space{};
+  void (*add_cells)(const void* space, std::uint64_t i, cell_list& to){};  // of element i, one for each name
 };
 
-// What identifies the results of a map.
-struct sweep {
+// What identifies the results of a map. Its functions are those that sweep_of calls.
+class sweep {
+ public:
   std::string function{};               // its type's name; empty if it has none that stays
   std::string result{};                 // the type of a value
   std::vector<sweep_axis> axes{};       // the last one varies fastest
   std::vector<stored_value> fixed{};    // the values of parmap::fargs
   std::vector<std::string> unknown{};   // what f holds besides, that cannot be compared
   std::optional<std::uint64_t> seed{};  // if the caller has chosen one
+
+  PARMAP_API sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed);
+  PARMAP_API sweep(sweep&&) noexcept;
+  PARMAP_API ~sweep();
+  sweep(const sweep&) = delete;
+  sweep& operator=(const sweep&) = delete;
+
+  // The function's class has this name, unless that is a lambda's.
+  PARMAP_API void add_class(std::string_view name, bool holds_something);
+  PARMAP_API void add_fixed(stored_value&& it);
+  // The fixed argument behind those that were added cannot be stored.
+  PARMAP_API void add_unknown_fixed();
+  // The names of the axis follow.
+  PARMAP_API void add_axis(std::uint64_t size, const void* space,
+                           void (*add_cells)(const void* space, std::uint64_t i, cell_list& to));
+  // Of the axis that was added last; empty: it gets one.
+  PARMAP_API void add_name(std::string_view name);
+
+ private:
+  std::size_t fixed_{};
+  std::size_t names_{};
 };
 
 // The outcome of a task as it is stored.
@@ -75,28 +111,6 @@ class store_run {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-namespace parmap::inline PARMAP_ABI {
-
-/// Where a map keeps its outcomes: what parmap::checkpoint returns, for options::store. Abstract; for engines.
-class result_store {
- public:
-  result_store(const result_store&) = delete;
-  result_store& operator=(const result_store&) = delete;
-  virtual ~result_store() = default;
-
-  /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
-  /// another sweep.
-  [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
-
- protected:
-  result_store() = default;
-};
-
-/// Thrown by a map with a store that cannot be opened, read or written; what() has the path and the reason. What was
-/// stored before stays stored.
-class PARMAP_API store_failed : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-}  // namespace parmap::inline PARMAP_ABI
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/stores/store_run.inl.hpp>
+#endif
