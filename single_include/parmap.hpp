@@ -10980,6 +10980,10 @@ inline constexpr bool is_vector = false;
 template <class T>
 inline constexpr bool is_vector<std::vector<T>> = true;
 
+// An integer type of the same size for a T that is one for characters.
+template <class T>
+using plain_number = typename std::conditional_t<std::is_signed_v<T>, std::make_signed<T>, std::make_unsigned<T>>::type;
+
 template <class T>
 concept stored_text = std::convertible_to<const T&, std::string_view> && !std::is_null_pointer_v<T>;
 // What leaves a worker can be stored; so can text that an object refers to, but it cannot be read again.
@@ -11024,7 +11028,8 @@ stored_value to_stored(const T& x) {
   if constexpr (std::is_same_v<T, bool>) return stored_integer_of(x ? 1 : 0, value_format::boolean);
   else if constexpr (std::is_enum_v<T>) return to_stored(static_cast<std::underlying_type_t<T>>(x));
   else if constexpr (std::is_integral_v<T>) {
-    if (std::in_range<std::int64_t>(x)) return stored_integer_of(static_cast<std::int64_t>(x));
+    if (std::in_range<std::int64_t>(static_cast<plain_number<T>>(x)))
+      return stored_integer_of(static_cast<std::int64_t>(x));
     return stored_natural_of(static_cast<std::uint64_t>(x));
   } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>)
     return stored_real_of(static_cast<double>(x));
@@ -11050,8 +11055,10 @@ T from_stored(const stored_value& it) {
   } else if constexpr (std::is_enum_v<T>) {
     return static_cast<T>(from_stored<std::underlying_type_t<T>>(it));
   } else if constexpr (std::is_integral_v<T>) {
-    if (it.format == value_format::natural && std::in_range<T>(natural_of(it))) return static_cast<T>(natural_of(it));
-    if (it.format != value_format::integer || !std::in_range<T>(it.integer)) throw_other_format(it.format);
+    if (it.format == value_format::natural && std::in_range<plain_number<T>>(natural_of(it)))
+      return static_cast<T>(natural_of(it));
+    if (it.format != value_format::integer || !std::in_range<plain_number<T>>(it.integer))
+      throw_other_format(it.format);
     return static_cast<T>(it.integer);
   } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
     expect(value_format::real);
@@ -11342,12 +11349,14 @@ class open_store final : public renumbering, public attempt_observer {
 
 template <class Value>
 inline constexpr bool can_store_value =
-    std::is_void_v<Value> || (storable<Value> && std::is_nothrow_move_constructible_v<Value>);
+    std::is_void_v<Value> || (leaves<Value> && std::is_nothrow_move_constructible_v<Value>);
 
-// `run`: as map_space's, for tasks that are renumbered and observed.
+// `run`: as map_space's, for tasks that are renumbered and observed. It says what type a value has: an engine may await
+// what f returns.
 template <class Run, class F, class Space>
-auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen) -> results<result_of<F, Space>> {
-  using value = result_of<F, Space>;
+auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen)
+    -> std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&> {
+  using value = typename std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&>::value_type;
   if constexpr (!can_store_value<value>) {
     refuse_store_for_values();
   } else if constexpr (!can_store_elements<typename Space::elements>) {

@@ -100,6 +100,8 @@ TYPED_TEST(checkpoint, values_of_many_types_come_back_bit_for_bit) {
   comes_back(std::vector<std::uint64_t>{0, std::uint64_t{1} << 63, ~std::uint64_t{0}});
   comes_back(std::vector<double>{0.1, 1e300, std::numeric_limits<double>::denorm_min(), HUGE_VAL});
   comes_back(std::vector<float>{0.1F, -0.0F});
+  comes_back(std::vector<char>{'a', '\xff'});
+  comes_back(std::vector<char16_t>{u'a', u'\xffff'});
   comes_back(std::vector<std::string>{"", "plain", std::string("a\0b", 3), "\xff", "\xe2\x82\xac"});
   comes_back(std::vector<std::vector<double>>{{}, {1, 2, 3}});
   comes_back(std::vector<std::array<std::uint8_t, 3>>{{1, 2, 255}});

@@ -4,6 +4,7 @@
 #include "leftovers.hpp"
 #include "watchdog.hpp"
 
+#include <parmap/detail/system/inside_worker.hpp>
 #include <parmap/parmap.hpp>
 
 #include <gtest/gtest.h>

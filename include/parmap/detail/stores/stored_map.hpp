@@ -90,12 +90,14 @@ class open_store final : public renumbering, public attempt_observer {
 
 template <class Value>
 inline constexpr bool can_store_value =
-    std::is_void_v<Value> || (storable<Value> && std::is_nothrow_move_constructible_v<Value>);
+    std::is_void_v<Value> || (leaves<Value> && std::is_nothrow_move_constructible_v<Value>);
 
-// `run`: as map_space's, for tasks that are renumbered and observed.
+// `run`: as map_space's, for tasks that are renumbered and observed. It says what type a value has: an engine may await
+// what f returns.
 template <class Run, class F, class Space>
-auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen) -> results<result_of<F, Space>> {
-  using value = result_of<F, Space>;
+auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen)
+    -> std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&> {
+  using value = typename std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&>::value_type;
   if constexpr (!can_store_value<value>) {
     refuse_store_for_values();
   } else if constexpr (!can_store_elements<typename Space::elements>) {
