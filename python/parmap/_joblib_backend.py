@@ -8,6 +8,7 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,7 +45,9 @@ class ParmapBackend(ParallelBackendBase):  # type: ignore[misc]
     def __init__(self, nesting_level: int | None = None, inner_max_num_threads: int | None = None, **options: Any) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self._options = options
+        self._lock = threading.Lock()  # of the next two: several threads may share the backend, each with a call of its own
         self._executor: Executor | None = None
+        self._calls = 0  # that have been configured and have not ended
         self._made_with: dict[str, Any] = {}
         self._running = Running()
         self._n_jobs = 1
@@ -72,17 +75,22 @@ class ParmapBackend(ParallelBackendBase):  # type: ignore[misc]
         for each in _OF_OTHERS:
             options.pop(each, None)
         self._n_jobs = n_jobs
-        self._prepare_executor(n_jobs, options)
+        with self._lock:
+            ended = self._prepare_executor(n_jobs, options)
+            self._calls += 1
+        self._end(ended)
         self._pickler = BatchPickler(*self._memmapping)
         return n_jobs
 
-    def _prepare_executor(self, n_jobs: int, options: dict[str, Any]) -> None:
+    def _prepare_executor(self, n_jobs: int, options: dict[str, Any]) -> Executor | None:
+        """Returns the executor that is to end. With the lock."""
+        ended = self._executor
         wanted = {**options, "n_jobs": n_jobs, "threads": self.inner_max_num_threads}
-        if self._executor is not None:
-            pool = self._executor._pool
-            if _same(wanted, self._made_with) and not pool.ending and pool.broken is None and pool.pid == os.getpid():
-                return
-            self._end()
+        if ended is not None:
+            pool = ended._pool
+            is_wanted = _same(wanted, self._made_with) or self._calls > 0  # another call's workers stay as they are
+            if is_wanted and not pool.ending and pool.broken is None and pool.pid == os.getpid():
+                return None
         options = dict(options)
         init = functools.partial(
             _begin_worker,
@@ -95,29 +103,37 @@ class ParmapBackend(ParallelBackendBase):  # type: ignore[misc]
         with _thread_pools.of_each_worker(self.inner_max_num_threads):
             self._executor = Executor(n_jobs, init=init, **options)
         self._made_with = wanted
+        return ended
 
     def terminate(self) -> None:
         self._running.wait_for_callbacks()
         self._running.clock.reset()
         self._pickler = BatchPickler()
-        if get_active_backend()[0] is not self:  # else a parallel_config() lasts, with more to come
-            self._end()
+        ended = None
+        with self._lock:
+            self._calls = max(0, self._calls - 1)
+            if self._calls == 0 and get_active_backend()[0] is not self:  # else a parallel_config() lasts, with more to come
+                ended, self._executor = self._executor, None
+        self._end(ended)
 
-    def _end(self) -> None:
-        executor, self._executor = self._executor, None
+    def _end(self, executor: Executor | None) -> None:
         if executor is not None:  # a generator of another Parallel may wait for what is left
             executor.shutdown(wait=not self._running.some_are_left())
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):  # as Python ends, modules may be gone
-            self._end()
+            self._end(self._executor)
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """Ends the batches of the call that aborts: of others, if several share the backend, none."""
         mine = self._running.forget(lambda callback: getattr(getattr(callback, "parallel", None), "_aborting", True))
-        is_alone = not self._running.some_are_left()
-        if not ensure_ready and is_alone and self._executor is not None and get_active_backend()[0] is not self:
-            executor, self._executor = self._executor, None
+        with self._lock:
+            is_alone = self._calls <= 1 and not self._running.some_are_left()
+            if not ensure_ready and is_alone and get_active_backend()[0] is not self:
+                executor, self._executor = self._executor, None
+            else:
+                executor = None
+        if executor is not None:
             executor.kill_workers()
             return
         for each in mine:
