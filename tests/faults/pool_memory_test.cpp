@@ -25,7 +25,8 @@ thread_local int refusals_left = 0;
 
 }  // namespace
 
-void* operator new(std::size_t bytes) {
+// Not inline: g++ would see a new that belongs to free().
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   if (bytes >= refused_from && refusals_left > 0) {
     --refusals_left;
     throw std::bad_alloc();
@@ -34,8 +35,8 @@ void* operator new(std::size_t bytes) {
   if (made == nullptr) throw std::bad_alloc();
   return made;
 }
-void operator delete(void* it) noexcept { std::free(it); }
-void operator delete(void* it, std::size_t) noexcept { std::free(it); }
+[[gnu::noinline]] void operator delete(void* it) noexcept { std::free(it); }
+[[gnu::noinline]] void operator delete(void* it, std::size_t) noexcept { std::free(it); }
 
 namespace {
 
