@@ -11462,6 +11462,13 @@ Results with_times(Results made, const Engine& who, const Tasks& tasks, const ti
   return made;
 }
 
+// Tells the results the named axes.
+template <class Results, class Space>
+void note_names(Results& made, const Space& space) {
+  if constexpr (has_names<Space> && requires { made.note_inputs(columns_of(space)); })
+    made.note_inputs(columns_of(space));
+}
+
 // The engine for maps with options that few have, so that others do not pay for them, and it is compiled twice only.
 template <class Run, class Engine, class Tasks>
 [[gnu::noinline]] auto run_apart(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
@@ -11472,7 +11479,9 @@ template <class Run, class Engine, class Tasks>
 [[gnu::noinline, gnu::cold]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks,
                                                  const options& chosen) {
   time_keeper kept(tasks.observer());
-  return with_times(run_apart(run, who, tasks.observed_by(kept), chosen), who, tasks, kept);
+  auto made = with_times(run_apart(run, who, tasks.observed_by(kept), chosen), who, tasks, kept);
+  note_names(made, tasks.space());
+  return made;
 }
 
 // Runs the tasks that have no stored outcome.
@@ -11487,12 +11496,13 @@ template <class Run, class Engine, class F, class Space>
   };
   auto made = run_stored_map(run_rest, f, space, chosen);
   made.note_elapsed(now_ticks() - begun);
+  note_names(made, space);
   return made;
 }
 
 // Checks f, its space and the options, then returns run(who, work, options) with the numbered tasks as work.
 template <class Run, class Engine, class F, class Space>
-auto map_unnamed_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
+auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
   if constexpr (!callable<F, Space>::value) {
     static_assert(check_call<F, typename Space::elements>);
     return results<int>(result_memory<int>(), {}, 0);  // so that this is the only error
@@ -11504,32 +11514,25 @@ auto map_unnamed_space(const Run& run, const Engine& who, F& f, const Space& spa
   } else {
     check_values(chosen);
     check_is_no_stream(chosen);
-    if constexpr (requires { requires Run::stores; }) {
-      if (chosen.store != nullptr) return run_with_store(run, who, f, space, std::as_const(chosen));
-    } else {
-      check_has_no_store(chosen, "this function");
-    }
-    if (!chosen.seed) chosen.seed = fresh_seed();
+    constexpr bool can_store = requires { requires Run::stores; };
+    if constexpr (!can_store) check_has_no_store(chosen, "this function");
+    const bool has_store = can_store && chosen.store != nullptr;  // which may have the seed of an earlier run
+    if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);
-    if constexpr (notes_elapsed<Engine>) {
-      if (!chosen.times) return run(who, tasks, std::as_const(chosen));
-    } else if (!chosen.times) {
+    // A plain map first, so that errors are those of a plain map.
+    if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
+      if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
+    } else if (!chosen.times && !has_store) {
       const ticks begun = now_ticks();
       auto made = run(who, tasks, std::as_const(chosen));
-      made.note_elapsed(now_ticks() - begun);
+      if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
+      note_names(made, space);
       return made;
     }
-    return run_with_times(run, who, tasks, std::as_const(chosen));  // last, so that errors are those of a plain map
+    if constexpr (can_store)
+      if (has_store) return run_with_store(run, who, f, space, std::as_const(chosen));
+    return run_with_times(run, who, tasks, std::as_const(chosen));
   }
-}
-
-// The same; results then know the named axes.
-template <class Run, class Engine, class F, class Space>
-auto map_space(const Run& run, const Engine& who, F& f, const Space& space, options&& chosen) {
-  auto made = map_unnamed_space(run, who, f, space, std::move(chosen));
-  if constexpr (has_names<Space> && requires { made.note_inputs(columns_of(space)); })
-    made.note_inputs(columns_of(space));
-  return made;
 }
 
 template <class Run, class Engine, class F, class... Axes>
