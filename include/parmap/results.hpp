@@ -229,7 +229,7 @@ class [[nodiscard]] results : public detail::results_base {
     return all;
   }
 
-  // For stores: where the values are; undefined for the tasks that failed.
+  /// For engines: where the values are; those of failed tasks do not exist. O(1).
   [[nodiscard]] T* places() noexcept { return values_.data(); }
 
   /// All size() values, contiguous in memory. Throws map_failed if any task failed. O(1).
