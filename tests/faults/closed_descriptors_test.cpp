@@ -91,8 +91,8 @@ TEST_F(closed_descriptors_test, and_a_file_in_their_place) {
   // In another worker the number may stand for a file that the caller has open.
   const auto size_of = [](int file) {
     struct stat about{};
-    std::error_code none;
-    const auto name = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(file), none).string();
+    std::error_code gone;
+    const auto name = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(file), gone).string();
     return name.find("of the task") != name.npos && ::fstat(file, &about) == 0 ? static_cast<int>(about.st_size) : 0;
   };
   const int file = workers.submit(f, 0).get();
