@@ -126,10 +126,8 @@ class StoredMap:
             except StopIteration:
                 return
             except Exception as error:
-                if serial and error is not self._tasks.reporter_error:
-                    # The first exception of a task ends the map, unchanged.
-                    kind = "out_of_memory" if isinstance(error, MemoryError) else "threw"
-                    self._take(self._taken, None, Failure(self._taken, (), kind, error, 1 + self._asked.retries), 1 + self._asked.retries, None, 0)
+                if serial and (failure := self._tasks.put_raised(self._taken, error)) is not None:
+                    self._failures.append(failure)
                 raise
             self._take(it.index, it.value, it.failure, it.attempts, it.seconds, it.worker)
 

@@ -134,10 +134,10 @@ class StoredTasks:
 
     def put(
         self, k: int, value: Any, failure: Failure | None, attempts: int, seconds: float | None, worker: int | None, erased: int | None = None
-    ) -> None:
-        """Keeps the outcome of missing task k. Raises StoreFailed."""
+    ) -> int:
+        """Keeps the outcome of missing task k. Returns how many bytes it has, of text and the like. Raises StoreFailed."""
         if failure is not None and failure.kind == "stopped":
-            return
+            return 0
         index = self.missing[k]
         fields = None
         if failure is None:
@@ -159,6 +159,18 @@ class StoredTasks:
         began = int((time.time() - self.run.began - (seconds or 0.0)) * 1e6)
         assert self._writer is not None
         self._writer.put((self._numbers[index], kind, attempts, began, seconds, worker, *cell), self.done, self.failed, fields, erased)
+        return len(cell[1]) if isinstance(cell[1], (str, bytes)) else 0
+
+    def put_raised(self, k: int, error: Exception) -> Failure | None:
+        """Of serial: the first exception of a task ends the map. Returns its failure, unless the reporter has raised it."""
+        if error is self.reporter_error:
+            return None
+        kind = "out_of_memory" if isinstance(error, MemoryError) else "threw"
+        index = self.missing[k]
+        attempts = 1 + self.asked.retries
+        failure = Failure(index, self.asked.product.task(index), kind, error, attempts)
+        self.put(k, None, failure, attempts, None, 0)
+        return failure
 
     def _new_fields(self, value: Any) -> list[str] | None:
         if type(value) is dict:
