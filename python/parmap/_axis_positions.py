@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import bisect
-import hashlib
 import math
 import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from . import _parmap
 from ._checkpoint_file import StoredAxis
 from ._failures import shown
 from ._loaded import loaded
@@ -106,7 +106,7 @@ def _compare_blocks(file: sqlite3.Connection, version: int, stored: StoredAxis, 
         if end > axis.size:
             raise ValueError(
                 f"parmap: {path} keeps the axis {name} as checksums of {BLOCK} elements, as it has more than {HASHED_ABOVE} of them; there it "
-                f"has {sum(rows[-1][:2])} elements, and here it has {axis.size}: it can be cut at a multiple of {BLOCK} only, such as {first}"
+                f"has {sum(rows[-1][:2])} elements, and here it has {axis.size}, which end in the middle of such a block; let them be {first} or {end}"
             )
         if _checksum(axis, first, end) != checksum:
             raise ValueError(
@@ -115,12 +115,9 @@ def _compare_blocks(file: sqlite3.Connection, version: int, stored: StoredAxis, 
                 f"{_checksum(axis, first, end) & 2**64 - 1:016x}: such an axis may grow at its end only"
             )
         covered = end
-    if covered < axis.size:
-        begins = range(covered - covered % BLOCK, axis.size, BLOCK)
-        blocks = [(first, min(first + BLOCK, axis.size)) for first in begins]
-        file.executemany(
-            f"INSERT OR REPLACE INTO {table} VALUES(?, ?, ?)", [(first, end - first, _checksum(axis, first, end)) for first, end in blocks]
-        )
+    for first in range(covered, axis.size, BLOCK):
+        end = min(first + BLOCK, axis.size)
+        file.execute(f"INSERT INTO {table} VALUES(?, ?, ?)", (first, end - first, _checksum(axis, first, end)))
     return range(axis.size)
 
 
@@ -129,7 +126,7 @@ def _checksum(axis: SweepAxis, begin: int, end: int) -> int:
     data = _numbers(axis, begin, end)
     if data is None:
         data = b"".join(_bytes_of(cell) for cells in axis.cells(begin, end) for cell in cells)
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little", signed=True)
+    return _parmap.checksum(data)
 
 
 def _bytes_of(cell: Cell) -> bytes:

@@ -23,10 +23,10 @@ _MOST_FIELDS = 100  # columns of the view
 _SHARED_FILE_SYSTEMS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "afs", "gpfs", "9p", "ceph", "beegfs", "fuse.sshfs"}
 
 
-def connected(path: str, *, to_write: bool = True) -> sqlite3.Connection:
+def connected(path: str, *, to_write: bool = True, as_it_is: bool = False) -> sqlite3.Connection:
     """A connection without implicit transactions, which any thread may use, one at a time. Raises StoreFailed."""
     with in_words(path):
-        name = path if to_write else f"file:{_quoted_path(path)}?mode=ro"
+        name = path if to_write else f"file:{_quoted_path(path)}?mode=ro{'&immutable=1' if as_it_is else ''}"
         made = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=not to_write)
     _open.append(made)
     return made

@@ -37,7 +37,7 @@ class Sweep:
     combinations: Sequence[int] | None  #: the tasks among the combinations of the axes; None: all
     seed: int | None  #: None: none was given
     fresh_seed: int
-    same_axes: bool = False  #: a fold, whose values depend on the tasks before them
+    block: int = 0  #: of a fold: so many consecutive tasks share an accumulator, which depends on those before it
 
     @property
     def tasks(self) -> int:
@@ -82,6 +82,7 @@ class CheckpointRun:
 
     def _open(self, file: sqlite3.Connection) -> None:
         note = _checkpoint_file.prepare(self.path, file)
+        self._is_shared = note is not None
         if note is not None:
             self.notes.append(note)
         file.execute("BEGIN IMMEDIATE")
@@ -208,7 +209,7 @@ class CheckpointRun:
         if self._sweep.seed is None and "seed" in there:
             self.seed = int(there["seed"][1])
         here: dict[str, Cell] = {"function": (TEXT, self._identity.name), **dict(self._identity.fields), "seed": (TEXT, str(self.seed))}
-        here["kind"] = (TEXT, "fold" if self._sweep.same_axes else "map")
+        here["kind"] = (TEXT, "fold" if self._sweep.block else "map")
         if self.is_new:
             file.executemany("INSERT INTO field VALUES(?, ?, ?, ?)", [(self.version, name, *cell) for name, cell in here.items()])
             for each in self._identity.uncovered:
@@ -226,7 +227,7 @@ class CheckpointRun:
         rows = file.execute(f"SELECT first, {columns} FROM extent_{self.version} ORDER BY first").fetchall()
         known = [Extent(row[0], tuple(zip(row[1::2], row[2::2]))) for row in rows]
         added = added_extents(known, positions)
-        if self._sweep.same_axes and not self.is_new and (added or any(p != range(len(p)) for p in positions) or sum(e.size for e in known) != self._sweep.tasks):
+        if self._sweep.block > 1 and not self.is_new and (added or any(p != range(len(p)) for p in positions) or sum(e.size for e in known) != self._sweep.tasks):
             there = sum(each.size for each in known)
             self._refuse("the number of tasks of the fold, or the order of its axes,", str(there), str(self._sweep.tasks))
         for each in added:
@@ -262,12 +263,30 @@ class CheckpointRun:
         for number, kind in file.execute(f"SELECT task, kind FROM result_{self.version}"):
             if (index := self.index_of(number)) is not None:
                 flags[index] = 3 if kind == 0 else 1 if kind in again else 2
+        if self._sweep.block > 0:
+            self._keep_prefixes(file, flags)
         self.flags = flags
         self.values = flags.count(3)
         self.kept_failures = flags.count(2)
         self.again = flags.count(1)
         self.stored = self.values + self.kept_failures
         self.missing: Sequence[int] = range(tasks) if self.stored == 0 else [i for i, flag in enumerate(flags) if flag < 2]
+
+    def _keep_prefixes(self, file: sqlite3.Connection, flags: bytearray) -> None:
+        """Of a fold: in each block what lies behind a task that has to run is worth nothing, and is taken out of the file. So is all
+        of a block whose last accumulator is not there."""
+        table, size = f"result_{self.version}", self._sweep.block
+        erased = {self.index_of(number) for (number,) in file.execute(f"SELECT task FROM {table} WHERE kind = 0 AND format = 0")}
+        gone = []
+        for begin in range(0, len(flags), size):
+            end = min(begin + size, len(flags))
+            stop = next((i for i in range(begin, end) if flags[i] < 2), end)
+            newest = next((i for i in range(stop - 1, begin - 1, -1) if flags[i] == 3), None)
+            for i in range(begin if newest in erased else stop, end):
+                if flags[i]:
+                    gone.append((self.numbers[i],))
+                    flags[i] = flags[i] == 1
+        file.executemany(f"DELETE FROM {table} WHERE task = ?", gone)
 
     def _compare_code(self, file: sqlite3.Connection) -> None:
         digest = self._identity.digest
@@ -314,7 +333,7 @@ class CheckpointRun:
             "INSERT INTO run(version, began, seen, host, pid, started, parmap, language, command, git, code, tasks, stored, done, failed)"
             " VALUES(?, ?, ?, ?, ?, ?, ?, 'Python', ?, ?, ?, ?, ?, ?, ?)",
             (self.version, now, now, os.uname().nodename, os.getpid(), _checkpoint_file.process_start(os.getpid()) or 0, __version__,
-             _command(), _git_commit(), digest, len(self.numbers), self.stored, self.values, self.kept_failures + self.again),
+             _command(), _git_commit(), digest, len(self.numbers), self.stored, self.values, self.kept_failures),
         )  # fmt: skip
         assert made.lastrowid is not None
         self.run = made.lastrowid
@@ -324,6 +343,11 @@ class CheckpointRun:
             self.notes.append(text + (f", {grouped(self.again)} failed again to try" if self.again else ""))
 
     # ---- what is stored
+
+    def reader(self, ordered: bool) -> Iterator[tuple[int, StoredOutcome]]:
+        """read() for a stream: the outcomes are read while others are written, where the file system permits two connections."""
+        found = self.read(ordered)
+        return iter(list(found)) if self._is_shared else found
 
     def read(self, ordered: bool = False) -> Iterator[tuple[int, StoredOutcome]]:
         """The outcomes that are there, with the indices of their tasks."""

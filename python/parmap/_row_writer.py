@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sqlite3
 import threading
 import time
@@ -35,6 +36,7 @@ class RowWriter:
         self._fields: dict[str, None] = {}  # of values, that the file does not have yet
         self._bytes = 0
         self._over = False
+        self._process = os.getpid()
         self._ready = threading.Event()
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="parmap-checkpoint", daemon=True)
@@ -72,6 +74,8 @@ class RowWriter:
             raise self._failure()
 
     def end(self) -> None:
+        if os.getpid() != self._process:
+            return  # forked: the thread is the parent's
         with self._lock:
             self._over = True
         self._news.set()

@@ -25,7 +25,7 @@ class StoredOnLoop:
         self._tally = StreamTally(asked)
         self._tasks = StoredTasks(asked, sweep_of(asked), shown)
         self.seed = asked.seed
-        self._stored = self._tasks.run.read(asked.ordered)
+        self._stored = self._tasks.run.reader(asked.ordered)
         self._stored_are_over = False
         self._inner: OnLoop | None = None
         self._next = 0
@@ -79,7 +79,8 @@ class StoredOnLoop:
 
     async def close(self) -> None:
         self._seconds = time.monotonic() - self._begun
-        self._stored.close()  # type: ignore[attr-defined]
+        if hasattr(self._stored, "close"):
+            self._stored.close()
         try:
             if self._inner is not None:
                 await self._inner.close()

@@ -8,6 +8,7 @@ else. serial has none, nor has a window of one task.
 from __future__ import annotations
 
 import collections
+import os
 import threading
 import time
 import types
@@ -49,6 +50,7 @@ class StoredStream(Stream):
         self._seconds: float | None = None
         self._busy = threading.Lock()
         self._source: _Source | None = None
+        self._process = os.getpid()
         try:
             self._source = _Source(asked, shown, self._tally, level + 1)
         except BaseException:
@@ -111,6 +113,9 @@ class StoredStream(Stream):
         source, self._source = self._source, None
         if source is None:
             return
+        if os.getpid() != self._process:  # forked: the file and the threads are the parent's
+            _left_to_the_parent.append(source)
+            return
         self._seconds = time.monotonic() - self._begun
         try:
             source.close()
@@ -143,6 +148,7 @@ class StoredStream(Stream):
 
 
 _NOTHING = object()
+_left_to_the_parent: list[Any] = []
 
 
 class _NoNews(TimeoutError):
@@ -156,13 +162,21 @@ class _Source:
         self._tasks = tasks = StoredTasks(asked, sweep_of(asked), shown)
         self._ordered = asked.ordered
         self._next = 0  # in order
-        self._stored: Iterator[Any] | None = tasks.run.read(asked.ordered)
         self._inner: Stream | None = None
+        self._stored: Iterator[Any] | None = None
         self._taken = 0
         self._is_serial = asked.engine == "serial"
         self._pump: _Pump | None = None
-        if not tasks.missing:
-            return
+        try:
+            self._stored = tasks.run.reader(asked.ordered)
+            if tasks.missing:
+                self._open(asked, tally, level)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, asked: Request, tally: StreamTally, level: int) -> None:
+        tasks = self._tasks
         inner = tasks.inner_request()
         direct = self._is_serial or asked.window == 1
         most = _MOST_WAITING
@@ -227,8 +241,8 @@ class _Source:
 
     def close(self) -> None:
         """Raises StoreFailed."""
-        if self._stored is not None:
-            self._stored.close()  # type: ignore[attr-defined]
+        if hasattr(self._stored, "close"):
+            self._stored.close()
         try:
             if self._inner is not None:
                 self._inner.close()

@@ -7,6 +7,7 @@ the file gives.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -74,8 +75,9 @@ class StoredTasks:
         self._writer: RowWriter | None = None
         self.reporter_error: BaseException | None = None
         if not asked.is_quiet and sys.stderr is not None:
-            for note in self.run.notes:
-                print(note, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError, ValueError):  # it is full or closed, which is no reason to end
+                for note in self.run.notes:
+                    print(note, file=sys.stderr, flush=True)
         shown.begin_at(self.run.stored)
         self.shown = shown
 
@@ -115,7 +117,7 @@ class StoredTasks:
 
     def start_writer(self) -> None:
         """Once the workers are there: a thread of this process does not outlive a fork."""
-        self._writer = RowWriter(self.run.path, self.run.version, self.run.run, self.done, self.failed + self.run.again)
+        self._writer = RowWriter(self.run.path, self.run.version, self.run.run, self.done, self.failed)
 
     def value_of(self, index: int, outcome: StoredOutcome) -> Any:
         return self.run.value(index, outcome.cell)
@@ -129,16 +131,23 @@ class StoredTasks:
 
     def of_call(self, failure: Failure) -> Failure:
         """The failure of a missing task, with its index and its inputs in the call."""
-        index = self.missing[failure.index]
+        return self.named(failure, self.missing[failure.index])
+
+    def named(self, failure: Failure, index: int) -> Failure:
         return replace(failure, index=index, task=self.asked.product.task(index))
 
-    def put(
-        self, k: int, value: Any, failure: Failure | None, attempts: int, seconds: float | None, worker: int | None, erased: int | None = None
+    def put(self, k: int, value: Any, failure: Failure | None, attempts: int, seconds: float | None, worker: int | None) -> int:
+        """Keeps the outcome of missing task k; see put_of()."""
+        return self.put_of(self.missing[k], value, failure, attempts, seconds, worker)
+
+    def put_of(
+        self, index: int, value: Any, failure: Failure | None, attempts: int, seconds: float | None, worker: int | None,
+        erased: int | None = None,
     ) -> int:
-        """Keeps the outcome of missing task k. Returns how many bytes it has, of text and the like. Raises StoreFailed."""
+        """Keeps the outcome of a task. Returns how many bytes it has, of text and the like. `erased`: a task whose value is not
+        needed any more. Raises StoreFailed."""
         if failure is not None and failure.kind == "stopped":
             return 0
-        index = self.missing[k]
         fields = None
         if failure is None:
             kind = 0
@@ -158,18 +167,21 @@ class StoredTasks:
             self.failed += 1
         began = int((time.time() - self.run.began - (seconds or 0.0)) * 1e6)
         assert self._writer is not None
-        self._writer.put((self._numbers[index], kind, attempts, began, seconds, worker, *cell), self.done, self.failed, fields, erased)
+        self._writer.put((self._numbers[index], kind, attempts, began, seconds, worker, *cell), self.done, self.failed, fields,
+                         None if erased is None else self._numbers[erased])  # fmt: skip
         return len(cell[1]) if isinstance(cell[1], (str, bytes)) else 0
 
     def put_raised(self, k: int, error: Exception) -> Failure | None:
+        return self.put_raised_of(self.missing[k], error)
+
+    def put_raised_of(self, index: int, error: Exception) -> Failure | None:
         """Of serial: the first exception of a task ends the map. Returns its failure, unless the reporter has raised it."""
         if error is self.reporter_error:
             return None
         kind = "out_of_memory" if isinstance(error, MemoryError) else "threw"
-        index = self.missing[k]
         attempts = 1 + self.asked.retries
         failure = Failure(index, self.asked.product.task(index), kind, error, attempts)
-        self.put(k, None, failure, attempts, None, 0)
+        self.put_of(index, None, failure, attempts, None, 0)
         return failure
 
     def _new_fields(self, value: Any) -> list[str] | None:

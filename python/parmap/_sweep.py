@@ -16,8 +16,9 @@ from ._parameters import names_of_positions, remembered_parameters
 from ._stored_values import key_of, plain
 
 
-def sweep_of(asked: Request, same_axes: bool = False, func: Any = None) -> Sweep:
-    """Raises TypeError or ValueError if it cannot be kept. `func`: where it is not the function that was given."""
+def sweep_of(asked: Request, func: Any = None, skip: int = 0, fargs: dict[str, Any] | None = None) -> Sweep:
+    """Raises TypeError or ValueError if it cannot be kept. `func`, `fargs`: where they are not those of the request; `skip`: how many
+    of func's first arguments are no inputs."""
     product = asked.product
     if product.first is not None:
         raise TypeError(
@@ -26,7 +27,7 @@ def sweep_of(asked: Request, same_axes: bool = False, func: Any = None) -> Sweep
         )
     func = asked.given if func is None else func
     groups = product.whole_groups
-    names = _names_of(product, func)
+    names = _names_of(product, func, skip)
     axes = []
     for place, (columns, labels) in enumerate(zip(groups, product.labels)):
         own, names = names[: len(columns)], names[len(columns) :]
@@ -35,16 +36,18 @@ def sweep_of(asked: Request, same_axes: bool = False, func: Any = None) -> Sweep
         )
     combinations = product.combinations(range(product.size))
     return Sweep(
-        identity_of(func, asked.fargs), func, axes, None if combinations == range(product.size) else combinations,
-        asked.seed if asked.seed_is_given else None, asked.seed, same_axes,
+        identity_of(func, asked.fargs if fargs is None else fargs), func, axes, None if combinations == range(product.size) else combinations,
+        asked.seed if asked.seed_is_given else None, asked.seed,
     )  # fmt: skip
 
 
-def _names_of(product: Product, func: Any) -> tuple[str, ...]:
+def _names_of(product: Product, func: Any, skip: int) -> tuple[str, ...]:
     if product.names is not None:
         return product.names
     labels = [label for group in product.labels for label in group]
-    positions = names_of_positions(remembered_parameters(func), len(labels))
+    positions = names_of_positions(remembered_parameters(func), skip + len(labels))[skip:]
+    if positions and positions[0] == f"x{skip}":
+        positions = tuple(f"x{k}" for k in range(len(labels)))
     return tuple(name if label is None else label._name for name, label in zip(positions, labels))
 
 
