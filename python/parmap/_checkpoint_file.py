@@ -25,30 +25,33 @@ _SHARED_FILE_SYSTEMS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "afs",
 
 def connected(path: str, *, to_write: bool = True, as_it_is: bool = False) -> sqlite3.Connection:
     """A connection without implicit transactions, which any thread may use, one at a time. Raises StoreFailed."""
+    if os.path.realpath(path) in _used_by_parents:
+        raise StoreFailed(f"parmap: {path}: the process that this one was forked from is using it")
     with in_words(path):
         name = path if to_write else f"file:{_quoted_path(path)}?mode=ro{'&immutable=1' if as_it_is else ''}"
         made = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=not to_write)
-    _open.append(made)
+    _open.append((made, os.path.realpath(path)))
     return made
 
 
 def close(connection: sqlite3.Connection) -> None:
-    if (number := next((k for k, each in enumerate(_open) if each is connection), None)) is not None:
+    if (number := next((k for k, each in enumerate(_open) if each[0] is connection), None)) is not None:
         del _open[number]
     connection.close()
 
 
 #: The connections of this process. A child that was forked must never close them: that could write to the file.
-_open: list[sqlite3.Connection] = []
-_of_parents: list[Any] = []
+_open: list[tuple[sqlite3.Connection, str]] = []
+#: Nor may it open these files: SQLite in it believes that it holds their locks.
+_used_by_parents: set[str] = set()
 
 
 def _leave_to_the_parent() -> None:
     from . import _parmap
 
-    for each in _open:
-        _parmap.keep(each)
-    _of_parents.extend(_open)
+    for connection, path in _open:
+        _parmap.keep(connection)
+        _used_by_parents.add(path)
     _open.clear()
 
 
@@ -257,13 +260,23 @@ class User(NamedTuple):
         return f"{who} is using it; it last wrote {self.silent:.0f} s ago"
 
 
-def users(file: sqlite3.Connection) -> tuple[list[User], list[int]]:
+#: The runs of this process that are not over: files and numbers.
+active: set[tuple[str, int]] = set()
+
+
+def users(path: str, file: sqlite3.Connection) -> tuple[list[User], list[int]]:
     """Those that live; and the runs of those that have ended without saying so."""
     alive, ended = [], []
     here = os.uname().nodename
     for run, host, pid, started, seen in file.execute("SELECT number, host, pid, started, seen FROM run WHERE ended IS NULL").fetchall():
         silent = max(0.0, time.time() - seen)
-        if process_start(pid) == started if host == here else silent < _LONGEST_SILENCE:
+        if host != here:
+            lives = silent < _LONGEST_SILENCE
+        elif pid == os.getpid():
+            lives = (os.path.realpath(path), run) in active  # else it could not write that it has ended
+        else:
+            lives = process_start(pid) == started
+        if lives:
             alive.append(User(run, host, pid, silent))
         else:
             ended.append(run)

@@ -97,6 +97,7 @@ class CheckpointRun:
             self._compare_code(file)
             self._begin_run(file)
             file.execute("COMMIT")
+            _checkpoint_file.active.add(self._key)
         except BaseException:
             if file.in_transaction:
                 file.execute("ROLLBACK")
@@ -120,7 +121,7 @@ class CheckpointRun:
                 raise ValueError(f"parmap: existing names {name}, but the axes are {' x '.join(names)}")
 
     def _take_over(self, file: sqlite3.Connection) -> None:
-        alive, ended = _checkpoint_file.users(file)
+        alive, ended = _checkpoint_file.users(self.path, file)
         if alive:
             raise StoreFailed(f"parmap: {self.path}: {alive[0]}")
         for run in ended:
@@ -318,10 +319,13 @@ class CheckpointRun:
         if never and self.stored:
             raise ValueError(
                 f"parmap: {self.path}: {said}: pass version= to start anew, or accept_code_change=True (both to parmap.checkpoint); "
-                f"{grouped(never)} tasks would run by the new code"
+                f"{'1 task' if never == 1 else grouped(never) + ' tasks'} would run by the new code"
             )
         if self.stored:
-            runs = f"; {grouped(len(self.missing))} tasks that failed run by the new code" if self.missing else "; all is stored, so nothing runs"
+            count = len(self.missing)
+            runs = "; all is stored, so nothing runs"
+            if count:
+                runs = f"; {'1 task that failed runs' if count == 1 else grouped(count) + ' tasks that failed run'} by the new code"
             self.notes.append(f"parmap: {self.path}: {said}{runs}")
 
     def _begin_run(self, file: sqlite3.Connection) -> None:
@@ -337,10 +341,15 @@ class CheckpointRun:
         )  # fmt: skip
         assert made.lastrowid is not None
         self.run = made.lastrowid
+        self._key = os.path.realpath(self.path), self.run
         self.began = now
         if self.stored or self.again:
             text = f"parmap: {self.path}: resumed: {grouped(self.stored)} of {grouped(len(self.numbers))} stored"
             self.notes.append(text + (f", {grouped(self.again)} failed again to try" if self.again else ""))
+
+    def end(self) -> None:
+        """Nothing is written any more."""
+        _checkpoint_file.active.discard(self._key)
 
     # ---- what is stored
 

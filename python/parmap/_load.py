@@ -104,7 +104,7 @@ class Stored(Sequence[StoredRow]):
         """
         make = _maker(kind)
         columns: list[Column] = [(name, [row.task[name] for row in self._rows], None) for name in self.names]
-        fields = fields_of([row.value if row else MISSING for row in self._rows])
+        fields = fields_of([_without_class(row.value) if row else MISSING for row in self._rows])
         for name, values in zip(unlike([*self.names, *_OF_PARMAP], fields), fields.values()):
             columns.append((name, values, None))
         columns += [
@@ -115,6 +115,11 @@ class Stored(Sequence[StoredRow]):
             values = [getattr(row, name) for row in self._rows]
             columns.append((f"_{name}", [MISSING if each is None else each for each in values], of))
         return make(columns, None)
+
+
+def _without_class(value: Any) -> Any:
+    """A dataclass whose module is not imported is a dict; its name is no column."""
+    return {name: each for name, each in value.items() if name != "__class__"} if type(value) is dict and "__class__" in value else value
 
 
 def load(path: str | os.PathLike[str], allow_pickle: bool = False, version: str | None = None) -> Stored:

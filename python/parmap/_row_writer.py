@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sqlite3
 import threading
@@ -102,7 +103,7 @@ class RowWriter:
                     file.execute(f"PRAGMA {each}")
                 self._ready.set()
                 self._write_all(file)
-                file.execute("UPDATE run SET ended = ?, seen = ? WHERE number = ?", (time.time(), time.time(), self._run))
+                self._say_the_end(file)
         except BaseException as error:
             with self._lock:
                 self.error = error
@@ -110,10 +111,15 @@ class RowWriter:
         finally:
             self._ready.set()
             if file is not None:
-                try:
+                with contextlib.suppress(sqlite3.Error):  # what was committed stays, and the next run finds who has ended
+                    if self.error is not None:
+                        self._say_the_end(file)
+                with contextlib.suppress(sqlite3.Error):
                     _checkpoint_file.close(file)
-                except sqlite3.Error as error:
-                    self.error = self.error or error
+
+    def _say_the_end(self, file: sqlite3.Connection) -> None:
+        now = time.time()
+        file.execute("UPDATE run SET ended = ?, seen = ? WHERE number = ?", (now, now, self._run))
 
     def _write_all(self, file: sqlite3.Connection) -> None:
         while True:

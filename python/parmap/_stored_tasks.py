@@ -172,12 +172,11 @@ class StoredTasks:
         return len(cell[1]) if isinstance(cell[1], (str, bytes)) else 0
 
     def put_raised(self, k: int, error: Exception) -> Failure | None:
-        return self.put_raised_of(self.missing[k], error)
+        """Of serial, where the first exception of a task ends the map. Returns its failure, unless the reporter has raised it."""
+        return None if error is self.reporter_error else self.put_raised_of(self.missing[k], error)
 
-    def put_raised_of(self, index: int, error: Exception) -> Failure | None:
-        """Of serial: the first exception of a task ends the map. Returns its failure, unless the reporter has raised it."""
-        if error is self.reporter_error:
-            return None
+    def put_raised_of(self, index: int, error: Exception) -> Failure:
+        """Keeps the exception of a task that ends the map."""
         kind = "out_of_memory" if isinstance(error, MemoryError) else "threw"
         attempts = 1 + self.asked.retries
         failure = Failure(index, self.asked.product.task(index), kind, error, attempts)
@@ -199,10 +198,13 @@ class StoredTasks:
 
     def finish(self) -> None:
         """Writes what waits. Raises StoreFailed."""
-        if self._writer is None:
-            self.start_writer()
-        assert self._writer is not None
-        self._writer.finish()
+        try:
+            if self._writer is None:
+                self.start_writer()
+            assert self._writer is not None
+            self._writer.finish()
+        finally:
+            self.run.end()
 
 
 class _Inner(Reporter):
