@@ -99,10 +99,10 @@ class _Module(_types.ModuleType):
                 each.__module__ = self.__name__
                 setattr(self, each.__name__, each)
             return getattr(_executor, name)
-        if name in ("Stored", "load"):  # they import sqlite3
+        if name in ("Stored", "StoredRow", "load"):  # they import sqlite3
             from . import _load
 
-            for part in (_load.Stored, _load.load):
+            for part in (_load.Stored, _load.StoredRow, _load.load):
                 part.__module__ = self.__name__
                 setattr(self, part.__name__, part)
             return getattr(_load, name)
@@ -137,6 +137,8 @@ __all__ = [
     "RemoteError",
     "Results",
     "StoreFailed",
+    "Stored",
+    "StoredRow",
     "Stream",
     "Summary",
     "TaskNotRun",
