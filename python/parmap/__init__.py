@@ -25,6 +25,7 @@ Options::
     reporter="text"        progress: also "bar", "silent", tqdm or a function(i, n);  label="sweep": the text before it
     seed=42                seed of parmap.rng(), the random generator of the running task
     init=connect           called once in each worker, gives parmap.context().state;  finish=close: called at the end
+    checkpoint="sweep.db"  keep outcomes in a file: the same call, made again, runs what is missing;  parmap.load("sweep.db"): a table
     stop=event             start no further task once the event is set;  max_failures=10: after 10 failures
     max_tasks=100          replace a worker after 100 tasks;  start="spawn": workers are fresh interpreters, for libraries that do not survive a fork
 

@@ -117,7 +117,7 @@ class axis(Sequence[Any]):
 def sequence(items: Any, name: str) -> Sequence[Any]:
     """Return something that has len() and is indexed in the order of iteration."""
     if isinstance(items, axis):
-        return items._values
+        return items._values  # type: ignore[no-any-return]
     if type(items) in _INDEXED:
         return items  # type: ignore[no-any-return]
     numpy = loaded("numpy")

@@ -126,7 +126,7 @@ def _checksum(axis: SweepAxis, begin: int, end: int) -> int:
     data = _numbers(axis, begin, end)
     if data is None:
         data = b"".join(_bytes_of(cell) for cells in axis.cells(begin, end) for cell in cells)
-    return _parmap.checksum(data)
+    return int(_parmap.checksum(data))
 
 
 def _bytes_of(cell: Cell) -> bytes:
@@ -142,22 +142,28 @@ def _bytes_of(cell: Cell) -> bytes:
     return bytes((format,)) + len(it).to_bytes(8, "little") + it
 
 
+def _format_of(value: Any) -> int:
+    cell = plain(value)
+    assert cell is not None
+    return cell[0]
+
+
 def _numbers(axis: SweepAxis, begin: int, end: int) -> bytes | None:
     """The same bytes, fast, of a range and of an array of 64-bit numbers; None of others."""
     numpy = loaded("numpy")
     if numpy is None or len(axis.columns) != 1:
         return None
-    column = axis.columns[0]
+    column: Any = axis.columns[0]
     if type(column) is range and -(2**63) <= min(column[0], column[-1]) and max(column[0], column[-1]) < 2**63:
         part = column[begin:end]
         format, numbers = INTEGER, numpy.arange(part.start, part.stop, part.step, dtype="<i8")
     elif type(column) is numpy.ndarray and column.ndim == 1 and column.dtype in (numpy.dtype("<i8"), numpy.dtype("<f8")):
-        format, numbers = plain(column[begin])[0], column[begin:end]  # type: ignore[index]
+        format, numbers = _format_of(column[begin]), column[begin:end]
     else:
         return None
     made = numpy.empty(len(numbers), dtype=[("format", "u1"), ("size", "<u8"), ("value", numbers.dtype)])
     made["format"], made["size"], made["value"] = format, 8, numbers
-    return made.tobytes()  # type: ignore[no-any-return]
+    return bytes(made.tobytes())
 
 
 # ---- near misses

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from . import _axis_positions, _checkpoint_file
 from ._axis_positions import HASHED_ABOVE, SweepAxis
@@ -182,7 +182,7 @@ class CheckpointRun:
         self.axes.append((axis, own))
         _checkpoint_file.make_view(file, self.version)
 
-    def _refuse_axes(self, stored: list[StoredAxis], new: tuple[str, ...] = ()) -> Any:
+    def _refuse_axes(self, stored: list[StoredAxis], new: tuple[str, ...] = ()) -> NoReturn:
         def text(axes: Sequence[StoredAxis | SweepAxis]) -> str:
             return " x ".join(",".join(axis.names) for axis in sorted(axes, key=lambda axis: axis.place))
 
@@ -192,7 +192,7 @@ class CheckpointRun:
             remedy = f"say what the rows that are there have on the new axis, parmap.checkpoint(path, existing=dict({says})), or {remedy}"
         self._refuse("the axes", text(stored), text(self._sweep.axes), remedy)
 
-    def _refuse(self, what: str, there: str, here: str, remedy: str | None = None) -> Any:
+    def _refuse(self, what: str, there: str, here: str, remedy: str | None = None) -> NoReturn:
         remedy = remedy or "take another file, or begin anew in this one by parmap.checkpoint(path, version=...)"
         raise ValueError(f"parmap: {self.path} has the results of another sweep: {what} there is {there}, and here it is {here}; {remedy}")
 
@@ -232,7 +232,7 @@ class CheckpointRun:
             there = sum(each.size for each in known)
             self._refuse("the number of tasks of the fold, or the order of its axes,", str(there), str(self._sweep.tasks))
         for each in added:
-            values = [each.first, each.size, *(part for part in each.box for part in part)]
+            values = [each.first, each.size, *(number for own in each.box for number in own)]
             file.execute(
                 f"INSERT INTO extent_{self.version}(first, tasks, {columns}) VALUES({', '.join('?' * len(values))})", values
             )
@@ -375,12 +375,12 @@ class CheckpointRun:
             for index, number in enumerate(self.numbers):
                 if self.flags[index] >= 2:
                     (row,) = file.execute(f"{columns} result_{self.version} WHERE task = ?", (number,))
-                    yield index, StoredOutcome(*row[1:5], row[5:])
+                    yield index, _outcome_of(row)
             return
         for row in file.execute(f"{columns} result_{self.version} ORDER BY task"):
-            index = self.index_of(row[0])
-            if index is not None and self.flags[index] >= 2:
-                yield index, StoredOutcome(*row[1:5], row[5:])
+            found = self.index_of(row[0])
+            if found is not None and self.flags[found] >= 2:
+                yield found, _outcome_of(row)
 
     def value(self, index: int, cell: Cell) -> Any:
         func = self._sweep.func
@@ -388,6 +388,11 @@ class CheckpointRun:
             return value_of(cell, lambda name: imported_class(name, func), allow_pickle=True)
         except Unreadable as error:
             raise StoreFailed(f"parmap: {self.path}: the stored value of task {index} cannot be read: {error}") from error
+
+
+def _outcome_of(row: tuple[Any, ...]) -> StoredOutcome:
+    _, kind, attempts, seconds, worker, format, value = row
+    return StoredOutcome(kind, attempts, seconds, worker, (format, value))
 
 
 def grouped(count: int) -> str:
