@@ -117,12 +117,12 @@ class axis(Sequence[Any]):
 def sequence(items: Any, name: str) -> Sequence[Any]:
     """Return something that has len() and is indexed in the order of iteration."""
     if isinstance(items, axis):
-        return items._values  # type: ignore[no-any-return]
+        return items._values
     if type(items) in _INDEXED:
         return items  # type: ignore[no-any-return]
     numpy = loaded("numpy")
     if numpy is not None and type(items) is numpy.ndarray and items.ndim > 0:
-        return items
+        return items  # type: ignore[no-any-return]
     if isinstance(items, (itertools.count, itertools.cycle)):
         raise TypeError(f"{name} has no end: limit it, for example by itertools.islice(it, n)")
     try:

@@ -105,8 +105,9 @@ def _compare_blocks(file: sqlite3.Connection, version: int, stored: StoredAxis, 
             break
         if end > axis.size:
             raise ValueError(
-                f"parmap: {path} keeps the axis {name} as checksums of {BLOCK} elements, as it has more than {HASHED_ABOVE} of them; there it "
-                f"has {sum(rows[-1][:2])} elements, and here it has {axis.size}, which end in the middle of such a block; let them be {first} or {end}"
+                f"parmap: {path} keeps the axis {name} as checksums of {BLOCK} elements, as it has more than {HASHED_ABOVE} of them; there it has "
+                f"{sum(rows[-1][:2])} elements, and here it has {axis.size}, which end in the middle of such a block; let them be {first} or "
+                f"{end}"
             )
         if _checksum(axis, first, end) != checksum:
             raise ValueError(
@@ -139,7 +140,7 @@ def _bytes_of(cell: Cell) -> bytes:
         it = struct.pack("<d", it)
     elif it is None:
         it = b""
-    return bytes((format,)) + len(it).to_bytes(8, "little") + it
+    return bytes((format,)) + len(it).to_bytes(8, "little") + bytes(it)
 
 
 def _format_of(value: Any) -> int:

@@ -7,9 +7,7 @@ All of that is one transaction: if anything is refused, the file is as it was.
 from __future__ import annotations
 
 import os
-import shlex
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from ._errors import StoreFailed
 from ._failures import KINDS
 from ._function_identity import FunctionIdentity
 from ._parmap import __version__
+from ._program_facts import command_line, git_commit
 from ._stored_values import TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
 from ._task_numbers import Extent, added_extents, numbers_of
 
@@ -228,8 +227,9 @@ class CheckpointRun:
         rows = file.execute(f"SELECT first, {columns} FROM extent_{self.version} ORDER BY first").fetchall()
         known = [Extent(row[0], tuple(zip(row[1::2], row[2::2]))) for row in rows]
         added = added_extents(known, positions)
-        if self._sweep.block > 1 and not self.is_new and (added or any(p != range(len(p)) for p in positions) or sum(e.size for e in known) != self._sweep.tasks):
-            there = sum(each.size for each in known)
+        there = sum(each.size for each in known)
+        is_other = added or any(each != range(len(each)) for each in positions) or there != self._sweep.tasks
+        if self._sweep.block > 1 and not self.is_new and is_other:
             self._refuse("the number of tasks of the fold, or the order of its axes,", str(there), str(self._sweep.tasks))
         for each in added:
             values = [each.first, each.size, *(number for own in each.box for number in own)]
@@ -337,7 +337,7 @@ class CheckpointRun:
             "INSERT INTO run(version, began, seen, host, pid, started, parmap, language, command, git, code, tasks, stored, done, failed)"
             " VALUES(?, ?, ?, ?, ?, ?, ?, 'Python', ?, ?, ?, ?, ?, ?, ?)",
             (self.version, now, now, os.uname().nodename, os.getpid(), _checkpoint_file.process_start(os.getpid()) or 0, __version__,
-             _command(), _git_commit(), digest, len(self.numbers), self.stored, self.values, self.kept_failures),
+             command_line(), git_commit(), digest, len(self.numbers), self.stored, self.values, self.kept_failures),
         )  # fmt: skip
         assert made.lastrowid is not None
         self.run = made.lastrowid
@@ -414,37 +414,3 @@ def _remove(path: str) -> None:
             os.unlink(each)
         except OSError:
             pass
-
-
-def _command() -> str:
-    return shlex.join(sys.orig_argv)[:4096]
-
-
-def _git_commit() -> str | None:
-    """Of the working directory, without running git."""
-    at = os.getcwd()
-    while not os.path.exists(os.path.join(at, ".git")):
-        if (above := os.path.dirname(at)) == at:
-            return None
-        at = above
-    folder = os.path.join(at, ".git")
-    try:
-        if os.path.isfile(folder):
-            with open(folder, encoding="utf-8") as file:
-                folder = os.path.join(at, file.read().removeprefix("gitdir: ").strip())
-        with open(os.path.join(folder, "HEAD"), encoding="utf-8") as file:
-            head = file.read().strip()
-        if not head.startswith("ref: "):
-            return head
-        common = folder
-        if os.path.exists(os.path.join(folder, "commondir")):
-            with open(os.path.join(folder, "commondir"), encoding="utf-8") as file:
-                common = os.path.join(folder, file.read().strip())
-        name = head.removeprefix("ref: ")
-        if os.path.exists(os.path.join(common, name)):
-            with open(os.path.join(common, name), encoding="utf-8") as file:
-                return file.read().strip()
-        with open(os.path.join(common, "packed-refs"), encoding="utf-8") as file:
-            return next((line.split()[0] for line in file if line.split()[1:] == [name]), None)
-    except (OSError, UnicodeError):
-        return None
