@@ -81,7 +81,7 @@ class StoredTasks:
         shown.begin_at(self.run.stored)
         self.shown = shown
 
-    def inner_request(self, func: Callable[..., Any] | None = None, fargs: dict[str, Any] | None = None) -> Request:
+    def inner_request(self) -> Request:
         asked = self.asked
         columns: list[Sequence[int]] = [self.missing]
         if not isinstance(self._numbers, range):

@@ -136,6 +136,21 @@ def test_the_random_stream_of_a_later_task_is_its_own(db):
         assert more[k] == mu * x0 + plain[numbers[f"{mu} {x0}"]]
 
 
+def test_bars_and_lines_begin_where_the_file_ends(db, capfd):
+    with Broken():
+        parmap(fragile, range(9), engine="threads", checkpoint=db, reporter="silent", on_error=lambda *_: None)
+        capfd.readouterr()
+        parmap(fragile, range(12), engine="threads", checkpoint=checkpoint(db, rerun=()), reporter="text", on_error=lambda *_: None)
+        said = capfd.readouterr().err
+        assert "resumed: 9 of 12 stored" in said and "12/12" in said and "12 tasks in " in said and "8 ok, 4 failed; 9 of them stored" in said
+    seen = []
+    r = parmap(fragile, range(12), engine="threads", checkpoint=db, reporter=lambda i, n: seen.append((i, n)))
+    assert seen[-1] == (11, 12) and r.ok
+    capfd.readouterr()
+    parmap(fragile, range(12), engine="threads", checkpoint=db, reporter="bar")
+    assert "12/12" in capfd.readouterr().err
+
+
 # ---- streams
 
 

@@ -5,6 +5,7 @@ import functools
 import itertools
 import math
 import os
+import pickle
 import random
 
 import numpy
@@ -173,6 +174,11 @@ def test_objects_need_keys(db, key):
         kept(fit, axis("model", [Model("a"), Model("a")], key=key), checkpoint=keep)
     with pytest.raises(TypeError, match="the key of element 0 of the axis model is .* of type object, .*: a key must be"):
         kept(fit, axis("model", models, key=lambda model: object()), checkpoint=keep)
+
+
+def test_results_of_an_axis_with_a_key_are_pickled():
+    r = kept(add, grid=dict(x=axis("x", [1, 2], key=lambda x: x)))
+    assert pickle.loads(pickle.dumps(r)).tasks[1] == {"x": 2}
 
 
 def test_an_axis_is_a_sequence_of_its_values():

@@ -128,6 +128,12 @@ def test_a_damaged_file_is_said(db):
         parmap(add, range(3000), engine="threads", checkpoint=db, reporter="silent")
 
 
+def test_a_file_that_is_deleted_meanwhile_is_said(db):
+    with pytest.raises(StoreFailed, match="it was moved or deleted while the map ran") as caught:
+        parmap(lambda x: os.unlink(db) if x == 1 else x, range(3), engine="serial", checkpoint=checkpoint(db, name="f"), reporter="silent")
+    assert list(caught.value.results) == [0, None, 2]
+
+
 def test_a_folder_that_is_missing_and_a_file_that_is_refused_leave_nothing(db):
     with pytest.raises(StoreFailed, match="it cannot be opened; does its folder exist"):
         parmap(add, [1], checkpoint=db + "/x.db")
