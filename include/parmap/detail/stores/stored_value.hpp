@@ -37,6 +37,8 @@ enum class value_format : std::uint8_t {
   encoded = 8,  // by parmap::codec: for C++ alone
   pickle = 9,   // by Python's pickle: for Python alone
   json = 10,
+  dataclass = 11,  // JSON, too
+  none = 12,       // Python's
 };
 
 struct stored_value {
