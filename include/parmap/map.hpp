@@ -128,8 +128,6 @@ template <class Run, class Engine, class Tasks>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
-  if constexpr (requires { requires Engine::has_no_store; })
-    refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
   const ticks begun = now_ticks();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return of_run.times ? run_with_times(run, who, tasks, of_run) : run_apart(run, who, tasks, of_run);

@@ -41,7 +41,7 @@ template <class Value>
 stored_value make_stored(seen_value it) {
   if (it.object != nullptr) return to_stored(*static_cast<const Value*>(it.object));
   const std::string_view bytes(reinterpret_cast<const char*>(it.encoded.data()), it.encoded.size());
-  if constexpr (stored_text<Value> || is_number_array<Value>) return to_stored(decode_bytes<Value>(bytes));
+  if constexpr (has_plain_form<Value>) return to_stored(decode_bytes<Value>(bytes));
   else return stored_bytes_of(std::string(bytes), value_format::encoded);
 }
 template <class Value>
@@ -96,6 +96,7 @@ class open_store final : public renumbering, public attempt_observer {
 
 // See refuse_store_for_axes.
 [[noreturn]] PARMAP_API void refuse_store_for_values();
+[[noreturn]] PARMAP_API void refuse_store_for_lazy_axes();
 
 template <class Value>
 inline constexpr bool can_store_value =

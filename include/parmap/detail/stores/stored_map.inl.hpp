@@ -196,6 +196,11 @@ PARMAP_INLINE void refuse_store_for_values() {
       "parmap: options.store cannot keep values of this type: it has no codec, or its move may throw; specialise "
       "parmap::codec for it, or return something that has one");
 }
+PARMAP_INLINE void refuse_store_for_lazy_axes() {
+  throw std::invalid_argument("parmap: options.store cannot compare the elements of an axis that is endless or can be "
+                              "read only once with those "
+                              "of a later run; bound it by std::views::take(n), or copy its elements to a std::vector");
+}
 PARMAP_INLINE void refuse_store_for_axes() {
   throw std::invalid_argument(
       "parmap: options.store cannot compare the elements of these axes with those of a later run, as their type has no "

@@ -100,6 +100,11 @@ concept stored_text = std::convertible_to<const T&, std::string_view> && !std::i
 template <class T>
 concept storable = std::is_void_v<T> || leaves<T> || stored_text<T>;
 
+// What other programs can read, too; all else is stored as the bytes of its codec.
+template <class T>
+inline constexpr bool has_plain_form = std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, float> ||
+                                       std::is_same_v<T, double> || stored_text<T> || is_number_array<T>;
+
 // The bytes of its codec. The value may be encoded more than once.
 template <class T>
 std::string encoded_bytes(const T& value) {
