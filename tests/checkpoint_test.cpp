@@ -239,7 +239,6 @@ TEST(checkpoint_refusals, of_functions_and_engines_without_a_store) {
   const std::vector xs{1, 2};
   std::vector<int> out(2);
   EXPECT_THROW(std::ignore = parmap::map_into(parmap::threads, out, f, xs, kept()), std::invalid_argument);
-  EXPECT_THROW(std::ignore = parmap::map_reduce(parmap::threads, f, std::plus{}, 0, xs, kept()), std::invalid_argument);
   EXPECT_FALSE(std::filesystem::exists(here.file()));
 }
 

@@ -92,6 +92,11 @@ class results_base {
     return stored() > 0 && i < size_ && (notes_->stored.others[i / 64] >> i % 64 & 1) == 0;
   }
 
+  // Gives what a map has noted to what was made of its values.
+  void pass_notes(results_base& to) noexcept {
+    to.elapsed_ = elapsed_;
+    to.notes_ = std::move(notes_);
+  }
   // Sets the tasks that stored() counts.
   void note_stored(stored_tasks those) { notes().stored = std::move(those); }
   // Sets the time that summary() tells.

@@ -141,6 +141,9 @@ void add_function(const F& f, sweep& to) {
           (add_fixed(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed), to), ...);
         },
         f.fixed());
+  } else if constexpr (requires { f.stored_function(); }) {
+    add_function(f.stored_function(), to);
+    add_fixed(f.stored_argument(), to);
   } else if constexpr (std::is_class_v<F>) {
     to.add_class(type_name<F>(), !std::is_empty_v<F>);
   }
