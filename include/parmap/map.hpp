@@ -128,8 +128,6 @@ template <class Run, class Engine, class Tasks>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
-  if constexpr (requires { requires Engine::has_no_store; })
-    refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
   const ticks begun = now_ticks();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return of_run.times ? run_with_times(run, who, tasks, of_run) : run_apart(run, who, tasks, of_run);
@@ -155,8 +153,9 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     check_values(chosen);
     check_is_no_stream(chosen);
     constexpr bool can_store = requires { requires Run::stores; };
-    if constexpr (!can_store) check_has_no_store(chosen, "this function");
-    const bool has_store = can_store && chosen.store != nullptr;  // which may have the seed of an earlier run
+    constexpr bool reduces_stored = requires { requires Run::reduces_stored; };
+    if constexpr (!can_store && !reduces_stored) check_has_no_store(chosen, "this function");
+    const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
@@ -169,8 +168,10 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
       note_names(made, space);
       return made;
     }
-    if constexpr (can_store)
-      if (has_store) return run_with_store(run, who, f, space, std::as_const(chosen));
+    if (has_store) {
+      if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
+      else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
+    }
     return run_with_times(run, who, tasks, std::as_const(chosen));
   }
 }

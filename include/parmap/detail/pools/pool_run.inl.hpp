@@ -108,8 +108,14 @@ PARMAP_INLINE void pool_run::tell(const pool_outcome& it, const failure* why, bo
   const std::chrono::nanoseconds took(static_cast<std::int64_t>(static_cast<double>(it.spent) / ticks_per_us() * 1e3));
   const attempt made{it.task, it.attempt, it.worker, attempt::clock::now() - took, took};
   observer_->begun(made);
-  if (again) observer_->failed(made, *why);
-  else observer_->ended(made, {}, why);
+  if (again) return observer_->failed(made, *why);
+  seen_value value;
+  if (why == nullptr && it.bytes) {
+    byte_reader all = *it.bytes;
+    const std::size_t size = all.left();
+    value.encoded = {all.read(size), size};
+  }
+  observer_->ended(made, value, why);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
