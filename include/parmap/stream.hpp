@@ -10,6 +10,7 @@
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/detail/streams/stream_state.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
+#include <parmap/detail/traces/map_watch.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/failure.hpp>
@@ -135,6 +136,7 @@ class stream_of final : public stream_state<result_of<F, Space>> {
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
+    if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
     this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
   }
   ~stream_of() override { this->close(); }
@@ -193,7 +195,7 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
     return outcome_stream<int>(nullptr);
   } else {
     using value = result_of<function, space_type>;
-    check_values(chosen);
+    prepare(chosen);
     check_has_no_store(chosen, "parmap::stream");
     if (!chosen.seed) chosen.seed = fresh_seed();
     return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
