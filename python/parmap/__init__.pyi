@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import functools
+import os
 import threading
 import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ class _CommonOptions(TypedDict, total=False):
     reporter: Literal["bar", "text", "silent", "none"] | type[Any] | functools.partial[Any] | Callable[[int, int], object] | None
     label: str | None
     times: bool
+    trace: str | bytes | os.PathLike[Any] | Literal[False] | None
     retries: int
     retry_delay_sec: float
     retry_if: Callable[[Failure], object] | None

@@ -65,6 +65,7 @@ class Results(list[Any]):
     seed: int
     _seconds: float | None = None  # the wall time of the map
     _times: Times | None = None  # with the option times
+    _trace: str | None = None  # the path of its trace
     _inputs: Product | Inputs | None = None  # Product: of the whole map
 
     def __init__(self, values: Any = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None:

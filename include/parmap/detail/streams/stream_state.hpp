@@ -275,8 +275,8 @@ class stream_state {
   void note_time() {
     if (now_->worker == never_ran) return;
     const auto& [index, what] = now_->result;
-    if (recorder_ != nullptr)
-      tell_ended(*recorder_, {index, now_->attempts, now_->worker}, now_->spent, what ? nullptr : &what.error());
+    if (what && recorder_ != nullptr)
+      tell_ended(*recorder_, {index, now_->attempts, now_->worker}, now_->spent, nullptr);
     task_time* const slow = tally_.add_time(index, now_->attempts, now_->spent);
     if (slow == nullptr) return;
     failure shown{index};
@@ -285,6 +285,8 @@ class stream_state {
   }
   void note_failure(outcome<T>& what) {
     failure why = what.error();
+    if (recorder_ != nullptr && now_->worker != never_ran)
+      tell_ended(*recorder_, {now_->result.index, now_->attempts, now_->worker}, now_->spent, &why);
     if (why.kind == failure_kind::stopped) why_stopped_ = why.message;
     if (why.kind != failure_kind::stopped && why.inputs.empty()) {
       describe_inputs(why);
