@@ -148,6 +148,7 @@ class Recorder:
         status: list[str],
         option: str,
         label: str,
+        program: str,
         engine: str,
         tasks: int | None,
         stored: int,

@@ -46,8 +46,11 @@ def _new_path(folder: str) -> str | None:
         return None
     with contextlib.suppress(OSError):  # if it cannot be made, the file in it cannot, and that is said
         os.makedirs(folder, exist_ok=True)
-    program = os.path.basename(sys.argv[0] if sys.argv else "") or "python"
-    return os.path.join(folder, f"{program.removesuffix('.py')}-{os.getpid()}-{number}.json")
+    return os.path.join(folder, f"{_program().removesuffix('.py')}-{os.getpid()}-{number}.json")
+
+
+def _program() -> str:
+    return os.path.basename(sys.argv[0] if sys.argv else "") or "python"
 
 
 def start(asked: Any, label: str | None, silent: bool, streams: bool, status: tuple[str, ...] = ()) -> None:
@@ -90,7 +93,7 @@ class Recording:
         beside = [os.path.abspath(each) for each in status]
         try:
             self.recorder = _parmap.Recorder(
-                self._written, beside, option, label, engine, tasks, 0, Texts(product), in_calls, silent
+                self._written, beside, option, label, _program(), engine, tasks, 0, Texts(product), in_calls, silent
             )  # fmt: skip
         except RuntimeError as error:
             raise OSError(str(error)) from None

@@ -11,8 +11,11 @@
 #include <parmap/failure.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,21 +43,46 @@ std::optional<std::string_view> next_string(std::string_view pickle, std::size_t
   return pickle.substr(at - size, size);
 }
 
+// What the message of a failure says. One that a worker has packed (_errors.describe) is its type and text.
+std::string words_of(const failure& why) {
+  std::string_view message = why.message;
+  // What C++ says of a death, without its advice, which is for C++.
+  if (why.kind == failure::exited) return std::string(message.substr(0, message.find(':')));
+  if (why.kind == failure::crashed) return std::string(message.substr(0, message.find(": ")));
+  // One that nothing has caught, of serial: the end of its traceback.
+  if (message.starts_with("nanobind::")) {
+    while (message.ends_with('\n')) message.remove_suffix(1);
+    return std::string(message.substr(message.rfind('\n') + 1));
+  }
+  if (!message.starts_with('\x80')) return std::string(message);
+  const std::size_t begin = message.find('(');  // of the tuple
+  if (begin == std::string_view::npos || begin > 16) return {};
+  std::size_t at = begin + 1;
+  const auto type = next_string(message, at);
+  if (!type) return {};
+  const auto text = next_string(message, at);
+  std::string words(*type);
+  if (text && !text->empty()) (words += ": ") += *text;
+  return words;
+}
+
 // The functions of the recorder that ask for a text are called with the GIL held.
 detail::record_request record_request_of(std::string trace, std::vector<std::string> status, std::string option,
-                                         std::string label, std::string engine, std::optional<std::uint64_t> tasks,
+                                         std::string label, std::string program, std::string engine,
+                                         std::optional<std::uint64_t> tasks,
                                          std::uint64_t stored, nb::object text, bool in_calls, bool silent) {
   detail::record_request asked;
   asked.trace = std::move(trace);
   asked.status = std::move(status);
   asked.option = std::move(option);
   asked.about.label = std::move(label);
+  asked.about.program = std::move(program);
   asked.about.engine = std::move(engine);
   asked.about.tasks = tasks;
   asked.about.stored = stored;
   asked.texts = in_calls ? detail::text_time::in_calls : detail::text_time::when_told;
   asked.is_silent = silent;
-  asked.words = [](std::string_view message) { return words_of_message(message); };
+  asked.words = words_of;
   asked.text = [text = std::move(text)](std::uint64_t task) {
     try {
       return nb::cast<std::string>(text(task));
@@ -106,24 +134,6 @@ class python_recorder {
 
 }  // namespace
 
-std::string words_of_message(std::string_view message) {
-  // One that nothing has caught, of serial: the end of its traceback.
-  if (message.starts_with("nanobind::")) {
-    while (message.ends_with('\n')) message.remove_suffix(1);
-    return std::string(message.substr(message.rfind('\n') + 1));
-  }
-  if (!message.starts_with('\x80')) return std::string(message);
-  const std::size_t begin = message.find('(');  // of the tuple
-  if (begin == std::string_view::npos || begin > 16) return {};
-  std::size_t at = begin + 1;
-  const auto type = next_string(message, at);
-  if (!type) return {};
-  const auto text = next_string(message, at);
-  std::string words(*type);
-  if (text && !text->empty()) (words += ": ") += *text;
-  return words;
-}
-
 std::shared_ptr<detail::map_recorder> recorder_of(nb::handle from) {
   return from.is_none() ? nullptr : nb::cast<const python_recorder&>(from).it();
 }
@@ -133,13 +143,13 @@ void bind_recorder(nb::module_& m) {
       .def(
           "__init__",
           [](python_recorder* self, std::string trace, std::vector<std::string> status, std::string option,
-             std::string label, std::string engine, std::optional<std::uint64_t> tasks, std::uint64_t stored,
+             std::string label, std::string program, std::string engine, std::optional<std::uint64_t> tasks, std::uint64_t stored,
              nb::object text, bool in_calls, bool silent) {
             new (self) python_recorder(record_request_of(std::move(trace), std::move(status), std::move(option),
-                                                         std::move(label), std::move(engine), tasks, stored,
+                                                         std::move(label), std::move(program), std::move(engine), tasks, stored,
                                                          std::move(text), in_calls, silent));
           },
-          "trace"_a, "status"_a, "option"_a, "label"_a, "engine"_a, "tasks"_a.none(), "stored"_a, "text"_a,
+          "trace"_a, "status"_a, "option"_a, "label"_a, "program"_a, "engine"_a, "tasks"_a.none(), "stored"_a, "text"_a,
           "in_calls"_a, "silent"_a)
       .def("begun", &python_recorder::begun, "task"_a, "number"_a, "worker"_a, "began"_a)
       .def("ended", &python_recorder::ended, "task"_a, "number"_a, "worker"_a, "began"_a, "seconds"_a, "kind"_a = "",

@@ -11,13 +11,9 @@
 
 #include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
+#include <utility>
 
 namespace parmap::python {
-
-/// What the message of a failure says: one that a worker has packed (_errors.describe) is its type and text.
-[[nodiscard]] std::string words_of_message(std::string_view message);
 
 /// The recorder of a parmap._parmap.Recorder; null for None.
 [[nodiscard]] std::shared_ptr<detail::map_recorder> recorder_of(nanobind::handle from);

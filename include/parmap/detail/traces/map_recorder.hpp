@@ -19,7 +19,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -38,10 +37,10 @@ struct record_request {
   std::string trace{};                // a path; empty: no trace
   std::vector<std::string> status{};  // paths of status files
   std::string option{"options.trace"};  // what gave the path, for messages
-  map_identity about{};               // the recorder adds what identity_of_process() knows
+  map_identity about{};               // the recorder adds what is known of the process
   std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
   text_time texts{text_time::any};
-  std::string (*words)(std::string_view message){};  // what the message of a failure says; null: itself
+  std::string (*words)(const failure& why){};  // what its message says; null: itself
   const renumbering* numbers{};  // of the tasks that are told; null: they are their own
   bool is_silent{};              // says nothing on stderr
   std::uint64_t most_slices{trace_events::usual_most};

@@ -39,7 +39,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
       events_(began_, ::getpid(), asked_.most_slices) {
   const map_identity process = identity_of_process();
   map_identity& mine = asked_.about;
-  mine.program = process.program;
+  if (mine.program.empty()) mine.program = process.program;
   mine.host = process.host;
   mine.pid = process.pid;
   mine.began = process.began;
@@ -132,7 +132,7 @@ PARMAP_INLINE void map_recorder::end_attempt(attempt it, const failure* why, boo
     std::optional<failure> in_words;
     if (why != nullptr && asked_.words != nullptr) {
       in_words = *why;
-      in_words->message = asked_.words(why->message);
+      in_words->message = asked_.words(*why);
       why = &*in_words;
     }
     const std::uint64_t index = index_of(it.task);
