@@ -98,6 +98,12 @@ class _Module(_types.ModuleType):
                 each.__module__ = self.__name__
                 setattr(self, each.__name__, each)
             return getattr(_executor, name)
+        if name == "watch":
+            from ._watch import watch
+
+            watch.__module__ = self.__name__
+            setattr(self, name, watch)
+            return watch
         if name == "joblib":
             return _importlib.import_module("parmap.joblib")
         raise _unknown_attribute(name)
@@ -148,5 +154,6 @@ __all__ = [
     "rng",
     "starmap",
     "stream",
+    "watch",
     "zip",
 ]

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import functools
+import os
 import threading
 import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ class _CommonOptions(TypedDict, total=False):
     reporter: Literal["bar", "text", "silent", "none"] | type[Any] | functools.partial[Any] | Callable[[int, int], object] | None
     label: str | None
     times: bool
+    trace: str | bytes | os.PathLike[Any] | Literal[False] | None
     retries: int
     retry_delay_sec: float
     retry_if: Callable[[Failure], object] | None
@@ -114,6 +116,7 @@ __all__ = [
     "rng",
     "starmap",
     "stream",
+    "watch",
     "zip",
 ]
 
@@ -208,6 +211,7 @@ class Results(list[_T]):
     def tasks(self) -> Sequence[Any]: ...
     @property
     def left_out(self) -> Sequence[Any]: ...
+    def report(self, path: str | os.PathLike[str]) -> None: ...
     def to_frame(self, kind: Literal["pandas", "polars"] = "pandas") -> Any: ...
     def to_xarray(
         self, dims: str | Sequence[str] | Mapping[str, str | Sequence[str]] = (), coords: Mapping[str, Any] | None = None
@@ -321,6 +325,7 @@ class zip(Generic[Unpack[_Z]]):
 
 def context() -> Context: ...
 def rng() -> numpy.random.Generator: ...
+def watch(path: str | bytes | os.PathLike[Any], *, interval_sec: float = 1.0, once: bool = False) -> None: ...
 def override(**options: Any) -> AbstractContextManager[None]: ...
 
 # With fargs, a zip beside other axes, or five axes, the arguments of func are not checked.

@@ -188,6 +188,14 @@ def _type_name(error: BaseException) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
+def words_of(error: BaseException | None) -> str:
+    """Its type and text, on one line of an account."""
+    if error is None:
+        return ""
+    text = text_of(error)
+    return f"{_type_name(error)}: {text}" if text else _type_name(error)
+
+
 def text_of(error: BaseException) -> str:
     try:
         return str(error)

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _worker
+from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _trace, _worker
 from ._interrupt import Heard, go_on, hear, raised_by_handler
 from ._numpy_scalars import numpy_scalars
 from ._override import overridden
@@ -48,6 +48,7 @@ def parmap(
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
+    trace: Any = None,
     retries: int = 0,
     retry_delay_sec: float = 0,
     retry_if: Callable[[Failure], Any] | None = None,
@@ -160,6 +161,13 @@ def parmap(
           i + 1 of them have ended. If it raises, the map ends and parmap raises that exception.
     label
         A text that is shown before the bar, or before each line of "text".
+    trace
+        The path of a file that shows which worker ran which task, when, with inputs, failures and repeated attempts, in Chrome's
+        format: open it in ui.perfetto.dev, or make a page of it by ``python -m parmap report FILE``. With .gz at its end it is
+        compressed when the map has ended. Short or many tasks share a slice: there are at most 10**6. While the map runs, the
+        file FILE.status says once a second how far it is: ``python -m parmap watch FILE``. It implies times. Default: no trace;
+        but if the environment variable PARMAP_TRACE names a folder, each map of the program has a trace there, except inside
+        tasks. False: none in any case.
     times
         Whether to measure how long each task takes. ``results.summary()`` then tells how busy the workers were, and the
         five slowest tasks. It costs two looks at the clock for each task. Default: False.
@@ -256,7 +264,7 @@ def parmap(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
-        stop=stop, max_tasks=max_tasks, start=start, times=times,
+        stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace,
     )  # fmt: skip
     try:
         try:
@@ -292,6 +300,7 @@ async def parmap_async(
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
+    trace: Any = None,
     retries: int = 0,
     retry_delay_sec: float = 0,
     retry_if: Callable[[Failure], Any] | None = None,
@@ -346,15 +355,22 @@ async def parmap_async(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
-        max_failures=max_failures, stop=stop, times=times,
+        max_failures=max_failures, stop=stop, times=times, trace=trace,
     )  # fmt: skip
     from . import _async
 
     try:
         await _async.run_here(asked)
+    except BaseException:
+        if asked.recording is not None:
+            asked.recording.abandon()
+        raise
     finally:
         shown.close()
     results = collect(asked)
+    if asked.recording is not None:
+        asked.recording.finish()
+        results._trace = asked.recording.path
     if asked.interrupt is not None:
         _errors.set_attribute(asked.interrupt, "results", results)
         raise asked.interrupt
@@ -370,6 +386,7 @@ def ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
     if label is not None and not isinstance(label, str):
         raise TypeError(f"parmap: label must be a string, but is {label!r:.100}")
     shown = make_reporter(reporter, label, nested=_task.in_task())
+    _trace.start(asked, label, reporter in ("silent", "none"), bool(options.get("streams")))
     asked.report = None if type(shown) is Reporter else shown.show
     for name in asked.unenforced:
         shown.tell_once(f"parmap: the engine {asked.engine} does not enforce {name}; use {_ENFORCING[name]}")
@@ -386,9 +403,14 @@ def _run_and_collect(asked: Request) -> None:
                 ctrl_c.keep_off()
                 asked.interrupt = error
             asked.results = collect(asked)
+            if asked.recording is not None:
+                asked.recording.finish()
+                asked.results._trace = asked.recording.path
         if asked.interrupt is not None:
             raise asked.interrupt
     except BaseException as error:
+        if asked.recording is not None:
+            asked.recording.abandon()
         if asked.results is not None:
             _errors.set_attribute(error, "results", asked.results)
         raise

@@ -57,6 +57,8 @@ class Results(list[Any]):
         The results of the tasks with these inputs.
     raise_for_failures()
         Raise the exception of the first failed task, if a task failed.
+    report(path)
+        Write a page about the map.
     summary()
         What happened, in a few numbers, with the failures grouped by cause.
     """
@@ -65,6 +67,7 @@ class Results(list[Any]):
     seed: int
     _seconds: float | None = None  # the wall time of the map
     _times: Times | None = None  # with the option times
+    _trace: str | None = None  # the path of its trace
     _inputs: Product | Inputs | None = None  # Product: of the whole map
 
     def __init__(self, values: Any = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None:
@@ -102,6 +105,28 @@ class Results(list[Any]):
         return Summary(
             len(self), len(self) - len(failures), self._seconds, failures.causes(), *busy_and_slowest(self._times), left_out=left_out
         )
+
+    def report(self, path: Any) -> None:
+        """Write a page about the map, which a browser opens without anything else: what failed, which tasks were slow, and of a
+        grid the values as plots and maps::
+
+            results = parmap(simulate, grid=dict(mu=mus, x0=x0s), trace="run.json")
+            results.report("run.html")
+
+        With the option trace it also has the timeline of the workers and the times of all tasks; with times the slowest ones.
+        ``python -m parmap report FILE -o PAGE`` makes the same page of a trace or a checkpoint, without the results.
+
+        Raises
+        ------
+        ImportError
+            plotly is not installed: ``pip install 'parmap-cpp[report]'``.
+        OSError
+            The file cannot be written.
+        """
+        from ._report import write_page
+        from ._report._of_results import facts_of_results
+
+        write_page(facts_of_results(self), path)
 
     @property
     def tasks(self) -> Sequence[Any]:
