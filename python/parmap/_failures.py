@@ -17,6 +17,9 @@ from ._loaded import loaded
 SHORT = reprlib.Repr()
 SHORT.maxother = SHORT.maxstring = 100
 
+#: Failure.kind. As in C++: in a checkpoint the kind of a failure is 1 + its place here.
+KINDS = ("threw", "crashed", "exited", "timed_out", "out_of_memory", "unencodable", "stopped")
+
 _MOST_SHOWN = 5  # failures, or causes
 _MOST_NAMES = 6  # of the inputs of a task
 

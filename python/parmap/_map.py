@@ -60,6 +60,7 @@ def parmap(
     stop: Any = None,
     max_tasks: int | None = None,
     start: str = "fork",
+    checkpoint: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
@@ -219,12 +220,21 @@ def parmap(
         - "spawn": a worker is a fresh interpreter, for libraries that do not survive a fork (OpenMP of gcc before 9,
           CUDA). func, its iterables, fargs, init and finish are pickled once, by cloudpickle, which must be installed.
           A worker takes as long to start as Python and the modules that these import.
+    checkpoint
+        The name of a file that keeps the outcomes, or a parmap.checkpoint with more options. The same call, made again, runs only
+        what is missing, and returns the whole; ``results.stored`` has the tasks that were there. Axes may grow, shrink and change
+        their order. What a crash loses is at most the last 0.1 s::
+
+            parmap(simulate, grid=dict(mu=mus, x0=x0s), checkpoint="sweep.db")
+
+        If the file has the results of something else (another func, other fargs, another seed, ...), this is a ValueError, and
+        nothing runs. Under multi, retry_if is then called in the process that watches the workers, as in a stream.
 
     Returns
     -------
     Results
         A list in input order, with None in place of each failed task, and with the attributes ``failures`` (a list of
-        Failure: index, task, kind, exception, traceback, attempts), ``seed``, ``ok`` and ``tasks``. to_frame() makes a table
+        Failure: index, task, kind, exception, traceback, attempts), ``seed``, ``ok``, ``tasks`` and ``stored``. to_frame() makes a table
         of them, to_xarray() an array with the inputs as coordinates, and sel() selects tasks by their inputs.
 
         The exception of a Failure is the one that the task raised; under multi its __cause__ shows the worker's
@@ -246,6 +256,8 @@ def parmap(
         start="spawn" without cloudpickle.
     OSError
         No worker could be started.
+    StoreFailed
+        The file of a checkpoint cannot be used or written. Its attribute ``results`` holds what is done.
     KeyboardInterrupt
         After Ctrl-C, within 0.3 s. Its attribute ``results`` holds what is done; the other tasks are "stopped".
 
@@ -264,11 +276,16 @@ def parmap(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
-        stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace,
+        stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace, checkpoint=checkpoint,
     )  # fmt: skip
     try:
         try:
-            _run_and_collect(asked)
+            if asked.checkpoint is None:
+                _run_and_collect(asked)
+            else:
+                from ._stored_map import StoredMap  # imports sqlite3
+
+                StoredMap(asked, shown).run()
         finally:
             shown.close()
         assert asked.results is not None
@@ -310,6 +327,7 @@ async def parmap_async(
     finish: Callable[[], Any] | None = None,
     max_failures: int | None = None,
     stop: Any = None,
+    checkpoint: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
@@ -355,19 +373,24 @@ async def parmap_async(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
-        max_failures=max_failures, stop=stop, times=times, trace=trace,
+        max_failures=max_failures, stop=stop, times=times, trace=trace, checkpoint=checkpoint,
     )  # fmt: skip
     from . import _async
 
     try:
-        await _async.run_here(asked)
+        if asked.checkpoint is None:
+            await _async.run_here(asked)
+        else:
+            from ._stored_map import StoredMap
+
+            await StoredMap(asked, shown).run_async()
     except BaseException:
         if asked.recording is not None:
             asked.recording.abandon()
         raise
     finally:
         shown.close()
-    results = collect(asked)
+    results = collect(asked) if asked.results is None else asked.results
     if asked.recording is not None:
         asked.recording.finish()
         results._trace = asked.recording.path
@@ -383,6 +406,7 @@ def ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
     options = overridden({"reporter": reporter, "label": label, **options})
     reporter, label = options.pop("reporter"), options.pop("label")
     asked = check(**options)
+    asked.is_quiet = reporter in ("silent", "none") if isinstance(reporter, str) else False
     if label is not None and not isinstance(label, str):
         raise TypeError(f"parmap: label must be a string, but is {label!r:.100}")
     shown = make_reporter(reporter, label, nested=_task.in_task())

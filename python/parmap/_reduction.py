@@ -238,6 +238,8 @@ def fold(
     Under multi the accumulators are pickled on their way to the caller, after each step. If blocks have several tasks,
     there is a map for the first task of each block, one for the second and so on, each with workers of its own: init is
     called in each of them.
+
+    With a checkpoint, the accumulators are stored. As they depend on what lies before them, the axes must then stay as they are.
     """
     check_call("fold", merge, on_error, options)
     if not callable(step):
@@ -274,6 +276,10 @@ class _Steps:
         self._done = 0  # tasks of earlier maps
 
     def run(self) -> None:
+        if self._options.get("checkpoint") is not None:
+            from ._stored_fold import run_stored  # imports sqlite3
+
+            return run_stored(self)
         if self._block == 1:
             on_error = "raise" if self._raises else _nothing
             first = functools.partial(_reduction_steps.stepped, self._step, self._fargs, self._identity)
