@@ -80,6 +80,7 @@ class Request:
     trace: Any = None  # a path, False, or a Recording
     recording: Any = None  # a _trace.Recording of this map
     recorder: Any = None  # its _parmap.Recorder, which engines tell
+    record: Callable[..., None] | None = None  # of a map with a checkpoint: makes them
     checkpoint: _checkpoint.checkpoint | None = None
     seed_is_given: bool = False
     heard: Callable[..., None] | None = None  # of async: called with each task that has ended

@@ -6,6 +6,7 @@ Nearly half of this file is the two docstrings, which are the reference.
 
 from __future__ import annotations
 
+import functools
 import pickle
 import sys
 import threading
@@ -285,7 +286,8 @@ def parmap(
             else:
                 from ._stored_map import StoredMap  # imports sqlite3
 
-                StoredMap(asked, shown).run()
+                with _trace.recorded(asked):
+                    StoredMap(asked, shown).run()
         finally:
             shown.close()
         assert asked.results is not None
@@ -378,22 +380,18 @@ async def parmap_async(
     from . import _async
 
     try:
-        if asked.checkpoint is None:
-            await _async.run_here(asked)
-        else:
-            from ._stored_map import StoredMap
+        with _trace.recorded(asked):
+            if asked.checkpoint is None:
+                await _async.run_here(asked)
+                asked.results = collect(asked)
+            else:
+                from ._stored_map import StoredMap
 
-            await StoredMap(asked, shown).run_async()
-    except BaseException:
-        if asked.recording is not None:
-            asked.recording.abandon()
-        raise
+                await StoredMap(asked, shown).run_async()
     finally:
         shown.close()
-    results = collect(asked) if asked.results is None else asked.results
-    if asked.recording is not None:
-        asked.recording.finish()
-        results._trace = asked.recording.path
+    results = asked.results
+    assert results is not None
     if asked.interrupt is not None:
         _errors.set_attribute(asked.interrupt, "results", results)
         raise asked.interrupt
@@ -410,7 +408,12 @@ def ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
     if label is not None and not isinstance(label, str):
         raise TypeError(f"parmap: label must be a string, but is {label!r:.100}")
     shown = make_reporter(reporter, label, nested=_task.in_task())
-    _trace.start(asked, label, reporter in ("silent", "none"), bool(options.get("streams")))
+    record = functools.partial(_trace.start, asked, label, reporter in ("silent", "none"), bool(options.get("streams")))
+    if asked.checkpoint is None:
+        record()
+    else:  # its status file is for who has the checkpoint
+        asked.record = record
+        asked.times = asked.times or _trace.is_traced(asked.trace)
     asked.report = None if type(shown) is Reporter else shown.show
     for name in asked.unenforced:
         shown.tell_once(f"parmap: the engine {asked.engine} does not enforce {name}; use {_ENFORCING[name]}")

@@ -55,6 +55,8 @@ class StoredStream(Stream):
             self._source = _Source(asked, shown, self._tally, level + 1)
         except BaseException:
             shown.close()
+            if asked.recording is not None:
+                asked.recording.abandon()
             raise
         _open.add(self)
 

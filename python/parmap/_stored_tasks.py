@@ -80,6 +80,10 @@ class StoredTasks:
                     print(note, file=sys.stderr, flush=True)
         shown.begin_at(self.run.stored)
         self.shown = shown
+        if asked.record is not None:
+            asked.record((asked.checkpoint.path + ".status",))
+        if asked.recorder is not None:
+            asked.recorder.set_tasks(len(self.missing), self.run.stored)
 
     def inner_request(self, func: Callable[..., Any] | None = None, fargs: dict[str, Any] | None = None) -> Request:
         asked = self.asked
@@ -92,9 +96,12 @@ class StoredTasks:
             asked, func=kind(asked.func, asked.product.groups, asked.seed), axes=product.groups, product=product, on_error=None, checkpoint=None,
             values=Results([PENDING] * len(self.missing) if asked.engine == "async" else ()), wants_retry=self._asking(asked.wants_retry),
             retry_if=None, told=[], measured=[], ends=[], raised={}, ctrl_c=CtrlC(), hazards=list(asked.hazards),
+            recording=None,
         )  # fmt: skip
         if asked.report is not None:
             made.report = self._report
+        if asked.recorder is not None:
+            asked.recorder.renumber(list(self.missing))
         return made
 
     def _asking(self, wants_retry: Callable[[Failure], Any] | None) -> Callable[[Failure], Any] | None:

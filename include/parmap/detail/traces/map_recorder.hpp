@@ -62,8 +62,10 @@ class map_recorder final : public attempt_observer {
 
   // The tasks that are told from now on are first, first + step, ...
   PARMAP_API void number_from(std::uint64_t first, std::uint64_t step) noexcept;
-  // The number of tasks, if it was not known.
-  PARMAP_API void set_tasks(std::uint64_t tasks) noexcept;
+  // The tasks that are told from now on are these.
+  PARMAP_API void renumber(std::vector<std::uint64_t>&& tasks) noexcept;
+  // The number of tasks, if it was not known. `stored`: how many more need not run.
+  PARMAP_API void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
   PARMAP_API void write_texts() noexcept;
   // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are not.
   PARMAP_API void finish() noexcept;
@@ -83,7 +85,8 @@ class map_recorder final : public attempt_observer {
   };
 
   [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
-    return numbers_ == nullptr ? first_ + task * step_ : numbers_->index(task);
+    if (numbers_ != nullptr) return numbers_->index(task);
+    return task < chosen_.size() ? chosen_[task] : first_ + task * step_;
   }
   [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
   [[nodiscard]] seat& seat_of(unsigned worker) {
@@ -108,6 +111,7 @@ class map_recorder final : public attempt_observer {
   const renumbering* numbers_;
   std::uint64_t first_{};
   std::uint64_t step_{1};
+  std::vector<std::uint64_t> chosen_;
   std::uint64_t generation_;  // of processes: a forked child leaves the files alone
   attempt::clock::time_point began_;
 

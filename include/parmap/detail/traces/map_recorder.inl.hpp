@@ -91,9 +91,15 @@ PARMAP_INLINE void map_recorder::number_from(std::uint64_t first, std::uint64_t 
   step_ = step;
 }
 
-PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks) noexcept {
+PARMAP_INLINE void map_recorder::renumber(std::vector<std::uint64_t>&& tasks) noexcept {
+  const std::scoped_lock lock(mutex_);
+  chosen_ = std::move(tasks);
+}
+
+PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks, std::uint64_t stored) noexcept {
   const std::scoped_lock lock(mutex_);
   asked_.about.tasks = tasks;
+  if (stored > 0) asked_.about.stored = stored;
 }
 
 PARMAP_INLINE void map_recorder::begun(const attempt& it) noexcept {
