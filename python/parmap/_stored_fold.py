@@ -54,6 +54,7 @@ def run_stored(steps: Any) -> None:
         tasks = StoredTasks(asked, sweep, shown)
         with _trace.recorded(asked):
             given["trace"] = asked.recording or False  # one for all maps of the fold
+            given["times"] = asked.times
             _StoredSteps(steps, tasks, given).run()
     finally:
         shown.close()
