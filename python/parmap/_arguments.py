@@ -83,7 +83,7 @@ class Request:
     record: Callable[..., None] | None = None  # of a map with a checkpoint: makes them
     checkpoint: _checkpoint.checkpoint | None = None
     seed_is_given: bool = False
-    heard: Callable[..., None] | None = None  # of async: called with each task that has ended
+    heard: Callable[..., Any] | None = None  # of async: called with each task that has ended
     is_quiet: bool = False  # the user wants no lines on stderr
     retry_if: Callable[..., bool] | None = None  # what bindings.cpp calls
     unenforced: tuple[str, ...] = ()  # the limits that were given and that this engine does not enforce

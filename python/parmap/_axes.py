@@ -122,7 +122,7 @@ def sequence(items: Any, name: str) -> Sequence[Any]:
         return items  # type: ignore[no-any-return]
     numpy = loaded("numpy")
     if numpy is not None and type(items) is numpy.ndarray and items.ndim > 0:
-        return items
+        return items  # type: ignore[no-any-return]
     if isinstance(items, (itertools.count, itertools.cycle)):
         raise TypeError(f"{name} has no end: limit it, for example by itertools.islice(it, n)")
     try:

@@ -226,10 +226,12 @@ def make_view(file: sqlite3.Connection, version: int) -> None:
 
 
 def _field(name: str) -> str:
-    """A field of a JSON object; of a NumPy number its value."""
+    """A field of a JSON object; of a NumPy number its value; of a NaN NULL."""
     path = "'$." + json.dumps(name).replace("'", "''")
     number = path + ".__numpy__[1]'"
-    return f"coalesce(json_extract(r.value, {number}), json_extract(r.value, {path}'))"
+    special = f"json_extract(r.value, {path}.__float__')"
+    plain = f"coalesce(json_extract(r.value, {number}), json_extract(r.value, {path}'))"
+    return f"CASE ifnull({special}, '') WHEN '' THEN {plain} WHEN '7ff0000000000000' THEN 9e999 WHEN 'fff0000000000000' THEN -9e999 END"
 
 
 def add_fields(file: sqlite3.Connection, version: int, names: Sequence[str]) -> None:

@@ -7,13 +7,11 @@ All of that is one transaction: if anything is refused, the file is as it was.
 from __future__ import annotations
 
 import os
-import shlex
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from . import _axis_positions, _checkpoint_file
 from ._axis_positions import HASHED_ABOVE, SweepAxis
@@ -23,6 +21,7 @@ from ._errors import StoreFailed
 from ._failures import KINDS
 from ._function_identity import FunctionIdentity
 from ._parmap import __version__
+from ._program_facts import command_line, git_commit
 from ._stored_values import TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
 from ._task_numbers import Extent, added_extents, numbers_of
 
@@ -182,7 +181,7 @@ class CheckpointRun:
         self.axes.append((axis, own))
         _checkpoint_file.make_view(file, self.version)
 
-    def _refuse_axes(self, stored: list[StoredAxis], new: tuple[str, ...] = ()) -> Any:
+    def _refuse_axes(self, stored: list[StoredAxis], new: tuple[str, ...] = ()) -> NoReturn:
         def text(axes: Sequence[StoredAxis | SweepAxis]) -> str:
             return " x ".join(",".join(axis.names) for axis in sorted(axes, key=lambda axis: axis.place))
 
@@ -192,7 +191,7 @@ class CheckpointRun:
             remedy = f"say what the rows that are there have on the new axis, parmap.checkpoint(path, existing=dict({says})), or {remedy}"
         self._refuse("the axes", text(stored), text(self._sweep.axes), remedy)
 
-    def _refuse(self, what: str, there: str, here: str, remedy: str | None = None) -> Any:
+    def _refuse(self, what: str, there: str, here: str, remedy: str | None = None) -> NoReturn:
         remedy = remedy or "take another file, or begin anew in this one by parmap.checkpoint(path, version=...)"
         raise ValueError(f"parmap: {self.path} has the results of another sweep: {what} there is {there}, and here it is {here}; {remedy}")
 
@@ -228,11 +227,12 @@ class CheckpointRun:
         rows = file.execute(f"SELECT first, {columns} FROM extent_{self.version} ORDER BY first").fetchall()
         known = [Extent(row[0], tuple(zip(row[1::2], row[2::2]))) for row in rows]
         added = added_extents(known, positions)
-        if self._sweep.block > 1 and not self.is_new and (added or any(p != range(len(p)) for p in positions) or sum(e.size for e in known) != self._sweep.tasks):
-            there = sum(each.size for each in known)
+        there = sum(each.size for each in known)
+        is_other = added or any(each != range(len(each)) for each in positions) or there != self._sweep.tasks
+        if self._sweep.block > 1 and not self.is_new and is_other:
             self._refuse("the number of tasks of the fold, or the order of its axes,", str(there), str(self._sweep.tasks))
         for each in added:
-            values = [each.first, each.size, *(part for part in each.box for part in part)]
+            values = [each.first, each.size, *(number for own in each.box for number in own)]
             file.execute(
                 f"INSERT INTO extent_{self.version}(first, tasks, {columns}) VALUES({', '.join('?' * len(values))})", values
             )
@@ -337,7 +337,7 @@ class CheckpointRun:
             "INSERT INTO run(version, began, seen, host, pid, started, parmap, language, command, git, code, tasks, stored, done, failed)"
             " VALUES(?, ?, ?, ?, ?, ?, ?, 'Python', ?, ?, ?, ?, ?, ?, ?)",
             (self.version, now, now, os.uname().nodename, os.getpid(), _checkpoint_file.process_start(os.getpid()) or 0, __version__,
-             _command(), _git_commit(), digest, len(self.numbers), self.stored, self.values, self.kept_failures),
+             command_line(), git_commit(), digest, len(self.numbers), self.stored, self.values, self.kept_failures),
         )  # fmt: skip
         assert made.lastrowid is not None
         self.run = made.lastrowid
@@ -375,12 +375,12 @@ class CheckpointRun:
             for index, number in enumerate(self.numbers):
                 if self.flags[index] >= 2:
                     (row,) = file.execute(f"{columns} result_{self.version} WHERE task = ?", (number,))
-                    yield index, StoredOutcome(*row[1:5], row[5:])
+                    yield index, _outcome_of(row)
             return
         for row in file.execute(f"{columns} result_{self.version} ORDER BY task"):
-            index = self.index_of(row[0])
-            if index is not None and self.flags[index] >= 2:
-                yield index, StoredOutcome(*row[1:5], row[5:])
+            found = self.index_of(row[0])
+            if found is not None and self.flags[found] >= 2:
+                yield found, _outcome_of(row)
 
     def value(self, index: int, cell: Cell) -> Any:
         func = self._sweep.func
@@ -388,6 +388,11 @@ class CheckpointRun:
             return value_of(cell, lambda name: imported_class(name, func), allow_pickle=True)
         except Unreadable as error:
             raise StoreFailed(f"parmap: {self.path}: the stored value of task {index} cannot be read: {error}") from error
+
+
+def _outcome_of(row: tuple[Any, ...]) -> StoredOutcome:
+    _, kind, attempts, seconds, worker, format, value = row
+    return StoredOutcome(kind, attempts, seconds, worker, (format, value))
 
 
 def grouped(count: int) -> str:
@@ -409,37 +414,3 @@ def _remove(path: str) -> None:
             os.unlink(each)
         except OSError:
             pass
-
-
-def _command() -> str:
-    return shlex.join(sys.orig_argv)[:4096]
-
-
-def _git_commit() -> str | None:
-    """Of the working directory, without running git."""
-    at = os.getcwd()
-    while not os.path.exists(os.path.join(at, ".git")):
-        if (above := os.path.dirname(at)) == at:
-            return None
-        at = above
-    folder = os.path.join(at, ".git")
-    try:
-        if os.path.isfile(folder):
-            with open(folder, encoding="utf-8") as file:
-                folder = os.path.join(at, file.read().removeprefix("gitdir: ").strip())
-        with open(os.path.join(folder, "HEAD"), encoding="utf-8") as file:
-            head = file.read().strip()
-        if not head.startswith("ref: "):
-            return head
-        common = folder
-        if os.path.exists(os.path.join(folder, "commondir")):
-            with open(os.path.join(folder, "commondir"), encoding="utf-8") as file:
-                common = os.path.join(folder, file.read().strip())
-        name = head.removeprefix("ref: ")
-        if os.path.exists(os.path.join(common, name)):
-            with open(os.path.join(common, name), encoding="utf-8") as file:
-                return file.read().strip()
-        with open(os.path.join(common, "packed-refs"), encoding="utf-8") as file:
-            return next((line.split()[0] for line in file if line.split()[1:] == [name]), None)
-    except (OSError, UnicodeError):
-        return None

@@ -186,7 +186,7 @@ def _object(it: dict[str, Any], find_class: Callable[[str], Any]) -> Any:
     kind = find_class(it["__class__"])
     if kind is None or not dataclasses.is_dataclass(kind) or {each.name for each in dataclasses.fields(kind)} != set(fields):
         return {"__class__": it["__class__"], **fields}
-    made = object.__new__(kind)  # type: ignore[call-overload]
+    made: Any = object.__new__(kind)  # type: ignore[arg-type]
     for name, each in fields.items():
         object.__setattr__(made, name, each)
     return made

@@ -74,7 +74,8 @@ def _described(path: str, file: sqlite3.Connection, version: str | None) -> tupl
         lines.append(f"in the file: {grouped(values)} values and {grouped(others)} failures, also of other elements of the axes")
     lines += _causes(file, number)
     alive = _checkpoint_file.users(path, file)[0]
-    lines.append(f"last seen {span(max(0.0, time.time() - seen))} ago, after {span(max(0.0, seen - began))}: {language}, parmap {release}, on {host}, process {pid}")
+    ago, after = span(max(0.0, time.time() - seen)), span(max(0.0, seen - began))
+    lines.append(f"last seen {ago} ago, after {after}: {language}, parmap {release}, on {host}, process {pid}")
     lines.append(f"  {command}" + (f"  (git {git[:12]})" if git else ""))
     if alive:
         lines.append(str(alive[0]))

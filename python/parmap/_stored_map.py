@@ -100,7 +100,7 @@ class StoredMap:
     def _run_stream(self) -> None:
         tasks = self._tasks
         if not tasks.missing:
-            return
+            return tasks.shown.show(tasks.tasks, tasks.tasks, tasks.run.kept_failures)
         inner = tasks.inner_request()
         if inner.engine == "async":
             return self._run_loop(inner)

@@ -243,7 +243,7 @@ class _Source:
 
     def close(self) -> None:
         """Raises StoreFailed."""
-        if hasattr(self._stored, "close"):
+        if isinstance(self._stored, types.GeneratorType):
             self._stored.close()
         try:
             if self._inner is not None:

@@ -286,6 +286,17 @@ def test_a_change_of_the_code_is_an_error_only_if_rows_would_be_mixed(db, old, n
     assert r[:2] == [4, 5] and len(kept(changed, [1, 2, 3], checkpoint=db).stored) == 3  # it was accepted
 
 
+def test_methods_and_what_they_belong_to_are_compared(db):
+    text = "class Study:\n    def __init__(self, k): self.k = k\n    def scale(self): return self.k\n    def run(self, x): return x * self.scale()\n"
+    text += "def simulate(k): return Study(k).run\n"
+    kept(compiled(text)(2), [1, 2], checkpoint=db)
+    assert len(kept(compiled(text)(2), [1, 2, 3], checkpoint=db).stored) == 2
+    with pytest.raises(ValueError, match="attribute k there is 2, and here it is 3"):
+        kept(compiled(text)(3), [1], checkpoint=db)
+    with pytest.raises(ValueError, match=r"run\(\) changed since 3 rows were stored"):
+        kept(compiled(text.replace("return self.k", "return 1 + self.k"))(2), [1, 4], checkpoint=db)
+
+
 def test_failed_tasks_run_by_changed_code(db, capfd):
     text = "def simulate(x):\n    return 1 / x\n"
     parmap(compiled(text), [0, 1, 2], engine="threads", checkpoint=db, reporter="silent", on_error=lambda *_: None)

@@ -15,7 +15,7 @@ import textwrap
 import pytest
 
 from helpers_of_checkpoints import add, draw, rows
-from parmap import StoreFailed, _checkpoint_file, _checkpoint_run, _row_writer, checkpoint, load, parmap, stream
+from parmap import StoreFailed, _checkpoint_file, _program_facts, _row_writer, checkpoint, load, parmap, stream
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -183,10 +183,10 @@ def test_an_error_of_the_reporter_ends_the_map_and_keeps_the_rows(db, engine):
 
 
 def test_git_and_command_are_found(monkeypatch, tmp_path):
-    head = _checkpoint_run._git_commit()
+    head = _program_facts.git_commit()
     assert head is None or len(head) == 40
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     (tmp_path / ".git" / "packed-refs").write_text("# pack-refs\n" + "ab" * 20 + " refs/heads/main\n")
-    assert _checkpoint_run._git_commit() == "ab" * 20 and _checkpoint_run._command()
+    assert _program_facts.git_commit() == "ab" * 20 and _program_facts.command_line()
