@@ -98,6 +98,16 @@ class _Module(_types.ModuleType):
                 each.__module__ = self.__name__
                 setattr(self, each.__name__, each)
             return getattr(_executor, name)
+        if name == "DaskEngine":
+            from ._dask_engine import DaskEngine
+
+            DaskEngine.__module__ = self.__name__
+            return DaskEngine
+        if name == "MpiEngine":
+            from ._mpi_engine import MpiEngine
+
+            MpiEngine.__module__ = self.__name__
+            return MpiEngine
         if name == "joblib":
             return _importlib.import_module("parmap.joblib")
         raise _unknown_attribute(name)

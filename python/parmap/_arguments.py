@@ -18,10 +18,11 @@ from typing import Any
 
 from . import _parmap
 from . import _deadline
-from ._axes import Product
+from ._axes import Product, zip as zip_axes
 from ._grid import product_of
 from ._fork_hazards import Hazard
 from ._interrupt import CtrlC
+from ._loaded import loaded
 from ._failures import Failure
 from ._results import Results
 from ._times import Measured
@@ -30,6 +31,9 @@ from ._setup import Setup, setup_of
 
 #: The names of the engines: what parmap()'s argument engine may be.
 ENGINES = ("multi", "threads", "serial", "async")
+
+#: Engines of other computers, which need a library of their own. An engine can also be a Client of Dask, or an object.
+CLUSTERS = ("dask", "mpi")
 
 #: The ways in which multi can start its workers.
 STARTS = ("fork", "spawn")
@@ -74,6 +78,9 @@ class Request:
     given: Callable[..., Any]  # the user's func
     start: str
     pool: Any = None  # a parmap.Executor, if the engine is "pool"
+    cluster: Any = None  # a DaskEngine or MpiEngine, if the engine is "cluster"
+    hosts: dict[int, str] = field(default_factory=dict)  # of a cluster, where tasks have failed
+    show_places: Callable[[str], None] | None = None  # of a cluster
     ordered: bool = False  # of a stream, like the next one
     window: int = 0  # 0: chosen by the engine
     times: bool = False
@@ -101,14 +108,17 @@ def check(
     window: Any = 0, grid: Any = None, where: Any = None, streams: bool = False,
 ) -> Request:  # fmt: skip
     """`streams`: for a stream, whose first iterable may be read as it goes."""
-    pool = None
+    pool = cluster = None
     if engine == "asyncio":
         engine = "async"
     elif getattr(type(engine), "_is_parmap_pool", False):
         pool, engine = engine, "pool"
         _refuse_options_of_pool(memory_limit=memory_limit, init=init, finish=finish, max_tasks=max_tasks, start=None if start == "fork" else start)
+    elif (found := _cluster_of(engine)) is not None:
+        _check_cluster(engine, args, grid, fargs, start)
+        cluster, engine = found, "cluster"
     elif engine not in ENGINES:
-        raise UnknownName("engine", engine, ENGINES)
+        raise UnknownName("engine", engine, (*ENGINES, *CLUSTERS))
     if not callable(func):
         raise TypeError(f"parmap: func must be callable, but is {func!r:.100}")
     _check_async("func", func, engine)
@@ -151,7 +161,7 @@ def check(
     deadline_ns = _nanoseconds("deadline_sec", deadline_sec)
     if memory_limit is not None:
         memory_limit = _whole("memory_limit", _bytes(memory_limit), 1, 2**63)
-        if engine not in ("multi", "serial"):
+        if engine not in ("multi", "serial", "cluster"):
             raise ValueError(f"parmap: the engine {engine} has no memory_limit, because its tasks share one process; use multi")
     if max_failures is not None:
         max_failures = _whole("max_failures", max_failures, 1, 2**63)
@@ -159,7 +169,7 @@ def check(
         raise TypeError(f"parmap: stop must be a threading.Event or have its is_set(), but is {stop!r:.100}")
     if max_tasks is not None:
         max_tasks = _whole("max_tasks", max_tasks, 1, 2**63)
-        if engine not in ("multi", "serial"):
+        if engine not in ("multi", "serial", "cluster"):
             raise ValueError(f"parmap: the engine {engine} has no max_tasks, because its workers are not processes; use multi")
     if start not in STARTS:
         raise UnknownName("start", start, STARTS)
@@ -206,8 +216,45 @@ def check(
         window=window,
         times=bool(times),
         pool=pool,
+        cluster=cluster,
         hazards=hazards,
     )
+
+
+def _cluster_of(engine: Any) -> Any:
+    """The engine, if it is that of a cluster. Its library is imported only then."""
+    if getattr(type(engine), "_is_parmap_cluster", False):
+        return engine
+    client = getattr(loaded("distributed"), "Client", None)
+    if engine == "dask" or (client is not None and isinstance(engine, client)):
+        from ._dask_engine import DaskEngine
+
+        return DaskEngine(None if engine == "dask" else engine)
+    if engine == "mpi":
+        from ._mpi_engine import MpiEngine
+
+        return MpiEngine()
+    return None
+
+
+def _check_cluster(engine: Any, args: Any, grid: Any, fargs: Any, start: Any) -> None:
+    """Before the inputs are read."""
+    from ._carrier import refuse_lazy
+
+    name = engine if isinstance(engine, str) else type(engine).__name__
+    if start == "spawn":
+        raise ValueError(f"parmap: start='spawn' is for the engine multi; the workers of {name} are forked by its agents, which have none of your libraries")
+    for k, each in enumerate(args, 1):
+        for axis in each._axes if isinstance(each, zip_axes) else (each,):
+            refuse_lazy(f"argument {k}", axis)
+    for part in grid if isinstance(grid, (list, tuple)) else (grid,):
+        if isinstance(part, dict):
+            for each, values in part.items():
+                refuse_lazy(f"the grid's {each}", values)
+        else:
+            refuse_lazy("the grid", part)
+    for each, value in fargs.items() if isinstance(fargs, dict) else ():
+        refuse_lazy(f"fargs[{each!r}]", value)
 
 
 def _refuse_options_of_pool(**options: Any) -> None:

@@ -195,11 +195,18 @@ def text_of(error: BaseException) -> str:
         return f"(its __str__ raised {type(worse).__name__})"
 
 
+#: Functions of parmap that stand between an engine and func.
+hidden: set[types.CodeType] = set()
+
+
 def traceback_of(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code in hidden:
+        trace = trace.tb_next
     try:
-        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        return "".join(traceback.format_exception(type(error), error, trace))
     except (Exception, SystemExit):  # its __str__ may raise, or that of an object it refers to
-        return "".join(traceback.format_tb(error.__traceback__)) + f"{_type_name(error)}: {text_of(error)}\n"
+        return "".join(traceback.format_tb(trace)) + f"{_type_name(error)}: {text_of(error)}\n"
 
 
 def _without_addresses(text: str) -> str:

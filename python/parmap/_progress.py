@@ -91,6 +91,9 @@ class Reporter:
     def show(self, done: int, total: int | None, failed: int, longest: tuple[int, float] | None = None) -> None:
         pass
 
+    def show_places(self, places: str) -> None:
+        """Says where the tasks of a cluster run: "2 nodes, 8 workers". Again if that changes."""
+
     def tell_once(self, line: str) -> None:
         """Prints a line before anything starts: only if this reporter writes to stderr, and once in a process."""
 
@@ -101,6 +104,11 @@ class Reporter:
 class _OnStderr(Reporter):
     """A reporter of parmap's own on stderr. A class or function of the user may draw anywhere, so it prints no lines
     there."""
+
+    _places = ""
+
+    def show_places(self, places: str) -> None:
+        self._places = places
 
     def tell_once(self, line: str) -> None:
         if line not in _told and sys.stderr is not None:  # print takes None for stdout
@@ -121,6 +129,7 @@ class _Bar(Reporter):
     show, and drawn again only if that has changed, or its clock stood still for long."""
 
     patience = 0.0  # seconds before the bar appears
+    _places = ""
 
     def __init__(self, kind: Callable[..., Any] | None, label: str | None) -> None:
         self._kind = kind
@@ -150,9 +159,14 @@ class _Bar(Reporter):
             self._tell(failed, longest if now - self._news >= _LONG else None)
             self._bar.update(news)
 
+    def show_places(self, places: str) -> None:
+        self._places = places
+
     def _tell(self, failed: int, slow: tuple[int, float] | None) -> None:
-        """Behind the bar: how many tasks have failed, and if there has been no news for long, which one lasts."""
-        words = [f"{failed} failed"] if failed else []
+        """Behind the bar: where the tasks run, how many tasks have failed, and if there has been no news for long, which one lasts."""
+        words = [self._places] if self._places else []
+        if failed:
+            words.append(f"{failed} failed")
         if slow is not None:
             words.append(f"task {slow[0]}: {slow[1]:.0f} s")
         if (said := ", ".join(words)) != self._said and hasattr(self._bar, "set_postfix_str"):
@@ -227,7 +241,7 @@ class _Text(_OnStderr):
         self._last = now
         self._ended = done == total
         if sys.stderr is not None:  # print takes None for stdout
-            postfix = f"{failed} failed" if failed else None
+            postfix = ", ".join(each for each in (self._places, f"{failed} failed" if failed else "") if each) or None
             line = _tqdm().format_meter(done, total, now - self._begun, ncols=0, prefix=self._label, postfix=postfix)
             print(line, file=sys.stderr, flush=True)
 

@@ -346,5 +346,9 @@ def opened(name: str, bare: bool, level: int, **options: Any) -> Stream:
     asked, shown = ask(**options, streams=True)
     if asked.start != "fork" and asked.engine == "multi":
         raise ValueError(f"parmap.{name}: streams need start='fork'; parmap() itself has start={asked.start!r}")
+    if asked.engine == "cluster":
+        from ._cluster_stream import ClusterStream
+
+        return ClusterStream(asked, shown, bare, level + 1)
     kind = Stream if bare or asked.product.names is None else GridStream
     return kind(asked, shown, bare, level + 1)
