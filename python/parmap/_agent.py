@@ -91,7 +91,7 @@ def exchange(
     grants. is_unwanted(): the caller has gone."""
     with _lock:
         job = _jobs.get(name)
-        if job is None or job.ended:
+        if job is None or job.ended or job.broken:
             if program is None or start is None:
                 return pickle.dumps(Answer("unknown"), 5)
             job = _jobs[name] = Job(name, start, program, memory)
@@ -120,7 +120,7 @@ class Job:
         self._memory = memory
         self._executor: Executor | None = None
         self._error = b""
-        self._broken = False
+        self.broken = False
         self._waiting: list[tuple[int, int]] = []  # ranges, until the workers are there
         self._active = 0  # exchanges
         self._heard = time.monotonic()
@@ -156,6 +156,8 @@ class Job:
     ) -> Answer:
         begun = time.monotonic()
         with self.changed:
+            if self.ended:
+                return Answer("unknown")
             self._active += 1
             self._low = low
             for first, end in ranges:
@@ -186,7 +188,7 @@ class Job:
         return answer
 
     def _is_worth_telling(self, waited: float, patience: float) -> bool:
-        if self._error or self._broken or self._kill or self._unfinished == 0 or waited >= patience or self._urgent:
+        if self._error or self.broken or self._kill or self._unfinished == 0 or waited >= patience or self._urgent:
             return True
         some = len(self._done.indexes) + len(self._done.failed)
         if not some or waited < _FLOOR:
@@ -195,7 +197,7 @@ class Job:
 
     def _answer(self) -> Answer:
         now = time.monotonic()
-        state = "failed" if self._error else "broken" if self._broken or self._kill else "going"
+        state = "failed" if self._error else "broken" if self.broken or self._kill else "going"
         busy = now - self._busy_since if self._busy_since else 0.0
         finished = len(self._done.indexes) + len(self._done.failed)
         answer = self._done._replace(state=state, unfinished=self._unfinished, finished=finished, busy=busy, error=self._error)
@@ -227,10 +229,10 @@ class Job:
             with _lock:
                 if _jobs.get(self.name) is self:
                     del _jobs[self.name]
-            programs.pop(self.name, None)
+                    programs.pop(self.name, None)
 
     def _is_over(self) -> bool:
-        if self._kill or (self._finish and self._unfinished == 0) or (self._finish and (self._error or self._broken)):
+        if self._kill or self.broken or (self._finish and (self._unfinished == 0 or self._error)):
             return True
         return self._active == 0 and time.monotonic() - self._heard > _LEASE
 
@@ -239,7 +241,9 @@ class Job:
             os.sched_setaffinity(0, self.start.cores)  # of this thread, which forks the workers
         program: Program = pickle.loads(text)
         program.lane = self.start.lane
-        programs[self.name] = program
+        with _lock:
+            if _jobs.get(self.name) is self:
+                programs[self.name] = program
         limit = program.memory_limit
         if self._memory is not None:
             limit = min(limit or self._memory, int(self._memory * _SHARE))
@@ -254,7 +258,7 @@ class Job:
     def _end(self) -> None:
         if self._executor is None:
             return
-        if self._kill or not self._finish or self._broken:
+        if self._kill or not self._finish or self.broken:
             self._executor.kill_workers()
             return
         with warnings.catch_warnings():
@@ -278,7 +282,7 @@ class Job:
             with self.changed:
                 self._unfinished -= left
                 if isinstance(error, BrokenPool) or self._kill:
-                    self._broken = True
+                    self.broken = True
                 elif not self._error:
                     self._error = _errors.describe(error)
                 self.changed.notify_all()

@@ -38,6 +38,8 @@ CLUSTERS = ("dask", "mpi")
 #: The ways in which multi can start its workers.
 STARTS = ("fork", "spawn")
 
+_PROCESS = os.getpid()  # that has imported this, and whose forks have no connection to a cluster
+
 _LEAST_THREADS = 5  # the default of python-parmap: threads mostly wait and rarely compute
 _IN_FLIGHT = 64  # the default of async: a usual number of simultaneous connections
 
@@ -241,6 +243,11 @@ def _check_cluster(engine: Any, args: Any, grid: Any, fargs: Any, start: Any) ->
     """Before the inputs are read."""
     from ._carrier import refuse_lazy
 
+    if os.getpid() != _PROCESS:
+        raise RuntimeError(
+            "parmap: a task in a worker process cannot use the cluster of its caller, as a fork has no connection to it: use "
+            "engine='multi' or 'serial' there, or flatten the loops into one map"
+        )
     name = engine if isinstance(engine, str) else type(engine).__name__
     if start == "spawn":
         raise ValueError(f"parmap: start='spawn' is for the engine multi; the workers of {name} are forked by its agents, which have none of your libraries")

@@ -287,22 +287,27 @@ class Caller:
         """What has ended."""
         for index in answer.indexes:
             self._done[index] = 1
+        stopped = set()
         for index, kind, *_ in answer.failed:
-            if kind != "stopped":
+            if kind == "stopped":
+                stopped.add(index)
+            else:
                 self._done[index] = 1
                 self.failed += 1
                 self.hosts[index] = agent.place.host
         self.completed += len(answer.indexes)
         agent.unfinished = answer.unfinished
+        if self.asked.max_failures is not None and self.failed >= self.asked.max_failures:
+            self.halt(b"the map was stopped")
+        if stopped and not self._halted:  # as its workers were lost
+            self._run_stopped_again(agent, stopped)
         if answer.finished and answer.busy > 0:
             agent.rate = answer.finished / answer.busy
-        if not agent.unfinished:
+        if not agent.unfinished and answer.state != "broken":
             agent.open.clear()
             agent.alone = False
         elif len(agent.open) > 16:
             agent.open = [each for each in agent.open if self._done.find(0, each.first, each.end) >= 0]
-        if self.asked.max_failures is not None and self.failed >= self.asked.max_failures:
-            self.halt(b"the map was stopped")
 
     def _fail(self, agent: _Agent, answer: Answer) -> NoReturn:
         """The map cannot run there."""
@@ -325,17 +330,34 @@ class Caller:
     def _run_again(self, agent: _Agent) -> None:
         """What is open at an agent that was lost."""
         for each in agent.open:
-            lost = each.lost + 1
             for first, end in self._runs(each.first, each.end):
-                if lost >= LOST_MOST:
-                    self._give_up(first, end, agent.place.host)
-                elif lost >= 2 and end - first > 1:
-                    middle = (first + end) // 2
-                    self._again += (_Range(first, middle, lost), _Range(middle, end, lost))
-                else:
-                    self._again.append(_Range(first, end, lost))
+                self._count_loss(first, end, each.lost + 1, agent.place.host)
         agent.open = []
         agent.unfinished = 0
+
+    def _run_stopped_again(self, agent: _Agent, stopped: set[int]) -> None:
+        """The same, of some tasks that an agent has given back."""
+        still_open = []
+        for each in agent.open:
+            for first, end in self._runs(each.first, each.end):
+                begin = first
+                for index in range(first, end):
+                    if index + 1 == end or (index in stopped) != (index + 1 in stopped):
+                        if index in stopped:
+                            self._count_loss(begin, index + 1, each.lost + 1, agent.place.host)
+                        else:
+                            still_open.append(_Range(begin, index + 1, each.lost))
+                        begin = index + 1
+        agent.open = still_open
+
+    def _count_loss(self, first: int, end: int, lost: int, host: str) -> None:
+        if lost >= LOST_MOST:
+            self._give_up(first, end, host)
+        elif lost >= 2 and end - first > 1:
+            middle = (first + end) // 2
+            self._again += (_Range(first, middle, lost), _Range(middle, end, lost))
+        else:
+            self._again.append(_Range(first, end, lost))
 
     def _runs(self, first: int, end: int) -> list[tuple[int, int]]:
         """The tasks in there that have not ended."""
