@@ -116,11 +116,12 @@ def check(
     elif getattr(type(engine), "_is_parmap_pool", False):
         pool, engine = engine, "pool"
         _refuse_options_of_pool(memory_limit=memory_limit, init=init, finish=finish, max_tasks=max_tasks, start=None if start == "fork" else start)
-    elif (found := _cluster_of(engine)) is not None:
-        _check_cluster(engine, args, grid, fargs, start)
-        cluster, engine = found, "cluster"
     elif engine not in ENGINES:
-        raise UnknownName("engine", engine, (*ENGINES, *CLUSTERS))
+        cluster = _cluster_of(engine)
+        if cluster is None:
+            raise UnknownName("engine", engine, (*ENGINES, *CLUSTERS))
+        _check_cluster(engine, args, grid, fargs, start)
+        engine = "cluster"
     if not callable(func):
         raise TypeError(f"parmap: func must be callable, but is {func!r:.100}")
     _check_async("func", func, engine)
@@ -223,20 +224,26 @@ def check(
     )
 
 
+def is_cluster(engine: Any) -> bool:
+    """Whether it is the engine of other computers."""
+    client = getattr(loaded("distributed"), "Client", None)
+    is_client = client is not None and isinstance(engine, client)
+    return is_client or getattr(type(engine), "_is_parmap_cluster", False) or (isinstance(engine, str) and engine in CLUSTERS)
+
+
 def _cluster_of(engine: Any) -> Any:
     """The engine, if it is that of a cluster. Its library is imported only then."""
+    if not is_cluster(engine):
+        return None
     if getattr(type(engine), "_is_parmap_cluster", False):
         return engine
-    client = getattr(loaded("distributed"), "Client", None)
-    if engine == "dask" or (client is not None and isinstance(engine, client)):
+    if engine != "mpi":
         from ._dask_engine import DaskEngine
 
         return DaskEngine(None if engine == "dask" else engine)
-    if engine == "mpi":
-        from ._mpi_engine import MpiEngine
+    from ._mpi_engine import MpiEngine
 
-        return MpiEngine()
-    return None
+    return MpiEngine()
 
 
 def _check_cluster(engine: Any, args: Any, grid: Any, fargs: Any, start: Any) -> None:

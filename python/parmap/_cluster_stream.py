@@ -26,7 +26,7 @@ _GLANCE = 0.1
 
 
 class _Item(NamedTuple):
-    index: int
+    index: int  # type: ignore[assignment]
     value: Any
     told: tuple[int, str, bytes, int, int] | None
     attempts: int
@@ -94,9 +94,9 @@ class _Flow:
             if type(value) is bytes or type(value) is str:
                 self._bytes += len(value)
         self._count += len(found)
-        for index, kind, message, attempts, status, took, worker in answer.failed:
+        for index, kind, message, attempts, status, took, place in answer.failed:
             if kind != "stopped" or message == b"lost":
-                found.append(_Item(index, None, (index, kind, message, attempts, status), attempts, took, worker, host))
+                found.append(_Item(index, None, (index, kind, message, attempts, status), attempts, took, place, host))
         self._put(found)
 
     def _put(self, found: list[_Item]) -> None:

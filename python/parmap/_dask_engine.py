@@ -6,6 +6,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -81,7 +82,7 @@ class DaskEngine(Engine):
         n_worker: int | None = None,
     ) -> None:
         try:
-            import distributed
+            distributed = _distributed()
         except ImportError:
             raise ImportError("parmap: engine='dask' needs distributed: pip install 'parmap-cpp[dask]', or pip install distributed") from None
         if client is not None:
@@ -106,11 +107,15 @@ class DaskEngine(Engine):
         return _Carrier(self, most)
 
 
-def _current_client() -> Any:
+def _distributed() -> Any:
     import distributed
 
+    return distributed
+
+
+def _current_client() -> Any:
     try:
-        client = distributed.Client.current(allow_global=True)
+        client = _distributed().Client.current(allow_global=True)
     except ValueError:
         return None
     return None if client.asynchronous else client
@@ -137,8 +142,7 @@ class _Carrier:
     def _start_cluster(self) -> None:
         """One worker in this process: its tasks run in processes anyway. Another process would have to import the program anew,
         which needs a guard (if __name__ == "__main__") in it."""
-        import distributed
-
+        distributed = _distributed()
         threads = self._engine._n_worker or self._most or _parmap.usable_cores()
         cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=threads, processes=False, dashboard_address=None, silence_logs=40)
         self._own.append(cluster)
@@ -184,8 +188,6 @@ class _Carrier:
                 if must_fit:
                     raise
                 self._refused.add(address)
-                import warnings
-
                 warnings.warn(f"parmap: {address} has come and cannot take part, as it has another version", _errors.ParmapWarning, stacklevel=2)
                 continue
             workers = self._engine._n_worker or about["threads"]
@@ -313,11 +315,9 @@ def _at_most(seconds: float, act: Callable[[], None]) -> None:
 
 
 def _exchange(call: tuple[Any, ...], program: bytes | None) -> bytes:
-    import distributed
-
     from . import _agent
 
-    worker = distributed.get_worker()
+    worker = _distributed().get_worker()
     key = worker.get_current_task()
 
     def is_unwanted() -> bool:
