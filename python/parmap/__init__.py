@@ -112,6 +112,16 @@ class _Module(_types.ModuleType):
                 part.__module__ = self.__name__
                 setattr(self, part.__name__, part)
             return getattr(_load, name)
+        if name == "DaskEngine":
+            from ._dask_engine import DaskEngine
+
+            DaskEngine.__module__ = self.__name__
+            return DaskEngine
+        if name == "MpiEngine":
+            from ._mpi_engine import MpiEngine
+
+            MpiEngine.__module__ = self.__name__
+            return MpiEngine
         if name == "joblib":
             return _importlib.import_module("parmap.joblib")
         raise _unknown_attribute(name)
@@ -132,11 +142,13 @@ __all__ = [
     "AsyncStream",
     "BrokenPool",
     "Context",
+    "DaskEngine",
     "Executor",
     "Failure",
     "FailureCause",
     "Failures",
     "Future",
+    "MpiEngine",
     "Outcome",
     "ParmapWarning",
     "Reduction",

@@ -295,7 +295,7 @@ def parmap(
             warnings.warn(end_in_words(end), _errors.ParmapWarning, stacklevel=2)
         if asked.results.failures:
             answer(asked.results, asked.given, asked.on_error)
-        elif asked.engine in ("multi", "pool") and len(asked.results) > 1:
+        elif asked.engine in ("multi", "pool", "cluster") and len(asked.results) > 1:
             tell_if_all_are_none(asked.results)
         return asked.results
     except KeyboardInterrupt as error:
@@ -415,6 +415,7 @@ def ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
         asked.record = record
         asked.times = asked.times or _trace.is_traced(asked.trace)
     asked.report = None if type(shown) is Reporter else shown.show
+    asked.show_places = shown.show_places
     for name in asked.unenforced:
         shown.tell_once(f"parmap: the engine {asked.engine} does not enforce {name}; use {_ENFORCING[name]}")
     return asked, shown
@@ -454,6 +455,10 @@ def _run(asked: Request) -> None:
         task = _task.Running(-1, 1, 0, asked.seed, None)
         with _task.of_the_extension(task):
             return _parmap.run_serial(asked, task)
+    if asked.engine == "cluster":
+        from ._cluster_map import run as run_on_cluster
+
+        return run_on_cluster(asked)
     with _task.of_the_extension():
         if asked.engine == "threads":
             if sys.is_finalizing():  # no other thread can get the GIL now

@@ -301,7 +301,7 @@ class _Steps:
                 tasks = list(range(r, self._product.size, self._block))
                 if (why := self._why_stopped(begun, seconds)) is not None:
                     error = _errors.TaskNotRun(f"not finished, because {why}")
-                    self.failures += [Failure(i, self._product.task(i), "stopped", error, 0, "") for i in tasks]
+                    self.failures += [Failure(i, self._product.task(i), "stopped", error, 0, _trace="") for i in tasks]
                     continue
                 if recording is not None:
                     recording.recorder.number_from(r, self._block)

@@ -16,7 +16,7 @@ from ._inputs import kept_inputs
 from ._outcome import failure_of
 from ._progress import Reporter
 from ._results import Results
-from ._stored_tasks import StoredTasks
+from ._stored_tasks import StoredTasks, inner_stream
 from ._sweep import sweep_of
 from ._task_runs import TaskRuns
 from ._times import TimeKeeper
@@ -112,9 +112,7 @@ class StoredMap:
         if inner.engine == "multi" and inner.start == "spawn":
             pool = _spawned(inner)
         try:
-            from ._stream import Stream
-
-            with Stream(inner, tasks.reporter(), False, 5) as stream:
+            with inner_stream(inner, tasks.reporter(), 4) as stream:
                 if self._times is not None:
                     self._times.note_workers(stream._tally._times._workers)  # type: ignore[union-attr]
                 tasks.start_writer()

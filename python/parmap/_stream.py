@@ -360,5 +360,9 @@ def opened(name: str, bare: bool, level: int, **options: Any) -> Stream:
         from ._stored_stream import StoredStream
 
         return StoredStream(asked, shown, bare, level + 1)
+    if asked.engine == "cluster":
+        from ._cluster_stream import ClusterStream
+
+        return ClusterStream(asked, shown, bare, level + 1)
     kind = Stream if bare or asked.product.names is None else GridStream
     return kind(asked, shown, bare, level + 1)
