@@ -213,9 +213,11 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   } else {
     using value = result_of<function, space_type>;
     check_values(chosen);
+    check_is_not_interrupted(chosen, "parmap::stream");
     std::unique_ptr<open_store> store;
     if (chosen.store != nullptr) {
       store = open_store_of_stream<value>(f, space, chosen);
+      if (numbered_tasks<function, space_type>::takes_context && runs_here(who.name())) store->f_sees_stops();
       chosen.seed = store->of_run().seed;
     }
     if (!chosen.seed) chosen.seed = fresh_seed();
