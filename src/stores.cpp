@@ -3,4 +3,5 @@
 #include <parmap/detail/stores/interrupt_scope.inl.hpp>
 #include <parmap/detail/stores/store_run.inl.hpp>
 #include <parmap/detail/stores/stored_map.inl.hpp>
+#include <parmap/detail/stores/stored_order.inl.hpp>
 #include <parmap/detail/stores/stored_value.inl.hpp>

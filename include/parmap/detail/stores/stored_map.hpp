@@ -11,7 +11,6 @@
 #include <parmap/detail/stores/store_run.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/detail/stores/sweep_of.hpp>
-#include <parmap/detail/stores/task_choice.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
@@ -54,6 +53,8 @@ inline constexpr value_kind kind_of_value{
 };
 template <>
 inline constexpr value_kind kind_of_value<void>{};
+
+class task_choice;
 
 // A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
 class open_store final : public renumbering, public attempt_observer {

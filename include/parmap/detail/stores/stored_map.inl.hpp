@@ -194,6 +194,10 @@ PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const 
   state_->store(it, value, why);
 }
 
+PARMAP_INLINE void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to) {
+  keys.visit(i, [&to](const auto& key) { to.add(to_stored(key)); });
+}
+
 PARMAP_INLINE void fail_to_read(std::uint64_t task, const std::exception& why) {
   throw store_failed("parmap: the stored value of task " + std::to_string(task) + " cannot be read: it is " +
                      why.what());
