@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -90,6 +91,8 @@ struct options {
   ///
   ///     parmap::map(f, x, {.deadline = 23h});   // inside a batch job of 24 hours
   std::optional<std::chrono::nanoseconds> deadline{};
+  /// What the map is called in its progress bar, its trace and its status file. Empty: nothing, and the program's name.
+  std::string label{};
   /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
   /// that have not begun fail as `stopped`. serial ignores this option.
   std::optional<std::uint64_t> max_failures{};
@@ -144,6 +147,15 @@ struct options {
   ///
   ///     std::cerr << parmap::map(simulate, meshes, {.times = true}).summary() << '\n';
   bool times{};
+  /// The path of a file that shows which worker ran which task, when: a slice for each task, its inputs, failures and
+  /// repeated attempts. Chrome's trace format: open it in ui.perfetto.dev, or make a page of it by `python -m parmap
+  /// report FILE`. An existing file is replaced. If there are many tasks, or they are short, several share a slice: at
+  /// most 10^6 slices. While the map runs, the file path.status says once a second how far it is. It implies `times`.
+  /// map throws std::runtime_error if the file cannot be made. Empty: none; but if the environment variable
+  /// PARMAP_TRACE names a folder, each map of the program that is not inside a worker process has a trace there.
+  ///
+  ///     parmap::map(simulate, meshes, {.trace = "run.json"});
+  std::string trace{};
   /// For parmap::stream, which map is not: at most this many outcomes wait unread; further tasks begin when some have
   /// been taken. 0: as many as fit into 2 MiB, but at least 4 for each worker.
   std::uint64_t window{};

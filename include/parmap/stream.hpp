@@ -11,6 +11,7 @@
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/detail/streams/stream_state.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
+#include <parmap/detail/traces/map_watch.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/failure.hpp>
@@ -137,8 +138,14 @@ class stream_of final : public stream_state<result_of<F, Space>> {
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
-    if (store_ != nullptr) this->begin(open_with_store(who));
-    else this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+    if (store_ != nullptr) {
+      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(),
+                   size_of(space_).value_or(0) - store_->size());
+      this->begin(open_with_store(who));
+    } else {
+      if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
+      this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+    }
   }
   ~stream_of() override { this->close(); }
 
@@ -160,6 +167,7 @@ class stream_of final : public stream_state<result_of<F, Space>> {
     if constexpr (is_unbounded<Space> || !can_store_value<value>) {
       return nullptr;  // its options are refused
     } else {
+      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store_->size());
       std::unique_ptr<outcome_source<value>> run;
       tasks_ = tasks_.renumbered_by(*store_);
       if (store_->size() > 0) run = who.open_stream(tasks_, store_->of_run(), store_->size(), nullptr);
@@ -212,7 +220,7 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
     return outcome_stream<int>(nullptr);
   } else {
     using value = result_of<function, space_type>;
-    check_values(chosen);
+    prepare(chosen);
     check_is_not_interrupted(chosen, "parmap::stream");
     std::unique_ptr<open_store> store;
     if (chosen.store != nullptr) {

@@ -65,8 +65,9 @@ if not _in_main_interpreter():
     raise ImportError("parmap works in the main interpreter only, and this is a sub-interpreter (mod_wsgi uses them)")
 
 from ._astream import AsyncStream, astream
-from ._axes import zip
-from ._errors import ParmapWarning, RemoteError, TaskNotRun, TaskTimeout, UnpicklableResult, WorkerDied
+from ._axes import axis, zip
+from ._checkpoint import checkpoint
+from ._errors import ParmapWarning, RemoteError, StoreFailed, TaskNotRun, TaskTimeout, UnpicklableResult, WorkerDied
 from ._like_builtins import maplike, starmap
 from ._map import parmap, parmap_async
 from ._override import override
@@ -98,6 +99,19 @@ class _Module(_types.ModuleType):
                 each.__module__ = self.__name__
                 setattr(self, each.__name__, each)
             return getattr(_executor, name)
+        if name == "watch":
+            from ._watch import watch
+
+            watch.__module__ = self.__name__
+            setattr(self, name, watch)
+            return watch
+        if name in ("Stored", "StoredRow", "load"):  # they import sqlite3
+            from . import _load
+
+            for part in (_load.Stored, _load.StoredRow, _load.load):
+                part.__module__ = self.__name__
+                setattr(self, part.__name__, part)
+            return getattr(_load, name)
         if name == "joblib":
             return _importlib.import_module("parmap.joblib")
         raise _unknown_attribute(name)
@@ -108,8 +122,8 @@ class _Module(_types.ModuleType):
 
 _sys.modules[__name__].__class__ = _Module
 for _each in (
-    AsyncStream, Context, Failure, FailureCause, Failures, Outcome, ParmapWarning, Reduction, RemoteError, Results, Stream, Summary,
-    TaskNotRun, TaskTime, TaskTimeout, UnpicklableResult, WorkerDied, zip,
+    AsyncStream, Context, Failure, FailureCause, Failures, Outcome, ParmapWarning, Reduction, RemoteError, Results, StoreFailed,
+    Stream, Summary, TaskNotRun, TaskTime, TaskTimeout, UnpicklableResult, WorkerDied, axis, checkpoint, zip,
 ):  # fmt: skip
     _each.__module__ = __name__  # where users find it; tracebacks show that name
 
@@ -128,6 +142,9 @@ __all__ = [
     "Reduction",
     "RemoteError",
     "Results",
+    "StoreFailed",
+    "Stored",
+    "StoredRow",
     "Stream",
     "Summary",
     "TaskNotRun",
@@ -136,10 +153,13 @@ __all__ = [
     "UnpicklableResult",
     "WorkerDied",
     "astream",
+    "axis",
+    "checkpoint",
     "context",
     "fold",
     "imap",
     "imap_unordered",
+    "load",
     "map_reduce",
     "maplike",
     "override",
@@ -148,5 +168,6 @@ __all__ = [
     "rng",
     "starmap",
     "stream",
+    "watch",
     "zip",
 ]

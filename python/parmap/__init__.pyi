@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import functools
+import os
 import threading
 import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ class _CommonOptions(TypedDict, total=False):
     reporter: Literal["bar", "text", "silent", "none"] | type[Any] | functools.partial[Any] | Callable[[int, int], object] | None
     label: str | None
     times: bool
+    trace: str | bytes | os.PathLike[Any] | Literal[False] | None
     retries: int
     retry_delay_sec: float
     retry_if: Callable[[Failure], object] | None
@@ -51,6 +53,7 @@ class _CommonOptions(TypedDict, total=False):
     finish: Callable[[], Any] | None
     max_failures: int | None
     stop: threading.Event | _Stop | None
+    checkpoint: str | os.PathLike[str] | checkpoint | None
     n_simul: int | None
 
 class _AsyncOptions(_CommonOptions, total=False):
@@ -94,6 +97,9 @@ __all__ = [
     "Reduction",
     "RemoteError",
     "Results",
+    "StoreFailed",
+    "Stored",
+    "StoredRow",
     "Stream",
     "Summary",
     "TaskNotRun",
@@ -102,10 +108,13 @@ __all__ = [
     "UnpicklableResult",
     "WorkerDied",
     "astream",
+    "axis",
+    "checkpoint",
     "context",
     "fold",
     "imap",
     "imap_unordered",
+    "load",
     "map_reduce",
     "maplike",
     "override",
@@ -114,6 +123,7 @@ __all__ = [
     "rng",
     "starmap",
     "stream",
+    "watch",
     "zip",
 ]
 
@@ -133,6 +143,9 @@ class WorkerDied(RuntimeError):
 class RemoteError(RuntimeError):
     type_name: str
     def __init__(self, type_name: str, text: str) -> None: ...
+
+class StoreFailed(RuntimeError):
+    results: Results[Any] | None
 
 class BrokenPool(concurrent.futures.BrokenExecutor):
     def __init__(self, text: str = "") -> None: ...
@@ -179,6 +192,7 @@ class Summary:
     busy: float | None = ...
     slowest: list[TaskTime] = ...
     left_out: int = ...
+    stored: int = ...
     @property
     def failed(self) -> int: ...
     def count(self, kind: _Kind) -> int: ...
@@ -207,7 +221,10 @@ class Results(list[_T]):
     @property
     def tasks(self) -> Sequence[Any]: ...
     @property
+    def stored(self) -> Sequence[int]: ...
+    @property
     def left_out(self) -> Sequence[Any]: ...
+    def report(self, path: str | os.PathLike[str]) -> None: ...
     def to_frame(self, kind: Literal["pandas", "polars"] = "pandas") -> Any: ...
     def to_xarray(
         self, dims: str | Sequence[str] | Mapping[str, str | Sequence[str]] = (), coords: Mapping[str, Any] | None = None
@@ -237,6 +254,7 @@ class _Fields(NamedTuple):
     worker: int | None
 
 class Outcome(_Fields):
+    stored: bool
     def __bool__(self) -> bool: ...
 
 class Stream(Generic[_T]):
@@ -319,8 +337,63 @@ class zip(Generic[Unpack[_Z]]):
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[tuple[Unpack[_Z]]]: ...
 
+class axis(Sequence[_T]):
+    def __init__(self, name: str, values: Iterable[_T], key: Callable[[_T], Any] | str | None = None) -> None: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, at: int) -> _T: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[_T]: ...
+
+class checkpoint:
+    path: str
+    name: str | None
+    version: str
+    rerun: frozenset[str] | None
+    existing: dict[str, Any]
+    accept_code_change: bool
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        version: str = "",
+        rerun: _Kind | Iterable[_Kind] | None = None,
+        existing: Mapping[str, Any] | None = None,
+        accept_code_change: bool = False,
+    ) -> None: ...
+
+class StoredRow(NamedTuple):
+    task: dict[str, Any]
+    value: Any
+    kind: str
+    message: str
+    attempts: int | None
+    began: float | None
+    seconds: float | None
+    worker: int | None
+    def __bool__(self) -> bool: ...
+
+class Stored(Sequence[StoredRow]):
+    names: tuple[str, ...]
+    version: str
+    versions: list[str]
+    tasks: int
+    fields: dict[str, Any]
+    def __init__(
+        self, names: tuple[str, ...], rows: list[StoredRow], version: str, versions: list[str], tasks: int, fields: dict[str, Any]
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, at: int) -> StoredRow: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[StoredRow]: ...
+    def to_frame(self, kind: Literal["pandas", "polars"] = "pandas") -> Any: ...
+
+def load(path: str | os.PathLike[str], allow_pickle: bool = False, version: str | None = None) -> Stored: ...
 def context() -> Context: ...
 def rng() -> numpy.random.Generator: ...
+def watch(path: str | bytes | os.PathLike[Any], *, interval_sec: float = 1.0, once: bool = False) -> None: ...
 def override(**options: Any) -> AbstractContextManager[None]: ...
 
 # With fargs, a zip beside other axes, or five axes, the arguments of func are not checked.

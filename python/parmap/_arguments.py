@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _parmap
-from . import _deadline
+from . import _checkpoint, _deadline, _trace
 from ._axes import Product
 from ._grid import product_of
 from ._fork_hazards import Hazard
@@ -77,6 +77,14 @@ class Request:
     ordered: bool = False  # of a stream, like the next one
     window: int = 0  # 0: chosen by the engine
     times: bool = False
+    trace: Any = None  # a path, False, or a Recording
+    recording: Any = None  # a _trace.Recording of this map
+    recorder: Any = None  # its _parmap.Recorder, which engines tell
+    record: Callable[..., None] | None = None  # of a map with a checkpoint: makes them
+    checkpoint: _checkpoint.checkpoint | None = None
+    seed_is_given: bool = False
+    heard: Callable[..., None] | None = None  # of async: called with each task that has ended
+    is_quiet: bool = False  # the user wants no lines on stderr
     retry_if: Callable[..., bool] | None = None  # what bindings.cpp calls
     unenforced: tuple[str, ...] = ()  # the limits that were given and that this engine does not enforce
     hazards: list[Hazard] = field(default_factory=list)  # of a caller that forks
@@ -98,7 +106,7 @@ def check(
     func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
     retries: Any, seed: Any, memory_limit: Any, init: Any, finish: Any, max_failures: Any, stop: Any, max_tasks: Any = None, start: Any = "fork",
     deadline_sec: Any = None, deadline: Any = None, retry_delay_sec: Any = 0, retry_if: Any = None, times: Any = False, ordered: Any = False,
-    window: Any = 0, grid: Any = None, where: Any = None, streams: bool = False,
+    window: Any = 0, grid: Any = None, where: Any = None, checkpoint: Any = None, streams: bool = False, trace: Any = None,
 ) -> Request:  # fmt: skip
     """`streams`: for a stream, whose first iterable may be read as it goes."""
     pool = None
@@ -142,6 +150,7 @@ def check(
     retry_delay_ns = 0 if retry_delay_sec == 0 else _nanoseconds("retry_delay_sec", retry_delay_sec) or 2**62
     if retry_if is not None and not callable(retry_if):
         raise TypeError(f"parmap: retry_if must be callable, but is {retry_if!r:.100}")
+    seed_is_given = seed is not None
     seed = int.from_bytes(os.urandom(8), "little") if seed is None else _whole("seed", seed, 0, 2**64)
     timeout_ns = _nanoseconds("timeout_sec", timeout_sec)
     if deadline is not None:
@@ -205,6 +214,9 @@ def check(
         ordered=bool(ordered),
         window=window,
         times=bool(times),
+        trace=_trace.check(trace),
+        checkpoint=_checkpoint.checkpoint_of(checkpoint),
+        seed_is_given=seed_is_given,
         pool=pool,
         hazards=hazards,
     )

@@ -120,7 +120,7 @@ class Combining:
     def _run(self, func: Callable[[Any], Any], inputs: list[Any], calls: int) -> Results:
         """`calls`: of op in a task, at most."""
         timeout = None if self._timeout is None else self._timeout * calls
-        return parmap(func, inputs, on_error=lambda *_: None, reporter="silent", timeout_sec=timeout, **self._options)
+        return parmap(func, inputs, on_error=lambda *_: None, reporter="silent", timeout_sec=timeout, trace=False, **self._options)
 
     def _fail(self, why: Failure, index: int, tasks: tuple[int, int]) -> None:
         if self._raises:

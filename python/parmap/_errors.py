@@ -106,6 +106,26 @@ class TaskNotRun(RuntimeError):
     """
 
 
+class StoreFailed(RuntimeError):
+    """The file of a checkpoint cannot be used or written: it is damaged or another program's, a process is using it, the disk is
+    full::
+
+        try:
+            results = parmap(simulate, grid=grid, checkpoint="sweep.db")
+        except parmap.StoreFailed as error:
+            results = error.results
+
+    What was stored before stays in the file.
+
+    Attributes
+    ----------
+    results : Results or None
+        What the map has done until then; tasks that did not end are "stopped". None if it had not begun.
+    """
+
+    results: Any = None
+
+
 class RemoteTraceback(Exception):
     """The traceback in a worker, as text: the __cause__ of an exception that a task raised there."""
 
@@ -186,6 +206,14 @@ def _viewed(data: bytes, format: str, shape: tuple[int, ...]) -> memoryview:
 def _type_name(error: BaseException) -> str:
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def words_of(error: BaseException | None) -> str:
+    """Its type and text, on one line of an account."""
+    if error is None:
+        return ""
+    text = text_of(error)
+    return f"{_type_name(error)}: {text}" if text else _type_name(error)
 
 
 def text_of(error: BaseException) -> str:

@@ -17,6 +17,9 @@ from ._loaded import loaded
 SHORT = reprlib.Repr()
 SHORT.maxother = SHORT.maxstring = 100
 
+#: Failure.kind. As in C++: in a checkpoint the kind of a failure is 1 + its place here.
+KINDS = ("threw", "crashed", "exited", "timed_out", "out_of_memory", "unencodable", "stopped")
+
 _MOST_SHOWN = 5  # failures, or causes
 _MOST_NAMES = 6  # of the inputs of a task
 
@@ -142,7 +145,7 @@ class Causes:
         self.failed += 1
         self.stopped += why.kind == "stopped"
         message = message_of(why)
-        key = why.kind, message if why.kind in ("crashed", "exited") else _without_numbers(message)
+        key = why.kind, message if why.kind in ("crashed", "exited") else without_numbers(message)
         group = self._groups.get(key)
         if group is not None:
             group.count += 1
@@ -266,7 +269,7 @@ def _kind_and_message(kind: str, message: str) -> str:
     return f"{kind.replace('_', ' ')}: {message}"
 
 
-def _without_numbers(text: str) -> str:
+def without_numbers(text: str) -> str:
     """The text with "..." in place of each number. Two messages of one cause often differ in a number only."""
     return _NUMBER.sub("...", text)
 

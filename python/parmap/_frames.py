@@ -109,8 +109,15 @@ def type_of(values: list[Any]) -> Any:
             return dtype if all(each.dtype == dtype for each in values) and dtype.kind in "biufcmM" else object
         return kind if kind in (bool, int, float, complex, str) else object
     if all(_is_number(each) for each in kinds):
-        return int if all(_is_whole(each) for each in kinds) else float
+        if all(_is_whole(each) for each in kinds):
+            return int
+        return float if all(map(_is_exact_as_float, values)) else object
     return object
+
+
+def _is_exact_as_float(value: Any) -> bool:
+    plain = int(value) if _is_whole(type(value)) else value  # NumPy would compare integers as floats
+    return bool(float(plain) == plain or plain != plain)
 
 
 def _is_whole(kind: type) -> bool:

@@ -6,6 +6,7 @@ Nearly half of this file is the two docstrings, which are the reference.
 
 from __future__ import annotations
 
+import functools
 import pickle
 import sys
 import threading
@@ -13,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _worker
+from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _trace, _worker
 from ._interrupt import Heard, go_on, hear, raised_by_handler
 from ._numpy_scalars import numpy_scalars
 from ._override import overridden
@@ -48,6 +49,7 @@ def parmap(
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
+    trace: Any = None,
     retries: int = 0,
     retry_delay_sec: float = 0,
     retry_if: Callable[[Failure], Any] | None = None,
@@ -59,6 +61,7 @@ def parmap(
     stop: Any = None,
     max_tasks: int | None = None,
     start: str = "fork",
+    checkpoint: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
@@ -160,6 +163,13 @@ def parmap(
           i + 1 of them have ended. If it raises, the map ends and parmap raises that exception.
     label
         A text that is shown before the bar, or before each line of "text".
+    trace
+        The path of a file that shows which worker ran which task, when, with inputs, failures and repeated attempts, in Chrome's
+        format: open it in ui.perfetto.dev, or make a page of it by ``python -m parmap report FILE``. With .gz at its end it is
+        compressed when the map has ended. Short or many tasks share a slice: there are at most 10**6. While the map runs, the
+        file FILE.status says once a second how far it is: ``python -m parmap watch FILE``. It implies times. Default: no trace;
+        but if the environment variable PARMAP_TRACE names a folder, each map of the program has a trace there, except inside
+        tasks. False: none in any case.
     times
         Whether to measure how long each task takes. ``results.summary()`` then tells how busy the workers were, and the
         five slowest tasks. It costs two looks at the clock for each task. Default: False.
@@ -211,12 +221,21 @@ def parmap(
         - "spawn": a worker is a fresh interpreter, for libraries that do not survive a fork (OpenMP of gcc before 9,
           CUDA). func, its iterables, fargs, init and finish are pickled once, by cloudpickle, which must be installed.
           A worker takes as long to start as Python and the modules that these import.
+    checkpoint
+        The name of a file that keeps the outcomes, or a parmap.checkpoint with more options. The same call, made again, runs only
+        what is missing, and returns the whole; ``results.stored`` has the tasks that were there. Axes may grow, shrink and change
+        their order. What a crash loses is at most the last 0.1 s::
+
+            parmap(simulate, grid=dict(mu=mus, x0=x0s), checkpoint="sweep.db")
+
+        If the file has the results of something else (another func, other fargs, another seed, ...), this is a ValueError, and
+        nothing runs. Under multi, retry_if is then called in the process that watches the workers, as in a stream.
 
     Returns
     -------
     Results
         A list in input order, with None in place of each failed task, and with the attributes ``failures`` (a list of
-        Failure: index, task, kind, exception, traceback, attempts), ``seed``, ``ok`` and ``tasks``. to_frame() makes a table
+        Failure: index, task, kind, exception, traceback, attempts), ``seed``, ``ok``, ``tasks`` and ``stored``. to_frame() makes a table
         of them, to_xarray() an array with the inputs as coordinates, and sel() selects tasks by their inputs.
 
         The exception of a Failure is the one that the task raised; under multi its __cause__ shows the worker's
@@ -238,6 +257,8 @@ def parmap(
         start="spawn" without cloudpickle.
     OSError
         No worker could be started.
+    StoreFailed
+        The file of a checkpoint cannot be used or written. Its attribute ``results`` holds what is done.
     KeyboardInterrupt
         After Ctrl-C, within 0.3 s. Its attribute ``results`` holds what is done; the other tasks are "stopped".
 
@@ -256,11 +277,17 @@ def parmap(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
-        stop=stop, max_tasks=max_tasks, start=start, times=times,
+        stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace, checkpoint=checkpoint,
     )  # fmt: skip
     try:
         try:
-            _run_and_collect(asked)
+            if asked.checkpoint is None:
+                _run_and_collect(asked)
+            else:
+                from ._stored_map import StoredMap  # imports sqlite3
+
+                with _trace.recorded(asked):
+                    StoredMap(asked, shown).run()
         finally:
             shown.close()
         assert asked.results is not None
@@ -292,6 +319,7 @@ async def parmap_async(
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
+    trace: Any = None,
     retries: int = 0,
     retry_delay_sec: float = 0,
     retry_if: Callable[[Failure], Any] | None = None,
@@ -301,6 +329,7 @@ async def parmap_async(
     finish: Callable[[], Any] | None = None,
     max_failures: int | None = None,
     stop: Any = None,
+    checkpoint: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
@@ -346,15 +375,23 @@ async def parmap_async(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
-        max_failures=max_failures, stop=stop, times=times,
+        max_failures=max_failures, stop=stop, times=times, trace=trace, checkpoint=checkpoint,
     )  # fmt: skip
     from . import _async
 
     try:
-        await _async.run_here(asked)
+        with _trace.recorded(asked):
+            if asked.checkpoint is None:
+                await _async.run_here(asked)
+                asked.results = collect(asked)
+            else:
+                from ._stored_map import StoredMap
+
+                await StoredMap(asked, shown).run_async()
     finally:
         shown.close()
-    results = collect(asked)
+    results = asked.results
+    assert results is not None
     if asked.interrupt is not None:
         _errors.set_attribute(asked.interrupt, "results", results)
         raise asked.interrupt
@@ -367,9 +404,16 @@ def ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
     options = overridden({"reporter": reporter, "label": label, **options})
     reporter, label = options.pop("reporter"), options.pop("label")
     asked = check(**options)
+    asked.is_quiet = reporter in ("silent", "none") if isinstance(reporter, str) else False
     if label is not None and not isinstance(label, str):
         raise TypeError(f"parmap: label must be a string, but is {label!r:.100}")
     shown = make_reporter(reporter, label, nested=_task.in_task())
+    record = functools.partial(_trace.start, asked, label, reporter in ("silent", "none"), bool(options.get("streams")))
+    if asked.checkpoint is None:
+        record()
+    else:  # its status file is for who has the checkpoint
+        asked.record = record
+        asked.times = asked.times or _trace.is_traced(asked.trace)
     asked.report = None if type(shown) is Reporter else shown.show
     for name in asked.unenforced:
         shown.tell_once(f"parmap: the engine {asked.engine} does not enforce {name}; use {_ENFORCING[name]}")
@@ -386,9 +430,14 @@ def _run_and_collect(asked: Request) -> None:
                 ctrl_c.keep_off()
                 asked.interrupt = error
             asked.results = collect(asked)
+            if asked.recording is not None:
+                asked.recording.finish()
+                asked.results._trace = asked.recording.path
         if asked.interrupt is not None:
             raise asked.interrupt
     except BaseException as error:
+        if asked.recording is not None:
+            asked.recording.abandon()
         if asked.results is not None:
             _errors.set_attribute(error, "results", asked.results)
         raise

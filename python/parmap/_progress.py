@@ -91,6 +91,9 @@ class Reporter:
     def show(self, done: int, total: int | None, failed: int, longest: tuple[int, float] | None = None) -> None:
         pass
 
+    def begin_at(self, done: int) -> None:
+        """So many tasks were done before: they are in no rate."""
+
     def tell_once(self, line: str) -> None:
         """Prints a line before anything starts: only if this reporter writes to stderr, and once in a process."""
 
@@ -121,6 +124,10 @@ class _Bar(Reporter):
     show, and drawn again only if that has changed, or its clock stood still for long."""
 
     patience = 0.0  # seconds before the bar appears
+    _initial = 0  # tasks that were done before
+
+    def begin_at(self, done: int) -> None:
+        self._initial = done
 
     def __init__(self, kind: Callable[..., Any] | None, label: str | None) -> None:
         self._kind = kind
@@ -160,7 +167,7 @@ class _Bar(Reporter):
             self._bar.set_postfix_str(said, refresh=False)
 
     def _make(self, total: int | None) -> None:
-        options = self._options
+        options = {**self._options, "initial": self._initial} if self._initial else self._options
         if isinstance(self._kind, functools.partial):
             kind, given = _with_patient_lock(self._kind.func), self._kind
             options = {**given.keywords, **options}
@@ -218,6 +225,10 @@ class _Text(_OnStderr):
         self._begun = self._last = time.monotonic()
         self._ended = False
         self._counts: tuple[int, int | None, int] = (0, 0, 0)  # done, total, failed
+        self._initial = 0
+
+    def begin_at(self, done: int) -> None:
+        self._initial = done
 
     def show(self, done: int, total: int | None, failed: int, longest: tuple[int, float] | None = None) -> None:
         now = time.monotonic()
@@ -228,7 +239,7 @@ class _Text(_OnStderr):
         self._ended = done == total
         if sys.stderr is not None:  # print takes None for stdout
             postfix = f"{failed} failed" if failed else None
-            line = _tqdm().format_meter(done, total, now - self._begun, ncols=0, prefix=self._label, postfix=postfix)
+            line = _tqdm().format_meter(done, total, now - self._begun, ncols=0, prefix=self._label, postfix=postfix, initial=self._initial)
             print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:

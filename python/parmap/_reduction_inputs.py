@@ -35,9 +35,9 @@ def product_for(
 def axes_of(product: Product) -> list[zip_axes]:
     """The arguments of a map over what was read already; none if that is a grid."""
     axes: list[zip_axes] = []
-    for group in () if product.has_names else product.groups:
+    for group, labels in () if product.has_names else zip(product.groups, product.labels):
         axis = zip_axes.__new__(zip_axes)
-        axis._axes = group
+        axis._axes, axis._labels = group, labels
         axes.append(axis)
     return axes
 

@@ -44,6 +44,8 @@ class Results(list[Any]):
         True if no task failed.
     tasks : sequence
         The inputs of the tasks, as in Failure.task: tuples, or dicts with the option grid.
+    stored : sequence of int
+        The indices of the tasks whose outcomes were in the file of a checkpoint. Empty without one.
     left_out : sequence
         The combinations of a grid that the option where has left out, as dicts.
 
@@ -57,6 +59,8 @@ class Results(list[Any]):
         The results of the tasks with these inputs.
     raise_for_failures()
         Raise the exception of the first failed task, if a task failed.
+    report(path)
+        Write a page about the map.
     summary()
         What happened, in a few numbers, with the failures grouped by cause.
     """
@@ -65,7 +69,9 @@ class Results(list[Any]):
     seed: int
     _seconds: float | None = None  # the wall time of the map
     _times: Times | None = None  # with the option times
+    _trace: str | None = None  # the path of its trace
     _inputs: Product | Inputs | None = None  # Product: of the whole map
+    _stored: Sequence[int] = ()
 
     def __init__(self, values: Any = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None:
         super().__init__(values)
@@ -100,8 +106,31 @@ class Results(list[Any]):
         failures = Failures(self.failures)
         left_out = self._inputs.left_out if isinstance(self._inputs, Product) else 0
         return Summary(
-            len(self), len(self) - len(failures), self._seconds, failures.causes(), *busy_and_slowest(self._times), left_out=left_out
-        )
+            len(self), len(self) - len(failures), self._seconds, failures.causes(), *busy_and_slowest(self._times), left_out=left_out,
+            stored=len(self._stored),
+        )  # fmt: skip
+
+    def report(self, path: Any) -> None:
+        """Write a page about the map, which a browser opens without anything else: what failed, which tasks were slow, and of a
+        grid the values as plots and maps::
+
+            results = parmap(simulate, grid=dict(mu=mus, x0=x0s), trace="run.json")
+            results.report("run.html")
+
+        With the option trace it also has the timeline of the workers and the times of all tasks; with times the slowest ones.
+        ``python -m parmap report FILE -o PAGE`` makes the same page of a trace or a checkpoint, without the results.
+
+        Raises
+        ------
+        ImportError
+            plotly is not installed: ``pip install 'parmap-cpp[report]'``.
+        OSError
+            The file cannot be written.
+        """
+        from ._report import write_page
+        from ._report._of_results import facts_of_results
+
+        write_page(facts_of_results(self), path)
 
     @property
     def tasks(self) -> Sequence[Any]:
@@ -114,6 +143,11 @@ class Results(list[Any]):
         without a grid, if the inputs are large.
         """
         return self._known_inputs()
+
+    @property
+    def stored(self) -> Sequence[int]:
+        """The indices of the tasks whose outcomes were in the file of a checkpoint, in order."""
+        return self._stored
 
     @property
     def left_out(self) -> Sequence[Any]:
@@ -239,7 +273,9 @@ class Results(list[Any]):
         number = places.index if isinstance(places, range) else {place: k for k, place in enumerate(places)}.__getitem__
         among = places if isinstance(places, range) else set(places)
         failures = [replace(each, index=number(each.index)) for each in self.failures if each.index in among]
-        return Results(values, sorted(failures, key=lambda each: each.index), self.seed)
+        made = Results(values, sorted(failures, key=lambda each: each.index), self.seed)
+        made._stored = sorted(number(each) for each in self._stored if each in among)
+        return made
 
     def copy(self) -> Results:
         """Return a copy, with the failures and the seed."""
@@ -250,6 +286,7 @@ class Results(list[Any]):
             return NotImplemented
         made = Results([*self, *other], [*self.failures, *moved_failures_of(other, len(self))], self.seed)
         made._inputs = made.failures._inputs = _added_inputs(self, other)
+        made._stored = _added_stored(self, other)
         return made
 
     def __radd__(self, other: Any) -> Any:
@@ -257,6 +294,7 @@ class Results(list[Any]):
             return NotImplemented
         made = Results([*other, *self], moved_failures_of(self, len(other)), self.seed)
         made._inputs = made.failures._inputs = _added_inputs(other, self)
+        made._stored = _added_stored(other, self)
         return made
 
     def __iadd__(self, other: Any) -> Results:  # type: ignore[override,misc]
@@ -264,6 +302,7 @@ class Results(list[Any]):
             other = list(other)
         inputs = _added_inputs(self, other)
         self.failures += moved_failures_of(other, len(self))
+        self._stored = _added_stored(self, other)
         super().__iadd__(other)
         self._inputs = self.failures._inputs = inputs
         return self
@@ -274,3 +313,8 @@ def _added_inputs(first: Any, second: Any) -> Inputs | None:
     inputs = [(getattr(each, "_inputs", None), len(each)) for each in (first, second)]
     known = [inputs_of(of, size) for of, size in inputs if of is not None or size]
     return functools.reduce(joined, known) if known else None
+
+
+def _added_stored(first: Any, second: Any) -> Sequence[int]:
+    moved = [len(first) + each for each in getattr(second, "_stored", ())]
+    return [*getattr(first, "_stored", ()), *moved]

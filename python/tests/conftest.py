@@ -3,6 +3,7 @@
 
 import os
 import signal
+import tempfile
 
 import hypothesis
 import pytest
@@ -40,6 +41,14 @@ def no_child_is_left():
     yield
     with pytest.raises(ChildProcessError):  # there is none, not even a dead one
         os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.fixture
+def db():
+    """The name of a file for a checkpoint: in memory, as commits wait for a disk."""
+    memory = "/dev/shm"
+    with tempfile.TemporaryDirectory(prefix="parmap-test-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield os.path.join(folder, "sweep.db")
 
 
 @pytest.fixture(params=("serial", "threads", "multi"))

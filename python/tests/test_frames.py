@@ -68,6 +68,9 @@ FAILED = ValueError("no convergence")
         ((True, FAILED), "boolean", pandas.NA),
         ((1.5, 1, FAILED), "float64", np.nan),
         ((1, None), "Int64", pandas.NA),
+        ((1.5, 2**53 + 1), "object", None),
+        ((1.5, 2**53), "float64", None),
+        ((np.float32(1.5), np.int64(2**53 + 1)), "object", None),
         ((np.float32(1), FAILED), "float32", np.nan),
         ((np.uint8(1), np.uint8(2)), "uint8", None),
         ((np.uint8(1), FAILED), "UInt8", pandas.NA),
@@ -251,6 +254,14 @@ def test_holes_and_parts(xarray):
 def test_types_of_arrays(xarray, of, dtype):
     found = quiet(task_of(of), grid=dict(x=range(2)), engine="threads").to_xarray()
     assert found.dtype == dtype and bool(found.isnull()[1]) == (of[1] is FAILED) and found.values[0] == of[0]
+
+
+def test_large_integers_keep_their_digits(xarray):
+    large = 2**53 + 1
+    holes = quiet(task_of((large, FAILED)), grid=dict(x=range(2)), engine="threads").to_xarray()
+    assert holes.dtype == object and holes.values[0] == large
+    rows = parmap(task_of(([large, 1], [1.5, 2])), grid=dict(x=range(2)), engine="threads").to_xarray(dims="k")
+    assert rows.dtype == object and rows.values[0, 0] == large and rows.values[1, 0] == 1.5
 
 
 def test_values_that_are_arrays(xarray):
