@@ -4,96 +4,22 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/space/axis.hpp>
+#include <parmap/detail/space/axis_keys.hpp>
 
-#include <array>
-#include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <limits>
-#include <map>
 #include <memory>
-#include <optional>
 #include <ranges>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI {
-
-namespace detail {
-
-// What identifies the elements of an axis in a store and in texts, in place of the elements.
-class axis_keys {
- public:
-  using key = std::variant<bool, std::int64_t, std::uint64_t, double, std::string>;
-
-  template <class T, class Key>
-  axis_keys(const std::vector<T>& values, Key& key_of) {
-    all_.reserve(values.size());
-    for (const T& each : values) all_.push_back(as_key(std::invoke(key_of, each)));
-  }
-
-  // The first two elements with equal keys, if there are such.
-  [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> equal() const {
-    std::map<key, std::size_t> seen;
-    for (std::size_t i = 0; i < all_.size(); ++i)
-      if (const auto [at, is_new] = seen.emplace(all_[i], i); !is_new) return std::pair(at->second, i);
-    return std::nullopt;
-  }
-  // consume(key of element i).
-  template <class Consume>
-  void visit(std::uint64_t i, Consume&& consume) const {
-    std::visit(consume, all_[i]);
-  }
-  // For a table.
-  [[nodiscard]] std::shared_ptr<const std::vector<std::string>> texts() const {
-    auto made = std::make_shared<std::vector<std::string>>();
-    for (std::uint64_t i = 0; i < all_.size(); ++i) made->push_back(text(i));
-    return made;
-  }
-  [[nodiscard]] std::string text(std::uint64_t i) const {
-    std::string made;
-    visit(i, [&made]<class K>(const K& it) {
-      if constexpr (std::is_same_v<K, std::string>) made = it;
-      else if constexpr (std::is_same_v<K, bool>) made = it ? "true" : "false";
-      else {
-        std::array<char, 32> digits{};
-        made.assign(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), it).ptr);
-      }
-    });
-    return made;
-  }
-
- private:
-  template <class K>
-  static key as_key(const K& it) {
-    if constexpr (std::is_same_v<K, bool> || std::is_same_v<K, double>) return it;
-    else if constexpr (std::is_same_v<K, float>) return static_cast<double>(it);
-    else if constexpr (std::is_enum_v<K>) return as_key(static_cast<std::underlying_type_t<K>>(it));
-    else if constexpr (std::is_signed_v<K>) return std::int64_t{it};
-    else if constexpr (std::is_integral_v<K>) {
-      // As a number that a signed type can hold, so that the same key is the same for another type.
-      if (std::uint64_t{it} <= std::uint64_t{std::numeric_limits<std::int64_t>::max()})
-        return static_cast<std::int64_t>(it);
-      return std::uint64_t{it};
-    } else return std::string(std::string_view(it));
-  }
-
-  std::vector<key> all_;
-};
-
-template <class K>
-inline constexpr bool can_be_key = std::is_enum_v<K> || (std::is_arithmetic_v<K> && !std::is_same_v<K, long double>) ||
-                                   (std::is_convertible_v<const K&, std::string_view> && !std::is_null_pointer_v<K>);
-
-}  // namespace detail
 
 /// A named axis: the elements of a range, and a name for them. axis() makes it. Copies share the elements. Several
 /// threads may read it at once.
@@ -112,10 +38,7 @@ class named_axis {
   /// The same with keys. Throws std::invalid_argument if two are equal.
   named_axis(std::string name, std::vector<T> values, detail::axis_keys keys)
       : named_axis(std::move(name), std::move(values)) {
-    if (const auto same = keys.equal())
-      throw std::invalid_argument("parmap::axis: elements " + std::to_string(same->first) + " and " +
-                                  std::to_string(same->second) + " of " + *name_ + " have the same key, " +
-                                  keys.text(same->first) + "; a key has to tell each element from the others");
+    keys.expect_unequal(*name_);
     keys_ = std::make_shared<const detail::axis_keys>(std::move(keys));
   }
 

@@ -11,6 +11,7 @@
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/detail/stores/interrupt_scope.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/traces/map_watch.hpp>
@@ -138,7 +139,8 @@ template <class Run, class Engine, class F, class Space>
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return run_watched(run, who, tasks, of_run, status);
   };
-  auto made = run_stored_map(run_rest, f, space, chosen);
+  const bool sees_stops = callable<F, Space>::how::with_context && runs_here(who.name());
+  auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
   made.note_elapsed(now_ticks() - begun);
   note_names(made, space);
   return made;
@@ -161,6 +163,7 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     constexpr bool can_store = requires { requires Run::stores; };
     constexpr bool reduces_stored = requires { requires Run::reduces_stored; };
     if constexpr (!can_store && !reduces_stored) check_has_no_store(chosen, "this function");
+    const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);

@@ -138,9 +138,14 @@ class stream_of final : public stream_state<result_of<F, Space>> {
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
-    if (store_ == nullptr && is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
-    if (store_ != nullptr) this->begin(open_with_store(who));
-    else this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+    if (store_ != nullptr) {
+      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(),
+                   size_of(space_).value_or(0) - store_->size());
+      this->begin(open_with_store(who));
+    } else {
+      if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
+      this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+    }
   }
   ~stream_of() override { this->close(); }
 
@@ -216,9 +221,11 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   } else {
     using value = result_of<function, space_type>;
     prepare(chosen);
+    check_is_not_interrupted(chosen, "parmap::stream");
     std::unique_ptr<open_store> store;
     if (chosen.store != nullptr) {
       store = open_store_of_stream<value>(f, space, chosen);
+      if (numbered_tasks<function, space_type>::takes_context && runs_here(who.name())) store->f_sees_stops();
       chosen.seed = store->of_run().seed;
     }
     if (!chosen.seed) chosen.seed = fresh_seed();

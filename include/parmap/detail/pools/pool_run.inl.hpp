@@ -48,6 +48,10 @@ PARMAP_INLINE arrival pool_run::collect(std::chrono::nanoseconds patience) {
 // Returns the time until there is something to do.
 PARMAP_INLINE std::chrono::nanoseconds pool_run::enforce() {
   constexpr std::chrono::milliseconds again(10);  // a task may begin just before it hears that it is not to
+  if (chosen_.on_interrupt.is_requested()) {
+    halt(stop_requested_text);
+    is_killed_ = true;
+  }
   if (last_.is_set()) {
     const auto now = deadline::clock::now();
     if (now < last_.begin_no_more()) return last_.begin_no_more() - now;

@@ -11,7 +11,6 @@
 #include <parmap/detail/stores/store_run.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/detail/stores/sweep_of.hpp>
-#include <parmap/detail/stores/task_choice.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
@@ -55,6 +54,8 @@ inline constexpr value_kind kind_of_value{
 template <>
 inline constexpr value_kind kind_of_value<void>{};
 
+class task_choice;
+
 // A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
 class open_store final : public renumbering, public attempt_observer {
  public:
@@ -68,6 +69,8 @@ class open_store final : public renumbering, public attempt_observer {
   PARMAP_API void read(void* memory);
   // The same, but the outcomes stay where they are, until find() is asked for them.
   PARMAP_API void find_later();
+  // f sees the stop token: what ends after a request may be incomplete, and is not stored. It runs again.
+  PARMAP_API void f_sees_stops() noexcept;
   // The options of the run: the store's seed, and a stop when nothing more can be stored.
   [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
   // Outcomes can no longer be stored; finish() throws the reason.
@@ -94,6 +97,9 @@ class open_store final : public renumbering, public attempt_observer {
   std::unique_ptr<state> state_;
 };
 
+// Whether an engine runs tasks in this process, where a stop reaches them.
+inline bool runs_here(std::string_view engine) noexcept { return engine != "multi" && engine != "pool"; }
+
 // See refuse_store_for_axes.
 [[noreturn]] PARMAP_API void refuse_store_for_values();
 [[noreturn]] PARMAP_API void refuse_store_for_lazy_axes();
@@ -105,10 +111,10 @@ inline constexpr bool can_store_value =
 // Throws store_failed: the stored value of a task is of another type.
 [[noreturn]] PARMAP_API void fail_to_read(std::uint64_t task, const std::exception& why);
 
-// `run`: as map_space's, for tasks that are renumbered and observed. It says what type a value has: an engine may await
-// what f returns.
+// `sees_stops`: see f_sees_stops. `run`: as map_space's, for tasks that are renumbered and observed. It says what type
+// a value has: an engine may await what f returns.
 template <class Run, class F, class Space>
-auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen)
+auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen, bool sees_stops)
     -> std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&> {
   using value = typename std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&>::value_type;
   if constexpr (!can_store_value<value>) {
@@ -119,6 +125,7 @@ auto run_stored_map(const Run& run, F& f, const Space& space, const options& cho
     const std::uint64_t n = space.size();
     result_memory<std::conditional_t<std::is_void_v<value>, char, value>> memory(std::is_void_v<value> ? 0 : n);
     open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, n, chosen);
+    if (sees_stops) store.f_sees_stops();
     store.read(memory.data());
     results<value> ran =
         run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(store), store.of_run());

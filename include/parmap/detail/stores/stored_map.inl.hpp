@@ -2,6 +2,7 @@
 // The bodies of stored_map.hpp.
 #pragma once
 
+#include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
 #include <parmap/detail/stores/task_choice.hpp>
 #include <parmap/store.hpp>
@@ -28,6 +29,7 @@ class open_store::state {
         store_(of_map.store->open(what)),
         choice_(tasks),
         of_run_(of_map),
+        last_(of_map.deadline),
         by_caller_(of_map.stop, request_stop{&stop_}) {
     of_run_.store.reset();
     of_run_.seed = store_->seed();
@@ -76,6 +78,8 @@ class open_store::state {
   }
 
   void store(const attempt& it, seen_value value, const failure* why) noexcept {
+    if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
+      return;
     try {
       stored_outcome made{.number = store_->number(choice_.task(it.task)),
                           .kind = std::nullopt,
@@ -97,6 +101,7 @@ class open_store::state {
     }
   }
 
+  void f_sees_stops() noexcept { sees_stops_ = true; }
   [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
   [[nodiscard]] store_run& run() const noexcept { return *store_; }
   [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
@@ -147,6 +152,8 @@ class open_store::state {
   task_choice choice_;
   failure_runs failed_;  // those that were read
   options of_run_;
+  deadline last_;
+  bool sees_stops_{};
   std::stop_source stop_;
   std::stop_callback<request_stop> by_caller_;
   std::optional<std::stop_callback<request_stop>> by_store_;
@@ -159,6 +166,7 @@ PARMAP_INLINE open_store::~open_store() = default;
 
 PARMAP_INLINE void open_store::read(void* memory) { state_->read(memory); }
 PARMAP_INLINE void open_store::find_later() { state_->find_later(); }
+PARMAP_INLINE void open_store::f_sees_stops() noexcept { state_->f_sees_stops(); }
 PARMAP_INLINE const options& open_store::of_run() const noexcept { return state_->of_run(); }
 PARMAP_INLINE bool open_store::has_failed() const noexcept { return state_->run().stop().stop_requested(); }
 PARMAP_INLINE bool open_store::finish() {
@@ -184,6 +192,10 @@ PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t index) const noexce
 }
 PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const failure* why) noexcept {
   state_->store(it, value, why);
+}
+
+PARMAP_INLINE void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to) {
+  keys.visit(i, [&to](const auto& key) { to.add(to_stored(key)); });
 }
 
 PARMAP_INLINE void fail_to_read(std::uint64_t task, const std::exception& why) {

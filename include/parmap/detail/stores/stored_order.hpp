@@ -4,9 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
-#include <parmap/detail/stores/task_choice.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -16,25 +14,13 @@ namespace parmap::inline PARMAP_ABI::detail {
 // that no more outcomes are held than fit into the window.
 class stored_order {
  public:
-  stored_order(const open_store& store, bool ordered) noexcept
-      : choice_(&store.choice()),
-        ordered_(ordered),
-        next_(choice_->next_left_out(0)) {}
+  PARMAP_API stored_order(const open_store& store, bool ordered) noexcept;
 
   // The stream may have outcomes of [0, limit), or without order that many. Returns how many tasks may begin.
-  [[nodiscard]] std::uint64_t allow(std::uint64_t limit) noexcept {
-    limit_ = limit;
-    return ordered_ ? choice_->below(limit) : limit - std::min(limit, taken_);
-  }
+  [[nodiscard]] PARMAP_API std::uint64_t allow(std::uint64_t limit) noexcept;
   // The index of a stored outcome whose turn it is.
-  [[nodiscard]] std::optional<std::uint64_t> next() noexcept {
-    if (is_at_end() || (ordered_ && next_ >= limit_)) return std::nullopt;
-    const std::uint64_t index = next_;
-    next_ = choice_->next_left_out(index + 1);
-    ++taken_;
-    return index;
-  }
-  [[nodiscard]] bool is_at_end() const noexcept { return next_ == choice_->of(); }
+  [[nodiscard]] PARMAP_API std::optional<std::uint64_t> next() noexcept;
+  [[nodiscard]] PARMAP_API bool is_at_end() const noexcept;
 
  private:
   const task_choice* choice_;
@@ -45,3 +31,7 @@ class stored_order {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+
+#ifndef PARMAP_COMPILED
+#include <parmap/detail/stores/stored_order.inl.hpp>
+#endif

@@ -39,6 +39,7 @@ enum class value_format : std::uint8_t {
   json = 10,
   dataclass = 11,  // JSON, too
   none = 12,       // Python's
+  python_bytes = 13,
 };
 
 struct stored_value {

@@ -85,6 +85,8 @@ void add_names(const Axis& axis, sweep& to) {
   }
 }
 
+PARMAP_API void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to);
+
 // What identifies element i.
 template <class Space>
 void add_cells_of(const void* of, std::uint64_t i, cell_list& to) {
@@ -101,8 +103,7 @@ void add_cells_of(const void* of, std::uint64_t i, cell_list& to) {
                space.axes());
   } else {
     if constexpr (has_keys<Space>)
-      if (const axis_keys* const keys = space.keys(); keys != nullptr)
-        return keys->visit(i, [&to](const auto& key) { to.add(to_stored(key)); });
+      if (const axis_keys* const keys = space.keys(); keys != nullptr) return add_key(*keys, i, to);
     if constexpr (can_store_elements<typename Space::elements>)
       space.spread(i, [&to](const auto&... x) { (to.add(to_stored(x)), ...); });
   }

@@ -101,8 +101,9 @@ class stream_state {
   void record(std::string_view engine, std::function<std::string(std::uint64_t)>&& text, const std::string& status = {},
               std::uint64_t stored = 0) {
     record_request asked;
-    asked.about.tasks = tasks_;
+    if (tasks_) asked.about.tasks = *tasks_ - stored;
     asked.about.stored = stored;
+    recorded_elsewhere_ = stored;
     asked.text = std::move(text);
     recorder_ = recorder_for(options_, engine, status, std::move(asked), nullptr);
   }
@@ -313,7 +314,7 @@ class stream_state {
   }
   void end_record() noexcept {
     if (recorder_ == nullptr) return;
-    recorder_->set_tasks(known());
+    recorder_->set_tasks(known() - std::min(known(), recorded_elsewhere_));
     recorder_->finish();
   }
   // The tasks that are known so far.
@@ -324,6 +325,7 @@ class stream_state {
   std::optional<std::uint64_t> tasks_;
   stream_tally tally_;
   std::shared_ptr<map_recorder> recorder_;
+  std::uint64_t recorded_elsewhere_{};  // tasks with a stored outcome
   std::unique_ptr<outcome_source<T>> source_;
   std::uint64_t generation_{fork_generation()};
   outcomes_at_hand<T> at_hand_;

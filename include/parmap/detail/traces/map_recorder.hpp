@@ -34,15 +34,15 @@ enum class text_time {
 };
 
 struct record_request {
-  std::string trace{};                // a path; empty: no trace
-  std::vector<std::string> status{};  // paths of status files
-  std::string option{"options.trace"};  // what gave the path, for messages
-  map_identity about{};               // the recorder adds what is known of the process
+  std::string trace{};                                    // a path; empty: no trace
+  std::vector<std::string> status{};                      // paths of status files
+  std::string option{"options.trace"};                    // what gave the path, for messages
+  map_identity about{};                                   // the recorder adds what is known of the process
   std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
   text_time texts{text_time::any};
   std::string (*words)(const failure& why){};  // what its message says; null: itself
-  const renumbering* numbers{};  // of the tasks that are told; null: they are their own
-  bool is_silent{};              // says nothing on stderr
+  const renumbering* numbers{};                // of the tasks that are told; null: they are their own
+  bool is_silent{};                            // says nothing on stderr
   std::uint64_t most_slices{trace_events::usual_most};
 };
 
@@ -67,7 +67,8 @@ class map_recorder final : public attempt_observer {
   // The number of tasks, if it was not known. `stored`: how many more need not run.
   PARMAP_API void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
   PARMAP_API void write_texts() noexcept;
-  // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are not.
+  // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
+  // not.
   PARMAP_API void finish() noexcept;
   // An exception has ended the map.
   PARMAP_API void abandon() noexcept;

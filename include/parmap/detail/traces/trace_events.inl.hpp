@@ -43,8 +43,8 @@ PARMAP_INLINE void trace_events::name(unsigned worker, seat& mine) {
   text_ += R"(,"name":"thread_name","args":{"name":"worker )" + std::to_string(worker) + "\"}}";
 }
 
-// After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own. So
-// the slices never run out, however long the map takes.
+// After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own.
+// So the slices never run out, however long the map takes.
 PARMAP_INLINE bool trace_events::count_slice() {
   if (!stays()) {
     ++left_out_;
