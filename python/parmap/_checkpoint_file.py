@@ -20,7 +20,7 @@ FORMAT = 1
 _BUSY_SECONDS = 10.0  # another program may read it, or write a little
 _LONGEST_SILENCE = 30.0  # seconds, of a process on another host
 _MOST_FIELDS = 100  # columns of the view
-_SHARED_FILE_SYSTEMS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "afs", "gpfs", "9p", "ceph", "beegfs", "fuse.sshfs"}
+_SHARED_FILE_SYSTEMS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "afs", "gpfs", "9p", "ceph", "beegfs"}  # and fuse.*
 
 
 def connected(path: str, *, to_write: bool = True, as_it_is: bool = False) -> sqlite3.Connection:
@@ -49,6 +49,8 @@ _used_by_parents: set[str] = set()
 def _leave_to_the_parent() -> None:
     from . import _parmap
 
+    global opening
+    opening = threading.Lock()  # another thread may have held it
     for connection, path in _open:
         _parmap.keep(connection)
         _used_by_parents.add(path)
@@ -127,7 +129,7 @@ def shared_file_system(path: str) -> str | None:
                     best, found = place, after.split()[0]
     except (OSError, IndexError, UnicodeError):
         return None
-    return found if found in _SHARED_FILE_SYSTEMS else None
+    return found if found in _SHARED_FILE_SYSTEMS or found.startswith("fuse.") else None
 
 
 def make_tables(file: sqlite3.Connection) -> bool:

@@ -6,6 +6,7 @@ All of that is one transaction: if anything is refused, the file is as it was.
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
@@ -23,7 +24,7 @@ from ._function_identity import FunctionIdentity
 from ._parmap import __version__
 from ._program_facts import command_line, git_commit
 from ._stored_values import TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
-from ._task_numbers import Extent, added_extents, numbers_of
+from ._task_numbers import Extent, added_extents, are_indices, numbers_of, numbers_of_some
 
 
 @dataclass
@@ -236,23 +237,20 @@ class CheckpointRun:
             file.execute(
                 f"INSERT INTO extent_{self.version}(first, tasks, {columns}) VALUES({', '.join('?' * len(values))})", values
             )
-        self.numbers = self._in_order_of_call(numbers_of([*known, *added], positions))
+        self.numbers = self._numbers([*known, *added], positions)
 
-    def _in_order_of_call(self, numbers: Sequence[int]) -> Sequence[int]:
-        """From the order of the axes in the file to that in the call, and only of the tasks."""
-        order = [own.place for _, own in self.axes]
-        if order != sorted(order):
-            sizes = [own.size for _, own in self.axes]
-            strides, stride = [0] * len(sizes), 1
-            for k in range(len(sizes) - 1, -1, -1):
-                strides[k], stride = stride, stride * sizes[k]
-            indices = [0]
-            for k in sorted(range(len(order)), key=order.__getitem__):
-                indices = [base + at * strides[k] for base in indices for at in range(sizes[k])]
-            numbers = [numbers[each] for each in indices]
-        if self._sweep.combinations is not None:
-            numbers = [numbers[each] for each in self._sweep.combinations]
-        return numbers
+    def _numbers(self, extents: list[Extent], positions: list[Sequence[int]]) -> Sequence[int]:
+        """Of the tasks, whose axes may have another order than in the file, and which may not be all combinations."""
+        places = [own.place for _, own in self.axes]
+        chosen = self._sweep.combinations
+        if places == sorted(places):
+            if chosen is None:
+                return numbers_of(extents, positions)
+            if are_indices(extents, positions):
+                return list(chosen)
+        sizes = [own.size for _, own in sorted(self.axes, key=lambda axis: axis[1].place)]
+        strides = [math.prod(sizes[place + 1 :]) for place in places]
+        return numbers_of_some(extents, positions, strides, range(math.prod(sizes)) if chosen is None else chosen)
 
     def _find_missing(self, file: sqlite3.Connection) -> None:
         """Which tasks have a value or a failure that stays, and which have to run."""

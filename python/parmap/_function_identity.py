@@ -198,7 +198,10 @@ class _Digest:
         if cell is None:
             return self._miss(f"{name}, of type {type(value).__qualname__}")
         self._put(name)
-        self._put(repr(key_of(cell)))
+        format, it = key_of(cell)
+        self._put(f"{format} {it!r}" if not isinstance(it, (str, bytes)) else f"{format} {len(it)}")
+        if isinstance(it, (str, bytes)):  # may be large
+            self._hash.update(it.encode("utf-8", "surrogatepass") if isinstance(it, str) else it)
 
     def _miss(self, what: str) -> None:
         if what not in self._found.uncovered:

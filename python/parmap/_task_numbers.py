@@ -46,10 +46,8 @@ def numbers_of(extents: Iterable[Extent], positions: Sequence[Sequence[int]]) ->
     sizes = [len(each) for each in positions]
     total = math.prod(sizes)
     extents = list(extents)
-    if all(isinstance(each, range) and each == range(len(each)) for each in positions):
-        for each in extents:  # the common case: the file is of this grid
-            if each.first == 0 and _has_indices(each.box, sizes):
-                return range(total)
+    if are_indices(extents, positions):
+        return range(total)
     numbers = array("q", bytes(8 * total))
     strides = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]
     for first, box in extents:
@@ -62,9 +60,35 @@ def numbers_of(extents: Iterable[Extent], positions: Sequence[Sequence[int]]) ->
     return numbers
 
 
-def _has_indices(box: Box, sizes: list[int]) -> bool:
-    """Whether the numbers in it are those of the tasks: equal sizes, but that on the first axis may be larger."""
-    return all(begin == 0 for begin, _ in box) and box[0][1] >= sizes[0] and all(own == there for own, (_, there) in zip(sizes[1:], box[1:]))
+def numbers_of_some(
+    extents: Sequence[Extent], positions: Sequence[Sequence[int]], strides: Sequence[int], combinations: Iterable[int]
+) -> Sequence[int]:
+    """The numbers of some of the combinations, of which axis k has the element index // strides[k] % its size."""
+    axes = [(own, stride, len(own)) for own, stride in zip(positions, strides)]
+    numbers = array("q")
+    for index in combinations:
+        at = [own[index // stride % size] for own, stride, size in axes]
+        for first, box in extents:
+            number = 0
+            for position, (begin, size) in zip(at, box):
+                if not begin <= position < begin + size:
+                    break
+                number = number * size + position - begin
+            else:
+                numbers.append(first + number)
+                break
+        else:
+            raise AssertionError("a combination without a number")
+    return numbers
+
+
+def are_indices(extents: Iterable[Extent], positions: Sequence[Sequence[int]]) -> bool:
+    """Whether the numbers are those of the tasks. That is the common case, in which the file is of this grid, or of one whose first
+    axis is longer."""
+    if not all(isinstance(each, range) and each == range(len(each)) for each in positions):
+        return False
+    sizes = [(0, len(each)) for each in positions]
+    return any(each.first == each.box[0][0] == 0 and each.box[0] >= sizes[0] and each.box[1:] == tuple(sizes[1:]) for each in extents)
 
 
 def _fill(numbers: array[int], index: int, number: int, inside: list[list[tuple[int, int]]], sizes: list[int]) -> None:

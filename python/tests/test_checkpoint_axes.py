@@ -14,7 +14,7 @@ import parmap as package
 from helpers import needs
 from helpers_of_checkpoints import add, draw, rows
 from parmap import axis, checkpoint, parmap
-from parmap._task_numbers import Extent, added_extents, numbers_of
+from parmap._task_numbers import Extent, added_extents, numbers_of, numbers_of_some
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -37,7 +37,10 @@ def test_every_combination_keeps_its_number():
                 chosen.sample(range(6), chosen.randint(0, 6)) for _ in known[0].box
             ]
             known += added_extents(known, positions)
-            for combination, number in zip(itertools.product(*positions), numbers_of(known, positions)):
+            numbers = numbers_of(known, positions)
+            strides = [math.prod(map(len, positions[k + 1 :])) for k in range(len(positions))]
+            assert list(numbers_of_some(known, positions, strides, range(len(numbers)))) == list(numbers)
+            for combination, number in zip(itertools.product(*positions), numbers):
                 assert given.setdefault(combination, number) == number
         assert len(set(given.values())) == len(given) <= sum(each.size for each in known)
 
@@ -93,6 +96,12 @@ def test_holes_zips_and_frames(db):
     r = kept(draw, grid=frame, checkpoint=version)
     again = kept(draw, grid=package.zip(x0=[4, 3, 9], mu=[2, 1, 9]), checkpoint=version)
     assert list(again.stored) == [0, 1] and again[:2] == [r[1], r[0]]
+
+
+def test_holes_of_a_grid_whose_axes_change_places(db):
+    first = kept(draw, grid=dict(mu=[1, 2, 3], x0=[1, 2]), where=lambda mu, x0: mu != x0, checkpoint=db)
+    more = kept(draw, grid=dict(x0=[3, 2, 1], mu=[3, 1, 4]), where=lambda mu, x0: mu != x0, checkpoint=db)
+    assert [more[k] for k in more.stored] == [first.sel(**more.tasks[k])[0] for k in more.stored] and len(more.stored) == 3
 
 
 def test_long_axes_are_compared_in_blocks(db):
