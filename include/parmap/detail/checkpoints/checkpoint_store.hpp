@@ -18,6 +18,7 @@ class checkpoint_store final : public result_store {
   [[nodiscard]] std::unique_ptr<store_run> open(const sweep& what) override {
     return std::make_unique<checkpoint_run>(asked_, what);
   }
+  [[nodiscard]] std::string status_path() const override { return asked_.path + ".status"; }
 
  private:
   checkpoint_request asked_;
