@@ -150,7 +150,7 @@ class Causes:
         self.failed += 1
         self.stopped += why.kind == "stopped"
         message = message_of(why)
-        key = why.kind, message if why.kind in ("crashed", "exited") else without_numbers(message)
+        key = why.kind, message if why.kind in ("crashed", "exited") else _without_numbers(message)
         group = self._groups.get(key)
         if group is not None:
             group.count += 1
@@ -274,7 +274,7 @@ def _kind_and_message(kind: str, message: str) -> str:
     return f"{kind.replace('_', ' ')}: {message}"
 
 
-def without_numbers(text: str) -> str:
+def _without_numbers(text: str) -> str:
     """The text with "..." in place of each number. Two messages of one cause often differ in a number only."""
     return _NUMBER.sub("...", text)
 
