@@ -68,7 +68,6 @@
 #include <cerrno>
 #include <chrono>
 #include <concepts>
-#include <condition_variable>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -86,7 +85,6 @@
 #include <iterator>
 #include <limits>
 #include <linux/futex.h>
-#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -95,7 +93,6 @@
 #include <ostream>
 #include <poll.h>
 #include <ranges>
-#include <signal.h>
 #include <span>
 #include <stdexcept>
 #include <stdio_ext.h>
@@ -5646,567 +5643,8 @@ class streamed_tasks_of final : public process_tasks {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/processes/claim_answer.hpp
-// claim_answer: what a worker is to do next.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-struct claim_answer {
-  enum class kind { run, wait, leave };
-
-  kind what{kind::leave};
-  interval chunk{};      // run: these tasks
-  bool was_postponed{};  // run: the supervisor has put the task, and may have more for that place
-  std::uint32_t bell{};  // wait: until the bell shows something else
-  bool is_idle{};        // wait: nothing is unclaimed, so the round may be over
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/robust_mutex.hpp
-// robust_mutex: a lock in shared memory that the supervisor takes over from a worker that died holding it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// For memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time, and
-// glibc trusts what it reads there, and may abort or hang this process. Here every decision depends on one read of one
-// word, and a word that no user can have left there is an error.
-class robust_mutex {
- public:
-  // The number of a user: 0 is the supervisor, w + 1 is worker w.
-  using user = std::uint32_t;
-  static constexpr user supervisor = 0;
-
-  // Locks for `self`, one of `users` users. If has_died(owner), takes the lock over from the dead owner and calls
-  // repair(owner) before anyone else can lock. Only the supervisor's has_died may be true, and not for a worker that
-  // may be replaced at the same time. Throws std::runtime_error if the lock itself was written over.
-  template <class HasDied, class Repair>
-  void lock(user self, user users, HasDied&& has_died, Repair&& repair) {
-    step("lock", moment::before);
-    const user last = acquire(self, users, has_died);
-    step("lock", moment::after);
-    if (last != self) repair(last);
-  }
-
-  void unlock(user self) noexcept {
-    step("unlock", moment::before);
-    const std::uint32_t was = word_.exchange(free, std::memory_order_release);
-    step("unlock", moment::after);
-    if (was != held_by(self)) futex_wake(word_, 1, futex_scope::shared);
-  }
-
- private:
-  // The word is `free`, or held_by(owner), maybe with `sleepers`. A stray write is unlikely to leave such a value.
-  static constexpr std::uint32_t free = 0x9a7e'c35c;
-  static constexpr std::uint32_t sleepers = 1;
-  static constexpr std::uint32_t held_by(user owner) noexcept { return free + 2 * (owner + 1); }
-  // A sleeper looks again after this time: the owner may have died, or the process that was to wake the sleeper.
-  static constexpr std::chrono::nanoseconds patience = std::chrono::milliseconds(2);
-
-  // Returns the dead owner from which it was taken over, or self.
-  template <class HasDied>
-  user acquire(user self, user users, HasDied& has_died) {
-    std::uint32_t mine = held_by(self);
-    for (;;) {
-      std::uint32_t seen = free;
-      if (word_.compare_exchange_strong(seen, mine, std::memory_order_acquire)) return self;
-      const user owner = (seen - free) / 2 - 1;
-      if (owner >= users || owner == self) throw_overwritten("its lock has an impossible owner");
-      if (has_died(owner)) {
-        if (word_.compare_exchange_strong(seen, mine | (seen & sleepers), std::memory_order_acquire)) return owner;
-        continue;
-      }
-      if (changes_soon(seen)) continue;
-      const std::uint32_t asleep = seen | sleepers;
-      if (seen != asleep && !word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed)) continue;
-      futex_wait(word_, asleep, patience, futex_scope::shared);
-      mine |= sleepers;  // others may still sleep
-    }
-  }
-
-  // Spins briefly: the lock is held for less than 1 µs unless its owner is preempted.
-  [[nodiscard]] bool changes_soon(std::uint32_t seen) const noexcept {
-    for (int k = 0; k < 100; ++k) {
-      spin_pause();
-      if (word_.load(std::memory_order_relaxed) != seen) return true;
-    }
-    return false;
-  }
-
-  futex_word word_{free};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/chunk_pacer.hpp
-// How many tasks a worker claims at once: by the clock, so that nobody has to say.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// One worker's pace. It begins with one task and grows towards the target: by at most x16, or to what takes 2 us by the
-// last chunk's measure. It is cut at once when tasks turn out long. With p for a worker's part, left / workers rounded
-// up, a chunk has at most p / 2 tasks, so that the ends meet evenly; where that is less than the floor, at most p:
-// there a claim costs as much as the imbalance it prevents. It never has more of the rest than that, as the first
-// inputs of a list are often the easy ones. The more workers contend for the range, the higher the floor.
-class chunk_pacer {
- public:
-  static constexpr std::chrono::microseconds target{50};
-  static constexpr round_index growth = 16;
-
-  // No arithmetic yet: a map of one task has no pace.
-  explicit chunk_pacer(unsigned workers) noexcept
-      : workers_(workers) {}  // NOLINT(cppcoreguidelines-pro-type-member-init)
-
-  // Of `left` unclaimed tasks, one at least.
-  [[nodiscard]] round_index chunk(round_index left) const noexcept {
-    const round_index fair = (left - 1) / workers_ + 1;
-    return std::min(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), bound_);
-  }
-  // Of the unclaimed tasks `all`, what this worker claims.
-  [[nodiscard]] interval claim(interval all, unsigned worker) const noexcept {
-    if (batches_ != nullptr) return in_batch(all);
-    const interval mine = take(all, worker, chunk(all.size()));
-    return blocks_.size == 0 ? mine : in_blocks(mine, all);
-  }
-  // Claims keep to the boundaries of blocks from now on. `from`: the round's first task.
-  void keep_blocks(claim_blocks blocks, std::uint64_t from) noexcept {
-    blocks_ = blocks;
-    from_ = from;
-  }
-  // Each claim is a batch, or the rest of one, from now on; null: it is not.
-  void keep_batches(const claim_batches* batches) noexcept { batches_ = batches; }
-  // No chunk has more than `most` tasks, one at least.
-  void bound(std::uint64_t most) noexcept {
-    bound_ = static_cast<round_index>(std::min<std::uint64_t>(most, std::numeric_limits<round_index>::max()));
-  }
-
-  // How many tasks take less than is worth a look at the clock.
-  [[nodiscard]] round_index unwatched() const noexcept { return least_; }
-
-  // Whether `left` tasks would take this worker longer, by the last chunk's measure.
-  [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {
-    return left > static_cast<double>(than) * rate_;
-  }
-
-  // The last chunk had `tasks` tasks and took `spent`.
-  void ran(round_index tasks, ticks spent) noexcept {
-    rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
-    const double in_target = static_cast<double>(target.count()) * ticks_per_us() * rate_;
-    const double in_floor = in_target * 0.02 * std::max(1.0, static_cast<double>(workers_) * (1.0 / 16));
-    const double most = std::min(std::max(static_cast<double>(tasks) * growth, in_target * 0.04), double{0x7fff'ffff});
-    wanted_ = static_cast<round_index>(std::clamp(in_target, 1.0, most));
-    least_ = static_cast<round_index>(std::clamp(in_floor, 1.0, most));
-  }
-
- private:
-  // Apart, so that maps do not pay for it.
-  [[nodiscard]] [[gnu::noinline]] interval in_blocks(interval mine, interval all) const noexcept {
-    return wants_whole_blocks(all.size()) ? blocks_.widened(mine, all, from_) : mine;
-  }
-  [[nodiscard]] [[gnu::noinline]] interval in_batch(interval all) const noexcept {
-    const std::uint64_t size = batches_->end_of(from_ + all.b) - (from_ + all.b);
-    return {all.b, all.b + static_cast<round_index>(std::min<std::uint64_t>({size, all.size(), bound_}))};
-  }
-  // A claim that may split blocks does so near the end, where that balances the work, and where the tasks of a block
-  // take long: if their worker died, whoever takes over the rest of the block could be the last one.
-  [[nodiscard]] bool wants_whole_blocks(round_index left) const noexcept {
-    if (blocks_.always) return true;
-    constexpr std::chrono::microseconds longest = std::chrono::seconds(5);
-    return left / workers_ / 2 >= blocks_.size &&
-           blocks_.size < static_cast<double>(longest.count()) * ticks_per_us() * rate_;
-  }
-
-  unsigned workers_;
-  claim_blocks blocks_;
-  const claim_batches* batches_{};
-  std::uint64_t from_;  // set with blocks_
-  double rate_{};       // tasks a tick
-  round_index wanted_{1};
-  round_index least_{1};
-  round_index bound_{std::numeric_limits<round_index>::max()};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/claim_ledger.hpp
-// claim_ledger: the words that workers and supervisor share, and every step that changes them. PROTOCOL.md explains why
-// no task is lost.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-struct left_over_words {
-  shared_word<"left_over"> span;          // packed interval; empty: free
-  shared_word<"left_attempts"> attempts;  // that its first task has used up
-};
-
-// The alignment keeps the lock and the range apart from words that are written less often.
-struct common_words {
-  alignas(128) shared_word<"halt"> halt;
-  shared_word<"failures"> failures;
-  alignas(128) robust_mutex lock;
-  shared_word<"range"> range;
-  shared_word<"stay"> stay;    // a worker that finds nothing waits for the bell
-  shared_word<"limit"> limit;  // of a stream: its tasks [0, limit) may begin
-  worker_bell bell;
-};
-
-// The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
-// another process.
-class claim_ledger {
- public:
-  // The constants of a map. `postpones`: a failed attempt is not repeated at once, but goes to the supervisor.
-  // `streams`: tasks begin in order, as far as the caller permits. `observed`: workers log their attempts, and may wait
-  // until the log has been read.
-  struct constants {
-    unsigned workers{};
-    std::uint64_t max_failures{std::numeric_limits<std::uint64_t>::max()};
-    unsigned retries{};
-    bool postpones{};
-    bool streams{};
-    bool observed{};
-  };
-
-  static std::size_t bytes(unsigned workers, bool postpones = false) noexcept {
-    return sizeof(common_words) + workers * sizeof(worker_words) +
-           left_overs_of(workers, postpones) * sizeof(left_over_words);
-  }
-  // Constructs the words in zeroed shared memory of bytes() bytes, aligned to a page.
-  claim_ledger(void* at, const constants& of_map) : claim_ledger(::new(at) common_words, of_map, 0) {
-    std::uninitialized_default_construct_n(of_, workers_);
-    std::uninitialized_default_construct_n(left_, left_overs_of(workers_, postpones_));
-  }
-  // Uses the words that were constructed at `at`, in a round of `round` tasks.
-  claim_ledger(void* at, const constants& of_map, round_index round)
-      : claim_ledger(std::launder(static_cast<common_words*>(at)), of_map, round) {}
-
-  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
-  [[nodiscard]] bool postpones() const noexcept { return postpones_; }
-  [[nodiscard]] bool streams() const noexcept { return streams_; }
-  [[nodiscard]] bool observed() const noexcept { return observed_; }
-  [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
-
-  // ---- by anybody
-
-  [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
-  [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
-  // The first reason stays, except among those that come at the same time.
-  void halt(halt_reason why) const noexcept {
-    if (halted()) return;
-    common_->halt.set(static_cast<std::uint64_t>(why));
-    if (waits_ || observed_) common_->bell.ring();
-  }
-  [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
-  // Counts a failure; at the limit no further task is begun.
-  void count_failure() const noexcept {
-    common_->failures.add(1);
-    halt_at_limit();
-  }
-  void halt_at_limit() const noexcept {
-    if (failures() >= max_failures_) halt(halt_reason::max_failures);
-  }
-  [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
-
-  // ---- by worker w
-
-  // Claims a chunk for w, if there is something to begin. cur of w then holds the attempts that its first task has used
-  // up.
-  claim_answer claim(unsigned w, const chunk_pacer& pace) const {
-    using enum claim_answer::kind;
-    const holder lock(*this, w + 1);
-    // Before halt and stay, which are written without the lock: so no ring after them is missed.
-    const std::uint32_t bell = waits_ ? common_->bell.get() : 0;
-    if (halted()) return {leave};
-    worker_words& mine = of(w);
-    for (left_over_words& left : left_overs()) {
-      const interval all = checked(unpack(left.span.get()));
-      if (all.empty()) continue;
-      announce(mine, all, static_cast<unsigned>(left.attempts.get()));
-      left.span.set(0);
-      return {run, all, &left >= left_ + workers_};
-    }
-    const interval all = checked(unpack(common_->range.get()));
-    const interval open = streams_ ? permitted(all) : all;
-    if (!open.empty()) {
-      const interval chunk = pace.claim(open, streams_ ? 0 : w);
-      announce(mine, chunk, 0);
-      common_->range.set(pack(without(all, chunk)));
-      return {run, chunk};
-    }
-    if (!all.empty()) return {wait, {}, false, bell, false};
-    if (!waits_ || common_->stay.get() == 0) return {leave};
-    return {wait, {}, false, bell, true};
-  }
-  [[nodiscard]] const worker_bell& bell() const noexcept { return common_->bell; }
-  void close_claim(unsigned w) const noexcept {
-    worker_words& mine = of(w);
-    mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
-    mine.claim.set(0);
-    mine.cur.set(0);
-  }
-
-  // ---- by the caller of a stream
-
-  // Tasks [0, limit) of the stream may begin. What has been claimed goes on.
-  void allow(std::uint64_t limit) const noexcept {
-    common_->limit.set(limit);
-    common_->bell.ring();
-  }
-  [[nodiscard]] std::uint64_t limit() const noexcept { return common_->limit.get(); }
-  // Wakes workers that wait; see worker_process.
-  void ring() const noexcept { common_->bell.ring(); }
-
-  // ---- by the supervisor
-
-  // Sets the function that tells whether worker w is dead. The supervisor takes over the lock from a dead worker.
-  void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
-  // The number of tasks of this round.
-  [[nodiscard]] round_index round() const noexcept { return round_; }
-  // Begins a round of n tasks, of which the first is task `origin` of the map. No worker is alive.
-  void begin_round(round_index n, std::uint64_t origin = 0) noexcept {
-    round_ = n;
-    origin_ = origin;
-    common_->range.set(pack(interval{0, n}));
-    if (waits_) common_->stay.set(1);
-  }
-  // The round has only n tasks: those behind were not permitted, so nobody has claimed them.
-  void cut_round(round_index n) const {
-    const holder lock(*this);
-    const interval all = checked(unpack(common_->range.get()));
-    common_->range.set(pack(interval{all.b, std::clamp(n, all.b, all.e)}));
-  }
-  // Call before each fork of worker w.
-  void prepare(unsigned w) const noexcept {
-    of(w).farewell_word.set(0);
-    if (waits_ || observed_) of(w).waiting.set(0);
-    step("go", moment::before);
-    of(w).go.store(0, std::memory_order_release);
-    step("go", moment::after);
-  }
-
-  // What the death of a worker means for the task it was in.
-  struct death {
-    bool in_task{};       // an attempt was running
-    round_index task{};   // of this task
-    unsigned attempts{};  // attempts used up, including the running one
-    bool blamed{};        // and no attempt was left
-    bool postponed{};     // an attempt is left, and the task is now the supervisor's
-  };
-  // Worker w is dead: hands back what is left of its claim. published(task, attempts) tells whether the failure of that
-  // attempt is recorded.
-  death recover(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
-    const death what = take_from_dead(w, published);
-    // For workers that wait: nobody else may come for what was handed back, if forks are refused; and w may have halted
-    // the map, and died before it rang.
-    if (waits_) common_->bell.ring();
-    return what;
-  }
-
-  [[nodiscard]] bool anything_unclaimed() const {
-    const holder lock(*this);
-    return !unpack(common_->range.get()).empty() || !std::ranges::all_of(left_overs(), is_free);
-  }
-  // Whether nothing is claimed, nor to be claimed.
-  [[nodiscard]] bool idle() const {
-    const holder lock(*this);
-    for (unsigned w = 0; w < workers_; ++w)
-      if (!unpack(of(w).claim.get()).empty()) return false;
-    return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
-  }
-  // Makes a postponed task claimable; false if there is no place for it now.
-  [[nodiscard]] bool put(round_index task, unsigned attempts) const {
-    {
-      const holder lock(*this);
-      const auto places = left_overs().subspan(workers_);
-      const auto place = std::ranges::find_if(places, is_free);
-      if (place == places.end()) return false;
-      place->attempts.set(attempts);
-      place->span.set(pack(interval{task, task + 1}));
-    }
-    common_->bell.ring();
-    return true;
-  }
-  // Workers that find nothing leave from now on.
-  void dismiss() const noexcept {
-    if (common_->stay.get() == 0) return;
-    common_->stay.set(0);
-    common_->bell.ring();
-  }
-  // Takes away all unclaimed tasks, which will not be begun. No worker is alive.
-  struct unclaimed {
-    interval all;
-    unsigned attempts;  // that its first task has used up
-  };
-  [[nodiscard]] std::vector<unclaimed> drain() const {
-    const holder lock(*this);
-    std::vector<unclaimed> rest;
-    const auto take_all = [&](auto& from, std::uint64_t attempts) {
-      if (const interval all = checked(unpack(from.get())); !all.empty())
-        rest.push_back({all, static_cast<unsigned>(attempts)});
-      from.set(0);
-    };
-    take_all(common_->range, 0);
-    for (left_over_words& left : left_overs()) take_all(left.span, left.attempts.get());
-    return rest;
-  }
-
-  // An interval that contains all tasks of this round that have not ended; empty once all have. It may contain tasks
-  // that have ended.
-  [[nodiscard]] interval not_ended() const {
-    const holder lock(*this);
-    interval all{round_, 0};
-    const auto add = [&](interval open) {
-      if (!open.empty()) all = {std::min(all.b, open.b), std::max(all.e, open.e)};
-    };
-    add(checked(unpack(common_->range.get())));
-    for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
-    for (unsigned w = 0; w < workers_; ++w) {
-      const interval open = checked(unpack(of(w).claim.get()));
-      const position at = unpack_position(of(w).cur.get());  // task 0 if the claim has been closed meanwhile
-      add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
-    }
-    return all.b < all.e ? all : interval{round_, round_};
-  }
-  // The number of finished tasks; only approximate while workers run.
-  [[nodiscard]] std::uint64_t finished() const noexcept {
-    std::uint64_t all = 0;
-    for (unsigned w = 0; w < workers_; ++w) {
-      const worker_words& one = of(w);
-      all += one.finished.get();
-      const interval open = unpack(one.claim.get());
-      const position at = unpack_position(one.cur.get());
-      if (!open.empty() && at.task > open.b && at.task <= open.e) all += at.task - open.b;
-    }
-    return all;
-  }
-
- private:
-  claim_ledger(common_words* at, const constants& of_map, round_index round)
-      : common_(at),
-        of_(reinterpret_cast<worker_words*>(common_ + 1)),
-        left_(reinterpret_cast<left_over_words*>(of_ + of_map.workers)),
-        workers_(of_map.workers),
-        max_failures_(of_map.max_failures),
-        retries_(std::min(of_map.retries, max_attempts - 1)),
-        postpones_(of_map.postpones),
-        streams_(of_map.streams),
-        observed_(of_map.observed),
-        waits_(postpones_ || streams_),
-        round_(round) {}
-
-  // One for each worker's death, and behind them as many again for postponed tasks.
-  static std::size_t left_overs_of(unsigned workers, bool postpones) noexcept {
-    return std::size_t{workers} * (postpones ? 2 : 1);
-  }
-
-  // Holds the lock; after a take-over, with the words repaired.
-  class holder {
-   public:
-    explicit holder(const claim_ledger& book, robust_mutex::user self = robust_mutex::supervisor)
-        : lock_(book.common_->lock),
-          self_(self) {
-      const auto has_died = [&](auto owner) { return self == robust_mutex::supervisor && book.has_died_(owner - 1); };
-      lock_.lock(self, book.workers_ + 1, has_died, [&book](auto owner) { book.repair(owner - 1); });
-    }
-    holder(const holder&) = delete;
-    holder& operator=(const holder&) = delete;
-    ~holder() { lock_.unlock(self_); }
-
-   private:
-    robust_mutex& lock_;
-    robust_mutex::user self_;
-  };
-
-  // Announces a claim before its source is shrunk. In between both contain the chunk; repair() resolves this.
-  static void announce(worker_words& mine, interval chunk, unsigned attempts) noexcept {
-    mine.base.set(mine.finished.get());
-    mine.cur.set(pack(position{chunk.b, attempts, false}));
-    mine.claim.set(pack(chunk));
-  }
-
-  // Worker w died holding the lock. A claim that it had announced counts, so it is removed from its source. No effect
-  // for a claim that was completed.
-  void repair(unsigned w) const noexcept {
-    const interval claimed = unpack(of(w).claim.get());
-    if (claimed.empty()) return;
-    const interval all = unpack(common_->range.get());
-    if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
-      common_->range.set(pack(without(all, claimed)));
-    for (left_over_words& left : left_overs())
-      if (unpack(left.span.get()) == claimed) left.span.set(0);
-  }
-
-  death take_from_dead(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
-    const holder lock(*this);
-    worker_words& dead = of(w);
-    const interval open = checked(unpack(dead.claim.get()));
-    if (open.empty()) {
-      dead.cur.set(0);
-      return {};
-    }
-    position at = unpack_position(dead.cur.get());
-    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
-      throw_overwritten("a worker's task lies outside its claim");
-    death what;
-    if (at.running && published(at.task, at.attempts)) {
-      at = {at.task + 1, 0, false};
-    } else if (at.running) {
-      what = {true, at.task, at.attempts, at.attempts > retries_};
-      what.postponed = postpones_ && !what.blamed;
-    }
-    dead.finished.set(dead.base.get() + (at.task - open.b));
-    const bool gone = what.blamed || what.postponed;
-    const interval rest = gone ? interval{at.task + 1, open.e} : interval{at.task, open.e};
-    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);
-    dead.claim.set(0);
-    dead.cur.set(0);
-    return what;
-  }
-
-  // What of the unclaimed tasks may begin now.
-  [[nodiscard]] interval permitted(interval all) const noexcept {
-    const std::uint64_t limit = common_->limit.get();
-    const std::uint64_t end = limit > origin_ ? std::min<std::uint64_t>(limit - origin_, all.e) : 0;
-    return {all.b, std::max(all.b, static_cast<round_index>(end))};
-  }
-
-  void hand_back(interval rest, unsigned attempts) const {
-    // One is free: the left-overs of deaths and open claims together never outnumber the workers.
-    const auto places = left_overs().first(workers_);
-    const auto free = std::ranges::find_if(places, is_free);
-    if (free == places.end()) throw_overwritten("there are more claims than workers");
-    free->attempts.set(attempts);
-    free->span.set(pack(rest));
-  }
-
-  [[nodiscard]] interval checked(interval all) const {
-    if (all.b > all.e || all.e > round_) throw_overwritten("a claim lies outside the tasks");
-    return all;
-  }
-
-  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept {
-    return {left_, left_overs_of(workers_, postpones_)};
-  }
-  static bool is_free(const left_over_words& left) noexcept { return unpack(left.span.get()).empty(); }
-
-  common_words* common_;
-  worker_words* of_;
-  left_over_words* left_;
-  unsigned workers_;
-  std::uint64_t max_failures_;
-  unsigned retries_;
-  bool postpones_;
-  bool streams_;
-  bool observed_;
-  bool waits_;  // a worker that finds nothing may wait
-  round_index round_;
-  std::uint64_t origin_{};
-  std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/worker_arenas.hpp
-// worker_arenas: the memory for what does not fit into slots, bump-allocated by its worker and read by the supervisor.
+// ==== parmap/detail/processes/attempt_span.hpp
+// attempt_span: when an attempt of a task ran, as processes tell each other.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -6214,172 +5652,6 @@ namespace parmap::inline PARMAP_ABI::detail {
 struct attempt_span {
   std::uint64_t began{};
   std::uint64_t took{};
-};
-
-// Whether to initialise the words of the arenas, or keep those that another process has initialised.
-enum class words { fresh, kept };
-
-// One arena per worker, of equal size, in [begin, end) of the mapping. The failure records of a worker form a list in
-// its arena, newest first; a record counts once `head` refers to it. All data carries a check that is verified on
-// reading, as a task may have written over it.
-class worker_arenas {
- public:
-  worker_arenas(const shared_memory& memory, const claim_ledger& book, std::size_t begin, std::size_t end,
-                std::uint64_t tasks, words are = words::fresh)
-      : memory_(memory),
-        book_(book),
-        begin_((begin + alignment - 1) / alignment * alignment),
-        each_(round_down_to_page((end - begin_) / book_.workers())),
-        tasks_(tasks) {
-    if (are == words::kept) return;
-    for (unsigned w = 0; w < book_.workers(); ++w) {
-      book.of(w).top.set(arena_begin(w));
-      book.of(w).head.set(no_record);
-      if (book.streams()) book.of(w).told.set(no_record);
-    }
-  }
-
-  // ---- by worker w
-
-  [[nodiscard]] arena_writer writer(unsigned w) const noexcept {
-    return {memory_.bytes(), book_.of(w), arena_begin(w), arena_end(w)};
-  }
-  // Publishes a failure; false if there is no room for it. The message is cut to 16 MiB, and to the room there is.
-  bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts, std::string_view message,
-               attempt_span when = {}) const noexcept {
-    std::uint64_t previous = book_.of(w).head.get();
-    if (book_.streams() && previous != no_record && previous == book_.of(w).told.get()) {
-      // The supervisor has read them all. The new ones begin in the other half, so that `head` shows something else.
-      const std::size_t half = arena_begin(w) + each_ / 2 / alignment * alignment;
-      book_.of(w).top.set(previous < half ? half : arena_begin(w));
-      previous = no_record;
-    }
-    std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
-    // `head` must not show what the supervisor takes for read.
-    if (book_.streams() && at == book_.of(w).told.get()) at = std::min(at + alignment, arena_end(w));
-    const std::size_t room = arena_end(w) - at;
-    if (room < sizeof(record)) return false;
-    const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
-    record head{previous, index, static_cast<std::uint32_t>(kind), attempts, when, size, 0};
-    std::byte* const text = memory_.bytes() + at + sizeof head;
-    if (size > 0) std::memcpy(text, message.data(), size);
-    head.check = check_of(head, at, text);
-    std::memcpy(memory_.bytes() + at, &head, sizeof head);
-    step("record", moment::after);
-    book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
-    book_.of(w).head.set(at);
-    return true;
-  }
-
-  // ---- by the supervisor
-
-  // Whether the newest failure of w is that of this attempt of this task.
-  [[nodiscard]] bool newest_is(unsigned w, std::uint64_t index, unsigned attempt) const noexcept {
-    const auto found = read(w, book_.of(w).head.get());
-    return found && found->index == index && found->attempts == attempt;
-  }
-  // Calls visit(failure) for all failures of w, the newest first. No worker is alive. Throws std::runtime_error if a
-  // record was written over, as its task is then unknown.
-  template <class Visit>
-  void for_each_failure(unsigned w, Visit&& visit) const {
-    if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
-    walk(w, book_.of(w).head.get(), no_record, visit);
-  }
-  // Calls visit(failure), or visit(failure, attempt_span), for those that w has published since the last call for it; w
-  // may be alive. `seen`: the caller keeps it, and begins with nothing_seen.
-  template <class Visit>
-  void for_each_new_failure(unsigned w, std::uint64_t& seen, Visit&& visit) const {
-    const std::uint64_t newest = book_.of(w).head.get();
-    if (newest == seen) return;
-    walk(w, newest, seen, visit);
-    seen = newest;
-    if (book_.streams()) book_.of(w).told.set(newest);
-  }
-  static constexpr std::uint64_t nothing_seen = ~std::uint64_t{0};
-  // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
-  [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
-    if (at.is_short()) {
-      if (const auto bytes = at.read_short(task)) return *bytes;
-    } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
-      const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
-      // Not beyond `top`: reading pages that were never written would cost memory.
-      const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
-      const std::byte* from = memory_.bytes() + at.offset;
-      const std::uint64_t size = at.bytes_in_arena();
-      const std::size_t behind = at.is_retried() ? sizeof(std::uint32_t) : 0;
-      if (at.offset <= end && size <= end - at.offset && size >= behind && at.fits_check(from, task))
-        return byte_reader(from, size - behind);
-    }
-    throw bad_encoding(
-        "its encoded bytes were written over by a task of this map that wrote to memory it does not own; run the map "
-        "under parmap::serial with valgrind or -fsanitize=address to find that task");
-  }
-
-  // The value has been read: nobody reads its bytes again.
-  static void drop(const byte_reader& bytes) noexcept { give_back(bytes.end() - bytes.left(), bytes.left()); }
-
-  // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
-  [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {
-    std::uint32_t attempts = 1;
-    if (!at.is_short() && at.is_retried()) std::memcpy(&attempts, bytes.end(), sizeof attempts);
-    return attempts;
-  }
-
- private:
-  static constexpr std::size_t alignment = arena_writer::alignment;
-  static constexpr std::size_t longest_message = 16 << 20;
-
-  static constexpr std::uint64_t no_record = nothing_seen;
-
-  struct record {
-    std::uint64_t previous;  // its offset, which is lower, or no_record
-    std::uint64_t index;
-    std::uint32_t kind;
-    std::uint32_t attempts;
-    attempt_span when;    // of the last attempt
-    std::uint64_t size;   // of the message, which follows the record
-    std::uint64_t check;  // of all the above and the message, keyed by the offset
-  };
-
-  [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
-  [[nodiscard]] std::size_t arena_end(unsigned w) const noexcept { return arena_begin(w) + each_; }
-  [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
-    const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
-    return checksum(message, it.size, head);
-  }
-  // From the record at `at` on to the older ones, until that at `end`.
-  template <class Visit>
-  void walk(unsigned w, std::uint64_t at, std::uint64_t end, Visit&& visit) const {
-    while (at != end && at != no_record) {
-      const auto found = read(w, at);
-      if (!found) throw_overwritten("the record of a failure is lost");
-      const auto* const text = reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record));
-      failure why{found->index, static_cast<failure_kind>(found->kind), std::string(text, found->size), found->attempts,
-                  nullptr};
-      if constexpr (std::invocable<Visit&, failure&&, attempt_span>) visit(std::move(why), found->when);
-      else visit(std::move(why));
-      at = found->previous;
-    }
-  }
-  [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
-    const std::uint64_t end = arena_end(w);
-    if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
-    const std::byte* const from = memory_.bytes() + at;
-    record found{};
-    std::memcpy(&found, from, sizeof found);
-    if (found.size > std::min(longest_message, end - at - sizeof found) ||
-        found.check != check_of(found, at, from + sizeof found) || found.index >= tasks_ ||
-        found.kind > static_cast<std::uint32_t>(failure_kind::stopped) ||
-        (found.previous >= at && found.previous != no_record))
-      return std::nullopt;
-    return found;
-  }
-
-  const shared_memory& memory_;
-  const claim_ledger& book_;
-  std::size_t begin_;
-  std::size_t each_;
-  std::uint64_t tasks_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -7868,143 +7140,12 @@ class outcome_place {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/deadline.hpp
-// deadline: when a map begins no new task any more, and when it ends those that still run.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
-inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
-
-class deadline {
- public:
-  using clock = std::chrono::steady_clock;
-
-  // Counts from now on. None, or a time beyond the range of the clock: never.
-  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
-    if (!time) return;
-    const auto now = clock::now();
-    const auto extra = std::min(*time / 10, longest_grace);
-    if (*time >= clock::time_point::max() - now - extra) return;
-    begin_no_more_ = now + *time;
-    end_all_ = begin_no_more_ + extra;
-  }
-
-  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
-  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
-  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
-
- private:
-  clock::time_point begin_no_more_{clock::time_point::max()};
-  clock::time_point end_all_{clock::time_point::max()};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/signal_mask.hpp
-// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Blocks all signals in the calling thread for the lifetime of the object, so that threads made meanwhile inherit this
-// mask. Signals that a fault raises are not blocked.
-class signals_blocked {
- public:
-  signals_blocked() noexcept {
-    sigset_t all{};
-    ::sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
-    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
-  }
-  signals_blocked(const signals_blocked&) = delete;
-  signals_blocked& operator=(const signals_blocked&) = delete;
-  ~signals_blocked() {
-    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
-  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
-
- private:
-  sigset_t before_{};
-  bool blocked_{};
-};
-
-// In a thread made under signals_blocked: the mask that it would have without it.
-inline std::optional<sigset_t>& outer_signal_mask() noexcept {
-  static thread_local std::optional<sigset_t> mask;
-  return mask;
-}
-
-// Gives the thread the mask that it would have without signals_blocked, for the lifetime of the object. Tasks run with
-// this mask, and processes and threads that they start inherit it.
-class outer_mask_scope {
- public:
-  outer_mask_scope() noexcept {
-    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
-  }
-  outer_mask_scope(const outer_mask_scope&) = delete;
-  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
-  ~outer_mask_scope() {
-    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t before_{};
-  bool changed_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/threads/deadline_watch.hpp
-// deadline_watch: halts a map in this process at its deadline, and requests its tasks to stop at the end of the grace.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// One thread per map with a deadline.
-class deadline_watch {
- public:
-  // At the deadline it calls begin_no_more, in its own thread. A request of `stop` reaches the tasks as ever.
-  deadline_watch(const deadline& when, const std::stop_token& stop, std::function<void()> begin_no_more)
-      : when_(when),
-        begin_no_more_(std::move(begin_no_more)),
-        forward_(stop, [this] { tasks_.request_stop(); }),
-        thread_(start()) {}
-
-  // For the tasks.
-  [[nodiscard]] std::stop_token token() const noexcept { return tasks_.get_token(); }
-
- private:
-  // The thread blocks signals, which are for the caller's threads.
-  std::jthread start() {
-    const signals_blocked meanwhile;
-    return std::jthread([this](const std::stop_token& ended) { watch(ended); });
-  }
-  void watch(const std::stop_token& ended) {
-    std::unique_lock lock(mutex_);
-    const auto passed = [&](deadline::clock::time_point moment) {
-      wake_.wait_until(lock, ended, moment, [] { return false; });
-      return !ended.stop_requested();
-    };
-    if (!passed(when_.begin_no_more())) return;
-    begin_no_more_();
-    if (passed(when_.end_all())) tasks_.request_stop();
-  }
-
-  deadline when_;
-  std::function<void()> begin_no_more_;
-  std::stop_source tasks_;
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
-  std::stop_callback<std::function<void()>> forward_;
-  std::jthread thread_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/threads/serial_stream.hpp
 // serial_stream: a stream on the engine serial; the caller's thread runs a task when it wants an outcome.
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+class deadline_watch;
 
 // What does not depend on the result type.
 class serial_loop {
@@ -8046,7 +7187,7 @@ class serial_loop {
   ticks spent_{};
   std::atomic<bool> halted_{false};
   std::atomic<bool> late_{false};
-  std::optional<deadline_watch> watch_;
+  std::unique_ptr<deadline_watch> watch_;  // null: no deadline
   std::stop_token stop_;
   context self_;
 };
@@ -9097,94 +8238,8 @@ class batch_table {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/pools/pool_memory.hpp
-// pool_memory: the memory of a pool besides that of its stream: what its tasks are, what they run on, and which of them
-// are to end.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The caller writes all of it. A worker changes only the state of a batch that it begins, and tells which large inputs
-// it holds.
-class pool_memory final : public stream_annex, public task_orders {
- public:
-  explicit pool_memory(unsigned workers) noexcept : workers_(workers) {}
-
-  // ---- by the caller
-
-  [[nodiscard]] shared_heap& heap() noexcept { return *heap_; }
-  // Worker w is to be killed if it runs this task.
-  void end(unsigned w, std::uint64_t task) noexcept { of_[w].ends.set(task + 1); }
-  // Nobody uses the inputs of this number any more. Whether a worker holds them: it has to be woken then.
-  [[nodiscard]] bool take_back(std::uint64_t inputs) noexcept {
-    bool held = false;
-    for (unsigned w = 0; w < workers_; ++w)
-      if (auto& holds = of_[w].holds; holds.get() == inputs) held = holds.set_if(inputs, 0) == inputs || held;
-    return held;
-  }
-  // No attempt may take less, of those that may run now; 0: none has a limit.
-  void set_shortest_limit(std::uint64_t ns) noexcept { shortest_->set(ns); }
-
-  // ---- by the caller and by workers, each of which has a copy
-
-  [[nodiscard]] batch_table& table() noexcept { return *table_; }
-  [[nodiscard]] const std::byte* at(std::uint64_t offset) const noexcept { return memory_ + offset; }
-  // Whether these bytes lie in the heap.
-  [[nodiscard]] bool contains(const sent_bytes& it) const noexcept {
-    return it.offset >= heap_begin_ && it.offset < end_ && it.size <= end_ - it.offset;
-  }
-
-  // ---- by worker w
-
-  // It keeps a copy of these large inputs as long as is_held() says so.
-  void hold(unsigned w, std::uint64_t inputs) noexcept { of_[w].holds.set(inputs); }
-  [[nodiscard]] bool is_held(unsigned w, std::uint64_t inputs) const noexcept { return of_[w].holds.get() == inputs; }
-
-  // ---- by the supervisor
-
-  [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept override {
-    const std::uint64_t ns = shortest_->get();
-    return ns == 0 ? no_limit : std::chrono::nanoseconds(ns);
-  }
-  [[nodiscard]] bool ends(unsigned w, std::uint64_t task) const noexcept override {
-    return of_[w].ends.get() == task + 1;
-  }
-
- private:
-  struct alignas(64) words_of_worker {
-    shared_word<"ends"> ends;    // the task that it is to be killed in, and 1; 0: none
-    shared_word<"holds"> holds;  // the number of the large inputs that it keeps; 0: none
-  };
-
-  [[nodiscard]] std::size_t table_begin() const noexcept {
-    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(words_of_worker);
-  }
-  [[nodiscard]] std::size_t table_bytes() const noexcept override { return table_begin() + batch_table::bytes; }
-  void take(std::byte* memory, std::size_t begin, std::size_t end) override {
-    memory_ = memory;
-    end_ = end;
-    heap_begin_ = begin + table_bytes();
-    void* const shortest = memory + begin;
-    shortest_ = static_cast<shared_word<"shortest">*>(shortest);
-    void* const words = memory + begin + table_begin() - workers_ * sizeof(words_of_worker);
-    of_ = static_cast<words_of_worker*>(words);
-    table_.emplace(memory + begin + table_begin());
-    heap_.emplace(memory, heap_begin_, end);
-  }
-
-  unsigned workers_;
-  std::byte* memory_{};
-  std::size_t heap_begin_{};
-  std::size_t end_{};
-  shared_word<"shortest">* shortest_{};
-  words_of_worker* of_{};
-  std::optional<batch_table> table_;
-  std::optional<shared_heap> heap_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/sent_store.hpp
-// sent_store: the functions and inputs that a pool has sent to its workers, and what is known of the functions.
+// ==== parmap/detail/pools/kept_bytes.hpp
+// kept_bytes: encoded functions and inputs in the memory of a pool, as those see them who keep them.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -9200,198 +8255,10 @@ struct kept_function {
 // Inputs in the memory of a pool, kept as long as somebody may use them.
 using kept_inputs = std::shared_ptr<const sent_bytes>;
 
-// In the caller. Any thread may call any member. The lock is its own, as to encode large inputs takes long.
-class sent_store {
- public:
-  using write = std::function<void(byte_writer&)>;
-
-  // wake() is called when workers are to give back what they hold.
-  sent_store(pool_memory& memory, std::function<void()> wake) : memory_(memory), wake_(std::move(wake)) {}
-  sent_store(const sent_store&) = delete;
-  sent_store& operator=(const sent_store&) = delete;
-
-  // The same bytes are stored once.
-  std::shared_ptr<kept_function> keep_function(std::vector<std::byte> bytes);
-  // Throws std::bad_alloc if there is no room for them, and what encode throws.
-  kept_inputs keep_inputs(const write& encode);
-  // The same; encode calls code of the user, which may use the pool.
-  kept_inputs keep_foreign_inputs(const write& encode);
-  // Gives back what nobody uses any more. Functions stay that were used last, as they may be used again: not many, and
-  // none but the newest if they are large.
-  void drop_unused() noexcept;
-  // The same, if large inputs are among it.
-  void drop_large() noexcept {
-    if (dropped_->any_large.load(std::memory_order_relaxed)) drop_unused();
-  }
-
- private:
-  static constexpr std::size_t most_unused = 64;  // functions
-
-  // Inputs that nobody uses any more.
-  struct dropped {
-    std::mutex lock;
-    std::list<sent_bytes> all;
-    std::atomic<bool> any_large{};
-  };
-  // Inputs that somebody uses. Its end needs no memory.
-  class in_use {
-   public:
-    explicit in_use(std::shared_ptr<dropped> to) : to_(std::move(to)), one_(1) {}
-    in_use(const in_use&) = delete;
-    in_use& operator=(const in_use&) = delete;
-    ~in_use() {
-      const bool large = what().size >= much_memory;
-      const std::lock_guard lock(to_->lock);
-      if (what().number != 0) to_->all.splice(to_->all.end(), one_);
-      if (large) to_->any_large = true;
-    }
-    [[nodiscard]] sent_bytes& what() noexcept { return one_.front(); }
-
-   private:
-    std::shared_ptr<dropped> to_;
-    std::list<sent_bytes> one_;
-  };
-  using functions = std::list<std::shared_ptr<kept_function>>;
-
-  static std::string_view text_of(const std::vector<std::byte>& bytes) noexcept {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
-  static shared_memory draft_memory();
-  sent_bytes store(const write& encode);
-  void drop_old();
-  void drop_inputs();
-
-  pool_memory& memory_;
-  std::function<void()> wake_;
-  std::mutex lock_;
-  std::shared_ptr<dropped> dropped_ = std::make_shared<dropped>();
-  functions used_;  // the newest first
-  std::unordered_map<std::string_view, functions::iterator> known_;
-  std::uint64_t function_bytes_{};  // of all used_
-  std::uint64_t newest_{};
-  std::unique_ptr<shared_memory> draft_;  // for the next inputs that code of the user writes; null: in use, or none
-};
-
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/pools/unsent_tasks.hpp
-// unsent_tasks: the tasks of one job on a pool that have not been sent to its workers.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Tasks that were given to a pool together, or a task that is to be tried again.
-struct task_piece {
-  std::uint64_t task{};
-  std::uint64_t count{};
-  kept_inputs inputs{};
-  unsigned attempt{1};
-  std::shared_ptr<kept_function> function{};  // null: that of the job
-
-  [[nodiscard]] std::uint64_t last() const noexcept { return task + count - 1; }
-};
-
-// Under the dispatcher's lock. Each function but for_each and clear is O(log n).
-class unsent_tasks {
- public:
-  [[nodiscard]] bool empty() const noexcept { return again_.empty() && first_.empty(); }
-  [[nodiscard]] std::size_t pieces() const noexcept { return again_.size() + first_.size(); }
-  // A first attempt waits behind those of lower tasks; a later one goes before all of these.
-  void add(task_piece what) {
-    auto& to = what.attempt > 1 ? again_ : first_;
-    const std::uint64_t last = what.last();
-    to.emplace(last, std::move(what));
-  }
-
-  // The piece that is to be sent next. There must be one.
-  [[nodiscard]] const task_piece& front() const noexcept { return next().begin()->second; }
-  // The first tasks of it have been sent.
-  void drop_front(std::uint64_t tasks) noexcept {
-    auto& from = again_.empty() ? first_ : again_;
-    task_piece& piece = from.begin()->second;
-    piece.task += tasks;
-    piece.count -= tasks;
-    if (piece.count == 0) from.erase(from.begin());
-  }
-
-  // The first attempt of a task that was added alone, and has not been sent; null: there is none.
-  [[nodiscard]] const task_piece* find(std::uint64_t task) const noexcept {
-    const auto found = first_.find(task);
-    return found != first_.end() && found->second.count == 1 ? &found->second : nullptr;
-  }
-  // That one is dropped.
-  void drop(std::uint64_t task) noexcept { first_.erase(task); }
-
-  // Calls visit(piece) for each piece, those of tasks that are to be tried again first.
-  template <class Visit>
-  void for_each(const Visit& visit) const {
-    for (const auto* const all : {&again_, &first_})
-      for (const auto& [last, each] : *all) visit(each);
-  }
-  // Those that lie in tasks [task, task + count) are moved to another list.
-  void take(std::uint64_t task, std::uint64_t count, unsent_tasks& to) noexcept {
-    for (const auto& [from, there] : {std::pair(&again_, &to.again_), std::pair(&first_, &to.first_)})
-      for (auto at = from->lower_bound(task); at != from->end() && at->first - task < count;) {
-        const auto next = std::next(at);
-        if (at->second.task >= task) there->insert(from->extract(at));
-        at = next;
-      }
-  }
-  void clear() noexcept {
-    again_.clear();
-    first_.clear();
-  }
-
- private:
-  // By their last tasks, which stay as the front one is sent bit by bit.
-  using pieces_in_order = std::map<std::uint64_t, task_piece>;
-
-  [[nodiscard]] const pieces_in_order& next() const noexcept { return again_.empty() ? first_ : again_; }
-
-  pieces_in_order again_;
-  pieces_in_order first_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/due_queue.hpp
-// due_queue: tasks that wait until they are due.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// `Task` has a member `due`. Used by one thread at a time. add and take_first are O(log n).
-template <class Task>
-class due_queue {
- public:
-  using clock = std::chrono::steady_clock;
-
-  void add(const Task& what) {
-    heap_.push_back(what);
-    std::ranges::push_heap(heap_, later);
-  }
-  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
-  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
-  // The one that is due first. Undefined if there is none.
-  [[nodiscard]] const Task& first() const noexcept { return heap_.front(); }
-  [[nodiscard]] bool is_due() const noexcept { return !empty() && first().due <= clock::now(); }
-  // Undefined if there is none.
-  Task take_first() {
-    std::ranges::pop_heap(heap_, later);
-    const Task taken = heap_.back();
-    heap_.pop_back();
-    return taken;
-  }
-  [[nodiscard]] std::vector<Task> take_all() { return std::exchange(heap_, {}); }
-
- private:
-  static bool later(const Task& a, const Task& b) noexcept { return a.due > b.due; }
-
-  std::vector<Task> heap_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_job.hpp
-// pool_job: one map, stream or list of submitted tasks on a pool, as the dispatcher sees it.
+// ==== parmap/detail/pools/pool_owner.hpp
+// pool_owner: who takes the outcomes of one map, stream or list of submitted tasks on a pool.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -9419,59 +8286,15 @@ class pool_owner {
   ~pool_owner() = default;
 };
 
-// All but the constants belong to the dispatcher, under its lock.
-class pool_job : public std::enable_shared_from_this<pool_job> {
- public:
-  struct terms {
-    std::uint64_t seed;
-    std::chrono::nanoseconds timeout{};  // zero: none
-    std::uint64_t most_at_once{};        // batches, of which each is with one worker; 0: any number
-  };
-
-  pool_job(const terms& on, std::shared_ptr<kept_function> f, pool_owner& by) noexcept
-      : on_(on),
-        function_(std::move(f)),
-        owner_(&by) {}
-
- private:
-  friend class pool_dispatcher;
-  friend class batch_sender;
-  friend class outcome_collector;
-
-  struct postponed {
-    std::chrono::steady_clock::time_point due;
-    task_piece what;
-  };
-  using failed_tasks = std::map<std::uint64_t, task_piece>;
-  // An outcome that another thread has collected.
-  struct arrived {
-    pool_outcome what;
-    bool failed{};
-    bool has_bytes{};
-    failure why;
-    std::vector<std::byte> bytes;
-  };
-
-  [[nodiscard]] bool is_over() const noexcept {
-    return closed_ && unsent_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
-  }
-
-  terms on_;
-  std::shared_ptr<kept_function> function_;
-  pool_owner* owner_;  // null: nobody takes outcomes any more
-  unsent_tasks unsent_;
-  failed_tasks failed_;  // until the owner has said whether to try them again
-  due_queue<postponed> postponed_;
-  std::list<arrived> inbox_;
-  std::condition_variable news_;                                    // outcomes have come, or nobody collects
-  std::uint64_t limit_{std::numeric_limits<std::uint64_t>::max()};  // tasks below may be sent
-  std::uint64_t in_flight_{};                                       // tasks that have been sent and have not ended
-  std::uint64_t batches_{};                                         // that have them
-  std::uint64_t taken_{};                                           // outcomes
-  unsigned waiting_{};                                              // threads
-  bool closed_{};                                                   // no further tasks come
-  bool halted_{};                                                   // no further task is to begin
+// What holds for all tasks of a job.
+struct job_terms {
+  std::uint64_t seed{};
+  std::chrono::nanoseconds timeout{};  // of each attempt; zero: none
+  std::uint64_t most_at_once{};        // batches, of which each is with one worker; 0: any number
 };
+
+// The dispatcher's side of it.
+class pool_job;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -9498,7 +8321,7 @@ class pool_dispatcher {
   pool_dispatcher(const pool_dispatcher&) = delete;
   pool_dispatcher& operator=(const pool_dispatcher&) = delete;
 
-  using write = sent_store::write;
+  using write = std::function<void(byte_writer&)>;
 
   [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
   // The function that these bytes encode; see function_reader. The same bytes are sent once.
@@ -9511,7 +8334,7 @@ class pool_dispatcher {
   [[nodiscard]] PARMAP_API byte_reader read(const kept_inputs& it) const noexcept;
 
   // `by` must stay until end() has returned.
-  [[nodiscard]] PARMAP_API std::shared_ptr<pool_job> open(const pool_job::terms& on, std::shared_ptr<kept_function> f,
+  [[nodiscard]] PARMAP_API std::shared_ptr<pool_job> open(const job_terms& on, std::shared_ptr<kept_function> f,
                                                           pool_owner& by);
   // Further tasks [task, task + count), which have these inputs; `f`: if not the job's function.
   PARMAP_API void add(pool_job& to, std::uint64_t task, std::uint64_t count, kept_inputs inputs,
@@ -10048,6 +8871,39 @@ std::vector<std::byte> bytes_of_function(const F& f) {
     encode_function(out, f);
   });
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/deadline.hpp
+// deadline: when a map begins no new task any more, and when it ends those that still run.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
+inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
+
+class deadline {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  // Counts from now on. None, or a time beyond the range of the clock: never.
+  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
+    if (!time) return;
+    const auto now = clock::now();
+    const auto extra = std::min(*time / 10, longest_grace);
+    if (*time >= clock::time_point::max() - now - extra) return;
+    begin_no_more_ = now + *time;
+    end_all_ = begin_no_more_ + extra;
+  }
+
+  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
+  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
+  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
+
+ private:
+  clock::time_point begin_no_more_{clock::time_point::max()};
+  clock::time_point end_all_{clock::time_point::max()};
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -14483,6 +13339,7 @@ template <class F> void stream(F&&) = delete;  // at least one axis has to follo
 
 #include <charconv>
 #include <cmath>
+#include <condition_variable>
 #include <cxxabi.h>
 #include <dirent.h>
 #include <dlfcn.h>
@@ -14491,8 +13348,10 @@ template <class F> void stream(F&&) = delete;  // at least one axis has to follo
 #include <ios>
 #include <iostream>
 #include <link.h>
+#include <list>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sstream>
 #include <streambuf>
 #include <sys/ioctl.h>
@@ -15801,6 +14660,738 @@ PARMAP_INLINE void throw_not_encoded() {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/processes/claim_answer.hpp
+// claim_answer: what a worker is to do next.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct claim_answer {
+  enum class kind { run, wait, leave };
+
+  kind what{kind::leave};
+  interval chunk{};      // run: these tasks
+  bool was_postponed{};  // run: the supervisor has put the task, and may have more for that place
+  std::uint32_t bell{};  // wait: until the bell shows something else
+  bool is_idle{};        // wait: nothing is unclaimed, so the round may be over
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/robust_mutex.hpp
+// robust_mutex: a lock in shared memory that the supervisor takes over from a worker that died holding it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// For memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time, and
+// glibc trusts what it reads there, and may abort or hang this process. Here every decision depends on one read of one
+// word, and a word that no user can have left there is an error.
+class robust_mutex {
+ public:
+  // The number of a user: 0 is the supervisor, w + 1 is worker w.
+  using user = std::uint32_t;
+  static constexpr user supervisor = 0;
+
+  // Locks for `self`, one of `users` users. If has_died(owner), takes the lock over from the dead owner and calls
+  // repair(owner) before anyone else can lock. Only the supervisor's has_died may be true, and not for a worker that
+  // may be replaced at the same time. Throws std::runtime_error if the lock itself was written over.
+  template <class HasDied, class Repair>
+  void lock(user self, user users, HasDied&& has_died, Repair&& repair) {
+    step("lock", moment::before);
+    const user last = acquire(self, users, has_died);
+    step("lock", moment::after);
+    if (last != self) repair(last);
+  }
+
+  void unlock(user self) noexcept {
+    step("unlock", moment::before);
+    const std::uint32_t was = word_.exchange(free, std::memory_order_release);
+    step("unlock", moment::after);
+    if (was != held_by(self)) futex_wake(word_, 1, futex_scope::shared);
+  }
+
+ private:
+  // The word is `free`, or held_by(owner), maybe with `sleepers`. A stray write is unlikely to leave such a value.
+  static constexpr std::uint32_t free = 0x9a7e'c35c;
+  static constexpr std::uint32_t sleepers = 1;
+  static constexpr std::uint32_t held_by(user owner) noexcept { return free + 2 * (owner + 1); }
+  // A sleeper looks again after this time: the owner may have died, or the process that was to wake the sleeper.
+  static constexpr std::chrono::nanoseconds patience = std::chrono::milliseconds(2);
+
+  // Returns the dead owner from which it was taken over, or self.
+  template <class HasDied>
+  user acquire(user self, user users, HasDied& has_died) {
+    std::uint32_t mine = held_by(self);
+    for (;;) {
+      std::uint32_t seen = free;
+      if (word_.compare_exchange_strong(seen, mine, std::memory_order_acquire)) return self;
+      const user owner = (seen - free) / 2 - 1;
+      if (owner >= users || owner == self) throw_overwritten("its lock has an impossible owner");
+      if (has_died(owner)) {
+        if (word_.compare_exchange_strong(seen, mine | (seen & sleepers), std::memory_order_acquire)) return owner;
+        continue;
+      }
+      if (changes_soon(seen)) continue;
+      const std::uint32_t asleep = seen | sleepers;
+      if (seen != asleep && !word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed)) continue;
+      futex_wait(word_, asleep, patience, futex_scope::shared);
+      mine |= sleepers;  // others may still sleep
+    }
+  }
+
+  // Spins briefly: the lock is held for less than 1 µs unless its owner is preempted.
+  [[nodiscard]] bool changes_soon(std::uint32_t seen) const noexcept {
+    for (int k = 0; k < 100; ++k) {
+      spin_pause();
+      if (word_.load(std::memory_order_relaxed) != seen) return true;
+    }
+    return false;
+  }
+
+  futex_word word_{free};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/chunk_pacer.hpp
+// How many tasks a worker claims at once: by the clock, so that nobody has to say.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// One worker's pace. It begins with one task and grows towards the target: by at most x16, or to what takes 2 us by the
+// last chunk's measure. It is cut at once when tasks turn out long. With p for a worker's part, left / workers rounded
+// up, a chunk has at most p / 2 tasks, so that the ends meet evenly; where that is less than the floor, at most p:
+// there a claim costs as much as the imbalance it prevents. It never has more of the rest than that, as the first
+// inputs of a list are often the easy ones. The more workers contend for the range, the higher the floor.
+class chunk_pacer {
+ public:
+  static constexpr std::chrono::microseconds target{50};
+  static constexpr round_index growth = 16;
+
+  // No arithmetic yet: a map of one task has no pace.
+  explicit chunk_pacer(unsigned workers) noexcept
+      : workers_(workers) {}  // NOLINT(cppcoreguidelines-pro-type-member-init)
+
+  // Of `left` unclaimed tasks, one at least.
+  [[nodiscard]] round_index chunk(round_index left) const noexcept {
+    const round_index fair = (left - 1) / workers_ + 1;
+    return std::min(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), bound_);
+  }
+  // Of the unclaimed tasks `all`, what this worker claims.
+  [[nodiscard]] interval claim(interval all, unsigned worker) const noexcept {
+    if (batches_ != nullptr) return in_batch(all);
+    const interval mine = take(all, worker, chunk(all.size()));
+    return blocks_.size == 0 ? mine : in_blocks(mine, all);
+  }
+  // Claims keep to the boundaries of blocks from now on. `from`: the round's first task.
+  void keep_blocks(claim_blocks blocks, std::uint64_t from) noexcept {
+    blocks_ = blocks;
+    from_ = from;
+  }
+  // Each claim is a batch, or the rest of one, from now on; null: it is not.
+  void keep_batches(const claim_batches* batches) noexcept { batches_ = batches; }
+  // No chunk has more than `most` tasks, one at least.
+  void bound(std::uint64_t most) noexcept {
+    bound_ = static_cast<round_index>(std::min<std::uint64_t>(most, std::numeric_limits<round_index>::max()));
+  }
+
+  // How many tasks take less than is worth a look at the clock.
+  [[nodiscard]] round_index unwatched() const noexcept { return least_; }
+
+  // Whether `left` tasks would take this worker longer, by the last chunk's measure.
+  [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {
+    return left > static_cast<double>(than) * rate_;
+  }
+
+  // The last chunk had `tasks` tasks and took `spent`.
+  void ran(round_index tasks, ticks spent) noexcept {
+    rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
+    const double in_target = static_cast<double>(target.count()) * ticks_per_us() * rate_;
+    const double in_floor = in_target * 0.02 * std::max(1.0, static_cast<double>(workers_) * (1.0 / 16));
+    const double most = std::min(std::max(static_cast<double>(tasks) * growth, in_target * 0.04), double{0x7fff'ffff});
+    wanted_ = static_cast<round_index>(std::clamp(in_target, 1.0, most));
+    least_ = static_cast<round_index>(std::clamp(in_floor, 1.0, most));
+  }
+
+ private:
+  // Apart, so that maps do not pay for it.
+  [[nodiscard]] [[gnu::noinline]] interval in_blocks(interval mine, interval all) const noexcept {
+    return wants_whole_blocks(all.size()) ? blocks_.widened(mine, all, from_) : mine;
+  }
+  [[nodiscard]] [[gnu::noinline]] interval in_batch(interval all) const noexcept {
+    const std::uint64_t size = batches_->end_of(from_ + all.b) - (from_ + all.b);
+    return {all.b, all.b + static_cast<round_index>(std::min<std::uint64_t>({size, all.size(), bound_}))};
+  }
+  // A claim that may split blocks does so near the end, where that balances the work, and where the tasks of a block
+  // take long: if their worker died, whoever takes over the rest of the block could be the last one.
+  [[nodiscard]] bool wants_whole_blocks(round_index left) const noexcept {
+    if (blocks_.always) return true;
+    constexpr std::chrono::microseconds longest = std::chrono::seconds(5);
+    return left / workers_ / 2 >= blocks_.size &&
+           blocks_.size < static_cast<double>(longest.count()) * ticks_per_us() * rate_;
+  }
+
+  unsigned workers_;
+  claim_blocks blocks_;
+  const claim_batches* batches_{};
+  std::uint64_t from_;  // set with blocks_
+  double rate_{};       // tasks a tick
+  round_index wanted_{1};
+  round_index least_{1};
+  round_index bound_{std::numeric_limits<round_index>::max()};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/claim_ledger.hpp
+// claim_ledger: the words that workers and supervisor share, and every step that changes them. PROTOCOL.md explains why
+// no task is lost.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct left_over_words {
+  shared_word<"left_over"> span;          // packed interval; empty: free
+  shared_word<"left_attempts"> attempts;  // that its first task has used up
+};
+
+// The alignment keeps the lock and the range apart from words that are written less often.
+struct common_words {
+  alignas(128) shared_word<"halt"> halt;
+  shared_word<"failures"> failures;
+  alignas(128) robust_mutex lock;
+  shared_word<"range"> range;
+  shared_word<"stay"> stay;    // a worker that finds nothing waits for the bell
+  shared_word<"limit"> limit;  // of a stream: its tasks [0, limit) may begin
+  worker_bell bell;
+};
+
+// The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
+// another process.
+class claim_ledger {
+ public:
+  // The constants of a map. `postpones`: a failed attempt is not repeated at once, but goes to the supervisor.
+  // `streams`: tasks begin in order, as far as the caller permits. `observed`: workers log their attempts, and may wait
+  // until the log has been read.
+  struct constants {
+    unsigned workers{};
+    std::uint64_t max_failures{std::numeric_limits<std::uint64_t>::max()};
+    unsigned retries{};
+    bool postpones{};
+    bool streams{};
+    bool observed{};
+  };
+
+  static std::size_t bytes(unsigned workers, bool postpones = false) noexcept {
+    return sizeof(common_words) + workers * sizeof(worker_words) +
+           left_overs_of(workers, postpones) * sizeof(left_over_words);
+  }
+  // Constructs the words in zeroed shared memory of bytes() bytes, aligned to a page.
+  claim_ledger(void* at, const constants& of_map) : claim_ledger(::new(at) common_words, of_map, 0) {
+    std::uninitialized_default_construct_n(of_, workers_);
+    std::uninitialized_default_construct_n(left_, left_overs_of(workers_, postpones_));
+  }
+  // Uses the words that were constructed at `at`, in a round of `round` tasks.
+  claim_ledger(void* at, const constants& of_map, round_index round)
+      : claim_ledger(std::launder(static_cast<common_words*>(at)), of_map, round) {}
+
+  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
+  [[nodiscard]] bool postpones() const noexcept { return postpones_; }
+  [[nodiscard]] bool streams() const noexcept { return streams_; }
+  [[nodiscard]] bool observed() const noexcept { return observed_; }
+  [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
+
+  // ---- by anybody
+
+  [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
+  [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
+  // The first reason stays, except among those that come at the same time.
+  void halt(halt_reason why) const noexcept {
+    if (halted()) return;
+    common_->halt.set(static_cast<std::uint64_t>(why));
+    if (waits_ || observed_) common_->bell.ring();
+  }
+  [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
+  // Counts a failure; at the limit no further task is begun.
+  void count_failure() const noexcept {
+    common_->failures.add(1);
+    halt_at_limit();
+  }
+  void halt_at_limit() const noexcept {
+    if (failures() >= max_failures_) halt(halt_reason::max_failures);
+  }
+  [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
+
+  // ---- by worker w
+
+  // Claims a chunk for w, if there is something to begin. cur of w then holds the attempts that its first task has used
+  // up.
+  claim_answer claim(unsigned w, const chunk_pacer& pace) const {
+    using enum claim_answer::kind;
+    const holder lock(*this, w + 1);
+    // Before halt and stay, which are written without the lock: so no ring after them is missed.
+    const std::uint32_t bell = waits_ ? common_->bell.get() : 0;
+    if (halted()) return {leave};
+    worker_words& mine = of(w);
+    for (left_over_words& left : left_overs()) {
+      const interval all = checked(unpack(left.span.get()));
+      if (all.empty()) continue;
+      announce(mine, all, static_cast<unsigned>(left.attempts.get()));
+      left.span.set(0);
+      return {run, all, &left >= left_ + workers_};
+    }
+    const interval all = checked(unpack(common_->range.get()));
+    const interval open = streams_ ? permitted(all) : all;
+    if (!open.empty()) {
+      const interval chunk = pace.claim(open, streams_ ? 0 : w);
+      announce(mine, chunk, 0);
+      common_->range.set(pack(without(all, chunk)));
+      return {run, chunk};
+    }
+    if (!all.empty()) return {wait, {}, false, bell, false};
+    if (!waits_ || common_->stay.get() == 0) return {leave};
+    return {wait, {}, false, bell, true};
+  }
+  [[nodiscard]] const worker_bell& bell() const noexcept { return common_->bell; }
+  void close_claim(unsigned w) const noexcept {
+    worker_words& mine = of(w);
+    mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
+    mine.claim.set(0);
+    mine.cur.set(0);
+  }
+
+  // ---- by the caller of a stream
+
+  // Tasks [0, limit) of the stream may begin. What has been claimed goes on.
+  void allow(std::uint64_t limit) const noexcept {
+    common_->limit.set(limit);
+    common_->bell.ring();
+  }
+  [[nodiscard]] std::uint64_t limit() const noexcept { return common_->limit.get(); }
+  // Wakes workers that wait; see worker_process.
+  void ring() const noexcept { common_->bell.ring(); }
+
+  // ---- by the supervisor
+
+  // Sets the function that tells whether worker w is dead. The supervisor takes over the lock from a dead worker.
+  void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
+  // The number of tasks of this round.
+  [[nodiscard]] round_index round() const noexcept { return round_; }
+  // Begins a round of n tasks, of which the first is task `origin` of the map. No worker is alive.
+  void begin_round(round_index n, std::uint64_t origin = 0) noexcept {
+    round_ = n;
+    origin_ = origin;
+    common_->range.set(pack(interval{0, n}));
+    if (waits_) common_->stay.set(1);
+  }
+  // The round has only n tasks: those behind were not permitted, so nobody has claimed them.
+  void cut_round(round_index n) const {
+    const holder lock(*this);
+    const interval all = checked(unpack(common_->range.get()));
+    common_->range.set(pack(interval{all.b, std::clamp(n, all.b, all.e)}));
+  }
+  // Call before each fork of worker w.
+  void prepare(unsigned w) const noexcept {
+    of(w).farewell_word.set(0);
+    if (waits_ || observed_) of(w).waiting.set(0);
+    step("go", moment::before);
+    of(w).go.store(0, std::memory_order_release);
+    step("go", moment::after);
+  }
+
+  // What the death of a worker means for the task it was in.
+  struct death {
+    bool in_task{};       // an attempt was running
+    round_index task{};   // of this task
+    unsigned attempts{};  // attempts used up, including the running one
+    bool blamed{};        // and no attempt was left
+    bool postponed{};     // an attempt is left, and the task is now the supervisor's
+  };
+  // Worker w is dead: hands back what is left of its claim. published(task, attempts) tells whether the failure of that
+  // attempt is recorded.
+  death recover(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
+    const death what = take_from_dead(w, published);
+    // For workers that wait: nobody else may come for what was handed back, if forks are refused; and w may have halted
+    // the map, and died before it rang.
+    if (waits_) common_->bell.ring();
+    return what;
+  }
+
+  [[nodiscard]] bool anything_unclaimed() const {
+    const holder lock(*this);
+    return !unpack(common_->range.get()).empty() || !std::ranges::all_of(left_overs(), is_free);
+  }
+  // Whether nothing is claimed, nor to be claimed.
+  [[nodiscard]] bool idle() const {
+    const holder lock(*this);
+    for (unsigned w = 0; w < workers_; ++w)
+      if (!unpack(of(w).claim.get()).empty()) return false;
+    return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
+  }
+  // Makes a postponed task claimable; false if there is no place for it now.
+  [[nodiscard]] bool put(round_index task, unsigned attempts) const {
+    {
+      const holder lock(*this);
+      const auto places = left_overs().subspan(workers_);
+      const auto place = std::ranges::find_if(places, is_free);
+      if (place == places.end()) return false;
+      place->attempts.set(attempts);
+      place->span.set(pack(interval{task, task + 1}));
+    }
+    common_->bell.ring();
+    return true;
+  }
+  // Workers that find nothing leave from now on.
+  void dismiss() const noexcept {
+    if (common_->stay.get() == 0) return;
+    common_->stay.set(0);
+    common_->bell.ring();
+  }
+  // Takes away all unclaimed tasks, which will not be begun. No worker is alive.
+  struct unclaimed {
+    interval all;
+    unsigned attempts;  // that its first task has used up
+  };
+  [[nodiscard]] std::vector<unclaimed> drain() const {
+    const holder lock(*this);
+    std::vector<unclaimed> rest;
+    const auto take_all = [&](auto& from, std::uint64_t attempts) {
+      if (const interval all = checked(unpack(from.get())); !all.empty())
+        rest.push_back({all, static_cast<unsigned>(attempts)});
+      from.set(0);
+    };
+    take_all(common_->range, 0);
+    for (left_over_words& left : left_overs()) take_all(left.span, left.attempts.get());
+    return rest;
+  }
+
+  // An interval that contains all tasks of this round that have not ended; empty once all have. It may contain tasks
+  // that have ended.
+  [[nodiscard]] interval not_ended() const {
+    const holder lock(*this);
+    interval all{round_, 0};
+    const auto add = [&](interval open) {
+      if (!open.empty()) all = {std::min(all.b, open.b), std::max(all.e, open.e)};
+    };
+    add(checked(unpack(common_->range.get())));
+    for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
+    for (unsigned w = 0; w < workers_; ++w) {
+      const interval open = checked(unpack(of(w).claim.get()));
+      const position at = unpack_position(of(w).cur.get());  // task 0 if the claim has been closed meanwhile
+      add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
+    }
+    return all.b < all.e ? all : interval{round_, round_};
+  }
+  // The number of finished tasks; only approximate while workers run.
+  [[nodiscard]] std::uint64_t finished() const noexcept {
+    std::uint64_t all = 0;
+    for (unsigned w = 0; w < workers_; ++w) {
+      const worker_words& one = of(w);
+      all += one.finished.get();
+      const interval open = unpack(one.claim.get());
+      const position at = unpack_position(one.cur.get());
+      if (!open.empty() && at.task > open.b && at.task <= open.e) all += at.task - open.b;
+    }
+    return all;
+  }
+
+ private:
+  claim_ledger(common_words* at, const constants& of_map, round_index round)
+      : common_(at),
+        of_(reinterpret_cast<worker_words*>(common_ + 1)),
+        left_(reinterpret_cast<left_over_words*>(of_ + of_map.workers)),
+        workers_(of_map.workers),
+        max_failures_(of_map.max_failures),
+        retries_(std::min(of_map.retries, max_attempts - 1)),
+        postpones_(of_map.postpones),
+        streams_(of_map.streams),
+        observed_(of_map.observed),
+        waits_(postpones_ || streams_),
+        round_(round) {}
+
+  // One for each worker's death, and behind them as many again for postponed tasks.
+  static std::size_t left_overs_of(unsigned workers, bool postpones) noexcept {
+    return std::size_t{workers} * (postpones ? 2 : 1);
+  }
+
+  // Holds the lock; after a take-over, with the words repaired.
+  class holder {
+   public:
+    explicit holder(const claim_ledger& book, robust_mutex::user self = robust_mutex::supervisor)
+        : lock_(book.common_->lock),
+          self_(self) {
+      const auto has_died = [&](auto owner) { return self == robust_mutex::supervisor && book.has_died_(owner - 1); };
+      lock_.lock(self, book.workers_ + 1, has_died, [&book](auto owner) { book.repair(owner - 1); });
+    }
+    holder(const holder&) = delete;
+    holder& operator=(const holder&) = delete;
+    ~holder() { lock_.unlock(self_); }
+
+   private:
+    robust_mutex& lock_;
+    robust_mutex::user self_;
+  };
+
+  // Announces a claim before its source is shrunk. In between both contain the chunk; repair() resolves this.
+  static void announce(worker_words& mine, interval chunk, unsigned attempts) noexcept {
+    mine.base.set(mine.finished.get());
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+  }
+
+  // Worker w died holding the lock. A claim that it had announced counts, so it is removed from its source. No effect
+  // for a claim that was completed.
+  void repair(unsigned w) const noexcept {
+    const interval claimed = unpack(of(w).claim.get());
+    if (claimed.empty()) return;
+    const interval all = unpack(common_->range.get());
+    if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
+      common_->range.set(pack(without(all, claimed)));
+    for (left_over_words& left : left_overs())
+      if (unpack(left.span.get()) == claimed) left.span.set(0);
+  }
+
+  death take_from_dead(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
+    const holder lock(*this);
+    worker_words& dead = of(w);
+    const interval open = checked(unpack(dead.claim.get()));
+    if (open.empty()) {
+      dead.cur.set(0);
+      return {};
+    }
+    position at = unpack_position(dead.cur.get());
+    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
+      throw_overwritten("a worker's task lies outside its claim");
+    death what;
+    if (at.running && published(at.task, at.attempts)) {
+      at = {at.task + 1, 0, false};
+    } else if (at.running) {
+      what = {true, at.task, at.attempts, at.attempts > retries_};
+      what.postponed = postpones_ && !what.blamed;
+    }
+    dead.finished.set(dead.base.get() + (at.task - open.b));
+    const bool gone = what.blamed || what.postponed;
+    const interval rest = gone ? interval{at.task + 1, open.e} : interval{at.task, open.e};
+    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);
+    dead.claim.set(0);
+    dead.cur.set(0);
+    return what;
+  }
+
+  // What of the unclaimed tasks may begin now.
+  [[nodiscard]] interval permitted(interval all) const noexcept {
+    const std::uint64_t limit = common_->limit.get();
+    const std::uint64_t end = limit > origin_ ? std::min<std::uint64_t>(limit - origin_, all.e) : 0;
+    return {all.b, std::max(all.b, static_cast<round_index>(end))};
+  }
+
+  void hand_back(interval rest, unsigned attempts) const {
+    // One is free: the left-overs of deaths and open claims together never outnumber the workers.
+    const auto places = left_overs().first(workers_);
+    const auto free = std::ranges::find_if(places, is_free);
+    if (free == places.end()) throw_overwritten("there are more claims than workers");
+    free->attempts.set(attempts);
+    free->span.set(pack(rest));
+  }
+
+  [[nodiscard]] interval checked(interval all) const {
+    if (all.b > all.e || all.e > round_) throw_overwritten("a claim lies outside the tasks");
+    return all;
+  }
+
+  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept {
+    return {left_, left_overs_of(workers_, postpones_)};
+  }
+  static bool is_free(const left_over_words& left) noexcept { return unpack(left.span.get()).empty(); }
+
+  common_words* common_;
+  worker_words* of_;
+  left_over_words* left_;
+  unsigned workers_;
+  std::uint64_t max_failures_;
+  unsigned retries_;
+  bool postpones_;
+  bool streams_;
+  bool observed_;
+  bool waits_;  // a worker that finds nothing may wait
+  round_index round_;
+  std::uint64_t origin_{};
+  std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/worker_arenas.hpp
+// worker_arenas: the memory for what does not fit into slots, bump-allocated by its worker and read by the supervisor.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whether to initialise the words of the arenas, or keep those that another process has initialised.
+enum class words { fresh, kept };
+
+// One arena per worker, of equal size, in [begin, end) of the mapping. The failure records of a worker form a list in
+// its arena, newest first; a record counts once `head` refers to it. All data carries a check that is verified on
+// reading, as a task may have written over it.
+class worker_arenas {
+ public:
+  worker_arenas(const shared_memory& memory, const claim_ledger& book, std::size_t begin, std::size_t end,
+                std::uint64_t tasks, words are = words::fresh)
+      : memory_(memory),
+        book_(book),
+        begin_((begin + alignment - 1) / alignment * alignment),
+        each_(round_down_to_page((end - begin_) / book_.workers())),
+        tasks_(tasks) {
+    if (are == words::kept) return;
+    for (unsigned w = 0; w < book_.workers(); ++w) {
+      book.of(w).top.set(arena_begin(w));
+      book.of(w).head.set(no_record);
+      if (book.streams()) book.of(w).told.set(no_record);
+    }
+  }
+
+  // ---- by worker w
+
+  [[nodiscard]] arena_writer writer(unsigned w) const noexcept {
+    return {memory_.bytes(), book_.of(w), arena_begin(w), arena_end(w)};
+  }
+  // Publishes a failure; false if there is no room for it. The message is cut to 16 MiB, and to the room there is.
+  bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts, std::string_view message,
+               attempt_span when = {}) const noexcept {
+    std::uint64_t previous = book_.of(w).head.get();
+    if (book_.streams() && previous != no_record && previous == book_.of(w).told.get()) {
+      // The supervisor has read them all. The new ones begin in the other half, so that `head` shows something else.
+      const std::size_t half = arena_begin(w) + each_ / 2 / alignment * alignment;
+      book_.of(w).top.set(previous < half ? half : arena_begin(w));
+      previous = no_record;
+    }
+    std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
+    // `head` must not show what the supervisor takes for read.
+    if (book_.streams() && at == book_.of(w).told.get()) at = std::min(at + alignment, arena_end(w));
+    const std::size_t room = arena_end(w) - at;
+    if (room < sizeof(record)) return false;
+    const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
+    record head{previous, index, static_cast<std::uint32_t>(kind), attempts, when, size, 0};
+    std::byte* const text = memory_.bytes() + at + sizeof head;
+    if (size > 0) std::memcpy(text, message.data(), size);
+    head.check = check_of(head, at, text);
+    std::memcpy(memory_.bytes() + at, &head, sizeof head);
+    step("record", moment::after);
+    book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
+    book_.of(w).head.set(at);
+    return true;
+  }
+
+  // ---- by the supervisor
+
+  // Whether the newest failure of w is that of this attempt of this task.
+  [[nodiscard]] bool newest_is(unsigned w, std::uint64_t index, unsigned attempt) const noexcept {
+    const auto found = read(w, book_.of(w).head.get());
+    return found && found->index == index && found->attempts == attempt;
+  }
+  // Calls visit(failure) for all failures of w, the newest first. No worker is alive. Throws std::runtime_error if a
+  // record was written over, as its task is then unknown.
+  template <class Visit>
+  void for_each_failure(unsigned w, Visit&& visit) const {
+    if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
+    walk(w, book_.of(w).head.get(), no_record, visit);
+  }
+  // Calls visit(failure), or visit(failure, attempt_span), for those that w has published since the last call for it; w
+  // may be alive. `seen`: the caller keeps it, and begins with nothing_seen.
+  template <class Visit>
+  void for_each_new_failure(unsigned w, std::uint64_t& seen, Visit&& visit) const {
+    const std::uint64_t newest = book_.of(w).head.get();
+    if (newest == seen) return;
+    walk(w, newest, seen, visit);
+    seen = newest;
+    if (book_.streams()) book_.of(w).told.set(newest);
+  }
+  static constexpr std::uint64_t nothing_seen = ~std::uint64_t{0};
+  // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
+  [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
+    if (at.is_short()) {
+      if (const auto bytes = at.read_short(task)) return *bytes;
+    } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
+      const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
+      // Not beyond `top`: reading pages that were never written would cost memory.
+      const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
+      const std::byte* from = memory_.bytes() + at.offset;
+      const std::uint64_t size = at.bytes_in_arena();
+      const std::size_t behind = at.is_retried() ? sizeof(std::uint32_t) : 0;
+      if (at.offset <= end && size <= end - at.offset && size >= behind && at.fits_check(from, task))
+        return byte_reader(from, size - behind);
+    }
+    throw bad_encoding(
+        "its encoded bytes were written over by a task of this map that wrote to memory it does not own; run the map "
+        "under parmap::serial with valgrind or -fsanitize=address to find that task");
+  }
+
+  // The value has been read: nobody reads its bytes again.
+  static void drop(const byte_reader& bytes) noexcept { give_back(bytes.end() - bytes.left(), bytes.left()); }
+
+  // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
+  [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {
+    std::uint32_t attempts = 1;
+    if (!at.is_short() && at.is_retried()) std::memcpy(&attempts, bytes.end(), sizeof attempts);
+    return attempts;
+  }
+
+ private:
+  static constexpr std::size_t alignment = arena_writer::alignment;
+  static constexpr std::size_t longest_message = 16 << 20;
+
+  static constexpr std::uint64_t no_record = nothing_seen;
+
+  struct record {
+    std::uint64_t previous;  // its offset, which is lower, or no_record
+    std::uint64_t index;
+    std::uint32_t kind;
+    std::uint32_t attempts;
+    attempt_span when;    // of the last attempt
+    std::uint64_t size;   // of the message, which follows the record
+    std::uint64_t check;  // of all the above and the message, keyed by the offset
+  };
+
+  [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
+  [[nodiscard]] std::size_t arena_end(unsigned w) const noexcept { return arena_begin(w) + each_; }
+  [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
+    const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
+    return checksum(message, it.size, head);
+  }
+  // From the record at `at` on to the older ones, until that at `end`.
+  template <class Visit>
+  void walk(unsigned w, std::uint64_t at, std::uint64_t end, Visit&& visit) const {
+    while (at != end && at != no_record) {
+      const auto found = read(w, at);
+      if (!found) throw_overwritten("the record of a failure is lost");
+      const auto* const text = reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record));
+      failure why{found->index, static_cast<failure_kind>(found->kind), std::string(text, found->size), found->attempts,
+                  nullptr};
+      if constexpr (std::invocable<Visit&, failure&&, attempt_span>) visit(std::move(why), found->when);
+      else visit(std::move(why));
+      at = found->previous;
+    }
+  }
+  [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
+    const std::uint64_t end = arena_end(w);
+    if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
+    const std::byte* const from = memory_.bytes() + at;
+    record found{};
+    std::memcpy(&found, from, sizeof found);
+    if (found.size > std::min(longest_message, end - at - sizeof found) ||
+        found.check != check_of(found, at, from + sizeof found) || found.index >= tasks_ ||
+        found.kind > static_cast<std::uint32_t>(failure_kind::stopped) ||
+        (found.previous >= at && found.previous != no_record))
+      return std::nullopt;
+    return found;
+  }
+
+  const shared_memory& memory_;
+  const claim_ledger& book_;
+  std::size_t begin_;
+  std::size_t each_;
+  std::uint64_t tasks_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/processes/shared_layout.hpp
 // shared_layout: the memory that the processes of one map share, laid out before the first fork.
 
@@ -16534,6 +16125,43 @@ inline std::string describe(const death_cause& cause) {
   return "its worker died, and the cause is unknown, because this process ignores SIGCHLD or reaps every child; try "
          "signal(SIGCHLD, SIG_DFL) before the map";
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/due_queue.hpp
+// due_queue: tasks that wait until they are due.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// `Task` has a member `due`. Used by one thread at a time. add and take_first are O(log n).
+template <class Task>
+class due_queue {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  void add(const Task& what) {
+    heap_.push_back(what);
+    std::ranges::push_heap(heap_, later);
+  }
+  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
+  // The one that is due first. Undefined if there is none.
+  [[nodiscard]] const Task& first() const noexcept { return heap_.front(); }
+  [[nodiscard]] bool is_due() const noexcept { return !empty() && first().due <= clock::now(); }
+  // Undefined if there is none.
+  Task take_first() {
+    std::ranges::pop_heap(heap_, later);
+    const Task taken = heap_.back();
+    heap_.pop_back();
+    return taken;
+  }
+  [[nodiscard]] std::vector<Task> take_all() { return std::exchange(heap_, {}); }
+
+ private:
+  static bool later(const Task& a, const Task& b) noexcept { return a.due > b.due; }
+
+  std::vector<Task> heap_;
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -18410,6 +18038,60 @@ class stream_supervision final : public supervisor_client {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/signal_mask.hpp
+// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Blocks all signals in the calling thread for the lifetime of the object, so that threads made meanwhile inherit this
+// mask. Signals that a fault raises are not blocked.
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {
+    sigset_t all{};
+    ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
+    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
+  }
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+  ~signals_blocked() {
+    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
+
+ private:
+  sigset_t before_{};
+  bool blocked_{};
+};
+
+// In a thread made under signals_blocked: the mask that it would have without it.
+inline std::optional<sigset_t>& outer_signal_mask() noexcept {
+  static thread_local std::optional<sigset_t> mask;
+  return mask;
+}
+
+// Gives the thread the mask that it would have without signals_blocked, for the lifetime of the object. Tasks run with
+// this mask, and processes and threads that they start inherit it.
+class outer_mask_scope {
+ public:
+  outer_mask_scope() noexcept {
+    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
+  }
+  outer_mask_scope(const outer_mask_scope&) = delete;
+  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
+  ~outer_mask_scope() {
+    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t before_{};
+  bool changed_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/processes/multi_stream.inl.hpp
 // The bodies of multi_stream.hpp and stream_outlet.hpp.
 
@@ -18815,6 +18497,52 @@ class attempt_teller {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/threads/deadline_watch.hpp
+// deadline_watch: halts a map in this process at its deadline, and requests its tasks to stop at the end of the grace.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// One thread per map with a deadline.
+class deadline_watch {
+ public:
+  // At the deadline it calls begin_no_more, in its own thread. A request of `stop` reaches the tasks as ever.
+  deadline_watch(const deadline& when, const std::stop_token& stop, std::function<void()> begin_no_more)
+      : when_(when),
+        begin_no_more_(std::move(begin_no_more)),
+        forward_(stop, [this] { tasks_.request_stop(); }),
+        thread_(start()) {}
+
+  // For the tasks.
+  [[nodiscard]] std::stop_token token() const noexcept { return tasks_.get_token(); }
+
+ private:
+  // The thread blocks signals, which are for the caller's threads.
+  std::jthread start() {
+    const signals_blocked meanwhile;
+    return std::jthread([this](const std::stop_token& ended) { watch(ended); });
+  }
+  void watch(const std::stop_token& ended) {
+    std::unique_lock lock(mutex_);
+    const auto passed = [&](deadline::clock::time_point moment) {
+      wake_.wait_until(lock, ended, moment, [] { return false; });
+      return !ended.stop_requested();
+    };
+    if (!passed(when_.begin_no_more())) return;
+    begin_no_more_();
+    if (passed(when_.end_all())) tasks_.request_stop();
+  }
+
+  deadline when_;
+  std::function<void()> begin_no_more_;
+  std::stop_source tasks_;
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::stop_callback<std::function<void()>> forward_;
+  std::jthread thread_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/threads/serial_run.inl.hpp
 // The bodies of serial_run.hpp.
 
@@ -18988,7 +18716,7 @@ PARMAP_INLINE serial_loop::serial_loop(const placed_tasks& tasks, const options&
       stop_(chosen.stop),
       self_(*chosen.seed, 0, chosen.stop) {
   if (const deadline last(chosen.deadline); last.is_set()) {
-    watch_.emplace(last, chosen.stop, [this] {
+    watch_ = std::make_unique<deadline_watch>(last, chosen.stop, [this] {
       late_.store(true, std::memory_order_release);
       halt();
     });
@@ -20465,111 +20193,302 @@ PARMAP_INLINE unsigned stream_threads::workers_for(const placed_tasks& tasks, co
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/pools/sent_store.inl.hpp
-// The bodies of sent_store.hpp.
+// ==== parmap/detail/pools/unsent_tasks.hpp
+// unsent_tasks: the tasks of one job on a pool that have not been sent to its workers.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vector<std::byte> bytes) {
-  const std::lock_guard lock(lock_);
-  if (const auto found = known_.find(text_of(bytes)); found != known_.end()) {
-    used_.splice(used_.begin(), used_, found->second);
-    return used_.front();
+// Tasks that were given to a pool together, or a task that is to be tried again.
+struct task_piece {
+  std::uint64_t task{};
+  std::uint64_t count{};
+  kept_inputs inputs{};
+  unsigned attempt{1};
+  std::shared_ptr<kept_function> function{};  // null: that of the job
+
+  [[nodiscard]] std::uint64_t last() const noexcept { return task + count - 1; }
+};
+
+// Under the dispatcher's lock. Each function but for_each and clear is O(log n).
+class unsent_tasks {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return again_.empty() && first_.empty(); }
+  [[nodiscard]] std::size_t pieces() const noexcept { return again_.size() + first_.size(); }
+  // A first attempt waits behind those of lower tasks; a later one goes before all of these.
+  void add(task_piece what) {
+    auto& to = what.attempt > 1 ? again_ : first_;
+    const std::uint64_t last = what.last();
+    to.emplace(last, std::move(what));
   }
-  const auto made = std::make_shared<kept_function>();
-  made->bytes = std::move(bytes);
-  functions one{made};
-  known_.emplace(text_of(made->bytes), one.begin());
-  try {
-    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
-  } catch (...) {
-    known_.erase(text_of(made->bytes));
-    throw;
+
+  // The piece that is to be sent next. There must be one.
+  [[nodiscard]] const task_piece& front() const noexcept { return next().begin()->second; }
+  // The first tasks of it have been sent.
+  void drop_front(std::uint64_t tasks) noexcept {
+    auto& from = again_.empty() ? first_ : again_;
+    task_piece& piece = from.begin()->second;
+    piece.task += tasks;
+    piece.count -= tasks;
+    if (piece.count == 0) from.erase(from.begin());
   }
-  used_.splice(used_.begin(), one);
-  function_bytes_ += made->bytes.size();
-  drop_old();
-  return made;
-}
 
-PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
-  const std::lock_guard lock(lock_);
-  drop_old();
-  const auto made = std::make_shared<in_use>(dropped_);
-  made->what() = store(encode);
-  return {made, &made->what()};
-}
+  // The first attempt of a task that was added alone, and has not been sent; null: there is none.
+  [[nodiscard]] const task_piece* find(std::uint64_t task) const noexcept {
+    const auto found = first_.find(task);
+    return found != first_.end() && found->second.count == 1 ? &found->second : nullptr;
+  }
+  // That one is dropped.
+  void drop(std::uint64_t task) noexcept { first_.erase(task); }
 
-PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
-  shared_heap& heap = memory_.heap();
-  const shared_heap::block made = heap.keep(heap.draft(encode));
-  const std::uint64_t number = ++newest_;
-  return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
-}
+  // Calls visit(piece) for each piece, those of tasks that are to be tried again first.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (const auto* const all : {&again_, &first_})
+      for (const auto& [last, each] : *all) visit(each);
+  }
+  // Those that lie in tasks [task, task + count) are moved to another list.
+  void take(std::uint64_t task, std::uint64_t count, unsent_tasks& to) noexcept {
+    for (const auto& [from, there] : {std::pair(&again_, &to.again_), std::pair(&first_, &to.first_)})
+      for (auto at = from->lower_bound(task); at != from->end() && at->first - task < count;) {
+        const auto next = std::next(at);
+        if (at->second.task >= task) there->insert(from->extract(at));
+        at = next;
+      }
+  }
+  void clear() noexcept {
+    again_.clear();
+    first_.clear();
+  }
 
-PARMAP_INLINE void sent_store::drop_inputs() {
-  bool held = false;
-  {
-    const std::lock_guard lock(dropped_->lock);
-    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
-      const sent_bytes& each = all.back();
-      memory_.heap().drop({each.offset, each.size});
-      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
+ private:
+  // By their last tasks, which stay as the front one is sent bit by bit.
+  using pieces_in_order = std::map<std::uint64_t, task_piece>;
+
+  [[nodiscard]] const pieces_in_order& next() const noexcept { return again_.empty() ? first_ : again_; }
+
+  pieces_in_order again_;
+  pieces_in_order first_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_job.hpp
+// pool_job: one map, stream or list of submitted tasks on a pool, as the dispatcher sees it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// All but the constants belong to the dispatcher, under its lock.
+class pool_job : public std::enable_shared_from_this<pool_job> {
+ public:
+  pool_job(const job_terms& on, std::shared_ptr<kept_function> f, pool_owner& by) noexcept
+      : on_(on),
+        function_(std::move(f)),
+        owner_(&by) {}
+
+ private:
+  friend class pool_dispatcher;
+  friend class batch_sender;
+  friend class outcome_collector;
+
+  struct postponed {
+    std::chrono::steady_clock::time_point due;
+    task_piece what;
+  };
+  using failed_tasks = std::map<std::uint64_t, task_piece>;
+  // An outcome that another thread has collected.
+  struct arrived {
+    pool_outcome what;
+    bool failed{};
+    bool has_bytes{};
+    failure why;
+    std::vector<std::byte> bytes;
+  };
+
+  [[nodiscard]] bool is_over() const noexcept {
+    return closed_ && unsent_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
+  }
+
+  job_terms on_;
+  std::shared_ptr<kept_function> function_;
+  pool_owner* owner_;  // null: nobody takes outcomes any more
+  unsent_tasks unsent_;
+  failed_tasks failed_;  // until the owner has said whether to try them again
+  due_queue<postponed> postponed_;
+  std::list<arrived> inbox_;
+  std::condition_variable news_;                                    // outcomes have come, or nobody collects
+  std::uint64_t limit_{std::numeric_limits<std::uint64_t>::max()};  // tasks below may be sent
+  std::uint64_t in_flight_{};                                       // tasks that have been sent and have not ended
+  std::uint64_t batches_{};                                         // that have them
+  std::uint64_t taken_{};                                           // outcomes
+  unsigned waiting_{};                                              // threads
+  bool closed_{};                                                   // no further tasks come
+  bool halted_{};                                                   // no further task is to begin
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_memory.hpp
+// pool_memory: the memory of a pool besides that of its stream: what its tasks are, what they run on, and which of them
+// are to end.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The caller writes all of it. A worker changes only the state of a batch that it begins, and tells which large inputs
+// it holds.
+class pool_memory final : public stream_annex, public task_orders {
+ public:
+  explicit pool_memory(unsigned workers) noexcept : workers_(workers) {}
+
+  // ---- by the caller
+
+  [[nodiscard]] shared_heap& heap() noexcept { return *heap_; }
+  // Worker w is to be killed if it runs this task.
+  void end(unsigned w, std::uint64_t task) noexcept { of_[w].ends.set(task + 1); }
+  // Nobody uses the inputs of this number any more. Whether a worker holds them: it has to be woken then.
+  [[nodiscard]] bool take_back(std::uint64_t inputs) noexcept {
+    bool held = false;
+    for (unsigned w = 0; w < workers_; ++w)
+      if (auto& holds = of_[w].holds; holds.get() == inputs) held = holds.set_if(inputs, 0) == inputs || held;
+    return held;
+  }
+  // No attempt may take less, of those that may run now; 0: none has a limit.
+  void set_shortest_limit(std::uint64_t ns) noexcept { shortest_->set(ns); }
+
+  // ---- by the caller and by workers, each of which has a copy
+
+  [[nodiscard]] batch_table& table() noexcept { return *table_; }
+  [[nodiscard]] const std::byte* at(std::uint64_t offset) const noexcept { return memory_ + offset; }
+  // Whether these bytes lie in the heap.
+  [[nodiscard]] bool contains(const sent_bytes& it) const noexcept {
+    return it.offset >= heap_begin_ && it.offset < end_ && it.size <= end_ - it.offset;
+  }
+
+  // ---- by worker w
+
+  // It keeps a copy of these large inputs as long as is_held() says so.
+  void hold(unsigned w, std::uint64_t inputs) noexcept { of_[w].holds.set(inputs); }
+  [[nodiscard]] bool is_held(unsigned w, std::uint64_t inputs) const noexcept { return of_[w].holds.get() == inputs; }
+
+  // ---- by the supervisor
+
+  [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept override {
+    const std::uint64_t ns = shortest_->get();
+    return ns == 0 ? no_limit : std::chrono::nanoseconds(ns);
+  }
+  [[nodiscard]] bool ends(unsigned w, std::uint64_t task) const noexcept override {
+    return of_[w].ends.get() == task + 1;
+  }
+
+ private:
+  struct alignas(64) words_of_worker {
+    shared_word<"ends"> ends;    // the task that it is to be killed in, and 1; 0: none
+    shared_word<"holds"> holds;  // the number of the large inputs that it keeps; 0: none
+  };
+
+  [[nodiscard]] std::size_t table_begin() const noexcept {
+    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(words_of_worker);
+  }
+  [[nodiscard]] std::size_t table_bytes() const noexcept override { return table_begin() + batch_table::bytes; }
+  void take(std::byte* memory, std::size_t begin, std::size_t end) override {
+    memory_ = memory;
+    end_ = end;
+    heap_begin_ = begin + table_bytes();
+    void* const shortest = memory + begin;
+    shortest_ = static_cast<shared_word<"shortest">*>(shortest);
+    void* const words = memory + begin + table_begin() - workers_ * sizeof(words_of_worker);
+    of_ = static_cast<words_of_worker*>(words);
+    table_.emplace(memory + begin + table_begin());
+    heap_.emplace(memory, heap_begin_, end);
+  }
+
+  unsigned workers_;
+  std::byte* memory_{};
+  std::size_t heap_begin_{};
+  std::size_t end_{};
+  shared_word<"shortest">* shortest_{};
+  words_of_worker* of_{};
+  std::optional<batch_table> table_;
+  std::optional<shared_heap> heap_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/sent_store.hpp
+// sent_store: the functions and inputs that a pool has sent to its workers, and what is known of the functions.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// In the caller. Any thread may call any member. The lock is its own, as to encode large inputs takes long.
+class sent_store {
+ public:
+  using write = std::function<void(byte_writer&)>;
+
+  // wake() is called when workers are to give back what they hold.
+  sent_store(pool_memory& memory, std::function<void()> wake) : memory_(memory), wake_(std::move(wake)) {}
+  sent_store(const sent_store&) = delete;
+  sent_store& operator=(const sent_store&) = delete;
+
+  // The same bytes are stored once.
+  std::shared_ptr<kept_function> keep_function(std::vector<std::byte> bytes);
+  // Throws std::bad_alloc if there is no room for them, and what encode throws.
+  kept_inputs keep_inputs(const write& encode);
+  // The same; encode calls code of the user, which may use the pool.
+  kept_inputs keep_foreign_inputs(const write& encode);
+  // Gives back what nobody uses any more. Functions stay that were used last, as they may be used again: not many, and
+  // none but the newest if they are large.
+  void drop_unused() noexcept;
+  // The same, if large inputs are among it.
+  void drop_large() noexcept {
+    if (dropped_->any_large.load(std::memory_order_relaxed)) drop_unused();
+  }
+
+ private:
+  static constexpr std::size_t most_unused = 64;  // functions
+
+  // Inputs that nobody uses any more.
+  struct dropped {
+    std::mutex lock;
+    std::list<sent_bytes> all;
+    std::atomic<bool> any_large{};
+  };
+  // Inputs that somebody uses. Its end needs no memory.
+  class in_use {
+   public:
+    explicit in_use(std::shared_ptr<dropped> to) : to_(std::move(to)), one_(1) {}
+    in_use(const in_use&) = delete;
+    in_use& operator=(const in_use&) = delete;
+    ~in_use() {
+      const bool large = what().size >= much_memory;
+      const std::lock_guard lock(to_->lock);
+      if (what().number != 0) to_->all.splice(to_->all.end(), one_);
+      if (large) to_->any_large = true;
     }
-    dropped_->any_large = false;
-  }
-  if (held) wake_();
-}
+    [[nodiscard]] sent_bytes& what() noexcept { return one_.front(); }
 
-PARMAP_INLINE void sent_store::drop_old() {
-  drop_inputs();
-  // At most two at a time, of which one makes room for the next function: those in use pass to the front.
-  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
-    if (used_.back().use_count() > 1) {
-      used_.splice(used_.begin(), used_, std::prev(used_.end()));
-      continue;
-    }
-    const kept_function& oldest = *used_.back();
-    memory_.heap().drop({oldest.where.offset, oldest.where.size});
-    known_.erase(text_of(oldest.bytes));
-    function_bytes_ -= oldest.bytes.size();
-    used_.pop_back();
-  }
-}
+   private:
+    std::shared_ptr<dropped> to_;
+    std::list<sent_bytes> one_;
+  };
+  using functions = std::list<std::shared_ptr<kept_function>>;
 
-PARMAP_INLINE void sent_store::drop_unused() noexcept {
-  const std::lock_guard lock(lock_);
-  try {
-    drop_old();
-  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next time
+  static std::string_view text_of(const std::vector<std::byte>& bytes) noexcept {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
-}
+  static shared_memory draft_memory();
+  sent_bytes store(const write& encode);
+  void drop_old();
+  void drop_inputs();
 
-PARMAP_INLINE kept_inputs sent_store::keep_foreign_inputs(const write& encode) {
-  std::unique_ptr<shared_memory> space;
-  {
-    const std::lock_guard lock(lock_);
-    space = std::move(draft_);
-  }
-  if (space == nullptr) space = std::make_unique<shared_memory>(draft_memory());
-  byte_writer draft(space->bytes(), space->bytes() + space->size());
-  encode(draft);
-  kept_inputs made = keep_inputs([&draft](byte_writer& to) { to.write(draft.data(), draft.written()); });
-  constexpr std::size_t much = 1 << 20;
-  if (draft.written() > much) space.reset();
-  const std::lock_guard lock(lock_);
-  draft_ = std::move(space);
-  return made;
-}
-
-// As much address space as the system permits; only what is written costs memory.
-PARMAP_INLINE shared_memory sent_store::draft_memory() {
-  for (std::size_t size = std::size_t{16} << 30;; size /= 2) try {
-      return shared_memory(size);
-    } catch (const std::system_error&) {
-      if (size <= std::size_t{1} << 20) throw std::bad_alloc();
-    }
-}
+  pool_memory& memory_;
+  std::function<void()> wake_;
+  std::mutex lock_;
+  std::shared_ptr<dropped> dropped_ = std::make_shared<dropped>();
+  functions used_;  // the newest first
+  std::unordered_map<std::string_view, functions::iterator> known_;
+  std::uint64_t function_bytes_{};  // of all used_
+  std::uint64_t newest_{};
+  std::unique_ptr<shared_memory> draft_;  // for the next inputs that code of the user writes; null: in use, or none
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -21292,7 +21211,7 @@ class pool_dispatcher::state {
 
   // ---- jobs
 
-  std::shared_ptr<pool_job> open(const pool_job::terms& on, std::shared_ptr<kept_function> f, pool_owner& by) {
+  std::shared_ptr<pool_job> open(const job_terms& on, std::shared_ptr<kept_function> f, pool_owner& by) {
     const std::lock_guard lock(at_work());
     collector_.throw_if_broken();
     jobs_.push_back(std::make_shared<pool_job>(on, std::move(f), by));
@@ -21514,8 +21433,8 @@ PARMAP_INLINE kept_inputs pool_dispatcher::keep_inputs(const write& encode, bool
   return state_->keep_inputs(encode, foreign);
 }
 PARMAP_INLINE byte_reader pool_dispatcher::read(const kept_inputs& it) const noexcept { return state_->read(it); }
-PARMAP_INLINE std::shared_ptr<pool_job> pool_dispatcher::open(const pool_job::terms& on,
-                                                              std::shared_ptr<kept_function> f, pool_owner& by) {
+PARMAP_INLINE std::shared_ptr<pool_job> pool_dispatcher::open(const job_terms& on, std::shared_ptr<kept_function> f,
+                                                              pool_owner& by) {
   return state_->open(on, std::move(f), by);
 }
 PARMAP_INLINE void pool_dispatcher::add(pool_job& to, std::uint64_t task, std::uint64_t count, kept_inputs inputs,
@@ -23902,6 +23821,114 @@ PARMAP_INLINE void stay_loaded() noexcept {
   }();
   static_cast<void>(pinned);
 #endif
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/sent_store.inl.hpp
+// The bodies of sent_store.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vector<std::byte> bytes) {
+  const std::lock_guard lock(lock_);
+  if (const auto found = known_.find(text_of(bytes)); found != known_.end()) {
+    used_.splice(used_.begin(), used_, found->second);
+    return used_.front();
+  }
+  const auto made = std::make_shared<kept_function>();
+  made->bytes = std::move(bytes);
+  functions one{made};
+  known_.emplace(text_of(made->bytes), one.begin());
+  try {
+    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
+  } catch (...) {
+    known_.erase(text_of(made->bytes));
+    throw;
+  }
+  used_.splice(used_.begin(), one);
+  function_bytes_ += made->bytes.size();
+  drop_old();
+  return made;
+}
+
+PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
+  const std::lock_guard lock(lock_);
+  drop_old();
+  const auto made = std::make_shared<in_use>(dropped_);
+  made->what() = store(encode);
+  return {made, &made->what()};
+}
+
+PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
+  shared_heap& heap = memory_.heap();
+  const shared_heap::block made = heap.keep(heap.draft(encode));
+  const std::uint64_t number = ++newest_;
+  return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
+}
+
+PARMAP_INLINE void sent_store::drop_inputs() {
+  bool held = false;
+  {
+    const std::lock_guard lock(dropped_->lock);
+    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
+      const sent_bytes& each = all.back();
+      memory_.heap().drop({each.offset, each.size});
+      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
+    }
+    dropped_->any_large = false;
+  }
+  if (held) wake_();
+}
+
+PARMAP_INLINE void sent_store::drop_old() {
+  drop_inputs();
+  // At most two at a time, of which one makes room for the next function: those in use pass to the front.
+  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
+    if (used_.back().use_count() > 1) {
+      used_.splice(used_.begin(), used_, std::prev(used_.end()));
+      continue;
+    }
+    const kept_function& oldest = *used_.back();
+    memory_.heap().drop({oldest.where.offset, oldest.where.size});
+    known_.erase(text_of(oldest.bytes));
+    function_bytes_ -= oldest.bytes.size();
+    used_.pop_back();
+  }
+}
+
+PARMAP_INLINE void sent_store::drop_unused() noexcept {
+  const std::lock_guard lock(lock_);
+  try {
+    drop_old();
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next time
+  }
+}
+
+PARMAP_INLINE kept_inputs sent_store::keep_foreign_inputs(const write& encode) {
+  std::unique_ptr<shared_memory> space;
+  {
+    const std::lock_guard lock(lock_);
+    space = std::move(draft_);
+  }
+  if (space == nullptr) space = std::make_unique<shared_memory>(draft_memory());
+  byte_writer draft(space->bytes(), space->bytes() + space->size());
+  encode(draft);
+  kept_inputs made = keep_inputs([&draft](byte_writer& to) { to.write(draft.data(), draft.written()); });
+  constexpr std::size_t much = 1 << 20;
+  if (draft.written() > much) space.reset();
+  const std::lock_guard lock(lock_);
+  draft_ = std::move(space);
+  return made;
+}
+
+// As much address space as the system permits; only what is written costs memory.
+PARMAP_INLINE shared_memory sent_store::draft_memory() {
+  for (std::size_t size = std::size_t{16} << 30;; size /= 2) try {
+      return shared_memory(size);
+    } catch (const std::system_error&) {
+      if (size <= std::size_t{1} << 20) throw std::bad_alloc();
+    }
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -24,6 +24,7 @@ LAYERS = (
     ("detail/observers/",),
     ("results",),
     ("detail/results/", "reduction"),
+    ("detail/traces/",),
     ("detail/streams/", "store"),
     ("detail/stores/",),
     ("detail/checkpoints/",),

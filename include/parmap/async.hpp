@@ -13,6 +13,7 @@
 #include <parmap/detail/system/cancellation.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/system/inside_worker.hpp>
+#include <parmap/detail/traces/map_watch.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>
@@ -38,6 +39,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
@@ -176,7 +178,7 @@ struct owned_map {
   F f;
   Space space;
   options chosen;
-  time_keeper kept{};  // with options::times
+  std::optional<map_watch> watch{};  // with options::times or options::trace
 };
 
 // An executor like this one that runs one handler at a time. The executor of a task of ours already does so.
@@ -214,12 +216,17 @@ auto run_owned(std::shared_ptr<owned_map<F, Space>> what)
   const ticks begun = now_ticks();
   const asio::any_io_executor executor = one_at_a_time(co_await asio::this_coro::executor);
   const numbered_tasks<F, Space> tasks(what->f, what->space);
+  if (what->chosen.times) what->watch.emplace(what->chosen, async.name(), tasks);
   const auto all = std::make_shared<async_run<numbered_tasks<F, Space>, asio::any_io_executor>>(
-      what->chosen.times ? tasks.observed_by(what->kept) : tasks, what->chosen, executor, cancellation::possible, what);
+      what->watch ? tasks.observed_by(what->watch->observer()) : tasks, what->chosen, executor, cancellation::possible,
+      what);
   co_await run_here(executor, all->run(), all);
   auto made = all->finish();
   made.note_elapsed(now_ticks() - begun);
-  if (what->chosen.times) co_return with_times(std::move(made), async, tasks, what->kept);
+  if (what->watch) {
+    what->watch->finish();
+    co_return with_times(std::move(made), async, tasks, *what->watch);
+  }
   co_return made;
 }
 
@@ -231,9 +238,10 @@ auto own_and_run(F f, Space space, options chosen) {
     static_assert(awaited<result_of<F, Space>>::known,
                   "parmap::async_map: f does not return asio::awaitable<T>; make it do so (co_return, co_await)");
   } else {
-    check_values(chosen);
+    prepare(chosen);
     check_is_no_stream(chosen);
     check_has_no_store(chosen, "parmap::async_map");
+    check_is_not_interrupted(chosen, "parmap::async_map");
     refuse_for_async(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();
     return run_owned(std::make_shared<owned_map<F, Space>>(std::move(f), std::move(space), std::move(chosen)));

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/observers/time_keeper.hpp>
 #include <parmap/detail/processes/inputs_by_child.hpp>
 #include <parmap/detail/results/input_columns.hpp>
 #include <parmap/detail/results/input_text.hpp>
@@ -12,17 +11,21 @@
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/detail/stores/interrupt_scope.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
+#include <parmap/detail/traces/map_watch.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/options.hpp>
 #include <parmap/product.hpp>
 #include <parmap/results.hpp>
+#include <parmap/store.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <ranges>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -94,7 +97,7 @@ inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed;
 
 // The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
 template <class Results, class Engine, class Tasks>
-Results with_times(Results made, const Engine& who, const Tasks& tasks, const time_keeper& kept) {
+Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
   map_times times = kept.times();
   take_inputs(times, who.name() == multi.name() ? with_inputs_by_child(tasks, as_failures(times))
                                                 : with_inputs(tasks, as_failures(times)));
@@ -115,11 +118,14 @@ template <class Run, class Engine, class Tasks>
   return run(who, tasks, chosen);
 }
 
+// `status`: a path of a status file, or empty.
 template <class Run, class Engine, class Tasks>
-[[gnu::noinline, gnu::cold]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks,
-                                                 const options& chosen) {
-  time_keeper kept(tasks.observer());
-  auto made = with_times(run_apart(run, who, tasks.observed_by(kept), chosen), who, tasks, kept);
+[[gnu::noinline, gnu::cold]] auto run_watched(const Run& run, const Engine& who, const Tasks& tasks,
+                                              const options& chosen, const std::string& status = {}) {
+  map_watch watch(chosen, who.name(), tasks, status);
+  auto made = run_apart(run, who, tasks.observed_by(watch.observer()), chosen);
+  watch.finish();
+  if (chosen.times) made = with_times(std::move(made), who, tasks, watch);
   note_names(made, tasks.space());
   return made;
 }
@@ -128,13 +134,13 @@ template <class Run, class Engine, class Tasks>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
-  if constexpr (requires { requires Engine::has_no_store; })
-    refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
   const ticks begun = now_ticks();
+  const std::string status = chosen.store->status_path();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
-    return of_run.times ? run_with_times(run, who, tasks, of_run) : run_apart(run, who, tasks, of_run);
+    return run_watched(run, who, tasks, of_run, status);
   };
-  auto made = run_stored_map(run_rest, f, space, chosen);
+  const bool sees_stops = callable<F, Space>::how::with_context && runs_here(who.name());
+  auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
   made.note_elapsed(now_ticks() - begun);
   note_names(made, space);
   return made;
@@ -152,11 +158,13 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
                   "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
     return results<int>(result_memory<int>(), {}, 0);
   } else {
-    check_values(chosen);
+    prepare(chosen);
     check_is_no_stream(chosen);
     constexpr bool can_store = requires { requires Run::stores; };
-    if constexpr (!can_store) check_has_no_store(chosen, "this function");
-    const bool has_store = can_store && chosen.store != nullptr;  // which may have the seed of an earlier run
+    constexpr bool reduces_stored = requires { requires Run::reduces_stored; };
+    if constexpr (!can_store && !reduces_stored) check_has_no_store(chosen, "this function");
+    const interrupt_scope interrupts(chosen);
+    const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
@@ -169,9 +177,11 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
       note_names(made, space);
       return made;
     }
-    if constexpr (can_store)
-      if (has_store) return run_with_store(run, who, f, space, std::as_const(chosen));
-    return run_with_times(run, who, tasks, std::as_const(chosen));
+    if (has_store) {
+      if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
+      else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
+    }
+    return run_watched(run, who, tasks, std::as_const(chosen));
   }
 }
 
@@ -236,6 +246,7 @@ auto map_default(F& f, options&& chosen, Axes&&... axes) {
 ///
 /// Throws before any task begins:
 /// - std::invalid_argument: the engine does not support an option, or an option's value is out of range;
+/// - std::runtime_error: the file of options::trace cannot be made;
 /// - std::length_error: there are 2^64 combinations or more;
 /// - std::bad_alloc: the memory for the results is refused;
 /// - std::system_error: the system refuses shared memory or every worker (multi);

@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/progress.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -41,6 +43,37 @@ class retry_condition {
   std::shared_ptr<const std::function<bool(const failure&)>> call_;  // a pointer, as most maps have none
 };
 
+/// What SIGINT (Ctrl-C) and SIGTERM do while a map runs, for options::on_interrupt.
+enum class interrupt {
+  by_store,  ///< keep, if the map has a store; else end
+  keep,      ///< the map ends, and returns what is done
+  end,       ///< the program ends, as without parmap
+};
+
+/// The type of options::on_interrupt: an interrupt, which converts to it.
+class interrupt_choice {
+ public:
+  interrupt_choice() noexcept = default;
+  interrupt_choice(interrupt chosen) noexcept : chosen_(chosen) {}  // NOLINT(google-explicit-constructor)
+
+  /// Whether such a signal only ends the map, if it has a store or none.
+  [[nodiscard]] bool keeps(bool has_store) const noexcept {
+    return chosen_ == interrupt::keep || (chosen_ == interrupt::by_store && has_store);
+  }
+  /// For engines: whether the map may be interrupted, and whether it was. Then no task begins any more, as a stop was
+  /// requested, too, and those that run are to be ended.
+  [[nodiscard]] bool is_watched() const noexcept { return requested_ != nullptr; }
+  [[nodiscard]] bool is_requested() const noexcept {
+    return requested_ != nullptr && requested_->load(std::memory_order_acquire);
+  }
+  /// For map: who tells whether it was.
+  void watch(const std::atomic<bool>& requested) noexcept { requested_ = &requested; }
+
+ private:
+  interrupt chosen_{interrupt::by_store};
+  const std::atomic<bool>* requested_{};
+};
+
 /// The options of one map, and its last argument. Every field has a default.
 ///
 ///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
@@ -58,6 +91,8 @@ struct options {
   ///
   ///     parmap::map(f, x, {.deadline = 23h});   // inside a batch job of 24 hours
   std::optional<std::chrono::nanoseconds> deadline{};
+  /// What the map is called in its progress bar, its trace and its status file. Empty: nothing, and the program's name.
+  std::string label{};
   /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
   /// that have not begun fail as `stopped`. serial ignores this option.
   std::optional<std::uint64_t> max_failures{};
@@ -67,6 +102,13 @@ struct options {
   /// not results. Only multi enforces it, and throws std::runtime_error where /proc is missing. serial ignores it;
   /// threads and async refuse it.
   std::optional<std::uint64_t> memory_limit{};
+  /// What SIGINT (Ctrl-C) and SIGTERM do while the map runs. parmap::interrupt::keep: no new task begins, those that
+  /// run are ended at once (multi and pools kill them, async cancels them; under threads and serial they are requested
+  /// to stop, see context::stop_token()), and map returns what is done; the others fail as `stopped`. A second signal
+  /// ends the program. parmap::interrupt::end: the program ends. Default: keep for a map with a store, else end. It has
+  /// no effect on a signal that the program handles or ignores itself; what map has changed is restored when it
+  /// returns. Streams and async_map have it not.
+  interrupt_choice on_interrupt{};
   /// For parmap::stream, which map is not: outcomes come in input order. One slow task then holds up all behind it,
   /// once the window is full. Without it they come as the tasks end.
   bool ordered{};
@@ -105,6 +147,15 @@ struct options {
   ///
   ///     std::cerr << parmap::map(simulate, meshes, {.times = true}).summary() << '\n';
   bool times{};
+  /// The path of a file that shows which worker ran which task, when: a slice for each task, its inputs, failures and
+  /// repeated attempts. Chrome's trace format: open it in ui.perfetto.dev, or make a page of it by `python -m parmap
+  /// report FILE`. An existing file is replaced. If there are many tasks, or they are short, several share a slice: at
+  /// most 10^6 slices. While the map runs, the file path.status says once a second how far it is. It implies `times`.
+  /// map throws std::runtime_error if the file cannot be made. Empty: none; but if the environment variable
+  /// PARMAP_TRACE names a folder, each map of the program that is not inside a worker process has a trace there.
+  ///
+  ///     parmap::map(simulate, meshes, {.trace = "run.json"});
+  std::string trace{};
   /// For parmap::stream, which map is not: at most this many outcomes wait unread; further tasks begin when some have
   /// been taken. 0: as many as fit into 2 MiB, but at least 4 for each worker.
   std::uint64_t window{};
@@ -122,6 +173,11 @@ PARMAP_API void check_values(const options& chosen);
 [[noreturn]] PARMAP_API void refuse_stream_options();
 // Throws the std::invalid_argument of what has no store.
 [[noreturn]] PARMAP_API void refuse_store(std::string_view what);
+// Throws the std::invalid_argument of what cannot be interrupted and go on.
+[[noreturn]] PARMAP_API void refuse_interrupts(std::string_view what);
+inline void check_is_not_interrupted(const options& chosen, std::string_view what) {
+  if (chosen.on_interrupt.keeps(false)) refuse_interrupts(what);
+}
 inline void check_has_no_store(const options& chosen, std::string_view what) {
   if (chosen.store != nullptr) refuse_store(what);
 }

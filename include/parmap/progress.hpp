@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -73,12 +74,15 @@ class reporter {
   [[nodiscard]] bool is_silent() const noexcept { return !call_ && kind_ == report::silent; }
   /// Whether it shows even the shortest map.
   [[nodiscard]] bool is_eager() const noexcept { return call_ || kind_ == report::bar || kind_ == report::text; }
+  /// For map: what stands before the bar or the lines; see options::label.
+  void set_label(std::string text) { label_ = std::move(text); }
 
  private:
   friend class detail::progress_meter;
 
   report kind_{report::automatic};
   std::function<void(const progress&)> call_{};
+  std::string label_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI

@@ -27,8 +27,15 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
+// Which tasks of a map have outcomes of a store: those whose bits are clear.
+struct stored_tasks {
+  std::vector<std::uint64_t> others{};
+  std::uint64_t count{};
+};
+
 // What some maps know besides.
 struct map_notes {
+  stored_tasks stored{};
   std::optional<map_times> times{};
   input_columns inputs{};  // of the named axes
 };
@@ -78,6 +85,20 @@ class results_base {
   ///     std::cerr << r.summary() << '\n';   // 200 tasks in 2.0 s: 197 ok, 3 failed, and the causes
   [[nodiscard]] PARMAP_API map_summary summary() const;
 
+  /// With options::store: how many tasks have an outcome that was in the store already, and did not run. O(1).
+  [[nodiscard]] std::uint64_t stored() const noexcept { return notes_ == nullptr ? 0 : notes_->stored.count; }
+  /// Whether task i is one of them; false if i >= size(). O(1).
+  [[nodiscard]] bool is_stored(std::uint64_t i) const noexcept {
+    return stored() > 0 && i < size_ && (notes_->stored.others[i / 64] >> i % 64 & 1) == 0;
+  }
+
+  // Gives what a map has noted to what was made of its values.
+  void pass_notes(results_base& to) noexcept {
+    to.elapsed_ = elapsed_;
+    to.notes_ = std::move(notes_);
+  }
+  // Sets the tasks that stored() counts.
+  void note_stored(stored_tasks those) { notes().stored = std::move(those); }
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
@@ -214,8 +235,9 @@ class [[nodiscard]] results : public detail::results_base {
   ///     for (const auto& [index, outcome] : r.outcomes())
   ///       if (outcome) use(index, *outcome);
   [[nodiscard]] auto outcomes() const& {
-    return std::views::iota(std::uint64_t{0}, size()) |
-           std::views::transform([this](std::uint64_t i) { return indexed_outcome<T>{i, outcome_of(i)}; });
+    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
+             return indexed_outcome<T>{i, outcome_of(i), is_stored(i)};
+           });
   }
   /// On a temporary: a vector of them, into which the values are moved.
   [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
@@ -223,8 +245,8 @@ class [[nodiscard]] results : public detail::results_base {
     all.reserve(size());
     auto why = failed().begin();
     for (std::uint64_t i = 0; i < size(); ++i) {
-      if (why != failed().end() && why->index == i) all.push_back({i, *why++});
-      else all.push_back({i, std::move(values_.data()[i])});
+      if (why != failed().end() && why->index == i) all.push_back({i, *why++, is_stored(i)});
+      else all.push_back({i, std::move(values_.data()[i]), is_stored(i)});
     }
     return all;
   }
@@ -325,7 +347,8 @@ class [[nodiscard]] results<void> : public detail::results_base {
   /// results.
   [[nodiscard]] auto outcomes() const& {
     return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
-             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>()};
+             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>(),
+                                          is_stored(i)};
            });
   }
   auto outcomes() && = delete;  // keep the results in a variable first

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <stdexcept>
+#include <string>
 
 namespace parmap::inline PARMAP_ABI {
 
@@ -20,6 +21,9 @@ class result_store {
   /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
   /// another sweep.
   [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
+
+  /// The path of the status file of a map with this store (see options::trace); empty: it has none.
+  [[nodiscard]] virtual std::string status_path() const { return {}; }
 
  protected:
   result_store() = default;

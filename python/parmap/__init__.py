@@ -23,6 +23,8 @@ Options::
     memory_limit="1GB"     the most memory that a worker may add
     n_worker=4             number of workers; default: the usable cores;  times=True: r.summary() tells how busy they were, and the slowest tasks
     reporter="text"        progress: also "bar", "silent", tqdm or a function(i, n);  label="sweep": the text before it
+    trace="run.json"       which worker ran which task, when: for ui.perfetto.dev, and `python -m parmap report run.json -o page.html`;
+                           meanwhile `python -m parmap watch run.json`, or parmap.watch("run.json"), tells how far it is
     seed=42                seed of parmap.rng(), the task's random generator;  checkpoint="x.db": a file, so that a later call runs what is missing
     init=connect           called once in each worker, gives parmap.context().state;  finish=close: called at the end
     stop=event             start no further task once the event is set;  max_failures=10: after 10 failures
@@ -99,6 +101,12 @@ class _Module(_types.ModuleType):
                 each.__module__ = self.__name__
                 setattr(self, each.__name__, each)
             return getattr(_executor, name)
+        if name == "watch":
+            from ._watch import watch
+
+            watch.__module__ = self.__name__
+            setattr(self, name, watch)
+            return watch
         if name in ("Stored", "StoredRow", "load"):  # they import sqlite3
             from . import _load
 
@@ -106,6 +114,16 @@ class _Module(_types.ModuleType):
                 part.__module__ = self.__name__
                 setattr(self, part.__name__, part)
             return getattr(_load, name)
+        if name == "DaskEngine":
+            from ._dask_engine import DaskEngine
+
+            DaskEngine.__module__ = self.__name__
+            return DaskEngine
+        if name == "MpiEngine":
+            from ._mpi_engine import MpiEngine
+
+            MpiEngine.__module__ = self.__name__
+            return MpiEngine
         if name == "joblib":
             return _importlib.import_module("parmap.joblib")
         raise _unknown_attribute(name)
@@ -126,11 +144,13 @@ __all__ = [
     "AsyncStream",
     "BrokenPool",
     "Context",
+    "DaskEngine",
     "Executor",
     "Failure",
     "FailureCause",
     "Failures",
     "Future",
+    "MpiEngine",
     "Outcome",
     "ParmapWarning",
     "Reduction",
@@ -162,5 +182,6 @@ __all__ = [
     "rng",
     "starmap",
     "stream",
+    "watch",
     "zip",
 ]

@@ -9,7 +9,7 @@ import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NamedTuple, Protocol, SupportsIndex, TypedDict, TypeVar, overload
+from typing import Any, Generic, Literal, NamedTuple, Protocol, SupportsIndex, TypeAlias, TypedDict, TypeVar, overload
 
 import numpy
 from typing_extensions import ParamSpec, TypeVarTuple, Unpack
@@ -43,6 +43,7 @@ class _CommonOptions(TypedDict, total=False):
     reporter: Literal["bar", "text", "silent", "none"] | type[Any] | functools.partial[Any] | Callable[[int, int], object] | None
     label: str | None
     times: bool
+    trace: str | bytes | os.PathLike[Any] | Literal[False] | None
     retries: int
     retry_delay_sec: float
     retry_if: Callable[[Failure], object] | None
@@ -59,8 +60,13 @@ class _AsyncOptions(_CommonOptions, total=False):
     max_tasks: int | None
     start: Literal["fork", "spawn"]
 
+class _DaskClient(Protocol):
+    def scheduler_info(self) -> Any: ...
+
+_Engine: TypeAlias = Literal["multi", "threads", "serial", "dask", "mpi"] | Executor | DaskEngine | MpiEngine | _DaskClient
+
 class _Options(_AsyncOptions, total=False):
-    engine: Literal["multi", "threads", "serial"] | Executor
+    engine: _Engine
 
 class _AllStreamOptions(_CommonOptions, total=False):
     grid: _Grid
@@ -71,7 +77,7 @@ class _AllStreamOptions(_CommonOptions, total=False):
     window: int
 
 class _BareOptions(_AllStreamOptions, total=False):
-    engine: Literal["multi", "threads", "serial"] | Executor
+    engine: _Engine
     on_error: Literal["raise"] | _OnError[Any] | None
 
 class _StreamOptions(_BareOptions, total=False):
@@ -86,11 +92,13 @@ __all__ = [
     "AsyncStream",
     "BrokenPool",
     "Context",
+    "DaskEngine",
     "Executor",
     "Failure",
     "FailureCause",
     "Failures",
     "Future",
+    "MpiEngine",
     "Outcome",
     "ParmapWarning",
     "Reduction",
@@ -122,6 +130,7 @@ __all__ = [
     "rng",
     "starmap",
     "stream",
+    "watch",
     "zip",
 ]
 
@@ -158,6 +167,7 @@ class Failure:
     kind: _Kind
     exception: BaseException
     attempts: int
+    host: str = ...
     _trace: str | None = ...
     @property
     def traceback(self) -> str: ...
@@ -222,6 +232,7 @@ class Results(list[_T]):
     def stored(self) -> Sequence[int]: ...
     @property
     def left_out(self) -> Sequence[Any]: ...
+    def report(self, path: str | os.PathLike[str]) -> None: ...
     def to_frame(self, kind: Literal["pandas", "polars"] = "pandas") -> Any: ...
     def to_xarray(
         self, dims: str | Sequence[str] | Mapping[str, str | Sequence[str]] = (), coords: Mapping[str, Any] | None = None
@@ -280,6 +291,20 @@ class AsyncStream:
 class Future(concurrent.futures.Future[_T]):
     def __init__(self, pool: Any) -> None: ...
     def kill(self) -> bool: ...
+
+class DaskEngine:
+    def __init__(
+        self,
+        client: _DaskClient | None = None,
+        *,
+        workers: str | Iterable[str] | None = None,
+        priority: int = 0,
+        resources: dict[str, float] | None = None,
+        n_worker: int | None = None,
+    ) -> None: ...
+
+class MpiEngine:
+    def __init__(self, *, n_worker: int | None = None) -> None: ...
 
 class Executor(concurrent.futures.Executor):
     _max_workers: int
@@ -390,6 +415,7 @@ class Stored(Sequence[StoredRow]):
 def load(path: str | os.PathLike[str], allow_pickle: bool = False, version: str | None = None) -> Stored: ...
 def context() -> Context: ...
 def rng() -> numpy.random.Generator: ...
+def watch(path: str | bytes | os.PathLike[Any], *, interval_sec: float = 1.0, once: bool = False) -> None: ...
 def override(**options: Any) -> AbstractContextManager[None]: ...
 
 # With fargs, a zip beside other axes, or five axes, the arguments of func are not checked.
@@ -571,4 +597,4 @@ def imap_unordered(func: Callable[..., _R], *args: Iterable[Any], buffersize: in
 @overload
 def astream(func: Callable[..., Awaitable[Any]], *args: Iterable[Any] | AsyncIterable[Any], engine: Literal["async", "asyncio"] = "async", **options: Unpack[_AstreamOptions]) -> AsyncStream: ...
 @overload
-def astream(func: Callable[..., Any], *args: Iterable[Any] | AsyncIterable[Any], engine: Literal["multi", "threads", "serial"] | Executor, **options: Unpack[_AstreamOptions]) -> AsyncStream: ...
+def astream(func: Callable[..., Any], *args: Iterable[Any] | AsyncIterable[Any], engine: _Engine, **options: Unpack[_AstreamOptions]) -> AsyncStream: ...

@@ -11,6 +11,8 @@ from parmap import _parmap
 
 #: Of each command: the module, with add_arguments(parser) and run(arguments), which returns the exit status; and what it does.
 COMMANDS = {
+    "report": ("_report._command", "summarise a trace or a checkpoint; with -o PAGE.html as a page with figures"),
+    "watch": ("_watch", "follow a running map by its status file"),
     "status": ("_status", "what is in the file of a checkpoint: exit status 0 complete, 3 incomplete, 4 failures"),
 }
 

@@ -127,6 +127,7 @@ def astream(
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
+    trace: Any = None,
     retries: int = 0,
     retry_delay_sec: float = 0,
     retry_if: Callable[[Failure], Any] | None = None,
@@ -189,7 +190,7 @@ def astream(
         reporter=reporter, label=label, func=func, args=args, fargs=fargs, engine=engine, timeout_sec=timeout_sec,
         deadline_sec=deadline_sec, deadline=deadline, n_worker=n_worker, n_simul=n_simul, on_error=on_error,
         retries=retries, retry_delay_sec=retry_delay_sec, retry_if=retry_if, seed=seed, memory_limit=memory_limit,
-        init=init, finish=finish, max_failures=max_failures, stop=stop, max_tasks=max_tasks, start=start, times=times,
+        init=init, finish=finish, max_failures=max_failures, stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace,
         grid=grid, where=where, ordered=ordered, window=window, checkpoint=checkpoint,
     )  # fmt: skip
     if engine not in ("async", "asyncio"):

@@ -10,6 +10,7 @@ import asyncio
 import collections
 import functools
 import itertools
+import time
 import types
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
@@ -276,6 +277,8 @@ class Map:
         try:
             _task.running.set(it)
             it.begun = self.loop.time()
+            if self.asked.recorder is not None:
+                self.asked.recorder.begun(it.index, it.attempt, it.worker, time.monotonic())
             if self._limit is not None:
                 self._limit_from_now(it.begun, self._limit)
             if self._unfit is not None:
@@ -299,6 +302,7 @@ class Map:
         if it.late:
             self._failed(it, "timed_out", error)
         elif error is None:
+            self._record(it, "", None)
             self._put(it)
             self._done += 1
             self._free.append(it.worker)
@@ -313,6 +317,7 @@ class Map:
         goes_on = not self._over.done() and not self._halted
         if it.attempt <= self.asked.retries and (not goes_on or self._is_worth_a_retry(it, kind, error)):
             if goes_on and not self._over.done():
+                self._record(it, kind, error, again=True)
                 self._postpone(it)
                 return
             kind, error = "stopped", None  # it has not failed for good, and is not tried again as the map ends
@@ -322,6 +327,7 @@ class Map:
             return
         if kind == "timed_out" and isinstance(error, asyncio.CancelledError):  # its traceback shows where the task was
             error = _errors.TaskTimeout().with_traceback(error.__traceback__)
+        self._record(it, kind, error)
         self._put_failure(it.index, kind, b"", it.attempt, error, it)
         self._done += 1
         self._lost += 1
@@ -356,6 +362,14 @@ class Map:
         attempts, _ = self._waiting.pop(index)
         self._again.append((index, attempts + 1))
         self._fill()
+
+    def _record(self, it: Attempt, kind: str, error: BaseException | None, again: bool = False) -> None:
+        """Tells the trace how an attempt has ended; kind is empty if there is a value."""
+        if self.asked.recorder is None or it.begun is None:
+            return
+        seconds = max(0.0, self.loop.time() - it.begun)
+        message = "" if not kind else "ran longer than timeout_sec" if kind == "timed_out" else _errors.words_of(error)
+        self.asked.recorder.ended(it.index, it.attempt, it.worker, time.monotonic() - seconds, seconds, kind, message, again)
 
     def _note_time(self, it: Attempt) -> None:
         if self._times is not None and it.begun is not None and not it.stopped:

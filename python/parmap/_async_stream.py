@@ -229,7 +229,14 @@ class OnLoop:
             self._map = _StreamMap(self._asked, asyncio.get_running_loop(), self._source)
             self._tally.note_workers(self._map._workers)
             self._map.start()
-        found = await self._map.take()
+        try:
+            found = await self._map.take()
+        except asyncio.CancelledError:  # of the wait: the stream goes on
+            raise
+        except BaseException:
+            if self._asked.recording is not None:
+                self._asked.recording.abandon()
+            raise
         if found is None:
             return None
         tasks, completed = self._counts
@@ -246,6 +253,7 @@ class OnLoop:
                 await self._map.end()
         finally:
             self._shown.close()
+            self._end_recording()
 
     def abandon(self) -> None:
         """The stream was freed. Any thread may call it."""
@@ -254,6 +262,14 @@ class OnLoop:
             self._shown.close()
         else:
             map.loop.call_soon_threadsafe(_begin_to_close, self, map.loop)
+
+    def _end_recording(self) -> None:
+        if self._asked.recording is None:
+            return
+        if self._map is not None:
+            known = self._map._known if self._map._size is None else self._map._size
+            self._asked.recorder.set_tasks(known)
+        self._asked.recording.finish()
 
     def summary(self) -> Summary:
         seconds = time.monotonic() - self._begun if self._seconds is None else self._seconds

@@ -252,11 +252,7 @@ class Product:
         """What the engine passes to func in one task, without fargs."""
         if self.task_of_stream is not None:
             return self.task_of_stream(index)
-        found: list[Any] = []
-        for group in reversed(self.groups):
-            index, at = divmod(index, len(group[0]))
-            found[:0] = [each[at] for each in group]
-        return tuple(found)
+        return arguments_at(self.groups, index)
 
     def as_task(self, arguments: tuple[Any, ...]) -> Any:
         """How users see them."""
@@ -275,6 +271,15 @@ def _labels_of(it: Any) -> tuple[axis | None, ...]:
     if isinstance(it, zip):
         return it._labels or (None,) * len(it._axes)
     return (it if isinstance(it, axis) else None,)
+
+
+def arguments_at(groups: tuple[tuple[Sequence[Any], ...], ...], index: int) -> tuple[Any, ...]:
+    """The elements of one combination."""
+    found: list[Any] = []
+    for group in reversed(groups):
+        index, at = divmod(index, len(group[0]))
+        found[:0] = [each[at] for each in group]
+    return tuple(found)
 
 
 def strided(groups: tuple[tuple[Sequence[Any], ...], ...]) -> list[tuple[Sequence[Any], int]]:

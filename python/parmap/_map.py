@@ -6,6 +6,7 @@ Nearly half of this file is the two docstrings, which are the reference.
 
 from __future__ import annotations
 
+import functools
 import pickle
 import sys
 import threading
@@ -13,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _worker
+from . import _errors, _fork_hazards, _parmap, _streams, _task, _thread_pools, _thread_worker, _trace, _worker
 from ._interrupt import Heard, go_on, hear, raised_by_handler
 from ._numpy_scalars import numpy_scalars
 from ._override import overridden
@@ -48,6 +49,7 @@ def parmap(
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
+    trace: Any = None,
     retries: int = 0,
     retry_delay_sec: float = 0,
     retry_if: Callable[[Failure], Any] | None = None,
@@ -161,6 +163,13 @@ def parmap(
           i + 1 of them have ended. If it raises, the map ends and parmap raises that exception.
     label
         A text that is shown before the bar, or before each line of "text".
+    trace
+        The path of a file that shows which worker ran which task, when, with inputs, failures and repeated attempts, in Chrome's
+        format: open it in ui.perfetto.dev, or make a page of it by ``python -m parmap report FILE``. With .gz at its end it is
+        compressed when the map has ended. Short or many tasks share a slice: there are at most 10**6. While the map runs, the
+        file FILE.status says once a second how far it is: ``python -m parmap watch FILE``. It implies times. Default: no trace;
+        but if the environment variable PARMAP_TRACE names a folder, each map of the program has a trace there, except inside
+        tasks. False: none in any case.
     times
         Whether to measure how long each task takes. ``results.summary()`` then tells how busy the workers were, and the
         five slowest tasks. It costs two looks at the clock for each task. Default: False.
@@ -268,7 +277,7 @@ def parmap(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
-        stop=stop, max_tasks=max_tasks, start=start, times=times, checkpoint=checkpoint,
+        stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace, checkpoint=checkpoint,
     )  # fmt: skip
     try:
         try:
@@ -277,7 +286,8 @@ def parmap(
             else:
                 from ._stored_map import StoredMap  # imports sqlite3
 
-                StoredMap(asked, shown).run()
+                with _trace.recorded(asked):
+                    StoredMap(asked, shown).run()
         finally:
             shown.close()
         assert asked.results is not None
@@ -285,7 +295,7 @@ def parmap(
             warnings.warn(end_in_words(end), _errors.ParmapWarning, stacklevel=2)
         if asked.results.failures:
             answer(asked.results, asked.given, asked.on_error)
-        elif asked.engine in ("multi", "pool") and len(asked.results) > 1:
+        elif asked.engine in ("multi", "pool", "cluster") and len(asked.results) > 1:
             tell_if_all_are_none(asked.results)
         return asked.results
     except KeyboardInterrupt as error:
@@ -309,6 +319,7 @@ async def parmap_async(
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
+    trace: Any = None,
     retries: int = 0,
     retry_delay_sec: float = 0,
     retry_if: Callable[[Failure], Any] | None = None,
@@ -364,20 +375,23 @@ async def parmap_async(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
-        max_failures=max_failures, stop=stop, times=times, checkpoint=checkpoint,
+        max_failures=max_failures, stop=stop, times=times, trace=trace, checkpoint=checkpoint,
     )  # fmt: skip
     from . import _async
 
     try:
-        if asked.checkpoint is None:
-            await _async.run_here(asked)
-        else:
-            from ._stored_map import StoredMap
+        with _trace.recorded(asked):
+            if asked.checkpoint is None:
+                await _async.run_here(asked)
+                asked.results = collect(asked)
+            else:
+                from ._stored_map import StoredMap
 
-            await StoredMap(asked, shown).run_async()
+                await StoredMap(asked, shown).run_async()
     finally:
         shown.close()
-    results = collect(asked) if asked.results is None else asked.results
+    results = asked.results
+    assert results is not None
     if asked.interrupt is not None:
         _errors.set_attribute(asked.interrupt, "results", results)
         raise asked.interrupt
@@ -394,7 +408,14 @@ def ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
     if label is not None and not isinstance(label, str):
         raise TypeError(f"parmap: label must be a string, but is {label!r:.100}")
     shown = make_reporter(reporter, label, nested=_task.in_task())
+    record = functools.partial(_trace.start, asked, label, reporter in ("silent", "none"), bool(options.get("streams")))
+    if asked.checkpoint is None:
+        record()
+    else:  # its status file is for who has the checkpoint
+        asked.record = record
+        asked.times = asked.times or _trace.is_traced(asked.trace)
     asked.report = None if type(shown) is Reporter else shown.show
+    asked.show_places = shown.show_places
     for name in asked.unenforced:
         shown.tell_once(f"parmap: the engine {asked.engine} does not enforce {name}; use {_ENFORCING[name]}")
     return asked, shown
@@ -410,9 +431,14 @@ def _run_and_collect(asked: Request) -> None:
                 ctrl_c.keep_off()
                 asked.interrupt = error
             asked.results = collect(asked)
+            if asked.recording is not None:
+                asked.recording.finish()
+                asked.results._trace = asked.recording.path
         if asked.interrupt is not None:
             raise asked.interrupt
     except BaseException as error:
+        if asked.recording is not None:
+            asked.recording.abandon()
         if asked.results is not None:
             _errors.set_attribute(error, "results", asked.results)
         raise
@@ -429,6 +455,10 @@ def _run(asked: Request) -> None:
         task = _task.Running(-1, 1, 0, asked.seed, None)
         with _task.of_the_extension(task):
             return _parmap.run_serial(asked, task)
+    if asked.engine == "cluster":
+        from ._cluster_map import run as run_on_cluster
+
+        return run_on_cluster(asked)
     with _task.of_the_extension():
         if asked.engine == "threads":
             if sys.is_finalizing():  # no other thread can get the GIL now

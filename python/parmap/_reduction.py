@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from . import _deadline, _errors, _task, _reduction_steps
+from . import _deadline, _errors, _reduction_steps, _task, _trace
 from ._axes import Product, zip as zip_axes
 from ._combining import REDUCTION_BLOCK, Combining, fold_block
 from ._failures import SHORT, Failure, Failures, call_text, lines_of_failures
@@ -291,7 +291,9 @@ class _Steps:
             return
         if self._options.get("seed") is None:  # all maps have the same one
             self._options["seed"] = int.from_bytes(os.urandom(8), "little")
-        shown = make_reporter(self._options.pop("reporter", None), self._options.pop("label", None), nested=_task.in_task())
+        reporter, label = self._options.pop("reporter", None), self._options.pop("label", None)
+        recording = self._begin_recording(label, reporter in ("silent", "none"))
+        shown = make_reporter(reporter, label, nested=_task.in_task())
         begun, seconds = time.monotonic(), self._options.pop("deadline_sec", None)
         if (deadline := self._options.pop("deadline", None)) is not None:
             if seconds is not None:
@@ -302,11 +304,30 @@ class _Steps:
                 tasks = list(range(r, self._product.size, self._block))
                 if (why := self._why_stopped(begun, seconds)) is not None:
                     error = _errors.TaskNotRun(f"not finished, because {why}")
-                    self.failures += [Failure(i, self._product.task(i), "stopped", error, 0, "") for i in tasks]
+                    self.failures += [Failure(i, self._product.task(i), "stopped", error, 0, _trace="") for i in tasks]
                     continue
+                if recording is not None:
+                    recording.recorder.number_from(r, self._block)
                 self._run_round(tasks, None if seconds is None else seconds - (time.monotonic() - begun), shown)
+        except BaseException:
+            if recording is not None:
+                recording.abandon()
+            raise
         finally:
             shown.close()
+        if recording is not None:
+            recording.finish()
+
+    def _begin_recording(self, label: Any, silent: bool) -> _trace.Recording | None:
+        """One trace for all maps of the fold."""
+        engine = self._options.get("engine", "multi")
+        in_calls = engine == "serial"
+        trace = _trace.check(self._options.get("trace"))
+        recording = _trace.begin(trace, engine if isinstance(engine, str) else "pool", label, self._product, in_calls, silent)
+        self._options["trace"] = False if recording is None else recording
+        if recording is not None:
+            self._options["times"] = True
+        return recording
 
     def _why_stopped(self, begun: float, seconds: float | None) -> str | None:
         most, stop = self._options.get("max_failures"), self._options.get("stop")

@@ -87,12 +87,16 @@ class StoredOnLoop:
                 await self._inner.close()
         finally:
             self._shown.close()
+            if self._asked.recording is not None:
+                self._asked.recording.finish()
             await asyncio.get_running_loop().run_in_executor(None, self._tasks.finish)
 
     def abandon(self) -> None:
         if self._inner is not None:
             self._inner.abandon()
         self._shown.close()
+        if self._asked.recording is not None:
+            self._asked.recording.abandon()
         self._tasks.finish()
 
     def summary(self) -> Summary:

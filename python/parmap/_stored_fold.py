@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import _reduction_steps
+from . import _reduction_steps, _trace
 from ._axes import zip as zip_axes
 from ._errors import StoreFailed, add_note
 from ._failures import call_text
@@ -51,7 +51,11 @@ def run_stored(steps: Any) -> None:
             sweep.function.uncovered.append(f"identity, of type {type(steps._identity).__qualname__}")
         else:
             sweep.function.fields.append(("identity", cell))
-        _StoredSteps(steps, StoredTasks(asked, sweep, shown), given).run()
+        tasks = StoredTasks(asked, sweep, shown)
+        with _trace.recorded(asked):
+            given["trace"] = asked.recording or False  # one for all maps of the fold
+            given["times"] = asked.times
+            _StoredSteps(steps, tasks, given).run()
     finally:
         shown.close()
 
@@ -109,6 +113,8 @@ class _StoredSteps:
             options["max_failures"] = max(1, most - self._failed)
         if most is not None and self._failed >= most:
             options["stop"] = _Set()
+        if asked.recorder is not None:
+            asked.recorder.renumber(todo)
         with stream(task, inputs, reporter="silent", **options) as outcomes:
             if self._tasks._writer is None:
                 self._tasks.start_writer()

@@ -21,7 +21,7 @@ from ._arguments import Request
 from ._failures import Failure
 from ._outcome_type import Outcome, StoredOutcome
 from ._progress import Reporter
-from ._stored_tasks import StoredTasks
+from ._stored_tasks import StoredTasks, inner_stream
 from ._stream import Stream, _open
 from ._stream_tally import StreamTally
 from ._summary import Summary
@@ -55,6 +55,8 @@ class StoredStream(Stream):
             self._source = _Source(asked, shown, self._tally, level + 1)
         except BaseException:
             shown.close()
+            if asked.recording is not None:
+                asked.recording.abandon()
             raise
         _open.add(self)
 
@@ -182,7 +184,7 @@ class _Source:
         most = _MOST_WAITING
         if not direct and asked.window:
             inner.window, most = asked.window - asked.window // 2, asked.window // 2
-        self._inner = Stream(inner, tasks.reporter(), False, level + 1)
+        self._inner = inner_stream(inner, tasks.reporter(), level)
         if (times := self._inner._tally._times) is not None:
             tally.note_workers(times._workers)
         tasks.start_writer()

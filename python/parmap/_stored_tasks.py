@@ -16,7 +16,7 @@ from typing import Any
 
 from . import _errors, _task
 from ._arguments import PENDING, Request
-from ._axes import Product, zip as zip_axes
+from ._axes import Product, arguments_at, zip as zip_axes
 from ._checkpoint_run import CheckpointRun, StoredOutcome, Sweep
 from ._errors import StoreFailed
 from ._failures import KINDS, Failure, message_of
@@ -42,12 +42,8 @@ class Numbered:
         finally:
             _task.running.reset(token)
 
-    def inputs(self, index: int) -> list[Any]:
-        found: list[Any] = []
-        for group in reversed(self.groups):
-            index, at = divmod(index, len(group[0]))
-            found[:0] = [each[at] for each in group]
-        return found
+    def inputs(self, index: int) -> tuple[Any, ...]:
+        return arguments_at(self.groups, index)
 
 
 class AsyncNumbered(Numbered):
@@ -80,6 +76,10 @@ class StoredTasks:
                     print(note, file=sys.stderr, flush=True)
         shown.begin_at(self.run.stored)
         self.shown = shown
+        if asked.record is not None:
+            asked.record((asked.checkpoint.path + ".status",))
+        if asked.recorder is not None:
+            asked.recorder.set_tasks(len(self.missing), self.run.stored)
 
     def inner_request(self) -> Request:
         asked = self.asked
@@ -92,9 +92,12 @@ class StoredTasks:
             asked, func=kind(asked.func, asked.product.groups, asked.seed), axes=product.groups, product=product, on_error=None, checkpoint=None,
             values=Results([PENDING] * len(self.missing) if asked.engine == "async" else ()), wants_retry=self._asking(asked.wants_retry),
             retry_if=None, told=[], measured=[], ends=[], raised={}, ctrl_c=CtrlC(), hazards=list(asked.hazards),
+            recording=None,
         )  # fmt: skip
         if asked.report is not None:
             made.report = self._report
+        if asked.recorder is not None:
+            asked.recorder.renumber(list(self.missing))
         return made
 
     def _asking(self, wants_retry: Callable[[Failure], Any] | None) -> Callable[[Failure], Any] | None:
@@ -205,6 +208,17 @@ class StoredTasks:
             self._writer.finish()
         finally:
             self.run.end()
+
+
+def inner_stream(asked: Request, shown: Reporter, level: int) -> Any:
+    """The stream of the missing tasks."""
+    if asked.engine == "cluster":
+        from ._cluster_stream import ClusterStream
+
+        return ClusterStream(asked, shown, False, level + 1)
+    from ._stream import Stream
+
+    return Stream(asked, shown, False, level + 1)
 
 
 class _Inner(Reporter):

@@ -67,6 +67,8 @@ class Stream(_parmap.make_stream_type(Outcome)):  # type: ignore[misc]
             self._begin(bare, level + 1)
         except BaseException:
             shown.close()
+            if asked.recording is not None:
+                asked.recording.abandon()
             raise
         _open.add(self)
 
@@ -158,6 +160,8 @@ class Stream(_parmap.make_stream_type(Outcome)):  # type: ignore[misc]
         """Nothing of the stream runs any more, for whatever reason."""
         _open.discard(self)
         self._shown.close()
+        if self._asked.recording is not None:
+            self._asked.recording.finish()
         for end in self._asked.ends:
             warnings.warn(end_in_words(end), _errors.ParmapWarning, self._level)
         if self._skips and self._tally.failed:
@@ -242,6 +246,7 @@ def stream(
     reporter: Any = None,
     label: str | None = None,
     times: bool = False,
+    trace: Any = None,
     retries: int = 0,
     retry_delay_sec: float = 0,
     retry_if: Callable[[Failure], Any] | None = None,
@@ -340,7 +345,7 @@ def stream(
         timeout_sec=timeout_sec, deadline_sec=deadline_sec, deadline=deadline, n_worker=n_worker, n_simul=n_simul,
         on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec, retry_if=retry_if, seed=seed,
         memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures, stop=stop, max_tasks=max_tasks,
-        start=start, times=times, grid=grid, where=where, ordered=ordered, window=window, checkpoint=checkpoint,
+        start=start, times=times, trace=trace, grid=grid, where=where, ordered=ordered, window=window, checkpoint=checkpoint,
     )  # fmt: skip
 
 
@@ -355,5 +360,9 @@ def opened(name: str, bare: bool, level: int, **options: Any) -> Stream:
         from ._stored_stream import StoredStream
 
         return StoredStream(asked, shown, bare, level + 1)
+    if asked.engine == "cluster":
+        from ._cluster_stream import ClusterStream
+
+        return ClusterStream(asked, shown, bare, level + 1)
     kind = Stream if bare or asked.product.names is None else GridStream
     return kind(asked, shown, bare, level + 1)

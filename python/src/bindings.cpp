@@ -5,6 +5,7 @@
 #include "free_threading.hpp"
 #include "program_worker.hpp"
 #include "python_map.hpp"
+#include "recorder.hpp"
 #include "spawned_worker.hpp"
 
 #include <nanobind/nanobind.h>
@@ -107,7 +108,8 @@ request request_of(nb::handle from) {
           .chosen = chosen_of(from),
           .stop_at_failure = nb::cast<bool>(from.attr("stop_at_failure")),
           .max_tasks = nb::cast<std::optional<std::uint64_t>>(from.attr("max_tasks")).value_or(0),
-          .times = nb::cast<bool>(from.attr("times"))};
+          .times = nb::cast<bool>(from.attr("times")),
+          .recorder = recorder_of(nb::getattr(from, "recorder", nb::none()))};
 }
 
 }  // namespace parmap::python
@@ -182,6 +184,7 @@ NB_MODULE(_parmap, m) {
 
   bind_streams(m);
   bind_pools(m);
+  bind_recorder(m);
 
   m.def("fork_hazards", [](const std::vector<int>& threads_of_python) {
     nb::list all;

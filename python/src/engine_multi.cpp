@@ -3,10 +3,10 @@
 #include "free_threading.hpp"
 #include "printed_output.hpp"
 #include "python_map.hpp"
+#include "recorder.hpp"
 #include "result_buffer.hpp"
 #include "result_list.hpp"
 #include "spawned_worker.hpp"
-#include "task_times.hpp"
 #include "worker_setup.hpp"
 
 #include <parmap/detail/progress/stop_now.hpp>
@@ -214,12 +214,11 @@ nb::object run_multi(const request& asked, const process_needs& needs) {
     }
   };
   worker_calls calls;
-  std::optional<task_times> kept;
-  if (asked.times) kept.emplace();
-  const python_tasks<value, worker_calls> tasks(plan, calls, observer_in(kept));
+  map_observers observers(asked.times, asked.recorder);
+  const python_tasks<value, worker_calls> tasks(plan, calls, observers.first());
   const auto all = multi.run_into(list_places(places), tasks, chosen);
   places.pause();
-  if (kept) kept->tell(asked.measured);
+  observers.tell_times(asked.measured);
   add_failures(asked, all.failures());
   if (setup.was_cut_off() && PyList_Append(asked.ends.ptr(), setup.cut_off().ptr()) != 0) throw nb::python_error();
   static_cast<void>(watch.no_interrupt());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The engine serial: every task in the calling thread, one after the other.
 #include "python_map.hpp"
+#include "recorder.hpp"
 #include "serial_worker.hpp"
-#include "task_times.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -57,17 +57,16 @@ nb::object run_serial(const request& asked, nb::handle task) {
   };
   serial_worker worker(asked.setup);
   serial_calls calls(asked, task);
-  std::optional<task_times> kept;
-  if (asked.times) kept.emplace();
+  map_observers observers(asked.times, asked.recorder);
   const auto all = [&] {
     try {
-      return serial.run(python_tasks<void, serial_calls>(plan, calls, observer_in(kept)), chosen);
+      return serial.run(python_tasks<void, serial_calls>(plan, calls, observers.first()), chosen);
     } catch (...) {
-      if (kept) kept->tell(asked.measured);  // after Ctrl-C there are results
+      observers.tell_times(asked.measured);  // after Ctrl-C there are results
       throw;
     }
   }();
-  if (kept) kept->tell(asked.measured);
+  observers.tell_times(asked.measured);
   worker.leave();
   watch.keep_ctrl_c_off();
   add_failures(asked, all.failures());

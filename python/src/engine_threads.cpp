@@ -3,7 +3,7 @@
 // map's own thread and the pool's threads run the tasks, so that on Ctrl-C the caller can leave tasks behind that sleep
 // in C code.
 #include "python_map.hpp"
-#include "task_times.hpp"
+#include "recorder.hpp"
 #include "thread_crew.hpp"
 
 #include <parmap/detail/system/detached_thread.hpp>
@@ -36,11 +36,11 @@ class thread_run {
       : crew_(asked, needs, workers),
         plan_(asked.func, asked.axes, asked.fargs),
         values_(asked.values.ptr()),
-        chosen_(asked.chosen) {
+        chosen_(asked.chosen),
+        observers_(asked.times, asked.recorder) {
     chosen_.workers = workers;
     chosen_.stop = stop_.get_token();
     chosen_.reporter = report::silent;
-    if (asked.times) kept_.emplace();
   }
 
   // ---- Called by the threads that run tasks.
@@ -48,7 +48,7 @@ class thread_run {
   // Called in the map's own thread.
   void run() noexcept {
     try {
-      results_.emplace(threads.run(python_tasks<void, thread_run>(plan_, *this, observer_in(kept_)), chosen_));
+      results_.emplace(threads.run(python_tasks<void, thread_run>(plan_, *this, observers_.first()), chosen_));
     } catch (...) {
       error_ = std::current_exception();
     }
@@ -110,9 +110,7 @@ class thread_run {
     }
   };
   // What has been measured so far.
-  void tell_times(const nb::list& to) const {
-    if (kept_) kept_->tell(to);
-  }
+  void tell_times(const nb::list& to) const { observers_.tell_times(to); }
   // Call this once the map has ended.
   [[nodiscard]] const results<void>& finish() const {
     if (error_) std::rethrow_exception(error_);
@@ -129,7 +127,7 @@ class thread_run {
   PyObject* values_;
   options chosen_;
   std::stop_source stop_;
-  std::optional<task_times> kept_;
+  map_observers observers_;
   std::optional<results<void>> results_;
   std::exception_ptr error_;
   std::mutex mutex_;

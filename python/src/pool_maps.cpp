@@ -2,7 +2,7 @@
 #include "pool_maps.hpp"
 
 #include "async_exception.hpp"
-#include "task_times.hpp"
+#include "recorder.hpp"
 #include "waiting_thread.hpp"
 
 #include <parmap/detail/pools/pool_map.hpp>
@@ -99,20 +99,19 @@ nb::object run_pool(python_pool& pool, const request& asked, nb::bytes function,
     chosen.retry_if = [ask = std::move(chosen.retry_if)](const failure& why) {
       return without_gil_if_it_throws([&] { return ask(why); });
     };
-  std::optional<task_times> kept;
-  if (asked.times) kept.emplace();
+  map_observers observers(asked.times, asked.recorder);
   const call_out outer;
   std::optional<value_transport> transport;
   pool.make_transport(transport, [&watch](const nb::object& error) { return watch.insisted(error); });
   auto f = pool.dispatcher().keep_function(bytes_of_pool_function(pool_call::plan, std::move(function)));
-  python_pool_map map(pool, asked, chosen, std::move(f), next_inputs, *transport, tasks, observer_in(kept));
+  python_pool_map map(pool, asked, chosen, std::move(f), next_inputs, *transport, tasks, observers.first());
   std::optional<failure_list> failures;
   {
     const waiting_thread here;
     failures.emplace(map.run(nullptr));
   }
   add_failures(asked, *failures);
-  if (kept) kept->tell(asked.measured);
+  observers.tell_times(asked.measured);
   static_cast<void>(watch.no_interrupt());
   return watch.interrupt();
 }

@@ -51,6 +51,7 @@ bool lookout::asked_to_stop() const {
 }
 
 void lookout::show(std::uint64_t done, std::uint64_t failed, const std::optional<running_longest>& longest) {
+  if (recorder_ != nullptr) recorder_->write_texts();
   if (report_.is_none()) return;
   const call_out here;
   const nb::object count = nb::int_(done);

@@ -9,11 +9,13 @@
 
 #include <nanobind/nanobind.h>
 
+#include <parmap/detail/traces/map_recorder.hpp>
 #include <parmap/parmap.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -36,6 +38,7 @@ struct request {
   bool stop_at_failure;     // at once, even running tasks
   std::uint64_t max_tasks;  // of one worker process; 0: any number
   bool times;
+  std::shared_ptr<detail::map_recorder> recorder;  // null without a trace and a status file
 };
 
 /// The task that has been running for longest.
@@ -52,6 +55,7 @@ class lookout {
       : report_(asked.report),
         stop_(asked.stop),
         ctrl_c_(asked.ctrl_c),
+        recorder_(asked.recorder.get()),
         total_(tasks) {}
 
   /// Runs Python's signal handlers. Returns false once one of them has raised, or another thread has raised an
@@ -84,6 +88,7 @@ class lookout {
   nanobind::handle report_;
   nanobind::handle stop_;
   nanobind::handle ctrl_c_;
+  detail::map_recorder* recorder_;
   std::optional<std::uint64_t> total_;
   nanobind::object interrupt_;
 };

@@ -82,6 +82,7 @@ options python_stream::options_for(stream_parts& parts) {
   options chosen = parts.asked.chosen;
   if (!parts.asked.stop.is_none()) chosen.stop = parts.stop.get_token();
   chosen.reporter = report::silent;
+  chosen.times = parts.asked.recorder != nullptr;
   if (!parts.asked.report.is_none())
     chosen.reporter = [&parts](const progress& now) {
       parts.watch.show(now.done(), now.failed);
@@ -92,7 +93,9 @@ options python_stream::options_for(stream_parts& parts) {
 
 python_stream::python_stream(std::shared_ptr<stream_parts> parts)
     : stream_state(options_for(*parts), parts->size(), parts->feed.get()),
-      parts_(std::move(parts)) {}
+      parts_(std::move(parts)) {
+  record_by(parts_->asked.recorder);
+}
 
 void python_stream::begin_on(std::unique_ptr<stream_engine> engine) {
   begin(std::make_unique<watched_engine>(parts_, std::move(engine), engine_));

@@ -10,21 +10,33 @@
 
 #include <chrono>
 #include <mutex>
-#include <optional>
 
 namespace parmap::python {
 
 // It may be read while threads that were left behind still tell it of their tasks.
 class task_times final : public detail::attempt_observer {
  public:
-  void failed(const detail::attempt& it, const failure& /*why*/) noexcept override { add(it); }
-  void ended(const detail::attempt& it, detail::seen_value /*value*/, const failure* /*why*/) noexcept override {
+  /// `next` hears everything, too; null: there is none.
+  explicit task_times(detail::attempt_observer* next) noexcept : next_(next) {}
+
+  void begun(const detail::attempt& it) noexcept override {
+    if (next_ != nullptr) next_->begun(it);
+  }
+  void failed(const detail::attempt& it, const failure& why) noexcept override {
     add(it);
+    if (next_ != nullptr) next_->failed(it, why);
+  }
+  void ended(const detail::attempt& it, detail::seen_value value, const failure* why) noexcept override {
+    add(it);
+    if (next_ != nullptr) next_->ended(it, value, why);
   }
   void happened_to(unsigned worker, detail::worker_event what,
                    detail::attempt::clock::time_point when) noexcept override {
-    const std::scoped_lock lock(mutex_);
-    kept_.happened_to(worker, what, when);
+    {
+      const std::scoped_lock lock(mutex_);
+      kept_.happened_to(worker, what, when);
+    }
+    if (next_ != nullptr) next_->happened_to(worker, what, when);
   }
 
   /// Appends (seconds of all attempts, seconds of all workers, [(task, attempt, seconds) of the slowest]). With the GIL
@@ -48,13 +60,9 @@ class task_times final : public detail::attempt_observer {
     return kept_.times();
   }
 
+  detail::attempt_observer* next_;
   mutable std::mutex mutex_;
   detail::time_keeper kept_;
 };
-
-/// Null if the map has not the option times.
-[[nodiscard]] inline detail::attempt_observer* observer_in(std::optional<task_times>& kept) noexcept {
-  return kept ? &*kept : nullptr;
-}
 
 }  // namespace parmap::python

@@ -7,6 +7,7 @@
 #include <parmap/store.hpp>
 
 #include <memory>
+#include <string>
 #include <utility>
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -18,6 +19,7 @@ class checkpoint_store final : public result_store {
   [[nodiscard]] std::unique_ptr<store_run> open(const sweep& what) override {
     return std::make_unique<checkpoint_run>(asked_, what);
   }
+  [[nodiscard]] std::string status_path() const override { return asked_.path + ".status"; }
 
  private:
   checkpoint_request asked_;

@@ -56,6 +56,7 @@ class progress_meter {
   static constexpr std::chrono::seconds long_interval{10};
 
   void decide();
+  [[nodiscard]] std::string label() const;
   void sample(clock::time_point now, std::uint64_t done) noexcept;
   [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed, std::uint64_t failed) const noexcept;
   void show(const progress& now);

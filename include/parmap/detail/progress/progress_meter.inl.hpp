@@ -77,7 +77,11 @@ PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t c
   last.remaining = std::chrono::nanoseconds::zero();
   show(last);
   if (how_ != drawing::call && completed < total_)
-    write_all(standard_error, format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
+    write_all(standard_error, label() + format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
+}
+
+PARMAP_INLINE std::string progress_meter::label() const {
+  return to_->label_.empty() ? std::string() : to_->label_ + ": ";
 }
 
 // Asks what stderr is, once, and only when it matters.
@@ -125,7 +129,7 @@ PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_
 PARMAP_INLINE void progress_meter::show(const progress& now) {
   switch (how_) {
     case drawing::call: to_->call_(now); break;
-    case drawing::lines: write_all(standard_error, format_line(now) + "\n"); break;
+    case drawing::lines: write_all(standard_error, label() + format_line(now) + "\n"); break;
     case drawing::bar: draw(now); break;
     case drawing::undecided:
     case drawing::nothing: break;
@@ -135,7 +139,7 @@ PARMAP_INLINE void progress_meter::show(const progress& now) {
 PARMAP_INLINE void progress_meter::draw(const progress& now) {
   // The last column stays free: some terminals wrap as soon as it is written.
   const std::size_t columns = terminal_columns(standard_error) - 1;
-  const drawn_text line = format_bar(now, columns, style_);
+  const drawn_text line = format_bar(to_->label_, now, columns, style_);
   std::string bytes = "\r" + line.text;
   const std::size_t remains = std::min(drawn_columns_, columns);
   if (remains > line.columns) bytes.append(remains - line.columns, ' ');

@@ -51,6 +51,8 @@ struct drawn_text {
 /// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
 /// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
 [[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
+/// With "label: " before it, cut to half of the columns.
+[[nodiscard]] drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style);
 
 /// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.
 [[nodiscard]] std::string format_line(const progress& now);

@@ -104,6 +104,19 @@ PARMAP_INLINE drawn_text format_bar(const progress& now, std::size_t columns, ba
   return {};
 }
 
+PARMAP_INLINE drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style) {
+  drawn_text line;
+  for (const char c : label) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool continues = (byte & 0xc0) == 0x80;  // a character of UTF-8 that has its column
+    if (!continues && line.columns + 2 >= columns / 2) break;
+    line.text += byte < 0x20 || byte == 0x7f ? ' ' : c;
+    line.columns += continues ? 0 : 1;
+  }
+  if (line.columns > 0) line.add(": ");
+  return line.add(format_bar(now, columns - line.columns, style));
+}
+
 PARMAP_INLINE std::string format_line(const progress& now) {
   return format_stats(now, bar_detail::rate, drawn_text{}.add(" "), false).text;
 }

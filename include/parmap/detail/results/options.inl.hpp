@@ -25,6 +25,10 @@ PARMAP_INLINE void check_values(const options& chosen) {
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)
     throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
+  if (std::string_view(chosen.trace).ends_with(".gz"))
+    throw std::invalid_argument(
+        "parmap: options.trace is \"" + chosen.trace +
+        "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
 }
 
 PARMAP_INLINE void refuse_stream_options() {
@@ -33,7 +37,13 @@ PARMAP_INLINE void refuse_stream_options() {
 }
 
 PARMAP_INLINE void refuse_store(std::string_view what) {
-  throw std::invalid_argument("parmap: " + std::string(what) + " has no options.store; parmap::map has it");
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.store; parmap::map, parmap::stream and parmap::map_reduce have it");
+}
+
+PARMAP_INLINE void refuse_interrupts(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.on_interrupt = parmap::interrupt::keep; parmap::map has it");
 }
 
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
