@@ -24,7 +24,7 @@ from ._function_identity import FunctionIdentity
 from ._parmap import __version__
 from ._program_facts import command_line, git_commit
 from ._stored_values import TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
-from ._task_numbers import Extent, added_extents, are_indices, numbers_of, numbers_of_some
+from ._task_numbers import Extent, added_extents, numbers_of, numbers_of_some
 
 
 @dataclass
@@ -227,30 +227,31 @@ class CheckpointRun:
         columns = ", ".join(f"start_{axis.number}, size_{axis.number}" for axis, _ in self.axes)
         rows = file.execute(f"SELECT first, {columns} FROM extent_{self.version} ORDER BY first").fetchall()
         known = [Extent(row[0], tuple(zip(row[1::2], row[2::2]))) for row in rows]
-        added = added_extents(known, positions)
-        there = sum(each.size for each in known)
-        is_other = added or any(each != range(len(each)) for each in positions) or there != self._sweep.tasks
-        if self._sweep.block > 1 and not self.is_new and is_other:
-            self._refuse("the number of tasks of the fold, or the order of its axes,", str(there), str(self._sweep.tasks))
+        self.numbers, added = self._numbers(known, positions)
         for each in added:
             values = [each.first, each.size, *(number for own in each.box for number in own)]
             file.execute(
                 f"INSERT INTO extent_{self.version}(first, tasks, {columns}) VALUES({', '.join('?' * len(values))})", values
             )
-        self.numbers = self._numbers([*known, *added], positions)
+        if self._sweep.block:
+            there = sum(each.size for each in known)
+            others = self._sweep.block > 1 and not self.is_new and there != self._sweep.tasks
+            if others or any(number != index for index, number in enumerate(self.numbers)):
+                self._refuse("the number of tasks of the fold, or the order of its axes,", str(there), str(self._sweep.tasks))
 
-    def _numbers(self, extents: list[Extent], positions: list[Sequence[int]]) -> Sequence[int]:
-        """Of the tasks, whose axes may have another order than in the file, and which may not be all combinations."""
+    def _numbers(self, known: list[Extent], positions: list[Sequence[int]]) -> tuple[Sequence[int], list[Extent]]:
+        """Of the tasks, whose axes may have another order than in the file, and which may not be all combinations; and the extents of
+        those that are new. In a first map the number of a task is its index, so that its random numbers are those without a file."""
         places = [own.place for _, own in self.axes]
         chosen = self._sweep.combinations
-        if places == sorted(places):
-            if chosen is None:
-                return numbers_of(extents, positions)
-            if are_indices(extents, positions):
-                return list(chosen)
         sizes = [own.size for _, own in sorted(self.axes, key=lambda axis: axis[1].place)]
         strides = [math.prod(sizes[place + 1 :]) for place in places]
-        return numbers_of_some(extents, positions, strides, range(math.prod(sizes)) if chosen is None else chosen)
+        if chosen is not None:
+            return numbers_of_some(known, positions, strides, chosen, add=True)
+        added = added_extents(known, positions)
+        if places == sorted(places):
+            return numbers_of([*known, *added], positions), added
+        return numbers_of_some([*known, *added], positions, strides, range(math.prod(sizes)))[0], added
 
     def _find_missing(self, file: sqlite3.Connection) -> None:
         """Which tasks have a value or a failure that stays, and which have to run."""

@@ -264,6 +264,11 @@ def test_a_fold_goes_on_where_the_stored_tasks_of_a_block_end(db, tasks):
         again = fold(collections.Counter(), gather, collections.Counter.update, range(tasks), full=True, checkpoint=db, **ask)
         assert again.value == plain and again.summary().stored <= stored
     assert again.summary().stored == tasks
+    with pytest.raises(ValueError, match="the number of tasks of the fold, or the order of its axes"):
+        fold(collections.Counter(), gather, collections.Counter.update, range(tasks)[::-1], checkpoint=db, **ask)
+    if tasks < 2047:  # each task has an accumulator of its own
+        assert len(fold([], lambda into, x: into.append(x), list.__add__, range(3), checkpoint=checkpoint(db, name="f", version="f"), **ask)) == 3
+        assert fold([], lambda into, x: into.append(x), list.__add__, range(5), checkpoint=checkpoint(db, name="f", version="f"), **ask) == [0, 1, 2, 3, 4]
     if tasks > 2047:
         assert rows(db, "SELECT count(*) FROM result_1 WHERE format <> 0")[0][0] <= 1 + tasks // 4
         with pytest.raises(ValueError, match="the number of tasks of the fold"):

@@ -15,7 +15,7 @@ import textwrap
 import pytest
 
 from helpers_of_checkpoints import add, draw, rows
-from parmap import StoreFailed, _checkpoint_file, _program_facts, _row_writer, checkpoint, load, parmap, stream
+from parmap import StoreFailed, _checkpoint_file, _program_facts, _row_writer, _stored_tasks, checkpoint, load, parmap, stream
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -186,6 +186,19 @@ def test_an_error_of_the_reporter_ends_the_map_and_keeps_the_rows(db, engine):
         parmap(add, range(5), engine=engine, checkpoint=db, reporter=show)
     assert rows(db, "SELECT count(*) FROM run WHERE ended IS NULL") == [(0,)]
     assert not rows(db, "SELECT 1 FROM result_1 WHERE kind <> 0")
+
+
+@pytest.mark.parametrize("call", (parmap, stream))
+def test_an_error_before_the_first_task_frees_the_file(db, monkeypatch, call):
+    def fail(self):
+        raise MemoryError("before the first task")
+
+    monkeypatch.setattr(_stored_tasks.StoredTasks, "_tell", fail)
+    with pytest.raises(MemoryError):
+        call(add, [1], engine="threads", checkpoint=db)
+    monkeypatch.undo()
+    assert rows(db, "SELECT count(*) FROM run WHERE ended IS NULL") == [(0,)]
+    assert list(parmap(add, [1], engine="threads", checkpoint=db, reporter="silent")) == [2]
 
 
 def test_git_and_command_are_found(monkeypatch, tmp_path):
