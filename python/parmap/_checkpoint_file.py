@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from . import _parmap
 from ._errors import StoreFailed
 from ._failures import KINDS
 
@@ -46,8 +47,6 @@ _used_by_parents: set[str] = set()
 
 
 def _leave_to_the_parent() -> None:
-    from . import _parmap
-
     global opening
     opening = threading.Lock()  # another thread may have held it
     for connection, path in _open.values():

@@ -27,6 +27,10 @@ from ._stored_values import TEXT, Cell, Unreadable, imported_class, in_words as 
 from ._task_numbers import Extent, added_extents, numbers_of, numbers_of_some
 
 
+#: In the place of the type of a value in C++, which therefore refuses a file of Python.
+OF_PYTHON = TEXT, "Python"
+
+
 @dataclass
 class Sweep:
     """What a call asks for."""
@@ -201,7 +205,7 @@ class CheckpointRun:
     def _compare(self, file: sqlite3.Connection) -> None:
         rows = file.execute("SELECT name, format, value FROM field WHERE version = ?", (self.version,)).fetchall()
         there: dict[str, Cell] = {name: (format, value) for name, format, value in rows if not name.startswith("accepted ")}
-        if "result" in there:
+        if there.get("result", OF_PYTHON) != OF_PYTHON:
             raise ValueError(
                 f"parmap: {self.path} has the results of a C++ program; parmap.load() reads them. Take another file, or begin anew in this "
                 "one by parmap.checkpoint(path, version=...)"
@@ -210,6 +214,7 @@ class CheckpointRun:
         if self._sweep.seed is None and "seed" in there:
             self.seed = int(there["seed"][1])
         here: dict[str, Cell] = {"function": (TEXT, self._identity.name), **dict(self._identity.fields), "seed": (TEXT, str(self.seed))}
+        here["result"] = OF_PYTHON
         here["kind"] = (TEXT, "fold" if self._sweep.block else "map")
         if self.is_new:
             file.executemany("INSERT INTO field VALUES(?, ?, ?, ?)", [(self.version, name, *cell) for name, cell in here.items()])
@@ -219,7 +224,7 @@ class CheckpointRun:
         for name in [*here, *(each for each in there if each not in here)]:
             own, other = here.get(name), there.get(name)
             if own is None or other is None or key_of(own) != key_of(other):
-                words = {"function": "the function", "seed": "the seed", "kind": "the kind of call"}.get(name, name)
+                words = {"function": "the function", "seed": "the seed", "kind": "the kind of call", "result": "the type of a value"}.get(name, name)
                 self._refuse(words, value_in_words(other), value_in_words(own))
 
     def _place(self, file: sqlite3.Connection) -> None:

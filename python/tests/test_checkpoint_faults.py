@@ -19,7 +19,7 @@ from parmap import StoreFailed, _checkpoint_file, _program_facts, _row_writer, _
 
 pytestmark = pytest.mark.timeout(600)
 
-KILLS = int(os.environ.get("PARMAP_KILLS", "6"))
+KILLS = int(os.environ.get("PARMAP_KILLS", "9"))
 PROGRAM = """
     import sys, parmap
     from helpers_of_checkpoints import draw
