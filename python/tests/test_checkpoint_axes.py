@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a file has of a call: axes that change, their names and keys, numbers of tasks; and what is refused, with both values."""
 
+import enum
 import functools
 import itertools
 import math
@@ -158,6 +159,15 @@ def test_near_misses_are_told(db, capfd):
 # ---- objects
 
 
+class How(enum.Enum):
+    FAST = 1
+    SLOW = 2
+
+
+def describe(how):
+    return how.name
+
+
 class Model:
     def __init__(self, name):
         self.name = name
@@ -165,6 +175,12 @@ class Model:
 
 def fit(model, x=0):
     return f"{model.name}{x}"
+
+
+def test_members_of_enumerations_need_none(db):
+    assert kept(describe, grid=dict(how=list(How)), checkpoint=db) == ["FAST", "SLOW"]
+    assert list(kept(describe, grid=dict(how=[How.SLOW]), checkpoint=db).stored) == [0]
+    assert package.load(db)[1].task == {"how": How.SLOW}
 
 
 @pytest.mark.parametrize("key", ("name", lambda model: model.name))
@@ -196,6 +212,7 @@ def test_results_of_an_axis_with_a_key_are_pickled():
 def test_an_axis_is_a_sequence_of_its_values():
     it = axis("x", (k for k in range(3)))
     assert list(it) == [0, 1, 2] and len(it) == 3 and it[1] == 1 and repr(it) == "parmap.axis('x', 3 values)"
+    assert kept(add, axis("first", [1]), axis("second", [2])).sel(first=1, second=2) == [3]
     assert kept(add, it) == [1, 2, 3] and kept(add, grid=dict(x=it)) == [1, 2, 3]
     with pytest.raises(ValueError, match="the grid calls an input n, but its parmap.axis has the name x"):
         kept(add, grid=dict(n=it))

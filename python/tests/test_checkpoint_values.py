@@ -4,6 +4,7 @@
 import dataclasses
 import datetime
 import decimal
+import enum
 import fractions
 import json
 import math
@@ -40,6 +41,15 @@ class Slotted:
     y: float
 
 
+class Method(enum.Enum):
+    FAST = "f"
+    SLOW = "s"
+
+
+class Size(enum.IntEnum):
+    LARGE = 10
+
+
 def odd_nan():
     return struct.unpack("<d", bytes.fromhex("010000000000f8ff"))[0]
 
@@ -51,12 +61,14 @@ PLAIN = [
     numpy.float64(-0.0), numpy.float64(odd_nan()),
     (), (1, 2.5, ("x", None)), [1, [math.nan, -0.0]], {"a": 1, "b": [numpy.float64(0.1)]}, {1: 2, (3,): "x"}, {"__class__": "no"},
     1 + 2j, decimal.Decimal("0.10"), fractions.Fraction(1, 3), datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 12, 30, 0, 1),
+    datetime.timedelta(-1, 5, 7), numpy.complex128(1j), numpy.datetime64("2020-01-01T00:00:00.5"), numpy.str_("é"),
+    numpy.bytes_(b"a"), Method.FAST, Size.LARGE, {"how": Method.SLOW},
     pathlib.Path("/a/b"), {"curve": numpy.arange(3.0)},
     Price(0.5, 0.1), Price(math.nan, -0.0, "é"), Nested(Price(1.0, 2.0), [Price(3.0, 4.0), (1,)]), Slotted(1, 2.0),
     numpy.arange(6, dtype=">i4").reshape(2, 3), numpy.array(3.5), numpy.zeros((0, 3)), numpy.array(["a", "bc"]), numpy.arange(10)[::2],
     numpy.array([(1, 2.0)], dtype=[("x", "i4"), ("y", "f8")]), numpy.array(["2020-01-01"], dtype="M8[ns]"), numpy.array([True, False]),
 ]  # fmt: skip
-BY_PICKLE = [{1, 2}, range(3), datetime.timedelta(1), numpy.complex128(1j), ValueError("x"), datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)]
+BY_PICKLE = [{1, 2}, range(3), numpy.longdouble("0.1"), ValueError("x"), datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)]
 
 
 def through_sqlite(value):
@@ -80,6 +92,14 @@ def test_a_value_comes_back_without_a_pickle(value):
 def test_other_values_are_pickled(value):
     format, again = through_sqlite(value)
     assert format == PICKLE and type(again) is type(value) and (again == value or isinstance(value, ValueError))
+
+
+def test_times_of_pandas_are_plain():
+    needs("pandas")
+    import pandas
+
+    format, again = through_sqlite(pandas.Timestamp("2024-02-29 12:30:00.123456789"))
+    assert format != PICKLE and again == pandas.Timestamp("2024-02-29 12:30:00.123456789") and type(again) is pandas.Timestamp
 
 
 def test_an_array_in_fortrans_order_keeps_it():
