@@ -5,7 +5,6 @@ import argparse
 import platform
 
 import parmap
-from parmap import _parmap
 
 arguments = argparse.ArgumentParser(
     prog="python -m parmap",
@@ -17,4 +16,13 @@ if __name__ == "__main__":
     arguments.parse_args()
     print(f"parmap {parmap.__version__}, Python {platform.python_version()}, {platform.platform()}")
     print("engines:", ", ".join(parmap.ENGINES))
-    print("cores:", _parmap.usable_cores())
+    if parmap._pure is None:
+        from parmap import _parmap
+
+        print("cores:", _parmap.usable_cores())
+    else:
+        from parmap import implementation
+
+        print("cores:", implementation._cores())
+        print(f"form: pure Python, because {parmap._pure}")
+        print(f"workers of multi: by {implementation._START}")

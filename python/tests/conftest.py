@@ -10,7 +10,10 @@ import pytest
 import parmap
 
 # Tasks of many tests return nothing. That is said once in a process, so it would be any test's warning; test_options.py tests it.
-parmap._outcome._told_of_none = True
+if parmap._pure is None:
+    parmap._outcome._told_of_none = True
+else:
+    parmap.implementation._told_of_none = True
 
 # A shell's background job begins with SIGINT ignored, and what it starts inherits that: some tests and documents send one.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
