@@ -192,7 +192,9 @@ def _pickled(value: Any) -> bytes:
             raise
 
         class Pickler(cloudpickle.Pickler):  # type: ignore[misc,name-defined]
-            dispatch_table = collections.ChainMap({io.TextIOWrapper: _refuse_file}, cloudpickle.Pickler.dispatch_table)
+            dispatch_table = collections.ChainMap(
+                {io.TextIOWrapper: _refuse_file, memoryview: lambda it: (_viewed, (it.tobytes(), it.format, it.shape))}, cloudpickle.Pickler.dispatch_table
+            )
 
         with io.BytesIO() as file:
             Pickler(file, protocol=5).dump(value)
@@ -201,6 +203,11 @@ def _pickled(value: Any) -> bytes:
 
 def _refuse_file(file: Any) -> NoReturn:
     raise pickle.PicklingError(f"an open file cannot leave its worker ({file.name!r:.100}): return its name or its contents")
+
+
+def _viewed(data: bytes, format: str, shape: tuple[int, ...]) -> memoryview:
+    flat = memoryview(data)
+    return flat if format == "B" and len(shape) == 1 else flat.cast("B").cast(format, shape)  # type: ignore[call-overload,no-any-return]
 
 
 def _describe(error: BaseException) -> bytes:
@@ -532,7 +539,34 @@ def _sequence(items: Any, name: str) -> Any:
         raise TypeError(
             f"{name} must be iterable, but is {items!r:.100} of type {type(items).__name__}; an argument that is the same for every call goes into fargs"
         ) from None
-    return list(iterator)
+    found, step = list(itertools.islice(iterator, 10_000)), 10_000
+    free, begun = _memory()
+    try:
+        while len(found) % 10_000 == 0 and found:
+            before = len(found)
+            found += itertools.islice(iterator, step)
+            if len(found) < before + step:
+                return found
+            used = _memory()[1] - begun
+            if used > free // 2:
+                raise MemoryError
+            step = 10_000 * max(1, min(len(found), int(free / 32 / max(1e-3, used / len(found)))) // 10_000)
+    except MemoryError:
+        size = len(found)
+        found.clear()
+        raise ValueError(f"{name} has filled half of the free memory with its first {size} elements: is it endless? Limit it, for example by "
+                         "itertools.islice(it, n)") from None  # fmt: skip
+    return found
+
+
+def _memory() -> tuple[int, int]:
+    """Bytes that are free, and that this process has; where they are not known, so much that nothing is refused."""
+    try:
+        with open("/proc/meminfo") as all, open("/proc/self/statm") as own:
+            free = next(int(line.split()[1]) << 10 for line in all if line.startswith("MemAvailable"))
+            return free, int(own.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, StopIteration):
+        return 1 << 62, 0
 
 
 class _Product(Sequence[Any]):
@@ -1579,8 +1613,8 @@ def _flush() -> None:
 
 def _die_with(caller: int, line: socket.socket) -> None:
     """Without its caller a worker ends, whatever it does."""
-    if sys.platform == "linux":
-        _prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    if sys.platform == "linux" and (libc := _libc()) is not None:
+        libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
         if os.getppid() != caller:
             os._exit(1)
         return
@@ -1595,15 +1629,14 @@ def _die_with(caller: int, line: socket.socket) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _prctl(*arguments: int) -> None:
-    _libc().prctl(*arguments)
-
-
 @functools.lru_cache
 def _libc() -> Any:
-    import ctypes
+    try:
+        import ctypes
 
-    return ctypes.CDLL(None)
+        return ctypes.CDLL(None)
+    except (ImportError, OSError):
+        return None
 
 
 @functools.lru_cache
@@ -1709,6 +1742,8 @@ def _spawned(descriptor: int, caller: int) -> NoReturn:
         _tell(line, _NO_GUARD)
         os._exit(1)
     except BaseException as error:
+        if isinstance(error, AttributeError):
+            _add_note(error, "parmap: what an interactive session or a notebook defines reaches a spawned worker only if cloudpickle is installed")
         asked.unfit = error
     _work(line, asked, number)
 
@@ -1804,6 +1839,8 @@ class _Supervisor:
             import multiprocessing.spawn
 
             main = {k: v for k, v in multiprocessing.spawn.get_preparation_data("parmap").items() if k.startswith("init_main")}
+            if not os.path.exists(main.get("init_main_from_path", __file__)):
+                main = {}  # of an interactive session
         try:
             job = pickler.dumps((asked.func, asked.product if asked.product.first is None else None, asked.fargs, asked.init, asked.finish), protocol=5)
         except Exception as error:
@@ -1916,10 +1953,14 @@ class _Supervisor:
     def _spawn(self, number: int, mine: socket.socket, theirs: socket.socket) -> _Worker:
         windows = sys.platform == "win32"
         path = [os.path.abspath(each) if each == "" else each for each in map(os.fspath, sys.path)]
-        home = os.path.dirname(os.path.abspath(__file__))
-        home = os.path.dirname(home) if __name__ == "parmap.implementation" else home
-        text = f"import sys; sys.path[:] = {path + [home]!r}; from {__name__} import _spawned; sys.path.pop(); "
-        text += f"_spawned({-1 if windows else theirs.fileno()}, {os.getpid()})"
+        file = os.path.abspath(__file__)
+        if "." in __name__:  # of the package
+            home = os.path.dirname(os.path.dirname(file))
+            text = f"import sys; sys.path[:] = {path + [home]!r}; import {__name__} as it; sys.path.pop(); "
+        else:
+            text = (f"import sys; sys.path[:] = {path!r}; import importlib.util as u; s = u.spec_from_file_location({__name__!r}, {file!r}); "
+                    f"it = sys.modules[{__name__!r}] = u.module_from_spec(s); s.loader.exec_module(it); ")  # fmt: skip
+        text += f"it._spawned({-1 if windows else theirs.fileno()}, {os.getpid()})"
         environment = {**os.environ, **({"PARMAP_PURE": "1"} if __name__ == "parmap.implementation" else {})}
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
         stdin = subprocess.PIPE if windows else None if os.isatty(0) else subprocess.DEVNULL
@@ -2101,7 +2142,9 @@ class _Supervisor:
     def _dismiss(self) -> None:
         """Workers end as programs do, in time."""
         for w in list(self.workers.values()):
-            if not w.stopping:
+            if not w.ready:
+                self._kill(w, "stopped")
+            elif not w.stopping:
                 self._stop(w)
         while self.workers and self.m.broken is None:
             self._hear(_TICK)
