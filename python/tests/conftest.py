@@ -7,7 +7,9 @@ import signal
 import hypothesis
 import pytest
 
+import helpers
 import parmap
+import pure_lacks
 
 # Tasks of many tests return nothing. That is said once in a process, so it would be any test's warning; test_options.py tests it.
 if parmap._pure is None:
@@ -35,6 +37,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.name in ALONE:
             item.add_marker("alone")
+    if parmap._pure is not None:
+        for item in items:
+            if (why := pure_lacks.reason(item.name)) is not None:
+                item.add_marker(pytest.mark.skip(reason=why))
+        if pure_lacks.SPAWNS:
+            pure_lacks.spawn(parmap.implementation, {helpers, *(item.module for item in items)})
     items.sort(key=lambda item: item.path.name != LONGEST)
 
 
