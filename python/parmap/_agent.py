@@ -8,7 +8,7 @@ caller of the map owns the tasks. It hands out ranges of their numbers, and fetc
   program: this is how an agent hears of a map for the first time, and also after it was lost and started anew.
 - exchange() adds ranges, and waits until there is something worth telling. Outcomes stay here until an exchange takes them.
   If the answer is lost on its way, so is the agent to its caller, which then runs the open ranges again elsewhere.
-- The job ends with an exchange that says so, by tell("kill"), or when nobody has asked for a minute: then the caller is gone.
+- The job ends with an exchange that says so, by tell("kill"), or when the carrier says that the caller is gone.
 
 The workers are forked from this process after the program has been read. So it travels to an agent once, and to a worker never.
 """
@@ -36,10 +36,11 @@ from ._pool import BrokenPool
 from ._progress import Reporter
 from ._stream import Stream
 
-_LEASE = 60.0  # seconds without an exchange: the caller of the map is gone
 _FLOOR = 0.05  # seconds that an exchange lasts at least, unless all is done
 _GLANCE = 0.25  # seconds between two looks whether the caller still wants the answer
 _MOST_BYTES = 64 << 20  # of values in one answer, about
+_GONE = 2.0  # seconds that the caller has to be gone
+_END = 10.0  # for a killed range
 _SHARE = 0.9  # of the memory that the node's manager grants
 
 
@@ -88,7 +89,7 @@ def exchange(
 ) -> bytes:
     """Gives a job these ranges [first, end) and returns what has ended: when no more than `low` tasks are left, or after a
     while, at the latest after `patience` seconds. `ends`: there will be no more. `memory`: bytes that this node's manager
-    grants. is_unwanted(): the caller has gone."""
+    grants. is_unwanted(): the caller has gone; it is also asked after the exchange."""
     with _lock:
         job = _jobs.get(name)
         if job is None or job.ended or job.broken:
@@ -123,7 +124,8 @@ class Job:
         self.broken = False
         self._waiting: list[tuple[int, int]] = []  # ranges, until the workers are there
         self._active = 0  # exchanges
-        self._heard = time.monotonic()
+        self._wanted_at = time.monotonic()
+        self._is_unwanted: Callable[[], bool] | None = None  # as the last exchange has brought it
         self._low = 0
         self._urgent = False
         self._unfinished = 0
@@ -132,6 +134,7 @@ class Job:
         self._busy_since = 0.0
         self._done = self._none()
         self._ends: list[str] = []
+        self._streams: dict[_Told, threading.Thread] = {}
         self._thread = threading.Thread(target=self._live, args=(program,), name="parmap agent", daemon=True)
         self._thread.start()  # workers die with the thread that forks them, so it stays as long as they do
 
@@ -159,6 +162,7 @@ class Job:
             if self.ended:
                 return Answer("unknown")
             self._active += 1
+            self._is_unwanted = is_unwanted
             self._low = low
             for first, end in ranges:
                 if self._unfinished == 0:
@@ -177,7 +181,6 @@ class Job:
                     self.changed.wait(min(_GLANCE, max(0.001, patience)))
             finally:
                 self._active -= 1
-                self._heard = time.monotonic()
             answer = self._answer()
         if ends:
             with self.changed:
@@ -221,7 +224,7 @@ class Job:
                 while not self._is_over():
                     while self._waiting and self._executor is not None:
                         threading.Thread(target=self._run, args=self._waiting.pop(0), name="parmap agent", daemon=True).start()
-                    self.changed.wait(_LEASE / 4)
+                    self.changed.wait(_GONE / 2)
                 self.ended = True
                 self.halted = True
             self._end()
@@ -234,7 +237,9 @@ class Job:
     def _is_over(self) -> bool:
         if self._kill or self.broken or (self._finish and (self._unfinished == 0 or self._error)):
             return True
-        return self._active == 0 and time.monotonic() - self._heard > _LEASE
+        if self._active or self._is_unwanted is None or not self._is_unwanted():
+            self._wanted_at = time.monotonic()
+        return time.monotonic() - self._wanted_at > _GONE
 
     def _begin(self, text: bytes) -> None:
         if self.start.cores:
@@ -259,6 +264,11 @@ class Job:
         if self._executor is None:
             return
         if self._kill or not self._finish or self.broken:
+            with self.changed:
+                streams = list(self._streams.items())
+            for stream, thread in streams:  # kills what runs; the pool ends when nobody reads from it
+                stream.close()
+                thread.join(_END)
             self._executor.kill_workers()
             return
         with warnings.catch_warnings():
@@ -274,17 +284,27 @@ class Job:
 
     def _run(self, first: int, end: int) -> None:
         left = end - first
+        stream: Any = None
+        failed: BaseException | None = None
         try:
-            for outcome in self._stream(first, end):
+            stream = self._stream(first, end)
+            with self.changed:
+                self._streams[stream] = threading.current_thread()
+                if self.ended:
+                    stream.close()
+            for outcome in stream:
                 left -= 1
                 self._add(first, outcome)
         except BaseException as error:
-            with self.changed:
-                self._unfinished -= left
-                if isinstance(error, BrokenPool) or self._kill:
+            failed = error
+        with self.changed:
+            self._streams.pop(stream, None)
+            self._unfinished -= left
+            if left or failed is not None:
+                if failed is None or isinstance(failed, BrokenPool) or self.ended:
                     self.broken = True
                 elif not self._error:
-                    self._error = _errors.describe(error)
+                    self._error = _errors.describe(failed)
                 self.changed.notify_all()
 
     def _stream(self, first: int, end: int) -> _Told:

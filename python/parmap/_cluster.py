@@ -31,7 +31,6 @@ _PIECES = 8
 _GROWTH = 16  # of what an agent has at once, from one exchange to the next
 _FLOOR = 0.05  # seconds of work that are worth an exchange
 _GLANCE = 0.1  # seconds between two looks at the reporter, at stop and the deadline
-_ALIVE = 20.0  # seconds after which an idle agent is told that the map goes on
 _LONG = 10.0  # of an exchange in which nothing ends
 _PATIENCE = 10.0  # seconds without any agent, after which that is said
 
@@ -54,7 +53,6 @@ class _Agent:
         self.lane = lane
         self.knows = False  # the program
         self.busy = False  # an exchange is on its way
-        self.heard = time.monotonic()
         self.open: list[_Range] = []
         self.unfinished = 0
         self.rate = 0.0  # tasks a second
@@ -189,12 +187,11 @@ class Caller:
         return self._halted or (self._next >= self._size and not self._again)
 
     def _give(self) -> None:
-        now = time.monotonic()
         for agent in list(self._agents.values()):
             if agent.busy:
                 continue
             ranges = [] if self._halted else self._ranges_for(agent)
-            if ranges or agent.unfinished or (agent.knows and now - agent.heard > _ALIVE):
+            if ranges or agent.unfinished:
                 self._call(agent, ranges)
 
     def _call(self, agent: _Agent, ranges: list[_Range], ends: bool = False) -> None:
@@ -269,7 +266,6 @@ class Caller:
 
     def _take(self, agent: _Agent, answer: Answer, deliver: Deliver) -> None:
         agent.busy = False
-        agent.heard = time.monotonic()
         if answer.state == "unknown":  # it was started anew, or has given the map up
             agent.knows = False
             self._run_again(agent)

@@ -132,6 +132,8 @@ class _Carrier:
         self._own: list[Any] = []  # made here, to be closed
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()  # address, future
         self._calls: dict[str, Any] = {}  # by address: the future that is on its way
+        # And the last one that has come. As long as a client has one of them, its agents know that it is there.
+        self._last: dict[str, Any] = {}
         self._refused: set[str] = set()  # addresses of workers that take no part
         self._spare: set[str] = set()  # of those that n_worker leaves out, unless another one is lost
         self._program: Any = None  # where a large one lies
@@ -256,6 +258,7 @@ class _Carrier:
 
     def _event_of(self, key: str, future: Any) -> Event:
         if future.status == "finished":
+            self._last[key] = future
             try:
                 return Event("answer", key, future.result())
             except Exception:  # its only copy was lost with the worker
@@ -270,6 +273,7 @@ class _Carrier:
         """If the worker is still there after all, it is asked anew."""
         self._granted.pop(key, None)
         self._spare.clear()
+        self._last.pop(key, None)
         future = self._calls.pop(key, None)
         if future is not None:
             future.cancel()
@@ -280,6 +284,7 @@ class _Carrier:
         for future in self._calls.values():
             future.cancel()
         self._calls.clear()
+        self._last.clear()
         while self._own:
             self._own.pop().close()
 
@@ -321,7 +326,7 @@ def _exchange(call: tuple[Any, ...], program: bytes | None) -> bytes:
     key = worker.get_current_task()
 
     def is_unwanted() -> bool:
-        """Whether the client has cancelled the call, or is gone."""
+        """Whether the client has cancelled the call, or is gone: then the scheduler forgets what it has asked for."""
         state = worker.state.tasks.get(key)
         return state is None or state.state == "cancelled"
 

@@ -29,9 +29,10 @@ def client():
 
 
 @pytest.fixture(autouse=True)
-def no_child_is_left():
-    """The processes of the cluster are."""
+def no_child_is_left(client):
+    """Here the workers of the cluster are; nothing is left in these."""
     yield
+    until(lambda: children_of(client) == 0)
 
 
 def quiet(func, *axes, **options):
