@@ -190,8 +190,9 @@ class Caller:
         for agent in list(self._agents.values()):
             if agent.busy:
                 continue
-            ranges = [] if self._halted else self._ranges_for(agent)
-            if ranges or agent.unfinished:
+            # An agent gets tasks once it has answered: a worker of Dask may be busy with the tasks of others.
+            ranges = [] if self._halted or not agent.knows else self._ranges_for(agent)
+            if ranges or agent.unfinished or not (agent.knows or self._halted):
                 self._call(agent, ranges)
 
     def _call(self, agent: _Agent, ranges: list[_Range], ends: bool = False) -> None:
@@ -373,11 +374,12 @@ class Caller:
     # ---- the end
 
     def _end(self, deliver: Deliver, glance: Callable[[], None]) -> None:
-        """The workers end, and call finish."""
+        """The workers end, and call finish. Agents that have never answered are not waited for."""
+        self.carrier.tell([each.place.key for each in self._agents.values() if each.busy and not each.knows], self._job, "kill")
         for agent in self._agents.values():
             if agent.knows and not agent.busy:
                 self._call(agent, [], ends=True)
-        while any(each.busy for each in self._agents.values()):
+        while any(each.busy and each.knows for each in self._agents.values()):
             for event in self.carrier.wait(_GLANCE):
                 if event.kind == "joined" or (ended := self._agents.get(event.key)) is None:
                     continue

@@ -11,6 +11,7 @@ from . import _errors
 from ._agent import Answer
 from ._arguments import Request
 from ._cluster import Caller
+from ._outcome import collect
 from ._times import TimeKeeper
 
 
@@ -26,8 +27,11 @@ def run(asked: Request) -> None:
         taken = _Taken(asked, caller)
         try:
             caller.run(taken.take, taken.glance)
-        finally:
+        except Exception as error:  # a cluster that is gone, for example: what has come is not lost
             taken.finish()
+            _errors.set_attribute(error, "results", collect(asked))
+            raise
+        taken.finish()
         taken.report()
     finally:
         carrier.close()

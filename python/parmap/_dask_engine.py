@@ -225,17 +225,12 @@ class _Carrier:
         future.add_done_callback(lambda ended: self._events.put((key, ended)))
 
     def tell(self, keys: list[Any], job: str, what: str) -> None:
-        there = [each for each in keys if each in self._granted]
-
-        def reach() -> None:
-            if there:
-                self._client.run(_tell, job, what, workers=there, on_error="ignore")
-
-        _at_most(_REACH, reach)
+        if there := [each for each in keys if each in self._granted]:
+            _at_most(_REACH, lambda: self._client.run(_tell, job, what, workers=there, on_error="ignore"))
         if what == "kill":
-            for future in self._calls.values():
-                future.cancel()
-            self._calls.clear()
+            for key in keys:
+                if (future := self._calls.pop(key, None)) is not None:
+                    future.cancel()
 
     def wait(self, seconds: float) -> list[Event]:
         found: list[Event] = []
@@ -302,7 +297,7 @@ def _wanted() -> str:
     return ", ".join(f"{name} {version}" for name, version in versions().items())
 
 
-def _at_most(seconds: float, act: Callable[[], None]) -> None:
+def _at_most(seconds: float, act: Callable[[], object]) -> None:
     """In a thread, as a lost scheduler would keep the caller waiting."""
 
     def quietly() -> None:

@@ -419,3 +419,20 @@ def test_nothing_is_left_behind_by_a_program_that_ends(client, number, said):
     done = subprocess.run([sys.executable, "-c", program, client.scheduler.address], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.stdout == said
     until(lambda: children_of(client) == 0)
+
+
+def test_a_client_that_is_closed(client):
+    with distributed.Client(client.scheduler.address, set_as_default=False) as other:
+        with pytest.raises(RuntimeError, match="the client of Dask is clos") as raised:
+            pmap(lambda i: time.sleep(0.02) or i, range(5000), engine=other, reporter=lambda i, n: i > 10 and other.close())
+    assert 10 < len(raised.value.results) - len(raised.value.results.failures) < 5000
+
+
+def test_a_worker_that_is_busy_with_tasks_of_others_holds_nobody_up(client):
+    first = sorted(client.nthreads())[0]
+    stop = distributed.Event("stop", client=client)
+    others = [client.submit(lambda k: distributed.Event("stop").wait(), k, workers=[first], pure=False) for k in range(2)]
+    until(lambda: len(client.processing()[first]) == 2)
+    assert pmap(lambda i: i, range(1000), engine=client) == list(range(1000))
+    stop.set()
+    client.gather(others)
