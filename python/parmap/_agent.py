@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 from . import _errors
 from ._agent_tasks import Program, programs, run_task
 from ._arguments import check
+from ._axes import zip as zip_axes
 from ._executor import Executor
 from ._failures import Failure
 from ._outcome import end_in_words
@@ -80,14 +81,14 @@ def exchange(
     name: str,
     start: Start | None,
     program: bytes | None,
-    ranges: list[tuple[int, int]],
+    ranges: list[tuple[int, int, list[bytes] | None]],
     low: int,
     patience: float,
     ends: bool = False,
     memory: int | None = None,
     is_unwanted: Callable[[], bool] | None = None,
 ) -> bytes:
-    """Gives a job these ranges [first, end) and returns what has ended: when no more than `low` tasks are left, or after a
+    """Gives a job these ranges (first, end, the pickles of their elements if the first axis is read as it goes) and returns what has ended: when no more than `low` tasks are left, or after a
     while, at the latest after `patience` seconds. `ends`: there will be no more. `memory`: bytes that this node's manager
     grants. is_unwanted(): the caller has gone; it is also asked after the exchange."""
     with _lock:
@@ -122,7 +123,7 @@ class Job:
         self._executor: Executor | None = None
         self._error = b""
         self.broken = False
-        self._waiting: list[tuple[int, int]] = []  # ranges, until the workers are there
+        self._waiting: list[tuple[int, int, list[bytes] | None]] = []  # ranges, until the workers are there
         self._active = 0  # exchanges
         self._wanted_at = time.monotonic()
         self._is_unwanted: Callable[[], bool] | None = None  # as the last exchange has brought it
@@ -155,7 +156,7 @@ class Job:
             self.changed.notify_all()
 
     def exchange(
-        self, ranges: list[tuple[int, int]], low: int, patience: float, ends: bool, is_unwanted: Callable[[], bool] | None
+        self, ranges: list[tuple[int, int, list[bytes] | None]], low: int, patience: float, ends: bool, is_unwanted: Callable[[], bool] | None
     ) -> Answer:
         begun = time.monotonic()
         with self.changed:
@@ -164,11 +165,11 @@ class Job:
             self._active += 1
             self._is_unwanted = is_unwanted
             self._low = low
-            for first, end in ranges:
+            for first, end, elements in ranges:
                 if self._unfinished == 0:
                     self._busy_since = begun
                 self._unfinished += end - first
-                self._waiting.append((first, end))
+                self._waiting.append((first, end, elements))
             if ranges:
                 self.changed.notify_all()
             self._finish |= ends
@@ -282,12 +283,12 @@ class Job:
 
     # ---- in a thread of each range
 
-    def _run(self, first: int, end: int) -> None:
+    def _run(self, first: int, end: int, elements: list[bytes] | None) -> None:
         left = end - first
         stream: Any = None
         failed: BaseException | None = None
         try:
-            stream = self._stream(first, end)
+            stream = self._stream(first, end, elements)
             with self.changed:
                 self._streams[stream] = threading.current_thread()
                 if self.ended:
@@ -307,15 +308,19 @@ class Job:
                     self._error = _errors.describe(failed)
                 self.changed.notify_all()
 
-    def _stream(self, first: int, end: int) -> _Told:
+    def _stream(self, first: int, end: int, elements: list[bytes] | None) -> _Told:
         program = programs[self.name]
+        tasks: Any = range(first, end)
+        if elements is not None:
+            begin = first // program.of_one
+            tasks = zip_axes(tasks, [elements[k // program.of_one - begin] for k in tasks])
         options: dict[str, Any] = dict(
             timeout_sec=None if program.timeout_ns is None else program.timeout_ns / 1e9, retries=program.retries,
             retry_delay_sec=program.retry_delay_ns / 1e9, seed=program.seed,
             retry_if=None if program.wants_retry is None else functools.partial(_wants_retry, program, first),
         )  # fmt: skip
         asked = check(
-            functools.partial(run_task, self.name), (range(first, end),), None, self._executor, n_worker=None, n_simul=None, on_error=None,
+            functools.partial(run_task, self.name), (tasks,), None, self._executor, n_worker=None, n_simul=None, on_error=None,
             memory_limit=None, init=None, finish=None, max_failures=None, stop=self, streams=True, window=min(end - first, 2**26), **options,
         )  # fmt: skip
         return _Told(asked, Reporter(), False, 1)
@@ -358,4 +363,4 @@ class _Told(Stream):
 
 def _wants_retry(program: Program, first: int, failure: Failure) -> bool:
     index = first + failure.index
-    return bool(program.wants_retry(replace(failure, index=index, task=program.task(index))))  # type: ignore[misc]
+    return bool(program.wants_retry(replace(failure, index=index, task=program.task(*failure.task))))  # type: ignore[misc]

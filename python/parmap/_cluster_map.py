@@ -23,7 +23,7 @@ def run(asked: Request) -> None:
     carrier = asked.cluster._open(asked.workers)
     try:
         caller = Caller(asked, carrier, len(asked.values), carrier.within)
-        asked.hosts = caller.hosts
+        asked.hosts = caller.tasks.hosts
         taken = _Taken(asked, caller)
         try:
             caller.run(taken.take, taken.glance)
@@ -53,7 +53,7 @@ class _Taken:
                     told.append((index, "unencodable", lost, answer.attempts.get(index, 1), 0))
                     self._asked.hosts[index] = host
                     self._caller.completed -= 1
-                    self._caller.failed += 1
+                    self._caller.tasks.failed += 1
             values[index] = value
         for index, kind, message, attempts, status, seconds, _ in answer.failed:
             if kind != "stopped" or message == b"lost":

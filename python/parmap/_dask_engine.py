@@ -146,7 +146,7 @@ class _Carrier:
         which needs a guard (if __name__ == "__main__") in it."""
         distributed = _distributed()
         threads = self._engine._n_worker or self._most or _parmap.usable_cores()
-        cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=threads, processes=False, dashboard_address=None, silence_logs=40)
+        cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=threads, processes=False, dashboard_address=":0", silence_logs=40)
         self._own.append(cluster)
         try:
             self._client = distributed.Client(cluster, set_as_default=False)

@@ -297,8 +297,8 @@ def stream(
     start
         "fork". Streams have no other workers.
     **options
-        All others as for parmap(). engine is "multi", "threads" or "serial", a parmap.Executor, or that of a cluster,
-        which takes no iterator as its first iterable. deadline_sec counts from this call.
+        All others as for parmap(). engine is "multi", "threads" or "serial", a parmap.Executor, or that of a cluster.
+        deadline_sec counts from this call.
 
     Returns
     -------

@@ -4,6 +4,7 @@ in the way of other tests."""
 
 import collections
 import functools
+import itertools
 import operator
 import os
 import signal
@@ -279,6 +280,29 @@ def test_a_stream_that_is_left(client, tmp_path):
         outcomes.next(0.2)
 
 
+def test_streams_of_iterators(client):
+    assert list(parmap.imap(lambda x, y: (x, y), iter(range(100)), "ab", engine=client)) == [(x, y) for x in range(100) for y in "ab"]
+    points = parmap.imap_unordered(lambda point: point.x, (Point(k) for k in range(50)), engine=client)
+    assert sorted(points) == list(range(50))
+    read = []
+    with parmap.imap(lambda x: x + 1, (read.append(k) or k for k in itertools.count()), engine=client, buffersize=20) as values:
+        assert list(itertools.islice(values, 100)) == list(range(1, 101))
+    assert 100 <= len(read) <= 121
+
+    def ends_badly():
+        yield from (1, 2)
+        raise LookupError
+
+    found = collections.deque()
+    with pytest.raises(LookupError):
+        found.extend(parmap.imap(abs, ends_badly(), engine=client))
+    assert list(found) == [1, 2]
+    with pytest.raises(TypeError, match="an element of type _thread.lock"):
+        list(parmap.imap(abs, iter([threading.Lock()]), engine=client))
+    again = parmap.imap(lambda x: 1 // (parmap.context().attempt - 1) and x, iter([7, 8]), retries=1, retry_if=lambda why: why.task == (7 + why.index,), engine=client)
+    assert list(again) == [7, 8] and list(parmap.imap(abs, iter([]), engine=client)) == []
+
+
 def test_a_stream_stops_at_its_deadline(client):
     with parmap.stream(lambda i: time.sleep(0.02), range(10_000), deadline_sec=0.3, engine=client) as outcomes:
         kinds = collections.Counter(each.failure.kind if each.failure else "ok" for each in outcomes)
@@ -309,8 +333,6 @@ def test_what_lies_on_a_cluster_is_no_input(client):
 def test_what_the_engine_does_not_do(client):
     with pytest.raises(ValueError, match="start='spawn'"):
         pmap(abs, [1], start="spawn", engine=client)
-    with pytest.raises(ValueError, match="list"):
-        parmap.stream(abs, iter([1]), engine=client)
     with pytest.raises(ValueError, match="names are multi, threads, serial, async, dask, mpi"):
         pmap(abs, [1], engine="desk")
     with pytest.raises(TypeError, match="distributed.Client"):

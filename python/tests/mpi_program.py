@@ -90,6 +90,7 @@ def ends():
         raise AssertionError
     outcomes = list(parmap.stream(lambda x: 1 // x, range(50), engine="mpi", ordered=True))
     assert [each.index for each in outcomes] == list(range(50)) and [each.index for each in outcomes if not each] == [0]
+    assert list(parmap.imap(abs, iter(range(100)), engine="mpi")) == list(range(100))
     for value in parmap.imap(slow, range(10_000), engine="mpi"):
         assert value == 0
         break
