@@ -29,7 +29,7 @@ from ._cluster_tasks import Range, Tasks
 _GROWTH = 16  # of what an agent has at once, from one exchange to the next
 _FLOOR = 0.05  # seconds of work that are worth an exchange
 _GLANCE = 0.1  # seconds between two looks at the reporter, at stop and the deadline
-_LONG = 10.0  # of an exchange in which nothing ends
+_SHORT, _LONG = 1.0, 10.0  # seconds of an exchange in which nothing ends
 _PATIENCE = 10.0  # seconds without any agent, after which that is said
 
 Deliver = Callable[[Answer, str], None]
@@ -46,6 +46,7 @@ class _Agent:
         self.unfinished = 0
         self.rate = 0.0  # tasks a second
         self.wanted = 0  # tasks that it should have at once
+        self.patience = 0.0
         self.alone = False  # has a range that was lost twice
 
 
@@ -201,8 +202,10 @@ class Caller:
         more = not self._halted and (not self.tasks.are_all_given or (self._feed is not None and not self._feed.ended))
         low = agent.wanted // 2 if more else 0
         low = max(low, agent.workers - 1) if more else low
-        waits = self._room is not None and (self._room() <= 0 or self._feed is not None)
-        patience = self._within / 4 if more and waits else _LONG
+        # A worker that is free may wait for the reader of a stream, or for its input: so the agent is to come back soon.
+        waits = more and agent.unfinished < agent.workers and self._room is not None and (self._feed is not None or self._room() <= 0)
+        agent.patience = min(_SHORT, 2 * agent.patience) if waits and not ranges else self._within / 4
+        patience = agent.patience if waits else _LONG
         start = None
         if not agent.knows:
             start = Start(

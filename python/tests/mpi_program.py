@@ -53,7 +53,7 @@ def faults():
             raise KeyError("x")
         return i
 
-    results = quiet(task, range(100), timeout_sec=1, engine="mpi")
+    results = quiet(task, range(100), timeout_sec=2, engine="mpi")
     kinds = {each.index: each.kind for each in results.failures}
     assert kinds == {7: "exited", 11: "timed_out", 13: "crashed", 17: "threw"}, kinds
     assert [each for i, each in enumerate(results) if i not in kinds] == [i for i in range(100) if i not in kinds]
