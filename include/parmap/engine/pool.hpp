@@ -155,8 +155,7 @@ class pool {
     if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
     else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
   }
-  /// Its workers know the tasks of a whole space only.
-  static constexpr bool has_no_store = true;
+  static constexpr std::string_view why_no_store = "because its workers know the tasks of a whole map only; use multi";
 
   /// What map_into calls.
   template <class Tasks, class First>
