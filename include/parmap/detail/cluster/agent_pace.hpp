@@ -31,8 +31,8 @@ class agent_pace {
     ended_ = ended;
     if (busy_ < least_sample) return;
     const double rate = static_cast<double>(ended - sampled_) / std::chrono::duration<double>(busy_).count();
-    // The first sample has the start of the workers in it; a long one is no guess.
-    const double weight = rate_ == 0 || busy_ > std::chrono::milliseconds(500) ? 1 : 0.5;
+    // The first samples have the start of the workers in them; a long one is no guess.
+    const double weight = rate > rate_ || busy_ > std::chrono::milliseconds(500) ? 1 : 0.5;
     rate_ += weight * (rate - rate_);
     sampled_ = ended;
     busy_ = {};
@@ -48,16 +48,22 @@ class agent_pace {
   [[nodiscard]] wish next() const noexcept {
     const std::uint64_t target = workers_ + 2 * quarter();
     const std::uint64_t most = std::min(target - std::min(target, open()), 16 * std::max<std::uint64_t>(largest_, workers_));
-    return {std::max<std::uint64_t>(most, 1), std::max<std::uint64_t>(in(std::chrono::milliseconds(50)), 1)};
+    return {std::max<std::uint64_t>(most, 1),
+            std::clamp<std::uint64_t>(in(std::chrono::milliseconds(50)), 1, largest_range)};
   }
 
  private:
   static constexpr std::chrono::milliseconds least_sample{2};
+  // Of a map that is stopped, an agent tells of each task that it was given and has not begun.
+  static constexpr std::uint64_t largest_range = 1 << 17;
 
   [[nodiscard]] std::uint64_t in(std::chrono::milliseconds span) const noexcept {
     return static_cast<std::uint64_t>(std::min(rate_ * std::chrono::duration<double>(span).count(), 1e15));
   }
-  [[nodiscard]] std::uint64_t quarter() const noexcept { return in(std::chrono::milliseconds(250)); }
+  // Until there is a sample: tasks have ended within less than that, so they are short.
+  [[nodiscard]] std::uint64_t quarter() const noexcept {
+    return std::min(rate_ == 0 ? ended_ : in(std::chrono::milliseconds(250)), largest_range);
+  }
 
   unsigned workers_;
   std::uint64_t granted_{};

@@ -30,8 +30,8 @@ class agent_work {
 
   // ---- an agent
 
-  // Starts the workers. Throws what the inner engine throws before any task begins.
-  virtual void open(unsigned workers, std::uint64_t seed, const std::optional<std::chrono::nanoseconds>& deadline) = 0;
+  // Starts the workers. `left`: the time until the deadline. Throws what the inner engine throws before any task begins.
+  virtual void open(unsigned workers, std::uint64_t seed, const std::optional<std::chrono::nanoseconds>& left) = 0;
   // Tasks [b, e) may begin.
   virtual void add(std::uint64_t b, std::uint64_t e) = 0;
   // No further ones will be added.
@@ -47,7 +47,7 @@ class agent_work {
   [[nodiscard]] virtual std::uint64_t completed() const noexcept = 0;
   [[nodiscard]] virtual std::uint64_t failed() const noexcept = 0;
   // Why the engine has halted by itself.
-  [[nodiscard]] virtual const std::string& why_stopped() const noexcept = 0;
+  [[nodiscard]] virtual std::string why_stopped() const = 0;
   // step() has returned false, and nothing will be added: what was added and not begun is `stopped`.
   virtual void settle() = 0;
   // Of this agent's tasks, after settle().

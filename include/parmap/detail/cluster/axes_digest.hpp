@@ -38,7 +38,7 @@ class element_digest {
     else if constexpr (std::convertible_to<const T&, std::string_view>) {
       const std::string_view text = x;
       mix(text.data(), text.size());
-    } else if constexpr (is_ordered_range<T>) {
+    } else if constexpr (orders_elements<T>()) {
       std::uint64_t count = 0;
       for (const auto& each : x) {
         add(each);
@@ -65,9 +65,11 @@ class element_digest {
   template <class T>
   using bits_of = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   template <class T>
-  static constexpr bool is_ordered_range =
-      std::ranges::forward_range<const T> && !requires { typename T::hasher; } &&
-      !std::is_same_v<std::remove_cvref_t<std::ranges::range_reference_t<const T>>, T>;
+  static consteval bool orders_elements() {
+    if constexpr (!std::ranges::forward_range<const T>) return false;
+    else if constexpr (requires { typename T::hasher; }) return false;
+    else return !std::is_same_v<std::remove_cvref_t<std::ranges::range_reference_t<const T>>, T>;
+  }
   template <class T>
   static consteval bool is_divisible() {
     if constexpr (std::is_aggregate_v<T> && std::is_class_v<T>) return division_of<T>.is == division::possible;

@@ -15,8 +15,10 @@
 #include <parmap/detail/results/result_memory.hpp>
 #include <parmap/detail/results/summary_times.hpp>
 #include <parmap/detail/results/value_places.hpp>
+#include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
+#include <parmap/detail/streams/stream_state.hpp>
 #include <parmap/detail/system/shared_memory.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/engine/threads.hpp>
@@ -92,11 +94,12 @@ class engine_agent final : public agent_work {
   ~engine_agent() override { source_.reset(); }
 
   void open(unsigned workers, std::uint64_t seed,
-            const std::optional<std::chrono::nanoseconds>& deadline) override {
+            const std::optional<std::chrono::nanoseconds>& left) override {
     table_.emplace(tasks_.size());
     options_.workers = workers;
     options_.seed = seed;
-    options_.deadline = deadline;
+    options_.deadline = left;
+    last_ = deadline(left);
     // In a stream a task has another number than in the map.
     if (options_.retry_if)
       options_.retry_if = [ask = options_.retry_if, table = &*table_](const failure& why) {
@@ -115,7 +118,7 @@ class engine_agent final : public agent_work {
   }
   void add(std::uint64_t b, std::uint64_t e) override {
     table_->add(b, e);
-    static_cast<void>(source_->allow(table_->granted()));
+    let_begin();
   }
   void end() override {
     source_->end_at(table_->granted());
@@ -146,15 +149,24 @@ class engine_agent final : public agent_work {
       }
       some = {};
       one.reset();
+      if (completed_ + failed_ >= next_look_) let_begin();
       if (now_ticks() - begun > enough) return true;
     }
   }
   [[nodiscard]] std::uint64_t completed() const noexcept override { return completed_; }
   [[nodiscard]] std::uint64_t failed() const noexcept override { return failed_; }
-  [[nodiscard]] const std::string& why_stopped() const noexcept override { return why_stopped_; }
+  [[nodiscard]] std::string why_stopped() const override {
+    if (!why_halted_.empty()) return why_halted_;
+    if (!why_stopped_.empty()) return why_stopped_;
+    // All tasks had begun that were allowed to, so no outcome tells.
+    if (options_.stop.stop_requested()) return stop_requested_text;
+    if (options_.max_failures && failed_ >= *options_.max_failures) return max_failures_text;
+    return last_.is_set() && deadline::clock::now() >= last_.begin_no_more() ? deadline_text : stop_requested_text;
+  }
   void settle() override {
     source_.reset();
     // A stream that has been halted does not tell of what was let in later.
+    const std::string why = why_stopped();
     std::uint64_t k = 0;
     const std::uint64_t told = completed_ + failed_;
     for (const auto& [b, e] : ranges()) {
@@ -163,7 +175,7 @@ class engine_agent final : public agent_work {
       k += count;
       if (skip == count) continue;
       failed_ += count - skip;
-      add_stopped(failures_, b + skip, e, why_halted_.empty() ? why_stopped_ : why_halted_);
+      add_stopped(failures_, b + skip, e, why);
     }
   }
   [[nodiscard]] failure_runs take_failures() override {
@@ -205,6 +217,14 @@ class engine_agent final : public agent_work {
  private:
   using kept = std::conditional_t<has_values, value, char>;
 
+  // The outcomes of tasks that may begin have room on their way, as those in the window of any stream.
+  void let_begin() {
+    const std::uint64_t taken = completed_ + failed_;
+    const std::uint64_t window = window_of(0, source_->workers(), source_->mean_bytes());
+    next_look_ = taken + (window < 4096 ? std::max<std::uint64_t>(window / 4, 1) : window / 2);
+    const std::uint64_t limit = std::min(table_->granted(), taken + window);
+    if (limit > allowed_) static_cast<void>(source_->allow(allowed_ = limit));
+  }
   void take(ended_task<value>& it) {
     auto& [k, what] = it.result;
     const std::uint64_t i = table_->index(k);
@@ -255,8 +275,9 @@ class engine_agent final : public agent_work {
   bool in_processes_;
   bool keeps_;
   std::string place_;
-  std::string why_halted_;                        // from rank 0
-  std::string why_stopped_{stop_requested_text};  // from the engine
+  std::string why_halted_;   // from rank 0
+  std::string why_stopped_;  // from the engine
+  deadline last_{std::nullopt};
   std::optional<granted_ranges> table_;
   std::optional<Tasks> stream_;
   std::optional<kept_values<kept>> values_;
@@ -264,6 +285,8 @@ class engine_agent final : public agent_work {
   failure_runs failures_;
   std::uint64_t completed_{};
   std::uint64_t failed_{};
+  std::uint64_t allowed_{};    // tasks below it may begin
+  std::uint64_t next_look_{};  // when so many outcomes have been taken, more may
   std::optional<time_keeper> times_;
   std::unique_ptr<outcome_source<value>> source_;  // destroyed first
 };
