@@ -131,8 +131,13 @@ class mpi_engine {
       return results<value>({}, {}, 0);  // so that this is the only error
     } else {
       const std::string site = site_text();
-      detail::mpi_crew& crew = crew_of(site);
-      return detail::map_on_ranks(crew.link(), crew.memory(), tasks, chosen, site, target(), options_.inner.way());
+      try {
+        detail::mpi_crew& crew = crew_of(site);
+        return detail::map_on_ranks(crew.link(), crew.memory(), tasks, chosen, site, target(), options_.inner.way());
+      } catch (const std::exception& why) {
+        detail::mpi_crew::last_error() = why.what();
+        throw;
+      }
     }
   }
 
@@ -214,6 +219,11 @@ class mpi_session {
     }
     detail::check_mpi(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
     detail::check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
+    if (size_ == 1)
+      if (const std::string wrong = detail::wrong_launcher(); !wrong.empty()) {
+        if (owns_) MPI_Finalize();
+        throw std::logic_error(wrong);
+      }
     // So that the first map can say which ranks do not come.
     static_cast<void>(detail::mpi_crew::of(MPI_COMM_WORLD, "parmap::mpi_session"));
   }
@@ -221,8 +231,10 @@ class mpi_session {
   mpi_session& operator=(const mpi_session&) = delete;
   ~mpi_session() {
     if (std::uncaught_exceptions() > exceptions_) {
-      detail::say_on_stderr("parmap: an exception leaves main on rank " + std::to_string(rank_) +
-                            "; the MPI job is ended, as the other ranks would wait for it\n");
+      const std::string& last = detail::mpi_crew::last_error();
+      detail::say_on_stderr("parmap: an exception ends the mpi_session of rank " + std::to_string(rank_) +
+                            "; the MPI job is ended, as the other ranks would wait for it" +
+                            (last.empty() ? "" : "; the last map that failed: " + last) + '\n');
       MPI_Abort(MPI_COMM_WORLD, 1);
     }
     int finalised = 0;

@@ -36,6 +36,12 @@ class mpi_crew {
     return *made.release();
   }
 
+  // Of the map that failed last on this thread: whoever catches its exception may not come to show it.
+  static std::string& last_error() noexcept {
+    thread_local std::string text;
+    return text;
+  }
+
   [[nodiscard]] rank_link& link() noexcept { return *link_; }
   [[nodiscard]] crew_memory& memory() noexcept { return memory_; }
 
