@@ -57,10 +57,10 @@ class agent_work {
 
   // ---- values that are sent elsewhere
 
-  // Appends the next piece of this rank's values to `to`. False if there is none.
+  // Appends the next piece of this rank's values to `to`, and in front how many these are. False if there is none.
   virtual bool next_piece(message_writer& to) = 0;
-  // Takes a piece of any rank. Returns how many values were in it. Throws if one cannot be read.
-  virtual std::uint64_t take_piece(message_reader from) = 0;
+  // Takes the values of a piece of any rank, without the number in front. Throws if one cannot be read.
+  virtual void take_piece(message_reader from) = 0;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

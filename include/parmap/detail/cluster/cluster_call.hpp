@@ -10,6 +10,7 @@
 #include <parmap/options.hpp>
 #include <parmap/summary.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -17,6 +18,11 @@
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+// Text for the user, in one piece, so that lines of several processes do not mix.
+PARMAP_API void say_on_stderr(const std::string& text) noexcept;
+// How long a rank waits for others before it says so.
+[[nodiscard]] PARMAP_API std::chrono::milliseconds patience_with_ranks();
 
 // What a group of ranks remembers from map to map.
 struct crew_memory {

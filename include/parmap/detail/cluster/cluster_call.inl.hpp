@@ -12,6 +12,8 @@
 #include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -23,7 +25,11 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// How long a rank waits for others before it says so.
+PARMAP_INLINE void say_on_stderr(const std::string& text) noexcept {
+  // If stderr takes nothing there is nobody to tell.
+  static_cast<void>(!::write(STDERR_FILENO, text.data(), text.size()));
+}
+
 PARMAP_INLINE std::chrono::milliseconds patience_with_ranks() {
   if (const char* const text = std::getenv("PARMAP_MPI_PATIENCE_FOR_TESTS"); text != nullptr)
     return std::chrono::milliseconds(std::strtol(text, nullptr, 10));
@@ -125,8 +131,14 @@ class cluster_call::rank_side {
         const message_bytes piece = std::move(pieces_.front());
         pieces_.pop_front();
         if (to_all) pass_on(piece);
-        got += work.take_piece(message_reader(piece).body());
         any = true;
+        message_reader in = message_reader(piece).body();
+        got += in.number();
+        if (!thrown_) try {
+            work.take_piece(in);
+          } catch (...) {
+            thrown_ = std::current_exception();  // those that send still wait for this rank
+          }
       }
       if (!sent_own && unsent_up() < most_unsent) {
         any = true;
@@ -138,6 +150,7 @@ class cluster_call::rank_side {
       if (any) pace.reset();
       else pace.nap();
     }
+    if (thrown_) std::rethrow_exception(thrown_);
     if (receives && got != wanted)
       throw std::runtime_error("parmap: " + std::to_string(got) + " values have come from the ranks, but " +
                                std::to_string(wanted) + " tasks have one; do all ranks run one program?");
@@ -238,7 +251,7 @@ class cluster_call::rank_side {
         const std::uint64_t e = in.number();
         asked_ = false;
         pace_->was_granted(e - b);
-        if (work != nullptr) work->add(b, e);
+        if (work != nullptr && !is_done_) work->add(b, e);
         return;
       }
       case message_kind::nothing_left:

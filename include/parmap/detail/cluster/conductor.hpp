@@ -17,8 +17,6 @@
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -28,12 +26,6 @@
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// Text for the user, in one piece, so that lines of several processes do not mix.
-inline void say_on_stderr(const std::string& text) noexcept {
-  // If stderr takes nothing there is nobody to tell.
-  static_cast<void>(!::write(STDERR_FILENO, text.data(), text.size()));
-}
 
 inline void put_facts(message_writer& to, const host_facts& host, const std::vector<call_fact>& facts) {
   to.put(host.host);

@@ -200,10 +200,9 @@ class engine_agent final : public agent_work {
     if constexpr (has_values) return pieces_.take(to);
     else return false;
   }
-  std::uint64_t take_piece([[maybe_unused]] message_reader from) override {
+  void take_piece([[maybe_unused]] message_reader from) override {
     if constexpr (has_values)
-      return value_pieces<value>::read(from, [this](std::uint64_t i, const auto& get) { values_->put(i, get); });
-    else return 0;
+      value_pieces<value>::read(from, [this](std::uint64_t i, const auto& get) { values_->put(i, get); });
   }
 
   // Results with the values that are here. `absent`: all tasks that have none.

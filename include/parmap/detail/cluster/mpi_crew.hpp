@@ -4,7 +4,6 @@
 #pragma once
 
 #include <parmap/detail/cluster/cluster_call.hpp>
-#include <parmap/detail/cluster/conductor.hpp>
 #include <parmap/detail/cluster/mpi_link.hpp>
 #include <parmap/detail/cluster/nap_pacer.hpp>
 #include <parmap/detail/config.hpp>
