@@ -43,6 +43,14 @@ class agent_pace {
   }
   // Of the tasks that have been granted, those that have not ended.
   [[nodiscard]] std::uint64_t open() const noexcept { return granted_ - ended_; }
+  // How long the agent may look away while its workers have `room` tasks that may begin: to look at each outcome of
+  // short tasks would take much of a core. Zero where a look is soon due.
+  [[nodiscard]] std::chrono::nanoseconds rest(std::uint64_t room) const noexcept {
+    if (rate_ == 0) return {};
+    const std::chrono::duration<double> half(0.5 * static_cast<double>(std::min(room, open())) / rate_);
+    const auto most = std::min<clock::duration>((looked_ - begun_) / 50, std::chrono::milliseconds(1));
+    return half < most ? std::chrono::duration_cast<std::chrono::nanoseconds>(half) : most;
+  }
   // Whether it is time to ask.
   [[nodiscard]] bool wants() const noexcept { return open() < workers_ + quarter(); }
   [[nodiscard]] wish next() const noexcept {
@@ -69,7 +77,8 @@ class agent_pace {
   std::uint64_t granted_{};
   std::uint64_t ended_{};
   std::uint64_t largest_{};
-  clock::time_point looked_{clock::now()};
+  clock::time_point begun_{clock::now()};
+  clock::time_point looked_{begun_};
   clock::duration busy_{};      // since the last sample, while there were tasks
   std::uint64_t sampled_{};
   double rate_{};  // tasks that end in a second; 0: unknown

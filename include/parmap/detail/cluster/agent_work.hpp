@@ -46,6 +46,8 @@ class agent_work {
   virtual bool step(std::chrono::nanoseconds patience) = 0;
   [[nodiscard]] virtual std::uint64_t completed() const noexcept = 0;
   [[nodiscard]] virtual std::uint64_t failed() const noexcept = 0;
+  // The number of tasks that may begin or have begun, and whose outcomes have not been taken.
+  [[nodiscard]] virtual std::uint64_t room() const noexcept = 0;
   // Why the engine has halted by itself.
   [[nodiscard]] virtual std::string why_stopped() const = 0;
   // step() has returned false, and nothing will be added: what was added and not begun is `stopped`.

@@ -20,6 +20,7 @@
 #include <exception>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -344,7 +345,10 @@ class cluster_call::rank_side {
       std::chrono::nanoseconds patience = own_.empty() ? naps.next() : std::chrono::nanoseconds(0);
       if (leads_) patience = std::min(patience, leads_->until_next_look());
       if (!work.step(patience)) break;
-      if (work.completed() + work.failed() != before) naps.reset();
+      if (work.completed() + work.failed() == before) continue;
+      naps.reset();
+      const auto rest = pace_->rest(work.room());
+      if (rest > std::chrono::microseconds(20) && own_.empty()) std::this_thread::sleep_for(rest);
     }
     // The engine may have halted by itself, and a range may be on its way.
     for (nap_pacer pace(longest); asked_ && !abandoned_; pace.nap()) static_cast<void>(take_messages(&work));

@@ -155,6 +155,7 @@ class engine_agent final : public agent_work {
   }
   [[nodiscard]] std::uint64_t completed() const noexcept override { return completed_; }
   [[nodiscard]] std::uint64_t failed() const noexcept override { return failed_; }
+  [[nodiscard]] std::uint64_t room() const noexcept override { return allowed_ - std::min(allowed_, completed_ + failed_); }
   [[nodiscard]] std::string why_stopped() const override {
     if (!why_halted_.empty()) return why_halted_;
     if (!why_stopped_.empty()) return why_stopped_;
