@@ -228,6 +228,9 @@ class Product:
         #: Of an iterator that is read as a stream goes: arguments(index), as long as its outcome is not taken.
         self.task_of_stream: Callable[[int], tuple[Any, ...]] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "labels": ()}  # keys may be functions that cannot be pickled
+
     @property
     def has_names(self) -> bool:
         return self.names is not None

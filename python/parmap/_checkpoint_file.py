@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from . import _parmap
 from ._errors import StoreFailed
 from ._failures import KINDS
 
@@ -30,28 +31,25 @@ def connected(path: str, *, to_write: bool = True, as_it_is: bool = False) -> sq
     with in_words(path):
         name = path if to_write else f"file:{_quoted_path(path)}?mode=ro{'&immutable=1' if as_it_is else ''}"
         made = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=not to_write)
-    _open.append((made, os.path.realpath(path)))
+    _open[id(made)] = made, os.path.realpath(path)
     return made
 
 
 def close(connection: sqlite3.Connection) -> None:
-    if (number := next((k for k, each in enumerate(_open) if each[0] is connection), None)) is not None:
-        del _open[number]
+    _open.pop(id(connection), None)
     connection.close()
 
 
 #: The connections of this process. A child that was forked must never close them: that could write to the file.
-_open: list[tuple[sqlite3.Connection, str]] = []
+_open: dict[int, tuple[sqlite3.Connection, str]] = {}
 #: Nor may it open these files: SQLite in it believes that it holds their locks.
 _used_by_parents: set[str] = set()
 
 
 def _leave_to_the_parent() -> None:
-    from . import _parmap
-
     global opening
     opening = threading.Lock()  # another thread may have held it
-    for connection, path in _open:
+    for connection, path in _open.values():
         _parmap.keep(connection)
         _used_by_parents.add(path)
     _open.clear()

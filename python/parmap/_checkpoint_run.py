@@ -24,7 +24,11 @@ from ._function_identity import FunctionIdentity
 from ._parmap import __version__
 from ._program_facts import command_line, git_commit
 from ._stored_values import TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
-from ._task_numbers import Extent, added_extents, are_indices, numbers_of, numbers_of_some
+from ._task_numbers import Extent, added_extents, numbers_of, numbers_of_some
+
+
+#: In the place of the type of a value in C++, which therefore refuses a file of Python.
+OF_PYTHON = TEXT, "Python"
 
 
 @dataclass
@@ -201,7 +205,7 @@ class CheckpointRun:
     def _compare(self, file: sqlite3.Connection) -> None:
         rows = file.execute("SELECT name, format, value FROM field WHERE version = ?", (self.version,)).fetchall()
         there: dict[str, Cell] = {name: (format, value) for name, format, value in rows if not name.startswith("accepted ")}
-        if "result" in there:
+        if there.get("result", OF_PYTHON) != OF_PYTHON:
             raise ValueError(
                 f"parmap: {self.path} has the results of a C++ program; parmap.load() reads them. Take another file, or begin anew in this "
                 "one by parmap.checkpoint(path, version=...)"
@@ -210,6 +214,7 @@ class CheckpointRun:
         if self._sweep.seed is None and "seed" in there:
             self.seed = int(there["seed"][1])
         here: dict[str, Cell] = {"function": (TEXT, self._identity.name), **dict(self._identity.fields), "seed": (TEXT, str(self.seed))}
+        here["result"] = OF_PYTHON
         here["kind"] = (TEXT, "fold" if self._sweep.block else "map")
         if self.is_new:
             file.executemany("INSERT INTO field VALUES(?, ?, ?, ?)", [(self.version, name, *cell) for name, cell in here.items()])
@@ -219,7 +224,7 @@ class CheckpointRun:
         for name in [*here, *(each for each in there if each not in here)]:
             own, other = here.get(name), there.get(name)
             if own is None or other is None or key_of(own) != key_of(other):
-                words = {"function": "the function", "seed": "the seed", "kind": "the kind of call"}.get(name, name)
+                words = {"function": "the function", "seed": "the seed", "kind": "the kind of call", "result": "the type of a value"}.get(name, name)
                 self._refuse(words, value_in_words(other), value_in_words(own))
 
     def _place(self, file: sqlite3.Connection) -> None:
@@ -227,30 +232,31 @@ class CheckpointRun:
         columns = ", ".join(f"start_{axis.number}, size_{axis.number}" for axis, _ in self.axes)
         rows = file.execute(f"SELECT first, {columns} FROM extent_{self.version} ORDER BY first").fetchall()
         known = [Extent(row[0], tuple(zip(row[1::2], row[2::2]))) for row in rows]
-        added = added_extents(known, positions)
-        there = sum(each.size for each in known)
-        is_other = added or any(each != range(len(each)) for each in positions) or there != self._sweep.tasks
-        if self._sweep.block > 1 and not self.is_new and is_other:
-            self._refuse("the number of tasks of the fold, or the order of its axes,", str(there), str(self._sweep.tasks))
+        self.numbers, added = self._numbers(known, positions)
         for each in added:
             values = [each.first, each.size, *(number for own in each.box for number in own)]
             file.execute(
                 f"INSERT INTO extent_{self.version}(first, tasks, {columns}) VALUES({', '.join('?' * len(values))})", values
             )
-        self.numbers = self._numbers([*known, *added], positions)
+        if self._sweep.block:
+            there = sum(each.size for each in known)
+            others = self._sweep.block > 1 and not self.is_new and there != self._sweep.tasks
+            if others or any(number != index for index, number in enumerate(self.numbers)):
+                self._refuse("the number of tasks of the fold, or the order of its axes,", str(there), str(self._sweep.tasks))
 
-    def _numbers(self, extents: list[Extent], positions: list[Sequence[int]]) -> Sequence[int]:
-        """Of the tasks, whose axes may have another order than in the file, and which may not be all combinations."""
+    def _numbers(self, known: list[Extent], positions: list[Sequence[int]]) -> tuple[Sequence[int], list[Extent]]:
+        """Of the tasks, whose axes may have another order than in the file, and which may not be all combinations; and the extents of
+        those that are new. In a first map the number of a task is its index, so that its random numbers are those without a file."""
         places = [own.place for _, own in self.axes]
         chosen = self._sweep.combinations
-        if places == sorted(places):
-            if chosen is None:
-                return numbers_of(extents, positions)
-            if are_indices(extents, positions):
-                return list(chosen)
         sizes = [own.size for _, own in sorted(self.axes, key=lambda axis: axis[1].place)]
         strides = [math.prod(sizes[place + 1 :]) for place in places]
-        return numbers_of_some(extents, positions, strides, range(math.prod(sizes)) if chosen is None else chosen)
+        if chosen is not None:
+            return numbers_of_some(known, positions, strides, chosen, add=True)
+        added = added_extents(known, positions)
+        if places == sorted(places):
+            return numbers_of([*known, *added], positions), added
+        return numbers_of_some([*known, *added], positions, strides, range(math.prod(sizes)))[0], added
 
     def _find_missing(self, file: sqlite3.Connection) -> None:
         """Which tasks have a value or a failure that stays, and which have to run."""

@@ -119,11 +119,11 @@ class _OnStderr(Reporter):
             print(line, file=sys.stderr, flush=True)
 
 
-    def sum_up(self, begun: float, done: int, total: int | None, failed: int) -> None:
+    def sum_up(self, begun: float, done: int, total: int | None, failed: int, stored: int) -> None:
         """Behind the last report: a line with the counts, if a task has no result."""
         total = done if total is None else total
         if (failed or done < total) and sys.stderr is not None:
-            text = _summary.line(time.monotonic() - begun, done - failed, failed, total - done)
+            text = _summary.line(time.monotonic() - begun, done - failed, failed, total - done, stored=stored)
             print(text, file=sys.stderr, flush=True)
 
 
@@ -181,7 +181,7 @@ class _Bar(Reporter):
             self._bar.set_postfix_str(said, refresh=False)
 
     def _make(self, total: int | None) -> None:
-        options = {**self._options, "initial": self._initial} if self._initial else self._options
+        options = self._options
         if isinstance(self._kind, functools.partial):
             kind, given = _with_patient_lock(self._kind.func), self._kind
             options = {**given.keywords, **options}
@@ -190,6 +190,8 @@ class _Bar(Reporter):
             self._bar = _with_patient_lock(self._kind)(total=total, **options)
         if hasattr(self._bar, "miniters"):  # tqdm would skip updates after a fast stretch
             self._bar.miniters, self._bar.dynamic_miniters = 0, False
+        if self._initial and hasattr(self._bar, "last_print_n"):
+            self._bar.initial = self._bar.last_print_n = self._bar.n = self._initial
         # The map began before the bar, so its rate would be too high.
         before = time.monotonic() - self._begun
         for moment in ("start_t", "last_print_t"):
@@ -214,7 +216,7 @@ class _OwnBar(_OnStderr, _Bar):
     def close(self) -> None:
         super().close()
         if self._bar is not None:
-            self.sum_up(self._begun, *self._counts)
+            self.sum_up(self._begun, *self._counts, self._initial)
 
 
 class _PatientBar(_OwnBar):
@@ -257,7 +259,7 @@ class _Text(_OnStderr):
             print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        self.sum_up(self._begun, *self._counts)
+        self.sum_up(self._begun, *self._counts, self._initial)
 
 
 class _Call(Reporter):

@@ -23,19 +23,22 @@ _MOST_CAUSES = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", help="the file of a checkpoint")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="the file of a checkpoint; of several the worst exit status counts")
     parser.add_argument("--version-name", metavar="NAME", default=None, help="the version of the function (default: the one made last)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns the exit status: 0 if all tasks of the last run have values, 3 if tasks are missing, 4 if all have ended and some failed."""
-    try:
-        lines, status = described(arguments.file, arguments.version_name)
-    except (OSError, StoreFailed, ValueError) as error:
-        print(error.strerror + ": " + str(error.filename) if isinstance(error, OSError) and error.strerror else error, file=sys.stderr)
-        return WRONG
-    print("\n".join(lines))
-    return status
+    found = []
+    for path in arguments.files:
+        try:
+            lines, status = described(path, arguments.version_name)
+            print("\n".join(lines))
+        except (OSError, StoreFailed, ValueError) as error:
+            print(error.strerror + ": " + str(error.filename) if isinstance(error, OSError) and error.strerror else error, file=sys.stderr)
+            status = WRONG
+        found.append(status)
+    return min(found, key=(WRONG, INCOMPLETE, FAILURES, COMPLETE).index)
 
 
 def described(path: str, version: str | None = None) -> tuple[list[str], int]:

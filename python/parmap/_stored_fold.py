@@ -73,6 +73,7 @@ class _StoredSteps:
     def run(self) -> None:
         steps, tasks = self._steps, self._tasks
         steps.seed = steps._options["seed"] = self._asked.seed
+        steps.stored = tasks.run.stored
         try:
             self._read()
             missing = set(tasks.missing)

@@ -70,18 +70,28 @@ class StoredTasks:
         self._known_fields: set[str] = set()
         self._writer: RowWriter | None = None
         self.reporter_error: BaseException | None = None
+        self.shown = shown
+        try:
+            self._tell()
+        except BaseException:
+            with contextlib.suppress(StoreFailed):  # the file is free again; the first error is the one to raise
+                self.finish()
+            raise
+
+    def _tell(self) -> None:
+        asked, shown = self.asked, self.shown
+        assert asked.checkpoint is not None
         if not asked.is_quiet and sys.stderr is not None:
             with contextlib.suppress(OSError, ValueError):  # it is full or closed, which is no reason to end
                 for note in self.run.notes:
                     print(note, file=sys.stderr, flush=True)
         shown.begin_at(self.run.stored)
-        self.shown = shown
         if asked.record is not None:
             asked.record((asked.checkpoint.path + ".status",))
         if asked.recorder is not None:
             asked.recorder.set_tasks(len(self.missing), self.run.stored)
 
-    def inner_request(self, func: Callable[..., Any] | None = None, fargs: dict[str, Any] | None = None) -> Request:
+    def inner_request(self) -> Request:
         asked = self.asked
         columns: list[Sequence[int]] = [self.missing]
         if not isinstance(self._numbers, range):

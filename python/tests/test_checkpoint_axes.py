@@ -5,6 +5,7 @@ import functools
 import itertools
 import math
 import os
+import pickle
 import random
 
 import numpy
@@ -39,7 +40,7 @@ def test_every_combination_keeps_its_number():
             known += added_extents(known, positions)
             numbers = numbers_of(known, positions)
             strides = [math.prod(map(len, positions[k + 1 :])) for k in range(len(positions))]
-            assert list(numbers_of_some(known, positions, strides, range(len(numbers)))) == list(numbers)
+            assert list(numbers_of_some(known, positions, strides, range(len(numbers)))[0]) == list(numbers)
             for combination, number in zip(itertools.product(*positions), numbers):
                 assert given.setdefault(combination, number) == number
         assert len(set(given.values())) == len(given) <= sum(each.size for each in known)
@@ -96,6 +97,18 @@ def test_holes_zips_and_frames(db):
     r = kept(draw, grid=frame, checkpoint=version)
     again = kept(draw, grid=package.zip(x0=[4, 3, 9], mu=[2, 1, 9]), checkpoint=version)
     assert list(again.stored) == [0, 1] and again[:2] == [r[1], r[0]]
+
+
+def test_a_grid_with_holes_has_the_random_numbers_of_one_without_a_file(db):
+    grid, where = dict(mu=[1, 2, 3, 4], x0=[1, 2, 3]), lambda mu, x0: (mu + x0) % 3 != 0
+    plain = kept(draw, grid=grid, where=where, seed=6)
+    first = kept(draw, grid=grid, where=where, seed=6, checkpoint=db)
+    assert first == plain and rows(db, "SELECT _task FROM results ORDER BY _task") == [(k,) for k in range(len(plain))]
+    whole = kept(draw, grid=grid, checkpoint=db)
+    assert [whole[k] for k in whole.stored] == plain and len({*rows(db, "SELECT _task FROM results")}) == 12
+    more = kept(draw, grid=dict(mu=[9, 4, 3], x0=[3, 2, 1]), where=where, checkpoint=db)
+    assert [more[k] for k in more.stored] == [whole.sel(**more.tasks[k])[0] for k in more.stored] and len(more.stored) == 4
+    assert rows(db, "SELECT sum(tasks) FROM extent_1") == [(12 + len(more) - 4,)]
 
 
 def test_holes_of_a_grid_whose_axes_change_places(db):
@@ -173,6 +186,11 @@ def test_objects_need_keys(db, key):
         kept(fit, axis("model", [Model("a"), Model("a")], key=key), checkpoint=keep)
     with pytest.raises(TypeError, match="the key of element 0 of the axis model is .* of type object, .*: a key must be"):
         kept(fit, axis("model", models, key=lambda model: object()), checkpoint=keep)
+
+
+def test_results_of_an_axis_with_a_key_are_pickled():
+    r = kept(add, grid=dict(x=axis("x", [1, 2], key=lambda x: x)))
+    assert pickle.loads(pickle.dumps(r)).tasks[1] == {"x": 2}
 
 
 def test_an_axis_is_a_sequence_of_its_values():

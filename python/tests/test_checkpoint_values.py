@@ -220,7 +220,7 @@ def test_load_reads_a_file_of_cpp(db):
     """Its values of a codec are bytes; a resumed call refuses it."""
     parmap(add, [1, 2], engine="threads", checkpoint=db, reporter="silent")
     file = sqlite3.connect(db)
-    file.execute("INSERT INTO field VALUES(1, 'result', 4, 'price')")
+    file.execute("UPDATE field SET value = 'price' WHERE name = 'result'")
     file.execute("UPDATE result_1 SET format = 8, value = ?, began = NULL", (b"\1\2",))
     file.execute("UPDATE run SET language = 'C++', code = NULL")
     file.commit()
@@ -239,6 +239,16 @@ def status(path, capsys):
     code = main(["status", path])
     said = capsys.readouterr()
     return code, said.out + said.err
+
+
+def test_status_of_several_files(db, capsys):
+    from parmap.__main__ import main
+
+    parmap(add, [1], engine="threads", checkpoint=db, reporter="silent")
+    with Broken():
+        parmap(fragile, [3], engine="threads", checkpoint=db + "2", reporter="silent", on_error=lambda *_: None)
+    assert (main(["status", db, db]), main(["status", db, db + "2"]), main(["status", db + "3", db])) == (0, 4, 1)
+    assert capsys.readouterr().out.count("last run: 1 of 1 tasks done") == 4
 
 
 def test_status(db, capsys):
