@@ -8,7 +8,7 @@ caller of the map owns the tasks. It hands out ranges of their numbers, and fetc
   program: this is how an agent hears of a map for the first time, and also after it was lost and started anew.
 - exchange() adds ranges, and waits until there is something worth telling. Outcomes stay here until an exchange takes them.
   If the answer is lost on its way, so is the agent to its caller, which then runs the open ranges again elsewhere.
-- The job ends with an exchange that says so, by tell("kill"), or when nobody has asked for a minute: then the caller is gone.
+- The job ends with an exchange that says so, by tell("kill"), or when the carrier says that the caller is gone.
 
 The workers are forked from this process after the program has been read. So it travels to an agent once, and to a worker never.
 """
@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 from . import _errors
 from ._agent_tasks import Program, programs, run_task
 from ._arguments import check
+from ._axes import zip as zip_axes
 from ._executor import Executor
 from ._failures import Failure
 from ._outcome import end_in_words
@@ -36,10 +37,11 @@ from ._pool import BrokenPool
 from ._progress import Reporter
 from ._stream import Stream
 
-_LEASE = 60.0  # seconds without an exchange: the caller of the map is gone
 _FLOOR = 0.05  # seconds that an exchange lasts at least, unless all is done
 _GLANCE = 0.25  # seconds between two looks whether the caller still wants the answer
 _MOST_BYTES = 64 << 20  # of values in one answer, about
+_GONE = 2.0  # seconds that the caller has to be gone
+_END = 10.0  # for a killed range
 _SHARE = 0.9  # of the memory that the node's manager grants
 
 
@@ -79,16 +81,16 @@ def exchange(
     name: str,
     start: Start | None,
     program: bytes | None,
-    ranges: list[tuple[int, int]],
+    ranges: list[tuple[int, int, list[bytes] | None]],
     low: int,
     patience: float,
     ends: bool = False,
     memory: int | None = None,
     is_unwanted: Callable[[], bool] | None = None,
 ) -> bytes:
-    """Gives a job these ranges [first, end) and returns what has ended: when no more than `low` tasks are left, or after a
+    """Gives a job these ranges (first, end, the pickles of their elements if the first axis is read as it goes) and returns what has ended: when no more than `low` tasks are left, or after a
     while, at the latest after `patience` seconds. `ends`: there will be no more. `memory`: bytes that this node's manager
-    grants. is_unwanted(): the caller has gone."""
+    grants. is_unwanted(): the caller has gone; it is also asked after the exchange."""
     with _lock:
         job = _jobs.get(name)
         if job is None or job.ended or job.broken:
@@ -121,9 +123,10 @@ class Job:
         self._executor: Executor | None = None
         self._error = b""
         self.broken = False
-        self._waiting: list[tuple[int, int]] = []  # ranges, until the workers are there
+        self._waiting: list[tuple[int, int, list[bytes] | None]] = []  # ranges, until the workers are there
         self._active = 0  # exchanges
-        self._heard = time.monotonic()
+        self._wanted_at = time.monotonic()
+        self._is_unwanted: Callable[[], bool] | None = None  # as the last exchange has brought it
         self._low = 0
         self._urgent = False
         self._unfinished = 0
@@ -132,6 +135,7 @@ class Job:
         self._busy_since = 0.0
         self._done = self._none()
         self._ends: list[str] = []
+        self._streams: dict[_Told, threading.Thread] = {}
         self._thread = threading.Thread(target=self._live, args=(program,), name="parmap agent", daemon=True)
         self._thread.start()  # workers die with the thread that forks them, so it stays as long as they do
 
@@ -152,19 +156,20 @@ class Job:
             self.changed.notify_all()
 
     def exchange(
-        self, ranges: list[tuple[int, int]], low: int, patience: float, ends: bool, is_unwanted: Callable[[], bool] | None
+        self, ranges: list[tuple[int, int, list[bytes] | None]], low: int, patience: float, ends: bool, is_unwanted: Callable[[], bool] | None
     ) -> Answer:
         begun = time.monotonic()
         with self.changed:
             if self.ended:
                 return Answer("unknown")
             self._active += 1
+            self._is_unwanted = is_unwanted
             self._low = low
-            for first, end in ranges:
+            for first, end, elements in ranges:
                 if self._unfinished == 0:
                     self._busy_since = begun
                 self._unfinished += end - first
-                self._waiting.append((first, end))
+                self._waiting.append((first, end, elements))
             if ranges:
                 self.changed.notify_all()
             self._finish |= ends
@@ -177,7 +182,6 @@ class Job:
                     self.changed.wait(min(_GLANCE, max(0.001, patience)))
             finally:
                 self._active -= 1
-                self._heard = time.monotonic()
             answer = self._answer()
         if ends:
             with self.changed:
@@ -221,7 +225,7 @@ class Job:
                 while not self._is_over():
                     while self._waiting and self._executor is not None:
                         threading.Thread(target=self._run, args=self._waiting.pop(0), name="parmap agent", daemon=True).start()
-                    self.changed.wait(_LEASE / 4)
+                    self.changed.wait(_GONE / 2)
                 self.ended = True
                 self.halted = True
             self._end()
@@ -234,7 +238,9 @@ class Job:
     def _is_over(self) -> bool:
         if self._kill or self.broken or (self._finish and (self._unfinished == 0 or self._error)):
             return True
-        return self._active == 0 and time.monotonic() - self._heard > _LEASE
+        if self._active or self._is_unwanted is None or not self._is_unwanted():
+            self._wanted_at = time.monotonic()
+        return time.monotonic() - self._wanted_at > _GONE
 
     def _begin(self, text: bytes) -> None:
         if self.start.cores:
@@ -259,6 +265,11 @@ class Job:
         if self._executor is None:
             return
         if self._kill or not self._finish or self.broken:
+            with self.changed:
+                streams = list(self._streams.items())
+            for stream, thread in streams:  # kills what runs; the pool ends when nobody reads from it
+                stream.close()
+                thread.join(_END)
             self._executor.kill_workers()
             return
         with warnings.catch_warnings():
@@ -272,30 +283,44 @@ class Job:
 
     # ---- in a thread of each range
 
-    def _run(self, first: int, end: int) -> None:
+    def _run(self, first: int, end: int, elements: list[bytes] | None) -> None:
         left = end - first
+        stream: Any = None
+        failed: BaseException | None = None
         try:
-            for outcome in self._stream(first, end):
+            stream = self._stream(first, end, elements)
+            with self.changed:
+                self._streams[stream] = threading.current_thread()
+                if self.ended:
+                    stream.close()
+            for outcome in stream:
                 left -= 1
                 self._add(first, outcome)
         except BaseException as error:
-            with self.changed:
-                self._unfinished -= left
-                if isinstance(error, BrokenPool) or self._kill:
+            failed = error
+        with self.changed:
+            self._streams.pop(stream, None)
+            self._unfinished -= left
+            if left or failed is not None:
+                if failed is None or isinstance(failed, BrokenPool) or self.ended:
                     self.broken = True
                 elif not self._error:
-                    self._error = _errors.describe(error)
+                    self._error = _errors.describe(failed)
                 self.changed.notify_all()
 
-    def _stream(self, first: int, end: int) -> _Told:
+    def _stream(self, first: int, end: int, elements: list[bytes] | None) -> _Told:
         program = programs[self.name]
+        tasks: Any = range(first, end)
+        if elements is not None:
+            begin = first // program.of_one
+            tasks = zip_axes(tasks, [elements[k // program.of_one - begin] for k in tasks])
         options: dict[str, Any] = dict(
             timeout_sec=None if program.timeout_ns is None else program.timeout_ns / 1e9, retries=program.retries,
             retry_delay_sec=program.retry_delay_ns / 1e9, seed=program.seed,
             retry_if=None if program.wants_retry is None else functools.partial(_wants_retry, program, first),
         )  # fmt: skip
         asked = check(
-            functools.partial(run_task, self.name), (range(first, end),), None, self._executor, n_worker=None, n_simul=None, on_error=None,
+            functools.partial(run_task, self.name), (tasks,), None, self._executor, n_worker=None, n_simul=None, on_error=None,
             memory_limit=None, init=None, finish=None, max_failures=None, stop=self, streams=True, window=min(end - first, 2**26), **options,
         )  # fmt: skip
         return _Told(asked, Reporter(), False, 1)
@@ -338,4 +363,4 @@ class _Told(Stream):
 
 def _wants_retry(program: Program, first: int, failure: Failure) -> bool:
     index = first + failure.index
-    return bool(program.wants_retry(replace(failure, index=index, task=program.task(index))))  # type: ignore[misc]
+    return bool(program.wants_retry(replace(failure, index=index, task=program.task(*failure.task))))  # type: ignore[misc]

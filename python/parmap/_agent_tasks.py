@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,23 +36,30 @@ class Program:
     retry_delay_ns: int
     memory_limit: int | None
     max_tasks: int | None
+    of_one: int = 0  # tasks of an element of the first axis, if that is read as the stream goes
     lane: int = 0  # the number of the agent's first worker
 
-    def task(self, index: int) -> Any:
+    def arguments(self, index: int, element: bytes | None) -> tuple[Any, ...]:
+        """`element`: of the first axis, pickled, if that is read as the stream goes."""
+        if element is None:
+            return arguments_at(self.groups, index)
+        return (pickle.loads(element), *arguments_at(self.groups[1:], index % self.of_one))
+
+    def task(self, index: int, element: bytes | None = None) -> Any:
         """The inputs of a task, as users see them."""
-        found = arguments_at(self.groups, index)
+        found = self.arguments(index, element)
         return found if self.names is None else dict(zip(self.names, found))
 
 
-def pickled_program(asked: Request) -> bytes:
-    """Functions of __main__ go by value."""
+def pickled_program(asked: Request, of_one: int = 0) -> bytes:
+    """Functions of __main__ go by value. `of_one`: see Program."""
     try:
         import cloudpickle
     except ImportError:
         raise ImportError("parmap: the engines dask and mpi need cloudpickle: pip install cloudpickle") from None
     program = Program(
-        asked.func, asked.fargs, asked.product.groups, asked.product.names, asked.init, asked.finish, asked.wants_retry, asked.seed,
-        asked.timeout_ns, asked.retries, asked.retry_delay_ns, asked.memory_limit, asked.max_tasks,
+        asked.func, asked.fargs, ((), *asked.product.groups[1:]) if of_one else asked.product.groups, asked.product.names, asked.init, asked.finish, asked.wants_retry, asked.seed,
+        asked.timeout_ns, asked.retries, asked.retry_delay_ns, asked.memory_limit, asked.max_tasks, of_one,
     )  # fmt: skip
     try:
         return _errors._pickled_by(cloudpickle, program, None)
@@ -60,13 +68,13 @@ def pickled_program(asked: Request) -> bytes:
         raise
 
 
-def run_task(job: str, index: int) -> Any:
+def run_task(job: str, index: int, element: bytes | None = None) -> Any:
     """In a worker: the task with this number, among those of the whole map."""
     program = programs[job]
     _, attempt, worker = _parmap.task()  # the number there is that in the range
     token = _task.running.set(_task.Running(index, attempt, program.lane + worker, program.seed, None))
     try:
-        value = program.func(*arguments_at(program.groups, index), **program.fargs)
+        value = program.func(*program.arguments(index, element), **program.fargs)
     finally:
         _task.running.reset(token)
     if type(value) in _AS_THEY_ARE:

@@ -31,7 +31,7 @@ class Call(NamedTuple):
     job: str
     start: Any
     needs_program: bool
-    ranges: list[tuple[int, int]]
+    ranges: list[tuple[int, int, list[bytes] | None]]
     low: int
     patience: float
     ends: bool = False

@@ -11,6 +11,7 @@ from . import _errors
 from ._agent import Answer
 from ._arguments import Request
 from ._cluster import Caller
+from ._outcome import collect
 from ._times import TimeKeeper
 
 
@@ -22,12 +23,15 @@ def run(asked: Request) -> None:
     carrier = asked.cluster._open(asked.workers)
     try:
         caller = Caller(asked, carrier, len(asked.values), carrier.within)
-        asked.hosts = caller.hosts
+        asked.hosts = caller.tasks.hosts
         taken = _Taken(asked, caller)
         try:
             caller.run(taken.take, taken.glance)
-        finally:
+        except Exception as error:  # a cluster that is gone, for example: what has come is not lost
             taken.finish()
+            _errors.set_attribute(error, "results", collect(asked))
+            raise
+        taken.finish()
         taken.report()
     finally:
         carrier.close()
@@ -49,7 +53,7 @@ class _Taken:
                     told.append((index, "unencodable", lost, answer.attempts.get(index, 1), 0))
                     self._asked.hosts[index] = host
                     self._caller.completed -= 1
-                    self._caller.failed += 1
+                    self._caller.tasks.failed += 1
             values[index] = value
         for index, kind, message, attempts, status, seconds, _ in answer.failed:
             if kind != "stopped" or message == b"lost":

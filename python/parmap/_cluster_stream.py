@@ -13,6 +13,7 @@ from ._agent import Answer
 from ._arguments import Request
 from ._carrier import Carrier
 from ._cluster import Caller
+from ._cluster_feed import Feed
 from ._cluster_map import unpickled
 from ._outcome import failure_of_task
 from ._outcome_type import Outcome
@@ -54,10 +55,27 @@ class _Flow:
         self.ended = False
         self.error: BaseException | None = None
         self.closing = False
-        self.size = asked.product.size
-        self.caller = Caller(asked, carrier, self.size, min(_WITHIN, carrier.within), self._room)
+        self.feed = None if asked.product.first is None else Feed(asked.product)
+        self.caller = Caller(asked, carrier, asked.product.size, min(_WITHIN, carrier.within), self._room, self.feed)
         self.thread = threading.Thread(target=self._run, name="parmap stream", daemon=True)
         self.thread.start()
+
+    @property
+    def size(self) -> int | None:
+        """None: not known yet."""
+        if self.feed is not None:
+            return self.feed.tasks if self.feed.ended else None
+        return self._asked.product.size
+
+    def fill(self) -> None:
+        """Reads the first axis, as far as the nodes need it."""
+        feed = self.feed
+        while feed is not None and not feed.ended and not self.closing and not self.ended:
+            window = self._asked.window or max(_LEAST_WAITING * self.caller.workers, 2 * self.caller.wanted)
+            known = feed.tasks - self.read
+            if known >= window or (self._ready and known >= window // 2):
+                return
+            feed.read()
 
     def _room(self) -> int:
         window = self._asked.window
@@ -151,11 +169,6 @@ class ClusterStream(Stream):
 
     def _begin(self, bare: bool, level: int) -> None:
         asked = self._asked
-        if asked.product.first is not None:
-            raise ValueError(
-                "parmap: the engines dask and mpi do not read an iterator as the stream goes, since all inputs travel to a node at "
-                "once: give a list (list(it)), or use engine='multi'"
-            )
         self._bare = bare
         self._reading = threading.Lock()
         self._begun = time.monotonic()
@@ -164,7 +177,7 @@ class ClusterStream(Stream):
         self._shown_at = 0.0
         self._said = ""
         self._flow: _Flow | None = None
-        if asked.product.size == 0:
+        if asked.product.size == 0 and asked.product.first is None:
             return
         carrier = asked.cluster._open(asked.workers)
         try:
@@ -172,7 +185,9 @@ class ClusterStream(Stream):
         except BaseException:
             carrier.close()
             raise
-        asked.hosts = self._flow.caller.hosts
+        asked.hosts = self._flow.caller.tasks.hosts
+        if self._flow.feed is not None:
+            asked.product.task_of_stream = self._flow.feed.arguments
         self._tally.note_workers(self._flow.caller.workers)
 
     # ---- what a stream of the extension has
@@ -201,17 +216,23 @@ class ClusterStream(Stream):
     def _take(self, until: float | None) -> Any:
         while self._flow is not None:
             self._report()
+            self._flow.fill()
             try:
                 item = self._flow.next(until)
             except _Report:
                 continue
             if item is None:
-                error = None if self._flow.closing else self._flow.error
+                fault = None if self._flow.feed is None else self._flow.feed.fault
+                error = None if self._flow.closing else self._flow.error or fault
                 self._shut()
                 if error is not None:
                     raise error
                 break
-            made = self._made(item)
+            try:
+                made = self._made(item)
+            finally:
+                if self._flow.feed is not None:
+                    self._flow.feed.taken(item.index)
             if made is not _NOTHING:
                 return made
         if self._ended_at is None:
@@ -273,8 +294,8 @@ class ClusterStream(Stream):
         if flow is not None:
             flow.close()
         self._ended_at = time.monotonic()
-        if self._asked.report is not None and self._tasks == self._asked.product.size:
-            self._asked.report(self._tasks, self._asked.product.size, self._tasks - self._completed)
+        if self._asked.report is not None and flow is not None and self._tasks == flow.size:
+            self._asked.report(self._tasks, flow.size, self._tasks - self._completed)
         self._ended()
 
     def counts(self) -> tuple[int, int, float]:

@@ -132,6 +132,8 @@ class _Carrier:
         self._own: list[Any] = []  # made here, to be closed
         self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()  # address, future
         self._calls: dict[str, Any] = {}  # by address: the future that is on its way
+        # And the last one that has come. As long as a client has one of them, its agents know that it is there.
+        self._last: dict[str, Any] = {}
         self._refused: set[str] = set()  # addresses of workers that take no part
         self._spare: set[str] = set()  # of those that n_worker leaves out, unless another one is lost
         self._program: Any = None  # where a large one lies
@@ -144,7 +146,7 @@ class _Carrier:
         which needs a guard (if __name__ == "__main__") in it."""
         distributed = _distributed()
         threads = self._engine._n_worker or self._most or _parmap.usable_cores()
-        cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=threads, processes=False, dashboard_address=None, silence_logs=40)
+        cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=threads, processes=False, dashboard_address=":0", silence_logs=40)
         self._own.append(cluster)
         try:
             self._client = distributed.Client(cluster, set_as_default=False)
@@ -223,17 +225,12 @@ class _Carrier:
         future.add_done_callback(lambda ended: self._events.put((key, ended)))
 
     def tell(self, keys: list[Any], job: str, what: str) -> None:
-        there = [each for each in keys if each in self._granted]
-
-        def reach() -> None:
-            if there:
-                self._client.run(_tell, job, what, workers=there, on_error="ignore")
-
-        _at_most(_REACH, reach)
+        if there := [each for each in keys if each in self._granted]:
+            _at_most(_REACH, lambda: self._client.run(_tell, job, what, workers=there, on_error="ignore"))
         if what == "kill":
-            for future in self._calls.values():
-                future.cancel()
-            self._calls.clear()
+            for key in keys:
+                if (future := self._calls.pop(key, None)) is not None:
+                    future.cancel()
 
     def wait(self, seconds: float) -> list[Event]:
         found: list[Event] = []
@@ -256,6 +253,7 @@ class _Carrier:
 
     def _event_of(self, key: str, future: Any) -> Event:
         if future.status == "finished":
+            self._last[key] = future
             try:
                 return Event("answer", key, future.result())
             except Exception:  # its only copy was lost with the worker
@@ -270,6 +268,7 @@ class _Carrier:
         """If the worker is still there after all, it is asked anew."""
         self._granted.pop(key, None)
         self._spare.clear()
+        self._last.pop(key, None)
         future = self._calls.pop(key, None)
         if future is not None:
             future.cancel()
@@ -280,6 +279,7 @@ class _Carrier:
         for future in self._calls.values():
             future.cancel()
         self._calls.clear()
+        self._last.clear()
         while self._own:
             self._own.pop().close()
 
@@ -297,7 +297,7 @@ def _wanted() -> str:
     return ", ".join(f"{name} {version}" for name, version in versions().items())
 
 
-def _at_most(seconds: float, act: Callable[[], None]) -> None:
+def _at_most(seconds: float, act: Callable[[], object]) -> None:
     """In a thread, as a lost scheduler would keep the caller waiting."""
 
     def quietly() -> None:
@@ -321,7 +321,7 @@ def _exchange(call: tuple[Any, ...], program: bytes | None) -> bytes:
     key = worker.get_current_task()
 
     def is_unwanted() -> bool:
-        """Whether the client has cancelled the call, or is gone."""
+        """Whether the client has cancelled the call, or is gone: then the scheduler forgets what it has asked for."""
         state = worker.state.tasks.get(key)
         return state is None or state.state == "cancelled"
 

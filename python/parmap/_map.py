@@ -114,6 +114,9 @@ def parmap(
           "asyncio" is another name for it.
         - a parmap.Executor: worker processes that stay, for many small maps. func and its iterables are pickled. memory_limit,
           init, finish, max_tasks and start are given to the Executor.
+        - a distributed.Client, "dask" or a parmap.DaskEngine: the workers of a Dask cluster. func and its iterables are pickled once for
+          each of them. A fault costs what it costs under multi. Without a client "dask" makes a cluster on this computer for this map.
+        - "mpi" or a parmap.MpiEngine: the nodes of an MPI job; ``mpirun python -m parmap.mpi script.py`` starts the program.
         - "serial": a plain loop in this thread, for debugging. It accepts every option, so that you can switch to it by
           changing one word. It ignores n_worker and start, and does not enforce timeout_sec, memory_limit and
           max_tasks; the reporter says so once, if it prints to stderr.

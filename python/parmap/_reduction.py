@@ -141,7 +141,8 @@ def map_reduce(
     full
         If true, return a Reduction, with the failures, and not the bare value.
     options
-        All options of parmap() except on_error, also grid and where. The engine async has no map_reduce.
+        All options of parmap() except on_error, also grid and where. The engine async has no map_reduce. Of a map on a cluster the values
+        are combined in workers of this computer.
 
     Returns
     -------
@@ -215,7 +216,7 @@ def fold(
         As for map_reduce().
     options
         All options of parmap() except on_error. fargs are further arguments of step, and of a grid step gets the inputs by
-        keyword: step(accumulator, mu=..., x0=...). The engine async has no fold.
+        keyword: step(accumulator, mu=..., x0=...). The engines async, dask and mpi have no fold.
 
     Returns
     -------

@@ -4,6 +4,7 @@ in the way of other tests."""
 
 import collections
 import functools
+import itertools
 import operator
 import os
 import signal
@@ -29,9 +30,10 @@ def client():
 
 
 @pytest.fixture(autouse=True)
-def no_child_is_left():
-    """The processes of the cluster are."""
+def no_child_is_left(client):
+    """Here the workers of the cluster are; nothing is left in these."""
     yield
+    until(lambda: children_of(client) == 0)
 
 
 def quiet(func, *axes, **options):
@@ -166,14 +168,14 @@ def test_each_fault_costs_its_task_alone(client):
             return threading.Lock()
         return i
 
-    results = quiet(task, range(100), timeout_sec=1, engine=client)
+    results = quiet(task, range(100), timeout_sec=2, engine=client)
     kinds = {each.index: each.kind for each in results.failures}
     assert kinds == {7: "exited", 11: "timed_out", 13: "crashed", 17: "threw", 19: "unencodable"}
     assert [each for i, each in enumerate(results) if i not in kinds] == [i for i in range(100) if i not in kinds]
     by_index = {each.index: each for each in results.failures}
     assert by_index[7].exception.status == 3 and by_index[13].exception.signal == signal.SIGSEGV
     assert isinstance(by_index[17].exception, KeyError) and by_index[17].traceback.splitlines()[1].endswith("in task")
-    assert "timeout_sec=1" in str(by_index[11]) and "threading.Lock" not in by_index[19].traceback
+    assert "timeout_sec=2" in str(by_index[11]) and "threading.Lock" not in by_index[19].traceback
     host = client.run(lambda: __import__("socket").gethostname()).popitem()[1]
     assert {each.host for each in results.failures} == {host} and str(by_index[7]).endswith(f"(on {host})")
     assert children_of(client) == 0
@@ -278,6 +280,29 @@ def test_a_stream_that_is_left(client, tmp_path):
         outcomes.next(0.2)
 
 
+def test_streams_of_iterators(client):
+    assert list(parmap.imap(lambda x, y: (x, y), iter(range(100)), "ab", engine=client)) == [(x, y) for x in range(100) for y in "ab"]
+    points = parmap.imap_unordered(lambda point: point.x, (Point(k) for k in range(50)), engine=client)
+    assert sorted(points) == list(range(50))
+    read = []
+    with parmap.imap(lambda x: x + 1, (read.append(k) or k for k in itertools.count()), engine=client, buffersize=20) as values:
+        assert list(itertools.islice(values, 100)) == list(range(1, 101))
+    assert 100 <= len(read) <= 121
+
+    def ends_badly():
+        yield from (1, 2)
+        raise LookupError
+
+    found = collections.deque()
+    with pytest.raises(LookupError):
+        found.extend(parmap.imap(abs, ends_badly(), engine=client))
+    assert list(found) == [1, 2]
+    with pytest.raises(TypeError, match="an element of type _thread.lock"):
+        list(parmap.imap(abs, iter([threading.Lock()]), engine=client))
+    again = parmap.imap(lambda x: 1 // (parmap.context().attempt - 1) and x, iter([7, 8]), retries=1, retry_if=lambda why: why.task == (7 + why.index,), engine=client)
+    assert list(again) == [7, 8] and list(parmap.imap(abs, iter([]), engine=client)) == []
+
+
 def test_a_stream_stops_at_its_deadline(client):
     with parmap.stream(lambda i: time.sleep(0.02), range(10_000), deadline_sec=0.3, engine=client) as outcomes:
         kinds = collections.Counter(each.failure.kind if each.failure else "ok" for each in outcomes)
@@ -308,8 +333,6 @@ def test_what_lies_on_a_cluster_is_no_input(client):
 def test_what_the_engine_does_not_do(client):
     with pytest.raises(ValueError, match="start='spawn'"):
         pmap(abs, [1], start="spawn", engine=client)
-    with pytest.raises(ValueError, match="list"):
-        parmap.stream(abs, iter([1]), engine=client)
     with pytest.raises(ValueError, match="names are multi, threads, serial, async, dask, mpi"):
         pmap(abs, [1], engine="desk")
     with pytest.raises(TypeError, match="distributed.Client"):
@@ -418,3 +441,20 @@ def test_nothing_is_left_behind_by_a_program_that_ends(client, number, said):
     done = subprocess.run([sys.executable, "-c", program, client.scheduler.address], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.stdout == said
     until(lambda: children_of(client) == 0)
+
+
+def test_a_client_that_is_closed(client):
+    with distributed.Client(client.scheduler.address, set_as_default=False) as other:
+        with pytest.raises(RuntimeError, match="the client of Dask is clos") as raised:
+            pmap(lambda i: time.sleep(0.02) or i, range(5000), engine=other, reporter=lambda i, n: i > 10 and other.close())
+    assert 10 < len(raised.value.results) - len(raised.value.results.failures) < 5000
+
+
+def test_a_worker_that_is_busy_with_tasks_of_others_holds_nobody_up(client):
+    first = sorted(client.nthreads())[0]
+    stop = distributed.Event("stop", client=client)
+    others = [client.submit(lambda k: distributed.Event("stop").wait(), k, workers=[first], pure=False) for k in range(2)]
+    until(lambda: len(client.processing()[first]) == 2)
+    assert pmap(lambda i: i, range(1000), engine=client) == list(range(1000))
+    stop.set()
+    client.gather(others)

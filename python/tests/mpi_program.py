@@ -53,7 +53,7 @@ def faults():
             raise KeyError("x")
         return i
 
-    results = quiet(task, range(100), timeout_sec=1, engine="mpi")
+    results = quiet(task, range(100), timeout_sec=2, engine="mpi")
     kinds = {each.index: each.kind for each in results.failures}
     assert kinds == {7: "exited", 11: "timed_out", 13: "crashed", 17: "threw"}, kinds
     assert [each for i, each in enumerate(results) if i not in kinds] == [i for i in range(100) if i not in kinds]
@@ -90,6 +90,7 @@ def ends():
         raise AssertionError
     outcomes = list(parmap.stream(lambda x: 1 // x, range(50), engine="mpi", ordered=True))
     assert [each.index for each in outcomes] == list(range(50)) and [each.index for each in outcomes if not each] == [0]
+    assert list(parmap.imap(abs, iter(range(100)), engine="mpi")) == list(range(100))
     for value in parmap.imap(slow, range(10_000), engine="mpi"):
         assert value == 0
         break

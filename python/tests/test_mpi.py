@@ -37,7 +37,7 @@ def mpirun(ranks, *arguments, per_node=1):
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("ranks, per_node", [(1, 1), (2, 1), (3, 1), (4, 2)])
+@pytest.mark.parametrize("ranks, per_node", [(3, 1), (4, 2)])
 def test_values(ranks, per_node):
     assert mpirun(ranks, "-m", "parmap.mpi", PROGRAM, "values", "an argument", per_node=per_node) == (0, "ok\n", "")
 
@@ -64,7 +64,7 @@ def test_a_launcher_of_another_mpi():
         assert done.returncode == 1 and done.stdout == "" and "has started 4 processes, but MPI knows only this one" in done.stderr
 
 
-@pytest.mark.parametrize("text, status, words", [("raise LookupError('odd')", 1, "LookupError: odd"), ("import sys; sys.exit(5)", 5, ""), ("import sys; sys.exit('words')", 1, "words")])
+@pytest.mark.parametrize("text, status, words", [("raise LookupError('odd')", 1, "LookupError: odd"), ("import sys; sys.exit(5)", 5, "")])
 def test_the_status_of_the_program(text, status, words):
     found, _, said = mpirun(1, "-m", "parmap.mpi", "-c", text)
     assert found == status and words in said

@@ -14,7 +14,7 @@ if [[ ! -f $tar ]]; then
   mapfile -t needed < <(sed -n '/^Build-Depends:/,/^[^ ]*:/p' "$folder/parmap-$version/debian/control" | sed '1s/Build-Depends://; /^[A-Z]/d' \
     | tr , '\n' | sed 's/[(<].*//; s/ //g; s/debhelper-compat/debhelper/; s/^dh-sequence-python3$/dh-python/; /^$/d')
   packages=(build-essential fakeroot lintian pkgconf "${needed[@]}")
-  mmdebstrap --variant=minbase --include="$(IFS=,; echo "${packages[*]}")" "$suite" "$tar.new.tar"
+  mmdebstrap --variant=minbase --dpkgopt=force-unsafe-io --include="$(IFS=,; echo "${packages[*]}")" "$suite" "$tar.new.tar"
   mv "$tar.new.tar" "$tar"
 fi
 rm -rf --one-file-system "$system"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// trace_events: which slices a trace has, and their text in Chrome's format. However many tasks there are, the number of
-// slices is bounded: short tasks of a worker share one, and when there are many slices already, longer ones do, too.
+// trace_events: which slices a trace has, and their text in Chrome's format. However many tasks there are, the number
+// of slices is bounded: short tasks of a worker share one, and when there are many slices already, longer ones do, too.
 #pragma once
 
 #include <parmap/detail/config.hpp>
