@@ -351,6 +351,18 @@ class CheckpointRun:
             text = f"parmap: {self.path}: resumed: {grouped(self.stored)} of {grouped(len(self.numbers))} stored"
             self.notes.append(text + (f", {grouped(self.again)} failed again to try" if self.again else ""))
 
+    def say_the_end(self) -> None:
+        """In the file, if there was no writer that does it. Once."""
+        if self._key not in _checkpoint_file.active:
+            return
+        file = _checkpoint_file.connected(self.path)
+        try:
+            with in_words(self.path):
+                now = time.time()
+                file.execute("UPDATE run SET ended = ?, seen = ? WHERE number = ?", (now, now, self.run))
+        finally:
+            _checkpoint_file.close(file)
+
     def end(self) -> None:
         """Nothing is written any more."""
         _checkpoint_file.active.discard(self._key)
