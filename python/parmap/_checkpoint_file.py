@@ -17,10 +17,10 @@ from ._errors import StoreFailed
 from ._failures import KINDS
 
 APPLICATION = 0x7061726D
+MOST_FIELDS = 100  # of values, that are columns of the view
 FORMAT = 1
 _BUSY_SECONDS = 10.0  # another program may read it, or write a little
 _LONGEST_SILENCE = 30.0  # seconds, of a process on another host
-_MOST_FIELDS = 100  # columns of the view
 _SHARED_FILE_SYSTEMS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "afs", "gpfs", "9p", "ceph", "beegfs"}  # and fuse.*
 
 
@@ -237,7 +237,7 @@ def _field(name: str) -> str:
 def add_fields(file: sqlite3.Connection, version: int, names: Sequence[str]) -> None:
     """Fields that values have had for the first time."""
     (known,) = file.execute("SELECT count(*) FROM spread WHERE version = ?", (version,)).fetchone()
-    for name in names[: max(0, _MOST_FIELDS - known)]:
+    for name in names[: max(0, MOST_FIELDS - known)]:
         file.execute("INSERT OR IGNORE INTO spread VALUES(?, ?)", (version, name))
     make_view(file, version)
 

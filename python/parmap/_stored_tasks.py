@@ -17,6 +17,7 @@ from typing import Any
 from . import _errors, _task
 from ._arguments import PENDING, Request
 from ._axes import Product, arguments_at, zip as zip_axes
+from ._checkpoint_file import MOST_FIELDS
 from ._checkpoint_run import CheckpointRun, StoredOutcome, Sweep
 from ._errors import StoreFailed
 from ._failures import KINDS, Failure, message_of
@@ -204,6 +205,8 @@ class StoredTasks:
         elif is_dataclass(value):
             names = [each.name for each in fields_of_dataclass(value)]
         else:
+            return None
+        if len(self._known_fields) >= MOST_FIELDS:  # each value has other ones
             return None
         new = [each for each in names if each not in self._known_fields]
         self._known_fields.update(new)

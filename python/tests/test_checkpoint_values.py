@@ -153,6 +153,12 @@ def test_the_view_has_the_inputs_and_the_fields(db):
     assert rows(db, "SELECT x, value FROM results") == [(1, 2), (2, 3)]
 
 
+def test_the_view_has_no_column_for_each_key_of_data(db):
+    parmap(lambda x: {f"key {x}": x}, range(150), engine="threads", checkpoint=checkpoint(db, name="f"), reporter="silent")
+    assert rows(db, "SELECT count(*) FROM spread") == [(100,)] and len(rows(db, "SELECT * FROM results")) == 150
+    assert load(db)[120].value == {"key 120": 120}
+
+
 def test_the_file_says_what_ran(db):
     parmap(add, [1, 2], engine="threads", checkpoint=db, reporter="silent")
     with Broken():
