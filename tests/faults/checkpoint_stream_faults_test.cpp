@@ -18,8 +18,8 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <iterator>
@@ -174,7 +174,8 @@ TEST_F(checkpoint_stream_faults_test, a_result_that_is_gone_is_told) {
   auto at = open.begin();
   EXPECT_EQ((*at).index, 0U);
   parmap::detail::database(here.file()).execute("DELETE FROM result_1 WHERE task = 1");
-  EXPECT_TRUE(has(message_of([&] { ++at, std::ignore = at == std::default_sentinel; }), "the result of task 1 is gone"));
+  EXPECT_TRUE(
+      has(message_of([&] { ++at, std::ignore = at == std::default_sentinel; }), "the result of task 1 is gone"));
 }
 
 }  // namespace
