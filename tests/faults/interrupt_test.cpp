@@ -177,8 +177,25 @@ TEST_F(interrupt_test, ends_all_maps_of_the_program) {
             "");
 }
 
+TEST_F(interrupt_test, a_task_that_raises_the_signal_crashes) {
+  const folder here;
+  EXPECT_EQ(in_child([&] {
+              const auto all = parmap::map(
+                  parmap::multi,
+                  [](int i) {
+                    if (i == 3) ::raise(SIGTERM);
+                    return i;
+                  },
+                  std::views::iota(0, 8), kept_in(here.file()));
+              require(all.failures().size() == 1, "the others have values");
+              require(all.failures()[0].kind == parmap::failure::crashed, all.failures()[0].message);
+            }),
+            "");
+}
+
+// One of the tasks has the group, as a second signal would end the program.
 double wait_for_the_end(int group) {
-  ::kill(-group, SIGINT);
+  if (group > 0) ::kill(-group, SIGINT);
   for (;;) ::pause();
 }
 
@@ -188,9 +205,11 @@ TEST_F(interrupt_test, a_pool_lives_on) {
               require(::setpgid(0, 0) == 0, "a group of its own");
               const parmap::pool workers({.workers = 2});
               const auto all =
-                  parmap::map(workers, wait_for_the_end, std::vector(4, static_cast<int>(::getpid())),
+                  parmap::map(workers, wait_for_the_end, std::vector{0, static_cast<int>(::getpid()), 0, 0},
                               {.on_interrupt = parmap::interrupt::keep, .reporter = parmap::report::silent});
-              require(all.failures().size() == 4, "all are stopped");
+              require(all.failures().size() == 4, "all have ended");
+              for (const parmap::failure& why : all.failures())
+                require(why.kind == parmap::failure::stopped, "all are stopped, and not " + why.message);
               require(parmap::map(workers, [](int i) { return i; }, std::vector{1, 2}).ok(), "the pool works");
             }),
             "");

@@ -72,6 +72,8 @@ PARMAP_INLINE void pool_run::halt(const char* why, bool kill) {
 }
 
 PARMAP_INLINE void pool_run::take(const pool_outcome& it) {
+  if (it.why != nullptr && it.why->kind == failure_kind::crashed && chosen_.on_interrupt.is_requested())
+    return take_stopped(it.task, 1, it.attempt, stop_requested_text);  // a terminal interrupts the workers, too
   if (it.why != nullptr) {
     const bool again = tries_again(*it.why, it);
     if (it.why->kind != failure_kind::stopped) tell(it, it.why, again);

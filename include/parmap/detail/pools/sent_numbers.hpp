@@ -18,14 +18,15 @@ class sent_numbers final : public renumbering {
  public:
   // Null: all tasks run, and nothing is written.
   PARMAP_API explicit sent_numbers(const renumbering* of);
+  PARMAP_API ~sent_numbers();
   PARMAP_API void write(byte_writer& to) const;
   // What write() has written behind other bytes, up to the end; null if nothing follows. Throws bad_encoding if the
   // bytes are damaged, or name a task beyond `tasks`.
   [[nodiscard]] PARMAP_API static std::unique_ptr<sent_numbers> read(byte_reader& from, std::uint64_t tasks);
 
   [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
-  [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] PARMAP_API std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
 
  private:
   struct run {

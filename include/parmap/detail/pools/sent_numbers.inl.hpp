@@ -28,6 +28,8 @@ PARMAP_INLINE sent_numbers::sent_numbers(const renumbering* of) {
   }
 }
 
+PARMAP_INLINE sent_numbers::~sent_numbers() = default;
+
 PARMAP_INLINE void sent_numbers::write(byte_writer& to) const {
   if (size_ == 0) return;
   const std::array<std::uint64_t, 2> head{size_, runs_.size()};

@@ -87,10 +87,10 @@ class open_store final : public renumbering, public attempt_observer {
   // The stored outcome of a task, each task once. Throws store_failed.
   [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
 
-  [[nodiscard]] std::uint64_t size() const noexcept override;
-  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
   [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
-  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
  private:
   class state;

@@ -17,11 +17,11 @@ class interrupt_watch {
  public:
   // `then` is called once, in a thread of its own; it must not throw. Throws std::system_error if there is no
   // descriptor or thread left.
-  PARMAP_API explicit interrupt_watch(std::function<void()> then);
+  explicit interrupt_watch(std::function<void()> then);
   interrupt_watch(const interrupt_watch&) = delete;
   interrupt_watch& operator=(const interrupt_watch&) = delete;
   // Returns when `then` has returned, or will not be called.
-  PARMAP_API ~interrupt_watch();
+  ~interrupt_watch();
 
  private:
   friend class interrupt_handlers;

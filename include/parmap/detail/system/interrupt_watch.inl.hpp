@@ -39,7 +39,7 @@ PARMAP_INLINE interrupt_words& words_of_interrupts() noexcept {
 }
 static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
-inline void note_interrupt(int signal) noexcept {
+inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
   const int before = errno;
   interrupt_words& all = words_of_interrupts();
   all.inside.fetch_add(1);
@@ -48,7 +48,7 @@ inline void note_interrupt(int signal) noexcept {
   const int bell = all.bell.load();
   if (is_ours && bell >= 0 && all.received.fetch_add(1) == 0) {
     event_counter::wake(bell);
-  } else if (is_ours || !inside_worker()) {
+  } else if (is_ours || !inside_worker() || about->si_code == SI_TKILL) {  // by raise(), in a task
     ::signal(signal, SIG_DFL);
     ::raise(signal);  // takes effect when this handler has returned
   }
@@ -103,10 +103,11 @@ class interrupt_handlers {
     }
     for (const int signal : signals) {
       struct sigaction now{};
-      if (::sigaction(signal, nullptr, &now) != 0 || now.sa_handler != SIG_DFL) continue;
+      if (::sigaction(signal, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL)
+        continue;
       struct sigaction ours{};
-      ours.sa_handler = note_interrupt;
-      ours.sa_flags = SA_RESTART;
+      ours.sa_sigaction = note_interrupt;
+      ours.sa_flags = SA_RESTART | SA_SIGINFO;
       ::sigemptyset(&ours.sa_mask);
       static_cast<void>(::sigaction(signal, &ours, nullptr));
     }
@@ -114,7 +115,8 @@ class interrupt_handlers {
   void end() noexcept {
     for (const int signal : signals) {  // unless the program has set a handler meanwhile
       struct sigaction now{};
-      if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == note_interrupt)
+      if (::sigaction(signal, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+          now.sa_sigaction == note_interrupt)
         static_cast<void>(::signal(signal, SIG_DFL));
     }
     interrupt_words& all = words_of_interrupts();
