@@ -10,8 +10,7 @@ If a task raises, crashes, exits or takes too long, you lose only that task: all
     r = pmap(f, xs, ys)                    every combination, the last iterable fastest;  pmap(f, parmap.zip(xs, ys)): in lockstep
     r = pmap(f, xs, fargs=dict(n=3))       f(x, n=3)
     r = pmap(f, grid=dict(mu=a, x0=b))     f(mu=a[0], x0=b[0]), ...; also grid=parmap.zip(mu=a, x0=b), or a data frame; where=g: holes
-    r = pmap(f, urls, engine="threads")    parmap.ENGINES also has "async" for an async f, and "serial", a plain loop
-    r = pmap(f, xs, engine=client)         on a Dask cluster; engine="mpi": mpirun python -m parmap.mpi script.py
+    r = pmap(f, urls, engine="threads")    parmap.ENGINES also has "async" for an async f, and "serial", a plain loop;  a Dask client, "mpi": clusters
 
     r, r.to_frame(), r.to_xarray()         a list in input order, with None in place of each failed task; the same as a table, or an array
     r.failures, r.summary(), r.ok          each failure: index, task, kind, exception, traceback, attempts; the counts; True if none

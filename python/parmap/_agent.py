@@ -179,7 +179,9 @@ class Job:
                         self._kill = self.halted = True
                         self.changed.notify_all()
                         break
-                    self.changed.wait(min(_GLANCE, max(0.001, patience)))
+                    waited = time.monotonic() - begun
+                    moments = [each - waited for each in (_FLOOR, self.start.within, patience) if each > waited]
+                    self.changed.wait(min([_GLANCE, *moments]))
             finally:
                 self._active -= 1
             answer = self._answer()

@@ -97,9 +97,9 @@ class Caller:
 
     def run(self, deliver: Deliver, glance: Callable[[], None]) -> None:
         """Until all tasks have ended. glance() is called every tenth of a second; what it raises ends the map."""
-        begun = time.monotonic()
+        begun = self.asked.begun
         limit = None if self.asked.deadline_ns is None else self.asked.deadline_ns / 1e9
-        next_glance = begun
+        next_glance = time.monotonic()
         try:
             while not self._is_over():
                 self._give()

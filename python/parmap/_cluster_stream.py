@@ -248,6 +248,7 @@ class ClusterStream(Stream):
             value, lost = unpickled(value, asked.ctrl_c.has_raised)
             if lost is not None:
                 told = (item.index, "unencodable", lost, item.attempts, 0)
+                asked.hosts[item.index] = item.host
         if told is None:
             self._completed += 1
             if self._bare and not asked.times:

@@ -53,7 +53,8 @@ class DaskEngine(Engine):
     priority
         The priority of parmap's calls among others in that cluster, as for client.submit. Default: 0.
     resources
-        Resources of Dask that a worker must have, and that its agent holds while the map runs: {"GPU": 1}. Default: none.
+        Resources of Dask that a worker must have: {"GPU": 1}. parmap's calls there hold them: one after the other, as long as the
+        map runs. Default: none.
     n_worker
         The number of processes for each worker of Dask. Default: the number of its threads. (The option n_worker of parmap() is
         the largest number of all together.)

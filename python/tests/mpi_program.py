@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What test_mpi.py runs on several ranks: checks of one kind, named on the command line; prints "ok" in the end."""
 
-import collections
 import os
 import signal
 import sys
@@ -10,6 +9,9 @@ import time
 
 import parmap
 from parmap import parmap as pmap
+
+
+kept = []
 
 
 class Point:
@@ -98,7 +100,7 @@ def ends():
     assert "a fork has no connection" in inner[0]
     left = parmap.stream(slow, range(10_000), engine="mpi")  # as the program ends
     next(left)
-    collections.left = left
+    kept.append(left)
 
 
 if __name__ == "__main__":
