@@ -202,6 +202,7 @@ class Reduction:
 class Results(list[_T]):
     failures: Failures
     seed: int
+    engine: str
     def __init__(self, values: Iterable[_T] = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None: ...
     def summary(self) -> Summary: ...
     @property

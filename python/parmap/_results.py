@@ -42,6 +42,8 @@ class Results(list[Any]):
         The seed of parmap.rng() in this map. Another map with this seed draws the same numbers.
     ok : bool
         True if no task failed.
+    engine : str
+        The engine that ran the map, such as "multi"; "multi (pure, spawn)" if the package's pure form did. Empty for a sum.
     tasks : sequence
         The inputs of the tasks, as in Failure.task: tuples, or dicts with the option grid.
     left_out : sequence
@@ -63,6 +65,7 @@ class Results(list[Any]):
 
     failures: Failures
     seed: int
+    engine: str = ""  #: who ran the map
     _seconds: float | None = None  # the wall time of the map
     _times: Times | None = None  # with the option times
     _inputs: Product | Inputs | None = None  # Product: of the whole map
@@ -239,7 +242,9 @@ class Results(list[Any]):
         number = places.index if isinstance(places, range) else {place: k for k, place in enumerate(places)}.__getitem__
         among = places if isinstance(places, range) else set(places)
         failures = [replace(each, index=number(each.index)) for each in self.failures if each.index in among]
-        return Results(values, sorted(failures, key=lambda each: each.index), self.seed)
+        made = Results(values, sorted(failures, key=lambda each: each.index), self.seed)
+        made.engine = self.engine
+        return made
 
     def copy(self) -> Results:
         """Return a copy, with the failures and the seed."""

@@ -62,9 +62,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, NoReturn, Sequence
 
 __version__ = "0.1.0"
-__all__ = ["ENGINES", "Context", "Failure", "FailureCause", "Failures", "ParmapWarning", "RemoteError", "Results", "Stream", "Summary", "TaskNotRun",
-           "TaskTime", "TaskTimeout", "UnpicklableResult", "WorkerDied", "context", "imap", "imap_unordered", "maplike", "parmap", "parmap_async",
-           "rng", "starmap", "zip"]  # fmt: skip
+__all__ = ["ENGINES", "Context", "Failure", "FailureCause", "Failures", "Outcome", "ParmapWarning", "RemoteError", "Results", "Stream", "Summary",
+           "TaskNotRun", "TaskTime", "TaskTimeout", "UnpicklableResult", "WorkerDied", "context", "imap", "imap_unordered", "maplike", "parmap",
+           "parmap_async", "rng", "starmap", "stream", "zip"]  # fmt: skip
 ENGINES = ("multi", "threads", "serial", "async")
 _CAN_FORK = hasattr(os, "fork")
 _START = "fork" if _CAN_FORK and sys.platform != "darwin" else "spawn"  # macOS's own libraries do not survive a fork
@@ -2167,11 +2167,30 @@ class _Supervisor:
 # ---- Streams
 
 
-class Stream:
-    """The values of imap() and imap_unordered() as they come: an iterator with next(timeout), close() and summary()."""
+class _Fields(NamedTuple):
+    index: int  # type: ignore[assignment]
+    task: Any
+    value: Any
+    failure: Failure | None
+    attempts: int
+    seconds: float | None
+    worker: int | None
 
-    def __init__(self, asked: Any, ordered: bool) -> None:
-        self._asked, self._ordered, self.seed, self._process = asked, ordered, asked.seed, os.getpid()
+
+class Outcome(_Fields):
+    """What has become of one task: index, task, value, failure, attempts, seconds, worker. It is true if there is a value."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return self.failure is None
+
+
+class Stream:
+    """What stream(), imap() and imap_unordered() give, as it comes: an iterator with next(timeout), close() and summary()."""
+
+    def __init__(self, asked: Any, ordered: bool, bare: bool) -> None:
+        self._asked, self._ordered, self._bare, self.seed, self._process = asked, ordered, bare, asked.seed, os.getpid()
         self._window = asked.window or max(16, 4 * asked.workers)
         self._found: collections.deque[Any] = collections.deque()
         self._early: dict[int, Any] = {}  # of ordered: outcomes that are not next yet
@@ -2217,18 +2236,21 @@ class Stream:
         try:
             while True:
                 outcome = self._next(until)
-                index, task, value, failure = outcome
+                index, task, value, failure = outcome[:4]
                 self._read += 1
                 self._completed += failure is None
                 self._allow()
                 if failure is None:
-                    return value
+                    return value if self._bare else outcome
                 self._failures.append(failure)
                 if self._asked.on_error == "raise":
                     _add_note(failure.exception, f"parmap: raised by task {index}, called with {_SHORT.repr(task)}")
                     raise failure.exception
                 if self._asked.on_error is not None:
-                    return self._asked.on_error(self._asked.func, task, failure.exception)
+                    value = self._asked.on_error(self._asked.func, task, failure.exception)
+                    return value if self._bare else outcome._replace(value=value)
+                if not self._bare:
+                    return outcome
         except TimeoutError as error:
             if error.args != (_NOT_YET,):
                 self.close()
@@ -2260,7 +2282,7 @@ class Stream:
                 for index, attempts in self._rest:
                     task = m.task(index)
                     error = TaskNotRun(f"not finished, because {m.why}")
-                    self._found.append((index, task, None, Failure(index, task, "stopped", error, attempts, "")))
+                    self._found.append(Outcome(index, task, None, Failure(index, task, "stopped", error, attempts, ""), attempts, None, None))
                     break
                 else:
                     self.close()
@@ -2295,7 +2317,7 @@ class Stream:
         self._asked.shown.close()
         for end in m.ends:
             warnings.warn(end, ParmapWarning, stacklevel=3)
-        if self._failures and self._asked.on_error is None:
+        if self._bare and self._failures and self._asked.on_error is None:
             warnings.warn(_words_of_failures(self._failures, self._read), ParmapWarning, stacklevel=3)
 
     def summary(self) -> Summary:
@@ -2325,7 +2347,7 @@ atexit.register(lambda: [each.close() for each in list(_open)])
 
 
 def _put(found: collections.deque[Any], index: int, task: Any, value: Any, failure: Any, attempts: int, seconds: Any, worker: int) -> None:
-    found.append((index, task, value, failure))
+    found.append(Outcome(index, task, value, failure, attempts, seconds, worker))
 
 
 def _run_stream(m: _Map, raised: list[BaseException]) -> None:
@@ -2507,7 +2529,7 @@ async def parmap_async(func: Callable[..., Any], *args: Iterable[Any], **options
 _DEFAULTS = {name: each.default for name, each in inspect.signature(parmap).parameters.items() if each.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def _imap(name: str, ordered: bool, func: Any, args: Any, buffersize: int | None, options: dict[str, Any]) -> Stream:
+def _stream(name: str, ordered: bool, bare: bool, func: Any, args: Any, buffersize: int | None, options: dict[str, Any]) -> Stream:
     if unknown := [each for each in options if each not in _DEFAULTS and each != "window"]:
         raise _unknown_argument(f"parmap.{name}", unknown[0])
     if buffersize is not None and options.get("window"):
@@ -2515,22 +2537,28 @@ def _imap(name: str, ordered: bool, func: Any, args: Any, buffersize: int | None
     if options.get("engine") in ("async", "asyncio"):
         raise ValueError(_lacks(f"{name} of engine='async'"))
     window = options.pop("window", 0) if buffersize is None else buffersize
-    asked = _check(True, **{**_DEFAULTS, "on_error": "raise", **options, "func": func, "args": args, "window": window})
+    asked = _check(True, **{**_DEFAULTS, **({"on_error": "raise"} if bare else {}), **options, "func": func, "args": args, "window": window})
     if _importing_program and asked.engine == "multi":
         raise _NoGuard
-    return Stream(asked, ordered)
+    return Stream(asked, ordered, bare)
+
+
+def stream(func: Callable[..., Any], *args: Iterable[Any], ordered: bool = False, **options: Any) -> Stream:
+    """Give an Outcome for each task as it ends (ordered: in input order), while the rest still runs. The first iterable may be an endless
+    iterator. At most `window` tasks have begun and not been read. Of on_error=None the outcome has the failure."""
+    return _stream("stream", ordered, False, func, args, None, options)
 
 
 def imap(func: Callable[..., Any], *args: Iterable[Any], buffersize: int | None = None, **options: Any) -> Stream:
     """Give the values of func in input order, one by one, while the rest still runs. The first iterable may be an endless iterator.
 
     At most buffersize (or window) tasks have begun and not been read. on_error is "raise" unless given; None leaves failed tasks out."""
-    return _imap("imap", True, func, args, buffersize, options)
+    return _stream("imap", True, True, func, args, buffersize, options)
 
 
 def imap_unordered(func: Callable[..., Any], *args: Iterable[Any], buffersize: int | None = None, **options: Any) -> Stream:
     """Like imap(), but as the tasks end, in whatever order that is."""
-    return _imap("imap_unordered", False, func, args, buffersize, options)
+    return _stream("imap_unordered", False, True, func, args, buffersize, options)
 
 
 def maplike(func: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> Results:
