@@ -59,7 +59,7 @@ import warnings
 import weakref
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Iterable, Iterator, NamedTuple, NoReturn, Sequence
+from typing import Any, Callable, Generator, Iterable, Iterator, NamedTuple, NoReturn, Sequence
 
 __version__ = "0.1.0"
 __all__ = ["ENGINES", "Context", "Failure", "FailureCause", "Failures", "Outcome", "ParmapWarning", "RemoteError", "Results", "Stream", "Summary",
@@ -621,7 +621,7 @@ class Context(_Numbers):
 class _Running:
     """One attempt of a task."""
 
-    kind, value, error, trace = "ok", None, None, None
+    kind, value, error, trace = "ok", None, None, None  # type: str, Any, Any, str | None
     late = False  # it has exceeded its limit, or was ended
     patience = 0.0  # of async: when it is no longer waited for
     generator: Any = None
@@ -677,13 +677,13 @@ class _Setup:
     """init and finish of one worker. If init returns a context manager, that is entered and left."""
 
     def __init__(self, asked: Any) -> None:
-        self.init, self.finish, self.manager = asked.init, asked.finish, None
+        self.init, self.finish, self.manager = asked.init, asked.finish, None  # type: Any, Any, Any
 
     def enter(self) -> Any:
         made = None if self.init is None else self.init()
         if hasattr(type(made), "__enter__") and hasattr(type(made), "__exit__"):
             self.manager = made
-            return type(made).__enter__(made)
+            return getattr(type(made), "__enter__")(made)  # noqa: B009
         return made
 
     def leave(self) -> None:
@@ -822,8 +822,8 @@ def _check(streams: bool = False, **given: Any) -> Any:
         if given[name] is not None:
             raise ValueError(_lacks(f"the option {name}"))
     default = {"threads": max(5, _cores()), "async": 64, "serial": 1}.get(engine, 1 if _in_worker else _cores())
-    n_worker = asked.n_worker if asked.n_simul is None else asked.n_simul
-    asked.workers = default if n_worker is None else _whole("n_worker", n_worker, 1, 2**32)
+    wanted = asked.n_worker if asked.n_simul is None else asked.n_simul
+    asked.workers = default if wanted is None else _whole("n_worker", wanted, 1, 2**32)
     asked.retries = _whole("retries", asked.retries, 0, 2**31 - 1)
     asked.delay = 0.0 if asked.retry_delay_sec == 0 else _seconds("retry_delay_sec", asked.retry_delay_sec) or 2.0**33
     asked.seed = int.from_bytes(os.urandom(8), "little") if asked.seed is None else _whole("seed", asked.seed, 0, 2**64)
@@ -833,9 +833,9 @@ def _check(streams: bool = False, **given: Any) -> Any:
             raise TypeError("parmap: deadline and deadline_sec are two ways to say the same; give only one of them")
         asked.deadline_sec = _of_slurm(asked.deadline)
     asked.deadline = _seconds("deadline_sec", asked.deadline_sec)
-    for name, end in (("max_failures", 2**63), ("max_tasks", 2**63)):
+    for name in ("max_failures", "max_tasks"):
         if given[name] is not None:
-            setattr(asked, name, _whole(name, given[name], 1, end))
+            setattr(asked, name, _whole(name, given[name], 1, 2**63))
     asked.window = _whole("window", given.get("window", 0), 0, 2**26 + 1)
     asked.product = _Product(asked.args, streams)
     asked.fargs = dict(asked.fargs or {})
@@ -844,9 +844,9 @@ def _check(streams: bool = False, **given: Any) -> Any:
     asked.name = f"{engine} (pure{', ' + asked.start if engine == 'multi' else ''})"
     asked.shown = _reporter(asked.reporter, asked.label, nested=_in_worker or _here.get() is not None)
     if engine == "serial":
-        for name, others in (("timeout_sec", "threads or multi"), ("memory_limit", "the package, and multi"), ("max_tasks", "multi")):
-            if given[name] is not None:
-                asked.shown.tell_once(f"parmap: the engine serial does not enforce {name}; use {others}")
+        for limit, others in (("timeout_sec", "threads or multi"), ("memory_limit", "the package, and multi"), ("max_tasks", "multi")):
+            if given[limit] is not None:
+                asked.shown.tell_once(f"parmap: the engine serial does not enforce {limit}; use {others}")
         asked.timeout = asked.max_failures = None
     return asked
 
@@ -1130,7 +1130,7 @@ class _Map:
 # ---- serial: a plain loop
 
 
-def _serial(m: _Map) -> Iterator[None]:
+def _serial(m: _Map) -> Generator[None, None, None]:
     """Yields after each outcome. The first exception passes, unchanged."""
     asked = m.asked
     setup = _Setup(asked)
@@ -1280,8 +1280,8 @@ def _thread(m: _Map, number: int, context: Any, live: list[int]) -> None:
 
     try:
         state = context.run(setup.enter)
-    except BaseException as error:
-        unfit = error
+    except BaseException as why:
+        unfit = why
     while True:
         with m.mutex:
             while (claimed := m.claim()) is None and not m.over() and not m.why:
@@ -1289,7 +1289,8 @@ def _thread(m: _Map, number: int, context: Any, live: list[int]) -> None:
             if claimed is None:
                 break
             it = m.running[number] = _Running(claimed[0], claimed[2], number, asked.seed, state)
-        value = error = None
+        value: Any = None
+        error: BaseException | None = None
         try:
             try:
                 if unfit is not None:
@@ -1323,8 +1324,8 @@ def _thread(m: _Map, number: int, context: Any, live: list[int]) -> None:
     if unfit is None:
         try:
             context.run(setup.leave)
-        except BaseException as error:
-            m.ends.append(f"parmap: finish raised {type(error).__name__}: {_text_of(error)}")
+        except BaseException as why:
+            m.ends.append(f"parmap: finish raised {type(why).__name__}: {_text_of(why)}")
     with m.mutex:
         live[0] -= 1
         m.changed.notify_all()
@@ -1385,7 +1386,7 @@ async def _run_async(m: _Map, alone: bool) -> None:
         task._log_destroy_pending = False
         _kept.append(task)
 
-    m.wake = lambda: loop.call_soon_threadsafe(wake) and None  # type: ignore[func-returns-value]
+    m.wake = lambda: None if loop.is_closed() else [loop.call_soon_threadsafe(wake)].clear()
     try:
         made = await _maybe(None if asked.init is None else asked.init())
         manager = made if any(hasattr(type(made), name) for name in ("__aenter__", "__enter__")) else None
@@ -1567,6 +1568,7 @@ def _work(line: socket.socket, asked: Any, number: int) -> NoReturn:
     _tell(line, _LEAVING, 3)
     atexit._run_exitfuncs()  # the handlers of this worker; by fork _leave() is the last of them
     _leave(me)
+    raise AssertionError
 
 
 def _run(it: _Running, asked: Any, unfit: BaseException | None, given: bytes | None, at: int) -> tuple[int, bytes]:
@@ -1898,7 +1900,7 @@ class _Supervisor:
             try:
                 left = left[w.line.send(left, getattr(socket, "MSG_NOSIGNAL", 0)) :]
             except BlockingIOError:
-                selectors_wait = select.select([], [w.line], [], _TICK) if w.line.fileno() < 1000 else time.sleep(0.001)  # noqa: F841
+                time.sleep(0.001)  # its buffer is full: it reads soon
             except OSError:
                 return  # it has died
 
@@ -2343,7 +2345,12 @@ class Stream:
 
 _NOT_YET = "parmap: no outcome has come in this time"
 _open: weakref.WeakSet[Stream] = weakref.WeakSet()
-atexit.register(lambda: [each.close() for each in list(_open)])
+
+
+@atexit.register
+def _close_all() -> None:
+    for each in list(_open):
+        each.close()
 
 
 def _put(found: collections.deque[Any], index: int, task: Any, value: Any, failure: Any, attempts: int, seconds: Any, worker: int) -> None:
@@ -2396,7 +2403,7 @@ def _collect(m: _Map, results: Results) -> None:
 def _begin(asked: Any) -> tuple[_Map, Results]:
     if _importing_program and asked.engine == "multi":
         raise _NoGuard
-    results = Results([_NO_VALUE]) * 0 if False else Results(itertools.repeat(_NO_VALUE, len(asked.product)), seed=asked.seed)
+    results = Results(itertools.repeat(_NO_VALUE, len(asked.product)), seed=asked.seed)
     results.engine = asked.name
 
     def sink(index: int, task: Any, value: Any, failure: Failure | None, attempts: int, seconds: Any, worker: int) -> None:
