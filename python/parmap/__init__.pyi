@@ -118,6 +118,7 @@ __all__ = [
 ]
 
 ENGINES: tuple[str, ...]
+_pure: str | None
 __version__: str
 
 class ParmapWarning(RuntimeWarning):

@@ -821,9 +821,9 @@ def _check(streams: bool = False, **given: Any) -> Any:
     for name in ("grid", "where"):
         if given[name] is not None:
             raise ValueError(_lacks(f"the option {name}"))
-    default = {"threads": max(5, _cores()), "async": 64, "serial": 1}.get(engine, 1 if _in_worker else _cores())
+    usual = {"threads": max(5, _cores()), "async": 64, "serial": 1}.get(engine, 1 if _in_worker else _cores())
     wanted = asked.n_worker if asked.n_simul is None else asked.n_simul
-    asked.workers = default if wanted is None else _whole("n_worker", wanted, 1, 2**32)
+    asked.workers = usual if wanted is None else _whole("n_worker", wanted, 1, 2**32)
     asked.retries = _whole("retries", asked.retries, 0, 2**31 - 1)
     asked.delay = 0.0 if asked.retry_delay_sec == 0 else _seconds("retry_delay_sec", asked.retry_delay_sec) or 2.0**33
     asked.seed = int.from_bytes(os.urandom(8), "little") if asked.seed is None else _whole("seed", asked.seed, 0, 2**64)
@@ -1513,11 +1513,14 @@ _importing_program = False  # this is a spawned worker that begins
 
 
 def _receive(line: socket.socket, size: int) -> bytes:
-    data = bytearray()
+    data, some = bytearray(), b""
     while len(data) < size:
-        if not (some := line.recv(min(size - len(data), 1 << 20))):
+        with contextlib.suppress(OSError):
+            some = line.recv(min(size - len(data), 1 << 20))
+        if not some:
             os._exit(1)  # the caller has gone
         data += some
+        some = b""
     return bytes(data)
 
 
@@ -1800,22 +1803,31 @@ def _children_of(pid: int) -> list[int]:
     return found
 
 
+def _hazards() -> list[str]:
+    """Libraries that this process has used, and whose threads or devices do not survive a fork."""
+    found, names = [], ""
+    with contextlib.suppress(Exception):  # they have other internals than those that are known
+        if "polars" in sys.modules or "grpc" in sys.modules:
+            for each in os.listdir("/proc/self/task"):
+                with open(f"/proc/self/task/{each}/comm") as file:
+                    names += file.read()
+        found += [library for library, thread in (("polars", "polars-"), ("gRPC", "grpc_")) if thread in names]
+        if getattr(sys.modules.get("jax._src.xla_bridge"), "_backends", None):
+            found.append("jax")
+        if "torch.cuda" in sys.modules and sys.modules["torch.cuda"].is_initialized():
+            found.append("CUDA")
+    return found
+
+
 class _Supervisor:
     """Gives tasks to workers, hears from them, ends the late ones and replaces the dead."""
 
     def __init__(self, m: _Map) -> None:
         self.m, self.asked = m, m.asked
         self.workers: dict[int, _Worker] = {}  # by number
-        self.poll = getattr(selectors, "PollSelector", selectors.SelectSelector)()
         self.limit = self.asked.workers if m.total is None else min(self.asked.workers, m.total)
         self.stillborn = 0  # workers in a row that died before they began a task
         self.pace = 0.0  # seconds a task, of late
-        mine, theirs = socket.socketpair()
-        mine.setblocking(False)
-        theirs.setblocking(False)
-        self.woken = mine, theirs
-        self.poll.register(mine, selectors.EVENT_READ)
-        m.wake = self._wake
         self.job = b""
         if self.asked.start == "spawn":
             self._make_job()
@@ -1823,6 +1835,12 @@ class _Supervisor:
             _blas_threads()  # found once, and not in each worker
             if sys.platform == "linux":
                 _libc()
+        self.poll = getattr(selectors, "PollSelector", selectors.SelectSelector)()
+        self.woken = socket.socketpair()  # the first end is heard when something is sent into the second
+        for each in self.woken:
+            each.setblocking(False)
+        self.poll.register(self.woken[0], selectors.EVENT_READ)
+        m.wake = self._wake
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -2494,6 +2512,9 @@ def parmap(
         elif asked.engine == "async":
             _run_loop(m)
         elif len(asked.product):
+            for library in _hazards() if asked.engine == "multi" and asked.start == "fork" else ():
+                warnings.warn(f"parmap forks workers from a process that has used {library}, which does not survive a fork: a task that uses it may wait "
+                              "for ever. Try start='spawn', or use that library only in tasks", RuntimeWarning, stacklevel=2)  # fmt: skip
             with _HeldSignal(m):
                 _run_threads(m) if asked.engine == "threads" else _Supervisor(m).run()
         if m.broken is not None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 import warnings
 from pathlib import Path
 
@@ -162,3 +163,9 @@ def test_a_stream_ends_late_tasks_while_nobody_reads():
         values = pure.imap(task, range(3), timeout_sec=0.3, n_worker=2, on_error=None)
         assert list(values) == [0, 2]
     assert values.summary().count("timed_out") == 1
+
+
+def test_a_library_that_does_not_survive_a_fork_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax._src.xla_bridge", types.SimpleNamespace(_backends={"cpu": 1}))
+    with pytest.warns(RuntimeWarning, match="has used jax.*start='spawn'"):
+        assert pure.parmap(abs, [-1, -2]) == [1, 2]
