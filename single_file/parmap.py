@@ -59,12 +59,12 @@ import warnings
 import weakref
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Iterable, Iterator, NamedTuple, NoReturn, Sequence
+from typing import Any, Callable, Generator, Iterable, Iterator, NamedTuple, NoReturn, Sequence
 
 __version__ = "0.1.0"
-__all__ = ["ENGINES", "Context", "Failure", "FailureCause", "Failures", "ParmapWarning", "RemoteError", "Results", "Stream", "Summary", "TaskNotRun",
-           "TaskTime", "TaskTimeout", "UnpicklableResult", "WorkerDied", "context", "imap", "imap_unordered", "maplike", "parmap", "parmap_async",
-           "rng", "starmap", "zip"]  # fmt: skip
+__all__ = ["ENGINES", "Context", "Failure", "FailureCause", "Failures", "Outcome", "ParmapWarning", "RemoteError", "Results", "Stream", "Summary",
+           "TaskNotRun", "TaskTime", "TaskTimeout", "UnpicklableResult", "WorkerDied", "context", "imap", "imap_unordered", "maplike", "parmap",
+           "parmap_async", "rng", "starmap", "stream", "zip"]  # fmt: skip
 ENGINES = ("multi", "threads", "serial", "async")
 _CAN_FORK = hasattr(os, "fork")
 _START = "fork" if _CAN_FORK and sys.platform != "darwin" else "spawn"  # macOS's own libraries do not survive a fork
@@ -621,7 +621,7 @@ class Context(_Numbers):
 class _Running:
     """One attempt of a task."""
 
-    kind, value, error, trace = "ok", None, None, None
+    kind, value, error, trace = "ok", None, None, None  # type: str, Any, Any, str | None
     late = False  # it has exceeded its limit, or was ended
     patience = 0.0  # of async: when it is no longer waited for
     generator: Any = None
@@ -677,13 +677,13 @@ class _Setup:
     """init and finish of one worker. If init returns a context manager, that is entered and left."""
 
     def __init__(self, asked: Any) -> None:
-        self.init, self.finish, self.manager = asked.init, asked.finish, None
+        self.init, self.finish, self.manager = asked.init, asked.finish, None  # type: Any, Any, Any
 
     def enter(self) -> Any:
         made = None if self.init is None else self.init()
         if hasattr(type(made), "__enter__") and hasattr(type(made), "__exit__"):
             self.manager = made
-            return type(made).__enter__(made)
+            return getattr(type(made), "__enter__")(made)  # noqa: B009
         return made
 
     def leave(self) -> None:
@@ -821,9 +821,9 @@ def _check(streams: bool = False, **given: Any) -> Any:
     for name in ("grid", "where"):
         if given[name] is not None:
             raise ValueError(_lacks(f"the option {name}"))
-    default = {"threads": max(5, _cores()), "async": 64, "serial": 1}.get(engine, 1 if _in_worker else _cores())
-    n_worker = asked.n_worker if asked.n_simul is None else asked.n_simul
-    asked.workers = default if n_worker is None else _whole("n_worker", n_worker, 1, 2**32)
+    usual = {"threads": max(5, _cores()), "async": 64, "serial": 1}.get(engine, 1 if _in_worker else _cores())
+    wanted = asked.n_worker if asked.n_simul is None else asked.n_simul
+    asked.workers = usual if wanted is None else _whole("n_worker", wanted, 1, 2**32)
     asked.retries = _whole("retries", asked.retries, 0, 2**31 - 1)
     asked.delay = 0.0 if asked.retry_delay_sec == 0 else _seconds("retry_delay_sec", asked.retry_delay_sec) or 2.0**33
     asked.seed = int.from_bytes(os.urandom(8), "little") if asked.seed is None else _whole("seed", asked.seed, 0, 2**64)
@@ -833,9 +833,9 @@ def _check(streams: bool = False, **given: Any) -> Any:
             raise TypeError("parmap: deadline and deadline_sec are two ways to say the same; give only one of them")
         asked.deadline_sec = _of_slurm(asked.deadline)
     asked.deadline = _seconds("deadline_sec", asked.deadline_sec)
-    for name, end in (("max_failures", 2**63), ("max_tasks", 2**63)):
+    for name in ("max_failures", "max_tasks"):
         if given[name] is not None:
-            setattr(asked, name, _whole(name, given[name], 1, end))
+            setattr(asked, name, _whole(name, given[name], 1, 2**63))
     asked.window = _whole("window", given.get("window", 0), 0, 2**26 + 1)
     asked.product = _Product(asked.args, streams)
     asked.fargs = dict(asked.fargs or {})
@@ -844,9 +844,9 @@ def _check(streams: bool = False, **given: Any) -> Any:
     asked.name = f"{engine} (pure{', ' + asked.start if engine == 'multi' else ''})"
     asked.shown = _reporter(asked.reporter, asked.label, nested=_in_worker or _here.get() is not None)
     if engine == "serial":
-        for name, others in (("timeout_sec", "threads or multi"), ("memory_limit", "the package, and multi"), ("max_tasks", "multi")):
-            if given[name] is not None:
-                asked.shown.tell_once(f"parmap: the engine serial does not enforce {name}; use {others}")
+        for limit, others in (("timeout_sec", "threads or multi"), ("memory_limit", "the package, and multi"), ("max_tasks", "multi")):
+            if given[limit] is not None:
+                asked.shown.tell_once(f"parmap: the engine serial does not enforce {limit}; use {others}")
         asked.timeout = asked.max_failures = None
     return asked
 
@@ -1130,7 +1130,7 @@ class _Map:
 # ---- serial: a plain loop
 
 
-def _serial(m: _Map) -> Iterator[None]:
+def _serial(m: _Map) -> Generator[None, None, None]:
     """Yields after each outcome. The first exception passes, unchanged."""
     asked = m.asked
     setup = _Setup(asked)
@@ -1280,8 +1280,8 @@ def _thread(m: _Map, number: int, context: Any, live: list[int]) -> None:
 
     try:
         state = context.run(setup.enter)
-    except BaseException as error:
-        unfit = error
+    except BaseException as why:
+        unfit = why
     while True:
         with m.mutex:
             while (claimed := m.claim()) is None and not m.over() and not m.why:
@@ -1289,7 +1289,8 @@ def _thread(m: _Map, number: int, context: Any, live: list[int]) -> None:
             if claimed is None:
                 break
             it = m.running[number] = _Running(claimed[0], claimed[2], number, asked.seed, state)
-        value = error = None
+        value: Any = None
+        error: BaseException | None = None
         try:
             try:
                 if unfit is not None:
@@ -1323,8 +1324,8 @@ def _thread(m: _Map, number: int, context: Any, live: list[int]) -> None:
     if unfit is None:
         try:
             context.run(setup.leave)
-        except BaseException as error:
-            m.ends.append(f"parmap: finish raised {type(error).__name__}: {_text_of(error)}")
+        except BaseException as why:
+            m.ends.append(f"parmap: finish raised {type(why).__name__}: {_text_of(why)}")
     with m.mutex:
         live[0] -= 1
         m.changed.notify_all()
@@ -1385,7 +1386,7 @@ async def _run_async(m: _Map, alone: bool) -> None:
         task._log_destroy_pending = False
         _kept.append(task)
 
-    m.wake = lambda: loop.call_soon_threadsafe(wake) and None  # type: ignore[func-returns-value]
+    m.wake = lambda: None if loop.is_closed() else [loop.call_soon_threadsafe(wake)].clear()
     try:
         made = await _maybe(None if asked.init is None else asked.init())
         manager = made if any(hasattr(type(made), name) for name in ("__aenter__", "__enter__")) else None
@@ -1512,11 +1513,14 @@ _importing_program = False  # this is a spawned worker that begins
 
 
 def _receive(line: socket.socket, size: int) -> bytes:
-    data = bytearray()
+    data, some = bytearray(), b""
     while len(data) < size:
-        if not (some := line.recv(min(size - len(data), 1 << 20))):
+        with contextlib.suppress(OSError):
+            some = line.recv(min(size - len(data), 1 << 20))
+        if not some:
             os._exit(1)  # the caller has gone
         data += some
+        some = b""
     return bytes(data)
 
 
@@ -1567,6 +1571,7 @@ def _work(line: socket.socket, asked: Any, number: int) -> NoReturn:
     _tell(line, _LEAVING, 3)
     atexit._run_exitfuncs()  # the handlers of this worker; by fork _leave() is the last of them
     _leave(me)
+    raise AssertionError
 
 
 def _run(it: _Running, asked: Any, unfit: BaseException | None, given: bytes | None, at: int) -> tuple[int, bytes]:
@@ -1798,22 +1803,31 @@ def _children_of(pid: int) -> list[int]:
     return found
 
 
+def _hazards() -> list[str]:
+    """Libraries that this process has used, and whose threads or devices do not survive a fork."""
+    found, names = [], ""
+    with contextlib.suppress(Exception):  # they have other internals than those that are known
+        if "polars" in sys.modules or "grpc" in sys.modules:
+            for each in os.listdir("/proc/self/task"):
+                with open(f"/proc/self/task/{each}/comm") as file:
+                    names += file.read()
+        found += [library for library, thread in (("polars", "polars-"), ("gRPC", "grpc_")) if thread in names]
+        if getattr(sys.modules.get("jax._src.xla_bridge"), "_backends", None):
+            found.append("jax")
+        if "torch.cuda" in sys.modules and sys.modules["torch.cuda"].is_initialized():
+            found.append("CUDA")
+    return found
+
+
 class _Supervisor:
     """Gives tasks to workers, hears from them, ends the late ones and replaces the dead."""
 
     def __init__(self, m: _Map) -> None:
         self.m, self.asked = m, m.asked
         self.workers: dict[int, _Worker] = {}  # by number
-        self.poll = getattr(selectors, "PollSelector", selectors.SelectSelector)()
         self.limit = self.asked.workers if m.total is None else min(self.asked.workers, m.total)
         self.stillborn = 0  # workers in a row that died before they began a task
         self.pace = 0.0  # seconds a task, of late
-        mine, theirs = socket.socketpair()
-        mine.setblocking(False)
-        theirs.setblocking(False)
-        self.woken = mine, theirs
-        self.poll.register(mine, selectors.EVENT_READ)
-        m.wake = self._wake
         self.job = b""
         if self.asked.start == "spawn":
             self._make_job()
@@ -1821,6 +1835,12 @@ class _Supervisor:
             _blas_threads()  # found once, and not in each worker
             if sys.platform == "linux":
                 _libc()
+        self.poll = getattr(selectors, "PollSelector", selectors.SelectSelector)()
+        self.woken = socket.socketpair()  # the first end is heard when something is sent into the second
+        for each in self.woken:
+            each.setblocking(False)
+        self.poll.register(self.woken[0], selectors.EVENT_READ)
+        m.wake = self._wake
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -1898,7 +1918,7 @@ class _Supervisor:
             try:
                 left = left[w.line.send(left, getattr(socket, "MSG_NOSIGNAL", 0)) :]
             except BlockingIOError:
-                selectors_wait = select.select([], [w.line], [], _TICK) if w.line.fileno() < 1000 else time.sleep(0.001)  # noqa: F841
+                time.sleep(0.001)  # its buffer is full: it reads soon
             except OSError:
                 return  # it has died
 
@@ -2167,11 +2187,30 @@ class _Supervisor:
 # ---- Streams
 
 
-class Stream:
-    """The values of imap() and imap_unordered() as they come: an iterator with next(timeout), close() and summary()."""
+class _Fields(NamedTuple):
+    index: int  # type: ignore[assignment]
+    task: Any
+    value: Any
+    failure: Failure | None
+    attempts: int
+    seconds: float | None
+    worker: int | None
 
-    def __init__(self, asked: Any, ordered: bool) -> None:
-        self._asked, self._ordered, self.seed, self._process = asked, ordered, asked.seed, os.getpid()
+
+class Outcome(_Fields):
+    """What has become of one task: index, task, value, failure, attempts, seconds, worker. It is true if there is a value."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return self.failure is None
+
+
+class Stream:
+    """What stream(), imap() and imap_unordered() give, as it comes: an iterator with next(timeout), close() and summary()."""
+
+    def __init__(self, asked: Any, ordered: bool, bare: bool) -> None:
+        self._asked, self._ordered, self._bare, self.seed, self._process = asked, ordered, bare, asked.seed, os.getpid()
         self._window = asked.window or max(16, 4 * asked.workers)
         self._found: collections.deque[Any] = collections.deque()
         self._early: dict[int, Any] = {}  # of ordered: outcomes that are not next yet
@@ -2217,18 +2256,21 @@ class Stream:
         try:
             while True:
                 outcome = self._next(until)
-                index, task, value, failure = outcome
+                index, task, value, failure = outcome[:4]
                 self._read += 1
                 self._completed += failure is None
                 self._allow()
                 if failure is None:
-                    return value
+                    return value if self._bare else outcome
                 self._failures.append(failure)
                 if self._asked.on_error == "raise":
                     _add_note(failure.exception, f"parmap: raised by task {index}, called with {_SHORT.repr(task)}")
                     raise failure.exception
                 if self._asked.on_error is not None:
-                    return self._asked.on_error(self._asked.func, task, failure.exception)
+                    value = self._asked.on_error(self._asked.func, task, failure.exception)
+                    return value if self._bare else outcome._replace(value=value)
+                if not self._bare:
+                    return outcome
         except TimeoutError as error:
             if error.args != (_NOT_YET,):
                 self.close()
@@ -2260,7 +2302,7 @@ class Stream:
                 for index, attempts in self._rest:
                     task = m.task(index)
                     error = TaskNotRun(f"not finished, because {m.why}")
-                    self._found.append((index, task, None, Failure(index, task, "stopped", error, attempts, "")))
+                    self._found.append(Outcome(index, task, None, Failure(index, task, "stopped", error, attempts, ""), attempts, None, None))
                     break
                 else:
                     self.close()
@@ -2295,7 +2337,7 @@ class Stream:
         self._asked.shown.close()
         for end in m.ends:
             warnings.warn(end, ParmapWarning, stacklevel=3)
-        if self._failures and self._asked.on_error is None:
+        if self._bare and self._failures and self._asked.on_error is None:
             warnings.warn(_words_of_failures(self._failures, self._read), ParmapWarning, stacklevel=3)
 
     def summary(self) -> Summary:
@@ -2321,11 +2363,16 @@ class Stream:
 
 _NOT_YET = "parmap: no outcome has come in this time"
 _open: weakref.WeakSet[Stream] = weakref.WeakSet()
-atexit.register(lambda: [each.close() for each in list(_open)])
+
+
+@atexit.register
+def _close_all() -> None:
+    for each in list(_open):
+        each.close()
 
 
 def _put(found: collections.deque[Any], index: int, task: Any, value: Any, failure: Any, attempts: int, seconds: Any, worker: int) -> None:
-    found.append((index, task, value, failure))
+    found.append(Outcome(index, task, value, failure, attempts, seconds, worker))
 
 
 def _run_stream(m: _Map, raised: list[BaseException]) -> None:
@@ -2374,7 +2421,7 @@ def _collect(m: _Map, results: Results) -> None:
 def _begin(asked: Any) -> tuple[_Map, Results]:
     if _importing_program and asked.engine == "multi":
         raise _NoGuard
-    results = Results([_NO_VALUE]) * 0 if False else Results(itertools.repeat(_NO_VALUE, len(asked.product)), seed=asked.seed)
+    results = Results(itertools.repeat(_NO_VALUE, len(asked.product)), seed=asked.seed)
     results.engine = asked.name
 
     def sink(index: int, task: Any, value: Any, failure: Failure | None, attempts: int, seconds: Any, worker: int) -> None:
@@ -2465,6 +2512,9 @@ def parmap(
         elif asked.engine == "async":
             _run_loop(m)
         elif len(asked.product):
+            for library in _hazards() if asked.engine == "multi" and asked.start == "fork" else ():
+                warnings.warn(f"parmap forks workers from a process that has used {library}, which does not survive a fork: a task that uses it may wait "
+                              "for ever. Try start='spawn', or use that library only in tasks", RuntimeWarning, stacklevel=2)  # fmt: skip
             with _HeldSignal(m):
                 _run_threads(m) if asked.engine == "threads" else _Supervisor(m).run()
         if m.broken is not None:
@@ -2507,7 +2557,7 @@ async def parmap_async(func: Callable[..., Any], *args: Iterable[Any], **options
 _DEFAULTS = {name: each.default for name, each in inspect.signature(parmap).parameters.items() if each.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def _imap(name: str, ordered: bool, func: Any, args: Any, buffersize: int | None, options: dict[str, Any]) -> Stream:
+def _stream(name: str, ordered: bool, bare: bool, func: Any, args: Any, buffersize: int | None, options: dict[str, Any]) -> Stream:
     if unknown := [each for each in options if each not in _DEFAULTS and each != "window"]:
         raise _unknown_argument(f"parmap.{name}", unknown[0])
     if buffersize is not None and options.get("window"):
@@ -2515,22 +2565,28 @@ def _imap(name: str, ordered: bool, func: Any, args: Any, buffersize: int | None
     if options.get("engine") in ("async", "asyncio"):
         raise ValueError(_lacks(f"{name} of engine='async'"))
     window = options.pop("window", 0) if buffersize is None else buffersize
-    asked = _check(True, **{**_DEFAULTS, "on_error": "raise", **options, "func": func, "args": args, "window": window})
+    asked = _check(True, **{**_DEFAULTS, **({"on_error": "raise"} if bare else {}), **options, "func": func, "args": args, "window": window})
     if _importing_program and asked.engine == "multi":
         raise _NoGuard
-    return Stream(asked, ordered)
+    return Stream(asked, ordered, bare)
+
+
+def stream(func: Callable[..., Any], *args: Iterable[Any], ordered: bool = False, **options: Any) -> Stream:
+    """Give an Outcome for each task as it ends (ordered: in input order), while the rest still runs. The first iterable may be an endless
+    iterator. At most `window` tasks have begun and not been read. Of on_error=None the outcome has the failure."""
+    return _stream("stream", ordered, False, func, args, None, options)
 
 
 def imap(func: Callable[..., Any], *args: Iterable[Any], buffersize: int | None = None, **options: Any) -> Stream:
     """Give the values of func in input order, one by one, while the rest still runs. The first iterable may be an endless iterator.
 
     At most buffersize (or window) tasks have begun and not been read. on_error is "raise" unless given; None leaves failed tasks out."""
-    return _imap("imap", True, func, args, buffersize, options)
+    return _stream("imap", True, True, func, args, buffersize, options)
 
 
 def imap_unordered(func: Callable[..., Any], *args: Iterable[Any], buffersize: int | None = None, **options: Any) -> Stream:
     """Like imap(), but as the tasks end, in whatever order that is."""
-    return _imap("imap_unordered", False, func, args, buffersize, options)
+    return _stream("imap_unordered", False, True, func, args, buffersize, options)
 
 
 def maplike(func: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> Results:

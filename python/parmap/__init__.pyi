@@ -135,6 +135,7 @@ __all__ = [
 ]
 
 ENGINES: tuple[str, ...]
+_pure: str | None
 __version__: str
 
 class ParmapWarning(RuntimeWarning):
@@ -224,6 +225,7 @@ class Reduction:
 class Results(list[_T]):
     failures: Failures
     seed: int
+    engine: str
     def __init__(self, values: Iterable[_T] = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None: ...
     def summary(self) -> Summary: ...
     @property

@@ -26,7 +26,7 @@ def collect(asked: Request, unpickle: bool = True) -> Results:
     interrupted = asked.interrupt is not None or not unpickle
     asked.values.extend([PENDING] * (asked.product.size - len(asked.values)))  # of multi, if it was interrupted early
     results = Results(asked.values) if interrupted else asked.values  # tasks that were left behind still write to asked.values
-    results.seed = asked.seed
+    results.seed, results.engine = asked.seed, asked.engine
     results._inputs = kept_inputs(asked.product, asked.given)
     results._seconds = time.monotonic() - asked.begun
     if asked.measured:

@@ -43,6 +43,8 @@ class Results(list[Any]):
         The seed of parmap.rng() in this map. Another map with this seed draws the same numbers.
     ok : bool
         True if no task failed.
+    engine : str
+        The engine that ran the map, such as "multi"; "multi (pure, spawn)" if the package's pure form did. Empty for a sum.
     tasks : sequence
         The inputs of the tasks, as in Failure.task: tuples, or dicts with the option grid.
     stored : sequence of int
@@ -68,6 +70,7 @@ class Results(list[Any]):
 
     failures: Failures
     seed: int
+    engine: str = ""  #: who ran the map
     _seconds: float | None = None  # the wall time of the map
     _times: Times | None = None  # with the option times
     _trace: str | None = None  # the path of its trace
@@ -279,6 +282,7 @@ class Results(list[Any]):
         made = Results(values, sorted(failures, key=lambda each: each.index), self.seed)
         made._stored = sorted(number(each) for each in self._stored if each in among)
         made._runs = None if self._runs is None or len(self._runs) != len(self) else self._runs.at(places)
+        made.engine = self.engine
         return made
 
     def copy(self) -> Results:

@@ -11,7 +11,7 @@ import re
 LACKS = {
     r"test_memory_limit|memory_limit_as_text|memory_limit_that_is_no|under_memory_limit": "the pure form refuses memory_limit",
     r"serial_accepts_every_option": "it runs the same map with memory_limit under multi",
-    r"override|engine_of_the_environment": "the pure form has no override()",
+    r"overrid|engine_of_the_environment": "the pure form has no override()",
     r"close_every_fd": "a task of the pure form that closes every descriptor loses its worker: it fails as exited",
     r"only_what_is_needed_is_open|programs_that_an_import_starts_inherit": "looks for the compiled core's descriptors",
     r"without_cloudpickle": "the pure form spawns without cloudpickle, too",
@@ -23,8 +23,9 @@ LACKS = {
 
 # By spawn only: workers have not inherited what these tests set up.
 BY_SPAWN = {
-    r"\[map\]|\[keys\]|\[items\]|\[file\]|\[cached\]|\[old protocol\]": "their values cannot be pickled, or are read first",
-    r"only_the_axes_are_held|test_context_in_a_map|map_in_a_task": "the objects are not the same in another interpreter, or the inner map starts too slowly",
+    r"multi-cached": "it cannot be pickled",
+    r"pickling_loses|does_not_survive": "their exception is a part of func, and so is pickled before the task begins",
+    r"only_the_axes_are_held": "the objects are not the same in another interpreter",
     r"naive_draw|callers_generator": "of a fork's inherited generators",
     r"init_that_|init_runs|huge_one|unpickling_raises|test_a_fork_|stop_and_go_on|what_tasks_print|exits_in_the_middle": "of a fork",
 }

@@ -192,6 +192,8 @@ def streams():
         assert list(pure.imap(square, range(50), **options)) == [i * i for i in range(50)]
         assert sorted(pure.imap_unordered(square, iter(range(50)), **options)) == [i * i for i in range(50)]
         assert list(itertools.islice(pure.imap(square, itertools.count(), **options), 30)) == [i * i for i in range(30)]
+        outcomes = list(pure.stream(divide, [3, 0, 2], ordered=True, **options)) if engine != "serial" else []
+        assert [(each.value, each.failure is None, bool(each)) for each in outcomes] == [(4, True, True), (None, False, False), (6, True, True)][: len(outcomes)]
         read = []
         with pure.imap(square, (read.append(i) or i for i in range(1000)), buffersize=5, **options) as values:
             assert next(values) == 0
