@@ -91,8 +91,9 @@ template <class Iterator>
 inline constexpr bool is_iota_iterator = false;
 template <class Iterator>
   requires std::is_integral_v<std::iter_value_t<Iterator>>
-inline constexpr bool is_iota_iterator<Iterator> = std::same_as<
-    Iterator, std::ranges::iterator_t<std::ranges::iota_view<std::iter_value_t<Iterator>, std::iter_value_t<Iterator>>>>;
+inline constexpr bool is_iota_iterator<Iterator> =
+    std::same_as<Iterator, std::ranges::iterator_t<
+                               std::ranges::iota_view<std::iter_value_t<Iterator>, std::iter_value_t<Iterator>>>>;
 template <class Axis>
 inline constexpr bool counts_up = false;
 template <class Iterator, bool Stored>

@@ -16,7 +16,8 @@ PARMAP_INLINE void refuse_what_ranks_lack(const options& chosen, bool in_process
         "parmap: a task cannot call a map on parmap::mpi, as the other ranks do not call it; use parmap::threads or "
         "parmap::serial inside a task");
   if (in_processes) return;
-  if (chosen.memory_limit) refuse("mpi with the inner engine threads or serial", "memory_limit", "use the inner engine multi");
+  if (chosen.memory_limit)
+    refuse("mpi with the inner engine threads or serial", "memory_limit", "use the inner engine multi");
   if (chosen.timeout && !take_context)
     refuse("mpi with the inner engine threads or serial", "timeout",
            "unless f takes a parmap::context& and looks at its stop_token(); use the inner engine multi, which kills");

@@ -5,7 +5,7 @@
 #include <parmap/detail/cluster/agent_pace.hpp>
 #include <parmap/detail/cluster/call_facts.hpp>
 #include <parmap/detail/cluster/call_messages.hpp>
-#include <parmap/detail/cluster/cluster_call.hpp>
+#include <parmap/detail/cluster/call_settings.hpp>
 #include <parmap/detail/cluster/granted_ranges.hpp>
 #include <parmap/detail/cluster/node_plan.hpp>
 #include <parmap/detail/config.hpp>
@@ -258,7 +258,7 @@ class conductor {
   std::size_t came_{};
   std::size_t agents_{1};
   std::size_t done_{};
-  std::uint64_t next_{};  // the first task that nobody has been given
+  std::uint64_t next_{};       // the first task that nobody has been given
   std::uint64_t completed_{};  // by all agents, as far as they have told
   std::uint64_t failed_{};
   bool halted_{};

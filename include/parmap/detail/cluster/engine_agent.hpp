@@ -93,8 +93,7 @@ class engine_agent final : public agent_work {
   }
   ~engine_agent() override { source_.reset(); }
 
-  void open(unsigned workers, std::uint64_t seed,
-            const std::optional<std::chrono::nanoseconds>& left) override {
+  void open(unsigned workers, std::uint64_t seed, const std::optional<std::chrono::nanoseconds>& left) override {
     table_.emplace(tasks_.size());
     options_.workers = workers;
     options_.seed = seed;
@@ -120,9 +119,7 @@ class engine_agent final : public agent_work {
     table_->add(b, e);
     let_begin();
   }
-  void end() override {
-    source_->end_at(table_->granted());
-  }
+  void end() override { source_->end_at(table_->granted()); }
   void halt(const std::string& why) noexcept override {
     if (why_halted_.empty()) try {
         why_halted_ = why;
@@ -155,7 +152,9 @@ class engine_agent final : public agent_work {
   }
   [[nodiscard]] std::uint64_t completed() const noexcept override { return completed_; }
   [[nodiscard]] std::uint64_t failed() const noexcept override { return failed_; }
-  [[nodiscard]] std::uint64_t room() const noexcept override { return allowed_ - std::min(allowed_, completed_ + failed_); }
+  [[nodiscard]] std::uint64_t room() const noexcept override {
+    return allowed_ - std::min(allowed_, completed_ + failed_);
+  }
   [[nodiscard]] std::string why_stopped() const override {
     if (!why_halted_.empty()) return why_halted_;
     if (!why_stopped_.empty()) return why_stopped_;
@@ -182,15 +181,16 @@ class engine_agent final : public agent_work {
   [[nodiscard]] failure_runs take_failures() override {
     failure_list described(std::move(failures_));
     // Those of stopped tasks have none.
-    described = in_processes_ ? with_inputs_by_child(tasks_, std::move(described))
-                              : with_inputs(tasks_, std::move(described));
+    described =
+        in_processes_ ? with_inputs_by_child(tasks_, std::move(described)) : with_inputs(tasks_, std::move(described));
     return runs_of(described);
   }
   [[nodiscard]] map_times times() override {
     if (!times_) return {};
     map_times all = times_->times();
     failure_list slow = as_failures(all);
-    take_inputs(all, in_processes_ ? with_inputs_by_child(tasks_, std::move(slow)) : with_inputs(tasks_, std::move(slow)));
+    take_inputs(all,
+                in_processes_ ? with_inputs_by_child(tasks_, std::move(slow)) : with_inputs(tasks_, std::move(slow)));
     return all;
   }
   [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges() const override {

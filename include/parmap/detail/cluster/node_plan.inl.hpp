@@ -24,6 +24,17 @@ PARMAP_INLINE unsigned long number_in_environment(const char* name) {
   return text != nullptr ? std::strtoul(text, nullptr, 10) : 0;
 }
 
+PARMAP_INLINE void say_on_stderr(const std::string& text) noexcept {
+  // If stderr takes nothing there is nobody to tell.
+  static_cast<void>(!::write(STDERR_FILENO, text.data(), text.size()));
+}
+
+PARMAP_INLINE std::chrono::milliseconds patience_with_ranks() {
+  if (const char* const text = std::getenv("PARMAP_MPI_PATIENCE_FOR_TESTS"); text != nullptr)
+    return std::chrono::milliseconds(std::strtol(text, nullptr, 10));
+  return std::chrono::seconds(10);
+}
+
 // The numbers in "0-3,8", counted; 0 if there are none.
 PARMAP_INLINE unsigned count_in_list(const std::string& text) {
   unsigned count = 0;
@@ -167,8 +178,8 @@ PARMAP_INLINE wider_affinity::wider_affinity(const std::vector<unsigned long>& m
   before_.resize(now.bytes() / sizeof(unsigned long));
   if (before_.empty()) return;
   std::memcpy(before_.data(), now.get(), now.bytes());
-  static_cast<void>(::sched_setaffinity(0, mask.size() * sizeof(unsigned long),
-                                        reinterpret_cast<const cpu_set_t*>(mask.data())));
+  static_cast<void>(
+      ::sched_setaffinity(0, mask.size() * sizeof(unsigned long), reinterpret_cast<const cpu_set_t*>(mask.data())));
 }
 PARMAP_INLINE wider_affinity::~wider_affinity() {
   if (before_.empty()) return;
