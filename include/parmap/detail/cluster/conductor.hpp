@@ -102,14 +102,14 @@ class conductor {
       agents_ = plan.nodes.size();
     }
     const std::uint64_t seed = how_.chosen.seed ? *how_.chosen.seed : fresh_seed();
-    std::vector<const node*> of_agent(here_.size());
-    for (const node& each : plan.nodes) of_agent[static_cast<std::size_t>(each.ranks.front())] = &each;
+    std::vector<const job_node*> of_agent(here_.size());
+    for (const job_node& each : plan.nodes) of_agent[static_cast<std::size_t>(each.ranks.front())] = &each;
     for (std::size_t rank = 0; rank < here_.size(); ++rank) {
       message_writer to = new_message(map_, message_kind::start);
       to.put(error);
       to.put(std::uint64_t{is_disagreement_});
       to.put(seed);
-      const node* const mine = of_agent[rank];
+      const job_node* const mine = of_agent[rank];
       to.put(std::uint64_t{mine != nullptr ? mine->workers : 0});
       to.put(std::uint64_t{mine != nullptr ? mine->mask.size() : 0});
       if (mine != nullptr)

@@ -41,12 +41,12 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // The values of a rank: memory for all tasks of the map, of which only the pages of its own values are touched.
 template <class T>
-class kept_values {
+class rank_values {
  public:
-  explicit kept_values(std::uint64_t n) : places_(n), size_(n), present_(std::is_trivially_destructible_v<T> ? 0 : n) {}
-  kept_values(const kept_values&) = delete;
-  kept_values& operator=(const kept_values&) = delete;
-  ~kept_values() {
+  explicit rank_values(std::uint64_t n) : places_(n), size_(n), present_(std::is_trivially_destructible_v<T> ? 0 : n) {}
+  rank_values(const rank_values&) = delete;
+  rank_values& operator=(const rank_values&) = delete;
+  ~rank_values() {
     if constexpr (!std::is_trivially_destructible_v<T>)
       if (!finished_) present_.for_each_set(0, size_, [this](std::uint64_t i) { places_.discard(i); });
   }
@@ -280,7 +280,7 @@ class engine_agent final : public agent_work {
   deadline last_{std::nullopt};
   std::optional<granted_ranges> table_;
   std::optional<Tasks> stream_;
-  std::optional<kept_values<kept>> values_;
+  std::optional<rank_values<kept>> values_;
   value_pieces<kept> pieces_;
   failure_runs failures_;
   std::uint64_t completed_{};

@@ -26,13 +26,13 @@ struct host_facts {
 };
 
 // Of this process. Under PARMAP_MPI_NODES_FOR_TESTS=n the ranks count as those of n machines.
-[[nodiscard]] PARMAP_API host_facts host_of_this_rank(int rank, int size);
+[[nodiscard]] host_facts host_of_this_rank(int rank, int size);
 
 // "rank 3 on n2"; empty if there is one rank.
 [[nodiscard]] PARMAP_API std::string place_of_rank(int rank, int size);
 
 // One machine and its agent, the rank that runs tasks.
-struct node {
+struct job_node {
   std::vector<int> ranks{};  // in order; the first one is the agent
   std::string host{};
   std::vector<unsigned long> mask{};  // the union of its ranks'
@@ -41,7 +41,7 @@ struct node {
 };
 
 struct node_plan {
-  std::vector<node> nodes{};
+  std::vector<job_node> nodes{};
 
   [[nodiscard]] unsigned workers() const noexcept;
 };

@@ -69,18 +69,18 @@ PARMAP_INLINE std::vector<unsigned long> words_of(const cpu_mask& mask) {
   return words;
 }
 
-PARMAP_INLINE std::string host_name() {
+PARMAP_INLINE std::string name_of_this_host() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
 PARMAP_INLINE std::string place_of_rank(int rank, int size) {
-  return size > 1 ? "rank " + std::to_string(rank) + " on " + host_name() : std::string();
+  return size > 1 ? "rank " + std::to_string(rank) + " on " + name_of_this_host() : std::string();
 }
 
 PARMAP_INLINE host_facts host_of_this_rank(int rank, int size) {
   host_facts all;
-  all.host = host_name();
+  all.host = name_of_this_host();
   // The second part tells machines apart that have the same name.
   all.key = all.host + ' ' + text_of_file("/proc/sys/kernel/random/boot_id");
   if (const unsigned long nodes = number_in_environment("PARMAP_MPI_NODES_FOR_TESTS"); nodes > 0) {
@@ -102,7 +102,7 @@ PARMAP_INLINE unsigned count_bits(const std::vector<unsigned long>& mask) {
 
 PARMAP_INLINE unsigned node_plan::workers() const noexcept {
   unsigned all = 0;
-  for (const node& each : nodes) all += each.workers;
+  for (const job_node& each : nodes) all += each.workers;
   return all;
 }
 
@@ -117,7 +117,7 @@ PARMAP_INLINE node_plan plan_nodes(const std::vector<host_facts>& ranks, bool ea
       keys.push_back(&mine.key);
       plan.nodes.push_back({{}, mine.host, {}, 0, mine.allocated});
     }
-    node& its = each_rank ? plan.nodes.back() : plan.nodes[at];
+    job_node& its = each_rank ? plan.nodes.back() : plan.nodes[at];
     its.ranks.push_back(static_cast<int>(rank));
     its.mask.resize(std::max(its.mask.size(), mine.mask.size()));
     for (std::size_t k = 0; k < mine.mask.size(); ++k) its.mask[k] |= mine.mask[k];
@@ -127,7 +127,7 @@ PARMAP_INLINE node_plan plan_nodes(const std::vector<host_facts>& ranks, bool ea
     }
   }
   if (each_rank) return plan;
-  for (node& each : plan.nodes) {
+  for (job_node& each : plan.nodes) {
     unsigned cores = std::max(1U, count_bits(each.mask));
     const double quota = ranks[static_cast<std::size_t>(each.ranks.front())].quota;
     if (quota > 0) cores = std::clamp(static_cast<unsigned>(quota + 0.999), 1U, cores);
@@ -141,13 +141,13 @@ PARMAP_INLINE std::string describe_nodes(const node_plan& plan, std::size_t rank
     return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s");
   };
   std::vector<const std::string*> hosts;
-  for (const node& each : plan.nodes)
+  for (const job_node& each : plan.nodes)
     if (std::ranges::none_of(hosts, [&](const std::string* one) { return *one == each.host; }))
       hosts.push_back(&each.host);
   std::string text = "parmap: " + counted(hosts.size(), "node") + ", " + counted(plan.workers(), "worker") + " (" +
                      counted(ranks, "rank") + ")\n";
   if (!warns) return text;
-  for (const node& each : plan.nodes) {
+  for (const job_node& each : plan.nodes) {
     const unsigned usable = count_bits(each.mask);
     if (usable == 0 || each.allocated <= usable) continue;
     text += "parmap: rank" + std::string(each.ranks.size() == 1 ? " " : "s ") + describe_ranks(each.ranks) + " (" +
