@@ -207,8 +207,8 @@ static_assert(engine<mpi_engine>);
 /// destructor ends the whole job (MPI_Abort).
 class mpi_session {
  public:
-  /// Collective. MPI may be called by the thread that makes the session (MPI_THREAD_FUNNELED). Throws std::runtime_error
-  /// if MPI fails, and std::logic_error if several ranks were started that do not see each other.
+  /// Collective. MPI may be called by the thread that makes the session (MPI_THREAD_FUNNELED). Throws
+  /// std::runtime_error if MPI fails, and std::logic_error if several ranks were started that do not see each other.
   mpi_session(int& argc, char**& argv) : exceptions_(std::uncaught_exceptions()) {
     int initialised = 0;
     MPI_Initialized(&initialised);

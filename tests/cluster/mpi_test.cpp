@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The engine mpi under MPI: run.sh starts this program with one rank and with several. What the protocol itself promises
-// is in ../cluster_test.cpp.
+// The engine mpi under MPI: run.sh starts this program with one rank and with several. What the protocol itself
+// promises is in ../cluster_test.cpp.
 #include <parmap/mpi.hpp>
 
 #include <gtest/gtest.h>
@@ -50,8 +50,9 @@ TEST(mpi, has_the_values_of_one_machine) {
 
 TEST(mpi, gathers_on_all_ranks) {
   const auto made = parmap::map(
-      parmap::mpi.with({.gather = parmap::gather::all}), [](int x, const std::string& y) { return std::to_string(x) + y; },
-      std::views::iota(0, 100), std::vector<std::string>{"a", "b"});
+      parmap::mpi.with({.gather = parmap::gather::all}),
+      [](int x, const std::string& y) { return std::to_string(x) + y; }, std::views::iota(0, 100),
+      std::vector<std::string>{"a", "b"});
   const auto all = made.value();
   ASSERT_EQ(all.size(), 200U);
   EXPECT_EQ(all.front(), "0a");
@@ -59,8 +60,8 @@ TEST(mpi, gathers_on_all_ranks) {
 }
 
 TEST(mpi, leaves_the_values_where_they_are) {
-  const auto made = parmap::map(parmap::mpi.with({.gather = parmap::gather::none}), [](int x) { return 2 * x; },
-                                std::views::iota(0, 1000));
+  const auto made = parmap::map(
+      parmap::mpi.with({.gather = parmap::gather::none}), [](int x) { return 2 * x; }, std::views::iota(0, 1000));
   long long mine = 0;
   for (const auto& [b, e] : made.here())
     for (std::uint64_t i = b; i < e; ++i) mine += made[i];
@@ -136,7 +137,8 @@ TEST(mpi, sees_that_ranks_disagree) {
     static_cast<void>(parmap::map(parmap::mpi, [](int x) { return x; }, std::vector<int>(my_rank() == 1 ? 4 : 3)));
     ADD_FAILURE() << "no error";
   } catch (const std::invalid_argument& why) {
-    EXPECT_NE(std::string(why.what()).find("the size of axis 1: 3 on rank 0, 4 on rank 1"), std::string::npos) << why.what();
+    EXPECT_NE(std::string(why.what()).find("the size of axis 1: 3 on rank 0, 4 on rank 1"), std::string::npos)
+        << why.what();
   }
   EXPECT_TRUE(parmap::map(parmap::mpi, [](int x) { return x; }, std::vector<int>(3)).ok());
 }
@@ -166,8 +168,9 @@ TEST(mpi, messages_of_the_program_do_not_meet_those_of_the_map) {
 int main(int argc, char** argv) {
   parmap::mpi_session session(argc, argv);
   testing::InitGoogleTest(&argc, argv);
-  if (session.rank() != 0) delete testing::UnitTest::GetInstance()->listeners().Release(
-      testing::UnitTest::GetInstance()->listeners().default_result_printer());
+  if (session.rank() != 0)
+    delete testing::UnitTest::GetInstance()->listeners().Release(
+        testing::UnitTest::GetInstance()->listeners().default_result_printer());
   const int failed = RUN_ALL_TESTS();
   int any = 0;
   MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);

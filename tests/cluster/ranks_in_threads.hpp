@@ -2,6 +2,7 @@
 // Ranks that are threads of the test: a link of queues in memory, so that the protocol between ranks runs without MPI.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <parmap/detail/cluster/cluster_map.hpp>
 #include <parmap/map.hpp>
 
@@ -14,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -41,7 +43,8 @@ class network {
   std::size_t waiting(int from, int to) {
     const std::lock_guard lock(mutex_);
     const auto& its = inboxes_[static_cast<std::size_t>(to)];
-    return static_cast<std::size_t>(std::count_if(its.begin(), its.end(), [&](const auto& it) { return it.from == from; }));
+    return static_cast<std::size_t>(
+        std::count_if(its.begin(), its.end(), [&](const auto& it) { return it.from == from; }));
   }
   [[nodiscard]] int size() const noexcept { return static_cast<int>(inboxes_.size()); }
 
@@ -123,5 +126,19 @@ std::vector<std::string> on_ranks(int ranks, const Body& body) {
   }
   return errors;
 }
+
+inline std::vector<std::string> no_errors(int ranks) {
+  return std::vector<std::string>(static_cast<std::size_t>(ranks));
+}
+
+// What body throws on every rank.
+template <class Body>
+std::string the_error(int ranks, const Body& body) {
+  const auto errors = on_ranks(ranks, body);
+  for (const auto& each : errors) EXPECT_EQ(each, errors[0]);
+  return errors[0];
+}
+
+inline constexpr auto same = [](auto x) { return x; };
 
 }  // namespace cluster

@@ -55,7 +55,8 @@ class agent_pace {
   [[nodiscard]] bool wants() const noexcept { return open() < workers_ + quarter(); }
   [[nodiscard]] wish next() const noexcept {
     const std::uint64_t target = workers_ + 2 * quarter();
-    const std::uint64_t most = std::min(target - std::min(target, open()), 16 * std::max<std::uint64_t>(largest_, workers_));
+    const std::uint64_t most =
+        std::min(target - std::min(target, open()), 16 * std::max<std::uint64_t>(largest_, workers_));
     return {std::max<std::uint64_t>(most, 1),
             std::clamp<std::uint64_t>(in(std::chrono::milliseconds(50)), 1, largest_range)};
   }
@@ -79,7 +80,7 @@ class agent_pace {
   std::uint64_t largest_{};
   clock::time_point begun_{clock::now()};
   clock::time_point looked_{begun_};
-  clock::duration busy_{};      // since the last sample, while there were tasks
+  clock::duration busy_{};  // since the last sample, while there were tasks
   std::uint64_t sampled_{};
   double rate_{};  // tasks that end in a second; 0: unknown
 };

@@ -30,7 +30,8 @@ class agent_work {
 
   // ---- an agent
 
-  // Starts the workers. `left`: the time until the deadline. Throws what the inner engine throws before any task begins.
+  // Starts the workers. `left`: the time until the deadline. Throws what the inner engine throws before any task
+  // begins.
   virtual void open(unsigned workers, std::uint64_t seed, const std::optional<std::chrono::nanoseconds>& left) = 0;
   // Tasks [b, e) may begin.
   virtual void add(std::uint64_t b, std::uint64_t e) = 0;
@@ -41,8 +42,8 @@ class agent_work {
   // Ends what runs, as the map has failed.
   virtual void abandon() noexcept = 0;
   // Takes outcomes, and waits for one, at most for `patience`. False when all tasks have ended, and nothing will begin
-  // any more: after end(), or as the engine has been halted (a stop request, a deadline, too many failures). Throws what
-  // ends the engine.
+  // any more: after end(), or as the engine has been halted (a stop request, a deadline, too many failures). Throws
+  // what ends the engine.
   virtual bool step(std::chrono::nanoseconds patience) = 0;
   [[nodiscard]] virtual std::uint64_t completed() const noexcept = 0;
   [[nodiscard]] virtual std::uint64_t failed() const noexcept = 0;

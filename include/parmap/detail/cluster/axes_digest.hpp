@@ -91,17 +91,18 @@ template <class Iterator>
 inline constexpr bool is_iota_iterator = false;
 template <class Iterator>
   requires std::is_integral_v<std::iter_value_t<Iterator>>
-inline constexpr bool is_iota_iterator<Iterator> = std::same_as<
-    Iterator, std::ranges::iterator_t<std::ranges::iota_view<std::iter_value_t<Iterator>, std::iter_value_t<Iterator>>>>;
+inline constexpr bool is_iota_iterator<Iterator> =
+    std::same_as<Iterator, std::ranges::iterator_t<
+                               std::ranges::iota_view<std::iter_value_t<Iterator>, std::iter_value_t<Iterator>>>>;
 template <class Axis>
-inline constexpr bool counts_up = false;
+inline constexpr bool is_counting = false;
 template <class Iterator, bool Stored>
-inline constexpr bool counts_up<indexed_axis<Iterator, Stored>> = is_iota_iterator<Iterator>;
+inline constexpr bool is_counting<indexed_axis<Iterator, Stored>> = is_iota_iterator<Iterator>;
 
 template <class Axis>
 std::optional<std::uint64_t> digest_of(const Axis& axis) {
   element_digest all;
-  const std::uint64_t count = counts_up<Axis> ? std::uint64_t{axis.size() > 0} : axis.size();
+  const std::uint64_t count = is_counting<Axis> ? std::uint64_t{axis.size() > 0} : axis.size();
   for (std::uint64_t i = 0; i < count && all.knows_all(); ++i) axis.show(i, all);
   return all.take();
 }

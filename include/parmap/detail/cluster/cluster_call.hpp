@@ -4,40 +4,17 @@
 
 #include <parmap/detail/cluster/agent_work.hpp>
 #include <parmap/detail/cluster/call_facts.hpp>
+#include <parmap/detail/cluster/call_settings.hpp>
 #include <parmap/detail/cluster/rank_link.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/failure.hpp>
-#include <parmap/options.hpp>
 #include <parmap/summary.hpp>
 
-#include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// Text for the user, in one piece, so that lines of several processes do not mix.
-PARMAP_API void say_on_stderr(const std::string& text) noexcept;
-// How long a rank waits for others before it says so.
-[[nodiscard]] PARMAP_API std::chrono::milliseconds patience_with_ranks();
-
-// What a group of ranks remembers from map to map.
-struct crew_memory {
-  std::uint64_t maps{};            // that they have called together
-  bool told_nodes{};               // "2 nodes, 128 workers" has been said
-  std::deque<rank_message> early{};  // messages of ranks that are in a later map already
-};
-
-struct call_settings {
-  const options& chosen;
-  std::uint64_t tasks{};
-  std::string site{};  // "main.cpp:41"
-  value_target target{value_target::rank_0};
-  bool each_rank{};  // every rank is an agent with one worker
-};
 
 // README.md says who sends what. The functions are called in this order, by every rank. What one of them throws, it
 // throws on every rank; the messages between the ranks have then all been read, so that they may call another map.

@@ -3,20 +3,19 @@
 #pragma once
 
 #include <parmap/detail/cluster/agent_pace.hpp>
+#include <parmap/detail/cluster/call_mailbox.hpp>
 #include <parmap/detail/cluster/call_messages.hpp>
 #include <parmap/detail/cluster/cluster_call.hpp>
 #include <parmap/detail/cluster/conductor.hpp>
 #include <parmap/detail/cluster/library_handlers.hpp>
 #include <parmap/detail/cluster/nap_pacer.hpp>
 #include <parmap/detail/cluster/node_plan.hpp>
+#include <parmap/detail/cluster/value_exchange.hpp>
 #include <parmap/detail/results/exception_message.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <exception>
 #include <optional>
 #include <stdexcept>
@@ -25,17 +24,6 @@
 #include <utility>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE void say_on_stderr(const std::string& text) noexcept {
-  // If stderr takes nothing there is nobody to tell.
-  static_cast<void>(!::write(STDERR_FILENO, text.data(), text.size()));
-}
-
-PARMAP_INLINE std::chrono::milliseconds patience_with_ranks() {
-  if (const char* const text = std::getenv("PARMAP_MPI_PATIENCE_FOR_TESTS"); text != nullptr)
-    return std::chrono::milliseconds(std::strtol(text, nullptr, 10));
-  return std::chrono::seconds(10);
-}
 
 class cluster_call::rank_side {
   using clock = std::chrono::steady_clock;
@@ -48,6 +36,7 @@ class cluster_call::rank_side {
         how_(how),
         facts_(std::move(facts)),
         map_(++memory.maps),
+        mail_(link, memory, map_),
         begun_(clock::now()) {
     if (link.rank() == 0)
       leads_.emplace(how_, map_, link.size(), [this](int to, message_bytes bytes) { send(to, std::move(bytes)); });
@@ -85,7 +74,7 @@ class cluster_call::rank_side {
       pace.nap();
     }
     if (error_.empty()) return;
-    finish_sends();
+    mail_.finish_sends();
     if (is_disagreement_) throw std::invalid_argument(error_);
     throw std::runtime_error(error_);
   }
@@ -117,52 +106,16 @@ class cluster_call::rank_side {
   void gather(agent_work& work) {
     if (how_.target == value_target::nowhere_else) return;
     const bool to_all = how_.target == value_target::every_rank;
-    const bool receives = to_all || link_.rank() == 0;
-    const std::uint64_t wanted = how_.tasks - failures_.size();
-    std::uint64_t got = !to_all && receives && workers_ > 0 ? work.completed() : 0;
-    bool sent_own = false;
-    nap_pacer pace(longest_nap);
-    for (;;) {
-      bool any = false;
-      // Whoever takes a piece passes it on, so it takes one only if those below keep up. At the bottom of this tree
-      // nobody passes anything on, so no circle of ranks waits for each other.
-      while (can_pass_on(to_all)) {
-        if (pieces_.empty()) static_cast<void>(take_messages(&work, true));
-        if (pieces_.empty()) break;
-        const message_bytes piece = std::move(pieces_.front());
-        pieces_.pop_front();
-        if (to_all) pass_on(piece);
-        any = true;
-        message_reader in = message_reader(piece).body();
-        got += in.number();
-        if (!thrown_) try {
-            work.take_piece(in);
-          } catch (...) {
-            thrown_ = std::current_exception();  // those that send still wait for this rank
-          }
-      }
-      if (!sent_own && unsent_up() < most_unsent) {
-        any = true;
-        message_writer piece = new_message(map_, message_kind::piece);
-        if (work.next_piece(piece)) send(0, piece.take());
-        else sent_own = true;
-      }
-      if (sent_own && (!receives || got >= wanted) && pieces_.empty() && link_.unsent() == 0) break;
-      if (any) pace.reset();
-      else pace.nap();
-    }
-    if (thrown_) std::rethrow_exception(thrown_);
-    if (receives && got != wanted)
-      throw std::runtime_error("parmap: " + std::to_string(got) + " values have come from the ranks, but " +
-                               std::to_string(wanted) + " tasks have one; do all ranks run one program?");
+    const auto pull = [&] { static_cast<void>(take_messages(&work, true)); };
+    value_exchange(mail_, link_, map_, to_all, pieces_).run(work, how_.tasks - failures_.size(), workers_ > 0, pull);
   }
 
-  [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
-  [[nodiscard]] const failure_list& failures() const noexcept { return failures_; }
-  [[nodiscard]] const map_times& times() const noexcept { return times_; }
+  [[nodiscard]] auto seed() const noexcept { return seed_; }
+  [[nodiscard]] auto& failures() const noexcept { return failures_; }
+  [[nodiscard]] auto& times() const noexcept { return times_; }
   [[nodiscard]] bool is_partial() const noexcept {
-    return link_.size() > 1 && (how_.target == value_target::nowhere_else ||
-                                (how_.target == value_target::rank_0 && link_.rank() != 0));
+    return link_.size() > 1 &&
+           (how_.target == value_target::nowhere_else || (how_.target == value_target::rank_0 && link_.rank() != 0));
   }
   [[nodiscard]] failure_list absent(const agent_work& work) const {
     if (!is_partial()) return failures_;
@@ -191,41 +144,15 @@ class cluster_call::rank_side {
   }
 
  private:
-  static constexpr std::size_t most_unsent = 4;
   struct abandoned {};
 
   // ---- messages
 
-  void send(int to, message_bytes bytes) {
-    if (to == link_.rank()) own_.push_back(std::move(bytes));
-    else link_.send(to, std::move(bytes));
-  }
-  // The next message of this map.
-  std::optional<rank_message> next_message() {
-    if (!own_.empty()) {
-      rank_message next{link_.rank(), std::move(own_.front())};
-      own_.pop_front();
-      return next;
-    }
-    for (auto at = memory_.early.begin(); at != memory_.early.end(); ++at)
-      if (message_reader(at->bytes).number() <= map_) {
-        rank_message next = std::move(*at);
-        memory_.early.erase(at);
-        if (message_reader(next.bytes).number() == map_) return next;
-        return next_message();
-      }
-    while (auto next = link_.receive()) {
-      const std::uint64_t number = message_reader(next->bytes).number();
-      if (number == map_) return next;
-      if (number > map_) memory_.early.push_back(std::move(*next));
-      // One of an earlier map, such as a late request to stop, has nothing to say any more.
-    }
-    return std::nullopt;
-  }
+  void send(int to, message_bytes bytes) { mail_.send(to, std::move(bytes)); }
   // Takes what has come. Whether there was anything. `one_piece`: until there is a piece.
   bool take_messages(agent_work* work, bool one_piece = false) {
     bool any = false;
-    while (auto next = next_message()) {
+    while (auto next = mail_.next()) {
       any = true;
       message_reader in(next->bytes);
       static_cast<void>(in.number());
@@ -289,11 +216,6 @@ class cluster_call::rank_side {
     times_ = get_times(in);
     times_.elapsed = clock::now() - begun_;
   }
-  void finish_sends() {
-    nap_pacer pace(longest_nap);
-    while (link_.unsent() > 0) pace.nap();
-  }
-
   void say_who_is_missing() const {
     std::string whom;
     if (leads_) {
@@ -342,13 +264,13 @@ class cluster_call::rank_side {
       tell_stop();
       if (leads_) leads_->look();
       if (any) naps.reset();
-      std::chrono::nanoseconds patience = own_.empty() ? naps.next() : std::chrono::nanoseconds(0);
+      std::chrono::nanoseconds patience = mail_.own() == 0 ? naps.next() : std::chrono::nanoseconds(0);
       if (leads_) patience = std::min(patience, leads_->until_next_look());
       if (!work.step(patience)) break;
       if (work.completed() + work.failed() == before) continue;
       naps.reset();
       const auto rest = pace_->rest(work.room());
-      if (rest > std::chrono::microseconds(20) && own_.empty()) std::this_thread::sleep_for(rest);
+      if (rest > std::chrono::microseconds(20) && mail_.own() == 0) std::this_thread::sleep_for(rest);
     }
     // The engine may have halted by itself, and a range may be on its way.
     for (nap_pacer pace(longest); asked_ && !abandoned_; pace.nap()) static_cast<void>(take_messages(&work));
@@ -408,7 +330,7 @@ class cluster_call::rank_side {
       tell_stop();
       naps.nap();
     }
-    finish_sends();
+    mail_.finish_sends();
   }
   void tell_stop() {
     if (how_.chosen.stop.stop_requested() && !std::exchange(told_stop_, true))
@@ -421,28 +343,14 @@ class cluster_call::rank_side {
     leads_->fail(describe_or_give_up().message);
   }
 
-  // ---- the tree in which values go to all ranks: rank r passes them on to 2r + 1 and 2r + 2
-
-  [[nodiscard]] bool can_pass_on(bool to_all) {
-    if (!to_all) return true;
-    for (const int child : {2 * link_.rank() + 1, 2 * link_.rank() + 2})
-      if (child < link_.size() && link_.unsent(child) >= most_unsent) return false;
-    return true;
-  }
-  void pass_on(const message_bytes& piece) {
-    for (const int child : {2 * link_.rank() + 1, 2 * link_.rank() + 2})
-      if (child < link_.size()) send(child, piece);
-  }
-  [[nodiscard]] std::size_t unsent_up() { return link_.rank() == 0 ? own_.size() + pieces_.size() : link_.unsent(0); }
-
   rank_link& link_;
   crew_memory& memory_;
   call_settings how_;
   call_facts facts_;
   std::uint64_t map_;
+  call_mailbox mail_;
   clock::time_point begun_;
   std::optional<conductor> leads_;  // on rank 0
-  std::deque<message_bytes> own_;   // to itself
   std::deque<message_bytes> pieces_;
   bool started_{};
   bool called_start_{};

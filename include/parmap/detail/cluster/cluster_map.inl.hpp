@@ -19,7 +19,8 @@ PARMAP_INLINE void refuse_what_ranks_lack(const options& chosen, bool in_process
     refuse("mpi", "trace", "as its tasks run on several machines; options.times tells how busy the workers were");
   if (chosen.on_interrupt.keeps(false)) refuse_interrupts("mpi");
   if (in_processes) return;
-  if (chosen.memory_limit) refuse("mpi with the inner engine threads or serial", "memory_limit", "use the inner engine multi");
+  if (chosen.memory_limit)
+    refuse("mpi with the inner engine threads or serial", "memory_limit", "use the inner engine multi");
   if (chosen.timeout && !take_context)
     refuse("mpi with the inner engine threads or serial", "timeout",
            "unless f takes a parmap::context& and looks at its stop_token(); use the inner engine multi, which kills");

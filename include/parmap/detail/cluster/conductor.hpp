@@ -5,7 +5,7 @@
 #include <parmap/detail/cluster/agent_pace.hpp>
 #include <parmap/detail/cluster/call_facts.hpp>
 #include <parmap/detail/cluster/call_messages.hpp>
-#include <parmap/detail/cluster/cluster_call.hpp>
+#include <parmap/detail/cluster/call_settings.hpp>
 #include <parmap/detail/cluster/granted_ranges.hpp>
 #include <parmap/detail/cluster/node_plan.hpp>
 #include <parmap/detail/config.hpp>
@@ -102,14 +102,14 @@ class conductor {
       agents_ = plan.nodes.size();
     }
     const std::uint64_t seed = how_.chosen.seed ? *how_.chosen.seed : fresh_seed();
-    std::vector<const node*> of_agent(here_.size());
-    for (const node& each : plan.nodes) of_agent[static_cast<std::size_t>(each.ranks.front())] = &each;
+    std::vector<const job_node*> of_agent(here_.size());
+    for (const job_node& each : plan.nodes) of_agent[static_cast<std::size_t>(each.ranks.front())] = &each;
     for (std::size_t rank = 0; rank < here_.size(); ++rank) {
       message_writer to = new_message(map_, message_kind::start);
       to.put(error);
       to.put(std::uint64_t{is_disagreement_});
       to.put(seed);
-      const node* const mine = of_agent[rank];
+      const job_node* const mine = of_agent[rank];
       to.put(std::uint64_t{mine != nullptr ? mine->workers : 0});
       to.put(std::uint64_t{mine != nullptr ? mine->mask.size() : 0});
       if (mine != nullptr)
@@ -258,7 +258,7 @@ class conductor {
   std::size_t came_{};
   std::size_t agents_{1};
   std::size_t done_{};
-  std::uint64_t next_{};  // the first task that nobody has been given
+  std::uint64_t next_{};       // the first task that nobody has been given
   std::uint64_t completed_{};  // by all agents, as far as they have told
   std::uint64_t failed_{};
   bool halted_{};

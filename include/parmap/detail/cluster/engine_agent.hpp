@@ -41,12 +41,12 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // The values of a rank: memory for all tasks of the map, of which only the pages of its own values are touched.
 template <class T>
-class kept_values {
+class rank_values {
  public:
-  explicit kept_values(std::uint64_t n) : places_(n), size_(n), present_(std::is_trivially_destructible_v<T> ? 0 : n) {}
-  kept_values(const kept_values&) = delete;
-  kept_values& operator=(const kept_values&) = delete;
-  ~kept_values() {
+  explicit rank_values(std::uint64_t n) : places_(n), size_(n), present_(std::is_trivially_destructible_v<T> ? 0 : n) {}
+  rank_values(const rank_values&) = delete;
+  rank_values& operator=(const rank_values&) = delete;
+  ~rank_values() {
     if constexpr (!std::is_trivially_destructible_v<T>)
       if (!finished_) present_.for_each_set(0, size_, [this](std::uint64_t i) { places_.discard(i); });
   }
@@ -93,8 +93,7 @@ class engine_agent final : public agent_work {
   }
   ~engine_agent() override { source_.reset(); }
 
-  void open(unsigned workers, std::uint64_t seed,
-            const std::optional<std::chrono::nanoseconds>& left) override {
+  void open(unsigned workers, std::uint64_t seed, const std::optional<std::chrono::nanoseconds>& left) override {
     table_.emplace(tasks_.size());
     options_.workers = workers;
     options_.seed = seed;
@@ -120,9 +119,7 @@ class engine_agent final : public agent_work {
     table_->add(b, e);
     let_begin();
   }
-  void end() override {
-    source_->end_at(table_->granted());
-  }
+  void end() override { source_->end_at(table_->granted()); }
   void halt(const std::string& why) noexcept override {
     if (why_halted_.empty()) try {
         why_halted_ = why;
@@ -155,7 +152,9 @@ class engine_agent final : public agent_work {
   }
   [[nodiscard]] std::uint64_t completed() const noexcept override { return completed_; }
   [[nodiscard]] std::uint64_t failed() const noexcept override { return failed_; }
-  [[nodiscard]] std::uint64_t room() const noexcept override { return allowed_ - std::min(allowed_, completed_ + failed_); }
+  [[nodiscard]] std::uint64_t room() const noexcept override {
+    return allowed_ - std::min(allowed_, completed_ + failed_);
+  }
   [[nodiscard]] std::string why_stopped() const override {
     if (!why_halted_.empty()) return why_halted_;
     if (!why_stopped_.empty()) return why_stopped_;
@@ -182,15 +181,16 @@ class engine_agent final : public agent_work {
   [[nodiscard]] failure_runs take_failures() override {
     failure_list described(std::move(failures_));
     // Those of stopped tasks have none.
-    described = in_processes_ ? with_inputs_by_child(tasks_, std::move(described))
-                              : with_inputs(tasks_, std::move(described));
+    described =
+        in_processes_ ? with_inputs_by_child(tasks_, std::move(described)) : with_inputs(tasks_, std::move(described));
     return runs_of(described);
   }
   [[nodiscard]] map_times times() override {
     if (!times_) return {};
     map_times all = times_->times();
     failure_list slow = as_failures(all);
-    take_inputs(all, in_processes_ ? with_inputs_by_child(tasks_, std::move(slow)) : with_inputs(tasks_, std::move(slow)));
+    take_inputs(all,
+                in_processes_ ? with_inputs_by_child(tasks_, std::move(slow)) : with_inputs(tasks_, std::move(slow)));
     return all;
   }
   [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges() const override {
@@ -280,7 +280,7 @@ class engine_agent final : public agent_work {
   deadline last_{std::nullopt};
   std::optional<granted_ranges> table_;
   std::optional<Tasks> stream_;
-  std::optional<kept_values<kept>> values_;
+  std::optional<rank_values<kept>> values_;
   value_pieces<kept> pieces_;
   failure_runs failures_;
   std::uint64_t completed_{};

@@ -22,22 +22,22 @@ class granted_ranges final : public renumbering {
   static constexpr std::uint64_t most = std::uint64_t{1} << 26;
 
   // Throws std::system_error if there is no memory for so many ranges.
-  explicit granted_ranges(std::uint64_t ranges);
+  PARMAP_API explicit granted_ranges(std::uint64_t ranges);
 
   // By the agent. Throws std::length_error if there are too many.
-  void add(std::uint64_t b, std::uint64_t e);
+  PARMAP_API void add(std::uint64_t b, std::uint64_t e);
   // The number of tasks in all ranges.
   [[nodiscard]] std::uint64_t granted() const noexcept { return granted_; }
   // As they were granted, merged where one follows the other.
-  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> all() const;
+  [[nodiscard]] PARMAP_API std::vector<std::pair<std::uint64_t, std::uint64_t>> all() const;
 
   // Processes that are forked while such an object lives cannot write to the table. Throws std::system_error.
   class read_only {
    public:
-    explicit read_only(const granted_ranges& of);
+    PARMAP_API explicit read_only(const granted_ranges& of);
     read_only(const read_only&) = delete;
     read_only& operator=(const read_only&) = delete;
-    ~read_only();
+    PARMAP_API ~read_only();
 
    private:
     const granted_ranges& of_;
@@ -67,7 +67,7 @@ class granted_ranges final : public renumbering {
   [[nodiscard]] bool holds(std::size_t at, std::uint64_t k) const noexcept {
     return table()[at].first <= k && (at + 1 == count().load(std::memory_order_acquire) || k < table()[at + 1].first);
   }
-  [[nodiscard]] std::size_t find(std::uint64_t k) const noexcept;
+  [[nodiscard]] PARMAP_API std::size_t find(std::uint64_t k) const noexcept;
 
   std::uint64_t most_;
   shared_memory memory_;

@@ -24,7 +24,8 @@ PARMAP_INLINE void granted_ranges::add(std::uint64_t b, std::uint64_t e) {
   if (b >= e) return;
   const std::uint64_t n = count().load(std::memory_order_relaxed);
   if (n == 0 || b != next_) {
-    if (n == most_) throw std::length_error("parmap: an agent was given more than " + std::to_string(most_) + " ranges");
+    if (n == most_)
+      throw std::length_error("parmap: an agent was given more than " + std::to_string(most_) + " ranges");
     table()[n] = {granted_, b};
     count().store(n + 1, std::memory_order_release);
   }
@@ -51,7 +52,8 @@ PARMAP_INLINE std::size_t granted_ranges::find(std::uint64_t k) const noexcept {
 
 PARMAP_INLINE granted_ranges::read_only::read_only(const granted_ranges& of) : of_(of) {
   if (::mprotect(of.memory_.data(), of.memory_.size(), PROT_READ) != 0)
-    throw std::system_error(errno, std::generic_category(), "parmap: cannot make the table of an agent's ranges read-only");
+    throw std::system_error(errno, std::generic_category(),
+                            "parmap: cannot make the table of an agent's ranges read-only");
 }
 // The memory was writable before. If that were refused now, the next add() would fault, and no number would be wrong.
 PARMAP_INLINE granted_ranges::read_only::~read_only() {

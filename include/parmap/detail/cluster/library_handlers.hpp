@@ -20,7 +20,7 @@ class library_handlers_set_aside {
     for (std::size_t k = 0; k < signals.size(); ++k) {
       if (::sigaction(signals[k], nullptr, &before_[k]) != 0) continue;
       if (!is_of_library(before_[k])) continue;
-      struct sigaction plain {};
+      struct sigaction plain{};
       plain.sa_handler = SIG_DFL;
       set_aside_[k] = ::sigaction(signals[k], &plain, nullptr) == 0;
     }

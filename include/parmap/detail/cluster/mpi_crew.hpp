@@ -6,6 +6,7 @@
 #include <parmap/detail/cluster/cluster_call.hpp>
 #include <parmap/detail/cluster/mpi_link.hpp>
 #include <parmap/detail/cluster/nap_pacer.hpp>
+#include <parmap/detail/cluster/node_plan.hpp>
 #include <parmap/detail/config.hpp>
 
 #include <chrono>

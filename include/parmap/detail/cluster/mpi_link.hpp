@@ -124,9 +124,9 @@ class mpi_link final : public rank_link {
 
   void start(sending& it, std::size_t from, std::size_t count, tag as) {
     it.requests.emplace_back();
-    check_mpi(MPI_Isend(it.bytes.data() + from, static_cast<int>(count), MPI_BYTE, it.to, as, comm_,
-                        &it.requests.back()),
-              "MPI_Isend");
+    check_mpi(
+        MPI_Isend(it.bytes.data() + from, static_cast<int>(count), MPI_BYTE, it.to, as, comm_, &it.requests.back()),
+        "MPI_Isend");
   }
   // Drops what has been handed over.
   void advance() {

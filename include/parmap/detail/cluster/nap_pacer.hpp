@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// nap_pacer: how long to sleep between two looks for a message, so that a wait costs no core and an answer is seen soon.
+// nap_pacer: how long to sleep between two looks for a message, so that a wait costs no core and an answer is seen
+// soon.
 #pragma once
 
 #include <parmap/detail/config.hpp>

@@ -4,30 +4,36 @@
 
 #include <parmap/detail/config.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// Text for the user, in one piece, so that lines of several processes do not mix.
+PARMAP_API void say_on_stderr(const std::string& text) noexcept;
+// How long a rank waits for others before it says so.
+[[nodiscard]] PARMAP_API std::chrono::milliseconds patience_with_ranks();
+
 // What a rank knows of the machine on which it runs.
 struct host_facts {
-  std::string host{};                // its name, for messages
-  std::string key{};                 // the same for all ranks of a machine
+  std::string host{};                 // its name, for messages
+  std::string key{};                  // the same for all ranks of a machine
   std::vector<unsigned long> mask{};  // the cores on which the rank may run, a bit for each; empty: unknown
-  double quota{};                    // of its cgroup, in cores; 0: none
-  unsigned allocated{};              // the cores of the machine that belong to the job, as far as one can know; 0: unknown
+  double quota{};                     // of its cgroup, in cores; 0: none
+  unsigned allocated{};  // the cores of the machine that belong to the job, as far as one can know; 0: unknown
 };
 
 // Of this process. Under PARMAP_MPI_NODES_FOR_TESTS=n the ranks count as those of n machines.
-[[nodiscard]] PARMAP_API host_facts host_of_this_rank(int rank, int size);
+[[nodiscard]] host_facts host_of_this_rank(int rank, int size);
 
 // "rank 3 on n2"; empty if there is one rank.
 [[nodiscard]] PARMAP_API std::string place_of_rank(int rank, int size);
 
 // One machine and its agent, the rank that runs tasks.
-struct node {
-  std::vector<int> ranks{};          // in order; the first one is the agent
+struct job_node {
+  std::vector<int> ranks{};  // in order; the first one is the agent
   std::string host{};
   std::vector<unsigned long> mask{};  // the union of its ranks'
   unsigned workers{};
@@ -35,7 +41,7 @@ struct node {
 };
 
 struct node_plan {
-  std::vector<node> nodes{};
+  std::vector<job_node> nodes{};
 
   [[nodiscard]] unsigned workers() const noexcept;
 };

@@ -24,6 +24,17 @@ PARMAP_INLINE unsigned long number_in_environment(const char* name) {
   return text != nullptr ? std::strtoul(text, nullptr, 10) : 0;
 }
 
+PARMAP_INLINE void say_on_stderr(const std::string& text) noexcept {
+  // If stderr takes nothing there is nobody to tell.
+  static_cast<void>(!::write(STDERR_FILENO, text.data(), text.size()));
+}
+
+PARMAP_INLINE std::chrono::milliseconds patience_with_ranks() {
+  if (const char* const text = std::getenv("PARMAP_MPI_PATIENCE_FOR_TESTS"); text != nullptr)
+    return std::chrono::milliseconds(std::strtol(text, nullptr, 10));
+  return std::chrono::seconds(10);
+}
+
 // The numbers in "0-3,8", counted; 0 if there are none.
 PARMAP_INLINE unsigned count_in_list(const std::string& text) {
   unsigned count = 0;
@@ -58,18 +69,18 @@ PARMAP_INLINE std::vector<unsigned long> words_of(const cpu_mask& mask) {
   return words;
 }
 
-PARMAP_INLINE std::string host_name() {
+PARMAP_INLINE std::string name_of_this_host() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
 PARMAP_INLINE std::string place_of_rank(int rank, int size) {
-  return size > 1 ? "rank " + std::to_string(rank) + " on " + host_name() : std::string();
+  return size > 1 ? "rank " + std::to_string(rank) + " on " + name_of_this_host() : std::string();
 }
 
 PARMAP_INLINE host_facts host_of_this_rank(int rank, int size) {
   host_facts all;
-  all.host = host_name();
+  all.host = name_of_this_host();
   // The second part tells machines apart that have the same name.
   all.key = all.host + ' ' + text_of_file("/proc/sys/kernel/random/boot_id");
   if (const unsigned long nodes = number_in_environment("PARMAP_MPI_NODES_FOR_TESTS"); nodes > 0) {
@@ -91,7 +102,7 @@ PARMAP_INLINE unsigned count_bits(const std::vector<unsigned long>& mask) {
 
 PARMAP_INLINE unsigned node_plan::workers() const noexcept {
   unsigned all = 0;
-  for (const node& each : nodes) all += each.workers;
+  for (const job_node& each : nodes) all += each.workers;
   return all;
 }
 
@@ -106,7 +117,7 @@ PARMAP_INLINE node_plan plan_nodes(const std::vector<host_facts>& ranks, bool ea
       keys.push_back(&mine.key);
       plan.nodes.push_back({{}, mine.host, {}, 0, mine.allocated});
     }
-    node& its = each_rank ? plan.nodes.back() : plan.nodes[at];
+    job_node& its = each_rank ? plan.nodes.back() : plan.nodes[at];
     its.ranks.push_back(static_cast<int>(rank));
     its.mask.resize(std::max(its.mask.size(), mine.mask.size()));
     for (std::size_t k = 0; k < mine.mask.size(); ++k) its.mask[k] |= mine.mask[k];
@@ -116,7 +127,7 @@ PARMAP_INLINE node_plan plan_nodes(const std::vector<host_facts>& ranks, bool ea
     }
   }
   if (each_rank) return plan;
-  for (node& each : plan.nodes) {
+  for (job_node& each : plan.nodes) {
     unsigned cores = std::max(1U, count_bits(each.mask));
     const double quota = ranks[static_cast<std::size_t>(each.ranks.front())].quota;
     if (quota > 0) cores = std::clamp(static_cast<unsigned>(quota + 0.999), 1U, cores);
@@ -130,13 +141,13 @@ PARMAP_INLINE std::string describe_nodes(const node_plan& plan, std::size_t rank
     return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s");
   };
   std::vector<const std::string*> hosts;
-  for (const node& each : plan.nodes)
+  for (const job_node& each : plan.nodes)
     if (std::ranges::none_of(hosts, [&](const std::string* one) { return *one == each.host; }))
       hosts.push_back(&each.host);
   std::string text = "parmap: " + counted(hosts.size(), "node") + ", " + counted(plan.workers(), "worker") + " (" +
                      counted(ranks, "rank") + ")\n";
   if (!warns) return text;
-  for (const node& each : plan.nodes) {
+  for (const job_node& each : plan.nodes) {
     const unsigned usable = count_bits(each.mask);
     if (usable == 0 || each.allocated <= usable) continue;
     text += "parmap: rank" + std::string(each.ranks.size() == 1 ? " " : "s ") + describe_ranks(each.ranks) + " (" +
@@ -167,8 +178,8 @@ PARMAP_INLINE wider_affinity::wider_affinity(const std::vector<unsigned long>& m
   before_.resize(now.bytes() / sizeof(unsigned long));
   if (before_.empty()) return;
   std::memcpy(before_.data(), now.get(), now.bytes());
-  static_cast<void>(::sched_setaffinity(0, mask.size() * sizeof(unsigned long),
-                                        reinterpret_cast<const cpu_set_t*>(mask.data())));
+  static_cast<void>(
+      ::sched_setaffinity(0, mask.size() * sizeof(unsigned long), reinterpret_cast<const cpu_set_t*>(mask.data())));
 }
 PARMAP_INLINE wider_affinity::~wider_affinity() {
   if (before_.empty()) return;

@@ -19,7 +19,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A piece: runs of consecutive tasks, and in front the number of values in all; of each the first task, the number of tasks, and their values.
+// A piece: runs of consecutive tasks, and in front the number of values in all; of each the first task, the number of
+// tasks, and their values.
 template <class T>
 class value_pieces {
  public:
@@ -107,8 +108,8 @@ class value_pieces {
   }
 
   std::deque<piece> pieces_;
-  std::size_t used_{};  // of the last one
-  std::size_t run_{};   // where its last run begins,
+  std::size_t used_{};     // of the last one
+  std::size_t run_{};      // where its last run begins,
   std::uint64_t count_{};  // the tasks in it,
   std::uint64_t next_{};   // and the task that would continue it
 };
