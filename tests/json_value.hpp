@@ -103,7 +103,8 @@ class reader {
       }
       const char c = ++at_ < text_.size() ? text_[at_] : '?';
       if (c == 'n') made += '\n';
-      else if (c == 'u') made += static_cast<char>(std::stoi(std::string(text_.substr(at_ + 1, 4)), nullptr, 16)), at_ += 4;
+      else if (c == 'u')
+        made += static_cast<char>(std::stoi(std::string(text_.substr(at_ + 1, 4)), nullptr, 16)), at_ += 4;
       else if (c == '"' || c == '\\') made += c;
       else fail("an escape that parmap does not write");
     }

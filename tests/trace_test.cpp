@@ -148,8 +148,8 @@ TYPED_TEST(trace, shows_failed_attempts_and_what_became_of_them) {
     if (x == 5 && self.attempt() == 1) throw std::runtime_error("not yet");
     return x;
   };
-  const auto made = parmap::map(TypeParam::engine, f, std::views::iota(0, 10),
-                                {.retries = 1, .trace = this->path, .workers = 2});
+  const auto made =
+      parmap::map(TypeParam::engine, f, std::views::iota(0, 10), {.retries = 1, .trace = this->path, .workers = 2});
   const seen_trace seen(this->path);
   expect_end(seen, 9, 1);
   EXPECT_EQ((*seen.end)["retried"].number(), 2);
@@ -226,8 +226,8 @@ TEST(trace_of_serial, of_an_exception_that_leaves_the_map) {
 TEST(trace_of, a_pool) {
   const scratch::folder folder;
   parmap::pool workers({.workers = 2});
-  const auto made =
-      parmap::map(workers, [](int x) { return x < 5 ? x : throw 1; }, std::views::iota(0, 10), {.trace = folder.file("a")});
+  const auto made = parmap::map(workers, [](int x) { return x < 5 ? x : throw 1; }, std::views::iota(0, 10),
+                                {.trace = folder.file("a")});
   const seen_trace seen(folder.file("a"));
   expect_end(seen, 5, 5);
   EXPECT_EQ(seen.tasks.at("failed"), 5U);
@@ -239,8 +239,8 @@ TEST(trace_of, reductions) {
   const auto add = [](long& to, int x) { to += x; };
   const auto merge = [](long& to, long from) { to += from; };
   const auto on = [&](const auto& engine) {
-    const auto sum = parmap::map_reduce(engine, square, std::plus{}, 0, std::views::iota(0, 3000),
-                                        {.trace = folder.file("sum")});
+    const auto sum =
+        parmap::map_reduce(engine, square, std::plus{}, 0, std::views::iota(0, 3000), {.trace = folder.file("sum")});
     EXPECT_TRUE(sum.ok());
     expect_end(seen_trace(folder.file("sum")), 3000, 0);
     const auto all = parmap::fold(engine, 0L, add, merge, std::views::iota(0, 3000), {.trace = folder.file("fold")});
@@ -376,9 +376,9 @@ TEST(status_file, of_a_store_counts_what_was_stored) {
     std::this_thread::sleep_for(1ms);
     return x;
   };
-  const auto made = parmap::map(parmap::threads, f, parmap::axis("mu", std::views::iota(0, 10)),
-                                {.store = std::make_shared<even_store>(folder.file("a.status")),
-                                 .trace = folder.file("run.json")});
+  const auto made =
+      parmap::map(parmap::threads, f, parmap::axis("mu", std::views::iota(0, 10)),
+                  {.store = std::make_shared<even_store>(folder.file("a.status")), .trace = folder.file("run.json")});
   EXPECT_TRUE(made.ok());
   const seen_trace seen(folder.file("run.json"));
   expect_end(seen, 5, 0);
@@ -399,14 +399,15 @@ TEST(trace_variable, makes_traces_of_a_program_that_does_not_ask) {
   }
   const scratch::folder folder;
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
-  const std::string command = "PARMAP_TRACE='" + folder.file("traces") + "' '" + self +
-                              "' --gtest_filter=trace_variable.* >/dev/null";
+  const std::string command =
+      "PARMAP_TRACE='" + folder.file("traces") + "' '" + self + "' --gtest_filter=trace_variable.* >/dev/null";
   ASSERT_EQ(std::system(command.c_str()), 0);
   int traces = 0;
   for (const auto& each : std::filesystem::directory_iterator(folder.file("traces"))) {
     if (each.path().extension() != ".json") continue;
     ++traces;
-    EXPECT_TRUE(each.path().filename().string().starts_with(std::filesystem::path(self).filename().string())) << each.path();
+    EXPECT_TRUE(each.path().filename().string().starts_with(std::filesystem::path(self).filename().string()))
+        << each.path();
     expect_end(seen_trace(each.path().string()), 3, 0);
   }
   EXPECT_EQ(traces, 2);
@@ -427,7 +428,9 @@ TEST(trace_events, have_a_bounded_number_of_slices_with_all_tasks) {
     const bool fails = i % 10 == 0;
     if (!events.has_own_slice(it, i, fails ? &why : nullptr, false)) continue;
     ++own;
-    events.add({.it = it, .index = i, .how = fails ? parmap::detail::attempt_end::failure : parmap::detail::attempt_end::value});
+    events.add({.it = it,
+                .index = i,
+                .how = fails ? parmap::detail::attempt_end::failure : parmap::detail::attempt_end::value});
   }
   EXPECT_GT(own, most / 4);
   events.end_shared();

@@ -110,9 +110,7 @@ class thread_run {
     }
   };
   // What has been measured so far.
-  void tell_times(const nb::list& to) const {
-    observers_.tell_times(to);
-  }
+  void tell_times(const nb::list& to) const { observers_.tell_times(to); }
   // Call this once the map has ended.
   [[nodiscard]] const results<void>& finish() const {
     if (error_) std::rethrow_exception(error_);

@@ -35,8 +35,7 @@ std::optional<std::string_view> next_string(std::string_view pickle, std::size_t
   const std::size_t of_size = opcode == '\x8c' ? 1 : opcode == 'X' ? 4 : 0;
   if (of_size == 0 || pickle.size() - at < of_size) return std::nullopt;
   std::size_t size = 0;
-  for (std::size_t k = 0; k < of_size; ++k)
-    size |= std::size_t{static_cast<unsigned char>(pickle[at + k])} << 8 * k;
+  for (std::size_t k = 0; k < of_size; ++k) size |= std::size_t{static_cast<unsigned char>(pickle[at + k])} << 8 * k;
   at += of_size;
   if (pickle.size() - at < size) return std::nullopt;
   at += size;
@@ -69,8 +68,8 @@ std::string words_of(const failure& why) {
 // The functions of the recorder that ask for a text are called with the GIL held.
 detail::record_request record_request_of(std::string trace, std::vector<std::string> status, std::string option,
                                          std::string label, std::string program, std::string engine,
-                                         std::optional<std::uint64_t> tasks,
-                                         std::uint64_t stored, nb::object text, bool in_calls, bool silent) {
+                                         std::optional<std::uint64_t> tasks, std::uint64_t stored, nb::object text,
+                                         bool in_calls, bool silent) {
   detail::record_request asked;
   asked.trace = std::move(trace);
   asked.status = std::move(status);
@@ -143,11 +142,11 @@ void bind_recorder(nb::module_& m) {
       .def(
           "__init__",
           [](python_recorder* self, std::string trace, std::vector<std::string> status, std::string option,
-             std::string label, std::string program, std::string engine, std::optional<std::uint64_t> tasks, std::uint64_t stored,
-             nb::object text, bool in_calls, bool silent) {
+             std::string label, std::string program, std::string engine, std::optional<std::uint64_t> tasks,
+             std::uint64_t stored, nb::object text, bool in_calls, bool silent) {
             new (self) python_recorder(record_request_of(std::move(trace), std::move(status), std::move(option),
-                                                         std::move(label), std::move(program), std::move(engine), tasks, stored,
-                                                         std::move(text), in_calls, silent));
+                                                         std::move(label), std::move(program), std::move(engine), tasks,
+                                                         stored, std::move(text), in_calls, silent));
           },
           "trace"_a, "status"_a, "option"_a, "label"_a, "program"_a, "engine"_a, "tasks"_a.none(), "stored"_a, "text"_a,
           "in_calls"_a, "silent"_a)

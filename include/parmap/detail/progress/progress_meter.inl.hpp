@@ -77,8 +77,7 @@ PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t c
   last.remaining = std::chrono::nanoseconds::zero();
   show(last);
   if (how_ != drawing::call && completed < total_)
-    write_all(standard_error,
-              label() + format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
+    write_all(standard_error, label() + format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
 }
 
 PARMAP_INLINE std::string progress_meter::label() const {

@@ -26,8 +26,9 @@ PARMAP_INLINE void check_values(const options& chosen) {
   if (chosen.memory_limit && *chosen.memory_limit == 0)
     throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
   if (std::string_view(chosen.trace).ends_with(".gz"))
-    throw std::invalid_argument("parmap: options.trace is \"" + chosen.trace +
-                                "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
+    throw std::invalid_argument(
+        "parmap: options.trace is \"" + chosen.trace +
+        "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
 }
 
 PARMAP_INLINE void refuse_stream_options() {

@@ -4,13 +4,14 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/observers/attempt_observer.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/streams/element_feed.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/detail/streams/stream_tally.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
-#include <parmap/detail/traces/map_watch.hpp>
+#include <parmap/detail/traces/record_request.hpp>
 #include <parmap/options.hpp>
 #include <parmap/outcome.hpp>
 #include <parmap/summary.hpp>
@@ -42,15 +43,6 @@ inline std::uint64_t window_of(std::uint64_t chosen, unsigned workers, std::uint
   return mean_bytes == 0 ? least : std::max(least, bytes / std::max(mean_bytes, least_bytes));
 }
 
-// An outcome has reached the caller. Its task ended before; when, is not known.
-inline void tell_ended(map_recorder& to, attempt it, ticks spent, const failure* why) noexcept {
-  if (why != nullptr && why->kind == failure_kind::stopped) return;
-  it.took = std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(spent) / ticks_per_us() * 1e3));
-  it.began = attempt::clock::now() - it.took;
-  to.begun(it);
-  to.ended(it, {}, why);
-}
-
 // The same object is used by one thread at a time.
 template <class T>
 class stream_state {
@@ -70,7 +62,7 @@ class stream_state {
       }
       return take_next(patience);
     } catch (...) {
-      if (recorder_ != nullptr) recorder_->abandon();
+      if (recorder_ != nullptr) abandon_record(*recorder_);
       close();
       throw;
     }
@@ -275,8 +267,7 @@ class stream_state {
   void note_time() {
     if (now_->worker == never_ran) return;
     const auto& [index, what] = now_->result;
-    if (what && recorder_ != nullptr)
-      tell_ended(*recorder_, {index, now_->attempts, now_->worker}, now_->spent, nullptr);
+    if (what && recorder_ != nullptr) record_outcome(*recorder_, last_attempt(), nullptr);
     task_time* const slow = tally_.add_time(index, now_->attempts, now_->spent);
     if (slow == nullptr) return;
     failure shown{index};
@@ -285,8 +276,7 @@ class stream_state {
   }
   void note_failure(outcome<T>& what) {
     failure why = what.error();
-    if (recorder_ != nullptr && now_->worker != never_ran)
-      tell_ended(*recorder_, {now_->result.index, now_->attempts, now_->worker}, now_->spent, &why);
+    if (recorder_ != nullptr && now_->worker != never_ran) record_outcome(*recorder_, last_attempt(), &why);
     if (why.kind == failure_kind::stopped) why_stopped_ = why.message;
     if (why.kind != failure_kind::stopped && why.inputs.empty()) {
       describe_inputs(why);
@@ -308,10 +298,14 @@ class stream_state {
     if (broken_) std::rethrow_exception(std::exchange(broken_, nullptr));
     return arrival::end;
   }
+  // Of the current outcome.
+  [[nodiscard]] attempt last_attempt() const noexcept {
+    const double ns = static_cast<double>(now_->spent) / ticks_per_us() * 1e3;
+    return {
+        now_->result.index, now_->attempts, now_->worker, {}, std::chrono::nanoseconds(static_cast<std::int64_t>(ns))};
+  }
   void end_record() noexcept {
-    if (recorder_ == nullptr) return;
-    recorder_->set_tasks(known());
-    recorder_->finish();
+    if (recorder_ != nullptr) finish_record(*recorder_, known());
   }
   // The tasks that are known so far.
   [[nodiscard]] std::uint64_t known() const noexcept { return tasks_.value_or(std::max(allowed_, taken_)); }

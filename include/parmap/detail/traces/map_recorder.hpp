@@ -6,6 +6,7 @@
 #include <parmap/detail/observers/attempt_observer.hpp>
 #include <parmap/detail/space/renumbering.hpp>
 #include <parmap/detail/traces/map_account.hpp>
+#include <parmap/detail/traces/record_request.hpp>
 #include <parmap/detail/traces/status_text.hpp>
 #include <parmap/detail/traces/trace_events.hpp>
 #include <parmap/failure.hpp>
@@ -15,9 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -25,26 +24,6 @@
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// When the text of a task's inputs may be asked for.
-enum class text_time {
-  any,        // by any thread
-  in_calls,   // in the functions of attempt_observer, in finish and in the destructor
-  when_told,  // in write_texts, finish and the destructor
-};
-
-struct record_request {
-  std::string trace{};                // a path; empty: no trace
-  std::vector<std::string> status{};  // paths of status files
-  std::string option{"options.trace"};  // what gave the path, for messages
-  map_identity about{};               // the recorder adds what is known of the process
-  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
-  text_time texts{text_time::any};
-  std::string (*words)(const failure& why){};  // what its message says; null: itself
-  const renumbering* numbers{};  // of the tasks that are told; null: they are their own
-  bool is_silent{};              // says nothing on stderr
-  std::uint64_t most_slices{trace_events::usual_most};
-};
 
 // A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
 class map_recorder final : public attempt_observer {
@@ -65,7 +44,8 @@ class map_recorder final : public attempt_observer {
   // The number of tasks, if it was not known.
   PARMAP_API void set_tasks(std::uint64_t tasks) noexcept;
   PARMAP_API void write_texts() noexcept;
-  // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are not.
+  // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
+  // not.
   PARMAP_API void finish() noexcept;
   // An exception has ended the map.
   PARMAP_API void abandon() noexcept;

@@ -7,7 +7,7 @@
 #include <parmap/detail/observers/time_keeper.hpp>
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/space/axis.hpp>
-#include <parmap/detail/traces/map_recorder.hpp>
+#include <parmap/detail/traces/record_request.hpp>
 #include <parmap/detail/traces/trace_path.hpp>
 #include <parmap/options.hpp>
 
@@ -22,17 +22,13 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Checks the options of a map or stream, and completes them. A trace measures times, so that they are in the summary, too.
+// Checks the options of a map or stream, and completes them. A trace measures times, so that they are in the summary,
+// too.
 inline void prepare(options& chosen) {
   check_values(chosen);
   if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
   if (is_traced(chosen)) chosen.times = true;
 }
-
-// A recorder for these options, or null if there is nothing to record. `status`: a path of a status file, or empty.
-[[nodiscard]] PARMAP_API std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine,
-                                                                    const std::string& status, record_request&& asked,
-                                                                    attempt_observer* next);
 
 // Whether the text of these elements is made by our code alone, of what lies in memory.
 template <class... Elements>
@@ -74,22 +70,18 @@ class map_watch {
   template <class Tasks>
   map_watch(const options& chosen, std::string_view engine, const Tasks& tasks, const std::string& status = {})
       : recorder_(recorder_for(chosen, engine, status, record_request_of(tasks), tasks.observer())),
-        kept_(recorder_ != nullptr ? recorder_.get() : tasks.observer()) {}
+        kept_(recorder_ != nullptr ? &as_observer(*recorder_) : tasks.observer()) {}
 
   [[nodiscard]] attempt_observer& observer() noexcept { return kept_; }
   // The engine has returned.
   void finish() noexcept {
-    if (recorder_ != nullptr) recorder_->finish();
+    if (recorder_ != nullptr) finish_record(*recorder_);
   }
   [[nodiscard]] map_times times() const { return kept_.times(); }
 
  private:
-  std::unique_ptr<map_recorder> recorder_;
+  std::shared_ptr<map_recorder> recorder_;
   time_keeper kept_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-#ifndef PARMAP_COMPILED
-#include <parmap/detail/traces/map_watch.inl.hpp>
-#endif

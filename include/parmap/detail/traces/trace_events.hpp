@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// trace_events: which slices a trace has, and their text in Chrome's format. However many tasks there are, the number of
-// slices is bounded: short tasks of a worker share one, and when there are many slices already, longer ones do, too.
+// trace_events: which slices a trace has, and their text in Chrome's format. However many tasks there are, the number
+// of slices is bounded: short tasks of a worker share one, and when there are many slices already, longer ones do, too.
 #pragma once
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/observers/attempt_observer.hpp>
+#include <parmap/detail/traces/record_request.hpp>
 #include <parmap/failure.hpp>
 
 #include <chrono>
@@ -33,12 +34,11 @@ class trace_events {
  public:
   using clock = attempt::clock;
 
-  static constexpr std::uint64_t usual_most = 1'000'000;
   // A shorter task shares its slice, at first.
   static constexpr std::chrono::microseconds shortest{100};
 
   // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
-  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most);
+  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_slices);
 
   // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
   // shares one.

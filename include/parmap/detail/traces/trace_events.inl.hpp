@@ -43,8 +43,8 @@ PARMAP_INLINE void trace_events::name(unsigned worker, seat& mine) {
   text_ += R"(,"name":"thread_name","args":{"name":"worker )" + std::to_string(worker) + "\"}}";
 }
 
-// After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own. When they
-// have run out, what is left of each worker shares its last one.
+// After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own.
+// When they have run out, what is left of each worker shares its last one.
 PARMAP_INLINE void trace_events::count_slice() {
   if (++written_ >= next_step_ && written_ < most_) {
     least_ *= 4;
