@@ -62,6 +62,7 @@ _words = {
     "howto/single-file": ["macos", "windows", "pypy", "pure python", "spawn", "single file", "__main__", "without a compiler"],
     "howto/openmp-blas-fork": ["blas", "fork", "spawn", "cuda"],
     "howto/progress": ["progress", "progress bar", "tqdm", "jupyter", "notebook"],
+    "howto/report": ["trace", "report", "watch", "perfetto", "timeline", "status file", "dashboard", "plotly", "profile"],
     "howto/pools": ["pool", "executor", "future", "submit", "workers that stay", "concurrent.futures", "sampler", "optimiser"],
     "howto/futures": ["future", "asyncio", "dask", "run_in_executor", "as_completed"],
     "howto/samplers": ["emcee", "dynesty", "mcmc", "nested sampling", "likelihood"],

@@ -81,7 +81,7 @@ def test_of_a_trace_without_an_end(trace, tmp_path):
         cut = tmp_path / "cut.json"
         cut.write_text(kept, encoding="utf-8")
         facts = facts_of_file(str(cut))
-            assert 0 < facts.completed + facts.failed <= 20 and facts.elapsed > 0
+        assert 0 < facts.completed + facts.failed <= 20 and facts.elapsed > 0
         assert "was killed" in report_text(facts)
 
 
