@@ -21,6 +21,8 @@ from ._sweep import sweep_of
 from ._task_runs import TaskRuns
 from ._times import TimeKeeper
 
+_GLANCE = 0.1  # seconds until Ctrl-C is noticed
+
 
 class StoredMap:
     """Gathers the values and failures of a map. run() and run_async() are its two ways to have the missing tasks run."""
@@ -116,19 +118,45 @@ class StoredMap:
                 if self._times is not None:
                     self._times.note_workers(stream._tally._times._workers)  # type: ignore[union-attr]
                 tasks.start_writer()
-                self._take_all(stream, serial=inner.engine == "serial")
+                if inner.engine == "serial":
+                    self._take_all_of_serial(stream)
+                else:
+                    self._take_all(stream)
         finally:
             if pool is not None:
                 pool.shutdown()
 
-    def _take_all(self, stream: Any, serial: bool) -> None:
+    def _take_all(self, stream: Any) -> None:
+        """Ctrl-C is held back until what has ended is stored."""
+        with self._asked.ctrl_c as ctrl_c:
+            ctrl_c.keep_off()
+            while not ctrl_c.is_held:
+                try:
+                    it = stream.take(_GLANCE)
+                except TimeoutError:
+                    if stream.is_over:
+                        raise
+                    continue
+                except StopIteration:
+                    return
+                self._take(it.index, it.value, it.failure, it.attempts, it.seconds, it.worker)
+            until = time.monotonic() + _GLANCE
+            while time.monotonic() < until:
+                try:
+                    it = stream.take(0)
+                except (TimeoutError, StopIteration):
+                    return
+                self._take(it.index, it.value, it.failure, it.attempts, it.seconds, it.worker)
+
+    def _take_all_of_serial(self, stream: Any) -> None:
+        """The first exception of a task ends the map, unchanged; Ctrl-C is raised in the task."""
         while True:
             try:
                 it = next(stream)
             except StopIteration:
                 return
             except Exception as error:
-                if serial and (failure := self._tasks.put_raised(self._taken, error)) is not None:
+                if (failure := self._tasks.put_raised(self._taken, error)) is not None:
                     self._failures.append(failure)
                 raise
             self._take(it.index, it.value, it.failure, it.attempts, it.seconds, it.worker)
