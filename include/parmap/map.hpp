@@ -136,7 +136,6 @@ template <class Run, class Engine, class Tasks>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
-  if constexpr (requires { Engine::why_no_store; }) refuse(who.name(), "store", Engine::why_no_store);
   const ticks begun = now_ticks();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return of_run.times ? run_with_times(run, who, tasks, of_run) : run_apart(run, who, tasks, of_run);
@@ -161,8 +160,13 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
   } else {
     check_values(chosen);
     check_is_no_stream(chosen);
-    constexpr bool can_store = requires { requires Run::stores; };
-    if constexpr (!can_store) check_has_no_store(chosen, "this function");
+    constexpr bool engine_stores = !requires { Engine::why_no_store; };
+    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
+    if constexpr (!engine_stores) {
+      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
+    } else if constexpr (!can_store) {
+      check_has_no_store(chosen, "this function");
+    }
     const bool has_store = can_store && chosen.store != nullptr;  // which may have the seed of an earlier run
     if constexpr (!draws_seed<Engine>)
       if (!chosen.seed && !has_store) chosen.seed = fresh_seed();

@@ -155,6 +155,7 @@ class pool {
     if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
     else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
   }
+  /// Why it has no options::store.
   static constexpr std::string_view why_no_store = "because its workers know the tasks of a whole map only; use multi";
 
   /// What map_into calls.
