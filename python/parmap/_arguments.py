@@ -132,7 +132,8 @@ def check(
         engine = "cluster"
     if not callable(func):
         raise TypeError(f"parmap: func must be callable, but is {func!r:.100}")
-    _check_async("func", func, engine)
+    said = engine if cluster is None else cluster._name
+    _check_async("func", func, said)
     if engine == "async" and not _is_async(func):
         raise TypeError(
             f"parmap: engine='async' is for async functions, but func is {func!r:.100}: define it by async def (a lambda "
@@ -152,8 +153,8 @@ def check(
         raise TypeError(f"parmap: init must be callable, but is {init!r:.100}")
     if finish is not None and not callable(finish):
         raise TypeError(f"parmap: finish must be callable, but is {finish!r:.100}")
-    _check_async("init", init, engine)
-    _check_async("finish", finish, engine)
+    _check_async("init", init, said)
+    _check_async("finish", finish, said)
     workers = 0 if n_worker is None else _whole("n_worker", n_worker, 1, 2**32)
     if n_worker is None and engine == "threads":
         workers = max(_LEAST_THREADS, _parmap.usable_cores())

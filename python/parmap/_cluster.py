@@ -208,9 +208,7 @@ class Caller:
         patience = agent.patience if waits else _LONG
         start = None
         if not agent.knows:
-            start = Start(
-                agent.workers, agent.lane, agent.place.cores, self._within, self.asked.max_failures, self.asked.stop_at_failure or self._room is not None
-            )
+            start = Start(agent.workers, agent.lane, agent.place.cores, self._within, self.asked.max_failures, self.asked.stop_at_failure)
         agent.busy = True
         feed = self._feed
         spans = [(each.first, each.end, None if feed is None else feed.pickles(each.first, each.end)) for each in ranges]

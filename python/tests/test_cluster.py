@@ -141,3 +141,13 @@ def test_the_words_for_places():
     assert words_of([Place(1, "", "a", 1)]) == "1 node, 1 worker"
     assert words_of([Place(1, "", "a", 4), Place(2, "", "b", 4)]) == "2 nodes, 8 workers"
     assert words_of([Place(1, "", "a", 4), Place(2, "", "a", 4)]) == "1 node, 8 workers"
+
+
+def test_async_functions_are_refused_by_the_name_of_the_engine():
+    async def wait(x):
+        return x
+
+    engine = Chance(1)
+    engine._name = "dask"
+    with pytest.raises(TypeError, match="engine='dask' would never run"):
+        pmap(wait, [1], engine=engine)

@@ -13,7 +13,7 @@ from elftools.elf.sections import SymbolTableSection
 # What a system has for certain, by the name of the C library.
 SYSTEM = {
     "manylinux": r"lib(c|m|pthread|dl|rt)\.so\.\d+|ld-linux[-\w]*\.so\.\d",
-    "musllinux": r"libc\.so|libc\.musl-\w+\.so\.1",
+    "musllinux": r"libc\.musl-\w+\.so\.1",
 }
 MACHINES = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}
 

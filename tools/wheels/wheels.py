@@ -83,8 +83,19 @@ class Workshop:
         sizes = subprocess.run([ZIG, "cc", "-target", target.zig, f"-I{include}", "-c", source, "-o", source.with_suffix(".o")], stderr=subprocess.PIPE, check=False)
         if sizes.returncode != 0:
             raise AssertionError(f"the headers of Python do not fit {target.zig}:\n{sizes.stderr.decode()}")
-        return self.build(target.name, target.tag, f"build-dir={self.work / target.name}", f"wheel.tags={target.tag}",
-                          *(f"cmake.define.{key}={value}" for key, value in defines.items()))  # fmt: skip
+        wheel = self.build(target.name, target.tag, f"build-dir={self.work / target.name}", f"wheel.tags={target.tag}",
+                           *(f"cmake.define.{key}={value}" for key, value in defines.items()))  # fmt: skip
+        return self.with_name_of_musl(wheel, target) if target.library == "musllinux" else wheel
+
+    def with_name_of_musl(self, wheel, target):
+        """zig calls musl libc.so, and so would the module; the platform's name promises that it needs libc.musl-PROCESSOR.so.1."""
+        with tempfile.TemporaryDirectory() as folder:
+            checks.command(sys.executable, "-m", "wheel", "unpack", "--dest", folder, wheel)
+            module = next(Path(folder).glob("*/parmap/_parmap.*.so"))
+            checks.command("patchelf", "--replace-needed", "libc.so", f"libc.musl-{target.processor}.so.1", module)
+            wheel.unlink()
+            checks.command(sys.executable, "-m", "wheel", "pack", "--dest-dir", wheel.parent, module.parent.parent)
+        return wheel
 
     def dependency(self):
         """tqdm's wheel, so that the environments need no index."""
