@@ -20,13 +20,12 @@ Options::
     on_error="raise"       stop at the first failure and raise it; or a function(func, task, exc) that gives the result
     timeout_sec=5          time limit of each task;  deadline_sec=60: of the map;  deadline="slurm": the end of the job
     retries=2              try a failed task again, at most twice;  retry_delay_sec=1: after a while;  retry_if=f: if f(failure)
-    memory_limit="1GB"     the most memory that a worker may add
-    n_worker=4             number of workers; default: the usable cores;  times=True: r.summary() tells how busy they were, and the slowest tasks
+    n_worker=4             number of workers; default: the usable cores;  memory_limit="1GB": the most memory that each may add
     reporter="text"        progress: also "bar", "silent", tqdm or a function(i, n);  label="sweep": the text before it
     trace="run.json"       who ran what, when: `python -m parmap report run.json`, ui.perfetto.dev; meanwhile `python -m parmap watch run.json`
     seed=42                seed of parmap.rng(), the task's random generator;  checkpoint="x.db": a file, so that a later call runs what is missing
     init=connect           called once in each worker, gives parmap.context().state;  finish=close: called at the end
-    stop=event             start no further task once the event is set;  max_failures=10: after 10 failures
+    stop=event             start no further task once the event is set;  max_failures=10: after 10 failures;  times=True: r.summary() tells how busy the workers were
     max_tasks=100          replace a worker after 100 tasks;  start="spawn": workers are fresh interpreters, for libraries that do not survive a fork
 
 Other functions::
