@@ -365,6 +365,72 @@ using axis_of = decltype(make_axis(std::declval<Range>()));
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/space/axis_keys.hpp
+// axis_keys: what identifies the elements of an axis in a store and in texts, in place of the elements.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+template <class K>
+inline constexpr bool can_be_key = std::is_enum_v<K> || (std::is_arithmetic_v<K> && !std::is_same_v<K, long double>) ||
+                                   (std::is_convertible_v<const K&, std::string_view> && !std::is_null_pointer_v<K>);
+
+class axis_keys {
+ public:
+  enum class kind : unsigned char { boolean, integer, natural, real, text };
+
+  template <class T, class Key>
+  axis_keys(const std::vector<T>& values, Key& key_of) {
+    for (const T& each : values) add(std::invoke(key_of, each));
+  }
+
+  // Throws std::invalid_argument if two elements of the axis have equal keys.
+  PARMAP_API void expect_unequal(std::string_view axis) const;
+  // consume(key of element i): a bool, std::int64_t, std::uint64_t above 2^63, double or std::string.
+  template <class Consume>
+  void visit(std::uint64_t i, Consume&& consume) const {
+    const one& it = all_[static_cast<std::size_t>(i)];
+    switch (it.is) {
+      case kind::boolean: return consume(it.integer != 0);
+      case kind::integer: return consume(it.integer);
+      case kind::natural: return consume(static_cast<std::uint64_t>(it.integer));
+      case kind::real: return consume(it.real);
+      case kind::text: return consume(it.text);
+    }
+  }
+  // For a table.
+  [[nodiscard]] PARMAP_API std::shared_ptr<const std::vector<std::string>> texts() const;
+
+ private:
+  struct one {
+    kind is;
+    std::int64_t integer;  // of all but a real number and text
+    double real;
+    std::string text;
+
+    friend bool operator==(const one&, const one&) = default;
+  };
+
+  [[nodiscard]] static std::string text_of(const one& it);
+  PARMAP_API void add_integer(std::int64_t x, kind is);
+  PARMAP_API void add_real(double x);
+  PARMAP_API void add_text(std::string_view x);
+  template <class K>
+  void add(const K& it) {
+    if constexpr (std::is_same_v<K, bool>) add_integer(it ? 1 : 0, kind::boolean);
+    else if constexpr (std::is_floating_point_v<K>) add_real(it);
+    else if constexpr (std::is_enum_v<K>) add(static_cast<std::underlying_type_t<K>>(it));
+    else if constexpr (std::is_integral_v<K>)
+      // Beyond the signed ones; all others are the same key, whatever their type is.
+      add_integer(static_cast<std::int64_t>(it),
+                  it > K() && static_cast<std::int64_t>(it) < 0 ? kind::natural : kind::integer);
+    else add_text(it);
+  }
+
+  std::vector<one> all_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/axis.hpp
 // axis: a range with a name, which stands in failures, summaries and tables of results.
 
@@ -383,6 +449,12 @@ class named_axis {
       : name_(std::make_shared<const std::string>(std::move(name))),
         values_(std::make_shared<const std::vector<T>>(std::move(values))) {
     if (name_->empty()) throw std::invalid_argument("parmap::axis: the name is empty");
+  }
+  /// The same with keys. Throws std::invalid_argument if two are equal.
+  named_axis(std::string name, std::vector<T> values, detail::axis_keys keys)
+      : named_axis(std::move(name), std::move(values)) {
+    keys.expect_unequal(*name_);
+    keys_ = std::make_shared<const detail::axis_keys>(std::move(keys));
   }
 
   /// The name.
@@ -403,17 +475,22 @@ class named_axis {
   template <class To>
   void show(std::uint64_t i, To& to) const {
     to.name(*name_);
-    to.add((*values_)[i]);
+    if (keys_ != nullptr) keys_->visit(i, [&to](const auto& key) { to.add(key); });
+    else to.add((*values_)[i]);
   }
   /// For engines: adds this axis to the columns of a table. `place`: how a task's index becomes one of an element.
   template <class Columns>
   void add_columns(Columns& to, const typename Columns::place_type& place) const {
-    to.add(name_, values_, place);
+    if (keys_ != nullptr) to.add(name_, keys_->texts(), place);
+    else to.add(name_, values_, place);
   }
+  /// For stores: what identifies the elements; null: they do themselves.
+  [[nodiscard]] const detail::axis_keys* keys() const noexcept { return keys_.get(); }
 
  private:
   std::shared_ptr<const std::string> name_;
   std::shared_ptr<const std::vector<T>> values_;
+  std::shared_ptr<const detail::axis_keys> keys_;
 };
 
 namespace detail {
@@ -466,6 +543,30 @@ template <class Range>
 template <class T>
 [[nodiscard]] named_axis<T> axis(std::string name, std::initializer_list<T> values) {
   return {std::move(name), std::vector<T>(values)};
+}
+
+/// The same of elements that a key identifies: a projection, such as a member or a lambda, that returns a number, a
+/// bool, an enum or text, another one for each element. parmap::checkpoint then stores and compares the keys, so that
+/// the elements need no codec; failures and tables show the keys. Throws std::invalid_argument also if two keys are
+/// equal.
+///
+///     parmap::axis("model", models, &model::name)
+template <class Range, class Key>
+[[nodiscard]] auto axis(std::string name, Range&& range, Key&& key) {
+  auto plain = axis(std::move(name), std::forward<Range>(range));
+  using element = typename decltype(plain)::value_type;
+  constexpr bool is_key = std::invocable<Key&, const element&>;
+  static_assert(is_key, "parmap::axis: the key is a projection that is called with an element of the axis");
+  if constexpr (is_key) {
+    using result = std::remove_cvref_t<std::invoke_result_t<Key&, const element&>>;
+    constexpr bool is_plain = detail::can_be_key<result>;
+    static_assert(is_plain, "parmap::axis: the key of an element must be a number, a bool, an enum or text");
+    if constexpr (is_plain)
+      return named_axis<element>(plain.name(), plain.values(), detail::axis_keys(plain.values(), key));
+    else return plain;
+  } else {
+    return plain;
+  }
 }
 
 }  // namespace parmap::inline PARMAP_ABI
@@ -2178,12 +2279,15 @@ class reporter {
   [[nodiscard]] bool is_silent() const noexcept { return !call_ && kind_ == report::silent; }
   /// Whether it shows even the shortest map.
   [[nodiscard]] bool is_eager() const noexcept { return call_ || kind_ == report::bar || kind_ == report::text; }
+  /// For map: what stands before the bar or the lines; see options::label.
+  void set_label(std::string text) { label_ = std::move(text); }
 
  private:
   friend class detail::progress_meter;
 
   report kind_{report::automatic};
   std::function<void(const progress&)> call_{};
+  std::string label_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI
@@ -2216,6 +2320,37 @@ class retry_condition {
   std::shared_ptr<const std::function<bool(const failure&)>> call_;  // a pointer, as most maps have none
 };
 
+/// What SIGINT (Ctrl-C) and SIGTERM do while a map runs, for options::on_interrupt.
+enum class interrupt {
+  by_store,  ///< keep, if the map has a store; else end
+  keep,      ///< the map ends, and returns what is done
+  end,       ///< the program ends, as without parmap
+};
+
+/// The type of options::on_interrupt: an interrupt, which converts to it.
+class interrupt_choice {
+ public:
+  interrupt_choice() noexcept = default;
+  interrupt_choice(interrupt chosen) noexcept : chosen_(chosen) {}  // NOLINT(google-explicit-constructor)
+
+  /// Whether such a signal only ends the map, if it has a store or none.
+  [[nodiscard]] bool keeps(bool has_store) const noexcept {
+    return chosen_ == interrupt::keep || (chosen_ == interrupt::by_store && has_store);
+  }
+  /// For engines: whether the map may be interrupted, and whether it was. Then no task begins any more, as a stop was
+  /// requested, too, and those that run are to be ended.
+  [[nodiscard]] bool is_watched() const noexcept { return requested_ != nullptr; }
+  [[nodiscard]] bool is_requested() const noexcept {
+    return requested_ != nullptr && requested_->load(std::memory_order_acquire);
+  }
+  /// For map: who tells whether it was.
+  void watch(const std::atomic<bool>& requested) noexcept { requested_ = &requested; }
+
+ private:
+  interrupt chosen_{interrupt::by_store};
+  const std::atomic<bool>* requested_{};
+};
+
 /// The options of one map, and its last argument. Every field has a default.
 ///
 ///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
@@ -2233,6 +2368,8 @@ struct options {
   ///
   ///     parmap::map(f, x, {.deadline = 23h});   // inside a batch job of 24 hours
   std::optional<std::chrono::nanoseconds> deadline{};
+  /// What the map is called in its progress bar, its trace and its status file. Empty: nothing, and the program's name.
+  std::string label{};
   /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
   /// that have not begun fail as `stopped`. serial ignores this option.
   std::optional<std::uint64_t> max_failures{};
@@ -2242,6 +2379,13 @@ struct options {
   /// not results. Only multi enforces it, and throws std::runtime_error where /proc is missing. serial ignores it;
   /// threads and async refuse it.
   std::optional<std::uint64_t> memory_limit{};
+  /// What SIGINT (Ctrl-C) and SIGTERM do while the map runs. parmap::interrupt::keep: no new task begins, those that
+  /// run are ended at once (multi and pools kill them, async cancels them; under threads and serial they are requested
+  /// to stop, see context::stop_token()), and map returns what is done; the others fail as `stopped`. A second signal
+  /// ends the program. parmap::interrupt::end: the program ends. Default: keep for a map with a store, else end. It has
+  /// no effect on a signal that the program handles or ignores itself; what map has changed is restored when it
+  /// returns. Streams and async_map have it not.
+  interrupt_choice on_interrupt{};
   /// For parmap::stream, which map is not: outcomes come in input order. One slow task then holds up all behind it,
   /// once the window is full. Without it they come as the tasks end.
   bool ordered{};
@@ -2268,7 +2412,7 @@ struct options {
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
   /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
-  /// (<parmap/checkpoint.hpp>). Only map has it, with every engine but a pool. None: nowhere.
+  /// (<parmap/checkpoint.hpp>). map, stream, map_reduce and fold have it, on every engine. None: nowhere.
   std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
@@ -2280,6 +2424,15 @@ struct options {
   ///
   ///     std::cerr << parmap::map(simulate, meshes, {.times = true}).summary() << '\n';
   bool times{};
+  /// The path of a file that shows which worker ran which task, when: a slice for each task, its inputs, failures and
+  /// repeated attempts. Chrome's trace format: open it in ui.perfetto.dev, or make a page of it by `python -m parmap
+  /// report FILE`. An existing file is replaced. If there are many tasks, or they are short, several share a slice: at
+  /// most 10^6 slices. While the map runs, the file path.status says once a second how far it is. It implies `times`.
+  /// map throws std::runtime_error if the file cannot be made. Empty: none; but if the environment variable
+  /// PARMAP_TRACE names a folder, each map of the program that is not inside a worker process has a trace there.
+  ///
+  ///     parmap::map(simulate, meshes, {.trace = "run.json"});
+  std::string trace{};
   /// For parmap::stream, which map is not: at most this many outcomes wait unread; further tasks begin when some have
   /// been taken. 0: as many as fit into 2 MiB, but at least 4 for each worker.
   std::uint64_t window{};
@@ -2297,6 +2450,11 @@ PARMAP_API void check_values(const options& chosen);
 [[noreturn]] PARMAP_API void refuse_stream_options();
 // Throws the std::invalid_argument of what has no store.
 [[noreturn]] PARMAP_API void refuse_store(std::string_view what);
+// Throws the std::invalid_argument of what cannot be interrupted and go on.
+[[noreturn]] PARMAP_API void refuse_interrupts(std::string_view what);
+inline void check_is_not_interrupted(const options& chosen, std::string_view what) {
+  if (chosen.on_interrupt.keeps(false)) refuse_interrupts(what);
+}
 inline void check_has_no_store(const options& chosen, std::string_view what) {
   if (chosen.store != nullptr) refuse_store(what);
 }
@@ -2373,6 +2531,9 @@ struct failure {
   /// and if the task was stopped. Under multi, if a task has ended its worker or an input needs an operator<<, parmap
   /// writes the inputs of the first 1000 failures only, for at most 1 s in all.
   std::string inputs{};
+  /// Under an engine of several machines: where the task ran, such as `rank 3 on n2`. Empty elsewhere, and if the task
+  /// was stopped.
+  std::string place{};
 
   /// Throws `exception` if it is not null (threads, async), else task_failed with a copy of this failure.
   [[noreturn]] PARMAP_API void rethrow() const;
@@ -3209,14 +3370,34 @@ class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> 
 #endif
 };
 
-/// An outcome, and the index of its task in input order.
+/// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.
 template <class T>
 struct indexed_outcome {
   std::uint64_t index{};       ///< the task's index in input order
   parmap::outcome<T> outcome;  ///< its value or its failure
+  bool stored{};               ///< whether it was in the store already: see options::store
+
+  /// For structured bindings.
+  template <std::size_t I, class Self>
+    requires(I < 2 && std::same_as<std::remove_cvref_t<Self>, indexed_outcome>)
+  [[nodiscard]] friend constexpr auto&& get(Self&& it) noexcept {
+    if constexpr (I == 0) return std::forward<Self>(it).index;
+    else return std::forward<Self>(it).outcome;
+  }
 };
 
 }  // namespace parmap::inline PARMAP_ABI
+
+template <class T>
+struct std::tuple_size<parmap::indexed_outcome<T>> : std::integral_constant<std::size_t, 2> {};
+template <class T>
+struct std::tuple_element<0, parmap::indexed_outcome<T>> {
+  using type = std::uint64_t;
+};
+template <class T>
+struct std::tuple_element<1, parmap::indexed_outcome<T>> {
+  using type = parmap::outcome<T>;
+};
 
 // ==== parmap/summary.hpp
 // map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.
@@ -3290,10 +3471,18 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
+// Which tasks of a map have outcomes of a store: those whose bits are clear.
+struct stored_tasks {
+  std::vector<std::uint64_t> others{};
+  std::uint64_t count{};
+};
+
 // What some maps know besides.
 struct map_notes {
+  stored_tasks stored{};
   std::optional<map_times> times{};
-  input_columns inputs{};  // of the named axes
+  input_columns inputs{};                // of the named axes
+  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
 };
 
 // Adds the cells of the value of task i to a row.
@@ -3333,6 +3522,16 @@ class results_base {
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
   // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
+  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. On a rank of an
+  /// MPI job that did not gather the values: those that ran there. O(failures).
+  ///
+  ///     for (const auto& [first, last] : r.here())
+  ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
+  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+    failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+    return all;
+  }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
@@ -3341,6 +3540,20 @@ class results_base {
   ///     std::cerr << r.summary() << '\n';   // 200 tasks in 2.0 s: 197 ok, 3 failed, and the causes
   [[nodiscard]] PARMAP_API map_summary summary() const;
 
+  /// With options::store: how many tasks have an outcome that was in the store already, and did not run. O(1).
+  [[nodiscard]] std::uint64_t stored() const noexcept { return notes_ == nullptr ? 0 : notes_->stored.count; }
+  /// Whether task i is one of them; false if i >= size(). O(1).
+  [[nodiscard]] bool is_stored(std::uint64_t i) const noexcept {
+    return stored() > 0 && i < size_ && (notes_->stored.others[i / 64] >> i % 64 & 1) == 0;
+  }
+
+  // Gives what a map has noted to what was made of its values.
+  void pass_notes(results_base& to) noexcept {
+    to.elapsed_ = elapsed_;
+    to.notes_ = std::move(notes_);
+  }
+  // Sets the tasks that stored() counts.
+  void note_stored(stored_tasks those) { notes().stored = std::move(those); }
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
@@ -3349,17 +3562,32 @@ class results_base {
   [[nodiscard]] std::optional<map_times> take_times() noexcept {
     return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
   }
+  // Call before any value is read: there is no value here of more tasks than have failed. The failures so far are those
+  // tasks; `failures` are those that have failed. Throws std::bad_alloc, and changes nothing then.
+  void note_absent(failure_list failures) {
+    std::optional<failure_list>& absent = notes().absent;
+    absent.emplace(std::move(failures_));
+    failures_ = std::move(failures);
+  }
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
  protected:
   void require_ok() const {
     if (!ok()) throw_map_failed();
+    require_here();
+  }
+  // Every value that exists is here.
+  void require_here() const {
+    if (notes_ != nullptr && notes_->absent) throw_elsewhere();
   }
   void require_value(std::uint64_t i) const {
-    if (i >= size_ || failures_.contains(i)) throw_no_value(i);
+    if (i >= size_ || failed().contains(i)) throw_no_value(i);
   }
-  [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
+  // The tasks that have no value here.
+  [[nodiscard]] const failure_list& failed() const noexcept {
+    return notes_ != nullptr && notes_->absent ? *notes_->absent : failures_;
+  }
   // A table with a row for each task; the cells of a value are in `cells` columns.
   PARMAP_API void write_table(std::ostream& out, std::size_t cells, add_value* add, const void* self) const;
   // Of a task that has failed.
@@ -3372,6 +3600,7 @@ class results_base {
   }
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
+  [[noreturn]] PARMAP_API void throw_elsewhere() const;
 
   std::uint64_t size_;
   failure_list failures_;
@@ -3468,7 +3697,10 @@ class [[nodiscard]] results : public detail::results_base {
 
   /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It copies nothing;
   /// these results must outlive it and must not be moved meanwhile. O(log failures), and a whole walk is O(size()).
-  [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
+  [[nodiscard]] detail::values_view<T> values() const& {
+    require_here();
+    return {values_.data(), failed(), size()};
+  }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
   /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<T>. It refers to these
@@ -3477,17 +3709,20 @@ class [[nodiscard]] results : public detail::results_base {
   ///     for (const auto& [index, outcome] : r.outcomes())
   ///       if (outcome) use(index, *outcome);
   [[nodiscard]] auto outcomes() const& {
-    return std::views::iota(std::uint64_t{0}, size()) |
-           std::views::transform([this](std::uint64_t i) { return indexed_outcome<T>{i, outcome_of(i)}; });
+    require_here();
+    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
+             return indexed_outcome<T>{i, outcome_of(i), is_stored(i)};
+           });
   }
   /// On a temporary: a vector of them, into which the values are moved.
   [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
+    require_here();
     std::vector<indexed_outcome<T>> all;
     all.reserve(size());
     auto why = failed().begin();
     for (std::uint64_t i = 0; i < size(); ++i) {
-      if (why != failed().end() && why->index == i) all.push_back({i, *why++});
-      else all.push_back({i, std::move(values_.data()[i])});
+      if (why != failed().end() && why->index == i) all.push_back({i, *why++, is_stored(i)});
+      else all.push_back({i, std::move(values_.data()[i]), is_stored(i)});
     }
     return all;
   }
@@ -3516,6 +3751,7 @@ class [[nodiscard]] results : public detail::results_base {
     static_assert(cells > 0,
                   "parmap: write_csv writes numbers, text, what has an operator<<, and tuples, pairs, arrays "
                   "and structs of these; this type is none of them: give it an operator<<");
+    require_here();
     if constexpr (cells > 0)
       write_table(
           out, cells,
@@ -3533,6 +3769,7 @@ class [[nodiscard]] results : public detail::results_base {
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
+    require_here();
     std::vector<T> all;
     all.reserve(size());
     const auto copy_until = [&](std::uint64_t index) {
@@ -3588,7 +3825,8 @@ class [[nodiscard]] results<void> : public detail::results_base {
   /// results.
   [[nodiscard]] auto outcomes() const& {
     return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
-             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>()};
+             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>(),
+                                          is_stored(i)};
            });
   }
   auto outcomes() && = delete;  // keep the results in a variable first
@@ -6295,8 +6533,8 @@ inline constexpr const char* deadline_text = "options.deadline was reached";
 inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
 
 // Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.
-void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
-                 unsigned attempts_of_first = 0);
+PARMAP_API void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
+                            unsigned attempts_of_first = 0);
 
 // The list with further failures of tasks that it does not contain yet.
 [[nodiscard]] PARMAP_API failure_list add_failures(failure_list list, failure_runs more);
@@ -8796,6 +9034,40 @@ struct sent_inputs<unbounded_product<First, Rest>> {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/pools/sent_numbers.hpp
+// sent_numbers: which tasks of a space are to run, where a store has the outcomes of the others, as a pool's workers
+// are told it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Tasks whose indices and random streams are consecutive are one run.
+class sent_numbers final : public renumbering {
+ public:
+  // Null: all tasks run, and nothing is written.
+  PARMAP_API explicit sent_numbers(const renumbering* of);
+  PARMAP_API ~sent_numbers();
+  PARMAP_API void write(byte_writer& to) const;
+  // What write() has written behind other bytes, up to the end; null if nothing follows. Throws bad_encoding if the
+  // bytes are damaged, or name a task beyond `tasks`.
+  [[nodiscard]] PARMAP_API static std::unique_ptr<sent_numbers> read(byte_reader& from, std::uint64_t tasks);
+
+  [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+
+ private:
+  struct run {
+    std::uint64_t first;   // among the tasks that run
+    std::uint64_t index;   // of that task
+    std::uint64_t stream;  // of its random numbers
+  };
+
+  std::vector<run> runs_;
+  std::uint64_t size_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/pools/pool_function_of.hpp
 // pool_function_of: f and the type of its inputs, as a worker of a pool runs them; how they are sent there.
 
@@ -8819,14 +9091,15 @@ class pool_function_of final : public pool_function {
     decoder in(bytes);
     const auto first = in.get<std::uint64_t>();
     auto made = std::make_unique<inputs>(first, sent_inputs<Space>::decode(in));
-    bytes.expect_end();
+    made->numbers = sent_numbers::read(bytes, made->space.size());
     return made;
   }
   void run(const pool_inputs& given, batch_run& tasks, context& self) const override {
-    const auto& [first, space] = static_cast<const inputs&>(given);
-    if (tasks.next() < first || tasks.end() - first > space.size())
+    const auto& [first, space, numbers] = static_cast<const inputs&>(given);
+    numbered_tasks<F, received> numbered(f_, space);
+    if (numbers != nullptr) numbered = numbered.renumbered_by(*numbers);
+    if (tasks.next() < first || tasks.end() - first > numbered.size())
       throw bad_encoding("a pool's batch has tasks without inputs");
-    const numbered_tasks<F, received> numbered(f_, space);
     numbered.for_each(tasks.next() - first, tasks.end() - first, self, [&](std::uint64_t, const auto& call) {
       if (!tasks.begin_task()) return false;
       send_value<value>(tasks.outlet(), tasks.number(), 1, call);
@@ -8842,6 +9115,7 @@ class pool_function_of final : public pool_function {
     inputs(std::uint64_t task, received&& read) : first(task), space(std::move(read)) {}
     std::uint64_t first;  // the task of the first combination
     received space;
+    std::unique_ptr<const sent_numbers> numbers{};  // null: all tasks of the space
   };
 
   mutable F f_;
@@ -9227,10 +9501,12 @@ class pool_stream final : public pool_outcomes<typename Tasks::result> {
 
  private:
   void send(std::uint64_t b, std::uint64_t e) {
+    const sent_numbers numbers(tasks_.renumbered());
     kept_inputs inputs = this->dispatcher().keep_inputs(
         [&](byte_writer& to) {
           encoder out(to);
           sent_inputs<space>::encode(out, tasks_.space(), b, e);
+          numbers.write(to);
         },
         encodes_by_foreign_code<space>);
     this->dispatcher().add(this->job(), b, e - b, std::move(inputs));
@@ -9574,8 +9850,6 @@ class pool {
     if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
     else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
   }
-  /// Its workers know the tasks of a whole space only.
-  static constexpr bool has_no_store = true;
 
   /// What map_into calls.
   template <class Tasks, class First>
@@ -9648,10 +9922,12 @@ class pool {
     state_->check_code(tasks.function());
     detail::pool_dispatcher& by = state_->dispatcher();
     auto f = keep_function(tasks);
+    const detail::sent_numbers numbers(tasks.renumbered());
     detail::kept_inputs inputs = by.keep_inputs(
-        [&tasks](detail::byte_writer& to) {
+        [&](detail::byte_writer& to) {
           encoder out(to);
           detail::sent_inputs<space>::encode(out, tasks.space(), 0, tasks.size());
+          numbers.write(to);
         },
         detail::encodes_by_foreign_code<space>);
     detail::pool_map_of<value, std::remove_reference_t<Places>> map(
@@ -9665,48 +9941,6 @@ class pool {
 static_assert(engine<pool>);
 
 }  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/observers/time_keeper.hpp
-// time_keeper: the observer behind options::times. It adds up how long the attempts took, and keeps the slowest.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class time_keeper final : public attempt_observer {
- public:
-  static constexpr std::size_t most_kept = 5;
-
-  // `next` hears everything, too; null: there is none.
-  PARMAP_API explicit time_keeper(attempt_observer* next = nullptr);
-  PARMAP_API ~time_keeper();
-
-  void begun(const attempt& it) noexcept override {
-    if (next_ != nullptr) next_->begun(it);
-  }
-  void failed(const attempt& it, const failure& why) noexcept override {
-    static_cast<void>(add(it));
-    if (next_ != nullptr) next_->failed(it, why);
-  }
-  void ended(const attempt& it, seen_value value, const failure* why) noexcept override {
-    static_cast<void>(add(it));
-    if (next_ != nullptr) next_->ended(it, value, why);
-  }
-  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
-  // Returns its entry if it is one of the slowest.
-  PARMAP_API task_time* add(const attempt& it) noexcept;
-  void note_workers(unsigned workers) noexcept { workers_ = workers; }
-
-  // What it has heard so far. The inputs of the slowest tasks are empty.
-  [[nodiscard]] PARMAP_API map_times times() const;
-
- private:
-  attempt_observer* next_;
-  attempt::clock::time_point begun_;
-  std::chrono::nanoseconds busy_{};
-  unsigned workers_{};
-  std::vector<task_time> slowest_;  // the slowest first
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/summary_times.hpp
 // What options::times adds to the summary of a map, and the inputs of the slowest tasks, which are written as those of
@@ -9767,6 +10001,35 @@ struct unknown_option_or_value_of_another_type {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/stores/interrupt_scope.hpp
+// interrupt_scope: a map during which SIGINT and SIGTERM end the map, and not the program.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// For the lifetime of the object, if the options say so. It gives them a stop token that it requests to stop, and what
+// options::on_interrupt needs to tell engines.
+class interrupt_scope {
+ public:
+  explicit interrupt_scope(options& of_map) {
+    if (of_map.on_interrupt.keeps(of_map.store != nullptr)) begin(of_map);
+  }
+  interrupt_scope(const interrupt_scope&) = delete;
+  interrupt_scope& operator=(const interrupt_scope&) = delete;
+  ~interrupt_scope() {
+    if (state_ != nullptr) end();
+  }
+
+ private:
+  struct state;
+
+  PARMAP_API void begin(options& of_map);
+  PARMAP_API void end() noexcept;
+
+  state* state_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/stores/stored_value.hpp
 // stored_value: a value or an input as a store keeps it: a number, text or bytes, and what the bytes are.
 
@@ -9785,6 +10048,9 @@ enum class value_format : std::uint8_t {
   encoded = 8,  // by parmap::codec: for C++ alone
   pickle = 9,   // by Python's pickle: for Python alone
   json = 10,
+  dataclass = 11,  // JSON, too
+  none = 12,       // Python's
+  python_bytes = 13,
 };
 
 struct stored_value {
@@ -9845,6 +10111,11 @@ concept stored_text = std::convertible_to<const T&, std::string_view> && !std::i
 // What leaves a worker can be stored; so can text that an object refers to, but it cannot be read again.
 template <class T>
 concept storable = std::is_void_v<T> || leaves<T> || stored_text<T>;
+
+// What other programs can read, too; all else is stored as the bytes of its codec.
+template <class T>
+inline constexpr bool has_plain_form = std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, float> ||
+                                       std::is_same_v<T, double> || stored_text<T> || is_number_array<T>;
 
 // The bytes of its codec. The value may be encoded more than once.
 template <class T>
@@ -9996,11 +10267,15 @@ class sweep {
 
 // The outcome of a task as it is stored.
 struct stored_outcome {
+  using time_point = std::chrono::steady_clock::time_point;
+  static constexpr time_point unknown{};
+
   std::uint64_t number{};              // of the task in the store
   std::optional<failure_kind> kind{};  // none: it has a value
   unsigned attempts{};
   unsigned worker{};
-  std::chrono::nanoseconds took{};
+  time_point began{};  // or unknown
+  std::optional<std::chrono::nanoseconds> took{};
   stored_value value{};
   std::string message{};  // of a failure
 };
@@ -10015,8 +10290,11 @@ class store_run {
   [[nodiscard]] virtual std::uint64_t seed() const noexcept = 0;
   // The number of task `index` of the map, which names its random stream, too. Any thread may ask.
   [[nodiscard]] virtual std::uint64_t number(std::uint64_t index) const noexcept = 0;
-  // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number.
-  virtual void read(const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
+  // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number. `values`: with its
+  // value; else find() gives it. Call it once, before the functions below.
+  virtual void read(bool values, const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
+  // The outcome of a task that read() has visited, without values. One thread at a time, each task once.
+  [[nodiscard]] virtual stored_outcome find(std::uint64_t index) = 0;
   // What the user should know, a line each.
   [[nodiscard]] virtual const std::vector<std::string>& notes() const noexcept = 0;
 
@@ -10039,6 +10317,9 @@ class store_run {
 // sweep_of: what identifies the results of a map, from f, its axes and its result type.
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+// What the axes or the result type do not allow is known when a store is given: std::invalid_argument.
+[[noreturn]] PARMAP_API void refuse_store_for_axes();
 
 // The compiler's name of a type, as g++ and clang++ spell it in the name of a function.
 template <class T>
@@ -10063,24 +10344,70 @@ constexpr std::string_view stored_type() {
 
 // ---- The axes.
 
-// The names of the ranges in a space, in the order of their elements; empty where one has none.
-template <class Axis>
-void add_names(const Axis& axis, sweep& to) {
-  if constexpr (requires { axis.name(); }) to.add_name(axis.name());
-  else if constexpr (requires { axis.axes(); })
-    std::apply([&to](const auto&... each) { (add_names(each, to), ...); }, axis.axes());
-  else to.add_name({});
-}
-
-template <class Space>
-void add_cells_of(const void* space, std::uint64_t i, cell_list& to) {
-  static_cast<const Space*>(space)->spread(i, [&to](const auto&... x) { (to.add(to_stored(x)), ...); });
-}
-
 template <class Space>
 inline constexpr bool is_product = false;
 template <class... Axes>
 inline constexpr bool is_product<product_space<Axes...>> = true;
+template <class Space>
+inline constexpr bool is_zip = false;
+template <class... Axes>
+inline constexpr bool is_zip<zip_space<Axes...>> = true;
+
+// An axis that may have keys in place of its elements.
+template <class Axis>
+concept has_keys = requires(const Axis& axis) { axis.keys(); };
+
+template <class Elements>
+inline constexpr bool can_store_elements = false;
+template <class... Element>
+inline constexpr bool can_store_elements<list<Element...>> = (storable<std::remove_cvref_t<Element>> && ...);
+
+// Whether what identifies the elements can be stored. An axis that may have keys is asked when it is there.
+template <class Space>
+inline constexpr bool can_store_space = has_keys<Space> || can_store_elements<typename Space::elements>;
+template <class... Axes>
+inline constexpr bool can_store_space<product_space<Axes...>> = (can_store_space<Axes> && ...);
+template <class... Axes>
+inline constexpr bool can_store_space<zip_space<Axes...>> = (can_store_space<Axes> && ...);
+
+// The names of the ranges in a space, in the order of their elements; empty where one has none. Throws
+// std::invalid_argument if a named one has neither keys nor elements that can be stored.
+template <class Axis>
+void add_names(const Axis& axis, sweep& to) {
+  if constexpr (requires { axis.axes(); }) {
+    std::apply([&to](const auto&... each) { (add_names(each, to), ...); }, axis.axes());
+  } else if constexpr (requires { axis.name(); }) {
+    if constexpr (!can_store_elements<typename Axis::elements>)
+      if (axis.keys() == nullptr) refuse_store_for_axes();
+    to.add_name(axis.name());
+  } else {
+    to.add_name({});
+  }
+}
+
+PARMAP_API void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to);
+
+// What identifies element i.
+template <class Space>
+void add_cells_of(const void* of, std::uint64_t i, cell_list& to) {
+  const Space& space = *static_cast<const Space*>(of);
+  if constexpr (is_zip<Space>) {
+    std::apply([&]<class... Axes>(const Axes&... each) { (add_cells_of<Axes>(&each, i, to), ...); }, space.axes());
+  } else if constexpr (is_product<Space>) {
+    std::uint64_t left = space.size();
+    const auto next = [&](std::uint64_t size) {
+      left /= size;
+      return i / left % size;
+    };
+    std::apply([&]<class... Axes>(const Axes&... each) { (add_cells_of<Axes>(&each, next(each.size()), to), ...); },
+               space.axes());
+  } else {
+    if constexpr (has_keys<Space>)
+      if (const axis_keys* const keys = space.keys(); keys != nullptr) return add_key(*keys, i, to);
+    if constexpr (can_store_elements<typename Space::elements>)
+      space.spread(i, [&to](const auto&... x) { (to.add(to_stored(x)), ...); });
+  }
+}
 
 // A product's axes are axes, also of a product inside it; whatever else is one axis.
 template <class Space>
@@ -10092,11 +10419,6 @@ void add_axes(const Space& space, sweep& to) {
     add_names(space, to);
   }
 }
-
-template <class Elements>
-inline constexpr bool can_store_elements = false;
-template <class... Element>
-inline constexpr bool can_store_elements<list<Element...>> = (storable<std::remove_cvref_t<Element>> && ...);
 
 // ---- The function.
 
@@ -10120,6 +10442,9 @@ void add_function(const F& f, sweep& to) {
           (add_fixed(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed), to), ...);
         },
         f.fixed());
+  } else if constexpr (requires { f.stored_function(); }) {
+    add_function(f.stored_function(), to);
+    add_fixed(f.stored_argument(), to);
   } else if constexpr (std::is_class_v<F>) {
     to.add_class(type_name<F>(), !std::is_empty_v<F>);
   }
@@ -10154,7 +10479,7 @@ template <class Value>
 stored_value make_stored(seen_value it) {
   if (it.object != nullptr) return to_stored(*static_cast<const Value*>(it.object));
   const std::string_view bytes(reinterpret_cast<const char*>(it.encoded.data()), it.encoded.size());
-  if constexpr (stored_text<Value> || is_number_array<Value>) return to_stored(decode_bytes<Value>(bytes));
+  if constexpr (has_plain_form<Value>) return to_stored(decode_bytes<Value>(bytes));
   else return stored_bytes_of(std::string(bytes), value_format::encoded);
 }
 template <class Value>
@@ -10168,60 +10493,79 @@ inline constexpr value_kind kind_of_value{
 template <>
 inline constexpr value_kind kind_of_value<void>{};
 
+class task_choice;
+
 // A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
 class open_store final : public renumbering, public attempt_observer {
  public:
-  // `memory` has room for a value of each task. Throws what result_store::open throws.
-  PARMAP_API open_store(const sweep& what, const value_kind& kind, void* memory, std::uint64_t tasks,
-                        const options& of_map);
+  // Throws what result_store::open throws.
+  PARMAP_API open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
   // Destroys the values that were read, unless they were joined.
   PARMAP_API ~open_store();
 
-  // Reads the outcomes that are stored and stay, and tells the user what was found. Call it once, first.
-  PARMAP_API void read();
+  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room for a value of
+  // each task. Call this or find_later() once, first.
+  PARMAP_API void read(void* memory);
+  // The same, but the outcomes stay where they are, until find() is asked for them.
+  PARMAP_API void find_later();
+  // f sees the stop token: what ends after a request may be incomplete, and is not stored. It runs again.
+  PARMAP_API void f_sees_stops() noexcept;
   // The options of the run: the store's seed, and a stop when nothing more can be stored.
   [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
+  // Outcomes can no longer be stored; finish() throws the reason.
+  [[nodiscard]] PARMAP_API bool has_failed() const noexcept;
   // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks of the map have run.
   PARMAP_API bool finish();
   // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
   // whole map.
   PARMAP_API failure_list join(const results_base& ran, void* values);
-  // What the run has measured, for the whole.
-  PARMAP_API void pass_times(results_base& ran, results_base& whole) const;
+  // What the run has measured, for the whole, and which tasks did not run.
+  PARMAP_API void pass_notes(results_base& ran, results_base& whole);
+  // Which tasks run; the others are stored.
+  [[nodiscard]] PARMAP_API const task_choice& choice() const noexcept;
+  // The stored outcome of a task, each task once. Throws store_failed.
+  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
 
-  [[nodiscard]] std::uint64_t size() const noexcept override;
-  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
   [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
-  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
  private:
   class state;
   std::unique_ptr<state> state_;
 };
 
-// What f, its axes or its result type do not allow is known when a store is given: std::invalid_argument.
+// Whether an engine runs tasks in this process, where a stop reaches them.
+inline bool runs_here(std::string_view engine) noexcept { return engine != "multi" && engine != "pool"; }
+
+// See refuse_store_for_axes.
 [[noreturn]] PARMAP_API void refuse_store_for_values();
-[[noreturn]] PARMAP_API void refuse_store_for_axes();
+[[noreturn]] PARMAP_API void refuse_store_for_lazy_axes();
 
 template <class Value>
 inline constexpr bool can_store_value =
     std::is_void_v<Value> || (leaves<Value> && std::is_nothrow_move_constructible_v<Value>);
 
-// `run`: as map_space's, for tasks that are renumbered and observed. It says what type a value has: an engine may await
-// what f returns.
+// Throws store_failed: the stored value of a task is of another type.
+[[noreturn]] PARMAP_API void fail_to_read(std::uint64_t task, const std::exception& why);
+
+// `sees_stops`: see f_sees_stops. `run`: as map_space's, for tasks that are renumbered and observed. It says what type
+// a value has: an engine may await what f returns.
 template <class Run, class F, class Space>
-auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen)
+auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen, bool sees_stops)
     -> std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&> {
   using value = typename std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&>::value_type;
   if constexpr (!can_store_value<value>) {
     refuse_store_for_values();
-  } else if constexpr (!can_store_elements<typename Space::elements>) {
+  } else if constexpr (!can_store_space<Space>) {
     refuse_store_for_axes();
   } else {
     const std::uint64_t n = space.size();
     result_memory<std::conditional_t<std::is_void_v<value>, char, value>> memory(std::is_void_v<value> ? 0 : n);
-    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, memory.data(), n, chosen);
-    store.read();
+    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, n, chosen);
+    if (sees_stops) store.f_sees_stops();
+    store.read(memory.data());
     results<value> ran =
         run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(store), store.of_run());
     if (store.finish()) return ran;
@@ -10233,12 +10577,144 @@ auto run_stored_map(const Run& run, F& f, const Space& space, const options& cho
       }
     };
     results<value> made = whole();
-    store.pass_times(ran, made);
+    store.pass_notes(ran, made);
     return made;
   }
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_path.hpp
+// Where the trace of a map goes: options::trace, or a file in the folder that the environment variable PARMAP_TRACE
+// names.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The variable at the first call of this process; empty: it is not set.
+[[nodiscard]] PARMAP_API const std::string& trace_folder();
+
+// Whether the map has a trace.
+[[nodiscard]] inline bool is_traced(const options& chosen) { return !chosen.trace.empty() || !trace_folder().empty(); }
+
+// A new path in this folder, with the program's name, the pid and a number. Empty inside a task, and beyond the first
+// 1000 traces of a process: a program may call a map a million times.
+[[nodiscard]] PARMAP_API std::string new_trace_in(const std::string& folder);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/watched_tasks.hpp
+// watched_tasks: the tasks of a map or stream, as who watches it sees them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whether the text of these elements is made by our code alone, of what lies in memory.
+template <class... Elements>
+consteval bool has_cheap_text(list<Elements...>) {
+  const auto is_cheap = []<class T>(std::type_identity<T>) {
+    constexpr input_kind kind = kind_of_input<T>();
+    return kind != input_kind::foreign || std::is_same_v<T, std::string_view> || std::is_pointer_v<T>;
+  };
+  return (is_cheap(std::type_identity<std::remove_cvref_t<Elements>>()) && ...);
+}
+
+template <class Space>
+std::function<std::string(std::uint64_t)> texts_of([[maybe_unused]] const Space& space) {
+  if constexpr (requires(input_text& text) { space.show(std::uint64_t{}, text); }) {
+    if constexpr (has_cheap_text(typename Space::elements()))
+      return [&space](std::uint64_t index) {
+        input_text text;
+        space.show(index, text);
+        return text.take();
+      };
+  }
+  return {};
+}
+
+struct watched_tasks {
+  std::optional<std::uint64_t> size{};                    // none: not known yet
+  std::uint64_t stored{};                                 // how many more need not run
+  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  const renumbering* numbers{};                           // of the tasks that are told; null: they are their own
+};
+
+// Refers to the tasks.
+template <class Tasks>
+watched_tasks watched(const Tasks& tasks) {
+  return {tasks.size(), tasks.space().size() - tasks.size(), texts_of(tasks.space()), tasks.renumbered()};
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_watch.hpp
+// map_watch: all that observes one map by its options: options::times, options::trace and the status file of a store.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Checks the options of a map or stream, and completes them. A trace and a store measure times, so that they are in the
+// summary, too.
+inline void prepare(options& chosen) {
+  check_values(chosen);
+  if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
+  if (is_traced(chosen) || chosen.store != nullptr) chosen.times = true;
+}
+
+class map_watch {
+ public:
+  // It tells the observer of the tasks, too. `status`: a path of a status file, or empty. Throws what map_recorder
+  // throws.
+  template <class Tasks>
+  map_watch(const options& chosen, std::string_view engine, const Tasks& tasks, const std::string& status = {})
+      : map_watch(chosen, engine, watched(tasks), tasks.observer(), status) {}
+  PARMAP_API ~map_watch();
+  map_watch(const map_watch&) = delete;
+  map_watch& operator=(const map_watch&) = delete;
+
+  [[nodiscard]] PARMAP_API attempt_observer& observer() noexcept;
+  // The engine has returned.
+  PARMAP_API void finish() noexcept;
+  [[nodiscard]] PARMAP_API map_times times() const;
+
+ private:
+  PARMAP_API map_watch(const options& chosen, std::string_view engine, watched_tasks&& tasks, attempt_observer* next,
+                       const std::string& status);
+
+  class state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/store.hpp
+// result_store: where a map keeps its outcomes beyond the end of the program; see parmap::checkpoint.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// Where a map keeps its outcomes: what parmap::checkpoint returns, for options::store. Abstract; for engines.
+class result_store {
+ public:
+  result_store(const result_store&) = delete;
+  result_store& operator=(const result_store&) = delete;
+  virtual ~result_store() = default;
+
+  /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
+  /// another sweep.
+  [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
+
+  /// The path of the status file of a map with this store (see options::trace); empty: it has none.
+  [[nodiscard]] virtual std::string status_path() const { return {}; }
+
+ protected:
+  result_store() = default;
+};
+
+/// Thrown by a map with a store that cannot be opened, read or written; what() has the path and the reason. What was
+/// stored before stays stored.
+class PARMAP_API store_failed : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/map.hpp
 // map: calls a function on every element, or every combination of elements, of its axes.
@@ -10308,9 +10784,17 @@ inline constexpr bool runs_coroutines = requires { requires Engine::runs_corouti
 template <class Engine>
 inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
 
+// True for an engine that does by itself what options::times asks for.
+template <class Engine>
+inline constexpr bool notes_times = requires { requires Engine::notes_times; };
+
+// True for an engine that draws the seed itself, as many processes must have the same.
+template <class Engine>
+inline constexpr bool draws_seed = requires { requires Engine::draws_seed; };
+
 // The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
 template <class Results, class Engine, class Tasks>
-Results with_times(Results made, const Engine& who, const Tasks& tasks, const time_keeper& kept) {
+Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
   map_times times = kept.times();
   take_inputs(times, who.name() == multi.name() ? with_inputs_by_child(tasks, as_failures(times))
                                                 : with_inputs(tasks, as_failures(times)));
@@ -10331,11 +10815,14 @@ template <class Run, class Engine, class Tasks>
   return run(who, tasks, chosen);
 }
 
+// `status`: a path of a status file, or empty.
 template <class Run, class Engine, class Tasks>
-[[gnu::noinline, gnu::cold]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks,
-                                                 const options& chosen) {
-  time_keeper kept(tasks.observer());
-  auto made = with_times(run_apart(run, who, tasks.observed_by(kept), chosen), who, tasks, kept);
+[[gnu::noinline, gnu::cold]] auto run_watched(const Run& run, const Engine& who, const Tasks& tasks,
+                                              const options& chosen, const std::string& status = {}) {
+  map_watch watch(chosen, who.name(), tasks, status);
+  auto made = run_apart(run, who, tasks.observed_by(watch.observer()), chosen);
+  watch.finish();
+  if (chosen.times) made = with_times(std::move(made), who, tasks, watch);
   note_names(made, tasks.space());
   return made;
 }
@@ -10344,13 +10831,14 @@ template <class Run, class Engine, class Tasks>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
-  if constexpr (requires { requires Engine::has_no_store; })
-    refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
+  if constexpr (requires { Engine::why_no_store; }) refuse(who.name(), "store", Engine::why_no_store);
   const ticks begun = now_ticks();
+  const std::string status = chosen.store->status_path();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
-    return of_run.times ? run_with_times(run, who, tasks, of_run) : run_apart(run, who, tasks, of_run);
+    return run_watched(run, who, tasks, of_run, status);
   };
-  auto made = run_stored_map(run_rest, f, space, chosen);
+  const bool sees_stops = callable<F, Space>::how::with_context && runs_here(who.name());
+  auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
   made.note_elapsed(now_ticks() - begun);
   note_names(made, space);
   return made;
@@ -10368,26 +10856,31 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
                   "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
     return results<int>(result_memory<int>(), {}, 0);
   } else {
-    check_values(chosen);
+    prepare(chosen);
     check_is_no_stream(chosen);
     constexpr bool can_store = requires { requires Run::stores; };
-    if constexpr (!can_store) check_has_no_store(chosen, "this function");
-    const bool has_store = can_store && chosen.store != nullptr;  // which may have the seed of an earlier run
-    if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
+    constexpr bool reduces_stored = requires { requires Run::reduces_stored; };
+    if constexpr (!can_store && !reduces_stored) check_has_no_store(chosen, "this function");
+    const interrupt_scope interrupts(chosen);
+    const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
+    if constexpr (!draws_seed<Engine>)
+      if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
       if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
-    } else if (!chosen.times && !has_store) {
+    } else if ((!chosen.times || notes_times<Engine>) && !has_store) {
       const ticks begun = now_ticks();
       auto made = run(who, tasks, std::as_const(chosen));
       if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
       note_names(made, space);
       return made;
     }
-    if constexpr (can_store)
-      if (has_store) return run_with_store(run, who, f, space, std::as_const(chosen));
-    return run_with_times(run, who, tasks, std::as_const(chosen));
+    if (has_store) {
+      if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
+      else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
+    }
+    return run_watched(run, who, tasks, std::as_const(chosen));
   }
 }
 
@@ -10452,6 +10945,7 @@ auto map_default(F& f, options&& chosen, Axes&&... axes) {
 ///
 /// Throws before any task begins:
 /// - std::invalid_argument: the engine does not support an option, or an option's value is out of range;
+/// - std::runtime_error: the file of options::trace cannot be made;
 /// - std::length_error: there are 2^64 combinations or more;
 /// - std::bad_alloc: the memory for the results is refused;
 /// - std::system_error: the system refuses shared memory or every worker (multi);
@@ -10800,6 +11294,7 @@ class bound_step {
 
   explicit bound_step(Step& call, T* into = nullptr) noexcept : call_(&call), into_(into) {}
   [[nodiscard]] bound_step to(T& into) const noexcept { return bound_step(*call_, &into); }
+  [[nodiscard]] Step& call() const noexcept { return *call_; }
 
   template <class... X>
     requires std::invocable<Step&, T&, X...>
@@ -10815,6 +11310,62 @@ class bound_step {
  private:
   Step* call_;
   T* into_;
+};
+
+// fold's step as the f of a map with a store: each task has an accumulator of its own, which is its value.
+template <class Step, class T>
+class step_alone {
+ public:
+  step_alone(Step& call, const T& identity) noexcept : call_(&call), identity_(&identity) {}
+
+  template <class... X>
+    requires std::invocable<Step&, T&, X...>
+  T operator()(X&&... x) const {
+    T made(*identity_);
+    static_cast<void>(std::invoke(*call_, made, std::forward<X>(x)...));
+    return made;
+  }
+  template <class... X>
+    requires(!std::invocable<Step&, T&, context&, X...> && std::invocable<Step&, context&, T&, X...>)
+  T operator()(context& self, X&&... x) const {
+    T made(*identity_);
+    static_cast<void>(std::invoke(*call_, self, made, std::forward<X>(x)...));
+    return made;
+  }
+
+  // What a store compares: see sweep_of.
+  [[nodiscard]] const Step& stored_function() const noexcept { return *call_; }
+  [[nodiscard]] const T& stored_argument() const noexcept { return *identity_; }
+
+ private:
+  Step* call_;
+  const T* identity_;
+};
+
+// How the values of step_alone become one: as the accumulators of a fold.
+template <class T, class Merge>
+class merging_reducer {
+ public:
+  using value = T;
+  static constexpr bool makes_values = true;
+
+  merging_reducer(Merge& merge, const T& identity) noexcept : merge_(&merge), identity_(&identity) {}
+
+  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t tasks) noexcept { return fold_block(tasks); }
+  // The identity only where there may be no value at all.
+  [[nodiscard]] std::optional<T> start(std::uint64_t block) const {
+    return block == 0 ? std::optional<T>(*identity_) : std::nullopt;
+  }
+  [[nodiscard]] const T& initial() const noexcept { return *identity_; }
+  [[nodiscard]] T combined(const T& left, const T& right) const {
+    T made(left);
+    std::invoke(*merge_, made, right);
+    return made;
+  }
+
+ private:
+  Merge* merge_;
+  const T* identity_;
 };
 
 // Whether a task of these cannot throw between the beginning of the step and its end.
@@ -11067,6 +11618,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
 [[nodiscard]] PARMAP_API unsigned usable_cores();
+
+// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
+[[nodiscard]] double cores_by_quota();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -11405,17 +11959,20 @@ class values_as_tasks {
   results<T>& all_;
 };
 
+// `lets_out`: what the reducer throws leaves the call.
 template <class T, class Reducer>
-reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer& reducer, const options& chosen) {
+reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer& reducer, const options& chosen,
+                                                 bool lets_out) {
   const values_as_tasks<T> tasks(all);
-  reduced_tasks<values_as_tasks<T>, Reducer> bound(tasks, reducer, chosen, 1, false);
-  context self(*chosen.seed, 0);
+  reduced_tasks<values_as_tasks<T>, Reducer> bound(tasks, reducer, chosen, 1, lets_out);
+  context self(all.seed(), 0);
   failure_runs refused;
   all.failures().for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
     for (task_chunk chunk{b, e, nullptr}; chunk.at < e;) {
       try {
         bound.run(chunk, self);
       } catch (...) {
+        if (lets_out) throw;
         thrown what = describe_or_give_up();
         refused.emplace_back(failure{chunk.at++, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
       }
@@ -11423,7 +11980,9 @@ reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer
   });
   failure_list failures = add_failures(all.failures(), std::move(refused));
   auto made = bound.finish(failures);
-  return {std::move(made), all.size(), std::move(failures), *chosen.seed};
+  reduction<typename Reducer::value> whole(std::move(made), all.size(), std::move(failures), all.seed());
+  all.pass_notes(whole);
+  return whole;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -12001,6 +12560,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[nodiscard]] inline options combining_options(const options& of_map, unsigned workers) {
   options made = of_map;
   made.deadline.reset();
+  made.on_interrupt = {};
   made.reporter = report::silent;
   made.retry_delay = {};
   made.retry_if = {};
@@ -12197,7 +12757,7 @@ reduction<typename Reducer::value> reduce_on(const pool& who, const Tasks& tasks
                                              const options& chosen) {
   static_assert(Reducer::makes_values,
                 "parmap::fold: a pool has no fold, as its workers have no accumulators; use map_reduce, or multi");
-  if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen);
+  if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen, false);
   else return {reducer.initial(), 0, {}, 0};
 }
 
@@ -12278,18 +12838,63 @@ consteval bool check_values_of_reduction() {
   return false;
 }
 
+// A map with a store whose values are combined here; the same tree as without.
+template <class Engine, class F, class Space, class Reducer>
+auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& reducer, const options& chosen)
+    -> reduction<typename Reducer::value> {
+  if constexpr (!can_store_value<result_of<F, Space>>) refuse_store_for_values();
+  else
+    return reduce_values(run_with_store(run_by_engine(), who, f, space, chosen), reducer, chosen,
+                         who.name() == serial.name());
+}
+
+// What map_axes_by runs for map_reduce.
+template <class Op, class T>
+struct run_map_reduce {
+  static constexpr bool reduces_stored = true;
+  Op& op;
+  const T& init;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    if constexpr (check_values_of_reduction<T, typename Tasks::result, Op>())
+      return reduce_on(who, tasks, value_reducer<T, Op>(op, init), of_map);
+    else return reduction<int>(0, 0, {}, 0);
+  }
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] auto with_store(const Engine& who, const Tasks& tasks, const options& of_map) const
+      -> std::invoke_result_t<const run_map_reduce&, const Engine&, const Tasks&, const options&> {
+    if constexpr (std::is_same_v<decltype((*this)(who, tasks, of_map)), reduction<T>>)
+      return reduce_stored(who, tasks.function(), tasks.space(), value_reducer<T, Op>(op, init), of_map);
+    else return {0, 0, {}, 0};
+  }
+};
+
+// And for fold.
+template <class Step, class Merge, class T>
+struct run_fold {
+  static constexpr bool reduces_stored = true;
+  Merge& merge;
+  const T& identity;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    return reduce_on(who, tasks, accumulator_reducer<T, Merge>(merge, identity), of_map);
+  }
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] reduction<T> with_store(const Engine& who, const Tasks& tasks,
+                                                       const options& of_map) const {
+    step_alone<Step, T> f(tasks.function().call(), identity);
+    return reduce_stored(who, f, tasks.space(), merging_reducer<T, Merge>(merge, identity), of_map);
+  }
+};
+
 template <class Engine, class F, class Op, class T, class... Axes>
 auto map_reduce_axes(const Engine& who, F& f, Op& op, const T& init, options&& chosen, Axes&&... axes) {
   if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) {
     return reduction<int>(0, 0, {}, 0);  // so that this is the only error
   } else {
-    const auto run = [&](const Engine& it, const auto& tasks, const options& of_map) {
-      using result = typename std::remove_cvref_t<decltype(tasks)>::result;
-      if constexpr (check_values_of_reduction<T, result, Op>())
-        return reduce_on(it, tasks, value_reducer<T, Op>(op, init), of_map);
-      else return reduction<int>(0, 0, {}, 0);
-    };
-    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+    return map_axes_by(run_map_reduce<Op, T>{op, init}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
   }
 }
 
@@ -12322,10 +12927,8 @@ auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, o
     return reduction<int>(0, 0, {}, 0);
   } else {
     bound_step<Step, T> f(step);
-    const auto run = [&](const Engine& it, const auto& tasks, const options& of_map) {
-      return reduce_on(it, tasks, accumulator_reducer<T, Merge>(merge, identity), of_map);
-    };
-    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+    return map_axes_by(run_fold<Step, Merge, T>{merge, identity}, who, f, std::move(chosen),
+                       std::forward<Axes>(axes)...);
   }
 }
 
@@ -12493,34 +13096,178 @@ template <engine Engine, class X, class Y, class Z> void fold(const Engine&, X&&
 
 }  // namespace parmap::inline PARMAP_ABI
 
-// ==== parmap/store.hpp
-// result_store: where a map keeps its outcomes beyond the end of the program; see parmap::checkpoint.
+// ==== parmap/detail/stores/stored_order.hpp
+// stored_order: when the stored outcomes of a stream come among those of the tasks that run.
 
-namespace parmap::inline PARMAP_ABI {
+namespace parmap::inline PARMAP_ABI::detail {
 
-/// Where a map keeps its outcomes: what parmap::checkpoint returns, for options::store. Abstract; for engines.
-class result_store {
+// Without order they come first, while tasks run already. In order each comes as soon as the window has its index, so
+// that no more outcomes are held than fit into the window.
+class stored_order {
  public:
-  result_store(const result_store&) = delete;
-  result_store& operator=(const result_store&) = delete;
-  virtual ~result_store() = default;
+  PARMAP_API stored_order(const open_store& store, bool ordered) noexcept;
 
-  /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
-  /// another sweep.
-  [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
+  // The stream may have outcomes of [0, limit), or without order that many. Returns how many tasks may begin.
+  [[nodiscard]] PARMAP_API std::uint64_t allow(std::uint64_t limit) noexcept;
+  // The index of a stored outcome whose turn it is.
+  [[nodiscard]] PARMAP_API std::optional<std::uint64_t> next() noexcept;
+  [[nodiscard]] PARMAP_API bool is_at_end() const noexcept;
 
- protected:
-  result_store() = default;
+ private:
+  const task_choice* choice_;
+  bool ordered_;
+  std::uint64_t next_;
+  std::uint64_t taken_{};
+  std::uint64_t limit_{};
 };
 
-/// Thrown by a map with a store that cannot be opened, read or written; what() has the path and the reason. What was
-/// stored before stays stored.
-class PARMAP_API store_failed : public std::runtime_error {
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_source.hpp
+// stored_source: the outcomes of a stream with a store: those that are stored, and those of the engine, which it stores
+// as they come.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The engine numbers the tasks that run from 0; the stream knows indices of the map. An outcome is stored when the
+// stream takes it from the engine, so what waits unread is not.
+template <class T>
+class stored_source final : public outcome_source<T> {
  public:
-  using std::runtime_error::runtime_error;
+  // `run`: null if no task is left.
+  stored_source(open_store& store, std::unique_ptr<outcome_source<T>> run, bool ordered)
+      : store_(store),
+        order_(store, ordered),
+        run_(std::move(run)) {}
+
+  bool allow(std::uint64_t limit) override {
+    const std::uint64_t of_run = order_.allow(limit);
+    return run_ == nullptr || run_->allow(of_run);
+  }
+  void end_at(std::uint64_t) override {}
+  void halt() noexcept override {
+    if (run_ != nullptr) run_->halt();
+  }
+  [[nodiscard]] unsigned workers() const noexcept override { return run_ == nullptr ? 1 : run_->workers(); }
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept override { return run_ == nullptr ? 0 : run_->mean_bytes(); }
+
+  arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) override {
+    if (const auto index = order_.next()) {
+      take_stored(*index, to);
+      return arrival::outcome;
+    }
+    if (run_ != nullptr && !store_.has_failed()) {
+      const arrival came = run_->next(to, patience);
+      if (came == arrival::outcome) keep(*to);
+      if (came != arrival::end) return came;
+    }
+    run_.reset();
+    store_.finish();
+    return order_.is_at_end() ? arrival::end : arrival::nothing_yet;
+  }
+
+ private:
+  void take_stored(std::uint64_t index, std::optional<ended_task<T>>& to) {
+    stored_outcome found = store_.find(index);
+    if (found.kind) {
+      to.emplace(index, failure{index, *found.kind, std::move(found.message), found.attempts, nullptr}, found.attempts);
+    } else if constexpr (std::is_void_v<T>) {
+      to.emplace(index, outcome<void>(), found.attempts);
+    } else {
+      try {
+        to.emplace(index, from_stored<T>(found.value), found.attempts);
+      } catch (const std::exception& error) {
+        fail_to_read(index, error);
+      }
+    }
+    to->result.stored = true;
+  }
+  void keep(ended_task<T>& it) {
+    auto& [index, what] = it.result;
+    if (what || what.error().kind != failure_kind::stopped) {
+      const auto time = static_cast<double>(it.spent) / ticks_per_us() * 1e3;
+      const attempt last{.task = index,
+                         .number = it.attempts,
+                         .worker = it.worker,
+                         .took = std::chrono::nanoseconds(static_cast<std::int64_t>(time))};
+      const void* value = nullptr;
+      if constexpr (!std::is_void_v<T>)
+        if (what) value = &*what;
+      store_.ended(last, {.object = value}, what ? nullptr : &what.error());
+    }
+    index = store_.index(index);
+    if (!what) {
+      failure why = std::move(what).error();
+      why.index = index;
+      what = outcome<T>(std::move(why));
+    }
+  }
+
+  open_store& store_;
+  stored_order order_;
+  std::unique_ptr<outcome_source<T>> run_;
 };
 
-}  // namespace parmap::inline PARMAP_ABI
+// Opens the store of a stream. Throws what open_store and refuse_store_for_values throw.
+template <class Value, class F, class Space>
+std::unique_ptr<open_store> open_store_of_stream(const F& f, const Space& space, const options& chosen) {
+  if constexpr (is_unbounded<Space>) {
+    refuse_store_for_lazy_axes();
+  } else if constexpr (!can_store_value<Value>) {
+    refuse_store_for_values();
+  } else if constexpr (!can_store_space<Space>) {
+    refuse_store_for_axes();
+  } else {
+    auto store = std::make_unique<open_store>(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>,
+                                              space.size(), chosen);
+    store->find_later();
+    return store;
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/observers/time_keeper.hpp
+// time_keeper: the observer behind options::times. It adds up how long the attempts took, and keeps the slowest.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class time_keeper final : public attempt_observer {
+ public:
+  static constexpr std::size_t most_kept = 5;
+
+  // `next` hears everything, too; null: there is none.
+  PARMAP_API explicit time_keeper(attempt_observer* next = nullptr);
+  PARMAP_API ~time_keeper();
+
+  void begun(const attempt& it) noexcept override {
+    if (next_ != nullptr) next_->begun(it);
+  }
+  void failed(const attempt& it, const failure& why) noexcept override {
+    static_cast<void>(add(it));
+    if (next_ != nullptr) next_->failed(it, why);
+  }
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override {
+    static_cast<void>(add(it));
+    if (next_ != nullptr) next_->ended(it, value, why);
+  }
+  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+  // Returns its entry if it is one of the slowest.
+  PARMAP_API task_time* add(const attempt& it) noexcept;
+  void note_workers(unsigned workers) noexcept { workers_ = workers; }
+
+  // What it has heard so far. The inputs of the slowest tasks are empty.
+  [[nodiscard]] PARMAP_API map_times times() const;
+
+ private:
+  attempt_observer* next_;
+  attempt::clock::time_point begun_;
+  std::chrono::nanoseconds busy_{};
+  unsigned workers_{};
+  std::vector<task_time> slowest_;  // the slowest first
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/progress/progress_text.hpp
 // Progress as text, in the style of tqdm: pure functions that need no terminal.
@@ -12565,6 +13312,8 @@ struct drawn_text {
 /// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
 /// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
 [[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
+/// With "label: " before it, cut to half of the columns.
+[[nodiscard]] drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style);
 
 /// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.
 [[nodiscard]] std::string format_line(const progress& now);
@@ -12620,6 +13369,7 @@ class progress_meter {
   static constexpr std::chrono::seconds long_interval{10};
 
   void decide();
+  [[nodiscard]] std::string label() const;
   void sample(clock::time_point now, std::uint64_t done) noexcept;
   [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed, std::uint64_t failed) const noexcept;
   void show(const progress& now);
@@ -12749,6 +13499,41 @@ class stream_tally {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/traces/stream_record.hpp
+// stream_record: the trace and the status file of a stream, which hears of a task when its outcome has reached the
+// caller.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class map_recorder;
+
+// Until it is begun nothing is recorded, and each function costs a comparison.
+class stream_record {
+ public:
+  // See map_watch.
+  PARMAP_API void begin(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+                        const std::string& status);
+  // By a recorder that others have made.
+  void begin(std::shared_ptr<map_recorder> it) noexcept { it_ = std::move(it); }
+
+  // The last attempt of a task, which took `spent`. `why`: null if it has a value.
+  void tell(const attempt& it, ticks spent, const failure* why) const noexcept {
+    if (it_ != nullptr) tell_of(it, spent, why);
+  }
+  // The stream has ended, and had so many tasks.
+  PARMAP_API void finish(std::uint64_t tasks) const noexcept;
+  // An exception has ended it.
+  PARMAP_API void abandon() const noexcept;
+
+ private:
+  PARMAP_API void tell_of(attempt it, ticks spent, const failure* why) const noexcept;
+
+  std::shared_ptr<map_recorder> it_;
+  std::uint64_t stored_{};  // tasks that did not run
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/streams/stream_state.hpp
 // stream_state: the caller's end of a stream. It lets tasks begin as the window permits, reads lazy axes, and puts
 // outcomes in order.
@@ -12785,6 +13570,7 @@ class stream_state {
       }
       return take_next(patience);
     } catch (...) {
+      record_.abandon();
       close();
       throw;
     }
@@ -12796,6 +13582,7 @@ class stream_state {
     quick_until_ = 0;
     source_.reset();
     at_hand_ = {};
+    end_record();
   }
 
   [[nodiscard]] map_summary summary() const { return tally_.summary(); }
@@ -12809,6 +13596,15 @@ class stream_state {
         tasks_(tasks),
         tally_(options_, tasks) {}
 
+  // For a stream with a trace or a store, before begin(). `text`: of a task's inputs; may be empty. `status`: a path of
+  // a status file, or empty. `stored`: how many tasks need not run.
+  void record(std::string_view engine, std::function<std::string(std::uint64_t)>&& text, const std::string& status = {},
+              std::uint64_t stored = 0) {
+    watched_tasks tasks{.stored = stored, .text = std::move(text)};
+    if (tasks_) tasks.size = *tasks_ - stored;
+    record_.begin(options_, engine, std::move(tasks), status);
+  }
+  void record_by(std::shared_ptr<map_recorder> it) noexcept { record_.begin(std::move(it)); }
   // Call at the end of the constructor of the class that has f and the axes.
   void begin(std::unique_ptr<outcome_source<T>> source) {
     source_ = std::move(source);
@@ -12980,6 +13776,7 @@ class stream_state {
   void note_time() {
     if (now_->worker == never_ran) return;
     const auto& [index, what] = now_->result;
+    if (what) record_.tell({index, now_->attempts, now_->worker}, now_->spent, nullptr);
     task_time* const slow = tally_.add_time(index, now_->attempts, now_->spent);
     if (slow == nullptr) return;
     failure shown{index};
@@ -12988,6 +13785,7 @@ class stream_state {
   }
   void note_failure(outcome<T>& what) {
     failure why = what.error();
+    if (now_->worker != never_ran) record_.tell({now_->result.index, now_->attempts, now_->worker}, now_->spent, &why);
     if (why.kind == failure_kind::stopped) why_stopped_ = why.message;
     if (why.kind != failure_kind::stopped && why.inputs.empty()) {
       describe_inputs(why);
@@ -13005,9 +13803,11 @@ class stream_state {
   arrival finish() {
     tally_.finish(known());
     source_.reset();
+    if (!broken_) end_record();
     if (broken_) std::rethrow_exception(std::exchange(broken_, nullptr));
     return arrival::end;
   }
+  void end_record() noexcept { record_.finish(known()); }
   // The tasks that are known so far.
   [[nodiscard]] std::uint64_t known() const noexcept { return tasks_.value_or(std::max(allowed_, taken_)); }
 
@@ -13015,6 +13815,7 @@ class stream_state {
   element_feed* feed_;
   std::optional<std::uint64_t> tasks_;
   stream_tally tally_;
+  stream_record record_;
   std::unique_ptr<outcome_source<T>> source_;
   std::uint64_t generation_{fork_generation()};
   outcomes_at_hand<T> at_hand_;
@@ -13139,12 +13940,20 @@ class stream_of final : public stream_state<result_of<F, Space>> {
 
  public:
   template <class Function>
-  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen)
+  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store)
       : base(std::move(chosen), size_of(space), feed_of(space)),
+        store_(std::move(store)),
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
-    this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+    if (store_ != nullptr) {
+      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(),
+                   size_of(space_).value_or(0) - store_->size());
+      this->begin(open_with_store(who));
+    } else {
+      if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
+      this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+    }
   }
   ~stream_of() override { this->close(); }
 
@@ -13159,18 +13968,35 @@ class stream_of final : public stream_state<result_of<F, Space>> {
     if constexpr (is_unbounded<Space>) return space.feed();
     else return nullptr;
   }
+  using value = result_of<F, Space>;
+
+  // The tasks that have no stored outcome run.
+  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>> open_with_store(const Engine& who) {
+    if constexpr (is_unbounded<Space> || !can_store_value<value>) {
+      return nullptr;  // its options are refused
+    } else {
+      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store_->size());
+      std::unique_ptr<outcome_source<value>> run;
+      tasks_ = tasks_.renumbered_by(*store_);
+      if (store_->size() > 0) run = who.open_stream(tasks_, store_->of_run(), store_->size(), nullptr);
+      return std::make_unique<stored_source<value>>(*store_, std::move(run), this->chosen().ordered);
+    }
+  }
+  // why.index is one of the map, whatever the engine is told.
   void describe_inputs(failure& why) const noexcept override {
-    if constexpr (requires { Engine::describe_inputs(tasks_, why); }) {
-      Engine::describe_inputs(tasks_, why);
+    const tasks all(const_cast<F&>(f_), space_);
+    if constexpr (requires { Engine::describe_inputs(all, why); }) {
+      Engine::describe_inputs(all, why);
     } else {
       try {
-        const inputs_writer writer = inputs_writer_of(tasks_);
+        const inputs_writer writer = inputs_writer_of(all);
         why.inputs = writer.text(writer.tasks, why.index);
       } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
       }
     }
   }
 
+  std::unique_ptr<open_store> store_;  // null: none
   F f_;
   Space space_;
   tasks tasks_;
@@ -13202,11 +14028,17 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
     return outcome_stream<int>(nullptr);
   } else {
     using value = result_of<function, space_type>;
-    check_values(chosen);
-    check_has_no_store(chosen, "parmap::stream");
+    prepare(chosen);
+    check_is_not_interrupted(chosen, "parmap::stream");
+    std::unique_ptr<open_store> store;
+    if (chosen.store != nullptr) {
+      store = open_store_of_stream<value>(f, space, chosen);
+      if (numbered_tasks<function, space_type>::takes_context && runs_here(who.name())) store->f_sees_stops();
+      chosen.seed = store->of_run().seed;
+    }
     if (!chosen.seed) chosen.seed = fresh_seed();
     return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
-        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen)));
+        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen), std::move(store)));
   }
 }
 
@@ -13360,6 +14192,51 @@ template <class F> void stream(F&&) = delete;  // at least one axis has to follo
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+// ==== parmap/detail/space/axis_keys.inl.hpp
+// The bodies of axis_keys.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void axis_keys::add_integer(std::int64_t x, kind is) { all_.push_back({is, x, 0, {}}); }
+PARMAP_INLINE void axis_keys::add_real(double x) { all_.push_back({kind::real, 0, x, {}}); }
+PARMAP_INLINE void axis_keys::add_text(std::string_view x) { all_.push_back({kind::text, 0, 0, std::string(x)}); }
+
+PARMAP_INLINE std::string axis_keys::text_of(const one& it) {
+  const auto digits = [](auto x) {
+    std::array<char, 32> text{};
+    return std::string(text.data(), std::to_chars(text.data(), text.data() + text.size(), x).ptr);
+  };
+  switch (it.is) {
+    case kind::boolean: return it.integer != 0 ? "true" : "false";
+    case kind::integer: return digits(it.integer);
+    case kind::natural: return digits(static_cast<std::uint64_t>(it.integer));
+    case kind::real: return digits(it.real);
+    case kind::text: return it.text;
+  }
+  return {};
+}
+
+PARMAP_INLINE void axis_keys::expect_unequal(std::string_view axis) const {
+  std::unordered_multimap<std::string, std::size_t> seen;  // by their texts
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    const std::string text = text_of(all_[i]);
+    for (auto [at, end] = seen.equal_range(text); at != end; ++at)
+      if (all_[at->second].is == all_[i].is)
+        throw std::invalid_argument("parmap::axis: elements " + std::to_string(at->second) + " and " +
+                                    std::to_string(i) + " of " + std::string(axis) + " have the same key, " + text +
+                                    "; a key has to tell each element from the others");
+    seen.emplace(text, i);
+  }
+}
+
+PARMAP_INLINE std::shared_ptr<const std::vector<std::string>> axis_keys::texts() const {
+  auto made = std::make_shared<std::vector<std::string>>();
+  for (const one& each : all_) made->push_back(text_of(each));
+  return made;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/results/options.inl.hpp
 // The bodies of options.hpp.
 
@@ -13381,6 +14258,10 @@ PARMAP_INLINE void check_values(const options& chosen) {
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)
     throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
+  if (std::string_view(chosen.trace).ends_with(".gz"))
+    throw std::invalid_argument(
+        "parmap: options.trace is \"" + chosen.trace +
+        "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
 }
 
 PARMAP_INLINE void refuse_stream_options() {
@@ -13389,7 +14270,13 @@ PARMAP_INLINE void refuse_stream_options() {
 }
 
 PARMAP_INLINE void refuse_store(std::string_view what) {
-  throw std::invalid_argument("parmap: " + std::string(what) + " has no options.store; parmap::map has it");
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.store; parmap::map, parmap::stream and parmap::map_reduce have it");
+}
+
+PARMAP_INLINE void refuse_interrupts(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.on_interrupt = parmap::interrupt::keep; parmap::map has it");
 }
 
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
@@ -13494,6 +14381,7 @@ PARMAP_INLINE std::string to_string(const failure& why) {
   if (!why.inputs.empty()) text += '(' + why.inputs + ") ";
   text += detail::kind_and_message(why.kind, why.message);
   if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
+  if (!why.place.empty()) text += " [" + why.place + ']';
   return text;
 }
 
@@ -13946,7 +14834,15 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
   if (i >= size_)
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
+  if (!failures_.contains(i)) throw_elsewhere();
   throw task_failed(why_failed(i));
+}
+
+PARMAP_INLINE void results_base::throw_elsewhere() const {
+  throw std::logic_error(
+      "parmap: these values are on other ranks; gather them on all: "
+      "parmap::map(parmap::mpi.with({.gather = parmap::gather::all}), f, ...), or read them on rank 0 only (or, with "
+      "gather::none, those that here() names)");
 }
 
 PARMAP_INLINE map_summary results_base::summary() const {
@@ -16922,6 +17818,7 @@ class supervisor {
         client_(client),
         limits_(chosen.timeout),
         last_(chosen.deadline),
+        interrupt_(chosen.on_interrupt),
         deaths_(most_idle_deaths, limits_),
         blamed_once_(client == nullptr ? dead_tasks::all : dead_tasks::of_stream),
         retries_(
@@ -17092,9 +17989,10 @@ class supervisor {
     return std::chrono::nanoseconds(ns);
   }
 
-  // Begins no new task after the deadline, and kills all workers after the grace. Returns the time until the next of
-  // these.
+  // Begins no new task after the deadline, and kills all workers after the grace, or when the map is interrupted.
+  // Returns the time until the next of these.
   std::chrono::nanoseconds enforce_deadline() {
+    if (interrupt_.is_requested()) stop_workers();
     if (!last_.is_set()) return no_limit;
     const auto now = deadline::clock::now();
     if (now < last_.begin_no_more()) return last_.begin_no_more() - now;
@@ -17230,6 +18128,7 @@ class supervisor {
   std::chrono::nanoseconds nap_{shortest_nap};
   activity_limits limits_;
   deadline last_;
+  interrupt_choice interrupt_;
   vain_deaths deaths_;
   dead_tasks blamed_once_;
   task_retries retries_;
@@ -17629,7 +18528,7 @@ class multi_run {
       void* const slots = shared_.slots();
       collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
     }
-    if (told_.postpones || told_.observed) news_.emplace();
+    if (told_.postpones || told_.observed || chosen.on_interrupt.is_watched()) news_.emplace();
     if (news_) told_.news = news_->descriptor();
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
@@ -21467,6 +22366,67 @@ PARMAP_INLINE std::uint64_t pool_dispatcher::taken(const pool_job& it) const { r
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/pools/sent_numbers.inl.hpp
+// The bodies of sent_numbers.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE sent_numbers::sent_numbers(const renumbering* of) {
+  if (of == nullptr) return;
+  size_ = of->size();
+  for (std::uint64_t k = 0; k < size_; ++k) {
+    const std::uint64_t index = of->index(k);
+    const std::uint64_t stream = of->stream(index);
+    if (!runs_.empty()) {
+      const std::uint64_t behind = k - runs_.back().first;
+      if (runs_.back().index + behind == index && runs_.back().stream + behind == stream) continue;
+    }
+    runs_.push_back({k, index, stream});
+  }
+}
+
+PARMAP_INLINE sent_numbers::~sent_numbers() = default;
+
+PARMAP_INLINE void sent_numbers::write(byte_writer& to) const {
+  if (size_ == 0) return;
+  const std::array<std::uint64_t, 2> head{size_, runs_.size()};
+  to.write(head.data(), sizeof head);
+  to.write(runs_.data(), runs_.size() * sizeof(run));
+}
+
+PARMAP_INLINE std::unique_ptr<sent_numbers> sent_numbers::read(byte_reader& from, std::uint64_t tasks) {
+  if (from.left() == 0) return nullptr;
+  std::array<std::uint64_t, 2> head{};
+  std::memcpy(head.data(), from.read(sizeof head), sizeof head);
+  const auto& [size, count] = head;
+  if (count == 0 || count > from.left() / sizeof(run)) throw bad_encoding("the numbers of a pool's tasks are damaged");
+  auto made = std::make_unique<sent_numbers>(nullptr);
+  made->size_ = size;
+  made->runs_.resize(static_cast<std::size_t>(count));
+  std::memcpy(made->runs_.data(), from.read(made->runs_.size() * sizeof(run)), made->runs_.size() * sizeof(run));
+  from.expect_end();
+  for (std::size_t i = 0; i < made->runs_.size(); ++i) {
+    const run& each = made->runs_[i];
+    const std::uint64_t end = i + 1 < made->runs_.size() ? made->runs_[i + 1].first : size;
+    const bool in_order = end > each.first && (i > 0 || each.first == 0);
+    if (!in_order || each.index >= tasks || end - each.first > tasks - each.index)
+      throw bad_encoding("a pool's batch has tasks without inputs");
+  }
+  return made;
+}
+
+PARMAP_INLINE std::uint64_t sent_numbers::index(std::uint64_t k) const noexcept {
+  const run& found = *std::prev(std::ranges::upper_bound(runs_, k, {}, &run::first));
+  return found.index + (k - found.first);
+}
+// The indices ascend as the tasks do.
+PARMAP_INLINE std::uint64_t sent_numbers::stream(std::uint64_t index) const noexcept {
+  const run& found = *std::prev(std::ranges::upper_bound(runs_, index, {}, &run::index));
+  return found.stream + (index - found.index);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/pools/pool_run.inl.hpp
 // The bodies of pool_run.hpp.
 
@@ -21507,6 +22467,10 @@ PARMAP_INLINE arrival pool_run::collect(std::chrono::nanoseconds patience) {
 // Returns the time until there is something to do.
 PARMAP_INLINE std::chrono::nanoseconds pool_run::enforce() {
   constexpr std::chrono::milliseconds again(10);  // a task may begin just before it hears that it is not to
+  if (chosen_.on_interrupt.is_requested()) {
+    halt(stop_requested_text);
+    is_killed_ = true;
+  }
   if (last_.is_set()) {
     const auto now = deadline::clock::now();
     if (now < last_.begin_no_more()) return last_.begin_no_more() - now;
@@ -21527,6 +22491,8 @@ PARMAP_INLINE void pool_run::halt(const char* why, bool kill) {
 }
 
 PARMAP_INLINE void pool_run::take(const pool_outcome& it) {
+  if (it.why != nullptr && it.why->kind == failure_kind::crashed && chosen_.on_interrupt.is_requested())
+    return take_stopped(it.task, 1, it.attempt, stop_requested_text);  // a terminal interrupts the workers, too
   if (it.why != nullptr) {
     const bool again = tries_again(*it.why, it);
     if (it.why->kind != failure_kind::stopped) tell(it, it.why, again);
@@ -21567,8 +22533,14 @@ PARMAP_INLINE void pool_run::tell(const pool_outcome& it, const failure* why, bo
   const std::chrono::nanoseconds took(static_cast<std::int64_t>(static_cast<double>(it.spent) / ticks_per_us() * 1e3));
   const attempt made{it.task, it.attempt, it.worker, attempt::clock::now() - took, took};
   observer_->begun(made);
-  if (again) observer_->failed(made, *why);
-  else observer_->ended(made, {}, why);
+  if (again) return observer_->failed(made, *why);
+  seen_value value;
+  if (why == nullptr && it.bytes) {
+    byte_reader all = *it.bytes;
+    const std::size_t size = all.left();
+    value.encoded = {all.read(size), size};
+  }
+  observer_->ended(made, value, why);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -21916,45 +22888,6 @@ PARMAP_INLINE bool loaded_code::contains(const void* address) const noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/observers/time_keeper.inl.hpp
-// The bodies of time_keeper.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
-  slowest_.reserve(most_kept + 1);
-}
-PARMAP_INLINE time_keeper::~time_keeper() = default;
-
-PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
-                                            attempt::clock::time_point when) noexcept {
-  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
-  if (next_ != nullptr) next_->happened_to(worker, what, when);
-}
-
-PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
-  busy_ += it.took;
-  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
-  // A task is there once, with its slowest attempt.
-  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
-  if (same != slowest_.end()) {
-    if (same->took >= it.took) return nullptr;
-    slowest_.erase(same);
-  }
-  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
-  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
-  task_time* const entry = &*mine;
-  if (slowest_.size() > most_kept) slowest_.pop_back();
-  return entry;
-}
-
-PARMAP_INLINE map_times time_keeper::times() const {
-  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
-  return all;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/results/summary_times.inl.hpp
 // The bodies of summary_times.hpp.
 
@@ -21980,6 +22913,67 @@ PARMAP_INLINE void add_times(map_summary& all, const map_times& times) {
     all.busy = std::min(1.0, static_cast<double>(times.busy.count()) / available);
   all.slowest = times.slowest;
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/interrupt_watch.hpp
+// interrupt_watch: hears of SIGINT and SIGTERM in place of the program's end, where the program does not handle them
+// itself.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Several may exist at once, also in several threads. The first one sets the handlers, and starts a thread that waits
+// for them; the last one restores both. A signal with a handler of the program, or that it ignores, stays as it is. The
+// first signal is for all of them; a second one ends the program, as usual. In a worker of a map it hears of nothing:
+// the caller does, and ends the worker.
+class interrupt_watch {
+ public:
+  // `then` is called once, in a thread of its own; it must not throw. Throws std::system_error if there is no
+  // descriptor or thread left.
+  explicit interrupt_watch(std::function<void()> then);
+  interrupt_watch(const interrupt_watch&) = delete;
+  interrupt_watch& operator=(const interrupt_watch&) = delete;
+  // Returns when `then` has returned, or will not be called.
+  ~interrupt_watch();
+
+ private:
+  friend class interrupt_handlers;
+  std::function<void()> then_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/interrupt_scope.inl.hpp
+// The bodies of interrupt_scope.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct interrupt_scope::state {
+  explicit state(const options& of_map)
+      : is_silent(of_map.reporter.is_silent()),
+        by_caller(of_map.stop, [this] { stop.request_stop(); }) {}
+
+  void interrupt() noexcept {
+    if (!is_silent)
+      static_cast<void>(std::fputs(
+          "parmap: interrupted: the map ends, and returns what is done; once more ends the program\n", stderr));
+    requested.store(true, std::memory_order_release);
+    stop.request_stop();
+  }
+
+  bool is_silent;
+  std::atomic<bool> requested{false};
+  std::stop_source stop;
+  std::stop_callback<std::function<void()>> by_caller;
+  interrupt_watch watch{[this] { interrupt(); }};  // the last one, as its thread uses the others
+};
+
+PARMAP_INLINE void interrupt_scope::begin(options& of_map) {
+  state_ = new state(of_map);
+  of_map.stop = state_->stop.get_token();
+  of_map.on_interrupt.watch(state_->requested);
+}
+PARMAP_INLINE void interrupt_scope::end() noexcept { delete state_; }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -22051,7 +23045,10 @@ PARMAP_INLINE void throw_other_format(value_format found) {
                                    "an array of numbers",
                                    "a value of parmap::codec",
                                    "a pickled value of Python",
-                                   "JSON"};
+                                   "JSON",
+                                   "a dataclass of Python",
+                                   "None of Python",
+                                   "bytes of Python"};
   const auto at = static_cast<std::size_t>(found);
   throw other_format(at < std::size(names) ? names[at] : "of a format that this version does not know");
 }
@@ -22146,9 +23143,31 @@ class task_choice {
     size_ = all;
   }
 
+  // A bit for each task: whether it is to run.
+  [[nodiscard]] const std::vector<std::uint64_t>& words() const noexcept { return words_; }
+  // Whether task i is to run.
+  [[nodiscard]] bool has(std::uint64_t i) const noexcept { return (words_[i / bits] >> i % bits & 1) != 0; }
+  // The first task from i on that is left out; the number of all tasks if there is none.
+  [[nodiscard]] std::uint64_t next_left_out(std::uint64_t i) const noexcept {
+    for (; i < n_; i = (i / bits + 1) * bits)
+      if (const std::uint64_t out = ~words_[i / bits] >> i % bits; out != 0)
+        return std::min(n_, i + static_cast<std::uint64_t>(std::countr_zero(out)));
+    return n_;
+  }
+  // How many of the tasks below i are to run. O(1).
+  [[nodiscard]] std::uint64_t below(std::uint64_t i) const noexcept {
+    if (i >= n_) return size_;
+    const auto word = static_cast<std::size_t>(i / bits);
+    std::uint64_t all = before_[word / words_each];
+    for (std::size_t w = word / words_each * words_each; w < word; ++w)
+      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
+    return all + static_cast<std::uint64_t>(std::popcount(words_[word] & ((std::uint64_t{1} << i % bits) - 1)));
+  }
   // The number of tasks that are to run.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   [[nodiscard]] bool has_all() const noexcept { return size_ == n_; }
+  // The number of all tasks.
+  [[nodiscard]] std::uint64_t of() const noexcept { return n_; }
   // The index of the k-th of them, below size(). O(log n).
   [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
     const auto block = static_cast<std::size_t>(std::ranges::upper_bound(before_, k) - before_.begin()) - 1;
@@ -22184,30 +23203,44 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 class open_store::state {
  public:
-  state(const sweep& what, const value_kind& kind, void* memory, std::uint64_t tasks, const options& of_map)
+  state(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
       : kind_(kind),
-        memory_(static_cast<std::byte*>(memory)),
         store_(of_map.store->open(what)),
         choice_(tasks),
         of_run_(of_map),
+        last_(of_map.deadline),
         by_caller_(of_map.stop, request_stop{&stop_}) {
     of_run_.store.reset();
     of_run_.seed = store_->seed();
     of_run_.stop = stop_.get_token();
+    if (of_map.retry_if)
+      of_run_.retry_if = [this, asked = of_map.retry_if](const failure& why) {
+        failure of_map_index = why;
+        of_map_index.index = choice_.task(why.index);
+        return asked(of_map_index);
+      };
   }
   state(const state&) = delete;
   state& operator=(const state&) = delete;
   ~state() {
-    if (kind_.size == 0) return;
-    for (const std::uint64_t index : kept_) kind_.destroy(place(index));
+    if (memory_ == nullptr || kind_.size == 0) return;
+    std::ranges::sort(failed_, {}, index_of);
+    auto failed = failed_.begin();
+    for (std::uint64_t i = choice_.next_left_out(0); i < choice_.of(); i = choice_.next_left_out(i + 1)) {
+      while (failed != failed_.end() && failed->first.index < i) ++failed;
+      if (failed == failed_.end() || failed->first.index != i) kind_.destroy(place(i));
+    }
   }
 
-  void read() {
-    store_->read([this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
-    choice_.count();
-    by_store_.emplace(store_->stop(), request_stop{&stop_});
-    if (!of_run_.reporter.is_silent())
-      for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+  void read(void* memory) {
+    memory_ = static_cast<std::byte*>(memory);
+    store_->read(true, [this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
+    have_read();
+  }
+  void find_later() {
+    of_run_.times = true;  // a stream has no observer that measures
+    store_->read(false, [this](std::uint64_t index, stored_outcome&&) { choice_.leave_out(index); });
+    have_read();
   }
 
   failure_list join(const results_base& ran, void* values) {
@@ -22219,16 +23252,19 @@ class open_store::state {
         for (std::uint64_t k = b; k < e; ++k)
           kind_.move(place(choice_.task(k)), static_cast<std::byte*>(values) + k * kind_.size);
       });
-    kept_.clear();  // the results own the values
+    memory_ = nullptr;  // the results own the values
     return failed;
   }
 
   void store(const attempt& it, seen_value value, const failure* why) noexcept {
+    if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
+      return;
     try {
       stored_outcome made{.number = store_->number(choice_.task(it.task)),
                           .kind = std::nullopt,
                           .attempts = it.number,
                           .worker = it.worker,
+                          .began = it.began,
                           .took = it.took};
       if (why != nullptr) {
         made.kind = why->kind;
@@ -22244,6 +23280,7 @@ class open_store::state {
     }
   }
 
+  void f_sees_stops() noexcept { sees_stops_ = true; }
   [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
   [[nodiscard]] store_run& run() const noexcept { return *store_; }
   [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
@@ -22254,6 +23291,13 @@ class open_store::state {
     void operator()() const noexcept { to->request_stop(); }
   };
 
+  void have_read() {
+    choice_.count();
+    by_store_.emplace(store_->stop(), request_stop{&stop_});
+    if (!of_run_.reporter.is_silent())
+      for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+  }
+  static std::uint64_t index_of(const failure_runs::value_type& it) noexcept { return it.first.index; }
   [[nodiscard]] std::byte* place(std::uint64_t index) const noexcept { return memory_ + index * kind_.size; }
 
   void keep(std::uint64_t index, stored_outcome&& it) {
@@ -22261,12 +23305,9 @@ class open_store::state {
       failed_.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
     } else if (kind_.size != 0) {
       try {
-        kept_.push_back(index);
         kind_.construct(place(index), it.value);
       } catch (const std::exception& error) {
-        kept_.pop_back();
-        throw store_failed("parmap: the stored value of task " + std::to_string(index) + " cannot be read: it is " +
-                           error.what());
+        fail_to_read(index, error);
       }
     }
     choice_.leave_out(index);
@@ -22285,35 +23326,43 @@ class open_store::state {
   }
 
   const value_kind& kind_;
-  std::byte* memory_;
+  std::byte* memory_{};  // of all tasks; those that are left out and have not failed have a value there
   std::unique_ptr<store_run> store_;
   task_choice choice_;
-  std::vector<std::uint64_t> kept_;  // the tasks whose values were read
-  failure_runs failed_;              // those that were read
+  failure_runs failed_;  // those that were read
   options of_run_;
+  deadline last_;
+  bool sees_stops_{};
   std::stop_source stop_;
   std::stop_callback<request_stop> by_caller_;
   std::optional<std::stop_callback<request_stop>> by_store_;
 };
 
-PARMAP_INLINE open_store::open_store(const sweep& what, const value_kind& kind, void* memory, std::uint64_t tasks,
+PARMAP_INLINE open_store::open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks,
                                      const options& of_map)
-    : state_(std::make_unique<state>(what, kind, memory, tasks, of_map)) {}
+    : state_(std::make_unique<state>(what, kind, tasks, of_map)) {}
 PARMAP_INLINE open_store::~open_store() = default;
 
-PARMAP_INLINE void open_store::read() { state_->read(); }
+PARMAP_INLINE void open_store::read(void* memory) { state_->read(memory); }
+PARMAP_INLINE void open_store::find_later() { state_->find_later(); }
+PARMAP_INLINE void open_store::f_sees_stops() noexcept { state_->f_sees_stops(); }
 PARMAP_INLINE const options& open_store::of_run() const noexcept { return state_->of_run(); }
+PARMAP_INLINE bool open_store::has_failed() const noexcept { return state_->run().stop().stop_requested(); }
 PARMAP_INLINE bool open_store::finish() {
   state_->run().finish();
   return state_->choice().has_all();
 }
 PARMAP_INLINE failure_list open_store::join(const results_base& ran, void* values) { return state_->join(ran, values); }
-PARMAP_INLINE void open_store::pass_times(results_base& ran, results_base& whole) const {
+PARMAP_INLINE void open_store::pass_notes(results_base& ran, results_base& whole) {
+  const task_choice& choice = state_->choice();
+  whole.note_stored({choice.words(), choice.of() - choice.size()});
   std::optional<map_times> times = ran.take_times();
   if (!times) return;
-  for (task_time& each : times->slowest) each.index = state_->choice().task(each.index);
+  for (task_time& each : times->slowest) each.index = choice.task(each.index);
   whole.note_times(std::move(*times));
 }
+PARMAP_INLINE const task_choice& open_store::choice() const noexcept { return state_->choice(); }
+PARMAP_INLINE stored_outcome open_store::find(std::uint64_t index) { return state_->run().find(index); }
 
 PARMAP_INLINE std::uint64_t open_store::size() const noexcept { return state_->choice().size(); }
 PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->choice().task(k); }
@@ -22324,16 +23373,509 @@ PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const 
   state_->store(it, value, why);
 }
 
+PARMAP_INLINE void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to) {
+  keys.visit(i, [&to](const auto& key) { to.add(to_stored(key)); });
+}
+
+PARMAP_INLINE void fail_to_read(std::uint64_t task, const std::exception& why) {
+  throw store_failed("parmap: the stored value of task " + std::to_string(task) + " cannot be read: it is " +
+                     why.what());
+}
+
 PARMAP_INLINE void refuse_store_for_values() {
   throw std::invalid_argument(
       "parmap: options.store cannot keep values of this type: it has no codec, or its move may throw; specialise "
       "parmap::codec for it, or return something that has one");
 }
+PARMAP_INLINE void refuse_store_for_lazy_axes() {
+  throw std::invalid_argument("parmap: options.store cannot compare the elements of an axis that is endless or can be "
+                              "read only once with those "
+                              "of a later run; bound it by std::views::take(n), or copy its elements to a std::vector");
+}
 PARMAP_INLINE void refuse_store_for_axes() {
   throw std::invalid_argument(
       "parmap: options.store cannot compare the elements of these axes with those of a later run, as their type has no "
-      "codec; specialise parmap::codec for it, or let the axis have indices or names");
+      "codec; name what identifies an element by a key: parmap::axis(\"model\", models, &model::name), or specialise "
+      "parmap::codec");
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_path.inl.hpp
+// The bodies of trace_path.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE const std::string& trace_folder() {
+  static const std::string folder = [] {
+    const char* const value = std::getenv("PARMAP_TRACE");
+    return std::string(value == nullptr ? "" : value);
+  }();
+  return folder;
+}
+
+PARMAP_INLINE std::string new_trace_in(const std::string& folder) {
+  static std::atomic<std::uint64_t> count{0};
+  constexpr std::uint64_t most = 1000;
+  if (inside_worker()) return {};
+  const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
+  if (number >= most) return {};
+  return folder + '/' + ::program_invocation_short_name + '-' + std::to_string(::getpid()) + '-' +
+         std::to_string(number) + ".json";
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_account.hpp
+// map_account: how many tasks have ended and how, why they failed, and how long they took. Its size is bounded.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class map_account {
+ public:
+  static constexpr std::size_t most_causes = 256;
+  static constexpr std::size_t most_slowest = 20;
+  static constexpr std::size_t parts = 10;  // the bins of a factor of ten
+  static constexpr std::size_t bins = 14 * parts;
+
+  struct cause {
+    failure first;  // the first that came
+    std::uint64_t count;
+    bool differs;     // the messages differ in numbers
+    bool has_inputs;  // first.inputs has been looked for
+  };
+  struct slow_task {
+    std::uint64_t task;
+    unsigned attempt;
+    std::chrono::nanoseconds took;
+    bool failed;
+    std::string inputs;  // the caller sets them
+    bool has_inputs;
+  };
+
+  map_account();
+
+  // `why`: null if it has a value. `index`: of the task, among all.
+  void ended(const attempt& it, std::uint64_t index, const failure* why) {
+    if (why == nullptr) ++completed_;
+    else add_failure(*why, index);
+    add_time(it, index, why != nullptr);
+  }
+  // An attempt that will be repeated.
+  void retried(const attempt& it, std::uint64_t index) {
+    ++retried_;
+    add_time(it, index, true);
+  }
+
+  [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
+  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
+  [[nodiscard]] std::uint64_t retried() const noexcept { return retried_; }
+  [[nodiscard]] std::chrono::nanoseconds busy() const noexcept { return busy_; }
+  // Attempts by their time: bin k begins at 1 ns times 10^(k / parts).
+  [[nodiscard]] const std::array<std::uint64_t, bins>& histogram() const noexcept { return histogram_; }
+  // The slowest first; each attempt counts.
+  [[nodiscard]] const std::vector<slow_task>& slowest() const noexcept { return slowest_; }
+  [[nodiscard]] std::vector<slow_task>& slowest() noexcept { return slowest_; }
+  // Whether the attempt that was added last is one of them.
+  [[nodiscard]] bool last_is_slow() const noexcept { return last_is_slow_; }
+  // The cause of most failures first.
+  [[nodiscard]] std::vector<const cause*> causes() const;
+  // Failures of other causes than those.
+  [[nodiscard]] std::uint64_t of_other_causes() const noexcept { return of_other_causes_; }
+  // Those whose first failure has no inputs yet.
+  [[nodiscard]] bool has_without_inputs() const noexcept { return without_inputs_ > 0; }
+  [[nodiscard]] std::vector<cause*> without_inputs();
+  // Of one of them.
+  void set_inputs(cause& of, std::string&& inputs) noexcept {
+    of.first.inputs = std::move(inputs);
+    of.has_inputs = true;
+    --without_inputs_;
+  }
+
+ private:
+  void add_failure(const failure& why, std::uint64_t index);
+  void add_time(const attempt& it, std::uint64_t index, bool failed) {
+    busy_ += it.took;
+    ++histogram_[bin_of(it.took)];
+    last_is_slow_ = it.took > least_slow_;
+    if (last_is_slow_) add_slow(it, index, failed);
+  }
+  void add_slow(const attempt& it, std::uint64_t index, bool failed);
+  static std::size_t bin_of(std::chrono::nanoseconds took) noexcept;
+
+  std::uint64_t completed_{};
+  std::uint64_t failed_{};
+  std::uint64_t retried_{};
+  std::chrono::nanoseconds busy_{};
+  std::chrono::nanoseconds least_slow_{-1};
+  bool last_is_slow_{};
+  std::array<std::uint64_t, bins> histogram_{};
+  std::vector<slow_task> slowest_;
+  std::unordered_map<std::string, cause> causes_;
+  std::size_t without_inputs_{};
+  std::uint64_t of_other_causes_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/status_text.hpp
+// status_text: the state of a running map as JSON, for those who watch it from elsewhere.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What stays the same while the map runs.
+struct map_identity {
+  std::string label{};
+  std::string engine{};
+  std::optional<std::uint64_t> tasks{};  // that are to run; none: unknown
+  std::uint64_t stored{};                // that have an outcome from an earlier run
+  std::string program{};
+  std::string host{};
+  int pid{};
+  double began{};  // Unix time
+};
+
+struct running_task {
+  std::uint64_t task{};
+  unsigned attempt{};
+  unsigned worker{};
+  std::chrono::nanoseconds age{};
+  std::string inputs{};
+};
+
+// How the map ended.
+enum class map_end {
+  not_yet,
+  complete,    // each task has ended
+  incomplete,  // some were stopped
+  exception,   // an exception left the map
+};
+
+struct map_state {
+  double heartbeat{};  // Unix time
+  std::chrono::nanoseconds elapsed{};
+  double rate{};  // tasks per second, of the last half minute
+  unsigned workers{};
+  std::vector<running_task> running{};  // the oldest first
+  map_end end{map_end::not_yet};
+};
+
+inline constexpr std::size_t most_running_shown = 64;
+
+// The program's name and host, for the constructor of a recorder.
+[[nodiscard]] map_identity identity_of_process();
+
+// The tasks of an object of JSON that both files have: "label":...,"stored":...
+void add_identity(std::string& to, const map_identity& of);
+// "completed":...,"failures":[...]
+void add_account(std::string& to, const map_account& of);
+[[nodiscard]] std::string status_text(const map_identity& of, const map_account& so_far, const map_state& now);
+// What the last event of a trace says.
+[[nodiscard]] std::string end_of_trace_text(const map_identity& of, const map_account& all, const map_state& last,
+                                            std::uint64_t left_out);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_events.hpp
+// trace_events: which slices a trace has, and their text in Chrome's format. However many tasks there are, the number
+// of slices is bounded: short tasks of a worker share one, and when there are many slices already, longer ones do, too.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What became of an attempt.
+enum class attempt_end { value, failure, retried };
+
+// An attempt that has a slice of its own.
+struct trace_slice {
+  attempt it{};
+  std::uint64_t index{};  // of the task, among all
+  attempt_end how{attempt_end::value};
+  failure_kind kind{};
+  std::string message{};  // of a failure
+  std::string inputs{};
+};
+
+class trace_events {
+ public:
+  using clock = attempt::clock;
+
+  static constexpr std::uint64_t usual_most = 1'000'000;
+  // A shorter task shares its slice, at first.
+  static constexpr std::chrono::microseconds shortest{100};
+
+  // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
+  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most);
+
+  // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
+  // shares one.
+  [[nodiscard]] bool has_own_slice(attempt& it, std::uint64_t index, const failure* why, bool again) {
+    seat& mine = seat_of(it.worker);
+    place(it, mine);
+    const bool fails = why != nullptr && of_failures_ < most_ / 10;
+    if ((it.took < least_ && !fails) || !stays()) {
+      share(it, index, why != nullptr && !again, mine);
+      return false;
+    }
+    if (fails) ++of_failures_;
+    end_shared(it.worker, mine);
+    return true;
+  }
+  void add(const trace_slice& it);
+  void happened_to(unsigned worker, worker_event what, clock::time_point when);
+  // An attempt begins. So the worker waits no longer.
+  void begun(const attempt& it) {
+    seat& mine = seat_of(it.worker);
+    if (mine.waits) end_wait(it.worker, mine, it.began);
+  }
+  // Writes the slices that tasks still share.
+  void end_shared();
+  // A line of metadata: its name, and `arguments`, an object of JSON.
+  void add_metadata(std::string_view name, std::string_view arguments);
+
+  // Nothing follows.
+  void end() { text_ += first_ ? "[]\n" : "\n]\n"; }
+
+  // What has been made since the last call, whole events.
+  [[nodiscard]] std::string take();
+  [[nodiscard]] std::size_t waiting_bytes() const noexcept { return text_.size(); }
+  // Events of workers for which there was no place.
+  [[nodiscard]] std::uint64_t left_out() const noexcept { return left_out_; }
+
+ private:
+  // Consecutive short tasks of a worker.
+  struct shared_slice {
+    std::uint64_t tasks{};
+    std::uint64_t first{};
+    std::uint64_t last{};
+    std::uint64_t failed{};
+    clock::time_point began{};
+    clock::time_point end{};
+    std::chrono::nanoseconds busy{};
+    std::chrono::nanoseconds longest{};
+  };
+  struct seat {
+    clock::time_point end{};  // of what was placed last
+    shared_slice shared{};
+    bool named{};
+    bool waits{};
+    clock::time_point waits_since{};
+  };
+
+  [[nodiscard]] seat& seat_of(unsigned worker) {
+    if (worker >= seats_.size()) seats_.resize(worker + 1, seat{.end = began_});
+    return seats_[worker];
+  }
+  // Attempts of a worker follow each other. Where an engine knows only how long one took, and hears of several at once,
+  // they are drawn one after the other.
+  static void place(attempt& it, seat& mine) noexcept {
+    if (it.began < mine.end) it.began = mine.end;
+    mine.end = it.began + it.took;
+  }
+  void share(const attempt& it, std::uint64_t index, bool failed, seat& mine) {
+    shared_slice& all = mine.shared;
+    if (all.tasks > 0 && mine.end - all.began > 10 * least_ && stays()) end_shared(it.worker, mine);
+    if (all.tasks == 0) all = {.first = index, .last = index, .began = it.began};
+    ++all.tasks;
+    if (failed) ++all.failed;
+    if (index < all.first) all.first = index;
+    if (index > all.last) all.last = index;
+    all.busy += it.took;
+    if (it.took > all.longest) all.longest = it.took;
+    all.end = mine.end;
+  }
+  [[nodiscard]] bool stays() const noexcept { return written_ < most_; }
+  void end_shared(unsigned worker, seat& mine);
+  void end_wait(unsigned worker, seat& mine, clock::time_point when);
+  void begin_event(std::string_view phase, unsigned worker, clock::time_point when);
+  void count_slice();
+  void name(unsigned worker, seat& mine);
+
+  clock::time_point began_;
+  std::string pid_;
+  std::uint64_t most_;
+  std::chrono::nanoseconds least_{shortest};
+  std::uint64_t written_{};
+  std::uint64_t next_step_;  // slices after which least_ grows
+  std::uint64_t of_failures_{};
+  std::uint64_t of_workers_{};
+  std::uint64_t left_out_{};
+  bool first_{true};
+  std::vector<seat> seats_;
+  std::string text_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_recorder.hpp
+// map_recorder: the observer that writes the trace and the status file of a map.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// When the text of a task's inputs may be asked for.
+enum class text_time {
+  any,        // by any thread
+  in_calls,   // in the functions of attempt_observer, in finish and in the destructor
+  when_told,  // in write_texts, finish and the destructor
+};
+
+struct record_request {
+  std::string trace{};                                    // a path; empty: no trace
+  std::vector<std::string> status{};                      // paths of status files
+  std::string option{"options.trace"};                    // what gave the path, for messages
+  map_identity about{};                                   // the recorder adds what is known of the process
+  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  text_time texts{text_time::any};
+  std::string (*words)(const failure& why){};  // what its message says; null: itself
+  const renumbering* numbers{};                // of the tasks that are told; null: they are their own
+  bool is_silent{};                            // says nothing on stderr
+  std::uint64_t most_slices{trace_events::usual_most};
+};
+
+// A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
+class map_recorder final : public attempt_observer {
+ public:
+  // Makes the files. `next` hears everything, too; null: there is none. Throws std::runtime_error if a file cannot be
+  // made, std::system_error if there is no thread.
+  PARMAP_API explicit map_recorder(record_request&& asked, attempt_observer* next = nullptr);
+  // If finish was not called, an exception has ended the map.
+  PARMAP_API ~map_recorder();
+
+  PARMAP_API void begun(const attempt& it) noexcept override;
+  PARMAP_API void failed(const attempt& it, const failure& why) noexcept override;
+  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+
+  // The tasks that are told from now on are first, first + step, ...
+  PARMAP_API void number_from(std::uint64_t first, std::uint64_t step) noexcept;
+  // The tasks that are told from now on are these.
+  PARMAP_API void renumber(std::vector<std::uint64_t>&& tasks) noexcept;
+  // The number of tasks, if it was not known. `stored`: how many more need not run.
+  PARMAP_API void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
+  PARMAP_API void write_texts() noexcept;
+  // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
+  // not.
+  PARMAP_API void finish() noexcept;
+  // An exception has ended the map.
+  PARMAP_API void abandon() noexcept;
+
+ private:
+  static constexpr std::chrono::seconds beat{1};
+  static constexpr std::size_t much = 1 << 20;  // bytes that are worth a write before the next beat
+  static constexpr std::size_t samples = 30;    // beats, for the rate
+
+  struct seat {
+    attempt running{.number = 0};  // number 0: none
+    std::string inputs{};
+    bool has_inputs{};
+    attempt::clock::time_point asked{};  // when the inputs were asked for last
+  };
+
+  [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
+    if (numbers_ != nullptr) return numbers_->index(task);
+    return task < chosen_.size() ? chosen_[task] : first_ + task * step_;
+  }
+  [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
+  [[nodiscard]] seat& seat_of(unsigned worker) {
+    if (worker >= seats_.size()) seats_.resize(worker + 1);
+    return seats_[worker];
+  }
+  void end_attempt(attempt it, const failure* why, bool again) noexcept;
+  void make_slice(attempt it, std::uint64_t index, const failure* why, bool again);
+  void serve() noexcept;
+  void sample_rate();
+  [[nodiscard]] map_state state(map_end end);
+  void write(map_end end, std::unique_lock<std::mutex>& lock) noexcept;
+  void end(bool by_exception) noexcept;
+  void add_text_of_slowest();
+  void add_end_of_trace(map_end how);
+  void note_error(const std::string& path, std::error_code why) noexcept;
+  template <class Act>
+  void guarded(const Act& act) noexcept;
+
+  record_request asked_;
+  attempt_observer* next_;
+  const renumbering* numbers_;
+  std::uint64_t first_{};
+  std::uint64_t step_{1};
+  std::vector<std::uint64_t> chosen_;
+  std::uint64_t generation_;  // of processes: a forked child leaves the files alone
+  attempt::clock::time_point began_;
+
+  std::mutex mutex_;
+  std::condition_variable news_;
+  bool over_{};
+  bool ended_{};
+  bool lost_{};  // there was no memory for something
+  bool is_incomplete_{};
+  std::string error_;
+  map_account account_;
+  trace_events events_;
+  std::vector<seat> seats_;
+  std::vector<trace_slice> without_text_;
+  std::deque<std::pair<attempt::clock::time_point, std::uint64_t>> ended_before_;  // how many had ended when
+  std::thread thread_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/recorder_for.hpp
+// recorder_for: the recorder of a map or stream by its options.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Null if there is nothing to record. `status`: a path of a status file, or empty.
+inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+                                                  attempt_observer* next, const std::string& status) {
+  record_request asked;
+  asked.trace = chosen.trace;
+  if (asked.trace.empty() && !trace_folder().empty()) {
+    asked.trace = new_trace_in(trace_folder());
+    asked.option = "PARMAP_TRACE=" + trace_folder();
+    // If it cannot be made, the recorder says why its file cannot.
+    if (!asked.trace.empty()) static_cast<void>(::mkdir(trace_folder().c_str(), 0777));
+  }
+  if (!status.empty()) asked.status.push_back(status);
+  if (asked.trace.empty() && asked.status.empty()) return nullptr;
+  asked.about.label = chosen.label;
+  asked.about.engine = engine;
+  asked.about.tasks = tasks.size;
+  asked.about.stored = tasks.stored;
+  asked.text = std::move(tasks.text);
+  asked.numbers = tasks.numbers;
+  asked.is_silent = chosen.reporter.is_silent();
+  return std::make_unique<map_recorder>(std::move(asked), next);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_watch.inl.hpp
+// The bodies of map_watch.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class map_watch::state {
+ public:
+  state(std::unique_ptr<map_recorder> recorder, attempt_observer* next)
+      : recorder_(std::move(recorder)),
+        kept_(recorder_ != nullptr ? recorder_.get() : next) {}
+
+  [[nodiscard]] map_recorder* recorder() const noexcept { return recorder_.get(); }
+  [[nodiscard]] time_keeper& kept() noexcept { return kept_; }
+
+ private:
+  std::unique_ptr<map_recorder> recorder_;
+  time_keeper kept_;
+};
+
+PARMAP_INLINE map_watch::map_watch(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+                                   attempt_observer* next, const std::string& status)
+    : state_(std::make_unique<state>(recorder_for(chosen, engine, std::move(tasks), next, status), next)) {}
+PARMAP_INLINE map_watch::~map_watch() = default;
+PARMAP_INLINE attempt_observer& map_watch::observer() noexcept { return state_->kept(); }
+PARMAP_INLINE void map_watch::finish() noexcept {
+  if (state_->recorder() != nullptr) state_->recorder()->finish();
+}
+PARMAP_INLINE map_times map_watch::times() const { return state_->kept().times(); }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -22392,7 +23934,6 @@ PARMAP_INLINE double quota_of(const std::string& directory) {
   return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
 PARMAP_INLINE double cores_by_quota() {
   double tightest = 0;
   const std::string groups = text_of_file("/proc/self/cgroup");
@@ -22440,6 +23981,71 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE shared_memory make_accumulator_memory(std::size_t fixed, unsigned workers, bool encoded) {
   return encoded ? make_arena_memory(fixed, workers) : shared_memory(fixed);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_order.inl.hpp
+// The bodies of stored_order.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE stored_order::stored_order(const open_store& store, bool ordered) noexcept
+    : choice_(&store.choice()),
+      ordered_(ordered),
+      next_(choice_->next_left_out(0)) {}
+
+PARMAP_INLINE std::uint64_t stored_order::allow(std::uint64_t limit) noexcept {
+  limit_ = limit;
+  return ordered_ ? choice_->below(limit) : limit - std::min(limit, taken_);
+}
+
+PARMAP_INLINE std::optional<std::uint64_t> stored_order::next() noexcept {
+  if (is_at_end() || (ordered_ && next_ >= limit_)) return std::nullopt;
+  const std::uint64_t index = next_;
+  next_ = choice_->next_left_out(index + 1);
+  ++taken_;
+  return index;
+}
+PARMAP_INLINE bool stored_order::is_at_end() const noexcept { return next_ == choice_->of(); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/observers/time_keeper.inl.hpp
+// The bodies of time_keeper.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
+  slowest_.reserve(most_kept + 1);
+}
+PARMAP_INLINE time_keeper::~time_keeper() = default;
+
+PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
+                                            attempt::clock::time_point when) noexcept {
+  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
+}
+
+PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
+  busy_ += it.took;
+  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
+  // A task is there once, with its slowest attempt.
+  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
+  if (same != slowest_.end()) {
+    if (same->took >= it.took) return nullptr;
+    slowest_.erase(same);
+  }
+  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
+  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
+  task_time* const entry = &*mine;
+  if (slowest_.size() > most_kept) slowest_.pop_back();
+  return entry;
+}
+
+PARMAP_INLINE map_times time_keeper::times() const {
+  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
+  return all;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -22539,6 +24145,19 @@ PARMAP_INLINE drawn_text format_bar(const progress& now, std::size_t columns, ba
     if (line.columns <= columns) return line;
   }
   return {};
+}
+
+PARMAP_INLINE drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style) {
+  drawn_text line;
+  for (const char c : label) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool continues = (byte & 0xc0) == 0x80;  // a character of UTF-8 that has its column
+    if (!continues && line.columns + 2 >= columns / 2) break;
+    line.text += byte < 0x20 || byte == 0x7f ? ' ' : c;
+    line.columns += continues ? 0 : 1;
+  }
+  if (line.columns > 0) line.add(": ");
+  return line.add(format_bar(now, columns - line.columns, style));
 }
 
 PARMAP_INLINE std::string format_line(const progress& now) {
@@ -22645,7 +24264,11 @@ PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t c
   last.remaining = std::chrono::nanoseconds::zero();
   show(last);
   if (how_ != drawing::call && completed < total_)
-    write_all(standard_error, format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
+    write_all(standard_error, label() + format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
+}
+
+PARMAP_INLINE std::string progress_meter::label() const {
+  return to_->label_.empty() ? std::string() : to_->label_ + ": ";
 }
 
 // Asks what stderr is, once, and only when it matters.
@@ -22693,7 +24316,7 @@ PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_
 PARMAP_INLINE void progress_meter::show(const progress& now) {
   switch (how_) {
     case drawing::call: to_->call_(now); break;
-    case drawing::lines: write_all(standard_error, format_line(now) + "\n"); break;
+    case drawing::lines: write_all(standard_error, label() + format_line(now) + "\n"); break;
     case drawing::bar: draw(now); break;
     case drawing::undecided:
     case drawing::nothing: break;
@@ -22703,7 +24326,7 @@ PARMAP_INLINE void progress_meter::show(const progress& now) {
 PARMAP_INLINE void progress_meter::draw(const progress& now) {
   // The last column stays free: some terminals wrap as soon as it is written.
   const std::size_t columns = terminal_columns(standard_error) - 1;
-  const drawn_text line = format_bar(now, columns, style_);
+  const drawn_text line = format_bar(to_->label_, now, columns, style_);
   std::string bytes = "\r" + line.text;
   const std::size_t remains = std::min(drawn_columns_, columns);
   if (remains > line.columns) bytes.append(remains - line.columns, ' ');
@@ -22848,6 +24471,34 @@ PARMAP_INLINE map_summary stream_tally::summary() const {
     add_times(all, measured);
   }
   return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/stream_record.inl.hpp
+// The bodies of stream_record.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void stream_record::begin(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+                                        const std::string& status) {
+  stored_ = tasks.stored;
+  it_ = recorder_for(chosen, engine, std::move(tasks), nullptr, status);
+}
+PARMAP_INLINE void stream_record::tell_of(attempt it, ticks spent, const failure* why) const noexcept {
+  if (why != nullptr && why->kind == failure_kind::stopped) return;
+  it.took = std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(spent) / ticks_per_us() * 1e3));
+  it.began = attempt::clock::now() - it.took;
+  it_->begun(it);
+  it_->ended(it, {}, why);
+}
+PARMAP_INLINE void stream_record::finish(std::uint64_t tasks) const noexcept {
+  if (it_ == nullptr) return;
+  it_->set_tasks(tasks - std::min(tasks, stored_));
+  it_->finish();
+}
+PARMAP_INLINE void stream_record::abandon() const noexcept {
+  if (it_ != nullptr) it_->abandon();
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -24028,6 +25679,896 @@ PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/interrupt_watch.inl.hpp
+// The bodies of interrupt_watch.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What the handler may touch: it runs between any two instructions of any thread.
+struct interrupt_words {
+  std::atomic<pid_t> owner{0};
+  std::atomic<int> bell{-1};     // an eventfd; -1: nobody listens any more
+  std::atomic<int> received{0};  // since the handlers were set
+  std::atomic<int> inside{0};    // threads in the handler, which may use the bell
+};
+PARMAP_INLINE interrupt_words& words_of_interrupts() noexcept {
+  static interrupt_words all;
+  return all;
+}
+static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
+  const int before = errno;
+  interrupt_words& all = words_of_interrupts();
+  all.inside.fetch_add(1);
+  // A process that was forked meanwhile has the handler, too. A worker leaves it to the caller, which ends the worker.
+  const bool is_ours = all.owner.load() == ::getpid();
+  const int bell = all.bell.load();
+  if (is_ours && bell >= 0 && all.received.fetch_add(1) == 0) {
+    event_counter::wake(bell);
+  } else if (is_ours || !inside_worker() || about->si_code == SI_TKILL) {  // by raise(), in a task
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);  // takes effect when this handler has returned
+  }
+  all.inside.fetch_sub(1);
+  errno = before;
+}
+
+// Of a process. One that was forked has its own.
+class interrupt_handlers {
+ public:
+  static interrupt_handlers& of_this_process() {
+    static std::atomic<interrupt_handlers*> all{nullptr};  // no lock, as another thread may have it at a fork
+    interrupt_handlers* found = all.load();
+    while (found == nullptr || found->process_ != ::getpid()) {
+      auto fresh = std::make_unique<interrupt_handlers>(found);
+      if (all.compare_exchange_strong(found, fresh.get())) found = fresh.release();
+    }
+    return *found;
+  }
+  // `parent`: those of the process that has forked this one; they stay as they are, as their thread is not here.
+  explicit interrupt_handlers(interrupt_handlers* parent) noexcept : parent_(parent) {}
+
+  void add(interrupt_watch& who) {
+    const std::scoped_lock turn(turns_);
+    if (watches_.empty()) begin();
+    const std::scoped_lock lock(mutex_);
+    watches_.push_back(&who);
+  }
+  void remove(interrupt_watch& who) {
+    const std::scoped_lock turn(turns_);
+    {
+      const std::scoped_lock lock(mutex_);
+      std::erase(watches_, &who);
+      if (!watches_.empty()) return;
+    }
+    end();
+  }
+
+ private:
+  static constexpr std::array<int, 2> signals{SIGINT, SIGTERM};
+
+  void begin() {
+    bell_.emplace();
+    interrupt_words& all = words_of_interrupts();
+    all.received = 0;
+    all.owner = process_;
+    all.bell = bell_->descriptor();
+    is_over_ = false;
+    {
+      const signals_blocked meanwhile;
+      thread_ = std::thread([this] { listen(); });
+    }
+    for (const int signal : signals) {
+      struct sigaction now{};
+      if (::sigaction(signal, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL)
+        continue;
+      struct sigaction ours{};
+      ours.sa_sigaction = note_interrupt;
+      ours.sa_flags = SA_RESTART | SA_SIGINFO;
+      ::sigemptyset(&ours.sa_mask);
+      static_cast<void>(::sigaction(signal, &ours, nullptr));
+    }
+  }
+  void end() noexcept {
+    for (const int signal : signals) {  // unless the program has set a handler meanwhile
+      struct sigaction now{};
+      if (::sigaction(signal, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+          now.sa_sigaction == note_interrupt)
+        static_cast<void>(::signal(signal, SIG_DFL));
+    }
+    interrupt_words& all = words_of_interrupts();
+    all.bell = -1;
+    while (all.inside.load() > 0) std::this_thread::yield();  // a handler is a few instructions long
+    is_over_ = true;
+    event_counter::wake(bell_->descriptor());
+    thread_.join();
+    bell_.reset();
+  }
+
+  void listen() {
+    const interrupt_words& all = words_of_interrupts();
+    while (!is_over_) {
+      pollfd asked{bell_->descriptor(), POLLIN, 0};
+      if (::poll(&asked, 1, -1) < 0) continue;
+      bell_->clear();
+      if (all.received.load() == 0) continue;
+      const std::scoped_lock lock(mutex_);
+      for (interrupt_watch* const each : watches_)
+        if (const auto then = std::exchange(each->then_, nullptr)) then();
+    }
+  }
+
+  pid_t process_{::getpid()};
+  interrupt_handlers* parent_;
+  std::mutex turns_;  // the handlers are being set or restored
+  std::mutex mutex_;  // of watches_
+  std::vector<interrupt_watch*> watches_;
+  std::optional<event_counter> bell_;
+  std::atomic<bool> is_over_{false};
+  std::thread thread_;
+};
+
+PARMAP_INLINE interrupt_watch::interrupt_watch(std::function<void()> then) : then_(std::move(then)) {
+  if (!inside_worker()) interrupt_handlers::of_this_process().add(*this);
+}
+PARMAP_INLINE interrupt_watch::~interrupt_watch() {
+  if (!inside_worker()) interrupt_handlers::of_this_process().remove(*this);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_account.inl.hpp
+// The bodies of map_account.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE map_account::map_account() { slowest_.reserve(most_slowest + 1); }
+
+// Where bins begin, in ns. Built once, as std::log10 takes as long as the rest of a short task's account.
+PARMAP_INLINE const std::array<std::int64_t, map_account::bins>& begins_of_bins() noexcept {
+  static const auto begins = [] {
+    // 10^(k / 10), rounded up.
+    constexpr std::array<double, map_account::parts> of_decade{1.0,
+                                                               1.2589254117941673,
+                                                               1.5848931924611136,
+                                                               1.9952623149688795,
+                                                               2.51188643150958,
+                                                               3.1622776601683795,
+                                                               3.9810717055349722,
+                                                               5.011872336272722,
+                                                               6.309573444801933,
+                                                               7.943282347242816};
+    std::array<std::int64_t, map_account::bins> all{};
+    double decade = 1;
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      all[k] = static_cast<std::int64_t>(decade * of_decade[k % map_account::parts]);
+      if (static_cast<double>(all[k]) < decade * of_decade[k % map_account::parts]) ++all[k];
+      if (k % map_account::parts == map_account::parts - 1) decade *= 10;
+    }
+    return all;
+  }();
+  return begins;
+}
+
+PARMAP_INLINE std::size_t map_account::bin_of(std::chrono::nanoseconds took) noexcept {
+  const auto& begins = begins_of_bins();
+  const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 1));
+  // log10 of a power of two is near: some steps lead to the bin.
+  std::size_t k = std::min<std::size_t>((static_cast<std::size_t>(std::bit_width(ns)) - 1) * 3, bins - 1);
+  while (k + 1 < bins && begins[k + 1] <= static_cast<std::int64_t>(ns)) ++k;
+  return k;
+}
+
+PARMAP_INLINE void map_account::add_slow(const attempt& it, std::uint64_t index, bool failed) {
+  const auto place = std::ranges::find_if(slowest_, [&](const slow_task& other) { return other.took < it.took; });
+  slowest_.insert(place, {index, it.number, it.took, failed, {}, false});  // within what was reserved
+  if (slowest_.size() > most_slowest) slowest_.pop_back();
+  if (slowest_.size() == most_slowest) least_slow_ = slowest_.back().took;
+}
+
+PARMAP_INLINE void map_account::add_failure(const failure& why, std::uint64_t index) {
+  ++failed_;
+  std::string key = key_of_cause(why);
+  if (const auto found = causes_.find(key); found != causes_.end()) {
+    cause& known = found->second;
+    ++known.count;
+    known.differs = known.differs || known.first.message != why.message;
+  } else if (causes_.size() < most_causes) {
+    failure first = why;
+    first.index = index;
+    first.exception = nullptr;  // it would keep alive what it refers to
+    causes_.emplace(std::move(key), cause{std::move(first), 1, false, false});
+    ++without_inputs_;
+  } else {
+    ++of_other_causes_;
+  }
+}
+
+PARMAP_INLINE std::vector<const map_account::cause*> map_account::causes() const {
+  std::vector<const cause*> all;
+  all.reserve(causes_.size());
+  for (const auto& [key, each] : causes_) all.push_back(&each);
+  std::ranges::sort(all, [](const cause* a, const cause* b) {
+    return a->count != b->count ? a->count > b->count : a->first.index < b->first.index;
+  });
+  return all;
+}
+
+PARMAP_INLINE std::vector<map_account::cause*> map_account::without_inputs() {
+  std::vector<cause*> all;
+  for (auto& [key, each] : causes_)
+    if (!each.has_inputs) all.push_back(&each);
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/json_text.hpp
+// json_text: strings and numbers as JSON.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Appends the text in quotes. Bytes that are no UTF-8 become U+FFFD.
+void add_json(std::string& to, std::string_view text);
+void add_json(std::string& to, std::uint64_t x);
+// With so many digits behind the point, for any locale. What JSON cannot say becomes null.
+void add_json_real(std::string& to, double x, int digits = 3);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/status_text.inl.hpp
+// The bodies of status_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE map_identity identity_of_process() {
+  map_identity mine;
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) == 0) mine.host = host.data();
+  mine.program = ::program_invocation_short_name;
+  mine.pid = ::getpid();
+  mine.began = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return mine;
+}
+
+PARMAP_INLINE double seconds_of(std::chrono::nanoseconds span) noexcept {
+  return std::chrono::duration<double>(span).count();
+}
+
+// Fields of an object of JSON, one after the other.
+class json_fields {
+ public:
+  explicit json_fields(std::string& to) : to_(to) {}
+
+  std::string& name(std::string_view text) {
+    if (!first_) to_ += ',';
+    first_ = false;
+    add_json(to_, text);
+    return to_ += ':';
+  }
+  void add(std::string_view field, std::string_view value) { add_json(name(field), value); }
+  void add(std::string_view field, std::uint64_t value) { add_json(name(field), value); }
+  void add_real(std::string_view field, double value) { add_json_real(name(field), value, 6); }
+
+ private:
+  std::string& to_;
+  bool first_{true};
+};
+
+PARMAP_INLINE void add_identity(std::string& to, const map_identity& of) {
+  json_fields fields(to);
+  fields.add("label", of.label);
+  fields.add("engine", of.engine);
+  fields.add("program", of.program);
+  fields.add("host", of.host);
+  fields.add("pid", static_cast<std::uint64_t>(of.pid));
+  fields.add_real("began", of.began);
+  if (of.tasks) fields.add("tasks", *of.tasks + of.stored);
+  else fields.name("tasks") += "null";
+  fields.add("stored", of.stored);
+}
+
+PARMAP_INLINE void add_account(std::string& to, const map_account& of) {
+  json_fields fields(to);
+  fields.add("completed", of.completed());
+  fields.add("failed", of.failed());
+  fields.add("retried", of.retried());
+  fields.add_real("busy", seconds_of(of.busy()));
+  fields.name("failures") += '[';
+  bool first = true;
+  for (const map_account::cause* const each : of.causes()) {
+    if (!first) to += ',';
+    first = false;
+    to += '{';
+    json_fields about(to);
+    about.add("kind", to_string(each->first.kind));
+    about.add("message", each->differs ? without_numbers(each->first.message) : each->first.message);
+    about.add("count", each->count);
+    about.add("first", each->first.index);
+    about.add("inputs", each->first.inputs);
+    to += '}';
+  }
+  to += ']';
+  fields.add("of_other_causes", of.of_other_causes());
+}
+
+PARMAP_INLINE std::string_view to_text(map_end end) noexcept {
+  switch (end) {
+    case map_end::not_yet: return "not yet";
+    case map_end::complete: return "complete";
+    case map_end::incomplete: return "incomplete";
+    case map_end::exception: return "exception";
+  }
+  return "unknown";
+}
+
+PARMAP_INLINE std::string status_text(const map_identity& of, const map_account& so_far, const map_state& now) {
+  std::string text = R"({"parmap_status":1,)";
+  add_identity(text, of);
+  text += ',';
+  add_account(text, so_far);
+  text += ',';
+  json_fields fields(text);
+  fields.add_real("heartbeat", now.heartbeat);
+  fields.add_real("elapsed", seconds_of(now.elapsed));
+  fields.add_real("rate", now.rate);
+  const std::uint64_t done = so_far.completed() + so_far.failed();
+  if (of.tasks && *of.tasks <= done) fields.add_real("left", 0);
+  else if (of.tasks && now.rate > 0) fields.add_real("left", static_cast<double>(*of.tasks - done) / now.rate);
+  else fields.name("left") += "null";
+  fields.add("workers", std::uint64_t{now.workers});
+  fields.add("running", std::uint64_t{now.running.size()});
+  fields.name("oldest") += '[';
+  for (std::size_t k = 0; k < std::min(now.running.size(), most_running_shown); ++k) {
+    const running_task& each = now.running[k];
+    text += k == 0 ? "{" : ",{";
+    json_fields about(text);
+    about.add("task", each.task);
+    about.add("inputs", each.inputs);
+    about.add("attempt", std::uint64_t{each.attempt});
+    about.add("worker", std::uint64_t{each.worker});
+    about.add_real("seconds", seconds_of(each.age));
+    text += '}';
+  }
+  text += ']';
+  fields.name("ended") += now.end == map_end::not_yet ? "false" : "true";
+  fields.add("how", to_text(now.end));
+  return text += "}\n";
+}
+
+PARMAP_INLINE std::string end_of_trace_text(const map_identity& of, const map_account& all, const map_state& last,
+                                            std::uint64_t left_out) {
+  std::string text = "{";
+  add_identity(text, of);
+  text += ',';
+  add_account(text, all);
+  text += ',';
+  json_fields fields(text);
+  fields.add_real("elapsed", seconds_of(last.elapsed));
+  fields.add("workers", std::uint64_t{last.workers});
+  fields.add("how", to_text(last.end));
+  fields.add("left_out", left_out);
+  fields.name("slowest") += '[';
+  for (std::size_t k = 0; k < all.slowest().size(); ++k) {
+    const map_account::slow_task& each = all.slowest()[k];
+    text += k == 0 ? "{" : ",{";
+    json_fields about(text);
+    about.add("task", each.task);
+    about.add("attempt", std::uint64_t{each.attempt});
+    about.add_real("us", std::chrono::duration<double, std::micro>(each.took).count());
+    about.name("ok") += each.failed ? "false" : "true";
+    about.add("inputs", each.inputs);
+    text += '}';
+  }
+  text += ']';
+  fields.add("bins_of_a_decade", std::uint64_t{map_account::parts});  // the first begins at 1 ns
+  fields.name("histogram") += '[';
+  std::size_t used = all.histogram().size();
+  while (used > 0 && all.histogram()[used - 1] == 0) --used;
+  for (std::size_t k = 0; k < used; ++k) {
+    if (k > 0) text += ',';
+    add_json(text, all.histogram()[k]);
+  }
+  return text += "]}";
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_events.inl.hpp
+// The bodies of trace_events.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE trace_events::trace_events(clock::time_point began, int pid, std::uint64_t most)
+    : began_(began),
+      pid_(std::to_string(pid)),
+      most_(most),
+      next_step_(most / 2) {}
+
+PARMAP_INLINE double us_of(std::chrono::nanoseconds span) noexcept {
+  return std::chrono::duration<double, std::micro>(span).count();
+}
+
+PARMAP_INLINE void trace_events::begin_event(std::string_view phase, unsigned worker, clock::time_point when) {
+  text_ += first_ ? "[\n" : ",\n";
+  first_ = false;
+  ((text_ += R"({"ph":")") += phase) += R"(","pid":)";
+  (text_ += pid_) += R"(,"tid":)";
+  add_json(text_, std::uint64_t{worker});
+  text_ += R"(,"ts":)";
+  add_json_real(text_, us_of(when - began_));
+}
+
+PARMAP_INLINE void trace_events::add_metadata(std::string_view name, std::string_view arguments) {
+  begin_event("M", 0, began_);
+  text_ += R"(,"name":)";
+  add_json(text_, name);
+  ((text_ += R"(,"args":)") += arguments) += '}';
+}
+
+PARMAP_INLINE void trace_events::name(unsigned worker, seat& mine) {
+  if (std::exchange(mine.named, true)) return;
+  begin_event("M", worker, began_);
+  text_ += R"(,"name":"thread_name","args":{"name":"worker )" + std::to_string(worker) + "\"}}";
+}
+
+// After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own.
+// When they have run out, what is left of each worker shares its last one.
+PARMAP_INLINE void trace_events::count_slice() {
+  if (++written_ >= next_step_ && written_ < most_) {
+    least_ *= 4;
+    next_step_ = written_ + (most_ - written_) / 2;
+  }
+}
+
+PARMAP_INLINE void trace_events::add(const trace_slice& it) {
+  seat& mine = seat_of(it.it.worker);
+  name(it.it.worker, mine);
+  count_slice();
+  begin_event("X", it.it.worker, it.it.began);
+  text_ += R"(,"dur":)";
+  add_json_real(text_, us_of(it.it.took));
+  text_ += R"(,"name":"task )";
+  add_json(text_, it.index);
+  if (it.how != attempt_end::value)
+    for (const char c : ' ' + std::string(to_string(it.kind))) text_ += c == '_' ? ' ' : c;
+  text_ += it.how == attempt_end::value     ? R"(","cat":"ok","args":{"task":)"
+           : it.how == attempt_end::failure ? R"(","cat":"failed","cname":"terrible","args":{"task":)"
+                                            : R"(","cat":"retried","cname":"bad","args":{"task":)";
+  add_json(text_, it.index);
+  if (it.it.number > 1 || it.how == attempt_end::retried) {
+    text_ += R"(,"attempt":)";
+    add_json(text_, std::uint64_t{it.it.number});
+  }
+  if (!it.inputs.empty()) {
+    text_ += R"(,"inputs":)";
+    add_json(text_, it.inputs);
+  }
+  if (it.how != attempt_end::value) {
+    ((text_ += R"(,"kind":")") += to_string(it.kind)) += R"(","message":)";
+    add_json(text_, it.message);
+  }
+  text_ += "}}";
+}
+
+PARMAP_INLINE void trace_events::end_shared(unsigned worker, seat& mine) {
+  const shared_slice all = std::exchange(mine.shared, {});
+  if (all.tasks == 0) return;
+  name(worker, mine);
+  count_slice();
+  begin_event("X", worker, all.began);
+  text_ += R"(,"dur":)";
+  add_json_real(text_, us_of(all.end - all.began));
+  text_ += R"(,"name":")";
+  if (all.tasks == 1) {
+    text_ += "task ";
+    add_json(text_, all.first);
+  } else {
+    add_json(text_, all.tasks);
+    text_ += " tasks";
+  }
+  text_ += all.failed > 0 ? R"(","cat":"failed","args":{"tasks":)" : R"(","cat":"ok","args":{"tasks":)";
+  add_json(text_, all.tasks);
+  text_ += R"(,"first":)";
+  add_json(text_, all.first);
+  text_ += R"(,"last":)";
+  add_json(text_, all.last);
+  if (all.failed > 0) {
+    text_ += R"(,"failed":)";
+    add_json(text_, all.failed);
+  }
+  text_ += R"(,"busy":)";
+  add_json_real(text_, us_of(all.busy));
+  text_ += R"(,"longest":)";
+  add_json_real(text_, us_of(all.longest));
+  text_ += "}}";
+}
+
+PARMAP_INLINE void trace_events::end_shared() {
+  for (unsigned w = 0; w < seats_.size(); ++w) end_shared(w, seats_[w]);
+}
+
+PARMAP_INLINE void trace_events::end_wait(unsigned worker, seat& mine, clock::time_point when) {
+  mine.waits = false;
+  const clock::time_point since = std::max(mine.waits_since, mine.end);
+  if (when - since < least_) return;
+  if (!stays()) {
+    ++left_out_;
+    return;
+  }
+  name(worker, mine);
+  count_slice();
+  begin_event("X", worker, since);
+  text_ += R"(,"dur":)";
+  add_json_real(text_, us_of(when - since));
+  text_ += R"(,"name":"waits","cat":"wait","cname":"grey","args":{}})";
+  mine.end = when;
+}
+
+PARMAP_INLINE void trace_events::happened_to(unsigned worker, worker_event what, clock::time_point when) {
+  seat& mine = seat_of(worker);
+  if (what == worker_event::waits) {
+    if (!std::exchange(mine.waits, true)) mine.waits_since = when;
+    return;
+  }
+  if (mine.waits) end_wait(worker, mine, when);
+  name(worker, mine);
+  if (of_workers_ >= most_ / 10) {
+    ++left_out_;
+    return;
+  }
+  ++of_workers_;
+  begin_event("i", worker, when);
+  text_ += what == worker_event::born ? R"(,"s":"t","name":"worker begins","cat":"worker","args":{}})"
+                                      : R"(,"s":"t","name":"worker ends","cat":"worker","args":{}})";
+}
+
+PARMAP_INLINE std::string trace_events::take() { return std::exchange(text_, {}); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/written_file.hpp
+// A file that grows while a map runs, and a file that is replaced as a whole.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Makes an empty file.
+[[nodiscard]] std::error_code begin_file(const std::string& path) noexcept;
+// Appends to it. The file is open only meanwhile: so nothing is written elsewhere if the program closes descriptors
+// that are not its own, and other machines see the text (NFS tells them at the closing).
+[[nodiscard]] std::error_code append_to_file(const std::string& path, std::string_view text) noexcept;
+// Whoever opens the path sees the old text or the new one, also over NFS. What is left of an interrupted call is the
+// file path.tmp.
+[[nodiscard]] std::error_code replace_file(const std::string& path, std::string_view text) noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_recorder.inl.hpp
+// The bodies of map_recorder.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A task may change the working directory.
+PARMAP_INLINE std::string absolute_path(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
+  return here == nullptr ? path : std::string(here.get()) + '/' + path;
+}
+
+[[noreturn]] PARMAP_INLINE void throw_cannot_write(const record_request& asked, const std::string& path,
+                                                   std::error_code why) {
+  throw std::runtime_error("parmap: " + asked.option + ": cannot write " + path + ": " + why.message() +
+                           "; name a file in a folder that exists and that you may write to");
+}
+
+PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observer* next)
+    : asked_(std::move(asked)),
+      next_(next),
+      numbers_(asked_.numbers),
+      generation_(fork_generation()),
+      began_(attempt::clock::now()),
+      events_(began_, ::getpid(), asked_.most_slices) {
+  const map_identity process = identity_of_process();
+  map_identity& mine = asked_.about;
+  if (mine.program.empty()) mine.program = process.program;
+  mine.host = process.host;
+  mine.pid = process.pid;
+  mine.began = process.began;
+  if (!asked_.trace.empty()) {
+    asked_.trace = absolute_path(asked_.trace);
+    asked_.status.push_back(asked_.trace + ".status");
+    if (const std::error_code why = begin_file(asked_.trace)) throw_cannot_write(asked_, asked_.trace, why);
+    std::string name = "{\"name\":";
+    add_json(name, mine.label.empty() ? mine.program : mine.label);
+    events_.add_metadata("process_name", name += '}');
+    std::string about = "{\"format\":1,";
+    add_identity(about, mine);
+    events_.add_metadata("parmap", about += '}');
+  }
+  for (std::string& each : asked_.status) {
+    each = absolute_path(each);
+    if (const std::error_code why = replace_file(each, status_text(mine, account_, state(map_end::not_yet))))
+      throw_cannot_write(asked_, each, why);
+  }
+  const signals_blocked here;  // the thread takes no signal of the program
+  thread_ = std::thread([this] { serve(); });
+}
+
+PARMAP_INLINE map_recorder::~map_recorder() { end(true); }
+PARMAP_INLINE void map_recorder::finish() noexcept { end(false); }
+PARMAP_INLINE void map_recorder::abandon() noexcept { end(true); }
+
+// What there is no memory for is lost, and said at the end.
+template <class Act>
+void map_recorder::guarded(const Act& act) noexcept {
+  try {
+    act();
+  } catch (const std::exception&) {
+    lost_ = true;
+  }
+}
+
+PARMAP_INLINE std::string map_recorder::text_of(std::uint64_t index) const noexcept {
+  try {
+    if (asked_.text) return asked_.text(index);
+  } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
+  }
+  return {};
+}
+
+PARMAP_INLINE void map_recorder::number_from(std::uint64_t first, std::uint64_t step) noexcept {
+  const std::scoped_lock lock(mutex_);
+  first_ = first;
+  step_ = step;
+}
+
+PARMAP_INLINE void map_recorder::renumber(std::vector<std::uint64_t>&& tasks) noexcept {
+  const std::scoped_lock lock(mutex_);
+  chosen_ = std::move(tasks);
+}
+
+PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks, std::uint64_t stored) noexcept {
+  const std::scoped_lock lock(mutex_);
+  asked_.about.tasks = tasks;
+  if (stored > 0) asked_.about.stored = stored;
+}
+
+PARMAP_INLINE void map_recorder::begun(const attempt& it) noexcept {
+  constexpr std::chrono::milliseconds between_texts(1);
+  {
+    const std::scoped_lock lock(mutex_);
+    guarded([&] {
+      seat& mine = seat_of(it.worker);
+      mine.running = it;
+      mine.has_inputs = false;
+      // Only a task that lasts is seen with its inputs, and to write them takes as long as a short task.
+      if (asked_.texts == text_time::in_calls && it.began - mine.asked > between_texts) {
+        mine.asked = it.began;
+        mine.inputs = text_of(index_of(it.task));
+        mine.has_inputs = true;
+      }
+      events_.begun(it);
+    });
+  }
+  if (next_ != nullptr) next_->begun(it);
+}
+
+PARMAP_INLINE void map_recorder::failed(const attempt& it, const failure& why) noexcept {
+  end_attempt(it, &why, true);
+  if (next_ != nullptr) next_->failed(it, why);
+}
+
+PARMAP_INLINE void map_recorder::ended(const attempt& it, seen_value value, const failure* why) noexcept {
+  end_attempt(it, why, false);
+  if (next_ != nullptr) next_->ended(it, value, why);
+}
+
+PARMAP_INLINE void map_recorder::end_attempt(attempt it, const failure* why, bool again) noexcept {
+  const std::scoped_lock lock(mutex_);
+  guarded([&] {
+    std::optional<failure> in_words;
+    if (why != nullptr && asked_.words != nullptr) {
+      in_words = *why;
+      in_words->message = asked_.words(*why);
+      why = &*in_words;
+    }
+    const std::uint64_t index = index_of(it.task);
+    seat_of(it.worker).running.number = 0;
+    if (again) account_.retried(it, index);
+    else account_.ended(it, index, why);
+    if (asked_.texts != text_time::when_told && account_.has_without_inputs())
+      for (map_account::cause* const each : account_.without_inputs())
+        account_.set_inputs(*each, text_of(each->first.index));
+    if (asked_.texts == text_time::in_calls && account_.last_is_slow()) add_text_of_slowest();
+    if (!asked_.trace.empty()) make_slice(it, index, why, again);
+  });
+  if (events_.waiting_bytes() > much) news_.notify_one();
+}
+
+PARMAP_INLINE void map_recorder::make_slice(attempt it, std::uint64_t index, const failure* why, bool again) {
+  if (!events_.has_own_slice(it, index, why, again)) return;
+  trace_slice made{.it = it, .index = index};
+  if (why != nullptr) {
+    made.how = again ? attempt_end::retried : attempt_end::failure;
+    made.kind = why->kind;
+    made.message = why->message;
+  }
+  if (asked_.texts == text_time::when_told) {
+    without_text_.push_back(std::move(made));
+    return;
+  }
+  made.inputs = text_of(index);
+  events_.add(made);
+}
+
+PARMAP_INLINE void map_recorder::happened_to(unsigned worker, worker_event what,
+                                             attempt::clock::time_point when) noexcept {
+  {
+    const std::scoped_lock lock(mutex_);
+    guarded([&] {
+      seat& mine = seat_of(worker);
+      if (what == worker_event::died) mine.running.number = 0;
+      if (!asked_.trace.empty()) events_.happened_to(worker, what, when);
+    });
+  }
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
+}
+
+// text() is called without the lock: it may wait for a thread that waits for the lock.
+PARMAP_INLINE void map_recorder::write_texts() noexcept {
+  guarded([this] {
+    std::vector<trace_slice> slices;
+    std::vector<attempt> running;
+    std::vector<std::uint64_t> failures;
+    {
+      const std::scoped_lock lock(mutex_);
+      slices.swap(without_text_);
+      for (const seat& each : seats_)
+        if (each.running.number != 0 && !each.has_inputs) running.push_back(each.running);
+      for (const map_account::cause* const each : account_.without_inputs()) failures.push_back(each->first.index);
+    }
+    for (trace_slice& each : slices) each.inputs = text_of(each.index);
+    std::vector<std::string> of_running;
+    for (const attempt& each : running) of_running.push_back(text_of(index_of(each.task)));
+    std::vector<std::string> of_failures;
+    for (const std::uint64_t each : failures) of_failures.push_back(text_of(each));
+    const std::scoped_lock lock(mutex_);
+    for (const trace_slice& each : slices) events_.add(each);
+    for (std::size_t k = 0; k < running.size(); ++k) {
+      seat& mine = seat_of(running[k].worker);
+      if (mine.running.task != running[k].task || mine.running.number != running[k].number) continue;
+      mine.inputs = of_running[k];
+      mine.has_inputs = true;
+    }
+    for (map_account::cause* const each : account_.without_inputs()) {
+      const auto at = std::ranges::find(failures, each->first.index) - failures.begin();
+      if (static_cast<std::size_t>(at) == failures.size()) continue;
+      account_.set_inputs(*each, std::move(of_failures[static_cast<std::size_t>(at)]));
+    }
+  });
+}
+
+// ---- The thread that writes.
+
+PARMAP_INLINE void map_recorder::serve() noexcept {
+  std::unique_lock lock(mutex_);
+  auto next = began_ + beat;
+  while (!over_) {
+    news_.wait_until(lock, next, [this] { return over_ || events_.waiting_bytes() > much; });
+    if (over_) return;
+    if (attempt::clock::now() >= next) next = attempt::clock::now() + beat;
+    write(map_end::not_yet, lock);
+  }
+}
+
+PARMAP_INLINE void map_recorder::sample_rate() {
+  const auto now = attempt::clock::now();
+  if (!ended_before_.empty() && now - ended_before_.back().first < beat / 2) return;
+  ended_before_.emplace_back(now, account_.completed() + account_.failed());
+  if (ended_before_.size() > samples) ended_before_.pop_front();
+}
+
+PARMAP_INLINE map_state map_recorder::state(map_end end) {
+  const auto now = attempt::clock::now();
+  map_state it{.heartbeat = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(),
+               .elapsed = now - began_,
+               .workers = static_cast<unsigned>(seats_.size()),
+               .end = end};
+  const std::uint64_t ended = account_.completed() + account_.failed();
+  const auto rate_since = [&](attempt::clock::time_point since, std::uint64_t before) {
+    const double seconds = std::chrono::duration<double>(now - since).count();
+    return seconds > 0 ? static_cast<double>(ended - before) / seconds : 0;
+  };
+  if (end == map_end::not_yet && !ended_before_.empty())
+    it.rate = rate_since(ended_before_.front().first, ended_before_.front().second);
+  if (it.rate == 0) it.rate = rate_since(began_, 0);
+  for (seat& each : seats_) {
+    if (each.running.number == 0) continue;
+    const std::uint64_t index = index_of(each.running.task);
+    if (!each.has_inputs && asked_.texts == text_time::any) {
+      each.inputs = text_of(index);
+      each.has_inputs = true;
+    }
+    it.running.push_back({index, each.running.number, each.running.worker, now - each.running.began,
+                          each.has_inputs ? each.inputs : std::string()});
+  }
+  std::ranges::sort(it.running, [](const auto& a, const auto& b) { return a.age > b.age; });
+  return it;
+}
+
+PARMAP_INLINE void map_recorder::note_error(const std::string& path, std::error_code why) noexcept {
+  guarded([&] { error_ = path + ": " + why.message(); });
+}
+
+// Has the lock, but not while it writes.
+PARMAP_INLINE void map_recorder::write(map_end end, std::unique_lock<std::mutex>& lock) noexcept {
+  guarded([&] {
+    const std::string events = events_.take();
+    sample_rate();
+    const std::string status = status_text(asked_.about, account_, state(end));
+    lock.unlock();
+    std::error_code of_trace;
+    if (!is_incomplete_ && !events.empty()) of_trace = append_to_file(asked_.trace, events);
+    if (of_trace) {
+      is_incomplete_ = true;  // nothing may follow a gap
+      note_error(asked_.trace, of_trace);
+    }
+    for (const std::string& each : asked_.status)
+      if (const std::error_code why = replace_file(each, status); why && end != map_end::not_yet)
+        note_error(each, why);  // earlier ones may be mended by the next
+  });
+  if (!lock.owns_lock()) lock.lock();
+}
+
+PARMAP_INLINE void map_recorder::add_text_of_slowest() {
+  for (map_account::slow_task& each : account_.slowest()) {
+    if (each.has_inputs) continue;
+    each.inputs = text_of(each.task);
+    each.has_inputs = true;
+  }
+}
+
+PARMAP_INLINE void map_recorder::add_end_of_trace(map_end how) {
+  add_text_of_slowest();
+  events_.end_shared();
+  events_.add_metadata("parmap_end", end_of_trace_text(asked_.about, account_, state(how), events_.left_out()));
+}
+
+PARMAP_INLINE void map_recorder::end(bool by_exception) noexcept {
+  if (ended_) return;
+  ended_ = true;
+  if (generation_ != fork_generation()) {  // the thread is in another process
+    thread_.detach();
+    return;
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    over_ = true;
+  }
+  news_.notify_one();
+  thread_.join();
+  write_texts();
+  std::unique_lock lock(mutex_);
+  const std::uint64_t ended = account_.completed() + account_.failed();
+  const bool all = asked_.about.tasks ? *asked_.about.tasks == ended : true;
+  const map_end how = by_exception ? map_end::exception : all ? map_end::complete : map_end::incomplete;
+  for (seat& each : seats_) each.running.number = 0;
+  guarded([&] {
+    if (!asked_.trace.empty()) {
+      add_end_of_trace(how);
+      events_.end();
+    }
+  });
+  write(how, lock);
+  lock.unlock();
+  if (lost_ && error_.empty()) guarded([this] { error_ = asked_.trace + ": there was no memory for a part of it"; });
+  if (!error_.empty() && !asked_.is_silent)
+    static_cast<void>(std::fprintf(stderr, "parmap: the trace or status file is incomplete: %s\n", error_.c_str()));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/progress/terminal.inl.hpp
 // The bodies of terminal.hpp.
 
@@ -24074,6 +26615,109 @@ PARMAP_INLINE bool write_all(int fd, std::string_view text) noexcept {
     text.remove_prefix(static_cast<std::size_t>(written));
   }
   return true;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/json_text.inl.hpp
+// The bodies of json_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The number of bytes of the UTF-8 character that begins at text[at]; 0 if there is none.
+PARMAP_INLINE std::size_t length_of_character(std::string_view text, std::size_t at) noexcept {
+  const auto byte = [&](std::size_t k) { return at + k < text.size() ? static_cast<unsigned char>(text[at + k]) : 0U; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  for (std::size_t k = 1; k < length; ++k)
+    if ((byte(k) & 0xc0) != 0x80) return 0;
+  const unsigned second = byte(1);  // overlong forms, surrogates, and what lies above U+10FFFF
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+      (first == 0xf4 && second > 0x8f))
+    return 0;
+  return length;
+}
+
+PARMAP_INLINE void add_json(std::string& to, std::string_view text) {
+  static constexpr std::string_view hex = "0123456789abcdef";
+  to += '"';
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const std::size_t length = length_of_character(text, at);
+    if (c == '"' || c == '\\') {
+      (to += '\\') += c;
+    } else if (c == '\n') {
+      to += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      to += "\\u00";
+      to += hex[static_cast<unsigned char>(c) >> 4];
+      to += hex[static_cast<unsigned char>(c) & 15];
+    } else if (length == 0) {
+      to += "\xef\xbf\xbd";
+    } else {
+      to += text.substr(at, length);
+    }
+    at += length == 0 ? 1 : length;
+  }
+  to += '"';
+}
+
+PARMAP_INLINE void add_json(std::string& to, std::uint64_t x) {
+  std::array<char, 24> digits{};
+  to.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr);
+}
+
+PARMAP_INLINE void add_json_real(std::string& to, double x, int digits) {
+  std::array<char, 400> text{};
+  if (!std::isfinite(x)) {
+    to += "null";
+    return;
+  }
+  to.append(text.data(),
+            std::to_chars(text.data(), text.data() + text.size(), x, std::chars_format::fixed, digits).ptr);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/written_file.inl.hpp
+// The bodies of written_file.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::error_code last_system_error() noexcept { return {errno, std::generic_category()}; }
+
+PARMAP_INLINE std::error_code write_file(const std::string& path, int flags, std::string_view text) noexcept {
+  file_descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | flags, 0666));
+  if (file.get() < 0) return last_system_error();
+  while (!text.empty()) {
+    const auto written = ::write(file.get(), text.data(), text.size());
+    if (written >= 0) text.remove_prefix(static_cast<std::size_t>(written));
+    else if (errno != EINTR) return last_system_error();
+  }
+  const int fd = file.get();
+  file.release();
+  // Some file systems tell only now that the disk is full. After EINTR it is closed, too.
+  return ::close(fd) == 0 || errno == EINTR ? std::error_code() : last_system_error();
+}
+
+PARMAP_INLINE std::error_code begin_file(const std::string& path) noexcept {
+  return write_file(path, O_CREAT | O_TRUNC, {});
+}
+
+PARMAP_INLINE std::error_code append_to_file(const std::string& path, std::string_view text) noexcept {
+  return write_file(path, O_APPEND, text);
+}
+
+PARMAP_INLINE std::error_code replace_file(const std::string& path, std::string_view text) noexcept {
+  try {
+    const std::string fresh = path + ".tmp";
+    if (const std::error_code why = write_file(fresh, O_CREAT | O_TRUNC, text)) return why;
+    return std::rename(fresh.c_str(), path.c_str()) == 0 ? std::error_code() : last_system_error();
+  } catch (const std::exception&) {  // std::bad_alloc, of the longer path
+    return std::make_error_code(std::errc::not_enough_memory);
+  }
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

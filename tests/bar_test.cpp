@@ -37,6 +37,17 @@ TEST(bar, clock) {
   EXPECT_EQ(format_clock(-5s), "00:00");
 }
 
+TEST(bar, label) {
+  const auto now = sample_progress();
+  const auto plain = format_bar("", now, 80, {});
+  EXPECT_EQ(plain.text, format_bar(now, 80, {}).text);
+  const auto named = format_bar("mu \xc3\xa9\n", now, 80, {});
+  EXPECT_EQ(named.text.rfind("mu \xc3\xa9 :  45%|", 0), 0U) << named.text;
+  EXPECT_EQ(named.columns, 80U);
+  for (std::size_t columns = 0; columns < 100; ++columns)
+    EXPECT_LE(format_bar(std::string(200, 'x'), now, columns, {}).columns, columns);
+}
+
 TEST(bar, rate) {
   EXPECT_EQ(format_rate(0), "?it/s");
   EXPECT_EQ(format_rate(-1), "?it/s");

@@ -37,7 +37,8 @@ struct stored_tasks {
 struct map_notes {
   stored_tasks stored{};
   std::optional<map_times> times{};
-  input_columns inputs{};  // of the named axes
+  input_columns inputs{};                // of the named axes
+  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
 };
 
 // Adds the cells of the value of task i to a row.
@@ -77,6 +78,16 @@ class results_base {
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
   // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
+  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. On a rank of an
+  /// MPI job that did not gather the values: those that ran there. O(failures).
+  ///
+  ///     for (const auto& [first, last] : r.here())
+  ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
+  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+    failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+    return all;
+  }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
@@ -107,17 +118,32 @@ class results_base {
   [[nodiscard]] std::optional<map_times> take_times() noexcept {
     return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
   }
+  // Call before any value is read: there is no value here of more tasks than have failed. The failures so far are those
+  // tasks; `failures` are those that have failed. Throws std::bad_alloc, and changes nothing then.
+  void note_absent(failure_list failures) {
+    std::optional<failure_list>& absent = notes().absent;
+    absent.emplace(std::move(failures_));
+    failures_ = std::move(failures);
+  }
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
  protected:
   void require_ok() const {
     if (!ok()) throw_map_failed();
+    require_here();
+  }
+  // Every value that exists is here.
+  void require_here() const {
+    if (notes_ != nullptr && notes_->absent) throw_elsewhere();
   }
   void require_value(std::uint64_t i) const {
-    if (i >= size_ || failures_.contains(i)) throw_no_value(i);
+    if (i >= size_ || failed().contains(i)) throw_no_value(i);
   }
-  [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
+  // The tasks that have no value here.
+  [[nodiscard]] const failure_list& failed() const noexcept {
+    return notes_ != nullptr && notes_->absent ? *notes_->absent : failures_;
+  }
   // A table with a row for each task; the cells of a value are in `cells` columns.
   PARMAP_API void write_table(std::ostream& out, std::size_t cells, add_value* add, const void* self) const;
   // Of a task that has failed.
@@ -130,6 +156,7 @@ class results_base {
   }
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
+  [[noreturn]] PARMAP_API void throw_elsewhere() const;
 
   std::uint64_t size_;
   failure_list failures_;
@@ -226,7 +253,10 @@ class [[nodiscard]] results : public detail::results_base {
 
   /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It copies nothing;
   /// these results must outlive it and must not be moved meanwhile. O(log failures), and a whole walk is O(size()).
-  [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
+  [[nodiscard]] detail::values_view<T> values() const& {
+    require_here();
+    return {values_.data(), failed(), size()};
+  }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
   /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<T>. It refers to these
@@ -235,12 +265,14 @@ class [[nodiscard]] results : public detail::results_base {
   ///     for (const auto& [index, outcome] : r.outcomes())
   ///       if (outcome) use(index, *outcome);
   [[nodiscard]] auto outcomes() const& {
+    require_here();
     return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
              return indexed_outcome<T>{i, outcome_of(i), is_stored(i)};
            });
   }
   /// On a temporary: a vector of them, into which the values are moved.
   [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
+    require_here();
     std::vector<indexed_outcome<T>> all;
     all.reserve(size());
     auto why = failed().begin();
@@ -275,6 +307,7 @@ class [[nodiscard]] results : public detail::results_base {
     static_assert(cells > 0,
                   "parmap: write_csv writes numbers, text, what has an operator<<, and tuples, pairs, arrays "
                   "and structs of these; this type is none of them: give it an operator<<");
+    require_here();
     if constexpr (cells > 0)
       write_table(
           out, cells,
@@ -292,6 +325,7 @@ class [[nodiscard]] results : public detail::results_base {
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
+    require_here();
     std::vector<T> all;
     all.reserve(size());
     const auto copy_until = [&](std::uint64_t index) {

@@ -9,7 +9,7 @@ import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NamedTuple, Protocol, SupportsIndex, TypedDict, TypeVar, overload
+from typing import Any, Generic, Literal, NamedTuple, Protocol, SupportsIndex, TypeAlias, TypedDict, TypeVar, overload
 
 import numpy
 from typing_extensions import ParamSpec, TypeVarTuple, Unpack
@@ -60,8 +60,13 @@ class _AsyncOptions(_CommonOptions, total=False):
     max_tasks: int | None
     start: Literal["fork", "spawn"]
 
+class _DaskClient(Protocol):
+    def scheduler_info(self) -> Any: ...
+
+_Engine: TypeAlias = Literal["multi", "threads", "serial", "dask", "mpi"] | Executor | DaskEngine | MpiEngine | _DaskClient
+
 class _Options(_AsyncOptions, total=False):
-    engine: Literal["multi", "threads", "serial"] | Executor
+    engine: _Engine
 
 class _AllStreamOptions(_CommonOptions, total=False):
     grid: _Grid
@@ -72,7 +77,7 @@ class _AllStreamOptions(_CommonOptions, total=False):
     window: int
 
 class _BareOptions(_AllStreamOptions, total=False):
-    engine: Literal["multi", "threads", "serial"] | Executor
+    engine: _Engine
     on_error: Literal["raise"] | _OnError[Any] | None
 
 class _StreamOptions(_BareOptions, total=False):
@@ -87,11 +92,13 @@ __all__ = [
     "AsyncStream",
     "BrokenPool",
     "Context",
+    "DaskEngine",
     "Executor",
     "Failure",
     "FailureCause",
     "Failures",
     "Future",
+    "MpiEngine",
     "Outcome",
     "ParmapWarning",
     "Reduction",
@@ -128,6 +135,7 @@ __all__ = [
 ]
 
 ENGINES: tuple[str, ...]
+_pure: str | None
 __version__: str
 
 class ParmapWarning(RuntimeWarning):
@@ -160,6 +168,7 @@ class Failure:
     kind: _Kind
     exception: BaseException
     attempts: int
+    host: str = ...
     _trace: str | None = ...
     @property
     def traceback(self) -> str: ...
@@ -216,6 +225,7 @@ class Reduction:
 class Results(list[_T]):
     failures: Failures
     seed: int
+    engine: str
     def __init__(self, values: Iterable[_T] = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None: ...
     def summary(self) -> Summary: ...
     @property
@@ -283,6 +293,20 @@ class AsyncStream:
 class Future(concurrent.futures.Future[_T]):
     def __init__(self, pool: Any) -> None: ...
     def kill(self) -> bool: ...
+
+class DaskEngine:
+    def __init__(
+        self,
+        client: _DaskClient | None = None,
+        *,
+        workers: str | Iterable[str] | None = None,
+        priority: int = 0,
+        resources: dict[str, float] | None = None,
+        n_worker: int | None = None,
+    ) -> None: ...
+
+class MpiEngine:
+    def __init__(self, *, n_worker: int | None = None) -> None: ...
 
 class Executor(concurrent.futures.Executor):
     _max_workers: int
@@ -575,4 +599,4 @@ def imap_unordered(func: Callable[..., _R], *args: Iterable[Any], buffersize: in
 @overload
 def astream(func: Callable[..., Awaitable[Any]], *args: Iterable[Any] | AsyncIterable[Any], engine: Literal["async", "asyncio"] = "async", **options: Unpack[_AstreamOptions]) -> AsyncStream: ...
 @overload
-def astream(func: Callable[..., Any], *args: Iterable[Any] | AsyncIterable[Any], engine: Literal["multi", "threads", "serial"] | Executor, **options: Unpack[_AstreamOptions]) -> AsyncStream: ...
+def astream(func: Callable[..., Any], *args: Iterable[Any] | AsyncIterable[Any], engine: _Engine, **options: Unpack[_AstreamOptions]) -> AsyncStream: ...

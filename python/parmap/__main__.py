@@ -7,7 +7,6 @@ import platform
 import sys
 
 import parmap
-from parmap import _parmap
 
 #: Of each command: the module, with add_arguments(parser) and run(arguments), which returns the exit status; and what it does.
 COMMANDS = {
@@ -41,7 +40,16 @@ def main(words: list[str]) -> int:
         return int(arguments.run(arguments))
     print(f"parmap {parmap.__version__}, Python {platform.python_version()}, {platform.platform()}")
     print("engines:", ", ".join(parmap.ENGINES))
-    print("cores:", _parmap.usable_cores())
+    if parmap._pure is None:
+        from parmap import _parmap
+
+        print("cores:", _parmap.usable_cores())
+    else:
+        from parmap import implementation
+
+        print("cores:", implementation._cores())
+        print(f"form: pure Python, because {parmap._pure}")
+        print(f"workers of multi: by {implementation._START}")
     return 0
 
 

@@ -122,7 +122,7 @@ def sequence(items: Any, name: str) -> Sequence[Any]:
         return items  # type: ignore[no-any-return]
     numpy = loaded("numpy")
     if numpy is not None and type(items) is numpy.ndarray and items.ndim > 0:
-        return items
+        return items  # type: ignore[no-any-return]
     if isinstance(items, (itertools.count, itertools.cycle)):
         raise TypeError(f"{name} has no end: limit it, for example by itertools.islice(it, n)")
     try:
@@ -228,6 +228,9 @@ class Product:
         #: Of an iterator that is read as a stream goes: arguments(index), as long as its outcome is not taken.
         self.task_of_stream: Callable[[int], tuple[Any, ...]] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "labels": ()}  # keys may be functions that cannot be pickled
+
     @property
     def has_names(self) -> bool:
         return self.names is not None
@@ -249,11 +252,7 @@ class Product:
         """What the engine passes to func in one task, without fargs."""
         if self.task_of_stream is not None:
             return self.task_of_stream(index)
-        found: list[Any] = []
-        for group in reversed(self.groups):
-            index, at = divmod(index, len(group[0]))
-            found[:0] = [each[at] for each in group]
-        return tuple(found)
+        return arguments_at(self.groups, index)
 
     def as_task(self, arguments: tuple[Any, ...]) -> Any:
         """How users see them."""
@@ -272,6 +271,15 @@ def _labels_of(it: Any) -> tuple[axis | None, ...]:
     if isinstance(it, zip):
         return it._labels or (None,) * len(it._axes)
     return (it if isinstance(it, axis) else None,)
+
+
+def arguments_at(groups: tuple[tuple[Sequence[Any], ...], ...], index: int) -> tuple[Any, ...]:
+    """The elements of one combination."""
+    found: list[Any] = []
+    for group in reversed(groups):
+        index, at = divmod(index, len(group[0]))
+        found[:0] = [each[at] for each in group]
+    return tuple(found)
 
 
 def strided(groups: tuple[tuple[Sequence[Any], ...], ...]) -> list[tuple[Sequence[Any], int]]:

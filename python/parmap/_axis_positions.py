@@ -105,8 +105,9 @@ def _compare_blocks(file: sqlite3.Connection, version: int, stored: StoredAxis, 
             break
         if end > axis.size:
             raise ValueError(
-                f"parmap: {path} keeps the axis {name} as checksums of {BLOCK} elements, as it has more than {HASHED_ABOVE} of them; there it "
-                f"has {sum(rows[-1][:2])} elements, and here it has {axis.size}, which end in the middle of such a block; let them be {first} or {end}"
+                f"parmap: {path} keeps the axis {name} as checksums of {BLOCK} elements, as it has more than {HASHED_ABOVE} of them; there it has "
+                f"{sum(rows[-1][:2])} elements, and here it has {axis.size}, which end in the middle of such a block; let them be {first} or "
+                f"{end}"
             )
         if _checksum(axis, first, end) != checksum:
             raise ValueError(
@@ -126,7 +127,7 @@ def _checksum(axis: SweepAxis, begin: int, end: int) -> int:
     data = _numbers(axis, begin, end)
     if data is None:
         data = b"".join(_bytes_of(cell) for cells in axis.cells(begin, end) for cell in cells)
-    return _parmap.checksum(data)
+    return int(_parmap.checksum(data))
 
 
 def _bytes_of(cell: Cell) -> bytes:
@@ -139,7 +140,13 @@ def _bytes_of(cell: Cell) -> bytes:
         it = struct.pack("<d", it)
     elif it is None:
         it = b""
-    return bytes((format,)) + len(it).to_bytes(8, "little") + it
+    return bytes((format,)) + len(it).to_bytes(8, "little") + bytes(it)
+
+
+def _format_of(value: Any) -> int:
+    cell = plain(value)
+    assert cell is not None
+    return cell[0]
 
 
 def _numbers(axis: SweepAxis, begin: int, end: int) -> bytes | None:
@@ -147,17 +154,17 @@ def _numbers(axis: SweepAxis, begin: int, end: int) -> bytes | None:
     numpy = loaded("numpy")
     if numpy is None or len(axis.columns) != 1:
         return None
-    column = axis.columns[0]
+    column: Any = axis.columns[0]
     if type(column) is range and -(2**63) <= min(column[0], column[-1]) and max(column[0], column[-1]) < 2**63:
         part = column[begin:end]
         format, numbers = INTEGER, numpy.arange(part.start, part.stop, part.step, dtype="<i8")
     elif type(column) is numpy.ndarray and column.ndim == 1 and column.dtype in (numpy.dtype("<i8"), numpy.dtype("<f8")):
-        format, numbers = plain(column[begin])[0], column[begin:end]  # type: ignore[index]
+        format, numbers = _format_of(column[begin]), column[begin:end]
     else:
         return None
     made = numpy.empty(len(numbers), dtype=[("format", "u1"), ("size", "<u8"), ("value", numbers.dtype)])
     made["format"], made["size"], made["value"] = format, 8, numbers
-    return made.tobytes()  # type: ignore[no-any-return]
+    return bytes(made.tobytes())
 
 
 # ---- near misses

@@ -12,15 +12,16 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from . import _parmap
 from ._errors import StoreFailed
 from ._failures import KINDS
 
 APPLICATION = 0x7061726D
+MOST_FIELDS = 100  # of values, that are columns of the view
 FORMAT = 1
 _BUSY_SECONDS = 10.0  # another program may read it, or write a little
 _LONGEST_SILENCE = 30.0  # seconds, of a process on another host
-_MOST_FIELDS = 100  # columns of the view
-_SHARED_FILE_SYSTEMS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "afs", "gpfs", "9p", "ceph", "beegfs", "fuse.sshfs"}
+_SHARED_FILE_SYSTEMS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "afs", "gpfs", "9p", "ceph", "beegfs"}  # and fuse.*
 
 
 def connected(path: str, *, to_write: bool = True, as_it_is: bool = False) -> sqlite3.Connection:
@@ -30,26 +31,25 @@ def connected(path: str, *, to_write: bool = True, as_it_is: bool = False) -> sq
     with in_words(path):
         name = path if to_write else f"file:{_quoted_path(path)}?mode=ro{'&immutable=1' if as_it_is else ''}"
         made = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=not to_write)
-    _open.append((made, os.path.realpath(path)))
+    _open[id(made)] = made, os.path.realpath(path)
     return made
 
 
 def close(connection: sqlite3.Connection) -> None:
-    if (number := next((k for k, each in enumerate(_open) if each[0] is connection), None)) is not None:
-        del _open[number]
+    _open.pop(id(connection), None)
     connection.close()
 
 
 #: The connections of this process. A child that was forked must never close them: that could write to the file.
-_open: list[tuple[sqlite3.Connection, str]] = []
+_open: dict[int, tuple[sqlite3.Connection, str]] = {}
 #: Nor may it open these files: SQLite in it believes that it holds their locks.
 _used_by_parents: set[str] = set()
 
 
 def _leave_to_the_parent() -> None:
-    from . import _parmap
-
-    for connection, path in _open:
+    global opening
+    opening = threading.Lock()  # another thread may have held it
+    for connection, path in _open.values():
         _parmap.keep(connection)
         _used_by_parents.add(path)
     _open.clear()
@@ -127,7 +127,7 @@ def shared_file_system(path: str) -> str | None:
                     best, found = place, after.split()[0]
     except (OSError, IndexError, UnicodeError):
         return None
-    return found if found in _SHARED_FILE_SYSTEMS else None
+    return found if found in _SHARED_FILE_SYSTEMS or found.startswith("fuse.") else None
 
 
 def make_tables(file: sqlite3.Connection) -> bool:
@@ -226,16 +226,18 @@ def make_view(file: sqlite3.Connection, version: int) -> None:
 
 
 def _field(name: str) -> str:
-    """A field of a JSON object; of a NumPy number its value."""
+    """A field of a JSON object; of a NumPy number its value; of a NaN NULL."""
     path = "'$." + json.dumps(name).replace("'", "''")
     number = path + ".__numpy__[1]'"
-    return f"coalesce(json_extract(r.value, {number}), json_extract(r.value, {path}'))"
+    special = f"json_extract(r.value, {path}.__float__')"
+    plain = f"coalesce(json_extract(r.value, {number}), json_extract(r.value, {path}'))"
+    return f"CASE ifnull({special}, '') WHEN '' THEN {plain} WHEN '7ff0000000000000' THEN 9e999 WHEN 'fff0000000000000' THEN -9e999 END"
 
 
 def add_fields(file: sqlite3.Connection, version: int, names: Sequence[str]) -> None:
     """Fields that values have had for the first time."""
     (known,) = file.execute("SELECT count(*) FROM spread WHERE version = ?", (version,)).fetchone()
-    for name in names[: max(0, _MOST_FIELDS - known)]:
+    for name in names[: max(0, MOST_FIELDS - known)]:
         file.execute("INSERT OR IGNORE INTO spread VALUES(?, ?)", (version, name))
     make_view(file, version)
 

@@ -6,14 +6,13 @@ All of that is one transaction: if anything is refused, the file is as it was.
 
 from __future__ import annotations
 
+import math
 import os
-import shlex
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from . import _axis_positions, _checkpoint_file
 from ._axis_positions import HASHED_ABOVE, SweepAxis
@@ -23,8 +22,13 @@ from ._errors import StoreFailed
 from ._failures import KINDS
 from ._function_identity import FunctionIdentity
 from ._parmap import __version__
+from ._program_facts import command_line, git_commit
 from ._stored_values import TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
-from ._task_numbers import Extent, added_extents, numbers_of
+from ._task_numbers import Extent, added_extents, numbers_of, numbers_of_some
+
+
+#: In the place of the type of a value in C++, which therefore refuses a file of Python.
+OF_PYTHON = TEXT, "Python"
 
 
 @dataclass
@@ -182,7 +186,7 @@ class CheckpointRun:
         self.axes.append((axis, own))
         _checkpoint_file.make_view(file, self.version)
 
-    def _refuse_axes(self, stored: list[StoredAxis], new: tuple[str, ...] = ()) -> Any:
+    def _refuse_axes(self, stored: list[StoredAxis], new: tuple[str, ...] = ()) -> NoReturn:
         def text(axes: Sequence[StoredAxis | SweepAxis]) -> str:
             return " x ".join(",".join(axis.names) for axis in sorted(axes, key=lambda axis: axis.place))
 
@@ -192,7 +196,7 @@ class CheckpointRun:
             remedy = f"say what the rows that are there have on the new axis, parmap.checkpoint(path, existing=dict({says})), or {remedy}"
         self._refuse("the axes", text(stored), text(self._sweep.axes), remedy)
 
-    def _refuse(self, what: str, there: str, here: str, remedy: str | None = None) -> Any:
+    def _refuse(self, what: str, there: str, here: str, remedy: str | None = None) -> NoReturn:
         remedy = remedy or "take another file, or begin anew in this one by parmap.checkpoint(path, version=...)"
         raise ValueError(f"parmap: {self.path} has the results of another sweep: {what} there is {there}, and here it is {here}; {remedy}")
 
@@ -201,7 +205,7 @@ class CheckpointRun:
     def _compare(self, file: sqlite3.Connection) -> None:
         rows = file.execute("SELECT name, format, value FROM field WHERE version = ?", (self.version,)).fetchall()
         there: dict[str, Cell] = {name: (format, value) for name, format, value in rows if not name.startswith("accepted ")}
-        if "result" in there:
+        if there.get("result", OF_PYTHON) != OF_PYTHON:
             raise ValueError(
                 f"parmap: {self.path} has the results of a C++ program; parmap.load() reads them. Take another file, or begin anew in this "
                 "one by parmap.checkpoint(path, version=...)"
@@ -210,6 +214,7 @@ class CheckpointRun:
         if self._sweep.seed is None and "seed" in there:
             self.seed = int(there["seed"][1])
         here: dict[str, Cell] = {"function": (TEXT, self._identity.name), **dict(self._identity.fields), "seed": (TEXT, str(self.seed))}
+        here["result"] = OF_PYTHON
         here["kind"] = (TEXT, "fold" if self._sweep.block else "map")
         if self.is_new:
             file.executemany("INSERT INTO field VALUES(?, ?, ?, ?)", [(self.version, name, *cell) for name, cell in here.items()])
@@ -219,7 +224,7 @@ class CheckpointRun:
         for name in [*here, *(each for each in there if each not in here)]:
             own, other = here.get(name), there.get(name)
             if own is None or other is None or key_of(own) != key_of(other):
-                words = {"function": "the function", "seed": "the seed", "kind": "the kind of call"}.get(name, name)
+                words = {"function": "the function", "seed": "the seed", "kind": "the kind of call", "result": "the type of a value"}.get(name, name)
                 self._refuse(words, value_in_words(other), value_in_words(own))
 
     def _place(self, file: sqlite3.Connection) -> None:
@@ -227,32 +232,31 @@ class CheckpointRun:
         columns = ", ".join(f"start_{axis.number}, size_{axis.number}" for axis, _ in self.axes)
         rows = file.execute(f"SELECT first, {columns} FROM extent_{self.version} ORDER BY first").fetchall()
         known = [Extent(row[0], tuple(zip(row[1::2], row[2::2]))) for row in rows]
-        added = added_extents(known, positions)
-        if self._sweep.block > 1 and not self.is_new and (added or any(p != range(len(p)) for p in positions) or sum(e.size for e in known) != self._sweep.tasks):
-            there = sum(each.size for each in known)
-            self._refuse("the number of tasks of the fold, or the order of its axes,", str(there), str(self._sweep.tasks))
+        self.numbers, added = self._numbers(known, positions)
         for each in added:
-            values = [each.first, each.size, *(part for part in each.box for part in part)]
+            values = [each.first, each.size, *(number for own in each.box for number in own)]
             file.execute(
                 f"INSERT INTO extent_{self.version}(first, tasks, {columns}) VALUES({', '.join('?' * len(values))})", values
             )
-        self.numbers = self._in_order_of_call(numbers_of([*known, *added], positions))
+        if self._sweep.block:
+            there = sum(each.size for each in known)
+            others = self._sweep.block > 1 and not self.is_new and there != self._sweep.tasks
+            if others or any(number != index for index, number in enumerate(self.numbers)):
+                self._refuse("the number of tasks of the fold, or the order of its axes,", str(there), str(self._sweep.tasks))
 
-    def _in_order_of_call(self, numbers: Sequence[int]) -> Sequence[int]:
-        """From the order of the axes in the file to that in the call, and only of the tasks."""
-        order = [own.place for _, own in self.axes]
-        if order != sorted(order):
-            sizes = [own.size for _, own in self.axes]
-            strides, stride = [0] * len(sizes), 1
-            for k in range(len(sizes) - 1, -1, -1):
-                strides[k], stride = stride, stride * sizes[k]
-            indices = [0]
-            for k in sorted(range(len(order)), key=order.__getitem__):
-                indices = [base + at * strides[k] for base in indices for at in range(sizes[k])]
-            numbers = [numbers[each] for each in indices]
-        if self._sweep.combinations is not None:
-            numbers = [numbers[each] for each in self._sweep.combinations]
-        return numbers
+    def _numbers(self, known: list[Extent], positions: list[Sequence[int]]) -> tuple[Sequence[int], list[Extent]]:
+        """Of the tasks, whose axes may have another order than in the file, and which may not be all combinations; and the extents of
+        those that are new. In a first map the number of a task is its index, so that its random numbers are those without a file."""
+        places = [own.place for _, own in self.axes]
+        chosen = self._sweep.combinations
+        sizes = [own.size for _, own in sorted(self.axes, key=lambda axis: axis[1].place)]
+        strides = [math.prod(sizes[place + 1 :]) for place in places]
+        if chosen is not None:
+            return numbers_of_some(known, positions, strides, chosen, add=True)
+        added = added_extents(known, positions)
+        if places == sorted(places):
+            return numbers_of([*known, *added], positions), added
+        return numbers_of_some([*known, *added], positions, strides, range(math.prod(sizes)))[0], added
 
     def _find_missing(self, file: sqlite3.Connection) -> None:
         """Which tasks have a value or a failure that stays, and which have to run."""
@@ -337,7 +341,7 @@ class CheckpointRun:
             "INSERT INTO run(version, began, seen, host, pid, started, parmap, language, command, git, code, tasks, stored, done, failed)"
             " VALUES(?, ?, ?, ?, ?, ?, ?, 'Python', ?, ?, ?, ?, ?, ?, ?)",
             (self.version, now, now, os.uname().nodename, os.getpid(), _checkpoint_file.process_start(os.getpid()) or 0, __version__,
-             _command(), _git_commit(), digest, len(self.numbers), self.stored, self.values, self.kept_failures),
+             command_line(), git_commit(), digest, len(self.numbers), self.stored, self.values, self.kept_failures),
         )  # fmt: skip
         assert made.lastrowid is not None
         self.run = made.lastrowid
@@ -346,6 +350,18 @@ class CheckpointRun:
         if self.stored or self.again:
             text = f"parmap: {self.path}: resumed: {grouped(self.stored)} of {grouped(len(self.numbers))} stored"
             self.notes.append(text + (f", {grouped(self.again)} failed again to try" if self.again else ""))
+
+    def say_the_end(self) -> None:
+        """In the file, if there was no writer that does it. Once."""
+        if self._key not in _checkpoint_file.active:
+            return
+        file = _checkpoint_file.connected(self.path)
+        try:
+            with in_words(self.path):
+                now = time.time()
+                file.execute("UPDATE run SET ended = ?, seen = ? WHERE number = ?", (now, now, self.run))
+        finally:
+            _checkpoint_file.close(file)
 
     def end(self) -> None:
         """Nothing is written any more."""
@@ -375,12 +391,12 @@ class CheckpointRun:
             for index, number in enumerate(self.numbers):
                 if self.flags[index] >= 2:
                     (row,) = file.execute(f"{columns} result_{self.version} WHERE task = ?", (number,))
-                    yield index, StoredOutcome(*row[1:5], row[5:])
+                    yield index, _outcome_of(row)
             return
         for row in file.execute(f"{columns} result_{self.version} ORDER BY task"):
-            index = self.index_of(row[0])
-            if index is not None and self.flags[index] >= 2:
-                yield index, StoredOutcome(*row[1:5], row[5:])
+            found = self.index_of(row[0])
+            if found is not None and self.flags[found] >= 2:
+                yield found, _outcome_of(row)
 
     def value(self, index: int, cell: Cell) -> Any:
         func = self._sweep.func
@@ -388,6 +404,11 @@ class CheckpointRun:
             return value_of(cell, lambda name: imported_class(name, func), allow_pickle=True)
         except Unreadable as error:
             raise StoreFailed(f"parmap: {self.path}: the stored value of task {index} cannot be read: {error}") from error
+
+
+def _outcome_of(row: tuple[Any, ...]) -> StoredOutcome:
+    _, kind, attempts, seconds, worker, format, value = row
+    return StoredOutcome(kind, attempts, seconds, worker, (format, value))
 
 
 def grouped(count: int) -> str:
@@ -409,37 +430,3 @@ def _remove(path: str) -> None:
             os.unlink(each)
         except OSError:
             pass
-
-
-def _command() -> str:
-    return shlex.join(sys.orig_argv)[:4096]
-
-
-def _git_commit() -> str | None:
-    """Of the working directory, without running git."""
-    at = os.getcwd()
-    while not os.path.exists(os.path.join(at, ".git")):
-        if (above := os.path.dirname(at)) == at:
-            return None
-        at = above
-    folder = os.path.join(at, ".git")
-    try:
-        if os.path.isfile(folder):
-            with open(folder, encoding="utf-8") as file:
-                folder = os.path.join(at, file.read().removeprefix("gitdir: ").strip())
-        with open(os.path.join(folder, "HEAD"), encoding="utf-8") as file:
-            head = file.read().strip()
-        if not head.startswith("ref: "):
-            return head
-        common = folder
-        if os.path.exists(os.path.join(folder, "commondir")):
-            with open(os.path.join(folder, "commondir"), encoding="utf-8") as file:
-                common = os.path.join(folder, file.read().strip())
-        name = head.removeprefix("ref: ")
-        if os.path.exists(os.path.join(common, name)):
-            with open(os.path.join(common, name), encoding="utf-8") as file:
-                return file.read().strip()
-        with open(os.path.join(common, "packed-refs"), encoding="utf-8") as file:
-            return next((line.split()[0] for line in file if line.split()[1:] == [name]), None)
-    except (OSError, UnicodeError):
-        return None

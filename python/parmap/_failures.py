@@ -73,6 +73,8 @@ class Failure:
         RemoteError, UnpicklableResult or TaskNotRun.
     attempts : int
         How often the task was started; 0 if it never was.
+    host : str
+        The name of the computer that ran it, with the engines dask and mpi; empty with all others.
     """
 
     index: int
@@ -80,6 +82,7 @@ class Failure:
     kind: str
     exception: BaseException
     attempts: int
+    host: str = field(default="", compare=False)
     _trace: str | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -92,8 +95,10 @@ class Failure:
         return _errors.traceback_of(self.exception)
 
     def __str__(self) -> str:
-        """One line: the index, the kind, the exception, and the number of attempts if it is more than one."""
+        """One line: the index, the kind, the exception, the host of a cluster, and the number of attempts if it is more than one."""
         words = f"task {self.index} {_kind_and_message(self.kind, message_of(self))}"
+        if self.host:
+            words += f" (on {self.host})"
         return words if self.attempts <= 1 else f"{words} ({self.attempts} attempts)"
 
 
@@ -145,7 +150,7 @@ class Causes:
         self.failed += 1
         self.stopped += why.kind == "stopped"
         message = message_of(why)
-        key = why.kind, message if why.kind in ("crashed", "exited") else without_numbers(message)
+        key = why.kind, message if why.kind in ("crashed", "exited") else _without_numbers(message)
         group = self._groups.get(key)
         if group is not None:
             group.count += 1
@@ -269,7 +274,7 @@ def _kind_and_message(kind: str, message: str) -> str:
     return f"{kind.replace('_', ' ')}: {message}"
 
 
-def without_numbers(text: str) -> str:
+def _without_numbers(text: str) -> str:
     """The text with "..." in place of each number. Two messages of one cause often differ in a number only."""
     return _NUMBER.sub("...", text)
 

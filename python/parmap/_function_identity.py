@@ -39,22 +39,31 @@ def identity_of(func: Callable[..., Any], fargs: dict[str, Any]) -> FunctionIden
         func = func.func
     for name in sorted(fargs):
         _add(found, f"fixed {name}", fargs[name])
+    owner = None
     if isinstance(func, types.MethodType):
-        _add(found, "self", func.__self__)
+        owner = func.__self__ if isinstance(func.__self__, type) else type(func.__self__)
+        _add_object(found, "self", func.__self__)
         func = func.__func__
     digest = _Digest(found)
     inner = func
-    if not isinstance(func, types.FunctionType) and not isinstance(func, type) and isinstance(getattr(type(func), "__call__", None), types.FunctionType):
-        for name, value in sorted(getattr(func, "__dict__", {}).items()):  # an object that can be called
-            _add(found, f"attribute {name}", value)
-        inner = type(func).__call__
+    called = getattr(type(func), "__call__", None)
+    if not isinstance(func, (types.FunctionType, type)) and isinstance(called, types.FunctionType):
+        _add_object(found, "the object that is called", func)
+        inner, owner = called, type(func)
         found.name = _name(type(func))
     else:
         found.name = _name(func)
+        for _ in range(16):  # such as functools.lru_cache; numba has py_func
+            wrapped = getattr(inner, "__wrapped__", None) or getattr(inner, "py_func", None)
+            if isinstance(inner, types.FunctionType) or wrapped is None:
+                break
+            inner = wrapped
     if isinstance(inner, types.FunctionType):
         for name, cell in zip(inner.__code__.co_freevars, inner.__closure__ or ()):
             _capture(found, digest, name, cell)
         digest.add_function(inner)
+        if owner is not None:
+            digest.add_class(owner)
         found.digest = digest.text()
         found.source = _source(inner)
     else:
@@ -79,6 +88,15 @@ def _capture(found: FunctionIdentity, digest: _Digest, name: str, cell: Any) -> 
         digest.add_function(value)
     elif not isinstance(value, (types.ModuleType, type)):
         _add(found, f"captured {name}", value)
+
+
+def _add_object(found: FunctionIdentity, name: str, it: Any) -> None:
+    """Of an object without a plain form its attributes."""
+    attributes = getattr(it, "__dict__", None)
+    if fixed_cell(it) is not None or isinstance(it, type) or not isinstance(attributes, dict):
+        return _add(found, name, it)
+    for each, value in sorted(attributes.items()):
+        _add(found, f"attribute {each}", value)
 
 
 def _add(found: FunctionIdentity, name: str, value: Any) -> None:
@@ -110,7 +128,7 @@ def _source(func: types.FunctionType) -> str:
 
 
 class _Digest:
-    """Of the code of functions: constants, names and defaults, also of the functions of the same module that they call, and of
+    """Of the code of functions: constants, names and defaults, also of the functions and classes of the same module that they use, and of
     plain globals that they read; not of lines and file names. Bytecode differs between versions of Python, so it begins with
     that."""
 
@@ -146,6 +164,8 @@ class _Digest:
             if name not in func.__globals__ or name in written:
                 continue
             value = func.__globals__[name]
+            if isinstance(value, type) and value.__module__ == func.__module__:
+                self.add_class(value)
             if isinstance(value, (types.ModuleType, type)):
                 continue
             if isinstance(value, types.FunctionType):
@@ -159,6 +179,18 @@ class _Digest:
             else:
                 self._value(f"the global {name}", value)
 
+    def add_class(self, kind: type) -> None:
+        """The methods of a class, and of those of the same module that it is made of."""
+        for each in kind.__mro__:
+            if each.__module__ != kind.__module__ or id(each) in self._seen:
+                continue
+            self._seen.add(id(each))
+            for name, it in sorted(vars(each).items()):
+                it = getattr(it, "__func__", getattr(it, "fget", it))  # of a class method, a property
+                if isinstance(it, types.FunctionType):
+                    self._put(name)
+                    self.add_function(it)
+
     def _value(self, name: str, value: Any) -> None:
         cell = plain(value)
         if isinstance(value, types.FunctionType):
@@ -166,7 +198,10 @@ class _Digest:
         if cell is None:
             return self._miss(f"{name}, of type {type(value).__qualname__}")
         self._put(name)
-        self._put(repr(key_of(cell)))
+        format, it = key_of(cell)
+        self._put(f"{format} {it!r}" if not isinstance(it, (str, bytes)) else f"{format} {len(it)}")
+        if isinstance(it, (str, bytes)):  # may be large
+            self._hash.update(it.encode("utf-8", "surrogatepass") if isinstance(it, str) else it)
 
     def _miss(self, what: str) -> None:
         if what not in self._found.uncovered:

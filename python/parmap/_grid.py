@@ -66,6 +66,7 @@ class Grid(Product):
         self.names = names
         self.groups = self._whole = tuple(axes for _, axes in named)
         self.labels = tuple(tuple(self._given_axes.get(name) for name in group) for group, _ in named)
+        del self._given_axes
         self._kept: array[int] | None = None
         self.size = math.prod(len(axes[0]) for axes in self.groups)
         if where is not None:

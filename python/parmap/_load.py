@@ -219,7 +219,7 @@ def _read(path: str, file: sqlite3.Connection, allow_pickle: bool, version: str 
         except Unreadable as error:
             raise ValueError(f"parmap: {path}: {what} cannot be read: {error}") from error
 
-    elements = []  # of each axis: by position the elements; None if it is hashed
+    elements: list[dict[int, tuple[Any, ...]] | None] = []  # of each axis: by position the elements; None if it is hashed
     for axis in axes:
         if axis.hashed:
             elements.append(None)

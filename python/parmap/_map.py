@@ -114,6 +114,9 @@ def parmap(
           "asyncio" is another name for it.
         - a parmap.Executor: worker processes that stay, for many small maps. func and its iterables are pickled. memory_limit,
           init, finish, max_tasks and start are given to the Executor.
+        - a distributed.Client, "dask" or a parmap.DaskEngine: the workers of a Dask cluster. func and its iterables are pickled once for
+          each of them. A fault costs what it costs under multi. Without a client "dask" makes a cluster on this computer for this map.
+        - "mpi" or a parmap.MpiEngine: the nodes of an MPI job; ``mpirun python -m parmap.mpi script.py`` starts the program.
         - "serial": a plain loop in this thread, for debugging. It accepts every option, so that you can switch to it by
           changing one word. It ignores n_worker and start, and does not enforce timeout_sec, memory_limit and
           max_tasks; the reporter says so once, if it prints to stderr.
@@ -295,7 +298,7 @@ def parmap(
             warnings.warn(end_in_words(end), _errors.ParmapWarning, stacklevel=2)
         if asked.results.failures:
             answer(asked.results, asked.given, asked.on_error)
-        elif asked.engine in ("multi", "pool") and len(asked.results) > 1:
+        elif asked.engine in ("multi", "pool", "cluster") and len(asked.results) > 1:
             tell_if_all_are_none(asked.results)
         return asked.results
     except KeyboardInterrupt as error:
@@ -415,6 +418,7 @@ def ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
         asked.record = record
         asked.times = asked.times or _trace.is_traced(asked.trace)
     asked.report = None if type(shown) is Reporter else shown.show
+    asked.show_places = shown.show_places
     for name in asked.unenforced:
         shown.tell_once(f"parmap: the engine {asked.engine} does not enforce {name}; use {_ENFORCING[name]}")
     return asked, shown
@@ -454,6 +458,10 @@ def _run(asked: Request) -> None:
         task = _task.Running(-1, 1, 0, asked.seed, None)
         with _task.of_the_extension(task):
             return _parmap.run_serial(asked, task)
+    if asked.engine == "cluster":
+        from ._cluster_map import run as run_on_cluster
+
+        return run_on_cluster(asked)
     with _task.of_the_extension():
         if asked.engine == "threads":
             if sys.is_finalizing():  # no other thread can get the GIL now

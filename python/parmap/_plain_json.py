@@ -11,6 +11,7 @@ import base64
 import dataclasses
 import datetime
 import decimal
+import enum
 import fractions
 import io
 import json
@@ -79,7 +80,9 @@ def _tree(value: Any) -> Any:
         return {"__bytes__": base64.b64encode(value).decode()}
     if kind is complex:
         return {"__complex__": [_tree(value.real), _tree(value.imag)]}
-    if (textual := _TEXTUAL.get(kind)) is not None:
+    if isinstance(value, enum.Enum):
+        return _of_member(value)
+    if (textual := _TEXTUAL.get(kind) or _textual_of_pandas(kind)) is not None:
         name, to_text, from_text = textual
         text = to_text(value)
         if from_text(text) != value or getattr(value, "tzinfo", None) is not None or getattr(value, "fold", 0):
@@ -95,15 +98,36 @@ def _tree(value: Any) -> Any:
 
 def _of_numpy(numpy: Any, value: Any) -> Any:
     if type(value) is not numpy.ndarray:
-        name = value.dtype.name
-        if type(value) is not value.dtype.type or value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
+        if type(value) is not value.dtype.type or value.dtype.hasobject or value.dtype.char in "gG":  # these have unused bytes
             raise NotPlain
-        return {"__numpy__": [name, _tree(value.item())]}
+        if value.dtype.kind == "U":
+            return {"__numpy__": ["str_", value.item()]}
+        if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
+            return {"__numpy__": [value.dtype.name, _tree(value.item())]}
+        return {"__scalar__": _npy(numpy, numpy.asarray(value))}
     if value.dtype.hasobject or value.nbytes > 1 << 20:  # a large one is better kept as a pickle than as text
         raise NotPlain
+    return {"__npy__": _npy(numpy, value)}
+
+
+def _npy(numpy: Any, array: Any) -> str:
     with io.BytesIO() as file:
-        numpy.lib.format.write_array(file, value, allow_pickle=False)
-        return {"__npy__": base64.b64encode(file.getvalue()).decode()}
+        numpy.lib.format.write_array(file, array, allow_pickle=False)
+        return base64.b64encode(file.getvalue()).decode()
+
+
+def _of_member(value: enum.Enum) -> Any:
+    kind = type(value)
+    if not _is_found(kind) or kind.__members__.get(value.name) is not value:
+        raise NotPlain
+    return {"__enum__": [class_name(kind), value.name]}
+
+
+def _textual_of_pandas(kind: type) -> Any:
+    pandas = loaded("pandas")
+    if pandas is None or kind is not pandas.Timestamp:
+        return None
+    return "Timestamp", kind.isoformat, kind
 
 
 def _of_dataclass(value: Any) -> Any:
@@ -128,7 +152,8 @@ def _is_found(kind: type) -> bool:
         found: Any = sys.modules.get(kind.__module__)
         for part in kind.__qualname__.split("."):
             found = getattr(found, part, None)
-        _found[kind] = found is kind and not issubclass(kind, (dict, list, tuple, str, int, float, bytes, set, frozenset, BaseException))
+        builtin = (dict, list, tuple, str, int, float, bytes, set, frozenset, BaseException)
+        _found[kind] = found is kind and (issubclass(kind, enum.Enum) or not issubclass(kind, builtin))
     return _found[kind]
 
 
@@ -137,6 +162,9 @@ _TEXTUAL: dict[type, tuple[str, Callable[[Any], str], Callable[[str], Any]]] = {
     fractions.Fraction: ("Fraction", str, fractions.Fraction),
     datetime.date: ("date", datetime.date.isoformat, datetime.date.fromisoformat),
     datetime.datetime: ("datetime", datetime.datetime.isoformat, datetime.datetime.fromisoformat),
+    datetime.timedelta: (
+        "timedelta", lambda it: f"{it.days} {it.seconds} {it.microseconds}", lambda text: datetime.timedelta(*map(int, text.split())),
+    ),  # fmt: skip
     pathlib.PosixPath: ("Path", str, pathlib.PosixPath),
 }
 _FROM_TEXT = {f"__{name}__": from_text for name, _, from_text in _TEXTUAL.values()}
@@ -176,6 +204,15 @@ def _tagged(key: str, it: Any, find_class: Callable[[str], Any]) -> Any:
 
         with io.BytesIO(base64.b64decode(it)) as file:
             return numpy.load(file, allow_pickle=False)
+    if key == "__scalar__":
+        return _tagged("__npy__", it, find_class)[()]
+    if key == "__enum__":
+        kind = find_class(it[0])
+        return kind[it[1]] if isinstance(kind, enum.EnumMeta) and it[1] in kind.__members__ else it[1]
+    if key == "__Timestamp__":
+        import pandas
+
+        return pandas.Timestamp(it)
     if key in _FROM_TEXT:
         return _FROM_TEXT[key](it)
     raise ValueError(f"{key} is not known to this version of parmap")
@@ -186,7 +223,7 @@ def _object(it: dict[str, Any], find_class: Callable[[str], Any]) -> Any:
     kind = find_class(it["__class__"])
     if kind is None or not dataclasses.is_dataclass(kind) or {each.name for each in dataclasses.fields(kind)} != set(fields):
         return {"__class__": it["__class__"], **fields}
-    made = object.__new__(kind)  # type: ignore[call-overload]
+    made: Any = object.__new__(kind)  # type: ignore[arg-type]
     for name, each in fields.items():
         object.__setattr__(made, name, each)
     return made

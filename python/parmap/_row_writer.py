@@ -37,6 +37,7 @@ class RowWriter:
         self._fields: dict[str, None] = {}  # of values, that the file does not have yet
         self._bytes = 0
         self._over = False
+        self._place: tuple[int, int] | None = None
         self._process = os.getpid()
         self._ready = threading.Event()
         self.error: BaseException | None = None
@@ -96,6 +97,7 @@ class RowWriter:
         file = None
         try:
             file = _checkpoint_file.connected(self._path)
+            self._place = _place_of(self._path)
             with _checkpoint_file.in_words(self._path):
                 if _checkpoint_file.shared_file_system(self._path) is not None:
                     file.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -150,6 +152,8 @@ class RowWriter:
         self, file: sqlite3.Connection, rows: list[tuple[Any, ...]], erased: list[int], fields: list[str], counts: tuple[int, int]
     ) -> None:
         table = f"result_{self._version}"
+        if _place_of(self._path) != self._place:
+            raise StoreFailed(f"parmap: {self._path}: it was moved or deleted while the map ran")
         file.execute("BEGIN IMMEDIATE")
         try:
             if fields:
@@ -167,6 +171,15 @@ class RowWriter:
             if file.in_transaction:
                 file.execute("ROLLBACK")
             raise
+
+
+def _place_of(path: str) -> tuple[int, int] | None:
+    """Which file that is. Its name may be taken away while it is open."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @atexit.register

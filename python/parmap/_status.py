@@ -23,19 +23,22 @@ _MOST_CAUSES = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", help="the file of a checkpoint")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="the file of a checkpoint; of several the worst exit status counts")
     parser.add_argument("--version-name", metavar="NAME", default=None, help="the version of the function (default: the one made last)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns the exit status: 0 if all tasks of the last run have values, 3 if tasks are missing, 4 if all have ended and some failed."""
-    try:
-        lines, status = described(arguments.file, arguments.version_name)
-    except (OSError, StoreFailed, ValueError) as error:
-        print(error.strerror + ": " + str(error.filename) if isinstance(error, OSError) and error.strerror else error, file=sys.stderr)
-        return WRONG
-    print("\n".join(lines))
-    return status
+    found = []
+    for path in arguments.files:
+        try:
+            lines, status = described(path, arguments.version_name)
+            print("\n".join(lines))
+        except (OSError, StoreFailed, ValueError) as error:
+            print(error.strerror + ": " + str(error.filename) if isinstance(error, OSError) and error.strerror else error, file=sys.stderr)
+            status = WRONG
+        found.append(status)
+    return min(found, key=(WRONG, INCOMPLETE, FAILURES, COMPLETE).index)
 
 
 def described(path: str, version: str | None = None) -> tuple[list[str], int]:
@@ -74,7 +77,8 @@ def _described(path: str, file: sqlite3.Connection, version: str | None) -> tupl
         lines.append(f"in the file: {grouped(values)} values and {grouped(others)} failures, also of other elements of the axes")
     lines += _causes(file, number)
     alive = _checkpoint_file.users(path, file)[0]
-    lines.append(f"last seen {span(max(0.0, time.time() - seen))} ago, after {span(max(0.0, seen - began))}: {language}, parmap {release}, on {host}, process {pid}")
+    ago, after = span(max(0.0, time.time() - seen)), span(max(0.0, seen - began))
+    lines.append(f"last seen {ago} ago, after {after}: {language}, parmap {release}, on {host}, process {pid}")
     lines.append(f"  {command}" + (f"  (git {git[:12]})" if git else ""))
     if alive:
         lines.append(str(alive[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import types
 from dataclasses import replace
 
 from ._arguments import Request
@@ -79,7 +80,7 @@ class StoredOnLoop:
 
     async def close(self) -> None:
         self._seconds = time.monotonic() - self._begun
-        if hasattr(self._stored, "close"):
+        if isinstance(self._stored, types.GeneratorType):
             self._stored.close()
         try:
             if self._inner is not None:

@@ -54,6 +54,7 @@ def run_stored(steps: Any) -> None:
         tasks = StoredTasks(asked, sweep, shown)
         with _trace.recorded(asked):
             given["trace"] = asked.recording or False  # one for all maps of the fold
+            given["times"] = asked.times
             _StoredSteps(steps, tasks, given).run()
     finally:
         shown.close()
@@ -72,6 +73,7 @@ class _StoredSteps:
     def run(self) -> None:
         steps, tasks = self._steps, self._tasks
         steps.seed = steps._options["seed"] = self._asked.seed
+        steps.stored = tasks.run.stored
         try:
             self._read()
             missing = set(tasks.missing)

@@ -16,8 +16,9 @@ from ._inputs import kept_inputs
 from ._outcome import failure_of
 from ._progress import Reporter
 from ._results import Results
-from ._stored_tasks import StoredTasks
+from ._stored_tasks import StoredTasks, inner_stream
 from ._sweep import sweep_of
+from ._task_runs import TaskRuns
 from ._times import TimeKeeper
 
 
@@ -29,6 +30,7 @@ class StoredMap:
         self._tasks = StoredTasks(asked, sweep_of(asked), shown)
         self._values: list[Any] = [PENDING] * self._tasks.tasks
         self._failures: list[Failure] = []
+        self._runs = TaskRuns(self._tasks.tasks)
         self._times = TimeKeeper() if asked.times else None
         self._taken = 0
 
@@ -76,6 +78,7 @@ class StoredMap:
     def _read(self) -> None:
         tasks = self._tasks
         for index, outcome in tasks.run.read():
+            self._runs.note(index, outcome.attempts, outcome.seconds, outcome.worker)
             if outcome.kind == 0:
                 self._values[index] = tasks.value_of(index, outcome)
             else:
@@ -93,6 +96,7 @@ class StoredMap:
             self._failures.append(failure)
         if self._times is not None and seconds is not None:
             self._times.add(index, attempts, seconds, self._asked.product.task(index))
+        self._runs.note(index, attempts, seconds, worker)
         tasks.put(k, value, failure, attempts, seconds, worker)
 
     # ---- by a stream
@@ -100,7 +104,7 @@ class StoredMap:
     def _run_stream(self) -> None:
         tasks = self._tasks
         if not tasks.missing:
-            return
+            return tasks.shown.show(tasks.tasks, tasks.tasks, tasks.run.kept_failures)
         inner = tasks.inner_request()
         if inner.engine == "async":
             return self._run_loop(inner)
@@ -108,9 +112,7 @@ class StoredMap:
         if inner.engine == "multi" and inner.start == "spawn":
             pool = _spawned(inner)
         try:
-            from ._stream import Stream
-
-            with Stream(inner, tasks.reporter(), False, 5) as stream:
+            with inner_stream(inner, tasks.reporter(), 4) as stream:
                 if self._times is not None:
                     self._times.note_workers(stream._tally._times._workers)  # type: ignore[union-attr]
                 tasks.start_writer()
@@ -173,6 +175,7 @@ class StoredMap:
                 self._values[index] = None
         results = Results(self._values, sorted(self._failures, key=lambda each: each.index), asked.seed)
         results._inputs = results.failures._inputs = kept_inputs(asked.product, asked.given)
+        results._runs = self._runs
         results._seconds = time.monotonic() - asked.begun
         flags = tasks.run.flags
         results._stored = range(len(flags)) if not tasks.missing else [i for i, flag in enumerate(flags) if flag >= 2] if tasks.run.stored else ()

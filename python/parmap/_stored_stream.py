@@ -21,7 +21,7 @@ from ._arguments import Request
 from ._failures import Failure
 from ._outcome_type import Outcome, StoredOutcome
 from ._progress import Reporter
-from ._stored_tasks import StoredTasks
+from ._stored_tasks import StoredTasks, inner_stream
 from ._stream import Stream, _open
 from ._stream_tally import StreamTally
 from ._summary import Summary
@@ -184,7 +184,7 @@ class _Source:
         most = _MOST_WAITING
         if not direct and asked.window:
             inner.window, most = asked.window - asked.window // 2, asked.window // 2
-        self._inner = Stream(inner, tasks.reporter(), False, level + 1)
+        self._inner = inner_stream(inner, tasks.reporter(), level)
         if (times := self._inner._tally._times) is not None:
             tally.note_workers(times._workers)
         tasks.start_writer()
@@ -243,7 +243,7 @@ class _Source:
 
     def close(self) -> None:
         """Raises StoreFailed."""
-        if hasattr(self._stored, "close"):
+        if isinstance(self._stored, types.GeneratorType):
             self._stored.close()
         try:
             if self._inner is not None:

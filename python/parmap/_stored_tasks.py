@@ -16,7 +16,8 @@ from typing import Any
 
 from . import _errors, _task
 from ._arguments import PENDING, Request
-from ._axes import Product, zip as zip_axes
+from ._axes import Product, arguments_at, zip as zip_axes
+from ._checkpoint_file import MOST_FIELDS
 from ._checkpoint_run import CheckpointRun, StoredOutcome, Sweep
 from ._errors import StoreFailed
 from ._failures import KINDS, Failure, message_of
@@ -42,12 +43,8 @@ class Numbered:
         finally:
             _task.running.reset(token)
 
-    def inputs(self, index: int) -> list[Any]:
-        found: list[Any] = []
-        for group in reversed(self.groups):
-            index, at = divmod(index, len(group[0]))
-            found[:0] = [each[at] for each in group]
-        return found
+    def inputs(self, index: int) -> tuple[Any, ...]:
+        return arguments_at(self.groups, index)
 
 
 class AsyncNumbered(Numbered):
@@ -74,18 +71,28 @@ class StoredTasks:
         self._known_fields: set[str] = set()
         self._writer: RowWriter | None = None
         self.reporter_error: BaseException | None = None
+        self.shown = shown
+        try:
+            self._tell()
+        except BaseException:
+            with contextlib.suppress(StoreFailed):  # the file is free again; the first error is the one to raise
+                self.finish()
+            raise
+
+    def _tell(self) -> None:
+        asked, shown = self.asked, self.shown
+        assert asked.checkpoint is not None
         if not asked.is_quiet and sys.stderr is not None:
             with contextlib.suppress(OSError, ValueError):  # it is full or closed, which is no reason to end
                 for note in self.run.notes:
                     print(note, file=sys.stderr, flush=True)
         shown.begin_at(self.run.stored)
-        self.shown = shown
         if asked.record is not None:
             asked.record((asked.checkpoint.path + ".status",))
         if asked.recorder is not None:
             asked.recorder.set_tasks(len(self.missing), self.run.stored)
 
-    def inner_request(self, func: Callable[..., Any] | None = None, fargs: dict[str, Any] | None = None) -> Request:
+    def inner_request(self) -> Request:
         asked = self.asked
         columns: list[Sequence[int]] = [self.missing]
         if not isinstance(self._numbers, range):
@@ -199,6 +206,8 @@ class StoredTasks:
             names = [each.name for each in fields_of_dataclass(value)]
         else:
             return None
+        if len(self._known_fields) >= MOST_FIELDS:  # each value has other ones
+            return None
         new = [each for each in names if each not in self._known_fields]
         self._known_fields.update(new)
         return new
@@ -207,11 +216,22 @@ class StoredTasks:
         """Writes what waits. Raises StoreFailed."""
         try:
             if self._writer is None:
-                self.start_writer()
-            assert self._writer is not None
-            self._writer.finish()
+                self.run.say_the_end()  # nothing was written
+            else:
+                self._writer.finish()
         finally:
             self.run.end()
+
+
+def inner_stream(asked: Request, shown: Reporter, level: int) -> Any:
+    """The stream of the missing tasks."""
+    if asked.engine == "cluster":
+        from ._cluster_stream import ClusterStream
+
+        return ClusterStream(asked, shown, False, level + 1)
+    from ._stream import Stream
+
+    return Stream(asked, shown, False, level + 1)
 
 
 class _Inner(Reporter):

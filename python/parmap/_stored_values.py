@@ -54,8 +54,8 @@ def plain(value: Any) -> Cell | None:
         return make(value)
     numpy = loaded("numpy")
     if numpy is not None:
-        if isinstance(value, numpy.generic):
-            return _of_scalar(value)
+        if isinstance(value, numpy.generic) and (cell := _of_scalar(value)) is not None:
+            return cell
         if type(value) is numpy.ndarray:
             return _of_array(numpy, value)
     return _of_tree(value)

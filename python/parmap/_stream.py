@@ -307,7 +307,8 @@ def stream(
         stored as the tasks end, also while your loop does something else; but those of an ordered stream that wait for an earlier
         task are stored with that one. The first iterable must then have a length.
     **options
-        All others as for parmap(). engine is "multi", "threads" or "serial". deadline_sec counts from this call.
+        All others as for parmap(). engine is "multi", "threads" or "serial", a parmap.Executor, or that of a cluster.
+        deadline_sec counts from this call.
 
     Returns
     -------
@@ -360,5 +361,9 @@ def opened(name: str, bare: bool, level: int, **options: Any) -> Stream:
         from ._stored_stream import StoredStream
 
         return StoredStream(asked, shown, bare, level + 1)
+    if asked.engine == "cluster":
+        from ._cluster_stream import ClusterStream
+
+        return ClusterStream(asked, shown, bare, level + 1)
     kind = Stream if bare or asked.product.names is None else GridStream
     return kind(asked, shown, bare, level + 1)

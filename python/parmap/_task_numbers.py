@@ -46,10 +46,8 @@ def numbers_of(extents: Iterable[Extent], positions: Sequence[Sequence[int]]) ->
     sizes = [len(each) for each in positions]
     total = math.prod(sizes)
     extents = list(extents)
-    if all(isinstance(each, range) and each == range(len(each)) for each in positions):
-        for each in extents:  # the common case: the file is of this grid
-            if each.first == 0 and _has_indices(each.box, sizes):
-                return range(total)
+    if are_indices(extents, positions):
+        return range(total)
     numbers = array("q", bytes(8 * total))
     strides = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]
     for first, box in extents:
@@ -62,9 +60,74 @@ def numbers_of(extents: Iterable[Extent], positions: Sequence[Sequence[int]]) ->
     return numbers
 
 
-def _has_indices(box: Box, sizes: list[int]) -> bool:
-    """Whether the numbers in it are those of the tasks: equal sizes, but that on the first axis may be larger."""
-    return all(begin == 0 for begin, _ in box) and box[0][1] >= sizes[0] and all(own == there for own, (_, there) in zip(sizes[1:], box[1:]))
+def numbers_of_some(
+    extents: Sequence[Extent], positions: Sequence[Sequence[int]], strides: Sequence[int], combinations: Iterable[int], add: bool = False
+) -> tuple[Sequence[int], list[Extent]]:
+    """The numbers of some of the combinations, of which axis k has the element index // strides[k] % its size. With `add`, those
+    that have none get the next ones, in their order; returns the extents of these, which are runs along the last axis."""
+    axes = [(own, stride, len(own)) for own, stride in zip(positions, strides)]
+    numbers, added = array("q"), []
+    known = _Lookup(extents)
+    end = max((each.first + each.size for each in extents), default=0)
+    run: tuple[list[int], int, int, int] | None = None  # the other axes, the first number, the first position, how many
+    for index in combinations:
+        at = [own[index // stride % size] for own, stride, size in axes]
+        number = known.number(at)
+        if number is None:
+            if not add:
+                raise AssertionError("a combination without a number")
+            number, end = end, end + 1
+            if run is not None and run[0] == at[:-1] and sum(run[2:]) == at[-1]:
+                run = *run[:3], run[3] + 1
+            else:
+                added += [] if run is None else [_extent_of(run)]
+                run = at[:-1], number, at[-1], 1
+        numbers.append(number)
+    added += [] if run is None else [_extent_of(run)]
+    same = all(number == index for index, number in enumerate(numbers))
+    return range(len(numbers)) if same else numbers, added
+
+
+def _extent_of(run: tuple[list[int], int, int, int]) -> Extent:
+    others, first, begin, size = run
+    return Extent(first, (*((each, 1) for each in others), (begin, size)))
+
+
+class _Lookup:
+    """Finds the numbers of combinations. Runs along the last axis, of which there may be many, are found by the other axes."""
+
+    def __init__(self, extents: Sequence[Extent]) -> None:
+        self._runs: dict[tuple[int, ...], list[Extent]] = {}
+        self._boxes = []
+        for each in extents:
+            if all(size == 1 for _, size in each.box[:-1]):
+                self._runs.setdefault(tuple(begin for begin, _ in each.box[:-1]), []).append(each)
+            else:
+                self._boxes.append(each)
+
+    def number(self, at: list[int]) -> int | None:
+        for first, box in self._runs.get(tuple(at[:-1]), ()):
+            begin, size = box[-1]
+            if begin <= at[-1] < begin + size:
+                return first + at[-1] - begin
+        for first, box in self._boxes:
+            number = 0
+            for position, (begin, size) in zip(at, box):
+                if not begin <= position < begin + size:
+                    break
+                number = number * size + position - begin
+            else:
+                return first + number
+        return None
+
+
+def are_indices(extents: Iterable[Extent], positions: Sequence[Sequence[int]]) -> bool:
+    """Whether the numbers are those of the tasks. That is the common case, in which the file is of this grid, or of one whose first
+    axis is longer."""
+    if not all(isinstance(each, range) and each == range(len(each)) for each in positions):
+        return False
+    sizes = [(0, len(each)) for each in positions]
+    return any(each.first == each.box[0][0] == 0 and each.box[0] >= sizes[0] and each.box[1:] == tuple(sizes[1:]) for each in extents)
 
 
 def _fill(numbers: array[int], index: int, number: int, inside: list[list[tuple[int, int]]], sizes: list[int]) -> None:

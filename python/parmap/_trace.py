@@ -51,7 +51,8 @@ def _new_path(folder: str) -> str | None:
 
 
 def _program() -> str:
-    return os.path.basename(sys.argv[0] if sys.argv else "") or "python"
+    name = os.path.basename(sys.argv[0] if sys.argv else "")
+    return "python" if name in ("", "-", "-c", "-m") else name
 
 
 def start(asked: Any, label: str | None, silent: bool, streams: bool, status: tuple[str, ...] = ()) -> None:

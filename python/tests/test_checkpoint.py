@@ -136,6 +136,21 @@ def test_the_random_stream_of_a_later_task_is_its_own(db):
         assert more[k] == mu * x0 + plain[numbers[f"{mu} {x0}"]]
 
 
+def test_bars_and_lines_begin_where_the_file_ends(db, capfd):
+    with Broken():
+        parmap(fragile, range(9), engine="threads", checkpoint=db, reporter="silent", on_error=lambda *_: None)
+        capfd.readouterr()
+        parmap(fragile, range(12), engine="threads", checkpoint=checkpoint(db, rerun=()), reporter="text", on_error=lambda *_: None)
+        said = capfd.readouterr().err
+        assert "resumed: 9 of 12 stored" in said and "12/12" in said and "12 tasks in " in said and "8 ok, 4 failed; 9 of them stored" in said
+    seen = []
+    r = parmap(fragile, range(12), engine="threads", checkpoint=db, reporter=lambda i, n: seen.append((i, n)))
+    assert seen[-1] == (11, 12) and r.ok
+    capfd.readouterr()
+    parmap(fragile, range(12), engine="threads", checkpoint=db, reporter="bar")
+    assert "12/12" in capfd.readouterr().err
+
+
 # ---- streams
 
 
@@ -227,7 +242,8 @@ def test_map_reduce_folds_the_same_tree(db, engine):
     plain = map_reduce(fragile, operator.add, range(1200), initial=0.0, seed=3)
     keep = dict(checkpoint=db, engine=engine, reporter="silent")
     parmap(fragile, range(700), seed=3, **keep)
-    assert map_reduce(fragile, operator.add, range(1200), initial=0.0, **keep) == plain
+    whole = map_reduce(fragile, operator.add, range(1200), initial=0.0, full=True, **keep)
+    assert whole.value == plain and whole.summary().stored == 700
     assert map_reduce(fragile, operator.add, range(1200), initial=0.0, **keep) == plain
 
 
@@ -244,8 +260,15 @@ def test_a_fold_goes_on_where_the_stored_tasks_of_a_block_end(db, tasks):
     with Broken():
         some = fold(collections.Counter(), gather, collections.Counter.update, range(tasks), on_error="skip", full=True, checkpoint=db, **ask)
     assert some.failures and some.partial != plain
-    for _ in range(2):
-        assert fold(collections.Counter(), gather, collections.Counter.update, range(tasks), checkpoint=db, **ask) == plain
+    for stored in (tasks - len(some.failures), tasks):
+        again = fold(collections.Counter(), gather, collections.Counter.update, range(tasks), full=True, checkpoint=db, **ask)
+        assert again.value == plain and again.summary().stored <= stored
+    assert again.summary().stored == tasks
+    with pytest.raises(ValueError, match="the number of tasks of the fold, or the order of its axes"):
+        fold(collections.Counter(), gather, collections.Counter.update, range(tasks)[::-1], checkpoint=db, **ask)
+    if tasks < 2047:  # each task has an accumulator of its own
+        assert len(fold([], lambda into, x: into.append(x), list.__add__, range(3), checkpoint=checkpoint(db, name="f", version="f"), **ask)) == 3
+        assert fold([], lambda into, x: into.append(x), list.__add__, range(5), checkpoint=checkpoint(db, name="f", version="f"), **ask) == [0, 1, 2, 3, 4]
     if tasks > 2047:
         assert rows(db, "SELECT count(*) FROM result_1 WHERE format <> 0")[0][0] <= 1 + tasks // 4
         with pytest.raises(ValueError, match="the number of tasks of the fold"):

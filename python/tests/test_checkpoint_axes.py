@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What a file has of a call: axes that change, their names and keys, numbers of tasks; and what is refused, with both values."""
 
+import enum
 import functools
 import itertools
 import math
 import os
+import pickle
 import random
 
 import numpy
@@ -14,7 +16,7 @@ import parmap as package
 from helpers import needs
 from helpers_of_checkpoints import add, draw, rows
 from parmap import axis, checkpoint, parmap
-from parmap._task_numbers import Extent, added_extents, numbers_of
+from parmap._task_numbers import Extent, added_extents, numbers_of, numbers_of_some
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -37,7 +39,10 @@ def test_every_combination_keeps_its_number():
                 chosen.sample(range(6), chosen.randint(0, 6)) for _ in known[0].box
             ]
             known += added_extents(known, positions)
-            for combination, number in zip(itertools.product(*positions), numbers_of(known, positions)):
+            numbers = numbers_of(known, positions)
+            strides = [math.prod(map(len, positions[k + 1 :])) for k in range(len(positions))]
+            assert list(numbers_of_some(known, positions, strides, range(len(numbers)))[0]) == list(numbers)
+            for combination, number in zip(itertools.product(*positions), numbers):
                 assert given.setdefault(combination, number) == number
         assert len(set(given.values())) == len(given) <= sum(each.size for each in known)
 
@@ -95,6 +100,24 @@ def test_holes_zips_and_frames(db):
     assert list(again.stored) == [0, 1] and again[:2] == [r[1], r[0]]
 
 
+def test_a_grid_with_holes_has_the_random_numbers_of_one_without_a_file(db):
+    grid, where = dict(mu=[1, 2, 3, 4], x0=[1, 2, 3]), lambda mu, x0: (mu + x0) % 3 != 0
+    plain = kept(draw, grid=grid, where=where, seed=6)
+    first = kept(draw, grid=grid, where=where, seed=6, checkpoint=db)
+    assert first == plain and rows(db, "SELECT _task FROM results ORDER BY _task") == [(k,) for k in range(len(plain))]
+    whole = kept(draw, grid=grid, checkpoint=db)
+    assert [whole[k] for k in whole.stored] == plain and len({*rows(db, "SELECT _task FROM results")}) == 12
+    more = kept(draw, grid=dict(mu=[9, 4, 3], x0=[3, 2, 1]), where=where, checkpoint=db)
+    assert [more[k] for k in more.stored] == [whole.sel(**more.tasks[k])[0] for k in more.stored] and len(more.stored) == 4
+    assert rows(db, "SELECT sum(tasks) FROM extent_1") == [(12 + len(more) - 4,)]
+
+
+def test_holes_of_a_grid_whose_axes_change_places(db):
+    first = kept(draw, grid=dict(mu=[1, 2, 3], x0=[1, 2]), where=lambda mu, x0: mu != x0, checkpoint=db)
+    more = kept(draw, grid=dict(x0=[3, 2, 1], mu=[3, 1, 4]), where=lambda mu, x0: mu != x0, checkpoint=db)
+    assert [more[k] for k in more.stored] == [first.sel(**more.tasks[k])[0] for k in more.stored] and len(more.stored) == 3
+
+
 def test_long_axes_are_compared_in_blocks(db):
     long = numpy.arange(100_001)
 
@@ -136,6 +159,15 @@ def test_near_misses_are_told(db, capfd):
 # ---- objects
 
 
+class How(enum.Enum):
+    FAST = 1
+    SLOW = 2
+
+
+def describe(how):
+    return how.name
+
+
 class Model:
     def __init__(self, name):
         self.name = name
@@ -143,6 +175,12 @@ class Model:
 
 def fit(model, x=0):
     return f"{model.name}{x}"
+
+
+def test_members_of_enumerations_need_none(db):
+    assert kept(describe, grid=dict(how=list(How)), checkpoint=db) == ["FAST", "SLOW"]
+    assert list(kept(describe, grid=dict(how=[How.SLOW]), checkpoint=db).stored) == [0]
+    assert package.load(db)[1].task == {"how": How.SLOW}
 
 
 @pytest.mark.parametrize("key", ("name", lambda model: model.name))
@@ -166,9 +204,15 @@ def test_objects_need_keys(db, key):
         kept(fit, axis("model", models, key=lambda model: object()), checkpoint=keep)
 
 
+def test_results_of_an_axis_with_a_key_are_pickled():
+    r = kept(add, grid=dict(x=axis("x", [1, 2], key=lambda x: x)))
+    assert pickle.loads(pickle.dumps(r)).tasks[1] == {"x": 2}
+
+
 def test_an_axis_is_a_sequence_of_its_values():
     it = axis("x", (k for k in range(3)))
     assert list(it) == [0, 1, 2] and len(it) == 3 and it[1] == 1 and repr(it) == "parmap.axis('x', 3 values)"
+    assert kept(add, axis("first", [1]), axis("second", [2])).sel(first=1, second=2) == [3]
     assert kept(add, it) == [1, 2, 3] and kept(add, grid=dict(x=it)) == [1, 2, 3]
     with pytest.raises(ValueError, match="the grid calls an input n, but its parmap.axis has the name x"):
         kept(add, grid=dict(n=it))
@@ -284,6 +328,17 @@ def test_a_change_of_the_code_is_an_error_only_if_rows_would_be_mixed(db, old, n
     assert "simulate() changed since 2 rows were stored; all is stored, so nothing runs" in capfd.readouterr().err
     r = kept(changed, [1, 2, 3], checkpoint=checkpoint(db, accept_code_change=True))
     assert r[:2] == [4, 5] and len(kept(changed, [1, 2, 3], checkpoint=db).stored) == 3  # it was accepted
+
+
+def test_methods_and_what_they_belong_to_are_compared(db):
+    text = "class Study:\n    def __init__(self, k): self.k = k\n    def scale(self): return self.k\n    def run(self, x): return x * self.scale()\n"
+    text += "def simulate(k): return Study(k).run\n"
+    kept(compiled(text)(2), [1, 2], checkpoint=db)
+    assert len(kept(compiled(text)(2), [1, 2, 3], checkpoint=db).stored) == 2
+    with pytest.raises(ValueError, match="attribute k there is 2, and here it is 3"):
+        kept(compiled(text)(3), [1], checkpoint=db)
+    with pytest.raises(ValueError, match=r"run\(\) changed since 3 rows were stored"):
+        kept(compiled(text.replace("return self.k", "return 1 + self.k"))(2), [1, 4], checkpoint=db)
 
 
 def test_failed_tasks_run_by_changed_code(db, capfd):

@@ -15,11 +15,11 @@ import textwrap
 import pytest
 
 from helpers_of_checkpoints import add, draw, rows
-from parmap import StoreFailed, _checkpoint_file, _checkpoint_run, _row_writer, checkpoint, load, parmap, stream
+from parmap import StoreFailed, _checkpoint_file, _program_facts, _row_writer, _stored_tasks, checkpoint, load, parmap, stream
 
 pytestmark = pytest.mark.timeout(600)
 
-KILLS = int(os.environ.get("PARMAP_KILLS", "6"))
+KILLS = int(os.environ.get("PARMAP_KILLS", "9"))
 PROGRAM = """
     import sys, parmap
     from helpers_of_checkpoints import draw
@@ -128,6 +128,12 @@ def test_a_damaged_file_is_said(db):
         parmap(add, range(3000), engine="threads", checkpoint=db, reporter="silent")
 
 
+def test_a_file_that_is_deleted_meanwhile_is_said(db):
+    with pytest.raises(StoreFailed, match="it was moved or deleted while the map ran") as caught:
+        parmap(lambda x: os.unlink(db) if x == 1 else x, range(3), engine="serial", checkpoint=checkpoint(db, name="f"), reporter="silent")
+    assert list(caught.value.results) == [0, None, 2]
+
+
 def test_a_folder_that_is_missing_and_a_file_that_is_refused_leave_nothing(db):
     with pytest.raises(StoreFailed, match="it cannot be opened; does its folder exist"):
         parmap(add, [1], checkpoint=db + "/x.db")
@@ -182,11 +188,24 @@ def test_an_error_of_the_reporter_ends_the_map_and_keeps_the_rows(db, engine):
     assert not rows(db, "SELECT 1 FROM result_1 WHERE kind <> 0")
 
 
+@pytest.mark.parametrize("call", (parmap, stream))
+def test_an_error_before_the_first_task_frees_the_file(db, monkeypatch, call):
+    def fail(self):
+        raise MemoryError("before the first task")
+
+    monkeypatch.setattr(_stored_tasks.StoredTasks, "_tell", fail)
+    with pytest.raises(MemoryError):
+        call(add, [1], engine="threads", checkpoint=db)
+    monkeypatch.undo()
+    assert rows(db, "SELECT count(*) FROM run WHERE ended IS NULL") == [(0,)]
+    assert list(parmap(add, [1], engine="threads", checkpoint=db, reporter="silent")) == [2]
+
+
 def test_git_and_command_are_found(monkeypatch, tmp_path):
-    head = _checkpoint_run._git_commit()
+    head = _program_facts.git_commit()
     assert head is None or len(head) == 40
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     (tmp_path / ".git" / "packed-refs").write_text("# pack-refs\n" + "ab" * 20 + " refs/heads/main\n")
-    assert _checkpoint_run._git_commit() == "ab" * 20 and _checkpoint_run._command()
+    assert _program_facts.git_commit() == "ab" * 20 and _program_facts.command_line()

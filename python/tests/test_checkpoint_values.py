@@ -4,6 +4,7 @@
 import dataclasses
 import datetime
 import decimal
+import enum
 import fractions
 import json
 import math
@@ -40,6 +41,15 @@ class Slotted:
     y: float
 
 
+class Method(enum.Enum):
+    FAST = "f"
+    SLOW = "s"
+
+
+class Size(enum.IntEnum):
+    LARGE = 10
+
+
 def odd_nan():
     return struct.unpack("<d", bytes.fromhex("010000000000f8ff"))[0]
 
@@ -51,12 +61,14 @@ PLAIN = [
     numpy.float64(-0.0), numpy.float64(odd_nan()),
     (), (1, 2.5, ("x", None)), [1, [math.nan, -0.0]], {"a": 1, "b": [numpy.float64(0.1)]}, {1: 2, (3,): "x"}, {"__class__": "no"},
     1 + 2j, decimal.Decimal("0.10"), fractions.Fraction(1, 3), datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 12, 30, 0, 1),
+    datetime.timedelta(-1, 5, 7), numpy.complex128(1j), numpy.datetime64("2020-01-01T00:00:00.5"), numpy.str_("é"),
+    numpy.bytes_(b"a"), Method.FAST, Size.LARGE, {"how": Method.SLOW},
     pathlib.Path("/a/b"), {"curve": numpy.arange(3.0)},
     Price(0.5, 0.1), Price(math.nan, -0.0, "é"), Nested(Price(1.0, 2.0), [Price(3.0, 4.0), (1,)]), Slotted(1, 2.0),
     numpy.arange(6, dtype=">i4").reshape(2, 3), numpy.array(3.5), numpy.zeros((0, 3)), numpy.array(["a", "bc"]), numpy.arange(10)[::2],
     numpy.array([(1, 2.0)], dtype=[("x", "i4"), ("y", "f8")]), numpy.array(["2020-01-01"], dtype="M8[ns]"), numpy.array([True, False]),
 ]  # fmt: skip
-BY_PICKLE = [{1, 2}, range(3), datetime.timedelta(1), numpy.complex128(1j), ValueError("x"), datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)]
+BY_PICKLE = [{1, 2}, range(3), numpy.longdouble("0.1"), ValueError("x"), datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)]
 
 
 def through_sqlite(value):
@@ -80,6 +92,14 @@ def test_a_value_comes_back_without_a_pickle(value):
 def test_other_values_are_pickled(value):
     format, again = through_sqlite(value)
     assert format == PICKLE and type(again) is type(value) and (again == value or isinstance(value, ValueError))
+
+
+def test_times_of_pandas_are_plain():
+    needs("pandas")
+    import pandas
+
+    format, again = through_sqlite(pandas.Timestamp("2024-02-29 12:30:00.123456789"))
+    assert format != PICKLE and again == pandas.Timestamp("2024-02-29 12:30:00.123456789") and type(again) is pandas.Timestamp
 
 
 def test_an_array_in_fortrans_order_keeps_it():
@@ -131,6 +151,12 @@ def test_the_view_has_the_inputs_and_the_fields(db):
     assert rows(db, "SELECT abs(_began - r.began) < 60, _seconds >= 0 FROM results, run AS r") == [(1, 1)] * 2
     parmap(add, [1, 2], engine="threads", checkpoint=checkpoint(db, version="add"), reporter="silent")
     assert rows(db, "SELECT x, value FROM results") == [(1, 2), (2, 3)]
+
+
+def test_the_view_has_no_column_for_each_key_of_data(db):
+    parmap(lambda x: {f"key {x}": x}, range(150), engine="threads", checkpoint=checkpoint(db, name="f"), reporter="silent")
+    assert rows(db, "SELECT count(*) FROM spread") == [(100,)] and len(rows(db, "SELECT * FROM results")) == 150
+    assert load(db)[120].value == {"key 120": 120}
 
 
 def test_the_file_says_what_ran(db):
@@ -220,7 +246,7 @@ def test_load_reads_a_file_of_cpp(db):
     """Its values of a codec are bytes; a resumed call refuses it."""
     parmap(add, [1, 2], engine="threads", checkpoint=db, reporter="silent")
     file = sqlite3.connect(db)
-    file.execute("INSERT INTO field VALUES(1, 'result', 4, 'price')")
+    file.execute("UPDATE field SET value = 'price' WHERE name = 'result'")
     file.execute("UPDATE result_1 SET format = 8, value = ?, began = NULL", (b"\1\2",))
     file.execute("UPDATE run SET language = 'C++', code = NULL")
     file.commit()
@@ -239,6 +265,16 @@ def status(path, capsys):
     code = main(["status", path])
     said = capsys.readouterr()
     return code, said.out + said.err
+
+
+def test_status_of_several_files(db, capsys):
+    from parmap.__main__ import main
+
+    parmap(add, [1], engine="threads", checkpoint=db, reporter="silent")
+    with Broken():
+        parmap(fragile, [3], engine="threads", checkpoint=db + "2", reporter="silent", on_error=lambda *_: None)
+    assert (main(["status", db, db]), main(["status", db, db + "2"]), main(["status", db + "3", db])) == (0, 4, 1)
+    assert capsys.readouterr().out.count("last run: 1 of 1 tasks done") == 4
 
 
 def test_status(db, capsys):

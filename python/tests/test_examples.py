@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers import needs
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
 
@@ -136,3 +138,11 @@ def test_pages():
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stdout == "0 of 497 files have the right SHA-256, and 0 downloads failed\n"
+
+
+def test_dask_sweep():
+    needs("distributed", "cloudpickle", "numpy")
+    shown = run("dask_sweep")
+    assert "mu=2.5, x0=0.1: 0.600" in shown and "mu=4.5, x0=0.5: no value" in shown
+    assert "4 x crashed" in shown and "3 x timed_out" in shown
+    assert "The values of this computer alone are the same: True" in shown

@@ -309,3 +309,18 @@ def test_labels_that_are_no_scalars(xarray):
 def test_what_is_no_array(xarray, make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_a_checkpoint_knows_how_each_task_ran(tmp_path):
+    def run():
+        return quiet(simulate, grid=GRID, engine="threads", checkpoint=tmp_path / "sweep.db")
+
+    for results in (run(), run()):  # the second reads what the first has stored, and repeats what failed
+        frame = results.to_frame()
+        assert list(frame.columns) == ["mu", "x0", "value", "_kind", "_message", "_attempts", "_seconds", "_worker"]
+        assert list(frame["_attempts"]) == [1, 1, 1, 1] and frame["_attempts"].dtype == "int64"
+        assert (frame["_seconds"] >= 0).all() and frame["_worker"].dtype == "int64"
+        part = results.sel(x0=2).to_frame()
+        assert list(part["_seconds"]) == [frame["_seconds"][1], frame["_seconds"][3]]
+        assert list((results[:1] + results[1:]).to_frame()["_seconds"]) == list(frame["_seconds"])
+        assert "_seconds" not in (results + [1]).copy()[:0].to_frame().columns

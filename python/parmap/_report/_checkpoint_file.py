@@ -65,7 +65,7 @@ class _Reader:
 
     def _names(self, version: int) -> list[list[str]]:
         """Of each axis, in the order of the call."""
-        found = {}
+        found: dict[int, list[str]] = {}
         if "names" in self._columns("axis"):
             sql = "SELECT number, place, names FROM axis WHERE version = ? ORDER BY place, number"
             for _, _, names in self.database.execute(sql, (version,)):
@@ -79,7 +79,8 @@ class _Reader:
         facts = self.facts
         columns = self._columns("run")
         sql = "SELECT number, began, seen, ended, host, command, tasks, stored FROM run WHERE version = ? ORDER BY number"
-        at, offsets, last = 0.0, {}, None
+        at, last = 0.0, None
+        offsets: dict[int, float] = {}
         for number, began, seen, ended, host, command, tasks, stored in self.database.execute(sql, (version,)):
             facts.began = began if facts.began is None else facts.began
             facts.host, facts.program = host, command

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._failures import without_numbers
+from .._failures import _without_numbers as without_numbers
 
 #: What a slice of the timeline shows.
 OK, FAILED, RETRIED, WAITS = range(4)

@@ -18,13 +18,13 @@ _NAMES = {OK: "ok", FAILED: "failed", RETRIED: "failed, tried again", WAITS: "wa
 _MOST_BARS = 3000  # more are drawn as lines, by WebGL
 _MOST_LINES = 100_000  # more are binned
 _BINS = 1000
-_MOST_TEXT = 1_500_000  # bytes of inputs beside the slices
+_MOST_TEXT = 800_000  # bytes of inputs beside the slices
 
 Figure = dict[str, Any]
 
 
-def timeline(facts: Facts) -> Figure | None:
-    """Who ran what, when: a row a worker."""
+def timeline(facts: Facts, binned: bool = False) -> Figure | None:
+    """Who ran what, when: a row a worker. `binned`: how busy each was, however few slices there are."""
     slices = facts.slices
     if not len(slices):
         return None
@@ -41,30 +41,35 @@ def timeline(facts: Facts) -> Figure | None:
             for at in facts.breaks[:100]
         ],
     }
-    if len(slices) > _MOST_LINES:
+    if len(slices) > _MOST_LINES or binned:
         return _binned(slices, rows, layout)
-    texts = _texts(slices)
-    make = _bars if len(slices) <= _MOST_BARS else _lines
-    data = [make(slices, [k for k in range(len(slices)) if slices.kind[k] == kind], kind, texts) for kind in _COLOURS]
+    inputs = _inputs(slices)
+    if len(slices) > _MOST_BARS:
+        return {"lines": _lines(slices, inputs), "layout": layout}
+    data = [_bars(slices, [k for k in range(len(slices)) if slices.kind[k] == kind], kind, inputs) for kind in _COLOURS]
     return {"data": [each for each in data if each], "layout": layout}
 
 
-def _texts(slices: Slices) -> list[str]:
-    """What is shown where the mouse is. Inputs, as far as there is room for them: those of the longest slices."""
-    texts = []
-    for k in range(len(slices)):
-        tasks, first = slices.tasks[k], slices.first[k]
-        texts.append(f"{tasks} tasks" if tasks > 1 else f"task {first}" if first >= 0 else "")
-    room = _MOST_TEXT
+def _inputs(slices: Slices) -> dict[int, str]:
+    """Those of slices, as far as there is room: of the longest."""
+    found, room = {}, _MOST_TEXT
     for k in sorted(slices.inputs, key=lambda k: -slices.seconds[k]):
-        room -= len(slices.inputs[k])
+        text = html.escape(slices.inputs[k])
+        room -= len(text) + 12
         if room < 0:
             break
-        texts[k] += f" ({html.escape(slices.inputs[k])})"
-    return texts
+        found[k] = text
+    return found
 
 
-def _bars(slices: Slices, chosen: list[int], kind: int, texts: list[str]) -> Figure | None:
+def _shown(slices: Slices, k: int, inputs: dict[int, str]) -> str:
+    """What is shown where the mouse is."""
+    tasks, first = slices.tasks[k], slices.first[k]
+    text = f"{tasks} tasks" if tasks > 1 else f"task {first}" if first >= 0 else ""
+    return text + (f" ({inputs[k]})" if k in inputs else "") + f"<br>{span(slices.seconds[k])}"
+
+
+def _bars(slices: Slices, chosen: list[int], kind: int, inputs: dict[int, str]) -> Figure | None:
     if not chosen:
         return None
     return {
@@ -76,36 +81,22 @@ def _bars(slices: Slices, chosen: list[int], kind: int, texts: list[str]) -> Fig
         "y": [slices.worker[k] for k in chosen],
         "width": 0.8,
         "marker": {"color": _COLOURS[kind], "line": {"width": 0}},
-        "customdata": [f"{texts[k]}<br>{span(slices.seconds[k])}" for k in chosen],
+        "customdata": [_shown(slices, k, inputs) for k in chosen],
         "hovertemplate": "%{customdata}<extra>" + _NAMES[kind] + "</extra>",
     }
 
 
-def _lines(slices: Slices, chosen: list[int], kind: int, texts: list[str]) -> Figure | None:
-    """Each slice is a line of three points and a gap: the mouse finds its ends and its middle."""
-    if not chosen:
-        return None
-    x: list[float] = []
-    y: list[float] = []
-    shown: list[str] = []
-    gap = float("nan")
-    for k in chosen:
-        begin, seconds, worker = slices.begin[k], slices.seconds[k], slices.worker[k]
-        x += (begin, begin + seconds / 2, begin + seconds, gap)
-        y += (worker, worker, worker, gap)
-        text = f"{texts[k]}: {span(seconds)}"
-        shown += ("", text, "", "")
-    rows = max(slices.worker) + 1
+def _lines(slices: Slices, inputs: dict[int, str]) -> Figure:
+    """The slices column by column, of which page.js makes lines, as these take several times the room."""
     return {
-        "type": "scattergl",
-        "mode": "lines",
-        "name": _NAMES[kind],
-        "x": _packed(x),
-        "y": _packed(y, "f"),
-        "connectgaps": False,
-        "line": {"color": _COLOURS[kind], "width": max(2, min(16, 600 // rows))},
-        "text": shown,
-        "hovertemplate": "%{text}<extra>" + _NAMES[kind] + "</extra>",
+        "begin": _packed(slices.begin),
+        "seconds": _packed(slices.seconds, "f"),
+        "worker": _packed(slices.worker, "H" if max(slices.worker) < 2**16 else "I"),
+        "kind": _packed(slices.kind, "B"),
+        "first": _packed([max(each, 0) for each in slices.first], "I" if max(slices.first) < 2**32 else "d"),
+        "tasks": _packed(slices.tasks, "I"),
+        "inputs": inputs,
+        "kinds": [[_NAMES[kind], _COLOURS[kind]] for kind in (OK, FAILED, RETRIED, WAITS)],
     }
 
 
@@ -176,6 +167,9 @@ def histogram(facts: Facts) -> Figure | None:
     }
 
 
+_TYPES = {"d": "f8", "f": "f4", "H": "u2", "I": "u4", "B": "u1"}
+
+
 def _packed(numbers: Sequence[float], kind: str = "d") -> dict[str, str]:
     """A typed array of Plotly, which takes less room than digits."""
-    return {"dtype": "f8" if kind == "d" else "f4", "bdata": base64.b64encode(array(kind, numbers).tobytes()).decode()}
+    return {"dtype": _TYPES[kind], "bdata": base64.b64encode(array(kind, numbers).tobytes()).decode()}

@@ -12,25 +12,40 @@ from typing import Any
 from .._times import span
 from . import _figures
 from ._facts import Facts, Grid
-from ._text import headline, tasks_line, times_line, workers_line
+from ._text import headline, one_line, tasks_line, times_line, workers_line
+
+
+#: A page is to be sent and opened; what goes beyond that is drawn with less detail.
+_MOST_BYTES = 9_900_000
 
 
 def page_of(facts: Facts) -> str:
     plotly = _plotly()
-    title = html.escape(facts.label or os.path.basename(facts.source))
+    figures = {"timeline": _figures.timeline(facts), "histogram": _figures.histogram(facts)}
+    grid = None if facts.grid is None else _grid(facts.grid)
+    room = _MOST_BYTES - len(plotly.encode())
+    if _size(figures) + _size(grid) > room:
+        figures["timeline"] = _figures.timeline(facts, binned=True)
+    if _size(figures) + _size(grid) > room:
+        grid = None
+        facts.notes.append("The grid is not drawn, as the page would be larger than 10 MB.")
+    return _whole(facts, plotly, {name: each for name, each in figures.items() if each is not None}, grid)
+
+
+def _size(data: Any) -> int:
+    return len(_in_script(data))
+
+
+def _whole(facts: Facts, plotly: str, figures: dict[str, Any], grid: dict[str, Any] | None) -> str:
+    title = html.escape(one_line(facts.label or os.path.basename(facts.source)))
     parts = [_summary(facts)]
-    figures: dict[str, Any] = {}
-    for name, heading, figure in (
-        ("timeline", "Workers over time", _figures.timeline(facts)),
-        ("histogram", "Times of tasks", _figures.histogram(facts)),
-    ):
-        if figure is not None:
-            figures[name] = figure
+    for name, heading in (("timeline", "Workers over time"), ("histogram", "Times of tasks")):
+        if name in figures:
             parts.append(f'<section><h2>{heading}</h2><div id="{name}" class="figure"></div></section>')
     parts += [_slowest(facts), _failures(facts)]
-    if facts.grid is not None:
+    if grid is not None:
         parts.append(_GRID)
-    data = {"figures": figures, "grid": None if facts.grid is None else _grid(facts.grid)}
+    data = _in_script({"figures": figures, "grid": grid})
     return (
         "<!DOCTYPE html>\n"
         f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -38,7 +53,7 @@ def page_of(facts: Facts) -> str:
         f"<style>{_resource('page.css')}</style>"
         f"<script>{plotly}</script></head>\n<body>\n<main>\n<h1>{title}</h1>\n"
         + "\n".join(each for each in parts if each)
-        + f'\n</main>\n<script type="application/json" id="data">{_in_script(data)}</script>\n<script>{_resource("page.js")}</script>\n</body></html>\n'
+        + f'\n</main>\n<script type="application/json" id="data">{data}</script>\n<script>{_resource("page.js")}</script>\n</body></html>\n'
     )
 
 
@@ -74,12 +89,12 @@ def _summary(facts: Facts) -> str:
         tiles.append(("workers busy", f"{share * 100:.0f} %"))
     shown = "".join(f'<div class="tile"><b>{html.escape(value)}</b><span>{name}</span></div>' for name, value in tiles)
     notes = "".join(f'<p class="note">{html.escape(each)}</p>' for each in facts.notes)
-    return f'<section><div class="tiles">{shown}</div>{"".join(f"<p>{html.escape(each)}</p>" for each in lines)}{notes}</section>'
+    return f'<section><div class="tiles">{shown}</div>{"".join(f"<p>{html.escape(one_line(each))}</p>" for each in lines)}{notes}</section>'
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:
     head = "".join(f"<th>{html.escape(each)}</th>" for each in heads)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(each)}</td>" for each in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(one_line(each))}</td>" for each in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

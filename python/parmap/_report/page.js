@@ -5,7 +5,29 @@
   const config = { responsive: true, displaylogo: false };
   const common = { margin: { l: 70, r: 20, t: 30, b: 60 }, paper_bgcolor: "white", plot_bgcolor: "white", font: { size: 13 } };
   for (const [name, figure] of Object.entries(data.figures))
-    Plotly.newPlot(name, figure.data, { ...common, ...figure.layout }, config);
+    Plotly.newPlot(name, figure.data ?? linesOf(figure.lines), { ...common, ...figure.layout }, config);
+
+  // A trace for each kind of slice. Each slice is a line of three points and a gap: the mouse finds its ends and its middle.
+  function linesOf(packed) {
+    const types = { f8: Float64Array, f4: Float32Array, u4: Uint32Array, u2: Uint16Array, u1: Uint8Array };
+    const unpack = ({ dtype, bdata }) => new types[dtype](Uint8Array.from(atob(bdata), (c) => c.charCodeAt(0)).buffer);
+    const [begin, seconds, worker, kind, first, tasks] =
+      ["begin", "seconds", "worker", "kind", "first", "tasks"].map((name) => unpack(packed[name]));
+    const rows = worker.reduce((a, b) => Math.max(a, b), 0) + 1;
+    const traces = packed.kinds.map(([name, color]) => ({
+      type: "scattergl", mode: "lines", name, x: [], y: [], text: [], connectgaps: false,
+      line: { color, width: Math.max(2, Math.min(16, 600 / rows)) }, hovertemplate: `%{text}<extra>${name}</extra>`,
+    }));
+    for (let k = 0; k < begin.length; k++) {
+      const { x, y, text } = traces[kind[k]];
+      const inputs = packed.inputs[k] === undefined ? "" : ` (${packed.inputs[k]})`;
+      x.push(begin[k], begin[k] + seconds[k] / 2, begin[k] + seconds[k], null);
+      y.push(worker[k], worker[k], worker[k], null);
+      const what = `${tasks[k] > 1 ? `${tasks[k]} tasks` : `task ${first[k]}`}${inputs}: ${seconds[k].toPrecision(3)} s`;
+      text.push(what, what, what, "");
+    }
+    return traces.filter((trace) => trace.x.length > 0);
+  }
   const grid = data.grid;
   if (grid === null) return;
 

@@ -10,7 +10,7 @@
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/detail/streams/stream_tally.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
-#include <parmap/detail/traces/map_watch.hpp>
+#include <parmap/detail/traces/stream_record.hpp>
 #include <parmap/options.hpp>
 #include <parmap/outcome.hpp>
 #include <parmap/summary.hpp>
@@ -42,15 +42,6 @@ inline std::uint64_t window_of(std::uint64_t chosen, unsigned workers, std::uint
   return mean_bytes == 0 ? least : std::max(least, bytes / std::max(mean_bytes, least_bytes));
 }
 
-// An outcome has reached the caller. Its task ended before; when, is not known.
-inline void tell_ended(map_recorder& to, attempt it, ticks spent, const failure* why) noexcept {
-  if (why != nullptr && why->kind == failure_kind::stopped) return;
-  it.took = std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(spent) / ticks_per_us() * 1e3));
-  it.began = attempt::clock::now() - it.took;
-  to.begun(it);
-  to.ended(it, {}, why);
-}
-
 // The same object is used by one thread at a time.
 template <class T>
 class stream_state {
@@ -70,7 +61,7 @@ class stream_state {
       }
       return take_next(patience);
     } catch (...) {
-      if (recorder_ != nullptr) recorder_->abandon();
+      record_.abandon();
       close();
       throw;
     }
@@ -100,14 +91,11 @@ class stream_state {
   // a status file, or empty. `stored`: how many tasks need not run.
   void record(std::string_view engine, std::function<std::string(std::uint64_t)>&& text, const std::string& status = {},
               std::uint64_t stored = 0) {
-    record_request asked;
-    if (tasks_) asked.about.tasks = *tasks_ - stored;
-    asked.about.stored = stored;
-    recorded_elsewhere_ = stored;
-    asked.text = std::move(text);
-    recorder_ = recorder_for(options_, engine, status, std::move(asked), nullptr);
+    watched_tasks tasks{.stored = stored, .text = std::move(text)};
+    if (tasks_) tasks.size = *tasks_ - stored;
+    record_.begin(options_, engine, std::move(tasks), status);
   }
-  void record_by(std::shared_ptr<map_recorder> it) noexcept { recorder_ = std::move(it); }
+  void record_by(std::shared_ptr<map_recorder> it) noexcept { record_.begin(std::move(it)); }
   // Call at the end of the constructor of the class that has f and the axes.
   void begin(std::unique_ptr<outcome_source<T>> source) {
     source_ = std::move(source);
@@ -279,8 +267,7 @@ class stream_state {
   void note_time() {
     if (now_->worker == never_ran) return;
     const auto& [index, what] = now_->result;
-    if (what && recorder_ != nullptr)
-      tell_ended(*recorder_, {index, now_->attempts, now_->worker}, now_->spent, nullptr);
+    if (what) record_.tell({index, now_->attempts, now_->worker}, now_->spent, nullptr);
     task_time* const slow = tally_.add_time(index, now_->attempts, now_->spent);
     if (slow == nullptr) return;
     failure shown{index};
@@ -289,8 +276,7 @@ class stream_state {
   }
   void note_failure(outcome<T>& what) {
     failure why = what.error();
-    if (recorder_ != nullptr && now_->worker != never_ran)
-      tell_ended(*recorder_, {now_->result.index, now_->attempts, now_->worker}, now_->spent, &why);
+    if (now_->worker != never_ran) record_.tell({now_->result.index, now_->attempts, now_->worker}, now_->spent, &why);
     if (why.kind == failure_kind::stopped) why_stopped_ = why.message;
     if (why.kind != failure_kind::stopped && why.inputs.empty()) {
       describe_inputs(why);
@@ -312,11 +298,7 @@ class stream_state {
     if (broken_) std::rethrow_exception(std::exchange(broken_, nullptr));
     return arrival::end;
   }
-  void end_record() noexcept {
-    if (recorder_ == nullptr) return;
-    recorder_->set_tasks(known() - std::min(known(), recorded_elsewhere_));
-    recorder_->finish();
-  }
+  void end_record() noexcept { record_.finish(known()); }
   // The tasks that are known so far.
   [[nodiscard]] std::uint64_t known() const noexcept { return tasks_.value_or(std::max(allowed_, taken_)); }
 
@@ -324,8 +306,7 @@ class stream_state {
   element_feed* feed_;
   std::optional<std::uint64_t> tasks_;
   stream_tally tally_;
-  std::shared_ptr<map_recorder> recorder_;
-  std::uint64_t recorded_elsewhere_{};  // tasks with a stored outcome
+  stream_record record_;
   std::unique_ptr<outcome_source<T>> source_;
   std::uint64_t generation_{fork_generation()};
   outcomes_at_hand<T> at_hand_;

@@ -8,10 +8,13 @@
 #include <parmap/detail/traces/map_recorder.hpp>
 #include <parmap/detail/traces/written_file.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
-#include <filesystem>
+#include <memory>
 #include <stdexcept>
 #include <system_error>
 
@@ -19,9 +22,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // A task may change the working directory.
 PARMAP_INLINE std::string absolute_path(const std::string& path) {
-  std::error_code why;
-  const std::filesystem::path full = std::filesystem::absolute(path, why);
-  return why ? path : full.string();
+  if (path.starts_with('/')) return path;
+  const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
+  return here == nullptr ? path : std::string(here.get()) + '/' + path;
 }
 
 [[noreturn]] PARMAP_INLINE void throw_cannot_write(const record_request& asked, const std::string& path,

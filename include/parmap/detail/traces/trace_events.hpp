@@ -37,7 +37,7 @@ class trace_events {
   // A shorter task shares its slice, at first.
   static constexpr std::chrono::microseconds shortest{100};
 
-  // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, about.
+  // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
   trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most);
 
   // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
@@ -72,7 +72,7 @@ class trace_events {
   // What has been made since the last call, whole events.
   [[nodiscard]] std::string take();
   [[nodiscard]] std::size_t waiting_bytes() const noexcept { return text_.size(); }
-  // Events for which there was no place.
+  // Events of workers for which there was no place.
   [[nodiscard]] std::uint64_t left_out() const noexcept { return left_out_; }
 
  private:
@@ -107,7 +107,7 @@ class trace_events {
   }
   void share(const attempt& it, std::uint64_t index, bool failed, seat& mine) {
     shared_slice& all = mine.shared;
-    if (all.tasks > 0 && mine.end - all.began > 10 * least_) end_shared(it.worker, mine);
+    if (all.tasks > 0 && mine.end - all.began > 10 * least_ && stays()) end_shared(it.worker, mine);
     if (all.tasks == 0) all = {.first = index, .last = index, .began = it.began};
     ++all.tasks;
     if (failed) ++all.failed;
@@ -121,7 +121,7 @@ class trace_events {
   void end_shared(unsigned worker, seat& mine);
   void end_wait(unsigned worker, seat& mine, clock::time_point when);
   void begin_event(std::string_view phase, unsigned worker, clock::time_point when);
-  [[nodiscard]] bool count_slice();
+  void count_slice();
   void name(unsigned worker, seat& mine);
 
   clock::time_point began_;

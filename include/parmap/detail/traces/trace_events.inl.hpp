@@ -44,23 +44,18 @@ PARMAP_INLINE void trace_events::name(unsigned worker, seat& mine) {
 }
 
 // After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own.
-// So the slices never run out, however long the map takes.
-PARMAP_INLINE bool trace_events::count_slice() {
-  if (!stays()) {
-    ++left_out_;
-    return false;
-  }
-  if (++written_ >= next_step_ && most_ - written_ > 1) {
+// When they have run out, what is left of each worker shares its last one.
+PARMAP_INLINE void trace_events::count_slice() {
+  if (++written_ >= next_step_ && written_ < most_) {
     least_ *= 4;
     next_step_ = written_ + (most_ - written_) / 2;
   }
-  return true;
 }
 
 PARMAP_INLINE void trace_events::add(const trace_slice& it) {
   seat& mine = seat_of(it.it.worker);
   name(it.it.worker, mine);
-  if (!count_slice()) return;
+  count_slice();
   begin_event("X", it.it.worker, it.it.began);
   text_ += R"(,"dur":)";
   add_json_real(text_, us_of(it.it.took));
@@ -91,7 +86,7 @@ PARMAP_INLINE void trace_events::end_shared(unsigned worker, seat& mine) {
   const shared_slice all = std::exchange(mine.shared, {});
   if (all.tasks == 0) return;
   name(worker, mine);
-  if (!count_slice()) return;
+  count_slice();
   begin_event("X", worker, all.began);
   text_ += R"(,"dur":)";
   add_json_real(text_, us_of(all.end - all.began));
@@ -128,8 +123,12 @@ PARMAP_INLINE void trace_events::end_wait(unsigned worker, seat& mine, clock::ti
   mine.waits = false;
   const clock::time_point since = std::max(mine.waits_since, mine.end);
   if (when - since < least_) return;
+  if (!stays()) {
+    ++left_out_;
+    return;
+  }
   name(worker, mine);
-  if (!count_slice()) return;
+  count_slice();
   begin_event("X", worker, since);
   text_ += R"(,"dur":)";
   add_json_real(text_, us_of(when - since));
