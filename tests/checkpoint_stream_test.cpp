@@ -133,6 +133,17 @@ TYPED_TEST(checkpoint_stream, an_ordered_one_stays_in_order) {
   }
 }
 
+TYPED_TEST(checkpoint_stream, its_end_closes_the_file) {
+  const folder here;
+  auto ended = this->stream(3, here, false);
+  for (auto&& each : ended) EXPECT_TRUE(each.outcome);
+  EXPECT_EQ(this->map(3, here).stored(), 6U);
+  auto closed = this->stream(300, here, false, task, 2);
+  EXPECT_TRUE((*closed.begin()).stored);
+  closed.close();
+  EXPECT_GE(this->map(3, here).stored(), 6U);
+}
+
 TYPED_TEST(checkpoint_stream, what_was_read_is_stored_when_it_is_left) {
   const folder here;
   std::vector<std::pair<std::uint64_t, row>> read;

@@ -134,14 +134,11 @@ class stream_of final : public stream_state<result_of<F, Space>> {
   template <class Function>
   stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store)
       : base(std::move(chosen), size_of(space), feed_of(space)),
-        store_(std::move(store)),
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
-    if (store_ != nullptr) {
-      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(),
-                   size_of(space_).value_or(0) - store_->size());
-      this->begin(open_with_store(who));
+    if (store != nullptr) {
+      this->begin(open_with_store(who, std::move(store)));
     } else {
       if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
       this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
@@ -163,15 +160,16 @@ class stream_of final : public stream_state<result_of<F, Space>> {
   using value = result_of<F, Space>;
 
   // The tasks that have no stored outcome run.
-  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>> open_with_store(const Engine& who) {
+  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>> open_with_store(const Engine& who,
+                                                                                std::unique_ptr<open_store>&& store) {
     if constexpr (is_unbounded<Space> || !can_store_value<value>) {
       return nullptr;  // its options are refused
     } else {
-      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store_->size());
+      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store->size());
       std::unique_ptr<outcome_source<value>> run;
-      tasks_ = tasks_.renumbered_by(*store_);
-      if (store_->size() > 0) run = who.open_stream(tasks_, store_->of_run(), store_->size(), nullptr);
-      return std::make_unique<stored_source<value>>(*store_, std::move(run), this->chosen().ordered);
+      tasks_ = tasks_.renumbered_by(*store);
+      if (store->size() > 0) run = who.open_stream(tasks_, store->of_run(), store->size(), nullptr);
+      return std::make_unique<stored_source<value>>(std::move(store), std::move(run), this->chosen().ordered);
     }
   }
   // why.index is one of the map, whatever the engine is told.
@@ -188,7 +186,6 @@ class stream_of final : public stream_state<result_of<F, Space>> {
     }
   }
 
-  std::unique_ptr<open_store> store_;  // null: none
   F f_;
   Space space_;
   tasks tasks_;

@@ -83,7 +83,7 @@ class open_store final : public renumbering, public attempt_observer {
   // What the run has measured, for the whole, and which tasks did not run.
   PARMAP_API void pass_notes(results_base& ran, results_base& whole);
   // Which tasks run; the others are stored.
-  [[nodiscard]] PARMAP_API const task_choice& choice() const noexcept;
+  [[nodiscard]] const task_choice& choice() const noexcept;
   // The stored outcome of a task, each task once. Throws store_failed.
   [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
 

@@ -27,10 +27,10 @@ namespace parmap::inline PARMAP_ABI::detail {
 template <class T>
 class stored_source final : public outcome_source<T> {
  public:
-  // `run`: null if no task is left.
-  stored_source(open_store& store, std::unique_ptr<outcome_source<T>> run, bool ordered)
-      : store_(store),
-        order_(store, ordered),
+  // `run`: null if no task is left. The end of the stream closes the store.
+  stored_source(std::unique_ptr<open_store>&& store, std::unique_ptr<outcome_source<T>> run, bool ordered)
+      : store_(std::move(store)),
+        order_(*store_, ordered),
         run_(std::move(run)) {}
 
   bool allow(std::uint64_t limit) override {
@@ -49,19 +49,19 @@ class stored_source final : public outcome_source<T> {
       take_stored(*index, to);
       return arrival::outcome;
     }
-    if (run_ != nullptr && !store_.has_failed()) {
+    if (run_ != nullptr && !store_->has_failed()) {
       const arrival came = run_->next(to, patience);
       if (came == arrival::outcome) keep(*to);
       if (came != arrival::end) return came;
     }
     run_.reset();
-    store_.finish();
+    store_->finish();
     return order_.is_at_end() ? arrival::end : arrival::nothing_yet;
   }
 
  private:
   void take_stored(std::uint64_t index, std::optional<ended_task<T>>& to) {
-    stored_outcome found = store_.find(index);
+    stored_outcome found = store_->find(index);
     if (found.kind) {
       to.emplace(index, failure{index, *found.kind, std::move(found.message), found.attempts, nullptr}, found.attempts);
     } else if constexpr (std::is_void_v<T>) {
@@ -86,9 +86,9 @@ class stored_source final : public outcome_source<T> {
       const void* value = nullptr;
       if constexpr (!std::is_void_v<T>)
         if (what) value = &*what;
-      store_.ended(last, {.object = value}, what ? nullptr : &what.error());
+      store_->ended(last, {.object = value}, what ? nullptr : &what.error());
     }
-    index = store_.index(index);
+    index = store_->index(index);
     if (!what) {
       failure why = std::move(what).error();
       why.index = index;
@@ -96,7 +96,7 @@ class stored_source final : public outcome_source<T> {
     }
   }
 
-  open_store& store_;
+  std::unique_ptr<open_store> store_;
   stored_order order_;
   std::unique_ptr<outcome_source<T>> run_;
 };
