@@ -3,7 +3,6 @@
 #include <parmap/detail/traces/json_text.inl.hpp>
 #include <parmap/detail/traces/map_account.inl.hpp>
 #include <parmap/detail/traces/map_recorder.inl.hpp>
-#include <parmap/detail/traces/record_request.inl.hpp>
 #include <parmap/detail/traces/status_text.inl.hpp>
 #include <parmap/detail/traces/trace_events.inl.hpp>
 #include <parmap/detail/traces/trace_path.inl.hpp>

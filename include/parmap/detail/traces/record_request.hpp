@@ -4,13 +4,13 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/observers/attempt_observer.hpp>
+#include <parmap/detail/traces/map_identity.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/options.hpp>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,20 +19,6 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 class map_recorder;
 class renumbering;
-
-inline constexpr std::uint64_t usual_slices = 1'000'000;
-
-// What stays the same while the map runs.
-struct map_identity {
-  std::string label{};
-  std::string engine{};
-  std::optional<std::uint64_t> tasks{};  // that are to run; none: unknown
-  std::uint64_t stored{};                // that have an outcome from an earlier run
-  std::string program{};
-  std::string host{};
-  int pid{};
-  double began{};  // Unix time
-};
 
 // When the text of a task's inputs may be asked for.
 enum class text_time {
@@ -72,5 +58,5 @@ PARMAP_API void record_outcome(map_recorder& to, attempt it, const failure* why)
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 #ifndef PARMAP_COMPILED
-#include <parmap/detail/traces/record_request.inl.hpp>
+#include <parmap/detail/traces/map_recorder.hpp>
 #endif

@@ -4,7 +4,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/traces/map_account.hpp>
-#include <parmap/detail/traces/record_request.hpp>
+#include <parmap/detail/traces/map_identity.hpp>
 
 #include <chrono>
 #include <cstdint>

@@ -5,7 +5,7 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/observers/attempt_observer.hpp>
-#include <parmap/detail/traces/record_request.hpp>
+#include <parmap/detail/traces/map_identity.hpp>
 #include <parmap/failure.hpp>
 
 #include <chrono>
