@@ -2181,12 +2181,15 @@ class reporter {
   [[nodiscard]] bool is_silent() const noexcept { return !call_ && kind_ == report::silent; }
   /// Whether it shows even the shortest map.
   [[nodiscard]] bool is_eager() const noexcept { return call_ || kind_ == report::bar || kind_ == report::text; }
+  /// For map: what stands before the bar or the lines; see options::label.
+  void set_label(std::string text) { label_ = std::move(text); }
 
  private:
   friend class detail::progress_meter;
 
   report kind_{report::automatic};
   std::function<void(const progress&)> call_{};
+  std::string label_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI
@@ -2236,6 +2239,8 @@ struct options {
   ///
   ///     parmap::map(f, x, {.deadline = 23h});   // inside a batch job of 24 hours
   std::optional<std::chrono::nanoseconds> deadline{};
+  /// What the map is called in its progress bar, its trace and its status file. Empty: nothing, and the program's name.
+  std::string label{};
   /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
   /// that have not begun fail as `stopped`. serial ignores this option.
   std::optional<std::uint64_t> max_failures{};
@@ -2283,6 +2288,15 @@ struct options {
   ///
   ///     std::cerr << parmap::map(simulate, meshes, {.times = true}).summary() << '\n';
   bool times{};
+  /// The path of a file that shows which worker ran which task, when: a slice for each task, its inputs, failures and
+  /// repeated attempts. Chrome's trace format: open it in ui.perfetto.dev, or make a page of it by `python -m parmap
+  /// report FILE`. An existing file is replaced. If there are many tasks, or they are short, several share a slice: at
+  /// most 10^6 slices. While the map runs, the file path.status says once a second how far it is. It implies `times`.
+  /// map throws std::runtime_error if the file cannot be made. Empty: none; but if the environment variable
+  /// PARMAP_TRACE names a folder, each map of the program that is not inside a worker process has a trace there.
+  ///
+  ///     parmap::map(simulate, meshes, {.trace = "run.json"});
+  std::string trace{};
   /// For parmap::stream, which map is not: at most this many outcomes wait unread; further tasks begin when some have
   /// been taken. 0: as many as fit into 2 MiB, but at least 4 for each worker.
   std::uint64_t window{};
@@ -10810,48 +10824,6 @@ static_assert(engine<pool>);
 
 }  // namespace parmap::inline PARMAP_ABI
 
-// ==== parmap/detail/observers/time_keeper.hpp
-// time_keeper: the observer behind options::times. It adds up how long the attempts took, and keeps the slowest.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class time_keeper final : public attempt_observer {
- public:
-  static constexpr std::size_t most_kept = 5;
-
-  // `next` hears everything, too; null: there is none.
-  PARMAP_API explicit time_keeper(attempt_observer* next = nullptr);
-  PARMAP_API ~time_keeper();
-
-  void begun(const attempt& it) noexcept override {
-    if (next_ != nullptr) next_->begun(it);
-  }
-  void failed(const attempt& it, const failure& why) noexcept override {
-    static_cast<void>(add(it));
-    if (next_ != nullptr) next_->failed(it, why);
-  }
-  void ended(const attempt& it, seen_value value, const failure* why) noexcept override {
-    static_cast<void>(add(it));
-    if (next_ != nullptr) next_->ended(it, value, why);
-  }
-  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
-  // Returns its entry if it is one of the slowest.
-  PARMAP_API task_time* add(const attempt& it) noexcept;
-  void note_workers(unsigned workers) noexcept { workers_ = workers; }
-
-  // What it has heard so far. The inputs of the slowest tasks are empty.
-  [[nodiscard]] PARMAP_API map_times times() const;
-
- private:
-  attempt_observer* next_;
-  attempt::clock::time_point begun_;
-  std::chrono::nanoseconds busy_{};
-  unsigned workers_{};
-  std::vector<task_time> slowest_;  // the slowest first
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/results/summary_times.hpp
 // What options::times adds to the summary of a map, and the inputs of the slowest tasks, which are written as those of
 // failed tasks are.
@@ -11384,6 +11356,241 @@ auto run_stored_map(const Run& run, F& f, const Space& space, const options& cho
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/observers/time_keeper.hpp
+// time_keeper: the observer behind options::times. It adds up how long the attempts took, and keeps the slowest.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class time_keeper final : public attempt_observer {
+ public:
+  static constexpr std::size_t most_kept = 5;
+
+  // `next` hears everything, too; null: there is none.
+  PARMAP_API explicit time_keeper(attempt_observer* next = nullptr);
+  PARMAP_API ~time_keeper();
+
+  void begun(const attempt& it) noexcept override {
+    if (next_ != nullptr) next_->begun(it);
+  }
+  void failed(const attempt& it, const failure& why) noexcept override {
+    static_cast<void>(add(it));
+    if (next_ != nullptr) next_->failed(it, why);
+  }
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override {
+    static_cast<void>(add(it));
+    if (next_ != nullptr) next_->ended(it, value, why);
+  }
+  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+  // Returns its entry if it is one of the slowest.
+  PARMAP_API task_time* add(const attempt& it) noexcept;
+  void note_workers(unsigned workers) noexcept { workers_ = workers; }
+
+  // What it has heard so far. The inputs of the slowest tasks are empty.
+  [[nodiscard]] PARMAP_API map_times times() const;
+
+ private:
+  attempt_observer* next_;
+  attempt::clock::time_point begun_;
+  std::chrono::nanoseconds busy_{};
+  unsigned workers_{};
+  std::vector<task_time> slowest_;  // the slowest first
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_identity.hpp
+// map_identity: what a map is, as its files say it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline constexpr std::uint64_t usual_slices = 1'000'000;  // of a trace, at most
+
+// What stays the same while the map runs.
+struct map_identity {
+  std::string label{};
+  std::string engine{};
+  std::optional<std::uint64_t> tasks{};  // that are to run; none: unknown
+  std::uint64_t stored{};                // that have an outcome from an earlier run
+  std::string program{};
+  std::string host{};
+  int pid{};
+  double began{};  // Unix time
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/record_request.hpp
+// record_request: what a map asks of a recorder.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class renumbering;
+
+// When the text of a task's inputs may be asked for.
+enum class text_time {
+  any,        // by any thread
+  in_calls,   // in the functions of attempt_observer, in finish and in the destructor
+  when_told,  // in write_texts, finish and the destructor
+};
+
+struct record_request {
+  std::string trace{};                                    // a path; empty: no trace
+  std::vector<std::string> status{};                      // paths of status files
+  std::string option{"options.trace"};                    // what gave the path, for messages
+  map_identity about{};                                   // the recorder adds what is known of the process
+  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  text_time texts{text_time::any};
+  std::string (*words)(const failure& why){};  // what its message says; null: itself
+  const renumbering* numbers{};                // of the tasks that are told; null: they are their own
+  bool is_silent{};                            // says nothing on stderr
+  std::uint64_t most_slices{usual_slices};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/recorder_calls.hpp
+// recorder_calls: how a map and a stream use a recorder. A user's program compiles only these declarations of it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class map_recorder;
+
+// A recorder for these options, or null if there is nothing to record. `status`: a path of a status file, or empty.
+// `next` hears everything, too; null: there is none. Throws what the constructor of a recorder throws.
+[[nodiscard]] PARMAP_API std::shared_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine,
+                                                                    const std::string& status, record_request&& asked,
+                                                                    attempt_observer* next);
+[[nodiscard]] PARMAP_API attempt_observer& as_observer(map_recorder& it) noexcept;
+// The map has ended.
+PARMAP_API void finish_record(map_recorder& it) noexcept;
+// An exception has ended it.
+PARMAP_API void abandon_record(map_recorder& it) noexcept;
+// A stream of so many tasks has ended.
+PARMAP_API void finish_record(map_recorder& it, std::uint64_t tasks) noexcept;
+// An outcome of a stream has reached the caller. When its task ended, is not known, only how long it took.
+PARMAP_API void record_outcome(map_recorder& to, attempt it, const failure* why) noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_path.hpp
+// Where the trace of a map goes: options::trace, or a file in the folder that the environment variable PARMAP_TRACE
+// names.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The variable at the first call of this process; empty: it is not set.
+[[nodiscard]] PARMAP_API const std::string& trace_folder();
+
+// Whether the map has a trace.
+[[nodiscard]] inline bool is_traced(const options& chosen) { return !chosen.trace.empty() || !trace_folder().empty(); }
+
+// A new path in this folder, with the program's name, the pid and a number. Empty inside a task, and beyond the first
+// 1000 traces of a process: a program may call a map a million times.
+[[nodiscard]] std::string new_trace_in(const std::string& folder);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_watch.hpp
+// map_watch: all that observes one map by its options: options::times, options::trace and the status file of a store.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Checks the options of a map or stream, and completes them. A trace measures times, so that they are in the summary,
+// too.
+inline void prepare(options& chosen) {
+  check_values(chosen);
+  if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
+  if (is_traced(chosen)) chosen.times = true;
+}
+
+// Whether the text of these elements is made by our code alone, of what lies in memory.
+template <class... Elements>
+consteval bool has_cheap_text(list<Elements...>) {
+  const auto is_cheap = []<class T>(std::type_identity<T>) {
+    constexpr input_kind kind = kind_of_input<T>();
+    return kind != input_kind::foreign || std::is_same_v<T, std::string_view> || std::is_pointer_v<T>;
+  };
+  return (is_cheap(std::type_identity<std::remove_cvref_t<Elements>>()) && ...);
+}
+
+template <class Space>
+std::function<std::string(std::uint64_t)> texts_of([[maybe_unused]] const Space& space) {
+  if constexpr (requires(input_text& text) { space.show(std::uint64_t{}, text); }) {
+    if constexpr (has_cheap_text(typename Space::elements()))
+      return [&space](std::uint64_t index) {
+        input_text text;
+        space.show(index, text);
+        return text.take();
+      };
+  }
+  return {};
+}
+
+// Of numbered tasks; refers to them.
+template <class Tasks>
+record_request record_request_of(const Tasks& tasks) {
+  record_request asked;
+  asked.about.tasks = tasks.size();
+  asked.about.stored = tasks.space().size() - tasks.size();
+  asked.text = texts_of(tasks.space());
+  asked.numbers = tasks.renumbered();
+  return asked;
+}
+
+class map_watch {
+ public:
+  // It tells the observer of the tasks, too.
+  template <class Tasks>
+  map_watch(const options& chosen, std::string_view engine, const Tasks& tasks, const std::string& status = {})
+      : recorder_(recorder_for(chosen, engine, status, record_request_of(tasks), tasks.observer())),
+        kept_(recorder_ != nullptr ? &as_observer(*recorder_) : tasks.observer()) {}
+
+  [[nodiscard]] attempt_observer& observer() noexcept { return kept_; }
+  // The engine has returned.
+  void finish() noexcept {
+    if (recorder_ != nullptr) finish_record(*recorder_);
+  }
+  [[nodiscard]] map_times times() const { return kept_.times(); }
+
+ private:
+  std::shared_ptr<map_recorder> recorder_;
+  time_keeper kept_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/store.hpp
+// result_store: where a map keeps its outcomes beyond the end of the program; see parmap::checkpoint.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// Where a map keeps its outcomes: what parmap::checkpoint returns, for options::store. Abstract; for engines.
+class result_store {
+ public:
+  result_store(const result_store&) = delete;
+  result_store& operator=(const result_store&) = delete;
+  virtual ~result_store() = default;
+
+  /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
+  /// another sweep.
+  [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
+
+  /// The path of the status file of a map with this store (see options::trace); empty: it has none.
+  [[nodiscard]] virtual std::string status_path() const { return {}; }
+
+ protected:
+  result_store() = default;
+};
+
+/// Thrown by a map with a store that cannot be opened, read or written; what() has the path and the reason. What was
+/// stored before stays stored.
+class PARMAP_API store_failed : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/map.hpp
 // map: calls a function on every element, or every combination of elements, of its axes.
 
@@ -11454,7 +11661,7 @@ inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed;
 
 // The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
 template <class Results, class Engine, class Tasks>
-Results with_times(Results made, const Engine& who, const Tasks& tasks, const time_keeper& kept) {
+Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
   map_times times = kept.times();
   take_inputs(times, who.name() == multi.name() ? with_inputs_by_child(tasks, as_failures(times))
                                                 : with_inputs(tasks, as_failures(times)));
@@ -11475,11 +11682,14 @@ template <class Run, class Engine, class Tasks>
   return run(who, tasks, chosen);
 }
 
+// `status`: a path of a status file, or empty.
 template <class Run, class Engine, class Tasks>
-[[gnu::noinline, gnu::cold]] auto run_with_times(const Run& run, const Engine& who, const Tasks& tasks,
-                                                 const options& chosen) {
-  time_keeper kept(tasks.observer());
-  auto made = with_times(run_apart(run, who, tasks.observed_by(kept), chosen), who, tasks, kept);
+[[gnu::noinline, gnu::cold]] auto run_watched(const Run& run, const Engine& who, const Tasks& tasks,
+                                              const options& chosen, const std::string& status = {}) {
+  map_watch watch(chosen, who.name(), tasks, status);
+  auto made = run_apart(run, who, tasks.observed_by(watch.observer()), chosen);
+  watch.finish();
+  if (chosen.times) made = with_times(std::move(made), who, tasks, watch);
   note_names(made, tasks.space());
   return made;
 }
@@ -11491,8 +11701,9 @@ template <class Run, class Engine, class F, class Space>
   if constexpr (requires { requires Engine::has_no_store; })
     refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
   const ticks begun = now_ticks();
+  const std::string status = chosen.store->status_path();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
-    return of_run.times ? run_with_times(run, who, tasks, of_run) : run_apart(run, who, tasks, of_run);
+    return run_watched(run, who, tasks, of_run, status);
   };
   auto made = run_stored_map(run_rest, f, space, chosen);
   made.note_elapsed(now_ticks() - begun);
@@ -11512,7 +11723,7 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
                   "#include <parmap/async.hpp>, parmap::map(parmap::async, f, ...)");
     return results<int>(result_memory<int>(), {}, 0);
   } else {
-    check_values(chosen);
+    prepare(chosen);
     check_is_no_stream(chosen);
     constexpr bool can_store = requires { requires Run::stores; };
     if constexpr (!can_store) check_has_no_store(chosen, "this function");
@@ -11531,7 +11742,7 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     }
     if constexpr (can_store)
       if (has_store) return run_with_store(run, who, f, space, std::as_const(chosen));
-    return run_with_times(run, who, tasks, std::as_const(chosen));
+    return run_watched(run, who, tasks, std::as_const(chosen));
   }
 }
 
@@ -11596,6 +11807,7 @@ auto map_default(F& f, options&& chosen, Axes&&... axes) {
 ///
 /// Throws before any task begins:
 /// - std::invalid_argument: the engine does not support an option, or an option's value is out of range;
+/// - std::runtime_error: the file of options::trace cannot be made;
 /// - std::length_error: there are 2^64 combinations or more;
 /// - std::bad_alloc: the memory for the results is refused;
 /// - std::system_error: the system refuses shared memory or every worker (multi);
@@ -13637,35 +13849,6 @@ template <engine Engine, class X, class Y, class Z> void fold(const Engine&, X&&
 
 }  // namespace parmap::inline PARMAP_ABI
 
-// ==== parmap/store.hpp
-// result_store: where a map keeps its outcomes beyond the end of the program; see parmap::checkpoint.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// Where a map keeps its outcomes: what parmap::checkpoint returns, for options::store. Abstract; for engines.
-class result_store {
- public:
-  result_store(const result_store&) = delete;
-  result_store& operator=(const result_store&) = delete;
-  virtual ~result_store() = default;
-
-  /// What map calls. Throws store_failed if the store cannot be used, std::invalid_argument if it has the results of
-  /// another sweep.
-  [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
-
- protected:
-  result_store() = default;
-};
-
-/// Thrown by a map with a store that cannot be opened, read or written; what() has the path and the reason. What was
-/// stored before stays stored.
-class PARMAP_API store_failed : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-}  // namespace parmap::inline PARMAP_ABI
-
 // ==== parmap/detail/progress/progress_text.hpp
 // Progress as text, in the style of tqdm: pure functions that need no terminal.
 
@@ -13709,6 +13892,8 @@ struct drawn_text {
 /// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
 /// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
 [[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
+/// With "label: " before it, cut to half of the columns.
+[[nodiscard]] drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style);
 
 /// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.
 [[nodiscard]] std::string format_line(const progress& now);
@@ -13764,6 +13949,7 @@ class progress_meter {
   static constexpr std::chrono::seconds long_interval{10};
 
   void decide();
+  [[nodiscard]] std::string label() const;
   void sample(clock::time_point now, std::uint64_t done) noexcept;
   [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed, std::uint64_t failed) const noexcept;
   void show(const progress& now);
@@ -13929,6 +14115,7 @@ class stream_state {
       }
       return take_next(patience);
     } catch (...) {
+      if (recorder_ != nullptr) abandon_record(*recorder_);
       close();
       throw;
     }
@@ -13940,6 +14127,7 @@ class stream_state {
     quick_until_ = 0;
     source_.reset();
     at_hand_ = {};
+    end_record();
   }
 
   [[nodiscard]] map_summary summary() const { return tally_.summary(); }
@@ -13953,6 +14141,14 @@ class stream_state {
         tasks_(tasks),
         tally_(options_, tasks) {}
 
+  // For a stream with a trace, before begin(). `text`: of a task's inputs; may be empty.
+  void record(std::string_view engine, std::function<std::string(std::uint64_t)>&& text) {
+    record_request asked;
+    asked.about.tasks = tasks_;
+    asked.text = std::move(text);
+    recorder_ = recorder_for(options_, engine, {}, std::move(asked), nullptr);
+  }
+  void record_by(std::shared_ptr<map_recorder> it) noexcept { recorder_ = std::move(it); }
   // Call at the end of the constructor of the class that has f and the axes.
   void begin(std::unique_ptr<outcome_source<T>> source) {
     source_ = std::move(source);
@@ -14124,6 +14320,7 @@ class stream_state {
   void note_time() {
     if (now_->worker == never_ran) return;
     const auto& [index, what] = now_->result;
+    if (what && recorder_ != nullptr) record_outcome(*recorder_, last_attempt(), nullptr);
     task_time* const slow = tally_.add_time(index, now_->attempts, now_->spent);
     if (slow == nullptr) return;
     failure shown{index};
@@ -14132,6 +14329,7 @@ class stream_state {
   }
   void note_failure(outcome<T>& what) {
     failure why = what.error();
+    if (recorder_ != nullptr && now_->worker != never_ran) record_outcome(*recorder_, last_attempt(), &why);
     if (why.kind == failure_kind::stopped) why_stopped_ = why.message;
     if (why.kind != failure_kind::stopped && why.inputs.empty()) {
       describe_inputs(why);
@@ -14149,8 +14347,18 @@ class stream_state {
   arrival finish() {
     tally_.finish(known());
     source_.reset();
+    if (!broken_) end_record();
     if (broken_) std::rethrow_exception(std::exchange(broken_, nullptr));
     return arrival::end;
+  }
+  // Of the current outcome.
+  [[nodiscard]] attempt last_attempt() const noexcept {
+    const double ns = static_cast<double>(now_->spent) / ticks_per_us() * 1e3;
+    return {
+        now_->result.index, now_->attempts, now_->worker, {}, std::chrono::nanoseconds(static_cast<std::int64_t>(ns))};
+  }
+  void end_record() noexcept {
+    if (recorder_ != nullptr) finish_record(*recorder_, known());
   }
   // The tasks that are known so far.
   [[nodiscard]] std::uint64_t known() const noexcept { return tasks_.value_or(std::max(allowed_, taken_)); }
@@ -14159,6 +14367,7 @@ class stream_state {
   element_feed* feed_;
   std::optional<std::uint64_t> tasks_;
   stream_tally tally_;
+  std::shared_ptr<map_recorder> recorder_;
   std::unique_ptr<outcome_source<T>> source_;
   std::uint64_t generation_{fork_generation()};
   outcomes_at_hand<T> at_hand_;
@@ -14288,6 +14497,7 @@ class stream_of final : public stream_state<result_of<F, Space>> {
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
+    if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
     this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
   }
   ~stream_of() override { this->close(); }
@@ -14346,7 +14556,7 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
     return outcome_stream<int>(nullptr);
   } else {
     using value = result_of<function, space_type>;
-    check_values(chosen);
+    prepare(chosen);
     check_has_no_store(chosen, "parmap::stream");
     if (!chosen.seed) chosen.seed = fresh_seed();
     return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
@@ -14522,6 +14732,10 @@ PARMAP_INLINE void check_values(const options& chosen) {
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)
     throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
+  if (std::string_view(chosen.trace).ends_with(".gz"))
+    throw std::invalid_argument(
+        "parmap: options.trace is \"" + chosen.trace +
+        "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
 }
 
 PARMAP_INLINE void refuse_stream_options() {
@@ -21997,45 +22211,6 @@ PARMAP_INLINE bool loaded_code::contains(const void* address) const noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/observers/time_keeper.inl.hpp
-// The bodies of time_keeper.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
-  slowest_.reserve(most_kept + 1);
-}
-PARMAP_INLINE time_keeper::~time_keeper() = default;
-
-PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
-                                            attempt::clock::time_point when) noexcept {
-  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
-  if (next_ != nullptr) next_->happened_to(worker, what, when);
-}
-
-PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
-  busy_ += it.took;
-  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
-  // A task is there once, with its slowest attempt.
-  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
-  if (same != slowest_.end()) {
-    if (same->took >= it.took) return nullptr;
-    slowest_.erase(same);
-  }
-  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
-  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
-  task_time* const entry = &*mine;
-  if (slowest_.size() > most_kept) slowest_.pop_back();
-  return entry;
-}
-
-PARMAP_INLINE map_times time_keeper::times() const {
-  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
-  return all;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/results/summary_times.inl.hpp
 // The bodies of summary_times.hpp.
 
@@ -22418,6 +22593,807 @@ PARMAP_INLINE void refuse_store_for_axes() {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/observers/time_keeper.inl.hpp
+// The bodies of time_keeper.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
+  slowest_.reserve(most_kept + 1);
+}
+PARMAP_INLINE time_keeper::~time_keeper() = default;
+
+PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
+                                            attempt::clock::time_point when) noexcept {
+  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
+}
+
+PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
+  busy_ += it.took;
+  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
+  // A task is there once, with its slowest attempt.
+  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
+  if (same != slowest_.end()) {
+    if (same->took >= it.took) return nullptr;
+    slowest_.erase(same);
+  }
+  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
+  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
+  task_time* const entry = &*mine;
+  if (slowest_.size() > most_kept) slowest_.pop_back();
+  return entry;
+}
+
+PARMAP_INLINE map_times time_keeper::times() const {
+  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/json_text.hpp
+// json_text: strings and numbers as JSON.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Appends the text in quotes. Bytes that are no UTF-8 become U+FFFD.
+void add_json(std::string& to, std::string_view text);
+void add_json(std::string& to, std::uint64_t x);
+// With so many digits behind the point, for any locale. What JSON cannot say becomes null.
+void add_json_real(std::string& to, double x, int digits = 3);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_account.hpp
+// map_account: how many tasks have ended and how, why they failed, and how long they took. Its size is bounded.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class map_account {
+ public:
+  static constexpr std::size_t most_causes = 256;
+  static constexpr std::size_t most_slowest = 20;
+  static constexpr std::size_t parts = 10;  // the bins of a factor of ten
+  static constexpr std::size_t bins = 14 * parts;
+
+  struct cause {
+    failure first;  // the first that came
+    std::uint64_t count;
+    bool differs;     // the messages differ in numbers
+    bool has_inputs;  // first.inputs has been looked for
+  };
+  struct slow_task {
+    std::uint64_t task;
+    unsigned attempt;
+    std::chrono::nanoseconds took;
+    bool failed;
+    std::string inputs;  // the caller sets them
+    bool has_inputs;
+  };
+
+  map_account();
+
+  // `why`: null if it has a value. `index`: of the task, among all.
+  void ended(const attempt& it, std::uint64_t index, const failure* why) {
+    if (why == nullptr) ++completed_;
+    else add_failure(*why, index);
+    add_time(it, index, why != nullptr);
+  }
+  // An attempt that will be repeated.
+  void retried(const attempt& it, std::uint64_t index) {
+    ++retried_;
+    add_time(it, index, true);
+  }
+
+  [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
+  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
+  [[nodiscard]] std::uint64_t retried() const noexcept { return retried_; }
+  [[nodiscard]] std::chrono::nanoseconds busy() const noexcept { return busy_; }
+  // Attempts by their time: bin k begins at 1 ns times 10^(k / parts).
+  [[nodiscard]] const std::array<std::uint64_t, bins>& histogram() const noexcept { return histogram_; }
+  // The slowest first; each attempt counts.
+  [[nodiscard]] const std::vector<slow_task>& slowest() const noexcept { return slowest_; }
+  [[nodiscard]] std::vector<slow_task>& slowest() noexcept { return slowest_; }
+  // Whether the attempt that was added last is one of them.
+  [[nodiscard]] bool last_is_slow() const noexcept { return last_is_slow_; }
+  // The cause of most failures first.
+  [[nodiscard]] std::vector<const cause*> causes() const;
+  // Failures of other causes than those.
+  [[nodiscard]] std::uint64_t of_other_causes() const noexcept { return of_other_causes_; }
+  // Those whose first failure has no inputs yet.
+  [[nodiscard]] bool has_without_inputs() const noexcept { return without_inputs_ > 0; }
+  [[nodiscard]] std::vector<cause*> without_inputs();
+  // Of one of them.
+  void set_inputs(cause& of, std::string&& inputs) noexcept {
+    of.first.inputs = std::move(inputs);
+    of.has_inputs = true;
+    --without_inputs_;
+  }
+
+ private:
+  void add_failure(const failure& why, std::uint64_t index);
+  void add_time(const attempt& it, std::uint64_t index, bool failed) {
+    busy_ += it.took;
+    ++histogram_[bin_of(it.took)];
+    last_is_slow_ = it.took > least_slow_;
+    if (last_is_slow_) add_slow(it, index, failed);
+  }
+  void add_slow(const attempt& it, std::uint64_t index, bool failed);
+  static std::size_t bin_of(std::chrono::nanoseconds took) noexcept;
+
+  std::uint64_t completed_{};
+  std::uint64_t failed_{};
+  std::uint64_t retried_{};
+  std::chrono::nanoseconds busy_{};
+  std::chrono::nanoseconds least_slow_{-1};
+  bool last_is_slow_{};
+  std::array<std::uint64_t, bins> histogram_{};
+  std::vector<slow_task> slowest_;
+  std::unordered_map<std::string, cause> causes_;
+  std::size_t without_inputs_{};
+  std::uint64_t of_other_causes_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/status_text.hpp
+// status_text: the state of a running map as JSON, for those who watch it from elsewhere.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct running_task {
+  std::uint64_t task{};
+  unsigned attempt{};
+  unsigned worker{};
+  std::chrono::nanoseconds age{};
+  std::string inputs{};
+};
+
+// How the map ended.
+enum class map_end {
+  not_yet,
+  complete,    // each task has ended
+  incomplete,  // some were stopped
+  exception,   // an exception left the map
+};
+
+struct map_state {
+  double heartbeat{};  // Unix time
+  std::chrono::nanoseconds elapsed{};
+  double rate{};  // tasks per second, of the last half minute
+  unsigned workers{};
+  std::vector<running_task> running{};  // the oldest first
+  map_end end{map_end::not_yet};
+};
+
+inline constexpr std::size_t most_running_shown = 64;
+
+// The program's name and host, for the constructor of a recorder.
+[[nodiscard]] map_identity identity_of_process();
+
+// The tasks of an object of JSON that both files have: "label":...,"stored":...
+void add_identity(std::string& to, const map_identity& of);
+// "completed":...,"failures":[...]
+void add_account(std::string& to, const map_account& of);
+[[nodiscard]] std::string status_text(const map_identity& of, const map_account& so_far, const map_state& now);
+// What the last event of a trace says.
+[[nodiscard]] std::string end_of_trace_text(const map_identity& of, const map_account& all, const map_state& last,
+                                            std::uint64_t left_out);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_events.hpp
+// trace_events: which slices a trace has, and their text in Chrome's format. However many tasks there are, the number
+// of slices is bounded: short tasks of a worker share one, and when there are many slices already, longer ones do, too.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What became of an attempt.
+enum class attempt_end { value, failure, retried };
+
+// An attempt that has a slice of its own.
+struct trace_slice {
+  attempt it{};
+  std::uint64_t index{};  // of the task, among all
+  attempt_end how{attempt_end::value};
+  failure_kind kind{};
+  std::string message{};  // of a failure
+  std::string inputs{};
+};
+
+class trace_events {
+ public:
+  using clock = attempt::clock;
+
+  // A shorter task shares its slice, at first.
+  static constexpr std::chrono::microseconds shortest{100};
+
+  // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
+  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_slices);
+
+  // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
+  // shares one.
+  [[nodiscard]] bool has_own_slice(attempt& it, std::uint64_t index, const failure* why, bool again) {
+    seat& mine = seat_of(it.worker);
+    place(it, mine);
+    const bool fails = why != nullptr && of_failures_ < most_ / 10;
+    if ((it.took < least_ && !fails) || !stays()) {
+      share(it, index, why != nullptr && !again, mine);
+      return false;
+    }
+    if (fails) ++of_failures_;
+    end_shared(it.worker, mine);
+    return true;
+  }
+  void add(const trace_slice& it);
+  void happened_to(unsigned worker, worker_event what, clock::time_point when);
+  // An attempt begins. So the worker waits no longer.
+  void begun(const attempt& it) {
+    seat& mine = seat_of(it.worker);
+    if (mine.waits) end_wait(it.worker, mine, it.began);
+  }
+  // Writes the slices that tasks still share.
+  void end_shared();
+  // A line of metadata: its name, and `arguments`, an object of JSON.
+  void add_metadata(std::string_view name, std::string_view arguments);
+
+  // Nothing follows.
+  void end() { text_ += first_ ? "[]\n" : "\n]\n"; }
+
+  // What has been made since the last call, whole events.
+  [[nodiscard]] std::string take();
+  [[nodiscard]] std::size_t waiting_bytes() const noexcept { return text_.size(); }
+  // Events of workers for which there was no place.
+  [[nodiscard]] std::uint64_t left_out() const noexcept { return left_out_; }
+
+ private:
+  // Consecutive short tasks of a worker.
+  struct shared_slice {
+    std::uint64_t tasks{};
+    std::uint64_t first{};
+    std::uint64_t last{};
+    std::uint64_t failed{};
+    clock::time_point began{};
+    clock::time_point end{};
+    std::chrono::nanoseconds busy{};
+    std::chrono::nanoseconds longest{};
+  };
+  struct seat {
+    clock::time_point end{};  // of what was placed last
+    shared_slice shared{};
+    bool named{};
+    bool waits{};
+    clock::time_point waits_since{};
+  };
+
+  [[nodiscard]] seat& seat_of(unsigned worker) {
+    if (worker >= seats_.size()) seats_.resize(worker + 1, seat{.end = began_});
+    return seats_[worker];
+  }
+  // Attempts of a worker follow each other. Where an engine knows only how long one took, and hears of several at once,
+  // they are drawn one after the other.
+  static void place(attempt& it, seat& mine) noexcept {
+    if (it.began < mine.end) it.began = mine.end;
+    mine.end = it.began + it.took;
+  }
+  void share(const attempt& it, std::uint64_t index, bool failed, seat& mine) {
+    shared_slice& all = mine.shared;
+    if (all.tasks > 0 && mine.end - all.began > 10 * least_ && stays()) end_shared(it.worker, mine);
+    if (all.tasks == 0) all = {.first = index, .last = index, .began = it.began};
+    ++all.tasks;
+    if (failed) ++all.failed;
+    if (index < all.first) all.first = index;
+    if (index > all.last) all.last = index;
+    all.busy += it.took;
+    if (it.took > all.longest) all.longest = it.took;
+    all.end = mine.end;
+  }
+  [[nodiscard]] bool stays() const noexcept { return written_ < most_; }
+  void end_shared(unsigned worker, seat& mine);
+  void end_wait(unsigned worker, seat& mine, clock::time_point when);
+  void begin_event(std::string_view phase, unsigned worker, clock::time_point when);
+  void count_slice();
+  void name(unsigned worker, seat& mine);
+
+  clock::time_point began_;
+  std::string pid_;
+  std::uint64_t most_;
+  std::chrono::nanoseconds least_{shortest};
+  std::uint64_t written_{};
+  std::uint64_t next_step_;  // slices after which least_ grows
+  std::uint64_t of_failures_{};
+  std::uint64_t of_workers_{};
+  std::uint64_t left_out_{};
+  bool first_{true};
+  std::vector<seat> seats_;
+  std::string text_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_recorder.hpp
+// map_recorder: the observer that writes the trace and the status file of a map.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
+class map_recorder final : public attempt_observer {
+ public:
+  // Makes the files. `next` hears everything, too; null: there is none. Throws std::runtime_error if a file cannot be
+  // made, std::system_error if there is no thread.
+  explicit map_recorder(record_request&& asked, attempt_observer* next = nullptr);
+  // If finish was not called, an exception has ended the map.
+  ~map_recorder();
+
+  void begun(const attempt& it) noexcept override;
+  void failed(const attempt& it, const failure& why) noexcept override;
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+
+  // The tasks that are told from now on are first, first + step, ...
+  void number_from(std::uint64_t first, std::uint64_t step) noexcept;
+  // The number of tasks, if it was not known.
+  void set_tasks(std::uint64_t tasks) noexcept;
+  void write_texts() noexcept;
+  // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
+  // not.
+  void finish() noexcept;
+  // An exception has ended the map.
+  void abandon() noexcept;
+
+ private:
+  static constexpr std::chrono::seconds beat{1};
+  static constexpr std::size_t much = 1 << 20;  // bytes that are worth a write before the next beat
+  static constexpr std::size_t samples = 30;    // beats, for the rate
+
+  struct seat {
+    attempt running{.number = 0};  // number 0: none
+    std::string inputs{};
+    bool has_inputs{};
+    attempt::clock::time_point asked{};  // when the inputs were asked for last
+  };
+
+  [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
+    return numbers_ == nullptr ? first_ + task * step_ : numbers_->index(task);
+  }
+  [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
+  [[nodiscard]] seat& seat_of(unsigned worker) {
+    if (worker >= seats_.size()) seats_.resize(worker + 1);
+    return seats_[worker];
+  }
+  void end_attempt(attempt it, const failure* why, bool again) noexcept;
+  void make_slice(attempt it, std::uint64_t index, const failure* why, bool again);
+  void serve() noexcept;
+  void sample_rate();
+  [[nodiscard]] map_state state(map_end end);
+  void write(map_end end, std::unique_lock<std::mutex>& lock) noexcept;
+  void end(bool by_exception) noexcept;
+  void add_text_of_slowest();
+  void add_end_of_trace(map_end how);
+  void note_error(const std::string& path, std::error_code why) noexcept;
+  template <class Act>
+  void guarded(const Act& act) noexcept;
+
+  record_request asked_;
+  attempt_observer* next_;
+  const renumbering* numbers_;
+  std::uint64_t first_{};
+  std::uint64_t step_{1};
+  std::uint64_t generation_;  // of processes: a forked child leaves the files alone
+  attempt::clock::time_point began_;
+
+  std::mutex mutex_;
+  std::condition_variable news_;
+  bool over_{};
+  bool ended_{};
+  bool lost_{};  // there was no memory for something
+  bool is_incomplete_{};
+  std::string error_;
+  map_account account_;
+  trace_events events_;
+  std::vector<seat> seats_;
+  std::vector<trace_slice> without_text_;
+  std::deque<std::pair<attempt::clock::time_point, std::uint64_t>> ended_before_;  // how many had ended when
+  std::thread thread_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/written_file.hpp
+// A file that grows while a map runs, and a file that is replaced as a whole.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Makes an empty file.
+[[nodiscard]] std::error_code begin_file(const std::string& path) noexcept;
+// Appends to it. The file is open only meanwhile: so nothing is written elsewhere if the program closes descriptors
+// that are not its own, and other machines see the text (NFS tells them at the closing).
+[[nodiscard]] std::error_code append_to_file(const std::string& path, std::string_view text) noexcept;
+// Whoever opens the path sees the old text or the new one, also over NFS. What is left of an interrupted call is the
+// file path.tmp.
+[[nodiscard]] std::error_code replace_file(const std::string& path, std::string_view text) noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_recorder.inl.hpp
+// The bodies of map_recorder.hpp and recorder_calls.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A task may change the working directory.
+PARMAP_INLINE std::string absolute_path(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
+  return here == nullptr ? path : std::string(here.get()) + '/' + path;
+}
+
+[[noreturn]] PARMAP_INLINE void throw_cannot_write(const record_request& asked, const std::string& path,
+                                                   std::error_code why) {
+  throw std::runtime_error("parmap: " + asked.option + ": cannot write " + path + ": " + why.message() +
+                           "; name a file in a folder that exists and that you may write to");
+}
+
+PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observer* next)
+    : asked_(std::move(asked)),
+      next_(next),
+      numbers_(asked_.numbers),
+      generation_(fork_generation()),
+      began_(attempt::clock::now()),
+      events_(began_, ::getpid(), asked_.most_slices) {
+  const map_identity process = identity_of_process();
+  map_identity& mine = asked_.about;
+  if (mine.program.empty()) mine.program = process.program;
+  mine.host = process.host;
+  mine.pid = process.pid;
+  mine.began = process.began;
+  if (!asked_.trace.empty()) {
+    asked_.trace = absolute_path(asked_.trace);
+    asked_.status.push_back(asked_.trace + ".status");
+    if (const std::error_code why = begin_file(asked_.trace)) throw_cannot_write(asked_, asked_.trace, why);
+    std::string name = "{\"name\":";
+    add_json(name, mine.label.empty() ? mine.program : mine.label);
+    events_.add_metadata("process_name", name += '}');
+    std::string about = "{\"format\":1,";
+    add_identity(about, mine);
+    events_.add_metadata("parmap", about += '}');
+  }
+  for (std::string& each : asked_.status) {
+    each = absolute_path(each);
+    if (const std::error_code why = replace_file(each, status_text(mine, account_, state(map_end::not_yet))))
+      throw_cannot_write(asked_, each, why);
+  }
+  const signals_blocked here;  // the thread takes no signal of the program
+  thread_ = std::thread([this] { serve(); });
+}
+
+PARMAP_INLINE map_recorder::~map_recorder() { end(true); }
+PARMAP_INLINE void map_recorder::finish() noexcept { end(false); }
+PARMAP_INLINE void map_recorder::abandon() noexcept { end(true); }
+
+// What there is no memory for is lost, and said at the end.
+template <class Act>
+void map_recorder::guarded(const Act& act) noexcept {
+  try {
+    act();
+  } catch (const std::exception&) {
+    lost_ = true;
+  }
+}
+
+PARMAP_INLINE std::string map_recorder::text_of(std::uint64_t index) const noexcept {
+  try {
+    if (asked_.text) return asked_.text(index);
+  } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
+  }
+  return {};
+}
+
+PARMAP_INLINE void map_recorder::number_from(std::uint64_t first, std::uint64_t step) noexcept {
+  const std::scoped_lock lock(mutex_);
+  first_ = first;
+  step_ = step;
+}
+
+PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks) noexcept {
+  const std::scoped_lock lock(mutex_);
+  asked_.about.tasks = tasks;
+}
+
+PARMAP_INLINE void map_recorder::begun(const attempt& it) noexcept {
+  constexpr std::chrono::milliseconds between_texts(1);
+  {
+    const std::scoped_lock lock(mutex_);
+    guarded([&] {
+      seat& mine = seat_of(it.worker);
+      mine.running = it;
+      mine.has_inputs = false;
+      // Only a task that lasts is seen with its inputs, and to write them takes as long as a short task.
+      if (asked_.texts == text_time::in_calls && it.began - mine.asked > between_texts) {
+        mine.asked = it.began;
+        mine.inputs = text_of(index_of(it.task));
+        mine.has_inputs = true;
+      }
+      events_.begun(it);
+    });
+  }
+  if (next_ != nullptr) next_->begun(it);
+}
+
+PARMAP_INLINE void map_recorder::failed(const attempt& it, const failure& why) noexcept {
+  end_attempt(it, &why, true);
+  if (next_ != nullptr) next_->failed(it, why);
+}
+
+PARMAP_INLINE void map_recorder::ended(const attempt& it, seen_value value, const failure* why) noexcept {
+  end_attempt(it, why, false);
+  if (next_ != nullptr) next_->ended(it, value, why);
+}
+
+PARMAP_INLINE void map_recorder::end_attempt(attempt it, const failure* why, bool again) noexcept {
+  const std::scoped_lock lock(mutex_);
+  guarded([&] {
+    std::optional<failure> in_words;
+    if (why != nullptr && asked_.words != nullptr) {
+      in_words = *why;
+      in_words->message = asked_.words(*why);
+      why = &*in_words;
+    }
+    const std::uint64_t index = index_of(it.task);
+    seat_of(it.worker).running.number = 0;
+    if (again) account_.retried(it, index);
+    else account_.ended(it, index, why);
+    if (asked_.texts != text_time::when_told && account_.has_without_inputs())
+      for (map_account::cause* const each : account_.without_inputs())
+        account_.set_inputs(*each, text_of(each->first.index));
+    if (asked_.texts == text_time::in_calls && account_.last_is_slow()) add_text_of_slowest();
+    if (!asked_.trace.empty()) make_slice(it, index, why, again);
+  });
+  if (events_.waiting_bytes() > much) news_.notify_one();
+}
+
+PARMAP_INLINE void map_recorder::make_slice(attempt it, std::uint64_t index, const failure* why, bool again) {
+  if (!events_.has_own_slice(it, index, why, again)) return;
+  trace_slice made{.it = it, .index = index};
+  if (why != nullptr) {
+    made.how = again ? attempt_end::retried : attempt_end::failure;
+    made.kind = why->kind;
+    made.message = why->message;
+  }
+  if (asked_.texts == text_time::when_told) {
+    without_text_.push_back(std::move(made));
+    return;
+  }
+  made.inputs = text_of(index);
+  events_.add(made);
+}
+
+PARMAP_INLINE void map_recorder::happened_to(unsigned worker, worker_event what,
+                                             attempt::clock::time_point when) noexcept {
+  {
+    const std::scoped_lock lock(mutex_);
+    guarded([&] {
+      seat& mine = seat_of(worker);
+      if (what == worker_event::died) mine.running.number = 0;
+      if (!asked_.trace.empty()) events_.happened_to(worker, what, when);
+    });
+  }
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
+}
+
+// text() is called without the lock: it may wait for a thread that waits for the lock.
+PARMAP_INLINE void map_recorder::write_texts() noexcept {
+  guarded([this] {
+    std::vector<trace_slice> slices;
+    std::vector<attempt> running;
+    std::vector<std::uint64_t> failures;
+    {
+      const std::scoped_lock lock(mutex_);
+      slices.swap(without_text_);
+      for (const seat& each : seats_)
+        if (each.running.number != 0 && !each.has_inputs) running.push_back(each.running);
+      for (const map_account::cause* const each : account_.without_inputs()) failures.push_back(each->first.index);
+    }
+    for (trace_slice& each : slices) each.inputs = text_of(each.index);
+    std::vector<std::string> of_running;
+    for (const attempt& each : running) of_running.push_back(text_of(index_of(each.task)));
+    std::vector<std::string> of_failures;
+    for (const std::uint64_t each : failures) of_failures.push_back(text_of(each));
+    const std::scoped_lock lock(mutex_);
+    for (const trace_slice& each : slices) events_.add(each);
+    for (std::size_t k = 0; k < running.size(); ++k) {
+      seat& mine = seat_of(running[k].worker);
+      if (mine.running.task != running[k].task || mine.running.number != running[k].number) continue;
+      mine.inputs = of_running[k];
+      mine.has_inputs = true;
+    }
+    for (map_account::cause* const each : account_.without_inputs()) {
+      const auto at = std::ranges::find(failures, each->first.index) - failures.begin();
+      if (static_cast<std::size_t>(at) == failures.size()) continue;
+      account_.set_inputs(*each, std::move(of_failures[static_cast<std::size_t>(at)]));
+    }
+  });
+}
+
+// ---- The thread that writes.
+
+PARMAP_INLINE void map_recorder::serve() noexcept {
+  std::unique_lock lock(mutex_);
+  auto next = began_ + beat;
+  while (!over_) {
+    news_.wait_until(lock, next, [this] { return over_ || events_.waiting_bytes() > much; });
+    if (over_) return;
+    if (attempt::clock::now() >= next) next = attempt::clock::now() + beat;
+    write(map_end::not_yet, lock);
+  }
+}
+
+PARMAP_INLINE void map_recorder::sample_rate() {
+  const auto now = attempt::clock::now();
+  if (!ended_before_.empty() && now - ended_before_.back().first < beat / 2) return;
+  ended_before_.emplace_back(now, account_.completed() + account_.failed());
+  if (ended_before_.size() > samples) ended_before_.pop_front();
+}
+
+PARMAP_INLINE map_state map_recorder::state(map_end end) {
+  const auto now = attempt::clock::now();
+  map_state it{.heartbeat = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(),
+               .elapsed = now - began_,
+               .workers = static_cast<unsigned>(seats_.size()),
+               .end = end};
+  const std::uint64_t ended = account_.completed() + account_.failed();
+  const auto rate_since = [&](attempt::clock::time_point since, std::uint64_t before) {
+    const double seconds = std::chrono::duration<double>(now - since).count();
+    return seconds > 0 ? static_cast<double>(ended - before) / seconds : 0;
+  };
+  if (end == map_end::not_yet && !ended_before_.empty())
+    it.rate = rate_since(ended_before_.front().first, ended_before_.front().second);
+  if (it.rate == 0) it.rate = rate_since(began_, 0);
+  for (seat& each : seats_) {
+    if (each.running.number == 0) continue;
+    const std::uint64_t index = index_of(each.running.task);
+    if (!each.has_inputs && asked_.texts == text_time::any) {
+      each.inputs = text_of(index);
+      each.has_inputs = true;
+    }
+    it.running.push_back({index, each.running.number, each.running.worker, now - each.running.began,
+                          each.has_inputs ? each.inputs : std::string()});
+  }
+  std::ranges::sort(it.running, [](const auto& a, const auto& b) { return a.age > b.age; });
+  return it;
+}
+
+PARMAP_INLINE void map_recorder::note_error(const std::string& path, std::error_code why) noexcept {
+  guarded([&] { error_ = path + ": " + why.message(); });
+}
+
+// Has the lock, but not while it writes.
+PARMAP_INLINE void map_recorder::write(map_end end, std::unique_lock<std::mutex>& lock) noexcept {
+  guarded([&] {
+    const std::string events = events_.take();
+    sample_rate();
+    const std::string status = status_text(asked_.about, account_, state(end));
+    lock.unlock();
+    std::error_code of_trace;
+    if (!is_incomplete_ && !events.empty()) of_trace = append_to_file(asked_.trace, events);
+    if (of_trace) {
+      is_incomplete_ = true;  // nothing may follow a gap
+      note_error(asked_.trace, of_trace);
+    }
+    for (const std::string& each : asked_.status)
+      if (const std::error_code why = replace_file(each, status); why && end != map_end::not_yet)
+        note_error(each, why);  // earlier ones may be mended by the next
+  });
+  if (!lock.owns_lock()) lock.lock();
+}
+
+PARMAP_INLINE void map_recorder::add_text_of_slowest() {
+  for (map_account::slow_task& each : account_.slowest()) {
+    if (each.has_inputs) continue;
+    each.inputs = text_of(each.task);
+    each.has_inputs = true;
+  }
+}
+
+PARMAP_INLINE void map_recorder::add_end_of_trace(map_end how) {
+  add_text_of_slowest();
+  events_.end_shared();
+  events_.add_metadata("parmap_end", end_of_trace_text(asked_.about, account_, state(how), events_.left_out()));
+}
+
+PARMAP_INLINE void map_recorder::end(bool by_exception) noexcept {
+  if (ended_) return;
+  ended_ = true;
+  if (generation_ != fork_generation()) {  // the thread is in another process
+    thread_.detach();
+    return;
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    over_ = true;
+  }
+  news_.notify_one();
+  thread_.join();
+  write_texts();
+  std::unique_lock lock(mutex_);
+  const std::uint64_t ended = account_.completed() + account_.failed();
+  const bool all = asked_.about.tasks ? *asked_.about.tasks == ended : true;
+  const map_end how = by_exception ? map_end::exception : all ? map_end::complete : map_end::incomplete;
+  for (seat& each : seats_) each.running.number = 0;
+  guarded([&] {
+    if (!asked_.trace.empty()) {
+      add_end_of_trace(how);
+      events_.end();
+    }
+  });
+  write(how, lock);
+  lock.unlock();
+  if (lost_ && error_.empty()) guarded([this] { error_ = asked_.trace + ": there was no memory for a part of it"; });
+  if (!error_.empty() && !asked_.is_silent)
+    static_cast<void>(std::fprintf(stderr, "parmap: the trace or status file is incomplete: %s\n", error_.c_str()));
+}
+
+// ---- What recorder_calls.hpp declares.
+
+PARMAP_INLINE std::shared_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine,
+                                                         const std::string& status, record_request&& asked,
+                                                         attempt_observer* next) {
+  asked.trace = chosen.trace;
+  if (asked.trace.empty() && !trace_folder().empty()) {
+    asked.trace = new_trace_in(trace_folder());
+    asked.option = "PARMAP_TRACE=" + trace_folder();
+    // If it cannot be made, the recorder says why its file cannot.
+    if (!asked.trace.empty()) static_cast<void>(::mkdir(trace_folder().c_str(), 0777));
+  }
+  if (!status.empty()) asked.status.push_back(status);
+  if (asked.trace.empty() && asked.status.empty()) return nullptr;
+  asked.about.label = chosen.label;
+  asked.about.engine = engine;
+  asked.is_silent = chosen.reporter.is_silent();
+  return std::make_shared<map_recorder>(std::move(asked), next);
+}
+
+PARMAP_INLINE attempt_observer& as_observer(map_recorder& it) noexcept { return it; }
+PARMAP_INLINE void finish_record(map_recorder& it) noexcept { it.finish(); }
+PARMAP_INLINE void abandon_record(map_recorder& it) noexcept { it.abandon(); }
+PARMAP_INLINE void finish_record(map_recorder& it, std::uint64_t tasks) noexcept {
+  it.set_tasks(tasks);
+  it.finish();
+}
+PARMAP_INLINE void record_outcome(map_recorder& to, attempt it, const failure* why) noexcept {
+  if (why != nullptr && why->kind == failure_kind::stopped) return;
+  it.began = attempt::clock::now() - it.took;
+  to.begun(it);
+  to.ended(it, {}, why);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_path.inl.hpp
+// The bodies of trace_path.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE const std::string& trace_folder() {
+  static const std::string folder = [] {
+    const char* const value = std::getenv("PARMAP_TRACE");
+    return std::string(value == nullptr ? "" : value);
+  }();
+  return folder;
+}
+
+PARMAP_INLINE std::string new_trace_in(const std::string& folder) {
+  static std::atomic<std::uint64_t> count{0};
+  constexpr std::uint64_t most = 1000;
+  if (inside_worker()) return {};
+  const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
+  if (number >= most) return {};
+  return folder + '/' + ::program_invocation_short_name + '-' + std::to_string(::getpid()) + '-' +
+         std::to_string(number) + ".json";
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/reduction/combining_text.inl.hpp
 // The bodies of combining_text.hpp.
 
@@ -22622,6 +23598,19 @@ PARMAP_INLINE drawn_text format_bar(const progress& now, std::size_t columns, ba
   return {};
 }
 
+PARMAP_INLINE drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style) {
+  drawn_text line;
+  for (const char c : label) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool continues = (byte & 0xc0) == 0x80;  // a character of UTF-8 that has its column
+    if (!continues && line.columns + 2 >= columns / 2) break;
+    line.text += byte < 0x20 || byte == 0x7f ? ' ' : c;
+    line.columns += continues ? 0 : 1;
+  }
+  if (line.columns > 0) line.add(": ");
+  return line.add(format_bar(now, columns - line.columns, style));
+}
+
 PARMAP_INLINE std::string format_line(const progress& now) {
   return format_stats(now, bar_detail::rate, drawn_text{}.add(" "), false).text;
 }
@@ -22726,7 +23715,11 @@ PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t c
   last.remaining = std::chrono::nanoseconds::zero();
   show(last);
   if (how_ != drawing::call && completed < total_)
-    write_all(standard_error, format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
+    write_all(standard_error, label() + format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
+}
+
+PARMAP_INLINE std::string progress_meter::label() const {
+  return to_->label_.empty() ? std::string() : to_->label_ + ": ";
 }
 
 // Asks what stderr is, once, and only when it matters.
@@ -22774,7 +23767,7 @@ PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_
 PARMAP_INLINE void progress_meter::show(const progress& now) {
   switch (how_) {
     case drawing::call: to_->call_(now); break;
-    case drawing::lines: write_all(standard_error, format_line(now) + "\n"); break;
+    case drawing::lines: write_all(standard_error, label() + format_line(now) + "\n"); break;
     case drawing::bar: draw(now); break;
     case drawing::undecided:
     case drawing::nothing: break;
@@ -22784,7 +23777,7 @@ PARMAP_INLINE void progress_meter::show(const progress& now) {
 PARMAP_INLINE void progress_meter::draw(const progress& now) {
   // The last column stays free: some terminals wrap as soon as it is written.
   const std::size_t columns = terminal_columns(standard_error) - 1;
-  const drawn_text line = format_bar(now, columns, style_);
+  const drawn_text line = format_bar(to_->label_, now, columns, style_);
   std::string bytes = "\r" + line.text;
   const std::size_t remains = std::min(drawn_columns_, columns);
   if (remains > line.columns) bytes.append(remains - line.columns, ' ');
@@ -23997,6 +24990,506 @@ PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {
     return {memory_.at(sent.offset), sent.size};
   throw bad_encoding(
       "the function or the inputs were written over by a task of this pool that wrote to memory it does not own");
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/json_text.inl.hpp
+// The bodies of json_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The number of bytes of the UTF-8 character that begins at text[at]; 0 if there is none.
+PARMAP_INLINE std::size_t length_of_character(std::string_view text, std::size_t at) noexcept {
+  const auto byte = [&](std::size_t k) { return at + k < text.size() ? static_cast<unsigned char>(text[at + k]) : 0U; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  for (std::size_t k = 1; k < length; ++k)
+    if ((byte(k) & 0xc0) != 0x80) return 0;
+  const unsigned second = byte(1);  // overlong forms, surrogates, and what lies above U+10FFFF
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+      (first == 0xf4 && second > 0x8f))
+    return 0;
+  return length;
+}
+
+PARMAP_INLINE void add_json(std::string& to, std::string_view text) {
+  static constexpr std::string_view hex = "0123456789abcdef";
+  to += '"';
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const std::size_t length = length_of_character(text, at);
+    if (c == '"' || c == '\\') {
+      (to += '\\') += c;
+    } else if (c == '\n') {
+      to += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      to += "\\u00";
+      to += hex[static_cast<unsigned char>(c) >> 4];
+      to += hex[static_cast<unsigned char>(c) & 15];
+    } else if (length == 0) {
+      to += "\xef\xbf\xbd";
+    } else {
+      to += text.substr(at, length);
+    }
+    at += length == 0 ? 1 : length;
+  }
+  to += '"';
+}
+
+PARMAP_INLINE void add_json(std::string& to, std::uint64_t x) {
+  std::array<char, 24> digits{};
+  to.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr);
+}
+
+PARMAP_INLINE void add_json_real(std::string& to, double x, int digits) {
+  std::array<char, 400> text{};
+  if (!std::isfinite(x)) {
+    to += "null";
+    return;
+  }
+  to.append(text.data(),
+            std::to_chars(text.data(), text.data() + text.size(), x, std::chars_format::fixed, digits).ptr);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_account.inl.hpp
+// The bodies of map_account.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE map_account::map_account() { slowest_.reserve(most_slowest + 1); }
+
+// Where bins begin, in ns. Built once, as std::log10 takes as long as the rest of a short task's account.
+PARMAP_INLINE const std::array<std::int64_t, map_account::bins>& begins_of_bins() noexcept {
+  static const auto begins = [] {
+    // 10^(k / 10), rounded up.
+    constexpr std::array<double, map_account::parts> of_decade{1.0,
+                                                               1.2589254117941673,
+                                                               1.5848931924611136,
+                                                               1.9952623149688795,
+                                                               2.51188643150958,
+                                                               3.1622776601683795,
+                                                               3.9810717055349722,
+                                                               5.011872336272722,
+                                                               6.309573444801933,
+                                                               7.943282347242816};
+    std::array<std::int64_t, map_account::bins> all{};
+    double decade = 1;
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      all[k] = static_cast<std::int64_t>(decade * of_decade[k % map_account::parts]);
+      if (static_cast<double>(all[k]) < decade * of_decade[k % map_account::parts]) ++all[k];
+      if (k % map_account::parts == map_account::parts - 1) decade *= 10;
+    }
+    return all;
+  }();
+  return begins;
+}
+
+PARMAP_INLINE std::size_t map_account::bin_of(std::chrono::nanoseconds took) noexcept {
+  const auto& begins = begins_of_bins();
+  const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 1));
+  // log10 of a power of two is near: some steps lead to the bin.
+  std::size_t k = std::min<std::size_t>((static_cast<std::size_t>(std::bit_width(ns)) - 1) * 3, bins - 1);
+  while (k + 1 < bins && begins[k + 1] <= static_cast<std::int64_t>(ns)) ++k;
+  return k;
+}
+
+PARMAP_INLINE void map_account::add_slow(const attempt& it, std::uint64_t index, bool failed) {
+  const auto place = std::ranges::find_if(slowest_, [&](const slow_task& other) { return other.took < it.took; });
+  slowest_.insert(place, {index, it.number, it.took, failed, {}, false});  // within what was reserved
+  if (slowest_.size() > most_slowest) slowest_.pop_back();
+  if (slowest_.size() == most_slowest) least_slow_ = slowest_.back().took;
+}
+
+PARMAP_INLINE void map_account::add_failure(const failure& why, std::uint64_t index) {
+  ++failed_;
+  std::string key = key_of_cause(why);
+  if (const auto found = causes_.find(key); found != causes_.end()) {
+    cause& known = found->second;
+    ++known.count;
+    known.differs = known.differs || known.first.message != why.message;
+  } else if (causes_.size() < most_causes) {
+    failure first = why;
+    first.index = index;
+    first.exception = nullptr;  // it would keep alive what it refers to
+    causes_.emplace(std::move(key), cause{std::move(first), 1, false, false});
+    ++without_inputs_;
+  } else {
+    ++of_other_causes_;
+  }
+}
+
+PARMAP_INLINE std::vector<const map_account::cause*> map_account::causes() const {
+  std::vector<const cause*> all;
+  all.reserve(causes_.size());
+  for (const auto& [key, each] : causes_) all.push_back(&each);
+  std::ranges::sort(all, [](const cause* a, const cause* b) {
+    return a->count != b->count ? a->count > b->count : a->first.index < b->first.index;
+  });
+  return all;
+}
+
+PARMAP_INLINE std::vector<map_account::cause*> map_account::without_inputs() {
+  std::vector<cause*> all;
+  for (auto& [key, each] : causes_)
+    if (!each.has_inputs) all.push_back(&each);
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/status_text.inl.hpp
+// The bodies of status_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE map_identity identity_of_process() {
+  map_identity mine;
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) == 0) mine.host = host.data();
+  mine.program = ::program_invocation_short_name;
+  mine.pid = ::getpid();
+  mine.began = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return mine;
+}
+
+PARMAP_INLINE double seconds_of(std::chrono::nanoseconds span) noexcept {
+  return std::chrono::duration<double>(span).count();
+}
+
+// Fields of an object of JSON, one after the other.
+class json_fields {
+ public:
+  explicit json_fields(std::string& to) : to_(to) {}
+
+  std::string& name(std::string_view text) {
+    if (!first_) to_ += ',';
+    first_ = false;
+    add_json(to_, text);
+    return to_ += ':';
+  }
+  void add(std::string_view field, std::string_view value) { add_json(name(field), value); }
+  void add(std::string_view field, std::uint64_t value) { add_json(name(field), value); }
+  void add_real(std::string_view field, double value) { add_json_real(name(field), value, 6); }
+
+ private:
+  std::string& to_;
+  bool first_{true};
+};
+
+PARMAP_INLINE void add_identity(std::string& to, const map_identity& of) {
+  json_fields fields(to);
+  fields.add("label", of.label);
+  fields.add("engine", of.engine);
+  fields.add("program", of.program);
+  fields.add("host", of.host);
+  fields.add("pid", static_cast<std::uint64_t>(of.pid));
+  fields.add_real("began", of.began);
+  if (of.tasks) fields.add("tasks", *of.tasks + of.stored);
+  else fields.name("tasks") += "null";
+  fields.add("stored", of.stored);
+}
+
+PARMAP_INLINE void add_account(std::string& to, const map_account& of) {
+  json_fields fields(to);
+  fields.add("completed", of.completed());
+  fields.add("failed", of.failed());
+  fields.add("retried", of.retried());
+  fields.add_real("busy", seconds_of(of.busy()));
+  fields.name("failures") += '[';
+  bool first = true;
+  for (const map_account::cause* const each : of.causes()) {
+    if (!first) to += ',';
+    first = false;
+    to += '{';
+    json_fields about(to);
+    about.add("kind", to_string(each->first.kind));
+    about.add("message", each->differs ? without_numbers(each->first.message) : each->first.message);
+    about.add("count", each->count);
+    about.add("first", each->first.index);
+    about.add("inputs", each->first.inputs);
+    to += '}';
+  }
+  to += ']';
+  fields.add("of_other_causes", of.of_other_causes());
+}
+
+PARMAP_INLINE std::string_view to_text(map_end end) noexcept {
+  switch (end) {
+    case map_end::not_yet: return "not yet";
+    case map_end::complete: return "complete";
+    case map_end::incomplete: return "incomplete";
+    case map_end::exception: return "exception";
+  }
+  return "unknown";
+}
+
+PARMAP_INLINE std::string status_text(const map_identity& of, const map_account& so_far, const map_state& now) {
+  std::string text = R"({"parmap_status":1,)";
+  add_identity(text, of);
+  text += ',';
+  add_account(text, so_far);
+  text += ',';
+  json_fields fields(text);
+  fields.add_real("heartbeat", now.heartbeat);
+  fields.add_real("elapsed", seconds_of(now.elapsed));
+  fields.add_real("rate", now.rate);
+  const std::uint64_t done = so_far.completed() + so_far.failed();
+  if (of.tasks && *of.tasks <= done) fields.add_real("left", 0);
+  else if (of.tasks && now.rate > 0) fields.add_real("left", static_cast<double>(*of.tasks - done) / now.rate);
+  else fields.name("left") += "null";
+  fields.add("workers", std::uint64_t{now.workers});
+  fields.add("running", std::uint64_t{now.running.size()});
+  fields.name("oldest") += '[';
+  for (std::size_t k = 0; k < std::min(now.running.size(), most_running_shown); ++k) {
+    const running_task& each = now.running[k];
+    text += k == 0 ? "{" : ",{";
+    json_fields about(text);
+    about.add("task", each.task);
+    about.add("inputs", each.inputs);
+    about.add("attempt", std::uint64_t{each.attempt});
+    about.add("worker", std::uint64_t{each.worker});
+    about.add_real("seconds", seconds_of(each.age));
+    text += '}';
+  }
+  text += ']';
+  fields.name("ended") += now.end == map_end::not_yet ? "false" : "true";
+  fields.add("how", to_text(now.end));
+  return text += "}\n";
+}
+
+PARMAP_INLINE std::string end_of_trace_text(const map_identity& of, const map_account& all, const map_state& last,
+                                            std::uint64_t left_out) {
+  std::string text = "{";
+  add_identity(text, of);
+  text += ',';
+  add_account(text, all);
+  text += ',';
+  json_fields fields(text);
+  fields.add_real("elapsed", seconds_of(last.elapsed));
+  fields.add("workers", std::uint64_t{last.workers});
+  fields.add("how", to_text(last.end));
+  fields.add("left_out", left_out);
+  fields.name("slowest") += '[';
+  for (std::size_t k = 0; k < all.slowest().size(); ++k) {
+    const map_account::slow_task& each = all.slowest()[k];
+    text += k == 0 ? "{" : ",{";
+    json_fields about(text);
+    about.add("task", each.task);
+    about.add("attempt", std::uint64_t{each.attempt});
+    about.add_real("us", std::chrono::duration<double, std::micro>(each.took).count());
+    about.name("ok") += each.failed ? "false" : "true";
+    about.add("inputs", each.inputs);
+    text += '}';
+  }
+  text += ']';
+  fields.add("bins_of_a_decade", std::uint64_t{map_account::parts});  // the first begins at 1 ns
+  fields.name("histogram") += '[';
+  std::size_t used = all.histogram().size();
+  while (used > 0 && all.histogram()[used - 1] == 0) --used;
+  for (std::size_t k = 0; k < used; ++k) {
+    if (k > 0) text += ',';
+    add_json(text, all.histogram()[k]);
+  }
+  return text += "]}";
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_events.inl.hpp
+// The bodies of trace_events.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE trace_events::trace_events(clock::time_point began, int pid, std::uint64_t most)
+    : began_(began),
+      pid_(std::to_string(pid)),
+      most_(most),
+      next_step_(most / 2) {}
+
+PARMAP_INLINE double us_of(std::chrono::nanoseconds span) noexcept {
+  return std::chrono::duration<double, std::micro>(span).count();
+}
+
+PARMAP_INLINE void trace_events::begin_event(std::string_view phase, unsigned worker, clock::time_point when) {
+  text_ += first_ ? "[\n" : ",\n";
+  first_ = false;
+  ((text_ += R"({"ph":")") += phase) += R"(","pid":)";
+  (text_ += pid_) += R"(,"tid":)";
+  add_json(text_, std::uint64_t{worker});
+  text_ += R"(,"ts":)";
+  add_json_real(text_, us_of(when - began_));
+}
+
+PARMAP_INLINE void trace_events::add_metadata(std::string_view name, std::string_view arguments) {
+  begin_event("M", 0, began_);
+  text_ += R"(,"name":)";
+  add_json(text_, name);
+  ((text_ += R"(,"args":)") += arguments) += '}';
+}
+
+PARMAP_INLINE void trace_events::name(unsigned worker, seat& mine) {
+  if (std::exchange(mine.named, true)) return;
+  begin_event("M", worker, began_);
+  text_ += R"(,"name":"thread_name","args":{"name":"worker )" + std::to_string(worker) + "\"}}";
+}
+
+// After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own.
+// When they have run out, what is left of each worker shares its last one.
+PARMAP_INLINE void trace_events::count_slice() {
+  if (++written_ >= next_step_ && written_ < most_) {
+    least_ *= 4;
+    next_step_ = written_ + (most_ - written_) / 2;
+  }
+}
+
+PARMAP_INLINE void trace_events::add(const trace_slice& it) {
+  seat& mine = seat_of(it.it.worker);
+  name(it.it.worker, mine);
+  count_slice();
+  begin_event("X", it.it.worker, it.it.began);
+  text_ += R"(,"dur":)";
+  add_json_real(text_, us_of(it.it.took));
+  text_ += R"(,"name":"task )";
+  add_json(text_, it.index);
+  if (it.how != attempt_end::value)
+    for (const char c : ' ' + std::string(to_string(it.kind))) text_ += c == '_' ? ' ' : c;
+  text_ += it.how == attempt_end::value     ? R"(","cat":"ok","args":{"task":)"
+           : it.how == attempt_end::failure ? R"(","cat":"failed","cname":"terrible","args":{"task":)"
+                                            : R"(","cat":"retried","cname":"bad","args":{"task":)";
+  add_json(text_, it.index);
+  if (it.it.number > 1 || it.how == attempt_end::retried) {
+    text_ += R"(,"attempt":)";
+    add_json(text_, std::uint64_t{it.it.number});
+  }
+  if (!it.inputs.empty()) {
+    text_ += R"(,"inputs":)";
+    add_json(text_, it.inputs);
+  }
+  if (it.how != attempt_end::value) {
+    ((text_ += R"(,"kind":")") += to_string(it.kind)) += R"(","message":)";
+    add_json(text_, it.message);
+  }
+  text_ += "}}";
+}
+
+PARMAP_INLINE void trace_events::end_shared(unsigned worker, seat& mine) {
+  const shared_slice all = std::exchange(mine.shared, {});
+  if (all.tasks == 0) return;
+  name(worker, mine);
+  count_slice();
+  begin_event("X", worker, all.began);
+  text_ += R"(,"dur":)";
+  add_json_real(text_, us_of(all.end - all.began));
+  text_ += R"(,"name":")";
+  if (all.tasks == 1) {
+    text_ += "task ";
+    add_json(text_, all.first);
+  } else {
+    add_json(text_, all.tasks);
+    text_ += " tasks";
+  }
+  text_ += all.failed > 0 ? R"(","cat":"failed","args":{"tasks":)" : R"(","cat":"ok","args":{"tasks":)";
+  add_json(text_, all.tasks);
+  text_ += R"(,"first":)";
+  add_json(text_, all.first);
+  text_ += R"(,"last":)";
+  add_json(text_, all.last);
+  if (all.failed > 0) {
+    text_ += R"(,"failed":)";
+    add_json(text_, all.failed);
+  }
+  text_ += R"(,"busy":)";
+  add_json_real(text_, us_of(all.busy));
+  text_ += R"(,"longest":)";
+  add_json_real(text_, us_of(all.longest));
+  text_ += "}}";
+}
+
+PARMAP_INLINE void trace_events::end_shared() {
+  for (unsigned w = 0; w < seats_.size(); ++w) end_shared(w, seats_[w]);
+}
+
+PARMAP_INLINE void trace_events::end_wait(unsigned worker, seat& mine, clock::time_point when) {
+  mine.waits = false;
+  const clock::time_point since = std::max(mine.waits_since, mine.end);
+  if (when - since < least_) return;
+  if (!stays()) {
+    ++left_out_;
+    return;
+  }
+  name(worker, mine);
+  count_slice();
+  begin_event("X", worker, since);
+  text_ += R"(,"dur":)";
+  add_json_real(text_, us_of(when - since));
+  text_ += R"(,"name":"waits","cat":"wait","cname":"grey","args":{}})";
+  mine.end = when;
+}
+
+PARMAP_INLINE void trace_events::happened_to(unsigned worker, worker_event what, clock::time_point when) {
+  seat& mine = seat_of(worker);
+  if (what == worker_event::waits) {
+    if (!std::exchange(mine.waits, true)) mine.waits_since = when;
+    return;
+  }
+  if (mine.waits) end_wait(worker, mine, when);
+  name(worker, mine);
+  if (of_workers_ >= most_ / 10) {
+    ++left_out_;
+    return;
+  }
+  ++of_workers_;
+  begin_event("i", worker, when);
+  text_ += what == worker_event::born ? R"(,"s":"t","name":"worker begins","cat":"worker","args":{}})"
+                                      : R"(,"s":"t","name":"worker ends","cat":"worker","args":{}})";
+}
+
+PARMAP_INLINE std::string trace_events::take() { return std::exchange(text_, {}); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/written_file.inl.hpp
+// The bodies of written_file.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::error_code last_system_error() noexcept { return {errno, std::generic_category()}; }
+
+PARMAP_INLINE std::error_code write_file(const std::string& path, int flags, std::string_view text) noexcept {
+  file_descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | flags, 0666));
+  if (file.get() < 0) return last_system_error();
+  while (!text.empty()) {
+    const auto written = ::write(file.get(), text.data(), text.size());
+    if (written >= 0) text.remove_prefix(static_cast<std::size_t>(written));
+    else if (errno != EINTR) return last_system_error();
+  }
+  const int fd = file.get();
+  file.release();
+  // Some file systems tell only now that the disk is full. After EINTR it is closed, too.
+  return ::close(fd) == 0 || errno == EINTR ? std::error_code() : last_system_error();
+}
+
+PARMAP_INLINE std::error_code begin_file(const std::string& path) noexcept {
+  return write_file(path, O_CREAT | O_TRUNC, {});
+}
+
+PARMAP_INLINE std::error_code append_to_file(const std::string& path, std::string_view text) noexcept {
+  return write_file(path, O_APPEND, text);
+}
+
+PARMAP_INLINE std::error_code replace_file(const std::string& path, std::string_view text) noexcept {
+  try {
+    const std::string fresh = path + ".tmp";
+    if (const std::error_code why = write_file(fresh, O_CREAT | O_TRUNC, text)) return why;
+    return std::rename(fresh.c_str(), path.c_str()) == 0 ? std::error_code() : last_system_error();
+  } catch (const std::exception&) {  // std::bad_alloc, of the longer path
+    return std::make_error_code(std::errc::not_enough_memory);
+  }
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -12,6 +12,7 @@
 #include <parmap/detail/streams/stream_tally.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
 #include <parmap/detail/traces/record_request.hpp>
+#include <parmap/detail/traces/recorder_calls.hpp>
 #include <parmap/options.hpp>
 #include <parmap/outcome.hpp>
 #include <parmap/summary.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The bodies of map_recorder.hpp and record_request.hpp.
+// The bodies of map_recorder.hpp and recorder_calls.hpp.
 #pragma once
 
 #include <parmap/detail/system/fork_generation.hpp>
@@ -7,6 +7,7 @@
 #include <parmap/detail/traces/json_text.hpp>
 #include <parmap/detail/traces/map_recorder.hpp>
 #include <parmap/detail/traces/record_request.hpp>
+#include <parmap/detail/traces/recorder_calls.hpp>
 #include <parmap/detail/traces/trace_path.hpp>
 #include <parmap/detail/traces/written_file.hpp>
 
@@ -336,7 +337,7 @@ PARMAP_INLINE void map_recorder::end(bool by_exception) noexcept {
     static_cast<void>(std::fprintf(stderr, "parmap: the trace or status file is incomplete: %s\n", error_.c_str()));
 }
 
-// ---- What record_request.hpp declares.
+// ---- What recorder_calls.hpp declares.
 
 PARMAP_INLINE std::shared_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine,
                                                          const std::string& status, record_request&& asked,

@@ -8,6 +8,7 @@
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/traces/record_request.hpp>
+#include <parmap/detail/traces/recorder_calls.hpp>
 #include <parmap/detail/traces/trace_path.hpp>
 #include <parmap/options.hpp>
 
