@@ -235,12 +235,12 @@ TEST(trace_of, a_pool) {
 
 TEST(trace_of, reductions) {
   const scratch::folder folder;
-  const auto square = [](int x) { return x * x; };
+  const auto square = [](int x) { return long{x} * x; };
   const auto add = [](long& to, int x) { to += x; };
   const auto merge = [](long& to, long from) { to += from; };
   const auto on = [&](const auto& engine) {
     const auto sum =
-        parmap::map_reduce(engine, square, std::plus{}, 0, std::views::iota(0, 3000), {.trace = folder.file("sum")});
+        parmap::map_reduce(engine, square, std::plus{}, 0L, std::views::iota(0, 3000), {.trace = folder.file("sum")});
     EXPECT_TRUE(sum.ok());
     expect_end(seen_trace(folder.file("sum")), 3000, 0);
     const auto all = parmap::fold(engine, 0L, add, merge, std::views::iota(0, 3000), {.trace = folder.file("fold")});

@@ -51,27 +51,27 @@ class map_recorder final : public attempt_observer {
  public:
   // Makes the files. `next` hears everything, too; null: there is none. Throws std::runtime_error if a file cannot be
   // made, std::system_error if there is no thread.
-  PARMAP_API explicit map_recorder(record_request&& asked, attempt_observer* next = nullptr);
+  explicit map_recorder(record_request&& asked, attempt_observer* next = nullptr);
   // If finish was not called, an exception has ended the map.
-  PARMAP_API ~map_recorder();
+  ~map_recorder();
 
-  PARMAP_API void begun(const attempt& it) noexcept override;
-  PARMAP_API void failed(const attempt& it, const failure& why) noexcept override;
-  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
-  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+  void begun(const attempt& it) noexcept override;
+  void failed(const attempt& it, const failure& why) noexcept override;
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
 
   // The tasks that are told from now on are first, first + step, ...
-  PARMAP_API void number_from(std::uint64_t first, std::uint64_t step) noexcept;
+  void number_from(std::uint64_t first, std::uint64_t step) noexcept;
   // The tasks that are told from now on are these.
-  PARMAP_API void renumber(std::vector<std::uint64_t>&& tasks) noexcept;
+  void renumber(std::vector<std::uint64_t>&& tasks) noexcept;
   // The number of tasks, if it was not known. `stored`: how many more need not run.
-  PARMAP_API void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
-  PARMAP_API void write_texts() noexcept;
+  void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
+  void write_texts() noexcept;
   // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
   // not.
-  PARMAP_API void finish() noexcept;
+  void finish() noexcept;
   // An exception has ended the map.
-  PARMAP_API void abandon() noexcept;
+  void abandon() noexcept;
 
  private:
   static constexpr std::chrono::seconds beat{1};
