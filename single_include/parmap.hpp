@@ -2376,6 +2376,9 @@ struct failure {
   /// and if the task was stopped. Under multi, if a task has ended its worker or an input needs an operator<<, parmap
   /// writes the inputs of the first 1000 failures only, for at most 1 s in all.
   std::string inputs{};
+  /// Under an engine of several machines: where the task ran, such as `rank 3 on n2`. Empty elsewhere, and if the task
+  /// was stopped.
+  std::string place{};
 
   /// Throws `exception` if it is not null (threads, async), else task_failed with a copy of this failure.
   [[noreturn]] PARMAP_API void rethrow() const;
@@ -3296,7 +3299,8 @@ namespace detail {
 // What some maps know besides.
 struct map_notes {
   std::optional<map_times> times{};
-  input_columns inputs{};  // of the named axes
+  input_columns inputs{};                // of the named axes
+  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
 };
 
 // Adds the cells of the value of task i to a row.
@@ -3336,6 +3340,16 @@ class results_base {
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
   // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
+  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. On a rank of an
+  /// MPI job that did not gather the values: those that ran there. O(failures).
+  ///
+  ///     for (const auto& [first, last] : r.here())
+  ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
+  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+    failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+    return all;
+  }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
@@ -3352,17 +3366,32 @@ class results_base {
   [[nodiscard]] std::optional<map_times> take_times() noexcept {
     return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
   }
+  // Call before any value is read: there is no value here of more tasks than have failed. The failures so far are those
+  // tasks; `failures` are those that have failed. Throws std::bad_alloc, and changes nothing then.
+  void note_absent(failure_list failures) {
+    std::optional<failure_list>& absent = notes().absent;
+    absent.emplace(std::move(failures_));
+    failures_ = std::move(failures);
+  }
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
  protected:
   void require_ok() const {
     if (!ok()) throw_map_failed();
+    require_here();
+  }
+  // Every value that exists is here.
+  void require_here() const {
+    if (notes_ != nullptr && notes_->absent) throw_elsewhere();
   }
   void require_value(std::uint64_t i) const {
-    if (i >= size_ || failures_.contains(i)) throw_no_value(i);
+    if (i >= size_ || failed().contains(i)) throw_no_value(i);
   }
-  [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
+  // The tasks that have no value here.
+  [[nodiscard]] const failure_list& failed() const noexcept {
+    return notes_ != nullptr && notes_->absent ? *notes_->absent : failures_;
+  }
   // A table with a row for each task; the cells of a value are in `cells` columns.
   PARMAP_API void write_table(std::ostream& out, std::size_t cells, add_value* add, const void* self) const;
   // Of a task that has failed.
@@ -3375,6 +3404,7 @@ class results_base {
   }
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
+  [[noreturn]] PARMAP_API void throw_elsewhere() const;
 
   std::uint64_t size_;
   failure_list failures_;
@@ -3471,7 +3501,10 @@ class [[nodiscard]] results : public detail::results_base {
 
   /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It copies nothing;
   /// these results must outlive it and must not be moved meanwhile. O(log failures), and a whole walk is O(size()).
-  [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
+  [[nodiscard]] detail::values_view<T> values() const& {
+    require_here();
+    return {values_.data(), failed(), size()};
+  }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
   /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<T>. It refers to these
@@ -3480,11 +3513,13 @@ class [[nodiscard]] results : public detail::results_base {
   ///     for (const auto& [index, outcome] : r.outcomes())
   ///       if (outcome) use(index, *outcome);
   [[nodiscard]] auto outcomes() const& {
+    require_here();
     return std::views::iota(std::uint64_t{0}, size()) |
            std::views::transform([this](std::uint64_t i) { return indexed_outcome<T>{i, outcome_of(i)}; });
   }
   /// On a temporary: a vector of them, into which the values are moved.
   [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
+    require_here();
     std::vector<indexed_outcome<T>> all;
     all.reserve(size());
     auto why = failed().begin();
@@ -3519,6 +3554,7 @@ class [[nodiscard]] results : public detail::results_base {
     static_assert(cells > 0,
                   "parmap: write_csv writes numbers, text, what has an operator<<, and tuples, pairs, arrays "
                   "and structs of these; this type is none of them: give it an operator<<");
+    require_here();
     if constexpr (cells > 0)
       write_table(
           out, cells,
@@ -3536,6 +3572,7 @@ class [[nodiscard]] results : public detail::results_base {
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
+    require_here();
     std::vector<T> all;
     all.reserve(size());
     const auto copy_until = [&](std::uint64_t index) {
@@ -7023,8 +7060,8 @@ inline constexpr const char* deadline_text = "options.deadline was reached";
 inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
 
 // Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.
-void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
-                 unsigned attempts_of_first = 0);
+PARMAP_API void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
+                            unsigned attempts_of_first = 0);
 
 // The list with further failures of tasks that it does not contain yet.
 [[nodiscard]] PARMAP_API failure_list add_failures(failure_list list, failure_runs more);
@@ -10718,8 +10755,8 @@ class pool {
     if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
     else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
   }
-  /// Its workers know the tasks of a whole space only.
-  static constexpr bool has_no_store = true;
+  /// Why it has no options::store.
+  static constexpr std::string_view why_no_store = "because its workers know the tasks of a whole map only; use multi";
 
   /// What map_into calls.
   template <class Tasks, class First>
@@ -11452,6 +11489,14 @@ inline constexpr bool runs_coroutines = requires { requires Engine::runs_corouti
 template <class Engine>
 inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
 
+// True for an engine that does by itself what options::times asks for.
+template <class Engine>
+inline constexpr bool notes_times = requires { requires Engine::notes_times; };
+
+// True for an engine that draws the seed itself, as many processes must have the same.
+template <class Engine>
+inline constexpr bool draws_seed = requires { requires Engine::draws_seed; };
+
 // The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
 template <class Results, class Engine, class Tasks>
 Results with_times(Results made, const Engine& who, const Tasks& tasks, const time_keeper& kept) {
@@ -11488,8 +11533,6 @@ template <class Run, class Engine, class Tasks>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
-  if constexpr (requires { requires Engine::has_no_store; })
-    refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
   const ticks begun = now_ticks();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return of_run.times ? run_with_times(run, who, tasks, of_run) : run_apart(run, who, tasks, of_run);
@@ -11514,15 +11557,21 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
   } else {
     check_values(chosen);
     check_is_no_stream(chosen);
-    constexpr bool can_store = requires { requires Run::stores; };
-    if constexpr (!can_store) check_has_no_store(chosen, "this function");
+    constexpr bool engine_stores = !requires { Engine::why_no_store; };
+    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
+    if constexpr (!engine_stores) {
+      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
+    } else if constexpr (!can_store) {
+      check_has_no_store(chosen, "this function");
+    }
     const bool has_store = can_store && chosen.store != nullptr;  // which may have the seed of an earlier run
-    if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
+    if constexpr (!draws_seed<Engine>)
+      if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
       if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
-    } else if (!chosen.times && !has_store) {
+    } else if ((!chosen.times || notes_times<Engine>) && !has_store) {
       const ticks begun = now_ticks();
       auto made = run(who, tasks, std::as_const(chosen));
       if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
@@ -12211,6 +12260,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
 [[nodiscard]] PARMAP_API unsigned usable_cores();
+
+// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
+[[nodiscard]] double cores_by_quota();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -14635,6 +14687,7 @@ PARMAP_INLINE std::string to_string(const failure& why) {
   if (!why.inputs.empty()) text += '(' + why.inputs + ") ";
   text += detail::kind_and_message(why.kind, why.message);
   if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
+  if (!why.place.empty()) text += " [" + why.place + ']';
   return text;
 }
 
@@ -15087,7 +15140,15 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
   if (i >= size_)
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
+  if (!failures_.contains(i)) throw_elsewhere();
   throw task_failed(why_failed(i));
+}
+
+PARMAP_INLINE void results_base::throw_elsewhere() const {
+  throw std::logic_error(
+      "parmap: these values are on other ranks; gather them on all: "
+      "parmap::map(parmap::mpi.with({.gather = parmap::gather::all}), f, ...), or read them on rank 0 only (or, with "
+      "gather::none, those that here() names)");
 }
 
 PARMAP_INLINE map_summary results_base::summary() const {
@@ -22473,7 +22534,6 @@ PARMAP_INLINE double quota_of(const std::string& directory) {
   return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
 PARMAP_INLINE double cores_by_quota() {
   double tightest = 0;
   const std::string groups = text_of_file("/proc/self/cgroup");
