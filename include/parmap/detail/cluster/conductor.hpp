@@ -247,7 +247,9 @@ class conductor {
     times_.busy += more.busy;
     times_.workers += more.workers;
     for (task_time& each : more.slowest) times_.slowest.push_back(std::move(each));
-    std::ranges::stable_sort(times_.slowest, std::ranges::greater(), &task_time::took);
+    std::ranges::sort(times_.slowest, [](const task_time& a, const task_time& b) {
+      return a.took != b.took ? a.took > b.took : a.index < b.index;
+    });
     if (times_.slowest.size() > time_keeper::most_kept) times_.slowest.resize(time_keeper::most_kept);
   }
 
