@@ -38,10 +38,10 @@ int run(std::string_view which, int argc, char** argv) {
   const parmap::mpi_session session(argc, argv);
   if (which == "alone") {  // under the launcher of another MPI
     static_cast<void>(parmap::map(parmap::mpi, same, xs));
-  } else if (which == "late") {
+  } else if (which == "late" || which == "late_root") {
     static_cast<void>(parmap::map(parmap::mpi, same, xs));
-    if (session.rank() == session.size() - 1) {
-      // Comes when rank 0 has complained: it waits for the line in the file that takes rank 0's stderr.
+    if (session.rank() == (which == "late" ? session.size() - 1 : 0)) {
+      // Comes when another rank has complained: it waits for the line in the file that takes the job's stderr.
       const std::string file = std::getenv("PARMAP_STDERR");
       for (bool told = false; !told; std::this_thread::sleep_for(std::chrono::milliseconds(5))) {
         std::ifstream in(file);

@@ -45,6 +45,7 @@ expect initialised_by_others 2 good '^10$'
 expect banner 2 good '^parmap: 1 node, [0-9]+ workers? \(2 ranks\)$'
 (($(grep -c 'parmap: 1 node' "$directory/banner.err") == 1)) || { echo "the machines are told more than once"; failed=1; }
 PARMAP_MPI_PATIENCE_FOR_TESTS=100 expect late 3 good 'parmap: rank 0 waits in map #2 \(mpi_cases\.cpp:[0-9]+\) for rank 2'
+PARMAP_MPI_PATIENCE_FOR_TESTS=100 expect late_root 3 good 'parmap: rank [12] waits in map #2 \(mpi_cases\.cpp:[0-9]+\) for rank 0'
 expect exception 2 bad 'an exception ends the mpi_session of rank 0'
 expect disagree 2 bad 'the last map that failed: parmap: the ranks disagree on options.retries: 0 on rank 0, 1 on rank 1'
 expect killed 2 bad .

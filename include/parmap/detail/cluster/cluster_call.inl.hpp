@@ -57,7 +57,7 @@ class cluster_call::rank_side {
       if (take_messages(nullptr)) {
         pace.reset();
         if (leads_ && leads_->all_came() && !std::exchange(called_start_, true)) {
-          leads_->start_all(!std::exchange(memory_.told_nodes, true));
+          leads_->start_all(memory_.told_nodes);
           continue;
         }
       }

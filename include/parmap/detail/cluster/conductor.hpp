@@ -87,16 +87,18 @@ class conductor {
     for (std::size_t rank = 1; rank < here_.size(); ++rank)
       if (here_[rank].came) send_(static_cast<int>(rank), new_message(map_, message_kind::waits).take());
   }
-  // All have come. `tells`: which machines there are has not been said.
-  void start_all(bool tells) {
+  // All have come. `told`: whether it has been said which machines there are; it is now.
+  void start_all(bool& told) {
     const std::string error = first_error();
     node_plan plan;
     if (error.empty()) {
       std::vector<host_facts> hosts;
       for (const caller& each : here_) hosts.push_back(each.host);
       plan = plan_nodes(hosts, how_.each_rank, how_.chosen.workers);
-      const bool is_silent = how_.chosen.reporter.is_silent();
-      if (tells && !is_silent) say_on_stderr(describe_nodes(plan, here_.size(), how_.chosen.workers == 0));
+      if (!told && !how_.chosen.reporter.is_silent()) {
+        say_on_stderr(describe_nodes(plan, here_.size(), how_.chosen.workers == 0));
+        told = true;
+      }
       // One without a task would start its workers in vain.
       if (plan.nodes.size() > how_.tasks) plan.nodes.resize(how_.tasks);
       agents_ = plan.nodes.size();
@@ -245,7 +247,9 @@ class conductor {
     times_.busy += more.busy;
     times_.workers += more.workers;
     for (task_time& each : more.slowest) times_.slowest.push_back(std::move(each));
-    std::ranges::stable_sort(times_.slowest, std::ranges::greater(), &task_time::took);
+    std::ranges::sort(times_.slowest, [](const task_time& a, const task_time& b) {
+      return a.took != b.took ? a.took > b.took : a.index < b.index;
+    });
     if (times_.slowest.size() > time_keeper::most_kept) times_.slowest.resize(time_keeper::most_kept);
   }
 
