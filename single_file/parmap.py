@@ -623,6 +623,7 @@ class _Running:
 
     kind, value, error, trace = "ok", None, None, None  # type: str, Any, Any, str | None
     late = False  # it has exceeded its limit, or was ended
+    left = False  # of async: nobody waits for it any more
     patience = 0.0  # of async: when it is no longer waited for
     generator: Any = None
 
@@ -1334,13 +1335,32 @@ def _thread(m: _Map, number: int, context: Any, live: list[int]) -> None:
 # ---- async
 
 
+@types.coroutine
+def _steps(coroutine: Any, it: _Running) -> Generator[Any, Any, Any]:
+    """Like `await coroutine`, but once it is left behind, a cancellation ends it without running it: a loop that waits for it can end."""
+    step, argument = coroutine.send, None
+    while True:
+        try:
+            waits_for = step(argument)
+        except StopIteration as end:
+            return end.value
+        try:
+            yield waits_for
+            step, argument = coroutine.send, None
+        except BaseException as error:
+            if it.left:
+                _keep(coroutine)
+                return None
+            step, argument = coroutine.throw, error
+
+
 async def _attempt(m: _Map, it: _Running, unfit: BaseException | None) -> None:
     _here.set(it)
     it.begun = time.monotonic()
     try:
         if unfit is not None:
             raise unfit
-        it.value = await m.asked.func(*m.task(it.index), **m.asked.fargs)
+        it.value = await _steps(_maybe(m.asked.func(*m.task(it.index), **m.asked.fargs)), it)
         it.kind = "ok"
     except BaseException as error:  # SystemExit and KeyboardInterrupt would end the loop
         m.failed_with(it, error)
@@ -1380,7 +1400,9 @@ async def _run_async(m: _Map, alone: bool) -> None:
                 m.timed_out(it)
         m.ended(it, time.monotonic() - it.begun)
 
-    def leave_behind(task: Any) -> None:
+    def leave_behind(task: Any, it: _Running) -> None:
+        it.left = True
+        task.cancel()
         task.remove_done_callback(note)
         task.add_done_callback(lambda it: it.cancelled() or it.exception())
         task._log_destroy_pending = False
@@ -1415,7 +1437,7 @@ async def _run_async(m: _Map, alone: bool) -> None:
             now = time.monotonic()
             for task, it in list(tasks.items()):
                 if it.late and now > abs(it.patience):
-                    leave_behind(task)
+                    leave_behind(task, it)
                     close(task, it)
                 elif not it.late and not task.done() and (m.kill or m.is_late(it)):
                     it.late = task.cancel()
@@ -1430,7 +1452,7 @@ async def _run_async(m: _Map, alone: bool) -> None:
             await asyncio.wait(list(tasks), timeout=0.1)
         for task, it in tasks.items():
             if not task.done():
-                leave_behind(task)
+                leave_behind(task, it)
         if unfit is None:
             try:
                 await _maybe(None if asked.finish is None else asked.finish())
@@ -1440,7 +1462,16 @@ async def _run_async(m: _Map, alone: bool) -> None:
                 m.give_up(error)
 
 
-_kept: list[Any] = []  # coroutines that ignore their cancellation: freed, they would print warnings
+_kept: list[Any] = []  # what must not be freed
+
+
+def _keep(coroutine: Any) -> None:
+    """One that ignores its cancellation: freed, also as Python ends, it would run on and print warnings."""
+    _kept.append(coroutine)
+    if sys.implementation.name == "cpython":
+        import ctypes
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
 
 
 def _run_loop(m: _Map) -> None:
@@ -1459,9 +1490,11 @@ def _run_loop(m: _Map) -> None:
             while not main.done():  # again if a task has stopped the loop
                 try:
                     loop.run_until_complete(main)
-                except RuntimeError:
+                except (SystemExit, KeyboardInterrupt, RuntimeError) as error:  # of a task that a task has made; or the loop was stopped
                     if main.done():
                         raise
+                    if isinstance(error, KeyboardInterrupt):
+                        m.give_up(error)
         finally:
             rest = asyncio.all_tasks(loop)
             for each in rest:
