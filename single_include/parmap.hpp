@@ -10522,7 +10522,7 @@ class open_store final : public renumbering, public attempt_observer {
   // What the run has measured, for the whole, and which tasks did not run.
   PARMAP_API void pass_notes(results_base& ran, results_base& whole);
   // Which tasks run; the others are stored.
-  [[nodiscard]] PARMAP_API const task_choice& choice() const noexcept;
+  [[nodiscard]] const task_choice& choice() const noexcept;
   // The stored outcome of a task, each task once. Throws store_failed.
   [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
 
@@ -10831,7 +10831,6 @@ template <class Run, class Engine, class Tasks>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
-  if constexpr (requires { Engine::why_no_store; }) refuse(who.name(), "store", Engine::why_no_store);
   const ticks begun = now_ticks();
   const std::string status = chosen.store->status_path();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
@@ -10858,9 +10857,14 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
-    constexpr bool can_store = requires { requires Run::stores; };
-    constexpr bool reduces_stored = requires { requires Run::reduces_stored; };
-    if constexpr (!can_store && !reduces_stored) check_has_no_store(chosen, "this function");
+    constexpr bool engine_stores = !requires { Engine::why_no_store; };
+    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
+    constexpr bool reduces_stored = engine_stores && requires { requires Run::reduces_stored; };
+    if constexpr (!engine_stores) {
+      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
+    } else if constexpr (!can_store && !reduces_stored) {
+      check_has_no_store(chosen, "this function");
+    }
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if constexpr (!draws_seed<Engine>)
@@ -13134,10 +13138,10 @@ namespace parmap::inline PARMAP_ABI::detail {
 template <class T>
 class stored_source final : public outcome_source<T> {
  public:
-  // `run`: null if no task is left.
-  stored_source(open_store& store, std::unique_ptr<outcome_source<T>> run, bool ordered)
-      : store_(store),
-        order_(store, ordered),
+  // `run`: null if no task is left. The end of the stream closes the store.
+  stored_source(std::unique_ptr<open_store>&& store, std::unique_ptr<outcome_source<T>> run, bool ordered)
+      : store_(std::move(store)),
+        order_(*store_, ordered),
         run_(std::move(run)) {}
 
   bool allow(std::uint64_t limit) override {
@@ -13156,19 +13160,19 @@ class stored_source final : public outcome_source<T> {
       take_stored(*index, to);
       return arrival::outcome;
     }
-    if (run_ != nullptr && !store_.has_failed()) {
+    if (run_ != nullptr && !store_->has_failed()) {
       const arrival came = run_->next(to, patience);
       if (came == arrival::outcome) keep(*to);
       if (came != arrival::end) return came;
     }
     run_.reset();
-    store_.finish();
+    store_->finish();
     return order_.is_at_end() ? arrival::end : arrival::nothing_yet;
   }
 
  private:
   void take_stored(std::uint64_t index, std::optional<ended_task<T>>& to) {
-    stored_outcome found = store_.find(index);
+    stored_outcome found = store_->find(index);
     if (found.kind) {
       to.emplace(index, failure{index, *found.kind, std::move(found.message), found.attempts, nullptr}, found.attempts);
     } else if constexpr (std::is_void_v<T>) {
@@ -13193,9 +13197,9 @@ class stored_source final : public outcome_source<T> {
       const void* value = nullptr;
       if constexpr (!std::is_void_v<T>)
         if (what) value = &*what;
-      store_.ended(last, {.object = value}, what ? nullptr : &what.error());
+      store_->ended(last, {.object = value}, what ? nullptr : &what.error());
     }
-    index = store_.index(index);
+    index = store_->index(index);
     if (!what) {
       failure why = std::move(what).error();
       why.index = index;
@@ -13203,7 +13207,7 @@ class stored_source final : public outcome_source<T> {
     }
   }
 
-  open_store& store_;
+  std::unique_ptr<open_store> store_;
   stored_order order_;
   std::unique_ptr<outcome_source<T>> run_;
 };
@@ -13942,14 +13946,11 @@ class stream_of final : public stream_state<result_of<F, Space>> {
   template <class Function>
   stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store)
       : base(std::move(chosen), size_of(space), feed_of(space)),
-        store_(std::move(store)),
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
-    if (store_ != nullptr) {
-      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(),
-                   size_of(space_).value_or(0) - store_->size());
-      this->begin(open_with_store(who));
+    if (store != nullptr) {
+      this->begin(open_with_store(who, std::move(store)));
     } else {
       if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
       this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
@@ -13971,15 +13972,16 @@ class stream_of final : public stream_state<result_of<F, Space>> {
   using value = result_of<F, Space>;
 
   // The tasks that have no stored outcome run.
-  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>> open_with_store(const Engine& who) {
+  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>>
+  open_with_store(const Engine& who, std::unique_ptr<open_store>&& store) {
     if constexpr (is_unbounded<Space> || !can_store_value<value>) {
       return nullptr;  // its options are refused
     } else {
-      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store_->size());
+      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store->size());
       std::unique_ptr<outcome_source<value>> run;
-      tasks_ = tasks_.renumbered_by(*store_);
-      if (store_->size() > 0) run = who.open_stream(tasks_, store_->of_run(), store_->size(), nullptr);
-      return std::make_unique<stored_source<value>>(*store_, std::move(run), this->chosen().ordered);
+      tasks_ = tasks_.renumbered_by(*store);
+      if (store->size() > 0) run = who.open_stream(tasks_, store->of_run(), store->size(), nullptr);
+      return std::make_unique<stored_source<value>>(std::move(store), std::move(run), this->chosen().ordered);
     }
   }
   // why.index is one of the map, whatever the engine is told.
@@ -13996,7 +13998,6 @@ class stream_of final : public stream_state<result_of<F, Space>> {
     }
   }
 
-  std::unique_ptr<open_store> store_;  // null: none
   F f_;
   Space space_;
   tasks tasks_;

@@ -160,8 +160,8 @@ class stream_of final : public stream_state<result_of<F, Space>> {
   using value = result_of<F, Space>;
 
   // The tasks that have no stored outcome run.
-  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>> open_with_store(const Engine& who,
-                                                                                std::unique_ptr<open_store>&& store) {
+  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>>
+  open_with_store(const Engine& who, std::unique_ptr<open_store>&& store) {
     if constexpr (is_unbounded<Space> || !can_store_value<value>) {
       return nullptr;  // its options are refused
     } else {
