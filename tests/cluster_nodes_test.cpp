@@ -6,6 +6,7 @@
 #include <parmap/axis.hpp>
 #include <parmap/detail/cluster/agent_pace.hpp>
 #include <parmap/detail/cluster/node_plan.hpp>
+#include <parmap/fargs.hpp>
 #include <parmap/map.hpp>
 
 #include <chrono>
@@ -77,6 +78,15 @@ TEST(cluster_disagreement, is_not_seen_where_elements_have_addresses_or_padding)
     EXPECT_TRUE(parmap::map(who, [](const std::unique_ptr<int>& p) { return *p; }, owned).ok());
   });
   EXPECT_EQ(errors, no_errors(2));
+}
+
+TEST(cluster_disagreement, on_a_fixed_argument) {
+  const std::string error = the_error(2, [](cluster::engine who) {
+    const auto f = [](int x, const std::string& text) { return x + static_cast<int>(text.size()); };
+    static_cast<void>(
+        parmap::map(who, parmap::fargs(f, std::string(who.link->rank() == 0 ? "a" : "b")), std::vector<int>(4)));
+  });
+  EXPECT_TRUE(error.starts_with("parmap: the ranks disagree on the fixed arguments of f: those of rank 1")) << error;
 }
 
 TEST(cluster_disagreement, on_options) {

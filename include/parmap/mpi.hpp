@@ -82,7 +82,8 @@ struct mpi_options {
 /// failure::place says where it ran. Values, failures' indices and random numbers are those of the same map on one
 /// machine. Agents are given ranges of tasks by the clock. The result type must be able to leave a worker, as under
 /// multi. options::workers counts the workers of each machine. options::retry_if runs in a process of the agent;
-/// options::reporter on rank 0; a request of options::stop on any rank stops the map. failure::exception is null.
+/// options::reporter on rank 0; a request of options::stop on any rank stops the map. context::worker() counts on each
+/// machine. failure::exception is null.
 /// There is no options::store.
 ///
 /// One thread of a rank may be in a map at a time, the one that may call MPI; tasks of multi must not call MPI. If a

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// axes_digest: the sizes of a map's axes, and a digest of those elements that can be compared between processes.
+// axes_digest: the sizes of a map's axes, and digests of those elements and fixed arguments that can be compared
+// between processes.
 #pragma once
 
 #include <parmap/detail/cluster/call_facts.hpp>
@@ -7,12 +8,14 @@
 #include <parmap/detail/encoding/aggregate_fields.hpp>
 #include <parmap/detail/encoding/checksum.hpp>
 #include <parmap/detail/space/axis.hpp>
+#include <parmap/detail/stores/sweep_of.hpp>
 #include <parmap/product.hpp>
 
 #include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <ranges>
 #include <string_view>
@@ -86,6 +89,20 @@ class element_digest {
   std::uint64_t state_{0xd6e8'feb8'6659'fd93};
   bool known_{true};
 };
+
+// The arguments that parmap::fargs has fixed. Captures cannot be compared.
+template <class F>
+void add_fixed_of(const F& f, call_facts& to) {
+  if constexpr (is_fixed_arguments<F>) {
+    element_digest all;
+    std::apply(
+        [&all]<class... Fixed>(const Fixed&... fixed) {
+          (all.add(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed)), ...);
+        },
+        f.fixed());
+    to.add_fixed(all.take());
+  }
+}
 
 template <class Iterator>
 inline constexpr bool is_iota_iterator = false;

@@ -25,6 +25,8 @@ class call_facts {
   // Where the map is called, and its options.
   PARMAP_API void add_call(const std::string& site, std::uint64_t types, const options& chosen);
   PARMAP_API void add_choice(const char* name, const char* value);
+  // `digest`: of the arguments that parmap::fargs has fixed.
+  PARMAP_API void add_fixed(const std::optional<std::uint64_t>& digest);
   // The next axis. `digest`: of its elements; none if they are not compared.
   PARMAP_API void add_axis(std::uint64_t size, const std::optional<std::uint64_t>& digest);
 

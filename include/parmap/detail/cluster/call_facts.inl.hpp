@@ -32,6 +32,10 @@ PARMAP_INLINE void call_facts::add_call(const std::string& site, std::uint64_t t
 
 PARMAP_INLINE void call_facts::add_choice(const char* name, const char* value) { add(name, value); }
 
+PARMAP_INLINE void call_facts::add_fixed(const std::optional<std::uint64_t>& digest) {
+  all_.push_back({"the fixed arguments of f", digest ? std::to_string(*digest) : "", true});
+}
+
 PARMAP_INLINE void call_facts::add_axis(std::uint64_t size, const std::optional<std::uint64_t>& digest) {
   const std::string axis = "axis " + std::to_string(++axes_);
   all_.push_back({"the size of " + axis, std::to_string(size), false});

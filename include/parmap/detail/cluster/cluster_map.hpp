@@ -60,6 +60,7 @@ results<typename Tasks::result> map_on_ranks(rank_link& link, crew_memory& memor
   std::optional<engine_agent<Tasks>> agent;
   std::string error;
   try {
+    add_fixed_of(tasks.function(), facts);
     add_axes(tasks.space(), facts);
     const bool keeps = target == value_target::nowhere_else || (target == value_target::rank_0 && link.rank() == 0);
     agent.emplace(tasks, chosen, in_processes, keeps, target == value_target::every_rank,
