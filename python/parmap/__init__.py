@@ -23,8 +23,7 @@ Options::
     memory_limit="1GB"     the most memory that a worker may add
     n_worker=4             number of workers; default: the usable cores;  times=True: r.summary() tells how busy they were, and the slowest tasks
     reporter="text"        progress: also "bar", "silent", tqdm or a function(i, n);  label="sweep": the text before it
-    trace="run.json"       who ran what, when: `python -m parmap report run.json`, ui.perfetto.dev; meanwhile `python -m parmap watch run.json`
-    seed=42                seed of parmap.rng(), the random generator of the running task
+    seed=42                seed of parmap.rng(), the task's random generator;  trace="run.json": who ran what, when, for `python -m parmap report`
     init=connect           called once in each worker, gives parmap.context().state;  finish=close: called at the end
     stop=event             start no further task once the event is set;  max_failures=10: after 10 failures
     max_tasks=100          replace a worker after 100 tasks;  start="spawn": workers are fresh interpreters, for libraries that do not survive a fork

@@ -28,10 +28,16 @@ for _name, _module, _text in COMMANDS:
     _found.add_arguments(_command)
     _command.set_defaults(run=_found.run)
 
-if __name__ == "__main__":
+
+def main() -> int:
     given = parser.parse_args()
     if given.command is not None:
-        sys.exit(given.run(given))
+        return int(given.run(given))
     print(f"parmap {parmap.__version__}, Python {platform.python_version()}, {platform.platform()}")
     print("engines:", ", ".join(parmap.ENGINES))
     print("cores:", _parmap.usable_cores())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
