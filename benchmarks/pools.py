@@ -114,6 +114,32 @@ def pebble():
     return run, lambda f, x: made.submit(f, None, x).result(), lambda: (made.stop(), made.join())
 
 
+def pipes():
+    """No library: what is left if nothing is supervised. Each worker gets a half, and sends one list."""
+    import multiprocessing
+
+    context = multiprocessing.get_context("fork")
+    ends = [context.Pipe() for _ in range(WORKERS)]
+
+    def work(end):
+        while True:
+            f, xs = end.recv()
+            end.send([f(x) for x in xs])
+
+    workers = [context.Process(target=work, args=(far,), daemon=True) for _, far in ends]
+    for each in workers:
+        each.start()
+
+    def run(f, xs):
+        part = -(-len(xs) // WORKERS)
+        for k, (near, _) in enumerate(ends):
+            near.send((f, xs[k * part : (k + 1) * part]))
+        return [y for near, _ in ends for y in near.recv()]
+
+    return run, None, lambda: [each.kill() for each in workers]
+
+
+FLOOR = "two pipes and no supervision"
 PEERS = {
     "parmap(engine=pool)": our_engine,
     "Executor.map": our_map,
@@ -126,8 +152,9 @@ PEERS = {
     "joblib on parmap": lambda: joblib("parmap"),
     "mpire": mpire,
     "pebble": pebble,
+    FLOOR: pipes,
 }
-CHUNKS = ("Pool, chunksize=1000", "Pool, chunksize=n/8")
+CHUNKS = ("Pool, chunksize=1000", "Pool, chunksize=n/8", FLOOR)
 FIRST = [each for each in PEERS if each not in CHUNKS]
 
 # ---- the workloads: each gives seconds (of one of something)
@@ -281,7 +308,7 @@ def table(name: str, runs: int) -> list:
     for case in shown:
         best = {True: [], False: []}
         for (each, peer), seconds in found.items():
-            if each == case and (peer in OURS or peer in RIVALS.get(name, PEERS)):
+            if each == case and peer != FLOOR and (peer in OURS or peer in RIVALS.get(name, PEERS)):
                 best[peer in OURS].append((median(seconds), peer))
         if best[True] and best[False]:
             (ours, our), (theirs, their) = min(best[True]), min(best[False])
@@ -317,21 +344,23 @@ def main() -> int:
     import native_pools
 
     date = datetime.datetime.now(datetime.timezone.utc).date()
-    lines = [
+    head = [
         f"Medians of {arguments.runs} processes that took turns (least .. greatest), {WORKERS} workers, functions of `__main__`, after a warm-up.",
         "",
         f"`benchmarks/pools.py --runs {arguments.runs}` on {date}; {machine.description()}; Python {sys.version.split()[0]}, {versions()}.",
         "",
     ]
+    blocks = {}
     if arguments.native:
-        lines += native_pools.table(arguments.native, arguments.runs)
+        blocks["pools"] = head + native_pools.table(arguments.native, arguments.runs)
     for name in arguments.only:
         if (library := NEEDED.get(name)) and importlib.util.find_spec(library) is None:
             continue
-        lines += table(name, arguments.runs)
-    print("\n".join(lines))
-    if arguments.write:
-        PAGE.write_text(markup.put(PAGE.read_text(encoding="utf-8"), lines[:-1], "pools"), encoding="utf-8")
+        blocks[f"pools, {name}"] = head + table(name, arguments.runs)
+    for name, lines in blocks.items():
+        print("\n".join(lines))
+        if arguments.write:  # each table has a date of its own
+            PAGE.write_text(markup.put(PAGE.read_text(encoding="utf-8"), lines[:-1], name, "pools"), encoding="utf-8")
     return 0
 
 

@@ -22,6 +22,7 @@ install(FILES
   "${CMAKE_CURRENT_BINARY_DIR}/parmapConfigVersion.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/async.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/checkpoint.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/mpi.cmake"
   DESTINATION "${package_dir}")
 
 # Relative to where the file lies, so that the whole can be moved.
@@ -41,7 +42,7 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_PACKAGE_NAME libparmap-dev)
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER "parmap authors")
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libasio-dev, libsqlite3-dev")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libasio-dev, libsqlite3-dev, libopenmpi-dev | libmpich-dev")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
 set(CPACK_PACKAGE_DESCRIPTION

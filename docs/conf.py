@@ -59,6 +59,7 @@ _words = {
     "howto/large-data": ["numpy", "large array", "shared memory", "memory", "memory limit"],
     "howto/monte-carlo": ["random", "random number", "seed", "rng", "reproducible"],
     "howto/not-thread-safe": ["thread-safe"],
+    "howto/single-file": ["macos", "windows", "pypy", "pure python", "spawn", "single file", "__main__", "without a compiler"],
     "howto/openmp-blas-fork": ["blas", "fork", "spawn", "cuda"],
     "howto/progress": ["progress", "progress bar", "tqdm", "jupyter", "notebook"],
     "howto/report": ["trace", "report", "watch", "perfetto", "timeline", "status file", "dashboard", "plotly", "profile"],

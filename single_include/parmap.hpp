@@ -68,7 +68,6 @@
 #include <cerrno>
 #include <chrono>
 #include <concepts>
-#include <condition_variable>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -86,7 +85,6 @@
 #include <iterator>
 #include <limits>
 #include <linux/futex.h>
-#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -95,7 +93,6 @@
 #include <ostream>
 #include <poll.h>
 #include <ranges>
-#include <signal.h>
 #include <span>
 #include <stdexcept>
 #include <stdio_ext.h>
@@ -368,6 +365,72 @@ using axis_of = decltype(make_axis(std::declval<Range>()));
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/space/axis_keys.hpp
+// axis_keys: what identifies the elements of an axis in a store and in texts, in place of the elements.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+template <class K>
+inline constexpr bool can_be_key = std::is_enum_v<K> || (std::is_arithmetic_v<K> && !std::is_same_v<K, long double>) ||
+                                   (std::is_convertible_v<const K&, std::string_view> && !std::is_null_pointer_v<K>);
+
+class axis_keys {
+ public:
+  enum class kind : unsigned char { boolean, integer, natural, real, text };
+
+  template <class T, class Key>
+  axis_keys(const std::vector<T>& values, Key& key_of) {
+    for (const T& each : values) add(std::invoke(key_of, each));
+  }
+
+  // Throws std::invalid_argument if two elements of the axis have equal keys.
+  PARMAP_API void expect_unequal(std::string_view axis) const;
+  // consume(key of element i): a bool, std::int64_t, std::uint64_t above 2^63, double or std::string.
+  template <class Consume>
+  void visit(std::uint64_t i, Consume&& consume) const {
+    const one& it = all_[static_cast<std::size_t>(i)];
+    switch (it.is) {
+      case kind::boolean: return consume(it.integer != 0);
+      case kind::integer: return consume(it.integer);
+      case kind::natural: return consume(static_cast<std::uint64_t>(it.integer));
+      case kind::real: return consume(it.real);
+      case kind::text: return consume(it.text);
+    }
+  }
+  // For a table.
+  [[nodiscard]] PARMAP_API std::shared_ptr<const std::vector<std::string>> texts() const;
+
+ private:
+  struct one {
+    kind is;
+    std::int64_t integer;  // of all but a real number and text
+    double real;
+    std::string text;
+
+    friend bool operator==(const one&, const one&) = default;
+  };
+
+  [[nodiscard]] static std::string text_of(const one& it);
+  PARMAP_API void add_integer(std::int64_t x, kind is);
+  PARMAP_API void add_real(double x);
+  PARMAP_API void add_text(std::string_view x);
+  template <class K>
+  void add(const K& it) {
+    if constexpr (std::is_same_v<K, bool>) add_integer(it ? 1 : 0, kind::boolean);
+    else if constexpr (std::is_floating_point_v<K>) add_real(it);
+    else if constexpr (std::is_enum_v<K>) add(static_cast<std::underlying_type_t<K>>(it));
+    else if constexpr (std::is_integral_v<K>)
+      // Beyond the signed ones; all others are the same key, whatever their type is.
+      add_integer(static_cast<std::int64_t>(it),
+                  it > K() && static_cast<std::int64_t>(it) < 0 ? kind::natural : kind::integer);
+    else add_text(it);
+  }
+
+  std::vector<one> all_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/axis.hpp
 // axis: a range with a name, which stands in failures, summaries and tables of results.
 
@@ -386,6 +449,12 @@ class named_axis {
       : name_(std::make_shared<const std::string>(std::move(name))),
         values_(std::make_shared<const std::vector<T>>(std::move(values))) {
     if (name_->empty()) throw std::invalid_argument("parmap::axis: the name is empty");
+  }
+  /// The same with keys. Throws std::invalid_argument if two are equal.
+  named_axis(std::string name, std::vector<T> values, detail::axis_keys keys)
+      : named_axis(std::move(name), std::move(values)) {
+    keys.expect_unequal(*name_);
+    keys_ = std::make_shared<const detail::axis_keys>(std::move(keys));
   }
 
   /// The name.
@@ -406,17 +475,22 @@ class named_axis {
   template <class To>
   void show(std::uint64_t i, To& to) const {
     to.name(*name_);
-    to.add((*values_)[i]);
+    if (keys_ != nullptr) keys_->visit(i, [&to](const auto& key) { to.add(key); });
+    else to.add((*values_)[i]);
   }
   /// For engines: adds this axis to the columns of a table. `place`: how a task's index becomes one of an element.
   template <class Columns>
   void add_columns(Columns& to, const typename Columns::place_type& place) const {
-    to.add(name_, values_, place);
+    if (keys_ != nullptr) to.add(name_, keys_->texts(), place);
+    else to.add(name_, values_, place);
   }
+  /// For stores: what identifies the elements; null: they do themselves.
+  [[nodiscard]] const detail::axis_keys* keys() const noexcept { return keys_.get(); }
 
  private:
   std::shared_ptr<const std::string> name_;
   std::shared_ptr<const std::vector<T>> values_;
+  std::shared_ptr<const detail::axis_keys> keys_;
 };
 
 namespace detail {
@@ -469,6 +543,30 @@ template <class Range>
 template <class T>
 [[nodiscard]] named_axis<T> axis(std::string name, std::initializer_list<T> values) {
   return {std::move(name), std::vector<T>(values)};
+}
+
+/// The same of elements that a key identifies: a projection, such as a member or a lambda, that returns a number, a
+/// bool, an enum or text, another one for each element. parmap::checkpoint then stores and compares the keys, so that
+/// the elements need no codec; failures and tables show the keys. Throws std::invalid_argument also if two keys are
+/// equal.
+///
+///     parmap::axis("model", models, &model::name)
+template <class Range, class Key>
+[[nodiscard]] auto axis(std::string name, Range&& range, Key&& key) {
+  auto plain = axis(std::move(name), std::forward<Range>(range));
+  using element = typename decltype(plain)::value_type;
+  constexpr bool is_key = std::invocable<Key&, const element&>;
+  static_assert(is_key, "parmap::axis: the key is a projection that is called with an element of the axis");
+  if constexpr (is_key) {
+    using result = std::remove_cvref_t<std::invoke_result_t<Key&, const element&>>;
+    constexpr bool is_plain = detail::can_be_key<result>;
+    static_assert(is_plain, "parmap::axis: the key of an element must be a number, a bool, an enum or text");
+    if constexpr (is_plain)
+      return named_axis<element>(plain.name(), plain.values(), detail::axis_keys(plain.values(), key));
+    else return plain;
+  } else {
+    return plain;
+  }
 }
 
 }  // namespace parmap::inline PARMAP_ABI
@@ -2222,6 +2320,37 @@ class retry_condition {
   std::shared_ptr<const std::function<bool(const failure&)>> call_;  // a pointer, as most maps have none
 };
 
+/// What SIGINT (Ctrl-C) and SIGTERM do while a map runs, for options::on_interrupt.
+enum class interrupt {
+  by_store,  ///< keep, if the map has a store; else end
+  keep,      ///< the map ends, and returns what is done
+  end,       ///< the program ends, as without parmap
+};
+
+/// The type of options::on_interrupt: an interrupt, which converts to it.
+class interrupt_choice {
+ public:
+  interrupt_choice() noexcept = default;
+  interrupt_choice(interrupt chosen) noexcept : chosen_(chosen) {}  // NOLINT(google-explicit-constructor)
+
+  /// Whether such a signal only ends the map, if it has a store or none.
+  [[nodiscard]] bool keeps(bool has_store) const noexcept {
+    return chosen_ == interrupt::keep || (chosen_ == interrupt::by_store && has_store);
+  }
+  /// For engines: whether the map may be interrupted, and whether it was. Then no task begins any more, as a stop was
+  /// requested, too, and those that run are to be ended.
+  [[nodiscard]] bool is_watched() const noexcept { return requested_ != nullptr; }
+  [[nodiscard]] bool is_requested() const noexcept {
+    return requested_ != nullptr && requested_->load(std::memory_order_acquire);
+  }
+  /// For map: who tells whether it was.
+  void watch(const std::atomic<bool>& requested) noexcept { requested_ = &requested; }
+
+ private:
+  interrupt chosen_{interrupt::by_store};
+  const std::atomic<bool>* requested_{};
+};
+
 /// The options of one map, and its last argument. Every field has a default.
 ///
 ///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
@@ -2250,6 +2379,13 @@ struct options {
   /// not results. Only multi enforces it, and throws std::runtime_error where /proc is missing. serial ignores it;
   /// threads and async refuse it.
   std::optional<std::uint64_t> memory_limit{};
+  /// What SIGINT (Ctrl-C) and SIGTERM do while the map runs. parmap::interrupt::keep: no new task begins, those that
+  /// run are ended at once (multi and pools kill them, async cancels them; under threads and serial they are requested
+  /// to stop, see context::stop_token()), and map returns what is done; the others fail as `stopped`. A second signal
+  /// ends the program. parmap::interrupt::end: the program ends. Default: keep for a map with a store, else end. It has
+  /// no effect on a signal that the program handles or ignores itself; what map has changed is restored when it
+  /// returns. Streams and async_map have it not.
+  interrupt_choice on_interrupt{};
   /// For parmap::stream, which map is not: outcomes come in input order. One slow task then holds up all behind it,
   /// once the window is full. Without it they come as the tasks end.
   bool ordered{};
@@ -2276,7 +2412,7 @@ struct options {
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
   /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
-  /// (<parmap/checkpoint.hpp>). Only map has it, with every engine but a pool. None: nowhere.
+  /// (<parmap/checkpoint.hpp>). map, stream, map_reduce and fold have it, on every engine. None: nowhere.
   std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
@@ -2314,6 +2450,11 @@ PARMAP_API void check_values(const options& chosen);
 [[noreturn]] PARMAP_API void refuse_stream_options();
 // Throws the std::invalid_argument of what has no store.
 [[noreturn]] PARMAP_API void refuse_store(std::string_view what);
+// Throws the std::invalid_argument of what cannot be interrupted and go on.
+[[noreturn]] PARMAP_API void refuse_interrupts(std::string_view what);
+inline void check_is_not_interrupted(const options& chosen, std::string_view what) {
+  if (chosen.on_interrupt.keeps(false)) refuse_interrupts(what);
+}
 inline void check_has_no_store(const options& chosen, std::string_view what) {
   if (chosen.store != nullptr) refuse_store(what);
 }
@@ -2390,6 +2531,9 @@ struct failure {
   /// and if the task was stopped. Under multi, if a task has ended its worker or an input needs an operator<<, parmap
   /// writes the inputs of the first 1000 failures only, for at most 1 s in all.
   std::string inputs{};
+  /// Under an engine of several machines: where the task ran, such as `rank 3 on n2`. Empty elsewhere, and if the task
+  /// was stopped.
+  std::string place{};
 
   /// Throws `exception` if it is not null (threads, async), else task_failed with a copy of this failure.
   [[noreturn]] PARMAP_API void rethrow() const;
@@ -3226,14 +3370,34 @@ class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> 
 #endif
 };
 
-/// An outcome, and the index of its task in input order.
+/// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.
 template <class T>
 struct indexed_outcome {
   std::uint64_t index{};       ///< the task's index in input order
   parmap::outcome<T> outcome;  ///< its value or its failure
+  bool stored{};               ///< whether it was in the store already: see options::store
+
+  /// For structured bindings.
+  template <std::size_t I, class Self>
+    requires(I < 2 && std::same_as<std::remove_cvref_t<Self>, indexed_outcome>)
+  [[nodiscard]] friend constexpr auto&& get(Self&& it) noexcept {
+    if constexpr (I == 0) return std::forward<Self>(it).index;
+    else return std::forward<Self>(it).outcome;
+  }
 };
 
 }  // namespace parmap::inline PARMAP_ABI
+
+template <class T>
+struct std::tuple_size<parmap::indexed_outcome<T>> : std::integral_constant<std::size_t, 2> {};
+template <class T>
+struct std::tuple_element<0, parmap::indexed_outcome<T>> {
+  using type = std::uint64_t;
+};
+template <class T>
+struct std::tuple_element<1, parmap::indexed_outcome<T>> {
+  using type = parmap::outcome<T>;
+};
 
 // ==== parmap/summary.hpp
 // map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.
@@ -3307,10 +3471,18 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
+// Which tasks of a map have outcomes of a store: those whose bits are clear.
+struct stored_tasks {
+  std::vector<std::uint64_t> others{};
+  std::uint64_t count{};
+};
+
 // What some maps know besides.
 struct map_notes {
+  stored_tasks stored{};
   std::optional<map_times> times{};
-  input_columns inputs{};  // of the named axes
+  input_columns inputs{};                // of the named axes
+  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
 };
 
 // Adds the cells of the value of task i to a row.
@@ -3350,6 +3522,16 @@ class results_base {
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
   // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
+  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. On a rank of an
+  /// MPI job that did not gather the values: those that ran there. O(failures).
+  ///
+  ///     for (const auto& [first, last] : r.here())
+  ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
+  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+    failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+    return all;
+  }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
@@ -3358,6 +3540,20 @@ class results_base {
   ///     std::cerr << r.summary() << '\n';   // 200 tasks in 2.0 s: 197 ok, 3 failed, and the causes
   [[nodiscard]] PARMAP_API map_summary summary() const;
 
+  /// With options::store: how many tasks have an outcome that was in the store already, and did not run. O(1).
+  [[nodiscard]] std::uint64_t stored() const noexcept { return notes_ == nullptr ? 0 : notes_->stored.count; }
+  /// Whether task i is one of them; false if i >= size(). O(1).
+  [[nodiscard]] bool is_stored(std::uint64_t i) const noexcept {
+    return stored() > 0 && i < size_ && (notes_->stored.others[i / 64] >> i % 64 & 1) == 0;
+  }
+
+  // Gives what a map has noted to what was made of its values.
+  void pass_notes(results_base& to) noexcept {
+    to.elapsed_ = elapsed_;
+    to.notes_ = std::move(notes_);
+  }
+  // Sets the tasks that stored() counts.
+  void note_stored(stored_tasks those) { notes().stored = std::move(those); }
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
@@ -3366,17 +3562,32 @@ class results_base {
   [[nodiscard]] std::optional<map_times> take_times() noexcept {
     return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
   }
+  // Call before any value is read: there is no value here of more tasks than have failed. The failures so far are those
+  // tasks; `failures` are those that have failed. Throws std::bad_alloc, and changes nothing then.
+  void note_absent(failure_list failures) {
+    std::optional<failure_list>& absent = notes().absent;
+    absent.emplace(std::move(failures_));
+    failures_ = std::move(failures);
+  }
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
  protected:
   void require_ok() const {
     if (!ok()) throw_map_failed();
+    require_here();
+  }
+  // Every value that exists is here.
+  void require_here() const {
+    if (notes_ != nullptr && notes_->absent) throw_elsewhere();
   }
   void require_value(std::uint64_t i) const {
-    if (i >= size_ || failures_.contains(i)) throw_no_value(i);
+    if (i >= size_ || failed().contains(i)) throw_no_value(i);
   }
-  [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
+  // The tasks that have no value here.
+  [[nodiscard]] const failure_list& failed() const noexcept {
+    return notes_ != nullptr && notes_->absent ? *notes_->absent : failures_;
+  }
   // A table with a row for each task; the cells of a value are in `cells` columns.
   PARMAP_API void write_table(std::ostream& out, std::size_t cells, add_value* add, const void* self) const;
   // Of a task that has failed.
@@ -3389,6 +3600,7 @@ class results_base {
   }
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
+  [[noreturn]] PARMAP_API void throw_elsewhere() const;
 
   std::uint64_t size_;
   failure_list failures_;
@@ -3485,7 +3697,10 @@ class [[nodiscard]] results : public detail::results_base {
 
   /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It copies nothing;
   /// these results must outlive it and must not be moved meanwhile. O(log failures), and a whole walk is O(size()).
-  [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
+  [[nodiscard]] detail::values_view<T> values() const& {
+    require_here();
+    return {values_.data(), failed(), size()};
+  }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
   /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<T>. It refers to these
@@ -3494,17 +3709,20 @@ class [[nodiscard]] results : public detail::results_base {
   ///     for (const auto& [index, outcome] : r.outcomes())
   ///       if (outcome) use(index, *outcome);
   [[nodiscard]] auto outcomes() const& {
-    return std::views::iota(std::uint64_t{0}, size()) |
-           std::views::transform([this](std::uint64_t i) { return indexed_outcome<T>{i, outcome_of(i)}; });
+    require_here();
+    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
+             return indexed_outcome<T>{i, outcome_of(i), is_stored(i)};
+           });
   }
   /// On a temporary: a vector of them, into which the values are moved.
   [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
+    require_here();
     std::vector<indexed_outcome<T>> all;
     all.reserve(size());
     auto why = failed().begin();
     for (std::uint64_t i = 0; i < size(); ++i) {
-      if (why != failed().end() && why->index == i) all.push_back({i, *why++});
-      else all.push_back({i, std::move(values_.data()[i])});
+      if (why != failed().end() && why->index == i) all.push_back({i, *why++, is_stored(i)});
+      else all.push_back({i, std::move(values_.data()[i]), is_stored(i)});
     }
     return all;
   }
@@ -3533,6 +3751,7 @@ class [[nodiscard]] results : public detail::results_base {
     static_assert(cells > 0,
                   "parmap: write_csv writes numbers, text, what has an operator<<, and tuples, pairs, arrays "
                   "and structs of these; this type is none of them: give it an operator<<");
+    require_here();
     if constexpr (cells > 0)
       write_table(
           out, cells,
@@ -3550,6 +3769,7 @@ class [[nodiscard]] results : public detail::results_base {
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
+    require_here();
     std::vector<T> all;
     all.reserve(size());
     const auto copy_until = [&](std::uint64_t index) {
@@ -3605,7 +3825,8 @@ class [[nodiscard]] results<void> : public detail::results_base {
   /// results.
   [[nodiscard]] auto outcomes() const& {
     return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
-             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>()};
+             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>(),
+                                          is_stored(i)};
            });
   }
   auto outcomes() && = delete;  // keep the results in a variable first
@@ -5660,567 +5881,8 @@ class streamed_tasks_of final : public process_tasks {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/processes/claim_answer.hpp
-// claim_answer: what a worker is to do next.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-struct claim_answer {
-  enum class kind { run, wait, leave };
-
-  kind what{kind::leave};
-  interval chunk{};      // run: these tasks
-  bool was_postponed{};  // run: the supervisor has put the task, and may have more for that place
-  std::uint32_t bell{};  // wait: until the bell shows something else
-  bool is_idle{};        // wait: nothing is unclaimed, so the round may be over
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/robust_mutex.hpp
-// robust_mutex: a lock in shared memory that the supervisor takes over from a worker that died holding it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// For memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time, and
-// glibc trusts what it reads there, and may abort or hang this process. Here every decision depends on one read of one
-// word, and a word that no user can have left there is an error.
-class robust_mutex {
- public:
-  // The number of a user: 0 is the supervisor, w + 1 is worker w.
-  using user = std::uint32_t;
-  static constexpr user supervisor = 0;
-
-  // Locks for `self`, one of `users` users. If has_died(owner), takes the lock over from the dead owner and calls
-  // repair(owner) before anyone else can lock. Only the supervisor's has_died may be true, and not for a worker that
-  // may be replaced at the same time. Throws std::runtime_error if the lock itself was written over.
-  template <class HasDied, class Repair>
-  void lock(user self, user users, HasDied&& has_died, Repair&& repair) {
-    step("lock", moment::before);
-    const user last = acquire(self, users, has_died);
-    step("lock", moment::after);
-    if (last != self) repair(last);
-  }
-
-  void unlock(user self) noexcept {
-    step("unlock", moment::before);
-    const std::uint32_t was = word_.exchange(free, std::memory_order_release);
-    step("unlock", moment::after);
-    if (was != held_by(self)) futex_wake(word_, 1, futex_scope::shared);
-  }
-
- private:
-  // The word is `free`, or held_by(owner), maybe with `sleepers`. A stray write is unlikely to leave such a value.
-  static constexpr std::uint32_t free = 0x9a7e'c35c;
-  static constexpr std::uint32_t sleepers = 1;
-  static constexpr std::uint32_t held_by(user owner) noexcept { return free + 2 * (owner + 1); }
-  // A sleeper looks again after this time: the owner may have died, or the process that was to wake the sleeper.
-  static constexpr std::chrono::nanoseconds patience = std::chrono::milliseconds(2);
-
-  // Returns the dead owner from which it was taken over, or self.
-  template <class HasDied>
-  user acquire(user self, user users, HasDied& has_died) {
-    std::uint32_t mine = held_by(self);
-    for (;;) {
-      std::uint32_t seen = free;
-      if (word_.compare_exchange_strong(seen, mine, std::memory_order_acquire)) return self;
-      const user owner = (seen - free) / 2 - 1;
-      if (owner >= users || owner == self) throw_overwritten("its lock has an impossible owner");
-      if (has_died(owner)) {
-        if (word_.compare_exchange_strong(seen, mine | (seen & sleepers), std::memory_order_acquire)) return owner;
-        continue;
-      }
-      if (changes_soon(seen)) continue;
-      const std::uint32_t asleep = seen | sleepers;
-      if (seen != asleep && !word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed)) continue;
-      futex_wait(word_, asleep, patience, futex_scope::shared);
-      mine |= sleepers;  // others may still sleep
-    }
-  }
-
-  // Spins briefly: the lock is held for less than 1 µs unless its owner is preempted.
-  [[nodiscard]] bool changes_soon(std::uint32_t seen) const noexcept {
-    for (int k = 0; k < 100; ++k) {
-      spin_pause();
-      if (word_.load(std::memory_order_relaxed) != seen) return true;
-    }
-    return false;
-  }
-
-  futex_word word_{free};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/chunk_pacer.hpp
-// How many tasks a worker claims at once: by the clock, so that nobody has to say.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// One worker's pace. It begins with one task and grows towards the target: by at most x16, or to what takes 2 us by the
-// last chunk's measure. It is cut at once when tasks turn out long. With p for a worker's part, left / workers rounded
-// up, a chunk has at most p / 2 tasks, so that the ends meet evenly; where that is less than the floor, at most p:
-// there a claim costs as much as the imbalance it prevents. It never has more of the rest than that, as the first
-// inputs of a list are often the easy ones. The more workers contend for the range, the higher the floor.
-class chunk_pacer {
- public:
-  static constexpr std::chrono::microseconds target{50};
-  static constexpr round_index growth = 16;
-
-  // No arithmetic yet: a map of one task has no pace.
-  explicit chunk_pacer(unsigned workers) noexcept
-      : workers_(workers) {}  // NOLINT(cppcoreguidelines-pro-type-member-init)
-
-  // Of `left` unclaimed tasks, one at least.
-  [[nodiscard]] round_index chunk(round_index left) const noexcept {
-    const round_index fair = (left - 1) / workers_ + 1;
-    return std::min(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), bound_);
-  }
-  // Of the unclaimed tasks `all`, what this worker claims.
-  [[nodiscard]] interval claim(interval all, unsigned worker) const noexcept {
-    if (batches_ != nullptr) return in_batch(all);
-    const interval mine = take(all, worker, chunk(all.size()));
-    return blocks_.size == 0 ? mine : in_blocks(mine, all);
-  }
-  // Claims keep to the boundaries of blocks from now on. `from`: the round's first task.
-  void keep_blocks(claim_blocks blocks, std::uint64_t from) noexcept {
-    blocks_ = blocks;
-    from_ = from;
-  }
-  // Each claim is a batch, or the rest of one, from now on; null: it is not.
-  void keep_batches(const claim_batches* batches) noexcept { batches_ = batches; }
-  // No chunk has more than `most` tasks, one at least.
-  void bound(std::uint64_t most) noexcept {
-    bound_ = static_cast<round_index>(std::min<std::uint64_t>(most, std::numeric_limits<round_index>::max()));
-  }
-
-  // How many tasks take less than is worth a look at the clock.
-  [[nodiscard]] round_index unwatched() const noexcept { return least_; }
-
-  // Whether `left` tasks would take this worker longer, by the last chunk's measure.
-  [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {
-    return left > static_cast<double>(than) * rate_;
-  }
-
-  // The last chunk had `tasks` tasks and took `spent`.
-  void ran(round_index tasks, ticks spent) noexcept {
-    rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
-    const double in_target = static_cast<double>(target.count()) * ticks_per_us() * rate_;
-    const double in_floor = in_target * 0.02 * std::max(1.0, static_cast<double>(workers_) * (1.0 / 16));
-    const double most = std::min(std::max(static_cast<double>(tasks) * growth, in_target * 0.04), double{0x7fff'ffff});
-    wanted_ = static_cast<round_index>(std::clamp(in_target, 1.0, most));
-    least_ = static_cast<round_index>(std::clamp(in_floor, 1.0, most));
-  }
-
- private:
-  // Apart, so that maps do not pay for it.
-  [[nodiscard]] [[gnu::noinline]] interval in_blocks(interval mine, interval all) const noexcept {
-    return wants_whole_blocks(all.size()) ? blocks_.widened(mine, all, from_) : mine;
-  }
-  [[nodiscard]] [[gnu::noinline]] interval in_batch(interval all) const noexcept {
-    const std::uint64_t size = batches_->end_of(from_ + all.b) - (from_ + all.b);
-    return {all.b, all.b + static_cast<round_index>(std::min<std::uint64_t>({size, all.size(), bound_}))};
-  }
-  // A claim that may split blocks does so near the end, where that balances the work, and where the tasks of a block
-  // take long: if their worker died, whoever takes over the rest of the block could be the last one.
-  [[nodiscard]] bool wants_whole_blocks(round_index left) const noexcept {
-    if (blocks_.always) return true;
-    constexpr std::chrono::microseconds longest = std::chrono::seconds(5);
-    return left / workers_ / 2 >= blocks_.size &&
-           blocks_.size < static_cast<double>(longest.count()) * ticks_per_us() * rate_;
-  }
-
-  unsigned workers_;
-  claim_blocks blocks_;
-  const claim_batches* batches_{};
-  std::uint64_t from_;  // set with blocks_
-  double rate_{};       // tasks a tick
-  round_index wanted_{1};
-  round_index least_{1};
-  round_index bound_{std::numeric_limits<round_index>::max()};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/claim_ledger.hpp
-// claim_ledger: the words that workers and supervisor share, and every step that changes them. PROTOCOL.md explains why
-// no task is lost.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-struct left_over_words {
-  shared_word<"left_over"> span;          // packed interval; empty: free
-  shared_word<"left_attempts"> attempts;  // that its first task has used up
-};
-
-// The alignment keeps the lock and the range apart from words that are written less often.
-struct common_words {
-  alignas(128) shared_word<"halt"> halt;
-  shared_word<"failures"> failures;
-  alignas(128) robust_mutex lock;
-  shared_word<"range"> range;
-  shared_word<"stay"> stay;    // a worker that finds nothing waits for the bell
-  shared_word<"limit"> limit;  // of a stream: its tasks [0, limit) may begin
-  worker_bell bell;
-};
-
-// The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
-// another process.
-class claim_ledger {
- public:
-  // The constants of a map. `postpones`: a failed attempt is not repeated at once, but goes to the supervisor.
-  // `streams`: tasks begin in order, as far as the caller permits. `observed`: workers log their attempts, and may wait
-  // until the log has been read.
-  struct constants {
-    unsigned workers{};
-    std::uint64_t max_failures{std::numeric_limits<std::uint64_t>::max()};
-    unsigned retries{};
-    bool postpones{};
-    bool streams{};
-    bool observed{};
-  };
-
-  static std::size_t bytes(unsigned workers, bool postpones = false) noexcept {
-    return sizeof(common_words) + workers * sizeof(worker_words) +
-           left_overs_of(workers, postpones) * sizeof(left_over_words);
-  }
-  // Constructs the words in zeroed shared memory of bytes() bytes, aligned to a page.
-  claim_ledger(void* at, const constants& of_map) : claim_ledger(::new(at) common_words, of_map, 0) {
-    std::uninitialized_default_construct_n(of_, workers_);
-    std::uninitialized_default_construct_n(left_, left_overs_of(workers_, postpones_));
-  }
-  // Uses the words that were constructed at `at`, in a round of `round` tasks.
-  claim_ledger(void* at, const constants& of_map, round_index round)
-      : claim_ledger(std::launder(static_cast<common_words*>(at)), of_map, round) {}
-
-  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
-  [[nodiscard]] bool postpones() const noexcept { return postpones_; }
-  [[nodiscard]] bool streams() const noexcept { return streams_; }
-  [[nodiscard]] bool observed() const noexcept { return observed_; }
-  [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
-
-  // ---- by anybody
-
-  [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
-  [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
-  // The first reason stays, except among those that come at the same time.
-  void halt(halt_reason why) const noexcept {
-    if (halted()) return;
-    common_->halt.set(static_cast<std::uint64_t>(why));
-    if (waits_ || observed_) common_->bell.ring();
-  }
-  [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
-  // Counts a failure; at the limit no further task is begun.
-  void count_failure() const noexcept {
-    common_->failures.add(1);
-    halt_at_limit();
-  }
-  void halt_at_limit() const noexcept {
-    if (failures() >= max_failures_) halt(halt_reason::max_failures);
-  }
-  [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
-
-  // ---- by worker w
-
-  // Claims a chunk for w, if there is something to begin. cur of w then holds the attempts that its first task has used
-  // up.
-  claim_answer claim(unsigned w, const chunk_pacer& pace) const {
-    using enum claim_answer::kind;
-    const holder lock(*this, w + 1);
-    // Before halt and stay, which are written without the lock: so no ring after them is missed.
-    const std::uint32_t bell = waits_ ? common_->bell.get() : 0;
-    if (halted()) return {leave};
-    worker_words& mine = of(w);
-    for (left_over_words& left : left_overs()) {
-      const interval all = checked(unpack(left.span.get()));
-      if (all.empty()) continue;
-      announce(mine, all, static_cast<unsigned>(left.attempts.get()));
-      left.span.set(0);
-      return {run, all, &left >= left_ + workers_};
-    }
-    const interval all = checked(unpack(common_->range.get()));
-    const interval open = streams_ ? permitted(all) : all;
-    if (!open.empty()) {
-      const interval chunk = pace.claim(open, streams_ ? 0 : w);
-      announce(mine, chunk, 0);
-      common_->range.set(pack(without(all, chunk)));
-      return {run, chunk};
-    }
-    if (!all.empty()) return {wait, {}, false, bell, false};
-    if (!waits_ || common_->stay.get() == 0) return {leave};
-    return {wait, {}, false, bell, true};
-  }
-  [[nodiscard]] const worker_bell& bell() const noexcept { return common_->bell; }
-  void close_claim(unsigned w) const noexcept {
-    worker_words& mine = of(w);
-    mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
-    mine.claim.set(0);
-    mine.cur.set(0);
-  }
-
-  // ---- by the caller of a stream
-
-  // Tasks [0, limit) of the stream may begin. What has been claimed goes on.
-  void allow(std::uint64_t limit) const noexcept {
-    common_->limit.set(limit);
-    common_->bell.ring();
-  }
-  [[nodiscard]] std::uint64_t limit() const noexcept { return common_->limit.get(); }
-  // Wakes workers that wait; see worker_process.
-  void ring() const noexcept { common_->bell.ring(); }
-
-  // ---- by the supervisor
-
-  // Sets the function that tells whether worker w is dead. The supervisor takes over the lock from a dead worker.
-  void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
-  // The number of tasks of this round.
-  [[nodiscard]] round_index round() const noexcept { return round_; }
-  // Begins a round of n tasks, of which the first is task `origin` of the map. No worker is alive.
-  void begin_round(round_index n, std::uint64_t origin = 0) noexcept {
-    round_ = n;
-    origin_ = origin;
-    common_->range.set(pack(interval{0, n}));
-    if (waits_) common_->stay.set(1);
-  }
-  // The round has only n tasks: those behind were not permitted, so nobody has claimed them.
-  void cut_round(round_index n) const {
-    const holder lock(*this);
-    const interval all = checked(unpack(common_->range.get()));
-    common_->range.set(pack(interval{all.b, std::clamp(n, all.b, all.e)}));
-  }
-  // Call before each fork of worker w.
-  void prepare(unsigned w) const noexcept {
-    of(w).farewell_word.set(0);
-    if (waits_ || observed_) of(w).waiting.set(0);
-    step("go", moment::before);
-    of(w).go.store(0, std::memory_order_release);
-    step("go", moment::after);
-  }
-
-  // What the death of a worker means for the task it was in.
-  struct death {
-    bool in_task{};       // an attempt was running
-    round_index task{};   // of this task
-    unsigned attempts{};  // attempts used up, including the running one
-    bool blamed{};        // and no attempt was left
-    bool postponed{};     // an attempt is left, and the task is now the supervisor's
-  };
-  // Worker w is dead: hands back what is left of its claim. published(task, attempts) tells whether the failure of that
-  // attempt is recorded.
-  death recover(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
-    const death what = take_from_dead(w, published);
-    // For workers that wait: nobody else may come for what was handed back, if forks are refused; and w may have halted
-    // the map, and died before it rang.
-    if (waits_) common_->bell.ring();
-    return what;
-  }
-
-  [[nodiscard]] bool anything_unclaimed() const {
-    const holder lock(*this);
-    return !unpack(common_->range.get()).empty() || !std::ranges::all_of(left_overs(), is_free);
-  }
-  // Whether nothing is claimed, nor to be claimed.
-  [[nodiscard]] bool idle() const {
-    const holder lock(*this);
-    for (unsigned w = 0; w < workers_; ++w)
-      if (!unpack(of(w).claim.get()).empty()) return false;
-    return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
-  }
-  // Makes a postponed task claimable; false if there is no place for it now.
-  [[nodiscard]] bool put(round_index task, unsigned attempts) const {
-    {
-      const holder lock(*this);
-      const auto places = left_overs().subspan(workers_);
-      const auto place = std::ranges::find_if(places, is_free);
-      if (place == places.end()) return false;
-      place->attempts.set(attempts);
-      place->span.set(pack(interval{task, task + 1}));
-    }
-    common_->bell.ring();
-    return true;
-  }
-  // Workers that find nothing leave from now on.
-  void dismiss() const noexcept {
-    if (common_->stay.get() == 0) return;
-    common_->stay.set(0);
-    common_->bell.ring();
-  }
-  // Takes away all unclaimed tasks, which will not be begun. No worker is alive.
-  struct unclaimed {
-    interval all;
-    unsigned attempts;  // that its first task has used up
-  };
-  [[nodiscard]] std::vector<unclaimed> drain() const {
-    const holder lock(*this);
-    std::vector<unclaimed> rest;
-    const auto take_all = [&](auto& from, std::uint64_t attempts) {
-      if (const interval all = checked(unpack(from.get())); !all.empty())
-        rest.push_back({all, static_cast<unsigned>(attempts)});
-      from.set(0);
-    };
-    take_all(common_->range, 0);
-    for (left_over_words& left : left_overs()) take_all(left.span, left.attempts.get());
-    return rest;
-  }
-
-  // An interval that contains all tasks of this round that have not ended; empty once all have. It may contain tasks
-  // that have ended.
-  [[nodiscard]] interval not_ended() const {
-    const holder lock(*this);
-    interval all{round_, 0};
-    const auto add = [&](interval open) {
-      if (!open.empty()) all = {std::min(all.b, open.b), std::max(all.e, open.e)};
-    };
-    add(checked(unpack(common_->range.get())));
-    for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
-    for (unsigned w = 0; w < workers_; ++w) {
-      const interval open = checked(unpack(of(w).claim.get()));
-      const position at = unpack_position(of(w).cur.get());  // task 0 if the claim has been closed meanwhile
-      add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
-    }
-    return all.b < all.e ? all : interval{round_, round_};
-  }
-  // The number of finished tasks; only approximate while workers run.
-  [[nodiscard]] std::uint64_t finished() const noexcept {
-    std::uint64_t all = 0;
-    for (unsigned w = 0; w < workers_; ++w) {
-      const worker_words& one = of(w);
-      all += one.finished.get();
-      const interval open = unpack(one.claim.get());
-      const position at = unpack_position(one.cur.get());
-      if (!open.empty() && at.task > open.b && at.task <= open.e) all += at.task - open.b;
-    }
-    return all;
-  }
-
- private:
-  claim_ledger(common_words* at, const constants& of_map, round_index round)
-      : common_(at),
-        of_(reinterpret_cast<worker_words*>(common_ + 1)),
-        left_(reinterpret_cast<left_over_words*>(of_ + of_map.workers)),
-        workers_(of_map.workers),
-        max_failures_(of_map.max_failures),
-        retries_(std::min(of_map.retries, max_attempts - 1)),
-        postpones_(of_map.postpones),
-        streams_(of_map.streams),
-        observed_(of_map.observed),
-        waits_(postpones_ || streams_),
-        round_(round) {}
-
-  // One for each worker's death, and behind them as many again for postponed tasks.
-  static std::size_t left_overs_of(unsigned workers, bool postpones) noexcept {
-    return std::size_t{workers} * (postpones ? 2 : 1);
-  }
-
-  // Holds the lock; after a take-over, with the words repaired.
-  class holder {
-   public:
-    explicit holder(const claim_ledger& book, robust_mutex::user self = robust_mutex::supervisor)
-        : lock_(book.common_->lock),
-          self_(self) {
-      const auto has_died = [&](auto owner) { return self == robust_mutex::supervisor && book.has_died_(owner - 1); };
-      lock_.lock(self, book.workers_ + 1, has_died, [&book](auto owner) { book.repair(owner - 1); });
-    }
-    holder(const holder&) = delete;
-    holder& operator=(const holder&) = delete;
-    ~holder() { lock_.unlock(self_); }
-
-   private:
-    robust_mutex& lock_;
-    robust_mutex::user self_;
-  };
-
-  // Announces a claim before its source is shrunk. In between both contain the chunk; repair() resolves this.
-  static void announce(worker_words& mine, interval chunk, unsigned attempts) noexcept {
-    mine.base.set(mine.finished.get());
-    mine.cur.set(pack(position{chunk.b, attempts, false}));
-    mine.claim.set(pack(chunk));
-  }
-
-  // Worker w died holding the lock. A claim that it had announced counts, so it is removed from its source. No effect
-  // for a claim that was completed.
-  void repair(unsigned w) const noexcept {
-    const interval claimed = unpack(of(w).claim.get());
-    if (claimed.empty()) return;
-    const interval all = unpack(common_->range.get());
-    if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
-      common_->range.set(pack(without(all, claimed)));
-    for (left_over_words& left : left_overs())
-      if (unpack(left.span.get()) == claimed) left.span.set(0);
-  }
-
-  death take_from_dead(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
-    const holder lock(*this);
-    worker_words& dead = of(w);
-    const interval open = checked(unpack(dead.claim.get()));
-    if (open.empty()) {
-      dead.cur.set(0);
-      return {};
-    }
-    position at = unpack_position(dead.cur.get());
-    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
-      throw_overwritten("a worker's task lies outside its claim");
-    death what;
-    if (at.running && published(at.task, at.attempts)) {
-      at = {at.task + 1, 0, false};
-    } else if (at.running) {
-      what = {true, at.task, at.attempts, at.attempts > retries_};
-      what.postponed = postpones_ && !what.blamed;
-    }
-    dead.finished.set(dead.base.get() + (at.task - open.b));
-    const bool gone = what.blamed || what.postponed;
-    const interval rest = gone ? interval{at.task + 1, open.e} : interval{at.task, open.e};
-    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);
-    dead.claim.set(0);
-    dead.cur.set(0);
-    return what;
-  }
-
-  // What of the unclaimed tasks may begin now.
-  [[nodiscard]] interval permitted(interval all) const noexcept {
-    const std::uint64_t limit = common_->limit.get();
-    const std::uint64_t end = limit > origin_ ? std::min<std::uint64_t>(limit - origin_, all.e) : 0;
-    return {all.b, std::max(all.b, static_cast<round_index>(end))};
-  }
-
-  void hand_back(interval rest, unsigned attempts) const {
-    // One is free: the left-overs of deaths and open claims together never outnumber the workers.
-    const auto places = left_overs().first(workers_);
-    const auto free = std::ranges::find_if(places, is_free);
-    if (free == places.end()) throw_overwritten("there are more claims than workers");
-    free->attempts.set(attempts);
-    free->span.set(pack(rest));
-  }
-
-  [[nodiscard]] interval checked(interval all) const {
-    if (all.b > all.e || all.e > round_) throw_overwritten("a claim lies outside the tasks");
-    return all;
-  }
-
-  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept {
-    return {left_, left_overs_of(workers_, postpones_)};
-  }
-  static bool is_free(const left_over_words& left) noexcept { return unpack(left.span.get()).empty(); }
-
-  common_words* common_;
-  worker_words* of_;
-  left_over_words* left_;
-  unsigned workers_;
-  std::uint64_t max_failures_;
-  unsigned retries_;
-  bool postpones_;
-  bool streams_;
-  bool observed_;
-  bool waits_;  // a worker that finds nothing may wait
-  round_index round_;
-  std::uint64_t origin_{};
-  std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/processes/worker_arenas.hpp
-// worker_arenas: the memory for what does not fit into slots, bump-allocated by its worker and read by the supervisor.
+// ==== parmap/detail/processes/attempt_span.hpp
+// attempt_span: when an attempt of a task ran, as processes tell each other.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -6228,172 +5890,6 @@ namespace parmap::inline PARMAP_ABI::detail {
 struct attempt_span {
   std::uint64_t began{};
   std::uint64_t took{};
-};
-
-// Whether to initialise the words of the arenas, or keep those that another process has initialised.
-enum class words { fresh, kept };
-
-// One arena per worker, of equal size, in [begin, end) of the mapping. The failure records of a worker form a list in
-// its arena, newest first; a record counts once `head` refers to it. All data carries a check that is verified on
-// reading, as a task may have written over it.
-class worker_arenas {
- public:
-  worker_arenas(const shared_memory& memory, const claim_ledger& book, std::size_t begin, std::size_t end,
-                std::uint64_t tasks, words are = words::fresh)
-      : memory_(memory),
-        book_(book),
-        begin_((begin + alignment - 1) / alignment * alignment),
-        each_(round_down_to_page((end - begin_) / book_.workers())),
-        tasks_(tasks) {
-    if (are == words::kept) return;
-    for (unsigned w = 0; w < book_.workers(); ++w) {
-      book.of(w).top.set(arena_begin(w));
-      book.of(w).head.set(no_record);
-      if (book.streams()) book.of(w).told.set(no_record);
-    }
-  }
-
-  // ---- by worker w
-
-  [[nodiscard]] arena_writer writer(unsigned w) const noexcept {
-    return {memory_.bytes(), book_.of(w), arena_begin(w), arena_end(w)};
-  }
-  // Publishes a failure; false if there is no room for it. The message is cut to 16 MiB, and to the room there is.
-  bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts, std::string_view message,
-               attempt_span when = {}) const noexcept {
-    std::uint64_t previous = book_.of(w).head.get();
-    if (book_.streams() && previous != no_record && previous == book_.of(w).told.get()) {
-      // The supervisor has read them all. The new ones begin in the other half, so that `head` shows something else.
-      const std::size_t half = arena_begin(w) + each_ / 2 / alignment * alignment;
-      book_.of(w).top.set(previous < half ? half : arena_begin(w));
-      previous = no_record;
-    }
-    std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
-    // `head` must not show what the supervisor takes for read.
-    if (book_.streams() && at == book_.of(w).told.get()) at = std::min(at + alignment, arena_end(w));
-    const std::size_t room = arena_end(w) - at;
-    if (room < sizeof(record)) return false;
-    const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
-    record head{previous, index, static_cast<std::uint32_t>(kind), attempts, when, size, 0};
-    std::byte* const text = memory_.bytes() + at + sizeof head;
-    if (size > 0) std::memcpy(text, message.data(), size);
-    head.check = check_of(head, at, text);
-    std::memcpy(memory_.bytes() + at, &head, sizeof head);
-    step("record", moment::after);
-    book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
-    book_.of(w).head.set(at);
-    return true;
-  }
-
-  // ---- by the supervisor
-
-  // Whether the newest failure of w is that of this attempt of this task.
-  [[nodiscard]] bool newest_is(unsigned w, std::uint64_t index, unsigned attempt) const noexcept {
-    const auto found = read(w, book_.of(w).head.get());
-    return found && found->index == index && found->attempts == attempt;
-  }
-  // Calls visit(failure) for all failures of w, the newest first. No worker is alive. Throws std::runtime_error if a
-  // record was written over, as its task is then unknown.
-  template <class Visit>
-  void for_each_failure(unsigned w, Visit&& visit) const {
-    if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
-    walk(w, book_.of(w).head.get(), no_record, visit);
-  }
-  // Calls visit(failure), or visit(failure, attempt_span), for those that w has published since the last call for it; w
-  // may be alive. `seen`: the caller keeps it, and begins with nothing_seen.
-  template <class Visit>
-  void for_each_new_failure(unsigned w, std::uint64_t& seen, Visit&& visit) const {
-    const std::uint64_t newest = book_.of(w).head.get();
-    if (newest == seen) return;
-    walk(w, newest, seen, visit);
-    seen = newest;
-    if (book_.streams()) book_.of(w).told.set(newest);
-  }
-  static constexpr std::uint64_t nothing_seen = ~std::uint64_t{0};
-  // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
-  [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
-    if (at.is_short()) {
-      if (const auto bytes = at.read_short(task)) return *bytes;
-    } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
-      const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
-      // Not beyond `top`: reading pages that were never written would cost memory.
-      const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
-      const std::byte* from = memory_.bytes() + at.offset;
-      const std::uint64_t size = at.bytes_in_arena();
-      const std::size_t behind = at.is_retried() ? sizeof(std::uint32_t) : 0;
-      if (at.offset <= end && size <= end - at.offset && size >= behind && at.fits_check(from, task))
-        return byte_reader(from, size - behind);
-    }
-    throw bad_encoding(
-        "its encoded bytes were written over by a task of this map that wrote to memory it does not own; run the map "
-        "under parmap::serial with valgrind or -fsanitize=address to find that task");
-  }
-
-  // The value has been read: nobody reads its bytes again.
-  static void drop(const byte_reader& bytes) noexcept { give_back(bytes.end() - bytes.left(), bytes.left()); }
-
-  // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
-  [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {
-    std::uint32_t attempts = 1;
-    if (!at.is_short() && at.is_retried()) std::memcpy(&attempts, bytes.end(), sizeof attempts);
-    return attempts;
-  }
-
- private:
-  static constexpr std::size_t alignment = arena_writer::alignment;
-  static constexpr std::size_t longest_message = 16 << 20;
-
-  static constexpr std::uint64_t no_record = nothing_seen;
-
-  struct record {
-    std::uint64_t previous;  // its offset, which is lower, or no_record
-    std::uint64_t index;
-    std::uint32_t kind;
-    std::uint32_t attempts;
-    attempt_span when;    // of the last attempt
-    std::uint64_t size;   // of the message, which follows the record
-    std::uint64_t check;  // of all the above and the message, keyed by the offset
-  };
-
-  [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
-  [[nodiscard]] std::size_t arena_end(unsigned w) const noexcept { return arena_begin(w) + each_; }
-  [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
-    const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
-    return checksum(message, it.size, head);
-  }
-  // From the record at `at` on to the older ones, until that at `end`.
-  template <class Visit>
-  void walk(unsigned w, std::uint64_t at, std::uint64_t end, Visit&& visit) const {
-    while (at != end && at != no_record) {
-      const auto found = read(w, at);
-      if (!found) throw_overwritten("the record of a failure is lost");
-      const auto* const text = reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record));
-      failure why{found->index, static_cast<failure_kind>(found->kind), std::string(text, found->size), found->attempts,
-                  nullptr};
-      if constexpr (std::invocable<Visit&, failure&&, attempt_span>) visit(std::move(why), found->when);
-      else visit(std::move(why));
-      at = found->previous;
-    }
-  }
-  [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
-    const std::uint64_t end = arena_end(w);
-    if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
-    const std::byte* const from = memory_.bytes() + at;
-    record found{};
-    std::memcpy(&found, from, sizeof found);
-    if (found.size > std::min(longest_message, end - at - sizeof found) ||
-        found.check != check_of(found, at, from + sizeof found) || found.index >= tasks_ ||
-        found.kind > static_cast<std::uint32_t>(failure_kind::stopped) ||
-        (found.previous >= at && found.previous != no_record))
-      return std::nullopt;
-    return found;
-  }
-
-  const shared_memory& memory_;
-  const claim_ledger& book_;
-  std::size_t begin_;
-  std::size_t each_;
-  std::uint64_t tasks_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -7037,8 +6533,8 @@ inline constexpr const char* deadline_text = "options.deadline was reached";
 inline constexpr const char* max_failures_text = "options.max_failures was reached; the other failures say why";
 
 // Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.
-void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
-                 unsigned attempts_of_first = 0);
+PARMAP_API void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
+                            unsigned attempts_of_first = 0);
 
 // The list with further failures of tasks that it does not contain yet.
 [[nodiscard]] PARMAP_API failure_list add_failures(failure_list list, failure_runs more);
@@ -7882,143 +7378,12 @@ class outcome_place {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/deadline.hpp
-// deadline: when a map begins no new task any more, and when it ends those that still run.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
-inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
-
-class deadline {
- public:
-  using clock = std::chrono::steady_clock;
-
-  // Counts from now on. None, or a time beyond the range of the clock: never.
-  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
-    if (!time) return;
-    const auto now = clock::now();
-    const auto extra = std::min(*time / 10, longest_grace);
-    if (*time >= clock::time_point::max() - now - extra) return;
-    begin_no_more_ = now + *time;
-    end_all_ = begin_no_more_ + extra;
-  }
-
-  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
-  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
-  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
-
- private:
-  clock::time_point begin_no_more_{clock::time_point::max()};
-  clock::time_point end_all_{clock::time_point::max()};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/signal_mask.hpp
-// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Blocks all signals in the calling thread for the lifetime of the object, so that threads made meanwhile inherit this
-// mask. Signals that a fault raises are not blocked.
-class signals_blocked {
- public:
-  signals_blocked() noexcept {
-    sigset_t all{};
-    ::sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
-    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
-  }
-  signals_blocked(const signals_blocked&) = delete;
-  signals_blocked& operator=(const signals_blocked&) = delete;
-  ~signals_blocked() {
-    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
-  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
-
- private:
-  sigset_t before_{};
-  bool blocked_{};
-};
-
-// In a thread made under signals_blocked: the mask that it would have without it.
-inline std::optional<sigset_t>& outer_signal_mask() noexcept {
-  static thread_local std::optional<sigset_t> mask;
-  return mask;
-}
-
-// Gives the thread the mask that it would have without signals_blocked, for the lifetime of the object. Tasks run with
-// this mask, and processes and threads that they start inherit it.
-class outer_mask_scope {
- public:
-  outer_mask_scope() noexcept {
-    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
-  }
-  outer_mask_scope(const outer_mask_scope&) = delete;
-  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
-  ~outer_mask_scope() {
-    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t before_{};
-  bool changed_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/threads/deadline_watch.hpp
-// deadline_watch: halts a map in this process at its deadline, and requests its tasks to stop at the end of the grace.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// One thread per map with a deadline.
-class deadline_watch {
- public:
-  // At the deadline it calls begin_no_more, in its own thread. A request of `stop` reaches the tasks as ever.
-  deadline_watch(const deadline& when, const std::stop_token& stop, std::function<void()> begin_no_more)
-      : when_(when),
-        begin_no_more_(std::move(begin_no_more)),
-        forward_(stop, [this] { tasks_.request_stop(); }),
-        thread_(start()) {}
-
-  // For the tasks.
-  [[nodiscard]] std::stop_token token() const noexcept { return tasks_.get_token(); }
-
- private:
-  // The thread blocks signals, which are for the caller's threads.
-  std::jthread start() {
-    const signals_blocked meanwhile;
-    return std::jthread([this](const std::stop_token& ended) { watch(ended); });
-  }
-  void watch(const std::stop_token& ended) {
-    std::unique_lock lock(mutex_);
-    const auto passed = [&](deadline::clock::time_point moment) {
-      wake_.wait_until(lock, ended, moment, [] { return false; });
-      return !ended.stop_requested();
-    };
-    if (!passed(when_.begin_no_more())) return;
-    begin_no_more_();
-    if (passed(when_.end_all())) tasks_.request_stop();
-  }
-
-  deadline when_;
-  std::function<void()> begin_no_more_;
-  std::stop_source tasks_;
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
-  std::stop_callback<std::function<void()>> forward_;
-  std::jthread thread_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/threads/serial_stream.hpp
 // serial_stream: a stream on the engine serial; the caller's thread runs a task when it wants an outcome.
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+class deadline_watch;
 
 // What does not depend on the result type.
 class serial_loop {
@@ -8060,7 +7425,7 @@ class serial_loop {
   ticks spent_{};
   std::atomic<bool> halted_{false};
   std::atomic<bool> late_{false};
-  std::optional<deadline_watch> watch_;
+  std::unique_ptr<deadline_watch> watch_;  // null: no deadline
   std::stop_token stop_;
   context self_;
 };
@@ -9111,94 +8476,8 @@ class batch_table {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/pools/pool_memory.hpp
-// pool_memory: the memory of a pool besides that of its stream: what its tasks are, what they run on, and which of them
-// are to end.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The caller writes all of it. A worker changes only the state of a batch that it begins, and tells which large inputs
-// it holds.
-class pool_memory final : public stream_annex, public task_orders {
- public:
-  explicit pool_memory(unsigned workers) noexcept : workers_(workers) {}
-
-  // ---- by the caller
-
-  [[nodiscard]] shared_heap& heap() noexcept { return *heap_; }
-  // Worker w is to be killed if it runs this task.
-  void end(unsigned w, std::uint64_t task) noexcept { of_[w].ends.set(task + 1); }
-  // Nobody uses the inputs of this number any more. Whether a worker holds them: it has to be woken then.
-  [[nodiscard]] bool take_back(std::uint64_t inputs) noexcept {
-    bool held = false;
-    for (unsigned w = 0; w < workers_; ++w)
-      if (auto& holds = of_[w].holds; holds.get() == inputs) held = holds.set_if(inputs, 0) == inputs || held;
-    return held;
-  }
-  // No attempt may take less, of those that may run now; 0: none has a limit.
-  void set_shortest_limit(std::uint64_t ns) noexcept { shortest_->set(ns); }
-
-  // ---- by the caller and by workers, each of which has a copy
-
-  [[nodiscard]] batch_table& table() noexcept { return *table_; }
-  [[nodiscard]] const std::byte* at(std::uint64_t offset) const noexcept { return memory_ + offset; }
-  // Whether these bytes lie in the heap.
-  [[nodiscard]] bool contains(const sent_bytes& it) const noexcept {
-    return it.offset >= heap_begin_ && it.offset < end_ && it.size <= end_ - it.offset;
-  }
-
-  // ---- by worker w
-
-  // It keeps a copy of these large inputs as long as is_held() says so.
-  void hold(unsigned w, std::uint64_t inputs) noexcept { of_[w].holds.set(inputs); }
-  [[nodiscard]] bool is_held(unsigned w, std::uint64_t inputs) const noexcept { return of_[w].holds.get() == inputs; }
-
-  // ---- by the supervisor
-
-  [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept override {
-    const std::uint64_t ns = shortest_->get();
-    return ns == 0 ? no_limit : std::chrono::nanoseconds(ns);
-  }
-  [[nodiscard]] bool ends(unsigned w, std::uint64_t task) const noexcept override {
-    return of_[w].ends.get() == task + 1;
-  }
-
- private:
-  struct alignas(64) words_of_worker {
-    shared_word<"ends"> ends;    // the task that it is to be killed in, and 1; 0: none
-    shared_word<"holds"> holds;  // the number of the large inputs that it keeps; 0: none
-  };
-
-  [[nodiscard]] std::size_t table_begin() const noexcept {
-    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(words_of_worker);
-  }
-  [[nodiscard]] std::size_t table_bytes() const noexcept override { return table_begin() + batch_table::bytes; }
-  void take(std::byte* memory, std::size_t begin, std::size_t end) override {
-    memory_ = memory;
-    end_ = end;
-    heap_begin_ = begin + table_bytes();
-    void* const shortest = memory + begin;
-    shortest_ = static_cast<shared_word<"shortest">*>(shortest);
-    void* const words = memory + begin + table_begin() - workers_ * sizeof(words_of_worker);
-    of_ = static_cast<words_of_worker*>(words);
-    table_.emplace(memory + begin + table_begin());
-    heap_.emplace(memory, heap_begin_, end);
-  }
-
-  unsigned workers_;
-  std::byte* memory_{};
-  std::size_t heap_begin_{};
-  std::size_t end_{};
-  shared_word<"shortest">* shortest_{};
-  words_of_worker* of_{};
-  std::optional<batch_table> table_;
-  std::optional<shared_heap> heap_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/sent_store.hpp
-// sent_store: the functions and inputs that a pool has sent to its workers, and what is known of the functions.
+// ==== parmap/detail/pools/kept_bytes.hpp
+// kept_bytes: encoded functions and inputs in the memory of a pool, as those see them who keep them.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -9214,198 +8493,10 @@ struct kept_function {
 // Inputs in the memory of a pool, kept as long as somebody may use them.
 using kept_inputs = std::shared_ptr<const sent_bytes>;
 
-// In the caller. Any thread may call any member. The lock is its own, as to encode large inputs takes long.
-class sent_store {
- public:
-  using write = std::function<void(byte_writer&)>;
-
-  // wake() is called when workers are to give back what they hold.
-  sent_store(pool_memory& memory, std::function<void()> wake) : memory_(memory), wake_(std::move(wake)) {}
-  sent_store(const sent_store&) = delete;
-  sent_store& operator=(const sent_store&) = delete;
-
-  // The same bytes are stored once.
-  std::shared_ptr<kept_function> keep_function(std::vector<std::byte> bytes);
-  // Throws std::bad_alloc if there is no room for them, and what encode throws.
-  kept_inputs keep_inputs(const write& encode);
-  // The same; encode calls code of the user, which may use the pool.
-  kept_inputs keep_foreign_inputs(const write& encode);
-  // Gives back what nobody uses any more. Functions stay that were used last, as they may be used again: not many, and
-  // none but the newest if they are large.
-  void drop_unused() noexcept;
-  // The same, if large inputs are among it.
-  void drop_large() noexcept {
-    if (dropped_->any_large.load(std::memory_order_relaxed)) drop_unused();
-  }
-
- private:
-  static constexpr std::size_t most_unused = 64;  // functions
-
-  // Inputs that nobody uses any more.
-  struct dropped {
-    std::mutex lock;
-    std::list<sent_bytes> all;
-    std::atomic<bool> any_large{};
-  };
-  // Inputs that somebody uses. Its end needs no memory.
-  class in_use {
-   public:
-    explicit in_use(std::shared_ptr<dropped> to) : to_(std::move(to)), one_(1) {}
-    in_use(const in_use&) = delete;
-    in_use& operator=(const in_use&) = delete;
-    ~in_use() {
-      const bool large = what().size >= much_memory;
-      const std::lock_guard lock(to_->lock);
-      if (what().number != 0) to_->all.splice(to_->all.end(), one_);
-      if (large) to_->any_large = true;
-    }
-    [[nodiscard]] sent_bytes& what() noexcept { return one_.front(); }
-
-   private:
-    std::shared_ptr<dropped> to_;
-    std::list<sent_bytes> one_;
-  };
-  using functions = std::list<std::shared_ptr<kept_function>>;
-
-  static std::string_view text_of(const std::vector<std::byte>& bytes) noexcept {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
-  static shared_memory draft_memory();
-  sent_bytes store(const write& encode);
-  void drop_old();
-  void drop_inputs();
-
-  pool_memory& memory_;
-  std::function<void()> wake_;
-  std::mutex lock_;
-  std::shared_ptr<dropped> dropped_ = std::make_shared<dropped>();
-  functions used_;  // the newest first
-  std::unordered_map<std::string_view, functions::iterator> known_;
-  std::uint64_t function_bytes_{};  // of all used_
-  std::uint64_t newest_{};
-  std::unique_ptr<shared_memory> draft_;  // for the next inputs that code of the user writes; null: in use, or none
-};
-
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/pools/unsent_tasks.hpp
-// unsent_tasks: the tasks of one job on a pool that have not been sent to its workers.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Tasks that were given to a pool together, or a task that is to be tried again.
-struct task_piece {
-  std::uint64_t task{};
-  std::uint64_t count{};
-  kept_inputs inputs{};
-  unsigned attempt{1};
-  std::shared_ptr<kept_function> function{};  // null: that of the job
-
-  [[nodiscard]] std::uint64_t last() const noexcept { return task + count - 1; }
-};
-
-// Under the dispatcher's lock. Each function but for_each and clear is O(log n).
-class unsent_tasks {
- public:
-  [[nodiscard]] bool empty() const noexcept { return again_.empty() && first_.empty(); }
-  [[nodiscard]] std::size_t pieces() const noexcept { return again_.size() + first_.size(); }
-  // A first attempt waits behind those of lower tasks; a later one goes before all of these.
-  void add(task_piece what) {
-    auto& to = what.attempt > 1 ? again_ : first_;
-    const std::uint64_t last = what.last();
-    to.emplace(last, std::move(what));
-  }
-
-  // The piece that is to be sent next. There must be one.
-  [[nodiscard]] const task_piece& front() const noexcept { return next().begin()->second; }
-  // The first tasks of it have been sent.
-  void drop_front(std::uint64_t tasks) noexcept {
-    auto& from = again_.empty() ? first_ : again_;
-    task_piece& piece = from.begin()->second;
-    piece.task += tasks;
-    piece.count -= tasks;
-    if (piece.count == 0) from.erase(from.begin());
-  }
-
-  // The first attempt of a task that was added alone, and has not been sent; null: there is none.
-  [[nodiscard]] const task_piece* find(std::uint64_t task) const noexcept {
-    const auto found = first_.find(task);
-    return found != first_.end() && found->second.count == 1 ? &found->second : nullptr;
-  }
-  // That one is dropped.
-  void drop(std::uint64_t task) noexcept { first_.erase(task); }
-
-  // Calls visit(piece) for each piece, those of tasks that are to be tried again first.
-  template <class Visit>
-  void for_each(const Visit& visit) const {
-    for (const auto* const all : {&again_, &first_})
-      for (const auto& [last, each] : *all) visit(each);
-  }
-  // Those that lie in tasks [task, task + count) are moved to another list.
-  void take(std::uint64_t task, std::uint64_t count, unsent_tasks& to) noexcept {
-    for (const auto& [from, there] : {std::pair(&again_, &to.again_), std::pair(&first_, &to.first_)})
-      for (auto at = from->lower_bound(task); at != from->end() && at->first - task < count;) {
-        const auto next = std::next(at);
-        if (at->second.task >= task) there->insert(from->extract(at));
-        at = next;
-      }
-  }
-  void clear() noexcept {
-    again_.clear();
-    first_.clear();
-  }
-
- private:
-  // By their last tasks, which stay as the front one is sent bit by bit.
-  using pieces_in_order = std::map<std::uint64_t, task_piece>;
-
-  [[nodiscard]] const pieces_in_order& next() const noexcept { return again_.empty() ? first_ : again_; }
-
-  pieces_in_order again_;
-  pieces_in_order first_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/due_queue.hpp
-// due_queue: tasks that wait until they are due.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// `Task` has a member `due`. Used by one thread at a time. add and take_first are O(log n).
-template <class Task>
-class due_queue {
- public:
-  using clock = std::chrono::steady_clock;
-
-  void add(const Task& what) {
-    heap_.push_back(what);
-    std::ranges::push_heap(heap_, later);
-  }
-  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
-  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
-  // The one that is due first. Undefined if there is none.
-  [[nodiscard]] const Task& first() const noexcept { return heap_.front(); }
-  [[nodiscard]] bool is_due() const noexcept { return !empty() && first().due <= clock::now(); }
-  // Undefined if there is none.
-  Task take_first() {
-    std::ranges::pop_heap(heap_, later);
-    const Task taken = heap_.back();
-    heap_.pop_back();
-    return taken;
-  }
-  [[nodiscard]] std::vector<Task> take_all() { return std::exchange(heap_, {}); }
-
- private:
-  static bool later(const Task& a, const Task& b) noexcept { return a.due > b.due; }
-
-  std::vector<Task> heap_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_job.hpp
-// pool_job: one map, stream or list of submitted tasks on a pool, as the dispatcher sees it.
+// ==== parmap/detail/pools/pool_owner.hpp
+// pool_owner: who takes the outcomes of one map, stream or list of submitted tasks on a pool.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -9433,59 +8524,15 @@ class pool_owner {
   ~pool_owner() = default;
 };
 
-// All but the constants belong to the dispatcher, under its lock.
-class pool_job : public std::enable_shared_from_this<pool_job> {
- public:
-  struct terms {
-    std::uint64_t seed;
-    std::chrono::nanoseconds timeout{};  // zero: none
-    std::uint64_t most_at_once{};        // batches, of which each is with one worker; 0: any number
-  };
-
-  pool_job(const terms& on, std::shared_ptr<kept_function> f, pool_owner& by) noexcept
-      : on_(on),
-        function_(std::move(f)),
-        owner_(&by) {}
-
- private:
-  friend class pool_dispatcher;
-  friend class batch_sender;
-  friend class outcome_collector;
-
-  struct postponed {
-    std::chrono::steady_clock::time_point due;
-    task_piece what;
-  };
-  using failed_tasks = std::map<std::uint64_t, task_piece>;
-  // An outcome that another thread has collected.
-  struct arrived {
-    pool_outcome what;
-    bool failed{};
-    bool has_bytes{};
-    failure why;
-    std::vector<std::byte> bytes;
-  };
-
-  [[nodiscard]] bool is_over() const noexcept {
-    return closed_ && unsent_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
-  }
-
-  terms on_;
-  std::shared_ptr<kept_function> function_;
-  pool_owner* owner_;  // null: nobody takes outcomes any more
-  unsent_tasks unsent_;
-  failed_tasks failed_;  // until the owner has said whether to try them again
-  due_queue<postponed> postponed_;
-  std::list<arrived> inbox_;
-  std::condition_variable news_;                                    // outcomes have come, or nobody collects
-  std::uint64_t limit_{std::numeric_limits<std::uint64_t>::max()};  // tasks below may be sent
-  std::uint64_t in_flight_{};                                       // tasks that have been sent and have not ended
-  std::uint64_t batches_{};                                         // that have them
-  std::uint64_t taken_{};                                           // outcomes
-  unsigned waiting_{};                                              // threads
-  bool closed_{};                                                   // no further tasks come
-  bool halted_{};                                                   // no further task is to begin
+// What holds for all tasks of a job.
+struct job_terms {
+  std::uint64_t seed{};
+  std::chrono::nanoseconds timeout{};  // of each attempt; zero: none
+  std::uint64_t most_at_once{};        // batches, of which each is with one worker; 0: any number
 };
+
+// The dispatcher's side of it.
+class pool_job;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -9512,7 +8559,7 @@ class pool_dispatcher {
   pool_dispatcher(const pool_dispatcher&) = delete;
   pool_dispatcher& operator=(const pool_dispatcher&) = delete;
 
-  using write = sent_store::write;
+  using write = std::function<void(byte_writer&)>;
 
   [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
   // The function that these bytes encode; see function_reader. The same bytes are sent once.
@@ -9525,7 +8572,7 @@ class pool_dispatcher {
   [[nodiscard]] PARMAP_API byte_reader read(const kept_inputs& it) const noexcept;
 
   // `by` must stay until end() has returned.
-  [[nodiscard]] PARMAP_API std::shared_ptr<pool_job> open(const pool_job::terms& on, std::shared_ptr<kept_function> f,
+  [[nodiscard]] PARMAP_API std::shared_ptr<pool_job> open(const job_terms& on, std::shared_ptr<kept_function> f,
                                                           pool_owner& by);
   // Further tasks [task, task + count), which have these inputs; `f`: if not the job's function.
   PARMAP_API void add(pool_job& to, std::uint64_t task, std::uint64_t count, kept_inputs inputs,
@@ -9987,6 +9034,40 @@ struct sent_inputs<unbounded_product<First, Rest>> {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/pools/sent_numbers.hpp
+// sent_numbers: which tasks of a space are to run, where a store has the outcomes of the others, as a pool's workers
+// are told it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Tasks whose indices and random streams are consecutive are one run.
+class sent_numbers final : public renumbering {
+ public:
+  // Null: all tasks run, and nothing is written.
+  PARMAP_API explicit sent_numbers(const renumbering* of);
+  PARMAP_API ~sent_numbers();
+  PARMAP_API void write(byte_writer& to) const;
+  // What write() has written behind other bytes, up to the end; null if nothing follows. Throws bad_encoding if the
+  // bytes are damaged, or name a task beyond `tasks`.
+  [[nodiscard]] PARMAP_API static std::unique_ptr<sent_numbers> read(byte_reader& from, std::uint64_t tasks);
+
+  [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+
+ private:
+  struct run {
+    std::uint64_t first;   // among the tasks that run
+    std::uint64_t index;   // of that task
+    std::uint64_t stream;  // of its random numbers
+  };
+
+  std::vector<run> runs_;
+  std::uint64_t size_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/pools/pool_function_of.hpp
 // pool_function_of: f and the type of its inputs, as a worker of a pool runs them; how they are sent there.
 
@@ -10010,14 +9091,15 @@ class pool_function_of final : public pool_function {
     decoder in(bytes);
     const auto first = in.get<std::uint64_t>();
     auto made = std::make_unique<inputs>(first, sent_inputs<Space>::decode(in));
-    bytes.expect_end();
+    made->numbers = sent_numbers::read(bytes, made->space.size());
     return made;
   }
   void run(const pool_inputs& given, batch_run& tasks, context& self) const override {
-    const auto& [first, space] = static_cast<const inputs&>(given);
-    if (tasks.next() < first || tasks.end() - first > space.size())
+    const auto& [first, space, numbers] = static_cast<const inputs&>(given);
+    numbered_tasks<F, received> numbered(f_, space);
+    if (numbers != nullptr) numbered = numbered.renumbered_by(*numbers);
+    if (tasks.next() < first || tasks.end() - first > numbered.size())
       throw bad_encoding("a pool's batch has tasks without inputs");
-    const numbered_tasks<F, received> numbered(f_, space);
     numbered.for_each(tasks.next() - first, tasks.end() - first, self, [&](std::uint64_t, const auto& call) {
       if (!tasks.begin_task()) return false;
       send_value<value>(tasks.outlet(), tasks.number(), 1, call);
@@ -10033,6 +9115,7 @@ class pool_function_of final : public pool_function {
     inputs(std::uint64_t task, received&& read) : first(task), space(std::move(read)) {}
     std::uint64_t first;  // the task of the first combination
     received space;
+    std::unique_ptr<const sent_numbers> numbers{};  // null: all tasks of the space
   };
 
   mutable F f_;
@@ -10062,6 +9145,39 @@ std::vector<std::byte> bytes_of_function(const F& f) {
     encode_function(out, f);
   });
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/deadline.hpp
+// deadline: when a map begins no new task any more, and when it ends those that still run.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
+inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
+
+class deadline {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  // Counts from now on. None, or a time beyond the range of the clock: never.
+  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
+    if (!time) return;
+    const auto now = clock::now();
+    const auto extra = std::min(*time / 10, longest_grace);
+    if (*time >= clock::time_point::max() - now - extra) return;
+    begin_no_more_ = now + *time;
+    end_all_ = begin_no_more_ + extra;
+  }
+
+  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
+  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
+  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
+
+ private:
+  clock::time_point begin_no_more_{clock::time_point::max()};
+  clock::time_point end_all_{clock::time_point::max()};
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -10385,10 +9501,12 @@ class pool_stream final : public pool_outcomes<typename Tasks::result> {
 
  private:
   void send(std::uint64_t b, std::uint64_t e) {
+    const sent_numbers numbers(tasks_.renumbered());
     kept_inputs inputs = this->dispatcher().keep_inputs(
         [&](byte_writer& to) {
           encoder out(to);
           sent_inputs<space>::encode(out, tasks_.space(), b, e);
+          numbers.write(to);
         },
         encodes_by_foreign_code<space>);
     this->dispatcher().add(this->job(), b, e - b, std::move(inputs));
@@ -10732,8 +9850,6 @@ class pool {
     if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
     else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
   }
-  /// Its workers know the tasks of a whole space only.
-  static constexpr bool has_no_store = true;
 
   /// What map_into calls.
   template <class Tasks, class First>
@@ -10806,10 +9922,12 @@ class pool {
     state_->check_code(tasks.function());
     detail::pool_dispatcher& by = state_->dispatcher();
     auto f = keep_function(tasks);
+    const detail::sent_numbers numbers(tasks.renumbered());
     detail::kept_inputs inputs = by.keep_inputs(
-        [&tasks](detail::byte_writer& to) {
+        [&](detail::byte_writer& to) {
           encoder out(to);
           detail::sent_inputs<space>::encode(out, tasks.space(), 0, tasks.size());
+          numbers.write(to);
         },
         detail::encodes_by_foreign_code<space>);
     detail::pool_map_of<value, std::remove_reference_t<Places>> map(
@@ -10883,6 +10001,35 @@ struct unknown_option_or_value_of_another_type {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/stores/interrupt_scope.hpp
+// interrupt_scope: a map during which SIGINT and SIGTERM end the map, and not the program.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// For the lifetime of the object, if the options say so. It gives them a stop token that it requests to stop, and what
+// options::on_interrupt needs to tell engines.
+class interrupt_scope {
+ public:
+  explicit interrupt_scope(options& of_map) {
+    if (of_map.on_interrupt.keeps(of_map.store != nullptr)) begin(of_map);
+  }
+  interrupt_scope(const interrupt_scope&) = delete;
+  interrupt_scope& operator=(const interrupt_scope&) = delete;
+  ~interrupt_scope() {
+    if (state_ != nullptr) end();
+  }
+
+ private:
+  struct state;
+
+  PARMAP_API void begin(options& of_map);
+  PARMAP_API void end() noexcept;
+
+  state* state_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/stores/stored_value.hpp
 // stored_value: a value or an input as a store keeps it: a number, text or bytes, and what the bytes are.
 
@@ -10901,6 +10048,9 @@ enum class value_format : std::uint8_t {
   encoded = 8,  // by parmap::codec: for C++ alone
   pickle = 9,   // by Python's pickle: for Python alone
   json = 10,
+  dataclass = 11,  // JSON, too
+  none = 12,       // Python's
+  python_bytes = 13,
 };
 
 struct stored_value {
@@ -10961,6 +10111,11 @@ concept stored_text = std::convertible_to<const T&, std::string_view> && !std::i
 // What leaves a worker can be stored; so can text that an object refers to, but it cannot be read again.
 template <class T>
 concept storable = std::is_void_v<T> || leaves<T> || stored_text<T>;
+
+// What other programs can read, too; all else is stored as the bytes of its codec.
+template <class T>
+inline constexpr bool has_plain_form = std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, float> ||
+                                       std::is_same_v<T, double> || stored_text<T> || is_number_array<T>;
 
 // The bytes of its codec. The value may be encoded more than once.
 template <class T>
@@ -11112,11 +10267,15 @@ class sweep {
 
 // The outcome of a task as it is stored.
 struct stored_outcome {
+  using time_point = std::chrono::steady_clock::time_point;
+  static constexpr time_point unknown{};
+
   std::uint64_t number{};              // of the task in the store
   std::optional<failure_kind> kind{};  // none: it has a value
   unsigned attempts{};
   unsigned worker{};
-  std::chrono::nanoseconds took{};
+  time_point began{};  // or unknown
+  std::optional<std::chrono::nanoseconds> took{};
   stored_value value{};
   std::string message{};  // of a failure
 };
@@ -11131,8 +10290,11 @@ class store_run {
   [[nodiscard]] virtual std::uint64_t seed() const noexcept = 0;
   // The number of task `index` of the map, which names its random stream, too. Any thread may ask.
   [[nodiscard]] virtual std::uint64_t number(std::uint64_t index) const noexcept = 0;
-  // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number.
-  virtual void read(const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
+  // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number. `values`: with its
+  // value; else find() gives it. Call it once, before the functions below.
+  virtual void read(bool values, const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
+  // The outcome of a task that read() has visited, without values. One thread at a time, each task once.
+  [[nodiscard]] virtual stored_outcome find(std::uint64_t index) = 0;
   // What the user should know, a line each.
   [[nodiscard]] virtual const std::vector<std::string>& notes() const noexcept = 0;
 
@@ -11155,6 +10317,9 @@ class store_run {
 // sweep_of: what identifies the results of a map, from f, its axes and its result type.
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+// What the axes or the result type do not allow is known when a store is given: std::invalid_argument.
+[[noreturn]] PARMAP_API void refuse_store_for_axes();
 
 // The compiler's name of a type, as g++ and clang++ spell it in the name of a function.
 template <class T>
@@ -11179,24 +10344,70 @@ constexpr std::string_view stored_type() {
 
 // ---- The axes.
 
-// The names of the ranges in a space, in the order of their elements; empty where one has none.
-template <class Axis>
-void add_names(const Axis& axis, sweep& to) {
-  if constexpr (requires { axis.name(); }) to.add_name(axis.name());
-  else if constexpr (requires { axis.axes(); })
-    std::apply([&to](const auto&... each) { (add_names(each, to), ...); }, axis.axes());
-  else to.add_name({});
-}
-
-template <class Space>
-void add_cells_of(const void* space, std::uint64_t i, cell_list& to) {
-  static_cast<const Space*>(space)->spread(i, [&to](const auto&... x) { (to.add(to_stored(x)), ...); });
-}
-
 template <class Space>
 inline constexpr bool is_product = false;
 template <class... Axes>
 inline constexpr bool is_product<product_space<Axes...>> = true;
+template <class Space>
+inline constexpr bool is_zip = false;
+template <class... Axes>
+inline constexpr bool is_zip<zip_space<Axes...>> = true;
+
+// An axis that may have keys in place of its elements.
+template <class Axis>
+concept has_keys = requires(const Axis& axis) { axis.keys(); };
+
+template <class Elements>
+inline constexpr bool can_store_elements = false;
+template <class... Element>
+inline constexpr bool can_store_elements<list<Element...>> = (storable<std::remove_cvref_t<Element>> && ...);
+
+// Whether what identifies the elements can be stored. An axis that may have keys is asked when it is there.
+template <class Space>
+inline constexpr bool can_store_space = has_keys<Space> || can_store_elements<typename Space::elements>;
+template <class... Axes>
+inline constexpr bool can_store_space<product_space<Axes...>> = (can_store_space<Axes> && ...);
+template <class... Axes>
+inline constexpr bool can_store_space<zip_space<Axes...>> = (can_store_space<Axes> && ...);
+
+// The names of the ranges in a space, in the order of their elements; empty where one has none. Throws
+// std::invalid_argument if a named one has neither keys nor elements that can be stored.
+template <class Axis>
+void add_names(const Axis& axis, sweep& to) {
+  if constexpr (requires { axis.axes(); }) {
+    std::apply([&to](const auto&... each) { (add_names(each, to), ...); }, axis.axes());
+  } else if constexpr (requires { axis.name(); }) {
+    if constexpr (!can_store_elements<typename Axis::elements>)
+      if (axis.keys() == nullptr) refuse_store_for_axes();
+    to.add_name(axis.name());
+  } else {
+    to.add_name({});
+  }
+}
+
+PARMAP_API void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to);
+
+// What identifies element i.
+template <class Space>
+void add_cells_of(const void* of, std::uint64_t i, cell_list& to) {
+  const Space& space = *static_cast<const Space*>(of);
+  if constexpr (is_zip<Space>) {
+    std::apply([&]<class... Axes>(const Axes&... each) { (add_cells_of<Axes>(&each, i, to), ...); }, space.axes());
+  } else if constexpr (is_product<Space>) {
+    std::uint64_t left = space.size();
+    const auto next = [&](std::uint64_t size) {
+      left /= size;
+      return i / left % size;
+    };
+    std::apply([&]<class... Axes>(const Axes&... each) { (add_cells_of<Axes>(&each, next(each.size()), to), ...); },
+               space.axes());
+  } else {
+    if constexpr (has_keys<Space>)
+      if (const axis_keys* const keys = space.keys(); keys != nullptr) return add_key(*keys, i, to);
+    if constexpr (can_store_elements<typename Space::elements>)
+      space.spread(i, [&to](const auto&... x) { (to.add(to_stored(x)), ...); });
+  }
+}
 
 // A product's axes are axes, also of a product inside it; whatever else is one axis.
 template <class Space>
@@ -11208,11 +10419,6 @@ void add_axes(const Space& space, sweep& to) {
     add_names(space, to);
   }
 }
-
-template <class Elements>
-inline constexpr bool can_store_elements = false;
-template <class... Element>
-inline constexpr bool can_store_elements<list<Element...>> = (storable<std::remove_cvref_t<Element>> && ...);
 
 // ---- The function.
 
@@ -11236,6 +10442,9 @@ void add_function(const F& f, sweep& to) {
           (add_fixed(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed), to), ...);
         },
         f.fixed());
+  } else if constexpr (requires { f.stored_function(); }) {
+    add_function(f.stored_function(), to);
+    add_fixed(f.stored_argument(), to);
   } else if constexpr (std::is_class_v<F>) {
     to.add_class(type_name<F>(), !std::is_empty_v<F>);
   }
@@ -11270,7 +10479,7 @@ template <class Value>
 stored_value make_stored(seen_value it) {
   if (it.object != nullptr) return to_stored(*static_cast<const Value*>(it.object));
   const std::string_view bytes(reinterpret_cast<const char*>(it.encoded.data()), it.encoded.size());
-  if constexpr (stored_text<Value> || is_number_array<Value>) return to_stored(decode_bytes<Value>(bytes));
+  if constexpr (has_plain_form<Value>) return to_stored(decode_bytes<Value>(bytes));
   else return stored_bytes_of(std::string(bytes), value_format::encoded);
 }
 template <class Value>
@@ -11284,60 +10493,79 @@ inline constexpr value_kind kind_of_value{
 template <>
 inline constexpr value_kind kind_of_value<void>{};
 
+class task_choice;
+
 // A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
 class open_store final : public renumbering, public attempt_observer {
  public:
-  // `memory` has room for a value of each task. Throws what result_store::open throws.
-  PARMAP_API open_store(const sweep& what, const value_kind& kind, void* memory, std::uint64_t tasks,
-                        const options& of_map);
+  // Throws what result_store::open throws.
+  PARMAP_API open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
   // Destroys the values that were read, unless they were joined.
   PARMAP_API ~open_store();
 
-  // Reads the outcomes that are stored and stay, and tells the user what was found. Call it once, first.
-  PARMAP_API void read();
+  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room for a value of
+  // each task. Call this or find_later() once, first.
+  PARMAP_API void read(void* memory);
+  // The same, but the outcomes stay where they are, until find() is asked for them.
+  PARMAP_API void find_later();
+  // f sees the stop token: what ends after a request may be incomplete, and is not stored. It runs again.
+  PARMAP_API void f_sees_stops() noexcept;
   // The options of the run: the store's seed, and a stop when nothing more can be stored.
   [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
+  // Outcomes can no longer be stored; finish() throws the reason.
+  [[nodiscard]] PARMAP_API bool has_failed() const noexcept;
   // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks of the map have run.
   PARMAP_API bool finish();
   // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
   // whole map.
   PARMAP_API failure_list join(const results_base& ran, void* values);
-  // What the run has measured, for the whole.
-  PARMAP_API void pass_times(results_base& ran, results_base& whole) const;
+  // What the run has measured, for the whole, and which tasks did not run.
+  PARMAP_API void pass_notes(results_base& ran, results_base& whole);
+  // Which tasks run; the others are stored.
+  [[nodiscard]] const task_choice& choice() const noexcept;
+  // The stored outcome of a task, each task once. Throws store_failed.
+  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
 
-  [[nodiscard]] std::uint64_t size() const noexcept override;
-  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
   [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
-  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
  private:
   class state;
   std::unique_ptr<state> state_;
 };
 
-// What f, its axes or its result type do not allow is known when a store is given: std::invalid_argument.
+// Whether an engine runs tasks in this process, where a stop reaches them.
+inline bool runs_here(std::string_view engine) noexcept { return engine != "multi" && engine != "pool"; }
+
+// See refuse_store_for_axes.
 [[noreturn]] PARMAP_API void refuse_store_for_values();
-[[noreturn]] PARMAP_API void refuse_store_for_axes();
+[[noreturn]] PARMAP_API void refuse_store_for_lazy_axes();
 
 template <class Value>
 inline constexpr bool can_store_value =
     std::is_void_v<Value> || (leaves<Value> && std::is_nothrow_move_constructible_v<Value>);
 
-// `run`: as map_space's, for tasks that are renumbered and observed. It says what type a value has: an engine may await
-// what f returns.
+// Throws store_failed: the stored value of a task is of another type.
+[[noreturn]] PARMAP_API void fail_to_read(std::uint64_t task, const std::exception& why);
+
+// `sees_stops`: see f_sees_stops. `run`: as map_space's, for tasks that are renumbered and observed. It says what type
+// a value has: an engine may await what f returns.
 template <class Run, class F, class Space>
-auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen)
+auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen, bool sees_stops)
     -> std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&> {
   using value = typename std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&>::value_type;
   if constexpr (!can_store_value<value>) {
     refuse_store_for_values();
-  } else if constexpr (!can_store_elements<typename Space::elements>) {
+  } else if constexpr (!can_store_space<Space>) {
     refuse_store_for_axes();
   } else {
     const std::uint64_t n = space.size();
     result_memory<std::conditional_t<std::is_void_v<value>, char, value>> memory(std::is_void_v<value> ? 0 : n);
-    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, memory.data(), n, chosen);
-    store.read();
+    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, n, chosen);
+    if (sees_stops) store.f_sees_stops();
+    store.read(memory.data());
     results<value> ran =
         run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(store), store.of_run());
     if (store.finish()) return ran;
@@ -11349,126 +10577,10 @@ auto run_stored_map(const Run& run, F& f, const Space& space, const options& cho
       }
     };
     results<value> made = whole();
-    store.pass_times(ran, made);
+    store.pass_notes(ran, made);
     return made;
   }
 }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/observers/time_keeper.hpp
-// time_keeper: the observer behind options::times. It adds up how long the attempts took, and keeps the slowest.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class time_keeper final : public attempt_observer {
- public:
-  static constexpr std::size_t most_kept = 5;
-
-  // `next` hears everything, too; null: there is none.
-  PARMAP_API explicit time_keeper(attempt_observer* next = nullptr);
-  PARMAP_API ~time_keeper();
-
-  void begun(const attempt& it) noexcept override {
-    if (next_ != nullptr) next_->begun(it);
-  }
-  void failed(const attempt& it, const failure& why) noexcept override {
-    static_cast<void>(add(it));
-    if (next_ != nullptr) next_->failed(it, why);
-  }
-  void ended(const attempt& it, seen_value value, const failure* why) noexcept override {
-    static_cast<void>(add(it));
-    if (next_ != nullptr) next_->ended(it, value, why);
-  }
-  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
-  // Returns its entry if it is one of the slowest.
-  PARMAP_API task_time* add(const attempt& it) noexcept;
-  void note_workers(unsigned workers) noexcept { workers_ = workers; }
-
-  // What it has heard so far. The inputs of the slowest tasks are empty.
-  [[nodiscard]] PARMAP_API map_times times() const;
-
- private:
-  attempt_observer* next_;
-  attempt::clock::time_point begun_;
-  std::chrono::nanoseconds busy_{};
-  unsigned workers_{};
-  std::vector<task_time> slowest_;  // the slowest first
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/map_identity.hpp
-// map_identity: what a map is, as its files say it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-inline constexpr std::uint64_t usual_slices = 1'000'000;  // of a trace, at most
-
-// What stays the same while the map runs.
-struct map_identity {
-  std::string label{};
-  std::string engine{};
-  std::optional<std::uint64_t> tasks{};  // that are to run; none: unknown
-  std::uint64_t stored{};                // that have an outcome from an earlier run
-  std::string program{};
-  std::string host{};
-  int pid{};
-  double began{};  // Unix time
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/record_request.hpp
-// record_request: what a map asks of a recorder.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class renumbering;
-
-// When the text of a task's inputs may be asked for.
-enum class text_time {
-  any,        // by any thread
-  in_calls,   // in the functions of attempt_observer, in finish and in the destructor
-  when_told,  // in write_texts, finish and the destructor
-};
-
-struct record_request {
-  std::string trace{};                                    // a path; empty: no trace
-  std::vector<std::string> status{};                      // paths of status files
-  std::string option{"options.trace"};                    // what gave the path, for messages
-  map_identity about{};                                   // the recorder adds what is known of the process
-  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
-  text_time texts{text_time::any};
-  std::string (*words)(const failure& why){};  // what its message says; null: itself
-  const renumbering* numbers{};                // of the tasks that are told; null: they are their own
-  bool is_silent{};                            // says nothing on stderr
-  std::uint64_t most_slices{usual_slices};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/recorder_calls.hpp
-// recorder_calls: how a map and a stream use a recorder. A user's program compiles only these declarations of it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class map_recorder;
-
-// A recorder for these options, or null if there is nothing to record. `status`: a path of a status file, or empty.
-// `next` hears everything, too; null: there is none. Throws what the constructor of a recorder throws.
-[[nodiscard]] PARMAP_API std::shared_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine,
-                                                                    const std::string& status, record_request&& asked,
-                                                                    attempt_observer* next);
-[[nodiscard]] PARMAP_API attempt_observer& as_observer(map_recorder& it) noexcept;
-// The map has ended.
-PARMAP_API void finish_record(map_recorder& it) noexcept;
-// An exception has ended it.
-PARMAP_API void abandon_record(map_recorder& it) noexcept;
-// A stream of so many tasks has ended.
-PARMAP_API void finish_record(map_recorder& it, std::uint64_t tasks) noexcept;
-// An outcome of a stream has reached the caller. When its task ended, is not known, only how long it took.
-PARMAP_API void record_outcome(map_recorder& to, attempt it, const failure* why) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -11486,22 +10598,14 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // A new path in this folder, with the program's name, the pid and a number. Empty inside a task, and beyond the first
 // 1000 traces of a process: a program may call a map a million times.
-[[nodiscard]] std::string new_trace_in(const std::string& folder);
+[[nodiscard]] PARMAP_API std::string new_trace_in(const std::string& folder);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/traces/map_watch.hpp
-// map_watch: all that observes one map by its options: options::times, options::trace and the status file of a store.
+// ==== parmap/detail/traces/watched_tasks.hpp
+// watched_tasks: the tasks of a map or stream, as who watches it sees them.
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// Checks the options of a map or stream, and completes them. A trace measures times, so that they are in the summary,
-// too.
-inline void prepare(options& chosen) {
-  check_values(chosen);
-  if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
-  if (is_traced(chosen)) chosen.times = true;
-}
 
 // Whether the text of these elements is made by our code alone, of what lies in memory.
 template <class... Elements>
@@ -11526,35 +10630,56 @@ std::function<std::string(std::uint64_t)> texts_of([[maybe_unused]] const Space&
   return {};
 }
 
-// Of numbered tasks; refers to them.
+struct watched_tasks {
+  std::optional<std::uint64_t> size{};                    // none: not known yet
+  std::uint64_t stored{};                                 // how many more need not run
+  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  const renumbering* numbers{};                           // of the tasks that are told; null: they are their own
+};
+
+// Refers to the tasks.
 template <class Tasks>
-record_request record_request_of(const Tasks& tasks) {
-  record_request asked;
-  asked.about.tasks = tasks.size();
-  asked.about.stored = tasks.space().size() - tasks.size();
-  asked.text = texts_of(tasks.space());
-  asked.numbers = tasks.renumbered();
-  return asked;
+watched_tasks watched(const Tasks& tasks) {
+  return {tasks.size(), tasks.space().size() - tasks.size(), texts_of(tasks.space()), tasks.renumbered()};
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_watch.hpp
+// map_watch: all that observes one map by its options: options::times, options::trace and the status file of a store.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Checks the options of a map or stream, and completes them. A trace and a store measure times, so that they are in the
+// summary, too.
+inline void prepare(options& chosen) {
+  check_values(chosen);
+  if (!chosen.label.empty()) chosen.reporter.set_label(chosen.label);
+  if (is_traced(chosen) || chosen.store != nullptr) chosen.times = true;
 }
 
 class map_watch {
  public:
-  // It tells the observer of the tasks, too.
+  // It tells the observer of the tasks, too. `status`: a path of a status file, or empty. Throws what map_recorder
+  // throws.
   template <class Tasks>
   map_watch(const options& chosen, std::string_view engine, const Tasks& tasks, const std::string& status = {})
-      : recorder_(recorder_for(chosen, engine, status, record_request_of(tasks), tasks.observer())),
-        kept_(recorder_ != nullptr ? &as_observer(*recorder_) : tasks.observer()) {}
+      : map_watch(chosen, engine, watched(tasks), tasks.observer(), status) {}
+  PARMAP_API ~map_watch();
+  map_watch(const map_watch&) = delete;
+  map_watch& operator=(const map_watch&) = delete;
 
-  [[nodiscard]] attempt_observer& observer() noexcept { return kept_; }
+  [[nodiscard]] PARMAP_API attempt_observer& observer() noexcept;
   // The engine has returned.
-  void finish() noexcept {
-    if (recorder_ != nullptr) finish_record(*recorder_);
-  }
-  [[nodiscard]] map_times times() const { return kept_.times(); }
+  PARMAP_API void finish() noexcept;
+  [[nodiscard]] PARMAP_API map_times times() const;
 
  private:
-  std::shared_ptr<map_recorder> recorder_;
-  time_keeper kept_;
+  PARMAP_API map_watch(const options& chosen, std::string_view engine, watched_tasks&& tasks, attempt_observer* next,
+                       const std::string& status);
+
+  class state;
+  std::unique_ptr<state> state_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -11659,6 +10784,14 @@ inline constexpr bool runs_coroutines = requires { requires Engine::runs_corouti
 template <class Engine>
 inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
 
+// True for an engine that does by itself what options::times asks for.
+template <class Engine>
+inline constexpr bool notes_times = requires { requires Engine::notes_times; };
+
+// True for an engine that draws the seed itself, as many processes must have the same.
+template <class Engine>
+inline constexpr bool draws_seed = requires { requires Engine::draws_seed; };
+
 // The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
 template <class Results, class Engine, class Tasks>
 Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
@@ -11698,14 +10831,13 @@ template <class Run, class Engine, class Tasks>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
-  if constexpr (requires { requires Engine::has_no_store; })
-    refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
   const ticks begun = now_ticks();
   const std::string status = chosen.store->status_path();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return run_watched(run, who, tasks, of_run, status);
   };
-  auto made = run_stored_map(run_rest, f, space, chosen);
+  const bool sees_stops = callable<F, Space>::how::with_context && runs_here(who.name());
+  auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
   made.note_elapsed(now_ticks() - begun);
   note_names(made, space);
   return made;
@@ -11725,23 +10857,33 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
-    constexpr bool can_store = requires { requires Run::stores; };
-    if constexpr (!can_store) check_has_no_store(chosen, "this function");
-    const bool has_store = can_store && chosen.store != nullptr;  // which may have the seed of an earlier run
-    if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
+    constexpr bool engine_stores = !requires { Engine::why_no_store; };
+    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
+    constexpr bool reduces_stored = engine_stores && requires { requires Run::reduces_stored; };
+    if constexpr (!engine_stores) {
+      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
+    } else if constexpr (!can_store && !reduces_stored) {
+      check_has_no_store(chosen, "this function");
+    }
+    const interrupt_scope interrupts(chosen);
+    const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
+    if constexpr (!draws_seed<Engine>)
+      if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
       if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
-    } else if (!chosen.times && !has_store) {
+    } else if ((!chosen.times || notes_times<Engine>) && !has_store) {
       const ticks begun = now_ticks();
       auto made = run(who, tasks, std::as_const(chosen));
       if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
       note_names(made, space);
       return made;
     }
-    if constexpr (can_store)
-      if (has_store) return run_with_store(run, who, f, space, std::as_const(chosen));
+    if (has_store) {
+      if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
+      else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
+    }
     return run_watched(run, who, tasks, std::as_const(chosen));
   }
 }
@@ -12156,6 +11298,7 @@ class bound_step {
 
   explicit bound_step(Step& call, T* into = nullptr) noexcept : call_(&call), into_(into) {}
   [[nodiscard]] bound_step to(T& into) const noexcept { return bound_step(*call_, &into); }
+  [[nodiscard]] Step& call() const noexcept { return *call_; }
 
   template <class... X>
     requires std::invocable<Step&, T&, X...>
@@ -12171,6 +11314,62 @@ class bound_step {
  private:
   Step* call_;
   T* into_;
+};
+
+// fold's step as the f of a map with a store: each task has an accumulator of its own, which is its value.
+template <class Step, class T>
+class step_alone {
+ public:
+  step_alone(Step& call, const T& identity) noexcept : call_(&call), identity_(&identity) {}
+
+  template <class... X>
+    requires std::invocable<Step&, T&, X...>
+  T operator()(X&&... x) const {
+    T made(*identity_);
+    static_cast<void>(std::invoke(*call_, made, std::forward<X>(x)...));
+    return made;
+  }
+  template <class... X>
+    requires(!std::invocable<Step&, T&, context&, X...> && std::invocable<Step&, context&, T&, X...>)
+  T operator()(context& self, X&&... x) const {
+    T made(*identity_);
+    static_cast<void>(std::invoke(*call_, self, made, std::forward<X>(x)...));
+    return made;
+  }
+
+  // What a store compares: see sweep_of.
+  [[nodiscard]] const Step& stored_function() const noexcept { return *call_; }
+  [[nodiscard]] const T& stored_argument() const noexcept { return *identity_; }
+
+ private:
+  Step* call_;
+  const T* identity_;
+};
+
+// How the values of step_alone become one: as the accumulators of a fold.
+template <class T, class Merge>
+class merging_reducer {
+ public:
+  using value = T;
+  static constexpr bool makes_values = true;
+
+  merging_reducer(Merge& merge, const T& identity) noexcept : merge_(&merge), identity_(&identity) {}
+
+  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t tasks) noexcept { return fold_block(tasks); }
+  // The identity only where there may be no value at all.
+  [[nodiscard]] std::optional<T> start(std::uint64_t block) const {
+    return block == 0 ? std::optional<T>(*identity_) : std::nullopt;
+  }
+  [[nodiscard]] const T& initial() const noexcept { return *identity_; }
+  [[nodiscard]] T combined(const T& left, const T& right) const {
+    T made(left);
+    std::invoke(*merge_, made, right);
+    return made;
+  }
+
+ private:
+  Merge* merge_;
+  const T* identity_;
 };
 
 // Whether a task of these cannot throw between the beginning of the step and its end.
@@ -12423,6 +11622,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
 [[nodiscard]] PARMAP_API unsigned usable_cores();
+
+// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
+[[nodiscard]] double cores_by_quota();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -12761,17 +11963,20 @@ class values_as_tasks {
   results<T>& all_;
 };
 
+// `lets_out`: what the reducer throws leaves the call.
 template <class T, class Reducer>
-reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer& reducer, const options& chosen) {
+reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer& reducer, const options& chosen,
+                                                 bool lets_out) {
   const values_as_tasks<T> tasks(all);
-  reduced_tasks<values_as_tasks<T>, Reducer> bound(tasks, reducer, chosen, 1, false);
-  context self(*chosen.seed, 0);
+  reduced_tasks<values_as_tasks<T>, Reducer> bound(tasks, reducer, chosen, 1, lets_out);
+  context self(all.seed(), 0);
   failure_runs refused;
   all.failures().for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
     for (task_chunk chunk{b, e, nullptr}; chunk.at < e;) {
       try {
         bound.run(chunk, self);
       } catch (...) {
+        if (lets_out) throw;
         thrown what = describe_or_give_up();
         refused.emplace_back(failure{chunk.at++, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
       }
@@ -12779,7 +11984,9 @@ reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer
   });
   failure_list failures = add_failures(all.failures(), std::move(refused));
   auto made = bound.finish(failures);
-  return {std::move(made), all.size(), std::move(failures), *chosen.seed};
+  reduction<typename Reducer::value> whole(std::move(made), all.size(), std::move(failures), all.seed());
+  all.pass_notes(whole);
+  return whole;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -13357,6 +12564,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[nodiscard]] inline options combining_options(const options& of_map, unsigned workers) {
   options made = of_map;
   made.deadline.reset();
+  made.on_interrupt = {};
   made.reporter = report::silent;
   made.retry_delay = {};
   made.retry_if = {};
@@ -13553,7 +12761,7 @@ reduction<typename Reducer::value> reduce_on(const pool& who, const Tasks& tasks
                                              const options& chosen) {
   static_assert(Reducer::makes_values,
                 "parmap::fold: a pool has no fold, as its workers have no accumulators; use map_reduce, or multi");
-  if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen);
+  if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen, false);
   else return {reducer.initial(), 0, {}, 0};
 }
 
@@ -13634,18 +12842,63 @@ consteval bool check_values_of_reduction() {
   return false;
 }
 
+// A map with a store whose values are combined here; the same tree as without.
+template <class Engine, class F, class Space, class Reducer>
+auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& reducer, const options& chosen)
+    -> reduction<typename Reducer::value> {
+  if constexpr (!can_store_value<result_of<F, Space>>) refuse_store_for_values();
+  else
+    return reduce_values(run_with_store(run_by_engine(), who, f, space, chosen), reducer, chosen,
+                         who.name() == serial.name());
+}
+
+// What map_axes_by runs for map_reduce.
+template <class Op, class T>
+struct run_map_reduce {
+  static constexpr bool reduces_stored = true;
+  Op& op;
+  const T& init;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    if constexpr (check_values_of_reduction<T, typename Tasks::result, Op>())
+      return reduce_on(who, tasks, value_reducer<T, Op>(op, init), of_map);
+    else return reduction<int>(0, 0, {}, 0);
+  }
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] auto with_store(const Engine& who, const Tasks& tasks, const options& of_map) const
+      -> std::invoke_result_t<const run_map_reduce&, const Engine&, const Tasks&, const options&> {
+    if constexpr (std::is_same_v<decltype((*this)(who, tasks, of_map)), reduction<T>>)
+      return reduce_stored(who, tasks.function(), tasks.space(), value_reducer<T, Op>(op, init), of_map);
+    else return {0, 0, {}, 0};
+  }
+};
+
+// And for fold.
+template <class Step, class Merge, class T>
+struct run_fold {
+  static constexpr bool reduces_stored = true;
+  Merge& merge;
+  const T& identity;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    return reduce_on(who, tasks, accumulator_reducer<T, Merge>(merge, identity), of_map);
+  }
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] reduction<T> with_store(const Engine& who, const Tasks& tasks,
+                                                       const options& of_map) const {
+    step_alone<Step, T> f(tasks.function().call(), identity);
+    return reduce_stored(who, f, tasks.space(), merging_reducer<T, Merge>(merge, identity), of_map);
+  }
+};
+
 template <class Engine, class F, class Op, class T, class... Axes>
 auto map_reduce_axes(const Engine& who, F& f, Op& op, const T& init, options&& chosen, Axes&&... axes) {
   if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) {
     return reduction<int>(0, 0, {}, 0);  // so that this is the only error
   } else {
-    const auto run = [&](const Engine& it, const auto& tasks, const options& of_map) {
-      using result = typename std::remove_cvref_t<decltype(tasks)>::result;
-      if constexpr (check_values_of_reduction<T, result, Op>())
-        return reduce_on(it, tasks, value_reducer<T, Op>(op, init), of_map);
-      else return reduction<int>(0, 0, {}, 0);
-    };
-    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+    return map_axes_by(run_map_reduce<Op, T>{op, init}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
   }
 }
 
@@ -13678,10 +12931,8 @@ auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, o
     return reduction<int>(0, 0, {}, 0);
   } else {
     bound_step<Step, T> f(step);
-    const auto run = [&](const Engine& it, const auto& tasks, const options& of_map) {
-      return reduce_on(it, tasks, accumulator_reducer<T, Merge>(merge, identity), of_map);
-    };
-    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+    return map_axes_by(run_fold<Step, Merge, T>{merge, identity}, who, f, std::move(chosen),
+                       std::forward<Axes>(axes)...);
   }
 }
 
@@ -13848,6 +13099,179 @@ template <engine Engine, class X, class Y, class Z> void fold(const Engine&, X&&
 // clang-format on
 
 }  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/stores/stored_order.hpp
+// stored_order: when the stored outcomes of a stream come among those of the tasks that run.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Without order they come first, while tasks run already. In order each comes as soon as the window has its index, so
+// that no more outcomes are held than fit into the window.
+class stored_order {
+ public:
+  PARMAP_API stored_order(const open_store& store, bool ordered) noexcept;
+
+  // The stream may have outcomes of [0, limit), or without order that many. Returns how many tasks may begin.
+  [[nodiscard]] PARMAP_API std::uint64_t allow(std::uint64_t limit) noexcept;
+  // The index of a stored outcome whose turn it is.
+  [[nodiscard]] PARMAP_API std::optional<std::uint64_t> next() noexcept;
+  [[nodiscard]] PARMAP_API bool is_at_end() const noexcept;
+
+ private:
+  const task_choice* choice_;
+  bool ordered_;
+  std::uint64_t next_;
+  std::uint64_t taken_{};
+  std::uint64_t limit_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_source.hpp
+// stored_source: the outcomes of a stream with a store: those that are stored, and those of the engine, which it stores
+// as they come.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The engine numbers the tasks that run from 0; the stream knows indices of the map. An outcome is stored when the
+// stream takes it from the engine, so what waits unread is not.
+template <class T>
+class stored_source final : public outcome_source<T> {
+ public:
+  // `run`: null if no task is left. The end of the stream closes the store.
+  stored_source(std::unique_ptr<open_store>&& store, std::unique_ptr<outcome_source<T>> run, bool ordered)
+      : store_(std::move(store)),
+        order_(*store_, ordered),
+        run_(std::move(run)) {}
+
+  bool allow(std::uint64_t limit) override {
+    const std::uint64_t of_run = order_.allow(limit);
+    return run_ == nullptr || run_->allow(of_run);
+  }
+  void end_at(std::uint64_t) override {}
+  void halt() noexcept override {
+    if (run_ != nullptr) run_->halt();
+  }
+  [[nodiscard]] unsigned workers() const noexcept override { return run_ == nullptr ? 1 : run_->workers(); }
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept override { return run_ == nullptr ? 0 : run_->mean_bytes(); }
+
+  arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) override {
+    if (const auto index = order_.next()) {
+      take_stored(*index, to);
+      return arrival::outcome;
+    }
+    if (run_ != nullptr && !store_->has_failed()) {
+      const arrival came = run_->next(to, patience);
+      if (came == arrival::outcome) keep(*to);
+      if (came != arrival::end) return came;
+    }
+    run_.reset();
+    store_->finish();
+    return order_.is_at_end() ? arrival::end : arrival::nothing_yet;
+  }
+
+ private:
+  void take_stored(std::uint64_t index, std::optional<ended_task<T>>& to) {
+    stored_outcome found = store_->find(index);
+    if (found.kind) {
+      to.emplace(index, failure{index, *found.kind, std::move(found.message), found.attempts, nullptr}, found.attempts);
+    } else if constexpr (std::is_void_v<T>) {
+      to.emplace(index, outcome<void>(), found.attempts);
+    } else {
+      try {
+        to.emplace(index, from_stored<T>(found.value), found.attempts);
+      } catch (const std::exception& error) {
+        fail_to_read(index, error);
+      }
+    }
+    to->result.stored = true;
+  }
+  void keep(ended_task<T>& it) {
+    auto& [index, what] = it.result;
+    if (what || what.error().kind != failure_kind::stopped) {
+      const auto time = static_cast<double>(it.spent) / ticks_per_us() * 1e3;
+      const attempt last{.task = index,
+                         .number = it.attempts,
+                         .worker = it.worker,
+                         .took = std::chrono::nanoseconds(static_cast<std::int64_t>(time))};
+      const void* value = nullptr;
+      if constexpr (!std::is_void_v<T>)
+        if (what) value = &*what;
+      store_->ended(last, {.object = value}, what ? nullptr : &what.error());
+    }
+    index = store_->index(index);
+    if (!what) {
+      failure why = std::move(what).error();
+      why.index = index;
+      what = outcome<T>(std::move(why));
+    }
+  }
+
+  std::unique_ptr<open_store> store_;
+  stored_order order_;
+  std::unique_ptr<outcome_source<T>> run_;
+};
+
+// Opens the store of a stream. Throws what open_store and refuse_store_for_values throw.
+template <class Value, class F, class Space>
+std::unique_ptr<open_store> open_store_of_stream(const F& f, const Space& space, const options& chosen) {
+  if constexpr (is_unbounded<Space>) {
+    refuse_store_for_lazy_axes();
+  } else if constexpr (!can_store_value<Value>) {
+    refuse_store_for_values();
+  } else if constexpr (!can_store_space<Space>) {
+    refuse_store_for_axes();
+  } else {
+    auto store = std::make_unique<open_store>(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>,
+                                              space.size(), chosen);
+    store->find_later();
+    return store;
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/observers/time_keeper.hpp
+// time_keeper: the observer behind options::times. It adds up how long the attempts took, and keeps the slowest.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class time_keeper final : public attempt_observer {
+ public:
+  static constexpr std::size_t most_kept = 5;
+
+  // `next` hears everything, too; null: there is none.
+  PARMAP_API explicit time_keeper(attempt_observer* next = nullptr);
+  PARMAP_API ~time_keeper();
+
+  void begun(const attempt& it) noexcept override {
+    if (next_ != nullptr) next_->begun(it);
+  }
+  void failed(const attempt& it, const failure& why) noexcept override {
+    static_cast<void>(add(it));
+    if (next_ != nullptr) next_->failed(it, why);
+  }
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override {
+    static_cast<void>(add(it));
+    if (next_ != nullptr) next_->ended(it, value, why);
+  }
+  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+  // Returns its entry if it is one of the slowest.
+  PARMAP_API task_time* add(const attempt& it) noexcept;
+  void note_workers(unsigned workers) noexcept { workers_ = workers; }
+
+  // What it has heard so far. The inputs of the slowest tasks are empty.
+  [[nodiscard]] PARMAP_API map_times times() const;
+
+ private:
+  attempt_observer* next_;
+  attempt::clock::time_point begun_;
+  std::chrono::nanoseconds busy_{};
+  unsigned workers_{};
+  std::vector<task_time> slowest_;  // the slowest first
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/progress/progress_text.hpp
 // Progress as text, in the style of tqdm: pure functions that need no terminal.
@@ -14079,6 +13503,41 @@ class stream_tally {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/traces/stream_record.hpp
+// stream_record: the trace and the status file of a stream, which hears of a task when its outcome has reached the
+// caller.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class map_recorder;
+
+// Until it is begun nothing is recorded, and each function costs a comparison.
+class stream_record {
+ public:
+  // See map_watch.
+  PARMAP_API void begin(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+                        const std::string& status);
+  // By a recorder that others have made.
+  void begin(std::shared_ptr<map_recorder> it) noexcept { it_ = std::move(it); }
+
+  // The last attempt of a task, which took `spent`. `why`: null if it has a value.
+  void tell(const attempt& it, ticks spent, const failure* why) const noexcept {
+    if (it_ != nullptr) tell_of(it, spent, why);
+  }
+  // The stream has ended, and had so many tasks.
+  PARMAP_API void finish(std::uint64_t tasks) const noexcept;
+  // An exception has ended it.
+  PARMAP_API void abandon() const noexcept;
+
+ private:
+  PARMAP_API void tell_of(attempt it, ticks spent, const failure* why) const noexcept;
+
+  std::shared_ptr<map_recorder> it_;
+  std::uint64_t stored_{};  // tasks that did not run
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/streams/stream_state.hpp
 // stream_state: the caller's end of a stream. It lets tasks begin as the window permits, reads lazy axes, and puts
 // outcomes in order.
@@ -14115,7 +13574,7 @@ class stream_state {
       }
       return take_next(patience);
     } catch (...) {
-      if (recorder_ != nullptr) abandon_record(*recorder_);
+      record_.abandon();
       close();
       throw;
     }
@@ -14141,14 +13600,15 @@ class stream_state {
         tasks_(tasks),
         tally_(options_, tasks) {}
 
-  // For a stream with a trace, before begin(). `text`: of a task's inputs; may be empty.
-  void record(std::string_view engine, std::function<std::string(std::uint64_t)>&& text) {
-    record_request asked;
-    asked.about.tasks = tasks_;
-    asked.text = std::move(text);
-    recorder_ = recorder_for(options_, engine, {}, std::move(asked), nullptr);
+  // For a stream with a trace or a store, before begin(). `text`: of a task's inputs; may be empty. `status`: a path of
+  // a status file, or empty. `stored`: how many tasks need not run.
+  void record(std::string_view engine, std::function<std::string(std::uint64_t)>&& text, const std::string& status = {},
+              std::uint64_t stored = 0) {
+    watched_tasks tasks{.stored = stored, .text = std::move(text)};
+    if (tasks_) tasks.size = *tasks_ - stored;
+    record_.begin(options_, engine, std::move(tasks), status);
   }
-  void record_by(std::shared_ptr<map_recorder> it) noexcept { recorder_ = std::move(it); }
+  void record_by(std::shared_ptr<map_recorder> it) noexcept { record_.begin(std::move(it)); }
   // Call at the end of the constructor of the class that has f and the axes.
   void begin(std::unique_ptr<outcome_source<T>> source) {
     source_ = std::move(source);
@@ -14320,7 +13780,7 @@ class stream_state {
   void note_time() {
     if (now_->worker == never_ran) return;
     const auto& [index, what] = now_->result;
-    if (what && recorder_ != nullptr) record_outcome(*recorder_, last_attempt(), nullptr);
+    if (what) record_.tell({index, now_->attempts, now_->worker}, now_->spent, nullptr);
     task_time* const slow = tally_.add_time(index, now_->attempts, now_->spent);
     if (slow == nullptr) return;
     failure shown{index};
@@ -14329,7 +13789,7 @@ class stream_state {
   }
   void note_failure(outcome<T>& what) {
     failure why = what.error();
-    if (recorder_ != nullptr && now_->worker != never_ran) record_outcome(*recorder_, last_attempt(), &why);
+    if (now_->worker != never_ran) record_.tell({now_->result.index, now_->attempts, now_->worker}, now_->spent, &why);
     if (why.kind == failure_kind::stopped) why_stopped_ = why.message;
     if (why.kind != failure_kind::stopped && why.inputs.empty()) {
       describe_inputs(why);
@@ -14351,15 +13811,7 @@ class stream_state {
     if (broken_) std::rethrow_exception(std::exchange(broken_, nullptr));
     return arrival::end;
   }
-  // Of the current outcome.
-  [[nodiscard]] attempt last_attempt() const noexcept {
-    const double ns = static_cast<double>(now_->spent) / ticks_per_us() * 1e3;
-    return {
-        now_->result.index, now_->attempts, now_->worker, {}, std::chrono::nanoseconds(static_cast<std::int64_t>(ns))};
-  }
-  void end_record() noexcept {
-    if (recorder_ != nullptr) finish_record(*recorder_, known());
-  }
+  void end_record() noexcept { record_.finish(known()); }
   // The tasks that are known so far.
   [[nodiscard]] std::uint64_t known() const noexcept { return tasks_.value_or(std::max(allowed_, taken_)); }
 
@@ -14367,7 +13819,7 @@ class stream_state {
   element_feed* feed_;
   std::optional<std::uint64_t> tasks_;
   stream_tally tally_;
-  std::shared_ptr<map_recorder> recorder_;
+  stream_record record_;
   std::unique_ptr<outcome_source<T>> source_;
   std::uint64_t generation_{fork_generation()};
   outcomes_at_hand<T> at_hand_;
@@ -14492,13 +13944,17 @@ class stream_of final : public stream_state<result_of<F, Space>> {
 
  public:
   template <class Function>
-  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen)
+  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store)
       : base(std::move(chosen), size_of(space), feed_of(space)),
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
-    if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
-    this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+    if (store != nullptr) {
+      this->begin(open_with_store(who, std::move(store)));
+    } else {
+      if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
+      this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+    }
   }
   ~stream_of() override { this->close(); }
 
@@ -14513,12 +13969,29 @@ class stream_of final : public stream_state<result_of<F, Space>> {
     if constexpr (is_unbounded<Space>) return space.feed();
     else return nullptr;
   }
+  using value = result_of<F, Space>;
+
+  // The tasks that have no stored outcome run.
+  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>>
+  open_with_store(const Engine& who, std::unique_ptr<open_store>&& store) {
+    if constexpr (is_unbounded<Space> || !can_store_value<value>) {
+      return nullptr;  // its options are refused
+    } else {
+      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store->size());
+      std::unique_ptr<outcome_source<value>> run;
+      tasks_ = tasks_.renumbered_by(*store);
+      if (store->size() > 0) run = who.open_stream(tasks_, store->of_run(), store->size(), nullptr);
+      return std::make_unique<stored_source<value>>(std::move(store), std::move(run), this->chosen().ordered);
+    }
+  }
+  // why.index is one of the map, whatever the engine is told.
   void describe_inputs(failure& why) const noexcept override {
-    if constexpr (requires { Engine::describe_inputs(tasks_, why); }) {
-      Engine::describe_inputs(tasks_, why);
+    const tasks all(const_cast<F&>(f_), space_);
+    if constexpr (requires { Engine::describe_inputs(all, why); }) {
+      Engine::describe_inputs(all, why);
     } else {
       try {
-        const inputs_writer writer = inputs_writer_of(tasks_);
+        const inputs_writer writer = inputs_writer_of(all);
         why.inputs = writer.text(writer.tasks, why.index);
       } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
       }
@@ -14557,10 +14030,16 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   } else {
     using value = result_of<function, space_type>;
     prepare(chosen);
-    check_has_no_store(chosen, "parmap::stream");
+    check_is_not_interrupted(chosen, "parmap::stream");
+    std::unique_ptr<open_store> store;
+    if (chosen.store != nullptr) {
+      store = open_store_of_stream<value>(f, space, chosen);
+      if (numbered_tasks<function, space_type>::takes_context && runs_here(who.name())) store->f_sees_stops();
+      chosen.seed = store->of_run().seed;
+    }
     if (!chosen.seed) chosen.seed = fresh_seed();
     return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
-        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen)));
+        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen), std::move(store)));
   }
 }
 
@@ -14693,6 +14172,7 @@ template <class F> void stream(F&&) = delete;  // at least one axis has to follo
 
 #include <charconv>
 #include <cmath>
+#include <condition_variable>
 #include <cxxabi.h>
 #include <dirent.h>
 #include <dlfcn.h>
@@ -14701,8 +14181,10 @@ template <class F> void stream(F&&) = delete;  // at least one axis has to follo
 #include <ios>
 #include <iostream>
 #include <link.h>
+#include <list>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sstream>
 #include <streambuf>
 #include <sys/ioctl.h>
@@ -14710,6 +14192,51 @@ template <class F> void stream(F&&) = delete;  // at least one axis has to follo
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+
+// ==== parmap/detail/space/axis_keys.inl.hpp
+// The bodies of axis_keys.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void axis_keys::add_integer(std::int64_t x, kind is) { all_.push_back({is, x, 0, {}}); }
+PARMAP_INLINE void axis_keys::add_real(double x) { all_.push_back({kind::real, 0, x, {}}); }
+PARMAP_INLINE void axis_keys::add_text(std::string_view x) { all_.push_back({kind::text, 0, 0, std::string(x)}); }
+
+PARMAP_INLINE std::string axis_keys::text_of(const one& it) {
+  const auto digits = [](auto x) {
+    std::array<char, 32> text{};
+    return std::string(text.data(), std::to_chars(text.data(), text.data() + text.size(), x).ptr);
+  };
+  switch (it.is) {
+    case kind::boolean: return it.integer != 0 ? "true" : "false";
+    case kind::integer: return digits(it.integer);
+    case kind::natural: return digits(static_cast<std::uint64_t>(it.integer));
+    case kind::real: return digits(it.real);
+    case kind::text: return it.text;
+  }
+  return {};
+}
+
+PARMAP_INLINE void axis_keys::expect_unequal(std::string_view axis) const {
+  std::unordered_multimap<std::string, std::size_t> seen;  // by their texts
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    const std::string text = text_of(all_[i]);
+    for (auto [at, end] = seen.equal_range(text); at != end; ++at)
+      if (all_[at->second].is == all_[i].is)
+        throw std::invalid_argument("parmap::axis: elements " + std::to_string(at->second) + " and " +
+                                    std::to_string(i) + " of " + std::string(axis) + " have the same key, " + text +
+                                    "; a key has to tell each element from the others");
+    seen.emplace(text, i);
+  }
+}
+
+PARMAP_INLINE std::shared_ptr<const std::vector<std::string>> axis_keys::texts() const {
+  auto made = std::make_shared<std::vector<std::string>>();
+  for (const one& each : all_) made->push_back(text_of(each));
+  return made;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/options.inl.hpp
 // The bodies of options.hpp.
@@ -14744,7 +14271,13 @@ PARMAP_INLINE void refuse_stream_options() {
 }
 
 PARMAP_INLINE void refuse_store(std::string_view what) {
-  throw std::invalid_argument("parmap: " + std::string(what) + " has no options.store; parmap::map has it");
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.store; parmap::map, parmap::stream and parmap::map_reduce have it");
+}
+
+PARMAP_INLINE void refuse_interrupts(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.on_interrupt = parmap::interrupt::keep; parmap::map has it");
 }
 
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
@@ -14849,6 +14382,7 @@ PARMAP_INLINE std::string to_string(const failure& why) {
   if (!why.inputs.empty()) text += '(' + why.inputs + ") ";
   text += detail::kind_and_message(why.kind, why.message);
   if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
+  if (!why.place.empty()) text += " [" + why.place + ']';
   return text;
 }
 
@@ -15301,7 +14835,15 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
   if (i >= size_)
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
+  if (!failures_.contains(i)) throw_elsewhere();
   throw task_failed(why_failed(i));
+}
+
+PARMAP_INLINE void results_base::throw_elsewhere() const {
+  throw std::logic_error(
+      "parmap: these values are on other ranks; gather them on all: "
+      "parmap::map(parmap::mpi.with({.gather = parmap::gather::all}), f, ...), or read them on rank 0 only (or, with "
+      "gather::none, those that here() names)");
 }
 
 PARMAP_INLINE map_summary results_base::summary() const {
@@ -16012,6 +15554,738 @@ PARMAP_INLINE void throw_not_encoded() {
   if (!what.verbatim) what.message.insert(0, "encoding its result: ");
   throw not_encoded{std::move(what)};
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/claim_answer.hpp
+// claim_answer: what a worker is to do next.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct claim_answer {
+  enum class kind { run, wait, leave };
+
+  kind what{kind::leave};
+  interval chunk{};      // run: these tasks
+  bool was_postponed{};  // run: the supervisor has put the task, and may have more for that place
+  std::uint32_t bell{};  // wait: until the bell shows something else
+  bool is_idle{};        // wait: nothing is unclaimed, so the round may be over
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/robust_mutex.hpp
+// robust_mutex: a lock in shared memory that the supervisor takes over from a worker that died holding it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// For memory that a supervisor shares with its workers. Not a pthread mutex: a task may write over it at any time, and
+// glibc trusts what it reads there, and may abort or hang this process. Here every decision depends on one read of one
+// word, and a word that no user can have left there is an error.
+class robust_mutex {
+ public:
+  // The number of a user: 0 is the supervisor, w + 1 is worker w.
+  using user = std::uint32_t;
+  static constexpr user supervisor = 0;
+
+  // Locks for `self`, one of `users` users. If has_died(owner), takes the lock over from the dead owner and calls
+  // repair(owner) before anyone else can lock. Only the supervisor's has_died may be true, and not for a worker that
+  // may be replaced at the same time. Throws std::runtime_error if the lock itself was written over.
+  template <class HasDied, class Repair>
+  void lock(user self, user users, HasDied&& has_died, Repair&& repair) {
+    step("lock", moment::before);
+    const user last = acquire(self, users, has_died);
+    step("lock", moment::after);
+    if (last != self) repair(last);
+  }
+
+  void unlock(user self) noexcept {
+    step("unlock", moment::before);
+    const std::uint32_t was = word_.exchange(free, std::memory_order_release);
+    step("unlock", moment::after);
+    if (was != held_by(self)) futex_wake(word_, 1, futex_scope::shared);
+  }
+
+ private:
+  // The word is `free`, or held_by(owner), maybe with `sleepers`. A stray write is unlikely to leave such a value.
+  static constexpr std::uint32_t free = 0x9a7e'c35c;
+  static constexpr std::uint32_t sleepers = 1;
+  static constexpr std::uint32_t held_by(user owner) noexcept { return free + 2 * (owner + 1); }
+  // A sleeper looks again after this time: the owner may have died, or the process that was to wake the sleeper.
+  static constexpr std::chrono::nanoseconds patience = std::chrono::milliseconds(2);
+
+  // Returns the dead owner from which it was taken over, or self.
+  template <class HasDied>
+  user acquire(user self, user users, HasDied& has_died) {
+    std::uint32_t mine = held_by(self);
+    for (;;) {
+      std::uint32_t seen = free;
+      if (word_.compare_exchange_strong(seen, mine, std::memory_order_acquire)) return self;
+      const user owner = (seen - free) / 2 - 1;
+      if (owner >= users || owner == self) throw_overwritten("its lock has an impossible owner");
+      if (has_died(owner)) {
+        if (word_.compare_exchange_strong(seen, mine | (seen & sleepers), std::memory_order_acquire)) return owner;
+        continue;
+      }
+      if (changes_soon(seen)) continue;
+      const std::uint32_t asleep = seen | sleepers;
+      if (seen != asleep && !word_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed)) continue;
+      futex_wait(word_, asleep, patience, futex_scope::shared);
+      mine |= sleepers;  // others may still sleep
+    }
+  }
+
+  // Spins briefly: the lock is held for less than 1 µs unless its owner is preempted.
+  [[nodiscard]] bool changes_soon(std::uint32_t seen) const noexcept {
+    for (int k = 0; k < 100; ++k) {
+      spin_pause();
+      if (word_.load(std::memory_order_relaxed) != seen) return true;
+    }
+    return false;
+  }
+
+  futex_word word_{free};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/chunk_pacer.hpp
+// How many tasks a worker claims at once: by the clock, so that nobody has to say.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// One worker's pace. It begins with one task and grows towards the target: by at most x16, or to what takes 2 us by the
+// last chunk's measure. It is cut at once when tasks turn out long. With p for a worker's part, left / workers rounded
+// up, a chunk has at most p / 2 tasks, so that the ends meet evenly; where that is less than the floor, at most p:
+// there a claim costs as much as the imbalance it prevents. It never has more of the rest than that, as the first
+// inputs of a list are often the easy ones. The more workers contend for the range, the higher the floor.
+class chunk_pacer {
+ public:
+  static constexpr std::chrono::microseconds target{50};
+  static constexpr round_index growth = 16;
+
+  // No arithmetic yet: a map of one task has no pace.
+  explicit chunk_pacer(unsigned workers) noexcept
+      : workers_(workers) {}  // NOLINT(cppcoreguidelines-pro-type-member-init)
+
+  // Of `left` unclaimed tasks, one at least.
+  [[nodiscard]] round_index chunk(round_index left) const noexcept {
+    const round_index fair = (left - 1) / workers_ + 1;
+    return std::min(std::max(std::min(fair / 2, wanted_), std::min(fair, least_)), bound_);
+  }
+  // Of the unclaimed tasks `all`, what this worker claims.
+  [[nodiscard]] interval claim(interval all, unsigned worker) const noexcept {
+    if (batches_ != nullptr) return in_batch(all);
+    const interval mine = take(all, worker, chunk(all.size()));
+    return blocks_.size == 0 ? mine : in_blocks(mine, all);
+  }
+  // Claims keep to the boundaries of blocks from now on. `from`: the round's first task.
+  void keep_blocks(claim_blocks blocks, std::uint64_t from) noexcept {
+    blocks_ = blocks;
+    from_ = from;
+  }
+  // Each claim is a batch, or the rest of one, from now on; null: it is not.
+  void keep_batches(const claim_batches* batches) noexcept { batches_ = batches; }
+  // No chunk has more than `most` tasks, one at least.
+  void bound(std::uint64_t most) noexcept {
+    bound_ = static_cast<round_index>(std::min<std::uint64_t>(most, std::numeric_limits<round_index>::max()));
+  }
+
+  // How many tasks take less than is worth a look at the clock.
+  [[nodiscard]] round_index unwatched() const noexcept { return least_; }
+
+  // Whether `left` tasks would take this worker longer, by the last chunk's measure.
+  [[nodiscard]] bool take_longer(round_index left, ticks than) const noexcept {
+    return left > static_cast<double>(than) * rate_;
+  }
+
+  // The last chunk had `tasks` tasks and took `spent`.
+  void ran(round_index tasks, ticks spent) noexcept {
+    rate_ = tasks / std::max(static_cast<double>(spent), 1.0);
+    const double in_target = static_cast<double>(target.count()) * ticks_per_us() * rate_;
+    const double in_floor = in_target * 0.02 * std::max(1.0, static_cast<double>(workers_) * (1.0 / 16));
+    const double most = std::min(std::max(static_cast<double>(tasks) * growth, in_target * 0.04), double{0x7fff'ffff});
+    wanted_ = static_cast<round_index>(std::clamp(in_target, 1.0, most));
+    least_ = static_cast<round_index>(std::clamp(in_floor, 1.0, most));
+  }
+
+ private:
+  // Apart, so that maps do not pay for it.
+  [[nodiscard]] [[gnu::noinline]] interval in_blocks(interval mine, interval all) const noexcept {
+    return wants_whole_blocks(all.size()) ? blocks_.widened(mine, all, from_) : mine;
+  }
+  [[nodiscard]] [[gnu::noinline]] interval in_batch(interval all) const noexcept {
+    const std::uint64_t size = batches_->end_of(from_ + all.b) - (from_ + all.b);
+    return {all.b, all.b + static_cast<round_index>(std::min<std::uint64_t>({size, all.size(), bound_}))};
+  }
+  // A claim that may split blocks does so near the end, where that balances the work, and where the tasks of a block
+  // take long: if their worker died, whoever takes over the rest of the block could be the last one.
+  [[nodiscard]] bool wants_whole_blocks(round_index left) const noexcept {
+    if (blocks_.always) return true;
+    constexpr std::chrono::microseconds longest = std::chrono::seconds(5);
+    return left / workers_ / 2 >= blocks_.size &&
+           blocks_.size < static_cast<double>(longest.count()) * ticks_per_us() * rate_;
+  }
+
+  unsigned workers_;
+  claim_blocks blocks_;
+  const claim_batches* batches_{};
+  std::uint64_t from_;  // set with blocks_
+  double rate_{};       // tasks a tick
+  round_index wanted_{1};
+  round_index least_{1};
+  round_index bound_{std::numeric_limits<round_index>::max()};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/claim_ledger.hpp
+// claim_ledger: the words that workers and supervisor share, and every step that changes them. PROTOCOL.md explains why
+// no task is lost.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct left_over_words {
+  shared_word<"left_over"> span;          // packed interval; empty: free
+  shared_word<"left_attempts"> attempts;  // that its first task has used up
+};
+
+// The alignment keeps the lock and the range apart from words that are written less often.
+struct common_words {
+  alignas(128) shared_word<"halt"> halt;
+  shared_word<"failures"> failures;
+  alignas(128) robust_mutex lock;
+  shared_word<"range"> range;
+  shared_word<"stay"> stay;    // a worker that finds nothing waits for the bell
+  shared_word<"limit"> limit;  // of a stream: its tasks [0, limit) may begin
+  worker_bell bell;
+};
+
+// The words are in shared memory. Each process has its own copy of the constants, out of reach of a faulty task in
+// another process.
+class claim_ledger {
+ public:
+  // The constants of a map. `postpones`: a failed attempt is not repeated at once, but goes to the supervisor.
+  // `streams`: tasks begin in order, as far as the caller permits. `observed`: workers log their attempts, and may wait
+  // until the log has been read.
+  struct constants {
+    unsigned workers{};
+    std::uint64_t max_failures{std::numeric_limits<std::uint64_t>::max()};
+    unsigned retries{};
+    bool postpones{};
+    bool streams{};
+    bool observed{};
+  };
+
+  static std::size_t bytes(unsigned workers, bool postpones = false) noexcept {
+    return sizeof(common_words) + workers * sizeof(worker_words) +
+           left_overs_of(workers, postpones) * sizeof(left_over_words);
+  }
+  // Constructs the words in zeroed shared memory of bytes() bytes, aligned to a page.
+  claim_ledger(void* at, const constants& of_map) : claim_ledger(::new(at) common_words, of_map, 0) {
+    std::uninitialized_default_construct_n(of_, workers_);
+    std::uninitialized_default_construct_n(left_, left_overs_of(workers_, postpones_));
+  }
+  // Uses the words that were constructed at `at`, in a round of `round` tasks.
+  claim_ledger(void* at, const constants& of_map, round_index round)
+      : claim_ledger(std::launder(static_cast<common_words*>(at)), of_map, round) {}
+
+  [[nodiscard]] unsigned workers() const noexcept { return workers_; }
+  [[nodiscard]] bool postpones() const noexcept { return postpones_; }
+  [[nodiscard]] bool streams() const noexcept { return streams_; }
+  [[nodiscard]] bool observed() const noexcept { return observed_; }
+  [[nodiscard]] worker_words& of(unsigned w) const noexcept { return of_[w]; }
+
+  // ---- by anybody
+
+  [[nodiscard]] bool halted() const noexcept { return common_->halt.get() != 0; }
+  [[nodiscard]] const shared_word<"halt">& halt_word() const noexcept { return common_->halt; }
+  // The first reason stays, except among those that come at the same time.
+  void halt(halt_reason why) const noexcept {
+    if (halted()) return;
+    common_->halt.set(static_cast<std::uint64_t>(why));
+    if (waits_ || observed_) common_->bell.ring();
+  }
+  [[nodiscard]] halt_reason why_halted() const noexcept { return static_cast<halt_reason>(common_->halt.get()); }
+  // Counts a failure; at the limit no further task is begun.
+  void count_failure() const noexcept {
+    common_->failures.add(1);
+    halt_at_limit();
+  }
+  void halt_at_limit() const noexcept {
+    if (failures() >= max_failures_) halt(halt_reason::max_failures);
+  }
+  [[nodiscard]] std::uint64_t failures() const noexcept { return common_->failures.get(); }
+
+  // ---- by worker w
+
+  // Claims a chunk for w, if there is something to begin. cur of w then holds the attempts that its first task has used
+  // up.
+  claim_answer claim(unsigned w, const chunk_pacer& pace) const {
+    using enum claim_answer::kind;
+    const holder lock(*this, w + 1);
+    // Before halt and stay, which are written without the lock: so no ring after them is missed.
+    const std::uint32_t bell = waits_ ? common_->bell.get() : 0;
+    if (halted()) return {leave};
+    worker_words& mine = of(w);
+    for (left_over_words& left : left_overs()) {
+      const interval all = checked(unpack(left.span.get()));
+      if (all.empty()) continue;
+      announce(mine, all, static_cast<unsigned>(left.attempts.get()));
+      left.span.set(0);
+      return {run, all, &left >= left_ + workers_};
+    }
+    const interval all = checked(unpack(common_->range.get()));
+    const interval open = streams_ ? permitted(all) : all;
+    if (!open.empty()) {
+      const interval chunk = pace.claim(open, streams_ ? 0 : w);
+      announce(mine, chunk, 0);
+      common_->range.set(pack(without(all, chunk)));
+      return {run, chunk};
+    }
+    if (!all.empty()) return {wait, {}, false, bell, false};
+    if (!waits_ || common_->stay.get() == 0) return {leave};
+    return {wait, {}, false, bell, true};
+  }
+  [[nodiscard]] const worker_bell& bell() const noexcept { return common_->bell; }
+  void close_claim(unsigned w) const noexcept {
+    worker_words& mine = of(w);
+    mine.finished.set(mine.base.get() + unpack(mine.claim.get()).size());
+    mine.claim.set(0);
+    mine.cur.set(0);
+  }
+
+  // ---- by the caller of a stream
+
+  // Tasks [0, limit) of the stream may begin. What has been claimed goes on.
+  void allow(std::uint64_t limit) const noexcept {
+    common_->limit.set(limit);
+    common_->bell.ring();
+  }
+  [[nodiscard]] std::uint64_t limit() const noexcept { return common_->limit.get(); }
+  // Wakes workers that wait; see worker_process.
+  void ring() const noexcept { common_->bell.ring(); }
+
+  // ---- by the supervisor
+
+  // Sets the function that tells whether worker w is dead. The supervisor takes over the lock from a dead worker.
+  void ask_of_deaths(std::function<bool(unsigned w)> has_died) { has_died_ = std::move(has_died); }
+  // The number of tasks of this round.
+  [[nodiscard]] round_index round() const noexcept { return round_; }
+  // Begins a round of n tasks, of which the first is task `origin` of the map. No worker is alive.
+  void begin_round(round_index n, std::uint64_t origin = 0) noexcept {
+    round_ = n;
+    origin_ = origin;
+    common_->range.set(pack(interval{0, n}));
+    if (waits_) common_->stay.set(1);
+  }
+  // The round has only n tasks: those behind were not permitted, so nobody has claimed them.
+  void cut_round(round_index n) const {
+    const holder lock(*this);
+    const interval all = checked(unpack(common_->range.get()));
+    common_->range.set(pack(interval{all.b, std::clamp(n, all.b, all.e)}));
+  }
+  // Call before each fork of worker w.
+  void prepare(unsigned w) const noexcept {
+    of(w).farewell_word.set(0);
+    if (waits_ || observed_) of(w).waiting.set(0);
+    step("go", moment::before);
+    of(w).go.store(0, std::memory_order_release);
+    step("go", moment::after);
+  }
+
+  // What the death of a worker means for the task it was in.
+  struct death {
+    bool in_task{};       // an attempt was running
+    round_index task{};   // of this task
+    unsigned attempts{};  // attempts used up, including the running one
+    bool blamed{};        // and no attempt was left
+    bool postponed{};     // an attempt is left, and the task is now the supervisor's
+  };
+  // Worker w is dead: hands back what is left of its claim. published(task, attempts) tells whether the failure of that
+  // attempt is recorded.
+  death recover(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
+    const death what = take_from_dead(w, published);
+    // For workers that wait: nobody else may come for what was handed back, if forks are refused; and w may have halted
+    // the map, and died before it rang.
+    if (waits_) common_->bell.ring();
+    return what;
+  }
+
+  [[nodiscard]] bool anything_unclaimed() const {
+    const holder lock(*this);
+    return !unpack(common_->range.get()).empty() || !std::ranges::all_of(left_overs(), is_free);
+  }
+  // Whether nothing is claimed, nor to be claimed.
+  [[nodiscard]] bool idle() const {
+    const holder lock(*this);
+    for (unsigned w = 0; w < workers_; ++w)
+      if (!unpack(of(w).claim.get()).empty()) return false;
+    return unpack(common_->range.get()).empty() && std::ranges::all_of(left_overs(), is_free);
+  }
+  // Makes a postponed task claimable; false if there is no place for it now.
+  [[nodiscard]] bool put(round_index task, unsigned attempts) const {
+    {
+      const holder lock(*this);
+      const auto places = left_overs().subspan(workers_);
+      const auto place = std::ranges::find_if(places, is_free);
+      if (place == places.end()) return false;
+      place->attempts.set(attempts);
+      place->span.set(pack(interval{task, task + 1}));
+    }
+    common_->bell.ring();
+    return true;
+  }
+  // Workers that find nothing leave from now on.
+  void dismiss() const noexcept {
+    if (common_->stay.get() == 0) return;
+    common_->stay.set(0);
+    common_->bell.ring();
+  }
+  // Takes away all unclaimed tasks, which will not be begun. No worker is alive.
+  struct unclaimed {
+    interval all;
+    unsigned attempts;  // that its first task has used up
+  };
+  [[nodiscard]] std::vector<unclaimed> drain() const {
+    const holder lock(*this);
+    std::vector<unclaimed> rest;
+    const auto take_all = [&](auto& from, std::uint64_t attempts) {
+      if (const interval all = checked(unpack(from.get())); !all.empty())
+        rest.push_back({all, static_cast<unsigned>(attempts)});
+      from.set(0);
+    };
+    take_all(common_->range, 0);
+    for (left_over_words& left : left_overs()) take_all(left.span, left.attempts.get());
+    return rest;
+  }
+
+  // An interval that contains all tasks of this round that have not ended; empty once all have. It may contain tasks
+  // that have ended.
+  [[nodiscard]] interval not_ended() const {
+    const holder lock(*this);
+    interval all{round_, 0};
+    const auto add = [&](interval open) {
+      if (!open.empty()) all = {std::min(all.b, open.b), std::max(all.e, open.e)};
+    };
+    add(checked(unpack(common_->range.get())));
+    for (const left_over_words& left : left_overs()) add(checked(unpack(left.span.get())));
+    for (unsigned w = 0; w < workers_; ++w) {
+      const interval open = checked(unpack(of(w).claim.get()));
+      const position at = unpack_position(of(w).cur.get());  // task 0 if the claim has been closed meanwhile
+      add({at.task > open.b && at.task <= open.e ? at.task : open.b, open.e});
+    }
+    return all.b < all.e ? all : interval{round_, round_};
+  }
+  // The number of finished tasks; only approximate while workers run.
+  [[nodiscard]] std::uint64_t finished() const noexcept {
+    std::uint64_t all = 0;
+    for (unsigned w = 0; w < workers_; ++w) {
+      const worker_words& one = of(w);
+      all += one.finished.get();
+      const interval open = unpack(one.claim.get());
+      const position at = unpack_position(one.cur.get());
+      if (!open.empty() && at.task > open.b && at.task <= open.e) all += at.task - open.b;
+    }
+    return all;
+  }
+
+ private:
+  claim_ledger(common_words* at, const constants& of_map, round_index round)
+      : common_(at),
+        of_(reinterpret_cast<worker_words*>(common_ + 1)),
+        left_(reinterpret_cast<left_over_words*>(of_ + of_map.workers)),
+        workers_(of_map.workers),
+        max_failures_(of_map.max_failures),
+        retries_(std::min(of_map.retries, max_attempts - 1)),
+        postpones_(of_map.postpones),
+        streams_(of_map.streams),
+        observed_(of_map.observed),
+        waits_(postpones_ || streams_),
+        round_(round) {}
+
+  // One for each worker's death, and behind them as many again for postponed tasks.
+  static std::size_t left_overs_of(unsigned workers, bool postpones) noexcept {
+    return std::size_t{workers} * (postpones ? 2 : 1);
+  }
+
+  // Holds the lock; after a take-over, with the words repaired.
+  class holder {
+   public:
+    explicit holder(const claim_ledger& book, robust_mutex::user self = robust_mutex::supervisor)
+        : lock_(book.common_->lock),
+          self_(self) {
+      const auto has_died = [&](auto owner) { return self == robust_mutex::supervisor && book.has_died_(owner - 1); };
+      lock_.lock(self, book.workers_ + 1, has_died, [&book](auto owner) { book.repair(owner - 1); });
+    }
+    holder(const holder&) = delete;
+    holder& operator=(const holder&) = delete;
+    ~holder() { lock_.unlock(self_); }
+
+   private:
+    robust_mutex& lock_;
+    robust_mutex::user self_;
+  };
+
+  // Announces a claim before its source is shrunk. In between both contain the chunk; repair() resolves this.
+  static void announce(worker_words& mine, interval chunk, unsigned attempts) noexcept {
+    mine.base.set(mine.finished.get());
+    mine.cur.set(pack(position{chunk.b, attempts, false}));
+    mine.claim.set(pack(chunk));
+  }
+
+  // Worker w died holding the lock. A claim that it had announced counts, so it is removed from its source. No effect
+  // for a claim that was completed.
+  void repair(unsigned w) const noexcept {
+    const interval claimed = unpack(of(w).claim.get());
+    if (claimed.empty()) return;
+    const interval all = unpack(common_->range.get());
+    if (!all.empty() && ((claimed.b == all.b && claimed.e <= all.e) || (claimed.e == all.e && claimed.b >= all.b)))
+      common_->range.set(pack(without(all, claimed)));
+    for (left_over_words& left : left_overs())
+      if (unpack(left.span.get()) == claimed) left.span.set(0);
+  }
+
+  death take_from_dead(unsigned w, const std::function<bool(round_index, unsigned)>& published) const {
+    const holder lock(*this);
+    worker_words& dead = of(w);
+    const interval open = checked(unpack(dead.claim.get()));
+    if (open.empty()) {
+      dead.cur.set(0);
+      return {};
+    }
+    position at = unpack_position(dead.cur.get());
+    if (at.task < open.b || at.task > open.e || (at.running && at.task == open.e))
+      throw_overwritten("a worker's task lies outside its claim");
+    death what;
+    if (at.running && published(at.task, at.attempts)) {
+      at = {at.task + 1, 0, false};
+    } else if (at.running) {
+      what = {true, at.task, at.attempts, at.attempts > retries_};
+      what.postponed = postpones_ && !what.blamed;
+    }
+    dead.finished.set(dead.base.get() + (at.task - open.b));
+    const bool gone = what.blamed || what.postponed;
+    const interval rest = gone ? interval{at.task + 1, open.e} : interval{at.task, open.e};
+    if (!rest.empty()) hand_back(rest, gone ? 0 : at.attempts);
+    dead.claim.set(0);
+    dead.cur.set(0);
+    return what;
+  }
+
+  // What of the unclaimed tasks may begin now.
+  [[nodiscard]] interval permitted(interval all) const noexcept {
+    const std::uint64_t limit = common_->limit.get();
+    const std::uint64_t end = limit > origin_ ? std::min<std::uint64_t>(limit - origin_, all.e) : 0;
+    return {all.b, std::max(all.b, static_cast<round_index>(end))};
+  }
+
+  void hand_back(interval rest, unsigned attempts) const {
+    // One is free: the left-overs of deaths and open claims together never outnumber the workers.
+    const auto places = left_overs().first(workers_);
+    const auto free = std::ranges::find_if(places, is_free);
+    if (free == places.end()) throw_overwritten("there are more claims than workers");
+    free->attempts.set(attempts);
+    free->span.set(pack(rest));
+  }
+
+  [[nodiscard]] interval checked(interval all) const {
+    if (all.b > all.e || all.e > round_) throw_overwritten("a claim lies outside the tasks");
+    return all;
+  }
+
+  [[nodiscard]] std::span<left_over_words> left_overs() const noexcept {
+    return {left_, left_overs_of(workers_, postpones_)};
+  }
+  static bool is_free(const left_over_words& left) noexcept { return unpack(left.span.get()).empty(); }
+
+  common_words* common_;
+  worker_words* of_;
+  left_over_words* left_;
+  unsigned workers_;
+  std::uint64_t max_failures_;
+  unsigned retries_;
+  bool postpones_;
+  bool streams_;
+  bool observed_;
+  bool waits_;  // a worker that finds nothing may wait
+  round_index round_;
+  std::uint64_t origin_{};
+  std::function<bool(unsigned)> has_died_ = [](unsigned) { return false; };
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/processes/worker_arenas.hpp
+// worker_arenas: the memory for what does not fit into slots, bump-allocated by its worker and read by the supervisor.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whether to initialise the words of the arenas, or keep those that another process has initialised.
+enum class words { fresh, kept };
+
+// One arena per worker, of equal size, in [begin, end) of the mapping. The failure records of a worker form a list in
+// its arena, newest first; a record counts once `head` refers to it. All data carries a check that is verified on
+// reading, as a task may have written over it.
+class worker_arenas {
+ public:
+  worker_arenas(const shared_memory& memory, const claim_ledger& book, std::size_t begin, std::size_t end,
+                std::uint64_t tasks, words are = words::fresh)
+      : memory_(memory),
+        book_(book),
+        begin_((begin + alignment - 1) / alignment * alignment),
+        each_(round_down_to_page((end - begin_) / book_.workers())),
+        tasks_(tasks) {
+    if (are == words::kept) return;
+    for (unsigned w = 0; w < book_.workers(); ++w) {
+      book.of(w).top.set(arena_begin(w));
+      book.of(w).head.set(no_record);
+      if (book.streams()) book.of(w).told.set(no_record);
+    }
+  }
+
+  // ---- by worker w
+
+  [[nodiscard]] arena_writer writer(unsigned w) const noexcept {
+    return {memory_.bytes(), book_.of(w), arena_begin(w), arena_end(w)};
+  }
+  // Publishes a failure; false if there is no room for it. The message is cut to 16 MiB, and to the room there is.
+  bool publish(unsigned w, std::uint64_t index, failure_kind kind, unsigned attempts, std::string_view message,
+               attempt_span when = {}) const noexcept {
+    std::uint64_t previous = book_.of(w).head.get();
+    if (book_.streams() && previous != no_record && previous == book_.of(w).told.get()) {
+      // The supervisor has read them all. The new ones begin in the other half, so that `head` shows something else.
+      const std::size_t half = arena_begin(w) + each_ / 2 / alignment * alignment;
+      book_.of(w).top.set(previous < half ? half : arena_begin(w));
+      previous = no_record;
+    }
+    std::size_t at = writer(w).aligned_top().value_or(arena_end(w));
+    // `head` must not show what the supervisor takes for read.
+    if (book_.streams() && at == book_.of(w).told.get()) at = std::min(at + alignment, arena_end(w));
+    const std::size_t room = arena_end(w) - at;
+    if (room < sizeof(record)) return false;
+    const std::size_t size = std::min({message.size(), room - sizeof(record), longest_message});
+    record head{previous, index, static_cast<std::uint32_t>(kind), attempts, when, size, 0};
+    std::byte* const text = memory_.bytes() + at + sizeof head;
+    if (size > 0) std::memcpy(text, message.data(), size);
+    head.check = check_of(head, at, text);
+    std::memcpy(memory_.bytes() + at, &head, sizeof head);
+    step("record", moment::after);
+    book_.of(w).top.set(at + sizeof head + size);  // before head: a successor must not write over a published record
+    book_.of(w).head.set(at);
+    return true;
+  }
+
+  // ---- by the supervisor
+
+  // Whether the newest failure of w is that of this attempt of this task.
+  [[nodiscard]] bool newest_is(unsigned w, std::uint64_t index, unsigned attempt) const noexcept {
+    const auto found = read(w, book_.of(w).head.get());
+    return found && found->index == index && found->attempts == attempt;
+  }
+  // Calls visit(failure) for all failures of w, the newest first. No worker is alive. Throws std::runtime_error if a
+  // record was written over, as its task is then unknown.
+  template <class Visit>
+  void for_each_failure(unsigned w, Visit&& visit) const {
+    if (!writer(w).aligned_top()) throw_overwritten("the record of a failure is lost");
+    walk(w, book_.of(w).head.get(), no_record, visit);
+  }
+  // Calls visit(failure), or visit(failure, attempt_span), for those that w has published since the last call for it; w
+  // may be alive. `seen`: the caller keeps it, and begins with nothing_seen.
+  template <class Visit>
+  void for_each_new_failure(unsigned w, std::uint64_t& seen, Visit&& visit) const {
+    const std::uint64_t newest = book_.of(w).head.get();
+    if (newest == seen) return;
+    walk(w, newest, seen, visit);
+    seen = newest;
+    if (book_.streams()) book_.of(w).told.set(newest);
+  }
+  static constexpr std::uint64_t nothing_seen = ~std::uint64_t{0};
+  // The bytes of a task's encoded result. Throws bad_encoding unless they are as they were committed.
+  [[nodiscard]] byte_reader read_encoded(const encoded_slot& at, std::uint64_t task) const {
+    if (at.is_short()) {
+      if (const auto bytes = at.read_short(task)) return *bytes;
+    } else if (at.offset >= begin_ && at.offset < begin_ + each_ * book_.workers()) {
+      const auto w = static_cast<unsigned>((at.offset - begin_) / each_);
+      // Not beyond `top`: reading pages that were never written would cost memory.
+      const std::uint64_t end = std::min<std::uint64_t>(book_.of(w).top.get(), arena_end(w));
+      const std::byte* from = memory_.bytes() + at.offset;
+      const std::uint64_t size = at.bytes_in_arena();
+      const std::size_t behind = at.is_retried() ? sizeof(std::uint32_t) : 0;
+      if (at.offset <= end && size <= end - at.offset && size >= behind && at.fits_check(from, task))
+        return byte_reader(from, size - behind);
+    }
+    throw bad_encoding(
+        "its encoded bytes were written over by a task of this map that wrote to memory it does not own; run the map "
+        "under parmap::serial with valgrind or -fsanitize=address to find that task");
+  }
+
+  // The value has been read: nobody reads its bytes again.
+  static void drop(const byte_reader& bytes) noexcept { give_back(bytes.end() - bytes.left(), bytes.left()); }
+
+  // How many attempts the task took whose encoded result these bytes are; read_encoded has returned `bytes`.
+  [[nodiscard]] static unsigned attempts_of(const encoded_slot& at, const byte_reader& bytes) noexcept {
+    std::uint32_t attempts = 1;
+    if (!at.is_short() && at.is_retried()) std::memcpy(&attempts, bytes.end(), sizeof attempts);
+    return attempts;
+  }
+
+ private:
+  static constexpr std::size_t alignment = arena_writer::alignment;
+  static constexpr std::size_t longest_message = 16 << 20;
+
+  static constexpr std::uint64_t no_record = nothing_seen;
+
+  struct record {
+    std::uint64_t previous;  // its offset, which is lower, or no_record
+    std::uint64_t index;
+    std::uint32_t kind;
+    std::uint32_t attempts;
+    attempt_span when;    // of the last attempt
+    std::uint64_t size;   // of the message, which follows the record
+    std::uint64_t check;  // of all the above and the message, keyed by the offset
+  };
+
+  [[nodiscard]] std::size_t arena_begin(unsigned w) const noexcept { return begin_ + w * each_; }
+  [[nodiscard]] std::size_t arena_end(unsigned w) const noexcept { return arena_begin(w) + each_; }
+  [[nodiscard]] static std::uint64_t check_of(const record& it, std::uint64_t at, const std::byte* message) noexcept {
+    const std::uint64_t head = checksum(reinterpret_cast<const std::byte*>(&it), offsetof(record, check), at);
+    return checksum(message, it.size, head);
+  }
+  // From the record at `at` on to the older ones, until that at `end`.
+  template <class Visit>
+  void walk(unsigned w, std::uint64_t at, std::uint64_t end, Visit&& visit) const {
+    while (at != end && at != no_record) {
+      const auto found = read(w, at);
+      if (!found) throw_overwritten("the record of a failure is lost");
+      const auto* const text = reinterpret_cast<const char*>(memory_.bytes() + at + sizeof(record));
+      failure why{found->index, static_cast<failure_kind>(found->kind), std::string(text, found->size), found->attempts,
+                  nullptr};
+      if constexpr (std::invocable<Visit&, failure&&, attempt_span>) visit(std::move(why), found->when);
+      else visit(std::move(why));
+      at = found->previous;
+    }
+  }
+  [[nodiscard]] std::optional<record> read(unsigned w, std::uint64_t at) const noexcept {
+    const std::uint64_t end = arena_end(w);
+    if (at < arena_begin(w) || at % alignment != 0 || at > end - sizeof(record)) return std::nullopt;
+    const std::byte* const from = memory_.bytes() + at;
+    record found{};
+    std::memcpy(&found, from, sizeof found);
+    if (found.size > std::min(longest_message, end - at - sizeof found) ||
+        found.check != check_of(found, at, from + sizeof found) || found.index >= tasks_ ||
+        found.kind > static_cast<std::uint32_t>(failure_kind::stopped) ||
+        (found.previous >= at && found.previous != no_record))
+      return std::nullopt;
+    return found;
+  }
+
+  const shared_memory& memory_;
+  const claim_ledger& book_;
+  std::size_t begin_;
+  std::size_t each_;
+  std::uint64_t tasks_;
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -16748,6 +17022,43 @@ inline std::string describe(const death_cause& cause) {
   return "its worker died, and the cause is unknown, because this process ignores SIGCHLD or reaps every child; try "
          "signal(SIGCHLD, SIG_DFL) before the map";
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/due_queue.hpp
+// due_queue: tasks that wait until they are due.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// `Task` has a member `due`. Used by one thread at a time. add and take_first are O(log n).
+template <class Task>
+class due_queue {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  void add(const Task& what) {
+    heap_.push_back(what);
+    std::ranges::push_heap(heap_, later);
+  }
+  [[nodiscard]] bool empty() const noexcept { return heap_.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
+  // The one that is due first. Undefined if there is none.
+  [[nodiscard]] const Task& first() const noexcept { return heap_.front(); }
+  [[nodiscard]] bool is_due() const noexcept { return !empty() && first().due <= clock::now(); }
+  // Undefined if there is none.
+  Task take_first() {
+    std::ranges::pop_heap(heap_, later);
+    const Task taken = heap_.back();
+    heap_.pop_back();
+    return taken;
+  }
+  [[nodiscard]] std::vector<Task> take_all() { return std::exchange(heap_, {}); }
+
+ private:
+  static bool later(const Task& a, const Task& b) noexcept { return a.due > b.due; }
+
+  std::vector<Task> heap_;
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -17508,6 +17819,7 @@ class supervisor {
         client_(client),
         limits_(chosen.timeout),
         last_(chosen.deadline),
+        interrupt_(chosen.on_interrupt),
         deaths_(most_idle_deaths, limits_),
         blamed_once_(client == nullptr ? dead_tasks::all : dead_tasks::of_stream),
         retries_(
@@ -17678,9 +17990,10 @@ class supervisor {
     return std::chrono::nanoseconds(ns);
   }
 
-  // Begins no new task after the deadline, and kills all workers after the grace. Returns the time until the next of
-  // these.
+  // Begins no new task after the deadline, and kills all workers after the grace, or when the map is interrupted.
+  // Returns the time until the next of these.
   std::chrono::nanoseconds enforce_deadline() {
+    if (interrupt_.is_requested()) stop_workers();
     if (!last_.is_set()) return no_limit;
     const auto now = deadline::clock::now();
     if (now < last_.begin_no_more()) return last_.begin_no_more() - now;
@@ -17816,6 +18129,7 @@ class supervisor {
   std::chrono::nanoseconds nap_{shortest_nap};
   activity_limits limits_;
   deadline last_;
+  interrupt_choice interrupt_;
   vain_deaths deaths_;
   dead_tasks blamed_once_;
   task_retries retries_;
@@ -18215,7 +18529,7 @@ class multi_run {
       void* const slots = shared_.slots();
       collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
     }
-    if (told_.postpones || told_.observed) news_.emplace();
+    if (told_.postpones || told_.observed || chosen.on_interrupt.is_watched()) news_.emplace();
     if (news_) told_.news = news_->descriptor();
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(
@@ -18620,6 +18934,60 @@ class stream_supervision final : public supervisor_client {
   std::uint64_t from_{};
   round_index round_{};
   std::uint64_t missing_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/signal_mask.hpp
+// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Blocks all signals in the calling thread for the lifetime of the object, so that threads made meanwhile inherit this
+// mask. Signals that a fault raises are not blocked.
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {
+    sigset_t all{};
+    ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
+    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
+  }
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+  ~signals_blocked() {
+    if (blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+  [[nodiscard]] const sigset_t& before() const noexcept { return before_; }
+
+ private:
+  sigset_t before_{};
+  bool blocked_{};
+};
+
+// In a thread made under signals_blocked: the mask that it would have without it.
+inline std::optional<sigset_t>& outer_signal_mask() noexcept {
+  static thread_local std::optional<sigset_t> mask;
+  return mask;
+}
+
+// Gives the thread the mask that it would have without signals_blocked, for the lifetime of the object. Tasks run with
+// this mask, and processes and threads that they start inherit it.
+class outer_mask_scope {
+ public:
+  outer_mask_scope() noexcept {
+    if (const auto& mask = outer_signal_mask()) changed_ = ::pthread_sigmask(SIG_SETMASK, &*mask, &before_) == 0;
+  }
+  outer_mask_scope(const outer_mask_scope&) = delete;
+  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
+  ~outer_mask_scope() {
+    if (changed_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  sigset_t before_{};
+  bool changed_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -19029,6 +19397,52 @@ class attempt_teller {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/threads/deadline_watch.hpp
+// deadline_watch: halts a map in this process at its deadline, and requests its tasks to stop at the end of the grace.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// One thread per map with a deadline.
+class deadline_watch {
+ public:
+  // At the deadline it calls begin_no_more, in its own thread. A request of `stop` reaches the tasks as ever.
+  deadline_watch(const deadline& when, const std::stop_token& stop, std::function<void()> begin_no_more)
+      : when_(when),
+        begin_no_more_(std::move(begin_no_more)),
+        forward_(stop, [this] { tasks_.request_stop(); }),
+        thread_(start()) {}
+
+  // For the tasks.
+  [[nodiscard]] std::stop_token token() const noexcept { return tasks_.get_token(); }
+
+ private:
+  // The thread blocks signals, which are for the caller's threads.
+  std::jthread start() {
+    const signals_blocked meanwhile;
+    return std::jthread([this](const std::stop_token& ended) { watch(ended); });
+  }
+  void watch(const std::stop_token& ended) {
+    std::unique_lock lock(mutex_);
+    const auto passed = [&](deadline::clock::time_point moment) {
+      wake_.wait_until(lock, ended, moment, [] { return false; });
+      return !ended.stop_requested();
+    };
+    if (!passed(when_.begin_no_more())) return;
+    begin_no_more_();
+    if (passed(when_.end_all())) tasks_.request_stop();
+  }
+
+  deadline when_;
+  std::function<void()> begin_no_more_;
+  std::stop_source tasks_;
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::stop_callback<std::function<void()>> forward_;
+  std::jthread thread_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/threads/serial_run.inl.hpp
 // The bodies of serial_run.hpp.
 
@@ -19202,7 +19616,7 @@ PARMAP_INLINE serial_loop::serial_loop(const placed_tasks& tasks, const options&
       stop_(chosen.stop),
       self_(*chosen.seed, 0, chosen.stop) {
   if (const deadline last(chosen.deadline); last.is_set()) {
-    watch_.emplace(last, chosen.stop, [this] {
+    watch_ = std::make_unique<deadline_watch>(last, chosen.stop, [this] {
       late_.store(true, std::memory_order_release);
       halt();
     });
@@ -20679,111 +21093,302 @@ PARMAP_INLINE unsigned stream_threads::workers_for(const placed_tasks& tasks, co
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/pools/sent_store.inl.hpp
-// The bodies of sent_store.hpp.
+// ==== parmap/detail/pools/unsent_tasks.hpp
+// unsent_tasks: the tasks of one job on a pool that have not been sent to its workers.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vector<std::byte> bytes) {
-  const std::lock_guard lock(lock_);
-  if (const auto found = known_.find(text_of(bytes)); found != known_.end()) {
-    used_.splice(used_.begin(), used_, found->second);
-    return used_.front();
+// Tasks that were given to a pool together, or a task that is to be tried again.
+struct task_piece {
+  std::uint64_t task{};
+  std::uint64_t count{};
+  kept_inputs inputs{};
+  unsigned attempt{1};
+  std::shared_ptr<kept_function> function{};  // null: that of the job
+
+  [[nodiscard]] std::uint64_t last() const noexcept { return task + count - 1; }
+};
+
+// Under the dispatcher's lock. Each function but for_each and clear is O(log n).
+class unsent_tasks {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return again_.empty() && first_.empty(); }
+  [[nodiscard]] std::size_t pieces() const noexcept { return again_.size() + first_.size(); }
+  // A first attempt waits behind those of lower tasks; a later one goes before all of these.
+  void add(task_piece what) {
+    auto& to = what.attempt > 1 ? again_ : first_;
+    const std::uint64_t last = what.last();
+    to.emplace(last, std::move(what));
   }
-  const auto made = std::make_shared<kept_function>();
-  made->bytes = std::move(bytes);
-  functions one{made};
-  known_.emplace(text_of(made->bytes), one.begin());
-  try {
-    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
-  } catch (...) {
-    known_.erase(text_of(made->bytes));
-    throw;
+
+  // The piece that is to be sent next. There must be one.
+  [[nodiscard]] const task_piece& front() const noexcept { return next().begin()->second; }
+  // The first tasks of it have been sent.
+  void drop_front(std::uint64_t tasks) noexcept {
+    auto& from = again_.empty() ? first_ : again_;
+    task_piece& piece = from.begin()->second;
+    piece.task += tasks;
+    piece.count -= tasks;
+    if (piece.count == 0) from.erase(from.begin());
   }
-  used_.splice(used_.begin(), one);
-  function_bytes_ += made->bytes.size();
-  drop_old();
-  return made;
-}
 
-PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
-  const std::lock_guard lock(lock_);
-  drop_old();
-  const auto made = std::make_shared<in_use>(dropped_);
-  made->what() = store(encode);
-  return {made, &made->what()};
-}
+  // The first attempt of a task that was added alone, and has not been sent; null: there is none.
+  [[nodiscard]] const task_piece* find(std::uint64_t task) const noexcept {
+    const auto found = first_.find(task);
+    return found != first_.end() && found->second.count == 1 ? &found->second : nullptr;
+  }
+  // That one is dropped.
+  void drop(std::uint64_t task) noexcept { first_.erase(task); }
 
-PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
-  shared_heap& heap = memory_.heap();
-  const shared_heap::block made = heap.keep(heap.draft(encode));
-  const std::uint64_t number = ++newest_;
-  return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
-}
+  // Calls visit(piece) for each piece, those of tasks that are to be tried again first.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (const auto* const all : {&again_, &first_})
+      for (const auto& [last, each] : *all) visit(each);
+  }
+  // Those that lie in tasks [task, task + count) are moved to another list.
+  void take(std::uint64_t task, std::uint64_t count, unsent_tasks& to) noexcept {
+    for (const auto& [from, there] : {std::pair(&again_, &to.again_), std::pair(&first_, &to.first_)})
+      for (auto at = from->lower_bound(task); at != from->end() && at->first - task < count;) {
+        const auto next = std::next(at);
+        if (at->second.task >= task) there->insert(from->extract(at));
+        at = next;
+      }
+  }
+  void clear() noexcept {
+    again_.clear();
+    first_.clear();
+  }
 
-PARMAP_INLINE void sent_store::drop_inputs() {
-  bool held = false;
-  {
-    const std::lock_guard lock(dropped_->lock);
-    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
-      const sent_bytes& each = all.back();
-      memory_.heap().drop({each.offset, each.size});
-      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
+ private:
+  // By their last tasks, which stay as the front one is sent bit by bit.
+  using pieces_in_order = std::map<std::uint64_t, task_piece>;
+
+  [[nodiscard]] const pieces_in_order& next() const noexcept { return again_.empty() ? first_ : again_; }
+
+  pieces_in_order again_;
+  pieces_in_order first_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_job.hpp
+// pool_job: one map, stream or list of submitted tasks on a pool, as the dispatcher sees it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// All but the constants belong to the dispatcher, under its lock.
+class pool_job : public std::enable_shared_from_this<pool_job> {
+ public:
+  pool_job(const job_terms& on, std::shared_ptr<kept_function> f, pool_owner& by) noexcept
+      : on_(on),
+        function_(std::move(f)),
+        owner_(&by) {}
+
+ private:
+  friend class pool_dispatcher;
+  friend class batch_sender;
+  friend class outcome_collector;
+
+  struct postponed {
+    std::chrono::steady_clock::time_point due;
+    task_piece what;
+  };
+  using failed_tasks = std::map<std::uint64_t, task_piece>;
+  // An outcome that another thread has collected.
+  struct arrived {
+    pool_outcome what;
+    bool failed{};
+    bool has_bytes{};
+    failure why;
+    std::vector<std::byte> bytes;
+  };
+
+  [[nodiscard]] bool is_over() const noexcept {
+    return closed_ && unsent_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
+  }
+
+  job_terms on_;
+  std::shared_ptr<kept_function> function_;
+  pool_owner* owner_;  // null: nobody takes outcomes any more
+  unsent_tasks unsent_;
+  failed_tasks failed_;  // until the owner has said whether to try them again
+  due_queue<postponed> postponed_;
+  std::list<arrived> inbox_;
+  std::condition_variable news_;                                    // outcomes have come, or nobody collects
+  std::uint64_t limit_{std::numeric_limits<std::uint64_t>::max()};  // tasks below may be sent
+  std::uint64_t in_flight_{};                                       // tasks that have been sent and have not ended
+  std::uint64_t batches_{};                                         // that have them
+  std::uint64_t taken_{};                                           // outcomes
+  unsigned waiting_{};                                              // threads
+  bool closed_{};                                                   // no further tasks come
+  bool halted_{};                                                   // no further task is to begin
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_memory.hpp
+// pool_memory: the memory of a pool besides that of its stream: what its tasks are, what they run on, and which of them
+// are to end.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The caller writes all of it. A worker changes only the state of a batch that it begins, and tells which large inputs
+// it holds.
+class pool_memory final : public stream_annex, public task_orders {
+ public:
+  explicit pool_memory(unsigned workers) noexcept : workers_(workers) {}
+
+  // ---- by the caller
+
+  [[nodiscard]] shared_heap& heap() noexcept { return *heap_; }
+  // Worker w is to be killed if it runs this task.
+  void end(unsigned w, std::uint64_t task) noexcept { of_[w].ends.set(task + 1); }
+  // Nobody uses the inputs of this number any more. Whether a worker holds them: it has to be woken then.
+  [[nodiscard]] bool take_back(std::uint64_t inputs) noexcept {
+    bool held = false;
+    for (unsigned w = 0; w < workers_; ++w)
+      if (auto& holds = of_[w].holds; holds.get() == inputs) held = holds.set_if(inputs, 0) == inputs || held;
+    return held;
+  }
+  // No attempt may take less, of those that may run now; 0: none has a limit.
+  void set_shortest_limit(std::uint64_t ns) noexcept { shortest_->set(ns); }
+
+  // ---- by the caller and by workers, each of which has a copy
+
+  [[nodiscard]] batch_table& table() noexcept { return *table_; }
+  [[nodiscard]] const std::byte* at(std::uint64_t offset) const noexcept { return memory_ + offset; }
+  // Whether these bytes lie in the heap.
+  [[nodiscard]] bool contains(const sent_bytes& it) const noexcept {
+    return it.offset >= heap_begin_ && it.offset < end_ && it.size <= end_ - it.offset;
+  }
+
+  // ---- by worker w
+
+  // It keeps a copy of these large inputs as long as is_held() says so.
+  void hold(unsigned w, std::uint64_t inputs) noexcept { of_[w].holds.set(inputs); }
+  [[nodiscard]] bool is_held(unsigned w, std::uint64_t inputs) const noexcept { return of_[w].holds.get() == inputs; }
+
+  // ---- by the supervisor
+
+  [[nodiscard]] std::chrono::nanoseconds shortest_limit() const noexcept override {
+    const std::uint64_t ns = shortest_->get();
+    return ns == 0 ? no_limit : std::chrono::nanoseconds(ns);
+  }
+  [[nodiscard]] bool ends(unsigned w, std::uint64_t task) const noexcept override {
+    return of_[w].ends.get() == task + 1;
+  }
+
+ private:
+  struct alignas(64) words_of_worker {
+    shared_word<"ends"> ends;    // the task that it is to be killed in, and 1; 0: none
+    shared_word<"holds"> holds;  // the number of the large inputs that it keeps; 0: none
+  };
+
+  [[nodiscard]] std::size_t table_begin() const noexcept {
+    return (sizeof(shared_word<"shortest">) + 63) / 64 * 64 + workers_ * sizeof(words_of_worker);
+  }
+  [[nodiscard]] std::size_t table_bytes() const noexcept override { return table_begin() + batch_table::bytes; }
+  void take(std::byte* memory, std::size_t begin, std::size_t end) override {
+    memory_ = memory;
+    end_ = end;
+    heap_begin_ = begin + table_bytes();
+    void* const shortest = memory + begin;
+    shortest_ = static_cast<shared_word<"shortest">*>(shortest);
+    void* const words = memory + begin + table_begin() - workers_ * sizeof(words_of_worker);
+    of_ = static_cast<words_of_worker*>(words);
+    table_.emplace(memory + begin + table_begin());
+    heap_.emplace(memory, heap_begin_, end);
+  }
+
+  unsigned workers_;
+  std::byte* memory_{};
+  std::size_t heap_begin_{};
+  std::size_t end_{};
+  shared_word<"shortest">* shortest_{};
+  words_of_worker* of_{};
+  std::optional<batch_table> table_;
+  std::optional<shared_heap> heap_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/sent_store.hpp
+// sent_store: the functions and inputs that a pool has sent to its workers, and what is known of the functions.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// In the caller. Any thread may call any member. The lock is its own, as to encode large inputs takes long.
+class sent_store {
+ public:
+  using write = std::function<void(byte_writer&)>;
+
+  // wake() is called when workers are to give back what they hold.
+  sent_store(pool_memory& memory, std::function<void()> wake) : memory_(memory), wake_(std::move(wake)) {}
+  sent_store(const sent_store&) = delete;
+  sent_store& operator=(const sent_store&) = delete;
+
+  // The same bytes are stored once.
+  std::shared_ptr<kept_function> keep_function(std::vector<std::byte> bytes);
+  // Throws std::bad_alloc if there is no room for them, and what encode throws.
+  kept_inputs keep_inputs(const write& encode);
+  // The same; encode calls code of the user, which may use the pool.
+  kept_inputs keep_foreign_inputs(const write& encode);
+  // Gives back what nobody uses any more. Functions stay that were used last, as they may be used again: not many, and
+  // none but the newest if they are large.
+  void drop_unused() noexcept;
+  // The same, if large inputs are among it.
+  void drop_large() noexcept {
+    if (dropped_->any_large.load(std::memory_order_relaxed)) drop_unused();
+  }
+
+ private:
+  static constexpr std::size_t most_unused = 64;  // functions
+
+  // Inputs that nobody uses any more.
+  struct dropped {
+    std::mutex lock;
+    std::list<sent_bytes> all;
+    std::atomic<bool> any_large{};
+  };
+  // Inputs that somebody uses. Its end needs no memory.
+  class in_use {
+   public:
+    explicit in_use(std::shared_ptr<dropped> to) : to_(std::move(to)), one_(1) {}
+    in_use(const in_use&) = delete;
+    in_use& operator=(const in_use&) = delete;
+    ~in_use() {
+      const bool large = what().size >= much_memory;
+      const std::lock_guard lock(to_->lock);
+      if (what().number != 0) to_->all.splice(to_->all.end(), one_);
+      if (large) to_->any_large = true;
     }
-    dropped_->any_large = false;
-  }
-  if (held) wake_();
-}
+    [[nodiscard]] sent_bytes& what() noexcept { return one_.front(); }
 
-PARMAP_INLINE void sent_store::drop_old() {
-  drop_inputs();
-  // At most two at a time, of which one makes room for the next function: those in use pass to the front.
-  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
-    if (used_.back().use_count() > 1) {
-      used_.splice(used_.begin(), used_, std::prev(used_.end()));
-      continue;
-    }
-    const kept_function& oldest = *used_.back();
-    memory_.heap().drop({oldest.where.offset, oldest.where.size});
-    known_.erase(text_of(oldest.bytes));
-    function_bytes_ -= oldest.bytes.size();
-    used_.pop_back();
-  }
-}
+   private:
+    std::shared_ptr<dropped> to_;
+    std::list<sent_bytes> one_;
+  };
+  using functions = std::list<std::shared_ptr<kept_function>>;
 
-PARMAP_INLINE void sent_store::drop_unused() noexcept {
-  const std::lock_guard lock(lock_);
-  try {
-    drop_old();
-  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next time
+  static std::string_view text_of(const std::vector<std::byte>& bytes) noexcept {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
-}
+  static shared_memory draft_memory();
+  sent_bytes store(const write& encode);
+  void drop_old();
+  void drop_inputs();
 
-PARMAP_INLINE kept_inputs sent_store::keep_foreign_inputs(const write& encode) {
-  std::unique_ptr<shared_memory> space;
-  {
-    const std::lock_guard lock(lock_);
-    space = std::move(draft_);
-  }
-  if (space == nullptr) space = std::make_unique<shared_memory>(draft_memory());
-  byte_writer draft(space->bytes(), space->bytes() + space->size());
-  encode(draft);
-  kept_inputs made = keep_inputs([&draft](byte_writer& to) { to.write(draft.data(), draft.written()); });
-  constexpr std::size_t much = 1 << 20;
-  if (draft.written() > much) space.reset();
-  const std::lock_guard lock(lock_);
-  draft_ = std::move(space);
-  return made;
-}
-
-// As much address space as the system permits; only what is written costs memory.
-PARMAP_INLINE shared_memory sent_store::draft_memory() {
-  for (std::size_t size = std::size_t{16} << 30;; size /= 2) try {
-      return shared_memory(size);
-    } catch (const std::system_error&) {
-      if (size <= std::size_t{1} << 20) throw std::bad_alloc();
-    }
-}
+  pool_memory& memory_;
+  std::function<void()> wake_;
+  std::mutex lock_;
+  std::shared_ptr<dropped> dropped_ = std::make_shared<dropped>();
+  functions used_;  // the newest first
+  std::unordered_map<std::string_view, functions::iterator> known_;
+  std::uint64_t function_bytes_{};  // of all used_
+  std::uint64_t newest_{};
+  std::unique_ptr<shared_memory> draft_;  // for the next inputs that code of the user writes; null: in use, or none
+};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -21506,7 +22111,7 @@ class pool_dispatcher::state {
 
   // ---- jobs
 
-  std::shared_ptr<pool_job> open(const pool_job::terms& on, std::shared_ptr<kept_function> f, pool_owner& by) {
+  std::shared_ptr<pool_job> open(const job_terms& on, std::shared_ptr<kept_function> f, pool_owner& by) {
     const std::lock_guard lock(at_work());
     collector_.throw_if_broken();
     jobs_.push_back(std::make_shared<pool_job>(on, std::move(f), by));
@@ -21728,8 +22333,8 @@ PARMAP_INLINE kept_inputs pool_dispatcher::keep_inputs(const write& encode, bool
   return state_->keep_inputs(encode, foreign);
 }
 PARMAP_INLINE byte_reader pool_dispatcher::read(const kept_inputs& it) const noexcept { return state_->read(it); }
-PARMAP_INLINE std::shared_ptr<pool_job> pool_dispatcher::open(const pool_job::terms& on,
-                                                              std::shared_ptr<kept_function> f, pool_owner& by) {
+PARMAP_INLINE std::shared_ptr<pool_job> pool_dispatcher::open(const job_terms& on, std::shared_ptr<kept_function> f,
+                                                              pool_owner& by) {
   return state_->open(on, std::move(f), by);
 }
 PARMAP_INLINE void pool_dispatcher::add(pool_job& to, std::uint64_t task, std::uint64_t count, kept_inputs inputs,
@@ -21759,6 +22364,67 @@ PARMAP_INLINE arrival pool_dispatcher::collect(pool_job& mine, std::chrono::nano
   return state_->collect(mine, patience, seen);
 }
 PARMAP_INLINE std::uint64_t pool_dispatcher::taken(const pool_job& it) const { return state_->taken(it); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/sent_numbers.inl.hpp
+// The bodies of sent_numbers.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE sent_numbers::sent_numbers(const renumbering* of) {
+  if (of == nullptr) return;
+  size_ = of->size();
+  for (std::uint64_t k = 0; k < size_; ++k) {
+    const std::uint64_t index = of->index(k);
+    const std::uint64_t stream = of->stream(index);
+    if (!runs_.empty()) {
+      const std::uint64_t behind = k - runs_.back().first;
+      if (runs_.back().index + behind == index && runs_.back().stream + behind == stream) continue;
+    }
+    runs_.push_back({k, index, stream});
+  }
+}
+
+PARMAP_INLINE sent_numbers::~sent_numbers() = default;
+
+PARMAP_INLINE void sent_numbers::write(byte_writer& to) const {
+  if (size_ == 0) return;
+  const std::array<std::uint64_t, 2> head{size_, runs_.size()};
+  to.write(head.data(), sizeof head);
+  to.write(runs_.data(), runs_.size() * sizeof(run));
+}
+
+PARMAP_INLINE std::unique_ptr<sent_numbers> sent_numbers::read(byte_reader& from, std::uint64_t tasks) {
+  if (from.left() == 0) return nullptr;
+  std::array<std::uint64_t, 2> head{};
+  std::memcpy(head.data(), from.read(sizeof head), sizeof head);
+  const auto& [size, count] = head;
+  if (count == 0 || count > from.left() / sizeof(run)) throw bad_encoding("the numbers of a pool's tasks are damaged");
+  auto made = std::make_unique<sent_numbers>(nullptr);
+  made->size_ = size;
+  made->runs_.resize(static_cast<std::size_t>(count));
+  std::memcpy(made->runs_.data(), from.read(made->runs_.size() * sizeof(run)), made->runs_.size() * sizeof(run));
+  from.expect_end();
+  for (std::size_t i = 0; i < made->runs_.size(); ++i) {
+    const run& each = made->runs_[i];
+    const std::uint64_t end = i + 1 < made->runs_.size() ? made->runs_[i + 1].first : size;
+    const bool in_order = end > each.first && (i > 0 || each.first == 0);
+    if (!in_order || each.index >= tasks || end - each.first > tasks - each.index)
+      throw bad_encoding("a pool's batch has tasks without inputs");
+  }
+  return made;
+}
+
+PARMAP_INLINE std::uint64_t sent_numbers::index(std::uint64_t k) const noexcept {
+  const run& found = *std::prev(std::ranges::upper_bound(runs_, k, {}, &run::first));
+  return found.index + (k - found.first);
+}
+// The indices ascend as the tasks do.
+PARMAP_INLINE std::uint64_t sent_numbers::stream(std::uint64_t index) const noexcept {
+  const run& found = *std::prev(std::ranges::upper_bound(runs_, index, {}, &run::index));
+  return found.stream + (index - found.index);
+}
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -21802,6 +22468,10 @@ PARMAP_INLINE arrival pool_run::collect(std::chrono::nanoseconds patience) {
 // Returns the time until there is something to do.
 PARMAP_INLINE std::chrono::nanoseconds pool_run::enforce() {
   constexpr std::chrono::milliseconds again(10);  // a task may begin just before it hears that it is not to
+  if (chosen_.on_interrupt.is_requested()) {
+    halt(stop_requested_text);
+    is_killed_ = true;
+  }
   if (last_.is_set()) {
     const auto now = deadline::clock::now();
     if (now < last_.begin_no_more()) return last_.begin_no_more() - now;
@@ -21822,6 +22492,8 @@ PARMAP_INLINE void pool_run::halt(const char* why, bool kill) {
 }
 
 PARMAP_INLINE void pool_run::take(const pool_outcome& it) {
+  if (it.why != nullptr && it.why->kind == failure_kind::crashed && chosen_.on_interrupt.is_requested())
+    return take_stopped(it.task, 1, it.attempt, stop_requested_text);  // a terminal interrupts the workers, too
   if (it.why != nullptr) {
     const bool again = tries_again(*it.why, it);
     if (it.why->kind != failure_kind::stopped) tell(it, it.why, again);
@@ -21862,8 +22534,14 @@ PARMAP_INLINE void pool_run::tell(const pool_outcome& it, const failure* why, bo
   const std::chrono::nanoseconds took(static_cast<std::int64_t>(static_cast<double>(it.spent) / ticks_per_us() * 1e3));
   const attempt made{it.task, it.attempt, it.worker, attempt::clock::now() - took, took};
   observer_->begun(made);
-  if (again) observer_->failed(made, *why);
-  else observer_->ended(made, {}, why);
+  if (again) return observer_->failed(made, *why);
+  seen_value value;
+  if (why == nullptr && it.bytes) {
+    byte_reader all = *it.bytes;
+    const std::size_t size = all.left();
+    value.encoded = {all.read(size), size};
+  }
+  observer_->ended(made, value, why);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -22239,6 +22917,67 @@ PARMAP_INLINE void add_times(map_summary& all, const map_times& times) {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/interrupt_watch.hpp
+// interrupt_watch: hears of SIGINT and SIGTERM in place of the program's end, where the program does not handle them
+// itself.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Several may exist at once, also in several threads. The first one sets the handlers, and starts a thread that waits
+// for them; the last one restores both. A signal with a handler of the program, or that it ignores, stays as it is. The
+// first signal is for all of them; a second one ends the program, as usual. In a worker of a map it hears of nothing:
+// the caller does, and ends the worker.
+class interrupt_watch {
+ public:
+  // `then` is called once, in a thread of its own; it must not throw. Throws std::system_error if there is no
+  // descriptor or thread left.
+  explicit interrupt_watch(std::function<void()> then);
+  interrupt_watch(const interrupt_watch&) = delete;
+  interrupt_watch& operator=(const interrupt_watch&) = delete;
+  // Returns when `then` has returned, or will not be called.
+  ~interrupt_watch();
+
+ private:
+  friend class interrupt_handlers;
+  std::function<void()> then_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/interrupt_scope.inl.hpp
+// The bodies of interrupt_scope.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct interrupt_scope::state {
+  explicit state(const options& of_map)
+      : is_silent(of_map.reporter.is_silent()),
+        by_caller(of_map.stop, [this] { stop.request_stop(); }) {}
+
+  void interrupt() noexcept {
+    if (!is_silent)
+      static_cast<void>(std::fputs(
+          "parmap: interrupted: the map ends, and returns what is done; once more ends the program\n", stderr));
+    requested.store(true, std::memory_order_release);
+    stop.request_stop();
+  }
+
+  bool is_silent;
+  std::atomic<bool> requested{false};
+  std::stop_source stop;
+  std::stop_callback<std::function<void()>> by_caller;
+  interrupt_watch watch{[this] { interrupt(); }};  // the last one, as its thread uses the others
+};
+
+PARMAP_INLINE void interrupt_scope::begin(options& of_map) {
+  state_ = new state(of_map);
+  of_map.stop = state_->stop.get_token();
+  of_map.on_interrupt.watch(state_->requested);
+}
+PARMAP_INLINE void interrupt_scope::end() noexcept { delete state_; }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/stores/stored_value.inl.hpp
 // The bodies of stored_value.hpp.
 
@@ -22307,7 +23046,10 @@ PARMAP_INLINE void throw_other_format(value_format found) {
                                    "an array of numbers",
                                    "a value of parmap::codec",
                                    "a pickled value of Python",
-                                   "JSON"};
+                                   "JSON",
+                                   "a dataclass of Python",
+                                   "None of Python",
+                                   "bytes of Python"};
   const auto at = static_cast<std::size_t>(found);
   throw other_format(at < std::size(names) ? names[at] : "of a format that this version does not know");
 }
@@ -22402,9 +23144,31 @@ class task_choice {
     size_ = all;
   }
 
+  // A bit for each task: whether it is to run.
+  [[nodiscard]] const std::vector<std::uint64_t>& words() const noexcept { return words_; }
+  // Whether task i is to run.
+  [[nodiscard]] bool has(std::uint64_t i) const noexcept { return (words_[i / bits] >> i % bits & 1) != 0; }
+  // The first task from i on that is left out; the number of all tasks if there is none.
+  [[nodiscard]] std::uint64_t next_left_out(std::uint64_t i) const noexcept {
+    for (; i < n_; i = (i / bits + 1) * bits)
+      if (const std::uint64_t out = ~words_[i / bits] >> i % bits; out != 0)
+        return std::min(n_, i + static_cast<std::uint64_t>(std::countr_zero(out)));
+    return n_;
+  }
+  // How many of the tasks below i are to run. O(1).
+  [[nodiscard]] std::uint64_t below(std::uint64_t i) const noexcept {
+    if (i >= n_) return size_;
+    const auto word = static_cast<std::size_t>(i / bits);
+    std::uint64_t all = before_[word / words_each];
+    for (std::size_t w = word / words_each * words_each; w < word; ++w)
+      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
+    return all + static_cast<std::uint64_t>(std::popcount(words_[word] & ((std::uint64_t{1} << i % bits) - 1)));
+  }
   // The number of tasks that are to run.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   [[nodiscard]] bool has_all() const noexcept { return size_ == n_; }
+  // The number of all tasks.
+  [[nodiscard]] std::uint64_t of() const noexcept { return n_; }
   // The index of the k-th of them, below size(). O(log n).
   [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
     const auto block = static_cast<std::size_t>(std::ranges::upper_bound(before_, k) - before_.begin()) - 1;
@@ -22440,30 +23204,44 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 class open_store::state {
  public:
-  state(const sweep& what, const value_kind& kind, void* memory, std::uint64_t tasks, const options& of_map)
+  state(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
       : kind_(kind),
-        memory_(static_cast<std::byte*>(memory)),
         store_(of_map.store->open(what)),
         choice_(tasks),
         of_run_(of_map),
+        last_(of_map.deadline),
         by_caller_(of_map.stop, request_stop{&stop_}) {
     of_run_.store.reset();
     of_run_.seed = store_->seed();
     of_run_.stop = stop_.get_token();
+    if (of_map.retry_if)
+      of_run_.retry_if = [this, asked = of_map.retry_if](const failure& why) {
+        failure of_map_index = why;
+        of_map_index.index = choice_.task(why.index);
+        return asked(of_map_index);
+      };
   }
   state(const state&) = delete;
   state& operator=(const state&) = delete;
   ~state() {
-    if (kind_.size == 0) return;
-    for (const std::uint64_t index : kept_) kind_.destroy(place(index));
+    if (memory_ == nullptr || kind_.size == 0) return;
+    std::ranges::sort(failed_, {}, index_of);
+    auto failed = failed_.begin();
+    for (std::uint64_t i = choice_.next_left_out(0); i < choice_.of(); i = choice_.next_left_out(i + 1)) {
+      while (failed != failed_.end() && failed->first.index < i) ++failed;
+      if (failed == failed_.end() || failed->first.index != i) kind_.destroy(place(i));
+    }
   }
 
-  void read() {
-    store_->read([this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
-    choice_.count();
-    by_store_.emplace(store_->stop(), request_stop{&stop_});
-    if (!of_run_.reporter.is_silent())
-      for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+  void read(void* memory) {
+    memory_ = static_cast<std::byte*>(memory);
+    store_->read(true, [this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
+    have_read();
+  }
+  void find_later() {
+    of_run_.times = true;  // a stream has no observer that measures
+    store_->read(false, [this](std::uint64_t index, stored_outcome&&) { choice_.leave_out(index); });
+    have_read();
   }
 
   failure_list join(const results_base& ran, void* values) {
@@ -22475,16 +23253,19 @@ class open_store::state {
         for (std::uint64_t k = b; k < e; ++k)
           kind_.move(place(choice_.task(k)), static_cast<std::byte*>(values) + k * kind_.size);
       });
-    kept_.clear();  // the results own the values
+    memory_ = nullptr;  // the results own the values
     return failed;
   }
 
   void store(const attempt& it, seen_value value, const failure* why) noexcept {
+    if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
+      return;
     try {
       stored_outcome made{.number = store_->number(choice_.task(it.task)),
                           .kind = std::nullopt,
                           .attempts = it.number,
                           .worker = it.worker,
+                          .began = it.began,
                           .took = it.took};
       if (why != nullptr) {
         made.kind = why->kind;
@@ -22500,6 +23281,7 @@ class open_store::state {
     }
   }
 
+  void f_sees_stops() noexcept { sees_stops_ = true; }
   [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
   [[nodiscard]] store_run& run() const noexcept { return *store_; }
   [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
@@ -22510,6 +23292,13 @@ class open_store::state {
     void operator()() const noexcept { to->request_stop(); }
   };
 
+  void have_read() {
+    choice_.count();
+    by_store_.emplace(store_->stop(), request_stop{&stop_});
+    if (!of_run_.reporter.is_silent())
+      for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+  }
+  static std::uint64_t index_of(const failure_runs::value_type& it) noexcept { return it.first.index; }
   [[nodiscard]] std::byte* place(std::uint64_t index) const noexcept { return memory_ + index * kind_.size; }
 
   void keep(std::uint64_t index, stored_outcome&& it) {
@@ -22517,12 +23306,9 @@ class open_store::state {
       failed_.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
     } else if (kind_.size != 0) {
       try {
-        kept_.push_back(index);
         kind_.construct(place(index), it.value);
       } catch (const std::exception& error) {
-        kept_.pop_back();
-        throw store_failed("parmap: the stored value of task " + std::to_string(index) + " cannot be read: it is " +
-                           error.what());
+        fail_to_read(index, error);
       }
     }
     choice_.leave_out(index);
@@ -22541,35 +23327,43 @@ class open_store::state {
   }
 
   const value_kind& kind_;
-  std::byte* memory_;
+  std::byte* memory_{};  // of all tasks; those that are left out and have not failed have a value there
   std::unique_ptr<store_run> store_;
   task_choice choice_;
-  std::vector<std::uint64_t> kept_;  // the tasks whose values were read
-  failure_runs failed_;              // those that were read
+  failure_runs failed_;  // those that were read
   options of_run_;
+  deadline last_;
+  bool sees_stops_{};
   std::stop_source stop_;
   std::stop_callback<request_stop> by_caller_;
   std::optional<std::stop_callback<request_stop>> by_store_;
 };
 
-PARMAP_INLINE open_store::open_store(const sweep& what, const value_kind& kind, void* memory, std::uint64_t tasks,
+PARMAP_INLINE open_store::open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks,
                                      const options& of_map)
-    : state_(std::make_unique<state>(what, kind, memory, tasks, of_map)) {}
+    : state_(std::make_unique<state>(what, kind, tasks, of_map)) {}
 PARMAP_INLINE open_store::~open_store() = default;
 
-PARMAP_INLINE void open_store::read() { state_->read(); }
+PARMAP_INLINE void open_store::read(void* memory) { state_->read(memory); }
+PARMAP_INLINE void open_store::find_later() { state_->find_later(); }
+PARMAP_INLINE void open_store::f_sees_stops() noexcept { state_->f_sees_stops(); }
 PARMAP_INLINE const options& open_store::of_run() const noexcept { return state_->of_run(); }
+PARMAP_INLINE bool open_store::has_failed() const noexcept { return state_->run().stop().stop_requested(); }
 PARMAP_INLINE bool open_store::finish() {
   state_->run().finish();
   return state_->choice().has_all();
 }
 PARMAP_INLINE failure_list open_store::join(const results_base& ran, void* values) { return state_->join(ran, values); }
-PARMAP_INLINE void open_store::pass_times(results_base& ran, results_base& whole) const {
+PARMAP_INLINE void open_store::pass_notes(results_base& ran, results_base& whole) {
+  const task_choice& choice = state_->choice();
+  whole.note_stored({choice.words(), choice.of() - choice.size()});
   std::optional<map_times> times = ran.take_times();
   if (!times) return;
-  for (task_time& each : times->slowest) each.index = state_->choice().task(each.index);
+  for (task_time& each : times->slowest) each.index = choice.task(each.index);
   whole.note_times(std::move(*times));
 }
+PARMAP_INLINE const task_choice& open_store::choice() const noexcept { return state_->choice(); }
+PARMAP_INLINE stored_outcome open_store::find(std::uint64_t index) { return state_->run().find(index); }
 
 PARMAP_INLINE std::uint64_t open_store::size() const noexcept { return state_->choice().size(); }
 PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->choice().task(k); }
@@ -22580,68 +23374,56 @@ PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const 
   state_->store(it, value, why);
 }
 
+PARMAP_INLINE void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to) {
+  keys.visit(i, [&to](const auto& key) { to.add(to_stored(key)); });
+}
+
+PARMAP_INLINE void fail_to_read(std::uint64_t task, const std::exception& why) {
+  throw store_failed("parmap: the stored value of task " + std::to_string(task) + " cannot be read: it is " +
+                     why.what());
+}
+
 PARMAP_INLINE void refuse_store_for_values() {
   throw std::invalid_argument(
       "parmap: options.store cannot keep values of this type: it has no codec, or its move may throw; specialise "
       "parmap::codec for it, or return something that has one");
 }
+PARMAP_INLINE void refuse_store_for_lazy_axes() {
+  throw std::invalid_argument("parmap: options.store cannot compare the elements of an axis that is endless or can be "
+                              "read only once with those "
+                              "of a later run; bound it by std::views::take(n), or copy its elements to a std::vector");
+}
 PARMAP_INLINE void refuse_store_for_axes() {
   throw std::invalid_argument(
       "parmap: options.store cannot compare the elements of these axes with those of a later run, as their type has no "
-      "codec; specialise parmap::codec for it, or let the axis have indices or names");
+      "codec; name what identifies an element by a key: parmap::axis(\"model\", models, &model::name), or specialise "
+      "parmap::codec");
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/observers/time_keeper.inl.hpp
-// The bodies of time_keeper.hpp.
+// ==== parmap/detail/traces/trace_path.inl.hpp
+// The bodies of trace_path.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
-  slowest_.reserve(most_kept + 1);
-}
-PARMAP_INLINE time_keeper::~time_keeper() = default;
-
-PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
-                                            attempt::clock::time_point when) noexcept {
-  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
-  if (next_ != nullptr) next_->happened_to(worker, what, when);
+PARMAP_INLINE const std::string& trace_folder() {
+  static const std::string folder = [] {
+    const char* const value = std::getenv("PARMAP_TRACE");
+    return std::string(value == nullptr ? "" : value);
+  }();
+  return folder;
 }
 
-PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
-  busy_ += it.took;
-  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
-  // A task is there once, with its slowest attempt.
-  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
-  if (same != slowest_.end()) {
-    if (same->took >= it.took) return nullptr;
-    slowest_.erase(same);
-  }
-  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
-  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
-  task_time* const entry = &*mine;
-  if (slowest_.size() > most_kept) slowest_.pop_back();
-  return entry;
+PARMAP_INLINE std::string new_trace_in(const std::string& folder) {
+  static std::atomic<std::uint64_t> count{0};
+  constexpr std::uint64_t most = 1000;
+  if (inside_worker()) return {};
+  const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
+  if (number >= most) return {};
+  return folder + '/' + ::program_invocation_short_name + '-' + std::to_string(::getpid()) + '-' +
+         std::to_string(number) + ".json";
 }
-
-PARMAP_INLINE map_times time_keeper::times() const {
-  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
-  return all;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/json_text.hpp
-// json_text: strings and numbers as JSON.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Appends the text in quotes. Bytes that are no UTF-8 become U+FFFD.
-void add_json(std::string& to, std::string_view text);
-void add_json(std::string& to, std::uint64_t x);
-// With so many digits behind the point, for any locale. What JSON cannot say becomes null.
-void add_json_real(std::string& to, double x, int digits = 3);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -22742,6 +23524,18 @@ class map_account {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// What stays the same while the map runs.
+struct map_identity {
+  std::string label{};
+  std::string engine{};
+  std::optional<std::uint64_t> tasks{};  // that are to run; none: unknown
+  std::uint64_t stored{};                // that have an outcome from an earlier run
+  std::string program{};
+  std::string host{};
+  int pid{};
+  double began{};  // Unix time
+};
+
 struct running_task {
   std::uint64_t task{};
   unsigned attempt{};
@@ -22806,11 +23600,12 @@ class trace_events {
  public:
   using clock = attempt::clock;
 
+  static constexpr std::uint64_t usual_most = 1'000'000;
   // A shorter task shares its slice, at first.
   static constexpr std::chrono::microseconds shortest{100};
 
   // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
-  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_slices);
+  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most);
 
   // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
   // shares one.
@@ -22917,6 +23712,26 @@ class trace_events {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// When the text of a task's inputs may be asked for.
+enum class text_time {
+  any,        // by any thread
+  in_calls,   // in the functions of attempt_observer, in finish and in the destructor
+  when_told,  // in write_texts, finish and the destructor
+};
+
+struct record_request {
+  std::string trace{};                                    // a path; empty: no trace
+  std::vector<std::string> status{};                      // paths of status files
+  std::string option{"options.trace"};                    // what gave the path, for messages
+  map_identity about{};                                   // the recorder adds what is known of the process
+  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  text_time texts{text_time::any};
+  std::string (*words)(const failure& why){};  // what its message says; null: itself
+  const renumbering* numbers{};                // of the tasks that are told; null: they are their own
+  bool is_silent{};                            // says nothing on stderr
+  std::uint64_t most_slices{trace_events::usual_most};
+};
+
 // A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
 class map_recorder final : public attempt_observer {
  public:
@@ -22933,8 +23748,10 @@ class map_recorder final : public attempt_observer {
 
   // The tasks that are told from now on are first, first + step, ...
   void number_from(std::uint64_t first, std::uint64_t step) noexcept;
-  // The number of tasks, if it was not known.
-  void set_tasks(std::uint64_t tasks) noexcept;
+  // The tasks that are told from now on are these.
+  void renumber(std::vector<std::uint64_t>&& tasks) noexcept;
+  // The number of tasks, if it was not known. `stored`: how many more need not run.
+  void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
   void write_texts() noexcept;
   // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
   // not.
@@ -22955,7 +23772,8 @@ class map_recorder final : public attempt_observer {
   };
 
   [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
-    return numbers_ == nullptr ? first_ + task * step_ : numbers_->index(task);
+    if (numbers_ != nullptr) return numbers_->index(task);
+    return task < chosen_.size() ? chosen_[task] : first_ + task * step_;
   }
   [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
   [[nodiscard]] seat& seat_of(unsigned worker) {
@@ -22980,6 +23798,7 @@ class map_recorder final : public attempt_observer {
   const renumbering* numbers_;
   std::uint64_t first_{};
   std::uint64_t step_{1};
+  std::vector<std::uint64_t> chosen_;
   std::uint64_t generation_;  // of processes: a forked child leaves the files alone
   attempt::clock::time_point began_;
 
@@ -23000,344 +23819,15 @@ class map_recorder final : public attempt_observer {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/traces/written_file.hpp
-// A file that grows while a map runs, and a file that is replaced as a whole.
+// ==== parmap/detail/traces/recorder_for.hpp
+// recorder_for: the recorder of a map or stream by its options.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Makes an empty file.
-[[nodiscard]] std::error_code begin_file(const std::string& path) noexcept;
-// Appends to it. The file is open only meanwhile: so nothing is written elsewhere if the program closes descriptors
-// that are not its own, and other machines see the text (NFS tells them at the closing).
-[[nodiscard]] std::error_code append_to_file(const std::string& path, std::string_view text) noexcept;
-// Whoever opens the path sees the old text or the new one, also over NFS. What is left of an interrupted call is the
-// file path.tmp.
-[[nodiscard]] std::error_code replace_file(const std::string& path, std::string_view text) noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/map_recorder.inl.hpp
-// The bodies of map_recorder.hpp and recorder_calls.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A task may change the working directory.
-PARMAP_INLINE std::string absolute_path(const std::string& path) {
-  if (path.starts_with('/')) return path;
-  const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
-  return here == nullptr ? path : std::string(here.get()) + '/' + path;
-}
-
-[[noreturn]] PARMAP_INLINE void throw_cannot_write(const record_request& asked, const std::string& path,
-                                                   std::error_code why) {
-  throw std::runtime_error("parmap: " + asked.option + ": cannot write " + path + ": " + why.message() +
-                           "; name a file in a folder that exists and that you may write to");
-}
-
-PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observer* next)
-    : asked_(std::move(asked)),
-      next_(next),
-      numbers_(asked_.numbers),
-      generation_(fork_generation()),
-      began_(attempt::clock::now()),
-      events_(began_, ::getpid(), asked_.most_slices) {
-  const map_identity process = identity_of_process();
-  map_identity& mine = asked_.about;
-  if (mine.program.empty()) mine.program = process.program;
-  mine.host = process.host;
-  mine.pid = process.pid;
-  mine.began = process.began;
-  if (!asked_.trace.empty()) {
-    asked_.trace = absolute_path(asked_.trace);
-    asked_.status.push_back(asked_.trace + ".status");
-    if (const std::error_code why = begin_file(asked_.trace)) throw_cannot_write(asked_, asked_.trace, why);
-    std::string name = "{\"name\":";
-    add_json(name, mine.label.empty() ? mine.program : mine.label);
-    events_.add_metadata("process_name", name += '}');
-    std::string about = "{\"format\":1,";
-    add_identity(about, mine);
-    events_.add_metadata("parmap", about += '}');
-  }
-  for (std::string& each : asked_.status) {
-    each = absolute_path(each);
-    if (const std::error_code why = replace_file(each, status_text(mine, account_, state(map_end::not_yet))))
-      throw_cannot_write(asked_, each, why);
-  }
-  const signals_blocked here;  // the thread takes no signal of the program
-  thread_ = std::thread([this] { serve(); });
-}
-
-PARMAP_INLINE map_recorder::~map_recorder() { end(true); }
-PARMAP_INLINE void map_recorder::finish() noexcept { end(false); }
-PARMAP_INLINE void map_recorder::abandon() noexcept { end(true); }
-
-// What there is no memory for is lost, and said at the end.
-template <class Act>
-void map_recorder::guarded(const Act& act) noexcept {
-  try {
-    act();
-  } catch (const std::exception&) {
-    lost_ = true;
-  }
-}
-
-PARMAP_INLINE std::string map_recorder::text_of(std::uint64_t index) const noexcept {
-  try {
-    if (asked_.text) return asked_.text(index);
-  } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
-  }
-  return {};
-}
-
-PARMAP_INLINE void map_recorder::number_from(std::uint64_t first, std::uint64_t step) noexcept {
-  const std::scoped_lock lock(mutex_);
-  first_ = first;
-  step_ = step;
-}
-
-PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks) noexcept {
-  const std::scoped_lock lock(mutex_);
-  asked_.about.tasks = tasks;
-}
-
-PARMAP_INLINE void map_recorder::begun(const attempt& it) noexcept {
-  constexpr std::chrono::milliseconds between_texts(1);
-  {
-    const std::scoped_lock lock(mutex_);
-    guarded([&] {
-      seat& mine = seat_of(it.worker);
-      mine.running = it;
-      mine.has_inputs = false;
-      // Only a task that lasts is seen with its inputs, and to write them takes as long as a short task.
-      if (asked_.texts == text_time::in_calls && it.began - mine.asked > between_texts) {
-        mine.asked = it.began;
-        mine.inputs = text_of(index_of(it.task));
-        mine.has_inputs = true;
-      }
-      events_.begun(it);
-    });
-  }
-  if (next_ != nullptr) next_->begun(it);
-}
-
-PARMAP_INLINE void map_recorder::failed(const attempt& it, const failure& why) noexcept {
-  end_attempt(it, &why, true);
-  if (next_ != nullptr) next_->failed(it, why);
-}
-
-PARMAP_INLINE void map_recorder::ended(const attempt& it, seen_value value, const failure* why) noexcept {
-  end_attempt(it, why, false);
-  if (next_ != nullptr) next_->ended(it, value, why);
-}
-
-PARMAP_INLINE void map_recorder::end_attempt(attempt it, const failure* why, bool again) noexcept {
-  const std::scoped_lock lock(mutex_);
-  guarded([&] {
-    std::optional<failure> in_words;
-    if (why != nullptr && asked_.words != nullptr) {
-      in_words = *why;
-      in_words->message = asked_.words(*why);
-      why = &*in_words;
-    }
-    const std::uint64_t index = index_of(it.task);
-    seat_of(it.worker).running.number = 0;
-    if (again) account_.retried(it, index);
-    else account_.ended(it, index, why);
-    if (asked_.texts != text_time::when_told && account_.has_without_inputs())
-      for (map_account::cause* const each : account_.without_inputs())
-        account_.set_inputs(*each, text_of(each->first.index));
-    if (asked_.texts == text_time::in_calls && account_.last_is_slow()) add_text_of_slowest();
-    if (!asked_.trace.empty()) make_slice(it, index, why, again);
-  });
-  if (events_.waiting_bytes() > much) news_.notify_one();
-}
-
-PARMAP_INLINE void map_recorder::make_slice(attempt it, std::uint64_t index, const failure* why, bool again) {
-  if (!events_.has_own_slice(it, index, why, again)) return;
-  trace_slice made{.it = it, .index = index};
-  if (why != nullptr) {
-    made.how = again ? attempt_end::retried : attempt_end::failure;
-    made.kind = why->kind;
-    made.message = why->message;
-  }
-  if (asked_.texts == text_time::when_told) {
-    without_text_.push_back(std::move(made));
-    return;
-  }
-  made.inputs = text_of(index);
-  events_.add(made);
-}
-
-PARMAP_INLINE void map_recorder::happened_to(unsigned worker, worker_event what,
-                                             attempt::clock::time_point when) noexcept {
-  {
-    const std::scoped_lock lock(mutex_);
-    guarded([&] {
-      seat& mine = seat_of(worker);
-      if (what == worker_event::died) mine.running.number = 0;
-      if (!asked_.trace.empty()) events_.happened_to(worker, what, when);
-    });
-  }
-  if (next_ != nullptr) next_->happened_to(worker, what, when);
-}
-
-// text() is called without the lock: it may wait for a thread that waits for the lock.
-PARMAP_INLINE void map_recorder::write_texts() noexcept {
-  guarded([this] {
-    std::vector<trace_slice> slices;
-    std::vector<attempt> running;
-    std::vector<std::uint64_t> failures;
-    {
-      const std::scoped_lock lock(mutex_);
-      slices.swap(without_text_);
-      for (const seat& each : seats_)
-        if (each.running.number != 0 && !each.has_inputs) running.push_back(each.running);
-      for (const map_account::cause* const each : account_.without_inputs()) failures.push_back(each->first.index);
-    }
-    for (trace_slice& each : slices) each.inputs = text_of(each.index);
-    std::vector<std::string> of_running;
-    for (const attempt& each : running) of_running.push_back(text_of(index_of(each.task)));
-    std::vector<std::string> of_failures;
-    for (const std::uint64_t each : failures) of_failures.push_back(text_of(each));
-    const std::scoped_lock lock(mutex_);
-    for (const trace_slice& each : slices) events_.add(each);
-    for (std::size_t k = 0; k < running.size(); ++k) {
-      seat& mine = seat_of(running[k].worker);
-      if (mine.running.task != running[k].task || mine.running.number != running[k].number) continue;
-      mine.inputs = of_running[k];
-      mine.has_inputs = true;
-    }
-    for (map_account::cause* const each : account_.without_inputs()) {
-      const auto at = std::ranges::find(failures, each->first.index) - failures.begin();
-      if (static_cast<std::size_t>(at) == failures.size()) continue;
-      account_.set_inputs(*each, std::move(of_failures[static_cast<std::size_t>(at)]));
-    }
-  });
-}
-
-// ---- The thread that writes.
-
-PARMAP_INLINE void map_recorder::serve() noexcept {
-  std::unique_lock lock(mutex_);
-  auto next = began_ + beat;
-  while (!over_) {
-    news_.wait_until(lock, next, [this] { return over_ || events_.waiting_bytes() > much; });
-    if (over_) return;
-    if (attempt::clock::now() >= next) next = attempt::clock::now() + beat;
-    write(map_end::not_yet, lock);
-  }
-}
-
-PARMAP_INLINE void map_recorder::sample_rate() {
-  const auto now = attempt::clock::now();
-  if (!ended_before_.empty() && now - ended_before_.back().first < beat / 2) return;
-  ended_before_.emplace_back(now, account_.completed() + account_.failed());
-  if (ended_before_.size() > samples) ended_before_.pop_front();
-}
-
-PARMAP_INLINE map_state map_recorder::state(map_end end) {
-  const auto now = attempt::clock::now();
-  map_state it{.heartbeat = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(),
-               .elapsed = now - began_,
-               .workers = static_cast<unsigned>(seats_.size()),
-               .end = end};
-  const std::uint64_t ended = account_.completed() + account_.failed();
-  const auto rate_since = [&](attempt::clock::time_point since, std::uint64_t before) {
-    const double seconds = std::chrono::duration<double>(now - since).count();
-    return seconds > 0 ? static_cast<double>(ended - before) / seconds : 0;
-  };
-  if (end == map_end::not_yet && !ended_before_.empty())
-    it.rate = rate_since(ended_before_.front().first, ended_before_.front().second);
-  if (it.rate == 0) it.rate = rate_since(began_, 0);
-  for (seat& each : seats_) {
-    if (each.running.number == 0) continue;
-    const std::uint64_t index = index_of(each.running.task);
-    if (!each.has_inputs && asked_.texts == text_time::any) {
-      each.inputs = text_of(index);
-      each.has_inputs = true;
-    }
-    it.running.push_back({index, each.running.number, each.running.worker, now - each.running.began,
-                          each.has_inputs ? each.inputs : std::string()});
-  }
-  std::ranges::sort(it.running, [](const auto& a, const auto& b) { return a.age > b.age; });
-  return it;
-}
-
-PARMAP_INLINE void map_recorder::note_error(const std::string& path, std::error_code why) noexcept {
-  guarded([&] { error_ = path + ": " + why.message(); });
-}
-
-// Has the lock, but not while it writes.
-PARMAP_INLINE void map_recorder::write(map_end end, std::unique_lock<std::mutex>& lock) noexcept {
-  guarded([&] {
-    const std::string events = events_.take();
-    sample_rate();
-    const std::string status = status_text(asked_.about, account_, state(end));
-    lock.unlock();
-    std::error_code of_trace;
-    if (!is_incomplete_ && !events.empty()) of_trace = append_to_file(asked_.trace, events);
-    if (of_trace) {
-      is_incomplete_ = true;  // nothing may follow a gap
-      note_error(asked_.trace, of_trace);
-    }
-    for (const std::string& each : asked_.status)
-      if (const std::error_code why = replace_file(each, status); why && end != map_end::not_yet)
-        note_error(each, why);  // earlier ones may be mended by the next
-  });
-  if (!lock.owns_lock()) lock.lock();
-}
-
-PARMAP_INLINE void map_recorder::add_text_of_slowest() {
-  for (map_account::slow_task& each : account_.slowest()) {
-    if (each.has_inputs) continue;
-    each.inputs = text_of(each.task);
-    each.has_inputs = true;
-  }
-}
-
-PARMAP_INLINE void map_recorder::add_end_of_trace(map_end how) {
-  add_text_of_slowest();
-  events_.end_shared();
-  events_.add_metadata("parmap_end", end_of_trace_text(asked_.about, account_, state(how), events_.left_out()));
-}
-
-PARMAP_INLINE void map_recorder::end(bool by_exception) noexcept {
-  if (ended_) return;
-  ended_ = true;
-  if (generation_ != fork_generation()) {  // the thread is in another process
-    thread_.detach();
-    return;
-  }
-  {
-    const std::scoped_lock lock(mutex_);
-    over_ = true;
-  }
-  news_.notify_one();
-  thread_.join();
-  write_texts();
-  std::unique_lock lock(mutex_);
-  const std::uint64_t ended = account_.completed() + account_.failed();
-  const bool all = asked_.about.tasks ? *asked_.about.tasks == ended : true;
-  const map_end how = by_exception ? map_end::exception : all ? map_end::complete : map_end::incomplete;
-  for (seat& each : seats_) each.running.number = 0;
-  guarded([&] {
-    if (!asked_.trace.empty()) {
-      add_end_of_trace(how);
-      events_.end();
-    }
-  });
-  write(how, lock);
-  lock.unlock();
-  if (lost_ && error_.empty()) guarded([this] { error_ = asked_.trace + ": there was no memory for a part of it"; });
-  if (!error_.empty() && !asked_.is_silent)
-    static_cast<void>(std::fprintf(stderr, "parmap: the trace or status file is incomplete: %s\n", error_.c_str()));
-}
-
-// ---- What recorder_calls.hpp declares.
-
-PARMAP_INLINE std::shared_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine,
-                                                         const std::string& status, record_request&& asked,
-                                                         attempt_observer* next) {
+// Null if there is nothing to record. `status`: a path of a status file, or empty.
+inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+                                                  attempt_observer* next, const std::string& status) {
+  record_request asked;
   asked.trace = chosen.trace;
   if (asked.trace.empty() && !trace_folder().empty()) {
     asked.trace = new_trace_in(trace_folder());
@@ -23349,48 +23839,44 @@ PARMAP_INLINE std::shared_ptr<map_recorder> recorder_for(const options& chosen, 
   if (asked.trace.empty() && asked.status.empty()) return nullptr;
   asked.about.label = chosen.label;
   asked.about.engine = engine;
+  asked.about.tasks = tasks.size;
+  asked.about.stored = tasks.stored;
+  asked.text = std::move(tasks.text);
+  asked.numbers = tasks.numbers;
   asked.is_silent = chosen.reporter.is_silent();
-  return std::make_shared<map_recorder>(std::move(asked), next);
-}
-
-PARMAP_INLINE attempt_observer& as_observer(map_recorder& it) noexcept { return it; }
-PARMAP_INLINE void finish_record(map_recorder& it) noexcept { it.finish(); }
-PARMAP_INLINE void abandon_record(map_recorder& it) noexcept { it.abandon(); }
-PARMAP_INLINE void finish_record(map_recorder& it, std::uint64_t tasks) noexcept {
-  it.set_tasks(tasks);
-  it.finish();
-}
-PARMAP_INLINE void record_outcome(map_recorder& to, attempt it, const failure* why) noexcept {
-  if (why != nullptr && why->kind == failure_kind::stopped) return;
-  it.began = attempt::clock::now() - it.took;
-  to.begun(it);
-  to.ended(it, {}, why);
+  return std::make_unique<map_recorder>(std::move(asked), next);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/traces/trace_path.inl.hpp
-// The bodies of trace_path.hpp.
+// ==== parmap/detail/traces/map_watch.inl.hpp
+// The bodies of map_watch.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE const std::string& trace_folder() {
-  static const std::string folder = [] {
-    const char* const value = std::getenv("PARMAP_TRACE");
-    return std::string(value == nullptr ? "" : value);
-  }();
-  return folder;
-}
+class map_watch::state {
+ public:
+  state(std::unique_ptr<map_recorder> recorder, attempt_observer* next)
+      : recorder_(std::move(recorder)),
+        kept_(recorder_ != nullptr ? recorder_.get() : next) {}
 
-PARMAP_INLINE std::string new_trace_in(const std::string& folder) {
-  static std::atomic<std::uint64_t> count{0};
-  constexpr std::uint64_t most = 1000;
-  if (inside_worker()) return {};
-  const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
-  if (number >= most) return {};
-  return folder + '/' + ::program_invocation_short_name + '-' + std::to_string(::getpid()) + '-' +
-         std::to_string(number) + ".json";
+  [[nodiscard]] map_recorder* recorder() const noexcept { return recorder_.get(); }
+  [[nodiscard]] time_keeper& kept() noexcept { return kept_; }
+
+ private:
+  std::unique_ptr<map_recorder> recorder_;
+  time_keeper kept_;
+};
+
+PARMAP_INLINE map_watch::map_watch(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+                                   attempt_observer* next, const std::string& status)
+    : state_(std::make_unique<state>(recorder_for(chosen, engine, std::move(tasks), next, status), next)) {}
+PARMAP_INLINE map_watch::~map_watch() = default;
+PARMAP_INLINE attempt_observer& map_watch::observer() noexcept { return state_->kept(); }
+PARMAP_INLINE void map_watch::finish() noexcept {
+  if (state_->recorder() != nullptr) state_->recorder()->finish();
 }
+PARMAP_INLINE map_times map_watch::times() const { return state_->kept().times(); }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -23449,7 +23935,6 @@ PARMAP_INLINE double quota_of(const std::string& directory) {
   return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
 PARMAP_INLINE double cores_by_quota() {
   double tightest = 0;
   const std::string groups = text_of_file("/proc/self/cgroup");
@@ -23497,6 +23982,71 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE shared_memory make_accumulator_memory(std::size_t fixed, unsigned workers, bool encoded) {
   return encoded ? make_arena_memory(fixed, workers) : shared_memory(fixed);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_order.inl.hpp
+// The bodies of stored_order.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE stored_order::stored_order(const open_store& store, bool ordered) noexcept
+    : choice_(&store.choice()),
+      ordered_(ordered),
+      next_(choice_->next_left_out(0)) {}
+
+PARMAP_INLINE std::uint64_t stored_order::allow(std::uint64_t limit) noexcept {
+  limit_ = limit;
+  return ordered_ ? choice_->below(limit) : limit - std::min(limit, taken_);
+}
+
+PARMAP_INLINE std::optional<std::uint64_t> stored_order::next() noexcept {
+  if (is_at_end() || (ordered_ && next_ >= limit_)) return std::nullopt;
+  const std::uint64_t index = next_;
+  next_ = choice_->next_left_out(index + 1);
+  ++taken_;
+  return index;
+}
+PARMAP_INLINE bool stored_order::is_at_end() const noexcept { return next_ == choice_->of(); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/observers/time_keeper.inl.hpp
+// The bodies of time_keeper.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
+  slowest_.reserve(most_kept + 1);
+}
+PARMAP_INLINE time_keeper::~time_keeper() = default;
+
+PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
+                                            attempt::clock::time_point when) noexcept {
+  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
+}
+
+PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
+  busy_ += it.took;
+  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
+  // A task is there once, with its slowest attempt.
+  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
+  if (same != slowest_.end()) {
+    if (same->took >= it.took) return nullptr;
+    slowest_.erase(same);
+  }
+  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
+  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
+  task_time* const entry = &*mine;
+  if (slowest_.size() > most_kept) slowest_.pop_back();
+  return entry;
+}
+
+PARMAP_INLINE map_times time_keeper::times() const {
+  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
+  return all;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -23922,6 +24472,34 @@ PARMAP_INLINE map_summary stream_tally::summary() const {
     add_times(all, measured);
   }
   return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/stream_record.inl.hpp
+// The bodies of stream_record.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void stream_record::begin(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+                                        const std::string& status) {
+  stored_ = tasks.stored;
+  it_ = recorder_for(chosen, engine, std::move(tasks), nullptr, status);
+}
+PARMAP_INLINE void stream_record::tell_of(attempt it, ticks spent, const failure* why) const noexcept {
+  if (why != nullptr && why->kind == failure_kind::stopped) return;
+  it.took = std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(spent) / ticks_per_us() * 1e3));
+  it.began = attempt::clock::now() - it.took;
+  it_->begun(it);
+  it_->ended(it, {}, why);
+}
+PARMAP_INLINE void stream_record::finish(std::uint64_t tasks) const noexcept {
+  if (it_ == nullptr) return;
+  it_->set_tasks(tasks - std::min(tasks, stored_));
+  it_->finish();
+}
+PARMAP_INLINE void stream_record::abandon() const noexcept {
+  if (it_ != nullptr) it_->abandon();
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -24899,6 +25477,114 @@ PARMAP_INLINE void stay_loaded() noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/pools/sent_store.inl.hpp
+// The bodies of sent_store.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vector<std::byte> bytes) {
+  const std::lock_guard lock(lock_);
+  if (const auto found = known_.find(text_of(bytes)); found != known_.end()) {
+    used_.splice(used_.begin(), used_, found->second);
+    return used_.front();
+  }
+  const auto made = std::make_shared<kept_function>();
+  made->bytes = std::move(bytes);
+  functions one{made};
+  known_.emplace(text_of(made->bytes), one.begin());
+  try {
+    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
+  } catch (...) {
+    known_.erase(text_of(made->bytes));
+    throw;
+  }
+  used_.splice(used_.begin(), one);
+  function_bytes_ += made->bytes.size();
+  drop_old();
+  return made;
+}
+
+PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
+  const std::lock_guard lock(lock_);
+  drop_old();
+  const auto made = std::make_shared<in_use>(dropped_);
+  made->what() = store(encode);
+  return {made, &made->what()};
+}
+
+PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
+  shared_heap& heap = memory_.heap();
+  const shared_heap::block made = heap.keep(heap.draft(encode));
+  const std::uint64_t number = ++newest_;
+  return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
+}
+
+PARMAP_INLINE void sent_store::drop_inputs() {
+  bool held = false;
+  {
+    const std::lock_guard lock(dropped_->lock);
+    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
+      const sent_bytes& each = all.back();
+      memory_.heap().drop({each.offset, each.size});
+      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
+    }
+    dropped_->any_large = false;
+  }
+  if (held) wake_();
+}
+
+PARMAP_INLINE void sent_store::drop_old() {
+  drop_inputs();
+  // At most two at a time, of which one makes room for the next function: those in use pass to the front.
+  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
+    if (used_.back().use_count() > 1) {
+      used_.splice(used_.begin(), used_, std::prev(used_.end()));
+      continue;
+    }
+    const kept_function& oldest = *used_.back();
+    memory_.heap().drop({oldest.where.offset, oldest.where.size});
+    known_.erase(text_of(oldest.bytes));
+    function_bytes_ -= oldest.bytes.size();
+    used_.pop_back();
+  }
+}
+
+PARMAP_INLINE void sent_store::drop_unused() noexcept {
+  const std::lock_guard lock(lock_);
+  try {
+    drop_old();
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next time
+  }
+}
+
+PARMAP_INLINE kept_inputs sent_store::keep_foreign_inputs(const write& encode) {
+  std::unique_ptr<shared_memory> space;
+  {
+    const std::lock_guard lock(lock_);
+    space = std::move(draft_);
+  }
+  if (space == nullptr) space = std::make_unique<shared_memory>(draft_memory());
+  byte_writer draft(space->bytes(), space->bytes() + space->size());
+  encode(draft);
+  kept_inputs made = keep_inputs([&draft](byte_writer& to) { to.write(draft.data(), draft.written()); });
+  constexpr std::size_t much = 1 << 20;
+  if (draft.written() > much) space.reset();
+  const std::lock_guard lock(lock_);
+  draft_ = std::move(space);
+  return made;
+}
+
+// As much address space as the system permits; only what is written costs memory.
+PARMAP_INLINE shared_memory sent_store::draft_memory() {
+  for (std::size_t size = std::size_t{16} << 30;; size /= 2) try {
+      return shared_memory(size);
+    } catch (const std::system_error&) {
+      if (size <= std::size_t{1} << 20) throw std::bad_alloc();
+    }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/pools/pool_tasks.inl.hpp
 // The bodies of pool_tasks.hpp.
 
@@ -24994,64 +25680,141 @@ PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/traces/json_text.inl.hpp
-// The bodies of json_text.hpp.
+// ==== parmap/detail/system/interrupt_watch.inl.hpp
+// The bodies of interrupt_watch.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The number of bytes of the UTF-8 character that begins at text[at]; 0 if there is none.
-PARMAP_INLINE std::size_t length_of_character(std::string_view text, std::size_t at) noexcept {
-  const auto byte = [&](std::size_t k) { return at + k < text.size() ? static_cast<unsigned char>(text[at + k]) : 0U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  for (std::size_t k = 1; k < length; ++k)
-    if ((byte(k) & 0xc0) != 0x80) return 0;
-  const unsigned second = byte(1);  // overlong forms, surrogates, and what lies above U+10FFFF
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
-      (first == 0xf4 && second > 0x8f))
-    return 0;
-  return length;
+// What the handler may touch: it runs between any two instructions of any thread.
+struct interrupt_words {
+  std::atomic<pid_t> owner{0};
+  std::atomic<int> bell{-1};     // an eventfd; -1: nobody listens any more
+  std::atomic<int> received{0};  // since the handlers were set
+  std::atomic<int> inside{0};    // threads in the handler, which may use the bell
+};
+PARMAP_INLINE interrupt_words& words_of_interrupts() noexcept {
+  static interrupt_words all;
+  return all;
+}
+static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
+  const int before = errno;
+  interrupt_words& all = words_of_interrupts();
+  all.inside.fetch_add(1);
+  // A process that was forked meanwhile has the handler, too. A worker leaves it to the caller, which ends the worker.
+  const bool is_ours = all.owner.load() == ::getpid();
+  const int bell = all.bell.load();
+  if (is_ours && bell >= 0 && all.received.fetch_add(1) == 0) {
+    event_counter::wake(bell);
+  } else if (is_ours || !inside_worker() || about->si_code == SI_TKILL) {  // by raise(), in a task
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);  // takes effect when this handler has returned
+  }
+  all.inside.fetch_sub(1);
+  errno = before;
 }
 
-PARMAP_INLINE void add_json(std::string& to, std::string_view text) {
-  static constexpr std::string_view hex = "0123456789abcdef";
-  to += '"';
-  for (std::size_t at = 0; at < text.size();) {
-    const char c = text[at];
-    const std::size_t length = length_of_character(text, at);
-    if (c == '"' || c == '\\') {
-      (to += '\\') += c;
-    } else if (c == '\n') {
-      to += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      to += "\\u00";
-      to += hex[static_cast<unsigned char>(c) >> 4];
-      to += hex[static_cast<unsigned char>(c) & 15];
-    } else if (length == 0) {
-      to += "\xef\xbf\xbd";
-    } else {
-      to += text.substr(at, length);
+// Of a process. One that was forked has its own.
+class interrupt_handlers {
+ public:
+  static interrupt_handlers& of_this_process() {
+    static std::atomic<interrupt_handlers*> all{nullptr};  // no lock, as another thread may have it at a fork
+    interrupt_handlers* found = all.load();
+    while (found == nullptr || found->process_ != ::getpid()) {
+      auto fresh = std::make_unique<interrupt_handlers>(found);
+      if (all.compare_exchange_strong(found, fresh.get())) found = fresh.release();
     }
-    at += length == 0 ? 1 : length;
+    return *found;
   }
-  to += '"';
-}
+  // `parent`: those of the process that has forked this one; they stay as they are, as their thread is not here.
+  explicit interrupt_handlers(interrupt_handlers* parent) noexcept : parent_(parent) {}
 
-PARMAP_INLINE void add_json(std::string& to, std::uint64_t x) {
-  std::array<char, 24> digits{};
-  to.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr);
-}
-
-PARMAP_INLINE void add_json_real(std::string& to, double x, int digits) {
-  std::array<char, 400> text{};
-  if (!std::isfinite(x)) {
-    to += "null";
-    return;
+  void add(interrupt_watch& who) {
+    const std::scoped_lock turn(turns_);
+    if (watches_.empty()) begin();
+    const std::scoped_lock lock(mutex_);
+    watches_.push_back(&who);
   }
-  to.append(text.data(),
-            std::to_chars(text.data(), text.data() + text.size(), x, std::chars_format::fixed, digits).ptr);
+  void remove(interrupt_watch& who) {
+    const std::scoped_lock turn(turns_);
+    {
+      const std::scoped_lock lock(mutex_);
+      std::erase(watches_, &who);
+      if (!watches_.empty()) return;
+    }
+    end();
+  }
+
+ private:
+  static constexpr std::array<int, 2> signals{SIGINT, SIGTERM};
+
+  void begin() {
+    bell_.emplace();
+    interrupt_words& all = words_of_interrupts();
+    all.received = 0;
+    all.owner = process_;
+    all.bell = bell_->descriptor();
+    is_over_ = false;
+    {
+      const signals_blocked meanwhile;
+      thread_ = std::thread([this] { listen(); });
+    }
+    for (const int signal : signals) {
+      struct sigaction now{};
+      if (::sigaction(signal, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL)
+        continue;
+      struct sigaction ours{};
+      ours.sa_sigaction = note_interrupt;
+      ours.sa_flags = SA_RESTART | SA_SIGINFO;
+      ::sigemptyset(&ours.sa_mask);
+      static_cast<void>(::sigaction(signal, &ours, nullptr));
+    }
+  }
+  void end() noexcept {
+    for (const int signal : signals) {  // unless the program has set a handler meanwhile
+      struct sigaction now{};
+      if (::sigaction(signal, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+          now.sa_sigaction == note_interrupt)
+        static_cast<void>(::signal(signal, SIG_DFL));
+    }
+    interrupt_words& all = words_of_interrupts();
+    all.bell = -1;
+    while (all.inside.load() > 0) std::this_thread::yield();  // a handler is a few instructions long
+    is_over_ = true;
+    event_counter::wake(bell_->descriptor());
+    thread_.join();
+    bell_.reset();
+  }
+
+  void listen() {
+    const interrupt_words& all = words_of_interrupts();
+    while (!is_over_) {
+      pollfd asked{bell_->descriptor(), POLLIN, 0};
+      if (::poll(&asked, 1, -1) < 0) continue;
+      bell_->clear();
+      if (all.received.load() == 0) continue;
+      const std::scoped_lock lock(mutex_);
+      for (interrupt_watch* const each : watches_)
+        if (const auto then = std::exchange(each->then_, nullptr)) then();
+    }
+  }
+
+  pid_t process_{::getpid()};
+  interrupt_handlers* parent_;
+  std::mutex turns_;  // the handlers are being set or restored
+  std::mutex mutex_;  // of watches_
+  std::vector<interrupt_watch*> watches_;
+  std::optional<event_counter> bell_;
+  std::atomic<bool> is_over_{false};
+  std::thread thread_;
+};
+
+PARMAP_INLINE interrupt_watch::interrupt_watch(std::function<void()> then) : then_(std::move(then)) {
+  if (!inside_worker()) interrupt_handlers::of_this_process().add(*this);
+}
+PARMAP_INLINE interrupt_watch::~interrupt_watch() {
+  if (!inside_worker()) interrupt_handlers::of_this_process().remove(*this);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -25139,6 +25902,19 @@ PARMAP_INLINE std::vector<map_account::cause*> map_account::without_inputs() {
     if (!each.has_inputs) all.push_back(&each);
   return all;
 }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/json_text.hpp
+// json_text: strings and numbers as JSON.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Appends the text in quotes. Bytes that are no UTF-8 become U+FFFD.
+void add_json(std::string& to, std::string_view text);
+void add_json(std::string& to, std::uint64_t x);
+// With so many digits behind the point, for any locale. What JSON cannot say becomes null.
+void add_json_real(std::string& to, double x, int digits = 3);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -25453,43 +26229,343 @@ PARMAP_INLINE std::string trace_events::take() { return std::exchange(text_, {})
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/traces/written_file.inl.hpp
-// The bodies of written_file.hpp.
+// ==== parmap/detail/traces/written_file.hpp
+// A file that grows while a map runs, and a file that is replaced as a whole.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE std::error_code last_system_error() noexcept { return {errno, std::generic_category()}; }
+// Makes an empty file.
+[[nodiscard]] std::error_code begin_file(const std::string& path) noexcept;
+// Appends to it. The file is open only meanwhile: so nothing is written elsewhere if the program closes descriptors
+// that are not its own, and other machines see the text (NFS tells them at the closing).
+[[nodiscard]] std::error_code append_to_file(const std::string& path, std::string_view text) noexcept;
+// Whoever opens the path sees the old text or the new one, also over NFS. What is left of an interrupted call is the
+// file path.tmp.
+[[nodiscard]] std::error_code replace_file(const std::string& path, std::string_view text) noexcept;
 
-PARMAP_INLINE std::error_code write_file(const std::string& path, int flags, std::string_view text) noexcept {
-  file_descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | flags, 0666));
-  if (file.get() < 0) return last_system_error();
-  while (!text.empty()) {
-    const auto written = ::write(file.get(), text.data(), text.size());
-    if (written >= 0) text.remove_prefix(static_cast<std::size_t>(written));
-    else if (errno != EINTR) return last_system_error();
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_recorder.inl.hpp
+// The bodies of map_recorder.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A task may change the working directory.
+PARMAP_INLINE std::string absolute_path(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
+  return here == nullptr ? path : std::string(here.get()) + '/' + path;
+}
+
+[[noreturn]] PARMAP_INLINE void throw_cannot_write(const record_request& asked, const std::string& path,
+                                                   std::error_code why) {
+  throw std::runtime_error("parmap: " + asked.option + ": cannot write " + path + ": " + why.message() +
+                           "; name a file in a folder that exists and that you may write to");
+}
+
+PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observer* next)
+    : asked_(std::move(asked)),
+      next_(next),
+      numbers_(asked_.numbers),
+      generation_(fork_generation()),
+      began_(attempt::clock::now()),
+      events_(began_, ::getpid(), asked_.most_slices) {
+  const map_identity process = identity_of_process();
+  map_identity& mine = asked_.about;
+  if (mine.program.empty()) mine.program = process.program;
+  mine.host = process.host;
+  mine.pid = process.pid;
+  mine.began = process.began;
+  if (!asked_.trace.empty()) {
+    asked_.trace = absolute_path(asked_.trace);
+    asked_.status.push_back(asked_.trace + ".status");
+    if (const std::error_code why = begin_file(asked_.trace)) throw_cannot_write(asked_, asked_.trace, why);
+    std::string name = "{\"name\":";
+    add_json(name, mine.label.empty() ? mine.program : mine.label);
+    events_.add_metadata("process_name", name += '}');
+    std::string about = "{\"format\":1,";
+    add_identity(about, mine);
+    events_.add_metadata("parmap", about += '}');
   }
-  const int fd = file.get();
-  file.release();
-  // Some file systems tell only now that the disk is full. After EINTR it is closed, too.
-  return ::close(fd) == 0 || errno == EINTR ? std::error_code() : last_system_error();
+  for (std::string& each : asked_.status) {
+    each = absolute_path(each);
+    if (const std::error_code why = replace_file(each, status_text(mine, account_, state(map_end::not_yet))))
+      throw_cannot_write(asked_, each, why);
+  }
+  const signals_blocked here;  // the thread takes no signal of the program
+  thread_ = std::thread([this] { serve(); });
 }
 
-PARMAP_INLINE std::error_code begin_file(const std::string& path) noexcept {
-  return write_file(path, O_CREAT | O_TRUNC, {});
-}
+PARMAP_INLINE map_recorder::~map_recorder() { end(true); }
+PARMAP_INLINE void map_recorder::finish() noexcept { end(false); }
+PARMAP_INLINE void map_recorder::abandon() noexcept { end(true); }
 
-PARMAP_INLINE std::error_code append_to_file(const std::string& path, std::string_view text) noexcept {
-  return write_file(path, O_APPEND, text);
-}
-
-PARMAP_INLINE std::error_code replace_file(const std::string& path, std::string_view text) noexcept {
+// What there is no memory for is lost, and said at the end.
+template <class Act>
+void map_recorder::guarded(const Act& act) noexcept {
   try {
-    const std::string fresh = path + ".tmp";
-    if (const std::error_code why = write_file(fresh, O_CREAT | O_TRUNC, text)) return why;
-    return std::rename(fresh.c_str(), path.c_str()) == 0 ? std::error_code() : last_system_error();
-  } catch (const std::exception&) {  // std::bad_alloc, of the longer path
-    return std::make_error_code(std::errc::not_enough_memory);
+    act();
+  } catch (const std::exception&) {
+    lost_ = true;
   }
+}
+
+PARMAP_INLINE std::string map_recorder::text_of(std::uint64_t index) const noexcept {
+  try {
+    if (asked_.text) return asked_.text(index);
+  } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
+  }
+  return {};
+}
+
+PARMAP_INLINE void map_recorder::number_from(std::uint64_t first, std::uint64_t step) noexcept {
+  const std::scoped_lock lock(mutex_);
+  first_ = first;
+  step_ = step;
+}
+
+PARMAP_INLINE void map_recorder::renumber(std::vector<std::uint64_t>&& tasks) noexcept {
+  const std::scoped_lock lock(mutex_);
+  chosen_ = std::move(tasks);
+}
+
+PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks, std::uint64_t stored) noexcept {
+  const std::scoped_lock lock(mutex_);
+  asked_.about.tasks = tasks;
+  if (stored > 0) asked_.about.stored = stored;
+}
+
+PARMAP_INLINE void map_recorder::begun(const attempt& it) noexcept {
+  constexpr std::chrono::milliseconds between_texts(1);
+  {
+    const std::scoped_lock lock(mutex_);
+    guarded([&] {
+      seat& mine = seat_of(it.worker);
+      mine.running = it;
+      mine.has_inputs = false;
+      // Only a task that lasts is seen with its inputs, and to write them takes as long as a short task.
+      if (asked_.texts == text_time::in_calls && it.began - mine.asked > between_texts) {
+        mine.asked = it.began;
+        mine.inputs = text_of(index_of(it.task));
+        mine.has_inputs = true;
+      }
+      events_.begun(it);
+    });
+  }
+  if (next_ != nullptr) next_->begun(it);
+}
+
+PARMAP_INLINE void map_recorder::failed(const attempt& it, const failure& why) noexcept {
+  end_attempt(it, &why, true);
+  if (next_ != nullptr) next_->failed(it, why);
+}
+
+PARMAP_INLINE void map_recorder::ended(const attempt& it, seen_value value, const failure* why) noexcept {
+  end_attempt(it, why, false);
+  if (next_ != nullptr) next_->ended(it, value, why);
+}
+
+PARMAP_INLINE void map_recorder::end_attempt(attempt it, const failure* why, bool again) noexcept {
+  const std::scoped_lock lock(mutex_);
+  guarded([&] {
+    std::optional<failure> in_words;
+    if (why != nullptr && asked_.words != nullptr) {
+      in_words = *why;
+      in_words->message = asked_.words(*why);
+      why = &*in_words;
+    }
+    const std::uint64_t index = index_of(it.task);
+    seat_of(it.worker).running.number = 0;
+    if (again) account_.retried(it, index);
+    else account_.ended(it, index, why);
+    if (asked_.texts != text_time::when_told && account_.has_without_inputs())
+      for (map_account::cause* const each : account_.without_inputs())
+        account_.set_inputs(*each, text_of(each->first.index));
+    if (asked_.texts == text_time::in_calls && account_.last_is_slow()) add_text_of_slowest();
+    if (!asked_.trace.empty()) make_slice(it, index, why, again);
+  });
+  if (events_.waiting_bytes() > much) news_.notify_one();
+}
+
+PARMAP_INLINE void map_recorder::make_slice(attempt it, std::uint64_t index, const failure* why, bool again) {
+  if (!events_.has_own_slice(it, index, why, again)) return;
+  trace_slice made{.it = it, .index = index};
+  if (why != nullptr) {
+    made.how = again ? attempt_end::retried : attempt_end::failure;
+    made.kind = why->kind;
+    made.message = why->message;
+  }
+  if (asked_.texts == text_time::when_told) {
+    without_text_.push_back(std::move(made));
+    return;
+  }
+  made.inputs = text_of(index);
+  events_.add(made);
+}
+
+PARMAP_INLINE void map_recorder::happened_to(unsigned worker, worker_event what,
+                                             attempt::clock::time_point when) noexcept {
+  {
+    const std::scoped_lock lock(mutex_);
+    guarded([&] {
+      seat& mine = seat_of(worker);
+      if (what == worker_event::died) mine.running.number = 0;
+      if (!asked_.trace.empty()) events_.happened_to(worker, what, when);
+    });
+  }
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
+}
+
+// text() is called without the lock: it may wait for a thread that waits for the lock.
+PARMAP_INLINE void map_recorder::write_texts() noexcept {
+  guarded([this] {
+    std::vector<trace_slice> slices;
+    std::vector<attempt> running;
+    std::vector<std::uint64_t> failures;
+    {
+      const std::scoped_lock lock(mutex_);
+      slices.swap(without_text_);
+      for (const seat& each : seats_)
+        if (each.running.number != 0 && !each.has_inputs) running.push_back(each.running);
+      for (const map_account::cause* const each : account_.without_inputs()) failures.push_back(each->first.index);
+    }
+    for (trace_slice& each : slices) each.inputs = text_of(each.index);
+    std::vector<std::string> of_running;
+    for (const attempt& each : running) of_running.push_back(text_of(index_of(each.task)));
+    std::vector<std::string> of_failures;
+    for (const std::uint64_t each : failures) of_failures.push_back(text_of(each));
+    const std::scoped_lock lock(mutex_);
+    for (const trace_slice& each : slices) events_.add(each);
+    for (std::size_t k = 0; k < running.size(); ++k) {
+      seat& mine = seat_of(running[k].worker);
+      if (mine.running.task != running[k].task || mine.running.number != running[k].number) continue;
+      mine.inputs = of_running[k];
+      mine.has_inputs = true;
+    }
+    for (map_account::cause* const each : account_.without_inputs()) {
+      const auto at = std::ranges::find(failures, each->first.index) - failures.begin();
+      if (static_cast<std::size_t>(at) == failures.size()) continue;
+      account_.set_inputs(*each, std::move(of_failures[static_cast<std::size_t>(at)]));
+    }
+  });
+}
+
+// ---- The thread that writes.
+
+PARMAP_INLINE void map_recorder::serve() noexcept {
+  std::unique_lock lock(mutex_);
+  auto next = began_ + beat;
+  while (!over_) {
+    news_.wait_until(lock, next, [this] { return over_ || events_.waiting_bytes() > much; });
+    if (over_) return;
+    if (attempt::clock::now() >= next) next = attempt::clock::now() + beat;
+    write(map_end::not_yet, lock);
+  }
+}
+
+PARMAP_INLINE void map_recorder::sample_rate() {
+  const auto now = attempt::clock::now();
+  if (!ended_before_.empty() && now - ended_before_.back().first < beat / 2) return;
+  ended_before_.emplace_back(now, account_.completed() + account_.failed());
+  if (ended_before_.size() > samples) ended_before_.pop_front();
+}
+
+PARMAP_INLINE map_state map_recorder::state(map_end end) {
+  const auto now = attempt::clock::now();
+  map_state it{.heartbeat = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(),
+               .elapsed = now - began_,
+               .workers = static_cast<unsigned>(seats_.size()),
+               .end = end};
+  const std::uint64_t ended = account_.completed() + account_.failed();
+  const auto rate_since = [&](attempt::clock::time_point since, std::uint64_t before) {
+    const double seconds = std::chrono::duration<double>(now - since).count();
+    return seconds > 0 ? static_cast<double>(ended - before) / seconds : 0;
+  };
+  if (end == map_end::not_yet && !ended_before_.empty())
+    it.rate = rate_since(ended_before_.front().first, ended_before_.front().second);
+  if (it.rate == 0) it.rate = rate_since(began_, 0);
+  for (seat& each : seats_) {
+    if (each.running.number == 0) continue;
+    const std::uint64_t index = index_of(each.running.task);
+    if (!each.has_inputs && asked_.texts == text_time::any) {
+      each.inputs = text_of(index);
+      each.has_inputs = true;
+    }
+    it.running.push_back({index, each.running.number, each.running.worker, now - each.running.began,
+                          each.has_inputs ? each.inputs : std::string()});
+  }
+  std::ranges::sort(it.running, [](const auto& a, const auto& b) { return a.age > b.age; });
+  return it;
+}
+
+PARMAP_INLINE void map_recorder::note_error(const std::string& path, std::error_code why) noexcept {
+  guarded([&] { error_ = path + ": " + why.message(); });
+}
+
+// Has the lock, but not while it writes.
+PARMAP_INLINE void map_recorder::write(map_end end, std::unique_lock<std::mutex>& lock) noexcept {
+  guarded([&] {
+    const std::string events = events_.take();
+    sample_rate();
+    const std::string status = status_text(asked_.about, account_, state(end));
+    lock.unlock();
+    std::error_code of_trace;
+    if (!is_incomplete_ && !events.empty()) of_trace = append_to_file(asked_.trace, events);
+    if (of_trace) {
+      is_incomplete_ = true;  // nothing may follow a gap
+      note_error(asked_.trace, of_trace);
+    }
+    for (const std::string& each : asked_.status)
+      if (const std::error_code why = replace_file(each, status); why && end != map_end::not_yet)
+        note_error(each, why);  // earlier ones may be mended by the next
+  });
+  if (!lock.owns_lock()) lock.lock();
+}
+
+PARMAP_INLINE void map_recorder::add_text_of_slowest() {
+  for (map_account::slow_task& each : account_.slowest()) {
+    if (each.has_inputs) continue;
+    each.inputs = text_of(each.task);
+    each.has_inputs = true;
+  }
+}
+
+PARMAP_INLINE void map_recorder::add_end_of_trace(map_end how) {
+  add_text_of_slowest();
+  events_.end_shared();
+  events_.add_metadata("parmap_end", end_of_trace_text(asked_.about, account_, state(how), events_.left_out()));
+}
+
+PARMAP_INLINE void map_recorder::end(bool by_exception) noexcept {
+  if (ended_) return;
+  ended_ = true;
+  if (generation_ != fork_generation()) {  // the thread is in another process
+    thread_.detach();
+    return;
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    over_ = true;
+  }
+  news_.notify_one();
+  thread_.join();
+  write_texts();
+  std::unique_lock lock(mutex_);
+  const std::uint64_t ended = account_.completed() + account_.failed();
+  const bool all = asked_.about.tasks ? *asked_.about.tasks == ended : true;
+  const map_end how = by_exception ? map_end::exception : all ? map_end::complete : map_end::incomplete;
+  for (seat& each : seats_) each.running.number = 0;
+  guarded([&] {
+    if (!asked_.trace.empty()) {
+      add_end_of_trace(how);
+      events_.end();
+    }
+  });
+  write(how, lock);
+  lock.unlock();
+  if (lost_ && error_.empty()) guarded([this] { error_ = asked_.trace + ": there was no memory for a part of it"; });
+  if (!error_.empty() && !asked_.is_silent)
+    static_cast<void>(std::fprintf(stderr, "parmap: the trace or status file is incomplete: %s\n", error_.c_str()));
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -25540,6 +26616,109 @@ PARMAP_INLINE bool write_all(int fd, std::string_view text) noexcept {
     text.remove_prefix(static_cast<std::size_t>(written));
   }
   return true;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/json_text.inl.hpp
+// The bodies of json_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The number of bytes of the UTF-8 character that begins at text[at]; 0 if there is none.
+PARMAP_INLINE std::size_t length_of_character(std::string_view text, std::size_t at) noexcept {
+  const auto byte = [&](std::size_t k) { return at + k < text.size() ? static_cast<unsigned char>(text[at + k]) : 0U; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  for (std::size_t k = 1; k < length; ++k)
+    if ((byte(k) & 0xc0) != 0x80) return 0;
+  const unsigned second = byte(1);  // overlong forms, surrogates, and what lies above U+10FFFF
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+      (first == 0xf4 && second > 0x8f))
+    return 0;
+  return length;
+}
+
+PARMAP_INLINE void add_json(std::string& to, std::string_view text) {
+  static constexpr std::string_view hex = "0123456789abcdef";
+  to += '"';
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const std::size_t length = length_of_character(text, at);
+    if (c == '"' || c == '\\') {
+      (to += '\\') += c;
+    } else if (c == '\n') {
+      to += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      to += "\\u00";
+      to += hex[static_cast<unsigned char>(c) >> 4];
+      to += hex[static_cast<unsigned char>(c) & 15];
+    } else if (length == 0) {
+      to += "\xef\xbf\xbd";
+    } else {
+      to += text.substr(at, length);
+    }
+    at += length == 0 ? 1 : length;
+  }
+  to += '"';
+}
+
+PARMAP_INLINE void add_json(std::string& to, std::uint64_t x) {
+  std::array<char, 24> digits{};
+  to.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr);
+}
+
+PARMAP_INLINE void add_json_real(std::string& to, double x, int digits) {
+  std::array<char, 400> text{};
+  if (!std::isfinite(x)) {
+    to += "null";
+    return;
+  }
+  to.append(text.data(),
+            std::to_chars(text.data(), text.data() + text.size(), x, std::chars_format::fixed, digits).ptr);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/written_file.inl.hpp
+// The bodies of written_file.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::error_code last_system_error() noexcept { return {errno, std::generic_category()}; }
+
+PARMAP_INLINE std::error_code write_file(const std::string& path, int flags, std::string_view text) noexcept {
+  file_descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | flags, 0666));
+  if (file.get() < 0) return last_system_error();
+  while (!text.empty()) {
+    const auto written = ::write(file.get(), text.data(), text.size());
+    if (written >= 0) text.remove_prefix(static_cast<std::size_t>(written));
+    else if (errno != EINTR) return last_system_error();
+  }
+  const int fd = file.get();
+  file.release();
+  // Some file systems tell only now that the disk is full. After EINTR it is closed, too.
+  return ::close(fd) == 0 || errno == EINTR ? std::error_code() : last_system_error();
+}
+
+PARMAP_INLINE std::error_code begin_file(const std::string& path) noexcept {
+  return write_file(path, O_CREAT | O_TRUNC, {});
+}
+
+PARMAP_INLINE std::error_code append_to_file(const std::string& path, std::string_view text) noexcept {
+  return write_file(path, O_APPEND, text);
+}
+
+PARMAP_INLINE std::error_code replace_file(const std::string& path, std::string_view text) noexcept {
+  try {
+    const std::string fresh = path + ".tmp";
+    if (const std::error_code why = write_file(fresh, O_CREAT | O_TRUNC, text)) return why;
+    return std::rename(fresh.c_str(), path.c_str()) == 0 ? std::error_code() : last_system_error();
+  } catch (const std::exception&) {  // std::bad_alloc, of the longer path
+    return std::make_error_code(std::errc::not_enough_memory);
+  }
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

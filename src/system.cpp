@@ -5,6 +5,7 @@
 #include <parmap/detail/system/fork_generation.inl.hpp>
 #include <parmap/detail/system/fresh_seed.inl.hpp>
 #include <parmap/detail/system/inside_worker.inl.hpp>
+#include <parmap/detail/system/interrupt_watch.inl.hpp>
 #include <parmap/detail/system/language_runtime.inl.hpp>
 #include <parmap/detail/system/loaded_code.inl.hpp>
 #include <parmap/detail/system/memory_limit.inl.hpp>

@@ -2,6 +2,7 @@
 // Maps whose outcomes are kept in a file: what is run again, what comes back, what is refused.
 #include "engines.hpp"
 #include "scratch_folder.hpp"
+#include "stored_maps.hpp"
 
 #include <parmap/checkpoint.hpp>
 
@@ -28,33 +29,11 @@ namespace {
 
 using scratch::folder;
 
-// How many tasks have run, in any process: a file that each of them adds a byte to.
-class run_count {
- public:
-  explicit run_count(const folder& in) : path_(in.file("runs")) {}
-  void add() const { std::ofstream(path_, std::ios::app) << '.' << std::flush; }
-  [[nodiscard]] std::uintmax_t take() const {
-    const std::uintmax_t all = std::filesystem::exists(path_) ? std::filesystem::file_size(path_) : 0;
-    std::filesystem::remove(path_);
-    return all;
-  }
+using stored_maps::message_of;
+using stored_maps::run_count;
 
- private:
-  std::string path_;
-};
-
-parmap::options stored(const std::string& path, parmap::checkpoint_options how = {.name = "f"}) {
-  return {.reporter = parmap::report::silent, .store = parmap::checkpoint(path, std::move(how)), .workers = 2};
-}
-
-template <class Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
+parmap::options stored(const std::string& path, parmap::checkpoint_options how = {.existing = {}, .name = "f"}) {
+  return stored_maps::kept_in(path, std::move(how));
 }
 
 template <class Engine>
@@ -80,6 +59,8 @@ TYPED_TEST(checkpoint, a_second_map_runs_nothing_and_returns_the_same) {
   EXPECT_EQ(runs.take(), 0U);
   EXPECT_EQ(second.value(), first.value());
   EXPECT_EQ(second.seed(), first.seed());
+  EXPECT_EQ(first.stored(), 0U);
+  EXPECT_EQ(second.stored(), 12U);
   // The numbers are those of a map without a store.
   const auto plain = parmap::map(TypeParam::engine, f, mus, std::array{1, 2, 3, 7}, {.seed = first.seed()});
   EXPECT_EQ(plain.value(), first.value());
@@ -149,6 +130,12 @@ TYPED_TEST(checkpoint_skipping, failed_tasks_run_again) {
   EXPECT_EQ(runs.take(), 3U);
   ASSERT_EQ(again.failures().size(), 3U);
   EXPECT_EQ(again.failures()[2].index, 9U);
+  EXPECT_EQ(kept.stored(), 10U);
+  EXPECT_EQ(again.stored(), 7U);
+  EXPECT_TRUE(again.is_stored(0));
+  EXPECT_FALSE(again.is_stored(5));
+  EXPECT_FALSE(again.is_stored(10));
+  for (const auto& each : again.outcomes()) EXPECT_EQ(each.stored, each.outcome.has_value());
   mended = true;
   EXPECT_EQ(sweep({.name = "f"}).value(), (std::vector{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
   EXPECT_EQ(runs.take(), 3U);
@@ -251,11 +238,7 @@ TEST(checkpoint_refusals, of_functions_and_engines_without_a_store) {
   const auto f = [](int x) { return x; };
   const std::vector xs{1, 2};
   std::vector<int> out(2);
-  const parmap::pool workers({.workers = 1});
-  EXPECT_THROW(std::ignore = parmap::map(workers, f, xs, kept()), std::invalid_argument);
   EXPECT_THROW(std::ignore = parmap::map_into(parmap::threads, out, f, xs, kept()), std::invalid_argument);
-  EXPECT_THROW(std::ignore = parmap::map_reduce(parmap::threads, f, std::plus{}, 0, xs, kept()), std::invalid_argument);
-  EXPECT_THROW(std::ignore = parmap::stream(parmap::threads, f, xs, kept()), std::invalid_argument);
   EXPECT_FALSE(std::filesystem::exists(here.file()));
 }
 
@@ -312,7 +295,12 @@ TEST(checkpoint_refusals, name_the_field_and_both_values) {
       has(sweep(parmap::fargs(scaled, 2.0), {.name = "other"}), "the function there is scaled, and here it is other"));
   EXPECT_TRUE(
       has(sweep(parmap::fargs(scaled, 2.5), {.name = "scaled"}), "fixed argument 1 there is 2, and here it is 2.5"));
-  EXPECT_TRUE(has(sweep([](double x) { return int(x); }, {.name = "scaled"}),
+  EXPECT_TRUE(
+      has(sweep([](double x) { return x; }, {.name = "scaled"}), "fixed argument 1 there is 2, and here it is none"));
+  EXPECT_TRUE(
+      has(sweep(parmap::fargs([](double x, double y, double z) { return x + y + z; }, 2.0, 1.0), {.name = "scaled"}),
+          "fixed argument 2 there is none, and here it is 1"));
+  EXPECT_TRUE(has(sweep(parmap::fargs([](double x, double) { return int(x); }, 2.0), {.name = "scaled"}),
                   "the type of a value there is real, and here it is integer"));
   EXPECT_TRUE(has(sweep(parmap::fargs(scaled, 2.0), {.name = "scaled"}, 8), "the seed there is 7, and here it is 8"));
   EXPECT_TRUE(

@@ -49,7 +49,10 @@ endif()
 
 # Every header must compile alone, and twice in one file. Those that need more than the standard library have their own
 # tests.
-set(headers_with_dependencies mpi.hpp)
+set(headers_with_dependencies)
+if(NOT TARGET parmap::mpi)
+  list(APPEND headers_with_dependencies mpi.hpp detail/cluster/mpi_link.hpp detail/cluster/mpi_crew.hpp)
+endif()
 find_package(cereal QUIET)
 if(NOT cereal_FOUND)
   list(APPEND headers_with_dependencies cereal.hpp)
@@ -70,13 +73,13 @@ foreach(header IN LISTS headers)
   file(CONFIGURE OUTPUT "${source}" @ONLY
     CONTENT "#include <parmap/${header}>\n#include <parmap/${header}>\n")
   list(APPEND alone "${source}")
-  if(NOT header MATCHES "^detail/|async|cereal|checkpoint|eigen")
+  if(NOT header MATCHES "^detail/|async|cereal|checkpoint|eigen|mpi")
     list(APPEND alone_inline "${source}")
   endif()
 endforeach()
 add_library(headers_alone OBJECT ${alone})
 target_link_libraries(headers_alone PRIVATE parmap::async parmap::checkpoint parmap_development $<$<BOOL:${cereal_FOUND}>:cereal::cereal>
-  $<$<BOOL:${Eigen3_FOUND}>:Eigen3::Eigen>)
+  $<$<BOOL:${Eigen3_FOUND}>:Eigen3::Eigen> $<$<TARGET_EXISTS:parmap::mpi>:parmap::mpi>)
 # The headers that users include, in the inline form too.
 add_library(headers_alone_inline OBJECT ${alone_inline})
 target_link_libraries(headers_alone_inline PRIVATE parmap::header_only parmap_development)
@@ -124,6 +127,7 @@ foreach(source IN LISTS misuse)
 endforeach()
 
 add_subdirectory(cases)
+add_subdirectory(cluster)
 
 option(PARMAP_VALGRIND "Tests under valgrind too, which must be there" OFF)
 if(PARMAP_VALGRIND)

@@ -35,8 +35,8 @@ LAYERS = (
     ("future",),
     ("engine/pool",),
     ("engine/named", "map"),
-    ("detail/reduction/",),
-    ("map_into", "map_reduce", "async", "stream", "checkpoint"),
+    ("detail/cluster/", "detail/reduction/"),
+    ("map_into", "map_reduce", "async", "stream", "checkpoint", "mpi"),
     ("parmap",),
 )  # fmt: skip
 

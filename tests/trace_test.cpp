@@ -353,9 +353,14 @@ class even_store final : public parmap::result_store {
     explicit run(std::uint64_t tasks) : tasks_(tasks) {}
     [[nodiscard]] std::uint64_t seed() const noexcept override { return 1; }
     [[nodiscard]] std::uint64_t number(std::uint64_t index) const noexcept override { return index; }
-    void read(const std::function<void(std::uint64_t, parmap::detail::stored_outcome&&)>& visit) override {
-      for (std::uint64_t i = 0; i < tasks_; i += 2)
-        visit(i, {.number = i, .value = parmap::detail::to_stored(static_cast<int>(i))});
+    void read(bool, const std::function<void(std::uint64_t, parmap::detail::stored_outcome&&)>& visit) override {
+      for (std::uint64_t i = 0; i < tasks_; i += 2) visit(i, find(i));
+    }
+    [[nodiscard]] parmap::detail::stored_outcome find(std::uint64_t i) override {
+      parmap::detail::stored_outcome found;
+      found.number = i;
+      found.value = parmap::detail::to_stored(static_cast<int>(i));
+      return found;
     }
     [[nodiscard]] const std::vector<std::string>& notes() const noexcept override { return notes_; }
     void put(parmap::detail::stored_outcome&&) noexcept override {}

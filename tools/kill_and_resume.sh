@@ -29,6 +29,12 @@ echo "The same command again:"
 "$program" "$@" --output "$folder/resumed.csv" "$folder/sweep.db" 2>&1 | grep -v 'tasks$' | sed 's/^/  /'
 echo "And with twice as many strikes:"
 "$program" "$@" --strikes 20 --output "$folder/extended.csv" "$folder/sweep.db" 2>&1 | grep -v 'tasks$' | sed 's/^/  /'
+# If the program knows another axis: what is there had the first of its values.
+help=$("$program" "$@" --help 2>&1 || true)
+if [[ $help == *--rates* ]]; then
+  echo "And with interest rates as a new axis:"
+  "$program" "$@" --strikes 20 --rates 2 "$folder/sweep.db" 2>&1 | grep -v 'tasks$' | sed 's/^/  /'
+fi
 
 "$program" "$@" --output "$folder/undisturbed.csv" "$folder/other.db" >/dev/null 2>&1
 cmp "$folder/resumed.csv" "$folder/undisturbed.csv"

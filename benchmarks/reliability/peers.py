@@ -166,6 +166,7 @@ def dask_distributed(f, n, limit):
 PEERS = {
     "parmap multi": functools.partial(python_parmap, "multi"),
     "parmap Executor": parmap_executor,
+    "parmap dask": functools.partial(python_parmap, "dask"),
     "parmap threads": functools.partial(python_parmap, "threads"),
     "parmap serial": functools.partial(python_parmap, "serial"),
     "python-parmap multi": functools.partial(python_parmap, "multi"),

@@ -15,6 +15,7 @@ Python's rows need the package, with NumPy, in build/python/venv, where ./demo -
 
 import argparse
 import difflib
+import importlib.util
 import json
 import os
 import platform
@@ -34,7 +35,7 @@ LIMIT = 30
 COMPILE = ["g++", "-std=c++20", "-O2", f"-I{ROOT / 'include'}", "-pthread"]
 
 ENGINES = ["multi", "pool", "threads", "serial"]
-PYTHON_ENGINES = ["parmap multi", "parmap Executor", "parmap threads", "parmap serial"]
+PYTHON_ENGINES = ["parmap multi", "parmap Executor", "parmap dask", "parmap threads", "parmap serial"]
 PYTHON = ROOT / "build" / "python" / "venv" / "bin" / "python"
 PEERS = ["python-parmap multi", "python-parmap threads", "multiprocessing.Pool.map", "ProcessPoolExecutor.submit", "joblib",
          "loky submit", "mpire.map", "mpire.apply_async", "pebble.map", "dask.distributed"]
@@ -312,7 +313,10 @@ def main() -> int:
     if arguments.check:
         return check({engine: [arguments.check, engine] for engine in ENGINES})
     if arguments.check_python:
-        return check(python_commands(sys.executable))
+        commands = python_commands(sys.executable)
+        if importlib.util.find_spec("distributed") is None:
+            del commands["parmap dask"]
+        return check(commands)
     status = rewrite(arguments.only) if arguments.only else write()
     put_summaries()
     return status

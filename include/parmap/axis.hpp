@@ -4,9 +4,12 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/space/axis.hpp>
+#include <parmap/detail/space/axis_keys.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <ranges>
@@ -32,6 +35,12 @@ class named_axis {
         values_(std::make_shared<const std::vector<T>>(std::move(values))) {
     if (name_->empty()) throw std::invalid_argument("parmap::axis: the name is empty");
   }
+  /// The same with keys. Throws std::invalid_argument if two are equal.
+  named_axis(std::string name, std::vector<T> values, detail::axis_keys keys)
+      : named_axis(std::move(name), std::move(values)) {
+    keys.expect_unequal(*name_);
+    keys_ = std::make_shared<const detail::axis_keys>(std::move(keys));
+  }
 
   /// The name.
   [[nodiscard]] const std::string& name() const noexcept { return *name_; }
@@ -51,17 +60,22 @@ class named_axis {
   template <class To>
   void show(std::uint64_t i, To& to) const {
     to.name(*name_);
-    to.add((*values_)[i]);
+    if (keys_ != nullptr) keys_->visit(i, [&to](const auto& key) { to.add(key); });
+    else to.add((*values_)[i]);
   }
   /// For engines: adds this axis to the columns of a table. `place`: how a task's index becomes one of an element.
   template <class Columns>
   void add_columns(Columns& to, const typename Columns::place_type& place) const {
-    to.add(name_, values_, place);
+    if (keys_ != nullptr) to.add(name_, keys_->texts(), place);
+    else to.add(name_, values_, place);
   }
+  /// For stores: what identifies the elements; null: they do themselves.
+  [[nodiscard]] const detail::axis_keys* keys() const noexcept { return keys_.get(); }
 
  private:
   std::shared_ptr<const std::string> name_;
   std::shared_ptr<const std::vector<T>> values_;
+  std::shared_ptr<const detail::axis_keys> keys_;
 };
 
 namespace detail {
@@ -114,6 +128,30 @@ template <class Range>
 template <class T>
 [[nodiscard]] named_axis<T> axis(std::string name, std::initializer_list<T> values) {
   return {std::move(name), std::vector<T>(values)};
+}
+
+/// The same of elements that a key identifies: a projection, such as a member or a lambda, that returns a number, a
+/// bool, an enum or text, another one for each element. parmap::checkpoint then stores and compares the keys, so that
+/// the elements need no codec; failures and tables show the keys. Throws std::invalid_argument also if two keys are
+/// equal.
+///
+///     parmap::axis("model", models, &model::name)
+template <class Range, class Key>
+[[nodiscard]] auto axis(std::string name, Range&& range, Key&& key) {
+  auto plain = axis(std::move(name), std::forward<Range>(range));
+  using element = typename decltype(plain)::value_type;
+  constexpr bool is_key = std::invocable<Key&, const element&>;
+  static_assert(is_key, "parmap::axis: the key is a projection that is called with an element of the axis");
+  if constexpr (is_key) {
+    using result = std::remove_cvref_t<std::invoke_result_t<Key&, const element&>>;
+    constexpr bool is_plain = detail::can_be_key<result>;
+    static_assert(is_plain, "parmap::axis: the key of an element must be a number, a bool, an enum or text");
+    if constexpr (is_plain)
+      return named_axis<element>(plain.name(), plain.values(), detail::axis_keys(plain.values(), key));
+    else return plain;
+  } else {
+    return plain;
+  }
 }
 
 }  // namespace parmap::inline PARMAP_ABI

@@ -5,9 +5,12 @@
 
 #include <parmap/detail/checkpoints/checkpoint_store.hpp>
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/store.hpp>
 
+#include <concepts>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,8 +19,27 @@
 
 namespace parmap::inline PARMAP_ABI {
 
+/// An element of an axis, for checkpoint_options::existing: a number, a bool, text, or what else has a codec.
+class axis_value {
+ public:
+  template <class T>
+    requires(!std::same_as<T, axis_value> && detail::storable<T>)
+  axis_value(const T& x)  // NOLINT(google-explicit-constructor): it is written {{"n", 1000}}
+      : stored_(detail::to_stored(x)) {}
+
+  /// For checkpoint().
+  [[nodiscard]] const detail::stored_value& stored() const noexcept { return stored_; }
+
+ private:
+  detail::stored_value stored_;
+};
+
 /// How a checkpoint is used. The fields are in alphabetical order.
 struct checkpoint_options {
+  /// If the sweep has axes that the file does not know: which value of them the stored results have.
+  ///
+  ///     parmap::checkpoint("sweep.db", {.existing = {{"n", 1000}}, .name = "simulate"})
+  std::map<std::string, axis_value> existing{};
   /// The name of f. Needed for a function and for a lambda, which have no name that stays; a class of yours has its
   /// own.
   std::string name{};
@@ -50,8 +72,12 @@ struct checkpoint_options {
 /// The map reads its axes once more; their elements and the values need a codec (parmap::can_leave_worker). The file is
 /// described in docs/internals/checkpoint-format.md; any SQLite shell shows its view `results`.
 [[nodiscard]] inline std::shared_ptr<result_store> checkpoint(std::string path, checkpoint_options chosen = {}) {
-  return std::make_shared<detail::checkpoint_store>(detail::checkpoint_request{
-      std::move(path), std::move(chosen.name), std::move(chosen.version), std::move(chosen.rerun)});
+  detail::checkpoint_request asked{.path = std::move(path),
+                                   .name = std::move(chosen.name),
+                                   .rerun = std::move(chosen.rerun),
+                                   .version = std::move(chosen.version)};
+  for (const auto& [name, value] : chosen.existing) asked.existing.emplace(name, value.stored());
+  return std::make_shared<detail::checkpoint_store>(std::move(asked));
 }
 
 }  // namespace parmap::inline PARMAP_ABI

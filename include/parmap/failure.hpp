@@ -71,6 +71,9 @@ struct failure {
   /// and if the task was stopped. Under multi, if a task has ended its worker or an input needs an operator<<, parmap
   /// writes the inputs of the first 1000 failures only, for at most 1 s in all.
   std::string inputs{};
+  /// Under an engine of several machines: where the task ran, such as `rank 3 on n2`. Empty elsewhere, and if the task
+  /// was stopped.
+  std::string place{};
 
   /// Throws `exception` if it is not null (threads, async), else task_failed with a copy of this failure.
   [[noreturn]] PARMAP_API void rethrow() const;

@@ -11,6 +11,7 @@
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/detail/stores/interrupt_scope.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/traces/map_watch.hpp>
@@ -94,6 +95,14 @@ inline constexpr bool runs_coroutines = requires { requires Engine::runs_corouti
 template <class Engine>
 inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
 
+// True for an engine that does by itself what options::times asks for.
+template <class Engine>
+inline constexpr bool notes_times = requires { requires Engine::notes_times; };
+
+// True for an engine that draws the seed itself, as many processes must have the same.
+template <class Engine>
+inline constexpr bool draws_seed = requires { requires Engine::draws_seed; };
+
 // The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
 template <class Results, class Engine, class Tasks>
 Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
@@ -133,14 +142,13 @@ template <class Run, class Engine, class Tasks>
 template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
-  if constexpr (requires { requires Engine::has_no_store; })
-    refuse(who.name(), "store", "because its workers know the tasks of a whole map only; use multi");
   const ticks begun = now_ticks();
   const std::string status = chosen.store->status_path();
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return run_watched(run, who, tasks, of_run, status);
   };
-  auto made = run_stored_map(run_rest, f, space, chosen);
+  const bool sees_stops = callable<F, Space>::how::with_context && runs_here(who.name());
+  auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
   made.note_elapsed(now_ticks() - begun);
   note_names(made, space);
   return made;
@@ -160,23 +168,33 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
-    constexpr bool can_store = requires { requires Run::stores; };
-    if constexpr (!can_store) check_has_no_store(chosen, "this function");
-    const bool has_store = can_store && chosen.store != nullptr;  // which may have the seed of an earlier run
-    if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
+    constexpr bool engine_stores = !requires { Engine::why_no_store; };
+    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
+    constexpr bool reduces_stored = engine_stores && requires { requires Run::reduces_stored; };
+    if constexpr (!engine_stores) {
+      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
+    } else if constexpr (!can_store && !reduces_stored) {
+      check_has_no_store(chosen, "this function");
+    }
+    const interrupt_scope interrupts(chosen);
+    const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
+    if constexpr (!draws_seed<Engine>)
+      if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
       if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
-    } else if (!chosen.times && !has_store) {
+    } else if ((!chosen.times || notes_times<Engine>) && !has_store) {
       const ticks begun = now_ticks();
       auto made = run(who, tasks, std::as_const(chosen));
       if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
       note_names(made, space);
       return made;
     }
-    if constexpr (can_store)
-      if (has_store) return run_with_store(run, who, f, space, std::as_const(chosen));
+    if (has_store) {
+      if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
+      else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
+    }
     return run_watched(run, who, tasks, std::as_const(chosen));
   }
 }

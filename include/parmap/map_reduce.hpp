@@ -4,12 +4,14 @@
 
 #include <parmap/context.hpp>
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/reduction/in_caller.hpp>
 #include <parmap/detail/reduction/reduce_on.hpp>
 #include <parmap/detail/reduction/reducers.hpp>
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
+#include <parmap/engine/serial.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>
 #include <parmap/product.hpp>
@@ -87,18 +89,63 @@ consteval bool check_values_of_reduction() {
   return false;
 }
 
+// A map with a store whose values are combined here; the same tree as without.
+template <class Engine, class F, class Space, class Reducer>
+auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& reducer, const options& chosen)
+    -> reduction<typename Reducer::value> {
+  if constexpr (!can_store_value<result_of<F, Space>>) refuse_store_for_values();
+  else
+    return reduce_values(run_with_store(run_by_engine(), who, f, space, chosen), reducer, chosen,
+                         who.name() == serial.name());
+}
+
+// What map_axes_by runs for map_reduce.
+template <class Op, class T>
+struct run_map_reduce {
+  static constexpr bool reduces_stored = true;
+  Op& op;
+  const T& init;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    if constexpr (check_values_of_reduction<T, typename Tasks::result, Op>())
+      return reduce_on(who, tasks, value_reducer<T, Op>(op, init), of_map);
+    else return reduction<int>(0, 0, {}, 0);
+  }
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] auto with_store(const Engine& who, const Tasks& tasks, const options& of_map) const
+      -> std::invoke_result_t<const run_map_reduce&, const Engine&, const Tasks&, const options&> {
+    if constexpr (std::is_same_v<decltype((*this)(who, tasks, of_map)), reduction<T>>)
+      return reduce_stored(who, tasks.function(), tasks.space(), value_reducer<T, Op>(op, init), of_map);
+    else return {0, 0, {}, 0};
+  }
+};
+
+// And for fold.
+template <class Step, class Merge, class T>
+struct run_fold {
+  static constexpr bool reduces_stored = true;
+  Merge& merge;
+  const T& identity;
+
+  template <class Engine, class Tasks>
+  auto operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    return reduce_on(who, tasks, accumulator_reducer<T, Merge>(merge, identity), of_map);
+  }
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] reduction<T> with_store(const Engine& who, const Tasks& tasks,
+                                                       const options& of_map) const {
+    step_alone<Step, T> f(tasks.function().call(), identity);
+    return reduce_stored(who, f, tasks.space(), merging_reducer<T, Merge>(merge, identity), of_map);
+  }
+};
+
 template <class Engine, class F, class Op, class T, class... Axes>
 auto map_reduce_axes(const Engine& who, F& f, Op& op, const T& init, options&& chosen, Axes&&... axes) {
   if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) {
     return reduction<int>(0, 0, {}, 0);  // so that this is the only error
   } else {
-    const auto run = [&](const Engine& it, const auto& tasks, const options& of_map) {
-      using result = typename std::remove_cvref_t<decltype(tasks)>::result;
-      if constexpr (check_values_of_reduction<T, result, Op>())
-        return reduce_on(it, tasks, value_reducer<T, Op>(op, init), of_map);
-      else return reduction<int>(0, 0, {}, 0);
-    };
-    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+    return map_axes_by(run_map_reduce<Op, T>{op, init}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
   }
 }
 
@@ -131,10 +178,8 @@ auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, o
     return reduction<int>(0, 0, {}, 0);
   } else {
     bound_step<Step, T> f(step);
-    const auto run = [&](const Engine& it, const auto& tasks, const options& of_map) {
-      return reduce_on(it, tasks, accumulator_reducer<T, Merge>(merge, identity), of_map);
-    };
-    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+    return map_axes_by(run_fold<Step, Merge, T>{merge, identity}, who, f, std::move(chosen),
+                       std::forward<Axes>(axes)...);
   }
 }
 

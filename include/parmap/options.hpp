@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/progress.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstdint>
@@ -42,6 +43,37 @@ class retry_condition {
   std::shared_ptr<const std::function<bool(const failure&)>> call_;  // a pointer, as most maps have none
 };
 
+/// What SIGINT (Ctrl-C) and SIGTERM do while a map runs, for options::on_interrupt.
+enum class interrupt {
+  by_store,  ///< keep, if the map has a store; else end
+  keep,      ///< the map ends, and returns what is done
+  end,       ///< the program ends, as without parmap
+};
+
+/// The type of options::on_interrupt: an interrupt, which converts to it.
+class interrupt_choice {
+ public:
+  interrupt_choice() noexcept = default;
+  interrupt_choice(interrupt chosen) noexcept : chosen_(chosen) {}  // NOLINT(google-explicit-constructor)
+
+  /// Whether such a signal only ends the map, if it has a store or none.
+  [[nodiscard]] bool keeps(bool has_store) const noexcept {
+    return chosen_ == interrupt::keep || (chosen_ == interrupt::by_store && has_store);
+  }
+  /// For engines: whether the map may be interrupted, and whether it was. Then no task begins any more, as a stop was
+  /// requested, too, and those that run are to be ended.
+  [[nodiscard]] bool is_watched() const noexcept { return requested_ != nullptr; }
+  [[nodiscard]] bool is_requested() const noexcept {
+    return requested_ != nullptr && requested_->load(std::memory_order_acquire);
+  }
+  /// For map: who tells whether it was.
+  void watch(const std::atomic<bool>& requested) noexcept { requested_ = &requested; }
+
+ private:
+  interrupt chosen_{interrupt::by_store};
+  const std::atomic<bool>* requested_{};
+};
+
 /// The options of one map, and its last argument. Every field has a default.
 ///
 ///     parmap::map(f, x, {.retries = 1, .timeout = 5s, .workers = 4});
@@ -70,6 +102,13 @@ struct options {
   /// not results. Only multi enforces it, and throws std::runtime_error where /proc is missing. serial ignores it;
   /// threads and async refuse it.
   std::optional<std::uint64_t> memory_limit{};
+  /// What SIGINT (Ctrl-C) and SIGTERM do while the map runs. parmap::interrupt::keep: no new task begins, those that
+  /// run are ended at once (multi and pools kill them, async cancels them; under threads and serial they are requested
+  /// to stop, see context::stop_token()), and map returns what is done; the others fail as `stopped`. A second signal
+  /// ends the program. parmap::interrupt::end: the program ends. Default: keep for a map with a store, else end. It has
+  /// no effect on a signal that the program handles or ignores itself; what map has changed is restored when it
+  /// returns. Streams and async_map have it not.
+  interrupt_choice on_interrupt{};
   /// For parmap::stream, which map is not: outcomes come in input order. One slow task then holds up all behind it,
   /// once the window is full. Without it they come as the tasks end.
   bool ordered{};
@@ -96,7 +135,7 @@ struct options {
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
   /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
-  /// (<parmap/checkpoint.hpp>). Only map has it, with every engine but a pool. None: nowhere.
+  /// (<parmap/checkpoint.hpp>). map, stream, map_reduce and fold have it, on every engine. None: nowhere.
   std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
@@ -134,6 +173,11 @@ PARMAP_API void check_values(const options& chosen);
 [[noreturn]] PARMAP_API void refuse_stream_options();
 // Throws the std::invalid_argument of what has no store.
 [[noreturn]] PARMAP_API void refuse_store(std::string_view what);
+// Throws the std::invalid_argument of what cannot be interrupted and go on.
+[[noreturn]] PARMAP_API void refuse_interrupts(std::string_view what);
+inline void check_is_not_interrupted(const options& chosen, std::string_view what) {
+  if (chosen.on_interrupt.keeps(false)) refuse_interrupts(what);
+}
 inline void check_has_no_store(const options& chosen, std::string_view what) {
   if (chosen.store != nullptr) refuse_store(what);
 }

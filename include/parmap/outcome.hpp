@@ -6,6 +6,7 @@
 #include <parmap/failure.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -192,11 +193,31 @@ class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> 
 #endif
 };
 
-/// An outcome, and the index of its task in input order.
+/// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.
 template <class T>
 struct indexed_outcome {
   std::uint64_t index{};       ///< the task's index in input order
   parmap::outcome<T> outcome;  ///< its value or its failure
+  bool stored{};               ///< whether it was in the store already: see options::store
+
+  /// For structured bindings.
+  template <std::size_t I, class Self>
+    requires(I < 2 && std::same_as<std::remove_cvref_t<Self>, indexed_outcome>)
+  [[nodiscard]] friend constexpr auto&& get(Self&& it) noexcept {
+    if constexpr (I == 0) return std::forward<Self>(it).index;
+    else return std::forward<Self>(it).outcome;
+  }
 };
 
 }  // namespace parmap::inline PARMAP_ABI
+
+template <class T>
+struct std::tuple_size<parmap::indexed_outcome<T>> : std::integral_constant<std::size_t, 2> {};
+template <class T>
+struct std::tuple_element<0, parmap::indexed_outcome<T>> {
+  using type = std::uint64_t;
+};
+template <class T>
+struct std::tuple_element<1, parmap::indexed_outcome<T>> {
+  using type = parmap::outcome<T>;
+};

@@ -27,10 +27,18 @@ namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
 
+// Which tasks of a map have outcomes of a store: those whose bits are clear.
+struct stored_tasks {
+  std::vector<std::uint64_t> others{};
+  std::uint64_t count{};
+};
+
 // What some maps know besides.
 struct map_notes {
+  stored_tasks stored{};
   std::optional<map_times> times{};
-  input_columns inputs{};  // of the named axes
+  input_columns inputs{};                // of the named axes
+  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
 };
 
 // Adds the cells of the value of task i to a row.
@@ -70,6 +78,16 @@ class results_base {
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
   // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
+  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. On a rank of an
+  /// MPI job that did not gather the values: those that ran there. O(failures).
+  ///
+  ///     for (const auto& [first, last] : r.here())
+  ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
+  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+    failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+    return all;
+  }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
@@ -78,6 +96,20 @@ class results_base {
   ///     std::cerr << r.summary() << '\n';   // 200 tasks in 2.0 s: 197 ok, 3 failed, and the causes
   [[nodiscard]] PARMAP_API map_summary summary() const;
 
+  /// With options::store: how many tasks have an outcome that was in the store already, and did not run. O(1).
+  [[nodiscard]] std::uint64_t stored() const noexcept { return notes_ == nullptr ? 0 : notes_->stored.count; }
+  /// Whether task i is one of them; false if i >= size(). O(1).
+  [[nodiscard]] bool is_stored(std::uint64_t i) const noexcept {
+    return stored() > 0 && i < size_ && (notes_->stored.others[i / 64] >> i % 64 & 1) == 0;
+  }
+
+  // Gives what a map has noted to what was made of its values.
+  void pass_notes(results_base& to) noexcept {
+    to.elapsed_ = elapsed_;
+    to.notes_ = std::move(notes_);
+  }
+  // Sets the tasks that stored() counts.
+  void note_stored(stored_tasks those) { notes().stored = std::move(those); }
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
@@ -86,17 +118,32 @@ class results_base {
   [[nodiscard]] std::optional<map_times> take_times() noexcept {
     return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
   }
+  // Call before any value is read: there is no value here of more tasks than have failed. The failures so far are those
+  // tasks; `failures` are those that have failed. Throws std::bad_alloc, and changes nothing then.
+  void note_absent(failure_list failures) {
+    std::optional<failure_list>& absent = notes().absent;
+    absent.emplace(std::move(failures_));
+    failures_ = std::move(failures);
+  }
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
  protected:
   void require_ok() const {
     if (!ok()) throw_map_failed();
+    require_here();
+  }
+  // Every value that exists is here.
+  void require_here() const {
+    if (notes_ != nullptr && notes_->absent) throw_elsewhere();
   }
   void require_value(std::uint64_t i) const {
-    if (i >= size_ || failures_.contains(i)) throw_no_value(i);
+    if (i >= size_ || failed().contains(i)) throw_no_value(i);
   }
-  [[nodiscard]] const failure_list& failed() const noexcept { return failures_; }
+  // The tasks that have no value here.
+  [[nodiscard]] const failure_list& failed() const noexcept {
+    return notes_ != nullptr && notes_->absent ? *notes_->absent : failures_;
+  }
   // A table with a row for each task; the cells of a value are in `cells` columns.
   PARMAP_API void write_table(std::ostream& out, std::size_t cells, add_value* add, const void* self) const;
   // Of a task that has failed.
@@ -109,6 +156,7 @@ class results_base {
   }
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
+  [[noreturn]] PARMAP_API void throw_elsewhere() const;
 
   std::uint64_t size_;
   failure_list failures_;
@@ -205,7 +253,10 @@ class [[nodiscard]] results : public detail::results_base {
 
   /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It copies nothing;
   /// these results must outlive it and must not be moved meanwhile. O(log failures), and a whole walk is O(size()).
-  [[nodiscard]] detail::values_view<T> values() const& { return {values_.data(), failed(), size()}; }
+  [[nodiscard]] detail::values_view<T> values() const& {
+    require_here();
+    return {values_.data(), failed(), size()};
+  }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
   /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<T>. It refers to these
@@ -214,17 +265,20 @@ class [[nodiscard]] results : public detail::results_base {
   ///     for (const auto& [index, outcome] : r.outcomes())
   ///       if (outcome) use(index, *outcome);
   [[nodiscard]] auto outcomes() const& {
-    return std::views::iota(std::uint64_t{0}, size()) |
-           std::views::transform([this](std::uint64_t i) { return indexed_outcome<T>{i, outcome_of(i)}; });
+    require_here();
+    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
+             return indexed_outcome<T>{i, outcome_of(i), is_stored(i)};
+           });
   }
   /// On a temporary: a vector of them, into which the values are moved.
   [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
+    require_here();
     std::vector<indexed_outcome<T>> all;
     all.reserve(size());
     auto why = failed().begin();
     for (std::uint64_t i = 0; i < size(); ++i) {
-      if (why != failed().end() && why->index == i) all.push_back({i, *why++});
-      else all.push_back({i, std::move(values_.data()[i])});
+      if (why != failed().end() && why->index == i) all.push_back({i, *why++, is_stored(i)});
+      else all.push_back({i, std::move(values_.data()[i]), is_stored(i)});
     }
     return all;
   }
@@ -253,6 +307,7 @@ class [[nodiscard]] results : public detail::results_base {
     static_assert(cells > 0,
                   "parmap: write_csv writes numbers, text, what has an operator<<, and tuples, pairs, arrays "
                   "and structs of these; this type is none of them: give it an operator<<");
+    require_here();
     if constexpr (cells > 0)
       write_table(
           out, cells,
@@ -270,6 +325,7 @@ class [[nodiscard]] results : public detail::results_base {
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
+    require_here();
     std::vector<T> all;
     all.reserve(size());
     const auto copy_until = [&](std::uint64_t index) {
@@ -325,7 +381,8 @@ class [[nodiscard]] results<void> : public detail::results_base {
   /// results.
   [[nodiscard]] auto outcomes() const& {
     return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
-             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>()};
+             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>(),
+                                          is_stored(i)};
            });
   }
   auto outcomes() && = delete;  // keep the results in a variable first

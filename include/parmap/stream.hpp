@@ -6,6 +6,7 @@
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/detail/stores/stored_source.hpp>
 #include <parmap/detail/streams/lazy_axis.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/detail/streams/stream_state.hpp>
@@ -131,13 +132,17 @@ class stream_of final : public stream_state<result_of<F, Space>> {
 
  public:
   template <class Function>
-  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen)
+  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store)
       : base(std::move(chosen), size_of(space), feed_of(space)),
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
-    if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
-    this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+    if (store != nullptr) {
+      this->begin(open_with_store(who, std::move(store)));
+    } else {
+      if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
+      this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+    }
   }
   ~stream_of() override { this->close(); }
 
@@ -152,12 +157,29 @@ class stream_of final : public stream_state<result_of<F, Space>> {
     if constexpr (is_unbounded<Space>) return space.feed();
     else return nullptr;
   }
+  using value = result_of<F, Space>;
+
+  // The tasks that have no stored outcome run.
+  [[gnu::noinline, gnu::cold]] std::unique_ptr<outcome_source<value>>
+  open_with_store(const Engine& who, std::unique_ptr<open_store>&& store) {
+    if constexpr (is_unbounded<Space> || !can_store_value<value>) {
+      return nullptr;  // its options are refused
+    } else {
+      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store->size());
+      std::unique_ptr<outcome_source<value>> run;
+      tasks_ = tasks_.renumbered_by(*store);
+      if (store->size() > 0) run = who.open_stream(tasks_, store->of_run(), store->size(), nullptr);
+      return std::make_unique<stored_source<value>>(std::move(store), std::move(run), this->chosen().ordered);
+    }
+  }
+  // why.index is one of the map, whatever the engine is told.
   void describe_inputs(failure& why) const noexcept override {
-    if constexpr (requires { Engine::describe_inputs(tasks_, why); }) {
-      Engine::describe_inputs(tasks_, why);
+    const tasks all(const_cast<F&>(f_), space_);
+    if constexpr (requires { Engine::describe_inputs(all, why); }) {
+      Engine::describe_inputs(all, why);
     } else {
       try {
-        const inputs_writer writer = inputs_writer_of(tasks_);
+        const inputs_writer writer = inputs_writer_of(all);
         why.inputs = writer.text(writer.tasks, why.index);
       } catch (...) {  // NOLINT(bugprone-empty-catch): this one has no text
       }
@@ -196,10 +218,16 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   } else {
     using value = result_of<function, space_type>;
     prepare(chosen);
-    check_has_no_store(chosen, "parmap::stream");
+    check_is_not_interrupted(chosen, "parmap::stream");
+    std::unique_ptr<open_store> store;
+    if (chosen.store != nullptr) {
+      store = open_store_of_stream<value>(f, space, chosen);
+      if (numbered_tasks<function, space_type>::takes_context && runs_here(who.name())) store->f_sees_stops();
+      chosen.seed = store->of_run().seed;
+    }
     if (!chosen.seed) chosen.seed = fresh_seed();
     return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
-        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen)));
+        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen), std::move(store)));
   }
 }
 

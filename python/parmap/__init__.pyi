@@ -9,7 +9,7 @@ import types
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NamedTuple, Protocol, SupportsIndex, TypedDict, TypeVar, overload
+from typing import Any, Generic, Literal, NamedTuple, Protocol, SupportsIndex, TypeAlias, TypedDict, TypeVar, overload
 
 import numpy
 from typing_extensions import ParamSpec, TypeVarTuple, Unpack
@@ -53,14 +53,20 @@ class _CommonOptions(TypedDict, total=False):
     finish: Callable[[], Any] | None
     max_failures: int | None
     stop: threading.Event | _Stop | None
+    checkpoint: str | os.PathLike[str] | checkpoint | None
     n_simul: int | None
 
 class _AsyncOptions(_CommonOptions, total=False):
     max_tasks: int | None
     start: Literal["fork", "spawn"]
 
+class _DaskClient(Protocol):
+    def scheduler_info(self) -> Any: ...
+
+_Engine: TypeAlias = Literal["multi", "threads", "serial", "dask", "mpi"] | Executor | DaskEngine | MpiEngine | _DaskClient
+
 class _Options(_AsyncOptions, total=False):
-    engine: Literal["multi", "threads", "serial"] | Executor
+    engine: _Engine
 
 class _AllStreamOptions(_CommonOptions, total=False):
     grid: _Grid
@@ -71,7 +77,7 @@ class _AllStreamOptions(_CommonOptions, total=False):
     window: int
 
 class _BareOptions(_AllStreamOptions, total=False):
-    engine: Literal["multi", "threads", "serial"] | Executor
+    engine: _Engine
     on_error: Literal["raise"] | _OnError[Any] | None
 
 class _StreamOptions(_BareOptions, total=False):
@@ -86,16 +92,21 @@ __all__ = [
     "AsyncStream",
     "BrokenPool",
     "Context",
+    "DaskEngine",
     "Executor",
     "Failure",
     "FailureCause",
     "Failures",
     "Future",
+    "MpiEngine",
     "Outcome",
     "ParmapWarning",
     "Reduction",
     "RemoteError",
     "Results",
+    "StoreFailed",
+    "Stored",
+    "StoredRow",
     "Stream",
     "Summary",
     "TaskNotRun",
@@ -104,10 +115,13 @@ __all__ = [
     "UnpicklableResult",
     "WorkerDied",
     "astream",
+    "axis",
+    "checkpoint",
     "context",
     "fold",
     "imap",
     "imap_unordered",
+    "load",
     "map_reduce",
     "maplike",
     "override",
@@ -121,6 +135,7 @@ __all__ = [
 ]
 
 ENGINES: tuple[str, ...]
+_pure: str | None
 __version__: str
 
 class ParmapWarning(RuntimeWarning):
@@ -137,6 +152,9 @@ class RemoteError(RuntimeError):
     type_name: str
     def __init__(self, type_name: str, text: str) -> None: ...
 
+class StoreFailed(RuntimeError):
+    results: Results[Any] | None
+
 class BrokenPool(concurrent.futures.BrokenExecutor):
     def __init__(self, text: str = "") -> None: ...
 
@@ -150,6 +168,7 @@ class Failure:
     kind: _Kind
     exception: BaseException
     attempts: int
+    host: str = ...
     _trace: str | None = ...
     @property
     def traceback(self) -> str: ...
@@ -182,6 +201,7 @@ class Summary:
     busy: float | None = ...
     slowest: list[TaskTime] = ...
     left_out: int = ...
+    stored: int = ...
     @property
     def failed(self) -> int: ...
     def count(self, kind: _Kind) -> int: ...
@@ -205,10 +225,13 @@ class Reduction:
 class Results(list[_T]):
     failures: Failures
     seed: int
+    engine: str
     def __init__(self, values: Iterable[_T] = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None: ...
     def summary(self) -> Summary: ...
     @property
     def tasks(self) -> Sequence[Any]: ...
+    @property
+    def stored(self) -> Sequence[int]: ...
     @property
     def left_out(self) -> Sequence[Any]: ...
     def report(self, path: str | os.PathLike[str]) -> None: ...
@@ -241,6 +264,7 @@ class _Fields(NamedTuple):
     worker: int | None
 
 class Outcome(_Fields):
+    stored: bool
     def __bool__(self) -> bool: ...
 
 class Stream(Generic[_T]):
@@ -269,6 +293,20 @@ class AsyncStream:
 class Future(concurrent.futures.Future[_T]):
     def __init__(self, pool: Any) -> None: ...
     def kill(self) -> bool: ...
+
+class DaskEngine:
+    def __init__(
+        self,
+        client: _DaskClient | None = None,
+        *,
+        workers: str | Iterable[str] | None = None,
+        priority: int = 0,
+        resources: dict[str, float] | None = None,
+        n_worker: int | None = None,
+    ) -> None: ...
+
+class MpiEngine:
+    def __init__(self, *, n_worker: int | None = None) -> None: ...
 
 class Executor(concurrent.futures.Executor):
     _max_workers: int
@@ -323,6 +361,60 @@ class zip(Generic[Unpack[_Z]]):
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[tuple[Unpack[_Z]]]: ...
 
+class axis(Sequence[_T]):
+    def __init__(self, name: str, values: Iterable[_T], key: Callable[[_T], Any] | str | None = None) -> None: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, at: int) -> _T: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[_T]: ...
+
+class checkpoint:
+    path: str
+    name: str | None
+    version: str
+    rerun: frozenset[str] | None
+    existing: dict[str, Any]
+    accept_code_change: bool
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        version: str = "",
+        rerun: _Kind | Iterable[_Kind] | None = None,
+        existing: Mapping[str, Any] | None = None,
+        accept_code_change: bool = False,
+    ) -> None: ...
+
+class StoredRow(NamedTuple):
+    task: dict[str, Any]
+    value: Any
+    kind: str
+    message: str
+    attempts: int | None
+    began: float | None
+    seconds: float | None
+    worker: int | None
+    def __bool__(self) -> bool: ...
+
+class Stored(Sequence[StoredRow]):
+    names: tuple[str, ...]
+    version: str
+    versions: list[str]
+    tasks: int
+    fields: dict[str, Any]
+    def __init__(
+        self, names: tuple[str, ...], rows: list[StoredRow], version: str, versions: list[str], tasks: int, fields: dict[str, Any]
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, at: int) -> StoredRow: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[StoredRow]: ...
+    def to_frame(self, kind: Literal["pandas", "polars"] = "pandas") -> Any: ...
+
+def load(path: str | os.PathLike[str], allow_pickle: bool = False, version: str | None = None) -> Stored: ...
 def context() -> Context: ...
 def rng() -> numpy.random.Generator: ...
 def watch(path: str | bytes | os.PathLike[Any], *, interval_sec: float = 1.0, once: bool = False) -> None: ...
@@ -507,4 +599,4 @@ def imap_unordered(func: Callable[..., _R], *args: Iterable[Any], buffersize: in
 @overload
 def astream(func: Callable[..., Awaitable[Any]], *args: Iterable[Any] | AsyncIterable[Any], engine: Literal["async", "asyncio"] = "async", **options: Unpack[_AstreamOptions]) -> AsyncStream: ...
 @overload
-def astream(func: Callable[..., Any], *args: Iterable[Any] | AsyncIterable[Any], engine: Literal["multi", "threads", "serial"] | Executor, **options: Unpack[_AstreamOptions]) -> AsyncStream: ...
+def astream(func: Callable[..., Any], *args: Iterable[Any] | AsyncIterable[Any], engine: _Engine, **options: Unpack[_AstreamOptions]) -> AsyncStream: ...

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _parmap
-from . import _deadline, _trace
-from ._axes import Product
+from . import _checkpoint, _deadline, _trace
+from ._axes import Product, zip as zip_axes
 from ._grid import product_of
 from ._fork_hazards import Hazard
 from ._interrupt import CtrlC
+from ._loaded import loaded
 from ._failures import Failure
 from ._results import Results
 from ._times import Measured
@@ -31,8 +32,13 @@ from ._setup import Setup, setup_of
 #: The names of the engines: what parmap()'s argument engine may be.
 ENGINES = ("multi", "threads", "serial", "async")
 
+#: Engines of other computers, which need a library of their own. An engine can also be a Client of Dask, or an object.
+CLUSTERS = ("dask", "mpi")
+
 #: The ways in which multi can start its workers.
 STARTS = ("fork", "spawn")
+
+_PROCESS = os.getpid()  # that has imported this, and whose forks have no connection to a cluster
 
 _LEAST_THREADS = 5  # the default of python-parmap: threads mostly wait and rarely compute
 _IN_FLIGHT = 64  # the default of async: a usual number of simultaneous connections
@@ -74,12 +80,20 @@ class Request:
     given: Callable[..., Any]  # the user's func
     start: str
     pool: Any = None  # a parmap.Executor, if the engine is "pool"
+    cluster: Any = None  # a DaskEngine or MpiEngine, if the engine is "cluster"
+    hosts: dict[int, str] = field(default_factory=dict)  # of a cluster, where tasks have failed
+    show_places: Callable[[str], None] | None = None  # of a cluster
     ordered: bool = False  # of a stream, like the next one
     window: int = 0  # 0: chosen by the engine
     times: bool = False
     trace: Any = None  # a path, False, or a Recording
     recording: Any = None  # a _trace.Recording of this map
     recorder: Any = None  # its _parmap.Recorder, which engines tell
+    record: Callable[..., None] | None = None  # of a map with a checkpoint: makes them
+    checkpoint: _checkpoint.checkpoint | None = None
+    seed_is_given: bool = False
+    heard: Callable[..., Any] | None = None  # of async: called with each task that has ended
+    is_quiet: bool = False  # the user wants no lines on stderr
     retry_if: Callable[..., bool] | None = None  # what bindings.cpp calls
     unenforced: tuple[str, ...] = ()  # the limits that were given and that this engine does not enforce
     hazards: list[Hazard] = field(default_factory=list)  # of a caller that forks
@@ -101,20 +115,25 @@ def check(
     func: Any, args: Any, fargs: Any, engine: Any, timeout_sec: Any, n_worker: Any, n_simul: Any, on_error: Any,
     retries: Any, seed: Any, memory_limit: Any, init: Any, finish: Any, max_failures: Any, stop: Any, max_tasks: Any = None, start: Any = "fork",
     deadline_sec: Any = None, deadline: Any = None, retry_delay_sec: Any = 0, retry_if: Any = None, times: Any = False, ordered: Any = False,
-    window: Any = 0, grid: Any = None, where: Any = None, streams: bool = False, trace: Any = None,
+    window: Any = 0, grid: Any = None, where: Any = None, checkpoint: Any = None, streams: bool = False, trace: Any = None,
 ) -> Request:  # fmt: skip
     """`streams`: for a stream, whose first iterable may be read as it goes."""
-    pool = None
+    pool = cluster = None
     if engine == "asyncio":
         engine = "async"
     elif getattr(type(engine), "_is_parmap_pool", False):
         pool, engine = engine, "pool"
         _refuse_options_of_pool(memory_limit=memory_limit, init=init, finish=finish, max_tasks=max_tasks, start=None if start == "fork" else start)
     elif engine not in ENGINES:
-        raise UnknownName("engine", engine, ENGINES)
+        cluster = _cluster_of(engine)
+        if cluster is None:
+            raise UnknownName("engine", engine, (*ENGINES, *CLUSTERS))
+        _check_cluster(engine, args, grid, fargs, start)
+        engine = "cluster"
     if not callable(func):
         raise TypeError(f"parmap: func must be callable, but is {func!r:.100}")
-    _check_async("func", func, engine)
+    said = engine if cluster is None else cluster._name
+    _check_async("func", func, said)
     if engine == "async" and not _is_async(func):
         raise TypeError(
             f"parmap: engine='async' is for async functions, but func is {func!r:.100}: define it by async def (a lambda "
@@ -134,8 +153,8 @@ def check(
         raise TypeError(f"parmap: init must be callable, but is {init!r:.100}")
     if finish is not None and not callable(finish):
         raise TypeError(f"parmap: finish must be callable, but is {finish!r:.100}")
-    _check_async("init", init, engine)
-    _check_async("finish", finish, engine)
+    _check_async("init", init, said)
+    _check_async("finish", finish, said)
     workers = 0 if n_worker is None else _whole("n_worker", n_worker, 1, 2**32)
     if n_worker is None and engine == "threads":
         workers = max(_LEAST_THREADS, _parmap.usable_cores())
@@ -145,6 +164,7 @@ def check(
     retry_delay_ns = 0 if retry_delay_sec == 0 else _nanoseconds("retry_delay_sec", retry_delay_sec) or 2**62
     if retry_if is not None and not callable(retry_if):
         raise TypeError(f"parmap: retry_if must be callable, but is {retry_if!r:.100}")
+    seed_is_given = seed is not None
     seed = int.from_bytes(os.urandom(8), "little") if seed is None else _whole("seed", seed, 0, 2**64)
     timeout_ns = _nanoseconds("timeout_sec", timeout_sec)
     if deadline is not None:
@@ -154,7 +174,7 @@ def check(
     deadline_ns = _nanoseconds("deadline_sec", deadline_sec)
     if memory_limit is not None:
         memory_limit = _whole("memory_limit", _bytes(memory_limit), 1, 2**63)
-        if engine not in ("multi", "serial"):
+        if engine not in ("multi", "serial", "cluster"):
             raise ValueError(f"parmap: the engine {engine} has no memory_limit, because its tasks share one process; use multi")
     if max_failures is not None:
         max_failures = _whole("max_failures", max_failures, 1, 2**63)
@@ -162,7 +182,7 @@ def check(
         raise TypeError(f"parmap: stop must be a threading.Event or have its is_set(), but is {stop!r:.100}")
     if max_tasks is not None:
         max_tasks = _whole("max_tasks", max_tasks, 1, 2**63)
-        if engine not in ("multi", "serial"):
+        if engine not in ("multi", "serial", "cluster"):
             raise ValueError(f"parmap: the engine {engine} has no max_tasks, because its workers are not processes; use multi")
     if start not in STARTS:
         raise UnknownName("start", start, STARTS)
@@ -209,9 +229,59 @@ def check(
         window=window,
         times=bool(times),
         trace=_trace.check(trace),
+        checkpoint=_checkpoint.checkpoint_of(checkpoint),
+        seed_is_given=seed_is_given,
         pool=pool,
+        cluster=cluster,
         hazards=hazards,
     )
+
+
+def is_cluster(engine: Any) -> bool:
+    """Whether it is the engine of other computers."""
+    client = getattr(loaded("distributed"), "Client", None)
+    is_client = client is not None and isinstance(engine, client)
+    return is_client or getattr(type(engine), "_is_parmap_cluster", False) or (isinstance(engine, str) and engine in CLUSTERS)
+
+
+def _cluster_of(engine: Any) -> Any:
+    """The engine, if it is that of a cluster. Its library is imported only then."""
+    if not is_cluster(engine):
+        return None
+    if getattr(type(engine), "_is_parmap_cluster", False):
+        return engine
+    if engine != "mpi":
+        from ._dask_engine import DaskEngine
+
+        return DaskEngine(None if engine == "dask" else engine)
+    from ._mpi_engine import MpiEngine
+
+    return MpiEngine()
+
+
+def _check_cluster(engine: Any, args: Any, grid: Any, fargs: Any, start: Any) -> None:
+    """Before the inputs are read."""
+    from ._carrier import refuse_lazy
+
+    if os.getpid() != _PROCESS:
+        raise RuntimeError(
+            "parmap: a task in a worker process cannot use the cluster of its caller, as a fork has no connection to it: use "
+            "engine='multi' or 'serial' there, or flatten the loops into one map"
+        )
+    name = engine if isinstance(engine, str) else type(engine).__name__
+    if start == "spawn":
+        raise ValueError(f"parmap: start='spawn' is for the engine multi; the workers of {name} are forked by its agents, which have none of your libraries")
+    for k, each in enumerate(args, 1):
+        for axis in each._axes if isinstance(each, zip_axes) else (each,):
+            refuse_lazy(f"argument {k}", axis)
+    for part in grid if isinstance(grid, (list, tuple)) else (grid,):
+        if isinstance(part, dict):
+            for each, values in part.items():
+                refuse_lazy(f"the grid's {each}", values)
+        else:
+            refuse_lazy("the grid", part)
+    for each, value in fargs.items() if isinstance(fargs, dict) else ():
+        refuse_lazy(f"fargs[{each!r}]", value)
 
 
 def _refuse_options_of_pool(**options: Any) -> None:

@@ -17,6 +17,7 @@ from ._unknown_name import unknown_argument
 
 if TYPE_CHECKING:
     from ._async_stream import OnLoop
+    from ._stored_async_stream import StoredOnLoop
     from ._thread_of_stream import InThread
 
 
@@ -44,9 +45,9 @@ class AsyncStream:
         What has happened so far, in a few numbers, with the failures grouped by cause.
     """
 
-    def __init__(self, source: OnLoop | Callable[[], InThread], seed: int | None = None) -> None:
+    def __init__(self, source: OnLoop | StoredOnLoop | Callable[[], InThread], seed: int | None = None) -> None:
         self._make = source if callable(source) else None
-        self._source: OnLoop | InThread | None = None if callable(source) else source
+        self._source: OnLoop | StoredOnLoop | InThread | None = None if callable(source) else source
         self._over = False
         self._busy = False
 
@@ -102,7 +103,7 @@ class AsyncStream:
         """Return what has happened in the tasks whose outcomes have been read, as Stream.summary() does."""
         return self._begun().summary()
 
-    def _begun(self) -> OnLoop | InThread:
+    def _begun(self) -> OnLoop | StoredOnLoop | InThread:
         if self._source is None:
             assert self._make is not None
             self._source = self._make()
@@ -138,6 +139,7 @@ def astream(
     stop: Any = None,
     max_tasks: int | None = None,
     start: str = "fork",
+    checkpoint: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> AsyncStream:
@@ -189,7 +191,7 @@ def astream(
         deadline_sec=deadline_sec, deadline=deadline, n_worker=n_worker, n_simul=n_simul, on_error=on_error,
         retries=retries, retry_delay_sec=retry_delay_sec, retry_if=retry_if, seed=seed, memory_limit=memory_limit,
         init=init, finish=finish, max_failures=max_failures, stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace,
-        grid=grid, where=where, ordered=ordered, window=window,
+        grid=grid, where=where, ordered=ordered, window=window, checkpoint=checkpoint,
     )  # fmt: skip
     if engine not in ("async", "asyncio"):
         return AsyncStream(functools.partial(_in_thread, options))
@@ -200,6 +202,10 @@ def astream(
         source = aiter(args[0])
         options["args"] = (iter(()), *args[1:])
     asked, shown = ask(**options, streams=True)
+    if asked.checkpoint is not None:
+        from ._stored_async_stream import StoredOnLoop
+
+        return AsyncStream(StoredOnLoop(asked, shown))
     return AsyncStream(OnLoop(asked, shown, source))
 
 

@@ -249,6 +249,11 @@ class Map:
 
     def _put(self, it: Attempt) -> None:
         self.asked.values[it.index] = it.value
+        if self.asked.heard is not None:
+            self.asked.heard(it.index, it.value, None, it.attempt, self._seconds_of(it), it.worker)
+
+    def _seconds_of(self, it: Attempt | None) -> float | None:
+        return None if it is None or it.begun is None else self.loop.time() - it.begun
 
     def _put_failure(
         self, index: int, kind: str, message: bytes, attempts: int, error: BaseException | None, it: Attempt | None = None
@@ -257,6 +262,9 @@ class Map:
         if error is not None:
             self.asked.raised[index] = error
         self.asked.told.append((index, kind, message, attempts, 0))
+        if self.asked.heard is not None and kind != "stopped":
+            failure = failure_of_task(self.asked, (index, kind, message, attempts, 0), error, self._inputs(index))
+            self.asked.heard(index, None, failure, attempts, self._seconds_of(it), None if it is None else it.worker)
 
     def _begin(self, index: int, attempt: int, worker: int) -> None:
         it = Attempt(index, attempt, worker, self.asked.seed, self._setup.state)

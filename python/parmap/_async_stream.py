@@ -127,6 +127,8 @@ class _StreamMap(Map):
         self._give(Outcome(index, failure.task, None, failure, attempts, seconds, None if it is None else it.worker))
 
     def _give(self, outcome: Outcome) -> None:
+        if self.asked.heard is not None:
+            self.asked.heard(outcome.index, outcome.value, outcome.failure, outcome.attempts, outcome.seconds, outcome.worker)
         if self.asked.ordered:
             self._later[outcome.index] = outcome
         else:

@@ -46,6 +46,7 @@ class zip:
     """
 
     _names: tuple[str, ...] = ()
+    _labels: tuple[axis | None, ...] = ()  # empty: none
 
     def __init__(self, /, *iterables: Iterable[Any], **named: Iterable[Any]) -> None:
         if not iterables and not named:
@@ -53,6 +54,7 @@ class zip:
         if iterables and named:
             raise TypeError("parmap.zip: either all iterables have names, or none")
         self._names = tuple(named)
+        self._labels = tuple(each if isinstance(each, axis) else None for each in (iterables or named.values()))
         self._axes = tuple(sequence(each, f"parmap.zip: argument {k}") for k, each in enumerate(iterables, 1)) or tuple(
             sequence(each, f"parmap.zip: {name}") for name, each in named.items()
         )
@@ -68,13 +70,59 @@ class zip:
         return builtins.zip(*self._axes)
 
 
+class axis(Sequence[Any]):
+    """An input with a name, which stands in a checkpoint; and how to tell its elements apart there::
+
+        parmap(fit, parmap.axis("model", models, key="name"), xs, checkpoint="fits.db")
+
+    func gets the elements as without it. It stands in place of an iterable: in the arguments of parmap() and all that take
+    these, in parmap.zip, and among the values of a grid.
+
+    Arguments
+    ---------
+    name
+        The name of the input in the file.
+    values
+        As an argument of parmap().
+    key
+        What stands in the file for an element that is an object: a callable that gets the element, or the name of its
+        attribute. No two elements may have equal keys. Default: the element itself, which must be a number, text, array, or a
+        tuple, list, dict or dataclass of these.
+
+    Raises
+    ------
+    TypeError
+        name is not a string, key is neither callable nor a string, or values cannot be iterated.
+    """
+
+    def __init__(self, name: str, values: Iterable[Any], key: Callable[[Any], Any] | str | None = None) -> None:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"parmap.axis: name must be a string, but is {name!r:.100}")
+        if key is not None and not callable(key) and not isinstance(key, str):
+            raise TypeError(f"parmap.axis: key must be a callable or the name of an attribute, but is {key!r:.100}")
+        self._name = name
+        self._key = key
+        self._values = sequence(values, f"parmap.axis: {name}")
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._values[at]
+
+    def __repr__(self) -> str:
+        return f"parmap.axis({self._name!r}, {len(self)} values)"
+
+
 def sequence(items: Any, name: str) -> Sequence[Any]:
     """Return something that has len() and is indexed in the order of iteration."""
+    if isinstance(items, axis):
+        return items._values
     if type(items) in _INDEXED:
         return items  # type: ignore[no-any-return]
     numpy = loaded("numpy")
     if numpy is not None and type(items) is numpy.ndarray and items.ndim > 0:
-        return items
+        return items  # type: ignore[no-any-return]
     if isinstance(items, (itertools.count, itertools.cycle)):
         raise TypeError(f"{name} has no end: limit it, for example by itertools.islice(it, n)")
     try:
@@ -91,7 +139,7 @@ def _is_read_as_it_goes(items: Any) -> bool:
     """Whether a stream reads it element by element: an iterator, such as a generator, and what does not know its length."""
     if isinstance(items, Iterator):
         return True
-    if isinstance(items, zip) or not isinstance(items, Iterable):
+    if isinstance(items, (zip, axis)) or not isinstance(items, Iterable):
         return False
     try:
         len(items)  # type: ignore[arg-type]
@@ -174,13 +222,23 @@ class Product:
             else (sequence(each, f"parmap: argument {k}"),)
             for k, each in enumerate(iterables, 1)
         )  # fmt: skip
+        #: The axis objects that were given, as in groups; for a checkpoint.
+        self.labels: tuple[tuple[axis | None, ...], ...] = tuple(_labels_of(each) for each in iterables)
         self.size = 0 if self.first is not None else math.prod(len(group[0]) for group in self.groups)
         #: Of an iterator that is read as a stream goes: arguments(index), as long as its outcome is not taken.
         self.task_of_stream: Callable[[int], tuple[Any, ...]] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "labels": ()}  # keys may be functions that cannot be pickled
+
     @property
     def has_names(self) -> bool:
         return self.names is not None
+
+    @property
+    def whole_groups(self) -> tuple[tuple[Sequence[Any], ...], ...]:
+        """The axes, whose combinations may be more than the tasks."""
+        return self.groups
 
     def axes(self) -> list[tuple[Sequence[Any], int]]:
         """Of each input: its axis, and how many combinations an element of it lasts. See combinations()."""
@@ -194,11 +252,7 @@ class Product:
         """What the engine passes to func in one task, without fargs."""
         if self.task_of_stream is not None:
             return self.task_of_stream(index)
-        found: list[Any] = []
-        for group in reversed(self.groups):
-            index, at = divmod(index, len(group[0]))
-            found[:0] = [each[at] for each in group]
-        return tuple(found)
+        return arguments_at(self.groups, index)
 
     def as_task(self, arguments: tuple[Any, ...]) -> Any:
         """How users see them."""
@@ -211,6 +265,21 @@ class Product:
     def callee(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """What the engine calls in place of func."""
         return func
+
+
+def _labels_of(it: Any) -> tuple[axis | None, ...]:
+    if isinstance(it, zip):
+        return it._labels or (None,) * len(it._axes)
+    return (it if isinstance(it, axis) else None,)
+
+
+def arguments_at(groups: tuple[tuple[Sequence[Any], ...], ...], index: int) -> tuple[Any, ...]:
+    """The elements of one combination."""
+    found: list[Any] = []
+    for group in reversed(groups):
+        index, at = divmod(index, len(group[0]))
+        found[:0] = [each[at] for each in group]
+    return tuple(found)
 
 
 def strided(groups: tuple[tuple[Sequence[Any], ...], ...]) -> list[tuple[Sequence[Any], int]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _errors, _reduction_steps
+from ._arguments import is_cluster
 from ._axes import Product
 from ._failures import Failure
 from ._map import parmap
@@ -50,6 +51,8 @@ class Combining:
     def __init__(self, op: Callable[[Any, Any], Any], product: Product, block: int, options: dict[str, Any], raises: bool) -> None:
         self._op, self._product, self._block, self._raises = op, product, block, raises
         self._options = {name: options[name] for name in _OPTIONS if name in options}
+        if is_cluster(options.get("engine")):  # the values are here
+            self._options["engine"] = "multi"
         self._timeout = options.get("timeout_sec")
         self._serial = options.get("engine") == "serial"
         self.failures: list[Failure] = []
@@ -126,5 +129,5 @@ class Combining:
         if self._raises:
             _errors.add_note(why.exception, f"parmap: raised where tasks {tasks[0]}..{tasks[1]} were combined")
             raise why.exception
-        plain = {name: getattr(why, name) for name in ("kind", "exception", "attempts", "_trace")}
+        plain = {name: getattr(why, name) for name in ("kind", "exception", "attempts", "host", "_trace")}
         self.failures.append(CombiningFailure(index=index, task=self._product.task(index), tasks=tasks, **plain))

@@ -106,6 +106,26 @@ class TaskNotRun(RuntimeError):
     """
 
 
+class StoreFailed(RuntimeError):
+    """The file of a checkpoint cannot be used or written: it is damaged or another program's, a process is using it, the disk is
+    full::
+
+        try:
+            results = parmap(simulate, grid=grid, checkpoint="sweep.db")
+        except parmap.StoreFailed as error:
+            results = error.results
+
+    What was stored before stays in the file.
+
+    Attributes
+    ----------
+    results : Results or None
+        What the map has done until then; tasks that did not end are "stopped". None if it had not begun.
+    """
+
+    results: Any = None
+
+
 class RemoteTraceback(Exception):
     """The traceback in a worker, as text: the __cause__ of an exception that a task raised there."""
 
@@ -203,11 +223,18 @@ def text_of(error: BaseException) -> str:
         return f"(its __str__ raised {type(worse).__name__})"
 
 
+#: Functions of parmap that stand between an engine and func.
+hidden: set[types.CodeType] = set()
+
+
 def traceback_of(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code in hidden:
+        trace = trace.tb_next
     try:
-        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        return "".join(traceback.format_exception(type(error), error, trace))
     except (Exception, SystemExit):  # its __str__ may raise, or that of an object it refers to
-        return "".join(traceback.format_tb(error.__traceback__)) + f"{_type_name(error)}: {text_of(error)}\n"
+        return "".join(traceback.format_tb(trace)) + f"{_type_name(error)}: {text_of(error)}\n"
 
 
 def _without_addresses(text: str) -> str:
@@ -327,6 +354,15 @@ def restore(message: bytes, unpickle: bool, interrupted: Callable[[BaseException
         error = RemoteError(type_name, text)
     set_attribute(error, "__cause__", RemoteTraceback(trace))
     return error, trace
+
+
+def words_of_described(message: bytes) -> str:
+    """What describe() or an engine has packed, in words: without its exception, which may be anything."""
+    try:
+        type_name, text = pickle.loads(message)[:2]
+    except Exception:
+        return in_words_of_python(message.decode(errors="replace"))
+    return f"{type_name}: {text}" if text else str(type_name)
 
 
 def _signal_name(number: int) -> str:

@@ -17,6 +17,9 @@ from ._loaded import loaded
 SHORT = reprlib.Repr()
 SHORT.maxother = SHORT.maxstring = 100
 
+#: Failure.kind. As in C++: in a checkpoint the kind of a failure is 1 + its place here.
+KINDS = ("threw", "crashed", "exited", "timed_out", "out_of_memory", "unencodable", "stopped")
+
 _MOST_SHOWN = 5  # failures, or causes
 _MOST_NAMES = 6  # of the inputs of a task
 
@@ -70,6 +73,8 @@ class Failure:
         RemoteError, UnpicklableResult or TaskNotRun.
     attempts : int
         How often the task was started; 0 if it never was.
+    host : str
+        The name of the computer that ran it, with the engines dask and mpi; empty with all others.
     """
 
     index: int
@@ -77,6 +82,7 @@ class Failure:
     kind: str
     exception: BaseException
     attempts: int
+    host: str = field(default="", compare=False)
     _trace: str | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -89,8 +95,10 @@ class Failure:
         return _errors.traceback_of(self.exception)
 
     def __str__(self) -> str:
-        """One line: the index, the kind, the exception, and the number of attempts if it is more than one."""
+        """One line: the index, the kind, the exception, the host of a cluster, and the number of attempts if it is more than one."""
         words = f"task {self.index} {_kind_and_message(self.kind, message_of(self))}"
+        if self.host:
+            words += f" (on {self.host})"
         return words if self.attempts <= 1 else f"{words} ({self.attempts} attempts)"
 
 

@@ -15,6 +15,7 @@ from ._loaded import loaded
 from ._unknown_name import UnknownName
 
 _OF_PARMAP = ("_kind", "_message", "_attempts")
+_OF_RUNS = ("_seconds", "_worker")
 #: A column: its name, its values, with MISSING where there is none, and its type, if that does not follow from the values: of a
 #: frame's column the library and the type there.
 Column = tuple[str, list[Any], Any]
@@ -24,14 +25,20 @@ def frame_of(results: Sequence[Any], inputs: Inputs | None, kind: str) -> Any:
     make = _maker(kind)
     failures = {each.index: each for each in results.failures}  # type: ignore[attr-defined]
     named = {"_task": list(range(len(results)))} if inputs is None else inputs.columns()
-    _check_names(named, _OF_PARMAP)
+    runs = getattr(results, "_runs", None)
+    if runs is not None and len(runs) != len(results):
+        runs = None
+    _check_names(named, _OF_PARMAP if runs is None else (*_OF_PARMAP, *_OF_RUNS))
     types = {} if inputs is None else _types_of(inputs)
     columns: list[Column] = [(name, values, types.get(name)) for name, values in named.items()]
     fields = fields_of([MISSING if k in failures else value for k, value in enumerate(results)])
-    names = unlike([*named, *_OF_PARMAP], fields)
+    names = unlike([*named, *_OF_PARMAP, *_OF_RUNS], fields)
     columns += [(name, values, None) for name, values in zip(names, fields.values())]
-    of_each = [failures.get(k) for k in range(len(results))]
-    return make(columns + _columns_of_failures(of_each), None if inputs is None else _index_of(inputs))
+    columns += _columns_of_failures([failures.get(k) for k in range(len(results))])
+    if runs is not None:
+        attempts, seconds, workers = runs.columns(MISSING)
+        columns[-1:] = [("_attempts", attempts, int), ("_seconds", seconds, float), ("_worker", workers, int)]
+    return make(columns, None if inputs is None else _index_of(inputs))
 
 
 def frame_of_failures(failures: Failures, kind: str) -> Any:
@@ -109,8 +116,15 @@ def type_of(values: list[Any]) -> Any:
             return dtype if all(each.dtype == dtype for each in values) and dtype.kind in "biufcmM" else object
         return kind if kind in (bool, int, float, complex, str) else object
     if all(_is_number(each) for each in kinds):
-        return int if all(_is_whole(each) for each in kinds) else float
+        if all(_is_whole(each) for each in kinds):
+            return int
+        return float if all(map(_is_exact_as_float, values)) else object
     return object
+
+
+def _is_exact_as_float(value: Any) -> bool:
+    plain = int(value) if _is_whole(type(value)) else value  # NumPy would compare integers as floats
+    return bool(float(plain) == plain or plain != plain)
 
 
 def _is_whole(kind: type) -> bool:

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ._axes import Product, sequence, strided, zip as zip_axes
+from ._axes import Product, axis as axis_with_name, sequence, strided, zip as zip_axes
 from ._loaded import loaded
 from ._parameters import parameters_of
 
@@ -55,6 +55,7 @@ class Grid(Product):
         if not parts:
             raise ValueError(f"parmap: the grid is empty; it is {_KINDS}")
         named: list[_Named] = []
+        self._given_axes: dict[str, axis_with_name] = {}
         for part in parts:
             named += self._read(part)
         if len(parts) > 1:
@@ -64,6 +65,8 @@ class Grid(Product):
         check_keywords(func, "func", names, fargs, skip)
         self.names = names
         self.groups = self._whole = tuple(axes for _, axes in named)
+        self.labels = tuple(tuple(self._given_axes.get(name) for name in group) for group, _ in named)
+        del self._given_axes
         self._kept: array[int] | None = None
         self.size = math.prod(len(axes[0]) for axes in self.groups)
         if where is not None:
@@ -73,11 +76,18 @@ class Grid(Product):
         if isinstance(part, dict):
             if not part:
                 raise ValueError("parmap: the grid is an empty dict, which names no inputs")
+            for name, values in part.items():
+                self._note_axis(name, values)
             return [((name,), (_axis(name, values),)) for name, values in part.items()]
+        if isinstance(part, axis_with_name):
+            self._note_axis(part._name, part)
+            return [((part._name,), (_axis(part._name, part),))]
         self.from_dicts = False
         if isinstance(part, zip_axes):
             if not part._names:
                 raise TypeError("parmap: the iterables of a zip that is a grid need names: grid=parmap.zip(mu=..., x0=...)")
+            for name, label in zip(part._names, part._labels):
+                self._note_axis(name, label)
             return [(part._names, tuple(_own(each) for each in part._axes))]
         if _is_frame_of("pandas", part):
             names = tuple(part.columns)
@@ -93,6 +103,13 @@ class Grid(Product):
         if not names:
             raise ValueError("parmap: the data frame that is the grid has no columns")
         return [(names, columns)]
+
+    def _note_axis(self, name: Any, values: Any) -> None:
+        if not isinstance(values, axis_with_name):
+            return
+        if values._name != name:
+            raise ValueError(f"parmap: the grid calls an input {name}, but its parmap.axis has the name {values._name}")
+        self._given_axes[name] = values
 
     def _choose(self, where: Any) -> None:
         if not callable(where):
@@ -123,6 +140,10 @@ class Grid(Product):
 
     def axes(self) -> list[tuple[Sequence[Any], int]]:
         return strided(self._whole)
+
+    @property
+    def whole_groups(self) -> tuple[tuple[Sequence[Any], ...], ...]:
+        return self._whole
 
     def combinations(self, tasks: Sequence[int]) -> Sequence[int]:
         return tasks if self._kept is None else array("q", [self._kept[each] for each in tasks])

@@ -132,7 +132,9 @@ def is_whole(product: Product, tasks: Sequence[int]) -> bool:
 def names_of(product: Product) -> tuple[str, ...]:
     if product.names is not None:
         return product.names
-    return names_of_positions(product.parameters, sum(map(len, product.groups)))
+    names = names_of_positions(product.parameters, sum(map(len, product.groups)))
+    labels = [label for group in product.labels for label in group]  # parmap.axis
+    return tuple(name if label is None else label._name for name, label in zip(names, labels)) if len(labels) == len(names) else names
 
 
 def kept_inputs(product: Product, func: Callable[..., Any]) -> Product | None:

@@ -34,6 +34,16 @@ class CtrlC:
             self._handler = handler
             _parmap.set_ctrl_c_handler(self._keep)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether one has come, and waits."""
+        return self._kept is not None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a first Ctrl-C has come."""
+        return self._kept is not None
+
     def has_raised(self, error: BaseException) -> bool:
         """Whether this comes from a signal handler: Ctrl-C, which is held back, by its second press."""
         return self.insisted if isinstance(error, KeyboardInterrupt) else raised_by_handler(error)

@@ -76,6 +76,8 @@ def _data(name: str, values: list[Any], places: list[int], size: int) -> Any:
         rows = present
     if len(present) < size:
         kind = _with_holes(kind)
+    if kind.kind == "f" and any(_has_large_integers(row) for _, row in rows):
+        kind = numpy.dtype(object)  # they would lose digits
     data = numpy.empty((size, *row_shape), kind)
     data[...] = "NaT" if kind.kind in "mM" else numpy.nan if kind.kind in "fcO" else 0
     for place, row in rows:
@@ -101,6 +103,15 @@ def _with_holes(kind: Any) -> Any:
     if kind.kind in "fcmMO":
         return kind
     return numpy.dtype(numpy.float64) if kind.kind in "iu" else numpy.dtype(object)
+
+
+def _has_large_integers(row: Any) -> bool:
+    if isinstance(row, (float, complex)):
+        return False
+    import numpy
+
+    found = numpy.asarray(row)
+    return found.dtype.kind in "iu" and found.size > 0 and max(-int(found.min()), int(found.max())) > 2**53
 
 
 def _labels(elements: list[Any]) -> Any:

@@ -6,6 +6,7 @@ Nearly half of this file is the two docstrings, which are the reference.
 
 from __future__ import annotations
 
+import functools
 import pickle
 import sys
 import threading
@@ -60,6 +61,7 @@ def parmap(
     stop: Any = None,
     max_tasks: int | None = None,
     start: str = "fork",
+    checkpoint: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
@@ -112,6 +114,9 @@ def parmap(
           "asyncio" is another name for it.
         - a parmap.Executor: worker processes that stay, for many small maps. func and its iterables are pickled. memory_limit,
           init, finish, max_tasks and start are given to the Executor.
+        - a distributed.Client, "dask" or a parmap.DaskEngine: the workers of a Dask cluster. func and its iterables are pickled once for
+          each of them. A fault costs what it costs under multi. Without a client "dask" makes a cluster on this computer for this map.
+        - "mpi" or a parmap.MpiEngine: the nodes of an MPI job; ``mpirun python -m parmap.mpi script.py`` starts the program.
         - "serial": a plain loop in this thread, for debugging. It accepts every option, so that you can switch to it by
           changing one word. It ignores n_worker and start, and does not enforce timeout_sec, memory_limit and
           max_tasks; the reporter says so once, if it prints to stderr.
@@ -219,12 +224,21 @@ def parmap(
         - "spawn": a worker is a fresh interpreter, for libraries that do not survive a fork (OpenMP of gcc before 9,
           CUDA). func, its iterables, fargs, init and finish are pickled once, by cloudpickle, which must be installed.
           A worker takes as long to start as Python and the modules that these import.
+    checkpoint
+        The name of a file that keeps the outcomes, or a parmap.checkpoint with more options. The same call, made again, runs only
+        what is missing, and returns the whole; ``results.stored`` has the tasks that were there. Axes may grow, shrink and change
+        their order. What a crash loses is at most the last 0.1 s::
+
+            parmap(simulate, grid=dict(mu=mus, x0=x0s), checkpoint="sweep.db")
+
+        If the file has the results of something else (another func, other fargs, another seed, ...), this is a ValueError, and
+        nothing runs. Under multi, retry_if is then called in the process that watches the workers, as in a stream.
 
     Returns
     -------
     Results
         A list in input order, with None in place of each failed task, and with the attributes ``failures`` (a list of
-        Failure: index, task, kind, exception, traceback, attempts), ``seed``, ``ok`` and ``tasks``. to_frame() makes a table
+        Failure: index, task, kind, exception, traceback, attempts), ``seed``, ``ok``, ``tasks`` and ``stored``. to_frame() makes a table
         of them, to_xarray() an array with the inputs as coordinates, and sel() selects tasks by their inputs.
 
         The exception of a Failure is the one that the task raised; under multi its __cause__ shows the worker's
@@ -246,6 +260,8 @@ def parmap(
         start="spawn" without cloudpickle.
     OSError
         No worker could be started.
+    StoreFailed
+        The file of a checkpoint cannot be used or written. Its attribute ``results`` holds what is done.
     KeyboardInterrupt
         After Ctrl-C, within 0.3 s. Its attribute ``results`` holds what is done; the other tasks are "stopped".
 
@@ -264,11 +280,17 @@ def parmap(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures,
-        stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace,
+        stop=stop, max_tasks=max_tasks, start=start, times=times, trace=trace, checkpoint=checkpoint,
     )  # fmt: skip
     try:
         try:
-            _run_and_collect(asked)
+            if asked.checkpoint is None:
+                _run_and_collect(asked)
+            else:
+                from ._stored_map import StoredMap  # imports sqlite3
+
+                with _trace.recorded(asked):
+                    StoredMap(asked, shown).run()
         finally:
             shown.close()
         assert asked.results is not None
@@ -276,7 +298,7 @@ def parmap(
             warnings.warn(end_in_words(end), _errors.ParmapWarning, stacklevel=2)
         if asked.results.failures:
             answer(asked.results, asked.given, asked.on_error)
-        elif asked.engine in ("multi", "pool") and len(asked.results) > 1:
+        elif asked.engine in ("multi", "pool", "cluster") and len(asked.results) > 1:
             tell_if_all_are_none(asked.results)
         return asked.results
     except KeyboardInterrupt as error:
@@ -310,6 +332,7 @@ async def parmap_async(
     finish: Callable[[], Any] | None = None,
     max_failures: int | None = None,
     stop: Any = None,
+    checkpoint: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Results:
@@ -355,22 +378,23 @@ async def parmap_async(
         deadline=deadline, n_worker=n_worker,
         n_simul=n_simul, on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec,
         retry_if=retry_if, seed=seed, memory_limit=memory_limit, init=init, finish=finish,
-        max_failures=max_failures, stop=stop, times=times, trace=trace,
+        max_failures=max_failures, stop=stop, times=times, trace=trace, checkpoint=checkpoint,
     )  # fmt: skip
     from . import _async
 
     try:
-        await _async.run_here(asked)
-    except BaseException:
-        if asked.recording is not None:
-            asked.recording.abandon()
-        raise
+        with _trace.recorded(asked):
+            if asked.checkpoint is None:
+                await _async.run_here(asked)
+                asked.results = collect(asked)
+            else:
+                from ._stored_map import StoredMap
+
+                await StoredMap(asked, shown).run_async()
     finally:
         shown.close()
-    results = collect(asked)
-    if asked.recording is not None:
-        asked.recording.finish()
-        results._trace = asked.recording.path
+    results = asked.results
+    assert results is not None
     if asked.interrupt is not None:
         _errors.set_attribute(asked.interrupt, "results", results)
         raise asked.interrupt
@@ -383,11 +407,18 @@ def ask(reporter: Any, label: Any, **options: Any) -> tuple[Request, Reporter]:
     options = overridden({"reporter": reporter, "label": label, **options})
     reporter, label = options.pop("reporter"), options.pop("label")
     asked = check(**options)
+    asked.is_quiet = reporter in ("silent", "none") if isinstance(reporter, str) else False
     if label is not None and not isinstance(label, str):
         raise TypeError(f"parmap: label must be a string, but is {label!r:.100}")
     shown = make_reporter(reporter, label, nested=_task.in_task())
-    _trace.start(asked, label, reporter in ("silent", "none"), bool(options.get("streams")))
+    record = functools.partial(_trace.start, asked, label, reporter in ("silent", "none"), bool(options.get("streams")))
+    if asked.checkpoint is None:
+        record()
+    else:  # its status file is for who has the checkpoint
+        asked.record = record
+        asked.times = asked.times or _trace.is_traced(asked.trace)
     asked.report = None if type(shown) is Reporter else shown.show
+    asked.show_places = shown.show_places
     for name in asked.unenforced:
         shown.tell_once(f"parmap: the engine {asked.engine} does not enforce {name}; use {_ENFORCING[name]}")
     return asked, shown
@@ -427,6 +458,10 @@ def _run(asked: Request) -> None:
         task = _task.Running(-1, 1, 0, asked.seed, None)
         with _task.of_the_extension(task):
             return _parmap.run_serial(asked, task)
+    if asked.engine == "cluster":
+        from ._cluster_map import run as run_on_cluster
+
+        return run_on_cluster(asked)
     with _task.of_the_extension():
         if asked.engine == "threads":
             if sys.is_finalizing():  # no other thread can get the GIL now

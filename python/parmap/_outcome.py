@@ -26,7 +26,7 @@ def collect(asked: Request, unpickle: bool = True) -> Results:
     interrupted = asked.interrupt is not None or not unpickle
     asked.values.extend([PENDING] * (asked.product.size - len(asked.values)))  # of multi, if it was interrupted early
     results = Results(asked.values) if interrupted else asked.values  # tasks that were left behind still write to asked.values
-    results.seed = asked.seed
+    results.seed, results.engine = asked.seed, asked.engine
     results._inputs = kept_inputs(asked.product, asked.given)
     results._seconds = time.monotonic() - asked.begun
     if asked.measured:
@@ -34,8 +34,9 @@ def collect(asked: Request, unpickle: bool = True) -> Results:
     for index, kind, message, attempts, status in asked.told:
         if isinstance(asked.raised.get(index), _errors.TaskNotRun):
             kind, message = "stopped", _DEADLINE  # raised in a thread
-        error, trace = _exception(kind, message, status, asked, asked.raised.get(index), unpickle)
-        results.failures.append(Failure(index, asked.product.task(index), kind, error, attempts, trace))
+        error, trace = _exception(kind, message, attempts, status, asked, asked.raised.get(index), unpickle)
+        host = asked.hosts.get(index, "")
+        results.failures.append(Failure(index, asked.product.task(index), kind, error, attempts, host, trace))
         results[index] = None
     if interrupted:
         _tell_of_what_is_left(results, asked)
@@ -55,8 +56,8 @@ def failure_of_task(
     index, kind, message, attempts, status = told
     if isinstance(raised, _errors.TaskNotRun):
         kind, message = "stopped", _DEADLINE  # raised in a thread
-    error, trace = _exception(kind, message, status, asked, raised, unpickle=True)
-    return Failure(index, asked.product.as_task(arguments), kind, error, attempts, trace)
+    error, trace = _exception(kind, message, attempts, status, asked, raised, unpickle=True)
+    return Failure(index, asked.product.as_task(arguments), kind, error, attempts, asked.hosts.get(index, ""), trace)
 
 
 def set_retry_if(asked: Request) -> None:
@@ -90,13 +91,13 @@ def _tell_of_what_is_left(results: Results, asked: Request) -> None:
     for index, value in enumerate(results):
         if value is PENDING:
             error = _errors.TaskNotRun("not finished, because the map was interrupted")
-            results.failures.append(Failure(index, asked.product.task(index), "stopped", error, 0, ""))
+            results.failures.append(Failure(index, asked.product.task(index), "stopped", error, 0, _trace=""))
             results[index] = None
     results.failures.sort(key=lambda each: each.index)
 
 
 def _exception(
-    kind: str, message: bytes, status: int, asked: Request, raised: BaseException | None, unpickle: bool
+    kind: str, message: bytes, attempts: int, status: int, asked: Request, raised: BaseException | None, unpickle: bool
 ) -> tuple[BaseException, str | None]:
     """Returns a failed task's exception, and its traceback in the worker if it ran in one."""
     if kind == "timed_out":
@@ -112,6 +113,8 @@ def _exception(
         why = "another task failed" if asked.stop_at_failure else "the map was stopped"
         if b"deadline" in message:
             why = "the deadline was reached"
+        if message == b"lost":
+            return _errors.TaskNotRun(f"not finished, because the node that ran it was lost {attempts} times"), ""
         if not message:
             return _errors.TaskNotRun("its result was not read, because Ctrl-C was pressed twice"), ""
         return _errors.TaskNotRun(f"not finished, because {why}"), ""
@@ -130,7 +133,9 @@ def _exception(
     return error, trace
 
 
-def end_in_words(end: tuple[int, int] | BaseException) -> str:
+def end_in_words(end: tuple[int, int] | BaseException | str) -> str:
+    if isinstance(end, str):
+        return end  # of another node
     if isinstance(end, BaseException):
         return f"parmap: finish raised {type(end).__name__}: {_errors.text_of(end)}"
     count, doing = end

@@ -45,9 +45,19 @@ class Outcome(_Fields):
         How long its last attempt took; None if that is not known, as it is for tasks that were stopped.
     worker : int or None
         The worker that ran its last attempt, as in parmap.context(); None if that is not known.
+    stored : bool
+        Whether it was in the file of a checkpoint. It is not one of the elements of the tuple.
     """
 
     __slots__ = ()
+    stored = False
 
     def __bool__(self) -> bool:
         return self.failure is None
+
+
+class StoredOutcome(Outcome):
+    """One that was in the file of a checkpoint."""
+
+    __slots__ = ()
+    stored = True

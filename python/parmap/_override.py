@@ -15,7 +15,7 @@ from ._unknown_name import unknown_argument
 _options: ContextVar[dict[str, Any]] = ContextVar("parmap.override", default={})
 
 #: What a map is, rather than how it runs.
-_FIXED = ("func", "args", "fargs", "grid", "where")
+_FIXED = ("func", "args", "fargs", "grid", "where", "checkpoint")
 
 
 @contextmanager
@@ -28,12 +28,12 @@ def override(**options: Any) -> Iterator[None]:
     Arguments
     ---------
     **options
-        Any option of parmap(), but not func, its iterables, fargs, grid or where.
+        Any option of parmap(), but not func, its iterables, fargs, grid, where or checkpoint.
 
     Raises
     ------
     TypeError
-        parmap() has no such option, or it is func, args, fargs, grid or where. The map itself raises if a value is wrong.
+        parmap() has no such option, or it is one of those. The map itself raises if a value is wrong.
 
     Notes
     -----

@@ -91,6 +91,12 @@ class Reporter:
     def show(self, done: int, total: int | None, failed: int, longest: tuple[int, float] | None = None) -> None:
         pass
 
+    def begin_at(self, done: int) -> None:
+        """So many tasks were done before: they are in no rate."""
+
+    def show_places(self, places: str) -> None:
+        """Says where the tasks of a cluster run: "2 nodes, 8 workers". Again if that changes."""
+
     def tell_once(self, line: str) -> None:
         """Prints a line before anything starts: only if this reporter writes to stderr, and once in a process."""
 
@@ -102,17 +108,22 @@ class _OnStderr(Reporter):
     """A reporter of parmap's own on stderr. A class or function of the user may draw anywhere, so it prints no lines
     there."""
 
+    _places = ""
+
+    def show_places(self, places: str) -> None:
+        self._places = places
+
     def tell_once(self, line: str) -> None:
         if line not in _told and sys.stderr is not None:  # print takes None for stdout
             _told.add(line)
             print(line, file=sys.stderr, flush=True)
 
 
-    def sum_up(self, begun: float, done: int, total: int | None, failed: int) -> None:
+    def sum_up(self, begun: float, done: int, total: int | None, failed: int, stored: int) -> None:
         """Behind the last report: a line with the counts, if a task has no result."""
         total = done if total is None else total
         if (failed or done < total) and sys.stderr is not None:
-            text = _summary.line(time.monotonic() - begun, done - failed, failed, total - done)
+            text = _summary.line(time.monotonic() - begun, done - failed, failed, total - done, stored=stored)
             print(text, file=sys.stderr, flush=True)
 
 
@@ -121,6 +132,11 @@ class _Bar(Reporter):
     show, and drawn again only if that has changed, or its clock stood still for long."""
 
     patience = 0.0  # seconds before the bar appears
+    _initial = 0  # tasks that were done before
+    _places = ""
+
+    def begin_at(self, done: int) -> None:
+        self._initial = done
 
     def __init__(self, kind: Callable[..., Any] | None, label: str | None) -> None:
         self._kind = kind
@@ -150,9 +166,14 @@ class _Bar(Reporter):
             self._tell(failed, longest if now - self._news >= _LONG else None)
             self._bar.update(news)
 
+    def show_places(self, places: str) -> None:
+        self._places = places
+
     def _tell(self, failed: int, slow: tuple[int, float] | None) -> None:
-        """Behind the bar: how many tasks have failed, and if there has been no news for long, which one lasts."""
-        words = [f"{failed} failed"] if failed else []
+        """Behind the bar: where the tasks run, how many tasks have failed, and if there has been no news for long, which one lasts."""
+        words = [self._places] if self._places else []
+        if failed:
+            words.append(f"{failed} failed")
         if slow is not None:
             words.append(f"task {slow[0]}: {slow[1]:.0f} s")
         if (said := ", ".join(words)) != self._said and hasattr(self._bar, "set_postfix_str"):
@@ -169,6 +190,8 @@ class _Bar(Reporter):
             self._bar = _with_patient_lock(self._kind)(total=total, **options)
         if hasattr(self._bar, "miniters"):  # tqdm would skip updates after a fast stretch
             self._bar.miniters, self._bar.dynamic_miniters = 0, False
+        if self._initial and hasattr(self._bar, "last_print_n"):
+            self._bar.initial = self._bar.last_print_n = self._bar.n = self._initial
         # The map began before the bar, so its rate would be too high.
         before = time.monotonic() - self._begun
         for moment in ("start_t", "last_print_t"):
@@ -193,7 +216,7 @@ class _OwnBar(_OnStderr, _Bar):
     def close(self) -> None:
         super().close()
         if self._bar is not None:
-            self.sum_up(self._begun, *self._counts)
+            self.sum_up(self._begun, *self._counts, self._initial)
 
 
 class _PatientBar(_OwnBar):
@@ -218,6 +241,10 @@ class _Text(_OnStderr):
         self._begun = self._last = time.monotonic()
         self._ended = False
         self._counts: tuple[int, int | None, int] = (0, 0, 0)  # done, total, failed
+        self._initial = 0
+
+    def begin_at(self, done: int) -> None:
+        self._initial = done
 
     def show(self, done: int, total: int | None, failed: int, longest: tuple[int, float] | None = None) -> None:
         now = time.monotonic()
@@ -227,12 +254,12 @@ class _Text(_OnStderr):
         self._last = now
         self._ended = done == total
         if sys.stderr is not None:  # print takes None for stdout
-            postfix = f"{failed} failed" if failed else None
-            line = _tqdm().format_meter(done, total, now - self._begun, ncols=0, prefix=self._label, postfix=postfix)
+            postfix = ", ".join(each for each in (self._places, f"{failed} failed" if failed else "") if each) or None
+            line = _tqdm().format_meter(done, total, now - self._begun, ncols=0, prefix=self._label, postfix=postfix, initial=self._initial)
             print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        self.sum_up(self._begun, *self._counts)
+        self.sum_up(self._begun, *self._counts, self._initial)
 
 
 class _Call(Reporter):

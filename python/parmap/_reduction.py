@@ -64,6 +64,7 @@ class Reduction:
         self._seconds = seconds
         self._times: Times | None = None
         self._left_out = 0
+        self._stored = 0
 
     @property
     def value(self) -> Any:
@@ -102,8 +103,9 @@ class Reduction:
         workers were with the tasks, and the slowest ones."""
         causes = self.failures.causes()
         return Summary(
-            self._size, self._size - len(self.failures), self._seconds, causes, *busy_and_slowest(self._times), left_out=self._left_out
-        )
+            self._size, self._size - len(self.failures), self._seconds, causes, *busy_and_slowest(self._times), left_out=self._left_out,
+            stored=self._stored,
+        )  # fmt: skip
 
 
 def map_reduce(
@@ -139,7 +141,8 @@ def map_reduce(
     full
         If true, return a Reduction, with the failures, and not the bare value.
     options
-        All options of parmap() except on_error, also grid and where. The engine async has no map_reduce.
+        All options of parmap() except on_error, also grid and where. The engine async has no map_reduce. Of a map on a cluster the values
+        are combined in workers of this computer.
 
     Returns
     -------
@@ -180,7 +183,7 @@ def map_reduce(
             blocks.append((b // REDUCTION_BLOCK, values[0][0], values[0][1], values[1:]))
     value = combining.tree(combining.fold_blocks(blocks))
     failures = [*results.failures, *combining.failures]
-    return answer("map_reduce", value, product, failures, results.seed, begun, full, results._times)
+    return answer("map_reduce", value, product, failures, results.seed, begun, full, results._times, len(results.stored))
 
 
 def fold(
@@ -213,7 +216,7 @@ def fold(
         As for map_reduce().
     options
         All options of parmap() except on_error. fargs are further arguments of step, and of a grid step gets the inputs by
-        keyword: step(accumulator, mu=..., x0=...). The engine async has no fold.
+        keyword: step(accumulator, mu=..., x0=...). The engines async, dask and mpi have no fold.
 
     Returns
     -------
@@ -238,6 +241,8 @@ def fold(
     Under multi the accumulators are pickled on their way to the caller, after each step. If blocks have several tasks,
     there is a map for the first task of each block, one for the second and so on, each with workers of its own: init is
     called in each of them.
+
+    With a checkpoint, the accumulators are stored. As they depend on what lies before them, the axes must then stay as they are.
     """
     check_call("fold", merge, on_error, options)
     if not callable(step):
@@ -255,7 +260,7 @@ def fold(
         nodes.insert(0, (0, 0, copy.deepcopy(identity)))
     value = combining.tree(nodes)
     failures = [*steps.failures, *combining.failures]
-    return answer("fold", value, product, failures, steps.seed, begun, full, steps.times)
+    return answer("fold", value, product, failures, steps.seed, begun, full, steps.times, steps.stored)
 
 
 class _Steps:
@@ -272,8 +277,13 @@ class _Steps:
         self.times: Times | None = None
         self.seed = 0
         self._done = 0  # tasks of earlier maps
+        self.stored = 0  # tasks whose outcomes were in the file of a checkpoint
 
     def run(self) -> None:
+        if self._options.get("checkpoint") is not None:
+            from ._stored_fold import run_stored  # imports sqlite3
+
+            return run_stored(self)
         if self._block == 1:
             on_error = "raise" if self._raises else _nothing
             first = functools.partial(_reduction_steps.stepped, self._step, self._fargs, self._identity)
@@ -295,7 +305,7 @@ class _Steps:
                 tasks = list(range(r, self._product.size, self._block))
                 if (why := self._why_stopped(begun, seconds)) is not None:
                     error = _errors.TaskNotRun(f"not finished, because {why}")
-                    self.failures += [Failure(i, self._product.task(i), "stopped", error, 0, "") for i in tasks]
+                    self.failures += [Failure(i, self._product.task(i), "stopped", error, 0, _trace="") for i in tasks]
                     continue
                 if recording is not None:
                     recording.recorder.number_from(r, self._block)
@@ -378,10 +388,11 @@ class _Steps:
 
 
 def answer(
-    function: str, value: Any, product: Product, failures: list[Failure], seed: int, begun: float, full: bool, times: Times | None
-) -> Any:
+    function: str, value: Any, product: Product, failures: list[Failure], seed: int, begun: float, full: bool, times: Times | None,
+    stored: int,
+) -> Any:  # fmt: skip
     made = Reduction(value, product.size, failures, seed, time.monotonic() - begun)
-    made._times, made._left_out = times, product.left_out
+    made._times, made._left_out, made._stored = times, product.left_out, stored
     if full:
         return made
     if made.failures:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ._arguments import ENGINES
+from ._arguments import ENGINES, is_cluster
 from ._axes import Product, zip as zip_axes
 from ._grid import product_of
 
@@ -20,6 +20,11 @@ def check_call(function: str, op: Any, on_error: Any, options: dict[str, Any]) -
     if options.get("engine") in ("async", "asyncio"):
         others = ", ".join(each for each in ENGINES if each != "async")
         raise ValueError(f"parmap.{function}: the engine async has no {function}; use one of {others}")
+    if function == "fold" and is_cluster(options.get("engine")):
+        raise ValueError(
+            "parmap.fold: the engines dask and mpi have no fold, as accumulators would travel to a node and back for each task; use "
+            "parmap.map_reduce, where func returns an accumulator of its own, or a loop over parmap.stream"
+        )
 
 
 def product_for(
@@ -35,9 +40,9 @@ def product_for(
 def axes_of(product: Product) -> list[zip_axes]:
     """The arguments of a map over what was read already; none if that is a grid."""
     axes: list[zip_axes] = []
-    for group in () if product.has_names else product.groups:
+    for group, labels in () if product.has_names else zip(product.groups, product.labels):
         axis = zip_axes.__new__(zip_axes)
-        axis._axes = group
+        axis._axes, axis._labels = group, labels
         axes.append(axis)
     return axes
 

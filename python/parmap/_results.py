@@ -13,6 +13,7 @@ from ._axes import Product
 from ._failures import Failure, Failures, call_text, moved_failures_of, state_to_pickle
 from ._inputs import Inputs, inputs_of, joined
 from ._summary import Summary
+from ._task_runs import TaskRuns, joined as joined_runs
 from ._times import Times, busy_and_slowest
 
 
@@ -42,8 +43,12 @@ class Results(list[Any]):
         The seed of parmap.rng() in this map. Another map with this seed draws the same numbers.
     ok : bool
         True if no task failed.
+    engine : str
+        The engine that ran the map, such as "multi"; "multi (pure, spawn)" if the package's pure form did. Empty for a sum.
     tasks : sequence
         The inputs of the tasks, as in Failure.task: tuples, or dicts with the option grid.
+    stored : sequence of int
+        The indices of the tasks whose outcomes were in the file of a checkpoint. Empty without one.
     left_out : sequence
         The combinations of a grid that the option where has left out, as dicts.
 
@@ -65,10 +70,13 @@ class Results(list[Any]):
 
     failures: Failures
     seed: int
+    engine: str = ""  #: who ran the map
     _seconds: float | None = None  # the wall time of the map
     _times: Times | None = None  # with the option times
     _trace: str | None = None  # the path of its trace
     _inputs: Product | Inputs | None = None  # Product: of the whole map
+    _stored: Sequence[int] = ()
+    _runs: TaskRuns | None = None  # with a checkpoint
 
     def __init__(self, values: Any = (), failures: Iterable[Failure] | None = None, seed: int = 0) -> None:
         super().__init__(values)
@@ -103,8 +111,9 @@ class Results(list[Any]):
         failures = Failures(self.failures)
         left_out = self._inputs.left_out if isinstance(self._inputs, Product) else 0
         return Summary(
-            len(self), len(self) - len(failures), self._seconds, failures.causes(), *busy_and_slowest(self._times), left_out=left_out
-        )
+            len(self), len(self) - len(failures), self._seconds, failures.causes(), *busy_and_slowest(self._times), left_out=left_out,
+            stored=len(self._stored),
+        )  # fmt: skip
 
     def report(self, path: Any) -> None:
         """Write a page about the map, which a browser opens without anything else: what failed, which tasks were slow, and of a
@@ -141,6 +150,11 @@ class Results(list[Any]):
         return self._known_inputs()
 
     @property
+    def stored(self) -> Sequence[int]:
+        """The indices of the tasks whose outcomes were in the file of a checkpoint, in order."""
+        return self._stored
+
+    @property
     def left_out(self) -> Sequence[Any]:
         """The combinations of a grid that the option where has left out: a sequence of dicts. Empty without a grid, for slices and
         for what sel() gives."""
@@ -165,6 +179,7 @@ class Results(list[Any]):
               of their fields instead. One that has the name of another column has "_value" behind its name.
             - _kind: "ok", or the kind of the failure. _message: of the failure, with the type of its exception. _attempts:
               how often a task that failed was started.
+            - with a checkpoint, _attempts of all tasks, _seconds and _worker: how long the last attempt took, and where it ran.
 
             The values of failed tasks are missing. Whole numbers stay whole (Int64) and booleans stay boolean; a type of
             NumPy is kept. Arrays and other objects stay as they are. If the grid is a pandas frame, the result has its
@@ -173,7 +188,7 @@ class Results(list[Any]):
         Raises
         ------
         ValueError
-            An input is called _kind, _message or _attempts; or the length of the list was changed.
+            An input has the name of one of these columns; or the length of the list was changed.
         ImportError
             The library is not installed.
         """
@@ -264,7 +279,11 @@ class Results(list[Any]):
         number = places.index if isinstance(places, range) else {place: k for k, place in enumerate(places)}.__getitem__
         among = places if isinstance(places, range) else set(places)
         failures = [replace(each, index=number(each.index)) for each in self.failures if each.index in among]
-        return Results(values, sorted(failures, key=lambda each: each.index), self.seed)
+        made = Results(values, sorted(failures, key=lambda each: each.index), self.seed)
+        made._stored = sorted(number(each) for each in self._stored if each in among)
+        made._runs = None if self._runs is None or len(self._runs) != len(self) else self._runs.at(places)
+        made.engine = self.engine
+        return made
 
     def copy(self) -> Results:
         """Return a copy, with the failures and the seed."""
@@ -275,6 +294,7 @@ class Results(list[Any]):
             return NotImplemented
         made = Results([*self, *other], [*self.failures, *moved_failures_of(other, len(self))], self.seed)
         made._inputs = made.failures._inputs = _added_inputs(self, other)
+        made._stored, made._runs = _added_stored(self, other), joined_runs(self, other)
         return made
 
     def __radd__(self, other: Any) -> Any:
@@ -282,6 +302,7 @@ class Results(list[Any]):
             return NotImplemented
         made = Results([*other, *self], moved_failures_of(self, len(other)), self.seed)
         made._inputs = made.failures._inputs = _added_inputs(other, self)
+        made._stored, made._runs = _added_stored(other, self), joined_runs(other, self)
         return made
 
     def __iadd__(self, other: Any) -> Results:  # type: ignore[override,misc]
@@ -289,6 +310,7 @@ class Results(list[Any]):
             other = list(other)
         inputs = _added_inputs(self, other)
         self.failures += moved_failures_of(other, len(self))
+        self._stored, self._runs = _added_stored(self, other), joined_runs(self, other)
         super().__iadd__(other)
         self._inputs = self.failures._inputs = inputs
         return self
@@ -299,3 +321,8 @@ def _added_inputs(first: Any, second: Any) -> Inputs | None:
     inputs = [(getattr(each, "_inputs", None), len(each)) for each in (first, second)]
     known = [inputs_of(of, size) for of, size in inputs if of is not None or size]
     return functools.reduce(joined, known) if known else None
+
+
+def _added_stored(first: Any, second: Any) -> Sequence[int]:
+    moved = [len(first) + each for each in getattr(second, "_stored", ())]
+    return [*getattr(first, "_stored", ()), *moved]

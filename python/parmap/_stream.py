@@ -258,6 +258,7 @@ def stream(
     stop: Any = None,
     max_tasks: int | None = None,
     start: str = "fork",
+    checkpoint: Any = None,
     n_simul: int | None = None,
     **unknown: NoReturn,
 ) -> Stream:
@@ -301,8 +302,13 @@ def stream(
         As for parmap(); it is looked at while the stream is read.
     start
         "fork". Streams have no other workers.
+    checkpoint
+        As for parmap(). Stored outcomes come first, or in their order if ordered is true; they have ``stored`` true. Outcomes are
+        stored as the tasks end, also while your loop does something else; but those of an ordered stream that wait for an earlier
+        task are stored with that one. The first iterable must then have a length.
     **options
-        All others as for parmap(). engine is "multi", "threads" or "serial". deadline_sec counts from this call.
+        All others as for parmap(). engine is "multi", "threads" or "serial", a parmap.Executor, or that of a cluster.
+        deadline_sec counts from this call.
 
     Returns
     -------
@@ -340,7 +346,7 @@ def stream(
         timeout_sec=timeout_sec, deadline_sec=deadline_sec, deadline=deadline, n_worker=n_worker, n_simul=n_simul,
         on_error=on_error, retries=retries, retry_delay_sec=retry_delay_sec, retry_if=retry_if, seed=seed,
         memory_limit=memory_limit, init=init, finish=finish, max_failures=max_failures, stop=stop, max_tasks=max_tasks,
-        start=start, times=times, trace=trace, grid=grid, where=where, ordered=ordered, window=window,
+        start=start, times=times, trace=trace, grid=grid, where=where, ordered=ordered, window=window, checkpoint=checkpoint,
     )  # fmt: skip
 
 
@@ -351,5 +357,13 @@ def opened(name: str, bare: bool, level: int, **options: Any) -> Stream:
     asked, shown = ask(**options, streams=True)
     if asked.start != "fork" and asked.engine == "multi":
         raise ValueError(f"parmap.{name}: streams need start='fork'; parmap() itself has start={asked.start!r}")
+    if asked.checkpoint is not None:
+        from ._stored_stream import StoredStream
+
+        return StoredStream(asked, shown, bare, level + 1)
+    if asked.engine == "cluster":
+        from ._cluster_stream import ClusterStream
+
+        return ClusterStream(asked, shown, bare, level + 1)
     kind = Stream if bare or asked.product.names is None else GridStream
     return kind(asked, shown, bare, level + 1)

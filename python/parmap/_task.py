@@ -48,6 +48,7 @@ class Running:
     greenlets of one thread may each be in a map of serial."""
 
     __slots__ = ("attempt", "generator", "index", "seed", "state", "worker")
+    number: int | None = None  #: of the random stream, if that is not the index
 
     def __init__(self, index: int, attempt: int, worker: int, seed: int, state: Any) -> None:
         self.state = state
@@ -56,6 +57,16 @@ class Running:
         self.worker = worker
         self.seed = seed
         self.generator: numpy.random.Generator | None = None
+
+
+class Renumbered(Running):
+    """A task of a map with a checkpoint: its random stream has the number that the file gives."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, index: int, number: int, of: Context, seed: int) -> None:
+        super().__init__(index, of.attempt, of.worker, seed, of.state)
+        self.number = number
 
 
 #: Set by each task of async, as these take turns in one thread, and by each map of serial. None: ask the extension.
@@ -134,7 +145,7 @@ def rng() -> numpy.random.Generator:
     if task is None:
         return _parmap.task_generator(_make_generator)
     if task.generator is None:
-        task.generator = _make_generator(task.seed, task.index)
+        task.generator = _make_generator(task.seed, task.index if task.number is None else task.number)
     return task.generator
 
 

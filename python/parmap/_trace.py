@@ -9,6 +9,7 @@ import itertools
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from . import _parmap, _task
@@ -64,6 +65,25 @@ def start(asked: Any, label: str | None, silent: bool, streams: bool, status: tu
     if asked.recording is not None:
         asked.recorder = asked.recording.recorder
         asked.times = asked.times or asked.recording.path is not None
+
+
+@contextlib.contextmanager
+def recorded(asked: Any) -> Iterator[None]:
+    """Ends the recording of a map."""
+    try:
+        yield
+    except BaseException:
+        if asked.recording is not None:
+            asked.recording.abandon()
+        raise
+    if asked.recording is not None:
+        asked.recording.finish()
+        if asked.results is not None:
+            asked.results._trace = asked.recording.path
+
+
+def is_traced(trace: str | bool | Recording | None) -> bool:
+    return bool(trace) or (trace is None and bool(os.environ.get("PARMAP_TRACE")))
 
 
 def begin(

@@ -14,6 +14,7 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <parmap/detail/encoding/checksum.hpp>
 #include <parmap/detail/processes/signal_advice.hpp>
 #include <parmap/detail/processes/worker_exit.hpp>
 #include <parmap/detail/schedule/retry_wait.hpp>
@@ -198,6 +199,13 @@ NB_MODULE(_parmap, m) {
         return detail::retry_wait(std::chrono::nanoseconds(first_ns), seed, task, attempt).count();
       },
       "first_ns"_a, "seed"_a, "task"_a, "attempt"_a, "How many ns a failed task waits for its next attempt.");
+  m.def(
+      "checksum",
+      [](const nb::bytes& data) {
+        const auto* const begin = reinterpret_cast<const std::byte*>(data.c_str());
+        return static_cast<std::int64_t>(detail::checksum(begin, data.size(), 0));
+      },
+      "data"_a, "Of the elements of a long axis in a checkpoint, as SQLite's integer.");
   m.def("advice_on_signal", [](int number) {
     const detail::signal_advice likely = detail::advice_on_signal(number);
     return std::string(likely.cause) + "; " + likely.remedy_in_python;

@@ -155,7 +155,14 @@ void bind_recorder(nb::module_& m) {
            "message"_a = "", "again"_a = false)
       .def("number_from", [](const python_recorder& self, std::uint64_t first,
                              std::uint64_t step) { self.it()->number_from(first, step); })
-      .def("set_tasks", [](const python_recorder& self, std::uint64_t tasks) { self.it()->set_tasks(tasks); })
+      .def("renumber",
+           [](const python_recorder& self, std::vector<std::uint64_t> tasks) { self.it()->renumber(std::move(tasks)); })
+      .def(
+          "set_tasks",
+          [](const python_recorder& self, std::uint64_t tasks, std::uint64_t stored) {
+            self.it()->set_tasks(tasks, stored);
+          },
+          "tasks"_a, "stored"_a = 0)
       .def("write_texts", [](const python_recorder& self) { self.it()->write_texts(); })
       .def("finish", [](const python_recorder& self) { self.it()->finish(); })
       .def("abandon", [](const python_recorder& self) { self.it()->abandon(); });

@@ -147,7 +147,7 @@ class thread_engine final : public stream_engine {
   thread_engine& operator=(const thread_engine&) = delete;
   // Tasks that go on in C code are left behind, as parmap() leaves them at Ctrl-C.
   ~thread_engine() override {
-    constexpr std::chrono::milliseconds farewell{150};
+    static constexpr std::chrono::milliseconds farewell{150};
     if (generation_ != detail::fork_generation()) {
       static_cast<void>(all_.release());  // a copy in a forked process, which has none of these threads
       return;

@@ -3,14 +3,20 @@
 
 import os
 import signal
+import tempfile
 
 import hypothesis
 import pytest
 
+import helpers
 import parmap
+import pure_lacks
 
 # Tasks of many tests return nothing. That is said once in a process, so it would be any test's warning; test_options.py tests it.
-parmap._outcome._told_of_none = True
+if parmap._pure is None:
+    parmap._outcome._told_of_none = True
+else:
+    parmap.implementation._told_of_none = True
 
 # A shell's background job begins with SIGINT ignored, and what it starts inherits that: some tests and documents send one.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -32,6 +38,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.name in ALONE:
             item.add_marker("alone")
+    if parmap._pure is not None:
+        for item in items:
+            if (why := pure_lacks.reason(item.name)) is not None:
+                item.add_marker(pytest.mark.skip(reason=why))
+        if pure_lacks.SPAWNS:
+            pure_lacks.spawn(parmap.implementation, {helpers, *(item.module for item in items)})
     items.sort(key=lambda item: item.path.name != LONGEST)
 
 
@@ -40,6 +52,14 @@ def no_child_is_left():
     yield
     with pytest.raises(ChildProcessError):  # there is none, not even a dead one
         os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.fixture
+def db():
+    """The name of a file for a checkpoint: in memory, as commits wait for a disk."""
+    memory = "/dev/shm"
+    with tempfile.TemporaryDirectory(prefix="parmap-test-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield os.path.join(folder, "sweep.db")
 
 
 @pytest.fixture(params=("serial", "threads", "multi"))

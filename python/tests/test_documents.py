@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers import needs
+
 ROOT = Path(__file__).resolve().parents[2]
 #: Libraries that an environment for tests need not have: ./test --soak installs them all.
 LIBRARIES = ("dask", "dynesty", "emcee", "scipy", "sklearn")
@@ -66,6 +68,9 @@ def test_block(source, output, tmp_path):
     for name in LIBRARIES:
         if re.search(rf"^(import|from) {name}\b", source, re.M):
             pytest.importorskip(name)
+    for engine, library in (("dask", "distributed"), ("mpi", "mpi4py")):
+        if f'engine="{engine}"' in source:
+            needs(library, "cloudpickle")
     program = tmp_path / "block.py"
     program.write_text(checked(source)[0], encoding="utf-8")
     ran = subprocess.run(

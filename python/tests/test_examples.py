@@ -9,18 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from helpers import needs
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 
 
-def run(name, *arguments):
-    """What an example prints to stdout; to stderr it prints nothing."""
+def run(name, *arguments, stderr=""):
+    """What an example prints to stdout; to stderr it prints a line that ends so, or nothing."""
     environment = {**os.environ, "PYTHONWARNINGS": "error"}
     ran = subprocess.run(
         [sys.executable, EXAMPLES / f"{name}.py", *map(str, arguments)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
         timeout=100, check=False,
     )  # fmt: skip
-    assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
+    assert (ran.returncode, ran.stderr[-len(stderr) :] if stderr else ran.stderr) == (0, stderr), (ran.stdout, ran.stderr)
     return ran.stdout
 
 
@@ -62,6 +64,15 @@ def test_reduce():
     shown = run("reduce", "--tasks", 5000, "--workers", 2)
     assert "bit by bit the same for 1, 2, 3 and 8 workers" in shown
     assert len(re.findall(r"^0\.\d #*$", shown, re.M)) == 10
+
+
+def test_sweep_resume(tmp_path):
+    pytest.importorskip("numpy")
+    ask = ("--workers", 2, "--strikes", 1, tmp_path / "sweep.db")
+    first = run("sweep_resume", *ask, stderr="")
+    assert re.search(r"^8 of 8 tasks\n8 prices, 0 of them stored before; .* is [0-3]\.\d standard errors$", first, re.M)
+    again = run("sweep_resume", "--output", tmp_path / "table.csv", "--rates", 2, *ask, stderr="resumed: 8 of 16 stored\n")
+    assert "16 prices, 8 of them stored before" in again and len((tmp_path / "table.csv").read_text().splitlines()) == 17
 
 
 def test_stream():
@@ -127,3 +138,11 @@ def test_pages():
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stdout == "0 of 497 files have the right SHA-256, and 0 downloads failed\n"
+
+
+def test_dask_sweep():
+    needs("distributed", "cloudpickle", "numpy")
+    shown = run("dask_sweep")
+    assert "mu=2.5, x0=0.1: 0.600" in shown and "mu=4.5, x0=0.5: no value" in shown
+    assert "4 x crashed" in shown and "3 x timed_out" in shown
+    assert "The values of this computer alone are the same: True" in shown

@@ -68,6 +68,9 @@ FAILED = ValueError("no convergence")
         ((True, FAILED), "boolean", pandas.NA),
         ((1.5, 1, FAILED), "float64", np.nan),
         ((1, None), "Int64", pandas.NA),
+        ((1.5, 2**53 + 1), "object", None),
+        ((1.5, 2**53), "float64", None),
+        ((np.float32(1.5), np.int64(2**53 + 1)), "object", None),
         ((np.float32(1), FAILED), "float32", np.nan),
         ((np.uint8(1), np.uint8(2)), "uint8", None),
         ((np.uint8(1), FAILED), "UInt8", pandas.NA),
@@ -253,6 +256,14 @@ def test_types_of_arrays(xarray, of, dtype):
     assert found.dtype == dtype and bool(found.isnull()[1]) == (of[1] is FAILED) and found.values[0] == of[0]
 
 
+def test_large_integers_keep_their_digits(xarray):
+    large = 2**53 + 1
+    holes = quiet(task_of((large, FAILED)), grid=dict(x=range(2)), engine="threads").to_xarray()
+    assert holes.dtype == object and holes.values[0] == large
+    rows = parmap(task_of(([large, 1], [1.5, 2])), grid=dict(x=range(2)), engine="threads").to_xarray(dims="k")
+    assert rows.dtype == object and rows.values[0, 0] == large and rows.values[1, 0] == 1.5
+
+
 def test_values_that_are_arrays(xarray):
     def path(mu, x0):
         if (mu, x0) == (0.5, 2):
@@ -298,3 +309,18 @@ def test_labels_that_are_no_scalars(xarray):
 def test_what_is_no_array(xarray, make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_a_checkpoint_knows_how_each_task_ran(tmp_path):
+    def run():
+        return quiet(simulate, grid=GRID, engine="threads", checkpoint=tmp_path / "sweep.db")
+
+    for results in (run(), run()):  # the second reads what the first has stored, and repeats what failed
+        frame = results.to_frame()
+        assert list(frame.columns) == ["mu", "x0", "value", "_kind", "_message", "_attempts", "_seconds", "_worker"]
+        assert list(frame["_attempts"]) == [1, 1, 1, 1] and frame["_attempts"].dtype == "int64"
+        assert (frame["_seconds"] >= 0).all() and frame["_worker"].dtype == "int64"
+        part = results.sel(x0=2).to_frame()
+        assert list(part["_seconds"]) == [frame["_seconds"][1], frame["_seconds"][3]]
+        assert list((results[:1] + results[1:]).to_frame()["_seconds"]) == list(frame["_seconds"])
+        assert "_seconds" not in (results + [1]).copy()[:0].to_frame().columns

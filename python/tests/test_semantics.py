@@ -246,7 +246,7 @@ def test_only_the_axes_are_held(engine):
 
 
 BAD = {
-    "engine unknown": (dict(engine="mpi"), (ValueError, KeyError), "engine 'mpi'.*multi, threads, serial"),
+    "engine unknown": (dict(engine="cuda"), (ValueError, KeyError), "engine 'cuda'.*multi, threads, serial"),
     "engine None": (dict(engine=None), (ValueError, KeyError), "engine None.*multi"),
     "reporter unknown": (dict(reporter="loud"), (ValueError, KeyError), "reporter 'loud'.*bar, text, silent, none"),
     "reporter a number": (dict(reporter=1), (TypeError,), "reporter"),

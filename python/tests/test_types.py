@@ -32,10 +32,11 @@ def test_a_program(command, tmp_path):
 
 
 # stubtest does not read options that are a TypedDict: test_options_are_those_of_the_code does. Functions of the
-# extension are objects of nanobind. joblib, whose classes have a metaclass, has no types.
+# extension are objects of nanobind. joblib, whose classes have a metaclass, has no types. implementation.py has its types inside.
 ALLOWED = r"""
 parmap\.parmap
 parmap\.parmap_async
+parmap\.implementation\..*
 parmap\.stream
 parmap\.astream
 parmap\.Stream\..*

@@ -13,6 +13,7 @@
 #include <parmap/detail/pools/pool_stream.hpp>
 #include <parmap/detail/pools/sent_function.hpp>
 #include <parmap/detail/pools/sent_inputs.hpp>
+#include <parmap/detail/pools/sent_numbers.hpp>
 #include <parmap/detail/pools/sent_space.hpp>
 #include <parmap/detail/pools/submitted_tasks.hpp>
 #include <parmap/detail/processes/inputs_by_child.hpp>
@@ -155,8 +156,6 @@ class pool {
     if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
     else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
   }
-  /// Its workers know the tasks of a whole space only.
-  static constexpr bool has_no_store = true;
 
   /// What map_into calls.
   template <class Tasks, class First>
@@ -229,10 +228,12 @@ class pool {
     state_->check_code(tasks.function());
     detail::pool_dispatcher& by = state_->dispatcher();
     auto f = keep_function(tasks);
+    const detail::sent_numbers numbers(tasks.renumbered());
     detail::kept_inputs inputs = by.keep_inputs(
-        [&tasks](detail::byte_writer& to) {
+        [&](detail::byte_writer& to) {
           encoder out(to);
           detail::sent_inputs<space>::encode(out, tasks.space(), 0, tasks.size());
+          numbers.write(to);
         },
         detail::encodes_by_foreign_code<space>);
     detail::pool_map_of<value, std::remove_reference_t<Places>> map(

@@ -2,8 +2,11 @@
 // checkpoint_run: one map's use of a checkpoint, from opening the file to the last commit.
 #pragma once
 
+#include <parmap/detail/checkpoints/axis_places.hpp>
+#include <parmap/detail/checkpoints/checkpoint_schema.hpp>
 #include <parmap/detail/checkpoints/database.hpp>
 #include <parmap/detail/checkpoints/row_writer.hpp>
+#include <parmap/detail/checkpoints/run_entry.hpp>
 #include <parmap/detail/checkpoints/task_numbers.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/stores/store_run.hpp>
@@ -12,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -23,9 +27,10 @@ namespace parmap::inline PARMAP_ABI::detail {
 // What is asked of a checkpoint, beside the sweep itself.
 struct checkpoint_request {
   std::string path{};
-  std::string name{};  // of the function
-  std::string version{};
+  std::map<std::string, stored_value> existing{};    // what old results have on new axes
+  std::string name{};                                // of the function
   std::optional<std::vector<failure_kind>> rerun{};  // none: all kinds
+  std::string version{};
 };
 
 class checkpoint_run final : public store_run {
@@ -37,37 +42,49 @@ class checkpoint_run final : public store_run {
 
   [[nodiscard]] std::uint64_t seed() const noexcept override { return seed_; }
   [[nodiscard]] std::uint64_t number(std::uint64_t index) const noexcept override;
-  void read(const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) override;
+  void read(bool values, const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) override;
+  [[nodiscard]] stored_outcome find(std::uint64_t index) override;
   [[nodiscard]] const std::vector<std::string>& notes() const noexcept override { return notes_; }
   void put(stored_outcome&& it) noexcept override { writer_->put(std::move(it)); }
   void give_up(const char* why) noexcept override { writer_->give_up(why); }
   [[nodiscard]] std::stop_token stop() const noexcept override { return writer_->stop(); }
-  void finish() override;
+  void finish() override { writer_->finish(); }
 
  private:
   static constexpr std::size_t most_axes = 16;
 
   void choose_modes();
-  void take_over();
   void compare(const sweep& what);
-  void compare_field(const char* name, const char* in_words, const stored_value& here);
-  void place_axis(std::size_t k, const sweep_axis& axis);
+  void compare_field(const char* name, const char* words, const stored_value& here);
+  void compare_seed(const std::optional<std::uint64_t>& given);
+  [[noreturn]] void refuse(const std::string& words, const std::string& there, const std::string& here) const;
+  void place_axes(const sweep& what);
+  [[nodiscard]] std::size_t add_axis(std::size_t place, const sweep_axis& what, std::vector<axis_entry>& all);
+  [[nodiscard]] stored_value existing_value(const std::string& name, const stored_value* like) const;
   void read_extents();
   void add_extents();
-  void begin_run(const sweep& what);
+  // The outcome of a row of the table of results, from its second column on.
+  [[nodiscard]] stored_outcome outcome_of(const statement& row, bool values) const;
+  [[nodiscard]] std::uint64_t index_of(std::uint64_t number) const;
 
   checkpoint_request asked_;
+  bool exclusive_;  // no other connection can be opened
   database file_;
   std::int64_t version_{};
-  std::int64_t run_{};
+  bool is_new_{};  // the version
   std::uint64_t seed_{};
-  std::vector<std::vector<std::uint64_t>> positions_;  // of each axis: the position of each of its elements
-  std::vector<std::vector<std::uint64_t>> indices_;    // the other way; none: `absent`
+  std::vector<axis_places> places_;  // of each axis of the call
+  std::vector<std::size_t> order_;   // of each axis of the file, by number: which one of the call it is
   task_numbers numbers_;
   std::vector<std::string> notes_;
+  std::optional<run_entry> entry_;
   std::unique_ptr<row_writer> writer_;
+  std::unique_ptr<database> reader_;  // for find, while the writer has the other one
+  std::optional<statement> find_;
+  std::map<std::uint64_t, stored_outcome> read_;  // for find, where there can be no reader
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+#include <parmap/detail/checkpoints/checkpoint_axes.inl.hpp>
 #include <parmap/detail/checkpoints/checkpoint_run.inl.hpp>

@@ -7,6 +7,7 @@
 #include <parmap/store.hpp>
 
 #include <memory>
+#include <string>
 #include <utility>
 
 namespace parmap::inline PARMAP_ABI::detail {

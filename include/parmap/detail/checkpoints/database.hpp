@@ -23,6 +23,8 @@ class database {
  public:
   // Makes the file if there is none. Throws store_failed, as do all functions here.
   explicit database(const std::string& path);
+  // Whether the file lies, or will lie, on a file system that has no memory which processes on several hosts share.
+  [[nodiscard]] static bool is_on_network(const std::string& path) noexcept;
 
   // Runs statements that return nothing.
   void execute(const std::string& sql);
@@ -57,6 +59,8 @@ class statement {
 
   // True if there is a row.
   bool step();
+  // Makes it ready to be run again; what is bound stays.
+  void reset() { check(sqlite3_reset(it_.get())); }
   // Runs it, and makes it ready to be run again.
   void run();
 
@@ -65,7 +69,7 @@ class statement {
   [[nodiscard]] double real(int column) const { return sqlite3_column_double(it_.get(), column); }
   [[nodiscard]] std::string_view bytes(int column) const;
   [[nodiscard]] bool is_null(int column) const { return sqlite3_column_type(it_.get(), column) == SQLITE_NULL; }
-  // What bind has written.
+  // What bind has written. A scalar of NumPy is the number that it holds.
   [[nodiscard]] stored_value value(value_format format, int column) const;
 
  private:

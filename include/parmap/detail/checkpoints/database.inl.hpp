@@ -4,9 +4,15 @@
 
 #include <parmap/detail/checkpoints/database.hpp>
 
+#include <sys/statfs.h>
+
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -14,11 +20,24 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 inline database::database(const std::string& path) : path_(path) {
   sqlite3* opened = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   it_.reset(opened);
   if (code != SQLITE_OK) fail(code);
   sqlite3_extended_result_codes(opened, 1);
   sqlite3_busy_timeout(opened, 10'000);  // ms: another program may read it, or write a little
+}
+
+inline bool database::is_on_network(const std::string& path) noexcept {
+  constexpr std::array<std::uint32_t, 7> types{0x6969, 0x0bd0'0bd0, 0xff53'4d42, 0xfe53'4d42,
+                                               0x517b, 0x4750'4653, 0x1983'0326};  // NFS, Lustre, CIFS, SMB2, ...
+  struct statfs where{};
+  if (::statfs(path.c_str(), &where) != 0) {  // not there yet
+    const std::size_t end = path.rfind('/');
+    if (end == std::string::npos ? ::statfs(".", &where) != 0 : ::statfs(path.substr(0, end + 1).c_str(), &where) != 0)
+      return false;
+  }
+  return std::ranges::find(types, static_cast<std::uint32_t>(where.f_type)) != types.end();
 }
 
 inline void database::fail(int code) const {
@@ -62,7 +81,8 @@ inline void statement::bind_bytes(int place, std::string_view x) {
 
 inline void statement::bind(int place, const stored_value& x) {
   switch (x.format) {
-    case value_format::nothing: return bind_null(place);
+    case value_format::nothing:
+    case value_format::none: return bind_null(place);
     case value_format::integer:
     case value_format::boolean: return bind(place, x.integer);
     case value_format::real: {
@@ -72,7 +92,8 @@ inline void statement::bind(int place, const stored_value& x) {
       return check(sqlite3_bind_blob64(it_.get(), place, &bits, sizeof bits, SQLITE_TRANSIENT));
     }
     case value_format::text:
-    case value_format::json: return bind_text(place, x.bytes);
+    case value_format::json:
+    case value_format::dataclass: return bind_text(place, x.bytes);
     default: return bind_bytes(place, x.bytes);
   }
 }
@@ -86,7 +107,7 @@ inline bool statement::step() {
 
 inline void statement::run() {
   step();
-  check(sqlite3_reset(it_.get()));
+  reset();
 }
 
 inline std::string_view statement::bytes(int column) const {
@@ -94,10 +115,22 @@ inline std::string_view statement::bytes(int column) const {
   return {from, static_cast<std::size_t>(sqlite3_column_bytes(it_.get(), column))};
 }
 
+// What a scalar of NumPy holds; SQLite's type tells an integer from one above 2^63.
+inline value_format format_of_numpy(unsigned place, int type) {
+  constexpr unsigned floats = 9;  // bool, eight of integers, three of floats
+  if (place == 0) return value_format::boolean;
+  if (place >= floats) return value_format::real;
+  return type == SQLITE_BLOB ? value_format::natural : value_format::integer;
+}
+
 inline stored_value statement::value(value_format format, int column) const {
+  constexpr unsigned numpy = 32;
+  if (const auto number = static_cast<unsigned>(format); number >= numpy && number < numpy + 12)
+    format = format_of_numpy(number - numpy, sqlite3_column_type(it_.get(), column));
   stored_value found{.format = format};
   switch (format) {
-    case value_format::nothing: break;
+    case value_format::nothing:
+    case value_format::none: break;
     case value_format::integer:
     case value_format::boolean: found.integer = integer(column); break;
     case value_format::real:

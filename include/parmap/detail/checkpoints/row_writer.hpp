@@ -4,6 +4,7 @@
 #pragma once
 
 #include <parmap/detail/checkpoints/database.hpp>
+#include <parmap/detail/checkpoints/run_entry.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/stores/store_run.hpp>
 
@@ -11,7 +12,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <mutex>
 #include <stop_token>
 #include <string>
@@ -26,9 +26,8 @@ class row_writer {
   static constexpr std::chrono::milliseconds pace{100};               // between two commits
   static constexpr std::size_t most_waiting = std::size_t{64} << 20;  // bytes; whoever adds more waits
 
-  // `insert`: its places are those of stored_outcome in order, see write(). `beat`: run in each transaction, and once a
-  // second when nothing is to be written.
-  row_writer(database& to, std::string insert, std::string beat);
+  // `table`: of results. `done`, `failed`: tasks of the run that have ended before it.
+  row_writer(database& to, run_entry& entry, std::string table, std::uint64_t done, std::uint64_t failed);
   // Writes what waits.
   ~row_writer();
 
@@ -40,19 +39,22 @@ class row_writer {
 
  private:
   void serve() noexcept;
-  void write(const std::vector<stored_outcome>& rows);
+  void write(std::vector<stored_outcome>& rows);
   void end() noexcept;
 
   database& to_;
+  run_entry& entry_;
   std::string insert_;
-  std::string beat_;
+  std::uint64_t done_;  // of the thread
+  std::uint64_t failed_;
   std::mutex mutex_;
   std::condition_variable news_;  // rows wait, or the end
   std::condition_variable room_;
   std::vector<stored_outcome> waiting_;
   std::size_t bytes_{};  // of those that wait
+  bool hurried_{};       // half of the bytes that may wait are there
   bool over_{};
-  std::string failed_;  // why nothing more is written
+  std::string why_failed_;  // why nothing more is written
   std::stop_source stop_;
   std::thread thread_;
 };

@@ -6,6 +6,7 @@
 #include <parmap/detail/system/signal_mask.hpp>
 #include <parmap/store.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -24,10 +25,15 @@ inline std::int64_t stored_kind(const std::optional<failure_kind>& kind) noexcep
   return kind ? static_cast<std::int64_t>(*kind) + 1 : 0;
 }
 
-inline row_writer::row_writer(database& to, std::string insert, std::string beat)
+inline row_writer::row_writer(database& to, run_entry& entry, std::string table, std::uint64_t done,
+                              std::uint64_t failed)
     : to_(to),
-      insert_(std::move(insert)),
-      beat_(std::move(beat)) {
+      entry_(entry),
+      insert_("INSERT OR REPLACE INTO " + table +
+              "(task, kind, attempts, run, began, seconds, worker, format, value) "
+              "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
+      done_(done),
+      failed_(failed) {
   const signals_blocked here;  // the thread takes no signal of the program
   thread_ = std::thread([this] { serve(); });
 }
@@ -37,8 +43,9 @@ inline row_writer::~row_writer() { end(); }
 inline void row_writer::put(stored_outcome&& it) noexcept {
   const std::size_t size = sizeof it + it.value.bytes.size() + it.message.size();
   std::unique_lock lock(mutex_);
-  room_.wait(lock, [&] { return bytes_ == 0 || bytes_ + size <= most_waiting || !failed_.empty(); });
-  if (!failed_.empty()) return;
+  room_.wait(lock, [&] { return bytes_ == 0 || bytes_ + size <= most_waiting || !why_failed_.empty(); });
+  if (!why_failed_.empty()) return;
+  const bool first = waiting_.empty();
   try {
     waiting_.push_back(std::move(it));
     bytes_ += size;
@@ -46,16 +53,20 @@ inline void row_writer::put(stored_outcome&& it) noexcept {
     lock.unlock();
     return give_up(error.what());
   }
-  news_.notify_one();
+  // The thread is woken twice for a commit, and not for each row.
+  const bool hurries = !hurried_ && bytes_ > most_waiting / 2;
+  hurried_ = hurried_ || hurries;
+  lock.unlock();
+  if (first || hurries) news_.notify_one();
 }
 
 inline void row_writer::give_up(const char* why) noexcept {
   {
     const std::scoped_lock lock(mutex_);
     try {
-      if (failed_.empty()) failed_ = why;
+      if (why_failed_.empty()) why_failed_ = why;
     } catch (const std::exception&) {
-      failed_ = "memory";  // short enough to need none
+      why_failed_ = "memory";  // short enough to need none
     }
   }
   room_.notify_all();
@@ -67,10 +78,11 @@ inline void row_writer::serve() noexcept {
   std::unique_lock lock(mutex_);
   for (;;) {
     news_.wait_for(lock, std::chrono::seconds(1), [this] { return over_ || !waiting_.empty(); });
-    if (!over_ && !waiting_.empty()) news_.wait_for(lock, pace, [this] { return over_ || bytes_ > most_waiting / 2; });
+    if (!over_ && !waiting_.empty()) news_.wait_for(lock, pace, [this] { return over_ || hurried_; });
     const bool last = over_;
     rows.swap(waiting_);
     bytes_ = 0;
+    hurried_ = false;
     lock.unlock();
     room_.notify_all();
     try {
@@ -80,26 +92,39 @@ inline void row_writer::serve() noexcept {
     }
     rows.clear();
     lock.lock();
-    if (!failed_.empty() || (last && waiting_.empty())) return;
+    if (!why_failed_.empty() || (last && waiting_.empty())) return;
   }
 }
 
-inline void row_writer::write(const std::vector<stored_outcome>& rows) {
+inline void row_writer::write(std::vector<stored_outcome>& rows) {
+  // In the order of the table, so that neighbours go to the same page.
+  if (!std::ranges::is_sorted(rows, {}, &stored_outcome::number)) std::ranges::sort(rows, {}, &stored_outcome::number);
   transaction all(to_);
   statement insert = to_.prepare(insert_);
+  insert.bind(4, entry_.number());
+  std::uint64_t done = done_;
+  std::uint64_t failed = failed_;
   for (const stored_outcome& row : rows) {
+    ++(row.kind ? failed : done);
     insert.bind(1, static_cast<std::int64_t>(row.number));
     insert.bind(2, stored_kind(row.kind));
     insert.bind(3, std::int64_t{row.attempts});
-    insert.bind(4, std::chrono::duration<double>(row.took).count());
-    insert.bind(5, std::int64_t{row.worker});
-    insert.bind(6, static_cast<std::int64_t>(row.value.format));
-    if (row.kind) insert.bind_text(7, row.message);
-    else insert.bind(7, row.value);
+    if (row.began == stored_outcome::unknown) insert.bind_null(5);
+    else
+      insert.bind(
+          5, std::int64_t{std::chrono::duration_cast<std::chrono::microseconds>(row.began - entry_.began()).count()});
+    if (row.took) insert.bind(6, std::chrono::duration<double>(*row.took).count());
+    else insert.bind_null(6);
+    insert.bind(7, std::int64_t{row.worker});
+    insert.bind(8, static_cast<std::int64_t>(row.value.format));
+    if (row.kind) insert.bind_text(9, row.message);
+    else insert.bind(9, row.value);
     insert.run();
   }
-  to_.execute(beat_);
+  entry_.note(done, failed);
   all.commit();
+  done_ = done;
+  failed_ = failed;
 }
 
 inline void row_writer::end() noexcept {
@@ -114,7 +139,7 @@ inline void row_writer::end() noexcept {
 
 inline void row_writer::finish() {
   end();
-  if (!failed_.empty()) throw store_failed(failed_);
+  if (!why_failed_.empty()) throw store_failed(why_failed_);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

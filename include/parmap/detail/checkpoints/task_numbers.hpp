@@ -20,6 +20,9 @@ struct position_range {
   friend bool operator==(const position_range&, const position_range&) = default;
 };
 
+// These positions, all different, as ranges.
+std::vector<position_range> ranges_of(std::vector<std::uint64_t> positions);
+
 // The combinations of consecutive positions on every axis. They have the consecutive numbers from `first` on, the last
 // axis fastest.
 struct extent {
@@ -38,9 +41,11 @@ class task_numbers {
   // `known`: disjoint, by first number. Throws std::invalid_argument if they are not in order.
   explicit task_numbers(std::vector<extent> known = {});
 
-  // Gives numbers to the combinations of these positions (of each axis: all different, in any order) that have none.
-  // Returns their extents. A first call with positions 0, 1, 2, ... on every axis gives the numbers in the order of the
-  // tasks. Throws std::length_error beyond 2^63 numbers. O(extents and pieces of the axes).
+  // Gives numbers to the combinations of these positions (of each axis: disjoint, ascending) that have none. Returns
+  // their extents. A first call with positions 0, 1, 2, ... on every axis gives the numbers in the order of the tasks.
+  // Throws std::length_error beyond 2^63 numbers. O(extents and pieces of the axes).
+  std::vector<extent> add(std::span<const std::vector<position_range>> wanted);
+  // The same of positions that are all different, in any order.
   std::vector<extent> add(std::span<const std::vector<std::uint64_t>> positions);
 
   // The number of a combination; none if it has none. O(extents).

@@ -100,16 +100,24 @@ class uncovered_boxes {
   std::vector<std::vector<position_range>> found_;
 };
 
+inline std::vector<position_range> ranges_of(std::vector<std::uint64_t> positions) {
+  std::ranges::sort(positions);
+  std::vector<position_range> ranges;
+  for (const std::uint64_t position : positions) {
+    if (!ranges.empty() && ranges.back().first + ranges.back().size == position) ++ranges.back().size;
+    else ranges.push_back({position, 1});
+  }
+  return ranges;
+}
+
 inline std::vector<extent> task_numbers::add(std::span<const std::vector<std::uint64_t>> positions) {
   std::vector<std::vector<position_range>> wanted;
-  for (std::vector<std::uint64_t> each : positions) {
-    std::ranges::sort(each);
-    std::vector<position_range>& ranges = wanted.emplace_back();
-    for (const std::uint64_t position : each) {
-      if (!ranges.empty() && ranges.back().first + ranges.back().size == position) ++ranges.back().size;
-      else ranges.push_back({position, 1});
-    }
-  }
+  wanted.reserve(positions.size());
+  for (const std::vector<std::uint64_t>& each : positions) wanted.push_back(ranges_of(each));
+  return add(wanted);
+}
+
+inline std::vector<extent> task_numbers::add(std::span<const std::vector<position_range>> wanted) {
   std::vector<extent> added;
   for (std::vector<position_range>& box : uncovered_boxes(wanted).find(extents_)) {
     std::uint64_t size = 1;

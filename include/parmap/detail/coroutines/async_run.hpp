@@ -62,7 +62,8 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
         work_(work),
         options_(chosen),
         last_(chosen.deadline),
-        cancellable_(how == cancellation::possible || chosen.timeout.has_value() || last_.is_set()),
+        cancellable_(how == cancellation::possible || chosen.timeout.has_value() || last_.is_set() ||
+                     chosen.on_interrupt.is_watched()),
         grace_(task_scope::inside() ? grace / 2 : grace),
         room_(std::min<std::uint64_t>(work.size(), chosen.workers != 0 ? chosen.workers : default_workers)),
         values_(work.size()),
@@ -327,8 +328,13 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     for (const auto& [due, task, attempt] : again_.take_all()) tally_.add_never_begun(task, task + 1, attempt - 1);
   }
 
-  // After the deadline no task is begun; after the grace those in flight are cancelled.
+  // After the deadline no task is begun; after the grace those in flight are cancelled. If the map is interrupted, both
+  // at once.
   void keep_deadline() {
+    if (options_.on_interrupt.is_requested()) {
+      tally_.halt();
+      cancel_first([](worker& who) { return who.stopped = true; });
+    }
     if (!last_.is_set()) return;
     const auto now = clock::now();
     if (now >= last_.begin_no_more()) tally_.halt_at_deadline();
@@ -383,6 +389,8 @@ class async_run final : public async_run_base, public std::enable_shared_from_th
     const auto now = clock::now();
     auto when = clock::time_point::max();
     if (const auto shown = tally_.until_next_show(); shown < when - now) when = now + shown;
+    constexpr std::chrono::milliseconds look_for_interrupts(20);
+    if (options_.on_interrupt.is_watched()) when = std::min<clock::time_point>(when, now + look_for_interrupts);
     for (const auto moment : {last_.begin_no_more(), last_.end_all()})
       if (now < moment) when = std::min(when, moment);
     if (!again_.empty() && present_ < room_) when = std::min(when, again_.first().due);

@@ -5,13 +5,14 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
-#include <parmap/detail/pools/pool_job.hpp>
-#include <parmap/detail/pools/sent_store.hpp>
+#include <parmap/detail/pools/kept_bytes.hpp>
+#include <parmap/detail/pools/pool_owner.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,7 +37,7 @@ class pool_dispatcher {
   pool_dispatcher(const pool_dispatcher&) = delete;
   pool_dispatcher& operator=(const pool_dispatcher&) = delete;
 
-  using write = sent_store::write;
+  using write = std::function<void(byte_writer&)>;
 
   [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
   // The function that these bytes encode; see function_reader. The same bytes are sent once.
@@ -49,7 +50,7 @@ class pool_dispatcher {
   [[nodiscard]] PARMAP_API byte_reader read(const kept_inputs& it) const noexcept;
 
   // `by` must stay until end() has returned.
-  [[nodiscard]] PARMAP_API std::shared_ptr<pool_job> open(const pool_job::terms& on, std::shared_ptr<kept_function> f,
+  [[nodiscard]] PARMAP_API std::shared_ptr<pool_job> open(const job_terms& on, std::shared_ptr<kept_function> f,
                                                           pool_owner& by);
   // Further tasks [task, task + count), which have these inputs; `f`: if not the job's function.
   PARMAP_API void add(pool_job& to, std::uint64_t task, std::uint64_t count, kept_inputs inputs,

@@ -54,7 +54,7 @@ class pool_dispatcher::state {
 
   // ---- jobs
 
-  std::shared_ptr<pool_job> open(const pool_job::terms& on, std::shared_ptr<kept_function> f, pool_owner& by) {
+  std::shared_ptr<pool_job> open(const job_terms& on, std::shared_ptr<kept_function> f, pool_owner& by) {
     const std::lock_guard lock(at_work());
     collector_.throw_if_broken();
     jobs_.push_back(std::make_shared<pool_job>(on, std::move(f), by));
@@ -276,8 +276,8 @@ PARMAP_INLINE kept_inputs pool_dispatcher::keep_inputs(const write& encode, bool
   return state_->keep_inputs(encode, foreign);
 }
 PARMAP_INLINE byte_reader pool_dispatcher::read(const kept_inputs& it) const noexcept { return state_->read(it); }
-PARMAP_INLINE std::shared_ptr<pool_job> pool_dispatcher::open(const pool_job::terms& on,
-                                                              std::shared_ptr<kept_function> f, pool_owner& by) {
+PARMAP_INLINE std::shared_ptr<pool_job> pool_dispatcher::open(const job_terms& on, std::shared_ptr<kept_function> f,
+                                                              pool_owner& by) {
   return state_->open(on, std::move(f), by);
 }
 PARMAP_INLINE void pool_dispatcher::add(pool_job& to, std::uint64_t task, std::uint64_t count, kept_inputs inputs,

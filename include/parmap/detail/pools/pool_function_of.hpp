@@ -8,6 +8,7 @@
 #include <parmap/detail/pools/pool_function.hpp>
 #include <parmap/detail/pools/sent_function.hpp>
 #include <parmap/detail/pools/sent_inputs.hpp>
+#include <parmap/detail/pools/sent_numbers.hpp>
 #include <parmap/detail/processes/streamed_tasks.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/encoding.hpp>
@@ -38,14 +39,15 @@ class pool_function_of final : public pool_function {
     decoder in(bytes);
     const auto first = in.get<std::uint64_t>();
     auto made = std::make_unique<inputs>(first, sent_inputs<Space>::decode(in));
-    bytes.expect_end();
+    made->numbers = sent_numbers::read(bytes, made->space.size());
     return made;
   }
   void run(const pool_inputs& given, batch_run& tasks, context& self) const override {
-    const auto& [first, space] = static_cast<const inputs&>(given);
-    if (tasks.next() < first || tasks.end() - first > space.size())
+    const auto& [first, space, numbers] = static_cast<const inputs&>(given);
+    numbered_tasks<F, received> numbered(f_, space);
+    if (numbers != nullptr) numbered = numbered.renumbered_by(*numbers);
+    if (tasks.next() < first || tasks.end() - first > numbered.size())
       throw bad_encoding("a pool's batch has tasks without inputs");
-    const numbered_tasks<F, received> numbered(f_, space);
     numbered.for_each(tasks.next() - first, tasks.end() - first, self, [&](std::uint64_t, const auto& call) {
       if (!tasks.begin_task()) return false;
       send_value<value>(tasks.outlet(), tasks.number(), 1, call);
@@ -61,6 +63,7 @@ class pool_function_of final : public pool_function {
     inputs(std::uint64_t task, received&& read) : first(task), space(std::move(read)) {}
     std::uint64_t first;  // the task of the first combination
     received space;
+    std::unique_ptr<const sent_numbers> numbers{};  // null: all tasks of the space
   };
 
   mutable F f_;

@@ -4,7 +4,8 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
-#include <parmap/detail/pools/sent_store.hpp>
+#include <parmap/detail/pools/kept_bytes.hpp>
+#include <parmap/detail/pools/pool_owner.hpp>
 #include <parmap/detail/pools/unsent_tasks.hpp>
 #include <parmap/detail/schedule/due_queue.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
@@ -26,40 +27,10 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The outcome of an attempt of a task.
-struct pool_outcome {
-  std::uint64_t task{};  // in its map
-  unsigned attempt{};
-  unsigned worker{never_ran};
-  ticks spent{};                       // 0: unknown
-  const failure* why{};                // null: there is a value
-  std::optional<byte_reader> bytes{};  // of the value; none if they were written over
-};
-
-// Takes the outcomes of one job.
-class pool_owner {
- public:
-  pool_owner() = default;
-  pool_owner(const pool_owner&) = delete;
-  pool_owner& operator=(const pool_owner&) = delete;
-
-  // Called by a thread that collects for this job. What it throws passes from there; the outcome is taken all the same.
-  virtual void take(const pool_outcome& it) = 0;
-
- protected:
-  ~pool_owner() = default;
-};
-
 // All but the constants belong to the dispatcher, under its lock.
 class pool_job : public std::enable_shared_from_this<pool_job> {
  public:
-  struct terms {
-    std::uint64_t seed;
-    std::chrono::nanoseconds timeout{};  // zero: none
-    std::uint64_t most_at_once{};        // batches, of which each is with one worker; 0: any number
-  };
-
-  pool_job(const terms& on, std::shared_ptr<kept_function> f, pool_owner& by) noexcept
+  pool_job(const job_terms& on, std::shared_ptr<kept_function> f, pool_owner& by) noexcept
       : on_(on),
         function_(std::move(f)),
         owner_(&by) {}
@@ -87,7 +58,7 @@ class pool_job : public std::enable_shared_from_this<pool_job> {
     return closed_ && unsent_.empty() && postponed_.empty() && in_flight_ == 0 && inbox_.empty();
   }
 
-  terms on_;
+  job_terms on_;
   std::shared_ptr<kept_function> function_;
   pool_owner* owner_;  // null: nobody takes outcomes any more
   unsent_tasks unsent_;

@@ -6,7 +6,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/observers/attempt_observer.hpp>
 #include <parmap/detail/pools/pool_dispatcher.hpp>
-#include <parmap/detail/pools/pool_job.hpp>
+#include <parmap/detail/pools/pool_owner.hpp>
 #include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/failure.hpp>

@@ -48,6 +48,10 @@ PARMAP_INLINE arrival pool_run::collect(std::chrono::nanoseconds patience) {
 // Returns the time until there is something to do.
 PARMAP_INLINE std::chrono::nanoseconds pool_run::enforce() {
   constexpr std::chrono::milliseconds again(10);  // a task may begin just before it hears that it is not to
+  if (chosen_.on_interrupt.is_requested()) {
+    halt(stop_requested_text);
+    is_killed_ = true;
+  }
   if (last_.is_set()) {
     const auto now = deadline::clock::now();
     if (now < last_.begin_no_more()) return last_.begin_no_more() - now;
@@ -68,6 +72,8 @@ PARMAP_INLINE void pool_run::halt(const char* why, bool kill) {
 }
 
 PARMAP_INLINE void pool_run::take(const pool_outcome& it) {
+  if (it.why != nullptr && it.why->kind == failure_kind::crashed && chosen_.on_interrupt.is_requested())
+    return take_stopped(it.task, 1, it.attempt, stop_requested_text);  // a terminal interrupts the workers, too
   if (it.why != nullptr) {
     const bool again = tries_again(*it.why, it);
     if (it.why->kind != failure_kind::stopped) tell(it, it.why, again);
@@ -108,8 +114,14 @@ PARMAP_INLINE void pool_run::tell(const pool_outcome& it, const failure* why, bo
   const std::chrono::nanoseconds took(static_cast<std::int64_t>(static_cast<double>(it.spent) / ticks_per_us() * 1e3));
   const attempt made{it.task, it.attempt, it.worker, attempt::clock::now() - took, took};
   observer_->begun(made);
-  if (again) observer_->failed(made, *why);
-  else observer_->ended(made, {}, why);
+  if (again) return observer_->failed(made, *why);
+  seen_value value;
+  if (why == nullptr && it.bytes) {
+    byte_reader all = *it.bytes;
+    const std::size_t size = all.left();
+    value.encoded = {all.read(size), size};
+  }
+  observer_->ended(made, value, why);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

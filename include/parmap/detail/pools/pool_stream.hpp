@@ -7,6 +7,7 @@
 #include <parmap/detail/pools/pool_function_of.hpp>
 #include <parmap/detail/pools/pool_outcomes.hpp>
 #include <parmap/detail/pools/sent_inputs.hpp>
+#include <parmap/detail/pools/sent_numbers.hpp>
 #include <parmap/detail/processes/multi_stream.hpp>
 #include <parmap/detail/streams/lazy_axis.hpp>
 #include <parmap/encoding.hpp>
@@ -42,10 +43,12 @@ class pool_stream final : public pool_outcomes<typename Tasks::result> {
 
  private:
   void send(std::uint64_t b, std::uint64_t e) {
+    const sent_numbers numbers(tasks_.renumbered());
     kept_inputs inputs = this->dispatcher().keep_inputs(
         [&](byte_writer& to) {
           encoder out(to);
           sent_inputs<space>::encode(out, tasks_.space(), b, e);
+          numbers.write(to);
         },
         encodes_by_foreign_code<space>);
     this->dispatcher().add(this->job(), b, e - b, std::move(inputs));

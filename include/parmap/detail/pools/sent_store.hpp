@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
 #include <parmap/detail/pools/batch_table.hpp>
+#include <parmap/detail/pools/kept_bytes.hpp>
 #include <parmap/detail/pools/pool_memory.hpp>
 #include <parmap/detail/streams/shared_heap.hpp>
 #include <parmap/detail/system/give_back.hpp>
@@ -23,18 +24,6 @@
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// A function in the memory of a pool, kept as long as somebody may use it.
-struct kept_function {
-  sent_bytes where;
-  std::vector<std::byte> bytes;
-  // Of its tasks, under the dispatcher's lock.
-  double mean_ticks{};    // of the latest; 0: none has ended
-  std::uint64_t ended{};  // how many
-};
-
-// Inputs in the memory of a pool, kept as long as somebody may use them.
-using kept_inputs = std::shared_ptr<const sent_bytes>;
 
 // In the caller. Any thread may call any member. The lock is its own, as to encode large inputs takes long.
 class sent_store {

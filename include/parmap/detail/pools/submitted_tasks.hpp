@@ -5,7 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/encoding/byte_reader_writer.hpp>
 #include <parmap/detail/pools/pool_dispatcher.hpp>
-#include <parmap/detail/pools/pool_job.hpp>
+#include <parmap/detail/pools/pool_owner.hpp>
 #include <parmap/failure.hpp>
 
 #include <chrono>

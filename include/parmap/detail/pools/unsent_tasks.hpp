@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/pools/sent_store.hpp>
+#include <parmap/detail/pools/kept_bytes.hpp>
 
 #include <cstddef>
 #include <cstdint>

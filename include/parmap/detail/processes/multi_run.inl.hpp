@@ -99,7 +99,7 @@ class multi_run {
       void* const slots = shared_.slots();
       collector_.emplace(static_cast<const encoded_slot*>(slots), shared_.arenas(), tasks.size(), *reader);
     }
-    if (told_.postpones || told_.observed) news_.emplace();
+    if (told_.postpones || told_.observed || chosen.on_interrupt.is_watched()) news_.emplace();
     if (news_) told_.news = news_->descriptor();
     if (chosen.memory_limit && !private_memory())
       throw std::runtime_error(

@@ -64,6 +64,7 @@ class supervisor {
         client_(client),
         limits_(chosen.timeout),
         last_(chosen.deadline),
+        interrupt_(chosen.on_interrupt),
         deaths_(most_idle_deaths, limits_),
         blamed_once_(client == nullptr ? dead_tasks::all : dead_tasks::of_stream),
         retries_(
@@ -234,9 +235,10 @@ class supervisor {
     return std::chrono::nanoseconds(ns);
   }
 
-  // Begins no new task after the deadline, and kills all workers after the grace. Returns the time until the next of
-  // these.
+  // Begins no new task after the deadline, and kills all workers after the grace, or when the map is interrupted.
+  // Returns the time until the next of these.
   std::chrono::nanoseconds enforce_deadline() {
+    if (interrupt_.is_requested()) stop_workers();
     if (!last_.is_set()) return no_limit;
     const auto now = deadline::clock::now();
     if (now < last_.begin_no_more()) return last_.begin_no_more() - now;
@@ -372,6 +374,7 @@ class supervisor {
   std::chrono::nanoseconds nap_{shortest_nap};
   activity_limits limits_;
   deadline last_;
+  interrupt_choice interrupt_;
   vain_deaths deaths_;
   dead_tasks blamed_once_;
   task_retries retries_;

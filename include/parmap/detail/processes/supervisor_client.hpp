@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/processes/worker_arenas.hpp>
+#include <parmap/detail/processes/attempt_span.hpp>
 #include <parmap/failure.hpp>
 
 #include <poll.h>

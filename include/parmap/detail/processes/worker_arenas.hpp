@@ -7,6 +7,7 @@
 #include <parmap/detail/encoding/checksum.hpp>
 #include <parmap/detail/encoding/encoded_slot.hpp>
 #include <parmap/detail/processes/arena_writer.hpp>
+#include <parmap/detail/processes/attempt_span.hpp>
 #include <parmap/detail/processes/claim_ledger.hpp>
 #include <parmap/detail/processes/overwritten_memory.hpp>
 #include <parmap/detail/system/give_back.hpp>
@@ -27,12 +28,6 @@
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// When an attempt began, by monotonic_ns(), and how long it took, in ns; 0 if that was not measured.
-struct attempt_span {
-  std::uint64_t began{};
-  std::uint64_t took{};
-};
 
 // Whether to initialise the words of the arenas, or keep those that another process has initialised.
 enum class words { fresh, kept };

@@ -40,17 +40,20 @@ class values_as_tasks {
   results<T>& all_;
 };
 
+// `lets_out`: what the reducer throws leaves the call.
 template <class T, class Reducer>
-reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer& reducer, const options& chosen) {
+reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer& reducer, const options& chosen,
+                                                 bool lets_out) {
   const values_as_tasks<T> tasks(all);
-  reduced_tasks<values_as_tasks<T>, Reducer> bound(tasks, reducer, chosen, 1, false);
-  context self(*chosen.seed, 0);
+  reduced_tasks<values_as_tasks<T>, Reducer> bound(tasks, reducer, chosen, 1, lets_out);
+  context self(all.seed(), 0);
   failure_runs refused;
   all.failures().for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
     for (task_chunk chunk{b, e, nullptr}; chunk.at < e;) {
       try {
         bound.run(chunk, self);
       } catch (...) {
+        if (lets_out) throw;
         thrown what = describe_or_give_up();
         refused.emplace_back(failure{chunk.at++, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
       }
@@ -58,7 +61,9 @@ reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer
   });
   failure_list failures = add_failures(all.failures(), std::move(refused));
   auto made = bound.finish(failures);
-  return {std::move(made), all.size(), std::move(failures), *chosen.seed};
+  reduction<typename Reducer::value> whole(std::move(made), all.size(), std::move(failures), all.seed());
+  all.pass_notes(whole);
+  return whole;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

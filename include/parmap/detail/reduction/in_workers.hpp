@@ -31,6 +31,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[nodiscard]] inline options combining_options(const options& of_map, unsigned workers) {
   options made = of_map;
   made.deadline.reset();
+  made.on_interrupt = {};
   made.reporter = report::silent;
   made.retry_delay = {};
   made.retry_if = {};

@@ -92,7 +92,7 @@ reduction<typename Reducer::value> reduce_on(const pool& who, const Tasks& tasks
                                              const options& chosen) {
   static_assert(Reducer::makes_values,
                 "parmap::fold: a pool has no fold, as its workers have no accumulators; use map_reduce, or multi");
-  if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen);
+  if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen, false);
   else return {reducer.initial(), 0, {}, 0};
 }
 

@@ -24,6 +24,7 @@ PARMAP_INLINE std::string to_string(const failure& why) {
   if (!why.inputs.empty()) text += '(' + why.inputs + ") ";
   text += detail::kind_and_message(why.kind, why.message);
   if (why.attempts > 1) text += " (" + std::to_string(why.attempts) + " attempts)";
+  if (!why.place.empty()) text += " [" + why.place + ']';
   return text;
 }
 

@@ -37,7 +37,13 @@ PARMAP_INLINE void refuse_stream_options() {
 }
 
 PARMAP_INLINE void refuse_store(std::string_view what) {
-  throw std::invalid_argument("parmap: " + std::string(what) + " has no options.store; parmap::map has it");
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.store; parmap::map, parmap::stream and parmap::map_reduce have it");
+}
+
+PARMAP_INLINE void refuse_interrupts(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.on_interrupt = parmap::interrupt::keep; parmap::map has it");
 }
 
 PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {

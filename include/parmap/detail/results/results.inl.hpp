@@ -21,7 +21,15 @@ PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
   if (i >= size_)
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
+  if (!failures_.contains(i)) throw_elsewhere();
   throw task_failed(why_failed(i));
+}
+
+PARMAP_INLINE void results_base::throw_elsewhere() const {
+  throw std::logic_error(
+      "parmap: these values are on other ranks; gather them on all: "
+      "parmap::map(parmap::mpi.with({.gather = parmap::gather::all}), f, ...), or read them on rank 0 only (or, with "
+      "gather::none, those that here() names)");
 }
 
 PARMAP_INLINE map_summary results_base::summary() const {

@@ -9,6 +9,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 // At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
 [[nodiscard]] PARMAP_API unsigned usable_cores();
 
+// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
+[[nodiscard]] double cores_by_quota();
+
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 #ifndef PARMAP_COMPILED

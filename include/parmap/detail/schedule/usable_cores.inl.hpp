@@ -33,7 +33,6 @@ PARMAP_INLINE double quota_of(const std::string& directory) {
   return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
 PARMAP_INLINE double cores_by_quota() {
   double tightest = 0;
   const std::string groups = text_of_file("/proc/self/cgroup");

@@ -72,11 +72,15 @@ class sweep {
 
 // The outcome of a task as it is stored.
 struct stored_outcome {
+  using time_point = std::chrono::steady_clock::time_point;
+  static constexpr time_point unknown{};
+
   std::uint64_t number{};              // of the task in the store
   std::optional<failure_kind> kind{};  // none: it has a value
   unsigned attempts{};
   unsigned worker{};
-  std::chrono::nanoseconds took{};
+  time_point began{};  // or unknown
+  std::optional<std::chrono::nanoseconds> took{};
   stored_value value{};
   std::string message{};  // of a failure
 };
@@ -91,8 +95,11 @@ class store_run {
   [[nodiscard]] virtual std::uint64_t seed() const noexcept = 0;
   // The number of task `index` of the map, which names its random stream, too. Any thread may ask.
   [[nodiscard]] virtual std::uint64_t number(std::uint64_t index) const noexcept = 0;
-  // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number.
-  virtual void read(const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
+  // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number. `values`: with its
+  // value; else find() gives it. Call it once, before the functions below.
+  virtual void read(bool values, const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
+  // The outcome of a task that read() has visited, without values. One thread at a time, each task once.
+  [[nodiscard]] virtual stored_outcome find(std::uint64_t index) = 0;
   // What the user should know, a line each.
   [[nodiscard]] virtual const std::vector<std::string>& notes() const noexcept = 0;
 

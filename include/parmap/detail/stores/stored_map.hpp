@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <new>
 #include <string>
@@ -39,7 +40,7 @@ template <class Value>
 stored_value make_stored(seen_value it) {
   if (it.object != nullptr) return to_stored(*static_cast<const Value*>(it.object));
   const std::string_view bytes(reinterpret_cast<const char*>(it.encoded.data()), it.encoded.size());
-  if constexpr (stored_text<Value> || is_number_array<Value>) return to_stored(decode_bytes<Value>(bytes));
+  if constexpr (has_plain_form<Value>) return to_stored(decode_bytes<Value>(bytes));
   else return stored_bytes_of(std::string(bytes), value_format::encoded);
 }
 template <class Value>
@@ -53,60 +54,79 @@ inline constexpr value_kind kind_of_value{
 template <>
 inline constexpr value_kind kind_of_value<void>{};
 
+class task_choice;
+
 // A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
 class open_store final : public renumbering, public attempt_observer {
  public:
-  // `memory` has room for a value of each task. Throws what result_store::open throws.
-  PARMAP_API open_store(const sweep& what, const value_kind& kind, void* memory, std::uint64_t tasks,
-                        const options& of_map);
+  // Throws what result_store::open throws.
+  PARMAP_API open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
   // Destroys the values that were read, unless they were joined.
   PARMAP_API ~open_store();
 
-  // Reads the outcomes that are stored and stay, and tells the user what was found. Call it once, first.
-  PARMAP_API void read();
+  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room for a value of
+  // each task. Call this or find_later() once, first.
+  PARMAP_API void read(void* memory);
+  // The same, but the outcomes stay where they are, until find() is asked for them.
+  PARMAP_API void find_later();
+  // f sees the stop token: what ends after a request may be incomplete, and is not stored. It runs again.
+  PARMAP_API void f_sees_stops() noexcept;
   // The options of the run: the store's seed, and a stop when nothing more can be stored.
   [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
+  // Outcomes can no longer be stored; finish() throws the reason.
+  [[nodiscard]] PARMAP_API bool has_failed() const noexcept;
   // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks of the map have run.
   PARMAP_API bool finish();
   // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
   // whole map.
   PARMAP_API failure_list join(const results_base& ran, void* values);
-  // What the run has measured, for the whole.
-  PARMAP_API void pass_times(results_base& ran, results_base& whole) const;
+  // What the run has measured, for the whole, and which tasks did not run.
+  PARMAP_API void pass_notes(results_base& ran, results_base& whole);
+  // Which tasks run; the others are stored.
+  [[nodiscard]] const task_choice& choice() const noexcept;
+  // The stored outcome of a task, each task once. Throws store_failed.
+  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
 
-  [[nodiscard]] std::uint64_t size() const noexcept override;
-  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
   [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
-  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
  private:
   class state;
   std::unique_ptr<state> state_;
 };
 
-// What f, its axes or its result type do not allow is known when a store is given: std::invalid_argument.
+// Whether an engine runs tasks in this process, where a stop reaches them.
+inline bool runs_here(std::string_view engine) noexcept { return engine != "multi" && engine != "pool"; }
+
+// See refuse_store_for_axes.
 [[noreturn]] PARMAP_API void refuse_store_for_values();
-[[noreturn]] PARMAP_API void refuse_store_for_axes();
+[[noreturn]] PARMAP_API void refuse_store_for_lazy_axes();
 
 template <class Value>
 inline constexpr bool can_store_value =
     std::is_void_v<Value> || (leaves<Value> && std::is_nothrow_move_constructible_v<Value>);
 
-// `run`: as map_space's, for tasks that are renumbered and observed. It says what type a value has: an engine may await
-// what f returns.
+// Throws store_failed: the stored value of a task is of another type.
+[[noreturn]] PARMAP_API void fail_to_read(std::uint64_t task, const std::exception& why);
+
+// `sees_stops`: see f_sees_stops. `run`: as map_space's, for tasks that are renumbered and observed. It says what type
+// a value has: an engine may await what f returns.
 template <class Run, class F, class Space>
-auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen)
+auto run_stored_map(const Run& run, F& f, const Space& space, const options& chosen, bool sees_stops)
     -> std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&> {
   using value = typename std::invoke_result_t<const Run&, const numbered_tasks<F, Space>&, const options&>::value_type;
   if constexpr (!can_store_value<value>) {
     refuse_store_for_values();
-  } else if constexpr (!can_store_elements<typename Space::elements>) {
+  } else if constexpr (!can_store_space<Space>) {
     refuse_store_for_axes();
   } else {
     const std::uint64_t n = space.size();
     result_memory<std::conditional_t<std::is_void_v<value>, char, value>> memory(std::is_void_v<value> ? 0 : n);
-    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, memory.data(), n, chosen);
-    store.read();
+    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, n, chosen);
+    if (sees_stops) store.f_sees_stops();
+    store.read(memory.data());
     results<value> ran =
         run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(store), store.of_run());
     if (store.finish()) return ran;
@@ -118,7 +138,7 @@ auto run_stored_map(const Run& run, F& f, const Space& space, const options& cho
       }
     };
     results<value> made = whole();
-    store.pass_times(ran, made);
+    store.pass_notes(ran, made);
     return made;
   }
 }

@@ -37,6 +37,9 @@ enum class value_format : std::uint8_t {
   encoded = 8,  // by parmap::codec: for C++ alone
   pickle = 9,   // by Python's pickle: for Python alone
   json = 10,
+  dataclass = 11,  // JSON, too
+  none = 12,       // Python's
+  python_bytes = 13,
 };
 
 struct stored_value {
@@ -97,6 +100,11 @@ concept stored_text = std::convertible_to<const T&, std::string_view> && !std::i
 // What leaves a worker can be stored; so can text that an object refers to, but it cannot be read again.
 template <class T>
 concept storable = std::is_void_v<T> || leaves<T> || stored_text<T>;
+
+// What other programs can read, too; all else is stored as the bytes of its codec.
+template <class T>
+inline constexpr bool has_plain_form = std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, float> ||
+                                       std::is_same_v<T, double> || stored_text<T> || is_number_array<T>;
 
 // The bytes of its codec. The value may be encoded more than once.
 template <class T>

@@ -76,7 +76,10 @@ PARMAP_INLINE void throw_other_format(value_format found) {
                                    "an array of numbers",
                                    "a value of parmap::codec",
                                    "a pickled value of Python",
-                                   "JSON"};
+                                   "JSON",
+                                   "a dataclass of Python",
+                                   "None of Python",
+                                   "bytes of Python"};
   const auto at = static_cast<std::size_t>(found);
   throw other_format(at < std::size(names) ? names[at] : "of a format that this version does not know");
 }

@@ -32,9 +32,31 @@ class task_choice {
     size_ = all;
   }
 
+  // A bit for each task: whether it is to run.
+  [[nodiscard]] const std::vector<std::uint64_t>& words() const noexcept { return words_; }
+  // Whether task i is to run.
+  [[nodiscard]] bool has(std::uint64_t i) const noexcept { return (words_[i / bits] >> i % bits & 1) != 0; }
+  // The first task from i on that is left out; the number of all tasks if there is none.
+  [[nodiscard]] std::uint64_t next_left_out(std::uint64_t i) const noexcept {
+    for (; i < n_; i = (i / bits + 1) * bits)
+      if (const std::uint64_t out = ~words_[i / bits] >> i % bits; out != 0)
+        return std::min(n_, i + static_cast<std::uint64_t>(std::countr_zero(out)));
+    return n_;
+  }
+  // How many of the tasks below i are to run. O(1).
+  [[nodiscard]] std::uint64_t below(std::uint64_t i) const noexcept {
+    if (i >= n_) return size_;
+    const auto word = static_cast<std::size_t>(i / bits);
+    std::uint64_t all = before_[word / words_each];
+    for (std::size_t w = word / words_each * words_each; w < word; ++w)
+      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
+    return all + static_cast<std::uint64_t>(std::popcount(words_[word] & ((std::uint64_t{1} << i % bits) - 1)));
+  }
   // The number of tasks that are to run.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   [[nodiscard]] bool has_all() const noexcept { return size_ == n_; }
+  // The number of all tasks.
+  [[nodiscard]] std::uint64_t of() const noexcept { return n_; }
   // The index of the k-th of them, below size(). O(log n).
   [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
     const auto block = static_cast<std::size_t>(std::ranges::upper_bound(before_, k) - before_.begin()) - 1;

@@ -4,15 +4,13 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/observers/attempt_observer.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/streams/element_feed.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/detail/streams/stream_tally.hpp>
 #include <parmap/detail/system/fork_generation.hpp>
-#include <parmap/detail/traces/record_request.hpp>
-#include <parmap/detail/traces/recorder_calls.hpp>
+#include <parmap/detail/traces/stream_record.hpp>
 #include <parmap/options.hpp>
 #include <parmap/outcome.hpp>
 #include <parmap/summary.hpp>
@@ -63,7 +61,7 @@ class stream_state {
       }
       return take_next(patience);
     } catch (...) {
-      if (recorder_ != nullptr) abandon_record(*recorder_);
+      record_.abandon();
       close();
       throw;
     }
@@ -89,14 +87,15 @@ class stream_state {
         tasks_(tasks),
         tally_(options_, tasks) {}
 
-  // For a stream with a trace, before begin(). `text`: of a task's inputs; may be empty.
-  void record(std::string_view engine, std::function<std::string(std::uint64_t)>&& text) {
-    record_request asked;
-    asked.about.tasks = tasks_;
-    asked.text = std::move(text);
-    recorder_ = recorder_for(options_, engine, {}, std::move(asked), nullptr);
+  // For a stream with a trace or a store, before begin(). `text`: of a task's inputs; may be empty. `status`: a path of
+  // a status file, or empty. `stored`: how many tasks need not run.
+  void record(std::string_view engine, std::function<std::string(std::uint64_t)>&& text, const std::string& status = {},
+              std::uint64_t stored = 0) {
+    watched_tasks tasks{.stored = stored, .text = std::move(text)};
+    if (tasks_) tasks.size = *tasks_ - stored;
+    record_.begin(options_, engine, std::move(tasks), status);
   }
-  void record_by(std::shared_ptr<map_recorder> it) noexcept { recorder_ = std::move(it); }
+  void record_by(std::shared_ptr<map_recorder> it) noexcept { record_.begin(std::move(it)); }
   // Call at the end of the constructor of the class that has f and the axes.
   void begin(std::unique_ptr<outcome_source<T>> source) {
     source_ = std::move(source);
@@ -268,7 +267,7 @@ class stream_state {
   void note_time() {
     if (now_->worker == never_ran) return;
     const auto& [index, what] = now_->result;
-    if (what && recorder_ != nullptr) record_outcome(*recorder_, last_attempt(), nullptr);
+    if (what) record_.tell({index, now_->attempts, now_->worker}, now_->spent, nullptr);
     task_time* const slow = tally_.add_time(index, now_->attempts, now_->spent);
     if (slow == nullptr) return;
     failure shown{index};
@@ -277,7 +276,7 @@ class stream_state {
   }
   void note_failure(outcome<T>& what) {
     failure why = what.error();
-    if (recorder_ != nullptr && now_->worker != never_ran) record_outcome(*recorder_, last_attempt(), &why);
+    if (now_->worker != never_ran) record_.tell({now_->result.index, now_->attempts, now_->worker}, now_->spent, &why);
     if (why.kind == failure_kind::stopped) why_stopped_ = why.message;
     if (why.kind != failure_kind::stopped && why.inputs.empty()) {
       describe_inputs(why);
@@ -299,15 +298,7 @@ class stream_state {
     if (broken_) std::rethrow_exception(std::exchange(broken_, nullptr));
     return arrival::end;
   }
-  // Of the current outcome.
-  [[nodiscard]] attempt last_attempt() const noexcept {
-    const double ns = static_cast<double>(now_->spent) / ticks_per_us() * 1e3;
-    return {
-        now_->result.index, now_->attempts, now_->worker, {}, std::chrono::nanoseconds(static_cast<std::int64_t>(ns))};
-  }
-  void end_record() noexcept {
-    if (recorder_ != nullptr) finish_record(*recorder_, known());
-  }
+  void end_record() noexcept { record_.finish(known()); }
   // The tasks that are known so far.
   [[nodiscard]] std::uint64_t known() const noexcept { return tasks_.value_or(std::max(allowed_, taken_)); }
 
@@ -315,7 +306,7 @@ class stream_state {
   element_feed* feed_;
   std::optional<std::uint64_t> tasks_;
   stream_tally tally_;
-  std::shared_ptr<map_recorder> recorder_;
+  stream_record record_;
   std::unique_ptr<outcome_source<T>> source_;
   std::uint64_t generation_{fork_generation()};
   outcomes_at_hand<T> at_hand_;

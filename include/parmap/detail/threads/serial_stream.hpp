@@ -5,9 +5,9 @@
 #include <parmap/context.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/results/placed_tasks.hpp>
+#include <parmap/detail/schedule/tick_clock.hpp>
 #include <parmap/detail/streams/outcome_place.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
-#include <parmap/detail/threads/deadline_watch.hpp>
 #include <parmap/options.hpp>
 
 #include <atomic>
@@ -19,6 +19,8 @@
 #include <string>
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+class deadline_watch;
 
 // What does not depend on the result type.
 class serial_loop {
@@ -60,7 +62,7 @@ class serial_loop {
   ticks spent_{};
   std::atomic<bool> halted_{false};
   std::atomic<bool> late_{false};
-  std::optional<deadline_watch> watch_;
+  std::unique_ptr<deadline_watch> watch_;  // null: no deadline
   std::stop_token stop_;
   context self_;
 };

@@ -7,10 +7,12 @@
 #include <parmap/detail/schedule/deadline.hpp>
 #include <parmap/detail/schedule/task_scope.hpp>
 #include <parmap/detail/system/forced_unwind.hpp>
+#include <parmap/detail/threads/deadline_watch.hpp>
 #include <parmap/detail/threads/serial_run.inl.hpp>
 #include <parmap/detail/threads/serial_stream.hpp>
 
 #include <algorithm>
+#include <memory>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -27,7 +29,7 @@ PARMAP_INLINE serial_loop::serial_loop(const placed_tasks& tasks, const options&
       stop_(chosen.stop),
       self_(*chosen.seed, 0, chosen.stop) {
   if (const deadline last(chosen.deadline); last.is_set()) {
-    watch_.emplace(last, chosen.stop, [this] {
+    watch_ = std::make_unique<deadline_watch>(last, chosen.stop, [this] {
       late_.store(true, std::memory_order_release);
       halt();
     });

@@ -6,7 +6,6 @@
 #include <parmap/detail/observers/attempt_observer.hpp>
 #include <parmap/detail/space/renumbering.hpp>
 #include <parmap/detail/traces/map_account.hpp>
-#include <parmap/detail/traces/record_request.hpp>
 #include <parmap/detail/traces/status_text.hpp>
 #include <parmap/detail/traces/trace_events.hpp>
 #include <parmap/failure.hpp>
@@ -16,7 +15,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -24,6 +25,26 @@
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+// When the text of a task's inputs may be asked for.
+enum class text_time {
+  any,        // by any thread
+  in_calls,   // in the functions of attempt_observer, in finish and in the destructor
+  when_told,  // in write_texts, finish and the destructor
+};
+
+struct record_request {
+  std::string trace{};                                    // a path; empty: no trace
+  std::vector<std::string> status{};                      // paths of status files
+  std::string option{"options.trace"};                    // what gave the path, for messages
+  map_identity about{};                                   // the recorder adds what is known of the process
+  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  text_time texts{text_time::any};
+  std::string (*words)(const failure& why){};  // what its message says; null: itself
+  const renumbering* numbers{};                // of the tasks that are told; null: they are their own
+  bool is_silent{};                            // says nothing on stderr
+  std::uint64_t most_slices{trace_events::usual_most};
+};
 
 // A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
 class map_recorder final : public attempt_observer {
@@ -41,8 +62,10 @@ class map_recorder final : public attempt_observer {
 
   // The tasks that are told from now on are first, first + step, ...
   void number_from(std::uint64_t first, std::uint64_t step) noexcept;
-  // The number of tasks, if it was not known.
-  void set_tasks(std::uint64_t tasks) noexcept;
+  // The tasks that are told from now on are these.
+  void renumber(std::vector<std::uint64_t>&& tasks) noexcept;
+  // The number of tasks, if it was not known. `stored`: how many more need not run.
+  void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
   void write_texts() noexcept;
   // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
   // not.
@@ -63,7 +86,8 @@ class map_recorder final : public attempt_observer {
   };
 
   [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
-    return numbers_ == nullptr ? first_ + task * step_ : numbers_->index(task);
+    if (numbers_ != nullptr) return numbers_->index(task);
+    return task < chosen_.size() ? chosen_[task] : first_ + task * step_;
   }
   [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
   [[nodiscard]] seat& seat_of(unsigned worker) {
@@ -88,6 +112,7 @@ class map_recorder final : public attempt_observer {
   const renumbering* numbers_;
   std::uint64_t first_{};
   std::uint64_t step_{1};
+  std::vector<std::uint64_t> chosen_;
   std::uint64_t generation_;  // of processes: a forked child leaves the files alone
   attempt::clock::time_point began_;
 

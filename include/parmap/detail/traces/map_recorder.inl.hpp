@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The bodies of map_recorder.hpp and recorder_calls.hpp.
+// The bodies of map_recorder.hpp.
 #pragma once
 
 #include <parmap/detail/system/fork_generation.hpp>
 #include <parmap/detail/system/signal_mask.hpp>
 #include <parmap/detail/traces/json_text.hpp>
 #include <parmap/detail/traces/map_recorder.hpp>
-#include <parmap/detail/traces/record_request.hpp>
-#include <parmap/detail/traces/recorder_calls.hpp>
-#include <parmap/detail/traces/trace_path.hpp>
 #include <parmap/detail/traces/written_file.hpp>
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,7 +17,6 @@
 #include <memory>
 #include <stdexcept>
 #include <system_error>
-#include <utility>
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -99,9 +94,15 @@ PARMAP_INLINE void map_recorder::number_from(std::uint64_t first, std::uint64_t 
   step_ = step;
 }
 
-PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks) noexcept {
+PARMAP_INLINE void map_recorder::renumber(std::vector<std::uint64_t>&& tasks) noexcept {
+  const std::scoped_lock lock(mutex_);
+  chosen_ = std::move(tasks);
+}
+
+PARMAP_INLINE void map_recorder::set_tasks(std::uint64_t tasks, std::uint64_t stored) noexcept {
   const std::scoped_lock lock(mutex_);
   asked_.about.tasks = tasks;
+  if (stored > 0) asked_.about.stored = stored;
 }
 
 PARMAP_INLINE void map_recorder::begun(const attempt& it) noexcept {
@@ -335,40 +336,6 @@ PARMAP_INLINE void map_recorder::end(bool by_exception) noexcept {
   if (lost_ && error_.empty()) guarded([this] { error_ = asked_.trace + ": there was no memory for a part of it"; });
   if (!error_.empty() && !asked_.is_silent)
     static_cast<void>(std::fprintf(stderr, "parmap: the trace or status file is incomplete: %s\n", error_.c_str()));
-}
-
-// ---- What recorder_calls.hpp declares.
-
-PARMAP_INLINE std::shared_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine,
-                                                         const std::string& status, record_request&& asked,
-                                                         attempt_observer* next) {
-  asked.trace = chosen.trace;
-  if (asked.trace.empty() && !trace_folder().empty()) {
-    asked.trace = new_trace_in(trace_folder());
-    asked.option = "PARMAP_TRACE=" + trace_folder();
-    // If it cannot be made, the recorder says why its file cannot.
-    if (!asked.trace.empty()) static_cast<void>(::mkdir(trace_folder().c_str(), 0777));
-  }
-  if (!status.empty()) asked.status.push_back(status);
-  if (asked.trace.empty() && asked.status.empty()) return nullptr;
-  asked.about.label = chosen.label;
-  asked.about.engine = engine;
-  asked.is_silent = chosen.reporter.is_silent();
-  return std::make_shared<map_recorder>(std::move(asked), next);
-}
-
-PARMAP_INLINE attempt_observer& as_observer(map_recorder& it) noexcept { return it; }
-PARMAP_INLINE void finish_record(map_recorder& it) noexcept { it.finish(); }
-PARMAP_INLINE void abandon_record(map_recorder& it) noexcept { it.abandon(); }
-PARMAP_INLINE void finish_record(map_recorder& it, std::uint64_t tasks) noexcept {
-  it.set_tasks(tasks);
-  it.finish();
-}
-PARMAP_INLINE void record_outcome(map_recorder& to, attempt it, const failure* why) noexcept {
-  if (why != nullptr && why->kind == failure_kind::stopped) return;
-  it.began = attempt::clock::now() - it.took;
-  to.begun(it);
-  to.ended(it, {}, why);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -4,14 +4,26 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/traces/map_account.hpp>
-#include <parmap/detail/traces/map_identity.hpp>
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace parmap::inline PARMAP_ABI::detail {
+
+// What stays the same while the map runs.
+struct map_identity {
+  std::string label{};
+  std::string engine{};
+  std::optional<std::uint64_t> tasks{};  // that are to run; none: unknown
+  std::uint64_t stored{};                // that have an outcome from an earlier run
+  std::string program{};
+  std::string host{};
+  int pid{};
+  double began{};  // Unix time
+};
 
 struct running_task {
   std::uint64_t task{};

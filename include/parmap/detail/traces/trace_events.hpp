@@ -5,7 +5,6 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/observers/attempt_observer.hpp>
-#include <parmap/detail/traces/map_identity.hpp>
 #include <parmap/failure.hpp>
 
 #include <chrono>
@@ -34,11 +33,12 @@ class trace_events {
  public:
   using clock = attempt::clock;
 
+  static constexpr std::uint64_t usual_most = 1'000'000;
   // A shorter task shares its slice, at first.
   static constexpr std::chrono::microseconds shortest{100};
 
   // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
-  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_slices);
+  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most);
 
   // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
   // shares one.

@@ -18,7 +18,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // A new path in this folder, with the program's name, the pid and a number. Empty inside a task, and beyond the first
 // 1000 traces of a process: a program may call a map a million times.
-[[nodiscard]] std::string new_trace_in(const std::string& folder);
+[[nodiscard]] PARMAP_API std::string new_trace_in(const std::string& folder);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 

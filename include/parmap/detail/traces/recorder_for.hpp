@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// recorder_for: the recorder of a map or stream by its options.
+#pragma once
+
+#include <parmap/detail/config.hpp>
+#include <parmap/detail/observers/attempt_observer.hpp>
+#include <parmap/detail/traces/map_recorder.hpp>
+#include <parmap/detail/traces/trace_path.hpp>
+#include <parmap/detail/traces/watched_tasks.hpp>
+#include <parmap/options.hpp>
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Null if there is nothing to record. `status`: a path of a status file, or empty.
+inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+                                                  attempt_observer* next, const std::string& status) {
+  record_request asked;
+  asked.trace = chosen.trace;
+  if (asked.trace.empty() && !trace_folder().empty()) {
+    asked.trace = new_trace_in(trace_folder());
+    asked.option = "PARMAP_TRACE=" + trace_folder();
+    // If it cannot be made, the recorder says why its file cannot.
+    if (!asked.trace.empty()) static_cast<void>(::mkdir(trace_folder().c_str(), 0777));
+  }
+  if (!status.empty()) asked.status.push_back(status);
+  if (asked.trace.empty() && asked.status.empty()) return nullptr;
+  asked.about.label = chosen.label;
+  asked.about.engine = engine;
+  asked.about.tasks = tasks.size;
+  asked.about.stored = tasks.stored;
+  asked.text = std::move(tasks.text);
+  asked.numbers = tasks.numbers;
+  asked.is_silent = chosen.reporter.is_silent();
+  return std::make_unique<map_recorder>(std::move(asked), next);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail

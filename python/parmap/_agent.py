@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: MIT
+"""An agent: one node's part of the maps of a cluster. Carriers (Dask, MPI) call exchange() and tell() in its process.
+
+For each map the agent has a Job: a pool of worker processes (_pool.py), so crashes, limits and blame are those of multi. The
+caller of the map owns the tasks. It hands out ranges of their numbers, and fetches outcomes; both travel in exchange():
+
+- A job begins with the first exchange that brings its program. An agent that does not know a job says so, and gets the
+  program: this is how an agent hears of a map for the first time, and also after it was lost and started anew.
+- exchange() adds ranges, and waits until there is something worth telling. Outcomes stay here until an exchange takes them.
+  If the answer is lost on its way, so is the agent to its caller, which then runs the open ranges again elsewhere.
+- The job ends with an exchange that says so, by tell("kill"), or when the carrier says that the caller is gone.
+
+The workers are forked from this process after the program has been read. So it travels to an agent once, and to a worker never.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pickle
+import threading
+import time
+import warnings
+from array import array
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from . import _errors
+from ._agent_tasks import Program, programs, run_task
+from ._arguments import check
+from ._axes import zip as zip_axes
+from ._executor import Executor
+from ._failures import Failure
+from ._outcome import end_in_words
+from ._pool import BrokenPool
+from ._progress import Reporter
+from ._stream import Stream
+
+_FLOOR = 0.05  # seconds that an exchange lasts at least, unless all is done
+_GLANCE = 0.25  # seconds between two looks whether the caller still wants the answer
+_MOST_BYTES = 64 << 20  # of values in one answer, about
+_GONE = 2.0  # seconds that the caller has to be gone
+_END = 10.0  # for a killed range
+_SHARE = 0.9  # of the memory that the node's manager grants
+
+
+class Start(NamedTuple):
+    """What an agent is told as a job begins, beside the program."""
+
+    workers: int
+    lane: int  # the number of its first worker, among those of all agents
+    cores: tuple[int, ...]  # those that the workers may use; empty: those of the agent
+    within: float  # seconds after which an outcome is to be told
+    max_failures: int | None
+    tells_failures: bool  # at once
+
+
+class Answer(NamedTuple):
+    """Of an exchange. Travels as a pickle, so that no carrier walks through the values."""
+
+    state: str  # "unknown" (the agent needs the program), "going", "broken" (as if the agent were lost), "failed" (see error)
+    unfinished: int = 0  # tasks that it has been given and that have not ended
+    finished: int = 0  # since the last answer
+    busy: float = 0.0  # seconds since then with unfinished tasks
+    indexes: array[int] = array("Q")  # of values
+    values: list[Any] = []  # bytes are a pickle
+    seconds: array[float] = array("d")
+    workers: array[int] = array("l")
+    attempts: dict[int, int] = {}  # of values that took more than one
+    failed: list[tuple[int, str, bytes, int, int, float | None, int | None]] = []
+    error: bytes = b""  # of _errors.describe()
+    ends: list[str] = []  # what went wrong at the ends of workers, in words
+
+
+_jobs: dict[str, Job] = {}
+_lock = threading.Lock()
+
+
+def exchange(
+    name: str,
+    start: Start | None,
+    program: bytes | None,
+    ranges: list[tuple[int, int, list[bytes] | None]],
+    low: int,
+    patience: float,
+    ends: bool = False,
+    memory: int | None = None,
+    is_unwanted: Callable[[], bool] | None = None,
+) -> bytes:
+    """Gives a job these ranges (first, end, the pickles of their elements if the first axis is read as it goes) and returns what has ended: when no more than `low` tasks are left, or after a
+    while, at the latest after `patience` seconds. `ends`: there will be no more. `memory`: bytes that this node's manager
+    grants. is_unwanted(): the caller has gone; it is also asked after the exchange."""
+    with _lock:
+        job = _jobs.get(name)
+        if job is None or job.ended or job.broken:
+            if program is None or start is None:
+                return pickle.dumps(Answer("unknown"), 5)
+            job = _jobs[name] = Job(name, start, program, memory)
+    return pickle.dumps(job.exchange(ranges, low, patience, ends, is_unwanted), 5)
+
+
+def tell(name: str, what: str) -> None:
+    """ "halt": no further task begins. "kill": the job ends at once, with what runs. Returns at once."""
+    with _lock:
+        job = _jobs.get(name)
+    if job is not None:
+        job.tell(what)
+
+
+class Job:
+    """One map's part on this node."""
+
+    def __init__(self, name: str, start: Start, program: bytes, memory: int | None) -> None:
+        self.name = name
+        self.start = start
+        self.changed = threading.Condition()
+        self.ended = False  # a new job may take its place
+        self.halted = False
+        self._kill = False
+        self._finish = False
+        self._memory = memory
+        self._executor: Executor | None = None
+        self._error = b""
+        self.broken = False
+        self._waiting: list[tuple[int, int, list[bytes] | None]] = []  # ranges, until the workers are there
+        self._active = 0  # exchanges
+        self._wanted_at = time.monotonic()
+        self._is_unwanted: Callable[[], bool] | None = None  # as the last exchange has brought it
+        self._low = 0
+        self._urgent = False
+        self._unfinished = 0
+        self._failures = 0
+        self._bytes = 0
+        self._busy_since = 0.0
+        self._done = self._none()
+        self._ends: list[str] = []
+        self._streams: dict[_Told, threading.Thread] = {}
+        self._thread = threading.Thread(target=self._live, args=(program,), name="parmap agent", daemon=True)
+        self._thread.start()  # workers die with the thread that forks them, so it stays as long as they do
+
+    @staticmethod
+    def _none() -> Answer:
+        return Answer("going", 0, 0, 0.0, array("Q"), [], array("d"), array("l"), {}, [], b"", [])
+
+    # ---- in the carrier's threads
+
+    def is_set(self) -> bool:
+        """As a threading.Event: whether tasks are to be stopped."""
+        return self.halted
+
+    def tell(self, what: str) -> None:
+        with self.changed:
+            self.halted = True
+            self._kill |= what == "kill"
+            self.changed.notify_all()
+
+    def exchange(
+        self, ranges: list[tuple[int, int, list[bytes] | None]], low: int, patience: float, ends: bool, is_unwanted: Callable[[], bool] | None
+    ) -> Answer:
+        begun = time.monotonic()
+        with self.changed:
+            if self.ended:
+                return Answer("unknown")
+            self._active += 1
+            self._is_unwanted = is_unwanted
+            self._low = low
+            for first, end, elements in ranges:
+                if self._unfinished == 0:
+                    self._busy_since = begun
+                self._unfinished += end - first
+                self._waiting.append((first, end, elements))
+            if ranges:
+                self.changed.notify_all()
+            self._finish |= ends
+            try:
+                while not self._is_worth_telling(time.monotonic() - begun, patience):
+                    if is_unwanted is not None and is_unwanted():
+                        self._kill = self.halted = True
+                        self.changed.notify_all()
+                        break
+                    waited = time.monotonic() - begun
+                    moments = [each - waited for each in (_FLOOR, self.start.within, patience) if each > waited]
+                    self.changed.wait(min([_GLANCE, *moments]))
+            finally:
+                self._active -= 1
+            answer = self._answer()
+        if ends:
+            with self.changed:
+                self.changed.notify_all()
+            while self._thread.is_alive() and not (is_unwanted is not None and is_unwanted()):
+                self._thread.join(_GLANCE)
+            answer = answer._replace(ends=self._ends)
+        return answer
+
+    def _is_worth_telling(self, waited: float, patience: float) -> bool:
+        if self._error or self.broken or self._kill or self._unfinished == 0 or waited >= patience or self._urgent:
+            return True
+        some = len(self._done.indexes) + len(self._done.failed)
+        if not some or waited < _FLOOR:
+            return False
+        return self._unfinished <= self._low or waited >= self.start.within or self._bytes > _MOST_BYTES
+
+    def _answer(self) -> Answer:
+        now = time.monotonic()
+        state = "failed" if self._error else "broken" if self.broken or self._kill else "going"
+        busy = now - self._busy_since if self._busy_since else 0.0
+        finished = len(self._done.indexes) + len(self._done.failed)
+        answer = self._done._replace(state=state, unfinished=self._unfinished, finished=finished, busy=busy, error=self._error)
+        self._done = self._none()
+        self._bytes = 0
+        self._urgent = False
+        self._busy_since = now if self._unfinished else 0.0
+        return answer
+
+    # ---- in the job's thread
+
+    def _live(self, program: bytes) -> None:
+        try:
+            try:
+                self._begin(program)
+            except BaseException as error:
+                with self.changed:
+                    self._error = _errors.describe(error)
+                    self.changed.notify_all()
+            with self.changed:
+                while not self._is_over():
+                    while self._waiting and self._executor is not None:
+                        threading.Thread(target=self._run, args=self._waiting.pop(0), name="parmap agent", daemon=True).start()
+                    self.changed.wait(_GONE / 2)
+                self.ended = True
+                self.halted = True
+            self._end()
+        finally:
+            with _lock:
+                if _jobs.get(self.name) is self:
+                    del _jobs[self.name]
+                    programs.pop(self.name, None)
+
+    def _is_over(self) -> bool:
+        if self._kill or self.broken or (self._finish and (self._unfinished == 0 or self._error)):
+            return True
+        if self._active or self._is_unwanted is None or not self._is_unwanted():
+            self._wanted_at = time.monotonic()
+        return time.monotonic() - self._wanted_at > _GONE
+
+    def _begin(self, text: bytes) -> None:
+        if self.start.cores:
+            os.sched_setaffinity(0, self.start.cores)  # of this thread, which forks the workers
+        program: Program = pickle.loads(text)
+        program.lane = self.start.lane
+        with _lock:
+            if _jobs.get(self.name) is self:
+                programs[self.name] = program
+        limit = program.memory_limit
+        if self._memory is not None:
+            limit = min(limit or self._memory, int(self._memory * _SHARE))
+        executor = Executor(
+            self.start.workers, init=program.init, finish=program.finish, max_tasks=program.max_tasks, memory_limit=limit, seed=program.seed
+        )
+        with self.changed:
+            self._executor = executor
+            if self._unfinished:
+                self._busy_since = time.monotonic()
+
+    def _end(self) -> None:
+        if self._executor is None:
+            return
+        if self._kill or not self._finish or self.broken:
+            with self.changed:
+                streams = list(self._streams.items())
+            for stream, thread in streams:  # kills what runs; the pool ends when nobody reads from it
+                stream.close()
+                thread.join(_END)
+            self._executor.kill_workers()
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # told by the caller of the map
+            pool = self._executor._pool
+            pool.end_later()
+            if pool.thread is not None:
+                pool.thread.join()
+            self._ends = [end_in_words(each) for each in pool.asked.ends]
+            pool.asked.ends.clear()
+
+    # ---- in a thread of each range
+
+    def _run(self, first: int, end: int, elements: list[bytes] | None) -> None:
+        left = end - first
+        stream: Any = None
+        failed: BaseException | None = None
+        try:
+            stream = self._stream(first, end, elements)
+            with self.changed:
+                self._streams[stream] = threading.current_thread()
+                if self.ended:
+                    stream.close()
+            for outcome in stream:
+                left -= 1
+                self._add(first, outcome)
+        except BaseException as error:
+            failed = error
+        with self.changed:
+            self._streams.pop(stream, None)
+            self._unfinished -= left
+            if left or failed is not None:
+                if failed is None or isinstance(failed, BrokenPool) or self.ended:
+                    self.broken = True
+                elif not self._error:
+                    self._error = _errors.describe(failed)
+                self.changed.notify_all()
+
+    def _stream(self, first: int, end: int, elements: list[bytes] | None) -> _Told:
+        program = programs[self.name]
+        tasks: Any = range(first, end)
+        if elements is not None:
+            begin = first // program.of_one
+            tasks = zip_axes(tasks, [elements[k // program.of_one - begin] for k in tasks])
+        options: dict[str, Any] = dict(
+            timeout_sec=None if program.timeout_ns is None else program.timeout_ns / 1e9, retries=program.retries,
+            retry_delay_sec=program.retry_delay_ns / 1e9, seed=program.seed,
+            retry_if=None if program.wants_retry is None else functools.partial(_wants_retry, program, first),
+        )  # fmt: skip
+        asked = check(
+            functools.partial(run_task, self.name), (tasks,), None, self._executor, n_worker=None, n_simul=None, on_error=None,
+            memory_limit=None, init=None, finish=None, max_failures=None, stop=self, streams=True, window=min(end - first, 2**26), **options,
+        )  # fmt: skip
+        return _Told(asked, Reporter(), False, 1)
+
+    def _add(self, first: int, outcome: Any) -> None:
+        index, _, value, told, attempts, seconds, worker = outcome
+        index += first
+        if worker is not None:
+            worker += self.start.lane
+        with self.changed:
+            done = self._done
+            self._unfinished -= 1
+            if told is None:
+                done.indexes.append(index)
+                done.values.append(value)
+                done.seconds.append(-1.0 if seconds is None else seconds)
+                done.workers.append(-1 if worker is None else worker)
+                if attempts != 1:
+                    done.attempts[index] = attempts
+                if type(value) is bytes or type(value) is str:
+                    self._bytes += len(value)
+            else:
+                _, kind, message, attempts, status = told
+                done.failed.append((index, kind, message, attempts, status, seconds, worker))
+                if kind != "stopped":
+                    self._failures += 1
+                    self._urgent |= self.start.tells_failures
+                    if self.start.max_failures is not None and self._failures >= self.start.max_failures:
+                        self.halted = True
+            if self._unfinished <= self._low or self._urgent or self._bytes > _MOST_BYTES:
+                self.changed.notify_all()
+
+
+class _Told(Stream):
+    """Has what the extension tells of a failure in place of the Failure: its exception is not for this process."""
+
+    def _failed(self, told: Any, raised: Any, task: Any) -> Any:
+        return told, None
+
+
+def _wants_retry(program: Program, first: int, failure: Failure) -> bool:
+    index = first + failure.index
+    return bool(program.wants_retry(replace(failure, index=index, task=program.task(*failure.task))))  # type: ignore[misc]

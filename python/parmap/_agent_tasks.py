@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""The tasks of a map of a cluster: what an agent gets of the map, once, and what its workers call."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import _errors, _parmap, _task
+from ._arguments import Request
+from ._axes import arguments_at
+
+#: Of the maps of this agent, by name. Workers have inherited those of their map.
+programs: dict[str, Program] = {}
+
+# What reaches the agent, and the caller, as it is. All else is pickled by the worker and unpickled by the caller.
+_AS_THEY_ARE = frozenset((int, float, complex, bool, type(None), str))
+
+
+@dataclass
+class Program:
+    """Read from a pickle by the agent; its workers are forked after that."""
+
+    func: Callable[..., Any]  # what the engine calls
+    fargs: dict[str, Any]
+    groups: tuple[Any, ...]
+    names: tuple[str, ...] | None  # of the inputs, in a grid
+    init: Callable[[], Any] | None
+    finish: Callable[[], Any] | None
+    wants_retry: Callable[[Any], Any] | None
+    seed: int
+    timeout_ns: int | None
+    retries: int
+    retry_delay_ns: int
+    memory_limit: int | None
+    max_tasks: int | None
+    of_one: int = 0  # tasks of an element of the first axis, if that is read as the stream goes
+    lane: int = 0  # the number of the agent's first worker
+
+    def arguments(self, index: int, element: bytes | None) -> tuple[Any, ...]:
+        """`element`: of the first axis, pickled, if that is read as the stream goes."""
+        if element is None:
+            return arguments_at(self.groups, index)
+        return (pickle.loads(element), *arguments_at(self.groups[1:], index % self.of_one))
+
+    def task(self, index: int, element: bytes | None = None) -> Any:
+        """The inputs of a task, as users see them."""
+        found = self.arguments(index, element)
+        return found if self.names is None else dict(zip(self.names, found))
+
+
+def pickled_program(asked: Request, of_one: int = 0) -> bytes:
+    """Functions of __main__ go by value. `of_one`: see Program."""
+    try:
+        import cloudpickle
+    except ImportError:
+        raise ImportError("parmap: the engines dask and mpi need cloudpickle: pip install cloudpickle") from None
+    program = Program(
+        asked.func, asked.fargs, ((), *asked.product.groups[1:]) if of_one else asked.product.groups, asked.product.names, asked.init, asked.finish, asked.wants_retry, asked.seed,
+        asked.timeout_ns, asked.retries, asked.retry_delay_ns, asked.memory_limit, asked.max_tasks, of_one,
+    )  # fmt: skip
+    try:
+        return _errors._pickled_by(cloudpickle, program, None)
+    except Exception as error:
+        _errors.add_note(error, "parmap: func, its iterables, fargs, init, finish and retry_if reach the nodes of a cluster by pickle")
+        raise
+
+
+def run_task(job: str, index: int, element: bytes | None = None) -> Any:
+    """In a worker: the task with this number, among those of the whole map."""
+    program = programs[job]
+    _, attempt, worker = _parmap.task()  # the number there is that in the range
+    token = _task.running.set(_task.Running(index, attempt, program.lane + worker, program.seed, None))
+    try:
+        value = program.func(*program.arguments(index, element), **program.fargs)
+    finally:
+        _task.running.reset(token)
+    if type(value) in _AS_THEY_ARE:
+        return value
+    try:
+        return _errors.pickled(value)
+    except BaseException:
+        return value  # the worker fails to pickle it, too, and tells of that
+
+
+_errors.hidden.add(run_task.__code__)

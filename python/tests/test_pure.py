@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""The pure form: the stand-alone file is the package's implementation.py, keeps its promises, and runs where the core cannot."""
+
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import parmap as package
+from parmap import implementation as pure
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "single_file/parmap.py"
+compiled = pytest.mark.skipif(package._pure is not None, reason="compares with the compiled core")
+
+
+def run(folder, program, *arguments, status=0, **environment):
+    """Runs a program beside a copy of the file; gives what it prints."""
+    shutil.copy(FILE, folder / "parmap.py")
+    (folder / "program.py").write_text(program)
+    left_out = ("PARMAP_PURE", "PYTHONPATH", "PARMAP_ENGINE")
+    env = {**{name: value for name, value in os.environ.items() if name not in left_out}, **environment}
+    done = subprocess.run([sys.executable, *arguments, "program.py"], cwd=folder, env=env, stdout=-1, stderr=-2, text=True, timeout=100)
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+def test_the_two_copies_are_the_same_text():
+    assert FILE.read_text() == Path(inspect.getsourcefile(pure)).read_text(), "cp python/parmap/implementation.py single_file/parmap.py"
+
+
+def test_it_needs_the_standard_library_alone():
+    imported = re.findall(r"^(?:import|from) (\w+)", FILE.read_text(), re.MULTILINE)
+    assert set(imported) <= sys.stdlib_module_names | {"__future__"}
+
+
+@compiled
+def test_the_signature_and_the_version_are_those_of_the_package():
+    def shape(function):
+        return [(each.name, each.default, each.kind) for each in inspect.signature(function).parameters.values()]
+
+    assert shape(pure.parmap) == shape(package.parmap) and pure.__version__ == package.__version__ and pure.ENGINES == package.ENGINES
+    for name in pure.__all__:
+        assert name in package.__all__, name
+    for name in set(package.__all__) - set(pure.__all__):
+        with pytest.raises(AttributeError, match="parmap-cpp"):
+            getattr(pure, name)
+
+
+@compiled
+def test_random_numbers_and_delays_are_those_of_the_package():
+    def draw_pure(i):
+        return pure.rng().random()
+
+    expected = package.parmap(lambda i: package.rng().random(), range(20), seed=7)
+    for engine in ("multi", "threads", "serial"):
+        assert pure.parmap(draw_pure, range(20), seed=7, engine=engine) == expected
+    for seed, task, attempt in ((0, 0, 1), (7, 3, 2), (2**64 - 1, 10**6, 9)):
+        assert pure._retry_wait(0.5, seed, task, attempt) == pytest.approx(package._parmap.retry_wait(5 * 10**8, seed, task, attempt) / 1e9)
+
+
+def test_the_promises():
+    """By fork. ./test --pure does it by spawn, and with PyPy."""
+    program = Path(__file__).parent / "pure_promises.py"
+    env = {name: value for name, value in os.environ.items() if name != "PARMAP_ENGINE"}
+    done = subprocess.run([sys.executable, str(program), str(FILE), "fork"], env=env, stdout=-1, stderr=-2, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("ok ") == 9
+
+
+FUNCTIONS = """
+import sys
+sys.modules["cloudpickle"] = None
+from parmap import parmap
+def square(i): return i * i
+def below(i): return later + i
+"""
+
+
+def test_a_missing_guard_is_told_with_the_lines_to_write(tmp_path):
+    said = run(tmp_path, FUNCTIONS + "print(parmap(square, range(4), start='spawn'))", status=1)
+    assert 'RuntimeError: parmap: the program starts workers by spawn as it is imported' in said
+    assert '    if __name__ == "__main__":\n        main()\n' in said and said.count("Traceback") == 1, said
+
+
+def test_by_spawn_with_a_guard(tmp_path):
+    program = FUNCTIONS + """
+if __name__ == "__main__":
+    later = 1
+    print(parmap(square, range(4), start="spawn"))
+    try:
+        parmap(below, range(2), start="spawn", on_error="raise")
+    except NameError as error:
+        print(error.__notes__[0])
+    try:
+        parmap(lambda i: i, range(2), start="spawn")
+    except Exception as error:
+        print(error.__notes__[0])
+"""
+    squares, name, pickling = run(tmp_path, program).splitlines()
+    assert squares == "[0, 1, 4, 9]"
+    assert 'below if __name__ == "__main__":' in name and "fargs" in name
+    assert "has to pickle func" in pickling and "cloudpickle" in pickling
+
+
+def test_the_package_falls_back(tmp_path):
+    text = "import sys; sys.modules['parmap._parmap'] = None\nimport parmap; print(parmap.parmap(abs, [-1]).engine)"
+    place = str(Path(package.__file__).resolve().parents[1])
+    env = {**{name: value for name, value in os.environ.items() if name != "PARMAP_PURE"}, "PYTHONPATH": place}
+    done = subprocess.run([sys.executable, "-c", text], env=env, stdout=-1, stderr=-2, text=True, cwd=tmp_path, timeout=60)
+    assert done.stdout.endswith("multi (pure, fork)\n") and "ParmapWarning: parmap: the compiled core cannot be imported: " in done.stdout
+    env["PARMAP_PURE"] = "1"
+    done = subprocess.run([sys.executable, "-m", "parmap"], env=env, stdout=-1, stderr=-2, text=True, cwd=tmp_path, timeout=60)
+    assert "form: pure Python, because PARMAP_PURE=1 asks for it" in done.stdout and "Warning" not in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("option", ["grid", "where", "memory_limit"])
+def test_an_option_that_it_lacks_is_refused(option):
+    value = {"grid": {"x": [1]}, "where": bool, "memory_limit": "1GB"}[option]
+    with pytest.raises(ValueError, match=f"the option {option} is not in the pure form .* parmap-cpp"):
+        pure.parmap(abs, [1], **{option: value})
+
+
+def test_uneven_tasks_are_shared():
+    """Quick tasks make large chunks; the slow ones behind them still reach every worker."""
+    import time
+
+    def task(i):
+        if i >= 2000:
+            time.sleep(0.03)
+        return os.getpid()
+
+    workers = pure.parmap(task, range(2040), n_worker=2)[2000:]
+    assert min(workers.count(each) for each in set(workers)) >= 10 and len(set(workers)) == 2
+
+
+def test_large_results_and_inputs_of_streams():
+    arrays = pure.parmap(lambda i: np.full(300_000, i), range(8), n_worker=2)
+    assert all((array == i).all() for i, array in enumerate(arrays))
+    sums = list(pure.imap(lambda array: int(array.sum()), (np.full(300_000, i) for i in range(8)), n_worker=2))
+    assert sums == [300_000 * i for i in range(8)]
+
+
+def test_a_stream_ends_late_tasks_while_nobody_reads():
+    import time
+
+    def task(i):
+        if i == 1:
+            time.sleep(3600)
+        return i
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", package.ParmapWarning)
+        warnings.simplefilter("ignore", pure.ParmapWarning)
+        values = pure.imap(task, range(3), timeout_sec=0.3, n_worker=2, on_error=None)
+        assert list(values) == [0, 2]
+    assert values.summary().count("timed_out") == 1
+
+
+def test_a_library_that_does_not_survive_a_fork_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax._src.xla_bridge", types.SimpleNamespace(_backends={"cpu": 1}))
+    with pytest.warns(RuntimeWarning, match="has used jax.*start='spawn'"):
+        assert pure.parmap(abs, [-1, -2]) == [1, 2]

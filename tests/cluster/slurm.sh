@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Starts a Slurm of three nodes on this machine, as root, and runs the tests of parmap::mpi in it: slurm.sh PROGRAMS, the folder with
+# mpi_test_openmpi, mpi_cases_openmpi and, if there is MPICH, mpi_test_mpich. Needs slurm-wlm and munge. Ends what it started.
+set -euo pipefail
+
+programs=$(readlink -f "$1")
+source=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+for tool in munged slurmctld slurmd srun; do
+  command -v "$tool" >/dev/null || { echo "there is no $tool (Debian: slurm-wlm, munge)"; exit 77; }
+done
+(($(id -u) == 0)) || { echo "this needs root"; exit 77; }
+
+here=$(mktemp -d /tmp/parmap-slurm.XXXXXX)
+started=()
+finish() {
+  local pid
+  for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+  rm -rf "$here"
+}
+trap finish EXIT
+
+mkdir -p "$here"/{state,log,munge,spool/n{1,2,3},tmp/n{1,2,3}}
+chmod 755 "$here" "$here/munge"
+sed "s|@HERE@|$here|g; s|@HOST@|$(hostname -s)|g" "$source/slurm.conf.in" >"$here/slurm.conf"
+export SLURM_CONF=$here/slurm.conf
+dd if=/dev/urandom of="$here/munge/key" bs=1024 count=1 status=none
+chmod 400 "$here/munge/key"
+# start NAME COMMAND...: in the background; its output goes to a log.
+start() {
+  "${@:2}" >"$here/log/$1.out" 2>&1 </dev/null &
+  started+=($!)
+}
+# until WHAT COMMAND...: waits until the command succeeds.
+until_() {
+  local what=$1 tries
+  shift
+  for ((tries = 0; tries < 300; ++tries)); do
+    if "$@" >/dev/null 2>&1; then return; fi
+    sleep 0.1
+  done
+  echo "$what did not start:"
+  tail -n 20 "$here"/log/*
+  exit 1
+}
+start munged munged -F --force --key-file="$here/munge/key" --socket="$here/munge/sock" --pid-file="$here/munge/pid" \
+  --seed-file="$here/munge/seed" --log-file="$here/munge/log"
+until_ munge test -S "$here/munge/sock"
+start slurmctld slurmctld -D -f "$SLURM_CONF"
+until_ slurmctld scontrol ping
+for node in n1 n2 n3; do start "$node" slurmd -D -N "$node" -f "$SLURM_CONF"; done
+until_ "three nodes" bash -c "sinfo -h -t idle -o %D | grep -qx 3"
+
+failed=0
+# expect WHAT STATUS TEXT COMMAND...: as in run.sh.
+expect() {
+  local what=$1 wanted=$2 text=$3 status=0 begun=$SECONDS
+  shift 3
+  timeout 100 "$@" >"$here/out" 2>&1 </dev/null || status=$?
+  if [[ ($wanted == good && $status == 0) || ($wanted == bad && $status != 0 && $status != 124) ]] && grep -Eq "$text" "$here/out"; then
+    echo "ok $what ($((SECONDS - begun)) s)"
+  else
+    echo "FAILED $what: status $status, expected $wanted and \"$text\" in:"
+    cat "$here/out"
+    failed=1
+  fi
+}
+unset PMI_SIZE PMI_RANK PMIX_RANK SLURM_NTASKS SLURM_STEP_NUM_TASKS
+export PARMAP_MPI_PART_FOR_TESTS=100000
+pmix=(srun --mpi=pmix --kill-on-bad-exit=1)
+PARMAP_MPI_NODES_FOR_TESTS=2 expect "srun --mpi=pmix, 2 nodes" good 'parmap: 2 nodes' "${pmix[@]}" -N2 -n2 "$programs/mpi_test_openmpi"
+# Open MPI takes ranks of one node for neighbours in memory, but here each node has a temporary directory of its own on one machine, and its
+# transport by shared memory crashes as soon as a node has two ranks: so by TCP.
+OMPI_MCA_btl=self,tcp OMPI_MCA_btl_tcp_if_include=lo PARMAP_MPI_NODES_FOR_TESTS=3 expect "srun --mpi=pmix, 3 nodes, 6 ranks" good 'parmap: 3 nodes' "${pmix[@]}" -N3 -n6 "$programs/mpi_test_openmpi"
+expect "a rank is killed" bad . "${pmix[@]}" -N2 -n2 "$programs/mpi_cases_openmpi" killed
+expect "srun without --mpi" bad 'several were started|PMI' srun --mpi=none -N2 -n2 "$programs/mpi_cases_openmpi" alone
+printf '#!/bin/sh\nexport PARMAP_MPI_NODES_FOR_TESTS=2\nsrun --mpi=pmix --kill-on-bad-exit=1 %s\n' "$programs/mpi_test_openmpi" >"$here/job.sh"
+expect "sbatch" good . sbatch --wait --nodes=2 --ntasks-per-node=1 --output="$here/job.out" "$here/job.sh"
+grep -q '10 tests' "$here/job.out" || { echo "FAILED sbatch:"; cat "$here/job.out"; failed=1; }
+if [[ -x $programs/mpi_test_mpich ]]; then
+  PARMAP_MPI_NODES_FOR_TESTS=2 expect "srun --mpi=pmi2, MPICH, 2 nodes" good 'parmap: 2 nodes' srun --mpi=pmi2 --kill-on-bad-exit=1 -N2 -n2 "$programs/mpi_test_mpich"
+fi
+exit $failed
