@@ -60,16 +60,23 @@ struct checkpoint_options {
 ///                          {.store = parmap::checkpoint("sweep.db", {.name = "simulate"})});
 ///
 /// An axis may grow, be put into another order, or be a part of what it was: a task is known by its elements, which are
-/// compared bit for bit, and keeps its random numbers (context::rng) for ever. Refused, by std::invalid_argument with
-/// both values: another name of f, other values in fargs, another type of value, another seed, other names of axes.
-/// What f captures cannot be compared; a line on stderr says so.
+/// compared bit for bit, and keeps its random numbers (context::rng) for ever. An axis of more than 100 000 elements is
+/// compared in blocks of 4096, and may only grow at its end. A new axis needs checkpoint_options::existing. Refused, by
+/// std::invalid_argument with both values: another name of f, other values in fargs, another type of value, another
+/// seed, other axes. What f captures cannot be compared; a line on stderr says so.
+///
+/// For map, stream, map_reduce and fold, on every engine and pool. A stream stores an outcome when it takes it from the
+/// engine, so what waits unread when the program dies runs again; its stored outcomes come first, or in order. A
+/// reduction stores the value of each task, and combines all of them in the calling thread. SIGINT and SIGTERM end a
+/// map, and not the program: see options::on_interrupt.
 ///
 /// A crash of the program, or of the machine, loses what was computed in the last 0.1 s and in the commit that was in
 /// progress. A thread writes, so that neither a task nor the map waits for the disk, until 64 MiB wait. The map throws
 /// store_failed if the file cannot be opened, is damaged, is another program's, or if another process is using it; or
 /// when all tasks have ended, if it could not be written (then the map begins no new task).
 ///
-/// The map reads its axes once more; their elements and the values need a codec (parmap::can_leave_worker). The file is
+/// The map reads its axes once more; their elements, or their keys (parmap::axis), and the values need a codec
+/// (parmap::can_leave_worker). The file is
 /// described in docs/internals/checkpoint-format.md; any SQLite shell shows its view `results`.
 [[nodiscard]] inline std::shared_ptr<result_store> checkpoint(std::string path, checkpoint_options chosen = {}) {
   detail::checkpoint_request asked{.path = std::move(path),
