@@ -2159,9 +2159,12 @@ class _Supervisor:
                     os.kill(w.pid, signal.SIGCONT)
                 return
         w.killed = why
-        for each in [] if sys.platform == "win32" else _children_of(w.pid):
+        if sys.platform != "win32":
             with contextlib.suppress(OSError):
-                os.kill(each, signal.SIGKILL)
+                os.kill(w.pid, signal.SIGSTOP)  # it does not see those die, nor start others
+            for each in _children_of(w.pid):
+                with contextlib.suppress(OSError):
+                    os.kill(each, signal.SIGKILL)
         with contextlib.suppress(OSError):
             w.program.kill() if w.program is not None else os.kill(w.pid, signal.SIGKILL)
         try:
