@@ -23,7 +23,8 @@ part() {
 }
 
 # The suites that hold over both forms; python/tests/pure_lacks.py has the tests among them that do not, with reasons.
-both=(semantics failures faults crashes timeouts deadline retries on_error results random interrupt mistakes options spawn)
+both=(semantics failures faults crashes timeouts deadline retries on_error results random interrupt mistakes options spawn
+  async_failures async_limits async_tasks pure)
 by_spawn=(semantics failures crashes retries on_error random)
 
 suites() {

@@ -1349,7 +1349,15 @@ def _steps(coroutine: Any, it: _Running) -> Generator[Any, Any, Any]:
             step, argument = coroutine.send, None
         except BaseException as error:
             if it.left:
-                _keep(coroutine)
+                chain, inner = [], coroutine
+                while inner is not None:  # what it awaits, and so on
+                    chain.append(inner)
+                    inner = getattr(inner, "cr_await", None)
+                with contextlib.suppress(BaseException):  # it may end by GeneratorExit
+                    coroutine.close()
+                for each in chain:
+                    if getattr(each, "cr_frame", None) is not None:
+                        _keep(each)
                 return None
             step, argument = coroutine.throw, error
 
@@ -1375,6 +1383,7 @@ async def _run_async(m: _Map, alone: bool) -> None:
     asked, loop = m.asked, asyncio.get_running_loop()
     manager, leave, state, unfit = None, None, None, None
     tasks: dict[Any, _Running] = {}
+    left: list[Any] = []  # those that were cancelled, and go on
     ended: collections.deque[Any] = collections.deque()
     free, unused = [], itertools.count()  # type: list[int], Iterator[int]
     waker: list[Any] = [loop.create_future()]
@@ -1402,7 +1411,7 @@ async def _run_async(m: _Map, alone: bool) -> None:
 
     def leave_behind(task: Any, it: _Running) -> None:
         it.left = True
-        task.cancel()
+        left.append(task)
         task.remove_done_callback(note)
         task.add_done_callback(lambda it: it.cancelled() or it.exception())
         task._log_destroy_pending = False
@@ -1453,6 +1462,10 @@ async def _run_async(m: _Map, alone: bool) -> None:
         for task, it in tasks.items():
             if not task.done():
                 leave_behind(task, it)
+        for task in left:  # they end now
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=0.05)
         if unfit is None:
             try:
                 await _maybe(None if asked.finish is None else asked.finish())
@@ -2146,9 +2159,12 @@ class _Supervisor:
                     os.kill(w.pid, signal.SIGCONT)
                 return
         w.killed = why
-        for each in [] if sys.platform == "win32" else _children_of(w.pid):
+        if sys.platform != "win32":
             with contextlib.suppress(OSError):
-                os.kill(each, signal.SIGKILL)
+                os.kill(w.pid, signal.SIGSTOP)  # it does not see those die, nor start others
+            for each in _children_of(w.pid):
+                with contextlib.suppress(OSError):
+                    os.kill(each, signal.SIGKILL)
         with contextlib.suppress(OSError):
             w.program.kill() if w.program is not None else os.kill(w.pid, signal.SIGKILL)
         try:
