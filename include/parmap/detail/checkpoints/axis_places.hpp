@@ -16,7 +16,7 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-inline constexpr std::uint64_t absent = std::numeric_limits<std::uint64_t>::max();
+inline constexpr std::uint64_t nowhere = std::numeric_limits<std::uint64_t>::max();
 
 // A value as a user would read it.
 std::string in_words(const stored_value& it);
@@ -37,10 +37,10 @@ class axis_places {
   [[nodiscard]] std::uint64_t position(std::uint64_t index) const noexcept {
     return hashed_ ? index : positions_[index];
   }
-  // The other way; `absent` if the call has no such element.
+  // The other way; `nowhere` if the call has no such element.
   [[nodiscard]] std::uint64_t index(std::uint64_t position) const noexcept {
-    if (hashed_) return position < size_ ? position : absent;
-    return position < indices_.size() ? indices_[position] : absent;
+    if (hashed_) return position < size_ ? position : nowhere;
+    return position < indices_.size() ? indices_[position] : nowhere;
   }
   // All positions.
   [[nodiscard]] std::vector<position_range> ranges() const;

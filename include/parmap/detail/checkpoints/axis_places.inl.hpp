@@ -112,9 +112,9 @@ inline void axis_places::match(database& file, const std::string& table, std::si
     if (before > 0) near.add_new(cells);
     positions_.push_back(stored++);
   }
-  indices_.assign(stored, absent);
+  indices_.assign(stored, nowhere);
   for (std::uint64_t i = 0; i < axis.size; ++i) indices_[positions_[i]] = i;
-  const auto is_here = [this](std::uint64_t position) { return indices_[position] != absent; };
+  const auto is_here = [this](std::uint64_t position) { return indices_[position] != nowhere; };
   if (std::string told = near.in_words(is_here, axis.names); !told.empty())
     notes.push_back("parmap: " + file.path() + ": " + told);
 }

@@ -159,10 +159,10 @@ inline std::uint64_t checkpoint_run::number(std::uint64_t index) const noexcept 
   }
   std::array<std::uint64_t, most_axes> by_number{};
   for (std::size_t k = 0; k < order_.size(); ++k) by_number[k] = at[order_[k]];
-  return numbers_.number(std::span(by_number.data(), order_.size())).value_or(absent);  // each task has one
+  return numbers_.number(std::span(by_number.data(), order_.size())).value_or(nowhere);  // each task has one
 }
 
-// The other way; `absent` if it is of another part of the sweep.
+// The other way; `nowhere` if it is of another part of the sweep.
 inline std::uint64_t checkpoint_run::index_of(std::uint64_t number) const {
   std::array<std::uint64_t, most_axes> by_number{};
   if (!numbers_.positions(number, std::span(by_number.data(), order_.size())))
@@ -172,7 +172,7 @@ inline std::uint64_t checkpoint_run::index_of(std::uint64_t number) const {
   std::uint64_t index = 0;
   for (std::size_t k = 0; k < places_.size(); ++k) {
     const std::uint64_t own = places_[k].index(at[k]);
-    if (own == absent) return absent;
+    if (own == nowhere) return nowhere;
     index = index * places_[k].size() + own;
   }
   return index;

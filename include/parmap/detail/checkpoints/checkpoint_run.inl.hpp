@@ -176,7 +176,7 @@ inline void checkpoint_run::read(bool values,
   std::uint64_t failed = 0;
   while (all.step()) {
     const std::uint64_t index = index_of(static_cast<std::uint64_t>(all.integer(0)));
-    if (index == absent) continue;
+    if (index == nowhere) continue;
     stored_outcome it = outcome_of(all, values || exclusive_);
     if (it.kind && runs_again(*it.kind)) {
       ++again;
