@@ -105,7 +105,11 @@ case $way in
     build_with_cmake "$consumer" -DCMAKE_PREFIX_PATH="$work/prefix"
     check_output "$work/build/consumer"
     library=$(find "$work/prefix" -name libparmap.so)
-    # The engine async finds all symbols it uses, too.
+    # Pools and traces find all symbols that they use.
+    "$compiler" -std=c++20 -DPARMAP_COMPILED -DPARMAP_SHARED -I "$work/prefix/include" "$source/tests/consumer_pool.cpp" "$library" \
+      -pthread -o pool
+    LD_LIBRARY_PATH=$(dirname "$library") ./pool
+    # So does the engine async.
     "$compiler" -std=c++20 -DPARMAP_COMPILED -DPARMAP_SHARED -DASIO_HAS_CO_AWAIT=1 -DASIO_HAS_STD_COROUTINE=1 \
       -I "$work/prefix/include" "$source/tests/consumer_async.cpp" "$library" -pthread -o async
     check_output env LD_LIBRARY_PATH="$(dirname "$library")" ./async

@@ -21,7 +21,7 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 // What does not depend on the result type.
-class pool_map : public pool_run {
+class PARMAP_API pool_map : public pool_run {
  public:
   // Sends the tasks, and returns when all have ended: the failures of all tasks that have no value. The values belong
   // to the caller then. If it throws, none is left. `inputs`: of all tasks, unless send_some() sends others.

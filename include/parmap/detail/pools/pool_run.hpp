@@ -23,7 +23,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 PARMAP_API void check_pool_options(const options& chosen);
 
 // Used by one thread at a time.
-class pool_run : private pool_owner {
+class PARMAP_API pool_run : private pool_owner {
  public:
   pool_run(const pool_run&) = delete;
   pool_run& operator=(const pool_run&) = delete;
