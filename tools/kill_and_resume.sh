@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Runs the example sweep_resume, kills it in the middle, resumes it, extends it, and compares the table with that of a run that nobody
-# disturbed: kill_and_resume.sh PROGRAM [ARGUMENT...]
+# disturbed: kill_and_resume.sh PROGRAM [ARGUMENT...]. With KEPT_SWEEP=FILE in the environment the file of the sweep is kept there.
 set -euo pipefail
 
 program=$1
@@ -38,4 +38,5 @@ fi
 
 "$program" "$@" --output "$folder/undisturbed.csv" "$folder/other.db" >/dev/null 2>&1
 cmp "$folder/resumed.csv" "$folder/undisturbed.csv"
+[[ -z ${KEPT_SWEEP:-} ]] || cp "$folder/sweep.db" "$KEPT_SWEEP"
 echo "Every digit is that of a run that nobody disturbed."
