@@ -15,7 +15,7 @@ from pathlib import Path
 LAYERS = (
     ("version",),
     ("detail/config", "detail/needs_64_bit_linux"),
-    ("philox", "fargs", "detail/encoding/", "detail/system/"),
+    ("philox", "fargs", "option_text", "detail/encoding/", "detail/system/"),
     ("context", "encoding", "detail/schedule/"),
     ("codec", "progress", "detail/space/"),
     ("axis", "cereal", "eigen", "options", "product", "detail/progress/"),

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/option_text.hpp>
 #include <parmap/progress.hpp>
 
 #include <atomic>
@@ -92,7 +93,7 @@ struct options {
   ///     parmap::map(f, x, {.deadline = 23h});   // inside a batch job of 24 hours
   std::optional<std::chrono::nanoseconds> deadline{};
   /// What the map is called in its progress bar, its trace and its status file. Empty: nothing, and the program's name.
-  std::string label{};
+  option_text label{};
   /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
   /// that have not begun fail as `stopped`. serial ignores this option.
   std::optional<std::uint64_t> max_failures{};
@@ -155,7 +156,7 @@ struct options {
   /// PARMAP_TRACE names a folder, each map of the program that is not inside a worker process has a trace there.
   ///
   ///     parmap::map(simulate, meshes, {.trace = "run.json"});
-  std::string trace{};
+  option_text trace{};
   /// For parmap::stream, which map is not: at most this many outcomes wait unread; further tasks begin when some have
   /// been taken. 0: as many as fit into 2 MiB, but at least 4 for each worker.
   std::uint64_t window{};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
+#include <parmap/option_text.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -75,14 +76,14 @@ class reporter {
   /// Whether it shows even the shortest map.
   [[nodiscard]] bool is_eager() const noexcept { return call_ || kind_ == report::bar || kind_ == report::text; }
   /// For map: what stands before the bar or the lines; see options::label.
-  void set_label(std::string text) { label_ = std::move(text); }
+  void set_label(option_text text) noexcept { label_ = std::move(text); }
 
  private:
   friend class detail::progress_meter;
 
   report kind_{report::automatic};
   std::function<void(const progress&)> call_{};
-  std::string label_{};
+  option_text label_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI

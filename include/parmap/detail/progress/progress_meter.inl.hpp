@@ -81,7 +81,7 @@ PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t c
 }
 
 PARMAP_INLINE std::string progress_meter::label() const {
-  return to_->label_.empty() ? std::string() : to_->label_ + ": ";
+  return to_->label_.empty() ? std::string() : to_->label_.str() + ": ";
 }
 
 // Asks what stderr is, once, and only when it matters.
@@ -139,7 +139,7 @@ PARMAP_INLINE void progress_meter::show(const progress& now) {
 PARMAP_INLINE void progress_meter::draw(const progress& now) {
   // The last column stays free: some terminals wrap as soon as it is written.
   const std::size_t columns = terminal_columns(standard_error) - 1;
-  const drawn_text line = format_bar(to_->label_, now, columns, style_);
+  const drawn_text line = format_bar(to_->label_.str(), now, columns, style_);
   std::string bytes = "\r" + line.text;
   const std::size_t remains = std::min(drawn_columns_, columns);
   if (remains > line.columns) bytes.append(remains - line.columns, ' ');

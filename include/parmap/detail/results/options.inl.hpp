@@ -25,9 +25,9 @@ PARMAP_INLINE void check_values(const options& chosen) {
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)
     throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
-  if (std::string_view(chosen.trace).ends_with(".gz"))
+  if (chosen.trace.str().ends_with(".gz"))
     throw std::invalid_argument(
-        "parmap: options.trace is \"" + chosen.trace +
+        "parmap: options.trace is \"" + chosen.trace.str() +
         "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
 }
 

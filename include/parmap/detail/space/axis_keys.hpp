@@ -35,7 +35,7 @@ class axis_keys {
   // consume(key of element i): a bool, std::int64_t, std::uint64_t above 2^63, double or std::string.
   template <class Consume>
   void visit(std::uint64_t i, Consume&& consume) const {
-    const one& it = all_[static_cast<std::size_t>(i)];
+    const one& it = all_[i];
     switch (it.is) {
       case kind::boolean: return consume(it.integer != 0);
       case kind::integer: return consume(it.integer);

@@ -46,7 +46,7 @@ class task_choice {
   // How many of the tasks below i are to run. O(1).
   [[nodiscard]] std::uint64_t below(std::uint64_t i) const noexcept {
     if (i >= n_) return size_;
-    const auto word = static_cast<std::size_t>(i / bits);
+    const std::size_t word = i / bits;
     std::uint64_t all = before_[word / words_each];
     for (std::size_t w = word / words_each * words_each; w < word; ++w)
       all += static_cast<std::uint64_t>(std::popcount(words_[w]));

@@ -89,11 +89,11 @@ class stream_state {
 
   // For a stream with a trace or a store, before begin(). `text`: of a task's inputs; may be empty. `status`: a path of
   // a status file, or empty. `stored`: how many tasks need not run.
-  void record(std::string_view engine, std::function<std::string(std::uint64_t)>&& text, const std::string& status = {},
-              std::uint64_t stored = 0) {
+  void record(std::string_view engine_name, std::function<std::string(std::uint64_t)>&& text,
+              const std::string& status = {}, std::uint64_t stored = 0) {
     watched_tasks tasks{.stored = stored, .text = std::move(text)};
     if (tasks_) tasks.size = *tasks_ - stored;
-    record_.begin(options_, engine, std::move(tasks), status);
+    record_.begin(options_, engine_name, std::move(tasks), status);
   }
   void record_by(std::shared_ptr<map_recorder> it) noexcept { record_.begin(std::move(it)); }
   // Call at the end of the constructor of the class that has f and the axes.

@@ -37,7 +37,7 @@ PARMAP_INLINE interrupt_words& words_of_interrupts() noexcept {
   static interrupt_words all;
   return all;
 }
-static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+static_assert(std::atomic<pid_t>::is_always_lock_free);
 
 inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
   const int before = errno;
@@ -49,8 +49,8 @@ inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
   if (is_ours && bell >= 0 && all.received.fetch_add(1) == 0) {
     event_counter::wake(bell);
   } else if (is_ours || !inside_worker() || about->si_code == SI_TKILL) {  // by raise(), in a task
-    ::signal(signal, SIG_DFL);
-    ::raise(signal);  // takes effect when this handler has returned
+    static_cast<void>(::signal(signal, SIG_DFL));
+    static_cast<void>(::raise(signal));  // takes effect when this handler has returned
   }
   all.inside.fetch_sub(1);
   errno = before;

@@ -43,7 +43,7 @@ PARMAP_INLINE std::size_t map_account::bin_of(std::chrono::nanoseconds took) noe
   const auto& begins = begins_of_bins();
   const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 1));
   // log10 of a power of two is near: some steps lead to the bin.
-  std::size_t k = std::min<std::size_t>((static_cast<std::size_t>(std::bit_width(ns)) - 1) * 3, bins - 1);
+  std::size_t k = std::min<std::size_t>(static_cast<std::size_t>(63 - std::countl_zero(ns)) * 3, bins - 1);
   while (k + 1 < bins && begins[k + 1] <= static_cast<std::int64_t>(ns)) ++k;
   return k;
 }

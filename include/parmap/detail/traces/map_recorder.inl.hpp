@@ -201,8 +201,10 @@ PARMAP_INLINE void map_recorder::write_texts() noexcept {
     }
     for (trace_slice& each : slices) each.inputs = text_of(each.index);
     std::vector<std::string> of_running;
+    of_running.reserve(running.size());
     for (const attempt& each : running) of_running.push_back(text_of(index_of(each.task)));
     std::vector<std::string> of_failures;
+    of_failures.reserve(failures.size());
     for (const std::uint64_t each : failures) of_failures.push_back(text_of(each));
     const std::scoped_lock lock(mutex_);
     for (const trace_slice& each : slices) events_.add(each);

@@ -28,8 +28,8 @@ class map_watch {
   // It tells the observer of the tasks, too. `status`: a path of a status file, or empty. Throws what map_recorder
   // throws.
   template <class Tasks>
-  map_watch(const options& chosen, std::string_view engine, const Tasks& tasks, const std::string& status = {})
-      : map_watch(chosen, engine, watched(tasks), tasks.observer(), status) {}
+  map_watch(const options& chosen, std::string_view engine_name, const Tasks& tasks, const std::string& status = {})
+      : map_watch(chosen, engine_name, watched(tasks), tasks.observer(), status) {}
   PARMAP_API ~map_watch();
   map_watch(const map_watch&) = delete;
   map_watch& operator=(const map_watch&) = delete;
@@ -40,8 +40,8 @@ class map_watch {
   [[nodiscard]] PARMAP_API map_times times() const;
 
  private:
-  PARMAP_API map_watch(const options& chosen, std::string_view engine, watched_tasks&& tasks, attempt_observer* next,
-                       const std::string& status);
+  PARMAP_API map_watch(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
+                       attempt_observer* next, const std::string& status);
 
   class state;
   std::unique_ptr<state> state_;

@@ -27,9 +27,9 @@ class map_watch::state {
   time_keeper kept_;
 };
 
-PARMAP_INLINE map_watch::map_watch(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+PARMAP_INLINE map_watch::map_watch(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
                                    attempt_observer* next, const std::string& status)
-    : state_(std::make_unique<state>(recorder_for(chosen, engine, std::move(tasks), next, status), next)) {}
+    : state_(std::make_unique<state>(recorder_for(chosen, engine_name, std::move(tasks), next, status), next)) {}
 PARMAP_INLINE map_watch::~map_watch() = default;
 PARMAP_INLINE attempt_observer& map_watch::observer() noexcept { return state_->kept(); }
 PARMAP_INLINE void map_watch::finish() noexcept {

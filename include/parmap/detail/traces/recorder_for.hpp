@@ -19,10 +19,11 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Null if there is nothing to record. `status`: a path of a status file, or empty.
-inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine, watched_tasks&& tasks,
-                                                  attempt_observer* next, const std::string& status) {
+inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine_name,
+                                                  watched_tasks&& tasks, attempt_observer* next,
+                                                  const std::string& status) {
   record_request asked;
-  asked.trace = chosen.trace;
+  asked.trace = chosen.trace.str();
   if (asked.trace.empty() && !trace_folder().empty()) {
     asked.trace = new_trace_in(trace_folder());
     asked.option = "PARMAP_TRACE=" + trace_folder();
@@ -31,8 +32,8 @@ inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::st
   }
   if (!status.empty()) asked.status.push_back(status);
   if (asked.trace.empty() && asked.status.empty()) return nullptr;
-  asked.about.label = chosen.label;
-  asked.about.engine = engine;
+  asked.about.label = chosen.label.str();
+  asked.about.engine = engine_name;
   asked.about.tasks = tasks.size;
   asked.about.stored = tasks.stored;
   asked.text = std::move(tasks.text);

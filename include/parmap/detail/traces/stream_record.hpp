@@ -24,7 +24,7 @@ class map_recorder;
 class stream_record {
  public:
   // See map_watch.
-  PARMAP_API void begin(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+  PARMAP_API void begin(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
                         const std::string& status);
   // By a recorder that others have made.
   void begin(std::shared_ptr<map_recorder> it) noexcept { it_ = std::move(it); }

@@ -14,10 +14,10 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE void stream_record::begin(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+PARMAP_INLINE void stream_record::begin(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
                                         const std::string& status) {
   stored_ = tasks.stored;
-  it_ = recorder_for(chosen, engine, std::move(tasks), nullptr, status);
+  it_ = recorder_for(chosen, engine_name, std::move(tasks), nullptr, status);
 }
 PARMAP_INLINE void stream_record::tell_of(attempt it, ticks spent, const failure* why) const noexcept {
   if (why != nullptr && why->kind == failure_kind::stopped) return;

@@ -46,7 +46,8 @@ PARMAP_INLINE void trace_events::name(unsigned worker, seat& mine) {
 // After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own.
 // When they have run out, what is left of each worker shares its last one.
 PARMAP_INLINE void trace_events::count_slice() {
-  if (++written_ >= next_step_ && written_ < most_) {
+  ++written_;
+  if (written_ >= next_step_ && written_ < most_) {
     least_ *= 4;
     next_step_ = written_ + (most_ - written_) / 2;
   }
@@ -142,7 +143,7 @@ PARMAP_INLINE void trace_events::happened_to(unsigned worker, worker_event what,
     if (!std::exchange(mine.waits, true)) mine.waits_since = when;
     return;
   }
-  if (mine.waits) end_wait(worker, mine, when);
+  mine.waits = false;  // until when is not known: what the worker has run since may be told later
   name(worker, mine);
   if (of_workers_ >= most_ / 10) {
     ++left_out_;
