@@ -388,7 +388,7 @@ class axis_keys {
   // consume(key of element i): a bool, std::int64_t, std::uint64_t above 2^63, double or std::string.
   template <class Consume>
   void visit(std::uint64_t i, Consume&& consume) const {
-    const one& it = all_[static_cast<std::size_t>(i)];
+    const one& it = all_[i];
     switch (it.is) {
       case kind::boolean: return consume(it.integer != 0);
       case kind::integer: return consume(it.integer);
@@ -2216,6 +2216,38 @@ class tasks_into_range : public shown_as<Tasks> {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/option_text.hpp
+// option_text: a text among the options of a map.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// The type of options::label and options::trace: a text, written as any string. Copies share it.
+class option_text {
+ public:
+  /// Empty.
+  option_text() noexcept = default;
+  /// This text.
+  template <class Text>
+    requires(!std::same_as<std::remove_cvref_t<Text>, option_text> && std::constructible_from<std::string, Text &&>)
+  // NOLINTNEXTLINE(google-explicit-constructor): options are written {.label = "sweep"}
+  option_text(Text&& text) {
+    std::string own(std::forward<Text>(text));
+    if (!own.empty()) text_ = std::make_shared<const std::string>(std::move(own));
+  }
+
+  /// Whether it is empty.
+  [[nodiscard]] bool empty() const noexcept { return text_ == nullptr; }
+  /// The text.
+  [[nodiscard]] std::string str() const { return text_ == nullptr ? std::string() : *text_; }
+
+ private:
+  // A pointer: gcc 12 copies the temporaries of a co_await byte by byte, and a std::string, which may refer to itself,
+  // does not survive that. And most maps have none.
+  std::shared_ptr<const std::string> text_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/progress.hpp
 // The progress of a running map, and the reporters that show it.
 
@@ -2280,14 +2312,14 @@ class reporter {
   /// Whether it shows even the shortest map.
   [[nodiscard]] bool is_eager() const noexcept { return call_ || kind_ == report::bar || kind_ == report::text; }
   /// For map: what stands before the bar or the lines; see options::label.
-  void set_label(std::string text) { label_ = std::move(text); }
+  void set_label(option_text text) noexcept { label_ = std::move(text); }
 
  private:
   friend class detail::progress_meter;
 
   report kind_{report::automatic};
   std::function<void(const progress&)> call_{};
-  std::string label_{};
+  option_text label_{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI
@@ -2369,7 +2401,7 @@ struct options {
   ///     parmap::map(f, x, {.deadline = 23h});   // inside a batch job of 24 hours
   std::optional<std::chrono::nanoseconds> deadline{};
   /// What the map is called in its progress bar, its trace and its status file. Empty: nothing, and the program's name.
-  std::string label{};
+  option_text label{};
   /// Begin no new task once this many tasks have failed, after their retries. At least 1. None: no limit. The tasks
   /// that have not begun fail as `stopped`. serial ignores this option.
   std::optional<std::uint64_t> max_failures{};
@@ -2412,7 +2444,7 @@ struct options {
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
   /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
-  /// (<parmap/checkpoint.hpp>). map, stream, map_reduce and fold have it, on every engine. None: nowhere.
+  /// (<parmap/checkpoint.hpp>). map, stream, map_reduce and fold have it, on every engine but mpi. None: nowhere.
   std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
@@ -2432,7 +2464,7 @@ struct options {
   /// PARMAP_TRACE names a folder, each map of the program that is not inside a worker process has a trace there.
   ///
   ///     parmap::map(simulate, meshes, {.trace = "run.json"});
-  std::string trace{};
+  option_text trace{};
   /// For parmap::stream, which map is not: at most this many outcomes wait unread; further tasks begin when some have
   /// been taken. 0: as many as fit into 2 MiB, but at least 4 for each worker.
   std::uint64_t window{};
@@ -9191,7 +9223,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 PARMAP_API void check_pool_options(const options& chosen);
 
 // Used by one thread at a time.
-class pool_run : private pool_owner {
+class PARMAP_API pool_run : private pool_owner {
  public:
   pool_run(const pool_run&) = delete;
   pool_run& operator=(const pool_run&) = delete;
@@ -9301,7 +9333,7 @@ class bit_set {
 namespace parmap::inline PARMAP_ABI::detail {
 
 // What does not depend on the result type.
-class pool_map : public pool_run {
+class PARMAP_API pool_map : public pool_run {
  public:
   // Sends the tasks, and returns when all have ended: the failures of all tasks that have no value. The values belong
   // to the caller then. If it throws, none is left. `inputs`: of all tasks, unless send_some() sends others.
@@ -10663,8 +10695,8 @@ class map_watch {
   // It tells the observer of the tasks, too. `status`: a path of a status file, or empty. Throws what map_recorder
   // throws.
   template <class Tasks>
-  map_watch(const options& chosen, std::string_view engine, const Tasks& tasks, const std::string& status = {})
-      : map_watch(chosen, engine, watched(tasks), tasks.observer(), status) {}
+  map_watch(const options& chosen, std::string_view engine_name, const Tasks& tasks, const std::string& status = {})
+      : map_watch(chosen, engine_name, watched(tasks), tasks.observer(), status) {}
   PARMAP_API ~map_watch();
   map_watch(const map_watch&) = delete;
   map_watch& operator=(const map_watch&) = delete;
@@ -10675,8 +10707,8 @@ class map_watch {
   [[nodiscard]] PARMAP_API map_times times() const;
 
  private:
-  PARMAP_API map_watch(const options& chosen, std::string_view engine, watched_tasks&& tasks, attempt_observer* next,
-                       const std::string& status);
+  PARMAP_API map_watch(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
+                       attempt_observer* next, const std::string& status);
 
   class state;
   std::unique_ptr<state> state_;
@@ -13515,7 +13547,7 @@ class map_recorder;
 class stream_record {
  public:
   // See map_watch.
-  PARMAP_API void begin(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+  PARMAP_API void begin(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
                         const std::string& status);
   // By a recorder that others have made.
   void begin(std::shared_ptr<map_recorder> it) noexcept { it_ = std::move(it); }
@@ -13602,11 +13634,11 @@ class stream_state {
 
   // For a stream with a trace or a store, before begin(). `text`: of a task's inputs; may be empty. `status`: a path of
   // a status file, or empty. `stored`: how many tasks need not run.
-  void record(std::string_view engine, std::function<std::string(std::uint64_t)>&& text, const std::string& status = {},
-              std::uint64_t stored = 0) {
+  void record(std::string_view engine_name, std::function<std::string(std::uint64_t)>&& text,
+              const std::string& status = {}, std::uint64_t stored = 0) {
     watched_tasks tasks{.stored = stored, .text = std::move(text)};
     if (tasks_) tasks.size = *tasks_ - stored;
-    record_.begin(options_, engine, std::move(tasks), status);
+    record_.begin(options_, engine_name, std::move(tasks), status);
   }
   void record_by(std::shared_ptr<map_recorder> it) noexcept { record_.begin(std::move(it)); }
   // Call at the end of the constructor of the class that has f and the axes.
@@ -14259,9 +14291,9 @@ PARMAP_INLINE void check_values(const options& chosen) {
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)
     throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
-  if (std::string_view(chosen.trace).ends_with(".gz"))
+  if (chosen.trace.str().ends_with(".gz"))
     throw std::invalid_argument(
-        "parmap: options.trace is \"" + chosen.trace +
+        "parmap: options.trace is \"" + chosen.trace.str() +
         "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
 }
 
@@ -23158,7 +23190,7 @@ class task_choice {
   // How many of the tasks below i are to run. O(1).
   [[nodiscard]] std::uint64_t below(std::uint64_t i) const noexcept {
     if (i >= n_) return size_;
-    const auto word = static_cast<std::size_t>(i / bits);
+    const std::size_t word = i / bits;
     std::uint64_t all = before_[word / words_each];
     for (std::size_t w = word / words_each * words_each; w < word; ++w)
       all += static_cast<std::uint64_t>(std::popcount(words_[w]));
@@ -23825,10 +23857,11 @@ class map_recorder final : public attempt_observer {
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Null if there is nothing to record. `status`: a path of a status file, or empty.
-inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine, watched_tasks&& tasks,
-                                                  attempt_observer* next, const std::string& status) {
+inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine_name,
+                                                  watched_tasks&& tasks, attempt_observer* next,
+                                                  const std::string& status) {
   record_request asked;
-  asked.trace = chosen.trace;
+  asked.trace = chosen.trace.str();
   if (asked.trace.empty() && !trace_folder().empty()) {
     asked.trace = new_trace_in(trace_folder());
     asked.option = "PARMAP_TRACE=" + trace_folder();
@@ -23837,8 +23870,8 @@ inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::st
   }
   if (!status.empty()) asked.status.push_back(status);
   if (asked.trace.empty() && asked.status.empty()) return nullptr;
-  asked.about.label = chosen.label;
-  asked.about.engine = engine;
+  asked.about.label = chosen.label.str();
+  asked.about.engine = engine_name;
   asked.about.tasks = tasks.size;
   asked.about.stored = tasks.stored;
   asked.text = std::move(tasks.text);
@@ -23868,9 +23901,9 @@ class map_watch::state {
   time_keeper kept_;
 };
 
-PARMAP_INLINE map_watch::map_watch(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+PARMAP_INLINE map_watch::map_watch(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
                                    attempt_observer* next, const std::string& status)
-    : state_(std::make_unique<state>(recorder_for(chosen, engine, std::move(tasks), next, status), next)) {}
+    : state_(std::make_unique<state>(recorder_for(chosen, engine_name, std::move(tasks), next, status), next)) {}
 PARMAP_INLINE map_watch::~map_watch() = default;
 PARMAP_INLINE attempt_observer& map_watch::observer() noexcept { return state_->kept(); }
 PARMAP_INLINE void map_watch::finish() noexcept {
@@ -24269,7 +24302,7 @@ PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t c
 }
 
 PARMAP_INLINE std::string progress_meter::label() const {
-  return to_->label_.empty() ? std::string() : to_->label_ + ": ";
+  return to_->label_.empty() ? std::string() : to_->label_.str() + ": ";
 }
 
 // Asks what stderr is, once, and only when it matters.
@@ -24327,7 +24360,7 @@ PARMAP_INLINE void progress_meter::show(const progress& now) {
 PARMAP_INLINE void progress_meter::draw(const progress& now) {
   // The last column stays free: some terminals wrap as soon as it is written.
   const std::size_t columns = terminal_columns(standard_error) - 1;
-  const drawn_text line = format_bar(to_->label_, now, columns, style_);
+  const drawn_text line = format_bar(to_->label_.str(), now, columns, style_);
   std::string bytes = "\r" + line.text;
   const std::size_t remains = std::min(drawn_columns_, columns);
   if (remains > line.columns) bytes.append(remains - line.columns, ' ');
@@ -24481,10 +24514,10 @@ PARMAP_INLINE map_summary stream_tally::summary() const {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE void stream_record::begin(const options& chosen, std::string_view engine, watched_tasks&& tasks,
+PARMAP_INLINE void stream_record::begin(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
                                         const std::string& status) {
   stored_ = tasks.stored;
-  it_ = recorder_for(chosen, engine, std::move(tasks), nullptr, status);
+  it_ = recorder_for(chosen, engine_name, std::move(tasks), nullptr, status);
 }
 PARMAP_INLINE void stream_record::tell_of(attempt it, ticks spent, const failure* why) const noexcept {
   if (why != nullptr && why->kind == failure_kind::stopped) return;
@@ -25696,7 +25729,7 @@ PARMAP_INLINE interrupt_words& words_of_interrupts() noexcept {
   static interrupt_words all;
   return all;
 }
-static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+static_assert(std::atomic<pid_t>::is_always_lock_free);
 
 inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
   const int before = errno;
@@ -25708,8 +25741,8 @@ inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
   if (is_ours && bell >= 0 && all.received.fetch_add(1) == 0) {
     event_counter::wake(bell);
   } else if (is_ours || !inside_worker() || about->si_code == SI_TKILL) {  // by raise(), in a task
-    ::signal(signal, SIG_DFL);
-    ::raise(signal);  // takes effect when this handler has returned
+    static_cast<void>(::signal(signal, SIG_DFL));
+    static_cast<void>(::raise(signal));  // takes effect when this handler has returned
   }
   all.inside.fetch_sub(1);
   errno = before;
@@ -25856,7 +25889,7 @@ PARMAP_INLINE std::size_t map_account::bin_of(std::chrono::nanoseconds took) noe
   const auto& begins = begins_of_bins();
   const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 1));
   // log10 of a power of two is near: some steps lead to the bin.
-  std::size_t k = std::min<std::size_t>((static_cast<std::size_t>(std::bit_width(ns)) - 1) * 3, bins - 1);
+  std::size_t k = std::min<std::size_t>(static_cast<std::size_t>(63 - std::countl_zero(ns)) * 3, bins - 1);
   while (k + 1 < bins && begins[k + 1] <= static_cast<std::int64_t>(ns)) ++k;
   return k;
 }
@@ -26117,7 +26150,8 @@ PARMAP_INLINE void trace_events::name(unsigned worker, seat& mine) {
 // After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own.
 // When they have run out, what is left of each worker shares its last one.
 PARMAP_INLINE void trace_events::count_slice() {
-  if (++written_ >= next_step_ && written_ < most_) {
+  ++written_;
+  if (written_ >= next_step_ && written_ < most_) {
     least_ *= 4;
     next_step_ = written_ + (most_ - written_) / 2;
   }
@@ -26213,7 +26247,7 @@ PARMAP_INLINE void trace_events::happened_to(unsigned worker, worker_event what,
     if (!std::exchange(mine.waits, true)) mine.waits_since = when;
     return;
   }
-  if (mine.waits) end_wait(worker, mine, when);
+  mine.waits = false;  // until when is not known: what the worker has run since may be told later
   name(worker, mine);
   if (of_workers_ >= most_ / 10) {
     ++left_out_;
@@ -26431,8 +26465,10 @@ PARMAP_INLINE void map_recorder::write_texts() noexcept {
     }
     for (trace_slice& each : slices) each.inputs = text_of(each.index);
     std::vector<std::string> of_running;
+    of_running.reserve(running.size());
     for (const attempt& each : running) of_running.push_back(text_of(index_of(each.task)));
     std::vector<std::string> of_failures;
+    of_failures.reserve(failures.size());
     for (const std::uint64_t each : failures) of_failures.push_back(text_of(each));
     const std::scoped_lock lock(mutex_);
     for (const trace_slice& each : slices) events_.add(each);

@@ -139,6 +139,7 @@ inline void checkpoint_run::read_extents() {
 
 inline void checkpoint_run::add_extents() {
   std::vector<std::vector<position_range>> wanted;
+  wanted.reserve(order_.size());
   for (const std::size_t place : order_) wanted.push_back(places_[place].ranges());
   std::string columns = "first, tasks";
   for (std::size_t k = 1; k <= order_.size(); ++k)

@@ -27,7 +27,7 @@ class row_writer {
   static constexpr std::size_t most_waiting = std::size_t{64} << 20;  // bytes; whoever adds more waits
 
   // `table`: of results. `done`, `failed`: tasks of the run that have ended before it.
-  row_writer(database& to, run_entry& entry, std::string table, std::uint64_t done, std::uint64_t failed);
+  row_writer(database& to, run_entry& entry, const std::string& table, std::uint64_t done, std::uint64_t failed);
   // Writes what waits.
   ~row_writer();
 

@@ -25,7 +25,7 @@ inline std::int64_t stored_kind(const std::optional<failure_kind>& kind) noexcep
   return kind ? static_cast<std::int64_t>(*kind) + 1 : 0;
 }
 
-inline row_writer::row_writer(database& to, run_entry& entry, std::string table, std::uint64_t done,
+inline row_writer::row_writer(database& to, run_entry& entry, const std::string& table, std::uint64_t done,
                               std::uint64_t failed)
     : to_(to),
       entry_(entry),
