@@ -20,7 +20,7 @@ How multi starts its workers (``results.engine`` tells): by fork on Linux; by sp
     global variables              as they are at the call        as the modules define them when imported
     if __name__ == "__main__":    not needed                     needed, unless cloudpickle is installed
     a notebook                    works                          needs cloudpickle
-    a worker starts in            about 1 ms                     about 50 ms, and the time of your imports
+    a worker starts in            the time of a fork             the time of python and of your imports
     libraries with threads        may hang in a task             work
 """
 
