@@ -82,7 +82,7 @@ def check(name: str, source: str, output, compiler, directory: str) -> bool:
     program = os.path.join(directory, "program")
     if not compiles(name, source, compiler, directory, "-o", program):
         return False
-    ran = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    ran = subprocess.run([program], cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                          errors="replace", timeout=60, check=False)
     printed = re.sub(r" +$", "", ran.stdout, flags=re.MULTILINE)
     differs = difference(output, printed, f"{name}: the output it shows", "its output", "...") \

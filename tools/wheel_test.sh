@@ -67,8 +67,8 @@ def only(names, *patterns):
 
 sources = [name.split("/", 1)[1] for name in tarfile.open(sys.argv[1]).getnames() if "/" in name]
 only(sources, "PKG-INFO", "LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "CMakeLists.txt", "python/CMakeLists.txt",
-     "cmake/*", "include/parmap/*", "src/*.cpp", "python/parmap/*.py", "python/parmap/__init__.pyi", "python/parmap/_parmap.pyi", "python/parmap/py.typed", "python/src/*.?pp", "python/src/README.md", "python/README.md")
-only(zipfile.ZipFile(sys.argv[2]).namelist(), "parmap/*.py", "parmap/__init__.pyi", "parmap/_parmap.pyi", "parmap/py.typed", "parmap/_parmap.*.so",
+     "cmake/*", "include/parmap/*", "src/*.cpp", "python/parmap/*.py", "python/parmap/_report/page.css", "python/parmap/_report/page.js", "python/parmap/__init__.pyi", "python/parmap/_parmap.pyi", "python/parmap/py.typed", "python/src/*.?pp", "python/src/README.md", "python/README.md")
+only(zipfile.ZipFile(sys.argv[2]).namelist(), "parmap/*.py", "parmap/_report/page.css", "parmap/_report/page.js", "parmap/__init__.pyi", "parmap/_parmap.pyi", "parmap/py.typed", "parmap/_parmap.*.so",
      "parmap_cpp-*.dist-info/METADATA", "parmap_cpp-*.dist-info/RECORD", "parmap_cpp-*.dist-info/WHEEL",
      "parmap_cpp-*.dist-info/licenses/LICENSE")
 PYTHON

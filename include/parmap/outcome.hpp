@@ -211,6 +211,7 @@ struct indexed_outcome {
 
 }  // namespace parmap::inline PARMAP_ABI
 
+/// @cond doxygen does not find what is specialised here
 template <class T>
 struct std::tuple_size<parmap::indexed_outcome<T>> : std::integral_constant<std::size_t, 2> {};
 template <class T>
@@ -221,3 +222,4 @@ template <class T>
 struct std::tuple_element<1, parmap::indexed_outcome<T>> {
   using type = parmap::outcome<T>;
 };
+/// @endcond

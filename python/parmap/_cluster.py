@@ -294,10 +294,10 @@ class Caller:
         for index, seconds, worker in zip(answer.indexes, answer.seconds, answer.workers):
             took = max(seconds, 0.0)
             tell(index, answer.attempts.get(index, 1), max(worker, 0), now - took, took)
-        for index, kind, message, attempts, _, seconds, worker in answer.failed:
+        for index, kind, message, attempts, _, measured, place in answer.failed:
             if kind != "stopped":
-                took = seconds or 0.0
-                tell(index, attempts, worker or 0, now - took, took, kind, _errors.words_of_described(message))
+                took = measured or 0.0
+                tell(index, attempts, place or 0, now - took, took, kind, _errors.words_of_described(message))
 
     def _note(self, agent: _Agent, answer: Answer) -> None:
         """What has ended."""

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle
 import re
 import signal
+import sys
 import traceback
 import types
 from collections import ChainMap
@@ -252,11 +254,29 @@ def add_note(error: BaseException, note: str) -> None:
     set_attribute(error, "__notes__", [*getattr(error, "__notes__", ()), note])
 
 
+def _pickled_by_itself(error: BaseException) -> bytes:
+    """As pickled(), but without what tblib has put in place for all exceptions (which Dask installs): that pickles tracebacks, too,
+    which are told as text, and those of a deep recursion cannot be pickled."""
+    support = sys.modules.get("tblib.pickling_support")
+    if support is None:
+        return pickled(error)
+    with io.BytesIO() as file:
+        pickler = pickle.Pickler(file, protocol=5)
+        pickler.dispatch_table = {
+            kind: reduce for kind, reduce in copyreg.dispatch_table.items() if getattr(reduce, "__module__", None) != support.__name__
+        }
+        try:
+            pickler.dump(error)
+            return file.getvalue()
+        except Exception as refused:
+            return pickled_otherwise(error, refused)
+
+
 def _pickled_if_it_survives(error: BaseException) -> tuple[bytes | None, bool]:
     """Its pickle, and whether its text has to be restored as its only argument. Unpickles the exception once here in the
     worker, so that the caller does not find it broken."""
     try:
-        data = pickled(error)
+        data = _pickled_by_itself(error)
         if len(data) > _LONGEST_PICKLE:
             return None, False
         again = pickle.loads(data)

@@ -10,7 +10,7 @@
 It has the call and the promises of the package parmap-cpp, whose compiled core is faster: zip, fargs, the engines multi, threads,
 async and serial, on_error, retries, timeout_sec, deadline_sec, max_failures, stop, seed and rng(), context(), init and finish,
 reporter, times, max_tasks; stream, imap, imap_unordered, maplike, starmap, parmap_async. help(parmap) has the options.
-It refuses what it does not have, and names it: grid, memory_limit, Executor, map_reduce, fold, astream, override, data frames.
+It refuses what it does not have, and names it: grid, checkpoint, trace, memory_limit, Executor, map_reduce, fold, astream, override, data frames.
 
 How multi starts its workers (``results.engine`` tells): by fork on Linux; by spawn on macOS and Windows, and with start="spawn":
 
@@ -819,8 +819,8 @@ def _check(streams: bool = False, **given: Any) -> Any:
         _whole("memory_limit", 1 if size is not None else asked.memory_limit, 1, 2**63)
         if engine == "multi":
             raise ValueError(_lacks("the option memory_limit"))
-    for name in ("grid", "where"):
-        if given[name] is not None:
+    for name in ("grid", "where", "trace", "checkpoint"):
+        if given[name] not in (None, False):
             raise ValueError(_lacks(f"the option {name}"))
     usual = {"threads": max(5, _cores()), "async": 64, "serial": 1}.get(engine, 1 if _in_worker else _cores())
     wanted = asked.n_worker if asked.n_simul is None else asked.n_simul
@@ -2518,10 +2518,10 @@ def parmap(
     func: Callable[..., Any], *args: Iterable[Any], grid: Any = None, where: Any = None, fargs: dict[str, Any] | None = None,
     engine: Any = "multi", timeout_sec: float | None = None, deadline_sec: float | None = None, deadline: str | None = None,
     n_worker: int | None = None, on_error: Any = None, reporter: Any = None, label: str | None = None, times: bool = False,
-    retries: int = 0, retry_delay_sec: float = 0, retry_if: Callable[[Failure], Any] | None = None, seed: int | None = None,
+    trace: Any = None, retries: int = 0, retry_delay_sec: float = 0, retry_if: Callable[[Failure], Any] | None = None, seed: int | None = None,
     memory_limit: Any = None, init: Callable[[], Any] | None = None, finish: Callable[[], Any] | None = None,
-    max_failures: int | None = None, stop: Any = None, max_tasks: int | None = None, start: str = _START, n_simul: int | None = None,
-    **unknown: Any,
+    max_failures: int | None = None, stop: Any = None, max_tasks: int | None = None, start: str = _START, checkpoint: Any = None,
+    n_simul: int | None = None, **unknown: Any,
 ) -> Results:  # fmt: skip
     """Call func on every element of an iterable, or on every combination of several iterables, in parallel::
 

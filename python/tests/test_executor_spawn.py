@@ -4,6 +4,7 @@
 Most tests are those of the other files of executors, with spawned workers. Each such worker takes some 100 ms to start.
 """
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -93,7 +94,11 @@ _templates = set()
 
 
 def children():
-    return {int(pid) for each in os.listdir("/proc/self/task") for pid in Path(f"/proc/self/task/{each}/children").read_text().split()}
+    found = set()
+    for each in os.listdir("/proc/self/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # that thread has ended
+            found |= {int(pid) for pid in Path(f"/proc/self/task/{each}/children").read_text().split()}
+    return found
 
 
 @pytest.fixture(autouse=True)

@@ -85,6 +85,7 @@ def test_what_a_handler_raises_as_late_threads_are_told(tmp_path):
         show = ctypes.CDLL({library!r}).show  # called without a line of Python around it
         show.argtypes = [ctypes.c_long] * 3 + [ctypes.py_object]
         def tell_once(self, line): pass
+        def show_places(self, places): pass
         def close(self): pass
     _map.make_reporter = lambda *arguments, **options: Reporter()
     def late(i):
