@@ -81,7 +81,10 @@ def _lacks(what: str) -> str:
 
 
 def __getattr__(name: str) -> NoReturn:
-    if name in ("AsyncStream", "BrokenPool", "Executor", "Future", "Reduction", "astream", "checkpoint", "fold", "joblib", "map_reduce", "override"):
+    if name in (
+        "AsyncStream", "BrokenPool", "DaskEngine", "Executor", "Future", "MpiEngine", "Reduction", "StoreFailed", "Stored", "StoredRow",
+        "astream", "axis", "checkpoint", "fold", "joblib", "load", "map_reduce", "override", "watch",
+    ):  # fmt: skip
         raise AttributeError(_lacks(f"parmap.{name}"))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
