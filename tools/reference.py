@@ -63,7 +63,7 @@ def check_cpp(page: str, xml: Path):
 
 def check_python(page: str, package: Path):
     module = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
-    public = next(ast.literal_eval(each.value) for each in module.body if isinstance(each, ast.Assign) and getattr(each.targets[0], "id", "") == "__all__")
+    public = next(ast.literal_eval(each.value) for each in ast.walk(module) if isinstance(each, ast.Assign) and getattr(each.targets[0], "id", "") == "__all__")
     for name in public:
         if not re.search(rf"parmap\.{name}\b", page):
             yield f"Python: {name} is not on the page"

@@ -61,9 +61,10 @@ class interrupt_choice {
   [[nodiscard]] bool keeps(bool has_store) const noexcept {
     return chosen_ == interrupt::keep || (chosen_ == interrupt::by_store && has_store);
   }
-  /// For engines: whether the map may be interrupted, and whether it was. Then no task begins any more, as a stop was
-  /// requested, too, and those that run are to be ended.
+  /// For engines: whether the map may be interrupted.
   [[nodiscard]] bool is_watched() const noexcept { return requested_ != nullptr; }
+  /// For engines: whether it was. Then no task begins any more, as a stop was requested, too, and those that run are to
+  /// be ended.
   [[nodiscard]] bool is_requested() const noexcept {
     return requested_ != nullptr && requested_->load(std::memory_order_acquire);
   }
