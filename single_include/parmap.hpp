@@ -2369,9 +2369,10 @@ class interrupt_choice {
   [[nodiscard]] bool keeps(bool has_store) const noexcept {
     return chosen_ == interrupt::keep || (chosen_ == interrupt::by_store && has_store);
   }
-  /// For engines: whether the map may be interrupted, and whether it was. Then no task begins any more, as a stop was
-  /// requested, too, and those that run are to be ended.
+  /// For engines: whether the map may be interrupted.
   [[nodiscard]] bool is_watched() const noexcept { return requested_ != nullptr; }
+  /// For engines: whether it was. Then no task begins any more, as a stop was requested, too, and those that run are to
+  /// be ended.
   [[nodiscard]] bool is_requested() const noexcept {
     return requested_ != nullptr && requested_->load(std::memory_order_acquire);
   }
@@ -3420,6 +3421,7 @@ struct indexed_outcome {
 
 }  // namespace parmap::inline PARMAP_ABI
 
+/// @cond doxygen does not find what is specialised here
 template <class T>
 struct std::tuple_size<parmap::indexed_outcome<T>> : std::integral_constant<std::size_t, 2> {};
 template <class T>
@@ -3430,6 +3432,7 @@ template <class T>
 struct std::tuple_element<1, parmap::indexed_outcome<T>> {
   using type = parmap::outcome<T>;
 };
+/// @endcond
 
 // ==== parmap/summary.hpp
 // map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.

@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 import parmap as package
-from helpers import at_7, quiet, raising, run
+from helpers import at_7, needs, quiet, raising, run
 from parmap import ParmapWarning, RemoteError, parmap
 
 
@@ -362,3 +362,17 @@ def test_an_exception_whose_unpickling_raises_costs_its_task(kind, monkeypatch):
     monkeypatch.setattr(RaisesWhenRead, "caller", os.getpid())
     failure = at_7(act)
     assert type(failure.exception) is RemoteError and "text" in str(failure.exception)
+
+
+def test_exceptions_are_those_of_the_task_where_tblib_pickles_them():
+    """Dask has tblib pickle all exceptions with their tracebacks."""
+    needs("tblib")
+    program = """
+        import tblib.pickling_support
+        tblib.pickling_support.install()
+        from parmap import parmap
+        def deeper(i):
+            return deeper(i)
+        print(type(parmap(deeper, [1], on_error=lambda *failed: None).failures[0].exception).__name__)
+    """
+    assert run(program) == "RecursionError\n"
