@@ -22463,6 +22463,36 @@ PARMAP_INLINE std::uint64_t sent_numbers::stream(std::uint64_t index) const noex
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/interrupt_watch.hpp
+// interrupt_watch: hears of SIGINT and SIGTERM in place of the program's end, where the program does not handle them
+// itself.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Several may exist at once, also in several threads. The first one sets the handlers, and starts a thread that waits
+// for them; the last one restores both. A signal with a handler of the program, or that it ignores, stays as it is. The
+// first signal is for all of them; a second one ends the program, as usual. In a worker of a map it hears of nothing:
+// the caller does, and ends the worker.
+class interrupt_watch {
+ public:
+  // `then` is called once, in a thread of its own; it must not throw. Throws std::system_error if there is no
+  // descriptor or thread left.
+  explicit interrupt_watch(std::function<void()> then);
+  interrupt_watch(const interrupt_watch&) = delete;
+  interrupt_watch& operator=(const interrupt_watch&) = delete;
+  // Returns when `then` has returned, or will not be called.
+  ~interrupt_watch();
+
+  // Whether a signal has come since the first of those that exist: `then` may not have been called yet.
+  [[nodiscard]] static bool has_heard() noexcept;
+
+ private:
+  friend class interrupt_handlers;
+  std::function<void()> then_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/pools/pool_run.inl.hpp
 // The bodies of pool_run.hpp.
 
@@ -22527,7 +22557,8 @@ PARMAP_INLINE void pool_run::halt(const char* why, bool kill) {
 }
 
 PARMAP_INLINE void pool_run::take(const pool_outcome& it) {
-  if (it.why != nullptr && it.why->kind == failure_kind::crashed && chosen_.on_interrupt.is_requested())
+  if (it.why != nullptr && it.why->kind == failure_kind::crashed && chosen_.on_interrupt.is_watched() &&
+      (chosen_.on_interrupt.is_requested() || interrupt_watch::has_heard()))
     return take_stopped(it.task, 1, it.attempt, stop_requested_text);  // a terminal interrupts the workers, too
   if (it.why != nullptr) {
     const bool again = tries_again(*it.why, it);
@@ -22949,33 +22980,6 @@ PARMAP_INLINE void add_times(map_summary& all, const map_times& times) {
     all.busy = std::min(1.0, static_cast<double>(times.busy.count()) / available);
   all.slowest = times.slowest;
 }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/interrupt_watch.hpp
-// interrupt_watch: hears of SIGINT and SIGTERM in place of the program's end, where the program does not handle them
-// itself.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Several may exist at once, also in several threads. The first one sets the handlers, and starts a thread that waits
-// for them; the last one restores both. A signal with a handler of the program, or that it ignores, stays as it is. The
-// first signal is for all of them; a second one ends the program, as usual. In a worker of a map it hears of nothing:
-// the caller does, and ends the worker.
-class interrupt_watch {
- public:
-  // `then` is called once, in a thread of its own; it must not throw. Throws std::system_error if there is no
-  // descriptor or thread left.
-  explicit interrupt_watch(std::function<void()> then);
-  interrupt_watch(const interrupt_watch&) = delete;
-  interrupt_watch& operator=(const interrupt_watch&) = delete;
-  // Returns when `then` has returned, or will not be called.
-  ~interrupt_watch();
-
- private:
-  friend class interrupt_handlers;
-  std::function<void()> then_;
-};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -25851,6 +25855,11 @@ PARMAP_INLINE interrupt_watch::interrupt_watch(std::function<void()> then) : the
 }
 PARMAP_INLINE interrupt_watch::~interrupt_watch() {
   if (!inside_worker()) interrupt_handlers::of_this_process().remove(*this);
+}
+
+PARMAP_INLINE bool interrupt_watch::has_heard() noexcept {
+  const interrupt_words& all = words_of_interrupts();
+  return all.owner.load() == ::getpid() && all.bell.load() >= 0 && all.received.load() > 0;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -25,6 +25,8 @@ class watchdog {
   explicit watchdog(std::chrono::seconds limit)
       : thread_([this, limit](const std::stop_token& ended) {
           std::unique_lock lock(mutex_);
+          begun_ = true;
+          changed_.notify_all();
           while (!ended.stop_requested()) {
             const unsigned seen = pats_;
             if (changed_.wait_for(lock, ended, limit, [&] { return pats_ != seen; }) || ended.stop_requested())
@@ -34,7 +36,11 @@ class watchdog {
             std::cout << std::flush;
             std::abort();
           }
-        }) {}
+        }) {
+    // Until it waits: a process that is forked meanwhile might inherit a lock of ASan's allocator.
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return begun_; });
+  }
 
   // Reports progress: the limit starts anew.
   void pat() {
@@ -68,5 +74,6 @@ class watchdog {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   unsigned pats_{0};
+  bool begun_{false};
   std::jthread thread_;
 };

@@ -7,6 +7,7 @@
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/schedule/retry_wait.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/system/interrupt_watch.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -72,7 +73,8 @@ PARMAP_INLINE void pool_run::halt(const char* why, bool kill) {
 }
 
 PARMAP_INLINE void pool_run::take(const pool_outcome& it) {
-  if (it.why != nullptr && it.why->kind == failure_kind::crashed && chosen_.on_interrupt.is_requested())
+  if (it.why != nullptr && it.why->kind == failure_kind::crashed && chosen_.on_interrupt.is_watched() &&
+      (chosen_.on_interrupt.is_requested() || interrupt_watch::has_heard()))
     return take_stopped(it.task, 1, it.attempt, stop_requested_text);  // a terminal interrupts the workers, too
   if (it.why != nullptr) {
     const bool again = tries_again(*it.why, it);

@@ -23,6 +23,9 @@ class interrupt_watch {
   // Returns when `then` has returned, or will not be called.
   ~interrupt_watch();
 
+  // Whether a signal has come since the first of those that exist: `then` may not have been called yet.
+  [[nodiscard]] static bool has_heard() noexcept;
+
  private:
   friend class interrupt_handlers;
   std::function<void()> then_;

@@ -158,4 +158,9 @@ PARMAP_INLINE interrupt_watch::~interrupt_watch() {
   if (!inside_worker()) interrupt_handlers::of_this_process().remove(*this);
 }
 
+PARMAP_INLINE bool interrupt_watch::has_heard() noexcept {
+  const interrupt_words& all = words_of_interrupts();
+  return all.owner.load() == ::getpid() && all.bell.load() >= 0 && all.received.load() > 0;
+}
+
 }  // namespace parmap::inline PARMAP_ABI::detail
