@@ -35,7 +35,9 @@ PARMAP_INLINE void sweep::add_axis(std::uint64_t size, const void* space,
 }
 PARMAP_INLINE void sweep::add_name(std::string_view name) {
   ++names_;
-  axes.back().names.push_back(name.empty() ? "x" + std::to_string(names_) : std::string(name));
+  std::string own(name);
+  if (own.empty()) (own += 'x') += std::to_string(names_);
+  axes.back().names.push_back(std::move(own));
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
