@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The use of a checkpoint by one map: opens the file, compares, gives positions and numbers, and tells what is stored.
 
-All of that is one transaction: if anything is refused, the file is as it was.
+All of that is one transaction: if anything is refused, the file is as it was. So its steps stand together here.
 """
 
 from __future__ import annotations
