@@ -165,9 +165,12 @@ class _Carrier:
             raise ValueError(f"parmap: no worker of this Dask cluster is called {names} (workers=) and has the resources {self._engine._resources}")
         return found
 
-    def _addresses(self) -> set[str]:
+    def _check_client(self) -> None:
         if self._client.status not in ("running", "connecting"):
             raise RuntimeError(f"parmap: the client of Dask is {self._client.status}; results that have come are in the attribute results")
+
+    def _addresses(self) -> set[str]:
+        self._check_client()
         return set(self._client.nthreads())
 
     def _new_places(self, addresses: Iterable[str], must_fit: bool) -> list[Place]:
@@ -213,6 +216,7 @@ class _Carrier:
     # ---- calls
 
     def call(self, key: Any, call: Call, program: bytes) -> None:
+        self._check_client()
         text: Any = program if call.needs_program else None
         if text is not None and len(program) > _LARGE:
             if self._program is None or self._program.status != "finished":
