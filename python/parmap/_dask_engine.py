@@ -222,10 +222,14 @@ class _Carrier:
             if self._program is None or self._program.status != "finished":
                 self._program = self._client.scatter(program, hash=False)
             text = self._program
-        future = self._client.submit(
-            _exchange, tuple(call), text, key=f"{call.job}-{time.monotonic_ns()}", workers=[key], allow_other_workers=False, pure=False,
-            priority=self._engine._priority, resources=self._engine._resources, retries=0,
-        )  # fmt: skip
+        try:
+            future = self._client.submit(
+                _exchange, tuple(call), text, key=f"{call.job}-{time.monotonic_ns()}", workers=[key], allow_other_workers=False, pure=False,
+                priority=self._engine._priority, resources=self._engine._resources, retries=0,
+            )  # fmt: skip
+        except Exception:
+            self._check_client()  # it was closed just now
+            raise
         self._calls[key] = future
         future.add_done_callback(lambda ended: self._events.put((key, ended)))
 
