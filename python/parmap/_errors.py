@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The exceptions of failed tasks, and how they leave a worker."""
+"""The exceptions of failed tasks, and how they leave a worker.
+
+One file, as restore() reads what describe() packs.
+"""
 
 from __future__ import annotations
 

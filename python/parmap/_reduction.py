@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """map_reduce() and fold(): combine the values of all tasks into one, in an order that does not depend on who ran them.
 
-The tasks run as those of parmap(). Their values are combined in workers of the same engine (_combining.py).
+The tasks run as those of parmap(). Their values are combined in workers of the same engine (_combining.py). A good part of this file is
+the docstrings, which are the reference.
 """
 
 from __future__ import annotations

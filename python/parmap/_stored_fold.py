@@ -78,9 +78,9 @@ class _StoredSteps:
             self._read()
             missing = set(tasks.missing)
             for r in range(steps._block if missing else 0):
-                todo = [i for i in range(r, steps._product.size, steps._block) if i in missing]
-                if todo:
-                    self._run_round(todo)
+                round_tasks = [i for i in range(r, steps._product.size, steps._block) if i in missing]
+                if round_tasks:
+                    self._run_round(round_tasks)
         finally:
             tasks.finish()
         if self._times is not None:
@@ -98,14 +98,14 @@ class _StoredSteps:
                 steps.accumulators[block] = self._tasks.value_of(index, outcome)
                 self._newest[block] = index
 
-    def _run_round(self, todo: list[int]) -> None:
+    def _run_round(self, round_tasks: list[int]) -> None:
         steps, asked = self._steps, self._asked
         options = dict(self._options)
         task: Callable[..., Any] = steps._numbered_task
-        inputs: Any = todo
+        inputs: Any = round_tasks
         if asked.engine == "pool":  # workers that were there before
             task = functools.partial(_reduction_steps.numbered, steps._step, steps._fargs, asked.seed)
-            inputs = zip_axes(todo, [steps._accumulator(i) for i in todo], [steps._product.task(i) for i in todo])
+            inputs = zip_axes(round_tasks, [steps._accumulator(i) for i in round_tasks], [steps._product.task(i) for i in round_tasks])
         if asked.deadline_ns is not None:
             options["deadline_sec"] = max(1e-9, asked.deadline_ns / 1e9 - (time.monotonic() - asked.begun))
         most = 1 if steps._raises else asked.max_failures
@@ -114,7 +114,7 @@ class _StoredSteps:
         if most is not None and self._failed >= most:
             options["stop"] = _Set()
         if asked.recorder is not None:
-            asked.recorder.renumber(todo)
+            asked.recorder.renumber(round_tasks)
         with stream(task, inputs, reporter="silent", **options) as outcomes:
             if self._tasks._writer is None:
                 self._tasks.start_writer()
@@ -128,10 +128,10 @@ class _StoredSteps:
                     break
                 except Exception as error:
                     if asked.engine == "serial" and not isinstance(error, StoreFailed):
-                        self._tasks.put_raised_of(todo[count], error)
+                        self._tasks.put_raised_of(round_tasks[count], error)
                     raise
                 count += 1
-                self._take(todo[it.index], it)
+                self._take(round_tasks[it.index], it)
         if steps._raises and steps.failures:
             first = next((each for each in steps.failures if each.kind != "stopped"), steps.failures[0])
             add_note(first.exception, f"parmap: raised by task {first.index}, called with {call_text(first.task)}")

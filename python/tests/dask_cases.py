@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Maps over a Dask cluster of two workers. test_dask.py runs this file by a pytest of its own, as Dask's threads and processes would be
-in the way of other tests."""
+in the way of other tests. One file, as the cluster is started once for all."""
 
 import collections
 import functools
