@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Maps with a checkpoint whose program is killed at any moment, whose file is damaged or in use, whose disk is full.
 #include "engines.hpp"
+#include "killed_sweep.hpp"
 #include "leftovers.hpp"
 #include "run_in_child.hpp"
 #include "scratch_folder.hpp"
@@ -30,6 +31,9 @@
 namespace {
 
 using namespace std::chrono_literals;
+using killed_sweep::reap_all;
+using killed_sweep::run_and_kill;
+using killed_sweep::stored;
 using scratch::folder;
 
 class checkpoint_faults_test : public leftovers::none {};
@@ -51,15 +55,6 @@ auto sweep(const std::string& file, std::uint64_t seed = 11) {
                       .workers = 2});
 }
 
-// The number of outcomes in the file; 0 while there is no such table.
-std::int64_t stored(const std::string& file) {
-  try {
-    return parmap::detail::database(file).number("SELECT count(*) FROM result_1");
-  } catch (const parmap::store_failed&) {
-    return 0;
-  }
-}
-
 template <class Call>
 std::string refusal(const Call& call) {
   try {
@@ -68,12 +63,6 @@ std::string refusal(const Call& call) {
     return error.what();
   }
   return "no store_failed was thrown";
-}
-
-// The child, and its workers, which this process may have adopted.
-void reap_all() {
-  while (::waitpid(-1, nullptr, 0) > 0) {
-  }
 }
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -89,24 +78,7 @@ TEST_F(checkpoint_faults_test, killed_at_random_moments_nothing_stored_is_lost) 
     const folder here;
     const std::string file = here.file();
     for (int round = 0; round < 3; ++round, ++killed) {
-      const pid_t child = ::fork();
-      if (child == 0) {
-        std::ignore = sweep(file);
-        ::_exit(0);
-      }
-      // Sometime in the run: at a number of outcomes, and a moment after it.
-      const auto enough = stored(file) + static_cast<std::int64_t>(random() % 150);
-      int status = 0;
-      while (stored(file) < enough && ::waitpid(child, &status, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
-      std::this_thread::sleep_for(std::chrono::microseconds(random() % 5000));
-      const std::int64_t acknowledged = stored(file);
-      ::kill(child, SIGKILL);
-      reap_all();
-      ASSERT_GE(stored(file), acknowledged);
-      parmap::detail::database read(file);
-      auto check = read.prepare("PRAGMA integrity_check");
-      ASSERT_TRUE(check.step());
-      ASSERT_EQ(check.bytes(0), "ok");
+      ASSERT_NO_FATAL_FAILURE(run_and_kill([](const std::string& in) { return sweep(in); }, file, random));
     }
     const auto whole = sweep(file);
     ASSERT_TRUE(whole.ok());

@@ -2,6 +2,7 @@
 // Streams and reductions with a checkpoint whose program is killed at any moment, whose file is damaged or in use,
 // whose disk is full.
 #include "engines.hpp"
+#include "killed_sweep.hpp"
 #include "leftovers.hpp"
 #include "run_in_child.hpp"
 #include "scratch_folder.hpp"
@@ -34,6 +35,9 @@
 namespace {
 
 using namespace std::chrono_literals;
+using killed_sweep::reap_all;
+using killed_sweep::run_and_kill;
+using killed_sweep::stored;
 using scratch::folder;
 using stored_maps::has;
 using stored_maps::kept_in;
@@ -66,43 +70,13 @@ std::uint64_t reduced(const std::string& file) {
       .value();
 }
 
-// The number of outcomes in the file; 0 while there is no such table.
-std::int64_t stored(const std::string& file) {
-  try {
-    return parmap::detail::database(file).number("SELECT count(*) FROM result_1");
-  } catch (const parmap::store_failed&) {
-    return 0;
-  }
-}
-// The child, and its workers, which this process may have adopted.
-void reap_all() {
-  while (::waitpid(-1, nullptr, 0) > 0) {
-  }
-}
-
 // Runs `sweep` in a child that is killed at a random moment, three times with one file, and then to its end here.
 template <class Sweep>
 auto resumed_after_kills(const Sweep& sweep, std::mt19937_64& random) {
   const folder here;
   const std::string file = here.file();
   for (int round = 0; round < 3; ++round) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      std::ignore = sweep(file);
-      ::_exit(0);
-    }
-    const auto enough = stored(file) + static_cast<std::int64_t>(random() % 150);
-    int status = 0;
-    while (stored(file) < enough && ::waitpid(child, &status, WNOHANG) == 0) std::this_thread::sleep_for(1ms);
-    std::this_thread::sleep_for(std::chrono::microseconds(random() % 5000));
-    const std::int64_t acknowledged = stored(file);
-    ::kill(child, SIGKILL);
-    reap_all();
-    EXPECT_GE(stored(file), acknowledged);
-    parmap::detail::database read(file);
-    auto check = read.prepare("PRAGMA integrity_check");
-    EXPECT_TRUE(check.step());
-    EXPECT_EQ(check.bytes(0), "ok");
+    run_and_kill(sweep, file, random);
   }
   return sweep(file);
 }
