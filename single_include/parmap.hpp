@@ -25722,6 +25722,36 @@ PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/service_thread.hpp
+// service_thread: starts a thread that works for a map beside its workers.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Starts a thread that runs `serve` and takes no signal of the program. It has begun when this returns, and allocates
+// nothing any more until `serve` does: the caller is about to fork, and not every allocator (that of ASan in g++ 12)
+// keeps a process from being forked while another thread is inside it. Such a process would wait for ever.
+// Throws std::system_error if no thread can be had.
+template <class Serve>
+[[nodiscard]] std::thread service_thread(Serve serve) {
+  std::mutex mutex;
+  std::condition_variable news;
+  bool begun = false;
+  std::unique_lock lock(mutex);
+  const signals_blocked here;
+  std::thread made([&mutex, &news, &begun, serve = std::move(serve)] {
+    {
+      const std::scoped_lock turn(mutex);
+      begun = true;
+      news.notify_one();  // under the lock: the three end once the starter has it
+    }
+    serve();
+  });
+  news.wait(lock, [&] { return begun; });
+  return made;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/interrupt_watch.inl.hpp
 // The bodies of interrupt_watch.hpp.
 
@@ -25798,10 +25828,7 @@ class interrupt_handlers {
     all.owner = process_;
     all.bell = bell_->descriptor();
     is_over_ = false;
-    {
-      const signals_blocked meanwhile;
-      thread_ = std::thread([this] { listen(); });
-    }
+    thread_ = service_thread([this] { listen(); });
     for (const int signal : signals) {
       struct sigaction now{};
       if (::sigaction(signal, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL)
@@ -26340,8 +26367,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
     if (const std::error_code why = replace_file(each, status_text(mine, account_, state(map_end::not_yet))))
       throw_cannot_write(asked_, each, why);
   }
-  const signals_blocked here;  // the thread takes no signal of the program
-  thread_ = std::thread([this] { serve(); });
+  thread_ = service_thread([this] { serve(); });
 }
 
 PARMAP_INLINE map_recorder::~map_recorder() { end(true); }

@@ -66,8 +66,6 @@ class StoredTasks:
         self.missing = self.run.missing
         self._numbers = self.run.numbers
         self.tasks = len(self._numbers)
-        self.done = self.run.values
-        self.failed = self.run.kept_failures
         self._known_fields: set[str] = set()
         self._writer: RowWriter | None = None
         self.reporter_error: BaseException | None = None
@@ -131,7 +129,7 @@ class StoredTasks:
 
     def start_writer(self) -> None:
         """Once the workers are there: a thread of this process does not outlive a fork."""
-        self._writer = RowWriter(self.run.path, self.run.version, self.run.run, self.done, self.failed)
+        self._writer = RowWriter(self.run.path, self.run.version, self.run.run, self.run.values, self.run.kept_failures)
 
     def value_of(self, index: int, outcome: StoredOutcome) -> Any:
         return self.run.value(index, outcome.cell)
@@ -174,14 +172,12 @@ class StoredTasks:
                 ) from error
             if cell[0] in (JSON, DATACLASS):
                 fields = self._new_fields(value)
-            self.done += 1
         else:
             kind = KINDS.index(failure.kind) + 1
             cell = TEXT, message_of(failure).encode("utf-8", "replace").decode()
-            self.failed += 1
         began = int((time.time() - self.run.began - (seconds or 0.0)) * 1e6)
         assert self._writer is not None
-        self._writer.put((self._numbers[index], kind, attempts, began, seconds, worker, *cell), self.done, self.failed, fields,
+        self._writer.put((self._numbers[index], kind, attempts, began, seconds, worker, *cell), fields,
                          None if erased is None else self._numbers[erased])  # fmt: skip
         return len(cell[1]) if isinstance(cell[1], (str, bytes)) else 0
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/detail/checkpoints/row_writer.hpp>
-#include <parmap/detail/system/signal_mask.hpp>
+#include <parmap/detail/system/service_thread.hpp>
 #include <parmap/store.hpp>
 
 #include <algorithm>
@@ -34,8 +34,7 @@ inline row_writer::row_writer(database& to, run_entry& entry, const std::string&
               "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
       done_(done),
       failed_(failed) {
-  const signals_blocked here;  // the thread takes no signal of the program
-  thread_ = std::thread([this] { serve(); });
+  thread_ = service_thread([this] { serve(); });
 }
 
 inline row_writer::~row_writer() { end(); }

@@ -5,7 +5,7 @@
 #include <parmap/detail/system/event_counter.hpp>
 #include <parmap/detail/system/inside_worker.hpp>
 #include <parmap/detail/system/interrupt_watch.hpp>
-#include <parmap/detail/system/signal_mask.hpp>
+#include <parmap/detail/system/service_thread.hpp>
 
 #include <poll.h>
 #include <signal.h>
@@ -97,10 +97,7 @@ class interrupt_handlers {
     all.owner = process_;
     all.bell = bell_->descriptor();
     is_over_ = false;
-    {
-      const signals_blocked meanwhile;
-      thread_ = std::thread([this] { listen(); });
-    }
+    thread_ = service_thread([this] { listen(); });
     for (const int signal : signals) {
       struct sigaction now{};
       if (::sigaction(signal, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL)

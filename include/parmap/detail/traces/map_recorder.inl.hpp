@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/detail/system/fork_generation.hpp>
-#include <parmap/detail/system/signal_mask.hpp>
+#include <parmap/detail/system/service_thread.hpp>
 #include <parmap/detail/traces/json_text.hpp>
 #include <parmap/detail/traces/map_recorder.hpp>
 #include <parmap/detail/traces/written_file.hpp>
@@ -62,8 +62,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
     if (const std::error_code why = replace_file(each, status_text(mine, account_, state(map_end::not_yet))))
       throw_cannot_write(asked_, each, why);
   }
-  const signals_blocked here;  // the thread takes no signal of the program
-  thread_ = std::thread([this] { serve(); });
+  thread_ = service_thread([this] { serve(); });
 }
 
 PARMAP_INLINE map_recorder::~map_recorder() { end(true); }
