@@ -59,6 +59,10 @@ class checkpoint:
         self.path = os.fspath(path)
         if not isinstance(self.path, str) or not self.path or self.path == ":memory:":
             raise TypeError(f"parmap.checkpoint: path must be the name of a file, but is {path!r:.100}")
+        try:
+            self.path.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"parmap.checkpoint: path must be UTF-8, but is {path!r:.100}") from None
         for what, text in (("name", name), ("version", version)):
             if text is not None and not isinstance(text, str):
                 raise TypeError(f"parmap.checkpoint: {what} must be a string, but is {text!r:.100}")

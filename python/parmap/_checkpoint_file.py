@@ -28,8 +28,11 @@ def connected(path: str, *, to_write: bool = True, as_it_is: bool = False) -> sq
     """A connection without implicit transactions, which any thread may use, one at a time. Raises StoreFailed."""
     if os.path.realpath(path) in _used_by_parents:
         raise StoreFailed(f"parmap: {path}: the process that this one was forked from is using it")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise StoreFailed(f"parmap: {path}: it is a folder or a device, and not a file")
     with in_words(path):
-        name = path if to_write else f"file:{_quoted_path(path)}?mode=ro{'&immutable=1' if as_it_is else ''}"
+        # Some builds of SQLite take a name that begins with "file:" for a URI.
+        name = os.path.abspath(path) if to_write else f"file:{_quoted_path(path)}?mode=ro{'&immutable=1' if as_it_is else ''}"
         made = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=not to_write)
     _open[id(made)] = made, os.path.realpath(path)
     return made
@@ -187,42 +190,61 @@ def make_version(file: sqlite3.Connection, version: int, axes: int) -> None:
 
 
 def make_view(file: sqlite3.Connection, version: int) -> None:
-    """The view `results`: a row for each outcome, with the inputs by name, and the fields of values that have them."""
+    """The view `results`, if the version is the one that was made last."""
+    if file.execute("SELECT max(number) FROM version").fetchone()[0] == version:
+        file.execute("DROP VIEW IF EXISTS results")
+        file.execute(f"CREATE VIEW results AS {outcome_query(file, version).sql}")
+
+
+class OutcomeQuery(NamedTuple):
+    """Selects a row for each outcome. SQLite's names have no case, so a name that is taken already has _value behind it."""
+
+    sql: str
+    inputs: list[str]  #: the columns of the inputs, in the order of the call
+    value: str  #: the column of the value
+
+
+def outcome_query(file: sqlite3.Connection, version: int) -> OutcomeQuery:
+    """Besides the inputs and the value it has the fields of values that have them, and what parmap knows."""
     axes = axes_of(file, version)
     columns: dict[int, list[str]] = {}
     joined = ""
     stride = "1"
-    taken = set()
+    taken = {"_kind", "_message", "_attempts", "_began", "_seconds", "_worker", "_run", "_task"}
+
+    def unlike(name: str) -> str:
+        while name.lower() in taken:
+            name += "_value"
+        taken.add(name.lower())
+        return name
+
     for axis in reversed(axes):
         k = axis.number
         position = f"e.start_{k} + (r.task - e.first) / ({stride}) % e.size_{k}"
         if axis.hashed:
-            columns[k] = [f"{position} AS {quoted(name)}" for name in axis.names]
+            columns[k] = [position for _ in axis.names]
         else:
-            columns[k] = [f"axis{k}.value_{c} AS {quoted(name)}" for c, name in enumerate(axis.names, 1)]
+            columns[k] = [f"axis{k}.value_{c}" for c in range(1, len(axis.names) + 1)]
             joined += f" JOIN axis_{version}_{k} AS axis{k} ON axis{k}.position = {position}"
         stride += f" * e.size_{k}"
-        taken |= {name.lower() for name in axis.names}  # SQLite's names have no case
-    chosen = [each for axis in sorted(axes, key=lambda axis: axis.place) for each in columns[axis.number]]
-    chosen.append("CASE WHEN r.kind = 0 THEN r.value END AS value")
-    taken |= {"value", "_kind", "_message", "_attempts", "_began", "_seconds", "_worker", "_run", "_task"}
+    in_order = sorted(axes, key=lambda axis: axis.place)
+    inputs = [unlike(name) for axis in in_order for name in axis.names]
+    chosen = [f"{each} AS {quoted(name)}" for name, each in zip(inputs, (each for axis in in_order for each in columns[axis.number]))]
+    value = unlike("value")
+    chosen.append(f"CASE WHEN r.kind = 0 THEN r.value END AS {quoted(value)}")
     for (name,) in file.execute("SELECT name FROM spread WHERE version = ? ORDER BY rowid", (version,)):
-        shown = name
-        while shown.lower() in taken:
-            shown += "_value"
-        taken.add(shown.lower())
-        chosen.append(f"CASE WHEN r.kind = 0 AND r.format IN (10, 11) THEN {_field(name)} END AS {quoted(shown)}")
+        chosen.append(f"CASE WHEN r.kind = 0 AND r.format IN (10, 11) THEN {_field(name)} END AS {quoted(unlike(name))}")
     kinds = "".join(f" WHEN {k} THEN '{kind}'" for k, kind in enumerate(KINDS, 1))
     chosen += [
         f"CASE r.kind WHEN 0 THEN 'ok'{kinds} END AS _kind", "CASE WHEN r.kind <> 0 THEN r.value END AS _message",
         "r.attempts AS _attempts", "u.began + r.began / 1e6 AS _began", "r.seconds AS _seconds", "r.worker AS _worker",
         "r.run AS _run", "r.task AS _task",
     ]  # fmt: skip
-    file.execute("DROP VIEW IF EXISTS results")
-    file.execute(
-        f"CREATE VIEW results AS SELECT {', '.join(chosen)} FROM result_{version} AS r JOIN extent_{version} AS e"
-        f" ON r.task >= e.first AND r.task < e.first + e.tasks LEFT JOIN run AS u ON u.number = r.run{joined}"
+    sql = (
+        f"SELECT {', '.join(chosen)} FROM result_{version} AS r JOIN extent_{version} AS e"
+        f" ON e.first = (SELECT max(first) FROM extent_{version} WHERE first <= r.task) LEFT JOIN run AS u ON u.number = r.run{joined}"
     )
+    return OutcomeQuery(sql, inputs, value)
 
 
 def _field(name: str) -> str:
@@ -237,7 +259,8 @@ def _field(name: str) -> str:
 def add_fields(file: sqlite3.Connection, version: int, names: Sequence[str]) -> None:
     """Fields that values have had for the first time."""
     (known,) = file.execute("SELECT count(*) FROM spread WHERE version = ?", (version,)).fetchone()
-    for name in names[: max(0, MOST_FIELDS - known)]:
+    shown = [name for name in names if '"' not in name]  # SQLite's paths have no such name
+    for name in shown[: max(0, MOST_FIELDS - known)]:
         file.execute("INSERT OR IGNORE INTO spread VALUES(?, ?)", (version, name))
     make_view(file, version)
 

@@ -67,11 +67,14 @@ class CheckpointRun:
 
     def __init__(self, asked: checkpoint, sweep: Sweep) -> None:
         self._asked, self._sweep = asked, sweep
-        self.path = asked.path
+        self.path = asked.path  # for messages
+        self.place = os.path.abspath(asked.path)  # as the program may change its folder while the map runs
         self.notes: list[str] = []
+        self.warning = ""  #: is said also by a map whose reporter is silent: stored values are not those of this code
         self._identity = sweep.function
         self._check_name()
-        self._made = False  # the file, by this
+        self._made = False  # the tables, by this
+        is_new = not os.path.lexists(self.place)
         with _checkpoint_file.opening:
             file = _checkpoint_file.connected(self.path)
             try:
@@ -79,8 +82,8 @@ class CheckpointRun:
                     self._open(file)
             except BaseException:
                 _checkpoint_file.close(file)
-                if self._made:
-                    _remove(self.path)
+                if self._made and is_new:
+                    _remove(self.place)
                 raise
         _checkpoint_file.close(file)
 
@@ -330,7 +333,7 @@ class CheckpointRun:
             runs = "; all is stored, so nothing runs"
             if count:
                 runs = f"; {'1 task that failed runs' if count == 1 else grouped(count) + ' tasks that failed run'} by the new code"
-            self.notes.append(f"parmap: {self.path}: {said}{runs}")
+            self.warning = f"parmap: {self.path}: {said}{runs}"
 
     def _begin_run(self, file: sqlite3.Connection) -> None:
         now = time.time()
@@ -355,7 +358,7 @@ class CheckpointRun:
         """In the file, if there was no writer that does it. Once."""
         if self._key not in _checkpoint_file.active:
             return
-        file = _checkpoint_file.connected(self.path)
+        file = _checkpoint_file.connected(self.place)
         try:
             with in_words(self.path):
                 now = time.time()
@@ -378,7 +381,7 @@ class CheckpointRun:
         """The outcomes that are there, with the indices of their tasks."""
         if not self.stored:
             return
-        file = _checkpoint_file.connected(self.path)
+        file = _checkpoint_file.connected(self.place)
         try:
             with in_words(self.path):
                 yield from self._read(file, ordered)
@@ -401,7 +404,7 @@ class CheckpointRun:
     def value(self, index: int, cell: Cell) -> Any:
         func = self._sweep.func
         try:
-            return value_of(cell, lambda name: imported_class(name, func), allow_pickle=True)
+            return value_of(cell, lambda name: imported_class(name, func), allow_pickle=True, lenient=False)
         except Unreadable as error:
             raise StoreFailed(f"parmap: {self.path}: the stored value of task {index} cannot be read: {error}") from error
 

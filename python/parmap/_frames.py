@@ -124,7 +124,10 @@ def type_of(values: list[Any]) -> Any:
 
 def _is_exact_as_float(value: Any) -> bool:
     plain = int(value) if _is_whole(type(value)) else value  # NumPy would compare integers as floats
-    return bool(float(plain) == plain or plain != plain)
+    try:
+        return bool(float(plain) == plain or plain != plain)
+    except OverflowError:
+        return False
 
 
 def _is_whole(kind: type) -> bool:

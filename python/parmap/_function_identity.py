@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import dis
+import enum
 import functools
 import hashlib
+import importlib.util
 import inspect
 import sys
 import sysconfig
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,45 +32,54 @@ class FunctionIdentity:
 
 
 def identity_of(func: Callable[..., Any], fargs: dict[str, Any]) -> FunctionIdentity:
-    found = FunctionIdentity("")
-    while isinstance(func, functools.partial):
-        for k, value in enumerate(func.args, 1):
-            _add(found, f"partial argument {k}", value)
-        for name, value in func.keywords.items():
-            _add(found, f"partial argument {name}", value)
-        func = func.func
+    fields = _Fields(found := FunctionIdentity(""))
+    func = fields.add_partial("partial argument ", func)
     for name in sorted(fargs):
-        _add(found, f"fixed {name}", fargs[name])
+        fields.add(f"fixed {name}", fargs[name])
     owner = None
     if isinstance(func, types.MethodType):
         owner = func.__self__ if isinstance(func.__self__, type) else type(func.__self__)
-        _add_object(found, "self", func.__self__)
+        fields.add_object("self", func.__self__)
         func = func.__func__
-    digest = _Digest(found)
-    inner = func
+    inner: Any
     called = getattr(type(func), "__call__", None)
-    if not isinstance(func, (types.FunctionType, type)) and isinstance(called, types.FunctionType):
-        _add_object(found, "the object that is called", func)
+    if isinstance(called, types.FunctionType) and not isinstance(func, (types.FunctionType, type)):
+        fields.add_object("the object that is called", func)
         inner, owner = called, type(func)
-        found.name = _name(type(func))
+        found.name = _name(owner)
     else:
         found.name = _name(func)
-        for _ in range(16):  # such as functools.lru_cache; numba has py_func
-            wrapped = getattr(inner, "__wrapped__", None) or getattr(inner, "py_func", None)
-            if isinstance(inner, types.FunctionType) or wrapped is None:
-                break
-            inner = wrapped
-    if isinstance(inner, types.FunctionType):
-        for name, cell in zip(inner.__code__.co_freevars, inner.__closure__ or ()):
-            _capture(found, digest, name, cell)
-        digest.add_function(inner)
-        if owner is not None:
-            digest.add_class(owner)
-        found.digest = digest.text()
-        found.source = _source(inner)
-    else:
+        inner = function_behind(func)
+        if isinstance(func, type) and not _is_installed(func.__module__):
+            inner = owner = func
+        elif inner is None and not isinstance(itself := getattr(func, "__self__", None), (types.ModuleType, type, type(None))):
+            fields.add("self", itself)  # of a method in C
+    if inner is None:
         found.uncovered.append(f"the code of {found.name}")
+        return found
+    if isinstance(inner, types.FunctionType):
+        fields.add_captured("captured ", inner)
+        fields.digest.add_function(inner, captured=False)
+    if owner is not None:
+        fields.digest.add_used(owner)
+    found.digest = fields.digest.text()
+    found.source = _source(inner)
     return found
+
+
+def function_behind(it: Any) -> types.FunctionType | None:
+    """The function itself, or that of what stands for one: functools.lru_cache, numba, numpy.vectorize, a property."""
+    for _ in range(16):
+        if isinstance(it, types.FunctionType):
+            return it
+        if isinstance(it, (classmethod, staticmethod, property, functools.cached_property)):
+            names: tuple[str, ...] = ("__func__", "fget", "func")
+        elif callable(it) and not isinstance(it, (type, types.MethodType)):
+            names = ("__wrapped__", "py_func", "pyfunc")
+        else:
+            return None
+        it = next((inner for name in names if (inner := getattr(it, name, None)) is not None), None)
+    return None
 
 
 def _name(it: Any) -> str:
@@ -79,39 +90,76 @@ def _name(it: Any) -> str:
     return f"{main_name() if module == '__main__' else module}.{qualified}"
 
 
-def _capture(found: FunctionIdentity, digest: _Digest, name: str, cell: Any) -> None:
-    try:
-        value = cell.cell_contents
-    except ValueError:
-        return  # not set yet
-    if isinstance(value, types.FunctionType):
-        digest.add_function(value)
-    elif not isinstance(value, (types.ModuleType, type)):
-        _add(found, f"captured {name}", value)
+class _Fields:
+    """What must stay the same: the values that belong to a function. The code of functions among them goes into the digest."""
+
+    def __init__(self, found: FunctionIdentity) -> None:
+        self._found = found
+        self.digest = _Digest(found)
+        self._within: set[int] = set()  # functions and objects, which may refer to themselves
+
+    def add(self, name: str, value: Any) -> None:
+        if isinstance(value, functools.partial):
+            return self.add(name, self.add_partial(f"{name}.", value))
+        if isinstance(value, types.MethodType):
+            self.add_object(f"{name}.self", value.__self__)
+            value = value.__func__
+        cell = fixed_cell(value)
+        if cell is None:
+            self._found.uncovered.append(f"{name}, of type {type(value).__qualname__}")
+            return
+        self._found.fields.append((name, cell))
+        if (function := function_behind(value)) is not None:
+            self.digest.add_used(function, captured=False)
+            self.add_captured(f"{name}.", function)
+        elif isinstance(value, type):
+            self.digest.add_used(value)
+
+    def add_partial(self, prefix: str, func: Any) -> Any:
+        """The arguments of a functools.partial, also of one that it is made of. Returns the function."""
+        arguments: tuple[Any, ...] = ()
+        keywords: dict[str, Any] = {}
+        while isinstance(func, functools.partial):
+            arguments = (*func.args, *arguments)
+            keywords = {**func.keywords, **keywords}
+            func = func.func
+        for name, value in [*enumerate(arguments, 1), *sorted(keywords.items())]:
+            self.add(f"{prefix}{name}", value)
+        return func
+
+    def add_object(self, name: str, it: Any) -> None:
+        """Of an object without a plain form its attributes."""
+        attributes = getattr(it, "__dict__", None)
+        if fixed_cell(it) is not None or isinstance(it, type) or not isinstance(attributes, dict):
+            return self.add(name, it)
+        if id(it) in self._within:
+            return
+        self._within.add(id(it))
+        prefix = f"{name}." if name.endswith(".self") else "attribute "
+        for each, value in sorted(attributes.items()):
+            self.add(f"{prefix}{each}", value)
+
+    def add_captured(self, prefix: str, func: types.FunctionType) -> None:
+        if id(func) in self._within:
+            return
+        self._within.add(id(func))
+        for name, value in captured_values(func):
+            self.add(f"{prefix}{name}", value)
 
 
-def _add_object(found: FunctionIdentity, name: str, it: Any) -> None:
-    """Of an object without a plain form its attributes."""
-    attributes = getattr(it, "__dict__", None)
-    if fixed_cell(it) is not None or isinstance(it, type) or not isinstance(attributes, dict):
-        return _add(found, name, it)
-    for each, value in sorted(attributes.items()):
-        _add(found, f"attribute {each}", value)
-
-
-def _add(found: FunctionIdentity, name: str, value: Any) -> None:
-    cell = fixed_cell(value)
-    if cell is None:
-        found.uncovered.append(f"{name}, of type {type(value).__qualname__}")
-    else:
-        found.fields.append((name, cell))
+def captured_values(func: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    for name, cell in zip(func.__code__.co_freevars, func.__closure__ or ()):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # not set yet
+            pass
 
 
 def fixed_cell(value: Any) -> Cell | None:
     """How a fixed value stands in the file; None if it has no plain form."""
     cell = plain(value)
-    if cell is None and isinstance(value, (types.FunctionType, types.BuiltinFunctionType, type)):
-        return TEXT, _name(value)
+    if cell is None and (isinstance(value, (types.BuiltinFunctionType, types.ModuleType, type)) or function_behind(value) is not None):
+        return TEXT, value.__name__ if isinstance(value, types.ModuleType) else _name(value)
     if cell is None or not isinstance(cell[1], (str, bytes)) or len(cell[1]) <= _LARGE:
         return cell
     data = cell[1].encode("utf-8", "surrogatepass") if isinstance(cell[1], str) else cell[1]
@@ -120,7 +168,7 @@ def fixed_cell(value: Any) -> Cell | None:
     return TEXT, f"{what} with the checksum {checksum}"
 
 
-def _source(func: types.FunctionType) -> str:
+def _source(func: Any) -> str:
     try:
         return inspect.getsource(func)
     except (OSError, TypeError, SyntaxError, IndentationError):
@@ -140,63 +188,90 @@ class _Digest:
     def text(self) -> str:
         return f"{sys.implementation.cache_tag}:{self._hash.hexdigest()}"
 
-    def add_function(self, func: types.FunctionType) -> None:
-        if id(func.__code__) in self._seen:
+    def add_used(self, it: Any, captured: bool = True) -> None:
+        """A function or class that is used, unless it is a part of Python or of an installed package."""
+        if _is_installed(it.__module__):
             return
-        self._seen.add(id(func.__code__))
+        if isinstance(it, type):
+            self.add_class(it)
+        else:
+            self.add_function(it, captured)
+
+    def add_function(self, func: types.FunctionType, captured: bool = True) -> None:
+        """`captured`: with the values that it has captured."""
+        if id(func) in self._seen:
+            return
+        self._seen.add(id(func))
         self._put("function")
         self._code(func.__code__, func.__doc__)
         for name, value in [*enumerate(func.__defaults__ or ()), *sorted((func.__kwdefaults__ or {}).items())]:
             self._value(f"default {name} of {func.__qualname__}", value)
         self._globals(func)
         if (inner := getattr(func, "__wrapped__", None)) is not None and isinstance(inner, types.FunctionType):
-            self.add_function(inner)
-        for cell in func.__closure__ or ():
-            try:
-                if isinstance(cell.cell_contents, types.FunctionType):
-                    self.add_function(cell.cell_contents)
-            except ValueError:
-                pass
+            self.add_function(inner, captured)
+        for name, value in captured_values(func) if captured else ():
+            self._value(f"{name}, captured by {func.__qualname__}", value)
 
     def _globals(self, func: types.FunctionType) -> None:
-        names, written = _global_names(func.__code__)
-        for name in sorted(names):
-            if name not in func.__globals__ or name in written:
-                continue
-            value = func.__globals__[name]
-            if isinstance(value, type) and value.__module__ == func.__module__:
-                self.add_class(value)
-            if isinstance(value, (types.ModuleType, type)):
-                continue
-            if isinstance(value, types.FunctionType):
-                if value.__module__ == func.__module__:
-                    self._put(name)
-                    self.add_function(value)
-                elif not _is_installed(value.__module__):
-                    self._miss(f"the code of {_name(value)}")
-            elif isinstance(value, (types.BuiltinFunctionType, types.MethodType)) or _is_installed(type(value).__module__) and callable(value):
-                continue
-            else:
-                self._value(f"the global {name}", value)
+        if _is_installed(func.__module__):
+            return
+        names = _Names(func.__code__)
+        for name in sorted(names.read - names.written):
+            if name in func.__globals__:
+                self._global(name, func.__globals__[name], func.__module__)
+        for module in sorted(names.imported):
+            if not _is_installed(module):
+                self._miss(f"the code of the module {module}")
+
+    def _global(self, name: str, value: Any, module: str) -> None:
+        function = value if isinstance(value, type) else function_behind(value)
+        if function is not None:
+            if function.__module__ == module:
+                self._put(name)
+                self.add_used(function)
+            elif not _is_installed(function.__module__):
+                self._miss(f"the code of {_name(function)}")
+        elif isinstance(value, types.ModuleType):
+            if not _is_installed(value.__name__):
+                self._miss(f"the code of the module {value.__name__}")
+        else:
+            self._value(f"the global {name}", value)
 
     def add_class(self, kind: type) -> None:
-        """The methods of a class, and of those of the same module that it is made of."""
+        """The methods and constants of a class, and of those of the same module that it is made of."""
         for each in kind.__mro__:
-            if each.__module__ != kind.__module__ or id(each) in self._seen:
+            if each.__module__ != kind.__module__:
+                if not _is_installed(each.__module__):
+                    self._miss(f"the code of {_name(each)}")
+                continue
+            if id(each) in self._seen:
                 continue
             self._seen.add(id(each))
+            for name, member in getattr(each, "__members__", {}).items() if issubclass(each, enum.Enum) else ():
+                self._put(name)
+                self._value(f"the value of {each.__qualname__}.{name}", member.value)
             for name, it in sorted(vars(each).items()):
-                it = getattr(it, "__func__", getattr(it, "fget", it))  # of a class method, a property
-                if isinstance(it, types.FunctionType):
+                if (function := function_behind(it)) is not None:
                     self._put(name)
-                    self.add_function(it)
+                    self.add_function(function)
+                elif not name.startswith("__") and not (issubclass(each, enum.Enum) or name == "_abc_impl" or hasattr(type(it), "__get__")):
+                    self._put(name)
+                    self._value(f"{each.__qualname__}.{name}", it)
 
     def _value(self, name: str, value: Any) -> None:
-        cell = plain(value)
-        if isinstance(value, types.FunctionType):
-            return self.add_function(value)
-        if cell is None:
-            return self._miss(f"{name}, of type {type(value).__qualname__}")
+        if isinstance(value, functools.partial):
+            self._value(name, value.func)
+            for each in (*value.args, *(part for item in sorted(value.keywords.items()) for part in item)):
+                self._value(f"an argument of {name}", each)
+            return
+        if (cell := plain(value)) is None:
+            function = value if isinstance(value, type) else function_behind(value)
+            if function is None and not isinstance(value, (types.ModuleType, types.BuiltinFunctionType)) and not _is_of_installed_module(value):
+                return self._miss(f"{name}, of type {type(value).__qualname__}")
+            self._put(value.__name__ if isinstance(value, types.ModuleType) else _name(value))
+            if function is not None:
+                self.add_used(function)
+            return
         self._put(name)
         format, it = key_of(cell)
         self._put(f"{format} {it!r}" if not isinstance(it, (str, bytes)) else f"{format} {len(it)}")
@@ -208,8 +283,8 @@ class _Digest:
             self._found.uncovered.append(what)
 
     def _code(self, code: types.CodeType, doc: str | None = None) -> None:
-        for each in (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags, code.co_names, code.co_varnames,
-                     code.co_freevars, code.co_cellvars):  # fmt: skip
+        for each in (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & ~_HAS_DOCSTRING, code.co_names,
+                     code.co_varnames, code.co_freevars, code.co_cellvars):  # fmt: skip
             self._put(repr(each))
         self._hash.update(code.co_code)
         self._hash.update(getattr(code, "co_exceptiontable", b""))
@@ -232,27 +307,63 @@ class _Digest:
         self._hash.update(data)
 
 
-def _global_names(code: types.CodeType) -> tuple[set[str], set[str]]:
-    """Those that a function reads, and those that it writes; also its inner functions."""
-    read, written = set(), set()
-    for each in dis.get_instructions(code):
-        if each.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            read.add(each.argval)
-        elif each.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-            written.add(each.argval)
-    for each in code.co_consts:
-        if isinstance(each, types.CodeType):
-            inner = _global_names(each)
-            read |= inner[0]
-            written |= inner[1]
-    return read, written
+class _Names:
+    """The globals that a function reads and writes, and the modules that it imports; also of its inner functions."""
+
+    def __init__(self, code: types.CodeType) -> None:
+        self.read: set[str] = set()
+        self.written: set[str] = set()
+        self.imported: set[str] = set()
+        self._add(code)
+
+    def _add(self, code: types.CodeType) -> None:
+        for each in dis.get_instructions(code):
+            if each.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
+                self.read.add(each.argval)
+            elif each.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+                self.written.add(each.argval)
+            elif each.opname == "IMPORT_NAME" and each.argval:
+                self.imported.add(each.argval)
+        for it in code.co_consts:
+            if isinstance(it, types.CodeType):
+                self._add(it)
 
 
+_HAS_DOCSTRING = 0x4000000  # in co_flags, from Python 3.13 on
 _PLACES = tuple(path for name, path in sysconfig.get_paths().items() if name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def _is_installed(module: str | None) -> bool:
     """Whether it is a part of Python or of an installed package, whose versions are the user's matter."""
-    found = sys.modules.get(module or "")
-    file = getattr(found, "__file__", None)
-    return module == "builtins" or (found is not None and (file is None and module != "__main__" or file is not None and file.startswith(_PLACES)))
+    if module == "builtins" or (module or "").partition(".")[0] == __package__:
+        return True
+    if not module or module == "__main__":
+        return False
+    file, folders = _where_it_is(module)
+    if file is None:  # made by a program; or a folder without __init__.py, which has only paths
+        return bool(folders) and all(map(_is_a_place, folders))
+    return file in ("built-in", "frozen") or _is_a_place(file)
+
+
+def _where_it_is(module: str) -> tuple[str | None, list[str]]:
+    found = sys.modules.get(module)
+    if found is not None and getattr(found, "__file__", None):
+        return found.__file__, []
+    try:
+        spec = getattr(found, "__spec__", None) or importlib.util.find_spec(module.partition(".")[0])
+    except (ImportError, ValueError):
+        spec = None
+    return (None, []) if spec is None else (spec.origin, list(spec.submodule_search_locations or ()))
+
+
+def _is_a_place(path: str) -> bool:
+    return path.startswith(_PLACES) or "/site-packages/" in path or "/dist-packages/" in path
+
+
+def _is_of_installed_module(it: Any) -> bool:
+    """Whether it is what an installed module calls by its name, such as numpy.sin."""
+    module = getattr(it, "__module__", None) or type(it).__module__
+    found: Any = sys.modules.get(module) if isinstance(module, str) and _is_installed(module) else None
+    for part in str(getattr(it, "__qualname__", None) or getattr(it, "__name__", "")).split("."):
+        found = getattr(found, part, None)
+    return found is it

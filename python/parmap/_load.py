@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from . import _checkpoint_file
 from ._checkpoint_file import in_words
 from ._errors import StoreFailed
-from ._failures import KINDS
+from ._failures import KINDS, shown
 from ._frames import Column, _maker, fields_of, unlike
 from ._inputs import MISSING
 from ._stored_values import Cell, Unreadable, class_of_modules, imported_class, key_of, value_of
@@ -295,6 +295,7 @@ def _load_parts(pattern: str, allow_pickle: bool, version: str | None) -> Stored
                 f"parmap: {first_path} and {path} are of different sweeps: {first.fields.get('function')}({', '.join(first.names)}) and "
                 f"{part.fields.get('function')}({', '.join(part.names)})"
             )
+        _check_alike(first_path, first, path, part)
         for row in part:
             key = tuple(_key(each) for each in row.task.values())
             if (other := seen.setdefault(key, path)) != path:
@@ -302,6 +303,19 @@ def _load_parts(pattern: str, allow_pickle: bool, version: str | None) -> Stored
             rows.append(row)
     versions = list(dict.fromkeys(itertools.chain.from_iterable(part.versions for _, part in parts)))
     return Stored(first.names, rows, first.version, versions, max(len(rows), max(part.tasks for _, part in parts)), first.fields)
+
+
+def _check_alike(first_path: str, first: Stored, path: str, part: Stored) -> None:
+    """Parts may have seeds of their own, but nothing else that the values depend on."""
+    if part.version != first.version:
+        raise ValueError(
+            f"parmap: {first_path} and {path} are of different versions of the function, {first.version!r} and {part.version!r}: "
+            "parmap.load(path, version=...)"
+        )
+    for name in sorted(first.fields.keys() | part.fields.keys()):
+        one, other = first.fields.get(name), part.fields.get(name)
+        if name != "seed" and _key(one) != _key(other):
+            raise ValueError(f"parmap: {first_path} and {path} are of different sweeps: {name} is {shown(one)} in the first, and {shown(other)} in the second")
 
 
 def _key(value: Any) -> Any:

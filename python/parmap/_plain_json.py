@@ -18,9 +18,10 @@ import json
 import math
 import os
 import pathlib
+import re
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ._loaded import loaded
@@ -38,9 +39,30 @@ def to_json(value: Any) -> str:
     return _encode(_tree(value))
 
 
-def from_json(text: str, find_class: Callable[[str], Any]) -> Any:
-    """`find_class` gives the class of a name such as "study:price". A dataclass without one becomes a dict."""
-    return _value(json.loads(text), find_class)
+class NoClass(Exception):
+    """The class of a stored value is not there any more, or has other fields; the text says which."""
+
+
+def from_json(text: str, find_class: Callable[[str], Any], lenient: bool) -> Any:
+    """`find_class` gives the class of a name such as "study:price", or None. An object without its class is a dict, and a member of an
+    enumeration its name, if the call is lenient; else that raises NoClass."""
+    return _value(json.loads(text), _Classes(find_class, lenient))
+
+
+class _Classes:
+    def __init__(self, find: Callable[[str], Any], lenient: bool) -> None:
+        self._find, self._lenient = find, lenient
+
+    def __call__(self, name: str, fits: Callable[[Any], bool]) -> Any:
+        """The class, if it fits; else None."""
+        found = self._find(name)
+        if found is not None and fits(found):
+            return found
+        if self._lenient:
+            return None
+        module, _, qualified = name.partition(":")
+        what = "is not there any more" if found is None else "has other fields or members now"
+        raise NoClass(f"it is of the class {qualified} of the module {module}, which {what}")
 
 
 def main_name() -> str:
@@ -60,7 +82,11 @@ def class_name(kind: type) -> str:
 
 def _tree(value: Any) -> Any:
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind is str:
+        if _PAIR.search(value):
+            raise NotPlain
+        return value
+    if kind is bool or value is None:
         return value
     if kind is int:
         if value.bit_length() > 10_000:
@@ -74,7 +100,7 @@ def _tree(value: Any) -> Any:
         return {"__tuple__": [_tree(each) for each in value]}
     if kind is dict:
         if all(type(key) is str and not key.startswith("__") for key in value):
-            return {key: _tree(each) for key, each in value.items()}
+            return {_tree(key): _tree(each) for key, each in value.items()}
         return {"__dict__": [[_tree(key), _tree(each)] for key, each in value.items()]}
     if kind is bytes:
         return {"__bytes__": base64.b64encode(value).decode()}
@@ -84,8 +110,15 @@ def _tree(value: Any) -> Any:
         return _of_member(value)
     if (textual := _TEXTUAL.get(kind) or _textual_of_pandas(kind)) is not None:
         name, to_text, from_text = textual
-        text = to_text(value)
-        if from_text(text) != value or getattr(value, "tzinfo", None) is not None or getattr(value, "fold", 0):
+        if getattr(value, "tzinfo", None) is not None or getattr(value, "fold", False):
+            raise NotPlain
+        try:
+            text = to_text(value)
+            again = from_text(text)
+            is_same = again == value and getattr(again, "unit", None) == getattr(value, "unit", None)  # of pandas' times
+        except (ArithmeticError, ValueError):  # a signalling NaN; a fraction of more digits than Python reads
+            is_same = False
+        if not is_same or _PAIR.search(text):
             raise NotPlain
         return {f"__{name}__": text}
     numpy = loaded("numpy")
@@ -96,12 +129,20 @@ def _tree(value: Any) -> Any:
     raise NotPlain
 
 
+def is_record(numpy: Any, dtype: Any) -> bool:
+    """Whether its elements have attributes, of which NumPy's format .npy knows nothing."""
+    return dtype.kind == "V" and dtype.type is not numpy.void
+
+
 def _of_numpy(numpy: Any, value: Any) -> Any:
+    if is_record(numpy, value.dtype):
+        raise NotPlain
     if type(value) is not numpy.ndarray:
         if type(value) is not value.dtype.type or value.dtype.hasobject or value.dtype.char in "gG":  # these have unused bytes
             raise NotPlain
-        if value.dtype.kind == "U":
-            return {"__numpy__": ["str_", value.item()]}
+        if value.dtype.kind in "US":  # their arrays lose zeros at the end
+            plain = "".join(value) if value.dtype.kind == "U" else bytes(value)  # str() loses them, too
+            return {"__numpy__": [type(value).__name__, _tree(plain)]}
         if value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
             return {"__numpy__": [value.dtype.name, _tree(value.item())]}
         return {"__scalar__": _npy(numpy, numpy.asarray(value))}
@@ -133,7 +174,7 @@ def _textual_of_pandas(kind: type) -> Any:
 def _of_dataclass(value: Any) -> Any:
     kind = type(value)
     names = [each.name for each in dataclasses.fields(kind)]
-    if not _is_found(kind) or (hasattr(value, "__dict__") and set(vars(value)) - set(names)):
+    if not _is_found(kind) or set(_state_of(value)) - set(names):
         raise NotPlain
     made = {"__class__": class_name(kind)}
     for name in names:
@@ -141,6 +182,14 @@ def _of_dataclass(value: Any) -> Any:
             raise NotPlain
         made[name] = _tree(getattr(value, name))
     return made
+
+
+def _state_of(value: Any) -> Iterator[str]:
+    """The names of what the object holds."""
+    yield from getattr(value, "__dict__", ())
+    for each in type(value).__mro__:
+        slots = each.__dict__.get("__slots__", ())
+        yield from (name for name in ((slots,) if isinstance(slots, str) else slots) if name not in ("__dict__", "__weakref__"))
 
 
 _found: dict[type, bool] = {}
@@ -152,10 +201,19 @@ def _is_found(kind: type) -> bool:
         found: Any = sys.modules.get(kind.__module__)
         for part in kind.__qualname__.split("."):
             found = getattr(found, part, None)
-        builtin = (dict, list, tuple, str, int, float, bytes, set, frozenset, BaseException)
-        _found[kind] = found is kind and (issubclass(kind, enum.Enum) or not issubclass(kind, builtin))
+        # What is built on a type in C, or says itself how it is copied, has more.
+        is_simple = all(getattr(kind, name) is getattr(object, name) for name in ("__reduce__", "__reduce_ex__")) and _is_of_python(kind)
+        _found[kind] = found is kind and (issubclass(kind, enum.Enum) or is_simple)
     return _found[kind]
 
+
+def _is_of_python(kind: type) -> bool:
+    made_by_class = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+    return all(each.__flags__ & made_by_class for each in kind.__mro__[:-1])
+
+
+#: Two surrogates that JSON would take for one character.
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 _TEXTUAL: dict[type, tuple[str, Callable[[Any], str], Callable[[str], Any]]] = {
     decimal.Decimal: ("Decimal", str, decimal.Decimal),
@@ -170,45 +228,45 @@ _TEXTUAL: dict[type, tuple[str, Callable[[Any], str], Callable[[str], Any]]] = {
 _FROM_TEXT = {f"__{name}__": from_text for name, _, from_text in _TEXTUAL.values()}
 
 
-def _value(it: Any, find_class: Callable[[str], Any]) -> Any:
+def _value(it: Any, classes: _Classes) -> Any:
     if type(it) is list:
-        return [_value(each, find_class) for each in it]
+        return [_value(each, classes) for each in it]
     if type(it) is not dict:
         return it
     if len(it) == 1:
         ((key, inner),) = it.items()
         if key.startswith("__") and key != "__class__":
-            return _tagged(key, inner, find_class)
+            return _tagged(key, inner, classes)
     if "__class__" in it:
-        return _object(it, find_class)
-    return {key: _value(each, find_class) for key, each in it.items()}
+        return _object(it, classes)
+    return {key: _value(each, classes) for key, each in it.items()}
 
 
-def _tagged(key: str, it: Any, find_class: Callable[[str], Any]) -> Any:
+def _tagged(key: str, it: Any, classes: _Classes) -> Any:
     if key == "__float__":
         return struct.unpack(">d", bytes.fromhex(it))[0]
     if key == "__tuple__":
-        return tuple(_value(each, find_class) for each in it)
+        return tuple(_value(each, classes) for each in it)
     if key == "__dict__":
-        return {_value(name, find_class): _value(each, find_class) for name, each in it}
+        return {_value(name, classes): _value(each, classes) for name, each in it}
     if key == "__bytes__":
         return base64.b64decode(it)
     if key == "__complex__":
-        return complex(*(_value(each, find_class) for each in it))
+        return complex(*(_value(each, classes) for each in it))
     if key == "__numpy__":
         import numpy
 
-        return numpy.dtype(it[0]).type(_value(it[1], find_class))
+        return numpy.dtype(it[0]).type(_value(it[1], classes))
     if key == "__npy__":
         import numpy
 
         with io.BytesIO(base64.b64decode(it)) as file:
             return numpy.load(file, allow_pickle=False)
     if key == "__scalar__":
-        return _tagged("__npy__", it, find_class)[()]
+        return _tagged("__npy__", it, classes)[()]
     if key == "__enum__":
-        kind = find_class(it[0])
-        return kind[it[1]] if isinstance(kind, enum.EnumMeta) and it[1] in kind.__members__ else it[1]
+        kind = classes(it[0], lambda found: isinstance(found, enum.EnumMeta) and it[1] in found.__members__)
+        return it[1] if kind is None else kind[it[1]]
     if key == "__Timestamp__":
         import pandas
 
@@ -218,12 +276,12 @@ def _tagged(key: str, it: Any, find_class: Callable[[str], Any]) -> Any:
     raise ValueError(f"{key} is not known to this version of parmap")
 
 
-def _object(it: dict[str, Any], find_class: Callable[[str], Any]) -> Any:
-    fields = {key: _value(each, find_class) for key, each in it.items() if key != "__class__"}
-    kind = find_class(it["__class__"])
-    if kind is None or not dataclasses.is_dataclass(kind) or {each.name for each in dataclasses.fields(kind)} != set(fields):
+def _object(it: dict[str, Any], classes: _Classes) -> Any:
+    fields = {key: _value(each, classes) for key, each in it.items() if key != "__class__"}
+    kind = classes(it["__class__"], lambda found: dataclasses.is_dataclass(found) and {each.name for each in dataclasses.fields(found)} == set(fields))
+    if kind is None:
         return {"__class__": it["__class__"], **fields}
-    made: Any = object.__new__(kind)  # type: ignore[arg-type]
+    made: Any = object.__new__(kind)
     for name, each in fields.items():
         object.__setattr__(made, name, each)
     return made

@@ -80,9 +80,9 @@ class StoredTasks:
     def _tell(self) -> None:
         asked, shown = self.asked, self.shown
         assert asked.checkpoint is not None
-        if not asked.is_quiet and sys.stderr is not None:
+        if sys.stderr is not None:
             with contextlib.suppress(OSError, ValueError):  # it is full or closed, which is no reason to end
-                for note in self.run.notes:
+                for note in [*([] if asked.is_quiet else self.run.notes), *filter(None, [self.run.warning])]:
                     print(note, file=sys.stderr, flush=True)
         shown.begin_at(self.run.stored)
         if asked.record is not None:
@@ -129,7 +129,7 @@ class StoredTasks:
 
     def start_writer(self) -> None:
         """Once the workers are there: a thread of this process does not outlive a fork."""
-        self._writer = RowWriter(self.run.path, self.run.version, self.run.run, self.run.values, self.run.kept_failures)
+        self._writer = RowWriter(self.run.place, self.run.version, self.run.run, self.run.values, self.run.kept_failures)
 
     def value_of(self, index: int, outcome: StoredOutcome) -> Any:
         return self.run.value(index, outcome.cell)

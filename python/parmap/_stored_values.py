@@ -16,7 +16,7 @@ from typing import Any
 
 from . import _errors
 from ._loaded import loaded
-from ._plain_json import NotPlain, class_name, from_json, to_json
+from ._plain_json import NoClass, NotPlain, class_name, from_json, is_record, to_json
 
 NOTHING, INTEGER, REAL, BOOLEAN, TEXT, OTHER_TEXT, NATURAL, ARRAY, ENCODED, PICKLE, JSON, DATACLASS, NONE, BYTES = range(14)
 FIRST_OF_NUMPY = 32
@@ -98,7 +98,7 @@ def _of_scalar(value: Any) -> Cell | None:
 
 
 def _of_array(numpy: Any, value: Any) -> Cell | None:
-    if value.dtype.hasobject:
+    if value.dtype.hasobject or is_record(numpy, value.dtype):
         return None
     try:
         if numpy.lib.format.descr_to_dtype(numpy.lib.format.dtype_to_descr(value.dtype)) != value.dtype:
@@ -132,8 +132,9 @@ _PLAIN: dict[type, Callable[[Any], Cell | None]] = {
 # ---- back
 
 
-def value_of(cell: Cell, find_class: Callable[[str], Any], allow_pickle: bool) -> Any:
-    """The value again. `find_class` gives the class of a name such as "study:price", or None. Raises Unreadable."""
+def value_of(cell: Cell, find_class: Callable[[str], Any], allow_pickle: bool, lenient: bool = True) -> Any:
+    """The value again. `find_class` gives the class of a name such as "study:price", or None; `lenient`: see from_json. Raises
+    Unreadable."""
     format, it = cell
     try:
         if format == REAL:
@@ -153,7 +154,7 @@ def value_of(cell: Cell, find_class: Callable[[str], Any], allow_pickle: bool) -
         if format == ENCODED:
             return bytes(it)
         if format in (JSON, DATACLASS):
-            return from_json(it, find_class)
+            return from_json(it, find_class, lenient)
         if format == PICKLE:
             if not allow_pickle:
                 raise Unreadable("it is a pickle, and to unpickle the file of a stranger may run any code: pass allow_pickle=True")
@@ -162,6 +163,8 @@ def value_of(cell: Cell, find_class: Callable[[str], Any], allow_pickle: bool) -
             return _scalar_of(NUMPY_SCALARS[format - FIRST_OF_NUMPY], it)
     except Unreadable:
         raise
+    except NoClass as error:
+        raise Unreadable(str(error)) from None
     except Exception as error:
         raise Unreadable(f"{type(error).__name__}: {error}") from error
     raise Unreadable(f"its format is {format}, which this version of parmap does not know")

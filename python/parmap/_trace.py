@@ -35,6 +35,10 @@ def check(trace: Any) -> Any:
         raise TypeError(f"parmap: trace must be a path, such as 'run.json', or False, but is {trace!r:.100}") from None
     if not path:
         raise ValueError("parmap: trace must be a path, such as 'run.json', but is empty")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"parmap: trace must be a path in UTF-8, but is {path!r:.100}") from None
     return path
 
 

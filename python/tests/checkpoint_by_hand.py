@@ -24,6 +24,7 @@ def make_checkpoint(path, axes, outcome, began=1.8e9, ended=True):
         " started INTEGER, parmap TEXT, language TEXT, command TEXT, git TEXT, code TEXT, tasks INTEGER, stored INTEGER, done INTEGER,"
         " failed INTEGER)"
     )
+    run("CREATE TABLE spread(version INTEGER, name TEXT)")
     run("INSERT INTO version VALUES(1, '')")
     sizes = [len(values) for _, values in axes]
     tasks = math.prod(sizes)

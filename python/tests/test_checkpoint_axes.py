@@ -324,7 +324,7 @@ def test_a_change_of_the_code_is_an_error_only_if_rows_would_be_mixed(db, old, n
     with pytest.raises(ValueError, match=r"simulate\(\) changed since 2 rows were stored: pass version= to start anew, or accept_code_change=True"):
         kept(changed, [1, 2, 3], checkpoint=db)
     capfd.readouterr()
-    assert list(parmap(changed, [1, 2], engine="threads", checkpoint=db)) == [4, 5]
+    assert list(parmap(changed, [1, 2], engine="threads", checkpoint=db, reporter="silent")) == [4, 5]
     assert "simulate() changed since 2 rows were stored; all is stored, so nothing runs" in capfd.readouterr().err
     r = kept(changed, [1, 2, 3], checkpoint=checkpoint(db, accept_code_change=True))
     assert r[:2] == [4, 5] and len(kept(changed, [1, 2, 3], checkpoint=db).stored) == 3  # it was accepted

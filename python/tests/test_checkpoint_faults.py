@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import textwrap
@@ -132,6 +133,57 @@ def test_a_file_that_is_deleted_meanwhile_is_said(db):
     with pytest.raises(StoreFailed, match="it was moved or deleted while the map ran") as caught:
         parmap(lambda x: os.unlink(db) if x == 1 else x, range(3), engine="serial", checkpoint=checkpoint(db, name="f"), reporter="silent")
     assert list(caught.value.results) == [0, None, 2]
+
+
+@pytest.mark.parametrize("engine", ("serial", "threads", "multi"))
+def test_a_task_and_a_loop_may_change_the_folder(db, engine, monkeypatch, tmp_path):
+    folder, name = os.path.split(db)
+    monkeypatch.chdir(folder)
+
+    def go(x):
+        os.makedirs(f"of {x}", exist_ok=True)
+        os.chdir(f"of {x}")
+        return x
+
+    keep = checkpoint(name, name="go")
+    assert parmap(go, [1, 2, 3], engine=engine, n_worker=1, checkpoint=keep, reporter="silent") == [1, 2, 3]
+    os.chdir(folder)
+    with stream(go, [1, 2, 3, 4, 5], engine=engine, n_worker=1, ordered=True, window=1, checkpoint=keep, reporter="silent") as outcomes:
+        for outcome in outcomes:
+            assert outcome.stored == (outcome.index < 3)
+            os.chdir(tmp_path)
+    assert [row.value for row in load(db)] == [1, 2, 3, 4, 5]
+
+
+def test_a_device_is_refused_and_stays(db):
+    os.mkfifo(db)
+    for use in (lambda: parmap(add, [1], checkpoint=db), lambda: load(db)):
+        with pytest.raises(StoreFailed, match="it is a folder or a device, and not a file"):
+            use()
+    assert stat.S_ISFIFO(os.stat(db).st_mode) and os.listdir(os.path.dirname(db)) == ["sweep.db"]
+
+
+def test_an_empty_file_of_the_user_stays(db):
+    with open(db, "w"):
+        pass
+    with pytest.raises(TypeError, match="cannot compare element 0"):
+        parmap(add, [object()], engine="threads", checkpoint=db)
+    assert os.path.exists(db)
+
+
+@pytest.mark.parametrize("name", ("file:x.db", "file:x.db?mode=memory", "a ?#%20'\"b.db", "é\n.db"))
+def test_odd_names_of_files(db, name, monkeypatch):
+    monkeypatch.chdir(os.path.dirname(db))
+    for stored in (0, 1):
+        assert len(parmap(add, [1], engine="threads", checkpoint=name, reporter="silent").stored) == stored
+    assert [row.value for row in load(name)] == [2] and os.path.isfile(os.path.join(os.path.dirname(db), name))
+
+
+def test_names_that_are_no_utf8_are_refused():
+    with pytest.raises(ValueError, match="path must be UTF-8"):
+        parmap(add, [1], checkpoint=b"\xff.db".decode("utf-8", "surrogateescape"))
+    with pytest.raises(ValueError, match="trace must be a path in UTF-8"):
+        parmap(add, [1], trace=b"\xff.json")
 
 
 def test_a_folder_that_is_missing_and_a_file_that_is_refused_leave_nothing(db):

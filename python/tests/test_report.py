@@ -15,7 +15,7 @@ import pytest
 from checkpoint_by_hand import make_checkpoint
 from helpers import needs, quiet
 from parmap import parmap
-from parmap._report import facts_of_file, write_page
+from parmap._report import _page, facts_of_file, write_page
 from parmap._report._facts import OK, Facts, Grid, Histogram, NotReadable, Slices
 from parmap._report._figures import timeline
 from parmap._report._text import report_text
@@ -235,6 +235,19 @@ def test_of_results(tmp_path):
     # Without a trace, and without a grid.
     quiet(square, range(5)).report(tmp_path / "bare.html")
     assert "ValueError" in (tmp_path / "bare.html").read_text(encoding="utf-8")
+
+
+def test_a_page_goes_through_a_link_and_leaves_nothing(trace, tmp_path, monkeypatch):
+    monkeypatch.setattr(_page, "page_of", lambda facts: "a page")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "latest.html").symlink_to("sub/page.html")
+    write_page(facts_of_file(str(trace)), tmp_path / "latest.html")
+    assert (tmp_path / "latest.html").is_symlink() and (tmp_path / "sub" / "page.html").read_text() == "a page"
+    os.mkfifo(tmp_path / "pipe")  # as /dev/stdout may be
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_page(facts_of_file(str(trace)), tmp_path / "pipe")
+    assert os.read(reader, 100) == b"a page" and not (tmp_path / "pipe").is_file()
+    os.close(reader)
 
 
 def test_without_plotly(trace, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ _text.py (the terminal), _figures.py and _page.py (the page, with page.js and pa
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -34,7 +35,17 @@ def write_page(facts: Facts, path: Any) -> None:
     from ._page import page_of
 
     text = page_of(facts)
-    fresh = f"{os.fspath(path)}.tmp"
-    with open(fresh, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(fresh, path)
+    place = os.path.realpath(path)
+    if os.path.exists(place) and not os.path.isfile(place):  # /dev/stdout
+        with open(place, "w", encoding="utf-8") as file:
+            file.write(text)
+        return
+    fresh = f"{place}.tmp"
+    try:
+        with open(fresh, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(fresh, place)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(fresh)
+        raise

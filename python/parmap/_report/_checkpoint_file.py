@@ -4,52 +4,50 @@
 from __future__ import annotations
 
 import heapq
-import json
 import sqlite3
-import urllib.parse
 from typing import Any
 
+from .._checkpoint_file import axes_of, close, in_words, outcome_query, quoted
+from .._errors import StoreFailed
+from .._load import opened
 from ._facts import FAILED, OK, CauseList, Facts, NotReadable, SlowTask, slowest_of
 from ._grid_maker import GridMaker, value_text
 
-_APPLICATION = 0x7061726D
-_OURS = ("value", "_kind", "_message", "_attempts", "_seconds", "_worker", "_task", "_run", "_began", "_format")
 _MOST_SLICES = 1_000_000
 
 
 def read_checkpoint(path: str) -> Facts:
-    uri = f"file:{urllib.parse.quote(path)}?mode=ro"
     try:
-        database = sqlite3.connect(uri, uri=True, timeout=5)
-    except sqlite3.Error as error:
-        raise NotReadable(f"{path}: {error}") from None
+        file = opened(path)
+    except (OSError, StoreFailed) as error:
+        raise NotReadable(_words_of(path, str(error))) from None
     try:
-        return _Reader(path, database).read()
-    except sqlite3.OperationalError as error:
-        text = str(error)
-        if "locked" in text:
-            text += "; a map that uses it on this file system keeps others off: try again when it has ended, or use python -m parmap watch"
-        raise NotReadable(f"{path}: {text}") from None
-    except sqlite3.DatabaseError as error:
-        raise NotReadable(f"{path}: {error}") from None
+        with in_words(path):
+            return _Reader(path, file).read()
+    except StoreFailed as error:
+        raise NotReadable(_words_of(path, str(error))) from None
     finally:
-        database.close()
+        close(file)
+
+
+def _words_of(path: str, text: str) -> str:
+    if "lock" in text.removeprefix(f"parmap: {path}: "):
+        text += "; a map that uses it on this file system keeps others off: try again when it has ended, or use python -m parmap watch"
+    return text
 
 
 class _Reader:
     def __init__(self, path: str, database: sqlite3.Connection) -> None:
         self.database = database
         self.path = path
-        self.facts = Facts(source=path, engine="")
+        self.facts = Facts(source=path)
 
     def read(self) -> Facts:
-        if self._number("PRAGMA application_id") != _APPLICATION:
-            raise NotReadable(f"{self.path}: it is a database, but not a checkpoint of parmap")
-        version = self._number("SELECT max(number) FROM version")
+        self.database.execute("BEGIN")  # one state of the file
+        (version,) = self.database.execute("SELECT max(number) FROM version").fetchone()
         if not version:
             raise NotReadable(f"{self.path}: it has no results yet")
-        self.database.execute("BEGIN")  # one state of the file
-        names = self._names(version)
+        names = [list(axis.names) for axis in sorted(axes_of(self.database, version), key=lambda axis: axis.place)]
         offsets = self._read_runs(version)
         grid = GridMaker(names)
         self._read_results(version, names, offsets, grid)
@@ -57,27 +55,9 @@ class _Reader:
         facts.grid = grid.made(facts)
         return facts
 
-    def _number(self, sql: str) -> int:
-        return int(self.database.execute(sql).fetchone()[0] or 0)
-
-    def _columns(self, table: str) -> list[str]:
-        return [row[1] for row in self.database.execute(f'PRAGMA table_info("{table}")')]
-
-    def _names(self, version: int) -> list[list[str]]:
-        """Of each axis, in the order of the call."""
-        found: dict[int, list[str]] = {}
-        if "names" in self._columns("axis"):
-            sql = "SELECT number, place, names FROM axis WHERE version = ? ORDER BY place, number"
-            for _, _, names in self.database.execute(sql, (version,)):
-                found[len(found)] = json.loads(names)
-        else:
-            found[0] = [each for each in self._columns("results") if each not in _OURS]
-        return list(found.values())
-
     def _read_runs(self, version: int) -> dict[int, float]:
         """Returns where each run stands on the timeline: they follow each other, whatever time lies between them."""
         facts = self.facts
-        columns = self._columns("run")
         sql = "SELECT number, began, seen, ended, host, command, tasks, stored FROM run WHERE version = ? ORDER BY number"
         at, last = 0.0, None
         offsets: dict[int, float] = {}
@@ -95,22 +75,17 @@ class _Reader:
             facts.notes.append("The last run has not ended, or its program was killed.")
         if len(offsets) > 1:
             facts.notes.append(f"{len(offsets)} runs have made these results; on the timeline they follow each other.")
-        if "label" in columns:
-            row = self.database.execute("SELECT label FROM run WHERE version = ? ORDER BY number DESC", (version,)).fetchone()
-            facts.label = (row and row[0]) or ""
         return offsets
 
     def _read_results(self, version: int, names: list[list[str]], offsets: dict[int, float], grid: GridMaker) -> None:
         facts, causes = self.facts, CauseList()
         slow: list[tuple[float, int, SlowTask]] = []
         flat = [name for axis in names for name in axis]
-        chosen = ", ".join(f'v."{name.replace(chr(34), chr(34) * 2)}"' for name in flat)
-        chosen = chosen + ", " if chosen else ""
-        timed = {"run", "began"} <= set(self._columns(f"result_{version}"))
-        when = "r.run, r.began" if timed else "NULL, NULL"
+        query = outcome_query(self.database, version)
+        chosen = "".join(f"v.{quoted(name)}, " for name in query.inputs)
         sql = (
-            f"SELECT {chosen}r.task, v._kind, v._message, v.value, r.attempts, r.seconds, r.worker, r.format, {when} "
-            f"FROM results AS v JOIN result_{version} AS r ON r.task = v._task"
+            f"SELECT {chosen}r.task, v._kind, v._message, v.{quoted(query.value)}, r.attempts, r.seconds, r.worker, r.format, r.run, r.began"
+            f" FROM ({query.sql}) AS v JOIN result_{version} AS r ON r.task = v._task"
         )
         workers: dict[Any, int] = {}
         busy, known_times, latest = 0.0, False, 0.0
