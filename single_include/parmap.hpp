@@ -2445,7 +2445,7 @@ struct options {
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
   /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
-  /// (<parmap/checkpoint.hpp>). map, stream, map_reduce and fold have it, on every engine but mpi. None: nowhere.
+  /// (<parmap/checkpoint.hpp>). All calls have it, on every engine but mpi. None: nowhere.
   std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
@@ -2481,15 +2481,10 @@ PARMAP_API void check_values(const options& chosen);
 
 // Throws the std::invalid_argument of a function that is no stream.
 [[noreturn]] PARMAP_API void refuse_stream_options();
-// Throws the std::invalid_argument of what has no store.
-[[noreturn]] PARMAP_API void refuse_store(std::string_view what);
 // Throws the std::invalid_argument of what cannot be interrupted and go on.
 [[noreturn]] PARMAP_API void refuse_interrupts(std::string_view what);
 inline void check_is_not_interrupted(const options& chosen, std::string_view what) {
   if (chosen.on_interrupt.keeps(false)) refuse_interrupts(what);
-}
-inline void check_has_no_store(const options& chosen, std::string_view what) {
-  if (chosen.store != nullptr) refuse_store(what);
 }
 inline void check_is_no_stream(const options& chosen) {
   if (chosen.ordered || chosen.window != 0) refuse_stream_options();
@@ -3512,11 +3507,18 @@ struct stored_tasks {
   std::uint64_t count{};
 };
 
+// How long the last attempt of each task took, and on which worker; NaN: not known.
+struct task_measures {
+  std::vector<float> seconds{};
+  std::vector<unsigned> workers{};
+};
+
 // What some maps know besides.
 struct map_notes {
   stored_tasks stored{};
   std::optional<map_times> times{};
   input_columns inputs{};                // of the named axes
+  task_measures measured{};              // of a map with a store
   std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
 };
 
@@ -3589,6 +3591,8 @@ class results_base {
   }
   // Sets the tasks that stored() counts.
   void note_stored(stored_tasks those) { notes().stored = std::move(those); }
+  // Sets the columns _seconds and _worker in write_csv.
+  void note_measured(task_measures measured) { notes().measured = std::move(measured); }
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
@@ -3604,6 +3608,8 @@ class results_base {
     absent.emplace(std::move(failures_));
     failures_ = std::move(failures);
   }
+  // Sets the failures again, which now know their inputs.
+  void note_described(failure_list same) noexcept { failures_ = std::move(same); }
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
@@ -3775,9 +3781,11 @@ class [[nodiscard]] results : public detail::results_base {
   /// Writes comma-separated values (RFC 4180): a line of names, and a line for each task, in input order. The columns:
   /// the inputs from named axes (parmap::axis), or else `_task`, the index; `value`, or `value_1`, `value_2`, ... for
   /// the members of a tuple, pair, array or struct; `_kind`, which is `ok` or the kind of the failure, `_message` and
-  /// `_attempts` of a failure. A failed task has no value: empty cells. Numbers have the digits that give the same
-  /// number again; enums are numbers; an input without operator<< is `?`. Throws std::runtime_error if `out` fails, and
-  /// what an operator<< throws. O(size()).
+  /// `_attempts` of a failure; of a map with options::store `_seconds` and `_worker`, the time of the task's last
+  /// attempt and the number of the worker that made it, also of tasks that an earlier run has stored; empty where they
+  /// are not known. A failed task has no value: empty cells. Numbers have the digits that give the same number again
+  /// (seconds have seven); enums are numbers; an input without operator<< is `?`. Throws std::runtime_error if `out`
+  /// fails, and what an operator<< throws. O(size()).
   ///
   ///     std::ofstream file("sweep.csv");
   ///     parmap::map(simulate, parmap::axis("mu", mus), parmap::axis("x0", x0s)).write_csv(file);
@@ -10065,6 +10073,245 @@ class interrupt_scope {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/stores/plain_json.hpp
+// plain_json: containers of numbers and text as JSON that C++ and Python read alike, bit for bit.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A value is not what the map expects. The store says which one.
+class other_format : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What JSON has not is an object with one key: see docs/internals/checkpoint-format.md.
+struct json_value {
+  enum class kind : std::uint8_t { null, boolean, integer, natural, real, text, list, object };
+
+  kind is{};
+  bool truth{};
+  std::int64_t integer{};   // below zero or not
+  std::uint64_t natural{};  // of 2^63 or more
+  double real{};
+  std::string text{};
+  std::vector<std::string> keys{};  // of an object
+  std::vector<json_value> items{};  // of a list, or beside the keys
+};
+
+// Throws other_format if it is no JSON, or has an integer beyond 64 bits.
+[[nodiscard]] PARMAP_API json_value parse_json(std::string_view text);
+// The value behind the one key of such an object; null: it is another value.
+[[nodiscard]] PARMAP_API const json_value* json_behind(const json_value& it, std::string_view key);
+
+// Each of these throws other_format if it is another value.
+[[nodiscard]] PARMAP_API bool boolean_of(const json_value& it);
+[[nodiscard]] PARMAP_API double real_of(const json_value& it);  // also an integer that a double holds exactly
+[[nodiscard]] PARMAP_API std::int64_t integer_of(const json_value& it);
+[[nodiscard]] PARMAP_API std::uint64_t natural_of(const json_value& it);
+[[nodiscard]] PARMAP_API const std::string& text_of(const json_value& it);
+[[nodiscard]] PARMAP_API const std::vector<json_value>& items_of(const json_value& it);  // of a list or tuple
+// Of a dict: the entries, each a key and a value.
+[[nodiscard]] PARMAP_API std::vector<std::pair<json_value, json_value>> entries_of(const json_value& it);
+
+// Writes what Python's json writes, byte for byte, so that equal elements of an axis are equal in the file.
+class json_writer {
+ public:
+  // False if a text was not UTF-8, which JSON cannot hold.
+  [[nodiscard]] bool is_whole() const noexcept { return whole_; }
+  [[nodiscard]] std::string take() noexcept { return std::move(text_); }
+
+  void add_raw(std::string_view text) { text_ += text; }
+  PARMAP_API void add(bool x);
+  PARMAP_API void add(std::int64_t x);
+  PARMAP_API void add(std::uint64_t x);
+  PARMAP_API void add(double x);
+  PARMAP_API void add(std::string_view x);
+
+ private:
+  std::string text_;
+  bool whole_{true};
+};
+
+// ---- Types
+
+// An integer type of the same size for a T that is one for characters.
+template <class T>
+using plain_number = typename std::conditional_t<std::is_signed_v<T>, std::make_signed<T>, std::make_unsigned<T>>::type;
+
+// Not char: a buffer of these is better kept as bytes.
+template <class T>
+inline constexpr bool is_json_number =
+    (std::is_integral_v<T> && !std::is_same_v<T, char>) || std::is_same_v<T, float> || std::is_same_v<T, double>;
+template <class T>
+inline constexpr bool is_json = is_json_number<T> || std::is_same_v<T, std::string>;
+
+// Containers, which are more than one cell.
+template <class T>
+inline constexpr bool is_json_container = false;
+template <class T>
+inline constexpr bool is_json_container<std::vector<T>> = is_json<T>;
+template <class T, std::size_t N>
+inline constexpr bool is_json_container<std::array<T, N>> = is_json<T>;
+template <class... T>
+inline constexpr bool is_json_container<std::tuple<T...>> = (is_json<T> && ...);
+template <class A, class B>
+inline constexpr bool is_json_container<std::pair<A, B>> = is_json<A> && is_json<B>;
+template <class K, class V>
+inline constexpr bool is_json_container<std::map<K, V>> = is_json<K> && is_json<V>;
+template <class K, class V>
+inline constexpr bool is_json_container<std::unordered_map<K, V>> = is_json<K> && is_json<V>;
+// std::complex, whose header is costly to compile.
+template <class T>
+concept complex_number = requires(const T& x, typename T::value_type part) {
+  requires std::floating_point<typename T::value_type> && sizeof(typename T::value_type) <= sizeof(double);
+  { x.real() } -> std::same_as<typename T::value_type>;
+  { x.imag() } -> std::same_as<typename T::value_type>;
+  { part* x } -> std::same_as<T>;
+  T(part, part);
+};
+template <complex_number T>
+inline constexpr bool is_json_container<T> = true;
+
+template <class T>
+  requires is_json_container<T>
+inline constexpr bool is_json<T> = true;
+template <class T>
+inline constexpr bool is_json<std::optional<T>> = is_json<T>;
+template <class T>  // a null within a null
+inline constexpr bool is_json<std::optional<std::optional<T>>> = false;
+
+template <class T>
+inline constexpr bool is_json_map = false;
+template <class K, class V>
+inline constexpr bool is_json_map<std::map<K, V>> = true;
+template <class K, class V>
+inline constexpr bool is_json_map<std::unordered_map<K, V>> = true;
+template <class T>
+inline constexpr bool is_json_tuple = false;
+template <class... T>
+inline constexpr bool is_json_tuple<std::tuple<T...>> = true;
+template <class A, class B>
+inline constexpr bool is_json_tuple<std::pair<A, B>> = true;
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+// ---- Writing
+
+// A key that is no text, or begins as what JSON has not, makes the map a list of entries.
+template <class Map>
+bool has_plain_keys(const Map& all) {
+  if constexpr (!std::is_same_v<typename Map::key_type, std::string>) return false;
+  else {
+    for (const auto& [key, value] : all)
+      if (key.starts_with("__")) return false;
+    return true;
+  }
+}
+
+template <class T>
+void write_json(json_writer& to, const T& x) {
+  [[maybe_unused]] auto separate = [&to, first = true]() mutable {
+    if (!std::exchange(first, false)) to.add_raw(",");
+  };
+  if constexpr (std::is_same_v<T, bool>) to.add(x);
+  else if constexpr (std::is_floating_point_v<T>) to.add(static_cast<double>(x));
+  else if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) to.add(static_cast<std::int64_t>(x));
+  else if constexpr (std::is_integral_v<T>) to.add(static_cast<std::uint64_t>(x));
+  else if constexpr (std::is_same_v<T, std::string>) to.add(std::string_view(x));
+  else if constexpr (is_optional<T>) {
+    if (x) write_json(to, *x);
+    else to.add_raw("null");
+  } else if constexpr (complex_number<T>) {
+    to.add_raw(R"({"__complex__":[)");
+    to.add(static_cast<double>(x.real()));
+    to.add_raw(",");
+    to.add(static_cast<double>(x.imag()));
+    to.add_raw("]}");
+  } else if constexpr (is_json_tuple<T>) {
+    to.add_raw(R"({"__tuple__":[)");
+    std::apply([&](const auto&... each) { ((separate(), write_json(to, each)), ...); }, x);
+    to.add_raw("]}");
+  } else if constexpr (is_json_map<T>) {
+    const bool plain = x.empty() || has_plain_keys(x);
+    to.add_raw(plain ? "{" : R"({"__dict__":[)");
+    for (const auto& [key, value] : x) {
+      separate();
+      if (!plain) to.add_raw("[");
+      write_json(to, key);
+      to.add_raw(plain ? ":" : ",");
+      write_json(to, value);
+      if (!plain) to.add_raw("]");
+    }
+    to.add_raw(plain ? "}" : "]}");
+  } else {
+    to.add_raw("[");
+    for (const auto& each : x) separate(), write_json(to, each);
+    to.add_raw("]");
+  }
+}
+
+// ---- Reading
+
+// A number of the file as a T, if that holds it exactly.
+template <class T>
+T exactly(double x) {
+  if constexpr (std::is_same_v<T, float>)
+    if (x == x && static_cast<double>(static_cast<float>(x)) != x)
+      throw other_format("a real number that a float does not hold exactly");
+  return static_cast<T>(x);
+}
+
+// Throws other_format if it is not a T.
+template <class T>
+T from_json(const json_value& it) {
+  if constexpr (std::is_same_v<T, bool>) return boolean_of(it);
+  else if constexpr (std::is_floating_point_v<T>) return exactly<T>(real_of(it));
+  else if constexpr (std::is_integral_v<T>) {
+    const auto fitting = [](auto x) {
+      if (!std::in_range<plain_number<T>>(x)) throw other_format("no integer that fits");
+      return static_cast<T>(x);
+    };
+    if constexpr (std::is_signed_v<T>) return fitting(integer_of(it));
+    else return fitting(natural_of(it));
+  } else if constexpr (std::is_same_v<T, std::string>) return text_of(it);
+  else if constexpr (is_optional<T>) {
+    if (it.is == json_value::kind::null) return std::nullopt;
+    return from_json<typename T::value_type>(it);
+  } else if constexpr (complex_number<T>) {
+    using part = typename T::value_type;
+    const json_value* const parts = json_behind(it, "__complex__");
+    if (parts == nullptr || parts->items.size() != 2) throw other_format("no complex number");
+    return T(from_json<part>(parts->items[0]), from_json<part>(parts->items[1]));
+  } else if constexpr (is_json_tuple<T>) {
+    const std::vector<json_value>& items = items_of(it);
+    if (items.size() != std::tuple_size_v<T>) throw other_format("a tuple of another size");
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return T{from_json<std::tuple_element_t<I, T>>(items[I])...};
+    }(std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (is_json_map<T>) {
+    T all;
+    for (const auto& [key, value] : entries_of(it))
+      if (!all.emplace(from_json<typename T::key_type>(key), from_json<typename T::mapped_type>(value)).second)
+        throw other_format("a dict with a key twice");
+    return all;
+  } else {
+    const std::vector<json_value>& items = items_of(it);
+    T all{};
+    if constexpr (requires { all.reserve(items.size()); }) {
+      all.reserve(items.size());
+      for (const json_value& each : items) all.push_back(from_json<typename T::value_type>(each));
+    } else {
+      if (items.size() != all.size()) throw other_format("an array of another size");
+      for (std::size_t k = 0; k < items.size(); ++k) all[k] = from_json<typename T::value_type>(items[k]);
+    }
+    return all;
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/stores/stored_value.hpp
 // stored_value: a value or an input as a store keeps it: a number, text or bytes, and what the bytes are.
 
@@ -10087,6 +10334,10 @@ enum class value_format : std::uint8_t {
   none = 12,       // Python's
   python_bytes = 13,
 };
+// Scalars of NumPy have formats of their own: this and the place of their type among twelve.
+inline constexpr unsigned first_numpy_format = 32;
+inline constexpr unsigned numpy_int64 = first_numpy_format + 4;
+inline constexpr unsigned numpy_float64 = first_numpy_format + 11;
 
 struct stored_value {
   value_format format{};
@@ -10098,12 +10349,6 @@ struct stored_value {
     return a.format == b.format && a.integer == b.integer &&
            std::bit_cast<std::uint64_t>(a.real) == std::bit_cast<std::uint64_t>(b.real) && a.bytes == b.bytes;
   }
-};
-
-// A value is not what the map expects. The store says which one.
-class other_format : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
 };
 
 // Numbers of one type as the bytes of a .npy file. `type`: NumPy's name, such as "<f8".
@@ -10137,10 +10382,6 @@ inline constexpr bool is_vector = false;
 template <class T>
 inline constexpr bool is_vector<std::vector<T>> = true;
 
-// An integer type of the same size for a T that is one for characters.
-template <class T>
-using plain_number = typename std::conditional_t<std::is_signed_v<T>, std::make_signed<T>, std::make_unsigned<T>>::type;
-
 template <class T>
 concept stored_text = std::convertible_to<const T&, std::string_view> && !std::is_null_pointer_v<T>;
 // What leaves a worker can be stored; so can text that an object refers to, but it cannot be read again.
@@ -10149,8 +10390,33 @@ concept storable = std::is_void_v<T> || leaves<T> || stored_text<T>;
 
 // What other programs can read, too; all else is stored as the bytes of its codec.
 template <class T>
-inline constexpr bool has_plain_form = std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, float> ||
-                                       std::is_same_v<T, double> || stored_text<T> || is_number_array<T>;
+inline constexpr bool has_plain_form =
+    std::is_integral_v<T> || std::is_enum_v<T> || std::is_same_v<T, float> || std::is_same_v<T, double> ||
+    stored_text<T> || is_number_array<T> || is_json_container<T>;
+// No value is none.
+template <class T>
+inline constexpr bool has_plain_form<std::optional<T>> = has_plain_form<T> && !is_optional<T>;
+
+// The compiler's name of a type, as g++ and clang++ spell it in the name of a function.
+template <class T>
+constexpr std::string_view type_name() {
+  std::string_view text = __PRETTY_FUNCTION__;
+  text.remove_prefix(text.find("T = ") + 4);
+  return text.substr(0, text.find_first_of(";]"));
+}
+
+// How a store names the type of a value.
+template <class T>
+constexpr std::string_view stored_type() {
+  if constexpr (std::is_void_v<T>) return "nothing";
+  else if constexpr (std::is_same_v<T, bool>) return "boolean";
+  else if constexpr (std::is_enum_v<T>) return stored_type<std::underlying_type_t<T>>();
+  else if constexpr (std::is_integral_v<T>) return "integer";
+  else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) return "real";
+  else if constexpr (stored_text<T>) return "text";
+  else if constexpr (is_number_array<T>) return "array";
+  else return type_name<T>();
+}
 
 // The bytes of its codec. The value may be encoded more than once.
 template <class T>
@@ -10200,17 +10466,35 @@ stored_value to_stored(const T& x) {
     return stored_bytes_of(
         to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size()),
         value_format::array);
-  else return stored_bytes_of(encoded_bytes(x), value_format::encoded);
+  else if constexpr (has_plain_form<T> && is_optional<T>) return x ? to_stored(*x) : stored_value{value_format::none};
+  else if constexpr (is_json_container<T>) {
+    json_writer json;
+    write_json(json, x);
+    if (json.is_whole()) return stored_bytes_of(json.take(), value_format::json);
+    return stored_bytes_of(encoded_bytes(x), value_format::encoded);
+  } else return stored_bytes_of(encoded_bytes(x), value_format::encoded);
 }
 
-[[noreturn]] PARMAP_API void throw_other_format(value_format found);
-PARMAP_API void expect_format(const stored_value& it, value_format format);
+// `wanted`: what the program has, see stored_type.
+[[noreturn]] PARMAP_API void throw_other_format(const stored_value& found, std::string_view wanted);
+PARMAP_API void expect_format(const stored_value& it, value_format format, std::string_view wanted);
 [[nodiscard]] PARMAP_API std::uint64_t natural_of(const stored_value& it);
+// Of a real number, and of an integer that a double holds exactly, which Python may have written.
+[[nodiscard]] PARMAP_API double real_of(const stored_value& it);
+
+template <class T>
+T from_stored_json(const stored_value& it) {
+  try {
+    return from_json<T>(parse_json(it.bytes));
+  } catch (const other_format&) {
+    throw_other_format(it, stored_type<T>());
+  }
+}
 
 // The value again, bit for bit. Throws other_format, bad_encoding, and what the codec of T throws.
 template <class T>
 T from_stored(const stored_value& it) {
-  const auto expect = [&it](value_format format) { expect_format(it, format); };
+  const auto expect = [&it](value_format format) { expect_format(it, format, stored_type<T>()); };
   if constexpr (std::is_same_v<T, bool>) {
     expect(value_format::boolean);
     return it.integer != 0;
@@ -10220,15 +10504,18 @@ T from_stored(const stored_value& it) {
     if (it.format == value_format::natural && std::in_range<plain_number<T>>(natural_of(it)))
       return static_cast<T>(natural_of(it));
     if (it.format != value_format::integer || !std::in_range<plain_number<T>>(it.integer))
-      throw_other_format(it.format);
+      throw_other_format(it, stored_type<T>());
     return static_cast<T>(it.integer);
   } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
-    expect(value_format::real);
-    return static_cast<T>(it.real);
+    return exactly<T>(real_of(it));
   } else if constexpr (std::is_same_v<T, std::string>) {
-    if (it.format != value_format::bytes) expect(value_format::text);
+    if (it.format != value_format::bytes && it.format != value_format::python_bytes) expect(value_format::text);
     return it.bytes;
+  } else if constexpr (has_plain_form<T> && is_optional<T>) {
+    if (it.format == value_format::none) return std::nullopt;
+    return from_stored<typename T::value_type>(it);
   } else if constexpr (is_number_array<T>) {
+    if (it.format == value_format::json) return from_stored_json<T>(it);  // a list of Python
     expect(value_format::array);
     const std::span<const std::byte> numbers = from_npy(it.bytes, npy_type<typename T::value_type>());
     T all{};
@@ -10237,6 +10524,8 @@ T from_stored(const stored_value& it) {
     if (!numbers.empty()) std::memcpy(all.data(), numbers.data(), numbers.size());
     return all;
   } else {
+    if constexpr (is_json_container<T>)
+      if (it.format == value_format::json) return from_stored_json<T>(it);
     expect(value_format::encoded);
     return decode_bytes<T>(it.bytes);
   }
@@ -10277,6 +10566,8 @@ class sweep {
   std::vector<stored_value> fixed{};    // the values of parmap::fargs
   std::vector<std::string> unknown{};   // what f holds besides, that cannot be compared
   std::optional<std::uint64_t> seed{};  // if the caller has chosen one
+  std::uint64_t block{};                // of a fold: so many consecutive tasks share an accumulator; 0: it is no fold
+  stored_value identity{};              // of a fold
 
   PARMAP_API sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed);
   PARMAP_API sweep(sweep&&) noexcept;
@@ -10294,6 +10585,8 @@ class sweep {
                            void (*add_cells)(const void* space, std::uint64_t i, cell_list& to));
   // Of the axis that was added last; empty: it gets one.
   PARMAP_API void add_name(std::string_view name);
+  // The values are accumulators, which depend on the tasks of the block before theirs.
+  PARMAP_API void set_fold(std::uint64_t tasks_of_block, stored_value&& begins_as);
 
  private:
   std::size_t fixed_{};
@@ -10308,11 +10601,12 @@ struct stored_outcome {
   std::uint64_t number{};              // of the task in the store
   std::optional<failure_kind> kind{};  // none: it has a value
   unsigned attempts{};
-  unsigned worker{};
+  std::optional<unsigned> worker{};
   time_point began{};  // or unknown
   std::optional<std::chrono::nanoseconds> took{};
   stored_value value{};
-  std::string message{};  // of a failure
+  std::string message{};                  // of a failure
+  std::optional<std::uint64_t> erases{};  // the number of a task whose value is not needed any more
 };
 
 // A map's use of a store, from its begin to its end. The destructor stores what has been put; it throws nothing.
@@ -10326,7 +10620,8 @@ class store_run {
   // The number of task `index` of the map, which names its random stream, too. Any thread may ask.
   [[nodiscard]] virtual std::uint64_t number(std::uint64_t index) const noexcept = 0;
   // Calls visit(index, outcome) for each task of the map whose stored outcome stays, by number. `values`: with its
-  // value; else find() gives it. Call it once, before the functions below.
+  // value; else find() gives it. In a fold these are the first tasks of each block; of all values but the last one of a
+  // block nothing is left. Call it once, before the functions below.
   virtual void read(bool values, const std::function<void(std::uint64_t index, stored_outcome&& it)>& visit) = 0;
   // The outcome of a task that read() has visited, without values. One thread at a time, each task once.
   [[nodiscard]] virtual stored_outcome find(std::uint64_t index) = 0;
@@ -10355,27 +10650,6 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // What the axes or the result type do not allow is known when a store is given: std::invalid_argument.
 [[noreturn]] PARMAP_API void refuse_store_for_axes();
-
-// The compiler's name of a type, as g++ and clang++ spell it in the name of a function.
-template <class T>
-constexpr std::string_view type_name() {
-  std::string_view text = __PRETTY_FUNCTION__;
-  text.remove_prefix(text.find("T = ") + 4);
-  return text.substr(0, text.find_first_of(";]"));
-}
-
-// How a store names the type of a value: the same for C++ and Python where both have it.
-template <class T>
-constexpr std::string_view stored_type() {
-  if constexpr (std::is_void_v<T>) return "nothing";
-  else if constexpr (std::is_same_v<T, bool>) return "boolean";
-  else if constexpr (std::is_enum_v<T>) return stored_type<std::underlying_type_t<T>>();
-  else if constexpr (std::is_integral_v<T>) return "integer";
-  else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) return "real";
-  else if constexpr (stored_text<T>) return "text";
-  else if constexpr (is_number_array<T>) return "array";
-  else return type_name<T>();
-}
 
 // ---- The axes.
 
@@ -10477,9 +10751,6 @@ void add_function(const F& f, sweep& to) {
           (add_fixed(static_cast<const std::unwrap_reference_t<Fixed>&>(fixed), to), ...);
         },
         f.fixed());
-  } else if constexpr (requires { f.stored_function(); }) {
-    add_function(f.stored_function(), to);
-    add_fixed(f.stored_argument(), to);
   } else if constexpr (std::is_class_v<F>) {
     to.add_class(type_name<F>(), !std::is_empty_v<F>);
   }
@@ -10539,10 +10810,12 @@ class open_store final : public renumbering, public attempt_observer {
   PARMAP_API ~open_store();
 
   // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room for a value of
-  // each task. Call this or find_later() once, first.
+  // each task. Call this or one of the next two once, first.
   PARMAP_API void read(void* memory);
   // The same, but the outcomes stay where they are, until find() is asked for them.
   PARMAP_API void find_later();
+  // Of a fold: calls visit(index, value) for each task that has one; but for the last one of a block it may be nothing.
+  PARMAP_API void read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit);
   // f sees the stop token: what ends after a request may be incomplete, and is not stored. It runs again.
   PARMAP_API void f_sees_stops() noexcept;
   // The options of the run: the store's seed, and a stop when nothing more can be stored.
@@ -10554,7 +10827,9 @@ class open_store final : public renumbering, public attempt_observer {
   // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
   // whole map.
   PARMAP_API failure_list join(const results_base& ran, void* values);
-  // What the run has measured, for the whole, and which tasks did not run.
+  // The stored failures of tasks that do not run again.
+  [[nodiscard]] PARMAP_API failure_runs take_failures();
+  // What the run and earlier ones have measured, for the whole, and which tasks did not run.
   PARMAP_API void pass_notes(results_base& ran, results_base& whole);
   // Which tasks run; the others are stored.
   [[nodiscard]] const task_choice& choice() const noexcept;
@@ -10585,6 +10860,50 @@ inline constexpr bool can_store_value =
 // Throws store_failed: the stored value of a task is of another type.
 [[noreturn]] PARMAP_API void fail_to_read(std::uint64_t task, const std::exception& why);
 
+// What a map with a store is made of, for values that can be stored.
+template <class Value>
+class stored_map {
+ public:
+  // Reads what is stored. `sees_stops`: see f_sees_stops. Throws what open_store throws.
+  template <class F, class Space>
+  stored_map(const F& f, const Space& space, const options& chosen, bool sees_stops)
+      : n_(space.size()),
+        memory_(std::is_void_v<Value> ? 0 : n_),
+        store_(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>, n_, chosen) {
+    if (sees_stops) store_.f_sees_stops();
+    store_.read(memory_.data());
+  }
+
+  [[nodiscard]] open_store& store() noexcept { return store_; }
+  // What is to run.
+  template <class F, class Space>
+  [[nodiscard]] numbered_tasks<F, Space> missing(const numbered_tasks<F, Space>& all) noexcept {
+    return all.renumbered_by(store_).observed_by(store_);
+  }
+  // The engine has returned. Waits until all is stored; throws store_failed. Returns the whole. Call it once.
+  [[nodiscard]] results<Value> join(results<Value>&& ran) {
+    if (store_.finish()) {
+      store_.pass_notes(ran, ran);
+      return std::move(ran);
+    }
+    const auto whole = [&]() -> results<Value> {
+      if constexpr (std::is_void_v<Value>) return results<void>(n_, store_.join(ran, nullptr), ran.seed());
+      else {
+        failure_list failed = store_.join(ran, ran.places());
+        return {std::move(memory_), std::move(failed), ran.seed()};
+      }
+    };
+    results<Value> made = whole();
+    store_.pass_notes(ran, made);
+    return made;
+  }
+
+ private:
+  std::uint64_t n_;
+  result_memory<std::conditional_t<std::is_void_v<Value>, char, Value>> memory_;
+  open_store store_;  // destroys the values in the memory
+};
+
 // `sees_stops`: see f_sees_stops. `run`: as map_space's, for tasks that are renumbered and observed. It says what type
 // a value has: an engine may await what f returns.
 template <class Run, class F, class Space>
@@ -10596,24 +10915,8 @@ auto run_stored_map(const Run& run, F& f, const Space& space, const options& cho
   } else if constexpr (!can_store_space<Space>) {
     refuse_store_for_axes();
   } else {
-    const std::uint64_t n = space.size();
-    result_memory<std::conditional_t<std::is_void_v<value>, char, value>> memory(std::is_void_v<value> ? 0 : n);
-    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, n, chosen);
-    if (sees_stops) store.f_sees_stops();
-    store.read(memory.data());
-    results<value> ran =
-        run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(store), store.of_run());
-    if (store.finish()) return ran;
-    const auto whole = [&]() -> results<value> {
-      if constexpr (std::is_void_v<value>) return results<void>(n, store.join(ran, nullptr), ran.seed());
-      else {
-        failure_list failed = store.join(ran, ran.places());
-        return {std::move(memory), std::move(failed), ran.seed()};
-      }
-    };
-    results<value> made = whole();
-    store.pass_notes(ran, made);
-    return made;
+    stored_map<value> all(f, space, chosen, sees_stops);
+    return all.join(run(all.missing(numbered_tasks<F, Space>(f, space)), all.store().of_run()));
   }
 }
 
@@ -10844,6 +11147,15 @@ void note_names(Results& made, const Space& space) {
     made.note_inputs(columns_of(space));
 }
 
+// Sets the inputs of failures that were stored.
+template <class Results, class Engine, class Tasks>
+void describe_stored(Results& made, const Engine& who, const Tasks& tasks) {
+  if (made.stored() == 0 || made.ok()) return;
+  failure_list all = made.failures();
+  made.note_described(who.name() == multi.name() ? with_inputs_by_child(tasks, std::move(all))
+                                                 : with_inputs(tasks, std::move(all)));
+}
+
 // The engine for maps with options that few have, so that others do not pay for them, and it is compiled twice only.
 template <class Run, class Engine, class Tasks>
 [[gnu::noinline]] auto run_apart(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
@@ -10874,6 +11186,7 @@ template <class Run, class Engine, class F, class Space>
   const bool sees_stops = callable<F, Space>::how::with_context && runs_here(who.name());
   auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
   made.note_elapsed(now_ticks() - begun);
+  describe_stored(made, who, numbered_tasks<F, Space>(f, space));
   note_names(made, space);
   return made;
 }
@@ -10893,13 +11206,8 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     prepare(chosen);
     check_is_no_stream(chosen);
     constexpr bool engine_stores = !requires { Engine::why_no_store; };
-    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
-    constexpr bool reduces_stored = engine_stores && requires { requires Run::reduces_stored; };
-    if constexpr (!engine_stores) {
+    if constexpr (!engine_stores)
       if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
-    } else if constexpr (!can_store && !reduces_stored) {
-      check_has_no_store(chosen, "this function");
-    }
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if constexpr (!draws_seed<Engine>)
@@ -10915,10 +11223,12 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
       note_names(made, space);
       return made;
     }
-    if (has_store) {
-      if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
-      else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
-    }
+    if constexpr (engine_stores)
+      if (has_store) {
+        if constexpr (requires { requires Run::is_map; })
+          return run_with_store(run, who, f, space, std::as_const(chosen));
+        else return run.with_store(who, tasks, std::as_const(chosen));
+      }
     return run_watched(run, who, tasks, std::as_const(chosen));
   }
 }
@@ -10937,7 +11247,7 @@ auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes
 
 // Calls the engine, for map itself.
 struct run_by_engine {
-  static constexpr bool stores = true;
+  static constexpr bool is_map = true;
 
   template <class Engine, class Tasks>
   auto operator()(const Engine& it, const Tasks& tasks, const options& of_map) const {
@@ -11088,6 +11398,65 @@ consteval bool fits_into() {
   return fits;
 }
 
+// The values of a map, each assigned to its element; a task whose assignment throws has failed. `lets_out`: what it
+// throws leaves the call.
+template <class T, class First>
+results<void> assign_values(results<T>&& all, First first, bool lets_out) {
+  failure_runs refused;
+  all.failures().for_each_gap(all.size(), [&](std::uint64_t b, std::uint64_t e) {
+    for (std::uint64_t i = b; i < e; ++i) {
+      try {
+        first[static_cast<std::iter_difference_t<First>>(i)] = std::move(all.places()[i]);
+      } catch (...) {
+        if (lets_out) throw;
+        thrown what = describe_or_give_up();
+        refused.emplace_back(failure{i, what.kind, std::move(what.message), 1, std::current_exception()}, 1);
+      }
+    }
+  });
+  results<void> whole(all.size(), add_failures(all.failures(), std::move(refused)), all.seed());
+  all.pass_notes(whole);
+  return whole;
+}
+
+// What map_axes_by runs for map_into.
+template <class Out>
+struct run_into_range {
+  Out& out;
+
+  template <class Engine, class Tasks>
+  results<void> operator()(const Engine& who, const Tasks& tasks, const options& of_map) const {
+    if constexpr (fits_into<Out, typename Tasks::result>()) {
+      check_room(tasks.size());
+      return run_into(who, first_of(out), tasks, of_map);
+    } else {
+      return results<void>(0, {}, 0);
+    }
+  }
+  // Here the values go into the range when all are there.
+  template <class Engine, class Tasks>
+  [[gnu::noinline, gnu::cold]] results<void> with_store(const Engine& who, const Tasks& tasks,
+                                                        const options& of_map) const {
+    using value = typename Tasks::result;
+    if constexpr (std::is_assignable_v<std::ranges::range_reference_t<Out>, value> && !std::is_void_v<value>) {
+      check_room(tasks.size());
+      if constexpr (!can_store_value<value>) refuse_store_for_values();
+      else
+        return assign_values(run_with_store(run_by_engine(), who, tasks.function(), tasks.space(), of_map),
+                             first_of(out), who.name() == serial.name());
+    } else {
+      return results<void>(0, {}, 0);
+    }
+  }
+
+  void check_room(std::uint64_t tasks) const {
+    const auto room = static_cast<std::uint64_t>(std::ranges::size(out));
+    if (room < tasks)
+      throw std::invalid_argument("parmap::map_into: the range has " + std::to_string(room) + " elements for " +
+                                  std::to_string(tasks) + " tasks");
+  }
+};
+
 template <class Engine, class Out, class F, class... Axes>
 results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen, Axes&&... axes) {
   constexpr bool has_elements = element_range<Out>;
@@ -11096,18 +11465,7 @@ results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen,
       "parmap::map_into: the first argument must be a random-access range of known size whose elements are objects, "
       "such as a vector, an array or a span (but not vector<bool>, or a view that computes its elements)");
   if constexpr (has_elements) {
-    const auto run = [&](const Engine& it, const auto& work, const options& of_map) {
-      if constexpr (fits_into<Out, typename std::remove_cvref_t<decltype(work)>::result>()) {
-        const auto room = static_cast<std::uint64_t>(std::ranges::size(out));
-        if (room < work.size())
-          throw std::invalid_argument("parmap::map_into: the range has " + std::to_string(room) + " elements for " +
-                                      std::to_string(work.size()) + " tasks");
-        return run_into(it, first_of(out), work, of_map);
-      } else {
-        return results<void>(0, {}, 0);
-      }
-    };
-    return map_axes_by(run, who, f, std::move(chosen), std::forward<Axes>(axes)...);
+    return map_axes_by(run_into_range<Out>{out}, who, f, std::move(chosen), std::forward<Axes>(axes)...);
   } else {
     return results<void>(0, {}, 0);
   }
@@ -11127,7 +11485,8 @@ results<void> map_axes_into(const Engine& who, Out& out, F& f, options&& chosen,
 ///
 /// Under serial and threads each task assigns its own element as it ends, and map_into allocates no memory for values.
 /// There `out` may also be the axis, if it is the only axis. Under multi the calling thread copies or moves the values
-/// into `out`. The engine async is a compile error. All else is as in map.
+/// into `out`. The engine async is a compile error. With options::store the calling thread assigns the values when all
+/// are there, those of earlier runs, too, and the file is that of map: both may go on with it. All else is as in map.
 template <engine Engine, class Out, class F, detail::not_options A>
 results<void> map_into(const Engine& who, Out&& out, F&& f, A&& a, options chosen = {}) {
   return detail::map_axes_into(who, out, f, std::move(chosen), std::forward<A>(a));
@@ -11349,62 +11708,6 @@ class bound_step {
  private:
   Step* call_;
   T* into_;
-};
-
-// fold's step as the f of a map with a store: each task has an accumulator of its own, which is its value.
-template <class Step, class T>
-class step_alone {
- public:
-  step_alone(Step& call, const T& identity) noexcept : call_(&call), identity_(&identity) {}
-
-  template <class... X>
-    requires std::invocable<Step&, T&, X...>
-  T operator()(X&&... x) const {
-    T made(*identity_);
-    static_cast<void>(std::invoke(*call_, made, std::forward<X>(x)...));
-    return made;
-  }
-  template <class... X>
-    requires(!std::invocable<Step&, T&, context&, X...> && std::invocable<Step&, context&, T&, X...>)
-  T operator()(context& self, X&&... x) const {
-    T made(*identity_);
-    static_cast<void>(std::invoke(*call_, self, made, std::forward<X>(x)...));
-    return made;
-  }
-
-  // What a store compares: see sweep_of.
-  [[nodiscard]] const Step& stored_function() const noexcept { return *call_; }
-  [[nodiscard]] const T& stored_argument() const noexcept { return *identity_; }
-
- private:
-  Step* call_;
-  const T* identity_;
-};
-
-// How the values of step_alone become one: as the accumulators of a fold.
-template <class T, class Merge>
-class merging_reducer {
- public:
-  using value = T;
-  static constexpr bool makes_values = true;
-
-  merging_reducer(Merge& merge, const T& identity) noexcept : merge_(&merge), identity_(&identity) {}
-
-  [[nodiscard]] static constexpr std::uint64_t block(std::uint64_t tasks) noexcept { return fold_block(tasks); }
-  // The identity only where there may be no value at all.
-  [[nodiscard]] std::optional<T> start(std::uint64_t block) const {
-    return block == 0 ? std::optional<T>(*identity_) : std::nullopt;
-  }
-  [[nodiscard]] const T& initial() const noexcept { return *identity_; }
-  [[nodiscard]] T combined(const T& left, const T& right) const {
-    T made(left);
-    std::invoke(*merge_, made, right);
-    return made;
-  }
-
- private:
-  Merge* merge_;
-  const T* identity_;
 };
 
 // Whether a task of these cannot throw between the beginning of the step and its end.
@@ -12808,6 +13111,444 @@ reduction<typename Reducer::value> reduce_on(const named_engine& who, const Task
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/progress/progress_text.hpp
+// Progress as text, in the style of tqdm: pure functions that need no terminal.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+/// What the terminal can show.
+struct bar_style {
+  bool unicode{};  ///< eighth blocks, else tqdm's ASCII digits
+  bool colour{};   ///< failures in red
+};
+
+/// Text, and the number of columns it takes on a screen: an escape sequence takes none, a block of three bytes takes
+/// one.
+struct drawn_text {
+  std::string text{};
+  std::size_t columns{};
+
+  drawn_text& add(std::string_view ascii) {
+    text += ascii;
+    columns += ascii.size();
+    return *this;
+  }
+  drawn_text& add(const drawn_text& other) {
+    text += other.text;
+    columns += other.columns;
+    return *this;
+  }
+};
+
+/// "01:05"; from one hour on "2:01:05". A negative time counts as zero.
+[[nodiscard]] std::string format_clock(std::chrono::nanoseconds time);
+
+/// "36.1it/s", "1.20Mit/s"; below one per second "2.50s/it"; unknown (0) "?it/s".
+[[nodiscard]] std::string format_rate(double tasks_per_second);
+
+/// The inside of the bar, `cells` columns wide (at least 1).
+[[nodiscard]] drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode);
+
+/// One line for a terminal, never wider than `columns`:
+///     ` 45%|####5     | 450/1000 [00:12<00:15, 36.1it/s, 2 failed]`
+/// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
+/// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
+[[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
+/// With "label: " before it, cut to half of the columns.
+[[nodiscard]] drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style);
+
+/// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.
+[[nodiscard]] std::string format_line(const progress& now);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/progress_meter.hpp
+// Decides when the progress of a map is due to be shown, and shows it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+/// Decides when a map's reporter is due and does its drawing. The engine calls update now and then,
+/// finish once at the end. Used by one thread. The constructor makes no system call and allocates
+/// nothing: a map of a few nanoseconds must not pay for a bar that it never shows.
+///
+///     progress_meter shown(options.reporter, n, start);
+///     while (busy) { poll(..., shown.wait()); shown.update(clock::now(), completed, failed); }
+///     shown.finish(clock::now(), completed, failed);
+class progress_meter {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  /// `to` must outlive the meter. The work began at `start`.
+  progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept;
+  progress_meter(const reporter&&, std::uint64_t, clock::time_point) = delete;
+  progress_meter(const progress_meter&) = delete;
+  progress_meter& operator=(const progress_meter&) = delete;
+  /// A map left by an exception leaves the cursor on a line of its own.
+  ~progress_meter();
+
+  /// Whether its reporter draws on stderr: neither a callable, nor `automatic` without a terminal.
+  [[nodiscard]] static bool draws_on_stderr(const reporter& to) noexcept;
+
+  /// For work of which more becomes known as it goes.
+  void set_total(std::uint64_t total) noexcept { total_ = total; }
+  /// How long from now until update may have something to do; nanoseconds::max() if never again.
+  [[nodiscard]] std::chrono::nanoseconds wait(clock::time_point now = clock::now()) const noexcept;
+  /// Whether update would do anything. One comparison.
+  [[nodiscard]] bool due(clock::time_point now) const noexcept { return now >= next_; }
+  /// Reports if it is due. What a callable throws passes; a stderr that takes nothing is ignored.
+  void update(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
+  /// The last report. If a task has no value, a line such as "200 tasks in 2.0 s: 197 ok, 3 failed" follows the bar, or
+  /// the last line. `automatic` stays silent about a work of under half a second. Later calls of update and finish do
+  /// nothing.
+  void finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
+
+ private:
+  enum class drawing { undecided, bar, lines, call, nothing };
+
+  static constexpr auto never = clock::time_point::max();
+  static constexpr std::chrono::milliseconds patience{500};
+  static constexpr std::chrono::milliseconds short_interval{100};
+  static constexpr std::chrono::seconds long_interval{10};
+
+  void decide();
+  [[nodiscard]] std::string label() const;
+  void sample(clock::time_point now, std::uint64_t done) noexcept;
+  [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed, std::uint64_t failed) const noexcept;
+  void show(const progress& now);
+  void draw(const progress& now);
+
+  const reporter* to_;
+  std::uint64_t total_;
+  clock::time_point start_;
+  clock::time_point next_{never};
+  drawing how_{drawing::undecided};
+  bool finished_{};
+
+  clock::time_point sampled_;
+  std::uint64_t sampled_done_{};
+  double mean_tasks_{};
+  double mean_seconds_{};
+
+  bar_style style_{};
+  bool line_open_{};
+  std::size_t drawn_columns_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/lazy_meter.hpp
+// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
+class lazy_meter {
+ public:
+  lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks());
+
+  // Before anything is drawn: a line of its own on stderr. False, and nothing is written, if this meter draws nothing
+  // there.
+  [[nodiscard]] bool tell(std::string_view line);
+
+  // Draws if it is time to. What a callable reporter throws passes.
+  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
+    if (!silent_ && now - begun_ >= worth_a_look_) look_closely(now, completed, failed);
+  }
+  // For work of which more becomes known as it goes.
+  void set_total(std::uint64_t total) noexcept {
+    total_ = total;
+    if (meter_) meter_->set_total(total);
+  }
+  // How long a wait may last until the next look.
+  [[nodiscard]] std::chrono::nanoseconds wait();
+  void finish(std::uint64_t completed, std::uint64_t failed);
+  // The wall time, once the work has ended. 0: not measured, as nothing is shown and there are few tasks, so that even
+  // the two looks at the clock might be felt.
+  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
+
+ private:
+  // Also in a worker process, which a short map need not know.
+  [[nodiscard]] bool stays_silent() noexcept;
+  void look_closely(ticks now, std::uint64_t completed, std::uint64_t failed);
+  void start(std::chrono::steady_clock::time_point clock, ticks now);
+
+  const reporter* who_;
+  std::uint64_t total_;
+  ticks begun_;
+  bool silent_;
+  ticks elapsed_{};
+  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
+  std::optional<progress_meter> meter_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/task_choice.hpp
+// task_choice: those tasks of a map that are to run, as the others have outcomes already.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A bit for each task, and a count for each 512 of them.
+class task_choice {
+ public:
+  // All of n tasks.
+  explicit task_choice(std::uint64_t n) : n_(n), words_(n / bits + 1, ~std::uint64_t{0}) {
+    words_.back() = (std::uint64_t{1} << n % bits) - 1;
+  }
+
+  void leave_out(std::uint64_t i) noexcept { words_[i / bits] &= ~(std::uint64_t{1} << i % bits); }
+  // Call once, after the last leave_out.
+  void count() {
+    before_.clear();
+    std::uint64_t all = 0;
+    for (std::size_t w = 0; w < words_.size(); ++w) {
+      if (w % words_each == 0) before_.push_back(all);
+      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
+    }
+    size_ = all;
+  }
+
+  // A bit for each task: whether it is to run.
+  [[nodiscard]] const std::vector<std::uint64_t>& words() const noexcept { return words_; }
+  // Whether task i is to run.
+  [[nodiscard]] bool has(std::uint64_t i) const noexcept { return (words_[i / bits] >> i % bits & 1) != 0; }
+  // The first task from i on that is left out; the number of all tasks if there is none.
+  [[nodiscard]] std::uint64_t next_left_out(std::uint64_t i) const noexcept {
+    for (; i < n_; i = (i / bits + 1) * bits)
+      if (const std::uint64_t out = ~words_[i / bits] >> i % bits; out != 0)
+        return std::min(n_, i + static_cast<std::uint64_t>(std::countr_zero(out)));
+    return n_;
+  }
+  // How many of the tasks below i are to run. O(1).
+  [[nodiscard]] std::uint64_t below(std::uint64_t i) const noexcept {
+    if (i >= n_) return size_;
+    const std::size_t word = i / bits;
+    std::uint64_t all = before_[word / words_each];
+    for (std::size_t w = word / words_each * words_each; w < word; ++w)
+      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
+    return all + static_cast<std::uint64_t>(std::popcount(words_[word] & ((std::uint64_t{1} << i % bits) - 1)));
+  }
+  // The number of tasks that are to run.
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] bool has_all() const noexcept { return size_ == n_; }
+  // The number of all tasks.
+  [[nodiscard]] std::uint64_t of() const noexcept { return n_; }
+  // The index of the k-th of them, below size(). O(log n).
+  [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
+    const auto block = static_cast<std::size_t>(std::ranges::upper_bound(before_, k) - before_.begin()) - 1;
+    std::uint64_t left = k - before_[block];
+    for (std::size_t w = block * words_each;; ++w) {
+      const auto here = static_cast<std::uint64_t>(std::popcount(words_[w]));
+      if (left >= here) {
+        left -= here;
+        continue;
+      }
+      std::uint64_t word = words_[w];
+      for (; left > 0; --left) word &= word - 1;
+      return w * bits + static_cast<std::uint64_t>(std::countr_zero(word));
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t bits = 64;
+  static constexpr std::size_t words_each = 8;
+
+  std::uint64_t n_;
+  std::vector<std::uint64_t> words_;
+  std::vector<std::uint64_t> before_;  // chosen tasks before each words_each words
+  std::uint64_t size_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/fold_rounds.hpp
+// fold_rounds: the course of a fold with a store: maps of one task of each block, one after the other.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Each task of a block changes what the one before it has left, and its accumulator has to be stored before the next
+// one is. So a round is a map of the next missing task of each block. It numbers its tasks from 0; whoever observes the
+// fold hears of them as of one map of all missing tasks, and so does the reporter.
+class fold_rounds final : public renumbering, public attempt_observer {
+ public:
+  // `chosen`: those of the fold, with its seed. Refers to all of them.
+  PARMAP_API fold_rounds(const open_store& store, const block_rule& rule, attempt_observer& observer,
+                         const options& chosen);
+  PARMAP_API ~fold_rounds();
+
+  // Goes on to the next round. False if no task is left that may begin; those that are left have failed as stopped.
+  [[nodiscard]] PARMAP_API bool next();
+  // The options of the round.
+  [[nodiscard]] const options& of_round() const noexcept { return of_round_; }
+  // The engine has returned these failures of the round.
+  PARMAP_API void add(const failure_list& of_round);
+  // No round is left: those of all rounds.
+  [[nodiscard]] PARMAP_API failure_runs finish();
+
+  // The tasks of the round.
+  [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override { return tasks_[k]; }
+  [[nodiscard]] PARMAP_API std::uint64_t stream(std::uint64_t index) const noexcept override;
+
+  PARMAP_API void begun(const attempt& it) noexcept override;
+  PARMAP_API void failed(const attempt& it, const failure& why) noexcept override;
+  PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  PARMAP_API void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+
+ private:
+  [[nodiscard]] attempt among_missing(attempt it) const noexcept {
+    it.task = choice_.below(tasks_[it.task]);
+    return it;
+  }
+  void stop_the_rest();
+
+  const open_store& store_;
+  const task_choice& choice_;
+  block_rule rule_;
+  attempt_observer& observer_;
+  const options& chosen_;
+  bool is_one_map_;  // each block has one task
+  deadline last_;
+  lazy_meter shown_;
+  options of_round_;
+  std::vector<std::uint64_t> tasks_;
+  std::vector<std::uint64_t> next_;  // of each block: the task from which on none has run
+  failure_runs failures_;
+  std::uint64_t completed_{};
+  std::uint64_t failed_{};   // those that were stopped do not count
+  std::string why_stopped_;  // no task begins any more
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/stored_fold.hpp
+// stored_fold: a fold with a store. It stores the accumulator of a block after each of its tasks, so that it has the
+// bits of a fold without one.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What the tasks of a block have left.
+template <class T>
+struct block_so_far {
+  std::optional<T> accumulator{};
+  std::optional<std::uint64_t> first{};  // the first task that is in it
+};
+
+// The tasks of a round: each returns a changed copy of its block's accumulator.
+template <class Step, class Space, class T>
+class stepping_tasks {
+ public:
+  using result = T;
+  using element_types = typename Space::elements;
+  static constexpr bool takes_context = callable<Step, Space>::how::with_context;
+
+  stepping_tasks(const Step& step, const Space& space, fold_rounds& round, const block_rule& rule,
+                 const std::vector<block_so_far<T>>& blocks, const T& identity)
+      : step_(step),
+        space_(space),
+        round_(round),
+        rule_(rule),
+        blocks_(blocks),
+        identity_(identity) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return round_.size(); }
+  [[nodiscard]] attempt_observer* observer() const noexcept { return &round_; }
+  template <class To>
+  void show(std::uint64_t k, To& to) const {
+    space_.show(round_.index(k), to);
+  }
+
+  template <class Visit>
+  void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
+    for (std::uint64_t k = b; k < e; ++k)
+      if (!visit(k, [&] { return stepped(round_.index(k), self); })) return;
+  }
+
+ private:
+  [[nodiscard]] T stepped(std::uint64_t i, context& self) const {
+    const std::optional<T>& before = blocks_[rule_.block_of(i)].accumulator;
+    T made(before ? *before : identity_);
+    Step bound = step_.to(made);
+    if constexpr (takes_context) self.identify(i, round_.stream(i));
+    space_.spread(i, [&](auto&&... x) {
+      if constexpr (takes_context) bound(self, static_cast<decltype(x)&&>(x)...);
+      else bound(static_cast<decltype(x)&&>(x)...);
+    });
+    return made;
+  }
+
+  const Step& step_;
+  const Space& space_;
+  fold_rounds& round_;
+  const block_rule& rule_;
+  const std::vector<block_so_far<T>>& blocks_;
+  const T& identity_;
+};
+
+// `step`: a bound_step.
+template <class Engine, class Step, class Space, class T, class Merge>
+reduction<T> fold_with_store(const Engine& who, Step& step, const Space& space,
+                             const accumulator_reducer<T, Merge>& reducer, const options& chosen) {
+  if constexpr (!can_store_value<T>) {
+    refuse_store_for_values();
+  } else if constexpr (!can_store_space<Space>) {
+    refuse_store_for_axes();
+  } else {
+    const ticks begun = now_ticks();
+    const std::uint64_t n = space.size();
+    const block_rule rule(n, reducer.block(n));
+    sweep what = sweep_of<T>(step.call(), space, chosen.seed);
+    what.set_fold(rule.tasks_of_block(), to_stored(reducer.initial()));
+    open_store store(what, kind_of_value<T>, n, chosen);
+    if (stepping_tasks<Step, Space, T>::takes_context && runs_here(who.name())) store.f_sees_stops();
+
+    std::vector<block_so_far<T>> blocks(rule.blocks());
+    store.read_accumulators([&](std::uint64_t i, const stored_value& it) {
+      block_so_far<T>& mine = blocks[rule.block_of(i)];
+      if (!mine.first) mine.first = i;
+      if (it.format != value_format::nothing) mine.accumulator.emplace(from_stored<T>(it));
+    });
+
+    const numbered_tasks<Step, Space> missing =
+        numbered_tasks<Step, Space>(step, space).renumbered_by(store).observed_by(store);
+    map_watch watch(store.of_run(), who.name(), missing, chosen.store->status_path());
+    fold_rounds rounds(store, rule, watch.observer(), store.of_run());
+    const stepping_tasks<Step, Space, T> tasks(step, space, rounds, rule, blocks, reducer.initial());
+    while (rounds.next()) {
+      results<T> made = who.run(tasks, rounds.of_round());
+      made.failures().for_each_gap(made.size(), [&](std::uint64_t b, std::uint64_t e) {
+        for (std::uint64_t k = b; k < e; ++k) {
+          block_so_far<T>& mine = blocks[rule.block_of(rounds.index(k))];
+          mine.accumulator.emplace(std::move(made.places()[k]));
+          if (!mine.first) mine.first = rounds.index(k);
+        }
+      });
+      rounds.add(made.failures());
+    }
+    failure_runs failed = rounds.finish();
+    watch.finish();
+    static_cast<void>(store.finish());
+
+    block_tree<accumulator_reducer<T, Merge>> tree(reducer, rule, who.name() == serial.name());
+    for (std::uint64_t block = 0; block < blocks.size(); ++block)
+      if (block_so_far<T>& mine = blocks[block]; mine.first)
+        tree.add(tree_node<T>{0, block, std::move(*mine.accumulator), *mine.first});
+    T value = tree.finish();
+    for (auto& each : store.take_failures()) failed.push_back(std::move(each));
+    reduction<T> whole(std::move(value), n,
+                       with_combining(failure_list(std::move(failed)), tree.take_failures(),
+                                      [](const failure&) { return std::string(); }),
+                       *store.of_run().seed);
+    whole.note_elapsed(now_ticks() - begun);
+    whole = with_times(std::move(whole), who, missing, watch);
+    store.pass_notes(whole, whole);
+    describe_stored(whole, who, numbered_tasks<Step, Space>(step, space));
+    return whole;
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/map_reduce.hpp
 // map_reduce and fold: combine the values of all tasks into one, in an order that does not depend on who ran them.
 
@@ -12877,7 +13618,7 @@ consteval bool check_values_of_reduction() {
   return false;
 }
 
-// A map with a store whose values are combined here; the same tree as without.
+// A map with a store whose values are combined here, in the same tree as without.
 template <class Engine, class F, class Space, class Reducer>
 auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& reducer, const options& chosen)
     -> reduction<typename Reducer::value> {
@@ -12890,7 +13631,6 @@ auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& r
 // What map_axes_by runs for map_reduce.
 template <class Op, class T>
 struct run_map_reduce {
-  static constexpr bool reduces_stored = true;
   Op& op;
   const T& init;
 
@@ -12912,7 +13652,6 @@ struct run_map_reduce {
 // And for fold.
 template <class Step, class Merge, class T>
 struct run_fold {
-  static constexpr bool reduces_stored = true;
   Merge& merge;
   const T& identity;
 
@@ -12923,8 +13662,10 @@ struct run_fold {
   template <class Engine, class Tasks>
   [[gnu::noinline, gnu::cold]] reduction<T> with_store(const Engine& who, const Tasks& tasks,
                                                        const options& of_map) const {
-    step_alone<Step, T> f(tasks.function().call(), identity);
-    return reduce_stored(who, f, tasks.space(), merging_reducer<T, Merge>(merge, identity), of_map);
+    if constexpr (std::same_as<Engine, pool>) return {identity, 0, {}, 0};  // so that reduce_on has the only error
+    else
+      return fold_with_store(who, tasks.function(), tasks.space(), accumulator_reducer<T, Merge>(merge, identity),
+                             of_map);
   }
 };
 
@@ -13057,7 +13798,8 @@ auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chos
 /// - step(T&, x...) or step(parmap::context&, T&, x...); what it returns is ignored.
 /// - merge(T& a, const T& b) adds b to a; b is of later tasks.
 /// - Engine, axes and options: as in map. The engine async has no fold yet. options::retry_delay and retry_if throw
-///   std::invalid_argument except under serial, as the tasks of a block change one accumulator in order.
+///   std::invalid_argument except under serial and with a store, as the tasks of a block change one accumulator in
+///   order.
 ///
 /// **The order.** Each block of fold_block(n) consecutive tasks has an accumulator, on which step is called in input
 /// order: for up to 2047 tasks each task has its own, for 524288 or more the blocks have 512 tasks. The blocks are
@@ -13067,6 +13809,10 @@ auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chos
 /// **Failures.** A step that fails leaves no trace: the accumulator is as it was before. For this, serial and threads
 /// copy the accumulator before each step, unless the step is noexcept; multi writes it to shared memory after each
 /// step. So keep it small against the work of a step. All else is as in map_reduce.
+///
+/// **With options::store** the accumulator of a block is stored after each of its tasks, so T needs a codec. Beyond
+/// 2047 tasks, fold_block(n) maps run one after the other, each of one task of every block: under serial not in input
+/// order.
 template <engine Engine, class T, class Step, class Merge, detail::not_options A>
 auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, options chosen = {}) {
   return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a));
@@ -13304,178 +14050,6 @@ class time_keeper final : public attempt_observer {
   std::chrono::nanoseconds busy_{};
   unsigned workers_{};
   std::vector<task_time> slowest_;  // the slowest first
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_text.hpp
-// Progress as text, in the style of tqdm: pure functions that need no terminal.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-/// What the terminal can show.
-struct bar_style {
-  bool unicode{};  ///< eighth blocks, else tqdm's ASCII digits
-  bool colour{};   ///< failures in red
-};
-
-/// Text, and the number of columns it takes on a screen: an escape sequence takes none, a block of three bytes takes
-/// one.
-struct drawn_text {
-  std::string text{};
-  std::size_t columns{};
-
-  drawn_text& add(std::string_view ascii) {
-    text += ascii;
-    columns += ascii.size();
-    return *this;
-  }
-  drawn_text& add(const drawn_text& other) {
-    text += other.text;
-    columns += other.columns;
-    return *this;
-  }
-};
-
-/// "01:05"; from one hour on "2:01:05". A negative time counts as zero.
-[[nodiscard]] std::string format_clock(std::chrono::nanoseconds time);
-
-/// "36.1it/s", "1.20Mit/s"; below one per second "2.50s/it"; unknown (0) "?it/s".
-[[nodiscard]] std::string format_rate(double tasks_per_second);
-
-/// The inside of the bar, `cells` columns wide (at least 1).
-[[nodiscard]] drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode);
-
-/// One line for a terminal, never wider than `columns`:
-///     ` 45%|####5     | 450/1000 [00:12<00:15, 36.1it/s, 2 failed]`
-/// The bar gets the columns that the numbers leave. If these are fewer than 4 cells, the bar is dropped first, then
-/// rate, times, failures and counts. If even the percentage does not fit, the line is empty.
-[[nodiscard]] drawn_text format_bar(const progress& now, std::size_t columns, bar_style style);
-/// With "label: " before it, cut to half of the columns.
-[[nodiscard]] drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style);
-
-/// One line for a log, without bar, colour or newline: ` 45% 450/1000 [00:12<00:15, 36.1it/s]`.
-[[nodiscard]] std::string format_line(const progress& now);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_meter.hpp
-// Decides when the progress of a map is due to be shown, and shows it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-/// Decides when a map's reporter is due and does its drawing. The engine calls update now and then,
-/// finish once at the end. Used by one thread. The constructor makes no system call and allocates
-/// nothing: a map of a few nanoseconds must not pay for a bar that it never shows.
-///
-///     progress_meter shown(options.reporter, n, start);
-///     while (busy) { poll(..., shown.wait()); shown.update(clock::now(), completed, failed); }
-///     shown.finish(clock::now(), completed, failed);
-class progress_meter {
- public:
-  using clock = std::chrono::steady_clock;
-
-  /// `to` must outlive the meter. The work began at `start`.
-  progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept;
-  progress_meter(const reporter&&, std::uint64_t, clock::time_point) = delete;
-  progress_meter(const progress_meter&) = delete;
-  progress_meter& operator=(const progress_meter&) = delete;
-  /// A map left by an exception leaves the cursor on a line of its own.
-  ~progress_meter();
-
-  /// Whether its reporter draws on stderr: neither a callable, nor `automatic` without a terminal.
-  [[nodiscard]] static bool draws_on_stderr(const reporter& to) noexcept;
-
-  /// For work of which more becomes known as it goes.
-  void set_total(std::uint64_t total) noexcept { total_ = total; }
-  /// How long from now until update may have something to do; nanoseconds::max() if never again.
-  [[nodiscard]] std::chrono::nanoseconds wait(clock::time_point now = clock::now()) const noexcept;
-  /// Whether update would do anything. One comparison.
-  [[nodiscard]] bool due(clock::time_point now) const noexcept { return now >= next_; }
-  /// Reports if it is due. What a callable throws passes; a stderr that takes nothing is ignored.
-  void update(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
-  /// The last report. If a task has no value, a line such as "200 tasks in 2.0 s: 197 ok, 3 failed" follows the bar, or
-  /// the last line. `automatic` stays silent about a work of under half a second. Later calls of update and finish do
-  /// nothing.
-  void finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed);
-
- private:
-  enum class drawing { undecided, bar, lines, call, nothing };
-
-  static constexpr auto never = clock::time_point::max();
-  static constexpr std::chrono::milliseconds patience{500};
-  static constexpr std::chrono::milliseconds short_interval{100};
-  static constexpr std::chrono::seconds long_interval{10};
-
-  void decide();
-  [[nodiscard]] std::string label() const;
-  void sample(clock::time_point now, std::uint64_t done) noexcept;
-  [[nodiscard]] progress state(clock::time_point now, std::uint64_t completed, std::uint64_t failed) const noexcept;
-  void show(const progress& now);
-  void draw(const progress& now);
-
-  const reporter* to_;
-  std::uint64_t total_;
-  clock::time_point start_;
-  clock::time_point next_{never};
-  drawing how_{drawing::undecided};
-  bool finished_{};
-
-  clock::time_point sampled_;
-  std::uint64_t sampled_done_{};
-  double mean_tasks_{};
-  double mean_seconds_{};
-
-  bar_style style_{};
-  bool line_open_{};
-  std::size_t drawn_columns_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/lazy_meter.hpp
-// A progress meter that costs nothing until the work has lasted long enough to be worth a look.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Inside a task nothing is shown unless it was asked for: the outer map's bar is the one to look at.
-class lazy_meter {
- public:
-  lazy_meter(const reporter& who, std::uint64_t total, ticks begun = now_ticks());
-
-  // Before anything is drawn: a line of its own on stderr. False, and nothing is written, if this meter draws nothing
-  // there.
-  [[nodiscard]] bool tell(std::string_view line);
-
-  // Draws if it is time to. What a callable reporter throws passes.
-  void look(ticks now, std::uint64_t completed, std::uint64_t failed) {
-    if (!silent_ && now - begun_ >= worth_a_look_) look_closely(now, completed, failed);
-  }
-  // For work of which more becomes known as it goes.
-  void set_total(std::uint64_t total) noexcept {
-    total_ = total;
-    if (meter_) meter_->set_total(total);
-  }
-  // How long a wait may last until the next look.
-  [[nodiscard]] std::chrono::nanoseconds wait();
-  void finish(std::uint64_t completed, std::uint64_t failed);
-  // The wall time, once the work has ended. 0: not measured, as nothing is shown and there are few tasks, so that even
-  // the two looks at the clock might be felt.
-  [[nodiscard]] ticks elapsed() const noexcept { return elapsed_; }
-
- private:
-  // Also in a worker process, which a short map need not know.
-  [[nodiscard]] bool stays_silent() noexcept;
-  void look_closely(ticks now, std::uint64_t completed, std::uint64_t failed);
-  void start(std::chrono::steady_clock::time_point clock, ticks now);
-
-  const reporter* who_;
-  std::uint64_t total_;
-  ticks begun_;
-  bool silent_;
-  ticks elapsed_{};
-  ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
-  std::optional<progress_meter> meter_;
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -14305,11 +14879,6 @@ PARMAP_INLINE void refuse_stream_options() {
       "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
 }
 
-PARMAP_INLINE void refuse_store(std::string_view what) {
-  throw std::invalid_argument("parmap: " + std::string(what) +
-                              " has no options.store; parmap::map, parmap::stream and parmap::map_reduce have it");
-}
-
 PARMAP_INLINE void refuse_interrupts(std::string_view what) {
   throw std::invalid_argument("parmap: " + std::string(what) +
                               " has no options.on_interrupt = parmap::interrupt::keep; parmap::map has it");
@@ -14907,6 +15476,10 @@ PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cell
   else
     for (std::size_t k = 1; k <= cells; ++k) text.add_plain("value_" + std::to_string(k));
   for (const char* each : {"_kind", "_message", "_attempts"}) text.add_plain(each);
+  const task_measures* const measured =
+      notes_ != nullptr && !notes_->measured.workers.empty() ? &notes_->measured : nullptr;
+  if (measured != nullptr)
+    for (const char* each : {"_seconds", "_worker"}) text.add_plain(each);
   text.end_row();
   auto why = failures_.begin();
   for (std::uint64_t i = 0; i < size_; ++i) {
@@ -14921,6 +15494,10 @@ PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cell
     } else {
       if (cells > 0) add(text, self, i);
       for (const char* each : {"ok", "", ""}) text.add_plain(each);
+    }
+    if (measured != nullptr) {
+      if (std::isnan(measured->seconds[i])) text.add_plain(""), text.add_plain("");
+      else text.add(measured->seconds[i]), text.add(measured->workers[i]);
     }
     text.end_row();
     if (text.text().size() >= enough) write();
@@ -23017,34 +23594,295 @@ PARMAP_INLINE void interrupt_scope::end() noexcept { delete state_; }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/stores/utf8.hpp
+// utf8: whether bytes are UTF-8, and its characters.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// No overlong form, no half of a surrogate, nothing above U+10FFFF.
+[[nodiscard]] PARMAP_API bool is_utf8(std::string_view text) noexcept;
+// The first character of a text that is UTF-8 and not empty, which then begins behind it.
+[[nodiscard]] PARMAP_API std::uint32_t take_utf8(std::string_view& text) noexcept;
+// `character`: at most U+10FFFF, and no surrogate.
+PARMAP_API void append_utf8(std::string& to, std::uint32_t character);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/plain_json.inl.hpp
+// The bodies of plain_json.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class json_parser {
+ public:
+  explicit json_parser(std::string_view text) noexcept : text_(text) {}
+
+  [[nodiscard]] json_value whole() {
+    json_value made = next(0);
+    skip_space();
+    if (at_ != text_.size()) fail();
+    return made;
+  }
+
+ private:
+  static constexpr unsigned deepest = 500;
+
+  [[noreturn]] static void fail() { throw other_format("damaged JSON"); }
+  void skip_space() noexcept {
+    while (at_ < text_.size() && std::string_view(" \n\r\t").find(text_[at_]) != std::string_view::npos) ++at_;
+  }
+  [[nodiscard]] bool take(std::string_view word) noexcept {
+    skip_space();
+    if (!text_.substr(at_).starts_with(word)) return false;
+    at_ += word.size();
+    return true;
+  }
+  void expect(std::string_view word) {
+    if (!take(word)) fail();
+  }
+
+  [[nodiscard]] json_value next(unsigned depth) {
+    using kind = json_value::kind;
+    if (depth > deepest) fail();
+    json_value it;
+    if (take("null")) return it;
+    if (take("true")) return it.is = kind::boolean, it.truth = true, it;
+    if (take("false")) return it.is = kind::boolean, it;
+    if (take("\"")) return it.is = kind::text, it.text = rest_of_text(), it;
+    if (take("[")) {
+      it.is = kind::list;
+      if (take("]")) return it;
+      do it.items.push_back(next(depth + 1));
+      while (take(","));
+      expect("]");
+      return it;
+    }
+    if (take("{")) {
+      it.is = kind::object;
+      if (take("}")) return it;
+      do {
+        expect("\"");
+        it.keys.push_back(rest_of_text());
+        expect(":");
+        it.items.push_back(next(depth + 1));
+      } while (take(","));
+      expect("}");
+      return it;
+    }
+    return number();
+  }
+
+  [[nodiscard]] json_value number() {
+    using kind = json_value::kind;
+    const std::size_t end = text_.find_first_not_of("+-.0123456789eE", at_);
+    const std::string_view word = text_.substr(at_, (end == std::string_view::npos ? text_.size() : end) - at_);
+    at_ += word.size();
+    json_value it;
+    const auto read = [&](auto& x) {
+      const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), x);
+      return error == std::errc() && stop == word.data() + word.size();
+    };
+    if (word.find_first_of(".eE") != std::string_view::npos) {
+      if (!read(it.real)) fail();
+      it.is = kind::real;
+    } else if (read(it.integer)) {
+      it.is = kind::integer;
+    } else if (read(it.natural)) {
+      it.is = kind::natural;
+    } else {
+      throw other_format("an integer beyond 64 bits");
+    }
+    return it;
+  }
+
+  // Behind the first quotes.
+  [[nodiscard]] std::string rest_of_text() {
+    std::string made;
+    for (;;) {
+      if (at_ == text_.size()) fail();
+      const char c = text_[at_++];
+      if (c == '"') return made;
+      if (c != '\\') {
+        made += c;
+        continue;
+      }
+      if (at_ == text_.size()) fail();
+      constexpr std::string_view from = "\"\\/bfnrt";
+      constexpr std::string_view to = "\"\\/\b\f\n\r\t";
+      const char escaped = text_[at_++];
+      if (escaped == 'u') append_utf8(made, escaped_character());
+      else if (const std::size_t which = from.find(escaped); which != std::string_view::npos) made += to[which];
+      else fail();
+    }
+  }
+  [[nodiscard]] std::uint32_t escaped_character() {
+    const std::uint32_t first = four_digits();
+    if (first < 0xd800 || first > 0xdfff) return first;
+    // The first half of a character; a half alone is no text.
+    if (first > 0xdbff || !text_.substr(at_).starts_with("\\u")) throw other_format("text that is not Unicode");
+    at_ += 2;
+    const std::uint32_t second = four_digits();
+    if (second < 0xdc00 || second > 0xdfff) throw other_format("text that is not Unicode");
+    return 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+  }
+  [[nodiscard]] std::uint32_t four_digits() {
+    std::uint32_t x = 0;
+    const std::string_view digits = text_.substr(at_, 4);
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), x, 16);
+    if (digits.size() != 4 || error != std::errc() || stop != digits.data() + 4) fail();
+    at_ += 4;
+    return x;
+  }
+
+  std::string_view text_;
+  std::size_t at_{};
+};
+
+PARMAP_INLINE json_value parse_json(std::string_view text) { return json_parser(text).whole(); }
+
+PARMAP_INLINE const json_value* json_behind(const json_value& it, std::string_view key) {
+  return it.is == json_value::kind::object && it.keys.size() == 1 && it.keys[0] == key ? &it.items[0] : nullptr;
+}
+
+// A scalar of NumPy within a list or dict is the number that it holds.
+PARMAP_INLINE const json_value& without_numpy(const json_value& it) {
+  const json_value* const scalar = json_behind(it, "__numpy__");
+  return scalar != nullptr && scalar->items.size() == 2 ? scalar->items[1] : it;
+}
+
+PARMAP_INLINE bool boolean_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is != json_value::kind::boolean) throw other_format("no boolean");
+  return it.truth;
+}
+PARMAP_INLINE double real_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is == json_value::kind::real) return it.real;
+  constexpr std::int64_t most = std::int64_t{1} << 53;  // beyond it not every integer is a double
+  if (it.is == json_value::kind::integer && it.integer >= -most && it.integer <= most)
+    return static_cast<double>(it.integer);
+  const json_value* const bits = json_behind(it, "__float__");
+  if (bits == nullptr || bits->is != json_value::kind::text || bits->text.size() != 16)
+    throw other_format("no real number");
+  std::uint64_t x = 0;
+  const char* const end = bits->text.data() + bits->text.size();
+  if (const auto [stop, error] = std::from_chars(bits->text.data(), end, x, 16); error != std::errc() || stop != end)
+    throw other_format("no real number");
+  return std::bit_cast<double>(x);
+}
+PARMAP_INLINE std::int64_t integer_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is != json_value::kind::integer) throw other_format("no integer that fits");
+  return it.integer;
+}
+PARMAP_INLINE std::uint64_t natural_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is == json_value::kind::natural) return it.natural;
+  if (it.is != json_value::kind::integer || it.integer < 0) throw other_format("no integer that fits");
+  return static_cast<std::uint64_t>(it.integer);
+}
+PARMAP_INLINE const std::string& text_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is != json_value::kind::text) throw other_format("no text");
+  return it.text;
+}
+PARMAP_INLINE const std::vector<json_value>& items_of(const json_value& of) {
+  const json_value* const tuple = json_behind(of, "__tuple__");
+  const json_value& it = tuple != nullptr ? *tuple : of;
+  if (it.is != json_value::kind::list) throw other_format("no list");
+  return it.items;
+}
+PARMAP_INLINE std::vector<std::pair<json_value, json_value>> entries_of(const json_value& it) {
+  std::vector<std::pair<json_value, json_value>> all;
+  if (const json_value* const entries = json_behind(it, "__dict__"); entries != nullptr) {
+    for (const json_value& each : entries->items) {
+      if (each.items.size() != 2) throw other_format("no dict");
+      all.emplace_back(each.items[0], each.items[1]);
+    }
+    return all;
+  }
+  if (it.is != json_value::kind::object) throw other_format("no dict");
+  for (std::size_t k = 0; k < it.keys.size(); ++k) {
+    if (it.keys[k].starts_with("__")) throw other_format("no dict");  // a dataclass, or what JSON has not
+    json_value& key = all.emplace_back().first;
+    key.is = json_value::kind::text;
+    key.text = it.keys[k];
+    all.back().second = it.items[k];
+  }
+  return all;
+}
+
+// ---- Writing
+
+PARMAP_INLINE void json_writer::add(bool x) { text_ += x ? "true" : "false"; }
+
+template <class Number>
+std::string digits_of(Number x) {
+  std::array<char, 64> digits{};
+  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr};
+}
+PARMAP_INLINE void json_writer::add(std::int64_t x) { text_ += digits_of(x); }
+PARMAP_INLINE void json_writer::add(std::uint64_t x) { text_ += digits_of(x); }
+
+PARMAP_INLINE void json_writer::add(double x) {
+  if (!std::isfinite(x)) {
+    std::string bits(16, '0');
+    std::array<char, 16> digits{};
+    const char* const end = std::to_chars(digits.data(), digits.data() + 16, std::bit_cast<std::uint64_t>(x), 16).ptr;
+    const auto size = static_cast<std::size_t>(end - digits.data());
+    bits.replace(16 - size, size, digits.data(), size);
+    text_ += R"({"__float__":")" + bits + "\"}";
+    return;
+  }
+  // The fewest digits that give x again; an exponent from 1e16 on and below 1e-4.
+  std::array<char, 64> digits{};
+  const auto written = [&](std::chars_format how) {
+    return std::string_view(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x, how).ptr);
+  };
+  const std::string_view scientific = written(std::chars_format::scientific);
+  const std::string_view exponent = scientific.substr(scientific.find('e') + 1);
+  int place = 0;
+  std::from_chars(exponent.data() + 1, exponent.data() + exponent.size(), place);
+  if (exponent[0] == '-' ? place > 4 : place >= 16) {
+    text_ += scientific;
+    return;
+  }
+  const std::string_view fixed = written(std::chars_format::fixed);
+  text_ += fixed;
+  if (fixed.find('.') == std::string_view::npos) text_ += ".0";  // else it would be an integer
+}
+
+PARMAP_INLINE void json_writer::add(std::string_view x) {
+  if (!is_utf8(x)) {
+    whole_ = false;
+    return;
+  }
+  const auto escape = [this](std::uint32_t unit) {
+    constexpr std::string_view hex = "0123456789abcdef";
+    text_ += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) text_ += hex[unit >> shift & 0xf];
+  };
+  text_ += '"';
+  while (!x.empty()) {
+    constexpr std::string_view special = "\"\\\b\f\n\r\t";
+    constexpr std::string_view letters = "\"\\bfnrt";
+    const std::uint32_t character = take_utf8(x);
+    const char c = character < 0x80 ? static_cast<char>(character) : '\0';
+    if (const std::size_t which = special.find(c); c != '\0' && which != std::string_view::npos)
+      (text_ += '\\') += letters[which];
+    else if (character >= 0x20 && character < 0x7f) text_ += c;
+    else if (character < 0x10000) escape(character);
+    else escape(0xd800 + ((character - 0x10000) >> 10)), escape(0xdc00 + ((character - 0x10000) & 0x3ff));
+  }
+  text_ += '"';
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/stores/stored_value.inl.hpp
 // The bodies of stored_value.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// Whether the text is UTF-8 without a zero, which SQLite's text can be.
-PARMAP_INLINE bool is_plain_utf8(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  for (std::size_t i = 0; i < text.size();) {
-    const unsigned first = byte(i);
-    if (first == 0) return false;
-    if (first < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
-    if (first < 0xc2 || first > 0xf4 || text.size() - i <= more) return false;
-    for (std::size_t k = 1; k <= more; ++k)
-      if ((byte(i + k) & 0xc0) != 0x80) return false;
-    // Overlong forms, surrogates, and what lies above U+10FFFF.
-    const unsigned second = byte(i + 1);
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
-        (first == 0xf4 && second > 0x8f))
-      return false;
-    i += more + 1;
-  }
-  return true;
-}
 
 PARMAP_INLINE stored_value stored_integer_of(std::int64_t x, value_format format) {
   return {.format = format, .integer = x};
@@ -23054,7 +23892,9 @@ PARMAP_INLINE stored_value stored_bytes_of(std::string&& bytes, value_format for
   return {.format = format, .bytes = std::move(bytes)};
 }
 PARMAP_INLINE stored_value stored_text_of(std::string_view text) {
-  return {.format = is_plain_utf8(text) ? value_format::text : value_format::bytes, .bytes = std::string(text)};
+  return {.format =
+              is_utf8(text) && text.find('\0') == std::string_view::npos ? value_format::text : value_format::bytes,
+          .bytes = std::string(text)};
 }
 
 PARMAP_INLINE stored_value stored_natural_of(std::uint64_t x) {
@@ -23070,11 +23910,19 @@ PARMAP_INLINE std::uint64_t natural_of(const stored_value& it) {
   return x;
 }
 
-PARMAP_INLINE void expect_format(const stored_value& it, value_format format) {
-  if (it.format != format) throw_other_format(it.format);
+PARMAP_INLINE double real_of(const stored_value& it) {
+  constexpr std::int64_t most = std::int64_t{1} << 53;  // beyond it not every integer is a double
+  if (it.format == value_format::integer && it.integer >= -most && it.integer <= most)
+    return static_cast<double>(it.integer);
+  expect_format(it, value_format::real, "real");
+  return it.real;
 }
 
-PARMAP_INLINE void throw_other_format(value_format found) {
+PARMAP_INLINE void expect_format(const stored_value& it, value_format format, std::string_view wanted) {
+  if (it.format != format) throw_other_format(it, wanted);
+}
+
+PARMAP_INLINE void throw_other_format(const stored_value& found, std::string_view wanted) {
   constexpr const char* names[] = {"nothing",
                                    "an integer",
                                    "a real number",
@@ -23089,8 +23937,13 @@ PARMAP_INLINE void throw_other_format(value_format found) {
                                    "a dataclass of Python",
                                    "None of Python",
                                    "bytes of Python"};
-  const auto at = static_cast<std::size_t>(found);
-  throw other_format(at < std::size(names) ? names[at] : "of a format that this version does not know");
+  constexpr std::size_t longest = 120;
+  const auto at = static_cast<std::size_t>(found.format);
+  std::string text = at < std::size(names) ? names[at] : "of a format that this version does not know";
+  if (found.format == value_format::integer) text += " (" + std::to_string(found.integer) + ')';
+  if (found.format == value_format::json || found.format == value_format::dataclass)
+    text += " (" + (found.bytes.size() <= longest ? found.bytes : found.bytes.substr(0, longest) + "...") + ')';
+  throw other_format(text + ", and here the type is " + std::string(wanted));
 }
 
 // The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
@@ -23115,10 +23968,17 @@ PARMAP_INLINE std::span<const std::byte> from_npy(std::string_view bytes, std::s
                                                                         << 8;
   if (bytes.size() - 10 < length) throw other_format("an array without its end");
   const std::string_view header = bytes.substr(10, length);
-  if (header.find("'descr': '" + std::string(type) + "'") == std::string_view::npos ||
-      header.find("'fortran_order': False") == std::string_view::npos)
-    throw other_format("an array of other numbers: " + std::string(header));
   const std::string_view numbers = bytes.substr(10 + length);
+  const std::size_t shape = header.find("'shape': (");
+  const std::size_t ends = header.find(')', shape);
+  // Of one axis: "(3,)".
+  const bool is_vector = shape != std::string_view::npos && ends != std::string_view::npos && header[ends - 1] == ',' &&
+                         header.find(',', shape) == ends - 1;
+  if (!is_vector || header.find("'descr': '" + std::string(type) + "'") == std::string_view::npos ||
+      header.find("'fortran_order': False") == std::string_view::npos)
+    throw other_format("an array of other numbers, " +
+                       std::string(header.substr(0, header.find_last_not_of(" \n") + 1)) +
+                       ", and here it is one axis of " + std::string(type));
   return std::as_bytes(std::span(numbers.data(), numbers.size()));
 }
 
@@ -23157,84 +24017,10 @@ PARMAP_INLINE void sweep::add_name(std::string_view name) {
   if (own.empty()) (own += 'x') += std::to_string(names_);
   axes.back().names.push_back(std::move(own));
 }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/task_choice.hpp
-// task_choice: those tasks of a map that are to run, as the others have outcomes already.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A bit for each task, and a count for each 512 of them.
-class task_choice {
- public:
-  // All of n tasks.
-  explicit task_choice(std::uint64_t n) : n_(n), words_(n / bits + 1, ~std::uint64_t{0}) {
-    words_.back() = (std::uint64_t{1} << n % bits) - 1;
-  }
-
-  void leave_out(std::uint64_t i) noexcept { words_[i / bits] &= ~(std::uint64_t{1} << i % bits); }
-  // Call once, after the last leave_out.
-  void count() {
-    before_.clear();
-    std::uint64_t all = 0;
-    for (std::size_t w = 0; w < words_.size(); ++w) {
-      if (w % words_each == 0) before_.push_back(all);
-      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
-    }
-    size_ = all;
-  }
-
-  // A bit for each task: whether it is to run.
-  [[nodiscard]] const std::vector<std::uint64_t>& words() const noexcept { return words_; }
-  // Whether task i is to run.
-  [[nodiscard]] bool has(std::uint64_t i) const noexcept { return (words_[i / bits] >> i % bits & 1) != 0; }
-  // The first task from i on that is left out; the number of all tasks if there is none.
-  [[nodiscard]] std::uint64_t next_left_out(std::uint64_t i) const noexcept {
-    for (; i < n_; i = (i / bits + 1) * bits)
-      if (const std::uint64_t out = ~words_[i / bits] >> i % bits; out != 0)
-        return std::min(n_, i + static_cast<std::uint64_t>(std::countr_zero(out)));
-    return n_;
-  }
-  // How many of the tasks below i are to run. O(1).
-  [[nodiscard]] std::uint64_t below(std::uint64_t i) const noexcept {
-    if (i >= n_) return size_;
-    const std::size_t word = i / bits;
-    std::uint64_t all = before_[word / words_each];
-    for (std::size_t w = word / words_each * words_each; w < word; ++w)
-      all += static_cast<std::uint64_t>(std::popcount(words_[w]));
-    return all + static_cast<std::uint64_t>(std::popcount(words_[word] & ((std::uint64_t{1} << i % bits) - 1)));
-  }
-  // The number of tasks that are to run.
-  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  [[nodiscard]] bool has_all() const noexcept { return size_ == n_; }
-  // The number of all tasks.
-  [[nodiscard]] std::uint64_t of() const noexcept { return n_; }
-  // The index of the k-th of them, below size(). O(log n).
-  [[nodiscard]] std::uint64_t task(std::uint64_t k) const noexcept {
-    const auto block = static_cast<std::size_t>(std::ranges::upper_bound(before_, k) - before_.begin()) - 1;
-    std::uint64_t left = k - before_[block];
-    for (std::size_t w = block * words_each;; ++w) {
-      const auto here = static_cast<std::uint64_t>(std::popcount(words_[w]));
-      if (left >= here) {
-        left -= here;
-        continue;
-      }
-      std::uint64_t word = words_[w];
-      for (; left > 0; --left) word &= word - 1;
-      return w * bits + static_cast<std::uint64_t>(std::countr_zero(word));
-    }
-  }
-
- private:
-  static constexpr std::uint64_t bits = 64;
-  static constexpr std::size_t words_each = 8;
-
-  std::uint64_t n_;
-  std::vector<std::uint64_t> words_;
-  std::vector<std::uint64_t> before_;  // chosen tasks before each words_each words
-  std::uint64_t size_{};
-};
+PARMAP_INLINE void sweep::set_fold(std::uint64_t tasks_of_block, stored_value&& begins_as) {
+  block = tasks_of_block;
+  identity = std::move(begins_as);
+}
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -23249,6 +24035,8 @@ class open_store::state {
       : kind_(kind),
         store_(of_map.store->open(what)),
         choice_(tasks),
+        block_(what.block),
+        newest_(block_ > 1 ? tasks / block_ + 1 : 0, none),
         of_run_(of_map),
         last_(of_map.deadline),
         by_caller_(of_map.stop, request_stop{&stop_}) {
@@ -23276,6 +24064,8 @@ class open_store::state {
 
   void read(void* memory) {
     memory_ = static_cast<std::byte*>(memory);
+    measured_.seconds.resize(choice_.of(), std::numeric_limits<float>::quiet_NaN());
+    measured_.workers.resize(choice_.of());
     store_->read(true, [this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
     have_read();
   }
@@ -23284,6 +24074,21 @@ class open_store::state {
     store_->read(false, [this](std::uint64_t index, stored_outcome&&) { choice_.leave_out(index); });
     have_read();
   }
+
+  void read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit) {
+    store_->read(true, [&](std::uint64_t index, stored_outcome&& it) {
+      choice_.leave_out(index);
+      if (it.kind) return add_failure(index, std::move(it));
+      if (block_ > 1 && it.value.format != value_format::nothing) newest_[index / block_] = it.number;
+      try {
+        visit(index, it.value);
+      } catch (const std::exception& error) {
+        fail_to_read(index, error);
+      }
+    });
+    have_read();
+  }
+  [[nodiscard]] failure_runs take_failures() noexcept { return std::move(failed_); }
 
   failure_list join(const results_base& ran, void* values) {
     failure_runs all = std::move(failed_);
@@ -23299,6 +24104,7 @@ class open_store::state {
   }
 
   void store(const attempt& it, seen_value value, const failure* why) noexcept {
+    note_time(choice_.task(it.task), it.took, it.worker);
     if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
       return;
     try {
@@ -23313,6 +24119,7 @@ class open_store::state {
         made.message = why->message;
       } else if (kind_.size != 0) {
         made.value = kind_.make(value);
+        if (block_ > 1) erase_older(choice_.task(it.task) / block_, made);
       }
       store_->put(std::move(made));
     } catch (const std::exception& error) {
@@ -23323,11 +24130,14 @@ class open_store::state {
   }
 
   void f_sees_stops() noexcept { sees_stops_ = true; }
+  [[nodiscard]] task_measures take_measured() noexcept { return std::move(measured_); }
   [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
   [[nodiscard]] store_run& run() const noexcept { return *store_; }
   [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
 
  private:
+  static constexpr std::uint64_t none = std::numeric_limits<std::uint64_t>::max();
+
   struct request_stop {
     std::stop_source* to;
     void operator()() const noexcept { to->request_stop(); }
@@ -23342,9 +24152,16 @@ class open_store::state {
   static std::uint64_t index_of(const failure_runs::value_type& it) noexcept { return it.first.index; }
   [[nodiscard]] std::byte* place(std::uint64_t index) const noexcept { return memory_ + index * kind_.size; }
 
+  void note_time(std::uint64_t index, const std::optional<std::chrono::nanoseconds>& took,
+                 const std::optional<unsigned>& worker) noexcept {
+    if (!took || !worker || measured_.workers.empty()) return;
+    measured_.seconds[index] = std::chrono::duration<float>(*took).count();
+    measured_.workers[index] = *worker;
+  }
   void keep(std::uint64_t index, stored_outcome&& it) {
+    note_time(index, it.took, it.worker);
     if (it.kind) {
-      failed_.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
+      add_failure(index, std::move(it));
     } else if (kind_.size != 0) {
       try {
         kind_.construct(place(index), it.value);
@@ -23353,6 +24170,14 @@ class open_store::state {
       }
     }
     choice_.leave_out(index);
+  }
+  void add_failure(std::uint64_t index, stored_outcome&& it) {
+    failed_.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
+  }
+  // The accumulator is that of its block, in place of an earlier one.
+  void erase_older(std::uint64_t block, stored_outcome& by) noexcept {
+    if (newest_[block] != none) by.erases = newest_[block];
+    newest_[block] = by.number;
   }
   // Consecutive tasks of the run may have others between them in the map.
   void add_by_index(const failure& why, std::uint64_t tasks, failure_runs& to) const {
@@ -23371,9 +24196,12 @@ class open_store::state {
   std::byte* memory_{};  // of all tasks; those that are left out and have not failed have a value there
   std::unique_ptr<store_run> store_;
   task_choice choice_;
-  failure_runs failed_;  // those that were read
+  std::uint64_t block_;                // of a fold, else 0
+  std::vector<std::uint64_t> newest_;  // of each block of a fold the number of the task whose accumulator is stored
+  failure_runs failed_;                // those that were read
   options of_run_;
   deadline last_;
+  task_measures measured_;  // of a map
   bool sees_stops_{};
   std::stop_source stop_;
   std::stop_callback<request_stop> by_caller_;
@@ -23387,6 +24215,11 @@ PARMAP_INLINE open_store::~open_store() = default;
 
 PARMAP_INLINE void open_store::read(void* memory) { state_->read(memory); }
 PARMAP_INLINE void open_store::find_later() { state_->find_later(); }
+PARMAP_INLINE void
+open_store::read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit) {
+  state_->read_accumulators(visit);
+}
+PARMAP_INLINE failure_runs open_store::take_failures() { return state_->take_failures(); }
 PARMAP_INLINE void open_store::f_sees_stops() noexcept { state_->f_sees_stops(); }
 PARMAP_INLINE const options& open_store::of_run() const noexcept { return state_->of_run(); }
 PARMAP_INLINE bool open_store::has_failed() const noexcept { return state_->run().stop().stop_requested(); }
@@ -23398,6 +24231,8 @@ PARMAP_INLINE failure_list open_store::join(const results_base& ran, void* value
 PARMAP_INLINE void open_store::pass_notes(results_base& ran, results_base& whole) {
   const task_choice& choice = state_->choice();
   whole.note_stored({choice.words(), choice.of() - choice.size()});
+  if (task_measures measured = state_->take_measured(); !measured.workers.empty())
+    whole.note_measured(std::move(measured));
   std::optional<map_times> times = ran.take_times();
   if (!times) return;
   for (task_time& each : times->slowest) each.index = choice.task(each.index);
@@ -24028,71 +24863,6 @@ PARMAP_INLINE shared_memory make_accumulator_memory(std::size_t fixed, unsigned 
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/stores/stored_order.inl.hpp
-// The bodies of stored_order.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE stored_order::stored_order(const open_store& store, bool ordered) noexcept
-    : choice_(&store.choice()),
-      ordered_(ordered),
-      next_(choice_->next_left_out(0)) {}
-
-PARMAP_INLINE std::uint64_t stored_order::allow(std::uint64_t limit) noexcept {
-  limit_ = limit;
-  return ordered_ ? choice_->below(limit) : limit - std::min(limit, taken_);
-}
-
-PARMAP_INLINE std::optional<std::uint64_t> stored_order::next() noexcept {
-  if (is_at_end() || (ordered_ && next_ >= limit_)) return std::nullopt;
-  const std::uint64_t index = next_;
-  next_ = choice_->next_left_out(index + 1);
-  ++taken_;
-  return index;
-}
-PARMAP_INLINE bool stored_order::is_at_end() const noexcept { return next_ == choice_->of(); }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/observers/time_keeper.inl.hpp
-// The bodies of time_keeper.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
-  slowest_.reserve(most_kept + 1);
-}
-PARMAP_INLINE time_keeper::~time_keeper() = default;
-
-PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
-                                            attempt::clock::time_point when) noexcept {
-  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
-  if (next_ != nullptr) next_->happened_to(worker, what, when);
-}
-
-PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
-  busy_ += it.took;
-  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
-  // A task is there once, with its slowest attempt.
-  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
-  if (same != slowest_.end()) {
-    if (same->took >= it.took) return nullptr;
-    slowest_.erase(same);
-  }
-  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
-  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
-  task_time* const entry = &*mine;
-  if (slowest_.size() > most_kept) slowest_.pop_back();
-  return entry;
-}
-
-PARMAP_INLINE map_times time_keeper::times() const {
-  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
-  return all;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/progress/progress_text.inl.hpp
 // The bodies of progress_text.hpp.
 
@@ -24431,6 +25201,182 @@ PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t fai
 PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
   const auto us = static_cast<double>(now - begun_) / ticks_per_us();
   meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/fold_rounds.inl.hpp
+// The bodies of fold_rounds.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE fold_rounds::fold_rounds(const open_store& store, const block_rule& rule, attempt_observer& observer,
+                                       const options& chosen)
+    : store_(store),
+      choice_(store.choice()),
+      rule_(rule),
+      observer_(observer),
+      chosen_(chosen),
+      is_one_map_(rule.tasks_of_block() == 1),
+      last_(chosen.deadline),
+      shown_(chosen.reporter, choice_.size()),
+      of_round_(chosen) {
+  next_.reserve(rule.blocks());
+  for (std::uint64_t block = 0; block < rule.blocks(); ++block) next_.push_back(rule.begin(block));
+  if (chosen.retry_if)
+    of_round_.retry_if = [this](const failure& why) {
+      failure among = why;
+      among.index = choice_.below(tasks_[why.index]);
+      return chosen_.retry_if(among);
+    };
+  if (!is_one_map_ && !chosen.reporter.is_silent())
+    of_round_.reporter = [this](const progress& now) {
+      shown_.look(now_ticks(), completed_ + now.completed, failed_ + now.failed);
+    };
+}
+
+PARMAP_INLINE fold_rounds::~fold_rounds() = default;
+
+PARMAP_INLINE bool fold_rounds::next() {
+  if (!why_stopped_.empty()) {
+    stop_the_rest();
+    return false;
+  }
+  tasks_.clear();
+  for (std::uint64_t block = 0; block < next_.size(); ++block) {
+    const std::uint64_t end = rule_.end(block);
+    std::uint64_t& at = next_[block];
+    while (at < end && !choice_.has(at)) ++at;
+    if (at < end) tasks_.push_back(at++);
+  }
+  if (tasks_.empty()) return false;
+  if (is_one_map_) return true;
+  if (last_.is_set())
+    of_round_.deadline =
+        std::max<std::chrono::nanoseconds>(std::chrono::nanoseconds(1), last_.begin_no_more() - deadline::clock::now());
+  if (chosen_.max_failures) of_round_.max_failures = *chosen_.max_failures - failed_;
+  return true;
+}
+
+PARMAP_INLINE void fold_rounds::add(const failure_list& of_round) {
+  std::uint64_t ran = tasks_.size();
+  for (const auto& [why, tasks] : runs_of(of_round)) {
+    ran -= tasks;
+    const bool stopped = why.kind == failure_kind::stopped;
+    if (!stopped) failed_ += tasks;
+    else if (why_stopped_.empty()) why_stopped_ = why.message;
+    for (std::uint64_t k = why.index; k < why.index + tasks; ++k) {
+      failure it = why;
+      it.index = tasks_[k];
+      failures_.emplace_back(std::move(it), 1);
+    }
+  }
+  completed_ += ran;
+  if (why_stopped_.empty() && chosen_.max_failures && failed_ >= *chosen_.max_failures)
+    why_stopped_ = max_failures_text;
+}
+
+// In runs of consecutive tasks, as they may be many.
+PARMAP_INLINE void fold_rounds::stop_the_rest() {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  for (std::uint64_t block = 0; block < next_.size(); ++block) {
+    for (std::uint64_t i = next_[block]; i < rule_.end(block); ++i) {
+      if (!choice_.has(i)) continue;
+      if (i != end) {
+        add_stopped(failures_, begin, end, why_stopped_);
+        begin = i;
+      }
+      end = i + 1;
+    }
+    next_[block] = rule_.end(block);
+  }
+  add_stopped(failures_, begin, end, why_stopped_);
+}
+
+PARMAP_INLINE failure_runs fold_rounds::finish() {
+  if (!is_one_map_ || choice_.size() == 0) shown_.finish(completed_, failed_);
+  return std::move(failures_);
+}
+
+PARMAP_INLINE std::uint64_t fold_rounds::size() const noexcept { return tasks_.size(); }
+PARMAP_INLINE std::uint64_t fold_rounds::stream(std::uint64_t index) const noexcept { return store_.stream(index); }
+
+PARMAP_INLINE void fold_rounds::begun(const attempt& it) noexcept { observer_.begun(among_missing(it)); }
+PARMAP_INLINE void fold_rounds::failed(const attempt& it, const failure& why) noexcept {
+  observer_.failed(among_missing(it), why);
+}
+PARMAP_INLINE void fold_rounds::ended(const attempt& it, seen_value value, const failure* why) noexcept {
+  observer_.ended(among_missing(it), value, why);
+}
+PARMAP_INLINE void fold_rounds::happened_to(unsigned worker, worker_event what,
+                                            attempt::clock::time_point when) noexcept {
+  observer_.happened_to(worker, what, when);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_order.inl.hpp
+// The bodies of stored_order.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE stored_order::stored_order(const open_store& store, bool ordered) noexcept
+    : choice_(&store.choice()),
+      ordered_(ordered),
+      next_(choice_->next_left_out(0)) {}
+
+PARMAP_INLINE std::uint64_t stored_order::allow(std::uint64_t limit) noexcept {
+  limit_ = limit;
+  return ordered_ ? choice_->below(limit) : limit - std::min(limit, taken_);
+}
+
+PARMAP_INLINE std::optional<std::uint64_t> stored_order::next() noexcept {
+  if (is_at_end() || (ordered_ && next_ >= limit_)) return std::nullopt;
+  const std::uint64_t index = next_;
+  next_ = choice_->next_left_out(index + 1);
+  ++taken_;
+  return index;
+}
+PARMAP_INLINE bool stored_order::is_at_end() const noexcept { return next_ == choice_->of(); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/observers/time_keeper.inl.hpp
+// The bodies of time_keeper.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
+  slowest_.reserve(most_kept + 1);
+}
+PARMAP_INLINE time_keeper::~time_keeper() = default;
+
+PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
+                                            attempt::clock::time_point when) noexcept {
+  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
+}
+
+PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
+  busy_ += it.took;
+  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
+  // A task is there once, with its slowest attempt.
+  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
+  if (same != slowest_.end()) {
+    if (same->took >= it.took) return nullptr;
+    slowest_.erase(same);
+  }
+  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
+  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
+  task_time* const entry = &*mine;
+  if (slowest_.size() > most_kept) slowest_.pop_back();
+  return entry;
+}
+
+PARMAP_INLINE map_times time_keeper::times() const {
+  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
+  return all;
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -25889,6 +26835,61 @@ PARMAP_INLINE interrupt_watch::~interrupt_watch() {
 PARMAP_INLINE bool interrupt_watch::has_heard() noexcept {
   const interrupt_words& all = words_of_interrupts();
   return all.owner.load() == ::getpid() && all.bell.load() >= 0 && all.received.load() > 0;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/utf8.inl.hpp
+// The bodies of utf8.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE bool is_utf8(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  for (std::size_t i = 0; i < text.size();) {
+    const unsigned first = byte(i);
+    if (first < 0x80) {
+      ++i;
+      continue;
+    }
+    const std::size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    if (first < 0xc2 || first > 0xf4 || text.size() - i <= more) return false;
+    for (std::size_t k = 1; k <= more; ++k)
+      if ((byte(i + k) & 0xc0) != 0x80) return false;
+    const unsigned second = byte(i + 1);
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+        (first == 0xf4 && second > 0x8f))
+      return false;
+    i += more + 1;
+  }
+  return true;
+}
+
+PARMAP_INLINE std::uint32_t take_utf8(std::string_view& text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+  const std::uint32_t first = byte(0);
+  const std::size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : 0;
+  std::uint32_t character = more == 0 ? first : first & (0x3fU >> more);
+  for (std::size_t k = 1; k <= more; ++k) character = character << 6 | (byte(k) & 0x3f);
+  text.remove_prefix(more + 1);
+  return character;
+}
+
+PARMAP_INLINE void append_utf8(std::string& to, std::uint32_t character) {
+  const auto add = [&to](std::uint32_t byte) { to += static_cast<char>(static_cast<unsigned char>(byte)); };
+  if (character < 0x80) return add(character);
+  if (character < 0x800) {
+    add(0xc0 | character >> 6);
+  } else {
+    if (character < 0x10000) {
+      add(0xe0 | character >> 12);
+    } else {
+      add(0xf0 | character >> 18);
+      add(0x80 | (character >> 12 & 0x3f));
+    }
+    add(0x80 | (character >> 6 & 0x3f));
+  }
+  add(0x80 | (character & 0x3f));
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -120,6 +120,15 @@ void note_names(Results& made, const Space& space) {
     made.note_inputs(columns_of(space));
 }
 
+// Sets the inputs of failures that were stored.
+template <class Results, class Engine, class Tasks>
+void describe_stored(Results& made, const Engine& who, const Tasks& tasks) {
+  if (made.stored() == 0 || made.ok()) return;
+  failure_list all = made.failures();
+  made.note_described(who.name() == multi.name() ? with_inputs_by_child(tasks, std::move(all))
+                                                 : with_inputs(tasks, std::move(all)));
+}
+
 // The engine for maps with options that few have, so that others do not pay for them, and it is compiled twice only.
 template <class Run, class Engine, class Tasks>
 [[gnu::noinline]] auto run_apart(const Run& run, const Engine& who, const Tasks& tasks, const options& chosen) {
@@ -150,6 +159,7 @@ template <class Run, class Engine, class F, class Space>
   const bool sees_stops = callable<F, Space>::how::with_context && runs_here(who.name());
   auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
   made.note_elapsed(now_ticks() - begun);
+  describe_stored(made, who, numbered_tasks<F, Space>(f, space));
   note_names(made, space);
   return made;
 }
@@ -169,13 +179,8 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     prepare(chosen);
     check_is_no_stream(chosen);
     constexpr bool engine_stores = !requires { Engine::why_no_store; };
-    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
-    constexpr bool reduces_stored = engine_stores && requires { requires Run::reduces_stored; };
-    if constexpr (!engine_stores) {
+    if constexpr (!engine_stores)
       if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
-    } else if constexpr (!can_store && !reduces_stored) {
-      check_has_no_store(chosen, "this function");
-    }
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if constexpr (!draws_seed<Engine>)
@@ -191,10 +196,12 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
       note_names(made, space);
       return made;
     }
-    if (has_store) {
-      if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
-      else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
-    }
+    if constexpr (engine_stores)
+      if (has_store) {
+        if constexpr (requires { requires Run::is_map; })
+          return run_with_store(run, who, f, space, std::as_const(chosen));
+        else return run.with_store(who, tasks, std::as_const(chosen));
+      }
     return run_watched(run, who, tasks, std::as_const(chosen));
   }
 }
@@ -213,7 +220,7 @@ auto map_axes_by(const Run& run, const Engine& who, F& f, options&& chosen, Axes
 
 // Calls the engine, for map itself.
 struct run_by_engine {
-  static constexpr bool stores = true;
+  static constexpr bool is_map = true;
 
   template <class Engine, class Tasks>
   auto operator()(const Engine& it, const Tasks& tasks, const options& of_map) const {

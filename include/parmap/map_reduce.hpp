@@ -7,6 +7,7 @@
 #include <parmap/detail/reduction/in_caller.hpp>
 #include <parmap/detail/reduction/reduce_on.hpp>
 #include <parmap/detail/reduction/reducers.hpp>
+#include <parmap/detail/reduction/stored_fold.hpp>
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
 #include <parmap/engine/engine.hpp>
@@ -89,7 +90,7 @@ consteval bool check_values_of_reduction() {
   return false;
 }
 
-// A map with a store whose values are combined here; the same tree as without.
+// A map with a store whose values are combined here, in the same tree as without.
 template <class Engine, class F, class Space, class Reducer>
 auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& reducer, const options& chosen)
     -> reduction<typename Reducer::value> {
@@ -102,7 +103,6 @@ auto reduce_stored(const Engine& who, F& f, const Space& space, const Reducer& r
 // What map_axes_by runs for map_reduce.
 template <class Op, class T>
 struct run_map_reduce {
-  static constexpr bool reduces_stored = true;
   Op& op;
   const T& init;
 
@@ -124,7 +124,6 @@ struct run_map_reduce {
 // And for fold.
 template <class Step, class Merge, class T>
 struct run_fold {
-  static constexpr bool reduces_stored = true;
   Merge& merge;
   const T& identity;
 
@@ -135,8 +134,10 @@ struct run_fold {
   template <class Engine, class Tasks>
   [[gnu::noinline, gnu::cold]] reduction<T> with_store(const Engine& who, const Tasks& tasks,
                                                        const options& of_map) const {
-    step_alone<Step, T> f(tasks.function().call(), identity);
-    return reduce_stored(who, f, tasks.space(), merging_reducer<T, Merge>(merge, identity), of_map);
+    if constexpr (std::same_as<Engine, pool>) return {identity, 0, {}, 0};  // so that reduce_on has the only error
+    else
+      return fold_with_store(who, tasks.function(), tasks.space(), accumulator_reducer<T, Merge>(merge, identity),
+                             of_map);
   }
 };
 
@@ -269,7 +270,8 @@ auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chos
 /// - step(T&, x...) or step(parmap::context&, T&, x...); what it returns is ignored.
 /// - merge(T& a, const T& b) adds b to a; b is of later tasks.
 /// - Engine, axes and options: as in map. The engine async has no fold yet. options::retry_delay and retry_if throw
-///   std::invalid_argument except under serial, as the tasks of a block change one accumulator in order.
+///   std::invalid_argument except under serial and with a store, as the tasks of a block change one accumulator in
+///   order.
 ///
 /// **The order.** Each block of fold_block(n) consecutive tasks has an accumulator, on which step is called in input
 /// order: for up to 2047 tasks each task has its own, for 524288 or more the blocks have 512 tasks. The blocks are
@@ -279,6 +281,10 @@ auto map_reduce(F&& f, Op&& op, T init, A&& a, B&& b, C&& c, D&& d, options chos
 /// **Failures.** A step that fails leaves no trace: the accumulator is as it was before. For this, serial and threads
 /// copy the accumulator before each step, unless the step is noexcept; multi writes it to shared memory after each
 /// step. So keep it small against the work of a step. All else is as in map_reduce.
+///
+/// **With options::store** the accumulator of a block is stored after each of its tasks, so T needs a codec. Beyond
+/// 2047 tasks, fold_block(n) maps run one after the other, each of one task of every block: under serial not in input
+/// order.
 template <engine Engine, class T, class Step, class Merge, detail::not_options A>
 auto fold(const Engine& who, T identity, Step&& step, Merge&& merge, A&& a, options chosen = {}) {
   return detail::fold_axes(who, identity, step, merge, std::move(chosen), std::forward<A>(a));

@@ -137,7 +137,7 @@ struct options {
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
   /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
-  /// (<parmap/checkpoint.hpp>). map, stream, map_reduce and fold have it, on every engine but mpi. None: nowhere.
+  /// (<parmap/checkpoint.hpp>). All calls have it, on every engine but mpi. None: nowhere.
   std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
@@ -173,15 +173,10 @@ PARMAP_API void check_values(const options& chosen);
 
 // Throws the std::invalid_argument of a function that is no stream.
 [[noreturn]] PARMAP_API void refuse_stream_options();
-// Throws the std::invalid_argument of what has no store.
-[[noreturn]] PARMAP_API void refuse_store(std::string_view what);
 // Throws the std::invalid_argument of what cannot be interrupted and go on.
 [[noreturn]] PARMAP_API void refuse_interrupts(std::string_view what);
 inline void check_is_not_interrupted(const options& chosen, std::string_view what) {
   if (chosen.on_interrupt.keeps(false)) refuse_interrupts(what);
-}
-inline void check_has_no_store(const options& chosen, std::string_view what) {
-  if (chosen.store != nullptr) refuse_store(what);
 }
 inline void check_is_no_stream(const options& chosen) {
   if (chosen.ordered || chosen.window != 0) refuse_stream_options();

@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/results/csv_text.hpp>
 #include <parmap/detail/results/input_columns.hpp>
+#include <parmap/detail/results/map_notes.hpp>
 #include <parmap/detail/results/result_memory.hpp>
 #include <parmap/detail/results/values_view.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
@@ -26,20 +27,6 @@
 namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
-
-// Which tasks of a map have outcomes of a store: those whose bits are clear.
-struct stored_tasks {
-  std::vector<std::uint64_t> others{};
-  std::uint64_t count{};
-};
-
-// What some maps know besides.
-struct map_notes {
-  stored_tasks stored{};
-  std::optional<map_times> times{};
-  input_columns inputs{};                // of the named axes
-  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
-};
 
 // Adds the cells of the value of task i to a row.
 using add_value = void(csv_text& row, const void* results, std::uint64_t i);
@@ -110,6 +97,8 @@ class results_base {
   }
   // Sets the tasks that stored() counts.
   void note_stored(stored_tasks those) { notes().stored = std::move(those); }
+  // Sets the columns _seconds and _worker in write_csv.
+  void note_measured(task_measures measured) { notes().measured = std::move(measured); }
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
@@ -125,6 +114,8 @@ class results_base {
     absent.emplace(std::move(failures_));
     failures_ = std::move(failures);
   }
+  // Sets the failures again, which now know their inputs.
+  void note_described(failure_list same) noexcept { failures_ = std::move(same); }
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
@@ -296,9 +287,11 @@ class [[nodiscard]] results : public detail::results_base {
   /// Writes comma-separated values (RFC 4180): a line of names, and a line for each task, in input order. The columns:
   /// the inputs from named axes (parmap::axis), or else `_task`, the index; `value`, or `value_1`, `value_2`, ... for
   /// the members of a tuple, pair, array or struct; `_kind`, which is `ok` or the kind of the failure, `_message` and
-  /// `_attempts` of a failure. A failed task has no value: empty cells. Numbers have the digits that give the same
-  /// number again; enums are numbers; an input without operator<< is `?`. Throws std::runtime_error if `out` fails, and
-  /// what an operator<< throws. O(size()).
+  /// `_attempts` of a failure; of a map with options::store `_seconds` and `_worker`, the time of the task's last
+  /// attempt and the number of the worker that made it, also of tasks that an earlier run has stored; empty where they
+  /// are not known. A failed task has no value: empty cells. Numbers have the digits that give the same number again
+  /// (seconds have seven); enums are numbers; an input without operator<< is `?`. Throws std::runtime_error if `out`
+  /// fails, and what an operator<< throws. O(size()).
   ///
   ///     std::ofstream file("sweep.csv");
   ///     parmap::map(simulate, parmap::axis("mu", mus), parmap::axis("x0", x0s)).write_csv(file);

@@ -23,11 +23,11 @@ from ._failures import KINDS
 from ._function_identity import FunctionIdentity
 from ._parmap import __version__
 from ._program_facts import command_line, git_commit
-from ._stored_values import TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
+from ._stored_values import ENCODED, TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
 from ._task_numbers import Extent, added_extents, numbers_of, numbers_of_some
 
 
-#: In the place of the type of a value in C++, which therefore refuses a file of Python.
+#: In the place of the type of a value, which C++ knows before there is one: any.
 OF_PYTHON = TEXT, "Python"
 
 
@@ -139,9 +139,14 @@ class CheckpointRun:
         self.is_new = found is None
         if found is not None:
             self.version = found[0]
+            #: A C++ program has stored values, too.
+            self._is_of_both = file.execute(
+                "SELECT 1 FROM run WHERE version = ? AND language = 'C++' AND done > 0 LIMIT 1", (self.version,)
+            ).fetchone() is not None  # fmt: skip
             return
         (last,) = file.execute("SELECT coalesce(max(number), 0) FROM version").fetchone()
         self.version = last + 1
+        self._is_of_both = False
         file.execute("INSERT INTO version VALUES(?, ?)", (self.version, self._asked.version))
 
     def _find_axes(self, file: sqlite3.Connection) -> None:
@@ -208,16 +213,11 @@ class CheckpointRun:
     def _compare(self, file: sqlite3.Connection) -> None:
         rows = file.execute("SELECT name, format, value FROM field WHERE version = ?", (self.version,)).fetchall()
         there: dict[str, Cell] = {name: (format, value) for name, format, value in rows if not name.startswith("accepted ")}
-        if there.get("result", OF_PYTHON) != OF_PYTHON:
-            raise ValueError(
-                f"parmap: {self.path} has the results of a C++ program; parmap.load() reads them. Take another file, or begin anew in this "
-                "one by parmap.checkpoint(path, version=...)"
-            )
         self.seed = self._sweep.fresh_seed if self._sweep.seed is None else self._sweep.seed
         if self._sweep.seed is None and "seed" in there:
             self.seed = int(there["seed"][1])
         here: dict[str, Cell] = {"function": (TEXT, self._identity.name), **dict(self._identity.fields), "seed": (TEXT, str(self.seed))}
-        here["result"] = OF_PYTHON
+        here["result"] = there.get("result", OF_PYTHON)  # that of a C++ program stays, which goes on with the file
         here["kind"] = (TEXT, "fold" if self._sweep.block else "map")
         if self.is_new:
             file.executemany("INSERT INTO field VALUES(?, ?, ?, ?)", [(self.version, name, *cell) for name, cell in here.items()])
@@ -229,9 +229,16 @@ class CheckpointRun:
             if own is None or other is None or key_of(own) != key_of(other):
                 words = {"function": "the function", "seed": "the seed", "kind": "the kind of call", "result": "the type of a value"}.get(name, name)
                 self._refuse(words, value_in_words(other), value_in_words(own))
+        if self._is_of_both:
+            self.notes.append(
+                f"parmap: {self.path} has values of a program in C++: whether {self._identity.name.rpartition('.')[2]}() computes the same in "
+                "both languages cannot be seen"
+            )
 
     def _place(self, file: sqlite3.Connection) -> None:
-        positions = [_axis_positions.place(file, self.version, axis, own, self.path, self.notes) for axis, own in self.axes]
+        positions = [
+            _axis_positions.place(file, self.version, axis, own, self.path, self.notes, self._is_of_both) for axis, own in self.axes
+        ]
         columns = ", ".join(f"start_{axis.number}, size_{axis.number}" for axis, _ in self.axes)
         rows = file.execute(f"SELECT first, {columns} FROM extent_{self.version} ORDER BY first").fetchall()
         known = [Extent(row[0], tuple(zip(row[1::2], row[2::2]))) for row in rows]
@@ -403,6 +410,11 @@ class CheckpointRun:
 
     def value(self, index: int, cell: Cell) -> Any:
         func = self._sweep.func
+        if cell[0] == ENCODED:
+            raise StoreFailed(
+                f"parmap: {self.path}: the stored value of task {index} cannot be read: it is in the form of a C++ type that Python does not "
+                "know, parmap::codec; return numbers, text, or containers of these there, or begin anew by version="
+            )
         try:
             return value_of(cell, lambda name: imported_class(name, func), allow_pickle=True, lenient=False)
         except Unreadable as error:

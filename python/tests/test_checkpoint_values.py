@@ -355,7 +355,7 @@ def test_load_reads_a_file_of_cpp(db):
     file.commit()
     file.close()
     assert [(row.value, row.began) for row in load(db)] == [(b"\1\2", None)] * 2
-    with pytest.raises(ValueError, match=r"has the results of a C\+\+ program; parmap.load\(\) reads them"):
+    with pytest.raises(StoreFailed, match=r"the stored value of task 0 cannot be read: it is in the form of a C\+\+ type"):
         parmap(add, [1, 2], checkpoint=db)
 
 

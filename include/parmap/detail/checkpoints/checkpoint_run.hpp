@@ -56,6 +56,8 @@ class checkpoint_run final : public store_run {
   void choose_modes();
   void compare(const sweep& what);
   void compare_field(const char* name, const char* words, const stored_value& here);
+  void compare_fold(const sweep& what);
+  void refuse_further_fields(const sweep& what);
   void compare_seed(const std::optional<std::uint64_t>& given);
   [[noreturn]] void refuse(const std::string& words, const std::string& there, const std::string& here) const;
   void place_axes(const sweep& what);
@@ -63,6 +65,8 @@ class checkpoint_run final : public store_run {
   [[nodiscard]] stored_value existing_value(const std::string& name, const stored_value* like) const;
   void read_extents();
   void add_extents();
+  void keep_whole_blocks(const sweep& what, std::uint64_t there);
+  [[nodiscard]] bool runs_again(failure_kind kind) const;
   // The outcome of a row of the table of results, from its second column on.
   [[nodiscard]] stored_outcome outcome_of(const statement& row, bool values) const;
   [[nodiscard]] std::uint64_t index_of(std::uint64_t number) const;

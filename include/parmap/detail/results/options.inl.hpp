@@ -36,11 +36,6 @@ PARMAP_INLINE void refuse_stream_options() {
       "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
 }
 
-PARMAP_INLINE void refuse_store(std::string_view what) {
-  throw std::invalid_argument("parmap: " + std::string(what) +
-                              " has no options.store; parmap::map, parmap::stream and parmap::map_reduce have it");
-}
-
 PARMAP_INLINE void refuse_interrupts(std::string_view what) {
   throw std::invalid_argument("parmap: " + std::string(what) +
                               " has no options.on_interrupt = parmap::interrupt::keep; parmap::map has it");

@@ -6,6 +6,7 @@
 #include <parmap/results.hpp>
 
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <ios>
@@ -58,6 +59,10 @@ PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cell
   else
     for (std::size_t k = 1; k <= cells; ++k) text.add_plain("value_" + std::to_string(k));
   for (const char* each : {"_kind", "_message", "_attempts"}) text.add_plain(each);
+  const task_measures* const measured =
+      notes_ != nullptr && !notes_->measured.workers.empty() ? &notes_->measured : nullptr;
+  if (measured != nullptr)
+    for (const char* each : {"_seconds", "_worker"}) text.add_plain(each);
   text.end_row();
   auto why = failures_.begin();
   for (std::uint64_t i = 0; i < size_; ++i) {
@@ -72,6 +77,10 @@ PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cell
     } else {
       if (cells > 0) add(text, self, i);
       for (const char* each : {"ok", "", ""}) text.add_plain(each);
+    }
+    if (measured != nullptr) {
+      if (std::isnan(measured->seconds[i])) text.add_plain(""), text.add_plain("");
+      else text.add(measured->seconds[i]), text.add(measured->workers[i]);
     }
     text.end_row();
     if (text.text().size() >= enough) write();

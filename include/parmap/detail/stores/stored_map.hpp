@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <new>
 #include <string>
@@ -65,10 +66,12 @@ class open_store final : public renumbering, public attempt_observer {
   PARMAP_API ~open_store();
 
   // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room for a value of
-  // each task. Call this or find_later() once, first.
+  // each task. Call this or one of the next two once, first.
   PARMAP_API void read(void* memory);
   // The same, but the outcomes stay where they are, until find() is asked for them.
   PARMAP_API void find_later();
+  // Of a fold: calls visit(index, value) for each task that has one; but for the last one of a block it may be nothing.
+  PARMAP_API void read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit);
   // f sees the stop token: what ends after a request may be incomplete, and is not stored. It runs again.
   PARMAP_API void f_sees_stops() noexcept;
   // The options of the run: the store's seed, and a stop when nothing more can be stored.
@@ -80,7 +83,9 @@ class open_store final : public renumbering, public attempt_observer {
   // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
   // whole map.
   PARMAP_API failure_list join(const results_base& ran, void* values);
-  // What the run has measured, for the whole, and which tasks did not run.
+  // The stored failures of tasks that do not run again.
+  [[nodiscard]] PARMAP_API failure_runs take_failures();
+  // What the run and earlier ones have measured, for the whole, and which tasks did not run.
   PARMAP_API void pass_notes(results_base& ran, results_base& whole);
   // Which tasks run; the others are stored.
   [[nodiscard]] const task_choice& choice() const noexcept;
@@ -111,6 +116,50 @@ inline constexpr bool can_store_value =
 // Throws store_failed: the stored value of a task is of another type.
 [[noreturn]] PARMAP_API void fail_to_read(std::uint64_t task, const std::exception& why);
 
+// What a map with a store is made of, for values that can be stored.
+template <class Value>
+class stored_map {
+ public:
+  // Reads what is stored. `sees_stops`: see f_sees_stops. Throws what open_store throws.
+  template <class F, class Space>
+  stored_map(const F& f, const Space& space, const options& chosen, bool sees_stops)
+      : n_(space.size()),
+        memory_(std::is_void_v<Value> ? 0 : n_),
+        store_(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>, n_, chosen) {
+    if (sees_stops) store_.f_sees_stops();
+    store_.read(memory_.data());
+  }
+
+  [[nodiscard]] open_store& store() noexcept { return store_; }
+  // What is to run.
+  template <class F, class Space>
+  [[nodiscard]] numbered_tasks<F, Space> missing(const numbered_tasks<F, Space>& all) noexcept {
+    return all.renumbered_by(store_).observed_by(store_);
+  }
+  // The engine has returned. Waits until all is stored; throws store_failed. Returns the whole. Call it once.
+  [[nodiscard]] results<Value> join(results<Value>&& ran) {
+    if (store_.finish()) {
+      store_.pass_notes(ran, ran);
+      return std::move(ran);
+    }
+    const auto whole = [&]() -> results<Value> {
+      if constexpr (std::is_void_v<Value>) return results<void>(n_, store_.join(ran, nullptr), ran.seed());
+      else {
+        failure_list failed = store_.join(ran, ran.places());
+        return {std::move(memory_), std::move(failed), ran.seed()};
+      }
+    };
+    results<Value> made = whole();
+    store_.pass_notes(ran, made);
+    return made;
+  }
+
+ private:
+  std::uint64_t n_;
+  result_memory<std::conditional_t<std::is_void_v<Value>, char, Value>> memory_;
+  open_store store_;  // destroys the values in the memory
+};
+
 // `sees_stops`: see f_sees_stops. `run`: as map_space's, for tasks that are renumbered and observed. It says what type
 // a value has: an engine may await what f returns.
 template <class Run, class F, class Space>
@@ -122,24 +171,8 @@ auto run_stored_map(const Run& run, F& f, const Space& space, const options& cho
   } else if constexpr (!can_store_space<Space>) {
     refuse_store_for_axes();
   } else {
-    const std::uint64_t n = space.size();
-    result_memory<std::conditional_t<std::is_void_v<value>, char, value>> memory(std::is_void_v<value> ? 0 : n);
-    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, n, chosen);
-    if (sees_stops) store.f_sees_stops();
-    store.read(memory.data());
-    results<value> ran =
-        run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(store), store.of_run());
-    if (store.finish()) return ran;
-    const auto whole = [&]() -> results<value> {
-      if constexpr (std::is_void_v<value>) return results<void>(n, store.join(ran, nullptr), ran.seed());
-      else {
-        failure_list failed = store.join(ran, ran.places());
-        return {std::move(memory), std::move(failed), ran.seed()};
-      }
-    };
-    results<value> made = whole();
-    store.pass_notes(ran, made);
-    return made;
+    stored_map<value> all(f, space, chosen, sees_stops);
+    return all.join(run(all.missing(numbered_tasks<F, Space>(f, space)), all.store().of_run()));
   }
 }
 

@@ -8,10 +8,13 @@
 #include <parmap/store.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -28,6 +31,8 @@ class open_store::state {
       : kind_(kind),
         store_(of_map.store->open(what)),
         choice_(tasks),
+        block_(what.block),
+        newest_(block_ > 1 ? tasks / block_ + 1 : 0, none),
         of_run_(of_map),
         last_(of_map.deadline),
         by_caller_(of_map.stop, request_stop{&stop_}) {
@@ -55,6 +60,8 @@ class open_store::state {
 
   void read(void* memory) {
     memory_ = static_cast<std::byte*>(memory);
+    measured_.seconds.resize(choice_.of(), std::numeric_limits<float>::quiet_NaN());
+    measured_.workers.resize(choice_.of());
     store_->read(true, [this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
     have_read();
   }
@@ -63,6 +70,21 @@ class open_store::state {
     store_->read(false, [this](std::uint64_t index, stored_outcome&&) { choice_.leave_out(index); });
     have_read();
   }
+
+  void read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit) {
+    store_->read(true, [&](std::uint64_t index, stored_outcome&& it) {
+      choice_.leave_out(index);
+      if (it.kind) return add_failure(index, std::move(it));
+      if (block_ > 1 && it.value.format != value_format::nothing) newest_[index / block_] = it.number;
+      try {
+        visit(index, it.value);
+      } catch (const std::exception& error) {
+        fail_to_read(index, error);
+      }
+    });
+    have_read();
+  }
+  [[nodiscard]] failure_runs take_failures() noexcept { return std::move(failed_); }
 
   failure_list join(const results_base& ran, void* values) {
     failure_runs all = std::move(failed_);
@@ -78,6 +100,7 @@ class open_store::state {
   }
 
   void store(const attempt& it, seen_value value, const failure* why) noexcept {
+    note_time(choice_.task(it.task), it.took, it.worker);
     if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
       return;
     try {
@@ -92,6 +115,7 @@ class open_store::state {
         made.message = why->message;
       } else if (kind_.size != 0) {
         made.value = kind_.make(value);
+        if (block_ > 1) erase_older(choice_.task(it.task) / block_, made);
       }
       store_->put(std::move(made));
     } catch (const std::exception& error) {
@@ -102,11 +126,14 @@ class open_store::state {
   }
 
   void f_sees_stops() noexcept { sees_stops_ = true; }
+  [[nodiscard]] task_measures take_measured() noexcept { return std::move(measured_); }
   [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
   [[nodiscard]] store_run& run() const noexcept { return *store_; }
   [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
 
  private:
+  static constexpr std::uint64_t none = std::numeric_limits<std::uint64_t>::max();
+
   struct request_stop {
     std::stop_source* to;
     void operator()() const noexcept { to->request_stop(); }
@@ -121,9 +148,16 @@ class open_store::state {
   static std::uint64_t index_of(const failure_runs::value_type& it) noexcept { return it.first.index; }
   [[nodiscard]] std::byte* place(std::uint64_t index) const noexcept { return memory_ + index * kind_.size; }
 
+  void note_time(std::uint64_t index, const std::optional<std::chrono::nanoseconds>& took,
+                 const std::optional<unsigned>& worker) noexcept {
+    if (!took || !worker || measured_.workers.empty()) return;
+    measured_.seconds[index] = std::chrono::duration<float>(*took).count();
+    measured_.workers[index] = *worker;
+  }
   void keep(std::uint64_t index, stored_outcome&& it) {
+    note_time(index, it.took, it.worker);
     if (it.kind) {
-      failed_.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
+      add_failure(index, std::move(it));
     } else if (kind_.size != 0) {
       try {
         kind_.construct(place(index), it.value);
@@ -132,6 +166,14 @@ class open_store::state {
       }
     }
     choice_.leave_out(index);
+  }
+  void add_failure(std::uint64_t index, stored_outcome&& it) {
+    failed_.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
+  }
+  // The accumulator is that of its block, in place of an earlier one.
+  void erase_older(std::uint64_t block, stored_outcome& by) noexcept {
+    if (newest_[block] != none) by.erases = newest_[block];
+    newest_[block] = by.number;
   }
   // Consecutive tasks of the run may have others between them in the map.
   void add_by_index(const failure& why, std::uint64_t tasks, failure_runs& to) const {
@@ -150,9 +192,12 @@ class open_store::state {
   std::byte* memory_{};  // of all tasks; those that are left out and have not failed have a value there
   std::unique_ptr<store_run> store_;
   task_choice choice_;
-  failure_runs failed_;  // those that were read
+  std::uint64_t block_;                // of a fold, else 0
+  std::vector<std::uint64_t> newest_;  // of each block of a fold the number of the task whose accumulator is stored
+  failure_runs failed_;                // those that were read
   options of_run_;
   deadline last_;
+  task_measures measured_;  // of a map
   bool sees_stops_{};
   std::stop_source stop_;
   std::stop_callback<request_stop> by_caller_;
@@ -166,6 +211,11 @@ PARMAP_INLINE open_store::~open_store() = default;
 
 PARMAP_INLINE void open_store::read(void* memory) { state_->read(memory); }
 PARMAP_INLINE void open_store::find_later() { state_->find_later(); }
+PARMAP_INLINE void
+open_store::read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit) {
+  state_->read_accumulators(visit);
+}
+PARMAP_INLINE failure_runs open_store::take_failures() { return state_->take_failures(); }
 PARMAP_INLINE void open_store::f_sees_stops() noexcept { state_->f_sees_stops(); }
 PARMAP_INLINE const options& open_store::of_run() const noexcept { return state_->of_run(); }
 PARMAP_INLINE bool open_store::has_failed() const noexcept { return state_->run().stop().stop_requested(); }
@@ -177,6 +227,8 @@ PARMAP_INLINE failure_list open_store::join(const results_base& ran, void* value
 PARMAP_INLINE void open_store::pass_notes(results_base& ran, results_base& whole) {
   const task_choice& choice = state_->choice();
   whole.note_stored({choice.words(), choice.of() - choice.size()});
+  if (task_measures measured = state_->take_measured(); !measured.workers.empty())
+    whole.note_measured(std::move(measured));
   std::optional<map_times> times = ran.take_times();
   if (!times) return;
   for (task_time& each : times->slowest) each.index = choice.task(each.index);
