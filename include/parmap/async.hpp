@@ -241,6 +241,7 @@ auto own_and_run(F f, Space space, options chosen) {
     prepare(chosen);
     check_is_no_stream(chosen);
     check_has_no_store(chosen, "parmap::async_map");
+    check_is_whole(chosen, "parmap::async_map");
     check_is_not_interrupted(chosen, "parmap::async_map");
     refuse_for_async(chosen);
     if (!chosen.seed) chosen.seed = fresh_seed();

@@ -11,9 +11,10 @@
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/detail/space/task_part.hpp>
 #include <parmap/detail/stores/interrupt_scope.hpp>
+#include <parmap/detail/stores/part_options.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
-#include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/traces/map_watch.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
@@ -24,6 +25,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <ranges>
 #include <string>
 #include <string_view>
@@ -143,7 +145,7 @@ template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
   const ticks begun = now_ticks();
-  const std::string status = chosen.store->status_path();
+  const std::string status = chosen.store->status_path(chosen.part);
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return run_watched(run, who, tasks, of_run, status);
   };
@@ -151,6 +153,21 @@ template <class Run, class Engine, class F, class Space>
   auto made = run_stored_map(run_rest, f, space, chosen, sees_stops);
   made.note_elapsed(now_ticks() - begun);
   note_names(made, space);
+  return made;
+}
+
+// Runs the tasks of one part.
+template <class Run, class Engine, class F, class Space>
+[[gnu::noinline, gnu::cold]] auto run_part(const Run& run, const Engine& who, F& f, const Space& space,
+                                           const options& chosen) {
+  const auto here = std::make_shared<const task_part>(space.size(), chosen.part);
+  const options of_part = options_of_part(chosen, *here);
+  const auto tasks = numbered_tasks<F, Space>(f, space).renumbered_by(*here);
+  const ticks begun = now_ticks();
+  auto made = of_part.times ? run_watched(run, who, tasks, of_part) : run_apart(run, who, tasks, of_part);
+  made.note_elapsed(now_ticks() - begun);
+  note_names(made, space);
+  made.note_part(here);
   return made;
 }
 
@@ -176,10 +193,17 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     } else if constexpr (!can_store && !reduces_stored) {
       check_has_no_store(chosen, "this function");
     }
+    if constexpr (!can_store) {
+      if constexpr (!engine_stores)
+        if (!chosen.part.is_whole()) refuse(who.name(), "part", Engine::why_no_part);
+      check_is_whole(chosen, "this function");
+    }
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if constexpr (!draws_seed<Engine>)
-      if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
+      if (!chosen.seed && !has_store) chosen.seed = unchosen_seed(chosen.part);
+    if constexpr (can_store)
+      if (!chosen.part.is_whole() && !has_store) return run_part(run, who, f, space, std::as_const(chosen));
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {

@@ -18,43 +18,101 @@ _MOST_SLICES = 1_000_000
 
 
 def read_checkpoint(path: str) -> Facts:
-    uri = f"file:{urllib.parse.quote(path)}?mode=ro"
+    return _read([path], path, None)
+
+
+def read_parts(pattern: str, paths: list[str]) -> Facts:
+    """Of several files, as of the parts of a job array, on one timeline."""
+    from .._errors import StoreFailed
+    from .._load import find_version, opened
+    from .._part_files import check, in_ranges, part_file
+
+    parts, began = [], []
     try:
-        database = sqlite3.connect(uri, uri=True, timeout=5)
-    except sqlite3.Error as error:
-        raise NotReadable(f"{path}: {error}") from None
-    try:
-        return _Reader(path, database).read()
-    except sqlite3.OperationalError as error:
-        text = str(error)
-        if "locked" in text:
-            text += "; a map that uses it on this file system keeps others off: try again when it has ended, or use python -m parmap watch"
-        raise NotReadable(f"{path}: {text}") from None
-    except sqlite3.DatabaseError as error:
-        raise NotReadable(f"{path}: {error}") from None
-    finally:
-        database.close()
+        for path in paths:
+            file = opened(path)
+            try:
+                parts.append(part_file(path, file, find_version(path, file, None)[0]))
+                began += file.execute("SELECT min(began) FROM run").fetchone()
+            finally:
+                file.close()
+        missing = check(pattern, parts)
+    except (OSError, StoreFailed, ValueError, sqlite3.Error) as error:
+        raise NotReadable(str(error)) from None
+    facts = _read(paths, pattern, min((each for each in began if each is not None), default=0.0))
+    if missing:
+        facts.notes.append(f"{'Part' if len(missing) == 1 else 'Parts'} {in_ranges(missing)} of {parts[0].part.count} have no file.")  # type: ignore[union-attr]
+    return facts
+
+
+def _read(paths: list[str], source: str, origin: float | None) -> Facts:
+    reader = _Reader(source, origin)
+    for path in paths:
+        uri = f"file:{urllib.parse.quote(path)}?mode=ro"
+        try:
+            database = sqlite3.connect(uri, uri=True, timeout=5)
+        except sqlite3.Error as error:
+            raise NotReadable(f"{path}: {error}") from None
+        try:
+            reader.read(path, database)
+        except sqlite3.OperationalError as error:
+            text = str(error)
+            if "locked" in text:
+                text += "; a map that uses it on this file system keeps others off: try again when it has ended, or use python -m parmap watch"
+            raise NotReadable(f"{path}: {text}") from None
+        except sqlite3.DatabaseError as error:
+            raise NotReadable(f"{path}: {error}") from None
+        finally:
+            database.close()
+    return reader.made()
 
 
 class _Reader:
-    def __init__(self, path: str, database: sqlite3.Connection) -> None:
-        self.database = database
-        self.path = path
-        self.facts = Facts(source=path, engine="")
+    """Reads files, one after the other. `origin`: when the timeline begins on which they stand together, their workers below each other;
+    None: there is one file."""
 
-    def read(self) -> Facts:
+    def __init__(self, source: str, origin: float | None) -> None:
+        self.facts = Facts(source=source, engine="", began=origin)
+        self._together = origin is not None
+        self._grid: GridMaker | None = None
+        self._causes = CauseList()
+        self._slow: list[tuple[float, int, SlowTask]] = []
+        self._busy, self._known_times = 0.0, False
+        self._end = 0.0  # of the timeline
+        self._workers = 0  # of the files that were read
+        self._unended = self._resumed = 0
+
+    def read(self, path: str, database: sqlite3.Connection) -> None:
+        self.path, self.database = path, database
         if self._number("PRAGMA application_id") != _APPLICATION:
-            raise NotReadable(f"{self.path}: it is a database, but not a checkpoint of parmap")
+            raise NotReadable(f"{path}: it is a database, but not a checkpoint of parmap")
         version = self._number("SELECT max(number) FROM version")
         if not version:
-            raise NotReadable(f"{self.path}: it has no results yet")
+            raise NotReadable(f"{path}: it has no results yet")
         self.database.execute("BEGIN")  # one state of the file
         names = self._names(version)
         offsets = self._read_runs(version)
-        grid = GridMaker(names)
-        self._read_results(version, names, offsets, grid)
+        if self._grid is None:
+            self._grid = GridMaker(names)
+        self._read_results(version, names, offsets, self._grid)
+
+    def made(self) -> Facts:
         facts = self.facts
-        facts.grid = grid.made(facts)
+        facts.causes = self._causes.all()
+        facts.slowest = slowest_of([each for _, _, each in self._slow])
+        for k, at in enumerate(self._places_of_slowest(facts)):
+            if at is not None:
+                facts.slices.inputs[at] = facts.slowest[k].inputs
+        facts.workers = self._workers
+        facts.busy = self._busy if self._known_times else None
+        facts.elapsed = self._end
+        if self._together:
+            facts.notes += [f"The last runs of {self._unended} files have not ended, or their programs were killed."] if self._unended else []
+            facts.notes += [f"{self._resumed} files were resumed."] if self._resumed else []
+        if facts.tasks is not None:
+            facts.tasks = max(facts.tasks, facts.completed + facts.failed + facts.stopped)
+        assert self._grid is not None
+        facts.grid = self._grid.made(facts)
         return facts
 
     def _number(self, sql: str) -> int:
@@ -75,22 +133,31 @@ class _Reader:
         return list(found.values())
 
     def _read_runs(self, version: int) -> dict[int, float]:
-        """Returns where each run stands on the timeline: they follow each other, whatever time lies between them."""
+        """Returns where each run stands on the timeline: those of one file follow each other, whatever time lies between them; those of
+        several files stand where they were."""
         facts = self.facts
         columns = self._columns("run")
         sql = "SELECT number, began, seen, ended, host, command, tasks, stored FROM run WHERE version = ? ORDER BY number"
-        at, last = 0.0, None
+        at, last, own = 0.0, None, 0
         offsets: dict[int, float] = {}
         for number, began, seen, ended, host, command, tasks, stored in self.database.execute(sql, (version,)):
             facts.began = began if facts.began is None else facts.began
             facts.host, facts.program = host, command
-            facts.tasks = tasks
-            if offsets:
+            own = tasks
+            if self._together:
+                at = began - (facts.began or 0.0)
+            elif offsets:
                 facts.breaks.append(at)
             offsets[number] = at
             at += max(0.0, (ended or seen or began) - began)
             last = ended
-        facts.elapsed = at
+            self._end = max(self._end, at)
+        if offsets:
+            facts.tasks = (facts.tasks or 0) + own
+        if self._together:
+            self._unended += bool(offsets) and last is None
+            self._resumed += len(offsets) > 1
+            return offsets
         if offsets and last is None:
             facts.notes.append("The last run has not ended, or its program was killed.")
         if len(offsets) > 1:
@@ -101,8 +168,7 @@ class _Reader:
         return offsets
 
     def _read_results(self, version: int, names: list[list[str]], offsets: dict[int, float], grid: GridMaker) -> None:
-        facts, causes = self.facts, CauseList()
-        slow: list[tuple[float, int, SlowTask]] = []
+        facts, causes, slow = self.facts, self._causes, self._slow
         flat = [name for axis in names for name in axis]
         chosen = ", ".join(f'v."{name.replace(chr(34), chr(34) * 2)}"' for name in flat)
         chosen = chosen + ", " if chosen else ""
@@ -113,7 +179,6 @@ class _Reader:
             f"FROM results AS v JOIN result_{version} AS r ON r.task = v._task"
         )
         workers: dict[Any, int] = {}
-        busy, known_times, latest = 0.0, False, 0.0
         for row in self.database.execute(sql):
             inputs = row[: len(flat)]
             index, kind, message, value, attempts, seconds, worker, form, run, began = row[len(flat) :]
@@ -131,8 +196,8 @@ class _Reader:
                 text = inputs_text(flat, inputs)
                 causes.add(kind, value_text(message), index, text)
             if seconds is not None and kind != "stopped":
-                known_times = True
-                busy += seconds
+                self._known_times = True
+                self._busy += seconds
                 facts.histogram.add(seconds)
                 if len(slow) < 20 or seconds > slow[0][0]:
                     task = SlowTask(index, text or inputs_text(flat, inputs), seconds, attempts or 1, ok)
@@ -143,19 +208,10 @@ class _Reader:
                     workers[run] = max(workers.get(run, 0), worker + 1)
                     if began is not None and len(facts.slices) < _MOST_SLICES:
                         begin = offsets.get(run, 0.0) + began / 1e6
-                        latest = max(latest, begin + seconds)
-                        facts.slices.add(worker, begin, seconds, OK if ok else FAILED, index)
+                        self._end = max(self._end, begin + seconds)
+                        facts.slices.add(self._workers + worker, begin, seconds, OK if ok else FAILED, index)
             grid.add(inputs, ok, kind, value, form, seconds)
-        facts.causes = causes.all()
-        facts.slowest = slowest_of([each for _, _, each in slow])
-        for k, at in enumerate(self._places_of_slowest(facts)):
-            if at is not None:
-                facts.slices.inputs[at] = facts.slowest[k].inputs
-        facts.workers = max(workers.values(), default=0)
-        facts.busy = busy if known_times else None
-        facts.elapsed = max(facts.elapsed or 0.0, latest)
-        if facts.tasks is not None:
-            facts.tasks = max(facts.tasks, facts.completed + facts.failed + facts.stopped)
+        self._workers += max(workers.values(), default=0)
 
     @staticmethod
     def _places_of_slowest(facts: Facts) -> list[int | None]:

@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/failure.hpp>
+#include <parmap/part.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -47,6 +48,7 @@ class sweep {
   std::vector<stored_value> fixed{};    // the values of parmap::fargs
   std::vector<std::string> unknown{};   // what f holds besides, that cannot be compared
   std::optional<std::uint64_t> seed{};  // if the caller has chosen one
+  parmap::part part{};                  // of the tasks, which this map runs
 
   PARMAP_API sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed);
   PARMAP_API sweep(sweep&&) noexcept;

@@ -8,6 +8,7 @@
 #include <parmap/detail/results/result_memory.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/renumbering.hpp>
+#include <parmap/detail/space/task_part.hpp>
 #include <parmap/detail/stores/store_run.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/detail/stores/sweep_of.hpp>
@@ -57,15 +58,20 @@ inline constexpr value_kind kind_of_value<void>{};
 class task_choice;
 
 // A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
+// Places are those of the tasks of the map, or of its part (options::part).
 class open_store final : public renumbering, public attempt_observer {
  public:
   // Throws what result_store::open throws.
-  PARMAP_API open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
+  PARMAP_API open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
   // Destroys the values that were read, unless they were joined.
   PARMAP_API ~open_store();
 
-  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room for a value of
-  // each task. Call this or find_later() once, first.
+  // The number of places.
+  [[nodiscard]] PARMAP_API std::uint64_t room() const noexcept;
+  // The tasks of the part; null: all.
+  [[nodiscard]] PARMAP_API const std::shared_ptr<const task_part>& part() const noexcept;
+  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room() values. Call
+  // this or find_later() once, first.
   PARMAP_API void read(void* memory);
   // The same, but the outcomes stay where they are, until find() is asked for them.
   PARMAP_API void find_later();
@@ -75,21 +81,23 @@ class open_store final : public renumbering, public attempt_observer {
   [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
   // Outcomes can no longer be stored; finish() throws the reason.
   [[nodiscard]] PARMAP_API bool has_failed() const noexcept;
-  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks of the map have run.
+  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks have run.
   PARMAP_API bool finish();
-  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
-  // whole map.
+  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns all failures, by place.
   PARMAP_API failure_list join(const results_base& ran, void* values);
   // What the run has measured, for the whole, and which tasks did not run.
   PARMAP_API void pass_notes(results_base& ran, results_base& whole);
   // Which tasks run; the others are stored.
   [[nodiscard]] const task_choice& choice() const noexcept;
-  // The stored outcome of a task, each task once. Throws store_failed.
-  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
+  // The place of the k-th task that runs.
+  [[nodiscard]] PARMAP_API std::uint64_t place(std::uint64_t k) const noexcept;
+  // The stored outcome of the task at a place, each once. Throws store_failed.
+  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t place);
 
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
   [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stored() const noexcept override;
   PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
  private:
@@ -122,14 +130,19 @@ auto run_stored_map(const Run& run, F& f, const Space& space, const options& cho
   } else if constexpr (!can_store_space<Space>) {
     refuse_store_for_axes();
   } else {
-    const std::uint64_t n = space.size();
-    result_memory<std::conditional_t<std::is_void_v<value>, char, value>> memory(std::is_void_v<value> ? 0 : n);
-    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, n, chosen);
+    using memory_type = result_memory<std::conditional_t<std::is_void_v<value>, char, value>>;
+    memory_type memory;  // outlives the store, which destroys what it has read
+    open_store store(sweep_of<value>(f, space, chosen.seed), kind_of_value<value>, space.size(), chosen);
+    const std::uint64_t n = store.room();
+    if constexpr (!std::is_void_v<value>) memory = memory_type(n);
     if (sees_stops) store.f_sees_stops();
     store.read(memory.data());
     results<value> ran =
         run(numbered_tasks<F, Space>(f, space).renumbered_by(store).observed_by(store), store.of_run());
-    if (store.finish()) return ran;
+    if (store.finish()) {
+      if (store.part() != nullptr) ran.note_part(store.part());
+      return ran;
+    }
     const auto whole = [&]() -> results<value> {
       if constexpr (std::is_void_v<value>) return results<void>(n, store.join(ran, nullptr), ran.seed());
       else {
@@ -139,6 +152,7 @@ auto run_stored_map(const Run& run, F& f, const Space& space, const options& cho
     };
     results<value> made = whole();
     store.pass_notes(ran, made);
+    if (store.part() != nullptr) made.note_part(store.part());
     return made;
   }
 }
