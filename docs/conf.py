@@ -73,6 +73,8 @@ _words = {
     "howto/reductions": ["sum", "reduce", "reduction", "map_reduce", "fold", "histogram", "accumulate"],
     "howto/retries": ["retry", "retries", "backoff", "try again"],
     "howto/stopping": ["stop", "cancel", "ctrl-c", "interrupt", "signal"],
+    "howto/cluster": ["mpi", "slurm", "job array", "sbatch", "cluster", "part"],
+    "howto/slurm-python": ["slurm", "job array", "sbatch", "part", "requeue"],
     "howto/timeouts": ["timeout", "time limit", "hang", "deadline", "slurm", "walltime"],
     "cookbook/pandas": ["pandas", "dataframe"],
 }

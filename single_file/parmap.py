@@ -10,7 +10,7 @@
 It has the call and the promises of the package parmap-cpp, whose compiled core is faster: zip, fargs, the engines multi, threads,
 async and serial, on_error, retries, timeout_sec, deadline_sec, max_failures, stop, seed and rng(), context(), init and finish,
 reporter, times, max_tasks; stream, imap, imap_unordered, maplike, starmap, parmap_async. help(parmap) has the options.
-It refuses what it does not have, and names it: grid, checkpoint, trace, memory_limit, Executor, map_reduce, fold, astream, override, data frames.
+It refuses what it does not have, and names it: grid, checkpoint, part, trace, memory_limit, Executor, map_reduce, fold, astream, override, data frames.
 
 How multi starts its workers (``results.engine`` tells): by fork on Linux; by spawn on macOS and Windows, and with start="spawn":
 
@@ -716,8 +716,8 @@ _ELSEWHERE = {
 
 def _unknown_argument(function: str, name: str) -> TypeError:
     said = f"{function}() got an unexpected keyword argument {name!r}"
-    if name in ("store", "checkpoint", "trace", "part", "window", "ordered"):
-        return TypeError(f"{said}: {_lacks(name)}" if name in ("store", "checkpoint", "trace", "part") else f"{said}: it is for parmap.stream")
+    if name in ("store", "window", "ordered"):
+        return TypeError(f"{said}: {_lacks(name)}" if name == "store" else f"{said}: it is for parmap.stream")
     if name in ("chunksize", "chunk_size", "batch_size", "pm_chunksize", "pre_dispatch"):
         return TypeError(f"{said}: leave it out, because parmap chooses the chunk size")
     if name in _ELSEWHERE:
@@ -822,7 +822,7 @@ def _check(streams: bool = False, **given: Any) -> Any:
         _whole("memory_limit", 1 if size is not None else asked.memory_limit, 1, 2**63)
         if engine == "multi":
             raise ValueError(_lacks("the option memory_limit"))
-    for name in ("grid", "where", "trace", "checkpoint"):
+    for name in ("grid", "where", "trace", "checkpoint", "part"):
         if given[name] not in (None, False):
             raise ValueError(_lacks(f"the option {name}"))
     usual = {"threads": max(5, _cores()), "async": 64, "serial": 1}.get(engine, 1 if _in_worker else _cores())
@@ -2524,7 +2524,7 @@ def parmap(
     trace: Any = None, retries: int = 0, retry_delay_sec: float = 0, retry_if: Callable[[Failure], Any] | None = None, seed: int | None = None,
     memory_limit: Any = None, init: Callable[[], Any] | None = None, finish: Callable[[], Any] | None = None,
     max_failures: int | None = None, stop: Any = None, max_tasks: int | None = None, start: str = _START, checkpoint: Any = None,
-    n_simul: int | None = None, **unknown: Any,
+    part: Any = None, n_simul: int | None = None, **unknown: Any,
 ) -> Results:  # fmt: skip
     """Call func on every element of an iterable, or on every combination of several iterables, in parallel::
 

@@ -2000,6 +2000,8 @@ class renumbering {
   [[nodiscard]] virtual std::uint64_t index(std::uint64_t k) const noexcept = 0;
   // The random stream of that index, which it keeps when it has another index in another map.
   [[nodiscard]] virtual std::uint64_t stream(std::uint64_t index) const noexcept = 0;
+  // How many more tasks there are that need not run, as they have outcomes.
+  [[nodiscard]] virtual std::uint64_t stored() const noexcept { return 0; }
 
  protected:
   renumbering() = default;
@@ -2248,6 +2250,51 @@ class option_text {
 
 }  // namespace parmap::inline PARMAP_ABI
 
+// ==== parmap/part.hpp
+// part: one of several parts of a map's tasks, each of which is run by a call of its own, such as a job of an array.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// For options::part: of a map whose tasks are divided among `count` calls, the part that this call runs. It has the
+/// tasks whose index is `index` modulo `count`. Parts are numbered from 0. A regular value type.
+///
+///     parmap::map(f, x, {.part = {3, 16}});                     // the tasks 3, 19, 35, ...
+///     parmap::map(f, x, {.part = parmap::slurm_array_part()});  // that of this job of a Slurm array
+class part {
+ public:
+  /// All tasks: part 0 of 1.
+  part() noexcept = default;
+  /// Part `index` of `count`. map throws std::invalid_argument if there is no such part.
+  template <std::integral Index, std::integral Count>
+  part(Index index, Count count) noexcept
+      : index_(static_cast<std::uint64_t>(index)),
+        count_(static_cast<std::uint64_t>(count)) {}
+
+  /// The number of the part, from 0.
+  [[nodiscard]] std::uint64_t index() const noexcept { return index_; }
+  /// How many parts there are.
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+  /// Whether all tasks are in it.
+  [[nodiscard]] bool is_whole() const noexcept { return count_ == 1 && index_ == 0; }
+
+  friend bool operator==(const part&, const part&) = default;
+
+ private:
+  std::uint64_t index_{};
+  std::uint64_t count_{1};
+};
+
+/// "part 3 of 16".
+[[nodiscard]] PARMAP_API std::string to_string(const part& which);
+
+/// The part that belongs to this job of a Slurm job array: `sbatch --array=0-15` has the parts 0 to 15 of 16, and so
+/// has `--array=1-16`. It reads SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_MIN, SLURM_ARRAY_TASK_COUNT and
+/// SLURM_ARRAY_TASK_STEP. Throws std::runtime_error if the program is not a job of an array, or if that has gaps, as
+/// `--array=3,7` has: then the number of parts is not known, and stands in the program: `.part = {3, 16}`.
+[[nodiscard]] PARMAP_API part slurm_array_part();
+
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/progress.hpp
 // The progress of a running map, and the reporters that show it.
 
@@ -2422,6 +2469,16 @@ struct options {
   /// For parmap::stream, which map is not: outcomes come in input order. One slow task then holds up all behind it,
   /// once the window is full. Without it they come as the tasks end.
   bool ordered{};
+  /// Run only one part of the tasks: {3, 16} those whose index is 3 modulo 16. For programs that run as several jobs,
+  /// such as a Slurm array (parmap::slurm_array_part()). The tasks of the other parts are neither values nor failures
+  /// here: results::size() counts them, ok(), failures(), values() and the progress do not, and to read the value of
+  /// one throws std::logic_error. Indices, inputs and random numbers are those of the whole map, so that all parts
+  /// together are bit for bit what one call gives. The seed is then 0 unless you choose one, as the parts must have the
+  /// same. With a store each part has a file of its own: "sweep.db" becomes "sweep.part03.db", which parmap.load of
+  /// Python reads together. map and stream have it, on every engine but mpi. Default: all tasks.
+  ///
+  ///     parmap::map(f, x, {.part = parmap::slurm_array_part(), .store = parmap::checkpoint("sweep.db")});
+  parmap::part part{};
   /// How the progress is shown. Default: a bar on stderr if stderr is a terminal and the map lasts over 0.5 s.
   parmap::reporter reporter{};
   /// How often map tries a failed task again. So a task has at most 1 + retries attempts, each with the whole timeout.
@@ -2439,7 +2496,7 @@ struct options {
   ///     const auto is_late = [](const parmap::failure& why) { return why.kind == parmap::failure::timed_out; };
   ///     parmap::map(f, x, {.retries = 2, .retry_if = is_late, .timeout = 5s});
   retry_condition retry_if{};
-  /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns.
+  /// The seed of context::rng(). None: map draws a fresh seed, which results::seed() returns; but that of a part is 0.
   std::optional<std::uint64_t> seed{};
   /// Begin no new task once this token's source has requested a stop. Tasks that have begun run to their end, and map
   /// waits for them. The tasks that have not begun fail as `stopped`.
@@ -2481,6 +2538,13 @@ PARMAP_API void check_values(const options& chosen);
 
 // Throws the std::invalid_argument of a function that is no stream.
 [[noreturn]] PARMAP_API void refuse_stream_options();
+// Throws the std::invalid_argument of what runs no part of a map.
+[[noreturn]] PARMAP_API void refuse_part(std::string_view what);
+inline void check_is_whole(const options& chosen, std::string_view what) {
+  if (!chosen.part.is_whole()) refuse_part(what);
+}
+// The seed of a map for which none is chosen.
+[[nodiscard]] PARMAP_API std::uint64_t unchosen_seed(const part& which);
 // Throws the std::invalid_argument of what cannot be interrupted and go on.
 [[noreturn]] PARMAP_API void refuse_interrupts(std::string_view what);
 inline void check_is_not_interrupted(const options& chosen, std::string_view what) {
@@ -3013,6 +3077,141 @@ template <class Space>
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/space/task_part.hpp
+// task_part: the tasks of a map that are in one of its parts. Engines, and the places of the values, number them from
+// 0.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class task_part final : public renumbering {
+ public:
+  static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
+
+  // Of `tasks` tasks, those whose index is which.index() modulo which.count().
+  PARMAP_API task_part(std::uint64_t tasks, const part& which) noexcept;
+  // Those whose number is: a store has given a task its number when it saw it first, and it stays in its part while the
+  // axes grow. O(tasks).
+  PARMAP_API task_part(std::uint64_t tasks, const part& which,
+                       const std::function<std::uint64_t(std::uint64_t index)>& number);
+
+  [[nodiscard]] const part& which() const noexcept { return which_; }
+  // The number of tasks of the map.
+  [[nodiscard]] std::uint64_t of() const noexcept { return tasks_; }
+  // The number of its tasks.
+  [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
+  // The index of its task k in the map; ascending.
+  [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  // The other way: which of its tasks the task `index` of the map is; nowhere if it is in another part. O(1), and
+  // O(log size) where numbers are not indices.
+  [[nodiscard]] PARMAP_API std::uint64_t place(std::uint64_t index) const noexcept;
+
+ private:
+  part which_;
+  std::uint64_t tasks_;
+  std::uint64_t size_;
+  std::vector<std::uint64_t> some_;  // the indices, where they are not evenly spaced
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/summary.hpp
+// map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// One of the slowest tasks of a map; see options::times.
+struct task_time {
+  std::uint64_t index{};            ///< of the task
+  unsigned attempt{};               ///< its slowest attempt; the first is 1
+  std::chrono::nanoseconds took{};  ///< the time of that attempt
+  std::string inputs{};             ///< as failure::inputs
+};
+
+namespace detail {
+
+// What a map measures with options::times.
+struct map_times {
+  std::chrono::nanoseconds elapsed{};  // wall time
+  std::chrono::nanoseconds busy{};     // of all attempts together
+  unsigned workers{};                  // the most there were
+  std::vector<task_time> slowest{};    // the slowest first
+};
+
+}  // namespace detail
+
+/// What happened in a map. results::summary() makes it. A regular value type.
+///
+///     std::cerr << all.summary() << '\n';
+///
+///     10000 tasks in 2.0 s: 7000 ok, 3000 failed
+///       2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)
+///       task 12 (0.75, 1) timed out: ran longer than 5 s
+struct map_summary {
+  std::uint64_t tasks{};      ///< the number of tasks
+  std::uint64_t completed{};  ///< tasks that have a value
+  /// The wall time of the map. 0 if it was not measured: under threads and serial, of at most 1000 tasks without a
+  /// reporter and without options::times.
+  std::chrono::nanoseconds elapsed{};
+  std::vector<failure_cause> causes{};  ///< the failures: the cause of most of them first
+  /// With options::times: the share of the workers' time in which they ran tasks, from 0 to 1. Under async the workers
+  /// are coroutines, and waiting counts as running.
+  std::optional<double> busy{};
+  /// With options::times: the five slowest tasks, failed ones included, the slowest first. A task counts with its
+  /// slowest attempt.
+  std::vector<task_time> slowest{};
+  /// With options::part: the number of tasks that are in other parts. They are not among `tasks`.
+  std::uint64_t elsewhere{};
+
+  /// The number of tasks that failed, those that were stopped included. O(1).
+  [[nodiscard]] std::uint64_t failed() const noexcept { return tasks - completed; }
+  /// The number of tasks whose failure is of this kind. O(causes).
+  [[nodiscard]] std::uint64_t count(failure_kind kind) const noexcept {
+    std::uint64_t all = 0;
+    for (const failure_cause& each : causes)
+      if (each.first.kind == kind) all += each.count;
+    return all;
+  }
+};
+
+/// "200 tasks in 2.0 s: 197 ok, 3 failed", of a part with "; 3000 tasks are in other parts" behind it; and below that a
+/// line for each of the five most frequent causes; with options::times also "workers busy 93 % of the time" and
+/// "slowest: task 7 (0.5, 2) in 1.2 s, task 3 (0.1, 2) in 1.1 s".
+[[nodiscard]] PARMAP_API std::string to_string(const map_summary& all);
+PARMAP_API std::ostream& operator<<(std::ostream& out, const map_summary& all);
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/results/map_notes.hpp
+// map_notes: what the results of some maps know beside the values and failures.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Which tasks of a map have outcomes of a store: those whose bits are clear.
+struct stored_tasks {
+  std::vector<std::uint64_t> others{};
+  std::uint64_t count{};
+};
+
+// How long the last attempt of each task took, and on which worker; NaN: not known.
+struct task_measures {
+  std::vector<float> seconds{};
+  std::vector<unsigned> workers{};
+};
+
+// Behind a pointer, as most maps have none.
+struct map_notes {
+  stored_tasks stored{};
+  std::optional<map_times> times{};
+  input_columns inputs{};                // of the named axes
+  task_measures measured{};              // of a map with a store
+  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
+  // If only these tasks ran. Then `absent` has those of them that have failed, and they are numbered by their places.
+  std::shared_ptr<const task_part> part{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/shared_memory.hpp
 // shared_memory: memory that workers share with the process that made it; anonymous, or a file in memory.
 
@@ -3429,98 +3628,12 @@ struct std::tuple_element<1, parmap::indexed_outcome<T>> {
 };
 /// @endcond
 
-// ==== parmap/summary.hpp
-// map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// One of the slowest tasks of a map; see options::times.
-struct task_time {
-  std::uint64_t index{};            ///< of the task
-  unsigned attempt{};               ///< its slowest attempt; the first is 1
-  std::chrono::nanoseconds took{};  ///< the time of that attempt
-  std::string inputs{};             ///< as failure::inputs
-};
-
-namespace detail {
-
-// What a map measures with options::times.
-struct map_times {
-  std::chrono::nanoseconds elapsed{};  // wall time
-  std::chrono::nanoseconds busy{};     // of all attempts together
-  unsigned workers{};                  // the most there were
-  std::vector<task_time> slowest{};    // the slowest first
-};
-
-}  // namespace detail
-
-/// What happened in a map. results::summary() makes it. A regular value type.
-///
-///     std::cerr << all.summary() << '\n';
-///
-///     10000 tasks in 2.0 s: 7000 ok, 3000 failed
-///       2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)
-///       task 12 (0.75, 1) timed out: ran longer than 5 s
-struct map_summary {
-  std::uint64_t tasks{};      ///< the number of tasks
-  std::uint64_t completed{};  ///< tasks that have a value
-  /// The wall time of the map. 0 if it was not measured: under threads and serial, of at most 1000 tasks without a
-  /// reporter and without options::times.
-  std::chrono::nanoseconds elapsed{};
-  std::vector<failure_cause> causes{};  ///< the failures: the cause of most of them first
-  /// With options::times: the share of the workers' time in which they ran tasks, from 0 to 1. Under async the workers
-  /// are coroutines, and waiting counts as running.
-  std::optional<double> busy{};
-  /// With options::times: the five slowest tasks, failed ones included, the slowest first. A task counts with its
-  /// slowest attempt.
-  std::vector<task_time> slowest{};
-
-  /// The number of tasks that failed, those that were stopped included. O(1).
-  [[nodiscard]] std::uint64_t failed() const noexcept { return tasks - completed; }
-  /// The number of tasks whose failure is of this kind. O(causes).
-  [[nodiscard]] std::uint64_t count(failure_kind kind) const noexcept {
-    std::uint64_t all = 0;
-    for (const failure_cause& each : causes)
-      if (each.first.kind == kind) all += each.count;
-    return all;
-  }
-};
-
-/// "200 tasks in 2.0 s: 197 ok, 3 failed", and below that a line for each of the five most frequent causes; with
-/// options::times also "workers busy 93 % of the time" and "slowest: task 7 (0.5, 2) in 1.2 s, task 3 (0.1, 2) in 1.1
-/// s".
-[[nodiscard]] PARMAP_API std::string to_string(const map_summary& all);
-PARMAP_API std::ostream& operator<<(std::ostream& out, const map_summary& all);
-
-}  // namespace parmap::inline PARMAP_ABI
-
 // ==== parmap/results.hpp
 // results: what map returns, a slot for every task in input order, and the failures.
 
 namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
-
-// Which tasks of a map have outcomes of a store: those whose bits are clear.
-struct stored_tasks {
-  std::vector<std::uint64_t> others{};
-  std::uint64_t count{};
-};
-
-// How long the last attempt of each task took, and on which worker; NaN: not known.
-struct task_measures {
-  std::vector<float> seconds{};
-  std::vector<unsigned> workers{};
-};
-
-// What some maps know besides.
-struct map_notes {
-  stored_tasks stored{};
-  std::optional<map_times> times{};
-  input_columns inputs{};                // of the named axes
-  task_measures measured{};              // of a map with a store
-  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
-};
 
 // Adds the cells of the value of task i to a row.
 using add_value = void(csv_text& row, const void* results, std::uint64_t i);
@@ -3551,28 +3664,33 @@ class results_base {
   results_base& operator=(const results_base&) = delete;
   ~results_base() = default;
 
-  /// The number of tasks, failed ones included. O(1).
+  /// The number of tasks, failed ones included, and with options::part those of all parts. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  /// Whether every task has a value. O(1).
+  /// Whether every task has a value; with options::part: every task of this part. O(1).
   [[nodiscard]] bool ok() const noexcept { return failures_.empty(); }
   /// The failures, sorted by index; empty if every task has a value. O(1). On a temporary it returns a copy.
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
   // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
-  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. On a rank of an
-  /// MPI job that did not gather the values: those that ran there. O(failures).
+  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. With
+  /// options::part: those of this part. On a rank of an MPI job that did not gather the values: those that ran there.
+  /// O(failures); of a part O(its tasks).
   ///
   ///     for (const auto& [first, last] : r.here())
   ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
   [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
-    failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+    if (whole()) failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+    else add_intervals_of_part(all);
     return all;
   }
+  /// The part of the tasks that these are the results of: see options::part. Part 0 of 1: all. O(1).
+  [[nodiscard]] parmap::part part() const noexcept { return whole() ? parmap::part() : notes_->part->which(); }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
-  /// options::times also how busy the workers were, and the slowest tasks. O(k log k) for k failures.
+  /// options::times also how busy the workers were, and the slowest tasks. Of a part: its tasks only. O(k log k) for k
+  /// failures.
   ///
   ///     std::cerr << r.summary() << '\n';   // 200 tasks in 2.0 s: 197 ok, 3 failed, and the causes
   [[nodiscard]] PARMAP_API map_summary summary() const;
@@ -3581,7 +3699,9 @@ class results_base {
   [[nodiscard]] std::uint64_t stored() const noexcept { return notes_ == nullptr ? 0 : notes_->stored.count; }
   /// Whether task i is one of them; false if i >= size(). O(1).
   [[nodiscard]] bool is_stored(std::uint64_t i) const noexcept {
-    return stored() > 0 && i < size_ && (notes_->stored.others[i / 64] >> i % 64 & 1) == 0;
+    const std::uint64_t at = place_of(i);
+    return stored() > 0 && i < size_ && at != task_part::nowhere &&
+           (notes_->stored.others[at / 64] >> at % 64 & 1) == 0;
   }
 
   // Gives what a map has noted to what was made of its values.
@@ -3610,22 +3730,42 @@ class results_base {
   }
   // Sets the failures again, which now know their inputs.
   void note_described(failure_list same) noexcept { failures_ = std::move(same); }
+  // Call after note_stored and note_times: the tasks so far are those of a part of the map.
+  PARMAP_API void note_part(std::shared_ptr<const task_part> those);
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
  protected:
   void require_ok() const {
+    require_success();
+    require_whole();
+  }
+  void require_success() const {
     if (!ok()) throw_map_failed();
     require_here();
   }
-  // Every value that exists is here.
+  // Every value that exists is here, except those of other parts.
   void require_here() const {
+    if (notes_ != nullptr && notes_->absent && whole()) throw_elsewhere();
+  }
+  void require_whole() const {
     if (notes_ != nullptr && notes_->absent) throw_elsewhere();
   }
-  void require_value(std::uint64_t i) const {
-    if (i >= size_ || failed().contains(i)) throw_no_value(i);
+  // Returns the place of the value of task i. Throws if there is none.
+  [[nodiscard]] std::uint64_t require_value(std::uint64_t i) const {
+    const std::uint64_t at = place_of(i);
+    if (i >= size_ || at == task_part::nowhere || failed().contains(at)) throw_no_value(i);
+    return at;
   }
-  // The tasks that have no value here.
+  // Whether these are the results of all tasks.
+  [[nodiscard]] bool whole() const noexcept { return notes_ == nullptr || notes_->part == nullptr; }
+  // The number of places, one for each task: of all, or of a part. A place is the index of its task there.
+  [[nodiscard]] std::uint64_t room() const noexcept { return whole() ? size_ : notes_->part->size(); }
+  [[nodiscard]] std::uint64_t place_of(std::uint64_t i) const noexcept { return whole() ? i : notes_->part->place(i); }
+  [[nodiscard]] std::uint64_t index_at(std::uint64_t place) const noexcept {
+    return whole() ? place : notes_->part->index(place);
+  }
+  // The places that have no value here.
   [[nodiscard]] const failure_list& failed() const noexcept {
     return notes_ != nullptr && notes_->absent ? *notes_->absent : failures_;
   }
@@ -3639,6 +3779,7 @@ class results_base {
     if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
     return *notes_;
   }
+  PARMAP_API void add_intervals_of_part(std::vector<std::pair<std::uint64_t, std::uint64_t>>& to) const;
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
   [[noreturn]] PARMAP_API void throw_elsewhere() const;
@@ -3682,24 +3823,19 @@ class [[nodiscard]] results : public detail::results_base {
   }
   ~results() { destroy_values(); }
 
-  /// The value of task i. Throws task_failed if the task failed, std::out_of_range if i >= size(). O(log failures). On
-  /// a temporary it returns the value itself, moved.
-  const T& operator[](std::uint64_t i) const& {
-    require_value(i);
-    return values_.data()[i];
-  }
-  T operator[](std::uint64_t i) && {
-    require_value(i);
-    return std::move(values_.data()[i]);
-  }
-  /// The value of task i, or null if the task failed or i >= size(). O(log failures).
+  /// The value of task i. Throws task_failed if the task failed, std::out_of_range if i >= size(), and std::logic_error
+  /// if it is in another part (options::part). O(log failures). On a temporary it returns the value itself, moved.
+  const T& operator[](std::uint64_t i) const& { return values_.data()[require_value(i)]; }
+  T operator[](std::uint64_t i) && { return std::move(values_.data()[require_value(i)]); }
+  /// The value of task i, or null if the task failed, if it is in another part, or if i >= size(). O(log failures).
   [[nodiscard]] const T* get_if(std::uint64_t i) const& noexcept {
-    return i < size() && !failed().contains(i) ? values_.data() + i : nullptr;
+    const std::uint64_t at = place_of(i);
+    return i < size() && at != detail::task_part::nowhere && !failed().contains(at) ? values_.data() + at : nullptr;
   }
   const T* get_if(std::uint64_t i) && = delete;  // keep the results in a variable first
 
-  /// All values. Throws map_failed, with every failure, if any task failed. O(size()). Copies the values; on a
-  /// temporary, and as std::move(r).value(), it moves them.
+  /// All values. Throws map_failed, with every failure, if any task failed, and std::logic_error if there are only
+  /// those of a part. O(size()). Copies the values; on a temporary, and as std::move(r).value(), it moves them.
   [[nodiscard]] std::vector<T> value() const& {
     constexpr bool copies = std::is_copy_constructible_v<T>;
     static_assert(copies, "parmap: value() copies, but this type cannot be copied; use std::move(r).value() or r[i]");
@@ -3716,7 +3852,8 @@ class [[nodiscard]] results : public detail::results_base {
       return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
     else return {};
   }
-  /// One value for each task; a failed task has `instead`. O(size()). Copies or moves like value().
+  /// One value for each task; a failed task has `instead`. Throws std::logic_error if there are only the values of a
+  /// part. O(size()). Copies or moves like value().
   [[nodiscard]] std::vector<T> value_or(const T& instead) const& {
     return value_or_else([&](const failure&) { return instead; });
   }
@@ -3736,22 +3873,25 @@ class [[nodiscard]] results : public detail::results_base {
     return fill(std::make_move_iterator(values_.data()), instead);
   }
 
-  /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It copies nothing;
-  /// these results must outlive it and must not be moved meanwhile. O(log failures), and a whole walk is O(size()).
+  /// A view of the values of all tasks that did not fail, or of those of a part, in input order: a sized forward range.
+  /// It copies nothing; these results must outlive it and must not be moved meanwhile. O(log failures), and a whole
+  /// walk is O(size()).
   [[nodiscard]] detail::values_view<T> values() const& {
     require_here();
-    return {values_.data(), failed(), size()};
+    return {values_.data(), failed(), room()};
   }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
-  /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<T>. It refers to these
-  /// results, and makes each item on access, with a copy of the value; O(log failures).
+  /// The outcome of every task, or of every task of a part, in input order: a sized random-access view of
+  /// indexed_outcome<T>. It refers to these results, and makes each item on access, with a copy of the value; O(log
+  /// failures).
   ///
   ///     for (const auto& [index, outcome] : r.outcomes())
   ///       if (outcome) use(index, *outcome);
   [[nodiscard]] auto outcomes() const& {
     require_here();
-    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
+    return std::views::iota(std::uint64_t{0}, room()) | std::views::transform([this](std::uint64_t at) {
+             const std::uint64_t i = index_at(at);
              return indexed_outcome<T>{i, outcome_of(i), is_stored(i)};
            });
   }
@@ -3759,11 +3899,12 @@ class [[nodiscard]] results : public detail::results_base {
   [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
     require_here();
     std::vector<indexed_outcome<T>> all;
-    all.reserve(size());
-    auto why = failed().begin();
-    for (std::uint64_t i = 0; i < size(); ++i) {
-      if (why != failed().end() && why->index == i) all.push_back({i, *why++, is_stored(i)});
-      else all.push_back({i, std::move(values_.data()[i]), is_stored(i)});
+    all.reserve(room());
+    auto why = failures().begin();
+    for (std::uint64_t at = 0; at < room(); ++at) {
+      const std::uint64_t i = index_at(at);
+      if (why != failures().end() && why->index == i) all.push_back({i, *why++, is_stored(i)});
+      else all.push_back({i, std::move(values_.data()[at]), is_stored(i)});
     }
     return all;
   }
@@ -3798,8 +3939,8 @@ class [[nodiscard]] results : public detail::results_base {
     if constexpr (cells > 0)
       write_table(
           out, cells,
-          [](detail::csv_text& row, const void* self, std::uint64_t i) {
-            detail::add_cells(row, static_cast<const results*>(self)->values_.data()[i]);
+          [](detail::csv_text& row, const void* self, std::uint64_t at) {
+            detail::add_cells(row, static_cast<const results*>(self)->values_.data()[at]);
           },
           this);
   }
@@ -3812,7 +3953,7 @@ class [[nodiscard]] results : public detail::results_base {
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
-    require_here();
+    require_whole();
     std::vector<T> all;
     all.reserve(size());
     const auto copy_until = [&](std::uint64_t index) {
@@ -3860,15 +4001,18 @@ class [[nodiscard]] results<void> : public detail::results_base {
   results& operator=(const results&) = delete;
   ~results() = default;
 
-  /// Throws map_failed, with every failure, if any task failed. Otherwise does nothing.
-  void value() const { require_ok(); }
-  /// Throws task_failed if task i failed, std::out_of_range if i >= size(). Otherwise does nothing. O(log failures).
-  void operator[](std::uint64_t i) const { require_value(i); }
-  /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<void>. It refers to these
-  /// results.
+  /// Throws map_failed, with every failure, if any task failed; of a part, if any of its tasks did. Otherwise does
+  /// nothing.
+  void value() const { require_success(); }
+  /// Throws task_failed if task i failed, std::out_of_range if i >= size(), and std::logic_error if it is in another
+  /// part. Otherwise does nothing. O(log failures).
+  void operator[](std::uint64_t i) const { static_cast<void>(require_value(i)); }
+  /// The outcome of every task, or of every task of a part, in input order: a sized random-access view of
+  /// indexed_outcome<void>. It refers to these results.
   [[nodiscard]] auto outcomes() const& {
-    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
-             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>(),
+    return std::views::iota(std::uint64_t{0}, room()) | std::views::transform([this](std::uint64_t at) {
+             const std::uint64_t i = index_at(at);
+             return indexed_outcome<void>{i, failed().contains(at) ? outcome<void>(why_failed(i)) : outcome<void>(),
                                           is_stored(i)};
            });
   }
@@ -6578,6 +6722,21 @@ inline constexpr const char* max_failures_text = "options.max_failures was reach
 // Adds failures for tasks [b, e), which will not be begun any more. The first one may have had attempts that failed.
 PARMAP_API void add_stopped(failure_runs& runs, std::uint64_t b, std::uint64_t e, const std::string& why,
                             unsigned attempts_of_first = 0);
+
+// Adds the failures of the tasks why.index + 0, 1, ..., tasks - 1, which have the indices index_of(k) in the map: tasks
+// between two of them may have ended otherwise.
+template <class IndexOf>
+void add_by_index(failure_runs& to, const failure& why, std::uint64_t tasks, const IndexOf& index_of) {
+  const std::uint64_t end = why.index + tasks;
+  for (std::uint64_t k = why.index; k < end;) {
+    failure it = why;
+    it.index = index_of(k);
+    std::uint64_t same = 1;
+    while (k + same < end && index_of(k + same) == it.index + same) ++same;
+    to.emplace_back(std::move(it), same);
+    k += same;
+  }
+}
 
 // The list with further failures of tasks that it does not contain yet.
 [[nodiscard]] PARMAP_API failure_list add_failures(failure_list list, failure_runs more);
@@ -10073,6 +10232,16 @@ class interrupt_scope {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/stores/part_options.hpp
+// options_of_part: the options of a map of one part, for the engine, which numbers the tasks of the part from 0.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// options::retry_if is told the indices in the map. Refers to `those`.
+[[nodiscard]] PARMAP_API options options_of_part(const options& chosen, const task_part& those);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/stores/plain_json.hpp
 // plain_json: containers of numbers and text as JSON that C++ and Python read alike, bit for bit.
 
@@ -10568,6 +10737,7 @@ class sweep {
   std::optional<std::uint64_t> seed{};  // if the caller has chosen one
   std::uint64_t block{};                // of a fold: so many consecutive tasks share an accumulator; 0: it is no fold
   stored_value identity{};              // of a fold
+  parmap::part part{};                  // of the tasks, which this map runs
 
   PARMAP_API sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed);
   PARMAP_API sweep(sweep&&) noexcept;
@@ -10802,15 +10972,20 @@ inline constexpr value_kind kind_of_value<void>{};
 class task_choice;
 
 // A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
+// Places are those of the tasks of the map, or of its part (options::part).
 class open_store final : public renumbering, public attempt_observer {
  public:
   // Throws what result_store::open throws.
-  PARMAP_API open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
+  PARMAP_API open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
   // Destroys the values that were read, unless they were joined.
   PARMAP_API ~open_store();
 
-  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room for a value of
-  // each task. Call this or one of the next two once, first.
+  // The number of places.
+  [[nodiscard]] PARMAP_API std::uint64_t room() const noexcept;
+  // The tasks of the part; null: all.
+  [[nodiscard]] PARMAP_API const std::shared_ptr<const task_part>& part() const noexcept;
+  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room() values. Call
+  // this or one of the next two once, first.
   PARMAP_API void read(void* memory);
   // The same, but the outcomes stay where they are, until find() is asked for them.
   PARMAP_API void find_later();
@@ -10822,10 +10997,9 @@ class open_store final : public renumbering, public attempt_observer {
   [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
   // Outcomes can no longer be stored; finish() throws the reason.
   [[nodiscard]] PARMAP_API bool has_failed() const noexcept;
-  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks of the map have run.
+  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks have run.
   PARMAP_API bool finish();
-  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
-  // whole map.
+  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns all failures, by place.
   PARMAP_API failure_list join(const results_base& ran, void* values);
   // The stored failures of tasks that do not run again.
   [[nodiscard]] PARMAP_API failure_runs take_failures();
@@ -10833,12 +11007,15 @@ class open_store final : public renumbering, public attempt_observer {
   PARMAP_API void pass_notes(results_base& ran, results_base& whole);
   // Which tasks run; the others are stored.
   [[nodiscard]] const task_choice& choice() const noexcept;
-  // The stored outcome of a task, each task once. Throws store_failed.
-  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
+  // The place of the k-th task that runs.
+  [[nodiscard]] PARMAP_API std::uint64_t place(std::uint64_t k) const noexcept;
+  // The stored outcome of the task at a place, each once. Throws store_failed.
+  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t place);
 
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
   [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stored() const noexcept override;
   PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
  private:
@@ -10867,9 +11044,8 @@ class stored_map {
   // Reads what is stored. `sees_stops`: see f_sees_stops. Throws what open_store throws.
   template <class F, class Space>
   stored_map(const F& f, const Space& space, const options& chosen, bool sees_stops)
-      : n_(space.size()),
-        memory_(std::is_void_v<Value> ? 0 : n_),
-        store_(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>, n_, chosen) {
+      : store_(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>, space.size(), chosen) {
+    if constexpr (!std::is_void_v<Value>) memory_ = result_memory<Value>(store_.room());
     if (sees_stops) store_.f_sees_stops();
     store_.read(memory_.data());
   }
@@ -10884,10 +11060,11 @@ class stored_map {
   [[nodiscard]] results<Value> join(results<Value>&& ran) {
     if (store_.finish()) {
       store_.pass_notes(ran, ran);
+      if (store_.part() != nullptr) ran.note_part(store_.part());
       return std::move(ran);
     }
     const auto whole = [&]() -> results<Value> {
-      if constexpr (std::is_void_v<Value>) return results<void>(n_, store_.join(ran, nullptr), ran.seed());
+      if constexpr (std::is_void_v<Value>) return results<void>(store_.room(), store_.join(ran, nullptr), ran.seed());
       else {
         failure_list failed = store_.join(ran, ran.places());
         return {std::move(memory_), std::move(failed), ran.seed()};
@@ -10895,11 +11072,11 @@ class stored_map {
     };
     results<Value> made = whole();
     store_.pass_notes(ran, made);
+    if (store_.part() != nullptr) made.note_part(store_.part());
     return made;
   }
 
  private:
-  std::uint64_t n_;
   result_memory<std::conditional_t<std::is_void_v<Value>, char, Value>> memory_;
   open_store store_;  // destroys the values in the memory
 };
@@ -10978,7 +11155,8 @@ struct watched_tasks {
 // Refers to the tasks.
 template <class Tasks>
 watched_tasks watched(const Tasks& tasks) {
-  return {tasks.size(), tasks.space().size() - tasks.size(), texts_of(tasks.space()), tasks.renumbered()};
+  const renumbering* const numbers = tasks.renumbered();
+  return {tasks.size(), numbers == nullptr ? 0 : numbers->stored(), texts_of(tasks.space()), numbers};
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -11038,8 +11216,8 @@ class result_store {
   /// another sweep.
   [[nodiscard]] virtual std::unique_ptr<detail::store_run> open(const detail::sweep& what) = 0;
 
-  /// The path of the status file of a map with this store (see options::trace); empty: it has none.
-  [[nodiscard]] virtual std::string status_path() const { return {}; }
+  /// The path of the status file of a map of this part with this store (see options::trace); empty: it has none.
+  [[nodiscard]] virtual std::string status_path(const part& /*of*/) const { return {}; }
 
  protected:
   result_store() = default;
@@ -11179,7 +11357,7 @@ template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
   const ticks begun = now_ticks();
-  const std::string status = chosen.store->status_path();
+  const std::string status = chosen.store->status_path(chosen.part);
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return run_watched(run, who, tasks, of_run, status);
   };
@@ -11188,6 +11366,21 @@ template <class Run, class Engine, class F, class Space>
   made.note_elapsed(now_ticks() - begun);
   describe_stored(made, who, numbered_tasks<F, Space>(f, space));
   note_names(made, space);
+  return made;
+}
+
+// Runs the tasks of one part.
+template <class Run, class Engine, class F, class Space>
+[[gnu::noinline, gnu::cold]] auto run_part(const Run& run, const Engine& who, F& f, const Space& space,
+                                           const options& chosen) {
+  const auto here = std::make_shared<const task_part>(space.size(), chosen.part);
+  const options of_part = options_of_part(chosen, *here);
+  const auto tasks = numbered_tasks<F, Space>(f, space).renumbered_by(*here);
+  const ticks begun = now_ticks();
+  auto made = of_part.times ? run_watched(run, who, tasks, of_part) : run_apart(run, who, tasks, of_part);
+  made.note_elapsed(now_ticks() - begun);
+  note_names(made, space);
+  made.note_part(here);
   return made;
 }
 
@@ -11208,10 +11401,18 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     constexpr bool engine_stores = !requires { Engine::why_no_store; };
     if constexpr (!engine_stores)
       if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
+    constexpr bool has_parts = engine_stores && requires { requires Run::is_map; };
+    if constexpr (!has_parts) {
+      if constexpr (!engine_stores)
+        if (!chosen.part.is_whole()) refuse(who.name(), "part", Engine::why_no_part);
+      check_is_whole(chosen, "this function");
+    }
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if constexpr (!draws_seed<Engine>)
-      if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
+      if (!chosen.seed && !has_store) chosen.seed = unchosen_seed(chosen.part);
+    if constexpr (has_parts)
+      if (!chosen.part.is_whole() && !has_store) return run_part(run, who, f, space, std::as_const(chosen));
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
@@ -13499,7 +13700,7 @@ reduction<T> fold_with_store(const Engine& who, Step& step, const Space& space,
     const block_rule rule(n, reducer.block(n));
     sweep what = sweep_of<T>(step.call(), space, chosen.seed);
     what.set_fold(rule.tasks_of_block(), to_stored(reducer.initial()));
-    open_store store(what, kind_of_value<T>, n, chosen);
+    open_store store(std::move(what), kind_of_value<T>, n, chosen);
     if (stepping_tasks<Step, Space, T>::takes_context && runs_here(who.name())) store.f_sees_stops();
 
     std::vector<block_so_far<T>> blocks(rule.blocks());
@@ -13511,7 +13712,7 @@ reduction<T> fold_with_store(const Engine& who, Step& step, const Space& space,
 
     const numbered_tasks<Step, Space> missing =
         numbered_tasks<Step, Space>(step, space).renumbered_by(store).observed_by(store);
-    map_watch watch(store.of_run(), who.name(), missing, chosen.store->status_path());
+    map_watch watch(store.of_run(), who.name(), missing, chosen.store->status_path(chosen.part));
     fold_rounds rounds(store, rule, watch.observer(), store.of_run());
     const stepping_tasks<Step, Space, T> tasks(step, space, rounds, rule, blocks, reducer.initial());
     while (rounds.next()) {
@@ -13914,7 +14115,7 @@ class stored_order {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// The engine numbers the tasks that run from 0; the stream knows indices of the map. An outcome is stored when the
+// The engine numbers the tasks that run from 0; the stream knows places, see open_store. An outcome is stored when the
 // stream takes it from the engine, so what waits unread is not.
 template <class T>
 class stored_source final : public outcome_source<T> {
@@ -13980,7 +14181,7 @@ class stored_source final : public outcome_source<T> {
         if (what) value = &*what;
       store_->ended(last, {.object = value}, what ? nullptr : &what.error());
     }
-    index = store_->index(index);
+    index = store_->place(index);
     if (!what) {
       failure why = std::move(what).error();
       why.index = index;
@@ -14217,6 +14418,8 @@ class stream_state {
     if (tasks_) tasks.size = *tasks_ - stored;
     record_.begin(options_, engine_name, std::move(tasks), status);
   }
+  // Before begin(): the stream is one of these tasks, and numbers them from 0; its outcomes have their indices.
+  void set_part(std::shared_ptr<const task_part> those) noexcept { part_ = std::move(those); }
   void record_by(std::shared_ptr<map_recorder> it) noexcept { record_.begin(std::move(it)); }
   // Call at the end of the constructor of the class that has f and the axes.
   void begin(std::unique_ptr<outcome_source<T>> source) {
@@ -14380,10 +14583,19 @@ class stream_state {
   void note_quickly() {
     ++taken_;
     outcome<T>& what = now_->result.outcome;
+    if (part_ != nullptr) give_index();
     if (what) tally_.add_value();
     else note_failure(what);
     if (options_.times) note_time();
     if (tally_.is_due() && !tally_.show(known())) source_->halt();
+  }
+  void give_index() {
+    auto& [index, what] = now_->result;
+    index = part_->index(index);
+    if (what) return;
+    failure why = std::move(what).error();
+    why.index = index;
+    what = outcome<T>(std::move(why));
   }
   // While the elements of the task are there.
   void note_time() {
@@ -14426,6 +14638,7 @@ class stream_state {
 
   options options_;
   element_feed* feed_;
+  std::shared_ptr<const task_part> part_;  // null: all tasks
   std::optional<std::uint64_t> tasks_;
   stream_tally tally_;
   stream_record record_;
@@ -14553,16 +14766,25 @@ class stream_of final : public stream_state<result_of<F, Space>> {
 
  public:
   template <class Function>
-  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store)
-      : base(std::move(chosen), size_of(space), feed_of(space)),
+  stream_of(const Engine& who, Function&& f, Space&& space, options&& chosen, std::unique_ptr<open_store>&& store,
+            std::shared_ptr<const task_part> those)
+      : base(std::move(chosen), those == nullptr ? size_of(space) : those->size(), feed_of(space)),
+        part_(std::move(those)),
         f_(std::forward<Function>(f)),
         space_(std::move(space)),
         tasks_(f_, space_) {
+    if (part_ != nullptr) this->set_part(part_);
     if (store != nullptr) {
       this->begin(open_with_store(who, std::move(store)));
     } else {
       if (is_traced(this->chosen())) this->record(who.name(), texts_of(space_));
-      this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+      if (part_ == nullptr) {
+        this->begin(who.open_stream(tasks_, this->chosen(), size_of(space_), feed_of(space_)));
+      } else {
+        tasks_ = tasks_.renumbered_by(*part_);
+        of_part_ = options_of_part(this->chosen(), *part_);
+        this->begin(who.open_stream(tasks_, of_part_, part_->size(), nullptr));
+      }
     }
   }
   ~stream_of() override { this->close(); }
@@ -14586,7 +14808,8 @@ class stream_of final : public stream_state<result_of<F, Space>> {
     if constexpr (is_unbounded<Space> || !can_store_value<value>) {
       return nullptr;  // its options are refused
     } else {
-      this->record(who.name(), texts_of(space_), this->chosen().store->status_path(), space_.size() - store->size());
+      const options& of_map = this->chosen();
+      this->record(who.name(), texts_of(space_), of_map.store->status_path(of_map.part), store->stored());
       std::unique_ptr<outcome_source<value>> run;
       tasks_ = tasks_.renumbered_by(*store);
       if (store->size() > 0) run = who.open_stream(tasks_, store->of_run(), store->size(), nullptr);
@@ -14607,10 +14830,19 @@ class stream_of final : public stream_state<result_of<F, Space>> {
     }
   }
 
+  std::shared_ptr<const task_part> part_;  // null: all tasks
+  options of_part_;
   F f_;
   Space space_;
   tasks tasks_;
 };
+
+// Throws std::invalid_argument if the number of tasks is not known.
+template <class Space>
+std::shared_ptr<const task_part> part_of_stream(const Space& space, const parmap::part& which) {
+  if constexpr (is_unbounded<Space>) refuse_part("a stream over an axis that is endless or can be read only once");
+  else return std::make_shared<const task_part>(space.size(), which);
+}
 
 // True for an engine that has streams.
 template <class Engine, class Tasks>
@@ -14641,14 +14873,18 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
     prepare(chosen);
     check_is_not_interrupted(chosen, "parmap::stream");
     std::unique_ptr<open_store> store;
+    std::shared_ptr<const task_part> those;
     if (chosen.store != nullptr) {
       store = open_store_of_stream<value>(f, space, chosen);
       if (numbered_tasks<function, space_type>::takes_context && runs_here(who.name())) store->f_sees_stops();
       chosen.seed = store->of_run().seed;
+      those = store->part();
+    } else if (!chosen.part.is_whole()) {
+      those = part_of_stream(space, chosen.part);
     }
-    if (!chosen.seed) chosen.seed = fresh_seed();
+    if (!chosen.seed) chosen.seed = unchosen_seed(chosen.part);
     return outcome_stream<value>(std::make_unique<stream_of<Engine, function, space_type>>(
-        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen), std::move(store)));
+        who, std::forward<F>(f), std::forward<Space>(space), std::move(chosen), std::move(store), std::move(those)));
   }
 }
 
@@ -14847,6 +15083,58 @@ PARMAP_INLINE std::shared_ptr<const std::vector<std::string>> axis_keys::texts()
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/space/part.inl.hpp
+// The bodies of ../../part.hpp.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+
+// None if there is no such variable.
+PARMAP_INLINE std::optional<std::uint64_t> array_variable(const char* name) {
+  const char* const text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+  if (text == nullptr) return std::nullopt;
+  const std::string_view digits(text);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    throw std::runtime_error(std::string("parmap::slurm_array_part: ") + name + " is not a number, but \"" + text +
+                             '"');
+  return number;
+}
+
+}  // namespace detail
+
+PARMAP_INLINE std::string to_string(const part& which) {
+  return "part " + std::to_string(which.index()) + " of " + std::to_string(which.count());
+}
+
+PARMAP_INLINE part slurm_array_part() {
+  const auto id = detail::array_variable("SLURM_ARRAY_TASK_ID");
+  const auto count = detail::array_variable("SLURM_ARRAY_TASK_COUNT");
+  if (!id || !count)
+    throw std::runtime_error(
+        std::string("parmap::slurm_array_part: this program is not a job of a Slurm job array, as ") +
+        (id ? "SLURM_ARRAY_TASK_COUNT" : "SLURM_ARRAY_TASK_ID") +
+        " is not set; start it by sbatch --array=0-15 job.sh, or name the part: .part = {3, 16}");
+  const std::uint64_t first = detail::array_variable("SLURM_ARRAY_TASK_MIN").value_or(0);
+  const std::uint64_t step = detail::array_variable("SLURM_ARRAY_TASK_STEP").value_or(1);
+  const std::uint64_t last = detail::array_variable("SLURM_ARRAY_TASK_MAX").value_or(first + (*count - 1) * step);
+  const bool is_even = *count > 0 && step > 0 && last >= first && last - first == (*count - 1) * step && *id >= first &&
+                       *id <= last && (*id - first) % step == 0;
+  const bool may_be_all = *count > 1 || first <= 1;  // --array=3 is one part of an array that was there before
+  if (!is_even || !may_be_all)
+    throw std::runtime_error("parmap::slurm_array_part: job " + std::to_string(*id) + " of the array of " +
+                             std::to_string(*count) + " jobs from " + std::to_string(first) + " to " +
+                             std::to_string(last) +
+                             " does not tell how many parts there are; start all of them, sbatch --array=0-15 job.sh, "
+                             "or name the part: .part = {" +
+                             std::to_string(*id) + ", 16}");
+  return {(*id - first) / step, *count};
+}
+
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/detail/results/options.inl.hpp
 // The bodies of options.hpp.
 
@@ -14868,6 +15156,15 @@ PARMAP_INLINE void check_values(const options& chosen) {
     throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
   if (chosen.memory_limit && *chosen.memory_limit == 0)
     throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
+  if (chosen.part.count() == 0 || chosen.part.count() > std::uint64_t{1} << 63)
+    throw std::invalid_argument("parmap: options.part has " +
+                                std::to_string(static_cast<std::int64_t>(chosen.part.count())) +
+                                " parts; there must be at least 1, such as {3, 16}");
+  if (chosen.part.index() >= chosen.part.count())
+    throw std::invalid_argument("parmap: options.part is part " +
+                                std::to_string(static_cast<std::int64_t>(chosen.part.index())) + " of " +
+                                std::to_string(chosen.part.count()) + ", but parts are numbered from 0 to " +
+                                std::to_string(chosen.part.count() - 1));
   if (chosen.trace.str().ends_with(".gz"))
     throw std::invalid_argument(
         "parmap: options.trace is \"" + chosen.trace.str() +
@@ -14878,6 +15175,14 @@ PARMAP_INLINE void refuse_stream_options() {
   throw std::invalid_argument(
       "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
 }
+
+PARMAP_INLINE void refuse_part(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.part; parmap::map and parmap::stream have it, and store what a later "
+                              "program combines");
+}
+
+PARMAP_INLINE std::uint64_t unchosen_seed(const part& which) { return which.is_whole() ? fresh_seed() : 0; }
 
 PARMAP_INLINE void refuse_interrupts(std::string_view what) {
   throw std::invalid_argument("parmap: " + std::string(what) +
@@ -15313,6 +15618,86 @@ PARMAP_INLINE void csv_text::add_streamed(const void* it, void (*write)(std::ost
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/space/task_part.inl.hpp
+// The bodies of task_part.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE task_part::task_part(std::uint64_t tasks, const part& which) noexcept
+    : which_(which),
+      tasks_(tasks),
+      size_(tasks > which.index() ? (tasks - which.index() - 1) / which.count() + 1 : 0) {}
+
+PARMAP_INLINE task_part::task_part(std::uint64_t tasks, const part& which,
+                                   const std::function<std::uint64_t(std::uint64_t index)>& number)
+    : task_part(tasks, which) {
+  std::vector<std::uint64_t> found;
+  bool is_even = true;
+  for (std::uint64_t i = 0; i < tasks; ++i) {
+    if (number(i) % which.count() != which.index()) continue;
+    is_even = is_even && i == which.index() + found.size() * which.count();
+    found.push_back(i);
+  }
+  if (is_even && found.size() == size_) return;
+  some_ = std::move(found);
+  size_ = some_.size();
+}
+
+PARMAP_INLINE std::uint64_t task_part::size() const noexcept { return size_; }
+PARMAP_INLINE std::uint64_t task_part::index(std::uint64_t k) const noexcept {
+  return some_.empty() ? which_.index() + k * which_.count() : some_[k];
+}
+PARMAP_INLINE std::uint64_t task_part::stream(std::uint64_t index) const noexcept { return index; }
+PARMAP_INLINE std::uint64_t task_part::place(std::uint64_t index) const noexcept {
+  if (some_.empty()) {
+    const bool is_here = index < tasks_ && size_ > 0 && index % which_.count() == which_.index();
+    return is_here ? index / which_.count() : nowhere;
+  }
+  const auto found = std::ranges::lower_bound(some_, index);
+  return found != some_.end() && *found == index ? static_cast<std::uint64_t>(found - some_.begin()) : nowhere;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/summary_line.hpp
+// The line that sums up a map: "200 tasks in 2.0 s: 197 ok, 3 failed".
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// "35 µs", "2.0 s", "3 min 20 s", "2 h 05 min": two or three digits.
+[[nodiscard]] std::string format_span(std::chrono::nanoseconds time);
+
+// `stopped` tasks have not begun or not ended, and are not among `failed`. A time of zero is not known.
+[[nodiscard]] std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
+                                         std::uint64_t failed, std::uint64_t stopped);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/summary.inl.hpp
+// The bodies of summary.hpp.
+
+namespace parmap::inline PARMAP_ABI {
+
+PARMAP_INLINE std::string to_string(const map_summary& all) {
+  const std::uint64_t stopped = all.count(failure_kind::stopped);
+  std::string text = detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped);
+  if (all.elsewhere > 0)
+    text += "; " + std::to_string(all.elsewhere) + (all.elsewhere == 1 ? " task is" : " tasks are") + " in other parts";
+  text += detail::format_causes(all.causes);
+  if (all.busy)
+    text += "\n  workers busy " + std::to_string(static_cast<int>(std::lround(*all.busy * 100))) + " % of the time";
+  for (const task_time& each : all.slowest) {
+    text += (&each == all.slowest.data() ? "\n  slowest: task " : ", task ") + std::to_string(each.index);
+    if (!each.inputs.empty()) text += " (" + each.inputs + ")";
+    text += " in " + detail::format_span(each.took);
+  }
+  return text;
+}
+
+PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const map_summary& all) { return out << to_string(all); }
+
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/detail/system/shared_memory.inl.hpp
 // The bodies of shared_memory.hpp.
 
@@ -15391,59 +15776,54 @@ PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/progress/summary_line.hpp
-// The line that sums up a map: "200 tasks in 2.0 s: 197 ok, 3 failed".
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// "35 µs", "2.0 s", "3 min 20 s", "2 h 05 min": two or three digits.
-[[nodiscard]] std::string format_span(std::chrono::nanoseconds time);
-
-// `stopped` tasks have not begun or not ended, and are not among `failed`. A time of zero is not known.
-[[nodiscard]] std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
-                                         std::uint64_t failed, std::uint64_t stopped);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/summary.inl.hpp
-// The bodies of summary.hpp.
-
-namespace parmap::inline PARMAP_ABI {
-
-PARMAP_INLINE std::string to_string(const map_summary& all) {
-  const std::uint64_t stopped = all.count(failure_kind::stopped);
-  std::string text = detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped) +
-                     detail::format_causes(all.causes);
-  if (all.busy)
-    text += "\n  workers busy " + std::to_string(static_cast<int>(std::lround(*all.busy * 100))) + " % of the time";
-  for (const task_time& each : all.slowest) {
-    text += (&each == all.slowest.data() ? "\n  slowest: task " : ", task ") + std::to_string(each.index);
-    if (!each.inputs.empty()) text += " (" + each.inputs + ")";
-    text += " in " + detail::format_span(each.took);
-  }
-  return text;
-}
-
-PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const map_summary& all) { return out << to_string(all); }
-
-}  // namespace parmap::inline PARMAP_ABI
-
 // ==== parmap/detail/results/results.inl.hpp
 // The bodies of results.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE void results_base::throw_map_failed() const { throw map_failed(failures_, size_); }
+PARMAP_INLINE void results_base::note_part(std::shared_ptr<const task_part> those) {
+  map_notes& all = notes();
+  failure_runs of_map;
+  for (const auto& [why, tasks] : runs_of(failures_))
+    add_by_index(of_map, why, tasks, [&](std::uint64_t k) { return those->index(k); });
+  failure_list failures(std::move(of_map));
+  if (all.times)
+    for (task_time& each : all.times->slowest) each.index = those->index(each.index);
+  all.absent.emplace(std::move(failures_));
+  failures_ = std::move(failures);
+  size_ = those->of();
+  all.part = std::move(those);
+}
+
+PARMAP_INLINE void results_base::add_intervals_of_part(std::vector<std::pair<std::uint64_t, std::uint64_t>>& to) const {
+  failed().for_each_gap(room(), [&](std::uint64_t b, std::uint64_t e) {
+    for (std::uint64_t at = b; at < e; ++at) {
+      const std::uint64_t i = index_at(at);
+      if (!to.empty() && to.back().second == i) ++to.back().second;
+      else to.emplace_back(i, i + 1);
+    }
+  });
+}
+
+PARMAP_INLINE void results_base::throw_map_failed() const { throw map_failed(failures_, room()); }
 
 PARMAP_INLINE void results_base::throw_no_value(std::uint64_t i) const {
   if (i >= size_)
     throw std::out_of_range("parmap: there is no task " + std::to_string(i) + " in results of size " +
                             std::to_string(size_));
+  if (place_of(i) == task_part::nowhere)
+    throw std::logic_error("parmap: task " + std::to_string(i) +
+                           " is in another part of the map: these are the results of " + to_string(part()));
   if (!failures_.contains(i)) throw_elsewhere();
   throw task_failed(why_failed(i));
 }
 
 PARMAP_INLINE void results_base::throw_elsewhere() const {
+  if (!whole())
+    throw std::logic_error(
+        "parmap: these are the results of " + to_string(part()) +
+        ", and have no value of the other tasks: read values(), outcomes() or r[i], where here() tells "
+        "which i there are");
   throw std::logic_error(
       "parmap: these values are on other ranks; gather them on all: "
       "parmap::map(parmap::mpi.with({.gather = parmap::gather::all}), f, ...), or read them on rank 0 only (or, with "
@@ -15452,10 +15832,11 @@ PARMAP_INLINE void results_base::throw_elsewhere() const {
 
 PARMAP_INLINE map_summary results_base::summary() const {
   const double ns = static_cast<double>(elapsed_) / ticks_per_us() * 1e3;
-  map_summary all{.tasks = size_,
-                  .completed = size_ - failures_.size(),
+  map_summary all{.tasks = room(),
+                  .completed = room() - failures_.size(),
                   .elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)),
                   .causes = failures_.causes()};
+  all.elsewhere = size_ - room();
   if (notes_ != nullptr && notes_->times) add_times(all, *notes_->times);
   return all;
 }
@@ -15482,7 +15863,8 @@ PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cell
     for (const char* each : {"_seconds", "_worker"}) text.add_plain(each);
   text.end_row();
   auto why = failures_.begin();
-  for (std::uint64_t i = 0; i < size_; ++i) {
+  for (std::uint64_t at = 0; at < room(); ++at) {
+    const std::uint64_t i = index_at(at);
     if (inputs != nullptr) inputs->add_inputs(text, i);
     else text.add(i);
     if (why != failures_.end() && why->index == i) {
@@ -15492,12 +15874,12 @@ PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cell
       text.add_quoted(it.message);
       text.add(it.attempts);
     } else {
-      if (cells > 0) add(text, self, i);
+      if (cells > 0) add(text, self, at);
       for (const char* each : {"ok", "", ""}) text.add_plain(each);
     }
     if (measured != nullptr) {
-      if (std::isnan(measured->seconds[i])) text.add_plain(""), text.add_plain("");
-      else text.add(measured->seconds[i]), text.add(measured->workers[i]);
+      if (std::isnan(measured->seconds[at])) text.add_plain(""), text.add_plain("");
+      else text.add(measured->seconds[at]), text.add(measured->workers[at]);
     }
     text.end_row();
     if (text.text().size() >= enough) write();
@@ -23594,6 +23976,25 @@ PARMAP_INLINE void interrupt_scope::end() noexcept { delete state_; }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/stores/part_options.inl.hpp
+// The bodies of part_options.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE options options_of_part(const options& chosen, const task_part& those) {
+  options of_part = chosen;
+  of_part.part = {};
+  if (chosen.retry_if)
+    of_part.retry_if = [asked = chosen.retry_if, &those](const failure& why) {
+      failure of_map = why;
+      of_map.index = those.index(why.index);
+      return asked(of_map);
+    };
+  return of_part;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/stores/utf8.hpp
 // utf8: whether bytes are UTF-8, and its characters.
 
@@ -24031,22 +24432,24 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 class open_store::state {
  public:
-  state(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
+  state(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
       : kind_(kind),
-        store_(of_map.store->open(what)),
-        choice_(tasks),
+        store_(of_map.store->open(of_part(what, of_map.part))),
+        part_(part_of(tasks, of_map.part, *store_)),
+        choice_(part_ == nullptr ? tasks : part_->size()),
         block_(what.block),
         newest_(block_ > 1 ? tasks / block_ + 1 : 0, none),
         of_run_(of_map),
         last_(of_map.deadline),
         by_caller_(of_map.stop, request_stop{&stop_}) {
     of_run_.store.reset();
+    of_run_.part = {};
     of_run_.seed = store_->seed();
     of_run_.stop = stop_.get_token();
     if (of_map.retry_if)
       of_run_.retry_if = [this, asked = of_map.retry_if](const failure& why) {
         failure of_map_index = why;
-        of_map_index.index = choice_.task(why.index);
+        of_map_index.index = index(why.index);
         return asked(of_map_index);
       };
   }
@@ -24071,7 +24474,9 @@ class open_store::state {
   }
   void find_later() {
     of_run_.times = true;  // a stream has no observer that measures
-    store_->read(false, [this](std::uint64_t index, stored_outcome&&) { choice_.leave_out(index); });
+    store_->read(false, [this](std::uint64_t index, stored_outcome&&) {
+      if (const std::uint64_t at = place_of(index); at != task_part::nowhere) choice_.leave_out(at);
+    });
     have_read();
   }
 
@@ -24092,7 +24497,8 @@ class open_store::state {
 
   failure_list join(const results_base& ran, void* values) {
     failure_runs all = std::move(failed_);
-    for (const auto& [why, tasks] : runs_of(ran.failures())) add_by_index(why, tasks, all);
+    for (const auto& [why, tasks] : runs_of(ran.failures()))
+      add_by_index(all, why, tasks, [this](std::uint64_t k) { return choice_.task(k); });
     failure_list failed(std::move(all));
     if (kind_.size != 0)
       ran.failures().for_each_gap(ran.size(), [&](std::uint64_t b, std::uint64_t e) {
@@ -24108,7 +24514,7 @@ class open_store::state {
     if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
       return;
     try {
-      stored_outcome made{.number = store_->number(choice_.task(it.task)),
+      stored_outcome made{.number = store_->number(index(it.task)),
                           .kind = std::nullopt,
                           .attempts = it.number,
                           .worker = it.worker,
@@ -24132,6 +24538,12 @@ class open_store::state {
   void f_sees_stops() noexcept { sees_stops_ = true; }
   [[nodiscard]] task_measures take_measured() noexcept { return std::move(measured_); }
   [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
+  [[nodiscard]] const std::shared_ptr<const task_part>& part() const noexcept { return part_; }
+  // The index in the map of the task at a place, and of the k-th task that runs.
+  [[nodiscard]] std::uint64_t index_at(std::uint64_t place) const noexcept {
+    return part_ == nullptr ? place : part_->index(place);
+  }
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept { return index_at(choice_.task(k)); }
   [[nodiscard]] store_run& run() const noexcept { return *store_; }
   [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
 
@@ -24149,52 +24561,54 @@ class open_store::state {
     if (!of_run_.reporter.is_silent())
       for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
   }
+  static const sweep& of_part(sweep& what, const parmap::part& which) noexcept {
+    what.part = which;
+    return what;
+  }
+  static std::shared_ptr<const task_part> part_of(std::uint64_t tasks, const parmap::part& which, const store_run& by) {
+    if (which.is_whole()) return nullptr;
+    return std::make_shared<const task_part>(tasks, which, [&by](std::uint64_t i) { return by.number(i); });
+  }
+  [[nodiscard]] std::uint64_t place_of(std::uint64_t index) const noexcept {
+    return part_ == nullptr ? index : part_->place(index);
+  }
   static std::uint64_t index_of(const failure_runs::value_type& it) noexcept { return it.first.index; }
-  [[nodiscard]] std::byte* place(std::uint64_t index) const noexcept { return memory_ + index * kind_.size; }
+  [[nodiscard]] std::byte* place(std::uint64_t at) const noexcept { return memory_ + at * kind_.size; }
 
-  void note_time(std::uint64_t index, const std::optional<std::chrono::nanoseconds>& took,
+  void note_time(std::uint64_t at, const std::optional<std::chrono::nanoseconds>& took,
                  const std::optional<unsigned>& worker) noexcept {
     if (!took || !worker || measured_.workers.empty()) return;
-    measured_.seconds[index] = std::chrono::duration<float>(*took).count();
-    measured_.workers[index] = *worker;
+    measured_.seconds[at] = std::chrono::duration<float>(*took).count();
+    measured_.workers[at] = *worker;
   }
   void keep(std::uint64_t index, stored_outcome&& it) {
-    note_time(index, it.took, it.worker);
+    const std::uint64_t at = place_of(index);
+    if (at == task_part::nowhere) return;
+    note_time(at, it.took, it.worker);
     if (it.kind) {
-      add_failure(index, std::move(it));
+      add_failure(at, std::move(it));
     } else if (kind_.size != 0) {
       try {
-        kind_.construct(place(index), it.value);
+        kind_.construct(place(at), it.value);
       } catch (const std::exception& error) {
         fail_to_read(index, error);
       }
     }
-    choice_.leave_out(index);
+    choice_.leave_out(at);
   }
-  void add_failure(std::uint64_t index, stored_outcome&& it) {
-    failed_.emplace_back(failure{index, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
+  void add_failure(std::uint64_t at, stored_outcome&& it) {
+    failed_.emplace_back(failure{at, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
   }
   // The accumulator is that of its block, in place of an earlier one.
   void erase_older(std::uint64_t block, stored_outcome& by) noexcept {
     if (newest_[block] != none) by.erases = newest_[block];
     newest_[block] = by.number;
   }
-  // Consecutive tasks of the run may have others between them in the map.
-  void add_by_index(const failure& why, std::uint64_t tasks, failure_runs& to) const {
-    const std::uint64_t end = why.index + tasks;
-    for (std::uint64_t k = why.index; k < end;) {
-      failure it = why;
-      it.index = choice_.task(k);
-      std::uint64_t same = 1;
-      while (k + same < end && choice_.task(k + same) == it.index + same) ++same;
-      to.emplace_back(std::move(it), same);
-      k += same;
-    }
-  }
 
   const value_kind& kind_;
-  std::byte* memory_{};  // of all tasks; those that are left out and have not failed have a value there
+  std::byte* memory_{};  // of all places; those that are left out and have not failed have a value there
   std::unique_ptr<store_run> store_;
+  std::shared_ptr<const task_part> part_;  // null: all tasks
   task_choice choice_;
   std::uint64_t block_;                // of a fold, else 0
   std::vector<std::uint64_t> newest_;  // of each block of a fold the number of the task whose accumulator is stored
@@ -24208,11 +24622,12 @@ class open_store::state {
   std::optional<std::stop_callback<request_stop>> by_store_;
 };
 
-PARMAP_INLINE open_store::open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks,
-                                     const options& of_map)
-    : state_(std::make_unique<state>(what, kind, tasks, of_map)) {}
+PARMAP_INLINE open_store::open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
+    : state_(std::make_unique<state>(std::move(what), kind, tasks, of_map)) {}
 PARMAP_INLINE open_store::~open_store() = default;
 
+PARMAP_INLINE std::uint64_t open_store::room() const noexcept { return state_->choice().of(); }
+PARMAP_INLINE const std::shared_ptr<const task_part>& open_store::part() const noexcept { return state_->part(); }
 PARMAP_INLINE void open_store::read(void* memory) { state_->read(memory); }
 PARMAP_INLINE void open_store::find_later() { state_->find_later(); }
 PARMAP_INLINE void
@@ -24239,10 +24654,14 @@ PARMAP_INLINE void open_store::pass_notes(results_base& ran, results_base& whole
   whole.note_times(std::move(*times));
 }
 PARMAP_INLINE const task_choice& open_store::choice() const noexcept { return state_->choice(); }
-PARMAP_INLINE stored_outcome open_store::find(std::uint64_t index) { return state_->run().find(index); }
+PARMAP_INLINE std::uint64_t open_store::place(std::uint64_t k) const noexcept { return state_->choice().task(k); }
+PARMAP_INLINE stored_outcome open_store::find(std::uint64_t place) {
+  return state_->run().find(state_->index_at(place));
+}
 
 PARMAP_INLINE std::uint64_t open_store::size() const noexcept { return state_->choice().size(); }
-PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->choice().task(k); }
+PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->index(k); }
+PARMAP_INLINE std::uint64_t open_store::stored() const noexcept { return room() - size(); }
 PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t index) const noexcept {
   return state_->run().number(index);
 }

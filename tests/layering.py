@@ -16,7 +16,7 @@ LAYERS = (
     ("version",),
     ("detail/config", "detail/needs_64_bit_linux"),
     ("philox", "fargs", "option_text", "detail/encoding/", "detail/system/"),
-    ("context", "encoding", "detail/schedule/"),
+    ("context", "encoding", "part", "detail/schedule/"),
     ("codec", "progress", "detail/space/"),
     ("axis", "cereal", "eigen", "options", "product", "detail/progress/"),
     ("failure",),
@@ -46,6 +46,7 @@ EXCEPTIONS = {
     ("failure", "detail/results/"),  # its bodies
     ("summary", "detail/results/"),  # its bodies
     ("options", "detail/results/"),  # its bodies
+    ("part", "detail/space/"),  # its bodies
     ("store", "detail/stores/"),  # what the interface is about
 }
 

@@ -228,7 +228,7 @@ auto run_owned(std::shared_ptr<owned_map<F, Space>> what)
   if constexpr (owned_map<F, Space>::can_store) {
     if (how->store != nullptr) {
       what->store.emplace(what->f, what->space, *how, numbered_tasks<F, Space>::takes_context);
-      status = how->store->status_path();
+      status = how->store->status_path(how->part);
       tasks = what->store->missing(tasks);
       how = &what->store->store().of_run();
     }
@@ -260,6 +260,7 @@ auto own_and_run(F f, Space space, options chosen) {
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
+    check_is_whole(chosen, "parmap::async_map");
     if (chosen.store != nullptr) {
       if constexpr (!can_store_value<typename owned_map<F, Space>::value>) refuse_store_for_values();
       else if constexpr (!can_store_space<Space>) refuse_store_for_axes();

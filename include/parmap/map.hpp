@@ -11,9 +11,10 @@
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/detail/space/task_part.hpp>
 #include <parmap/detail/stores/interrupt_scope.hpp>
+#include <parmap/detail/stores/part_options.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
-#include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/detail/traces/map_watch.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
@@ -24,6 +25,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <ranges>
 #include <string>
 #include <string_view>
@@ -152,7 +154,7 @@ template <class Run, class Engine, class F, class Space>
 [[gnu::noinline, gnu::cold]] auto run_with_store(const Run& run, const Engine& who, F& f, const Space& space,
                                                  const options& chosen) {
   const ticks begun = now_ticks();
-  const std::string status = chosen.store->status_path();
+  const std::string status = chosen.store->status_path(chosen.part);
   const auto run_rest = [&](const auto& tasks, const options& of_run) {
     return run_watched(run, who, tasks, of_run, status);
   };
@@ -161,6 +163,21 @@ template <class Run, class Engine, class F, class Space>
   made.note_elapsed(now_ticks() - begun);
   describe_stored(made, who, numbered_tasks<F, Space>(f, space));
   note_names(made, space);
+  return made;
+}
+
+// Runs the tasks of one part.
+template <class Run, class Engine, class F, class Space>
+[[gnu::noinline, gnu::cold]] auto run_part(const Run& run, const Engine& who, F& f, const Space& space,
+                                           const options& chosen) {
+  const auto here = std::make_shared<const task_part>(space.size(), chosen.part);
+  const options of_part = options_of_part(chosen, *here);
+  const auto tasks = numbered_tasks<F, Space>(f, space).renumbered_by(*here);
+  const ticks begun = now_ticks();
+  auto made = of_part.times ? run_watched(run, who, tasks, of_part) : run_apart(run, who, tasks, of_part);
+  made.note_elapsed(now_ticks() - begun);
+  note_names(made, space);
+  made.note_part(here);
   return made;
 }
 
@@ -181,10 +198,18 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     constexpr bool engine_stores = !requires { Engine::why_no_store; };
     if constexpr (!engine_stores)
       if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
+    constexpr bool has_parts = engine_stores && requires { requires Run::is_map; };
+    if constexpr (!has_parts) {
+      if constexpr (!engine_stores)
+        if (!chosen.part.is_whole()) refuse(who.name(), "part", Engine::why_no_part);
+      check_is_whole(chosen, "this function");
+    }
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
     if constexpr (!draws_seed<Engine>)
-      if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
+      if (!chosen.seed && !has_store) chosen.seed = unchosen_seed(chosen.part);
+    if constexpr (has_parts)
+      if (!chosen.part.is_whole() && !has_store) return run_part(run, who, f, space, std::as_const(chosen));
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {

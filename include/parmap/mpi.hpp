@@ -101,6 +101,9 @@ class mpi_engine {
   static constexpr std::string_view why_no_store =
       "as every rank would write the file; keep the outcomes of a part of the tasks for each rank";
 
+  static constexpr std::string_view why_no_part =
+      "as its ranks share the tasks already; for parts start an array of jobs on one machine each, with multi";
+
   /// "mpi".
   [[nodiscard]] static constexpr std::string_view name() noexcept { return "mpi"; }
 

@@ -9,8 +9,10 @@
 #include <parmap/detail/results/result_memory.hpp>
 #include <parmap/detail/results/values_view.hpp>
 #include <parmap/detail/schedule/tick_clock.hpp>
+#include <parmap/detail/space/task_part.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/outcome.hpp>
+#include <parmap/part.hpp>
 #include <parmap/summary.hpp>
 
 #include <cstddef>
@@ -57,28 +59,33 @@ class results_base {
   results_base& operator=(const results_base&) = delete;
   ~results_base() = default;
 
-  /// The number of tasks, failed ones included. O(1).
+  /// The number of tasks, failed ones included, and with options::part those of all parts. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-  /// Whether every task has a value. O(1).
+  /// Whether every task has a value; with options::part: every task of this part. O(1).
   [[nodiscard]] bool ok() const noexcept { return failures_.empty(); }
   /// The failures, sorted by index; empty if every task has a value. O(1). On a temporary it returns a copy.
   [[nodiscard]] const failure_list& failures() const& noexcept { return failures_; }
   // Copied, not moved: the destructor needs the failures to know which values exist.
   [[nodiscard]] failure_list failures() && { return failures_; }
-  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. On a rank of an
-  /// MPI job that did not gather the values: those that ran there. O(failures).
+  /// The tasks that have a value here, as intervals [first, second), in order: all that did not fail. With
+  /// options::part: those of this part. On a rank of an MPI job that did not gather the values: those that ran there.
+  /// O(failures); of a part O(its tasks).
   ///
   ///     for (const auto& [first, last] : r.here())
   ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
   [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
-    failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+    if (whole()) failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
+    else add_intervals_of_part(all);
     return all;
   }
+  /// The part of the tasks that these are the results of: see options::part. Part 0 of 1: all. O(1).
+  [[nodiscard]] parmap::part part() const noexcept { return whole() ? parmap::part() : notes_->part->which(); }
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
-  /// options::times also how busy the workers were, and the slowest tasks. O(k log k) for k failures.
+  /// options::times also how busy the workers were, and the slowest tasks. Of a part: its tasks only. O(k log k) for k
+  /// failures.
   ///
   ///     std::cerr << r.summary() << '\n';   // 200 tasks in 2.0 s: 197 ok, 3 failed, and the causes
   [[nodiscard]] PARMAP_API map_summary summary() const;
@@ -87,7 +94,9 @@ class results_base {
   [[nodiscard]] std::uint64_t stored() const noexcept { return notes_ == nullptr ? 0 : notes_->stored.count; }
   /// Whether task i is one of them; false if i >= size(). O(1).
   [[nodiscard]] bool is_stored(std::uint64_t i) const noexcept {
-    return stored() > 0 && i < size_ && (notes_->stored.others[i / 64] >> i % 64 & 1) == 0;
+    const std::uint64_t at = place_of(i);
+    return stored() > 0 && i < size_ && at != task_part::nowhere &&
+           (notes_->stored.others[at / 64] >> at % 64 & 1) == 0;
   }
 
   // Gives what a map has noted to what was made of its values.
@@ -116,22 +125,42 @@ class results_base {
   }
   // Sets the failures again, which now know their inputs.
   void note_described(failure_list same) noexcept { failures_ = std::move(same); }
+  // Call after note_stored and note_times: the tasks so far are those of a part of the map.
+  PARMAP_API void note_part(std::shared_ptr<const task_part> those);
   // Sets the columns of the named axes in write_csv.
   void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
 
  protected:
   void require_ok() const {
+    require_success();
+    require_whole();
+  }
+  void require_success() const {
     if (!ok()) throw_map_failed();
     require_here();
   }
-  // Every value that exists is here.
+  // Every value that exists is here, except those of other parts.
   void require_here() const {
+    if (notes_ != nullptr && notes_->absent && whole()) throw_elsewhere();
+  }
+  void require_whole() const {
     if (notes_ != nullptr && notes_->absent) throw_elsewhere();
   }
-  void require_value(std::uint64_t i) const {
-    if (i >= size_ || failed().contains(i)) throw_no_value(i);
+  // Returns the place of the value of task i. Throws if there is none.
+  [[nodiscard]] std::uint64_t require_value(std::uint64_t i) const {
+    const std::uint64_t at = place_of(i);
+    if (i >= size_ || at == task_part::nowhere || failed().contains(at)) throw_no_value(i);
+    return at;
   }
-  // The tasks that have no value here.
+  // Whether these are the results of all tasks.
+  [[nodiscard]] bool whole() const noexcept { return notes_ == nullptr || notes_->part == nullptr; }
+  // The number of places, one for each task: of all, or of a part. A place is the index of its task there.
+  [[nodiscard]] std::uint64_t room() const noexcept { return whole() ? size_ : notes_->part->size(); }
+  [[nodiscard]] std::uint64_t place_of(std::uint64_t i) const noexcept { return whole() ? i : notes_->part->place(i); }
+  [[nodiscard]] std::uint64_t index_at(std::uint64_t place) const noexcept {
+    return whole() ? place : notes_->part->index(place);
+  }
+  // The places that have no value here.
   [[nodiscard]] const failure_list& failed() const noexcept {
     return notes_ != nullptr && notes_->absent ? *notes_->absent : failures_;
   }
@@ -145,6 +174,7 @@ class results_base {
     if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
     return *notes_;
   }
+  PARMAP_API void add_intervals_of_part(std::vector<std::pair<std::uint64_t, std::uint64_t>>& to) const;
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
   [[noreturn]] PARMAP_API void throw_elsewhere() const;
@@ -188,24 +218,19 @@ class [[nodiscard]] results : public detail::results_base {
   }
   ~results() { destroy_values(); }
 
-  /// The value of task i. Throws task_failed if the task failed, std::out_of_range if i >= size(). O(log failures). On
-  /// a temporary it returns the value itself, moved.
-  const T& operator[](std::uint64_t i) const& {
-    require_value(i);
-    return values_.data()[i];
-  }
-  T operator[](std::uint64_t i) && {
-    require_value(i);
-    return std::move(values_.data()[i]);
-  }
-  /// The value of task i, or null if the task failed or i >= size(). O(log failures).
+  /// The value of task i. Throws task_failed if the task failed, std::out_of_range if i >= size(), and std::logic_error
+  /// if it is in another part (options::part). O(log failures). On a temporary it returns the value itself, moved.
+  const T& operator[](std::uint64_t i) const& { return values_.data()[require_value(i)]; }
+  T operator[](std::uint64_t i) && { return std::move(values_.data()[require_value(i)]); }
+  /// The value of task i, or null if the task failed, if it is in another part, or if i >= size(). O(log failures).
   [[nodiscard]] const T* get_if(std::uint64_t i) const& noexcept {
-    return i < size() && !failed().contains(i) ? values_.data() + i : nullptr;
+    const std::uint64_t at = place_of(i);
+    return i < size() && at != detail::task_part::nowhere && !failed().contains(at) ? values_.data() + at : nullptr;
   }
   const T* get_if(std::uint64_t i) && = delete;  // keep the results in a variable first
 
-  /// All values. Throws map_failed, with every failure, if any task failed. O(size()). Copies the values; on a
-  /// temporary, and as std::move(r).value(), it moves them.
+  /// All values. Throws map_failed, with every failure, if any task failed, and std::logic_error if there are only
+  /// those of a part. O(size()). Copies the values; on a temporary, and as std::move(r).value(), it moves them.
   [[nodiscard]] std::vector<T> value() const& {
     constexpr bool copies = std::is_copy_constructible_v<T>;
     static_assert(copies, "parmap: value() copies, but this type cannot be copied; use std::move(r).value() or r[i]");
@@ -222,7 +247,8 @@ class [[nodiscard]] results : public detail::results_base {
       return std::vector<T>(std::make_move_iterator(values_.data()), std::make_move_iterator(values_.data() + size()));
     else return {};
   }
-  /// One value for each task; a failed task has `instead`. O(size()). Copies or moves like value().
+  /// One value for each task; a failed task has `instead`. Throws std::logic_error if there are only the values of a
+  /// part. O(size()). Copies or moves like value().
   [[nodiscard]] std::vector<T> value_or(const T& instead) const& {
     return value_or_else([&](const failure&) { return instead; });
   }
@@ -242,22 +268,25 @@ class [[nodiscard]] results : public detail::results_base {
     return fill(std::make_move_iterator(values_.data()), instead);
   }
 
-  /// A view of the values of all tasks that did not fail, in input order: a sized forward range. It copies nothing;
-  /// these results must outlive it and must not be moved meanwhile. O(log failures), and a whole walk is O(size()).
+  /// A view of the values of all tasks that did not fail, or of those of a part, in input order: a sized forward range.
+  /// It copies nothing; these results must outlive it and must not be moved meanwhile. O(log failures), and a whole
+  /// walk is O(size()).
   [[nodiscard]] detail::values_view<T> values() const& {
     require_here();
-    return {values_.data(), failed(), size()};
+    return {values_.data(), failed(), room()};
   }
   detail::values_view<T> values() && = delete;  // keep the results in a variable first
 
-  /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<T>. It refers to these
-  /// results, and makes each item on access, with a copy of the value; O(log failures).
+  /// The outcome of every task, or of every task of a part, in input order: a sized random-access view of
+  /// indexed_outcome<T>. It refers to these results, and makes each item on access, with a copy of the value; O(log
+  /// failures).
   ///
   ///     for (const auto& [index, outcome] : r.outcomes())
   ///       if (outcome) use(index, *outcome);
   [[nodiscard]] auto outcomes() const& {
     require_here();
-    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
+    return std::views::iota(std::uint64_t{0}, room()) | std::views::transform([this](std::uint64_t at) {
+             const std::uint64_t i = index_at(at);
              return indexed_outcome<T>{i, outcome_of(i), is_stored(i)};
            });
   }
@@ -265,11 +294,12 @@ class [[nodiscard]] results : public detail::results_base {
   [[nodiscard]] std::vector<indexed_outcome<T>> outcomes() && {
     require_here();
     std::vector<indexed_outcome<T>> all;
-    all.reserve(size());
-    auto why = failed().begin();
-    for (std::uint64_t i = 0; i < size(); ++i) {
-      if (why != failed().end() && why->index == i) all.push_back({i, *why++, is_stored(i)});
-      else all.push_back({i, std::move(values_.data()[i]), is_stored(i)});
+    all.reserve(room());
+    auto why = failures().begin();
+    for (std::uint64_t at = 0; at < room(); ++at) {
+      const std::uint64_t i = index_at(at);
+      if (why != failures().end() && why->index == i) all.push_back({i, *why++, is_stored(i)});
+      else all.push_back({i, std::move(values_.data()[at]), is_stored(i)});
     }
     return all;
   }
@@ -304,8 +334,8 @@ class [[nodiscard]] results : public detail::results_base {
     if constexpr (cells > 0)
       write_table(
           out, cells,
-          [](detail::csv_text& row, const void* self, std::uint64_t i) {
-            detail::add_cells(row, static_cast<const results*>(self)->values_.data()[i]);
+          [](detail::csv_text& row, const void* self, std::uint64_t at) {
+            detail::add_cells(row, static_cast<const results*>(self)->values_.data()[at]);
           },
           this);
   }
@@ -318,7 +348,7 @@ class [[nodiscard]] results : public detail::results_base {
  private:
   template <class Iterator, class Fn>
   std::vector<T> fill(Iterator from, Fn& instead) const {
-    require_here();
+    require_whole();
     std::vector<T> all;
     all.reserve(size());
     const auto copy_until = [&](std::uint64_t index) {
@@ -366,15 +396,18 @@ class [[nodiscard]] results<void> : public detail::results_base {
   results& operator=(const results&) = delete;
   ~results() = default;
 
-  /// Throws map_failed, with every failure, if any task failed. Otherwise does nothing.
-  void value() const { require_ok(); }
-  /// Throws task_failed if task i failed, std::out_of_range if i >= size(). Otherwise does nothing. O(log failures).
-  void operator[](std::uint64_t i) const { require_value(i); }
-  /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<void>. It refers to these
-  /// results.
+  /// Throws map_failed, with every failure, if any task failed; of a part, if any of its tasks did. Otherwise does
+  /// nothing.
+  void value() const { require_success(); }
+  /// Throws task_failed if task i failed, std::out_of_range if i >= size(), and std::logic_error if it is in another
+  /// part. Otherwise does nothing. O(log failures).
+  void operator[](std::uint64_t i) const { static_cast<void>(require_value(i)); }
+  /// The outcome of every task, or of every task of a part, in input order: a sized random-access view of
+  /// indexed_outcome<void>. It refers to these results.
   [[nodiscard]] auto outcomes() const& {
-    return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
-             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>(),
+    return std::views::iota(std::uint64_t{0}, room()) | std::views::transform([this](std::uint64_t at) {
+             const std::uint64_t i = index_at(at);
+             return indexed_outcome<void>{i, failed().contains(at) ? outcome<void>(why_failed(i)) : outcome<void>(),
                                           is_stored(i)};
            });
   }

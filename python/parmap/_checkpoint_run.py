@@ -21,6 +21,7 @@ from ._checkpoint_file import StoredAxis, in_words
 from ._errors import StoreFailed
 from ._failures import KINDS
 from ._function_identity import FunctionIdentity
+from ._part import Part
 from ._parmap import __version__
 from ._program_facts import command_line, git_commit
 from ._stored_values import ENCODED, TEXT, Cell, Unreadable, imported_class, in_words as value_in_words, key_of, plain, value_of
@@ -29,6 +30,11 @@ from ._task_numbers import Extent, added_extents, numbers_of, numbers_of_some
 
 #: In the place of the type of a value, which C++ knows before there is one: any.
 OF_PYTHON = TEXT, "Python"
+
+#: What some fields are called in messages.
+_WORDS = {
+    "function": "the function", "seed": "the seed", "kind": "the kind of call", "result": "the type of a value", "part": "the part of the tasks",
+}  # fmt: skip
 
 
 @dataclass
@@ -62,13 +68,13 @@ class StoredOutcome(NamedTuple):
 
 
 class CheckpointRun:
-    """Attributes: seed; numbers, of each task the number that it has in the file; missing, the tasks that have to run; notes, to be
-    said on stderr."""
+    """Attributes: path, of the part's file; seed; numbers, of each task the number that it has in the file; here, the tasks of the part;
+    missing, the tasks that have to run; notes, to be said on stderr."""
 
-    def __init__(self, asked: checkpoint, sweep: Sweep) -> None:
-        self._asked, self._sweep = asked, sweep
-        self.path = asked.path  # for messages
-        self.place = os.path.abspath(asked.path)  # as the program may change its folder while the map runs
+    def __init__(self, asked: checkpoint, sweep: Sweep, part: Part | None = None) -> None:
+        self._asked, self._sweep, self._part = asked, sweep, part
+        self.path = asked.path if part is None else part.path(asked.path)  # for messages
+        self.place = os.path.abspath(self.path)  # as the program may change its folder while the map runs
         self.notes: list[str] = []
         self.warning = ""  #: is said also by a map whose reporter is silent: stored values are not those of this code
         self._identity = sweep.function
@@ -219,6 +225,8 @@ class CheckpointRun:
         here: dict[str, Cell] = {"function": (TEXT, self._identity.name), **dict(self._identity.fields), "seed": (TEXT, str(self.seed))}
         here["result"] = there.get("result", OF_PYTHON)  # that of a C++ program stays, which goes on with the file
         here["kind"] = (TEXT, "fold" if self._sweep.block else "map")
+        if self._part is not None:
+            here["part"] = (TEXT, str(self._part))
         if self.is_new:
             file.executemany("INSERT INTO field VALUES(?, ?, ?, ?)", [(self.version, name, *cell) for name, cell in here.items()])
             for each in self._identity.uncovered:
@@ -227,7 +235,7 @@ class CheckpointRun:
         for name in [*here, *(each for each in there if each not in here)]:
             own, other = here.get(name), there.get(name)
             if own is None or other is None or key_of(own) != key_of(other):
-                words = {"function": "the function", "seed": "the seed", "kind": "the kind of call", "result": "the type of a value"}.get(name, name)
+                words = _WORDS.get(name, name)
                 self._refuse(words, value_in_words(other), value_in_words(own))
         if self._is_of_both:
             self.notes.append(
@@ -280,12 +288,19 @@ class CheckpointRun:
                 flags[index] = 3 if kind == 0 else 1 if kind in again else 2
         if self._sweep.block > 0:
             self._keep_prefixes(file, flags)
+        self.here: Sequence[int] = range(tasks)
+        if self._part is not None:
+            index, count = self._part
+            if isinstance(self.numbers, range):
+                self.here = range(index, tasks, count)
+            else:  # a task stays in its part while the axes grow
+                self.here = [i for i, number in enumerate(self.numbers) if number % count == index]
         self.flags = flags
         self.values = flags.count(3)
         self.kept_failures = flags.count(2)
         self.again = flags.count(1)
         self.stored = self.values + self.kept_failures
-        self.missing: Sequence[int] = range(tasks) if self.stored == 0 else [i for i, flag in enumerate(flags) if flag < 2]
+        self.missing: Sequence[int] = self.here if self.stored == 0 else [i for i in self.here if flags[i] < 2]
 
     def _keep_prefixes(self, file: sqlite3.Connection, flags: bytearray) -> None:
         """Of a fold: in each block what lies behind a task that has to run is worth nothing, and is taken out of the file. So is all
@@ -351,14 +366,14 @@ class CheckpointRun:
             "INSERT INTO run(version, began, seen, host, pid, started, parmap, language, command, git, code, tasks, stored, done, failed)"
             " VALUES(?, ?, ?, ?, ?, ?, ?, 'Python', ?, ?, ?, ?, ?, ?, ?)",
             (self.version, now, now, os.uname().nodename, os.getpid(), _checkpoint_file.process_start(os.getpid()) or 0, __version__,
-             command_line(), git_commit(), digest, len(self.numbers), self.stored, self.values, self.kept_failures),
+             command_line(), git_commit(), digest, len(self.here), self.stored, self.values, self.kept_failures),
         )  # fmt: skip
         assert made.lastrowid is not None
         self.run = made.lastrowid
         self._key = os.path.realpath(self.path), self.run
         self.began = now
         if self.stored or self.again:
-            text = f"parmap: {self.path}: resumed: {grouped(self.stored)} of {grouped(len(self.numbers))} stored"
+            text = f"parmap: {self.path}: resumed: {grouped(self.stored)} of {grouped(len(self.here))} stored"
             self.notes.append(text + (f", {grouped(self.again)} failed again to try" if self.again else ""))
 
     def say_the_end(self) -> None:

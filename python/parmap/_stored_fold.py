@@ -51,7 +51,7 @@ def run_stored(steps: Any) -> None:
             sweep.function.uncovered.append(f"identity, of type {type(steps._identity).__qualname__}")
         else:
             sweep.function.fields.append(("identity", cell))
-        tasks = StoredTasks(asked, sweep, shown)
+        tasks = StoredTasks(asked, shown, sweep)
         with _trace.recorded(asked):
             given["trace"] = asked.recording or False  # one for all maps of the fold
             given["times"] = asked.times

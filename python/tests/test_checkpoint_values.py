@@ -331,7 +331,7 @@ def test_load_joins_parts(db):
     remove(paths[1])
     with pytest.raises(ValueError, match=r"parts are missing: sweep.part01.db"):
         load(pattern)
-    for ask, words in ((dict(fargs=dict(n=100)), "of different sweeps: fixed n is None in the first, and 100 in the second"),
+    for ask, words in ((dict(fargs=dict(n=100)), "of different sweeps: fixed n is none and 100"),
                        (dict(checkpoint=checkpoint(paths[1], version="2")), r"of different versions of the function, '' and '2'")):  # fmt: skip
         parmap(add, [9], **{"engine": "threads", "checkpoint": paths[1], "reporter": "silent", **ask})
         with pytest.raises(ValueError, match=words):

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <parmap/detail/checkpoints/checkpoint_run.hpp>
+#include <parmap/detail/checkpoints/part_path.hpp>
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/store.hpp>
 
@@ -24,21 +25,24 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // ---- Opening
 
+inline checkpoint_request checkpoint_run::of_part(checkpoint_request asked, const part& which) {
+  asked.path = part_path(asked.path, which);
+  return asked;
+}
+
 inline checkpoint_run::checkpoint_run(const checkpoint_request& asked, const sweep& what)
-    : asked_(asked),
-      exclusive_(database::is_on_network(asked.path)),
-      file_(asked.path) {
+    : asked_(of_part(asked, what.part)),
+      part_(what.part),
+      exclusive_(database::is_on_network(asked_.path)),
+      file_(asked_.path) {
   if (what.axes.size() > most_axes)
     throw std::invalid_argument("parmap: a checkpoint has at most 16 axes; take some together by parmap::zip");
   std::set<std::string> names;
-  std::uint64_t tasks = 1;
-  for (const sweep_axis& each : what.axes) {
-    tasks *= each.size;
+  for (const sweep_axis& each : what.axes)
     for (const std::string& name : each.names)
       if (!names.insert(name).second)
         throw std::invalid_argument("parmap: " + asked_.path + " needs names that differ, but two axes are named " +
                                     name);
-  }
   choose_modes();
   transaction all(file_);
   checkpoint_schema::prepare(file_);
@@ -47,10 +51,11 @@ inline checkpoint_run::checkpoint_run(const checkpoint_request& asked, const swe
   compare(what);
   place_axes(what);
   read_extents();
-  const std::uint64_t there = is_new_ ? tasks : numbers_.end();
+  const std::uint64_t known = numbers_.end();
   add_extents();
-  if (what.block > 1) keep_whole_blocks(what, there);
-  entry_.emplace(file_, version_, tasks);
+  count_tasks();
+  if (what.block > 1) keep_whole_blocks(what, is_new_ ? tasks_ : known);
+  entry_.emplace(file_, version_, tasks_);
   all.commit();
 }
 
@@ -125,6 +130,7 @@ inline void checkpoint_run::compare(const sweep& what) {
     compare_field(sql("fixed ", number).c_str(), sql("fixed argument ", number).c_str(), what.fixed[k]);
   }
   if (!is_new_) refuse_further_fields(what);
+  compare_part();
   compare_seed(what.seed);
   if (is_new_)
     for (const std::string& each : what.unknown)
@@ -165,7 +171,7 @@ inline void checkpoint_run::compare_seed(const std::optional<std::uint64_t>& giv
   if (given) {
     seed_ = *given;
   } else if (is_new_) {
-    seed_ = fresh_seed();
+    seed_ = part_.is_whole() ? fresh_seed() : 0;  // all parts have the same
   } else {
     statement find = file_.prepare("SELECT value FROM field WHERE version = ?1 AND name = 'seed'");
     find.bind(1, version_);
@@ -175,6 +181,15 @@ inline void checkpoint_run::compare_seed(const std::optional<std::uint64_t>& giv
     return;
   }
   compare_field("seed", "the seed", stored_text_of(std::to_string(seed_)));
+}
+
+inline void checkpoint_run::compare_part() {
+  if (!part_.is_whole())
+    return compare_field("part", "the part",
+                         stored_text_of(sql(std::to_string(part_.index()), " of ", std::to_string(part_.count()))));
+  statement find = file_.prepare("SELECT value FROM field WHERE version = ?1 AND name = 'part'");
+  find.bind(1, version_);
+  if (find.step()) refuse("the part", std::string(find.bytes(0)), "none, but all tasks");
 }
 
 // ---- Reading
@@ -233,6 +248,14 @@ inline void checkpoint_run::keep_whole_blocks(const sweep& what, std::uint64_t t
   }
 }
 
+inline void checkpoint_run::count_tasks() {
+  tasks_ = 1;
+  for (const axis_places& each : places_) tasks_ *= each.size();
+  if (part_.is_whole()) return;
+  const std::uint64_t all = std::exchange(tasks_, 0);
+  for (std::uint64_t i = 0; i < all; ++i) tasks_ += number(i) % part_.count() == part_.index() ? 1 : 0;
+}
+
 inline stored_outcome checkpoint_run::outcome_of(const statement& row, bool values) const {
   stored_outcome it{.number = static_cast<std::uint64_t>(row.integer(0))};
   if (const std::int64_t kind = row.integer(1); kind != 0) it.kind = static_cast<failure_kind>(kind - 1);
@@ -265,11 +288,9 @@ inline void checkpoint_run::read(bool values,
     if (exclusive_ && !values) read_.emplace(index, it);
     visit(index, std::move(it));
   }
-  std::uint64_t tasks = 1;
-  for (const axis_places& each : places_) tasks *= each.size();
   if (done + failed + again > 0)
     notes_.push_back("parmap: " + asked_.path + ": resumed: " + std::to_string(done + failed) + " of " +
-                     std::to_string(tasks) + " stored" +
+                     std::to_string(tasks_) + " stored" +
                      (again > 0 ? ", " + std::to_string(again) + " failed again to try" : std::string()));
   if (!values && !exclusive_ && done + failed > 0) {
     reader_ = std::make_unique<database>(asked_.path);

@@ -104,7 +104,7 @@ reduction<T> fold_with_store(const Engine& who, Step& step, const Space& space,
     const block_rule rule(n, reducer.block(n));
     sweep what = sweep_of<T>(step.call(), space, chosen.seed);
     what.set_fold(rule.tasks_of_block(), to_stored(reducer.initial()));
-    open_store store(what, kind_of_value<T>, n, chosen);
+    open_store store(std::move(what), kind_of_value<T>, n, chosen);
     if (stepping_tasks<Step, Space, T>::takes_context && runs_here(who.name())) store.f_sees_stops();
 
     std::vector<block_so_far<T>> blocks(rule.blocks());
@@ -116,7 +116,7 @@ reduction<T> fold_with_store(const Engine& who, Step& step, const Space& space,
 
     const numbered_tasks<Step, Space> missing =
         numbered_tasks<Step, Space>(step, space).renumbered_by(store).observed_by(store);
-    map_watch watch(store.of_run(), who.name(), missing, chosen.store->status_path());
+    map_watch watch(store.of_run(), who.name(), missing, chosen.store->status_path(chosen.part));
     fold_rounds rounds(store, rule, watch.observer(), store.of_run());
     const stepping_tasks<Step, Space, T> tasks(step, space, rounds, rule, blocks, reducer.initial());
     while (rounds.next()) {

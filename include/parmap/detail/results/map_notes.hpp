@@ -4,10 +4,12 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/results/input_columns.hpp>
+#include <parmap/detail/space/task_part.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/summary.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -32,6 +34,8 @@ struct map_notes {
   input_columns inputs{};                // of the named axes
   task_measures measured{};              // of a map with a store
   std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
+  // If only these tasks ran. Then `absent` has those of them that have failed, and they are numbered by their places.
+  std::shared_ptr<const task_part> part{};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail

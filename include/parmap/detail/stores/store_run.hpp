@@ -5,6 +5,7 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/failure.hpp>
+#include <parmap/part.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -49,6 +50,7 @@ class sweep {
   std::optional<std::uint64_t> seed{};  // if the caller has chosen one
   std::uint64_t block{};                // of a fold: so many consecutive tasks share an accumulator; 0: it is no fold
   stored_value identity{};              // of a fold
+  parmap::part part{};                  // of the tasks, which this map runs
 
   PARMAP_API sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed);
   PARMAP_API sweep(sweep&&) noexcept;

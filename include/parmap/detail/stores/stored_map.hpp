@@ -8,6 +8,7 @@
 #include <parmap/detail/results/result_memory.hpp>
 #include <parmap/detail/space/numbered_tasks.hpp>
 #include <parmap/detail/space/renumbering.hpp>
+#include <parmap/detail/space/task_part.hpp>
 #include <parmap/detail/stores/store_run.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/detail/stores/sweep_of.hpp>
@@ -58,15 +59,20 @@ inline constexpr value_kind kind_of_value<void>{};
 class task_choice;
 
 // A store from its opening to the last commit, with the tasks that are left to run, and the values that need not run.
+// Places are those of the tasks of the map, or of its part (options::part).
 class open_store final : public renumbering, public attempt_observer {
  public:
   // Throws what result_store::open throws.
-  PARMAP_API open_store(const sweep& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
+  PARMAP_API open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map);
   // Destroys the values that were read, unless they were joined.
   PARMAP_API ~open_store();
 
-  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room for a value of
-  // each task. Call this or one of the next two once, first.
+  // The number of places.
+  [[nodiscard]] PARMAP_API std::uint64_t room() const noexcept;
+  // The tasks of the part; null: all.
+  [[nodiscard]] PARMAP_API const std::shared_ptr<const task_part>& part() const noexcept;
+  // Reads the outcomes that are stored and stay, and tells the user what was found. `memory` has room() values. Call
+  // this or one of the next two once, first.
   PARMAP_API void read(void* memory);
   // The same, but the outcomes stay where they are, until find() is asked for them.
   PARMAP_API void find_later();
@@ -78,10 +84,9 @@ class open_store final : public renumbering, public attempt_observer {
   [[nodiscard]] PARMAP_API const options& of_run() const noexcept;
   // Outcomes can no longer be stored; finish() throws the reason.
   [[nodiscard]] PARMAP_API bool has_failed() const noexcept;
-  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks of the map have run.
+  // The engine has returned. Waits until all is stored; throws store_failed. True if all tasks have run.
   PARMAP_API bool finish();
-  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns the failures of the
-  // whole map.
+  // Moves the values of the tasks that ran to the memory, beside those that were read. Returns all failures, by place.
   PARMAP_API failure_list join(const results_base& ran, void* values);
   // The stored failures of tasks that do not run again.
   [[nodiscard]] PARMAP_API failure_runs take_failures();
@@ -89,12 +94,15 @@ class open_store final : public renumbering, public attempt_observer {
   PARMAP_API void pass_notes(results_base& ran, results_base& whole);
   // Which tasks run; the others are stored.
   [[nodiscard]] const task_choice& choice() const noexcept;
-  // The stored outcome of a task, each task once. Throws store_failed.
-  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t index);
+  // The place of the k-th task that runs.
+  [[nodiscard]] PARMAP_API std::uint64_t place(std::uint64_t k) const noexcept;
+  // The stored outcome of the task at a place, each once. Throws store_failed.
+  [[nodiscard]] PARMAP_API stored_outcome find(std::uint64_t place);
 
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
   [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stored() const noexcept override;
   PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
  private:
@@ -123,9 +131,8 @@ class stored_map {
   // Reads what is stored. `sees_stops`: see f_sees_stops. Throws what open_store throws.
   template <class F, class Space>
   stored_map(const F& f, const Space& space, const options& chosen, bool sees_stops)
-      : n_(space.size()),
-        memory_(std::is_void_v<Value> ? 0 : n_),
-        store_(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>, n_, chosen) {
+      : store_(sweep_of<Value>(f, space, chosen.seed), kind_of_value<Value>, space.size(), chosen) {
+    if constexpr (!std::is_void_v<Value>) memory_ = result_memory<Value>(store_.room());
     if (sees_stops) store_.f_sees_stops();
     store_.read(memory_.data());
   }
@@ -140,10 +147,11 @@ class stored_map {
   [[nodiscard]] results<Value> join(results<Value>&& ran) {
     if (store_.finish()) {
       store_.pass_notes(ran, ran);
+      if (store_.part() != nullptr) ran.note_part(store_.part());
       return std::move(ran);
     }
     const auto whole = [&]() -> results<Value> {
-      if constexpr (std::is_void_v<Value>) return results<void>(n_, store_.join(ran, nullptr), ran.seed());
+      if constexpr (std::is_void_v<Value>) return results<void>(store_.room(), store_.join(ran, nullptr), ran.seed());
       else {
         failure_list failed = store_.join(ran, ran.places());
         return {std::move(memory_), std::move(failed), ran.seed()};
@@ -151,11 +159,11 @@ class stored_map {
     };
     results<Value> made = whole();
     store_.pass_notes(ran, made);
+    if (store_.part() != nullptr) made.note_part(store_.part());
     return made;
   }
 
  private:
-  std::uint64_t n_;
   result_memory<std::conditional_t<std::is_void_v<Value>, char, Value>> memory_;
   open_store store_;  // destroys the values in the memory
 };
