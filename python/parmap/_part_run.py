@@ -12,9 +12,10 @@ from ._arguments import Request
 class PartRun:
     """See CheckpointRun."""
 
-    path = ""  #: there is no file
+    path = place = ""  #: there is no file
     stored = values = kept_failures = 0
     notes: tuple[str, ...] = ()
+    warning = ""
 
     def __init__(self, asked: Request) -> None:
         assert asked.part is not None
