@@ -10361,7 +10361,8 @@ template <class T>
 constexpr std::string_view type_name() {
   std::string_view text = __PRETTY_FUNCTION__;
   text.remove_prefix(text.find("T = ") + 4);
-  return text.substr(0, text.find_first_of(";]"));
+  // Names of types have brackets, too. g++ says besides what the return type is.
+  return text.substr(0, std::min(text.rfind("; std::string_view = "), text.size() - 1));
 }
 
 // How a store names the type of a value: the same for C++ and Python where both have it.
@@ -23139,7 +23140,9 @@ PARMAP_INLINE sweep::~sweep() = default;
 
 PARMAP_INLINE void sweep::add_class(std::string_view name, bool holds_something) {
   // A lambda's name counts the lambdas before it.
-  if (name.find("lambda") == std::string_view::npos) function = name;
+  const bool is_lambda =
+      name.find("<lambda") != std::string_view::npos || name.find("(lambda at ") != std::string_view::npos;
+  if (!is_lambda) function = name;
   if (holds_something) unknown.emplace_back("the members or captures of f");
 }
 PARMAP_INLINE void sweep::add_fixed(stored_value&& it) {

@@ -53,6 +53,7 @@ class checkpoint_run final : public store_run {
  private:
   static constexpr std::size_t most_axes = 16;
 
+  void open(const sweep& what);
   void choose_modes();
   void compare(const sweep& what);
   void compare_field(const char* name, const char* words, const stored_value& here);
@@ -68,6 +69,7 @@ class checkpoint_run final : public store_run {
   [[nodiscard]] std::uint64_t index_of(std::uint64_t number) const;
 
   checkpoint_request asked_;
+  bool was_there_;  // the file
   bool exclusive_;  // no other connection can be opened
   database file_;
   std::int64_t version_{};

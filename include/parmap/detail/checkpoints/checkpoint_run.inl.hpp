@@ -6,6 +6,8 @@
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/store.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -24,8 +26,19 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 inline checkpoint_run::checkpoint_run(const checkpoint_request& asked, const sweep& what)
     : asked_(asked),
+      was_there_(::access(asked.path.c_str(), F_OK) == 0),
       exclusive_(database::is_on_network(asked.path)),
       file_(asked.path) {
+  try {
+    open(what);
+  } catch (...) {
+    if (!was_there_)
+      for (const char* const end : {"", "-wal", "-shm"}) static_cast<void>(::unlink((asked_.path + end).c_str()));
+    throw;
+  }
+}
+
+inline void checkpoint_run::open(const sweep& what) {
   if (what.axes.size() > most_axes)
     throw std::invalid_argument("parmap: a checkpoint has at most 16 axes; take some together by parmap::zip");
   std::set<std::string> names;

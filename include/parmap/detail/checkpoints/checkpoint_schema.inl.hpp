@@ -178,8 +178,8 @@ inline std::string checkpoint_schema::view(database& in, std::int64_t version) {
   return sql("CREATE VIEW results AS SELECT ", names, "CASE WHEN r.kind = 0 THEN r.value END AS value, ", fields, kinds,
              " END AS _kind, CASE WHEN r.kind <> 0 THEN r.value END AS _message, r.attempts AS _attempts,"
              " r.seconds AS _seconds, r.worker AS _worker, r.task AS _task, r.run AS _run FROM ",
-             results(version), " AS r JOIN ", extents(version),
-             " AS e ON r.task >= e.first AND r.task < e.first + e.tasks", joined);
+             results(version), " AS r JOIN ", extents(version), " AS e ON e.first = (SELECT max(first) FROM ",
+             extents(version), " WHERE first <= r.task)", joined);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

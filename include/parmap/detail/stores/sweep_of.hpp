@@ -10,6 +10,7 @@
 #include <parmap/fargs.hpp>
 #include <parmap/product.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -26,7 +27,8 @@ template <class T>
 constexpr std::string_view type_name() {
   std::string_view text = __PRETTY_FUNCTION__;
   text.remove_prefix(text.find("T = ") + 4);
-  return text.substr(0, text.find_first_of(";]"));
+  // Names of types have brackets, too. g++ says besides what the return type is.
+  return text.substr(0, std::min(text.rfind("; std::string_view = "), text.size() - 1));
 }
 
 // How a store names the type of a value: the same for C++ and Python where both have it.
