@@ -297,6 +297,19 @@ TEST(checkpoint_refusals, know_a_class_by_its_whole_name) {
   EXPECT_EQ(said_of(lambda_cdm()), "nothing was thrown");
 }
 
+TEST(checkpoint_refusals, of_a_trace_in_its_place) {
+  const folder here;
+  const auto sweep = [&](const std::string& trace) {
+    parmap::options all = stored(here.file());
+    all.trace = trace;
+    return message_of(
+        [&] { std::ignore = parmap::map(parmap::threads, [](int i) { return i; }, std::array{1, 2}, all); });
+  };
+  EXPECT_EQ(sweep(here.file("run.json")), "nothing was thrown");
+  EXPECT_EQ(sweep(here.file()), "parmap: options.trace and options.store name the same file, " + here.file());
+  EXPECT_EQ(sweep(here.file("run.json")), "nothing was thrown");
+}
+
 TEST(checkpoint_refusals, leave_no_file) {
   const folder here;
   const std::vector xs{1.0, 2.0};
