@@ -10571,7 +10571,8 @@ template <class T>
 constexpr std::string_view type_name() {
   std::string_view text = __PRETTY_FUNCTION__;
   text.remove_prefix(text.find("T = ") + 4);
-  return text.substr(0, text.find_first_of(";]"));
+  // Names of types have brackets, too. g++ says besides what the return type is.
+  return text.substr(0, std::min(text.rfind("; std::string_view = "), text.size() - 1));
 }
 
 // How a store names the type of a value.
@@ -24400,7 +24401,9 @@ PARMAP_INLINE sweep::~sweep() = default;
 
 PARMAP_INLINE void sweep::add_class(std::string_view name, bool holds_something) {
   // A lambda's name counts the lambdas before it.
-  if (name.find("lambda") == std::string_view::npos) function = name;
+  const bool is_lambda =
+      name.find("<lambda") != std::string_view::npos || name.find("(lambda at ") != std::string_view::npos;
+  if (!is_lambda) function = name;
   if (holds_something) unknown.emplace_back("the members or captures of f");
 }
 PARMAP_INLINE void sweep::add_fixed(stored_value&& it) {
@@ -25131,6 +25134,8 @@ inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::st
     // If it cannot be made, the recorder says why its file cannot.
     if (!asked.trace.empty()) static_cast<void>(::mkdir(trace_folder().c_str(), 0777));
   }
+  if (!asked.trace.empty() && asked.trace + ".status" == status)
+    throw std::invalid_argument("parmap: options.trace and options.store name the same file, " + asked.trace);
   if (!status.empty()) asked.status.push_back(status);
   if (asked.trace.empty() && asked.status.empty()) return nullptr;
   asked.about.label = chosen.label.str();

@@ -277,6 +277,55 @@ struct named_function {
   double operator()(double x) const { return x; }
 };
 
+template <class, int Sign>
+struct signed_by {
+  double operator()(double x) const { return Sign * x; }
+};
+struct lambda_cdm {
+  double operator()(double x) const { return x; }
+};
+
+TEST(checkpoint_refusals, know_a_class_by_its_whole_name) {
+  const folder here;
+  const auto said_of = [&](auto f) {
+    return message_of(
+        [&] { std::ignore = parmap::map(parmap::threads, f, std::array{1.0, 2.0}, stored(here.file(), {})); });
+  };
+  EXPECT_EQ(said_of(signed_by<int[3], 1>()), "nothing was thrown");
+  EXPECT_NE(said_of(signed_by<int[3], -1>()).find("the function there is "), std::string::npos);
+  std::filesystem::remove(here.file());
+  EXPECT_EQ(said_of(lambda_cdm()), "nothing was thrown");
+}
+
+TEST(checkpoint_refusals, of_a_trace_in_its_place) {
+  const folder here;
+  const auto sweep = [&](const std::string& trace) {
+    parmap::options all = stored(here.file());
+    all.trace = trace;
+    return message_of(
+        [&] { std::ignore = parmap::map(parmap::threads, [](int i) { return i; }, std::array{1, 2}, all); });
+  };
+  EXPECT_EQ(sweep(here.file("run.json")), "nothing was thrown");
+  EXPECT_EQ(sweep(here.file()), "parmap: options.trace and options.store name the same file, " + here.file());
+  EXPECT_EQ(sweep(here.file("run.json")), "nothing was thrown");
+}
+
+TEST(checkpoint_refusals, leave_no_file) {
+  const folder here;
+  const std::vector xs{1.0, 2.0};
+  const auto refused = [&](const char* name, parmap::checkpoint_options how) {
+    const std::string said = message_of([&] {
+      std::ignore = parmap::map(
+          parmap::threads, [](double x, double) { return x; }, parmap::axis("x", xs), parmap::axis(name, xs),
+          stored(here.file(), std::move(how)));
+    });
+    return said != "nothing was thrown" && std::filesystem::is_empty(std::filesystem::path(here.file()).parent_path());
+  };
+  EXPECT_TRUE(refused("x", {.name = "f"}));
+  EXPECT_TRUE(refused("y", {}));
+  EXPECT_TRUE(refused("y", {.existing = {{"z", 1.0}}, .name = "f"}));
+}
+
 TEST(checkpoint_refusals, name_the_field_and_both_values) {
   const folder here;
   const std::vector xs{1.0, 2.0};

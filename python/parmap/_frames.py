@@ -123,6 +123,14 @@ def type_of(values: list[Any]) -> Any:
     return object
 
 
+def type_of_integers(values: list[Any]) -> Any:
+    """The type of NumPy that has room for all of these: int64, uint64 or object."""
+    import numpy
+
+    least, most = min(map(int, values), default=0), max(map(int, values), default=0)
+    return numpy.dtype("int64" if -(2**63) <= least and most < 2**63 else "uint64" if 0 <= least and most < 2**64 else object)
+
+
 def _is_exact_as_float(value: Any) -> bool:
     plain = int(value) if _is_whole(type(value)) else value  # NumPy would compare integers as floats
     try:
@@ -204,11 +212,8 @@ def _pandas_column(values: list[Any], of: Any, index: Any) -> Any:
     present = [each for each in values if not is_missing(each)]
     kind = type_of(present) if present or isinstance(of, tuple) else of
     if kind is int:
-        try:
-            kind = numpy.dtype(numpy.int64) if not present or -(2**63) <= min(present) <= max(present) < 2**63 else numpy.dtype(numpy.uint64)
-            numpy.array(present, kind)
-        except OverflowError:
-            kind = object
+        kind = type_of_integers(present)
+        kind = object if kind.hasobject else kind
     elif kind in (bool, float, complex):
         kind = numpy.dtype(kind)
     if isinstance(kind, numpy.dtype):

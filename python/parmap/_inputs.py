@@ -208,17 +208,26 @@ class _Wanted:
 def _elements(value: Any) -> list[Any] | None:
     numpy = loaded("numpy")
     if isinstance(value, (list, tuple, range, set, frozenset)) or (numpy is not None and isinstance(value, numpy.ndarray) and value.ndim):
-        return list(value)
+        try:
+            return list(dict.fromkeys(value))
+        except TypeError:  # one has no hash
+            found: list[Any] = []
+            for each in value:
+                if not any(_is_same(each, other) for other in found):
+                    found.append(each)
+            return found
     return None
 
 
 def _numbers_of(several: list[Any], elements: list[Any]) -> list[int | None]:
-    """Which of several values each element is."""
+    """Which of several values each element is, which are all different."""
     try:
         numbers = {value: k for k, value in enumerate(several)}
-        return [numbers.get(each) for each in elements]
-    except TypeError:  # one has no hash
-        return [next((k for k, value in enumerate(several) if _is_same(each, value)), None) for each in elements]
+        if all(value == value for value in several):
+            return [numbers.get(each) for each in elements]
+    except (TypeError, ValueError):  # one has no hash, or is an array
+        pass
+    return [next((k for k, value in enumerate(several) if _is_same(each, value)), None) for each in elements]
 
 
 def _is_same(a: Any, b: Any) -> bool:
@@ -228,7 +237,7 @@ def _is_same(a: Any, b: Any) -> bool:
         equal = a == b
         if getattr(a, "ndim", 0) and getattr(b, "ndim", 0):
             return bool(a.shape == b.shape and equal.all())
-        return bool(equal)
+        return bool(equal or (a != a and b != b))  # two NaNs
     except (AttributeError, TypeError, ValueError):  # of arrays
         return False
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ._frames import fields_of, import_for, is_missing, type_of, unlike
+from ._frames import fields_of, import_for, is_missing, type_of, type_of_integers, unlike
 from ._grid import Grid
 from ._inputs import MISSING, Inputs, is_whole
 from ._part import OTHER_PART
@@ -73,7 +73,9 @@ def _data(name: str, values: list[Any], places: list[int], size: int) -> Any:
         kind, row_shape = numpy.result_type(*{row.dtype for _, row in rows}), shape
     else:
         kind, row_shape = type_of([value for _, value in present]), ()
-        kind = numpy.dtype(float if kind is None else object if kind is str else _dtype_of(kind, present))
+        if kind is int:
+            kind = type_of_integers([value for _, value in present])
+        kind = numpy.dtype(float if kind is None else object if kind is str else kind)
         rows = present
     if len(present) < size:
         kind = _with_holes(kind)
@@ -84,17 +86,6 @@ def _data(name: str, values: list[Any], places: list[int], size: int) -> Any:
     for place, row in rows:
         data[place] = row
     return data
-
-
-def _dtype_of(kind: Any, present: list[tuple[int, Any]]) -> Any:
-    import numpy
-
-    if kind is not int:
-        return kind
-    try:
-        return numpy.array([value for _, value in present]).dtype  # int64, or uint64, or object
-    except OverflowError:
-        return object
 
 
 def _with_holes(kind: Any) -> Any:
@@ -119,6 +110,8 @@ def _labels(elements: list[Any]) -> Any:
     import numpy
 
     kind = type_of(elements)
+    if kind is int:
+        return numpy.array(elements, type_of_integers(elements))
     if kind is not object:
         return numpy.array(elements)
     labels = numpy.empty(len(elements), object)

@@ -6,6 +6,7 @@ The same as task_numbers.inl.hpp in C++, number for number: docs/internals/check
 
 from __future__ import annotations
 
+import bisect
 import math
 from array import array
 from collections.abc import Iterable, Sequence
@@ -97,18 +98,22 @@ class _Lookup:
     """Finds the numbers of combinations. Runs along the last axis, of which there may be many, are found by the other axes."""
 
     def __init__(self, extents: Sequence[Extent]) -> None:
-        self._runs: dict[tuple[int, ...], list[Extent]] = {}
+        self._runs: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}  # where each begins, its size and its first number
         self._boxes = []
         for each in extents:
             if all(size == 1 for _, size in each.box[:-1]):
-                self._runs.setdefault(tuple(begin for begin, _ in each.box[:-1]), []).append(each)
+                self._runs.setdefault(tuple(begin for begin, _ in each.box[:-1]), []).append((*each.box[-1], each.first))
             else:
                 self._boxes.append(each)
+        for runs in self._runs.values():
+            runs.sort()
 
     def number(self, at: list[int]) -> int | None:
-        for first, box in self._runs.get(tuple(at[:-1]), ()):
-            begin, size = box[-1]
-            if begin <= at[-1] < begin + size:
+        runs = self._runs.get(tuple(at[:-1]), [])
+        k = bisect.bisect_right(runs, (at[-1], math.inf)) - 1
+        if k >= 0:
+            begin, size, first = runs[k]
+            if at[-1] < begin + size:
                 return first + at[-1] - begin
         for first, box in self._boxes:
             number = 0

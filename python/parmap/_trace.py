@@ -116,6 +116,8 @@ class Recording:
         self._ended = False
         tasks = None if product.first is not None else product.size
         beside = [os.path.abspath(each) for each in status]
+        if self.path is not None and self.path + ".status" in beside:
+            raise ValueError(f"parmap: trace and checkpoint name the same file, {path}: the trace would overwrite the checkpoint")
         try:
             self.recorder = _parmap.Recorder(
                 self._written, beside, option, label, _program(), engine, tasks, 0, Texts(product), in_calls, silent

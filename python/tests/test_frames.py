@@ -77,6 +77,10 @@ FAILED = ValueError("no convergence")
         ((np.bool_(True), FAILED), "boolean", pandas.NA),
         ((np.datetime64("2020-01-02", "s"), FAILED), "datetime64[s]", pandas.NaT),
         ((2**63, 1), "uint64", None),
+        ((2**63, -1), "object", None),
+        ((np.uint64(2**64 - 1), np.int8(-1)), "object", None),
+        ((np.uint64(2**64 - 1), np.int8(1)), "uint64", None),
+        ((10**400, 0.5), "object", None),
         ((2**70, FAILED), "object", None),
         (((1, 2), FAILED), "object", None),
         ((np.zeros(2), np.ones(2)), "object", None),
@@ -262,6 +266,9 @@ def test_large_integers_keep_their_digits(xarray):
     assert holes.dtype == object and holes.values[0] == large
     rows = parmap(task_of(([large, 1], [1.5, 2])), grid=dict(x=range(2)), engine="threads").to_xarray(dims="k")
     assert rows.dtype == object and rows.values[0, 0] == large and rows.values[1, 0] == 1.5
+    mixed = [np.uint64(2**64 - 1), np.int8(-1)]
+    found = parmap(lambda x: x, grid=dict(x=mixed), engine="threads").to_xarray()
+    assert found.values.tolist() == found.x.values.tolist() == [2**64 - 1, -1]
 
 
 def test_values_that_are_arrays(xarray):

@@ -5,6 +5,7 @@ import asyncio
 import copy
 import functools
 import gc
+import math
 import operator
 import pickle
 import warnings
@@ -330,6 +331,9 @@ def test_sel_of_holes_and_arrays():
         holes.sel(mu=numpy.float64(0.3))
     rows = parmap(lambda row: row.sum(), grid=dict(row=numpy.eye(2)), engine="threads")
     assert rows.sel(row=rows.tasks[1]["row"]) == [1.0]
+    assert rows.sel(row=[rows.tasks[1]["row"], rows.tasks[1]["row"]]) == [1.0]
+    twice = parmap(lambda x: x, grid=dict(x=[1, 2, 1, float("nan"), numpy.float32("nan")]), engine="threads")
+    assert twice.sel(x=[1, 1]) == [1, 1] and len(twice.sel(x=math.nan)) == 2 and len(twice.sel(x=[math.nan, 2])) == 3
 
 
 # ---- mistakes

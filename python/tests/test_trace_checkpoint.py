@@ -69,6 +69,16 @@ def test_a_refused_call_leaves_the_status_file(tmp_path, monkeypatch):
         assert file.read() == before
 
 
+@pytest.mark.parametrize("call", (pmap, parmap.stream))
+def test_a_trace_does_not_overwrite_the_checkpoint(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("map", half, [1, 2], "threads", None)
+    with pytest.raises(ValueError, match="trace and checkpoint name the same file, ./sweep.db"):
+        call(half, grid=dict(a=[1, 2], b=[1, 2, 3, 4]), engine="threads", checkpoint="sweep.db", trace="./sweep.db", reporter="silent")
+    assert len(parmap.load("sweep.db")) == 6
+    run("map", half, [1, 2], "threads", None)
+
+
 def test_a_fold_has_one_trace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = parmap.fold(0, step, operator.add, range(6), engine="threads", checkpoint="sweep.db", trace="fold.json", reporter="silent")

@@ -11,6 +11,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <random>
@@ -238,6 +240,28 @@ TEST_F(checkpoint_faults_test, a_full_disk_is_told_and_what_was_stored_stays) {
   const auto whole = large();
   ASSERT_TRUE(whole.ok());
   for (int i = 0; i < 2000; ++i) ASSERT_EQ(whole[static_cast<std::uint64_t>(i)], f(i));
+}
+
+TEST_F(checkpoint_faults_test, a_file_that_is_gone_is_told) {
+  const folder here;
+  const auto f = [&](int i) {
+    if (i == 1) std::filesystem::rename(here.file(), here.file("elsewhere.db"));
+    return i;
+  };
+  EXPECT_TRUE(has(refusal([&] {
+                    std::ignore = parmap::map(parmap::threads, f, std::views::iota(0, 3),
+                                              {.reporter = parmap::report::silent,
+                                               .store = parmap::checkpoint(here.file(), {.name = "f"}),
+                                               .workers = 1});
+                  }),
+                  "it was moved or deleted while the map ran"));
+}
+
+TEST_F(checkpoint_faults_test, a_device_is_refused_and_stays) {
+  const folder here;
+  ASSERT_EQ(::mkfifo(here.file().c_str(), 0600), 0);
+  EXPECT_TRUE(has(refusal([&] { std::ignore = sweep(here.file()); }), "it is a folder or a device, and not a file"));
+  EXPECT_TRUE(std::filesystem::is_fifo(here.file()));
 }
 
 TEST_F(checkpoint_faults_test, deaths_of_workers_are_stored_failures) {

@@ -55,6 +55,7 @@ class checkpoint_run final : public store_run {
   static constexpr std::size_t most_axes = 16;
 
   static checkpoint_request of_part(checkpoint_request asked, const part& which);
+  void open(const sweep& what);
   void choose_modes();
   void compare(const sweep& what);
   void compare_field(const char* name, const char* words, const stored_value& here);
@@ -77,6 +78,8 @@ class checkpoint_run final : public store_run {
 
   checkpoint_request asked_;  // its path is that of the part
   part part_;
+  bool was_there_;  // the file
+  bool made_{};     // its tables, by this
   bool exclusive_;  // no other connection can be opened
   database file_;
   std::int64_t version_{};

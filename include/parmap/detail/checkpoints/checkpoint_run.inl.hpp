@@ -7,6 +7,8 @@
 #include <parmap/detail/system/fresh_seed.hpp>
 #include <parmap/store.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -33,8 +35,19 @@ inline checkpoint_request checkpoint_run::of_part(checkpoint_request asked, cons
 inline checkpoint_run::checkpoint_run(const checkpoint_request& asked, const sweep& what)
     : asked_(of_part(asked, what.part)),
       part_(what.part),
+      was_there_(::access(asked_.path.c_str(), F_OK) == 0),
       exclusive_(database::is_on_network(asked_.path)),
       file_(asked_.path) {
+  try {
+    open(what);
+  } catch (...) {
+    if (made_ && !was_there_)  // else another process has made it meanwhile
+      for (const char* const end : {"", "-wal", "-shm"}) static_cast<void>(::unlink((asked_.path + end).c_str()));
+    throw;
+  }
+}
+
+inline void checkpoint_run::open(const sweep& what) {
   if (what.axes.size() > most_axes)
     throw std::invalid_argument("parmap: a checkpoint has at most 16 axes; take some together by parmap::zip");
   std::set<std::string> names;
@@ -45,7 +58,7 @@ inline checkpoint_run::checkpoint_run(const checkpoint_request& asked, const swe
                                     name);
   choose_modes();
   transaction all(file_);
-  checkpoint_schema::prepare(file_);
+  made_ = checkpoint_schema::prepare(file_);
   run_entry::take_over(file_);
   version_ = checkpoint_schema::version(file_, asked_.version, what);
   compare(what);

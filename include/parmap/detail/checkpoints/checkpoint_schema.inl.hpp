@@ -38,7 +38,7 @@ inline std::string checkpoint_schema::json(const std::vector<std::string>& names
   return text + ']';
 }
 
-inline void checkpoint_schema::prepare(database& in) {
+inline bool checkpoint_schema::prepare(database& in) {
   const std::int64_t owner = in.number("PRAGMA application_id");
   if (owner == 0 && in.number("SELECT count(*) FROM sqlite_master") == 0) {
     in.execute("PRAGMA application_id = " + std::to_string(application) +
@@ -54,13 +54,14 @@ inline void checkpoint_schema::prepare(database& in) {
                "INTEGER NOT NULL, stored INTEGER NOT NULL, done INTEGER NOT NULL, failed INTEGER NOT NULL);"
                "CREATE TABLE code(digest TEXT PRIMARY KEY, source TEXT);"
                "CREATE TABLE spread(version INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY(version, name))");
-    return;
+    return true;
   }
   if (owner != application)
     throw store_failed("parmap: " + in.path() + ": it is a database, but not a checkpoint of parmap");
   if (const std::int64_t found = in.number("PRAGMA user_version"); found != format)
     throw store_failed("parmap: " + in.path() + ": it has format " + std::to_string(found) +
                        ", and this parmap knows format " + std::to_string(format));
+  return false;
 }
 
 inline std::int64_t checkpoint_schema::version(database& in, const std::string& name, const sweep& what) {
@@ -178,8 +179,8 @@ inline std::string checkpoint_schema::view(database& in, std::int64_t version) {
   return sql("CREATE VIEW results AS SELECT ", names, "CASE WHEN r.kind = 0 THEN r.value END AS value, ", fields, kinds,
              " END AS _kind, CASE WHEN r.kind <> 0 THEN r.value END AS _message, r.attempts AS _attempts,"
              " r.seconds AS _seconds, r.worker AS _worker, r.task AS _task, r.run AS _run FROM ",
-             results(version), " AS r JOIN ", extents(version),
-             " AS e ON r.task >= e.first AND r.task < e.first + e.tasks", joined);
+             results(version), " AS r JOIN ", extents(version), " AS e ON e.first = (SELECT max(first) FROM ",
+             extents(version), " WHERE first <= r.task)", joined);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail

@@ -31,6 +31,8 @@ class database {
   [[nodiscard]] statement prepare(const std::string& sql);
   // The first column of the first row as a number; 0 without a row.
   [[nodiscard]] std::int64_t number(const std::string& sql);
+  // Whether the file has another name now, or none.
+  [[nodiscard]] bool has_moved() const noexcept;
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[noreturn]] void fail(int code) const;

@@ -4,6 +4,7 @@
 
 #include <parmap/detail/checkpoints/database.hpp>
 
+#include <sys/stat.h>
 #include <sys/statfs.h>
 
 #include <algorithm>
@@ -19,9 +20,14 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 inline database::database(const std::string& path) : path_(path) {
+  struct stat found{};
+  if (::stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode))
+    throw store_failed("parmap: " + path_ + ": it is a folder or a device, and not a file");
+  // Some builds of SQLite take a name that begins with "file:" for a URI.
+  const std::string name = path.starts_with('/') ? path : "./" + path;
   sqlite3* opened = nullptr;
   const int code =
-      sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+      sqlite3_open_v2(name.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   it_.reset(opened);
   if (code != SQLITE_OK) fail(code);
   sqlite3_extended_result_codes(opened, 1);
@@ -69,6 +75,11 @@ inline statement database::prepare(const std::string& sql) {
 inline std::int64_t database::number(const std::string& sql) {
   statement asked = prepare(sql);
   return asked.step() ? asked.integer(0) : 0;
+}
+
+inline bool database::has_moved() const noexcept {
+  int moved = 0;
+  return sqlite3_file_control(it_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
 }
 
 inline void statement::bind_text(int place, std::string_view x) {

@@ -99,6 +99,7 @@ inline void row_writer::serve() noexcept {
 inline void row_writer::write(std::vector<stored_outcome>& rows) {
   // In the order of the table, so that neighbours go to the same page; and what a row erases comes before it.
   if (!std::ranges::is_sorted(rows, {}, &stored_outcome::number)) std::ranges::sort(rows, {}, &stored_outcome::number);
+  if (to_.has_moved()) throw store_failed("parmap: " + to_.path() + ": it was moved or deleted while the map ran");
   transaction all(to_);
   statement insert = to_.prepare(insert_);
   std::optional<statement> erase;

@@ -21,7 +21,9 @@ PARMAP_INLINE sweep::~sweep() = default;
 
 PARMAP_INLINE void sweep::add_class(std::string_view name, bool holds_something) {
   // A lambda's name counts the lambdas before it.
-  if (name.find("lambda") == std::string_view::npos) function = name;
+  const bool is_lambda =
+      name.find("<lambda") != std::string_view::npos || name.find("(lambda at ") != std::string_view::npos;
+  if (!is_lambda) function = name;
   if (holds_something) unknown.emplace_back("the members or captures of f");
 }
 PARMAP_INLINE void sweep::add_fixed(stored_value&& it) {

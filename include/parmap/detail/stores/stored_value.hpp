@@ -8,6 +8,7 @@
 #include <parmap/detail/stores/plain_json.hpp>
 #include <parmap/encoding.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <concepts>
@@ -109,7 +110,8 @@ template <class T>
 constexpr std::string_view type_name() {
   std::string_view text = __PRETTY_FUNCTION__;
   text.remove_prefix(text.find("T = ") + 4);
-  return text.substr(0, text.find_first_of(";]"));
+  // Names of types have brackets, too. g++ says besides what the return type is.
+  return text.substr(0, std::min(text.rfind("; std::string_view = "), text.size() - 1));
 }
 
 // How a store names the type of a value.

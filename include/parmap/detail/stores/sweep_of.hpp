@@ -10,6 +10,7 @@
 #include <parmap/fargs.hpp>
 #include <parmap/product.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>

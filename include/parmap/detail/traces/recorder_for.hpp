@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,8 @@ inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::st
     // If it cannot be made, the recorder says why its file cannot.
     if (!asked.trace.empty()) static_cast<void>(::mkdir(trace_folder().c_str(), 0777));
   }
+  if (!asked.trace.empty() && asked.trace + ".status" == status)
+    throw std::invalid_argument("parmap: options.trace and options.store name the same file, " + asked.trace);
   if (!status.empty()) asked.status.push_back(status);
   if (asked.trace.empty() && asked.status.empty()) return nullptr;
   asked.about.label = chosen.label.str();
