@@ -95,13 +95,10 @@ inline constexpr bool runs_coroutines = requires { requires Engine::runs_corouti
 template <class Engine>
 inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
 
-// True for an engine that does by itself what options::times asks for.
+// True for an engine whose maps several processes call together, so that it does by itself what is done once for all of
+// them: it draws the seed, and does what options::store, options::times and options::trace ask for.
 template <class Engine>
-inline constexpr bool notes_times = requires { requires Engine::notes_times; };
-
-// True for an engine that draws the seed itself, as many processes must have the same.
-template <class Engine>
-inline constexpr bool draws_seed = requires { requires Engine::draws_seed; };
+inline constexpr bool is_collective = requires { requires Engine::is_collective; };
 
 // The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
 template <class Results, class Engine, class Tasks>
@@ -168,32 +165,29 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
-    constexpr bool engine_stores = !requires { Engine::why_no_store; };
-    constexpr bool can_store = engine_stores && requires { requires Run::stores; };
-    constexpr bool reduces_stored = engine_stores && requires { requires Run::reduces_stored; };
-    if constexpr (!engine_stores) {
-      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
-    } else if constexpr (!can_store && !reduces_stored) {
-      check_has_no_store(chosen, "this function");
-    }
+    constexpr bool can_store = requires { requires Run::stores; };
+    constexpr bool reduces_stored = requires { requires Run::reduces_stored; };
+    if constexpr (!can_store && !reduces_stored) check_has_no_store(chosen, "this function");
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
-    if constexpr (!draws_seed<Engine>)
+    if constexpr (!is_collective<Engine>)
       if (!chosen.seed && !has_store) chosen.seed = fresh_seed();
     const numbered_tasks<F, Space> tasks(f, space);
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
       if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
-    } else if ((!chosen.times || notes_times<Engine>) && !has_store) {
+    } else if (is_collective<Engine> || (!chosen.times && !has_store)) {
       const ticks begun = now_ticks();
       auto made = run(who, tasks, std::as_const(chosen));
       if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
       note_names(made, space);
       return made;
     }
-    if (has_store) {
-      if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
-      else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
+    if constexpr (!is_collective<Engine>) {
+      if (has_store) {
+        if constexpr (can_store) return run_with_store(run, who, f, space, std::as_const(chosen));
+        else if constexpr (reduces_stored) return run.with_store(who, tasks, std::as_const(chosen));
+      }
     }
     return run_watched(run, who, tasks, std::as_const(chosen));
   }

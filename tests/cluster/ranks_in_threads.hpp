@@ -75,9 +75,7 @@ class thread_link final : public parmap::detail::rank_link {
 
 // The engine mpi, without MPI.
 struct engine {
-  static constexpr bool draws_seed = true;
-  static constexpr bool notes_times = true;
-  static constexpr std::string_view why_no_store = "as a test";
+  static constexpr bool is_collective = true;
   static constexpr std::string_view name() noexcept { return "ranks in threads"; }
 
   template <class Tasks>
