@@ -53,8 +53,7 @@ using drawn = std::pair<std::string, std::uint64_t>;
 drawn draw(parmap::context& self, double mu, int x) { return {std::to_string(mu * x), self.rng()()}; }
 
 class store_under : public testing::TestWithParam<inner_way> {};
-INSTANTIATE_TEST_SUITE_P(cluster, store_under,
-                         testing::Values(inner_way::multi, inner_way::threads, inner_way::serial),
+INSTANTIATE_TEST_SUITE_P(cluster, store_under, testing::Values(inner_way::multi, inner_way::threads, inner_way::serial),
                          [](const auto& of) { return to_text(of.param); });
 
 TEST_P(store_under, a_second_map_runs_only_what_is_missing_and_every_gather_has_the_whole) {
@@ -191,8 +190,7 @@ TEST(cluster_store, what_the_file_refuses_is_the_same_error_on_every_rank) {
   std::atomic<int> failed{0};
   static_cast<void>(on_ranks(2, [&](cluster::engine who) {
     try {
-      static_cast<void>(
-          parmap::map(who, cluster::same, std::vector{1}, stored_maps::kept_in(here.file("folder"))));
+      static_cast<void>(parmap::map(who, cluster::same, std::vector{1}, stored_maps::kept_in(here.file("folder"))));
     } catch (const parmap::store_failed&) {
       ++failed;
     }
@@ -248,7 +246,8 @@ TEST(cluster_store, that_fails_in_the_middle_ends_the_map_on_every_rank) {
   const auto errors = on_ranks(3, [&](cluster::engine who) {
     parmap::options chosen{.reporter = parmap::report::silent, .store = std::make_shared<failing_store>(10)};
     try {
-      static_cast<void>(parmap::map(who, [&](int x) { return ++begun, x; }, std::views::iota(0, 1'000'000'000), chosen));
+      static_cast<void>(
+          parmap::map(who, [&](int x) { return ++begun, x; }, std::views::iota(0, 1'000'000'000), chosen));
     } catch (const parmap::store_failed&) {
       ++of_store;
       EXPECT_EQ(who.link->rank(), 0);
@@ -289,9 +288,9 @@ TEST(cluster_store, a_value_that_cannot_be_encoded_is_a_failure_wherever_it_was_
   for (const std::uint64_t stored_before : {0, 20}) {
     const auto errors = on_ranks(2, [&](cluster::engine who) {
       who.target = value_target::every_rank;
-      const auto made =
-          parmap::map(who, [](int x) { return fragile{.x = x}; }, std::views::iota(0, 20),
-                      stored(here, {.existing = {}, .name = "f", .rerun = std::vector<parmap::failure_kind>()}));
+      const auto made = parmap::map(
+          who, [](int x) { return fragile{.x = x}; }, std::views::iota(0, 20),
+          stored(here, {.existing = {}, .name = "f", .rerun = std::vector<parmap::failure_kind>()}));
       ASSERT_EQ(made.failures().size(), 1U);
       EXPECT_EQ(made.failures()[0].index, 7U);
       EXPECT_EQ(made.failures()[0].kind, parmap::failure::unencodable);

@@ -6,6 +6,7 @@
 #include <parmap/detail/cluster/message_text.hpp>
 #include <parmap/detail/cluster/rank_link.hpp>
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/stores/store_run.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/summary.hpp>
 
@@ -21,7 +22,18 @@ namespace parmap::inline PARMAP_ABI::detail {
 // Where the values of a map are wanted.
 enum class value_target { rank_0, every_rank, nowhere_else };
 
-class outcome_sink;
+// Hears of outcomes. Their numbers are those of the tasks in the map, their workers those of the agent.
+class outcome_sink {
+ public:
+  outcome_sink(const outcome_sink&) = delete;
+  outcome_sink& operator=(const outcome_sink&) = delete;
+
+  virtual void put(stored_outcome&& it) = 0;
+
+ protected:
+  outcome_sink() = default;
+  ~outcome_sink() = default;
+};
 
 // What rank 0 has told an agent.
 struct agent_orders {

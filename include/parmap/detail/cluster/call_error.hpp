@@ -30,7 +30,7 @@ struct call_error {
     } catch (const std::exception& why) {
       return {why.what(), kind_type::other};
     } catch (...) {
-      return {describe_current_exception().message, kind_type::other};
+      return {describe_or_give_up().message, kind_type::other};
     }
   }
   [[noreturn]] void raise() const {

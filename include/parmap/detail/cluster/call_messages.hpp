@@ -17,10 +17,10 @@ namespace parmap::inline PARMAP_ABI::detail {
 // Each message begins with the number of the map and its kind.
 enum class message_kind : std::uint64_t {
   // to rank 0
-  hello,  // the rank has called the map: where it runs, what it was called with
-  wish,   // an agent asks for tasks, or tells how far it is
-  stop,   // a stop was requested on this rank
-  done,   // an agent's tasks have ended, or it has failed
+  hello,     // the rank has called the map: where it runs, what it was called with
+  wish,      // an agent asks for tasks, or tells how far it is
+  stop,      // a stop was requested on this rank
+  done,      // an agent's tasks have ended, or it has failed
   outcomes,  // of tasks that have ended, for a store or a trace; all come before the agent's `done`
   // from rank 0
   waits,         // rank 0 is there, and waits for other ranks

@@ -5,12 +5,10 @@
 #include <parmap/detail/cluster/agent_work.hpp>
 #include <parmap/detail/cluster/granted_ranges.hpp>
 #include <parmap/detail/cluster/message_text.hpp>
-#include <parmap/detail/cluster/outcome_courier.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/results/failure_runs.hpp>
 #include <parmap/detail/stores/store_run.hpp>
 #include <parmap/detail/stores/task_choice.hpp>
-#include <parmap/detail/traces/map_recorder.hpp>
 #include <parmap/detail/traces/watched_tasks.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
@@ -25,14 +23,16 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+class map_recorder;
+
 // On rank 0 alone. With a store only the tasks without a stored outcome are given out; conductor numbers these from 0.
 class call_records final : public outcome_sink {
  public:
   struct request {
     const options& chosen;
     std::uint64_t tasks{};
-    std::function<sweep()> what{};                                  // of the store
-    std::function<void(std::uint64_t, const stored_value&)> keep{}; // takes the stored value of a task
+    std::function<sweep()> what{};                                   // of the store
+    std::function<void(std::uint64_t, const stored_value&)> keep{};  // takes the stored value of a task
     watched_tasks watched{};
   };
 

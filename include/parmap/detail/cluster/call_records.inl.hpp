@@ -3,9 +3,11 @@
 #pragma once
 
 #include <parmap/detail/cluster/call_records.hpp>
+#include <parmap/detail/cluster/outcome_courier.hpp>
 #include <parmap/detail/observers/attempt_observer.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
 #include <parmap/detail/streams/outcome_source.hpp>
+#include <parmap/detail/traces/map_recorder.hpp>
 #include <parmap/detail/traces/recorder_for.hpp>
 #include <parmap/store.hpp>
 

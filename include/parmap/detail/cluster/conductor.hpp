@@ -110,9 +110,7 @@ class conductor {
       if (how_.records != nullptr) tell_records(plan);
     }
     const bool stores = error.text.empty() && how_.records != nullptr && how_.records->has_store();
-    const std::uint64_t seed = stores             ? how_.records->seed()
-                               : how_.chosen.seed ? *how_.chosen.seed
-                                                  : fresh_seed();
+    const std::uint64_t seed = stores ? how_.records->seed() : how_.chosen.seed ? *how_.chosen.seed : fresh_seed();
     std::vector<const job_node*> of_agent(here_.size());
     for (const job_node& each : plan.nodes) of_agent[static_cast<std::size_t>(each.ranks.front())] = &each;
     for (std::size_t rank = 0; rank < here_.size(); ++rank) {

@@ -4,7 +4,6 @@
 
 #include <parmap/detail/cluster/agent_work.hpp>
 #include <parmap/detail/cluster/granted_ranges.hpp>
-#include <parmap/detail/cluster/outcome_courier.hpp>
 #include <parmap/detail/cluster/value_pieces.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/observers/time_keeper.hpp>
@@ -340,8 +339,8 @@ class engine_agent final : public agent_work {
   outcome_sink* tell_{};
   bool tell_values_{};
   std::vector<std::pair<std::uint64_t, std::uint64_t>> stored_;  // tasks whose outcomes rank 0 has read
-  std::string why_halted_;   // from rank 0
-  std::string why_stopped_;  // from the engine
+  std::string why_halted_;                                       // from rank 0
+  std::string why_stopped_;                                      // from the engine
   deadline last_{std::nullopt};
   std::optional<granted_ranges> table_;
   std::optional<Tasks> stream_;

@@ -2,6 +2,7 @@
 // outcome_courier: outcomes of an agent's tasks on their way to rank 0 while the map runs, for its store and its trace.
 #pragma once
 
+#include <parmap/detail/cluster/agent_work.hpp>
 #include <parmap/detail/cluster/call_mailbox.hpp>
 #include <parmap/detail/cluster/call_messages.hpp>
 #include <parmap/detail/cluster/rank_link.hpp>
@@ -19,20 +20,8 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Hears of outcomes. Their numbers are those of the tasks in the map, their workers those of the agent.
-class outcome_sink {
- public:
-  outcome_sink(const outcome_sink&) = delete;
-  outcome_sink& operator=(const outcome_sink&) = delete;
-
-  virtual void put(stored_outcome&& it) = 0;
-
- protected:
-  outcome_sink() = default;
-  ~outcome_sink() = default;
-};
-
-// Times differ from machine to machine, so a piece says when it was sent, and rank 0 knows how long ago each task began.
+// Times differ from machine to machine, so a piece says when it was sent, and rank 0 knows how long ago each task
+// began.
 inline std::uint64_t steady_ns(std::chrono::steady_clock::time_point at) noexcept {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count());
