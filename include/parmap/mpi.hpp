@@ -8,15 +8,12 @@
 #include <parmap/detail/cluster/node_plan.hpp>
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/needs_64_bit_linux.hpp>
-#include <parmap/detail/reduction/in_caller.hpp>
-#include <parmap/detail/reduction/reduce_on.hpp>
 #include <parmap/engine/engine.hpp>
 #include <parmap/engine/multi.hpp>
 #include <parmap/engine/serial.hpp>
 #include <parmap/engine/threads.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>
-#include <parmap/reduction.hpp>
 #include <parmap/results.hpp>
 
 #include <exception>
@@ -206,20 +203,6 @@ class mpi_engine {
 inline constexpr mpi_engine mpi{};
 
 static_assert(engine<mpi_engine>);
-
-namespace detail {
-
-template <>
-inline constexpr bool can_reduce<mpi_engine> = true;
-
-// Every rank has all values, and combines them by the same operations in the same order.
-template <class Tasks, class Reducer>
-reduction<typename Reducer::value> reduce_on(const mpi_engine& who, const Tasks& tasks, const Reducer& reducer,
-                                             const options& chosen) {
-  return reduce_values(who.gathering_on_all().run(tasks, chosen), reducer, chosen, false);
-}
-
-}  // namespace detail
 
 /// Initialises MPI, unless that has been done, and finalises it at the end of its life, if it has initialised it. Make
 /// one at the beginning of main:

@@ -83,6 +83,12 @@ struct engine {
     return parmap::detail::map_on_ranks(*link, *memory, tasks, chosen, site, target, inner);
   }
 
+  [[nodiscard]] engine gathering_on_all() const {
+    engine other = *this;
+    other.target = parmap::detail::value_target::every_rank;
+    return other;
+  }
+
   parmap::detail::rank_link* link{};
   parmap::detail::crew_memory* memory{};
   parmap::detail::value_target target{parmap::detail::value_target::rank_0};
