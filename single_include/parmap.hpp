@@ -1998,8 +1998,8 @@ class renumbering {
   [[nodiscard]] virtual std::uint64_t size() const noexcept = 0;
   // The index of the k-th of them in the map.
   [[nodiscard]] virtual std::uint64_t index(std::uint64_t k) const noexcept = 0;
-  // The random stream of that index, which it keeps when it has another index in another map.
-  [[nodiscard]] virtual std::uint64_t stream(std::uint64_t index) const noexcept = 0;
+  // The random stream of the k-th of them, which it keeps when it has another index in another map.
+  [[nodiscard]] virtual std::uint64_t stream(std::uint64_t k) const noexcept = 0;
   // How many more tasks there are that need not run, as they have outcomes.
   [[nodiscard]] virtual std::uint64_t stored() const noexcept { return 0; }
 
@@ -2136,8 +2136,7 @@ class numbered_tasks {
   // Tells the context of task i who it is in the map.
   template <class Context>
   void identify(std::uint64_t i, Context& self) const noexcept {
-    const std::uint64_t index = renumbered_->index(i);
-    self.identify(index, renumbered_->stream(index));
+    self.identify(renumbered_->index(i), renumbered_->stream(i));
   }
 
   // Apart, so that a map of all tasks does not pay for it.
@@ -2502,7 +2501,7 @@ struct options {
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
   /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
-  /// (<parmap/checkpoint.hpp>). All calls have it, on every engine but mpi. None: nowhere.
+  /// (<parmap/checkpoint.hpp>). All calls have it, on every engine. None: nowhere.
   std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the
@@ -3101,7 +3100,7 @@ class task_part final : public renumbering {
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   // The index of its task k in the map; ascending.
   [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
   // The other way: which of its tasks the task `index` of the map is; nowhere if it is in another part. O(1), and
   // O(log size) where numbers are not indices.
   [[nodiscard]] PARMAP_API std::uint64_t place(std::uint64_t index) const noexcept;
@@ -7984,6 +7983,7 @@ class threads_stream final : public outcome_source<typename Tasks::result> {
   [[nodiscard]] std::uint64_t mean_bytes() const noexcept override { return sizeof(ended_task<value>); }
 
   arrival next(std::optional<ended_task<value>>& to, std::chrono::nanoseconds patience) override {
+    if (rest_) return take_never_begun(to) ? arrival::outcome : arrival::end;  // no thread is left to look at
     if (take_one(to)) return arrival::outcome;
     const auto begun = std::chrono::steady_clock::now();
     std::chrono::nanoseconds spent{};
@@ -8003,7 +8003,7 @@ class threads_stream final : public outcome_source<typename Tasks::result> {
   }
   arrival next_or_some(outcomes_at_hand<value>& some, std::optional<ended_task<value>>& to,
                        std::chrono::nanoseconds patience) override {
-    if (!look()) return next(to, patience);
+    if (rest_ || !look()) return next(to, patience);
     some = outcomes_at_hand<value>(std::exchange(there_, {}));
     return arrival::outcome;
   }
@@ -9255,7 +9255,7 @@ class sent_numbers final : public renumbering {
 
   [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
   [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
 
  private:
   struct run {
@@ -9263,6 +9263,8 @@ class sent_numbers final : public renumbering {
     std::uint64_t index;   // of that task
     std::uint64_t stream;  // of its random numbers
   };
+
+  [[nodiscard]] const run& run_of(std::uint64_t k) const noexcept;
 
   std::vector<run> runs_;
   std::uint64_t size_{};
@@ -11015,7 +11017,7 @@ class open_store final : public renumbering, public attempt_observer {
 
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
   [[nodiscard]] std::uint64_t stored() const noexcept override;
   PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
@@ -11026,6 +11028,9 @@ class open_store final : public renumbering, public attempt_observer {
 
 // Whether an engine runs tasks in this process, where a stop reaches them.
 inline bool runs_here(std::string_view engine) noexcept { return engine != "multi" && engine != "pool"; }
+
+// Tells the user what the store has to say.
+PARMAP_API void say_notes(const store_run& of, const options& of_map);
 
 // See refuse_store_for_axes.
 [[noreturn]] PARMAP_API void refuse_store_for_values();
@@ -11301,13 +11306,10 @@ inline constexpr bool runs_coroutines = requires { requires Engine::runs_corouti
 template <class Engine>
 inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
 
-// True for an engine that does by itself what options::times asks for.
+// True for an engine whose maps several processes call together, so that it does by itself what is done once for all of
+// them: it draws the seed, and does what options::store, options::times and options::trace ask for.
 template <class Engine>
-inline constexpr bool notes_times = requires { requires Engine::notes_times; };
-
-// True for an engine that draws the seed itself, as many processes must have the same.
-template <class Engine>
-inline constexpr bool draws_seed = requires { requires Engine::draws_seed; };
+inline constexpr bool is_collective = requires { requires Engine::is_collective; };
 
 // The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
 template <class Results, class Engine, class Tasks>
@@ -11399,18 +11401,16 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
-    constexpr bool engine_stores = !requires { Engine::why_no_store; };
-    if constexpr (!engine_stores)
-      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
-    constexpr bool has_parts = engine_stores && requires { requires Run::is_map; };
+    constexpr bool is_map = requires { requires Run::is_map; };
+    constexpr bool has_parts = is_map && !is_collective<Engine>;
     if constexpr (!has_parts) {
-      if constexpr (!engine_stores)
+      if constexpr (is_collective<Engine>)
         if (!chosen.part.is_whole()) refuse(who.name(), "part", Engine::why_no_part);
       check_is_whole(chosen, "this function");
     }
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
-    if constexpr (!draws_seed<Engine>)
+    if constexpr (!is_collective<Engine>)
       if (!chosen.seed && !has_store) chosen.seed = unchosen_seed(chosen.part);
     if constexpr (has_parts)
       if (!chosen.part.is_whole() && !has_store) return run_part(run, who, f, space, std::as_const(chosen));
@@ -11418,17 +11418,16 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
       if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
-    } else if ((!chosen.times || notes_times<Engine>) && !has_store) {
+    } else if (is_collective<Engine> || (!chosen.times && !has_store)) {
       const ticks begun = now_ticks();
       auto made = run(who, tasks, std::as_const(chosen));
       if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
       note_names(made, space);
       return made;
     }
-    if constexpr (engine_stores)
+    if constexpr (!is_collective<Engine>)
       if (has_store) {
-        if constexpr (requires { requires Run::is_map; })
-          return run_with_store(run, who, f, space, std::as_const(chosen));
+        if constexpr (is_map) return run_with_store(run, who, f, space, std::as_const(chosen));
         else return run.with_store(who, tasks, std::as_const(chosen));
       }
     return run_watched(run, who, tasks, std::as_const(chosen));
@@ -13238,7 +13237,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // The engines that have a reduce_on.
 template <class Engine>
-inline constexpr bool can_reduce = false;
+inline constexpr bool can_reduce = is_collective<Engine>;
 template <>
 inline constexpr bool can_reduce<serial_engine> = true;
 template <>
@@ -13303,6 +13302,14 @@ reduction<typename Reducer::value> reduce_on(const pool& who, const Tasks& tasks
                 "parmap::fold: a pool has no fold, as its workers have no accumulators; use map_reduce, or multi");
   if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen, false);
   else return {reducer.initial(), 0, {}, 0};
+}
+
+// Every rank has all values, and combines them by the same operations in the same order.
+template <class Engine, class Tasks, class Reducer>
+  requires is_collective<Engine>
+reduction<typename Reducer::value> reduce_on(const Engine& who, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  return reduce_values(who.gathering_on_all().run(tasks, chosen), reducer, chosen, false);
 }
 
 template <class Tasks, class Reducer>
@@ -13590,7 +13597,7 @@ class fold_rounds final : public renumbering, public attempt_observer {
   // The tasks of the round.
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override { return tasks_[k]; }
-  [[nodiscard]] PARMAP_API std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t stream(std::uint64_t k) const noexcept override;
 
   PARMAP_API void begun(const attempt& it) noexcept override;
   PARMAP_API void failed(const attempt& it, const failure& why) noexcept override;
@@ -13663,15 +13670,16 @@ class stepping_tasks {
   template <class Visit>
   void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
     for (std::uint64_t k = b; k < e; ++k)
-      if (!visit(k, [&] { return stepped(round_.index(k), self); })) return;
+      if (!visit(k, [&] { return stepped(k, self); })) return;
   }
 
  private:
-  [[nodiscard]] T stepped(std::uint64_t i, context& self) const {
+  [[nodiscard]] T stepped(std::uint64_t k, context& self) const {
+    const std::uint64_t i = round_.index(k);
     const std::optional<T>& before = blocks_[rule_.block_of(i)].accumulator;
     T made(before ? *before : identity_);
     Step bound = step_.to(made);
-    if constexpr (takes_context) self.identify(i, round_.stream(i));
+    if constexpr (takes_context) self.identify(i, round_.stream(k));
     space_.spread(i, [&](auto&&... x) {
       if constexpr (takes_context) bound(self, static_cast<decltype(x)&&>(x)...);
       else bound(static_cast<decltype(x)&&>(x)...);
@@ -13896,7 +13904,12 @@ inline constexpr bool check_calls_of_fold<T, Step, Merge, list<Elements...>> = [
 
 template <class Engine, class T, class Step, class Merge, class... Axes>
 consteval bool check_fold() {
-  if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
+  static_assert(
+      !is_collective<Engine>,
+      "parmap::fold: parmap::mpi has no fold, as the accumulators would stay in the workers of each rank; use "
+      "parmap::map_reduce(parmap::mpi, f, op, init, ...), where f returns what one task adds");
+  if constexpr (is_collective<Engine>) return false;
+  else if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
   else return check_calls_of_fold<T, Step, Merge, typename product_space<axis_of<Axes>...>::elements>;
 }
 
@@ -13926,7 +13939,9 @@ auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, o
 /// - op(a, b) returns the combination of two values as a T. It must be associative, but need not be commutative: values
 ///   are combined in input order. It may be called in several threads at once (threads), or in a worker (multi).
 /// - init enters once, at the left. It is the value of a reduction without tasks.
-/// - Engine, axes and options: as in map. The engine async has no map_reduce yet.
+/// - Engine, axes and options: as in map. The engine async has no map_reduce yet. On parmap::mpi every rank has the
+///   value; all values travel to every rank, which combines them, so the memory is O(n), and op runs in the calling
+///   thread of each rank.
 ///
 /// **The order.** The tasks are divided into blocks of reduction_block (512) consecutive tasks; the last one may be
 /// shorter. Each block is folded from left to right: op(op(v0, v1), v2) and so on; block 0 begins with init. Then
@@ -14858,6 +14873,13 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   if constexpr (!callable<function, space_type>::value) {
     static_assert(check_call<function, typename space_type::elements>);
     return outcome_stream<int>(nullptr);  // so that this is the only error
+  } else if constexpr (is_collective<Engine>) {
+    static_assert(
+        !is_collective<Engine>,
+        "parmap::stream: the outcomes of parmap::mpi are made on many ranks, and no loop of one rank could read "
+        "them; use parmap::map(parmap::mpi.with({.gather = parmap::gather::none}), f, ...) and read what "
+        "here() names on each rank, or give the map a store");
+    return outcome_stream<int>(nullptr);
   } else if constexpr (constexpr bool can_stream = has_streams<Engine, numbered_tasks<function, space_type>>;
                        !can_stream) {
     static_assert(
@@ -15648,7 +15670,7 @@ PARMAP_INLINE std::uint64_t task_part::size() const noexcept { return size_; }
 PARMAP_INLINE std::uint64_t task_part::index(std::uint64_t k) const noexcept {
   return some_.empty() ? which_.index() + k * which_.count() : some_[k];
 }
-PARMAP_INLINE std::uint64_t task_part::stream(std::uint64_t index) const noexcept { return index; }
+PARMAP_INLINE std::uint64_t task_part::stream(std::uint64_t k) const noexcept { return index(k); }
 PARMAP_INLINE std::uint64_t task_part::place(std::uint64_t index) const noexcept {
   if (some_.empty()) {
     const bool is_here = index < tasks_ && size_ > 0 && index % which_.count() == which_.index();
@@ -23372,7 +23394,7 @@ PARMAP_INLINE sent_numbers::sent_numbers(const renumbering* of) {
   size_ = of->size();
   for (std::uint64_t k = 0; k < size_; ++k) {
     const std::uint64_t index = of->index(k);
-    const std::uint64_t stream = of->stream(index);
+    const std::uint64_t stream = of->stream(k);
     if (!runs_.empty()) {
       const std::uint64_t behind = k - runs_.back().first;
       if (runs_.back().index + behind == index && runs_.back().stream + behind == stream) continue;
@@ -23411,14 +23433,16 @@ PARMAP_INLINE std::unique_ptr<sent_numbers> sent_numbers::read(byte_reader& from
   return made;
 }
 
+PARMAP_INLINE const sent_numbers::run& sent_numbers::run_of(std::uint64_t k) const noexcept {
+  return *std::prev(std::ranges::upper_bound(runs_, k, {}, &run::first));
+}
 PARMAP_INLINE std::uint64_t sent_numbers::index(std::uint64_t k) const noexcept {
-  const run& found = *std::prev(std::ranges::upper_bound(runs_, k, {}, &run::first));
+  const run& found = run_of(k);
   return found.index + (k - found.first);
 }
-// The indices ascend as the tasks do.
-PARMAP_INLINE std::uint64_t sent_numbers::stream(std::uint64_t index) const noexcept {
-  const run& found = *std::prev(std::ranges::upper_bound(runs_, index, {}, &run::index));
-  return found.stream + (index - found.index);
+PARMAP_INLINE std::uint64_t sent_numbers::stream(std::uint64_t k) const noexcept {
+  const run& found = run_of(k);
+  return found.stream + (k - found.first);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -24561,8 +24585,7 @@ class open_store::state {
   void have_read() {
     choice_.count();
     by_store_.emplace(store_->stop(), request_stop{&stop_});
-    if (!of_run_.reporter.is_silent())
-      for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+    say_notes(*store_, of_run_);
   }
   static const sweep& of_part(sweep& what, const parmap::part& which) noexcept {
     what.part = which;
@@ -24625,6 +24648,11 @@ class open_store::state {
   std::optional<std::stop_callback<request_stop>> by_store_;
 };
 
+PARMAP_INLINE void say_notes(const store_run& of, const options& of_map) {
+  if (of_map.reporter.is_silent()) return;
+  for (const std::string& each : of.notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+}
+
 PARMAP_INLINE open_store::open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
     : state_(std::make_unique<state>(std::move(what), kind, tasks, of_map)) {}
 PARMAP_INLINE open_store::~open_store() = default;
@@ -24665,8 +24693,8 @@ PARMAP_INLINE stored_outcome open_store::find(std::uint64_t place) {
 PARMAP_INLINE std::uint64_t open_store::size() const noexcept { return state_->choice().size(); }
 PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->index(k); }
 PARMAP_INLINE std::uint64_t open_store::stored() const noexcept { return room() - size(); }
-PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t index) const noexcept {
-  return state_->run().number(index);
+PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t k) const noexcept {
+  return state_->run().number(state_->index(k));
 }
 PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const failure* why) noexcept {
   state_->store(it, value, why);
@@ -24903,7 +24931,9 @@ class trace_events {
   static constexpr std::chrono::microseconds shortest{100};
 
   // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
-  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most);
+  // `row`: the name of a worker; empty: "worker 3".
+  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most,
+               std::function<std::string(unsigned)> row = {});
 
   // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
   // shares one.
@@ -24999,6 +25029,7 @@ class trace_events {
   std::uint64_t of_workers_{};
   std::uint64_t left_out_{};
   bool first_{true};
+  std::function<std::string(unsigned)> row_;
   std::vector<seat> seats_;
   std::string text_;
 };
@@ -25023,6 +25054,7 @@ struct record_request {
   std::string option{"options.trace"};                    // what gave the path, for messages
   map_identity about{};                                   // the recorder adds what is known of the process
   std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  std::function<std::string(unsigned worker)> row{};      // the name of a worker; empty: "worker 3"
   text_time texts{text_time::any};
   std::string (*words)(const failure& why){};  // what its message says; null: itself
   const renumbering* numbers{};                // of the tasks that are told; null: they are their own
@@ -25122,10 +25154,11 @@ class map_recorder final : public attempt_observer {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Null if there is nothing to record. `status`: a path of a status file, or empty.
+// Null if there is nothing to record. `status`: a path of a status file, or empty. `row`: see record_request.
 inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine_name,
                                                   watched_tasks&& tasks, attempt_observer* next,
-                                                  const std::string& status) {
+                                                  const std::string& status,
+                                                  std::function<std::string(unsigned)> row = {}) {
   record_request asked;
   asked.trace = chosen.trace.str();
   if (asked.trace.empty() && !trace_folder().empty()) {
@@ -25144,6 +25177,7 @@ inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::st
   asked.about.stored = tasks.stored;
   asked.text = std::move(tasks.text);
   asked.numbers = tasks.numbers;
+  asked.row = std::move(row);
   asked.is_silent = chosen.reporter.is_silent();
   return std::make_unique<map_recorder>(std::move(asked), next);
 }
@@ -25724,7 +25758,9 @@ PARMAP_INLINE failure_runs fold_rounds::finish() {
 }
 
 PARMAP_INLINE std::uint64_t fold_rounds::size() const noexcept { return tasks_.size(); }
-PARMAP_INLINE std::uint64_t fold_rounds::stream(std::uint64_t index) const noexcept { return store_.stream(index); }
+PARMAP_INLINE std::uint64_t fold_rounds::stream(std::uint64_t k) const noexcept {
+  return store_.stream(choice_.below(tasks_[k]));
+}
 
 PARMAP_INLINE void fold_rounds::begun(const attempt& it) noexcept { observer_.begun(among_missing(it)); }
 PARMAP_INLINE void fold_rounds::failed(const attempt& it, const failure& why) noexcept {
@@ -27580,11 +27616,13 @@ PARMAP_INLINE std::string end_of_trace_text(const map_identity& of, const map_ac
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE trace_events::trace_events(clock::time_point began, int pid, std::uint64_t most)
+PARMAP_INLINE trace_events::trace_events(clock::time_point began, int pid, std::uint64_t most,
+                                         std::function<std::string(unsigned)> row)
     : began_(began),
       pid_(std::to_string(pid)),
       most_(most),
-      next_step_(most / 2) {}
+      next_step_(most / 2),
+      row_(std::move(row)) {}
 
 PARMAP_INLINE double us_of(std::chrono::nanoseconds span) noexcept {
   return std::chrono::duration<double, std::micro>(span).count();
@@ -27610,7 +27648,9 @@ PARMAP_INLINE void trace_events::add_metadata(std::string_view name, std::string
 PARMAP_INLINE void trace_events::name(unsigned worker, seat& mine) {
   if (std::exchange(mine.named, true)) return;
   begin_event("M", worker, began_);
-  text_ += R"(,"name":"thread_name","args":{"name":"worker )" + std::to_string(worker) + "\"}}";
+  text_ += R"(,"name":"thread_name","args":{"name":)";
+  add_json(text_, row_ ? row_(worker) : "worker " + std::to_string(worker));
+  text_ += "}}";
 }
 
 // After half of the slices, and half of the rest, and so on, tasks have to be four times as long for one of their own.
@@ -27769,7 +27809,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
       numbers_(asked_.numbers),
       generation_(fork_generation()),
       began_(attempt::clock::now()),
-      events_(began_, ::getpid(), asked_.most_slices) {
+      events_(began_, ::getpid(), asked_.most_slices, asked_.row) {
   const map_identity process = identity_of_process();
   map_identity& mine = asked_.about;
   if (mine.program.empty()) mine.program = process.program;

@@ -2,7 +2,12 @@
 // The engines that the suites run over, one type each.
 #pragma once
 
-#ifdef PARMAP_SINGLE_HEADER
+#ifdef PARMAP_TEST_MPI
+#include <parmap/mpi.hpp>
+#include <parmap/parmap.hpp>
+
+#include <cstdlib>
+#elif defined(PARMAP_SINGLE_HEADER)
 #include <parmap.hpp>
 #else
 #include <parmap/async.hpp>
@@ -21,6 +26,45 @@
 #include <type_traits>
 
 namespace engines {
+
+#ifdef PARMAP_TEST_MPI
+
+// The suites under mpirun: every rank runs every test, and has all values. PARMAP_TEST_INNER says how tasks run.
+struct mpi {
+  static parmap::inner_engine inner() {
+    const char* const name = std::getenv("PARMAP_TEST_INNER");
+    const std::string_view chosen = name != nullptr ? name : "multi";
+    if (chosen == "threads") return parmap::threads;
+    if (chosen == "serial") return parmap::serial;
+    return parmap::multi;
+  }
+  static inline const auto engine = parmap::mpi.with({.gather = parmap::gather::all, .inner = inner()});
+
+  // Whether the reporter is called on this rank.
+  static bool has_reporter() {
+    int rank = 0;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    return rank == 0;
+  }
+  // Each may begin so many tasks more.
+  static int agents() {
+    int ranks = 1;
+    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    return ranks;
+  }
+};
+using all = ::testing::Types<mpi>;
+using skipping = all;
+using skipping_or_named = all;
+
+struct names {
+  template <class Engine>
+  static std::string GetName(int) {
+    return std::string(Engine::engine.name());
+  }
+};
+
+#else
 
 struct serial {
   static constexpr auto& engine = parmap::serial;
@@ -99,5 +143,20 @@ struct names {
     return (std::is_same_v<Engine, named> ? "named_" : "") + std::string(Engine::engine.name());
   }
 };
+
+#endif
+
+// Whether the reporter of a map is called in this process.
+template <class Engine>
+bool has_reporter() {
+  if constexpr (requires { Engine::has_reporter(); }) return Engine::has_reporter();
+  else return true;
+}
+// How many groups of workers stop by themselves when there are too many failures.
+template <class Engine>
+int agents() {
+  if constexpr (requires { Engine::agents(); }) return Engine::agents();
+  else return 1;
+}
 
 }  // namespace engines

@@ -97,13 +97,10 @@ inline constexpr bool runs_coroutines = requires { requires Engine::runs_corouti
 template <class Engine>
 inline constexpr bool notes_elapsed = requires { requires Engine::notes_elapsed; };
 
-// True for an engine that does by itself what options::times asks for.
+// True for an engine whose maps several processes call together, so that it does by itself what is done once for all of
+// them: it draws the seed, and does what options::store, options::times and options::trace ask for.
 template <class Engine>
-inline constexpr bool notes_times = requires { requires Engine::notes_times; };
-
-// True for an engine that draws the seed itself, as many processes must have the same.
-template <class Engine>
-inline constexpr bool draws_seed = requires { requires Engine::draws_seed; };
+inline constexpr bool is_collective = requires { requires Engine::is_collective; };
 
 // The results, with what was measured. Under multi a child reads the inputs, as it reads those of failures.
 template <class Results, class Engine, class Tasks>
@@ -195,18 +192,16 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
   } else {
     prepare(chosen);
     check_is_no_stream(chosen);
-    constexpr bool engine_stores = !requires { Engine::why_no_store; };
-    if constexpr (!engine_stores)
-      if (chosen.store != nullptr) refuse(who.name(), "store", Engine::why_no_store);
-    constexpr bool has_parts = engine_stores && requires { requires Run::is_map; };
+    constexpr bool is_map = requires { requires Run::is_map; };
+    constexpr bool has_parts = is_map && !is_collective<Engine>;
     if constexpr (!has_parts) {
-      if constexpr (!engine_stores)
+      if constexpr (is_collective<Engine>)
         if (!chosen.part.is_whole()) refuse(who.name(), "part", Engine::why_no_part);
       check_is_whole(chosen, "this function");
     }
     const interrupt_scope interrupts(chosen);
     const bool has_store = chosen.store != nullptr;  // which may have the seed of an earlier run
-    if constexpr (!draws_seed<Engine>)
+    if constexpr (!is_collective<Engine>)
       if (!chosen.seed && !has_store) chosen.seed = unchosen_seed(chosen.part);
     if constexpr (has_parts)
       if (!chosen.part.is_whole() && !has_store) return run_part(run, who, f, space, std::as_const(chosen));
@@ -214,17 +209,16 @@ auto map_space(const Run& run, const Engine& who, F& f, const Space& space, opti
     // A plain map first, so that errors are those of a plain map.
     if constexpr (notes_elapsed<Engine> && !has_names<Space>) {
       if (!chosen.times && !has_store) return run(who, tasks, std::as_const(chosen));
-    } else if ((!chosen.times || notes_times<Engine>) && !has_store) {
+    } else if (is_collective<Engine> || (!chosen.times && !has_store)) {
       const ticks begun = now_ticks();
       auto made = run(who, tasks, std::as_const(chosen));
       if constexpr (!notes_elapsed<Engine>) made.note_elapsed(now_ticks() - begun);
       note_names(made, space);
       return made;
     }
-    if constexpr (engine_stores)
+    if constexpr (!is_collective<Engine>)
       if (has_store) {
-        if constexpr (requires { requires Run::is_map; })
-          return run_with_store(run, who, f, space, std::as_const(chosen));
+        if constexpr (is_map) return run_with_store(run, who, f, space, std::as_const(chosen));
         else return run.with_store(who, tasks, std::as_const(chosen));
       }
     return run_watched(run, who, tasks, std::as_const(chosen));

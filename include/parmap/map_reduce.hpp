@@ -166,7 +166,12 @@ inline constexpr bool check_calls_of_fold<T, Step, Merge, list<Elements...>> = [
 
 template <class Engine, class T, class Step, class Merge, class... Axes>
 consteval bool check_fold() {
-  if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
+  static_assert(
+      !is_collective<Engine>,
+      "parmap::fold: parmap::mpi has no fold, as the accumulators would stay in the workers of each rank; use "
+      "parmap::map_reduce(parmap::mpi, f, op, init, ...), where f returns what one task adds");
+  if constexpr (is_collective<Engine>) return false;
+  else if constexpr (!check_reducing_engine<Engine>() || !check_accumulator<T>()) return false;
   else return check_calls_of_fold<T, Step, Merge, typename product_space<axis_of<Axes>...>::elements>;
 }
 
@@ -196,7 +201,9 @@ auto fold_axes(const Engine& who, const T& identity, Step& step, Merge& merge, o
 /// - op(a, b) returns the combination of two values as a T. It must be associative, but need not be commutative: values
 ///   are combined in input order. It may be called in several threads at once (threads), or in a worker (multi).
 /// - init enters once, at the left. It is the value of a reduction without tasks.
-/// - Engine, axes and options: as in map. The engine async has no map_reduce yet.
+/// - Engine, axes and options: as in map. The engine async has no map_reduce yet. On parmap::mpi every rank has the
+///   value; all values travel to every rank, which combines them, so the memory is O(n), and op runs in the calling
+///   thread of each rank.
 ///
 /// **The order.** The tasks are divided into blocks of reduction_block (512) consecutive tasks; the last one may be
 /// shorter. Each block is folded from left to right: op(op(v0, v1), v2) and so on; block 0 begins with init. Then

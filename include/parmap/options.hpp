@@ -148,7 +148,7 @@ struct options {
   /// waits for them. The tasks that have not begun fail as `stopped`.
   std::stop_token stop{};
   /// Where outcomes are kept, so that a later run of the same map goes on where this one ended: parmap::checkpoint
-  /// (<parmap/checkpoint.hpp>). All calls have it, on every engine but mpi. None: nowhere.
+  /// (<parmap/checkpoint.hpp>). All calls have it, on every engine. None: nowhere.
   std::shared_ptr<result_store> store{};
   /// The time limit of one attempt of a task, counted from its own start; above zero, such as 5s or 200ms. None: no
   /// limit. A late task fails as `timed_out`. multi kills it, async cancels it, and threads requests a stop, which the

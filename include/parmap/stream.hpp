@@ -223,6 +223,13 @@ auto open_stream(const Engine& who, F&& f, Space&& space, options&& chosen) {
   if constexpr (!callable<function, space_type>::value) {
     static_assert(check_call<function, typename space_type::elements>);
     return outcome_stream<int>(nullptr);  // so that this is the only error
+  } else if constexpr (is_collective<Engine>) {
+    static_assert(
+        !is_collective<Engine>,
+        "parmap::stream: the outcomes of parmap::mpi are made on many ranks, and no loop of one rank could read "
+        "them; use parmap::map(parmap::mpi.with({.gather = parmap::gather::none}), f, ...) and read what "
+        "here() names on each rank, or give the map a store");
+    return outcome_stream<int>(nullptr);
   } else if constexpr (constexpr bool can_stream = has_streams<Engine, numbered_tasks<function, space_type>>;
                        !can_stream) {
     static_assert(

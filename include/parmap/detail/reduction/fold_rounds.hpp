@@ -41,7 +41,7 @@ class fold_rounds final : public renumbering, public attempt_observer {
   // The tasks of the round.
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override { return tasks_[k]; }
-  [[nodiscard]] PARMAP_API std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] PARMAP_API std::uint64_t stream(std::uint64_t k) const noexcept override;
 
   PARMAP_API void begun(const attempt& it) noexcept override;
   PARMAP_API void failed(const attempt& it, const failure& why) noexcept override;

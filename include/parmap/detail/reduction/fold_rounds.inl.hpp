@@ -103,7 +103,9 @@ PARMAP_INLINE failure_runs fold_rounds::finish() {
 }
 
 PARMAP_INLINE std::uint64_t fold_rounds::size() const noexcept { return tasks_.size(); }
-PARMAP_INLINE std::uint64_t fold_rounds::stream(std::uint64_t index) const noexcept { return store_.stream(index); }
+PARMAP_INLINE std::uint64_t fold_rounds::stream(std::uint64_t k) const noexcept {
+  return store_.stream(choice_.below(tasks_[k]));
+}
 
 PARMAP_INLINE void fold_rounds::begun(const attempt& it) noexcept { observer_.begun(among_missing(it)); }
 PARMAP_INLINE void fold_rounds::failed(const attempt& it, const failure& why) noexcept {

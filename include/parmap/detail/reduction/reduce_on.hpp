@@ -17,6 +17,7 @@
 #include <parmap/engine/pool.hpp>
 #include <parmap/engine/serial.hpp>
 #include <parmap/engine/threads.hpp>
+#include <parmap/map.hpp>
 #include <parmap/options.hpp>
 #include <parmap/reduction.hpp>
 
@@ -29,7 +30,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 // The engines that have a reduce_on.
 template <class Engine>
-inline constexpr bool can_reduce = false;
+inline constexpr bool can_reduce = is_collective<Engine>;
 template <>
 inline constexpr bool can_reduce<serial_engine> = true;
 template <>
@@ -94,6 +95,14 @@ reduction<typename Reducer::value> reduce_on(const pool& who, const Tasks& tasks
                 "parmap::fold: a pool has no fold, as its workers have no accumulators; use map_reduce, or multi");
   if constexpr (Reducer::makes_values) return reduce_values(who.run(tasks, chosen), reducer, chosen, false);
   else return {reducer.initial(), 0, {}, 0};
+}
+
+// Every rank has all values, and combines them by the same operations in the same order.
+template <class Engine, class Tasks, class Reducer>
+  requires is_collective<Engine>
+reduction<typename Reducer::value> reduce_on(const Engine& who, const Tasks& tasks, const Reducer& reducer,
+                                             const options& chosen) {
+  return reduce_values(who.gathering_on_all().run(tasks, chosen), reducer, chosen, false);
 }
 
 template <class Tasks, class Reducer>

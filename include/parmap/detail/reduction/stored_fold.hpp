@@ -66,15 +66,16 @@ class stepping_tasks {
   template <class Visit>
   void for_each(std::uint64_t b, std::uint64_t e, context& self, Visit&& visit) const {
     for (std::uint64_t k = b; k < e; ++k)
-      if (!visit(k, [&] { return stepped(round_.index(k), self); })) return;
+      if (!visit(k, [&] { return stepped(k, self); })) return;
   }
 
  private:
-  [[nodiscard]] T stepped(std::uint64_t i, context& self) const {
+  [[nodiscard]] T stepped(std::uint64_t k, context& self) const {
+    const std::uint64_t i = round_.index(k);
     const std::optional<T>& before = blocks_[rule_.block_of(i)].accumulator;
     T made(before ? *before : identity_);
     Step bound = step_.to(made);
-    if constexpr (takes_context) self.identify(i, round_.stream(i));
+    if constexpr (takes_context) self.identify(i, round_.stream(k));
     space_.spread(i, [&](auto&&... x) {
       if constexpr (takes_context) bound(self, static_cast<decltype(x)&&>(x)...);
       else bound(static_cast<decltype(x)&&>(x)...);

@@ -31,7 +31,7 @@ class task_part final : public renumbering {
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   // The index of its task k in the map; ascending.
   [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
   // The other way: which of its tasks the task `index` of the map is; nowhere if it is in another part. O(1), and
   // O(log size) where numbers are not indices.
   [[nodiscard]] PARMAP_API std::uint64_t place(std::uint64_t index) const noexcept;

@@ -34,7 +34,7 @@ PARMAP_INLINE std::uint64_t task_part::size() const noexcept { return size_; }
 PARMAP_INLINE std::uint64_t task_part::index(std::uint64_t k) const noexcept {
   return some_.empty() ? which_.index() + k * which_.count() : some_[k];
 }
-PARMAP_INLINE std::uint64_t task_part::stream(std::uint64_t index) const noexcept { return index; }
+PARMAP_INLINE std::uint64_t task_part::stream(std::uint64_t k) const noexcept { return index(k); }
 PARMAP_INLINE std::uint64_t task_part::place(std::uint64_t index) const noexcept {
   if (some_.empty()) {
     const bool is_here = index < tasks_ && size_ > 0 && index % which_.count() == which_.index();

@@ -101,7 +101,7 @@ class open_store final : public renumbering, public attempt_observer {
 
   [[nodiscard]] PARMAP_API std::uint64_t size() const noexcept override;
   [[nodiscard]] PARMAP_API std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stream(std::uint64_t index) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
   [[nodiscard]] std::uint64_t stored() const noexcept override;
   PARMAP_API void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
 
@@ -112,6 +112,9 @@ class open_store final : public renumbering, public attempt_observer {
 
 // Whether an engine runs tasks in this process, where a stop reaches them.
 inline bool runs_here(std::string_view engine) noexcept { return engine != "multi" && engine != "pool"; }
+
+// Tells the user what the store has to say.
+PARMAP_API void say_notes(const store_run& of, const options& of_map);
 
 // See refuse_store_for_axes.
 [[noreturn]] PARMAP_API void refuse_store_for_values();

@@ -154,8 +154,7 @@ class open_store::state {
   void have_read() {
     choice_.count();
     by_store_.emplace(store_->stop(), request_stop{&stop_});
-    if (!of_run_.reporter.is_silent())
-      for (const std::string& each : store_->notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+    say_notes(*store_, of_run_);
   }
   static const sweep& of_part(sweep& what, const parmap::part& which) noexcept {
     what.part = which;
@@ -218,6 +217,11 @@ class open_store::state {
   std::optional<std::stop_callback<request_stop>> by_store_;
 };
 
+PARMAP_INLINE void say_notes(const store_run& of, const options& of_map) {
+  if (of_map.reporter.is_silent()) return;
+  for (const std::string& each : of.notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+}
+
 PARMAP_INLINE open_store::open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
     : state_(std::make_unique<state>(std::move(what), kind, tasks, of_map)) {}
 PARMAP_INLINE open_store::~open_store() = default;
@@ -258,8 +262,8 @@ PARMAP_INLINE stored_outcome open_store::find(std::uint64_t place) {
 PARMAP_INLINE std::uint64_t open_store::size() const noexcept { return state_->choice().size(); }
 PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->index(k); }
 PARMAP_INLINE std::uint64_t open_store::stored() const noexcept { return room() - size(); }
-PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t index) const noexcept {
-  return state_->run().number(index);
+PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t k) const noexcept {
+  return state_->run().number(state_->index(k));
 }
 PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const failure* why) noexcept {
   state_->store(it, value, why);

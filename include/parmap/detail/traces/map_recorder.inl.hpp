@@ -39,7 +39,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
       numbers_(asked_.numbers),
       generation_(fork_generation()),
       began_(attempt::clock::now()),
-      events_(began_, ::getpid(), asked_.most_slices) {
+      events_(began_, ::getpid(), asked_.most_slices, asked_.row) {
   const map_identity process = identity_of_process();
   map_identity& mine = asked_.about;
   if (mine.program.empty()) mine.program = process.program;

@@ -11,6 +11,7 @@
 
 #include <sys/stat.h>
 
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -19,10 +20,11 @@
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// Null if there is nothing to record. `status`: a path of a status file, or empty.
+// Null if there is nothing to record. `status`: a path of a status file, or empty. `row`: see record_request.
 inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine_name,
                                                   watched_tasks&& tasks, attempt_observer* next,
-                                                  const std::string& status) {
+                                                  const std::string& status,
+                                                  std::function<std::string(unsigned)> row = {}) {
   record_request asked;
   asked.trace = chosen.trace.str();
   if (asked.trace.empty() && !trace_folder().empty()) {
@@ -41,6 +43,7 @@ inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::st
   asked.about.stored = tasks.stored;
   asked.text = std::move(tasks.text);
   asked.numbers = tasks.numbers;
+  asked.row = std::move(row);
   asked.is_silent = chosen.reporter.is_silent();
   return std::make_unique<map_recorder>(std::move(asked), next);
 }
