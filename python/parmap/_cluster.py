@@ -369,7 +369,7 @@ class Caller:
         for agent in self._agents.values():
             if agent.knows and not agent.busy:
                 self._call(agent, [], ends=True)
-        while any(each.busy and each.knows for each in self._agents.values()):
+        while not self._killed and any(each.busy and each.knows for each in self._agents.values()):
             for event in self.carrier.wait(_GLANCE):
                 if event.kind == "joined" or (ended := self._agents.get(event.key)) is None:
                     continue

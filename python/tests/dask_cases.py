@@ -20,6 +20,7 @@ import pytest
 
 import parmap
 from cluster_checks import check_folds
+from helpers import until
 from parmap import parmap as pmap
 
 
@@ -66,13 +67,6 @@ def is_tracker(pid):
             return "resource_tracker" in file.read()
     except OSError:
         return False  # it has ended
-
-
-def until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 # ---- what a map gives

@@ -6,11 +6,11 @@ import copy
 import operator
 import pickle
 import random
-from array import array
 
 import pytest
 
 import parmap
+from parmap import _errors
 from parmap import parmap as pmap
 from parmap._agent_fold import Folded
 from parmap._answer import Answer
@@ -49,6 +49,9 @@ class Carrier:
 
     def tell(self, keys, job, what):
         self.halted |= bool(keys)
+        if what == "kill":
+            for key in keys:
+                self.calls.pop(key, None)
 
     def wait(self, seconds):
         found = []
@@ -76,10 +79,13 @@ class Carrier:
         done, self.open[key] = mine[:count], mine[count:]
         program = self.programs[key]
         self.ran += done
-        return Answer(
-            "going", len(self.open[key]), count, 0.01 * count, array("Q", done), [outcome_of(program, i, self.elements.get(i)) for i in done], array("d", [0.1] * count),
-            array("l", [0] * count),
-        )  # fmt: skip
+        answer = Answer.empty()
+        for i in done:
+            try:
+                answer.add_value(i, outcome_of(program, i, self.elements.get(i)), 1, 0.1, 0)
+            except ArithmeticError as error:
+                answer.add_failure(i, (i, "threw", _errors.describe(error), 1, 0), 0.1, 0)
+        return answer._replace(unfinished=len(self.open[key]), finished=count, busy=0.01 * count)
 
     def close(self):
         pass
@@ -134,6 +140,12 @@ def test_streams_give_each_outcome_once(seed):
 def test_only_the_task_that_takes_its_agents_down_fails(seed):
     results = pmap(squared, range(1000), engine=Chance(seed, fatal=500, losses=0), on_error=lambda func, task, error: None)
     assert [each.index for each in results.failures] == [500] and f"lost {LOST_MOST} times" in str(results.failures[0])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_failure_that_is_seen_as_the_map_ends(seed):
+    with pytest.raises(ZeroDivisionError):
+        pmap(lambda i: 1 // i, [0], engine=Chance(seed, losses=0), on_error="raise")
 
 
 @pytest.mark.parametrize("seed", range(2))
