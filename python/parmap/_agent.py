@@ -293,7 +293,7 @@ class Job:
         with self.changed:
             self._unfinished -= left
             if left or failed is not None:
-                if failed is None or isinstance(failed, BrokenPool) or self.ended:
+                if failed is None or (isinstance(failed, BrokenPool) and not failed.before_a_task) or self.ended:
                     self.broken = True
                 elif not self._error:
                     self._error = _errors.describe(failed)

@@ -238,6 +238,12 @@ def test_what_a_reporter_raises_ends_the_map(client):
     until(lambda: children_of(client) == 0)
 
 
+def test_workers_that_cannot_begin_end_the_map(client):
+    with pytest.raises(RuntimeError, match="worker processes in a row died before they began a task") as raised:
+        pmap(abs, range(50), init=lambda: os._exit(3), engine=client)
+    assert any("the Dask worker" in each for each in raised.value.__notes__)
+
+
 def test_the_reporter_says_where_tasks_run(client, capsys):
     pmap(abs, range(100), reporter="text", engine=client)
     assert "1 node, 4 workers" in capsys.readouterr().err
