@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ._arguments import ENGINES, is_cluster
+from ._arguments import ENGINES
 from ._axes import Product, zip as zip_axes
 from ._grid import product_of
 
@@ -25,11 +25,6 @@ def check_call(function: str, op: Any, on_error: Any, options: dict[str, Any]) -
     if options.get("engine") in ("async", "asyncio"):
         others = ", ".join(each for each in ENGINES if each != "async")
         raise ValueError(f"parmap.{function}: the engine async has no {function}; use one of {others}")
-    if function == "fold" and is_cluster(options.get("engine")):
-        raise ValueError(
-            "parmap.fold: the engines dask and mpi have no fold, as accumulators would travel to a node and back for each task; use "
-            "parmap.map_reduce, where func returns an accumulator of its own, or a loop over parmap.stream"
-        )
 
 
 def product_for(

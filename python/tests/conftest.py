@@ -8,6 +8,7 @@ import tempfile
 import hypothesis
 import pytest
 
+import cluster_suite
 import helpers
 import parmap
 import pure_lacks
@@ -44,12 +45,26 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=why))
         if pure_lacks.SPAWNS:
             pure_lacks.spawn(parmap.implementation, {helpers, *(item.module for item in items)})
+    if cluster_suite.ENGINE is not None:
+        for item in items:
+            if (why := cluster_suite.reason(item.name)) is not None:
+                item.add_marker(pytest.mark.skip(reason=why))
     items.sort(key=lambda item: item.path.name != LONGEST)
 
 
+@pytest.fixture(scope="session")
+def cluster():
+    """None, unless the suites run on one."""
+    return None if cluster_suite.ENGINE is None else cluster_suite.Cluster()
+
+
 @pytest.fixture(autouse=True)
-def no_child_is_left():
+def no_child_is_left(cluster):
+    if cluster is not None:
+        cluster.before_a_test()
     yield
+    if cluster is not None:
+        helpers.until(lambda: not helpers.has_children())
     with pytest.raises(ChildProcessError):  # there is none, not even a dead one
         os.waitpid(-1, os.WNOHANG)
 
