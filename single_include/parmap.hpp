@@ -3013,6 +3013,99 @@ template <class Space>
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/summary.hpp
+// map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// One of the slowest tasks of a map; see options::times.
+struct task_time {
+  std::uint64_t index{};            ///< of the task
+  unsigned attempt{};               ///< its slowest attempt; the first is 1
+  std::chrono::nanoseconds took{};  ///< the time of that attempt
+  std::string inputs{};             ///< as failure::inputs
+};
+
+namespace detail {
+
+// What a map measures with options::times.
+struct map_times {
+  std::chrono::nanoseconds elapsed{};  // wall time
+  std::chrono::nanoseconds busy{};     // of all attempts together
+  unsigned workers{};                  // the most there were
+  std::vector<task_time> slowest{};    // the slowest first
+};
+
+}  // namespace detail
+
+/// What happened in a map. results::summary() makes it. A regular value type.
+///
+///     std::cerr << all.summary() << '\n';
+///
+///     10000 tasks in 2.0 s: 7000 ok, 3000 failed
+///       2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)
+///       task 12 (0.75, 1) timed out: ran longer than 5 s
+struct map_summary {
+  std::uint64_t tasks{};      ///< the number of tasks
+  std::uint64_t completed{};  ///< tasks that have a value
+  /// The wall time of the map. 0 if it was not measured: under threads and serial, of at most 1000 tasks without a
+  /// reporter and without options::times.
+  std::chrono::nanoseconds elapsed{};
+  std::vector<failure_cause> causes{};  ///< the failures: the cause of most of them first
+  /// With options::times: the share of the workers' time in which they ran tasks, from 0 to 1. Under async the workers
+  /// are coroutines, and waiting counts as running.
+  std::optional<double> busy{};
+  /// With options::times: the five slowest tasks, failed ones included, the slowest first. A task counts with its
+  /// slowest attempt.
+  std::vector<task_time> slowest{};
+
+  /// The number of tasks that failed, those that were stopped included. O(1).
+  [[nodiscard]] std::uint64_t failed() const noexcept { return tasks - completed; }
+  /// The number of tasks whose failure is of this kind. O(causes).
+  [[nodiscard]] std::uint64_t count(failure_kind kind) const noexcept {
+    std::uint64_t all = 0;
+    for (const failure_cause& each : causes)
+      if (each.first.kind == kind) all += each.count;
+    return all;
+  }
+};
+
+/// "200 tasks in 2.0 s: 197 ok, 3 failed", and below that a line for each of the five most frequent causes; with
+/// options::times also "workers busy 93 % of the time" and "slowest: task 7 (0.5, 2) in 1.2 s, task 3 (0.1, 2) in 1.1
+/// s".
+[[nodiscard]] PARMAP_API std::string to_string(const map_summary& all);
+PARMAP_API std::ostream& operator<<(std::ostream& out, const map_summary& all);
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/results/map_notes.hpp
+// map_notes: what the results of some maps know beside the values and failures.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Which tasks of a map have outcomes of a store: those whose bits are clear.
+struct stored_tasks {
+  std::vector<std::uint64_t> others{};
+  std::uint64_t count{};
+};
+
+// How long the last attempt of each task took, and on which worker; NaN: not known.
+struct task_measures {
+  std::vector<float> seconds{};
+  std::vector<unsigned> workers{};
+};
+
+// Behind a pointer, as most maps have none.
+struct map_notes {
+  stored_tasks stored{};
+  std::optional<map_times> times{};
+  input_columns inputs{};                // of the named axes
+  task_measures measured{};              // of a map with a store
+  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/system/shared_memory.hpp
 // shared_memory: memory that workers share with the process that made it; anonymous, or a file in memory.
 
@@ -3429,98 +3522,12 @@ struct std::tuple_element<1, parmap::indexed_outcome<T>> {
 };
 /// @endcond
 
-// ==== parmap/summary.hpp
-// map_summary: what happened in a map, in a few numbers, and its failures grouped by cause.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// One of the slowest tasks of a map; see options::times.
-struct task_time {
-  std::uint64_t index{};            ///< of the task
-  unsigned attempt{};               ///< its slowest attempt; the first is 1
-  std::chrono::nanoseconds took{};  ///< the time of that attempt
-  std::string inputs{};             ///< as failure::inputs
-};
-
-namespace detail {
-
-// What a map measures with options::times.
-struct map_times {
-  std::chrono::nanoseconds elapsed{};  // wall time
-  std::chrono::nanoseconds busy{};     // of all attempts together
-  unsigned workers{};                  // the most there were
-  std::vector<task_time> slowest{};    // the slowest first
-};
-
-}  // namespace detail
-
-/// What happened in a map. results::summary() makes it. A regular value type.
-///
-///     std::cerr << all.summary() << '\n';
-///
-///     10000 tasks in 2.0 s: 7000 ok, 3000 failed
-///       2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)
-///       task 12 (0.75, 1) timed out: ran longer than 5 s
-struct map_summary {
-  std::uint64_t tasks{};      ///< the number of tasks
-  std::uint64_t completed{};  ///< tasks that have a value
-  /// The wall time of the map. 0 if it was not measured: under threads and serial, of at most 1000 tasks without a
-  /// reporter and without options::times.
-  std::chrono::nanoseconds elapsed{};
-  std::vector<failure_cause> causes{};  ///< the failures: the cause of most of them first
-  /// With options::times: the share of the workers' time in which they ran tasks, from 0 to 1. Under async the workers
-  /// are coroutines, and waiting counts as running.
-  std::optional<double> busy{};
-  /// With options::times: the five slowest tasks, failed ones included, the slowest first. A task counts with its
-  /// slowest attempt.
-  std::vector<task_time> slowest{};
-
-  /// The number of tasks that failed, those that were stopped included. O(1).
-  [[nodiscard]] std::uint64_t failed() const noexcept { return tasks - completed; }
-  /// The number of tasks whose failure is of this kind. O(causes).
-  [[nodiscard]] std::uint64_t count(failure_kind kind) const noexcept {
-    std::uint64_t all = 0;
-    for (const failure_cause& each : causes)
-      if (each.first.kind == kind) all += each.count;
-    return all;
-  }
-};
-
-/// "200 tasks in 2.0 s: 197 ok, 3 failed", and below that a line for each of the five most frequent causes; with
-/// options::times also "workers busy 93 % of the time" and "slowest: task 7 (0.5, 2) in 1.2 s, task 3 (0.1, 2) in 1.1
-/// s".
-[[nodiscard]] PARMAP_API std::string to_string(const map_summary& all);
-PARMAP_API std::ostream& operator<<(std::ostream& out, const map_summary& all);
-
-}  // namespace parmap::inline PARMAP_ABI
-
 // ==== parmap/results.hpp
 // results: what map returns, a slot for every task in input order, and the failures.
 
 namespace parmap::inline PARMAP_ABI {
 
 namespace detail {
-
-// Which tasks of a map have outcomes of a store: those whose bits are clear.
-struct stored_tasks {
-  std::vector<std::uint64_t> others{};
-  std::uint64_t count{};
-};
-
-// How long the last attempt of each task took, and on which worker; NaN: not known.
-struct task_measures {
-  std::vector<float> seconds{};
-  std::vector<unsigned> workers{};
-};
-
-// What some maps know besides.
-struct map_notes {
-  stored_tasks stored{};
-  std::optional<map_times> times{};
-  input_columns inputs{};                // of the named axes
-  task_measures measured{};              // of a map with a store
-  std::optional<failure_list> absent{};  // tasks without a value here, if these are more than have failed
-};
 
 // Adds the cells of the value of task i to a row.
 using add_value = void(csv_text& row, const void* results, std::uint64_t i);
@@ -10079,7 +10086,7 @@ class interrupt_scope {
 namespace parmap::inline PARMAP_ABI::detail {
 
 // A value is not what the map expects. The store says which one.
-class other_format : public std::runtime_error {
+class PARMAP_API other_format : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
@@ -15313,6 +15320,43 @@ PARMAP_INLINE void csv_text::add_streamed(const void* it, void (*write)(std::ost
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/progress/summary_line.hpp
+// The line that sums up a map: "200 tasks in 2.0 s: 197 ok, 3 failed".
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// "35 µs", "2.0 s", "3 min 20 s", "2 h 05 min": two or three digits.
+[[nodiscard]] std::string format_span(std::chrono::nanoseconds time);
+
+// `stopped` tasks have not begun or not ended, and are not among `failed`. A time of zero is not known.
+[[nodiscard]] std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
+                                         std::uint64_t failed, std::uint64_t stopped);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/summary.inl.hpp
+// The bodies of summary.hpp.
+
+namespace parmap::inline PARMAP_ABI {
+
+PARMAP_INLINE std::string to_string(const map_summary& all) {
+  const std::uint64_t stopped = all.count(failure_kind::stopped);
+  std::string text = detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped) +
+                     detail::format_causes(all.causes);
+  if (all.busy)
+    text += "\n  workers busy " + std::to_string(static_cast<int>(std::lround(*all.busy * 100))) + " % of the time";
+  for (const task_time& each : all.slowest) {
+    text += (&each == all.slowest.data() ? "\n  slowest: task " : ", task ") + std::to_string(each.index);
+    if (!each.inputs.empty()) text += " (" + each.inputs + ")";
+    text += " in " + detail::format_span(each.took);
+  }
+  return text;
+}
+
+PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const map_summary& all) { return out << to_string(all); }
+
+}  // namespace parmap::inline PARMAP_ABI
+
 // ==== parmap/detail/system/shared_memory.inl.hpp
 // The bodies of shared_memory.hpp.
 
@@ -15390,43 +15434,6 @@ PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
 #endif
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/summary_line.hpp
-// The line that sums up a map: "200 tasks in 2.0 s: 197 ok, 3 failed".
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// "35 µs", "2.0 s", "3 min 20 s", "2 h 05 min": two or three digits.
-[[nodiscard]] std::string format_span(std::chrono::nanoseconds time);
-
-// `stopped` tasks have not begun or not ended, and are not among `failed`. A time of zero is not known.
-[[nodiscard]] std::string format_summary(std::chrono::nanoseconds elapsed, std::uint64_t completed,
-                                         std::uint64_t failed, std::uint64_t stopped);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/summary.inl.hpp
-// The bodies of summary.hpp.
-
-namespace parmap::inline PARMAP_ABI {
-
-PARMAP_INLINE std::string to_string(const map_summary& all) {
-  const std::uint64_t stopped = all.count(failure_kind::stopped);
-  std::string text = detail::format_summary(all.elapsed, all.completed, all.failed() - stopped, stopped) +
-                     detail::format_causes(all.causes);
-  if (all.busy)
-    text += "\n  workers busy " + std::to_string(static_cast<int>(std::lround(*all.busy * 100))) + " % of the time";
-  for (const task_time& each : all.slowest) {
-    text += (&each == all.slowest.data() ? "\n  slowest: task " : ", task ") + std::to_string(each.index);
-    if (!each.inputs.empty()) text += " (" + each.inputs + ")";
-    text += " in " + detail::format_span(each.took);
-  }
-  return text;
-}
-
-PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const map_summary& all) { return out << to_string(all); }
-
-}  // namespace parmap::inline PARMAP_ABI
 
 // ==== parmap/detail/results/results.inl.hpp
 // The bodies of results.hpp.
