@@ -662,7 +662,8 @@ def rng() -> Any:
             import numpy
         except ImportError as error:
             raise ImportError("parmap.rng() needs NumPy: pip install numpy") from error
-        it.generator = numpy.random.Generator(numpy.random.Philox(key=numpy.array([it.seed, it.index], dtype=numpy.uint64)))
+        key = numpy.array([it.seed, it.index], dtype=numpy.uint64)
+        it.generator = numpy.random.Generator(numpy.random.Philox(key=key, counter=2**256 - 1))  # the next one is 0
     return it.generator
 
 

@@ -10250,7 +10250,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 namespace parmap::inline PARMAP_ABI::detail {
 
 // A value is not what the map expects. The store says which one.
-class other_format : public std::runtime_error {
+class PARMAP_API other_format : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
@@ -10638,7 +10638,8 @@ stored_value to_stored(const T& x) {
     return stored_bytes_of(
         to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size()),
         value_format::array);
-  else if constexpr (has_plain_form<T> && is_optional<T>) return x ? to_stored(*x) : stored_value{value_format::none};
+  else if constexpr (has_plain_form<T> && is_optional<T>)
+    return x ? to_stored(*x) : stored_value{.format = value_format::none};
   else if constexpr (is_json_container<T>) {
     json_writer json;
     write_json(json, x);
@@ -24020,17 +24021,19 @@ PARMAP_INLINE options options_of_part(const options& chosen, const task_part& th
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/stores/utf8.hpp
+// ==== parmap/detail/system/utf8.hpp
 // utf8: whether bytes are UTF-8, and its characters.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// No overlong form, no half of a surrogate, nothing above U+10FFFF.
-[[nodiscard]] PARMAP_API bool is_utf8(std::string_view text) noexcept;
+// The number of bytes of the character that begins at text[at]; 0 if there is none: no overlong form, no half of a
+// surrogate, nothing above U+10FFFF.
+[[nodiscard]] std::size_t length_of_character(std::string_view text, std::size_t at) noexcept;
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
 // The first character of a text that is UTF-8 and not empty, which then begins behind it.
-[[nodiscard]] PARMAP_API std::uint32_t take_utf8(std::string_view& text) noexcept;
+[[nodiscard]] std::uint32_t take_character(std::string_view& text) noexcept;
 // `character`: at most U+10FFFF, and no surrogate.
-PARMAP_API void append_utf8(std::string& to, std::uint32_t character);
+void append_character(std::string& to, std::uint32_t character);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -24136,7 +24139,7 @@ class json_parser {
       constexpr std::string_view from = "\"\\/bfnrt";
       constexpr std::string_view to = "\"\\/\b\f\n\r\t";
       const char escaped = text_[at_++];
-      if (escaped == 'u') append_utf8(made, escaped_character());
+      if (escaped == 'u') append_character(made, escaped_character());
       else if (const std::size_t which = from.find(escaped); which != std::string_view::npos) made += to[which];
       else fail();
     }
@@ -24292,7 +24295,7 @@ PARMAP_INLINE void json_writer::add(std::string_view x) {
   while (!x.empty()) {
     constexpr std::string_view special = "\"\\\b\f\n\r\t";
     constexpr std::string_view letters = "\"\\bfnrt";
-    const std::uint32_t character = take_utf8(x);
+    const std::uint32_t character = take_character(x);
     const char c = character < 0x80 ? static_cast<char>(character) : '\0';
     if (const std::size_t which = special.find(c); c != '\0' && which != std::string_view::npos)
       (text_ += '\\') += letters[which];
@@ -27299,43 +27302,45 @@ PARMAP_INLINE bool interrupt_watch::has_heard() noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/stores/utf8.inl.hpp
+// ==== parmap/detail/system/utf8.inl.hpp
 // The bodies of utf8.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+PARMAP_INLINE std::size_t length_of_character(std::string_view text, std::size_t at) noexcept {
+  const auto byte = [&](std::size_t k) { return at + k < text.size() ? static_cast<unsigned char>(text[at + k]) : 0U; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  for (std::size_t k = 1; k < length; ++k)
+    if ((byte(k) & 0xc0) != 0x80) return 0;
+  const unsigned second = byte(1);  // overlong forms, surrogates, and what lies above U+10FFFF
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+      (first == 0xf4 && second > 0x8f))
+    return 0;
+  return length;
+}
+
 PARMAP_INLINE bool is_utf8(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  for (std::size_t i = 0; i < text.size();) {
-    const unsigned first = byte(i);
-    if (first < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
-    if (first < 0xc2 || first > 0xf4 || text.size() - i <= more) return false;
-    for (std::size_t k = 1; k <= more; ++k)
-      if ((byte(i + k) & 0xc0) != 0x80) return false;
-    const unsigned second = byte(i + 1);
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
-        (first == 0xf4 && second > 0x8f))
-      return false;
-    i += more + 1;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = length_of_character(text, at);
+    if (length == 0) return false;
+    at += length;
   }
   return true;
 }
 
-PARMAP_INLINE std::uint32_t take_utf8(std::string_view& text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
-  const std::uint32_t first = byte(0);
-  const std::size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : 0;
-  std::uint32_t character = more == 0 ? first : first & (0x3fU >> more);
-  for (std::size_t k = 1; k <= more; ++k) character = character << 6 | (byte(k) & 0x3f);
-  text.remove_prefix(more + 1);
+PARMAP_INLINE std::uint32_t take_character(std::string_view& text) noexcept {
+  const auto byte = [&](std::size_t k) { return std::uint32_t{static_cast<unsigned char>(text[k])}; };
+  const std::size_t length = length_of_character(text, 0);
+  std::uint32_t character = length == 1 ? byte(0) : byte(0) & (0x7fU >> length);
+  for (std::size_t k = 1; k < length; ++k) character = character << 6 | (byte(k) & 0x3f);
+  text.remove_prefix(length);
   return character;
 }
 
-PARMAP_INLINE void append_utf8(std::string& to, std::uint32_t character) {
+PARMAP_INLINE void append_character(std::string& to, std::uint32_t character) {
   const auto add = [&to](std::uint32_t byte) { to += static_cast<char>(static_cast<unsigned char>(byte)); };
   if (character < 0x80) return add(character);
   if (character < 0x800) {
@@ -28165,22 +28170,6 @@ PARMAP_INLINE bool write_all(int fd, std::string_view text) noexcept {
 // The bodies of json_text.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
-
-// The number of bytes of the UTF-8 character that begins at text[at]; 0 if there is none.
-PARMAP_INLINE std::size_t length_of_character(std::string_view text, std::size_t at) noexcept {
-  const auto byte = [&](std::size_t k) { return at + k < text.size() ? static_cast<unsigned char>(text[at + k]) : 0U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  for (std::size_t k = 1; k < length; ++k)
-    if ((byte(k) & 0xc0) != 0x80) return 0;
-  const unsigned second = byte(1);  // overlong forms, surrogates, and what lies above U+10FFFF
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
-      (first == 0xf4 && second > 0x8f))
-    return 0;
-  return length;
-}
 
 PARMAP_INLINE void add_json(std::string& to, std::string_view text) {
   static constexpr std::string_view hex = "0123456789abcdef";

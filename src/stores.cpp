@@ -7,4 +7,3 @@
 #include <parmap/detail/stores/stored_map.inl.hpp>
 #include <parmap/detail/stores/stored_order.inl.hpp>
 #include <parmap/detail/stores/stored_value.inl.hpp>
-#include <parmap/detail/stores/utf8.inl.hpp>

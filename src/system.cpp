@@ -16,4 +16,5 @@
 #include <parmap/detail/system/shared_memory.inl.hpp>
 #include <parmap/detail/system/standard_streams.inl.hpp>
 #include <parmap/detail/system/stay_loaded.inl.hpp>
+#include <parmap/detail/system/utf8.inl.hpp>
 #include <parmap/detail/system/valgrind.inl.hpp>

@@ -145,14 +145,12 @@ class CheckpointRun:
         self.is_new = found is None
         if found is not None:
             self.version = found[0]
-            #: A C++ program has stored values, too.
-            self._is_of_both = file.execute(
-                "SELECT 1 FROM run WHERE version = ? AND language = 'C++' AND done > 0 LIMIT 1", (self.version,)
-            ).fetchone() is not None  # fmt: skip
+            #: How many values a run of a C++ program had; None: there is none.
+            (self._of_cpp,) = file.execute("SELECT max(done) FROM run WHERE version = ? AND language = 'C++'", (self.version,)).fetchone()
             return
         (last,) = file.execute("SELECT coalesce(max(number), 0) FROM version").fetchone()
         self.version = last + 1
-        self._is_of_both = False
+        self._of_cpp = None
         file.execute("INSERT INTO version VALUES(?, ?)", (self.version, self._asked.version))
 
     def _find_axes(self, file: sqlite3.Connection) -> None:
@@ -237,7 +235,7 @@ class CheckpointRun:
             if own is None or other is None or key_of(own) != key_of(other):
                 words = _WORDS.get(name, name)
                 self._refuse(words, value_in_words(other), value_in_words(own))
-        if self._is_of_both:
+        if self._of_cpp:
             self.notes.append(
                 f"parmap: {self.path} has values of a program in C++: whether {self._identity.name.rpartition('.')[2]}() computes the same in "
                 "both languages cannot be seen"
@@ -245,7 +243,7 @@ class CheckpointRun:
 
     def _place(self, file: sqlite3.Connection) -> None:
         positions = [
-            _axis_positions.place(file, self.version, axis, own, self.path, self.notes, self._is_of_both) for axis, own in self.axes
+            _axis_positions.place(file, self.version, axis, own, self.path, self.notes, self._of_cpp is not None) for axis, own in self.axes
         ]
         columns = ", ".join(f"start_{axis.number}, size_{axis.number}" for axis, _ in self.axes)
         rows = file.execute(f"SELECT first, {columns} FROM extent_{self.version} ORDER BY first").fetchall()

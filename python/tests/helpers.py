@@ -44,6 +44,13 @@ def has_gil():
     return not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
+def generator_of(seed, i):
+    """That of task i, from its definition. NumPy adds 1 to the counter before it draws, so that the first one is 0."""
+    import numpy
+
+    return numpy.random.Generator(numpy.random.Philox(key=numpy.array([seed, i], dtype=numpy.uint64), counter=2**256 - 1))
+
+
 def quiet(func, *axes, **options):
     """The results of a map whose failures are no news: no warning."""
     return parmap(func, *axes, on_error=lambda func, task, error: None, **options)

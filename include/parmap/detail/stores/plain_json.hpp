@@ -22,7 +22,7 @@
 namespace parmap::inline PARMAP_ABI::detail {
 
 // A value is not what the map expects. The store says which one.
-class other_format : public std::runtime_error {
+class PARMAP_API other_format : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/detail/stores/plain_json.hpp>
-#include <parmap/detail/stores/utf8.hpp>
+#include <parmap/detail/system/utf8.hpp>
 
 #include <array>
 #include <bit>
@@ -116,7 +116,7 @@ class json_parser {
       constexpr std::string_view from = "\"\\/bfnrt";
       constexpr std::string_view to = "\"\\/\b\f\n\r\t";
       const char escaped = text_[at_++];
-      if (escaped == 'u') append_utf8(made, escaped_character());
+      if (escaped == 'u') append_character(made, escaped_character());
       else if (const std::size_t which = from.find(escaped); which != std::string_view::npos) made += to[which];
       else fail();
     }
@@ -272,7 +272,7 @@ PARMAP_INLINE void json_writer::add(std::string_view x) {
   while (!x.empty()) {
     constexpr std::string_view special = "\"\\\b\f\n\r\t";
     constexpr std::string_view letters = "\"\\bfnrt";
-    const std::uint32_t character = take_utf8(x);
+    const std::uint32_t character = take_character(x);
     const char c = character < 0x80 ? static_cast<char>(character) : '\0';
     if (const std::size_t which = special.find(c); c != '\0' && which != std::string_view::npos)
       (text_ += '\\') += letters[which];

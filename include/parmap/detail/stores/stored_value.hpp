@@ -175,7 +175,8 @@ stored_value to_stored(const T& x) {
     return stored_bytes_of(
         to_npy(npy_type<typename T::value_type>(), std::as_bytes(std::span(x.data(), x.size())), x.size()),
         value_format::array);
-  else if constexpr (has_plain_form<T> && is_optional<T>) return x ? to_stored(*x) : stored_value{value_format::none};
+  else if constexpr (has_plain_form<T> && is_optional<T>)
+    return x ? to_stored(*x) : stored_value{.format = value_format::none};
   else if constexpr (is_json_container<T>) {
     json_writer json;
     write_json(json, x);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <parmap/detail/stores/stored_value.hpp>
-#include <parmap/detail/stores/utf8.hpp>
+#include <parmap/detail/system/utf8.hpp>
 
 #include <cstddef>
 #include <cstdint>
