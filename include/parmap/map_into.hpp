@@ -5,8 +5,8 @@
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
 #include <parmap/detail/space/tasks_into_range.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/engine.hpp>
-#include <parmap/engine/multi.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>
 #include <parmap/results.hpp>
