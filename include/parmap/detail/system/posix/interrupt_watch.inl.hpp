@@ -151,7 +151,7 @@ class interrupt_handlers {
   }
 
   pid_t process_{::getpid()};
-  interrupt_handlers* parent_;
+  [[maybe_unused]] interrupt_handlers* parent_;  // so that no leak is seen
   std::mutex turns_;  // the handlers are being set or restored
   std::mutex mutex_;  // of watches_
   std::vector<interrupt_watch*> watches_;
