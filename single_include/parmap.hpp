@@ -6,6 +6,29 @@
 #pragma once
 #define PARMAP_SINGLE_HEADER_INCLUDED
 
+// ==== parmap/detail/this_system.hpp
+// The system that this is compiled for: one of PARMAP_LINUX, PARMAP_MACOS and PARMAP_WINDOWS is 1, the others are 0.
+// Only detail/system asks for them, and those few headers that leave the engines out that fork.
+
+#if defined(__linux__)
+#define PARMAP_LINUX 1
+#define PARMAP_MACOS 0
+#define PARMAP_WINDOWS 0
+#elif defined(__APPLE__)
+#define PARMAP_LINUX 0
+#define PARMAP_MACOS 1
+#define PARMAP_WINDOWS 0
+#elif defined(_WIN32)
+#define PARMAP_LINUX 0
+#define PARMAP_MACOS 0
+#define PARMAP_WINDOWS 1
+#endif
+
+#if !defined(PARMAP_LINUX) || !defined(__SIZEOF_INT128__)
+#error "parmap needs 64-bit Linux, macOS or Windows, and GCC or clang"
+#include "the-compiler-stops-here"  // without a missing file it would go on, for thousands of lines of errors
+#endif
+
 // ==== parmap/version.hpp
 // The version of parmap. CMake reads it from here; it is defined nowhere else.
 
@@ -53,28 +76,17 @@
 #define PARMAP_API
 #endif
 
-// ==== parmap/detail/needs_64_bit_linux.hpp
-// Included first by what does not compile elsewhere: the first error is then a sentence, and the only one.
-
-#if !defined(__linux__) || !defined(__SIZEOF_INT128__)
-#error "parmap needs 64-bit Linux; serial, threads and async are to come to other systems later"
-#include "the-compiler-stops-here"
-#endif
-
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
-#include <cerrno>
 #include <chrono>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <deque>
 #include <exception>
 #include <forward_list>
@@ -84,38 +96,51 @@
 #include <istream>
 #include <iterator>
 #include <limits>
-#include <linux/futex.h>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <ostream>
-#include <poll.h>
 #include <ranges>
 #include <span>
 #include <stdexcept>
-#include <stdio_ext.h>
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/types.h>
-#include <system_error>
 #include <thread>
 #include <tuple>
 #include <type_traits>
 #include <typeinfo>
-#include <unistd.h>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
 #include <version>
+#if !PARMAP_WINDOWS
+#include <cerrno>
+#include <system_error>
+#include <unistd.h>
+#endif
+#if !PARMAP_LINUX
+#include <condition_variable>
+#endif
+#if PARMAP_LINUX
+#include <cstdio>
+#include <ctime>
+#include <linux/futex.h>
+#include <poll.h>
+#include <stdio_ext.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#endif
+#if PARMAP_MACOS
+#include <fcntl.h>
+#endif
 
 // ==== parmap/detail/space/axis.hpp
 // One axis: makes a range indexable, in place where possible, and spreads its elements into arguments.
@@ -1983,6 +2008,639 @@ class context {
 
 }  // namespace parmap::inline PARMAP_ABI
 
+// ==== parmap/detail/streams/element_feed.hpp
+// element_feed: an axis that is read as the stream goes, as the stream's loop sees it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class shared_elements;
+
+// Used by the caller's thread only. Each element has the same number of tasks: element e has tasks [e k, (e + 1) k).
+class element_feed {
+ public:
+  element_feed() = default;
+  element_feed(const element_feed&) = delete;
+  element_feed& operator=(const element_feed&) = delete;
+  virtual ~element_feed() = default;
+
+  // Reads the next element; false if there is none. What the range throws passes.
+  virtual bool read_one() = 0;
+  // An outcome of element e has been taken. Once all have, the element is dropped.
+  virtual void one_is_taken(std::uint64_t e) = 0;
+  // Whether there is a place for the next element: it may be this many elements ahead of the first that is not dropped.
+  [[nodiscard]] virtual bool has_room() const noexcept = 0;
+  // The memory that the elements take which are not dropped, as far as it is known.
+  [[nodiscard]] virtual std::uint64_t bytes() const noexcept = 0;
+  // From now on elements go into this memory, encoded. Before the first is read.
+  virtual void share(shared_elements& to) = 0;
+
+  [[nodiscard]] std::uint64_t read() const noexcept { return read_; }
+  [[nodiscard]] std::uint64_t tasks_of_one() const noexcept { return tasks_of_one_; }
+  void set_tasks_of_one(std::uint64_t k) noexcept { tasks_of_one_ = k; }
+
+ protected:
+  std::uint64_t read_{};
+
+ private:
+  std::uint64_t tasks_of_one_{1};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/tick_clock.hpp
+// The scheduler's clock: ticks of the time stamp counter if there is one. Only for pacing, never for a timeout.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+using ticks = std::uint64_t;
+
+[[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
+
+#if defined(__x86_64__)
+// Takes 10 ns; clock_gettime takes 24 ns. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
+inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
+#else
+inline ticks now_ticks() noexcept { return steady_ns(); }
+#endif
+
+// Measured once per process, over 20 µs; accurate to 1 per cent, which is enough for pacing.
+[[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
+
+inline ticks to_ticks(std::chrono::microseconds span) noexcept {
+  return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/failure.hpp
+// The failure of a task, the list of a map's failures, and the exceptions thrown for them.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// Why a task has no value. docs/failures.md lists the messages of each kind.
+enum class failure_kind {
+  threw,          ///< f, or the axis that computes its argument, threw
+  crashed,        ///< its worker process was killed by a signal
+  exited,         ///< it ended its worker process (exit, _exit, quick_exit, pthread_exit)
+  timed_out,      ///< it ran longer than options::timeout
+  out_of_memory,  ///< it threw std::bad_alloc, its result did not fit, or the kernel killed it to free memory
+  unencodable,    ///< its worker could not encode its result, or the caller could not decode it
+  stopped,        ///< it was not begun or not completed: max_failures, a stop request, or no worker could be started
+};
+
+/// The name of the kind as failure_kind spells it, such as "timed_out"; operator<< writes it. O(1).
+[[nodiscard]] constexpr std::string_view to_string(failure_kind kind) noexcept {
+  switch (kind) {
+    case failure_kind::threw: return "threw";
+    case failure_kind::crashed: return "crashed";
+    case failure_kind::exited: return "exited";
+    case failure_kind::timed_out: return "timed_out";
+    case failure_kind::out_of_memory: return "out_of_memory";
+    case failure_kind::unencodable: return "unencodable";
+    case failure_kind::stopped: return "stopped";
+  }
+  return "unknown";
+}
+
+/// Writes to_string(kind).
+PARMAP_API std::ostream& operator<<(std::ostream& out, failure_kind kind);
+
+/// One task that has no value, and why. A value type: a copy owns its texts. operator<< and to_string write it as text.
+///
+///     for (const parmap::failure& why : r.failures())
+///       if (why.kind == parmap::failure::timed_out) again.push_back(x[why.index]);
+struct failure {
+  // Short names of the kinds: failure::crashed. (Not `using enum`: g++ 12 fails on it in templates.)
+  static constexpr failure_kind threw = failure_kind::threw;                  ///< the kind, by a short name
+  static constexpr failure_kind crashed = failure_kind::crashed;              ///< the kind, by a short name
+  static constexpr failure_kind exited = failure_kind::exited;                ///< the kind, by a short name
+  static constexpr failure_kind timed_out = failure_kind::timed_out;          ///< the kind, by a short name
+  static constexpr failure_kind out_of_memory = failure_kind::out_of_memory;  ///< the kind, by a short name
+  static constexpr failure_kind unencodable = failure_kind::unencodable;      ///< the kind, by a short name
+  static constexpr failure_kind stopped = failure_kind::stopped;              ///< the kind, by a short name
+
+  std::uint64_t index{};                   ///< the task's index in input order
+  failure_kind kind{failure_kind::threw};  ///< what went wrong
+  std::string message{};                   ///< type and what() of the exception; or the signal or exit status
+  unsigned attempts{};                     ///< number of attempts that were begun; 0 if the task was never begun
+  std::exception_ptr exception{};          ///< the original exception; null if the task ran in another process
+  int status{};                            ///< the signal or exit status that ended its worker (quick_exit: 1); else 0
+  /// The task's inputs, such as `-0.25, "left"`: at most 200 bytes of UTF-8. `?` stands for an input that has no
+  /// operator<<, and for an input that its range computes (std::views::transform). Empty if every input would be `?`,
+  /// and if the task was stopped. Under multi, if a task has ended its worker or an input needs an operator<<, parmap
+  /// writes the inputs of the first 1000 failures only, for at most 1 s in all.
+  std::string inputs{};
+  /// Under an engine of several machines: where the task ran, such as `rank 3 on n2`. Empty elsewhere, and if the task
+  /// was stopped.
+  std::string place{};
+
+  /// Throws `exception` if it is not null (threads, async), else task_failed with a copy of this failure.
+  [[noreturn]] PARMAP_API void rethrow() const;
+};
+
+/// One line such as "task 7 (0.5, 2) crashed: SIGSEGV ...", with the inputs in parentheses; operator<< writes it.
+[[nodiscard]] PARMAP_API std::string to_string(const failure& why);
+/// Writes to_string(why).
+PARMAP_API std::ostream& operator<<(std::ostream& out, const failure& why);
+
+/// The failures of a map that have one cause: their kind is the same, and their messages differ in numbers only. (In
+/// the message of a death the numbers count, too: they are a signal or an exit status.) failure_list::causes() makes
+/// them.
+struct failure_cause {
+  failure first{};        ///< the failure of the lowest index
+  std::uint64_t count{};  ///< how many tasks have failed for this cause
+  std::string message{};  ///< the message that they share; "..." in place of each number if the numbers differ
+};
+
+/// One line: "2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)". For a single task it is
+/// to_string(why.first).
+[[nodiscard]] PARMAP_API std::string to_string(const failure_cause& why);
+/// Writes to_string(why).
+PARMAP_API std::ostream& operator<<(std::ostream& out, const failure_cause& why);
+
+class failure_list;
+
+namespace detail {
+// The failures of a map while it runs. Each entry is a failure and the number of consecutive tasks, from its index on,
+// that share it.
+using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
+// Sorts by index. Allocates nothing.
+void sort_runs(failure_runs& runs) noexcept;
+
+// Writes the inputs of task i.
+struct inputs_writer {
+  const void* tasks;
+  std::string (*text)(const void* tasks, std::uint64_t i);
+};
+// The runs that a list was built from, in order.
+[[nodiscard]] PARMAP_API failure_runs runs_of(const failure_list& failures);
+// Sets the inputs of each failure that is to have some. One whose inputs throw has none.
+PARMAP_API void write_inputs(failure_list& failures, const inputs_writer& writer) noexcept;
+// The tasks of those failures, in order.
+[[nodiscard]] std::vector<std::uint64_t> tasks_with_inputs(const failure_list& failures);
+// Whether one of them ended the process that ran it.
+[[nodiscard]] bool ended_a_worker(const failure_list& failures) noexcept;
+}  // namespace detail
+
+/// The failures of one map, sorted by index: a random-access range of `failure`. An access builds the item and returns
+/// it by value, so write `const auto&` or `auto` in a loop, not `auto&`. Several threads may read at once.
+///
+///     const parmap::failure_list& all = r.failures();
+///     if (!all.empty()) std::cerr << all.size() << " tasks failed; the first: " << all.front() << '\n';
+///
+/// Consecutive tasks that were never begun are stored as one run, so that stopping a map of 1e9 tasks costs no memory.
+/// In the complexities below, `size` counts such a run once.
+class failure_list {
+ public:
+  using value_type = failure;
+
+  /// A random-access iterator whose reference type is a value: items are built on access.
+  class iterator {
+   public:
+    using iterator_concept = std::random_access_iterator_tag;
+    using iterator_category = std::input_iterator_tag;
+    using value_type = failure;
+    using difference_type = std::ptrdiff_t;
+    using reference = failure;
+    struct pointer {
+      failure item;
+      const failure* operator->() const { return &item; }
+    };
+
+    iterator() = default;
+    iterator(const failure_list* list, std::size_t at) : list_(list), at_(at) {}
+
+    failure operator*() const { return (*list_)[at_]; }
+    pointer operator->() const { return {**this}; }
+    failure operator[](difference_type by) const { return *(*this + by); }
+    iterator& operator++() { return *this += 1; }
+    iterator operator++(int) { return std::exchange(*this, *this + 1); }
+    iterator& operator--() { return *this -= 1; }
+    iterator operator--(int) { return std::exchange(*this, *this - 1); }
+    iterator& operator+=(difference_type by) {
+      at_ = static_cast<std::size_t>(static_cast<difference_type>(at_) + by);
+      return *this;
+    }
+    iterator& operator-=(difference_type by) { return *this += -by; }
+    friend iterator operator+(iterator it, difference_type by) { return it += by; }
+    friend iterator operator+(difference_type by, iterator it) { return it += by; }
+    friend iterator operator-(iterator it, difference_type by) { return it -= by; }
+    friend difference_type operator-(const iterator& a, const iterator& b) {
+      return static_cast<difference_type>(a.at_) - static_cast<difference_type>(b.at_);
+    }
+    friend bool operator==(const iterator& a, const iterator& b) { return a.at_ == b.at_; }
+    friend auto operator<=>(const iterator& a, const iterator& b) { return a.at_ <=> b.at_; }
+
+   private:
+    const failure_list* list_{};
+    std::size_t at_{};
+  };
+  using const_iterator = iterator;
+
+  failure_list() = default;
+  /// For engines: builds the list from runs in any order, in which no task occurs twice. O(k log k). If it throws
+  /// std::bad_alloc, the argument is at most reordered.
+  PARMAP_API explicit failure_list(detail::failure_runs&& runs);
+  PARMAP_API explicit failure_list(const detail::failure_runs& runs);
+  /// Copies the failures. O(size).
+  PARMAP_API failure_list(const failure_list& other);
+  failure_list(failure_list&& other) noexcept : all_(std::exchange(other.all_, nullptr)) {}
+  failure_list& operator=(failure_list other) noexcept {
+    std::swap(all_, other.all_);
+    return *this;
+  }
+  ~failure_list() {
+    if (all_ != nullptr) destroy();
+  }
+
+  /// The number of failed tasks. O(1).
+  [[nodiscard]] std::size_t size() const noexcept { return empty() ? 0 : count(); }
+  /// Whether no task failed. O(1).
+  [[nodiscard]] bool empty() const noexcept { return all_ == nullptr; }
+
+  /// The k-th failure. Undefined if k >= size(). O(log size).
+  [[nodiscard]] PARMAP_API failure operator[](std::size_t k) const;
+  /// The k-th failure. Throws std::out_of_range if k >= size(). O(log size).
+  [[nodiscard]] PARMAP_API failure at(std::size_t k) const;
+  /// The failure of the lowest index. Undefined if the list is empty. O(log size).
+  [[nodiscard]] failure front() const { return (*this)[0]; }
+  /// The failure of the highest index. Undefined if the list is empty. O(log size).
+  [[nodiscard]] failure back() const { return (*this)[size() - 1]; }
+
+  /// The number of failed tasks below `index`. O(log size).
+  [[nodiscard]] PARMAP_API std::uint64_t count_below(std::uint64_t index) const noexcept;
+  /// Whether task `index` failed. O(log size).
+  [[nodiscard]] bool contains(std::uint64_t index) const noexcept { return !empty() && has(index); }
+
+  /// The failures grouped by cause: the cause of most failures first. O(k log k) for k = size.
+  ///
+  ///     for (const parmap::failure_cause& each : r.failures().causes()) std::cerr << each << '\n';
+  [[nodiscard]] PARMAP_API std::vector<failure_cause> causes() const;
+
+  /// Random-access iterators, which refer to this list. O(1); to read an item is O(log size).
+  [[nodiscard]] iterator begin() const { return {this, 0}; }
+  [[nodiscard]] iterator end() const { return {this, size()}; }
+
+  /// The first maximal interval [b, e) of tasks in [from, n) that did not fail; (n, n) if there is none. from must be
+  /// at most n. O(log size), and O(1) for each failure that it skips.
+  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> next_gap(std::uint64_t from, std::uint64_t n) const noexcept {
+    return empty() ? std::pair(from, n) : gap_behind(from, n);
+  }
+  /// Calls fn(b, e) for each maximal interval [b, e) of tasks in [0, n) that did not fail, in order.
+  ///
+  ///     all.for_each_gap(r.size(), [&](std::uint64_t b, std::uint64_t e) { done += e - b; });
+  template <class Fn>
+  void for_each_gap(std::uint64_t n, Fn&& fn) const {
+    for (auto [b, e] = next_gap(0, n); b < e; std::tie(b, e) = next_gap(e, n)) fn(b, e);
+  }
+
+ private:
+  struct table;  // the runs; not allocated if there is no failure
+
+  friend PARMAP_API void detail::write_inputs(failure_list& failures, const detail::inputs_writer& writer) noexcept;
+  friend PARMAP_API detail::failure_runs detail::runs_of(const failure_list& failures);
+  friend std::vector<std::uint64_t> detail::tasks_with_inputs(const failure_list& failures);
+  friend bool detail::ended_a_worker(const failure_list& failures) noexcept;
+
+  PARMAP_API void destroy() noexcept;
+  [[nodiscard]] PARMAP_API std::size_t count() const noexcept;
+  [[nodiscard]] PARMAP_API bool has(std::uint64_t index) const noexcept;
+  [[nodiscard]] PARMAP_API std::pair<std::uint64_t, std::uint64_t> gap_behind(std::uint64_t from,
+                                                                              std::uint64_t n) const noexcept;
+
+  table* all_{};
+};
+
+/// Writes "3000 tasks failed", and below that a line for each failure; if they are more than five, a line for each of
+/// the five most frequent causes.
+PARMAP_API std::ostream& operator<<(std::ostream& out, const failure_list& all);
+
+/// Thrown by results::operator[] for a task that failed, and by failure::rethrow. what() is to_string(why()).
+class PARMAP_API task_failed : public std::runtime_error {
+ public:
+  /// The exception for this failure.
+  explicit task_failed(failure why);
+
+  /// Why the task has no value.
+  [[nodiscard]] const failure& why() const noexcept { return why_; }
+
+ private:
+  failure why_;
+};
+
+/// Thrown by results::value() and results::data() if any task failed. what() tells how many tasks failed, and has a
+/// line for each; if more than five failed, a line for each of the five most frequent causes.
+class PARMAP_API map_failed : public std::runtime_error {
+ public:
+  /// The exception for these failures of a map of this many tasks.
+  map_failed(failure_list all, std::uint64_t tasks);
+
+  /// Every failure, sorted by index.
+  [[nodiscard]] const failure_list& failures() const noexcept { return failures_; }
+
+ private:
+  failure_list failures_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/outcome.hpp
+// outcome: the value of a task, or the failure that it has instead.
+
+#ifdef __cpp_lib_expected
+#include <expected>
+#endif
+
+namespace parmap::inline PARMAP_ABI {
+
+template <class T>
+class outcome;
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_outcome = false;
+template <class T>
+inline constexpr bool is_outcome<outcome<T>> = true;
+
+// The members that outcome<T> and outcome<void> share. Held is T; for void it is monostate.
+template <class Held>
+class outcome_base {
+ public:
+  /// Whether there is a value. O(1).
+  [[nodiscard]] bool has_value() const noexcept { return held_.index() == 0; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  /// Why there is no value. Undefined if there is one.
+  [[nodiscard]] const failure& error() const& noexcept { return *std::get_if<1>(&held_); }
+  [[nodiscard]] failure&& error() && noexcept { return std::move(*std::get_if<1>(&held_)); }
+
+ protected:
+  template <class... Arguments>
+  explicit outcome_base(std::in_place_index_t<0> at, Arguments&&... from)
+      : held_(at, std::forward<Arguments>(from)...) {}
+  explicit outcome_base(failure why) : held_(std::in_place_index<1>, std::move(why)) {}
+
+  [[nodiscard]] Held& held() noexcept { return *std::get_if<0>(&held_); }
+  [[nodiscard]] const Held& held() const noexcept { return *std::get_if<0>(&held_); }
+  void require_value() const {
+    if (!has_value()) throw task_failed(error());
+  }
+
+ private:
+  std::variant<Held, failure> held_;
+};
+
+}  // namespace detail
+
+/// The outcome of a task: its value, or the failure that it has instead. The interface is that of
+/// std::expected<T, failure>, to which it converts where the library has it; but value() throws task_failed.
+///
+///     for (const auto& [index, outcome] : all.outcomes())
+///       if (outcome) use(index, *outcome);
+///       else std::cerr << outcome.error() << '\n';
+///
+/// A regular value type if T is one. Several threads may read an outcome at once.
+template <class T>
+class [[nodiscard]] outcome : public detail::outcome_base<T> {
+  using base = detail::outcome_base<T>;
+
+ public:
+  using value_type = T;
+  using error_type = failure;
+
+  /// An outcome with this value.
+  template <class U = T>
+    requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, failure> &&
+             !detail::is_outcome<std::remove_cvref_t<U>>)
+  outcome(U&& value)  // NOLINT(google-explicit-constructor): as std::expected
+      : base(std::in_place_index<0>, std::forward<U>(value)) {}
+  /// An outcome without a value.
+  outcome(failure why) : base(std::move(why)) {}  // NOLINT(google-explicit-constructor): or a function returns either
+
+  /// The value. Undefined if there is none.
+  [[nodiscard]] T& operator*() & noexcept { return this->held(); }
+  [[nodiscard]] const T& operator*() const& noexcept { return this->held(); }
+  [[nodiscard]] T&& operator*() && noexcept { return std::move(this->held()); }
+  /// A member of the value. Undefined if there is none.
+  [[nodiscard]] T* operator->() noexcept { return std::addressof(this->held()); }
+  [[nodiscard]] const T* operator->() const noexcept { return std::addressof(this->held()); }
+
+  /// The value. Throws task_failed if there is none.
+  [[nodiscard]] T& value() & {
+    this->require_value();
+    return **this;
+  }
+  [[nodiscard]] const T& value() const& {
+    this->require_value();
+    return **this;
+  }
+  [[nodiscard]] T&& value() && {
+    this->require_value();
+    return std::move(**this);
+  }
+  /// The value, or `instead` if there is none.
+  template <class U>
+  [[nodiscard]] T value_or(U&& instead) const& {
+    return *this ? **this : static_cast<T>(std::forward<U>(instead));
+  }
+  template <class U>
+  [[nodiscard]] T value_or(U&& instead) && {
+    return *this ? std::move(**this) : static_cast<T>(std::forward<U>(instead));
+  }
+
+  /// f(value), which is an outcome; the same failure if there is no value.
+  template <class F>
+  auto and_then(F&& f) const& -> std::remove_cvref_t<std::invoke_result_t<F, const T&>> {
+    if (*this) return std::invoke(std::forward<F>(f), **this);
+    return this->error();
+  }
+  template <class F>
+  auto and_then(F&& f) && -> std::remove_cvref_t<std::invoke_result_t<F, T&&>> {
+    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
+    return std::move(*this).error();
+  }
+  /// An outcome with f(value); the same failure if there is no value.
+  template <class F>
+  auto transform(F&& f) const& -> outcome<std::remove_cv_t<std::invoke_result_t<F, const T&>>> {
+    if (*this) return std::invoke(std::forward<F>(f), **this);
+    return this->error();
+  }
+  template <class F>
+  auto transform(F&& f) && -> outcome<std::remove_cv_t<std::invoke_result_t<F, T&&>>> {
+    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
+    return std::move(*this).error();
+  }
+  /// This outcome if it has a value; else f(failure), which is an outcome of the same type.
+  template <class F>
+  outcome or_else(F&& f) const& {
+    if (*this) return *this;
+    return std::invoke(std::forward<F>(f), this->error());
+  }
+  template <class F>
+  outcome or_else(F&& f) && {
+    if (*this) return std::move(*this);
+    return std::invoke(std::forward<F>(f), std::move(*this).error());
+  }
+
+#ifdef __cpp_lib_expected
+  operator std::expected<T, failure>() const& {  // NOLINT(google-explicit-constructor)
+    if (*this) return std::expected<T, failure>(**this);
+    return std::unexpected(this->error());
+  }
+  operator std::expected<T, failure>() && {  // NOLINT(google-explicit-constructor)
+    if (*this) return std::expected<T, failure>(std::move(**this));
+    return std::unexpected(std::move(*this).error());
+  }
+#endif
+};
+
+/// The outcome of a task that returns nothing: whether it has failed, and why.
+template <>
+class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> {
+ public:
+  using value_type = void;
+  using error_type = failure;
+
+  /// The outcome of a task that has not failed.
+  outcome() : outcome_base(std::in_place_index<0>) {}
+  /// That of one that has.
+  outcome(failure why) : outcome_base(std::move(why)) {}  // NOLINT(google-explicit-constructor)
+
+  /// Does nothing.
+  void operator*() const noexcept {}
+  /// Throws task_failed if the task has failed.
+  void value() const { require_value(); }
+  /// This outcome if the task has not failed; else f(failure), which is an outcome<void>.
+  template <class F>
+  outcome or_else(F&& f) const {
+    if (*this) return *this;
+    return std::invoke(std::forward<F>(f), error());
+  }
+
+#ifdef __cpp_lib_expected
+  operator std::expected<void, failure>() const {  // NOLINT(google-explicit-constructor)
+    if (*this) return {};
+    return std::unexpected(error());
+  }
+#endif
+};
+
+/// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.
+template <class T>
+struct indexed_outcome {
+  std::uint64_t index{};       ///< the task's index in input order
+  parmap::outcome<T> outcome;  ///< its value or its failure
+  bool stored{};               ///< whether it was in the store already: see options::store
+
+  /// For structured bindings.
+  template <std::size_t I, class Self>
+    requires(I < 2 && std::same_as<std::remove_cvref_t<Self>, indexed_outcome>)
+  [[nodiscard]] friend constexpr auto&& get(Self&& it) noexcept {
+    if constexpr (I == 0) return std::forward<Self>(it).index;
+    else return std::forward<Self>(it).outcome;
+  }
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
+/// @cond doxygen does not find what is specialised here
+template <class T>
+struct std::tuple_size<parmap::indexed_outcome<T>> : std::integral_constant<std::size_t, 2> {};
+template <class T>
+struct std::tuple_element<0, parmap::indexed_outcome<T>> {
+  using type = std::uint64_t;
+};
+template <class T>
+struct std::tuple_element<1, parmap::indexed_outcome<T>> {
+  using type = parmap::outcome<T>;
+};
+/// @endcond
+
+// ==== parmap/detail/streams/outcome_source.hpp
+// outcome_source: what an engine gives to a stream, outcomes in the order in which they come.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline constexpr unsigned never_ran = ~0U;
+
+// A task that has ended, and how.
+template <class T>
+struct ended_task {
+  // `what`: an outcome, a value or a failure.
+  template <class What>
+  ended_task(std::uint64_t index, What&& what, unsigned of_task, unsigned by = never_ran, ticks time = 0)
+      : result{index, std::forward<What>(what)},
+        attempts(of_task),
+        worker(by),
+        spent(time) {}
+
+  indexed_outcome<T> result;
+  unsigned attempts;  // that were begun
+  unsigned worker;    // that ran the last of them
+  ticks spent;        // by the last of them; 0: not measured
+};
+
+enum class arrival {
+  outcome,
+  nothing_yet,
+  end,  // every task has ended, and every outcome has been taken
+};
+
+// What the caller's end tells an engine. Used by one thread at a time.
+class stream_control {
+ public:
+  stream_control() = default;
+  stream_control(const stream_control&) = delete;
+  stream_control& operator=(const stream_control&) = delete;
+  // Ends the stream at once, and leaves nothing behind.
+  virtual ~stream_control() = default;
+
+  // Tasks [0, limit) may begin. A later call may name a lower limit; what has begun goes on. False if the stream is
+  // halted: then no further task begins.
+  virtual bool allow(std::uint64_t limit) = 0;
+  // There are only these tasks. Called once, if their number was not known from the start.
+  virtual void end_at(std::uint64_t tasks) = 0;
+  // No further task begins. Those that are allowed and have not begun are `stopped`.
+  virtual void halt() noexcept = 0;
+
+  [[nodiscard]] virtual unsigned workers() const noexcept = 0;
+  // The mean size of the outcomes that have come, in bytes; 0: unknown.
+  [[nodiscard]] virtual std::uint64_t mean_bytes() const noexcept = 0;
+};
+
+// Outcomes that a stream has at hand: to take one of them it need not ask the engine, which keeps them until it is
+// asked for the next.
+template <class T>
+class outcomes_at_hand {
+ public:
+  outcomes_at_hand() = default;
+  explicit outcomes_at_hand(std::span<ended_task<T>> all) noexcept : next_(all.data()), end_(next_ + all.size()) {}
+
+  [[nodiscard]] bool empty() const noexcept { return next_ == end_; }
+  // The next one. There must be one.
+  [[nodiscard]] ended_task<T>& take() noexcept { return *next_++; }
+
+ private:
+  ended_task<T>* next_{};
+  ended_task<T>* end_{};
+};
+
+template <class T>
+class outcome_source : public stream_control {
+ public:
+  // Takes the next outcome, or waits for it, at most for `patience`. Throws what ends the stream.
+  virtual arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) = 0;
+  // The same; an engine that has some at little cost puts them into `some`, which is empty. They may be moved from, and
+  // stay until the next call.
+  virtual arrival next_or_some(outcomes_at_hand<T>& /*some*/, std::optional<ended_task<T>>& to,
+                               std::chrono::nanoseconds patience) {
+    return next(to, patience);
+  }
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
 // ==== parmap/detail/space/renumbering.hpp
 // renumbering: the tasks of a map that are to run, where these are not all.
 
@@ -2564,278 +3222,6 @@ inline void check_is_no_stream(const options& chosen) {
 }  // namespace detail
 }  // namespace parmap::inline PARMAP_ABI
 
-// ==== parmap/failure.hpp
-// The failure of a task, the list of a map's failures, and the exceptions thrown for them.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// Why a task has no value. docs/failures.md lists the messages of each kind.
-enum class failure_kind {
-  threw,          ///< f, or the axis that computes its argument, threw
-  crashed,        ///< its worker process was killed by a signal
-  exited,         ///< it ended its worker process (exit, _exit, quick_exit, pthread_exit)
-  timed_out,      ///< it ran longer than options::timeout
-  out_of_memory,  ///< it threw std::bad_alloc, its result did not fit, or the kernel killed it to free memory
-  unencodable,    ///< its worker could not encode its result, or the caller could not decode it
-  stopped,        ///< it was not begun or not completed: max_failures, a stop request, or no worker could be started
-};
-
-/// The name of the kind as failure_kind spells it, such as "timed_out"; operator<< writes it. O(1).
-[[nodiscard]] constexpr std::string_view to_string(failure_kind kind) noexcept {
-  switch (kind) {
-    case failure_kind::threw: return "threw";
-    case failure_kind::crashed: return "crashed";
-    case failure_kind::exited: return "exited";
-    case failure_kind::timed_out: return "timed_out";
-    case failure_kind::out_of_memory: return "out_of_memory";
-    case failure_kind::unencodable: return "unencodable";
-    case failure_kind::stopped: return "stopped";
-  }
-  return "unknown";
-}
-
-/// Writes to_string(kind).
-PARMAP_API std::ostream& operator<<(std::ostream& out, failure_kind kind);
-
-/// One task that has no value, and why. A value type: a copy owns its texts. operator<< and to_string write it as text.
-///
-///     for (const parmap::failure& why : r.failures())
-///       if (why.kind == parmap::failure::timed_out) again.push_back(x[why.index]);
-struct failure {
-  // Short names of the kinds: failure::crashed. (Not `using enum`: g++ 12 fails on it in templates.)
-  static constexpr failure_kind threw = failure_kind::threw;                  ///< the kind, by a short name
-  static constexpr failure_kind crashed = failure_kind::crashed;              ///< the kind, by a short name
-  static constexpr failure_kind exited = failure_kind::exited;                ///< the kind, by a short name
-  static constexpr failure_kind timed_out = failure_kind::timed_out;          ///< the kind, by a short name
-  static constexpr failure_kind out_of_memory = failure_kind::out_of_memory;  ///< the kind, by a short name
-  static constexpr failure_kind unencodable = failure_kind::unencodable;      ///< the kind, by a short name
-  static constexpr failure_kind stopped = failure_kind::stopped;              ///< the kind, by a short name
-
-  std::uint64_t index{};                   ///< the task's index in input order
-  failure_kind kind{failure_kind::threw};  ///< what went wrong
-  std::string message{};                   ///< type and what() of the exception; or the signal or exit status
-  unsigned attempts{};                     ///< number of attempts that were begun; 0 if the task was never begun
-  std::exception_ptr exception{};          ///< the original exception; null if the task ran in another process
-  int status{};                            ///< the signal or exit status that ended its worker (quick_exit: 1); else 0
-  /// The task's inputs, such as `-0.25, "left"`: at most 200 bytes of UTF-8. `?` stands for an input that has no
-  /// operator<<, and for an input that its range computes (std::views::transform). Empty if every input would be `?`,
-  /// and if the task was stopped. Under multi, if a task has ended its worker or an input needs an operator<<, parmap
-  /// writes the inputs of the first 1000 failures only, for at most 1 s in all.
-  std::string inputs{};
-  /// Under an engine of several machines: where the task ran, such as `rank 3 on n2`. Empty elsewhere, and if the task
-  /// was stopped.
-  std::string place{};
-
-  /// Throws `exception` if it is not null (threads, async), else task_failed with a copy of this failure.
-  [[noreturn]] PARMAP_API void rethrow() const;
-};
-
-/// One line such as "task 7 (0.5, 2) crashed: SIGSEGV ...", with the inputs in parentheses; operator<< writes it.
-[[nodiscard]] PARMAP_API std::string to_string(const failure& why);
-/// Writes to_string(why).
-PARMAP_API std::ostream& operator<<(std::ostream& out, const failure& why);
-
-/// The failures of a map that have one cause: their kind is the same, and their messages differ in numbers only. (In
-/// the message of a death the numbers count, too: they are a signal or an exit status.) failure_list::causes() makes
-/// them.
-struct failure_cause {
-  failure first{};        ///< the failure of the lowest index
-  std::uint64_t count{};  ///< how many tasks have failed for this cause
-  std::string message{};  ///< the message that they share; "..." in place of each number if the numbers differ
-};
-
-/// One line: "2999 x threw: std::runtime_error: no convergence; first task 7 (0.5, 2)". For a single task it is
-/// to_string(why.first).
-[[nodiscard]] PARMAP_API std::string to_string(const failure_cause& why);
-/// Writes to_string(why).
-PARMAP_API std::ostream& operator<<(std::ostream& out, const failure_cause& why);
-
-class failure_list;
-
-namespace detail {
-// The failures of a map while it runs. Each entry is a failure and the number of consecutive tasks, from its index on,
-// that share it.
-using failure_runs = std::vector<std::pair<failure, std::uint64_t>>;
-// Sorts by index. Allocates nothing.
-void sort_runs(failure_runs& runs) noexcept;
-
-// Writes the inputs of task i.
-struct inputs_writer {
-  const void* tasks;
-  std::string (*text)(const void* tasks, std::uint64_t i);
-};
-// The runs that a list was built from, in order.
-[[nodiscard]] PARMAP_API failure_runs runs_of(const failure_list& failures);
-// Sets the inputs of each failure that is to have some. One whose inputs throw has none.
-PARMAP_API void write_inputs(failure_list& failures, const inputs_writer& writer) noexcept;
-// The tasks of those failures, in order.
-[[nodiscard]] std::vector<std::uint64_t> tasks_with_inputs(const failure_list& failures);
-// Whether one of them ended the process that ran it.
-[[nodiscard]] bool ended_a_worker(const failure_list& failures) noexcept;
-}  // namespace detail
-
-/// The failures of one map, sorted by index: a random-access range of `failure`. An access builds the item and returns
-/// it by value, so write `const auto&` or `auto` in a loop, not `auto&`. Several threads may read at once.
-///
-///     const parmap::failure_list& all = r.failures();
-///     if (!all.empty()) std::cerr << all.size() << " tasks failed; the first: " << all.front() << '\n';
-///
-/// Consecutive tasks that were never begun are stored as one run, so that stopping a map of 1e9 tasks costs no memory.
-/// In the complexities below, `size` counts such a run once.
-class failure_list {
- public:
-  using value_type = failure;
-
-  /// A random-access iterator whose reference type is a value: items are built on access.
-  class iterator {
-   public:
-    using iterator_concept = std::random_access_iterator_tag;
-    using iterator_category = std::input_iterator_tag;
-    using value_type = failure;
-    using difference_type = std::ptrdiff_t;
-    using reference = failure;
-    struct pointer {
-      failure item;
-      const failure* operator->() const { return &item; }
-    };
-
-    iterator() = default;
-    iterator(const failure_list* list, std::size_t at) : list_(list), at_(at) {}
-
-    failure operator*() const { return (*list_)[at_]; }
-    pointer operator->() const { return {**this}; }
-    failure operator[](difference_type by) const { return *(*this + by); }
-    iterator& operator++() { return *this += 1; }
-    iterator operator++(int) { return std::exchange(*this, *this + 1); }
-    iterator& operator--() { return *this -= 1; }
-    iterator operator--(int) { return std::exchange(*this, *this - 1); }
-    iterator& operator+=(difference_type by) {
-      at_ = static_cast<std::size_t>(static_cast<difference_type>(at_) + by);
-      return *this;
-    }
-    iterator& operator-=(difference_type by) { return *this += -by; }
-    friend iterator operator+(iterator it, difference_type by) { return it += by; }
-    friend iterator operator+(difference_type by, iterator it) { return it += by; }
-    friend iterator operator-(iterator it, difference_type by) { return it -= by; }
-    friend difference_type operator-(const iterator& a, const iterator& b) {
-      return static_cast<difference_type>(a.at_) - static_cast<difference_type>(b.at_);
-    }
-    friend bool operator==(const iterator& a, const iterator& b) { return a.at_ == b.at_; }
-    friend auto operator<=>(const iterator& a, const iterator& b) { return a.at_ <=> b.at_; }
-
-   private:
-    const failure_list* list_{};
-    std::size_t at_{};
-  };
-  using const_iterator = iterator;
-
-  failure_list() = default;
-  /// For engines: builds the list from runs in any order, in which no task occurs twice. O(k log k). If it throws
-  /// std::bad_alloc, the argument is at most reordered.
-  PARMAP_API explicit failure_list(detail::failure_runs&& runs);
-  PARMAP_API explicit failure_list(const detail::failure_runs& runs);
-  /// Copies the failures. O(size).
-  PARMAP_API failure_list(const failure_list& other);
-  failure_list(failure_list&& other) noexcept : all_(std::exchange(other.all_, nullptr)) {}
-  failure_list& operator=(failure_list other) noexcept {
-    std::swap(all_, other.all_);
-    return *this;
-  }
-  ~failure_list() {
-    if (all_ != nullptr) destroy();
-  }
-
-  /// The number of failed tasks. O(1).
-  [[nodiscard]] std::size_t size() const noexcept { return empty() ? 0 : count(); }
-  /// Whether no task failed. O(1).
-  [[nodiscard]] bool empty() const noexcept { return all_ == nullptr; }
-
-  /// The k-th failure. Undefined if k >= size(). O(log size).
-  [[nodiscard]] PARMAP_API failure operator[](std::size_t k) const;
-  /// The k-th failure. Throws std::out_of_range if k >= size(). O(log size).
-  [[nodiscard]] PARMAP_API failure at(std::size_t k) const;
-  /// The failure of the lowest index. Undefined if the list is empty. O(log size).
-  [[nodiscard]] failure front() const { return (*this)[0]; }
-  /// The failure of the highest index. Undefined if the list is empty. O(log size).
-  [[nodiscard]] failure back() const { return (*this)[size() - 1]; }
-
-  /// The number of failed tasks below `index`. O(log size).
-  [[nodiscard]] PARMAP_API std::uint64_t count_below(std::uint64_t index) const noexcept;
-  /// Whether task `index` failed. O(log size).
-  [[nodiscard]] bool contains(std::uint64_t index) const noexcept { return !empty() && has(index); }
-
-  /// The failures grouped by cause: the cause of most failures first. O(k log k) for k = size.
-  ///
-  ///     for (const parmap::failure_cause& each : r.failures().causes()) std::cerr << each << '\n';
-  [[nodiscard]] PARMAP_API std::vector<failure_cause> causes() const;
-
-  /// Random-access iterators, which refer to this list. O(1); to read an item is O(log size).
-  [[nodiscard]] iterator begin() const { return {this, 0}; }
-  [[nodiscard]] iterator end() const { return {this, size()}; }
-
-  /// The first maximal interval [b, e) of tasks in [from, n) that did not fail; (n, n) if there is none. from must be
-  /// at most n. O(log size), and O(1) for each failure that it skips.
-  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> next_gap(std::uint64_t from, std::uint64_t n) const noexcept {
-    return empty() ? std::pair(from, n) : gap_behind(from, n);
-  }
-  /// Calls fn(b, e) for each maximal interval [b, e) of tasks in [0, n) that did not fail, in order.
-  ///
-  ///     all.for_each_gap(r.size(), [&](std::uint64_t b, std::uint64_t e) { done += e - b; });
-  template <class Fn>
-  void for_each_gap(std::uint64_t n, Fn&& fn) const {
-    for (auto [b, e] = next_gap(0, n); b < e; std::tie(b, e) = next_gap(e, n)) fn(b, e);
-  }
-
- private:
-  struct table;  // the runs; not allocated if there is no failure
-
-  friend PARMAP_API void detail::write_inputs(failure_list& failures, const detail::inputs_writer& writer) noexcept;
-  friend PARMAP_API detail::failure_runs detail::runs_of(const failure_list& failures);
-  friend std::vector<std::uint64_t> detail::tasks_with_inputs(const failure_list& failures);
-  friend bool detail::ended_a_worker(const failure_list& failures) noexcept;
-
-  PARMAP_API void destroy() noexcept;
-  [[nodiscard]] PARMAP_API std::size_t count() const noexcept;
-  [[nodiscard]] PARMAP_API bool has(std::uint64_t index) const noexcept;
-  [[nodiscard]] PARMAP_API std::pair<std::uint64_t, std::uint64_t> gap_behind(std::uint64_t from,
-                                                                              std::uint64_t n) const noexcept;
-
-  table* all_{};
-};
-
-/// Writes "3000 tasks failed", and below that a line for each failure; if they are more than five, a line for each of
-/// the five most frequent causes.
-PARMAP_API std::ostream& operator<<(std::ostream& out, const failure_list& all);
-
-/// Thrown by results::operator[] for a task that failed, and by failure::rethrow. what() is to_string(why()).
-class PARMAP_API task_failed : public std::runtime_error {
- public:
-  /// The exception for this failure.
-  explicit task_failed(failure why);
-
-  /// Why the task has no value.
-  [[nodiscard]] const failure& why() const noexcept { return why_; }
-
- private:
-  failure why_;
-};
-
-/// Thrown by results::value() and results::data() if any task failed. what() tells how many tasks failed, and has a
-/// line for each; if more than five failed, a line for each of the five most frequent causes.
-class PARMAP_API map_failed : public std::runtime_error {
- public:
-  /// The exception for these failures of a map of this many tasks.
-  map_failed(failure_list all, std::uint64_t tasks);
-
-  /// Every failure, sorted by index.
-  [[nodiscard]] const failure_list& failures() const noexcept { return failures_; }
-
- private:
-  failure_list failures_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI
-
 // ==== parmap/detail/results/input_text.hpp
 // input_text: the inputs of a task as a short text for its failure.
 
@@ -3210,8 +3596,9 @@ struct map_notes {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
-// ==== parmap/detail/system/shared_memory.hpp
+// ==== parmap/detail/system/linux/shared_memory.hpp
 // shared_memory: memory that workers share with the process that made it; anonymous, or a file in memory.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -3264,6 +3651,25 @@ class shared_memory {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/shared_memory.hpp
+// shared_memory where no worker shares any: an object is always empty, and results lie on the heap.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class shared_memory {
+ public:
+  [[nodiscard]] static constexpr void* data() noexcept { return nullptr; }
+  [[nodiscard]] static constexpr std::size_t size() noexcept { return 0; }
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/shared_memory.hpp
+// shared_memory: memory that workers share with the process that made it. Only Linux has such workers.
 
 // ==== parmap/detail/results/result_memory.hpp
 // result_memory: raw memory for the results of one map; on the heap, or shared with the workers that wrote it.
@@ -3388,244 +3794,6 @@ class values_view : public std::ranges::view_interface<values_view<T>> {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/tick_clock.hpp
-// The scheduler's clock: ticks of the time stamp counter if there is one. Only for pacing, never for a timeout.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-using ticks = std::uint64_t;
-
-[[nodiscard]] PARMAP_API std::uint64_t steady_ns() noexcept;
-
-#if defined(__x86_64__)
-// Takes 10 ns; clock_gettime takes 24 ns. (<x86intrin.h>, which has this as __rdtsc, is 1.6 MB of text.)
-inline ticks now_ticks() noexcept { return __builtin_ia32_rdtsc(); }
-#else
-inline ticks now_ticks() noexcept { return steady_ns(); }
-#endif
-
-// Measured once per process, over 20 µs; accurate to 1 per cent, which is enough for pacing.
-[[nodiscard]] PARMAP_API double ticks_per_us() noexcept;
-
-inline ticks to_ticks(std::chrono::microseconds span) noexcept {
-  return static_cast<ticks>(static_cast<double>(span.count()) * ticks_per_us());
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/outcome.hpp
-// outcome: the value of a task, or the failure that it has instead.
-
-#ifdef __cpp_lib_expected
-#include <expected>
-#endif
-
-namespace parmap::inline PARMAP_ABI {
-
-template <class T>
-class outcome;
-
-namespace detail {
-
-template <class T>
-inline constexpr bool is_outcome = false;
-template <class T>
-inline constexpr bool is_outcome<outcome<T>> = true;
-
-// The members that outcome<T> and outcome<void> share. Held is T; for void it is monostate.
-template <class Held>
-class outcome_base {
- public:
-  /// Whether there is a value. O(1).
-  [[nodiscard]] bool has_value() const noexcept { return held_.index() == 0; }
-  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
-
-  /// Why there is no value. Undefined if there is one.
-  [[nodiscard]] const failure& error() const& noexcept { return *std::get_if<1>(&held_); }
-  [[nodiscard]] failure&& error() && noexcept { return std::move(*std::get_if<1>(&held_)); }
-
- protected:
-  template <class... Arguments>
-  explicit outcome_base(std::in_place_index_t<0> at, Arguments&&... from)
-      : held_(at, std::forward<Arguments>(from)...) {}
-  explicit outcome_base(failure why) : held_(std::in_place_index<1>, std::move(why)) {}
-
-  [[nodiscard]] Held& held() noexcept { return *std::get_if<0>(&held_); }
-  [[nodiscard]] const Held& held() const noexcept { return *std::get_if<0>(&held_); }
-  void require_value() const {
-    if (!has_value()) throw task_failed(error());
-  }
-
- private:
-  std::variant<Held, failure> held_;
-};
-
-}  // namespace detail
-
-/// The outcome of a task: its value, or the failure that it has instead. The interface is that of
-/// std::expected<T, failure>, to which it converts where the library has it; but value() throws task_failed.
-///
-///     for (const auto& [index, outcome] : all.outcomes())
-///       if (outcome) use(index, *outcome);
-///       else std::cerr << outcome.error() << '\n';
-///
-/// A regular value type if T is one. Several threads may read an outcome at once.
-template <class T>
-class [[nodiscard]] outcome : public detail::outcome_base<T> {
-  using base = detail::outcome_base<T>;
-
- public:
-  using value_type = T;
-  using error_type = failure;
-
-  /// An outcome with this value.
-  template <class U = T>
-    requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, failure> &&
-             !detail::is_outcome<std::remove_cvref_t<U>>)
-  outcome(U&& value)  // NOLINT(google-explicit-constructor): as std::expected
-      : base(std::in_place_index<0>, std::forward<U>(value)) {}
-  /// An outcome without a value.
-  outcome(failure why) : base(std::move(why)) {}  // NOLINT(google-explicit-constructor): or a function returns either
-
-  /// The value. Undefined if there is none.
-  [[nodiscard]] T& operator*() & noexcept { return this->held(); }
-  [[nodiscard]] const T& operator*() const& noexcept { return this->held(); }
-  [[nodiscard]] T&& operator*() && noexcept { return std::move(this->held()); }
-  /// A member of the value. Undefined if there is none.
-  [[nodiscard]] T* operator->() noexcept { return std::addressof(this->held()); }
-  [[nodiscard]] const T* operator->() const noexcept { return std::addressof(this->held()); }
-
-  /// The value. Throws task_failed if there is none.
-  [[nodiscard]] T& value() & {
-    this->require_value();
-    return **this;
-  }
-  [[nodiscard]] const T& value() const& {
-    this->require_value();
-    return **this;
-  }
-  [[nodiscard]] T&& value() && {
-    this->require_value();
-    return std::move(**this);
-  }
-  /// The value, or `instead` if there is none.
-  template <class U>
-  [[nodiscard]] T value_or(U&& instead) const& {
-    return *this ? **this : static_cast<T>(std::forward<U>(instead));
-  }
-  template <class U>
-  [[nodiscard]] T value_or(U&& instead) && {
-    return *this ? std::move(**this) : static_cast<T>(std::forward<U>(instead));
-  }
-
-  /// f(value), which is an outcome; the same failure if there is no value.
-  template <class F>
-  auto and_then(F&& f) const& -> std::remove_cvref_t<std::invoke_result_t<F, const T&>> {
-    if (*this) return std::invoke(std::forward<F>(f), **this);
-    return this->error();
-  }
-  template <class F>
-  auto and_then(F&& f) && -> std::remove_cvref_t<std::invoke_result_t<F, T&&>> {
-    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
-    return std::move(*this).error();
-  }
-  /// An outcome with f(value); the same failure if there is no value.
-  template <class F>
-  auto transform(F&& f) const& -> outcome<std::remove_cv_t<std::invoke_result_t<F, const T&>>> {
-    if (*this) return std::invoke(std::forward<F>(f), **this);
-    return this->error();
-  }
-  template <class F>
-  auto transform(F&& f) && -> outcome<std::remove_cv_t<std::invoke_result_t<F, T&&>>> {
-    if (*this) return std::invoke(std::forward<F>(f), std::move(**this));
-    return std::move(*this).error();
-  }
-  /// This outcome if it has a value; else f(failure), which is an outcome of the same type.
-  template <class F>
-  outcome or_else(F&& f) const& {
-    if (*this) return *this;
-    return std::invoke(std::forward<F>(f), this->error());
-  }
-  template <class F>
-  outcome or_else(F&& f) && {
-    if (*this) return std::move(*this);
-    return std::invoke(std::forward<F>(f), std::move(*this).error());
-  }
-
-#ifdef __cpp_lib_expected
-  operator std::expected<T, failure>() const& {  // NOLINT(google-explicit-constructor)
-    if (*this) return std::expected<T, failure>(**this);
-    return std::unexpected(this->error());
-  }
-  operator std::expected<T, failure>() && {  // NOLINT(google-explicit-constructor)
-    if (*this) return std::expected<T, failure>(std::move(**this));
-    return std::unexpected(std::move(*this).error());
-  }
-#endif
-};
-
-/// The outcome of a task that returns nothing: whether it has failed, and why.
-template <>
-class [[nodiscard]] outcome<void> : public detail::outcome_base<std::monostate> {
- public:
-  using value_type = void;
-  using error_type = failure;
-
-  /// The outcome of a task that has not failed.
-  outcome() : outcome_base(std::in_place_index<0>) {}
-  /// That of one that has.
-  outcome(failure why) : outcome_base(std::move(why)) {}  // NOLINT(google-explicit-constructor)
-
-  /// Does nothing.
-  void operator*() const noexcept {}
-  /// Throws task_failed if the task has failed.
-  void value() const { require_value(); }
-  /// This outcome if the task has not failed; else f(failure), which is an outcome<void>.
-  template <class F>
-  outcome or_else(F&& f) const {
-    if (*this) return *this;
-    return std::invoke(std::forward<F>(f), error());
-  }
-
-#ifdef __cpp_lib_expected
-  operator std::expected<void, failure>() const {  // NOLINT(google-explicit-constructor)
-    if (*this) return {};
-    return std::unexpected(error());
-  }
-#endif
-};
-
-/// An outcome, and the index of its task in input order. `auto&& [index, outcome]` takes these two.
-template <class T>
-struct indexed_outcome {
-  std::uint64_t index{};       ///< the task's index in input order
-  parmap::outcome<T> outcome;  ///< its value or its failure
-  bool stored{};               ///< whether it was in the store already: see options::store
-
-  /// For structured bindings.
-  template <std::size_t I, class Self>
-    requires(I < 2 && std::same_as<std::remove_cvref_t<Self>, indexed_outcome>)
-  [[nodiscard]] friend constexpr auto&& get(Self&& it) noexcept {
-    if constexpr (I == 0) return std::forward<Self>(it).index;
-    else return std::forward<Self>(it).outcome;
-  }
-};
-
-}  // namespace parmap::inline PARMAP_ABI
-
-/// @cond doxygen does not find what is specialised here
-template <class T>
-struct std::tuple_size<parmap::indexed_outcome<T>> : std::integral_constant<std::size_t, 2> {};
-template <class T>
-struct std::tuple_element<0, parmap::indexed_outcome<T>> {
-  using type = std::uint64_t;
-};
-template <class T>
-struct std::tuple_element<1, parmap::indexed_outcome<T>> {
-  using type = parmap::outcome<T>;
-};
-/// @endcond
 
 // ==== parmap/results.hpp
 // results: what map returns, a slot for every task in input order, and the failures.
@@ -4070,6 +4238,15 @@ results<void> run_into(const Engine& who, First first, const Tasks& tasks, const
 
 }  // namespace detail
 }  // namespace parmap::inline PARMAP_ABI
+#if PARMAP_LINUX
+
+// ==== parmap/detail/needs_64_bit_linux.hpp
+// Included first by what does not compile elsewhere: the first error is then a sentence, and the only one.
+
+#if !PARMAP_LINUX
+#error "parmap: this header needs Linux; on this system include <parmap/parmap.hpp>, and name parmap::threads or serial"
+#include "the-compiler-stops-here"
+#endif
 
 // ==== parmap/detail/processes/inputs_by_child.hpp
 // The inputs of tasks that ended their worker, written by a child process.
@@ -4092,6 +4269,7 @@ failure_list with_inputs_by_child([[maybe_unused]] const Tasks& tasks, failure_l
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/encoding/checksum.hpp
 // A 64-bit checksum over bytes in memory that a faulty task may overwrite.
@@ -4300,6 +4478,7 @@ constexpr interval without(interval all, interval taken) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/protocol_step.hpp
 // step: the named steps of the protocol between workers and supervisor, at which a test may kill or switch a process.
@@ -4520,22 +4699,45 @@ inline std::size_t round_up_to_page(std::size_t bytes) noexcept { return round_d
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
+// ==== parmap/detail/system/linux/release_pages.hpp
+// release_pages on Linux.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The whole pages of shared memory.
+inline void release_pages(const std::byte* begin, std::size_t size) noexcept {
+  const auto from = reinterpret_cast<std::uintptr_t>(begin);
+  const std::size_t skipped = round_up_to_page(from) - from;
+  void* const first = const_cast<std::byte*>(begin) + skipped;
+  static_cast<void>(::madvise(first, round_down_to_page(size - skipped), MADV_REMOVE));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/release_pages.hpp
+// release_pages where no memory is shared.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline void release_pages(const std::byte* /*begin*/, std::size_t /*size*/) noexcept {}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
 // ==== parmap/detail/system/give_back.hpp
-// give_back: shared memory whose contents nobody needs any more goes back to the system.
+// give_back: memory whose contents nobody needs any more goes back to the system.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 // Less than this is kept for the next use: new pages cost time.
 inline constexpr std::size_t much_memory = std::size_t{16} << 20;
 
-// Much memory: its whole pages go back, in all processes that share them, and are zero when they are used again. No
-// effect for less, and where the system refuses it.
+// Much shared memory: its whole pages go back, in all processes that share them, and are zero when they are used again.
+// No effect for less, and where the system refuses it.
 inline void give_back(const std::byte* begin, std::size_t size) noexcept {
-  if (size < much_memory) return;
-  const auto from = reinterpret_cast<std::uintptr_t>(begin);
-  const std::size_t skipped = round_up_to_page(from) - from;
-  void* const first = const_cast<std::byte*>(begin) + skipped;
-  static_cast<void>(::madvise(first, round_down_to_page(size - skipped), MADV_REMOVE));
+  if (size >= much_memory) release_pages(begin, size);
 }
 
 // Writes a draft by write(to). If it throws, nothing of the draft stays.
@@ -4550,6 +4752,7 @@ void write_or_give_back(Writer& to, const Write& write) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/ring_heap.hpp
 // ring_heap: the blocks of memory in which the writer of a ring puts values that do not fit into a cell.
@@ -4996,9 +5199,10 @@ class ring_reader {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
-// ==== parmap/detail/system/futex.hpp
-// futex_wait and futex_wake: wait on a word of memory with a time limit, which std::atomic::wait does not have.
+// ==== parmap/detail/system/futex_word.hpp
+// futex_word: a word of memory on which threads wait, by futex.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -5007,10 +5211,24 @@ static_assert(sizeof(futex_word) == 4 && futex_word::is_always_lock_free);
 
 inline constexpr std::chrono::nanoseconds no_limit = std::chrono::nanoseconds::max();
 
+// The pause instruction for a spinning wait.
+inline void spin_pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/futex_calls.hpp
+// futex_wait and futex_wake by the system call, which costs nothing where nobody sleeps, and also works between
+// processes.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
 enum class futex_scope : int { process = FUTEX_PRIVATE_FLAG, shared = 0 };
 
-// Sleeps while `word` holds `seen`, at most for `limit`. May return early without a reason: the caller checks again, so
-// errors can be ignored.
 inline void futex_wait(const futex_word& word, std::uint32_t seen, std::chrono::nanoseconds limit,
                        futex_scope scope = futex_scope::process) noexcept {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
@@ -5023,14 +5241,69 @@ inline void futex_wake(const futex_word& word, int sleepers, futex_scope scope =
   ::syscall(SYS_futex, &word, FUTEX_WAKE | static_cast<int>(scope), sleepers, nullptr, nullptr, 0);
 }
 
-// The pause instruction for a spinning wait.
-inline void spin_pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
+}  // namespace parmap::inline PARMAP_ABI::detail
 #endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/parking_lot.hpp
+// parking_lot: threads that sleep until a word of memory has changed, by a mutex and a condition variable for each of a
+// few groups of words.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Whoever changes a word calls unpark() afterwards. A thread looks at the word while it holds the mutex of the word's
+// group, and unpark() takes this mutex: so either the thread sees the change, or it sleeps already, and is woken.
+class parking_lot {
+ public:
+  using word = std::atomic<std::uint32_t>;
+
+  // A process that was forked has its own: a thread of its parent may have held a mutex at the fork.
+  PARMAP_API static parking_lot& of_this_process();
+
+  // Returns once `at` does not hold `seen` any more, after `limit`, or earlier without a reason.
+  PARMAP_API void park(const word& at, std::uint32_t seen, std::chrono::nanoseconds limit) noexcept;
+  // Wakes all that sleep on `at`, and those on other words of its group, which look and may go back to sleep.
+  PARMAP_API void unpark(const word& at) noexcept;
+
+  // Of no process yet.
+  explicit parking_lot(std::uint64_t generation) noexcept : generation_(generation) {}
+
+ private:
+  struct alignas(64) group {
+    std::mutex mutex;
+    std::condition_variable changed;
+  };
+
+  [[nodiscard]] group& group_of(const word& at) noexcept;
+
+  std::uint64_t generation_;  // of processes
+  std::array<group, 64> groups_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/portable/futex_calls.hpp
+// futex_wait and futex_wake in a process, by the standard library alone.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline void futex_wait(const futex_word& word, std::uint32_t seen, std::chrono::nanoseconds limit) noexcept {
+  parking_lot::of_this_process().park(word, seen, limit);
+}
+inline void futex_wake(const futex_word& word, int /*sleepers*/) noexcept {
+  parking_lot::of_this_process().unpark(word);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/futex.hpp
+// futex_wait and futex_wake: wait on a word of memory with a time limit, which std::atomic::wait does not have.
+
+// futex_wait(word, seen, limit) sleeps while `word` holds `seen`, at most for `limit`. It may return early without a
+// reason: the caller checks again, so errors can be ignored.
+// futex_wake(word, sleepers) wakes so many of those that sleep on it, or more.
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/worker_bell.hpp
 // worker_bell: wakes workers that wait because nothing could be claimed.
@@ -5066,6 +5339,8 @@ class worker_bell {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
 
 // ==== parmap/detail/system/file_descriptor.hpp
 // file_descriptor: owns a file descriptor.
@@ -5093,8 +5368,10 @@ class file_descriptor {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_LINUX
 
-// ==== parmap/detail/system/event_counter.hpp
+// ==== parmap/detail/system/linux/event_counter.hpp
 // event_counter: an eventfd, by which any process that has inherited it wakes one that sleeps in poll.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -5108,6 +5385,8 @@ class event_counter {
 
   // Readable for poll until clear() is called.
   [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
+  // What wake() takes.
+  [[nodiscard]] int waker() const noexcept { return descriptor(); }
   // Whether it is readable now.
   static bool wake(int descriptor) noexcept {
     const std::uint64_t one = 1;
@@ -5155,6 +5434,56 @@ class event_sender {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_MACOS
+
+// ==== parmap/detail/system/macos/event_counter.hpp
+// event_counter on macOS: a pipe.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class event_counter {
+ public:
+  // Throws std::system_error if there is no descriptor left.
+  event_counter() {
+    std::array<int, 2> ends{};
+    if (::pipe(ends.data()) != 0) throw std::system_error(errno, std::generic_category(), "parmap: cannot make a pipe");
+    reading_ = file_descriptor(ends[0]);
+    writing_ = file_descriptor(ends[1]);
+    for (const int end : ends) {
+      static_cast<void>(::fcntl(end, F_SETFD, FD_CLOEXEC));
+      static_cast<void>(::fcntl(end, F_SETFL, O_NONBLOCK));
+    }
+  }
+
+  // Readable for poll until clear() is called.
+  [[nodiscard]] int descriptor() const noexcept { return reading_.get(); }
+  // What wake() takes.
+  [[nodiscard]] int waker() const noexcept { return writing_.get(); }
+  // Whether it is readable now.
+  static bool wake(int waker) noexcept {
+    const char one = 1;
+    return ::write(waker, &one, sizeof one) == sizeof one || errno == EAGAIN;
+  }
+  void clear() const noexcept {
+    std::array<char, 64> read{};
+    while (::read(reading_.get(), read.data(), read.size()) > 0) {
+    }
+  }
+
+ private:
+  file_descriptor reading_;
+  file_descriptor writing_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/event_counter.hpp
+// event_counter: wakes a thread that sleeps in poll.
+#endif
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/attempt_log.hpp
 // attempt_log: how a worker of an observed map tells the supervisor which tasks have ended with a value, and when.
@@ -5230,6 +5559,7 @@ class attempt_log {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/system/valgrind.hpp
 // under_valgrind: whether valgrind runs this program, which needs memory and threads to be handled with care.
@@ -5240,6 +5570,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[nodiscard]] bool under_valgrind() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/stream_layout.hpp
 // stream_layout: the memory that the processes of one stream share besides the ledger: rings, the words between caller
@@ -5620,6 +5951,7 @@ class worker_chunk {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/exception_message.hpp
 // Describes the exception being handled in words: its type and its message.
@@ -5783,6 +6115,7 @@ class claim_batches {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/process_tasks.hpp
 // process_tasks: numbered tasks for the engine multi; how a worker runs them and stores their values, and how the
@@ -6127,129 +6460,7 @@ class supervisor_client {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/streams/element_feed.hpp
-// element_feed: an axis that is read as the stream goes, as the stream's loop sees it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class shared_elements;
-
-// Used by the caller's thread only. Each element has the same number of tasks: element e has tasks [e k, (e + 1) k).
-class element_feed {
- public:
-  element_feed() = default;
-  element_feed(const element_feed&) = delete;
-  element_feed& operator=(const element_feed&) = delete;
-  virtual ~element_feed() = default;
-
-  // Reads the next element; false if there is none. What the range throws passes.
-  virtual bool read_one() = 0;
-  // An outcome of element e has been taken. Once all have, the element is dropped.
-  virtual void one_is_taken(std::uint64_t e) = 0;
-  // Whether there is a place for the next element: it may be this many elements ahead of the first that is not dropped.
-  [[nodiscard]] virtual bool has_room() const noexcept = 0;
-  // The memory that the elements take which are not dropped, as far as it is known.
-  [[nodiscard]] virtual std::uint64_t bytes() const noexcept = 0;
-  // From now on elements go into this memory, encoded. Before the first is read.
-  virtual void share(shared_elements& to) = 0;
-
-  [[nodiscard]] std::uint64_t read() const noexcept { return read_; }
-  [[nodiscard]] std::uint64_t tasks_of_one() const noexcept { return tasks_of_one_; }
-  void set_tasks_of_one(std::uint64_t k) noexcept { tasks_of_one_ = k; }
-
- protected:
-  std::uint64_t read_{};
-
- private:
-  std::uint64_t tasks_of_one_{1};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/streams/outcome_source.hpp
-// outcome_source: what an engine gives to a stream, outcomes in the order in which they come.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-inline constexpr unsigned never_ran = ~0U;
-
-// A task that has ended, and how.
-template <class T>
-struct ended_task {
-  // `what`: an outcome, a value or a failure.
-  template <class What>
-  ended_task(std::uint64_t index, What&& what, unsigned of_task, unsigned by = never_ran, ticks time = 0)
-      : result{index, std::forward<What>(what)},
-        attempts(of_task),
-        worker(by),
-        spent(time) {}
-
-  indexed_outcome<T> result;
-  unsigned attempts;  // that were begun
-  unsigned worker;    // that ran the last of them
-  ticks spent;        // by the last of them; 0: not measured
-};
-
-enum class arrival {
-  outcome,
-  nothing_yet,
-  end,  // every task has ended, and every outcome has been taken
-};
-
-// What the caller's end tells an engine. Used by one thread at a time.
-class stream_control {
- public:
-  stream_control() = default;
-  stream_control(const stream_control&) = delete;
-  stream_control& operator=(const stream_control&) = delete;
-  // Ends the stream at once, and leaves nothing behind.
-  virtual ~stream_control() = default;
-
-  // Tasks [0, limit) may begin. A later call may name a lower limit; what has begun goes on. False if the stream is
-  // halted: then no further task begins.
-  virtual bool allow(std::uint64_t limit) = 0;
-  // There are only these tasks. Called once, if their number was not known from the start.
-  virtual void end_at(std::uint64_t tasks) = 0;
-  // No further task begins. Those that are allowed and have not begun are `stopped`.
-  virtual void halt() noexcept = 0;
-
-  [[nodiscard]] virtual unsigned workers() const noexcept = 0;
-  // The mean size of the outcomes that have come, in bytes; 0: unknown.
-  [[nodiscard]] virtual std::uint64_t mean_bytes() const noexcept = 0;
-};
-
-// Outcomes that a stream has at hand: to take one of them it need not ask the engine, which keeps them until it is
-// asked for the next.
-template <class T>
-class outcomes_at_hand {
- public:
-  outcomes_at_hand() = default;
-  explicit outcomes_at_hand(std::span<ended_task<T>> all) noexcept : next_(all.data()), end_(next_ + all.size()) {}
-
-  [[nodiscard]] bool empty() const noexcept { return next_ == end_; }
-  // The next one. There must be one.
-  [[nodiscard]] ended_task<T>& take() noexcept { return *next_++; }
-
- private:
-  ended_task<T>* next_{};
-  ended_task<T>* end_{};
-};
-
-template <class T>
-class outcome_source : public stream_control {
- public:
-  // Takes the next outcome, or waits for it, at most for `patience`. Throws what ends the stream.
-  virtual arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) = 0;
-  // The same; an engine that has some at little cost puts them into `some`, which is empty. They may be moved from, and
-  // stay until the next call.
-  virtual arrival next_or_some(outcomes_at_hand<T>& /*some*/, std::optional<ended_task<T>>& to,
-                               std::chrono::nanoseconds patience) {
-    return next(to, patience);
-  }
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/streams/reader_pace.hpp
 // reader_pace: how often a stream looks whether outcomes have come.
@@ -6461,14 +6672,13 @@ class shared_elements {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-std::atomic<std::uint64_t>& fork_count() noexcept;
-
 // The number of forks between the process that called this first and the current one. State of another generation is
 // invalid here: its threads do not exist in this process. Each copy of the library in a process counts with a handler
 // of its own. (A raw clone() that bypasses pthread_atfork is not counted.)
 [[nodiscard]] PARMAP_API std::uint64_t fork_generation() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/multi_stream.hpp
 // multi_stream: the caller's end of a stream on the engine multi.
@@ -6708,6 +6918,7 @@ class multi_stream final : public outcome_source<typename Tasks::result> {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/failure_runs.hpp
 // The failures of tasks that will not be begun any more.
@@ -7236,6 +7447,7 @@ auto make_stream_space(First&& first, Rest&&... rest) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/engine/multi.hpp
 // The engine multi: runs tasks in forked worker processes, so that no task can end the map.
@@ -7395,6 +7607,63 @@ class multi_engine {
 inline constexpr multi_engine multi{};
 
 static_assert(engine<multi_engine>);
+
+}  // namespace parmap::inline PARMAP_ABI
+#endif
+
+// ==== parmap/engine/default.hpp
+// The engine of a call that names none: multi. Where it does not exist such a call is a compile error.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+// Whether the engine multi exists, and not its name alone.
+inline constexpr bool has_multi = PARMAP_LINUX != 0;
+template <class T>
+inline constexpr bool has_multi_for = has_multi;
+}  // namespace detail
+
+#if !PARMAP_LINUX
+// Only names, so that the compiler says what to do instead.
+
+class multi_engine {
+ public:
+  [[nodiscard]] static constexpr std::string_view name() noexcept { return "multi"; }
+
+  template <class Tasks>
+  auto run(const Tasks& /*tasks*/, const options& /*chosen*/) const -> results<typename Tasks::result> {
+    static_cast<void>(can_run<typename Tasks::result>());
+    std::terminate();
+  }
+  template <class Tasks, class First>
+  results<void> run_into(First /*first*/, const Tasks& /*tasks*/, const options& /*chosen*/) const {
+    static_cast<void>(can_run<typename Tasks::result>());
+    std::terminate();
+  }
+  template <class Tasks>
+  auto open_stream(const Tasks& /*tasks*/, const options& /*chosen*/, std::optional<std::uint64_t> /*size*/,
+                   detail::element_feed* /*feed*/) const
+      -> std::unique_ptr<detail::outcome_source<typename Tasks::result>> {
+    static_cast<void>(can_run<typename Tasks::result>());
+    std::terminate();
+  }
+
+  template <class Value>
+  static consteval bool can_run() {
+    static_assert(detail::has_multi_for<Value>,
+                  "parmap: the engine multi, which is the default, needs Linux; on this system name parmap::threads: "
+                  "parmap::map(parmap::threads, f, xs)");
+    return false;
+  }
+};
+
+inline constexpr multi_engine multi{};
+
+static_assert(engine<multi_engine>);
+
+class __attribute__((unavailable("parmap: a pool forks its workers, which needs Linux; on this system name "
+                                 "parmap::threads, whose threads are kept between maps, too"))) pool;
+#endif
 
 }  // namespace parmap::inline PARMAP_ABI
 
@@ -8103,12 +8372,32 @@ static_assert(engine<threads_engine>);
 
 namespace parmap::inline PARMAP_ABI {
 
+namespace detail {
+
+using named_engines = std::conditional_t<has_multi, std::variant<serial_engine, threads_engine, multi_engine>,
+                                         std::variant<serial_engine, threads_engine>>;
+
+// The one of this name. Throws std::invalid_argument if there is none.
+template <class... Engines>
+std::variant<Engines...> engine_with_name(std::string_view name, std::type_identity<std::variant<Engines...>> /*all*/) {
+  std::optional<std::variant<Engines...>> found;
+  ((Engines::name() == name ? static_cast<void>(found.emplace(Engines())) : static_cast<void>(0)), ...);
+  if (found) return *found;
+  std::string names;
+  std::size_t left = sizeof...(Engines);
+  ((names += std::string(Engines::name()) + (--left > 1 ? ", " : left == 1 ? " and " : "")), ...);
+  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; the names are " + names +
+                              (!has_multi && name == multi.name() ? "; multi needs Linux" : ""));
+}
+
+}  // namespace detail
+
 /// One of the engines serial, threads and multi, chosen at run time. engine_named makes it. Cheap to copy; several
 /// threads may use it at once.
 class named_engine {
  public:
-  /// One of the engine objects.
-  using choice = std::variant<serial_engine, threads_engine, multi_engine>;
+  /// One of the engine objects. On systems other than Linux it cannot be multi.
+  using choice = detail::named_engines;
 
   /// This engine. engine_named calls it.
   explicit named_engine(choice chosen) noexcept : chosen_(chosen) {}
@@ -8172,734 +8461,12 @@ class named_engine {
 /// If the engine is multi and the result type of f cannot leave a worker, map throws std::invalid_argument before any
 /// task begins.
 [[nodiscard]] inline named_engine engine_named(std::string_view name) {
-  if (name == serial.name()) return named_engine(serial);
-  if (name == threads.name()) return named_engine(threads);
-  if (name == multi.name()) return named_engine(multi);
-  throw std::invalid_argument("parmap: there is no engine \"" + std::string(name) + "\"; the names are " +
-                              std::string(serial.name()) + ", " + std::string(threads.name()) + " and " +
-                              std::string(multi.name()));
+  return named_engine(detail::engine_with_name(name, std::type_identity<named_engine::choice>()));
 }
 
 static_assert(engine<named_engine>);
 
 }  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/pools/sent_space.hpp
-// sent_space: an index space as bytes for workers that are there already, and the space that they make of them.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// ---- The elements of one axis.
-
-// Whether the bytes of a V are its value, if V may be an array.
-template <class V>
-inline constexpr bool plain_element = plain<std::remove_all_extents_t<V>>;
-
-// The elements that have been read, at a fixed address. Copies share them.
-template <class V>
-class received_elements {
- public:
-  // Reads what encode_elements has written. Throws bad_encoding, and what the codec of V throws.
-  explicit received_elements(decoder& in) {
-    if constexpr (plain_element<V>) {
-      size_ = in.get_count(sizeof(V));
-      const std::byte* const from = in.read(size_ * sizeof(V));
-      if constexpr (std::same_as<V, bool>)
-        if (std::any_of(from, from + size_, [](std::byte each) { return std::to_integer<unsigned>(each) > 1; }))
-          throw bad_encoding("a bool is neither 0 nor 1");
-      first_ = std::allocator<V>().allocate(size_);
-      owner_.reset(first_, [count = size_](V* all) { std::allocator<V>().deallocate(all, count); });
-      if (size_ > 0) std::memcpy(static_cast<void*>(first_), from, size_ * sizeof(V));
-    } else {
-      size_ = in.get_count(least_bytes<V>);
-      const auto all = std::make_shared<std::vector<V>>();
-      for (std::size_t i = 0; i < size_; ++i) all->push_back(get_element(in, [&in] { return in.get<V>(); }));
-      first_ = all->data();
-      owner_ = all;
-    }
-  }
-
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] V& operator[](std::uint64_t i) const noexcept { return first_[i]; }
-
- private:
-  V* first_{};
-  std::size_t size_{};
-  std::shared_ptr<void> owner_;
-};
-
-template <class V, class Element>
-void encode_element(encoder& out, Element&& element) {
-  if constexpr (!std::same_as<std::remove_const_t<std::remove_reference_t<Element>>, V>) {
-    const V value(std::forward<Element>(element));  // of a proxy, such as that of a bit
-    encode_element<V>(out, value);
-  } else if constexpr (plain_element<V>) {
-    out.write(std::addressof(element), sizeof(V));
-  } else {
-    put_element(out, [&] { out.put<V>(element); });
-  }
-}
-
-// Whether the elements of an axis lie side by side.
-template <class Axis>
-inline constexpr bool is_contiguous = false;
-template <class Iterator, bool Stored>
-inline constexpr bool is_contiguous<indexed_axis<Iterator, Stored>> =
-    std::contiguous_iterator<Iterator> && !std::is_volatile_v<std::remove_reference_t<std::iter_reference_t<Iterator>>>;
-
-// Writes the elements [first, first + count) of an axis as values of type V. Throws what the axis, the encoder and the
-// codec of V throw.
-template <class V, class Axis>
-void encode_elements(encoder& out, const Axis& axis, std::uint64_t first, std::uint64_t count) {
-  out.put(count);
-  if (count == 0) return;
-  if constexpr (plain_element<V> && is_contiguous<Axis>) {
-    axis.spread(first, [&](const V& element) { out.write(std::addressof(element), count * sizeof(V)); });
-  } else {
-    for (auto at = axis.cursor(first);; ++at) {
-      at.spread([&out](auto&& element) { encode_element<V>(out, std::forward<decltype(element)>(element)); });
-      if (--count == 0) return;
-    }
-  }
-}
-
-// ---- The axis that a worker has.
-
-// What the worker holds for an element that an iterator returns as Element, and what it hands to f. A temporary is
-// handed as a copy of its own, since a value may be used by several tasks and attempts; so is what the iterator allows
-// to be moved from.
-template <class Iterator>
-using held_value =
-    std::conditional_t<std::is_reference_v<std::iter_reference_t<Iterator>>,
-                       std::remove_cvref_t<std::iter_reference_t<Iterator>>, std::iter_value_t<Iterator>>;
-template <class Iterator>
-using handed_element = std::conditional_t<std::is_lvalue_reference_v<std::iter_reference_t<Iterator>>,
-                                          std::iter_reference_t<Iterator>, held_value<Iterator>>;
-
-template <class Element>
-class received_axis {
- public:
-  using elements = list<Element>;
-  using value = std::remove_cvref_t<Element>;
-
-  explicit received_axis(received_elements<value> all) noexcept : all_(std::move(all)) {}
-
-  [[nodiscard]] std::uint64_t size() const noexcept { return all_.size(); }
-  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
-  template <class Consume>
-  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
-    if constexpr (std::is_reference_v<Element>) return consume(static_cast<Element>(all_[i]));
-    else return spread_copy(i, consume);
-  }
-  template <class To>
-  void show(std::uint64_t i, To& to) const {
-    to.add(std::as_const(all_[i]));
-  }
-
- private:
-  // By value, as the copy is gone then.
-  template <class Consume>
-  auto spread_copy(std::uint64_t i, Consume& consume) const {
-    return consume(value(std::as_const(all_[i])));
-  }
-
-  received_elements<value> all_;
-};
-
-// ---- The spaces.
-
-enum class element_obstacle { none, refers, no_codec, no_copy, no_move };
-
-// An obstacle, and the type of the elements that are it.
-template <element_obstacle What, class T = void>
-struct found_element_obstacle {
-  static constexpr element_obstacle what = What;
-};
-
-template <class Iterator>
-consteval auto find_element_obstacle() {
-  using enum element_obstacle;
-  using value = held_value<Iterator>;
-  using single = std::remove_all_extents_t<value>;
-  constexpr obstacle found = decltype(find_obstacle<single>())::what;
-  if constexpr (found == obstacle::refers || found == obstacle::field_refers)
-    return found_element_obstacle<refers, value>();
-  else if constexpr (found != obstacle::none || (std::is_array_v<value> && !plain<single>))
-    return found_element_obstacle<no_codec, value>();
-  else if constexpr (!std::is_reference_v<handed_element<Iterator>> && !std::copy_constructible<value>)
-    return found_element_obstacle<no_copy, value>();
-  else if constexpr (!plain_element<value> && !std::move_constructible<value>)
-    return found_element_obstacle<no_move, value>();
-  else return found_element_obstacle<none>();
-}
-
-// The first of those that are found in order that is an obstacle.
-template <class... Found>
-struct first_element_obstacle {
-  using type = found_element_obstacle<element_obstacle::none>;
-};
-template <class First, class... Rest>
-struct first_element_obstacle<First, Rest...> : first_element_obstacle<Rest...> {};
-template <class First, class... Rest>
-  requires(First::what != element_obstacle::none)
-struct first_element_obstacle<First, Rest...> {
-  using type = First;
-};
-
-template <class Space>
-struct sent_space;
-
-// An axis goes as its elements.
-template <class Iterator, class Axis>
-struct sent_axis {
-  using received = received_axis<handed_element<Iterator>>;
-
-  static consteval auto find() { return find_element_obstacle<Iterator>(); }
-  static void encode(encoder& out, const Axis& axis) {
-    encode_elements<held_value<Iterator>>(out, axis, 0, axis.size());
-  }
-  static received decode(decoder& in) { return received(received_elements<held_value<Iterator>>(in)); }
-};
-template <class Iterator, bool Stored>
-struct sent_space<indexed_axis<Iterator, Stored>> : sent_axis<Iterator, indexed_axis<Iterator, Stored>> {};
-template <class Iterator, bool Stored>
-struct sent_space<walked_axis<Iterator, Stored>> : sent_axis<Iterator, walked_axis<Iterator, Stored>> {};
-
-// A named one goes without its name, which only the caller's texts have.
-template <class T>
-inline constexpr bool is_contiguous<named_axis<T>> = !std::same_as<T, bool>;
-template <class T>
-using named_iterator = typename std::vector<T>::const_iterator;
-template <class T>
-struct sent_space<named_axis<T>> : sent_axis<named_iterator<T>, named_axis<T>> {};
-
-// The axis of an iota: of all elements that are stored only its are temporaries; but for bits.
-template <class Iterator, bool Stored>
-inline constexpr bool counts_up = Stored && std::is_integral_v<std::iter_reference_t<Iterator>> &&
-                                  !std::same_as<std::iter_reference_t<Iterator>, bool> &&
-                                  sizeof(std::iter_value_t<Iterator>) <= sizeof(std::uint64_t);
-
-// An iota goes as its first element and its size.
-template <class Iterator, bool Stored>
-  requires counts_up<Iterator, Stored>
-struct sent_space<indexed_axis<Iterator, Stored>> {
-  using number = std::iter_value_t<Iterator>;
-  using numbers = std::ranges::iota_view<number>;
-  using received = indexed_axis<std::ranges::iterator_t<numbers>, true>;
-
-  static consteval auto find() { return found_element_obstacle<element_obstacle::none>(); }
-  static void encode(encoder& out, const indexed_axis<Iterator, Stored>& axis) {
-    out.put(axis.size() > 0 ? axis.spread(0, [](number first) { return first; }) : number());
-    out.put(axis.size());
-  }
-  static received decode(decoder& in) {
-    const auto first = in.get<number>();
-    const auto size = in.get<std::uint64_t>();
-    const std::uint64_t above =  // modulo 2^64, which is right for negative numbers, too
-        static_cast<std::uint64_t>(std::numeric_limits<number>::max()) - static_cast<std::uint64_t>(first);
-    if (size > 0 && size - 1 > above) throw bad_encoding("an axis counts beyond the greatest number");
-    return received(numbers(first).begin(), size, nullptr);
-  }
-};
-
-// Whether writing a Space takes code of the user: codecs, and ranges that compute their elements.
-template <class Space>
-inline constexpr bool encodes_by_foreign_code = true;
-template <class Iterator, bool Stored>
-inline constexpr bool encodes_by_foreign_code<indexed_axis<Iterator, Stored>> =
-    !counts_up<Iterator, Stored> &&
-    !(plain_element<held_value<Iterator>> && is_contiguous<indexed_axis<Iterator, Stored>>);
-template <class T>
-inline constexpr bool encodes_by_foreign_code<named_axis<T>> = !plain_element<T>;
-template <class... Axes>
-inline constexpr bool encodes_by_foreign_code<product_space<Axes...>> = (encodes_by_foreign_code<Axes> || ...);
-template <class... Axes>
-inline constexpr bool encodes_by_foreign_code<zip_space<Axes...>> = (encodes_by_foreign_code<Axes> || ...);
-
-// A product or zip goes as its axes.
-template <template <class...> class Space, class... Axes>
-struct sent_axes {
-  using received = Space<typename sent_space<Axes>::received...>;
-
-  static consteval auto find() {
-    return typename first_element_obstacle<decltype(sent_space<Axes>::find())...>::type();
-  }
-  static void encode(encoder& out, const Space<Axes...>& space) {
-    std::apply([&](const Axes&... each) { (sent_space<Axes>::encode(out, each), ...); }, space.axes());
-  }
-  static received decode(decoder& in) {
-    using axes = std::tuple<typename sent_space<Axes>::received...>;
-    axes all{sent_space<Axes>::decode(in)...};  // braces: in order
-    try {
-      return std::make_from_tuple<received>(std::move(all));
-    } catch (const std::logic_error&) {  // too many combinations, or unequal lengths
-      throw bad_encoding("the lengths of the axes do not go together");
-    }
-  }
-};
-template <class... Axes>
-struct sent_space<product_space<Axes...>> : sent_axes<product_space, Axes...> {};
-template <class... Axes>
-struct sent_space<zip_space<Axes...>> : sent_axes<zip_space, Axes...> {};
-
-// The space that a worker has for a Space of the caller. f can be called with its elements as with the caller's: a
-// reference is one to the worker's element; a temporary is a copy, of the range's value type if it is a proxy.
-template <class Space>
-using received_space = typename sent_space<std::remove_const_t<Space>>::received;
-
-// Whether the elements of all axes can be sent.
-template <class Space>
-inline constexpr bool can_send_space =
-    decltype(sent_space<std::remove_const_t<Space>>::find())::what == element_obstacle::none;
-
-// The same. If they cannot, a static_assert names the remedy, and the type Found shows what is in the way.
-template <class Space, class Found = decltype(sent_space<std::remove_const_t<Space>>::find())>
-consteval bool check_sent_space() {
-  constexpr element_obstacle found = Found::what;
-  static_assert(
-      found != element_obstacle::refers,
-      "parmap: the elements of this axis cannot be sent to a pool's workers: they are pointers, string_views, "
-      "spans, iterators or other views, or have one inside, and what these refer to is not in the workers; "
-      "let the axis have the values themselves (std::string, std::vector), or use parmap::multi");
-  static_assert(
-      found != element_obstacle::no_codec,
-      "parmap: the elements of this axis cannot be sent to a pool's workers: their type is not trivially "
-      "copyable, is not a struct whose fields can all be sent, and has no codec; specialise parmap::codec for "
-      "it, let the axis have elements of a type that has one, or use parmap::multi");
-  static_assert(found != element_obstacle::no_copy,
-                "parmap: the elements of this axis cannot be sent to a pool's workers: the axis makes each when it is "
-                "asked for it, a worker would hand out copies, and this type cannot be copied; store the elements in a "
-                "container, let f take const&, or use parmap::multi");
-  static_assert(found != element_obstacle::no_move,
-                "parmap: the elements of this axis cannot be sent to a pool's workers, which could not store them, as "
-                "this type cannot be moved; make it movable, or use parmap::multi");
-  return found == element_obstacle::none;
-}
-
-// Writes the elements of all axes, which can be sent. Reads each once, in order. Throws what an axis, the encoder and
-// the codecs of the elements throw.
-template <class Space>
-void encode_space(encoder& out, const Space& space) {
-  sent_space<Space>::encode(out, space);
-}
-// What encode_space has written. Throws bad_encoding if the bytes are damaged, and what the codecs of the elements
-// throw. It refers to none of the bytes.
-template <class Space>
-[[nodiscard]] received_space<Space> decode_space(decoder& in) {
-  return sent_space<std::remove_const_t<Space>>::decode(in);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/one_call.hpp
-// one_call: the arguments of a submitted call, as a space of one combination.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-template <class... V>
-class one_call {
- public:
-  using elements = list<const V&...>;
-
-  explicit one_call(std::tuple<V...> all) : all_(std::move(all)) {}
-
-  [[nodiscard]] static constexpr std::uint64_t size() noexcept { return 1; }
-  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
-  template <class Consume>
-  decltype(auto) spread(std::uint64_t, Consume&& consume) const {
-    return std::apply(std::forward<Consume>(consume), all_);
-  }
-  template <class To>
-  void show(std::uint64_t, To& to) const {
-    std::apply([&to](const V&... each) { (to.add(each), ...); }, all_);
-  }
-  [[nodiscard]] const std::tuple<V...>& all() const noexcept { return all_; }
-
- private:
-  std::tuple<V...> all_;
-};
-
-template <class... V>
-struct sent_space<one_call<V...>> {
-  using received = one_call<V...>;
-
-  static consteval auto find() {
-    return typename first_element_obstacle<decltype(find_element_obstacle<const V*>())...>::type();
-  }
-  static void encode(encoder& out, const one_call<V...>& call) {
-    std::apply([&out](const V&... each) { (out.put(each), ...); }, call.all());
-  }
-  static received decode([[maybe_unused]] decoder& in) {
-    return received(std::tuple<V...>{in.get<V>()...});  // braces: in order
-  }
-};
-
-template <class... V>
-inline constexpr bool encodes_by_foreign_code<one_call<V...>> = !(... && plain_element<V>);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/batch_table.hpp
-// batch_table: what the tasks of a pool's stream are. The caller writes it, and workers read it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Bytes in the shared heap: an encoded function, or encoded inputs.
-struct sent_bytes {
-  std::uint64_t number;  // each has its own; 0: there are none
-  std::uint64_t offset;
-  std::uint64_t size;
-  std::uint64_t check;  // keyed by the number
-};
-
-// Consecutive tasks of one map, which a worker claims together. In the stream of all tasks of the pool they are
-// [first, first + count); in their map, [task, task + count).
-struct batch {
-  std::uint64_t first;
-  std::uint64_t count;
-  std::uint64_t task;
-  std::uint64_t attempt;  // the number of this attempt of each task, from 1
-  std::uint64_t seed;
-  std::uint64_t allowed;  // ns that each task may take; 0: any time
-  sent_bytes function;
-  sent_bytes inputs;
-
-  [[nodiscard]] std::uint64_t end() const noexcept { return first + count; }
-  [[nodiscard]] bool has(std::uint64_t at) const noexcept { return at - first < count; }
-};
-static_assert(std::is_trivially_copyable_v<batch> && std::has_unique_object_representations_v<batch>);
-
-// How far a batch has come.
-struct batch_state {
-  static constexpr std::uint64_t pending = 0;
-  static constexpr std::uint64_t begun = 1;
-  // Its tasks are not begun any more: none has been, or some have.
-  static constexpr std::uint64_t halted = 2;
-  static constexpr std::uint64_t cut_short = 3;
-};
-
-// Entry k of the table is at place k % places. The caller passes over a number whose place is still in use: so a task
-// that runs for hours holds nobody up.
-class batch_table {
- public:
-  static constexpr std::size_t places = 4096;
-
-  struct entry {
-    std::uint64_t number;
-    batch what;
-    std::uint64_t check;
-    alignas(64) shared_word<"batch"> state;
-  };
-  static constexpr std::size_t bytes = places * sizeof(entry);
-
-  // In zeroed memory.
-  explicit batch_table(void* at) noexcept : entries_(static_cast<entry*>(at)) {}
-
-  // ---- by a worker
-
-  // The batch that has this task of the stream; null if it was written over. Valid until the next call.
-  [[nodiscard]] const batch* find(std::uint64_t task) noexcept {
-    if (found_.has(task)) return &found_;
-    for (std::uint64_t k = newest_; k < newest_ + places; ++k)
-      if (take(k, task)) return &found_;
-    for (std::size_t at = 0; at < places; ++at)  // an older one, of a worker that has died
-      if (take(entries_[at].number, task)) return &found_;
-    return nullptr;
-  }
-  // Of the batch that was found last. False if it was halted.
-  [[nodiscard]] bool begin() const noexcept {
-    return state().set_if(batch_state::pending, batch_state::begun) <= batch_state::begun;
-  }
-  [[nodiscard]] bool is_halted() const noexcept { return state().get() > batch_state::begun; }
-
-  // ---- by the caller
-
-  // Whether there is a place for a further batch.
-  [[nodiscard]] bool has_room() const noexcept { return used_ < places / 2; }
-  // Returns its number. There must be room.
-  std::uint64_t put(const batch& what) noexcept {
-    while (in_use_[next_ % places]) ++next_;
-    entry& to = entries_[next_ % places];
-    to.state.set(batch_state::pending);
-    to.number = next_;
-    to.what = what;
-    to.check = expected_check(next_, what);
-    in_use_[next_ % places] = true;
-    ++used_;
-    return next_++;
-  }
-  // All its tasks have ended.
-  void drop(std::uint64_t number) noexcept {
-    in_use_[number % places] = false;
-    --used_;
-  }
-  [[nodiscard]] bool has_begun(std::uint64_t number) const noexcept {
-    return entries_[number % places].state.get() == batch_state::begun;
-  }
-  // Its tasks are not begun any more, unless one has been. Returns whether that is so.
-  bool cancel(std::uint64_t number) noexcept {
-    const std::uint64_t before = entries_[number % places].state.set_if(batch_state::pending, batch_state::halted);
-    return before == batch_state::pending || before == batch_state::halted;
-  }
-  // Its tasks are not begun any more. Returns whether none of them had been.
-  bool halt(std::uint64_t number) noexcept {
-    if (cancel(number)) return true;
-    entries_[number % places].state.set(batch_state::cut_short);
-    return false;
-  }
-
- private:
-  [[nodiscard]] static std::uint64_t expected_check(std::uint64_t number, const batch& what) noexcept {
-    const auto all = std::bit_cast<std::array<std::byte, sizeof(batch)>>(what);
-    return checksum(all.data(), all.size(), number);
-  }
-  [[nodiscard]] bool take(std::uint64_t number, std::uint64_t task) noexcept {
-    const entry& from = entries_[number % places];
-    if (from.number != number || !from.what.has(task)) return false;
-    const batch it = from.what;
-    if (from.check != expected_check(number, it) || !it.has(task)) return false;
-    found_ = it;
-    found_number_ = number;
-    newest_ = std::max(newest_, number);
-    return true;
-  }
-  [[nodiscard]] shared_word<"batch">& state() const noexcept { return entries_[found_number_ % places].state; }
-
-  entry* entries_;
-  // A worker's.
-  batch found_{};
-  std::uint64_t found_number_{};
-  std::uint64_t newest_{};
-  // The caller's.
-  std::vector<bool> in_use_ = std::vector<bool>(places);
-  std::size_t used_{};
-  std::uint64_t next_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/kept_bytes.hpp
-// kept_bytes: encoded functions and inputs in the memory of a pool, as those see them who keep them.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A function in the memory of a pool, kept as long as somebody may use it.
-struct kept_function {
-  sent_bytes where;
-  std::vector<std::byte> bytes;
-  // Of its tasks, under the dispatcher's lock.
-  double mean_ticks{};    // of the latest; 0: none has ended
-  std::uint64_t ended{};  // how many
-};
-
-// Inputs in the memory of a pool, kept as long as somebody may use them.
-using kept_inputs = std::shared_ptr<const sent_bytes>;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_owner.hpp
-// pool_owner: who takes the outcomes of one map, stream or list of submitted tasks on a pool.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The outcome of an attempt of a task.
-struct pool_outcome {
-  std::uint64_t task{};  // in its map
-  unsigned attempt{};
-  unsigned worker{never_ran};
-  ticks spent{};                       // 0: unknown
-  const failure* why{};                // null: there is a value
-  std::optional<byte_reader> bytes{};  // of the value; none if they were written over
-};
-
-// Takes the outcomes of one job.
-class pool_owner {
- public:
-  pool_owner() = default;
-  pool_owner(const pool_owner&) = delete;
-  pool_owner& operator=(const pool_owner&) = delete;
-
-  // Called by a thread that collects for this job. What it throws passes from there; the outcome is taken all the same.
-  virtual void take(const pool_outcome& it) = 0;
-
- protected:
-  ~pool_owner() = default;
-};
-
-// What holds for all tasks of a job.
-struct job_terms {
-  std::uint64_t seed{};
-  std::chrono::nanoseconds timeout{};  // of each attempt; zero: none
-  std::uint64_t most_at_once{};        // batches, of which each is with one worker; 0: any number
-};
-
-// The dispatcher's side of it.
-class pool_job;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_dispatcher.hpp
-// pool_dispatcher: the caller's end of a pool. It sends the tasks of all jobs to the workers, in batches, and gives
-// each job its outcomes.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-struct pool_terms {
-  unsigned workers{};
-  std::optional<std::uint64_t> memory_limit{};
-  std::uint64_t most_tasks{};  // of a worker process; 0: any number
-};
-
-// Any thread may call any member. There is no thread of its own: who waits for outcomes collects those of all jobs, one
-// thread at a time.
-class pool_dispatcher {
- public:
-  // Forks the template process, which forks the workers. Throws what map throws before any task begins.
-  PARMAP_API explicit pool_dispatcher(const pool_terms& terms);
-  // Kills the workers and what their tasks have started, and waits until all have ended. Nobody may wait in collect().
-  PARMAP_API ~pool_dispatcher();
-  pool_dispatcher(const pool_dispatcher&) = delete;
-  pool_dispatcher& operator=(const pool_dispatcher&) = delete;
-
-  using write = std::function<void(byte_writer&)>;
-
-  [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
-  // The function that these bytes encode; see function_reader. The same bytes are sent once.
-  [[nodiscard]] PARMAP_API std::shared_ptr<kept_function> keep_function(std::vector<std::byte> bytes);
-  // `foreign`: encode calls code of the user, which may use the pool. Throws std::bad_alloc if there is no room for
-  // them, and what encode throws.
-  [[nodiscard]] PARMAP_API kept_inputs keep_inputs(const write& encode, bool foreign = false);
-
-  // The bytes of inputs, as long as they are kept.
-  [[nodiscard]] PARMAP_API byte_reader read(const kept_inputs& it) const noexcept;
-
-  // `by` must stay until end() has returned.
-  [[nodiscard]] PARMAP_API std::shared_ptr<pool_job> open(const job_terms& on, std::shared_ptr<kept_function> f,
-                                                          pool_owner& by);
-  // Further tasks [task, task + count), which have these inputs; `f`: if not the job's function.
-  PARMAP_API void add(pool_job& to, std::uint64_t task, std::uint64_t count, kept_inputs inputs,
-                      std::shared_ptr<kept_function> f = nullptr);
-  // No further tasks come.
-  PARMAP_API void close(pool_job& it);
-  // Tasks below `limit` may begin. What has been sent goes on.
-  PARMAP_API void allow(pool_job& it, std::uint64_t limit);
-  // A task is to be tried again. Call in pool_owner::take, when its attempt has failed. False if the job was halted.
-  PARMAP_API bool try_again(pool_job& it, std::uint64_t task, unsigned attempt,
-                            std::chrono::steady_clock::time_point due);
-  // Tasks of a job that have not been sent, or have to be tried again.
-  struct unsent {
-    std::uint64_t task;
-    std::uint64_t count;
-    unsigned attempts;  // that the first one has had
-  };
-  // No further task of the job begins. What has been sent ends as `stopped`, unless it has begun; the rest is returned,
-  // and has no outcomes.
-  PARMAP_API std::vector<unsent> halt(pool_job& it);
-  // The task does not begin, unless a worker has begun it. Returns whether that is so; else it goes on, or has ended.
-  // It has an outcome. O(log n).
-  PARMAP_API bool halt_task(pool_job& it, std::uint64_t task);
-  // Whether a worker has begun the task, which was added alone and has no outcome yet.
-  [[nodiscard]] PARMAP_API bool has_begun(const pool_job& it, std::uint64_t task) const;
-  // As halt_task for tasks [task, task + count): all that were added together, or several of such.
-  PARMAP_API void halt_tasks(pool_job& it, std::uint64_t task, std::uint64_t count);
-  // Kills the task, or all tasks of the job, that have been sent and have not ended: they end as `stopped`.
-  PARMAP_API void kill(pool_job& it, std::optional<std::uint64_t> task = std::nullopt);
-  // Nobody takes outcomes of the job any more: halts it, kills what runs, and waits for that.
-  PARMAP_API void end(const std::shared_ptr<pool_job>& it) noexcept;
-  // Ends the workers in order, with what tasks have left to the end of a process, and waits for that. No job is open,
-  // and none is opened later.
-  PARMAP_API void end_workers() noexcept;
-  // As the destructor does. From now on the pool throws.
-  PARMAP_API void end_at_once() noexcept;
-
-  // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool, and
-  // std::bad_alloc if there was no memory for an outcome, which the next call finds again. Does not
-  // wait if more than `seen` outcomes of the job have been taken: by another thread, since this one looked.
-  PARMAP_API arrival collect(pool_job& mine, std::chrono::nanoseconds patience,
-                             std::optional<std::uint64_t> seen = std::nullopt);
-  // How many outcomes of the job have been taken.
-  [[nodiscard]] PARMAP_API std::uint64_t taken(const pool_job& it) const;
-
- private:
-  class state;
-  std::unique_ptr<state> state_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_function.hpp
-// pool_function: a function that was sent to the workers of a pool, and how a worker runs a batch of its tasks.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The tasks of a worker's claim, all of one batch. For each: begin_task, send its value by outlet(), end_task.
-class batch_run {
- public:
-  batch_run(worker_chunk& chunk, const batch& of, const batch_table& table, context& self) noexcept
-      : chunk_(chunk),
-        of_(of),
-        table_(table),
-        self_(self) {}
-  batch_run(const batch_run&) = delete;
-  batch_run& operator=(const batch_run&) = delete;
-
-  // The first task that has not ended, and the end of the claim, as indices in the map.
-  [[nodiscard]] std::uint64_t next() const noexcept { return chunk_.next() - of_.first + of_.task; }
-  [[nodiscard]] std::uint64_t end() const noexcept { return chunk_.end() - of_.first + of_.task; }
-  // The next task's number in the stream of the pool.
-  [[nodiscard]] std::uint64_t number() const noexcept { return chunk_.next(); }
-  [[nodiscard]] stream_outlet& outlet() const noexcept { return chunk_.outlet(); }
-
-  // False if no further task of the batch is to begin. No effect if it has begun: its function or its inputs had to be
-  // read first, which is a part of it.
-  [[nodiscard]] bool begin_task() {
-    if (has_begun_) return true;
-    if (table_.is_halted()) return false;
-    self_.begin(next(), static_cast<unsigned>(of_.attempt));
-    chunk_.begin_task();
-    return has_begun_ = true;
-  }
-  void end_task() noexcept {
-    has_begun_ = false;
-    chunk_.end_task();
-  }
-
- private:
-  worker_chunk& chunk_;
-  const batch& of_;
-  const batch_table& table_;
-  context& self_;
-  bool has_begun_{};
-};
-
-// Inputs as a worker has read them.
-class pool_inputs {
- public:
-  pool_inputs() = default;
-  pool_inputs(const pool_inputs&) = delete;
-  pool_inputs& operator=(const pool_inputs&) = delete;
-  virtual ~pool_inputs() = default;
-};
-
-// In a worker.
-class pool_function {
- public:
-  pool_function() = default;
-  pool_function(const pool_function&) = delete;
-  pool_function& operator=(const pool_function&) = delete;
-  virtual ~pool_function() = default;
-
-  // Throws what the codecs throw.
-  [[nodiscard]] virtual std::unique_ptr<pool_inputs> read(byte_reader bytes) const = 0;
-  // Runs tasks of the batch until none is left or none may begin. What a task throws passes.
-  virtual void run(const pool_inputs& inputs, batch_run& tasks, context& self) const = 0;
-};
-
-// Reads the bytes of a function. A sent function begins with the address of such a reader, which is the same in every
-// process of the pool; but a worker that is a program of its own has one reader for all.
-using function_reader = std::unique_ptr<pool_function> (*)(byte_reader bytes);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/fargs.hpp
 // fargs: fixes the trailing arguments of a function.
@@ -8949,1200 +8516,6 @@ template <class F, class... Fixed>
   return detail::fixed_arguments<std::decay_t<F>, std::decay_t<Fixed>...>(std::in_place, std::forward<F>(f),
                                                                           std::forward<Fixed>(fixed)...);
 }
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/pools/sent_function.hpp
-// sent_function: which callables can be sent to workers that are there already, and how they become bytes and back.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What keeps a callable from being sent. Of a function goes its address, and of an empty class nothing: its code is in
-// the worker already. Of what fargs returns the function and the fixed values go.
-enum class function_obstacle {
-  none,
-  captures,
-  erased,
-  bound,
-  member,
-  not_made_again,
-  fixed_reference,
-  fixed_refers,
-  fixed_has_no_codec,
-};
-
-// An obstacle, and the callable or the fixed value that is it.
-template <function_obstacle What, class T = void>
-struct found_function_obstacle {
-  static constexpr function_obstacle what = What;
-};
-
-template <class F>
-inline constexpr bool is_function_pointer = std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>;
-template <class T>
-inline constexpr bool is_reference_wrapper = false;
-template <class T>
-inline constexpr bool is_reference_wrapper<std::reference_wrapper<T>> = true;
-// A std::function, or another class that holds anything with a signature.
-template <class F>
-inline constexpr bool is_erased_function = false;
-template <template <class...> class Wrapper, class Signature>
-  requires std::is_function_v<Signature>
-inline constexpr bool is_erased_function<Wrapper<Signature>> = true;
-// An object of an empty class that bytes or a default constructor can make again.
-template <class F>
-inline constexpr bool can_be_made_again =
-    std::is_empty_v<F> && (std::is_default_constructible_v<F> || std::is_trivially_copyable_v<F>);
-
-template <class Value>
-consteval auto find_fixed_obstacle() {
-  using enum function_obstacle;
-  if constexpr (is_reference_wrapper<Value>) {
-    return found_function_obstacle<fixed_reference, Value>();
-  } else {
-    constexpr obstacle found = decltype(find_obstacle<Value>())::what;
-    if constexpr (found == obstacle::none) return found_function_obstacle<none>();
-    else if constexpr (found == obstacle::refers || found == obstacle::field_refers)
-      return found_function_obstacle<fixed_refers, Value>();
-    else return found_function_obstacle<fixed_has_no_codec, Value>();
-  }
-}
-
-// The first of those that are found in order that is an obstacle.
-template <class... Found>
-struct first_function_obstacle {
-  using type = found_function_obstacle<function_obstacle::none>;
-};
-template <class First, class... Rest>
-struct first_function_obstacle<First, Rest...> : first_function_obstacle<Rest...> {};
-template <class First, class... Rest>
-  requires(First::what != function_obstacle::none)
-struct first_function_obstacle<First, Rest...> {
-  using type = First;
-};
-
-// For a decayed F.
-template <class F>
-struct sent_function {
-  static consteval auto find() {
-    using enum function_obstacle;
-    if constexpr (is_function_pointer<F> || can_be_made_again<F>) return found_function_obstacle<none>();
-    else if constexpr (std::is_empty_v<F>) return found_function_obstacle<not_made_again, F>();
-    else if constexpr (std::is_member_pointer_v<F>) return found_function_obstacle<member, F>();
-    else if constexpr (std::is_bind_expression_v<F>) return found_function_obstacle<bound, F>();
-    else if constexpr (is_erased_function<F>) return found_function_obstacle<erased, F>();
-    else return found_function_obstacle<captures, F>();
-  }
-
-  static void encode([[maybe_unused]] encoder& out, [[maybe_unused]] const F& f) {
-    if constexpr (is_function_pointer<F>) out.put(reinterpret_cast<std::uintptr_t>(f));
-  }
-  static F decode([[maybe_unused]] decoder& in) {
-    if constexpr (is_function_pointer<F>)
-      return reinterpret_cast<F>(in.get<std::uintptr_t>());  // NOLINT(performance-no-int-to-ptr): it was one
-    else if constexpr (std::is_default_constructible_v<F>) return F();
-    else return std::bit_cast<F>(std::array<std::byte, sizeof(F)>{});
-  }
-  template <class Visit>
-  static void for_each_address([[maybe_unused]] const F& f, [[maybe_unused]] Visit& visit) {
-    if constexpr (is_function_pointer<F>) visit(reinterpret_cast<const void*>(f));
-  }
-};
-
-template <class F, class... Fixed>
-struct sent_function<fixed_arguments<F, Fixed...>> {
-  using function = fixed_arguments<F, Fixed...>;
-
-  static consteval auto find() {
-    return typename first_function_obstacle<decltype(sent_function<F>::find()),
-                                            decltype(find_fixed_obstacle<Fixed>())...>::type();
-  }
-
-  static void encode(encoder& out, const function& f) {
-    sent_function<F>::encode(out, f.function());
-    std::apply([&](const Fixed&... each) { (out.put(each), ...); }, f.fixed());
-  }
-  static function decode(decoder& in) {
-    return function{std::in_place, sent_function<F>::decode(in), in.get<Fixed>()...};  // braces: in order
-  }
-  template <class Visit>
-  static void for_each_address(const function& f, Visit& visit) {
-    sent_function<F>::for_each_address(f.function(), visit);
-  }
-};
-
-// Whether f can be sent: a function, an object of an empty class such as a lambda without captures, or what fargs makes
-// of these and of values that can leave a worker.
-template <class F>
-inline constexpr bool can_send_function =
-    decltype(sent_function<std::decay_t<F>>::find())::what == function_obstacle::none;
-
-// The same. If f cannot be sent, a static_assert names the remedy, and the type Found shows what is in the way.
-template <class F, class Found = decltype(sent_function<std::decay_t<F>>::find())>
-consteval bool check_sent_function() {
-  constexpr function_obstacle found = Found::what;
-  static_assert(found != function_obstacle::captures,
-                "parmap: a pool's workers are there already, so this f cannot bring its captures along; pass them as "
-                "fixed arguments of a function or of a lambda without captures: parmap::fargs(sim, p) for "
-                "[&](double x) { return sim(x, p); }");
-  static_assert(
-      found != function_obstacle::erased,
-      "parmap: a pool's workers are there already, so this f, a std::function or its like, cannot bring along "
-      "what it holds; pass the function itself, a lambda without captures, or parmap::fargs of one of them");
-  static_assert(
-      found != function_obstacle::bound,
-      "parmap: a pool's workers are there already, so this f, which std::bind made, cannot bring along what it "
-      "holds; let parmap::fargs fix the trailing arguments: parmap::fargs(sim, p) for std::bind(sim, _1, p)");
-  static_assert(found != function_obstacle::member,
-                "parmap: a pointer to a member cannot be sent to a pool's workers; call the member in a lambda without "
-                "captures: [](const point& it) { return it.norm(); } for &point::norm");
-  static_assert(found != function_obstacle::not_made_again,
-                "parmap: a pool's workers are there already, and make this f again from its type, so the class of f "
-                "must have a default constructor or be trivially copyable");
-  static_assert(
-      found != function_obstacle::fixed_reference,
-      "parmap: a pool's workers are there already, so std::ref and std::cref cannot lead them to the caller's "
-      "variable; fix its value: parmap::fargs(sim, p) for parmap::fargs(sim, std::cref(p))");
-  static_assert(found != function_obstacle::fixed_refers,
-                "parmap: a fixed argument of f is a pointer, a string_view, a span or another view, or has one inside, "
-                "and what it refers to is not in a pool's workers; fix the value itself (std::string, std::vector): "
-                "parmap::fargs(f, std::string(\"text\"))");
-  static_assert(
-      found != function_obstacle::fixed_has_no_codec,
-      "parmap: a fixed argument of f cannot be sent to a pool's workers: it is not trivially copyable, is not "
-      "a struct whose fields can all be sent, and has no codec; specialise parmap::codec for it, or fix "
-      "something that has one");
-  return found == function_obstacle::none;
-}
-
-// Writes f; it can be sent. Throws what the encoder and the codecs of the fixed values throw.
-template <class F>
-void encode_function(encoder& out, const F& f) {
-  sent_function<std::decay_t<F>>::encode(out, f);
-}
-// What encode_function has written. Throws bad_encoding if the bytes are damaged, and what the codecs of the fixed
-// values throw. The address of a function is not checked: see for_each_code_address.
-template <class F>
-[[nodiscard]] std::decay_t<F> decode_function(decoder& in) {
-  return sent_function<std::decay_t<F>>::decode(in);
-}
-// Calls visit(const void*) with the address of each function in f, which may be null.
-template <class F, class Visit>
-void for_each_code_address(const F& f, Visit visit) {
-  sent_function<std::decay_t<F>>::for_each_address(f, visit);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/sent_inputs.hpp
-// sent_inputs: what is sent to a pool's workers of the axes of a map or stream: all of it, or what some tasks need.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Elements [b, e) of an axis that has no size, as the worker has them.
-template <class Axis>
-struct sent_block;
-
-template <class V>
-struct sent_block<lazy_axis<V>> {
-  using received = received_axis<const V&>;
-
-  static void encode(encoder& out, const lazy_axis<V>& axis, std::uint64_t b, std::uint64_t e) {
-    encode_elements<V>(out, axis, b, e - b);
-  }
-  static received decode(decoder& in) { return received(received_elements<V>(in)); }
-};
-
-template <class... V>
-struct sent_block<lazy_zip<V...>> {
-  using received = zip_space<received_axis<const V&>...>;
-
-  static void encode(encoder& out, const lazy_zip<V...>& axis, std::uint64_t b, std::uint64_t e) {
-    encode_columns(out, axis, b, e, std::index_sequence_for<V...>());
-  }
-  static received decode(decoder& in) {
-    return std::make_from_tuple<received>(
-        std::tuple<received_axis<const V&>...>{received_axis<const V&>(received_elements<V>(in))...});
-  }
-
- private:
-  template <std::size_t... K>
-  static void encode_columns(encoder& out, const lazy_zip<V...>& axis, std::uint64_t b, std::uint64_t e,
-                             std::index_sequence<K...>) {
-    const auto column = [&]<std::size_t At>(std::integral_constant<std::size_t, At>) {
-      using value = std::tuple_element_t<At, std::tuple<V...>>;
-      out.put(e - b);
-      for (std::uint64_t i = b; i < e; ++i)
-        axis.spread(i, [&out](const V&... each) { encode_element<value>(out, std::get<At>(std::tie(each...))); });
-    };
-    (column(std::integral_constant<std::size_t, K>()), ...);
-  }
-};
-
-template <class Iterator, bool Stored>
-struct sent_block<endless_axis<Iterator, Stored>> {
-  using received = received_axis<handed_element<Iterator>>;
-
-  static void encode(encoder& out, const endless_axis<Iterator, Stored>& axis, std::uint64_t b, std::uint64_t e) {
-    out.put(e - b);
-    for (std::uint64_t i = b; i < e; ++i)
-      axis.spread(i, [&out](auto&& element) {
-        encode_element<held_value<Iterator>>(out, std::forward<decltype(element)>(element));
-      });
-  }
-  static received decode(decoder& in) { return received(received_elements<held_value<Iterator>>(in)); }
-};
-
-// The inputs of tasks [b, e) of a space, and the first task of which there are inputs.
-template <class Space>
-struct sent_inputs {
-  using received = received_space<Space>;
-
-  static void encode(encoder& out, const Space& space, std::uint64_t b, std::uint64_t) {
-    out.put(b);
-    encode_space(out, space);
-  }
-  static received decode(decoder& in) { return decode_space<Space>(in); }
-};
-
-template <class Space>
-  requires is_unbounded<Space>
-struct sent_inputs<Space> {
-  using received = typename sent_block<Space>::received;
-
-  static void encode(encoder& out, const Space& space, std::uint64_t b, std::uint64_t e) {
-    out.put(b);
-    sent_block<Space>::encode(out, space, b, e);
-  }
-  static received decode(decoder& in) { return sent_block<Space>::decode(in); }
-};
-
-template <class First, class Rest>
-struct sent_inputs<unbounded_product<First, Rest>> {
-  using received = product_space<typename sent_block<First>::received, received_space<Rest>>;
-
-  static void encode(encoder& out, const unbounded_product<First, Rest>& space, std::uint64_t b, std::uint64_t e) {
-    const std::uint64_t of_one = space.rest().size();
-    const std::uint64_t first = b / of_one;
-    out.put(first * of_one);
-    sent_block<First>::encode(out, space.first(), first, (e - 1) / of_one + 1);
-    encode_space(out, space.rest());
-  }
-  static received decode(decoder& in) {
-    auto first = sent_block<First>::decode(in);
-    return received(std::move(first), decode_space<Rest>(in));
-  }
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/sent_numbers.hpp
-// sent_numbers: which tasks of a space are to run, where a store has the outcomes of the others, as a pool's workers
-// are told it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Tasks whose indices and random streams are consecutive are one run.
-class sent_numbers final : public renumbering {
- public:
-  // Null: all tasks run, and nothing is written.
-  PARMAP_API explicit sent_numbers(const renumbering* of);
-  PARMAP_API ~sent_numbers();
-  PARMAP_API void write(byte_writer& to) const;
-  // What write() has written behind other bytes, up to the end; null if nothing follows. Throws bad_encoding if the
-  // bytes are damaged, or name a task beyond `tasks`.
-  [[nodiscard]] PARMAP_API static std::unique_ptr<sent_numbers> read(byte_reader& from, std::uint64_t tasks);
-
-  [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
-  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
-  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
-
- private:
-  struct run {
-    std::uint64_t first;   // among the tasks that run
-    std::uint64_t index;   // of that task
-    std::uint64_t stream;  // of its random numbers
-  };
-
-  [[nodiscard]] const run& run_of(std::uint64_t k) const noexcept;
-
-  std::vector<run> runs_;
-  std::uint64_t size_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_function_of.hpp
-// pool_function_of: f and the type of its inputs, as a worker of a pool runs them; how they are sent there.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// In a worker. Space is that of the caller.
-template <class F, class Space>
-class pool_function_of final : public pool_function {
- public:
-  using value = result_of<F, Space>;
-
-  explicit pool_function_of(F f) : f_(std::move(f)) {}
-
-  static std::unique_ptr<pool_function> read_function(byte_reader bytes) {
-    decoder in(bytes);
-    auto made = std::make_unique<pool_function_of>(decode_function<F>(in));
-    bytes.expect_end();
-    return made;
-  }
-  [[nodiscard]] std::unique_ptr<pool_inputs> read(byte_reader bytes) const override {
-    decoder in(bytes);
-    const auto first = in.get<std::uint64_t>();
-    auto made = std::make_unique<inputs>(first, sent_inputs<Space>::decode(in));
-    made->numbers = sent_numbers::read(bytes, made->space.size());
-    return made;
-  }
-  void run(const pool_inputs& given, batch_run& tasks, context& self) const override {
-    const auto& [first, space, numbers] = static_cast<const inputs&>(given);
-    numbered_tasks<F, received> numbered(f_, space);
-    if (numbers != nullptr) numbered = numbered.renumbered_by(*numbers);
-    if (tasks.next() < first || tasks.end() - first > numbered.size())
-      throw bad_encoding("a pool's batch has tasks without inputs");
-    numbered.for_each(tasks.next() - first, tasks.end() - first, self, [&](std::uint64_t, const auto& call) {
-      if (!tasks.begin_task()) return false;
-      send_value<value>(tasks.outlet(), tasks.number(), 1, call);
-      tasks.end_task();
-      return true;
-    });
-  }
-
- private:
-  using received = typename sent_inputs<Space>::received;
-
-  struct inputs final : pool_inputs {
-    inputs(std::uint64_t task, received&& read) : first(task), space(std::move(read)) {}
-    std::uint64_t first;  // the task of the first combination
-    received space;
-    std::unique_ptr<const sent_numbers> numbers{};  // null: all tasks of the space
-  };
-
-  mutable F f_;
-};
-
-// Writes bytes of unknown number to memory of its own.
-template <class Write>
-std::vector<std::byte> bytes_of(const Write& write) {
-  for (std::vector<std::byte> bytes(256);; bytes.resize(4 * bytes.size())) {
-    try {
-      byte_writer to(bytes.data(), bytes.data() + bytes.size());
-      write(to);
-      bytes.resize(to.written());
-      return bytes;
-    } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): once more, with more room
-    }
-  }
-}
-
-// The bytes of f, which begin with what reads them.
-template <class F, class Space>
-std::vector<std::byte> bytes_of_function(const F& f) {
-  return bytes_of([&f](byte_writer& to) {
-    const auto reader = reinterpret_cast<std::uintptr_t>(&pool_function_of<F, Space>::read_function);
-    to.write(&reader, sizeof reader);
-    encoder out(to);
-    encode_function(out, f);
-  });
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/deadline.hpp
-// deadline: when a map begins no new task any more, and when it ends those that still run.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
-inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
-
-class deadline {
- public:
-  using clock = std::chrono::steady_clock;
-
-  // Counts from now on. None, or a time beyond the range of the clock: never.
-  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
-    if (!time) return;
-    const auto now = clock::now();
-    const auto extra = std::min(*time / 10, longest_grace);
-    if (*time >= clock::time_point::max() - now - extra) return;
-    begin_no_more_ = now + *time;
-    end_all_ = begin_no_more_ + extra;
-  }
-
-  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
-  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
-  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
-
- private:
-  clock::time_point begin_no_more_{clock::time_point::max()};
-  clock::time_point end_all_{clock::time_point::max()};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_run.hpp
-// pool_run: what a map and a stream on a pool have in common: which tasks are tried again, and when no further one
-// begins.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Throws std::invalid_argument for options that a pool has for all its maps.
-PARMAP_API void check_pool_options(const options& chosen);
-
-// Used by one thread at a time.
-class PARMAP_API pool_run : private pool_owner {
- public:
-  pool_run(const pool_run&) = delete;
-  pool_run& operator=(const pool_run&) = delete;
-
- protected:
-  // `limit`: of each attempt, if the options have none. `observer` may be null.
-  PARMAP_API pool_run(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
-                      attempt_observer* observer, std::shared_ptr<kept_function> f);
-  ~pool_run() = default;
-
-  // In the destructor of the class that takes outcomes: kills what runs.
-  void end() noexcept { by_.end(job_); }
-
-  [[nodiscard]] pool_dispatcher& dispatcher() const noexcept { return by_; }
-  [[nodiscard]] pool_job& job() const noexcept { return *job_; }
-  [[nodiscard]] const options& chosen() const noexcept { return chosen_; }
-  [[nodiscard]] bool is_halted() const noexcept { return why_halted_ != nullptr; }
-  [[nodiscard]] const char* why_halted() const noexcept { return why_halted_; }
-
-  // Gives outcomes to what is below, and waits for one at most for `patience`. Looks after stop and deadline meanwhile,
-  // so it may return early.
-  [[nodiscard]] PARMAP_API arrival collect(std::chrono::nanoseconds patience);
-  // No further task begins. With `kill`, none that runs goes on.
-  PARMAP_API void halt(const char* why, bool kill = false);
-
-  // A task has ended with this value. What it throws makes the task fail.
-  virtual void take_value(const pool_outcome& it, byte_reader bytes) = 0;
-  // A task has ended without a value.
-  virtual void take_failure(failure why, const pool_outcome& it) = 0;
-  // Tasks [task, task + count) will not begin; the first may have had attempts that failed.
-  virtual void take_stopped(std::uint64_t task, std::uint64_t count, unsigned attempts, const char* why) = 0;
-
- private:
-  PARMAP_API void take(const pool_outcome& it) override;
-  void fail(const failure& why, const pool_outcome& it);
-  void tell(const pool_outcome& it, const failure* why, bool again) const;
-  [[nodiscard]] bool tries_again(const failure& why, const pool_outcome& it);
-  [[nodiscard]] std::chrono::nanoseconds enforce();
-
-  pool_dispatcher& by_;
-  const options& chosen_;
-  attempt_observer* observer_;
-  deadline last_;
-  std::shared_ptr<pool_job> job_;
-  std::uint64_t failed_{};
-  const char* why_halted_{};  // null: it is not
-  bool is_killed_{};          // what runs
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/bit_set.hpp
-// bit_set: a bit for each task, without memory for large ranges that are never set.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// All clear at first. Throws std::bad_alloc.
-class bit_set {
- public:
-  explicit bit_set(std::uint64_t n)
-      : words_(static_cast<std::uint64_t*>(std::calloc(n / bits + 1, sizeof(std::uint64_t)))) {
-    if (!words_) throw std::bad_alloc();
-  }
-
-  void set(std::uint64_t i) noexcept { words_.get()[i / bits] |= std::uint64_t{1} << i % bits; }
-  void clear(std::uint64_t i) noexcept { words_.get()[i / bits] &= ~(std::uint64_t{1} << i % bits); }
-
-  // Calls fn(i) for each i in [b, e) whose bit is set, or clear, in order; fn may change bit i.
-  template <class Fn>
-  void for_each_set(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
-    for_each<0>(b, e, fn);
-  }
-  template <class Fn>
-  void for_each_clear(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
-    for_each<~std::uint64_t{0}>(b, e, fn);
-  }
-
- private:
-  static constexpr std::uint64_t bits = 64;
-
-  struct free_words {
-    void operator()(std::uint64_t* words) const noexcept { std::free(words); }
-  };
-
-  template <std::uint64_t Flip, class Fn>
-  void for_each(std::uint64_t b, std::uint64_t e, Fn& fn) const {
-    while (b < e) {
-      const std::uint64_t left = (words_.get()[b / bits] ^ Flip) >> b % bits;
-      if (left == 0) {
-        b = (b / bits + 1) * bits;
-      } else {
-        b += static_cast<std::uint64_t>(std::countr_zero(left));
-        if (b < e) fn(b);
-        ++b;
-      }
-    }
-  }
-
-  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: large blocks are zero pages of the kernel
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_map.hpp
-// pool_map: one map on a pool, in the thread that called it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What does not depend on the result type.
-class PARMAP_API pool_map : public pool_run {
- public:
-  // Sends the tasks, and returns when all have ended: the failures of all tasks that have no value. The values belong
-  // to the caller then. If it throws, none is left. `inputs`: of all tasks, unless send_some() sends others.
-  [[nodiscard]] PARMAP_API failure_list run(kept_inputs inputs);
-
- protected:
-  pool_map(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
-           attempt_observer* observer, std::shared_ptr<kept_function> f, std::uint64_t tasks)
-      : pool_run(by, chosen, limit, observer, std::move(f)),
-        tasks_(tasks),
-        has_value_(tasks) {}
-  ~pool_map() { end(); }
-
-  // Called before each wait until all tasks are sent: calls send(), the first time at least. What it throws ends the
-  // map.
-  virtual void send_some() { send(tasks_, std::move(inputs_)); }
-  // Called before each wait for outcomes.
-  virtual void before_wait() {}
-  // Sends that many further tasks, which have these inputs.
-  PARMAP_API void send(std::uint64_t count, kept_inputs inputs);
-  [[nodiscard]] std::uint64_t size() const noexcept { return tasks_; }
-  // Tasks that have been sent, and those that have ended.
-  [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
-  [[nodiscard]] std::uint64_t ended() const noexcept { return completed_ + failed_; }
-
-  // Puts the value of a task into its place.
-  virtual void put(std::uint64_t task, byte_reader bytes) = 0;
-  // Destroys it.
-  virtual void discard(std::uint64_t task) noexcept = 0;
-
- private:
-  PARMAP_API void take_value(const pool_outcome& it, byte_reader bytes) override;
-  PARMAP_API void take_failure(failure why, const pool_outcome& it) override;
-  PARMAP_API void take_stopped(std::uint64_t task, std::uint64_t count, unsigned attempts, const char* why) override;
-
-  std::uint64_t tasks_;
-  kept_inputs inputs_;
-  std::uint64_t sent_{};
-  bit_set has_value_;
-  failure_runs failures_;
-  std::uint64_t completed_{};
-  std::uint64_t failed_{};  // that had begun
-};
-
-template <class T, class Places>
-class pool_map_of final : public pool_map {
- public:
-  pool_map_of(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
-              attempt_observer* observer, std::shared_ptr<kept_function> f, std::uint64_t tasks, Places& places)
-      : pool_map(by, chosen, limit, observer, std::move(f), tasks),
-        places_(places) {}
-
- private:
-  void put(std::uint64_t task, byte_reader bytes) override {
-    if constexpr (!std::is_void_v<T>) {
-      decoder in(bytes);
-      places_.put(task, [&in] { return in.get<T>(); });
-      if (in.left() == 0) return;
-      places_.discard(task);
-    }
-    bytes.expect_end();
-  }
-  void discard(std::uint64_t task) noexcept override { places_.discard(task); }
-
-  Places& places_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_outcomes.hpp
-// pool_outcomes: the outcomes of a stream on a pool, as they come; whatever its tasks are.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A class that derives from it sends the tasks, and calls end() in its destructor.
-template <class T>
-class pool_outcomes : public outcome_source<T>, protected pool_run {
- public:
-  pool_outcomes(const pool_outcomes&) = delete;
-  pool_outcomes& operator=(const pool_outcomes&) = delete;
-  ~pool_outcomes() override = default;
-
-  bool allow(std::uint64_t limit) override {
-    if (is_halted()) return false;
-    dispatcher().allow(job(), limit);
-    send_up_to(limit);
-    return true;
-  }
-  void end_at(std::uint64_t) override { dispatcher().close(job()); }
-  void halt() noexcept override {
-    try {
-      pool_run::halt(stop_requested_text);
-    } catch (...) {  // NOLINT(bugprone-empty-catch): there is no memory for a list; it goes on
-    }
-  }
-  [[nodiscard]] unsigned workers() const noexcept override { return dispatcher().workers(); }
-  [[nodiscard]] std::uint64_t mean_bytes() const noexcept override {
-    return came_ == 0 ? 0 : sizeof(ring_cell) + bytes_ / came_;
-  }
-
-  arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) override {
-    const auto begun = std::chrono::steady_clock::now();
-    for (std::chrono::nanoseconds left = patience; !take_ready(to);
-         left = patience - (std::chrono::steady_clock::now() - begun)) {
-      if (is_over_) return arrival::end;
-      if (const arrival how = collect(std::max(left, left.zero())); how == arrival::end) is_over_ = true;
-      else if (how == arrival::nothing_yet && std::chrono::steady_clock::now() - begun >= patience)
-        return take_ready(to) ? arrival::outcome : arrival::nothing_yet;
-    }
-    return arrival::outcome;
-  }
-
- protected:
-  // No task may begin yet.
-  pool_outcomes(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
-                std::shared_ptr<kept_function> f)
-      : pool_run(by, chosen, limit, nullptr, std::move(f)) {
-    dispatcher().allow(job(), 0);
-  }
-
-  // Tasks below `limit` may begin: those that have not been sent have to be.
-  virtual void send_up_to(std::uint64_t /*limit*/) {}
-  // The stream is halted, and these tasks have not been sent: they are stopped.
-  void stop_unsent(std::uint64_t task, std::uint64_t count) { stopped_.push_back({task, count, 0, why_halted()}); }
-  // What it throws makes the task fail.
-  [[nodiscard]] virtual outcome<T> decode(byte_reader bytes) = 0;
-
- private:
-  // Tasks that have been stopped together.
-  struct stopped {
-    std::uint64_t task;
-    std::uint64_t count;
-    unsigned attempts;
-    const char* why;
-  };
-
-  bool take_ready(std::optional<ended_task<T>>& to) {
-    if (!ready_.empty()) {
-      to.emplace(std::move(ready_.front()));
-      ready_.pop_front();
-      return true;
-    }
-    if (stopped_.empty()) return false;
-    stopped& first = stopped_.front();
-    to.emplace(first.task, failure{first.task, failure_kind::stopped, first.why, first.attempts}, first.attempts);
-    ++first.task;
-    first.attempts = 0;
-    if (--first.count == 0) stopped_.pop_front();
-    return true;
-  }
-
-  void take_value(const pool_outcome& it, byte_reader bytes) override {
-    ++came_;
-    bytes_ += bytes.left() > ring_cell::longest_here ? bytes.left() : 0;
-    ready_.emplace_back(it.task, decode(bytes), it.attempt, it.worker, it.spent);
-  }
-  void take_failure(failure why, const pool_outcome& it) override {
-    ready_.emplace_back(it.task, std::move(why), it.attempt, it.worker, it.spent);
-  }
-  void take_stopped(std::uint64_t task, std::uint64_t count, unsigned attempts, const char* why) override {
-    stopped_.push_back({task, count, attempts, why});
-  }
-
-  std::deque<ended_task<T>> ready_;
-  std::deque<stopped> stopped_;
-  std::uint64_t came_{};
-  std::uint64_t bytes_{};
-  bool is_over_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_stream.hpp
-// pool_stream: a stream on a pool.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The inputs of axes with a size are sent when the stream begins; others as the window permits.
-template <class Tasks>
-class pool_stream final : public pool_outcomes<typename Tasks::result> {
-  using value = typename Tasks::result;
-  using space = typename Tasks::space_type;
-
- public:
-  pool_stream(pool_dispatcher& by, const Tasks& tasks, const options& chosen,
-              std::optional<std::chrono::nanoseconds> limit, std::shared_ptr<kept_function> f,
-              std::optional<std::uint64_t> size)
-      : pool_outcomes<value>(by, chosen, limit, std::move(f)),
-        tasks_(tasks) {
-    if constexpr (!is_unbounded<space>)
-      if (*size > 0) send(0, *size);
-    if (size) by.close(this->job());
-  }
-  pool_stream(const pool_stream&) = delete;
-  pool_stream& operator=(const pool_stream&) = delete;
-  ~pool_stream() override { this->end(); }
-
- private:
-  void send(std::uint64_t b, std::uint64_t e) {
-    const sent_numbers numbers(tasks_.renumbered());
-    kept_inputs inputs = this->dispatcher().keep_inputs(
-        [&](byte_writer& to) {
-          encoder out(to);
-          sent_inputs<space>::encode(out, tasks_.space(), b, e);
-          numbers.write(to);
-        },
-        encodes_by_foreign_code<space>);
-    this->dispatcher().add(this->job(), b, e - b, std::move(inputs));
-  }
-  void send_up_to(std::uint64_t limit) override {
-    if constexpr (is_unbounded<space>)
-      if (limit > sent_) {
-        send(sent_, limit);
-        sent_ = limit;
-      }
-  }
-  [[nodiscard]] outcome<value> decode(byte_reader bytes) override { return decode_outcome<value>(bytes); }
-
-  const Tasks& tasks_;
-  std::uint64_t sent_{};  // of an axis without a size: tasks
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/submitted_tasks.hpp
-// submitted_tasks: the tasks of a pool that were submitted one by one, and where their outcomes wait for the futures.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A submitted task, until its future has taken the outcome.
-class submitted_task {
- public:
-  submitted_task() = default;
-  submitted_task(const submitted_task&) = delete;
-  submitted_task& operator=(const submitted_task&) = delete;
-  virtual ~submitted_task() = default;
-
-  // Takes the value. What it throws makes the task fail.
-  virtual void take_value(byte_reader bytes) = 0;
-  virtual void take_failure(failure why) noexcept = 0;
-  // The text of the arguments, for a failure. Throws what their codecs throw, and may end this process.
-  [[nodiscard]] virtual std::string describe(byte_reader inputs) const = 0;
-  // Whether the text takes code of the user: codecs, operator<<.
-  [[nodiscard]] virtual bool takes_foreign_code() const noexcept = 0;
-
- private:
-  friend class submitted_tasks;
-  kept_inputs inputs_;
-  bool ended_{};
-};
-
-// Any thread may call any member.
-class submitted_tasks final : private pool_owner {
- public:
-  PARMAP_API submitted_tasks(pool_dispatcher& by, std::uint64_t seed, std::optional<std::chrono::nanoseconds> limit);
-  // Tasks that have not ended fail as `stopped`.
-  PARMAP_API virtual ~submitted_tasks();
-  submitted_tasks(const submitted_tasks&) = delete;
-  submitted_tasks& operator=(const submitted_tasks&) = delete;
-
-  // Returns its number. encode(bytes, number) writes its inputs; `foreign`: by code of the user.
-  PARMAP_API std::uint64_t add(std::shared_ptr<submitted_task> it, std::shared_ptr<kept_function> f,
-                               const std::function<void(byte_writer&, std::uint64_t)>& encode, bool foreign);
-  // Whether it has ended; waits at most for `patience`. Throws what ends the pool.
-  PARMAP_API bool wait(const submitted_task& it, std::chrono::nanoseconds patience);
-  // Whether it is sure not to run. It ends as `stopped`.
-  PARMAP_API bool cancel(std::uint64_t number);
-  // Ends it, even if it runs.
-  PARMAP_API void kill(std::uint64_t number, const submitted_task& it);
-
- private:
-  PARMAP_API void take(const pool_outcome& it) override;
-  void describe(failure& why, const submitted_task& of) const noexcept;
-  [[nodiscard]] bool has_ended(const submitted_task& it) const;
-
-  pool_dispatcher& by_;
-  mutable std::mutex lock_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<submitted_task>> open_;
-  std::uint64_t next_{};
-  std::shared_ptr<pool_job> job_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/fresh_seed.hpp
-// fresh_seed: cheap seeds that do not repeat in a process; a forked child draws from a new random start.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Throws std::system_error if the kernel provides no random number.
-[[nodiscard]] PARMAP_API std::uint64_t fresh_seed();
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/loaded_code.hpp
-// loaded_code: the code of the program and its shared libraries that is loaded at one moment.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// A process that is forked now has the code that is loaded now. Whether it also has the code at an address of later is
-// asked in the process that forked it. Any thread may ask at any time.
-class loaded_code {
- public:
-  // Takes note of the code that is loaded. Throws std::bad_alloc.
-  PARMAP_API loaded_code();
-  loaded_code(const loaded_code&) = delete;
-  loaded_code& operator=(const loaded_code&) = delete;
-  PARMAP_API ~loaded_code();
-
-  // Whether code was loaded at this address then, and is still the same now: dlclose may have given the address to
-  // another library meanwhile. Some tens of ns; some µs for the first address in a library after a dlclose.
-  [[nodiscard]] PARMAP_API bool contains(const void* address) const noexcept;
-
- private:
-  struct object;
-  struct segment {
-    std::uintptr_t begin;
-    std::uintptr_t end;
-    const object* of;
-  };
-
-  std::vector<std::unique_ptr<object>> objects_;
-  std::vector<segment> segments_;  // by address
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/future.hpp
-// future: the outcome of a task that was submitted to a pool.
-
-namespace parmap::inline PARMAP_ABI {
-
-namespace detail {
-template <class T>
-class submitted_task_of final : public submitted_task {
- public:
-  using describe_inputs = std::string (*)(byte_reader bytes);
-
-  // `foreign`: the text takes code of the user.
-  submitted_task_of(describe_inputs text, bool foreign) noexcept : describe_(text), foreign_(foreign) {}
-
-  void take_value(byte_reader bytes) override { outcome_.emplace(decode_outcome<T>(bytes)); }
-  void take_failure(failure why) noexcept override { outcome_.emplace(std::move(why)); }
-  [[nodiscard]] std::string describe(byte_reader inputs) const override { return describe_(inputs); }
-  [[nodiscard]] bool takes_foreign_code() const noexcept override { return foreign_; }
-
-  [[nodiscard]] outcome<T>& result() noexcept { return *outcome_; }
-
- private:
-  describe_inputs describe_;
-  bool foreign_;
-  std::optional<outcome<T>> outcome_;
-};
-}  // namespace detail
-
-/// The outcome of a task that pool::submit has sent. It can be moved, not copied; one thread at a time uses it. It may
-/// be destroyed at any time: the task goes on, and nobody hears of its outcome. It may outlive the pool; a task that
-/// had not ended then has failed as `stopped`.
-///
-///     parmap::future<double> a = workers.submit(simulate, 0.1);
-///     parmap::future<double> b = workers.submit(simulate, 0.2);
-///     double sum = a.get() + b.get();
-///
-/// The functions that wait take the outcomes of other tasks of the pool meanwhile. They throw std::runtime_error if the
-/// processes of the pool have been killed, and std::bad_alloc if there is no memory for an outcome; then it is still
-/// there, and the next call finds it.
-template <class T>
-class [[nodiscard]] future {
- public:
-  /// No task.
-  future() = default;
-  future(future&&) noexcept = default;
-  future& operator=(future&&) noexcept = default;
-  future(const future&) = delete;
-  future& operator=(const future&) = delete;
-  ~future() = default;
-
-  /// Whether this is a task whose value get() has not taken. All other functions need that.
-  [[nodiscard]] bool valid() const noexcept { return task_ != nullptr; }
-  /// The number of the task: how many had been submitted to the pool before it. context::index() in the task.
-  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
-
-  /// Waits for the outcome.
-  void wait() const { static_cast<void>(wait_for(std::chrono::nanoseconds::max())); }
-  /// Waits at most so long. Whether the task has ended.
-  bool wait_for(std::chrono::nanoseconds patience) const {
-    const std::shared_ptr<detail::submitted_tasks> all = all_.lock();
-    return all == nullptr || all->wait(*task_, patience);
-  }
-  /// Waits, and returns the value. Throws task_failed if there is none. The future is not valid any more.
-  T get() {
-    wait();
-    const std::shared_ptr<detail::submitted_task_of<T>> taken = std::move(task_);
-    return std::move(taken->result()).value();
-  }
-  /// Waits, and returns the value or the failure, which stay in the future.
-  [[nodiscard]] parmap::outcome<T>& outcome() {
-    wait();
-    return task_->result();
-  }
-
-  /// The task does not begin any more, if it has not begun. Returns whether that is so: true: it will never run, and
-  /// fails as `stopped`; false: it has begun, and goes on, or it has ended. O(log n), of the n tasks that wait.
-  bool cancel() {
-    const std::shared_ptr<detail::submitted_tasks> all = all_.lock();
-    return all != nullptr && all->cancel(number_);
-  }
-  /// Ends the task, and waits until it has ended. One that runs is killed with its worker, which is replaced. It fails
-  /// as `stopped`, unless it had ended.
-  void kill() {
-    if (const std::shared_ptr<detail::submitted_tasks> all = all_.lock()) all->kill(number_, *task_);
-  }
-
- private:
-  friend class pool;
-  future(const std::shared_ptr<detail::submitted_tasks>& all, std::shared_ptr<detail::submitted_task_of<T>> task,
-         std::uint64_t number) noexcept
-      : all_(all),
-        task_(std::move(task)),
-        number_(number) {}
-
-  std::weak_ptr<detail::submitted_tasks> all_;
-  std::shared_ptr<detail::submitted_task_of<T>> task_;
-  std::uint64_t number_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/engine/pool.hpp
-// The engine pool: worker processes that stay, for programs that call many small maps.
-
-namespace parmap::inline PARMAP_ABI {
-
-/// The options of a pool, in alphabetical order.
-struct pool_options {
-  /// A worker process that has run this many tasks ends, and another one takes its place. 0: never.
-  std::uint64_t max_tasks{};
-  /// Bytes of private memory that a worker process may add to the memory that it inherits: see options::memory_limit.
-  /// None: no limit.
-  std::optional<std::uint64_t> memory_limit{};
-  /// The seed of submitted tasks: the one with number k has the random numbers of task k in a map with this seed. None:
-  /// a fresh one.
-  std::optional<std::uint64_t> seed{};
-  /// The time limit of each attempt of a task, for submitted tasks and for maps whose options have none. None: no
-  /// limit.
-  std::optional<std::chrono::nanoseconds> timeout{};
-  /// The number of worker processes. 0: the number of usable cores.
-  unsigned workers{};
-};
-
-namespace detail {
-class pool_state {
- public:
-  explicit pool_state(const pool_options& chosen)
-      : options_(chosen),
-        dispatcher_({.workers = chosen.workers, .memory_limit = chosen.memory_limit, .most_tasks = chosen.max_tasks}),
-        submitted_(std::make_shared<submitted_tasks>(dispatcher_, chosen.seed ? *chosen.seed : fresh_seed(),
-                                                     chosen.timeout)) {}
-
-  [[nodiscard]] pool_dispatcher& dispatcher() noexcept { return dispatcher_; }
-  [[nodiscard]] const std::shared_ptr<submitted_tasks>& submitted() const noexcept { return submitted_; }
-  [[nodiscard]] const pool_options& chosen() const noexcept { return options_; }
-  // Throws unless the workers have the code of f.
-  template <class F>
-  void check_code(const F& f) const {
-    for_each_code_address(f, [this](const void* code) {
-      if (!code_.contains(code))
-        throw std::invalid_argument(
-            "parmap: this function is in a library that was loaded (dlopen) after the pool was made, so the pool's "
-            "workers do not have it; make the pool after the library is loaded");
-    });
-  }
-
- private:
-  pool_options options_;
-  loaded_code code_;  // before the fork
-  pool_dispatcher dispatcher_;
-  std::shared_ptr<submitted_tasks> submitted_;
-};
-}  // namespace detail
-
-/// An engine whose worker processes stay: a map costs microseconds instead of a fork for each worker.
-///
-///     parmap::pool workers({.workers = 8});
-///     for (int step = 0; step < 1000; ++step) walkers = parmap::map(workers, log_likelihood, walkers).value();
-///
-/// Tasks crash, hang and fail as under multi, at the same cost: to themselves. The workers are there before the map, so
-/// f cannot bring its captures along. It is a function, a lambda or functor without captures and members, or fargs of
-/// such; the fixed arguments and the elements of the axes are sent by codec<T>. Anything else is a compile error.
-///
-/// The constructor forks. A worker has the memory of the program at that moment: what a global variable held then, it
-/// holds there. The pool needs two descriptors and a process beside its workers. Idle workers sleep.
-///
-/// Several threads may use one pool at once: their maps share its workers. The destructor kills what runs and waits
-/// until all processes have ended; no map may run then.
-class pool {
- public:
-  /// Throws std::invalid_argument for a value out of range, and std::system_error if no worker can be started.
-  explicit pool(const pool_options& chosen = {}) : state_(std::make_unique<detail::pool_state>(chosen)) {}
-
-  /// "pool".
-  [[nodiscard]] static constexpr std::string_view name() noexcept { return "pool"; }
-  /// The number of worker processes.
-  [[nodiscard]] unsigned workers() const noexcept { return state_->dispatcher().workers(); }
-
-  /// Sends f(x...) to a worker, and returns without waiting for it. f is what map takes, also with a parmap::context&
-  /// first; the arguments are sent by codec<T>. Tasks begin in the order in which they were submitted. Their results
-  /// wait in the memory of the pool: once a worker has sent 2 MiB that nobody has taken, it waits.
-  ///
-  ///     parmap::future<double> a = workers.submit(simulate, 0.1);
-  template <class F, class... X>
-  auto submit(F&& f, X&&... x) const {
-    using space = detail::one_call<std::decay_t<X>...>;
-    using function = std::decay_t<F>;
-    if constexpr (!detail::callable<function, space>::value) {
-      static_assert(detail::callable<function, space>::value,
-                    "parmap: f cannot be called with these arguments, with or without a parmap::context& first");
-      return future<int>();  // so that this is the only error
-    } else {
-      using tasks = detail::numbered_tasks<function, space>;
-      using value = typename tasks::result;
-      if constexpr (!can_run<tasks>()) {
-        return future<int>();
-      } else {
-        function call(std::forward<F>(f));
-        const space all(std::tuple<std::decay_t<X>...>(std::forward<X>(x)...));
-        state_->check_code(call);
-        auto task = std::make_shared<detail::submitted_task_of<value>>(
-            &describe<space>, !(... && (std::is_arithmetic_v<std::decay_t<X>> || detail::is_string<std::decay_t<X>>)));
-        const std::uint64_t number = state_->submitted()->add(
-            task, keep_function(tasks(call, all)),
-            [&all](detail::byte_writer& to, std::uint64_t at) {
-              encoder out(to);
-              detail::sent_inputs<space>::encode(out, all, at, at + 1);
-            },
-            detail::encodes_by_foreign_code<space>);
-        return future<value>(state_->submitted(), std::move(task), number);
-      }
-    }
-  }
-
-  /// What map calls.
-  template <class Tasks>
-  auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
-    using value = typename Tasks::result;
-    if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
-    else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
-  }
-
-  /// What map_into calls.
-  template <class Tasks, class First>
-  results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
-    if constexpr (!can_run<Tasks>()) return results<void>(0, {}, 0);
-    else return run_to(tasks, chosen, detail::range_places<First>(std::move(first), tasks.size()));
-  }
-
-  /// What stream calls. `size`: none if the number of tasks is unknown.
-  template <class Tasks>
-  auto open_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
-                   detail::element_feed* /*feed*/) const {
-    using value = typename Tasks::result;
-    using source = std::unique_ptr<detail::outcome_source<value>>;
-    if constexpr (!can_run<Tasks>()) {
-      return source();  // so that this is the only error
-    } else {
-      detail::check_pool_options(chosen);
-      state_->check_code(tasks.function());
-      auto f = keep_function(tasks);
-      return source(std::make_unique<detail::pool_stream<Tasks>>(state_->dispatcher(), tasks, chosen,
-                                                                 state_->chosen().timeout, std::move(f), size));
-    }
-  }
-  /// What stream calls: sets the inputs of a failure.
-  template <class Tasks>
-  static void describe_inputs(const Tasks& tasks, failure& why) {
-    multi_engine::describe_inputs(tasks, why);
-  }
-
- private:
-  template <class Tasks>
-  using function_of = std::decay_t<decltype(std::declval<const Tasks&>().function())>;
-
-  template <class Space>
-  static consteval bool can_send_axes() {
-    if constexpr (detail::is_unbounded<Space>) return true;
-    else return detail::check_sent_space<Space>();
-  }
-  template <class Space>
-  static std::string describe(detail::byte_reader bytes) {
-    decoder in(bytes);
-    static_cast<void>(in.get<std::uint64_t>());
-    const auto read = detail::sent_inputs<Space>::decode(in);
-    detail::input_text text;
-    read.show(0, text);
-    return text.take();
-  }
-  template <class Tasks>
-  static consteval bool can_run() {
-    using value = typename Tasks::result;
-    // One after the other, so that the first error is the only one.
-    if constexpr (detail::check_sent_function<function_of<Tasks>>())
-      if constexpr (can_send_axes<typename Tasks::space_type>()) {
-        if constexpr (std::is_void_v<value>) return true;
-        else return multi_engine::can_run<value>();
-      }
-    return false;
-  }
-  template <class Tasks>
-  auto keep_function(const Tasks& tasks) const {
-    return state_->dispatcher().keep_function(
-        detail::bytes_of_function<function_of<Tasks>, typename Tasks::space_type>(tasks.function()));
-  }
-  template <class Tasks, class Places>
-  auto run_to(const Tasks& tasks, const options& chosen, Places&& places) const {
-    using value = typename Tasks::result;
-    using space = typename Tasks::space_type;
-    detail::check_pool_options(chosen);
-    state_->check_code(tasks.function());
-    detail::pool_dispatcher& by = state_->dispatcher();
-    auto f = keep_function(tasks);
-    const detail::sent_numbers numbers(tasks.renumbered());
-    detail::kept_inputs inputs = by.keep_inputs(
-        [&](detail::byte_writer& to) {
-          encoder out(to);
-          detail::sent_inputs<space>::encode(out, tasks.space(), 0, tasks.size());
-          numbers.write(to);
-        },
-        detail::encodes_by_foreign_code<space>);
-    detail::pool_map_of<value, std::remove_reference_t<Places>> map(
-        by, chosen, state_->chosen().timeout, detail::observer_of(tasks), std::move(f), tasks.size(), places);
-    return places.finish(detail::with_inputs_by_child(tasks, map.run(std::move(inputs))), *chosen.seed);
-  }
-
-  std::unique_ptr<detail::pool_state> state_;
-};
-
-static_assert(engine<pool>);
 
 }  // namespace parmap::inline PARMAP_ABI
 
@@ -11316,8 +9689,12 @@ inline constexpr bool is_collective = requires { requires Engine::is_collective;
 template <class Results, class Engine, class Tasks>
 Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
   map_times times = kept.times();
-  take_inputs(times, who.name() == multi.name() ? with_inputs_by_child(tasks, as_failures(times))
-                                                : with_inputs(tasks, as_failures(times)));
+  const auto described = [&](failure_list failures) {
+    if constexpr (has_multi)
+      if (who.name() == multi.name()) return with_inputs_by_child(tasks, std::move(failures));
+    return with_inputs(tasks, std::move(failures));
+  };
+  take_inputs(times, described(as_failures(times)));
   made.note_times(std::move(times));
   return made;
 }
@@ -12156,15 +10533,12 @@ class block_tree {
 }  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/schedule/usable_cores.hpp
-// usable_cores: the number of cores that this process may use, by CPU affinity and the cgroup's quota.
+// usable_cores: the number of cores that this process may use.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 // At least 1. 1 inside a worker, as the caller's map uses the other cores. Read once per process.
 [[nodiscard]] PARMAP_API unsigned usable_cores();
-
-// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
-[[nodiscard]] double cores_by_quota();
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -12530,6 +10904,7 @@ reduction<typename Reducer::value> reduce_values(results<T>&& all, const Reducer
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/reduction/accumulator_memory.hpp
 // make_accumulator_memory: the memory that the workers of a reduction share.
@@ -13230,15 +11605,21 @@ template <class Tasks, class Reducer>
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/reduction/reduce_on.hpp
 // reduce_on: runs a reduction on an engine.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
+// An engine without accumulators, such as a pool: its map calls f, and op is called in the caller. It declares this by
+// a member of this name.
+template <class Engine>
+concept reduces_in_caller = requires { requires Engine::reduces_in_caller; };
+
 // The engines that have a reduce_on.
 template <class Engine>
-inline constexpr bool can_reduce = is_collective<Engine>;
+inline constexpr bool can_reduce = is_collective<Engine> || reduces_in_caller<Engine>;
 template <>
 inline constexpr bool can_reduce<serial_engine> = true;
 template <>
@@ -13247,8 +11628,6 @@ template <>
 inline constexpr bool can_reduce<multi_engine> = true;
 template <>
 inline constexpr bool can_reduce<named_engine> = true;
-template <>
-inline constexpr bool can_reduce<pool> = true;
 
 // A fold's tasks change one accumulator after the other, so that a task cannot be put off.
 template <class Reducer>
@@ -13295,9 +11674,8 @@ reduction<typename Reducer::value> reduce_on(const multi_engine&, const Tasks& t
   }
 }
 
-// f runs in the workers, op in the caller.
-template <class Tasks, class Reducer>
-reduction<typename Reducer::value> reduce_on(const pool& who, const Tasks& tasks, const Reducer& reducer,
+template <reduces_in_caller Engine, class Tasks, class Reducer>
+reduction<typename Reducer::value> reduce_on(const Engine& who, const Tasks& tasks, const Reducer& reducer,
                                              const options& chosen) {
   static_assert(Reducer::makes_values,
                 "parmap::fold: a pool has no fold, as its workers have no accumulators; use map_reduce, or multi");
@@ -13489,6 +11867,39 @@ class lazy_meter {
   ticks elapsed_{};
   ticks worth_a_look_{to_ticks(std::chrono::milliseconds(1))};
   std::optional<progress_meter> meter_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/deadline.hpp
+// deadline: when a map begins no new task any more, and when it ends those that still run.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Running tasks have a grace after the deadline: a tenth of the map's time, but no more than this.
+inline constexpr std::chrono::nanoseconds longest_grace = std::chrono::seconds(30);
+
+class deadline {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  // Counts from now on. None, or a time beyond the range of the clock: never.
+  explicit deadline(std::optional<std::chrono::nanoseconds> time) noexcept {
+    if (!time) return;
+    const auto now = clock::now();
+    const auto extra = std::min(*time / 10, longest_grace);
+    if (*time >= clock::time_point::max() - now - extra) return;
+    begin_no_more_ = now + *time;
+    end_all_ = begin_no_more_ + extra;
+  }
+
+  [[nodiscard]] bool is_set() const noexcept { return begin_no_more_ != clock::time_point::max(); }
+  [[nodiscard]] clock::time_point begin_no_more() const noexcept { return begin_no_more_; }
+  [[nodiscard]] clock::time_point end_all() const noexcept { return end_all_; }
+
+ private:
+  clock::time_point begin_no_more_{clock::time_point::max()};
+  clock::time_point end_all_{clock::time_point::max()};
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -15031,36 +13442,1939 @@ template <class F> void stream(F&&) = delete;  // at least one axis has to follo
 // clang-format on
 
 }  // namespace parmap::inline PARMAP_ABI
+#if PARMAP_LINUX
+
+// ==== parmap/detail/pools/sent_space.hpp
+// sent_space: an index space as bytes for workers that are there already, and the space that they make of them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// ---- The elements of one axis.
+
+// Whether the bytes of a V are its value, if V may be an array.
+template <class V>
+inline constexpr bool plain_element = plain<std::remove_all_extents_t<V>>;
+
+// The elements that have been read, at a fixed address. Copies share them.
+template <class V>
+class received_elements {
+ public:
+  // Reads what encode_elements has written. Throws bad_encoding, and what the codec of V throws.
+  explicit received_elements(decoder& in) {
+    if constexpr (plain_element<V>) {
+      size_ = in.get_count(sizeof(V));
+      const std::byte* const from = in.read(size_ * sizeof(V));
+      if constexpr (std::same_as<V, bool>)
+        if (std::any_of(from, from + size_, [](std::byte each) { return std::to_integer<unsigned>(each) > 1; }))
+          throw bad_encoding("a bool is neither 0 nor 1");
+      first_ = std::allocator<V>().allocate(size_);
+      owner_.reset(first_, [count = size_](V* all) { std::allocator<V>().deallocate(all, count); });
+      if (size_ > 0) std::memcpy(static_cast<void*>(first_), from, size_ * sizeof(V));
+    } else {
+      size_ = in.get_count(least_bytes<V>);
+      const auto all = std::make_shared<std::vector<V>>();
+      for (std::size_t i = 0; i < size_; ++i) all->push_back(get_element(in, [&in] { return in.get<V>(); }));
+      first_ = all->data();
+      owner_ = all;
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] V& operator[](std::uint64_t i) const noexcept { return first_[i]; }
+
+ private:
+  V* first_{};
+  std::size_t size_{};
+  std::shared_ptr<void> owner_;
+};
+
+template <class V, class Element>
+void encode_element(encoder& out, Element&& element) {
+  if constexpr (!std::same_as<std::remove_const_t<std::remove_reference_t<Element>>, V>) {
+    const V value(std::forward<Element>(element));  // of a proxy, such as that of a bit
+    encode_element<V>(out, value);
+  } else if constexpr (plain_element<V>) {
+    out.write(std::addressof(element), sizeof(V));
+  } else {
+    put_element(out, [&] { out.put<V>(element); });
+  }
+}
+
+// Whether the elements of an axis lie side by side.
+template <class Axis>
+inline constexpr bool is_contiguous = false;
+template <class Iterator, bool Stored>
+inline constexpr bool is_contiguous<indexed_axis<Iterator, Stored>> =
+    std::contiguous_iterator<Iterator> && !std::is_volatile_v<std::remove_reference_t<std::iter_reference_t<Iterator>>>;
+
+// Writes the elements [first, first + count) of an axis as values of type V. Throws what the axis, the encoder and the
+// codec of V throw.
+template <class V, class Axis>
+void encode_elements(encoder& out, const Axis& axis, std::uint64_t first, std::uint64_t count) {
+  out.put(count);
+  if (count == 0) return;
+  if constexpr (plain_element<V> && is_contiguous<Axis>) {
+    axis.spread(first, [&](const V& element) { out.write(std::addressof(element), count * sizeof(V)); });
+  } else {
+    for (auto at = axis.cursor(first);; ++at) {
+      at.spread([&out](auto&& element) { encode_element<V>(out, std::forward<decltype(element)>(element)); });
+      if (--count == 0) return;
+    }
+  }
+}
+
+// ---- The axis that a worker has.
+
+// What the worker holds for an element that an iterator returns as Element, and what it hands to f. A temporary is
+// handed as a copy of its own, since a value may be used by several tasks and attempts; so is what the iterator allows
+// to be moved from.
+template <class Iterator>
+using held_value =
+    std::conditional_t<std::is_reference_v<std::iter_reference_t<Iterator>>,
+                       std::remove_cvref_t<std::iter_reference_t<Iterator>>, std::iter_value_t<Iterator>>;
+template <class Iterator>
+using handed_element = std::conditional_t<std::is_lvalue_reference_v<std::iter_reference_t<Iterator>>,
+                                          std::iter_reference_t<Iterator>, held_value<Iterator>>;
+
+template <class Element>
+class received_axis {
+ public:
+  using elements = list<Element>;
+  using value = std::remove_cvref_t<Element>;
+
+  explicit received_axis(received_elements<value> all) noexcept : all_(std::move(all)) {}
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return all_.size(); }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  decltype(auto) spread(std::uint64_t i, Consume&& consume) const {
+    if constexpr (std::is_reference_v<Element>) return consume(static_cast<Element>(all_[i]));
+    else return spread_copy(i, consume);
+  }
+  template <class To>
+  void show(std::uint64_t i, To& to) const {
+    to.add(std::as_const(all_[i]));
+  }
+
+ private:
+  // By value, as the copy is gone then.
+  template <class Consume>
+  auto spread_copy(std::uint64_t i, Consume& consume) const {
+    return consume(value(std::as_const(all_[i])));
+  }
+
+  received_elements<value> all_;
+};
+
+// ---- The spaces.
+
+enum class element_obstacle { none, refers, no_codec, no_copy, no_move };
+
+// An obstacle, and the type of the elements that are it.
+template <element_obstacle What, class T = void>
+struct found_element_obstacle {
+  static constexpr element_obstacle what = What;
+};
+
+template <class Iterator>
+consteval auto find_element_obstacle() {
+  using enum element_obstacle;
+  using value = held_value<Iterator>;
+  using single = std::remove_all_extents_t<value>;
+  constexpr obstacle found = decltype(find_obstacle<single>())::what;
+  if constexpr (found == obstacle::refers || found == obstacle::field_refers)
+    return found_element_obstacle<refers, value>();
+  else if constexpr (found != obstacle::none || (std::is_array_v<value> && !plain<single>))
+    return found_element_obstacle<no_codec, value>();
+  else if constexpr (!std::is_reference_v<handed_element<Iterator>> && !std::copy_constructible<value>)
+    return found_element_obstacle<no_copy, value>();
+  else if constexpr (!plain_element<value> && !std::move_constructible<value>)
+    return found_element_obstacle<no_move, value>();
+  else return found_element_obstacle<none>();
+}
+
+// The first of those that are found in order that is an obstacle.
+template <class... Found>
+struct first_element_obstacle {
+  using type = found_element_obstacle<element_obstacle::none>;
+};
+template <class First, class... Rest>
+struct first_element_obstacle<First, Rest...> : first_element_obstacle<Rest...> {};
+template <class First, class... Rest>
+  requires(First::what != element_obstacle::none)
+struct first_element_obstacle<First, Rest...> {
+  using type = First;
+};
+
+template <class Space>
+struct sent_space;
+
+// An axis goes as its elements.
+template <class Iterator, class Axis>
+struct sent_axis {
+  using received = received_axis<handed_element<Iterator>>;
+
+  static consteval auto find() { return find_element_obstacle<Iterator>(); }
+  static void encode(encoder& out, const Axis& axis) {
+    encode_elements<held_value<Iterator>>(out, axis, 0, axis.size());
+  }
+  static received decode(decoder& in) { return received(received_elements<held_value<Iterator>>(in)); }
+};
+template <class Iterator, bool Stored>
+struct sent_space<indexed_axis<Iterator, Stored>> : sent_axis<Iterator, indexed_axis<Iterator, Stored>> {};
+template <class Iterator, bool Stored>
+struct sent_space<walked_axis<Iterator, Stored>> : sent_axis<Iterator, walked_axis<Iterator, Stored>> {};
+
+// A named one goes without its name, which only the caller's texts have.
+template <class T>
+inline constexpr bool is_contiguous<named_axis<T>> = !std::same_as<T, bool>;
+template <class T>
+using named_iterator = typename std::vector<T>::const_iterator;
+template <class T>
+struct sent_space<named_axis<T>> : sent_axis<named_iterator<T>, named_axis<T>> {};
+
+// The axis of an iota: of all elements that are stored only its are temporaries; but for bits.
+template <class Iterator, bool Stored>
+inline constexpr bool counts_up = Stored && std::is_integral_v<std::iter_reference_t<Iterator>> &&
+                                  !std::same_as<std::iter_reference_t<Iterator>, bool> &&
+                                  sizeof(std::iter_value_t<Iterator>) <= sizeof(std::uint64_t);
+
+// An iota goes as its first element and its size.
+template <class Iterator, bool Stored>
+  requires counts_up<Iterator, Stored>
+struct sent_space<indexed_axis<Iterator, Stored>> {
+  using number = std::iter_value_t<Iterator>;
+  using numbers = std::ranges::iota_view<number>;
+  using received = indexed_axis<std::ranges::iterator_t<numbers>, true>;
+
+  static consteval auto find() { return found_element_obstacle<element_obstacle::none>(); }
+  static void encode(encoder& out, const indexed_axis<Iterator, Stored>& axis) {
+    out.put(axis.size() > 0 ? axis.spread(0, [](number first) { return first; }) : number());
+    out.put(axis.size());
+  }
+  static received decode(decoder& in) {
+    const auto first = in.get<number>();
+    const auto size = in.get<std::uint64_t>();
+    const std::uint64_t above =  // modulo 2^64, which is right for negative numbers, too
+        static_cast<std::uint64_t>(std::numeric_limits<number>::max()) - static_cast<std::uint64_t>(first);
+    if (size > 0 && size - 1 > above) throw bad_encoding("an axis counts beyond the greatest number");
+    return received(numbers(first).begin(), size, nullptr);
+  }
+};
+
+// Whether writing a Space takes code of the user: codecs, and ranges that compute their elements.
+template <class Space>
+inline constexpr bool encodes_by_foreign_code = true;
+template <class Iterator, bool Stored>
+inline constexpr bool encodes_by_foreign_code<indexed_axis<Iterator, Stored>> =
+    !counts_up<Iterator, Stored> &&
+    !(plain_element<held_value<Iterator>> && is_contiguous<indexed_axis<Iterator, Stored>>);
+template <class T>
+inline constexpr bool encodes_by_foreign_code<named_axis<T>> = !plain_element<T>;
+template <class... Axes>
+inline constexpr bool encodes_by_foreign_code<product_space<Axes...>> = (encodes_by_foreign_code<Axes> || ...);
+template <class... Axes>
+inline constexpr bool encodes_by_foreign_code<zip_space<Axes...>> = (encodes_by_foreign_code<Axes> || ...);
+
+// A product or zip goes as its axes.
+template <template <class...> class Space, class... Axes>
+struct sent_axes {
+  using received = Space<typename sent_space<Axes>::received...>;
+
+  static consteval auto find() {
+    return typename first_element_obstacle<decltype(sent_space<Axes>::find())...>::type();
+  }
+  static void encode(encoder& out, const Space<Axes...>& space) {
+    std::apply([&](const Axes&... each) { (sent_space<Axes>::encode(out, each), ...); }, space.axes());
+  }
+  static received decode(decoder& in) {
+    using axes = std::tuple<typename sent_space<Axes>::received...>;
+    axes all{sent_space<Axes>::decode(in)...};  // braces: in order
+    try {
+      return std::make_from_tuple<received>(std::move(all));
+    } catch (const std::logic_error&) {  // too many combinations, or unequal lengths
+      throw bad_encoding("the lengths of the axes do not go together");
+    }
+  }
+};
+template <class... Axes>
+struct sent_space<product_space<Axes...>> : sent_axes<product_space, Axes...> {};
+template <class... Axes>
+struct sent_space<zip_space<Axes...>> : sent_axes<zip_space, Axes...> {};
+
+// The space that a worker has for a Space of the caller. f can be called with its elements as with the caller's: a
+// reference is one to the worker's element; a temporary is a copy, of the range's value type if it is a proxy.
+template <class Space>
+using received_space = typename sent_space<std::remove_const_t<Space>>::received;
+
+// Whether the elements of all axes can be sent.
+template <class Space>
+inline constexpr bool can_send_space =
+    decltype(sent_space<std::remove_const_t<Space>>::find())::what == element_obstacle::none;
+
+// The same. If they cannot, a static_assert names the remedy, and the type Found shows what is in the way.
+template <class Space, class Found = decltype(sent_space<std::remove_const_t<Space>>::find())>
+consteval bool check_sent_space() {
+  constexpr element_obstacle found = Found::what;
+  static_assert(
+      found != element_obstacle::refers,
+      "parmap: the elements of this axis cannot be sent to a pool's workers: they are pointers, string_views, "
+      "spans, iterators or other views, or have one inside, and what these refer to is not in the workers; "
+      "let the axis have the values themselves (std::string, std::vector), or use parmap::multi");
+  static_assert(
+      found != element_obstacle::no_codec,
+      "parmap: the elements of this axis cannot be sent to a pool's workers: their type is not trivially "
+      "copyable, is not a struct whose fields can all be sent, and has no codec; specialise parmap::codec for "
+      "it, let the axis have elements of a type that has one, or use parmap::multi");
+  static_assert(found != element_obstacle::no_copy,
+                "parmap: the elements of this axis cannot be sent to a pool's workers: the axis makes each when it is "
+                "asked for it, a worker would hand out copies, and this type cannot be copied; store the elements in a "
+                "container, let f take const&, or use parmap::multi");
+  static_assert(found != element_obstacle::no_move,
+                "parmap: the elements of this axis cannot be sent to a pool's workers, which could not store them, as "
+                "this type cannot be moved; make it movable, or use parmap::multi");
+  return found == element_obstacle::none;
+}
+
+// Writes the elements of all axes, which can be sent. Reads each once, in order. Throws what an axis, the encoder and
+// the codecs of the elements throw.
+template <class Space>
+void encode_space(encoder& out, const Space& space) {
+  sent_space<Space>::encode(out, space);
+}
+// What encode_space has written. Throws bad_encoding if the bytes are damaged, and what the codecs of the elements
+// throw. It refers to none of the bytes.
+template <class Space>
+[[nodiscard]] received_space<Space> decode_space(decoder& in) {
+  return sent_space<std::remove_const_t<Space>>::decode(in);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/one_call.hpp
+// one_call: the arguments of a submitted call, as a space of one combination.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+template <class... V>
+class one_call {
+ public:
+  using elements = list<const V&...>;
+
+  explicit one_call(std::tuple<V...> all) : all_(std::move(all)) {}
+
+  [[nodiscard]] static constexpr std::uint64_t size() noexcept { return 1; }
+  [[nodiscard]] auto cursor(std::uint64_t i) const { return index_cursor{*this, i}; }
+  template <class Consume>
+  decltype(auto) spread(std::uint64_t, Consume&& consume) const {
+    return std::apply(std::forward<Consume>(consume), all_);
+  }
+  template <class To>
+  void show(std::uint64_t, To& to) const {
+    std::apply([&to](const V&... each) { (to.add(each), ...); }, all_);
+  }
+  [[nodiscard]] const std::tuple<V...>& all() const noexcept { return all_; }
+
+ private:
+  std::tuple<V...> all_;
+};
+
+template <class... V>
+struct sent_space<one_call<V...>> {
+  using received = one_call<V...>;
+
+  static consteval auto find() {
+    return typename first_element_obstacle<decltype(find_element_obstacle<const V*>())...>::type();
+  }
+  static void encode(encoder& out, const one_call<V...>& call) {
+    std::apply([&out](const V&... each) { (out.put(each), ...); }, call.all());
+  }
+  static received decode([[maybe_unused]] decoder& in) {
+    return received(std::tuple<V...>{in.get<V>()...});  // braces: in order
+  }
+};
+
+template <class... V>
+inline constexpr bool encodes_by_foreign_code<one_call<V...>> = !(... && plain_element<V>);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/batch_table.hpp
+// batch_table: what the tasks of a pool's stream are. The caller writes it, and workers read it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Bytes in the shared heap: an encoded function, or encoded inputs.
+struct sent_bytes {
+  std::uint64_t number;  // each has its own; 0: there are none
+  std::uint64_t offset;
+  std::uint64_t size;
+  std::uint64_t check;  // keyed by the number
+};
+
+// Consecutive tasks of one map, which a worker claims together. In the stream of all tasks of the pool they are
+// [first, first + count); in their map, [task, task + count).
+struct batch {
+  std::uint64_t first;
+  std::uint64_t count;
+  std::uint64_t task;
+  std::uint64_t attempt;  // the number of this attempt of each task, from 1
+  std::uint64_t seed;
+  std::uint64_t allowed;  // ns that each task may take; 0: any time
+  sent_bytes function;
+  sent_bytes inputs;
+
+  [[nodiscard]] std::uint64_t end() const noexcept { return first + count; }
+  [[nodiscard]] bool has(std::uint64_t at) const noexcept { return at - first < count; }
+};
+static_assert(std::is_trivially_copyable_v<batch> && std::has_unique_object_representations_v<batch>);
+
+// How far a batch has come.
+struct batch_state {
+  static constexpr std::uint64_t pending = 0;
+  static constexpr std::uint64_t begun = 1;
+  // Its tasks are not begun any more: none has been, or some have.
+  static constexpr std::uint64_t halted = 2;
+  static constexpr std::uint64_t cut_short = 3;
+};
+
+// Entry k of the table is at place k % places. The caller passes over a number whose place is still in use: so a task
+// that runs for hours holds nobody up.
+class batch_table {
+ public:
+  static constexpr std::size_t places = 4096;
+
+  struct entry {
+    std::uint64_t number;
+    batch what;
+    std::uint64_t check;
+    alignas(64) shared_word<"batch"> state;
+  };
+  static constexpr std::size_t bytes = places * sizeof(entry);
+
+  // In zeroed memory.
+  explicit batch_table(void* at) noexcept : entries_(static_cast<entry*>(at)) {}
+
+  // ---- by a worker
+
+  // The batch that has this task of the stream; null if it was written over. Valid until the next call.
+  [[nodiscard]] const batch* find(std::uint64_t task) noexcept {
+    if (found_.has(task)) return &found_;
+    for (std::uint64_t k = newest_; k < newest_ + places; ++k)
+      if (take(k, task)) return &found_;
+    for (std::size_t at = 0; at < places; ++at)  // an older one, of a worker that has died
+      if (take(entries_[at].number, task)) return &found_;
+    return nullptr;
+  }
+  // Of the batch that was found last. False if it was halted.
+  [[nodiscard]] bool begin() const noexcept {
+    return state().set_if(batch_state::pending, batch_state::begun) <= batch_state::begun;
+  }
+  [[nodiscard]] bool is_halted() const noexcept { return state().get() > batch_state::begun; }
+
+  // ---- by the caller
+
+  // Whether there is a place for a further batch.
+  [[nodiscard]] bool has_room() const noexcept { return used_ < places / 2; }
+  // Returns its number. There must be room.
+  std::uint64_t put(const batch& what) noexcept {
+    while (in_use_[next_ % places]) ++next_;
+    entry& to = entries_[next_ % places];
+    to.state.set(batch_state::pending);
+    to.number = next_;
+    to.what = what;
+    to.check = expected_check(next_, what);
+    in_use_[next_ % places] = true;
+    ++used_;
+    return next_++;
+  }
+  // All its tasks have ended.
+  void drop(std::uint64_t number) noexcept {
+    in_use_[number % places] = false;
+    --used_;
+  }
+  [[nodiscard]] bool has_begun(std::uint64_t number) const noexcept {
+    return entries_[number % places].state.get() == batch_state::begun;
+  }
+  // Its tasks are not begun any more, unless one has been. Returns whether that is so.
+  bool cancel(std::uint64_t number) noexcept {
+    const std::uint64_t before = entries_[number % places].state.set_if(batch_state::pending, batch_state::halted);
+    return before == batch_state::pending || before == batch_state::halted;
+  }
+  // Its tasks are not begun any more. Returns whether none of them had been.
+  bool halt(std::uint64_t number) noexcept {
+    if (cancel(number)) return true;
+    entries_[number % places].state.set(batch_state::cut_short);
+    return false;
+  }
+
+ private:
+  [[nodiscard]] static std::uint64_t expected_check(std::uint64_t number, const batch& what) noexcept {
+    const auto all = std::bit_cast<std::array<std::byte, sizeof(batch)>>(what);
+    return checksum(all.data(), all.size(), number);
+  }
+  [[nodiscard]] bool take(std::uint64_t number, std::uint64_t task) noexcept {
+    const entry& from = entries_[number % places];
+    if (from.number != number || !from.what.has(task)) return false;
+    const batch it = from.what;
+    if (from.check != expected_check(number, it) || !it.has(task)) return false;
+    found_ = it;
+    found_number_ = number;
+    newest_ = std::max(newest_, number);
+    return true;
+  }
+  [[nodiscard]] shared_word<"batch">& state() const noexcept { return entries_[found_number_ % places].state; }
+
+  entry* entries_;
+  // A worker's.
+  batch found_{};
+  std::uint64_t found_number_{};
+  std::uint64_t newest_{};
+  // The caller's.
+  std::vector<bool> in_use_ = std::vector<bool>(places);
+  std::size_t used_{};
+  std::uint64_t next_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/kept_bytes.hpp
+// kept_bytes: encoded functions and inputs in the memory of a pool, as those see them who keep them.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A function in the memory of a pool, kept as long as somebody may use it.
+struct kept_function {
+  sent_bytes where;
+  std::vector<std::byte> bytes;
+  // Of its tasks, under the dispatcher's lock.
+  double mean_ticks{};    // of the latest; 0: none has ended
+  std::uint64_t ended{};  // how many
+};
+
+// Inputs in the memory of a pool, kept as long as somebody may use them.
+using kept_inputs = std::shared_ptr<const sent_bytes>;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_owner.hpp
+// pool_owner: who takes the outcomes of one map, stream or list of submitted tasks on a pool.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The outcome of an attempt of a task.
+struct pool_outcome {
+  std::uint64_t task{};  // in its map
+  unsigned attempt{};
+  unsigned worker{never_ran};
+  ticks spent{};                       // 0: unknown
+  const failure* why{};                // null: there is a value
+  std::optional<byte_reader> bytes{};  // of the value; none if they were written over
+};
+
+// Takes the outcomes of one job.
+class pool_owner {
+ public:
+  pool_owner() = default;
+  pool_owner(const pool_owner&) = delete;
+  pool_owner& operator=(const pool_owner&) = delete;
+
+  // Called by a thread that collects for this job. What it throws passes from there; the outcome is taken all the same.
+  virtual void take(const pool_outcome& it) = 0;
+
+ protected:
+  ~pool_owner() = default;
+};
+
+// What holds for all tasks of a job.
+struct job_terms {
+  std::uint64_t seed{};
+  std::chrono::nanoseconds timeout{};  // of each attempt; zero: none
+  std::uint64_t most_at_once{};        // batches, of which each is with one worker; 0: any number
+};
+
+// The dispatcher's side of it.
+class pool_job;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_dispatcher.hpp
+// pool_dispatcher: the caller's end of a pool. It sends the tasks of all jobs to the workers, in batches, and gives
+// each job its outcomes.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct pool_terms {
+  unsigned workers{};
+  std::optional<std::uint64_t> memory_limit{};
+  std::uint64_t most_tasks{};  // of a worker process; 0: any number
+};
+
+// Any thread may call any member. There is no thread of its own: who waits for outcomes collects those of all jobs, one
+// thread at a time.
+class pool_dispatcher {
+ public:
+  // Forks the template process, which forks the workers. Throws what map throws before any task begins.
+  PARMAP_API explicit pool_dispatcher(const pool_terms& terms);
+  // Kills the workers and what their tasks have started, and waits until all have ended. Nobody may wait in collect().
+  PARMAP_API ~pool_dispatcher();
+  pool_dispatcher(const pool_dispatcher&) = delete;
+  pool_dispatcher& operator=(const pool_dispatcher&) = delete;
+
+  using write = std::function<void(byte_writer&)>;
+
+  [[nodiscard]] PARMAP_API unsigned workers() const noexcept;
+  // The function that these bytes encode; see function_reader. The same bytes are sent once.
+  [[nodiscard]] PARMAP_API std::shared_ptr<kept_function> keep_function(std::vector<std::byte> bytes);
+  // `foreign`: encode calls code of the user, which may use the pool. Throws std::bad_alloc if there is no room for
+  // them, and what encode throws.
+  [[nodiscard]] PARMAP_API kept_inputs keep_inputs(const write& encode, bool foreign = false);
+
+  // The bytes of inputs, as long as they are kept.
+  [[nodiscard]] PARMAP_API byte_reader read(const kept_inputs& it) const noexcept;
+
+  // `by` must stay until end() has returned.
+  [[nodiscard]] PARMAP_API std::shared_ptr<pool_job> open(const job_terms& on, std::shared_ptr<kept_function> f,
+                                                          pool_owner& by);
+  // Further tasks [task, task + count), which have these inputs; `f`: if not the job's function.
+  PARMAP_API void add(pool_job& to, std::uint64_t task, std::uint64_t count, kept_inputs inputs,
+                      std::shared_ptr<kept_function> f = nullptr);
+  // No further tasks come.
+  PARMAP_API void close(pool_job& it);
+  // Tasks below `limit` may begin. What has been sent goes on.
+  PARMAP_API void allow(pool_job& it, std::uint64_t limit);
+  // A task is to be tried again. Call in pool_owner::take, when its attempt has failed. False if the job was halted.
+  PARMAP_API bool try_again(pool_job& it, std::uint64_t task, unsigned attempt,
+                            std::chrono::steady_clock::time_point due);
+  // Tasks of a job that have not been sent, or have to be tried again.
+  struct unsent {
+    std::uint64_t task;
+    std::uint64_t count;
+    unsigned attempts;  // that the first one has had
+  };
+  // No further task of the job begins. What has been sent ends as `stopped`, unless it has begun; the rest is returned,
+  // and has no outcomes.
+  PARMAP_API std::vector<unsent> halt(pool_job& it);
+  // The task does not begin, unless a worker has begun it. Returns whether that is so; else it goes on, or has ended.
+  // It has an outcome. O(log n).
+  PARMAP_API bool halt_task(pool_job& it, std::uint64_t task);
+  // Whether a worker has begun the task, which was added alone and has no outcome yet.
+  [[nodiscard]] PARMAP_API bool has_begun(const pool_job& it, std::uint64_t task) const;
+  // As halt_task for tasks [task, task + count): all that were added together, or several of such.
+  PARMAP_API void halt_tasks(pool_job& it, std::uint64_t task, std::uint64_t count);
+  // Kills the task, or all tasks of the job, that have been sent and have not ended: they end as `stopped`.
+  PARMAP_API void kill(pool_job& it, std::optional<std::uint64_t> task = std::nullopt);
+  // Nobody takes outcomes of the job any more: halts it, kills what runs, and waits for that.
+  PARMAP_API void end(const std::shared_ptr<pool_job>& it) noexcept;
+  // Ends the workers in order, with what tasks have left to the end of a process, and waits for that. No job is open,
+  // and none is opened later.
+  PARMAP_API void end_workers() noexcept;
+  // As the destructor does. From now on the pool throws.
+  PARMAP_API void end_at_once() noexcept;
+
+  // Gives the owner outcomes of the job, and waits for one at most for `patience`. Throws what ends the pool, and
+  // std::bad_alloc if there was no memory for an outcome, which the next call finds again. Does not
+  // wait if more than `seen` outcomes of the job have been taken: by another thread, since this one looked.
+  PARMAP_API arrival collect(pool_job& mine, std::chrono::nanoseconds patience,
+                             std::optional<std::uint64_t> seen = std::nullopt);
+  // How many outcomes of the job have been taken.
+  [[nodiscard]] PARMAP_API std::uint64_t taken(const pool_job& it) const;
+
+ private:
+  class state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_function.hpp
+// pool_function: a function that was sent to the workers of a pool, and how a worker runs a batch of its tasks.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The tasks of a worker's claim, all of one batch. For each: begin_task, send its value by outlet(), end_task.
+class batch_run {
+ public:
+  batch_run(worker_chunk& chunk, const batch& of, const batch_table& table, context& self) noexcept
+      : chunk_(chunk),
+        of_(of),
+        table_(table),
+        self_(self) {}
+  batch_run(const batch_run&) = delete;
+  batch_run& operator=(const batch_run&) = delete;
+
+  // The first task that has not ended, and the end of the claim, as indices in the map.
+  [[nodiscard]] std::uint64_t next() const noexcept { return chunk_.next() - of_.first + of_.task; }
+  [[nodiscard]] std::uint64_t end() const noexcept { return chunk_.end() - of_.first + of_.task; }
+  // The next task's number in the stream of the pool.
+  [[nodiscard]] std::uint64_t number() const noexcept { return chunk_.next(); }
+  [[nodiscard]] stream_outlet& outlet() const noexcept { return chunk_.outlet(); }
+
+  // False if no further task of the batch is to begin. No effect if it has begun: its function or its inputs had to be
+  // read first, which is a part of it.
+  [[nodiscard]] bool begin_task() {
+    if (has_begun_) return true;
+    if (table_.is_halted()) return false;
+    self_.begin(next(), static_cast<unsigned>(of_.attempt));
+    chunk_.begin_task();
+    return has_begun_ = true;
+  }
+  void end_task() noexcept {
+    has_begun_ = false;
+    chunk_.end_task();
+  }
+
+ private:
+  worker_chunk& chunk_;
+  const batch& of_;
+  const batch_table& table_;
+  context& self_;
+  bool has_begun_{};
+};
+
+// Inputs as a worker has read them.
+class pool_inputs {
+ public:
+  pool_inputs() = default;
+  pool_inputs(const pool_inputs&) = delete;
+  pool_inputs& operator=(const pool_inputs&) = delete;
+  virtual ~pool_inputs() = default;
+};
+
+// In a worker.
+class pool_function {
+ public:
+  pool_function() = default;
+  pool_function(const pool_function&) = delete;
+  pool_function& operator=(const pool_function&) = delete;
+  virtual ~pool_function() = default;
+
+  // Throws what the codecs throw.
+  [[nodiscard]] virtual std::unique_ptr<pool_inputs> read(byte_reader bytes) const = 0;
+  // Runs tasks of the batch until none is left or none may begin. What a task throws passes.
+  virtual void run(const pool_inputs& inputs, batch_run& tasks, context& self) const = 0;
+};
+
+// Reads the bytes of a function. A sent function begins with the address of such a reader, which is the same in every
+// process of the pool; but a worker that is a program of its own has one reader for all.
+using function_reader = std::unique_ptr<pool_function> (*)(byte_reader bytes);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/sent_function.hpp
+// sent_function: which callables can be sent to workers that are there already, and how they become bytes and back.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What keeps a callable from being sent. Of a function goes its address, and of an empty class nothing: its code is in
+// the worker already. Of what fargs returns the function and the fixed values go.
+enum class function_obstacle {
+  none,
+  captures,
+  erased,
+  bound,
+  member,
+  not_made_again,
+  fixed_reference,
+  fixed_refers,
+  fixed_has_no_codec,
+};
+
+// An obstacle, and the callable or the fixed value that is it.
+template <function_obstacle What, class T = void>
+struct found_function_obstacle {
+  static constexpr function_obstacle what = What;
+};
+
+template <class F>
+inline constexpr bool is_function_pointer = std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>;
+template <class T>
+inline constexpr bool is_reference_wrapper = false;
+template <class T>
+inline constexpr bool is_reference_wrapper<std::reference_wrapper<T>> = true;
+// A std::function, or another class that holds anything with a signature.
+template <class F>
+inline constexpr bool is_erased_function = false;
+template <template <class...> class Wrapper, class Signature>
+  requires std::is_function_v<Signature>
+inline constexpr bool is_erased_function<Wrapper<Signature>> = true;
+// An object of an empty class that bytes or a default constructor can make again.
+template <class F>
+inline constexpr bool can_be_made_again =
+    std::is_empty_v<F> && (std::is_default_constructible_v<F> || std::is_trivially_copyable_v<F>);
+
+template <class Value>
+consteval auto find_fixed_obstacle() {
+  using enum function_obstacle;
+  if constexpr (is_reference_wrapper<Value>) {
+    return found_function_obstacle<fixed_reference, Value>();
+  } else {
+    constexpr obstacle found = decltype(find_obstacle<Value>())::what;
+    if constexpr (found == obstacle::none) return found_function_obstacle<none>();
+    else if constexpr (found == obstacle::refers || found == obstacle::field_refers)
+      return found_function_obstacle<fixed_refers, Value>();
+    else return found_function_obstacle<fixed_has_no_codec, Value>();
+  }
+}
+
+// The first of those that are found in order that is an obstacle.
+template <class... Found>
+struct first_function_obstacle {
+  using type = found_function_obstacle<function_obstacle::none>;
+};
+template <class First, class... Rest>
+struct first_function_obstacle<First, Rest...> : first_function_obstacle<Rest...> {};
+template <class First, class... Rest>
+  requires(First::what != function_obstacle::none)
+struct first_function_obstacle<First, Rest...> {
+  using type = First;
+};
+
+// For a decayed F.
+template <class F>
+struct sent_function {
+  static consteval auto find() {
+    using enum function_obstacle;
+    if constexpr (is_function_pointer<F> || can_be_made_again<F>) return found_function_obstacle<none>();
+    else if constexpr (std::is_empty_v<F>) return found_function_obstacle<not_made_again, F>();
+    else if constexpr (std::is_member_pointer_v<F>) return found_function_obstacle<member, F>();
+    else if constexpr (std::is_bind_expression_v<F>) return found_function_obstacle<bound, F>();
+    else if constexpr (is_erased_function<F>) return found_function_obstacle<erased, F>();
+    else return found_function_obstacle<captures, F>();
+  }
+
+  static void encode([[maybe_unused]] encoder& out, [[maybe_unused]] const F& f) {
+    if constexpr (is_function_pointer<F>) out.put(reinterpret_cast<std::uintptr_t>(f));
+  }
+  static F decode([[maybe_unused]] decoder& in) {
+    if constexpr (is_function_pointer<F>)
+      return reinterpret_cast<F>(in.get<std::uintptr_t>());  // NOLINT(performance-no-int-to-ptr): it was one
+    else if constexpr (std::is_default_constructible_v<F>) return F();
+    else return std::bit_cast<F>(std::array<std::byte, sizeof(F)>{});
+  }
+  template <class Visit>
+  static void for_each_address([[maybe_unused]] const F& f, [[maybe_unused]] Visit& visit) {
+    if constexpr (is_function_pointer<F>) visit(reinterpret_cast<const void*>(f));
+  }
+};
+
+template <class F, class... Fixed>
+struct sent_function<fixed_arguments<F, Fixed...>> {
+  using function = fixed_arguments<F, Fixed...>;
+
+  static consteval auto find() {
+    return typename first_function_obstacle<decltype(sent_function<F>::find()),
+                                            decltype(find_fixed_obstacle<Fixed>())...>::type();
+  }
+
+  static void encode(encoder& out, const function& f) {
+    sent_function<F>::encode(out, f.function());
+    std::apply([&](const Fixed&... each) { (out.put(each), ...); }, f.fixed());
+  }
+  static function decode(decoder& in) {
+    return function{std::in_place, sent_function<F>::decode(in), in.get<Fixed>()...};  // braces: in order
+  }
+  template <class Visit>
+  static void for_each_address(const function& f, Visit& visit) {
+    sent_function<F>::for_each_address(f.function(), visit);
+  }
+};
+
+// Whether f can be sent: a function, an object of an empty class such as a lambda without captures, or what fargs makes
+// of these and of values that can leave a worker.
+template <class F>
+inline constexpr bool can_send_function =
+    decltype(sent_function<std::decay_t<F>>::find())::what == function_obstacle::none;
+
+// The same. If f cannot be sent, a static_assert names the remedy, and the type Found shows what is in the way.
+template <class F, class Found = decltype(sent_function<std::decay_t<F>>::find())>
+consteval bool check_sent_function() {
+  constexpr function_obstacle found = Found::what;
+  static_assert(found != function_obstacle::captures,
+                "parmap: a pool's workers are there already, so this f cannot bring its captures along; pass them as "
+                "fixed arguments of a function or of a lambda without captures: parmap::fargs(sim, p) for "
+                "[&](double x) { return sim(x, p); }");
+  static_assert(
+      found != function_obstacle::erased,
+      "parmap: a pool's workers are there already, so this f, a std::function or its like, cannot bring along "
+      "what it holds; pass the function itself, a lambda without captures, or parmap::fargs of one of them");
+  static_assert(
+      found != function_obstacle::bound,
+      "parmap: a pool's workers are there already, so this f, which std::bind made, cannot bring along what it "
+      "holds; let parmap::fargs fix the trailing arguments: parmap::fargs(sim, p) for std::bind(sim, _1, p)");
+  static_assert(found != function_obstacle::member,
+                "parmap: a pointer to a member cannot be sent to a pool's workers; call the member in a lambda without "
+                "captures: [](const point& it) { return it.norm(); } for &point::norm");
+  static_assert(found != function_obstacle::not_made_again,
+                "parmap: a pool's workers are there already, and make this f again from its type, so the class of f "
+                "must have a default constructor or be trivially copyable");
+  static_assert(
+      found != function_obstacle::fixed_reference,
+      "parmap: a pool's workers are there already, so std::ref and std::cref cannot lead them to the caller's "
+      "variable; fix its value: parmap::fargs(sim, p) for parmap::fargs(sim, std::cref(p))");
+  static_assert(found != function_obstacle::fixed_refers,
+                "parmap: a fixed argument of f is a pointer, a string_view, a span or another view, or has one inside, "
+                "and what it refers to is not in a pool's workers; fix the value itself (std::string, std::vector): "
+                "parmap::fargs(f, std::string(\"text\"))");
+  static_assert(
+      found != function_obstacle::fixed_has_no_codec,
+      "parmap: a fixed argument of f cannot be sent to a pool's workers: it is not trivially copyable, is not "
+      "a struct whose fields can all be sent, and has no codec; specialise parmap::codec for it, or fix "
+      "something that has one");
+  return found == function_obstacle::none;
+}
+
+// Writes f; it can be sent. Throws what the encoder and the codecs of the fixed values throw.
+template <class F>
+void encode_function(encoder& out, const F& f) {
+  sent_function<std::decay_t<F>>::encode(out, f);
+}
+// What encode_function has written. Throws bad_encoding if the bytes are damaged, and what the codecs of the fixed
+// values throw. The address of a function is not checked: see for_each_code_address.
+template <class F>
+[[nodiscard]] std::decay_t<F> decode_function(decoder& in) {
+  return sent_function<std::decay_t<F>>::decode(in);
+}
+// Calls visit(const void*) with the address of each function in f, which may be null.
+template <class F, class Visit>
+void for_each_code_address(const F& f, Visit visit) {
+  sent_function<std::decay_t<F>>::for_each_address(f, visit);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/sent_inputs.hpp
+// sent_inputs: what is sent to a pool's workers of the axes of a map or stream: all of it, or what some tasks need.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Elements [b, e) of an axis that has no size, as the worker has them.
+template <class Axis>
+struct sent_block;
+
+template <class V>
+struct sent_block<lazy_axis<V>> {
+  using received = received_axis<const V&>;
+
+  static void encode(encoder& out, const lazy_axis<V>& axis, std::uint64_t b, std::uint64_t e) {
+    encode_elements<V>(out, axis, b, e - b);
+  }
+  static received decode(decoder& in) { return received(received_elements<V>(in)); }
+};
+
+template <class... V>
+struct sent_block<lazy_zip<V...>> {
+  using received = zip_space<received_axis<const V&>...>;
+
+  static void encode(encoder& out, const lazy_zip<V...>& axis, std::uint64_t b, std::uint64_t e) {
+    encode_columns(out, axis, b, e, std::index_sequence_for<V...>());
+  }
+  static received decode(decoder& in) {
+    return std::make_from_tuple<received>(
+        std::tuple<received_axis<const V&>...>{received_axis<const V&>(received_elements<V>(in))...});
+  }
+
+ private:
+  template <std::size_t... K>
+  static void encode_columns(encoder& out, const lazy_zip<V...>& axis, std::uint64_t b, std::uint64_t e,
+                             std::index_sequence<K...>) {
+    const auto column = [&]<std::size_t At>(std::integral_constant<std::size_t, At>) {
+      using value = std::tuple_element_t<At, std::tuple<V...>>;
+      out.put(e - b);
+      for (std::uint64_t i = b; i < e; ++i)
+        axis.spread(i, [&out](const V&... each) { encode_element<value>(out, std::get<At>(std::tie(each...))); });
+    };
+    (column(std::integral_constant<std::size_t, K>()), ...);
+  }
+};
+
+template <class Iterator, bool Stored>
+struct sent_block<endless_axis<Iterator, Stored>> {
+  using received = received_axis<handed_element<Iterator>>;
+
+  static void encode(encoder& out, const endless_axis<Iterator, Stored>& axis, std::uint64_t b, std::uint64_t e) {
+    out.put(e - b);
+    for (std::uint64_t i = b; i < e; ++i)
+      axis.spread(i, [&out](auto&& element) {
+        encode_element<held_value<Iterator>>(out, std::forward<decltype(element)>(element));
+      });
+  }
+  static received decode(decoder& in) { return received(received_elements<held_value<Iterator>>(in)); }
+};
+
+// The inputs of tasks [b, e) of a space, and the first task of which there are inputs.
+template <class Space>
+struct sent_inputs {
+  using received = received_space<Space>;
+
+  static void encode(encoder& out, const Space& space, std::uint64_t b, std::uint64_t) {
+    out.put(b);
+    encode_space(out, space);
+  }
+  static received decode(decoder& in) { return decode_space<Space>(in); }
+};
+
+template <class Space>
+  requires is_unbounded<Space>
+struct sent_inputs<Space> {
+  using received = typename sent_block<Space>::received;
+
+  static void encode(encoder& out, const Space& space, std::uint64_t b, std::uint64_t e) {
+    out.put(b);
+    sent_block<Space>::encode(out, space, b, e);
+  }
+  static received decode(decoder& in) { return sent_block<Space>::decode(in); }
+};
+
+template <class First, class Rest>
+struct sent_inputs<unbounded_product<First, Rest>> {
+  using received = product_space<typename sent_block<First>::received, received_space<Rest>>;
+
+  static void encode(encoder& out, const unbounded_product<First, Rest>& space, std::uint64_t b, std::uint64_t e) {
+    const std::uint64_t of_one = space.rest().size();
+    const std::uint64_t first = b / of_one;
+    out.put(first * of_one);
+    sent_block<First>::encode(out, space.first(), first, (e - 1) / of_one + 1);
+    encode_space(out, space.rest());
+  }
+  static received decode(decoder& in) {
+    auto first = sent_block<First>::decode(in);
+    return received(std::move(first), decode_space<Rest>(in));
+  }
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/sent_numbers.hpp
+// sent_numbers: which tasks of a space are to run, where a store has the outcomes of the others, as a pool's workers
+// are told it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Tasks whose indices and random streams are consecutive are one run.
+class sent_numbers final : public renumbering {
+ public:
+  // Null: all tasks run, and nothing is written.
+  PARMAP_API explicit sent_numbers(const renumbering* of);
+  PARMAP_API ~sent_numbers();
+  PARMAP_API void write(byte_writer& to) const;
+  // What write() has written behind other bytes, up to the end; null if nothing follows. Throws bad_encoding if the
+  // bytes are damaged, or name a task beyond `tasks`.
+  [[nodiscard]] PARMAP_API static std::unique_ptr<sent_numbers> read(byte_reader& from, std::uint64_t tasks);
+
+  [[nodiscard]] std::uint64_t size() const noexcept override { return size_; }
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept override;
+  [[nodiscard]] std::uint64_t stream(std::uint64_t k) const noexcept override;
+
+ private:
+  struct run {
+    std::uint64_t first;   // among the tasks that run
+    std::uint64_t index;   // of that task
+    std::uint64_t stream;  // of its random numbers
+  };
+
+  [[nodiscard]] const run& run_of(std::uint64_t k) const noexcept;
+
+  std::vector<run> runs_;
+  std::uint64_t size_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_function_of.hpp
+// pool_function_of: f and the type of its inputs, as a worker of a pool runs them; how they are sent there.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// In a worker. Space is that of the caller.
+template <class F, class Space>
+class pool_function_of final : public pool_function {
+ public:
+  using value = result_of<F, Space>;
+
+  explicit pool_function_of(F f) : f_(std::move(f)) {}
+
+  static std::unique_ptr<pool_function> read_function(byte_reader bytes) {
+    decoder in(bytes);
+    auto made = std::make_unique<pool_function_of>(decode_function<F>(in));
+    bytes.expect_end();
+    return made;
+  }
+  [[nodiscard]] std::unique_ptr<pool_inputs> read(byte_reader bytes) const override {
+    decoder in(bytes);
+    const auto first = in.get<std::uint64_t>();
+    auto made = std::make_unique<inputs>(first, sent_inputs<Space>::decode(in));
+    made->numbers = sent_numbers::read(bytes, made->space.size());
+    return made;
+  }
+  void run(const pool_inputs& given, batch_run& tasks, context& self) const override {
+    const auto& [first, space, numbers] = static_cast<const inputs&>(given);
+    numbered_tasks<F, received> numbered(f_, space);
+    if (numbers != nullptr) numbered = numbered.renumbered_by(*numbers);
+    if (tasks.next() < first || tasks.end() - first > numbered.size())
+      throw bad_encoding("a pool's batch has tasks without inputs");
+    numbered.for_each(tasks.next() - first, tasks.end() - first, self, [&](std::uint64_t, const auto& call) {
+      if (!tasks.begin_task()) return false;
+      send_value<value>(tasks.outlet(), tasks.number(), 1, call);
+      tasks.end_task();
+      return true;
+    });
+  }
+
+ private:
+  using received = typename sent_inputs<Space>::received;
+
+  struct inputs final : pool_inputs {
+    inputs(std::uint64_t task, received&& read) : first(task), space(std::move(read)) {}
+    std::uint64_t first;  // the task of the first combination
+    received space;
+    std::unique_ptr<const sent_numbers> numbers{};  // null: all tasks of the space
+  };
+
+  mutable F f_;
+};
+
+// Writes bytes of unknown number to memory of its own.
+template <class Write>
+std::vector<std::byte> bytes_of(const Write& write) {
+  for (std::vector<std::byte> bytes(256);; bytes.resize(4 * bytes.size())) {
+    try {
+      byte_writer to(bytes.data(), bytes.data() + bytes.size());
+      write(to);
+      bytes.resize(to.written());
+      return bytes;
+    } catch (const arena_full&) {  // NOLINT(bugprone-empty-catch): once more, with more room
+    }
+  }
+}
+
+// The bytes of f, which begin with what reads them.
+template <class F, class Space>
+std::vector<std::byte> bytes_of_function(const F& f) {
+  return bytes_of([&f](byte_writer& to) {
+    const auto reader = reinterpret_cast<std::uintptr_t>(&pool_function_of<F, Space>::read_function);
+    to.write(&reader, sizeof reader);
+    encoder out(to);
+    encode_function(out, f);
+  });
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_run.hpp
+// pool_run: what a map and a stream on a pool have in common: which tasks are tried again, and when no further one
+// begins.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Throws std::invalid_argument for options that a pool has for all its maps.
+PARMAP_API void check_pool_options(const options& chosen);
+
+// Used by one thread at a time.
+class PARMAP_API pool_run : private pool_owner {
+ public:
+  pool_run(const pool_run&) = delete;
+  pool_run& operator=(const pool_run&) = delete;
+
+ protected:
+  // `limit`: of each attempt, if the options have none. `observer` may be null.
+  PARMAP_API pool_run(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
+                      attempt_observer* observer, std::shared_ptr<kept_function> f);
+  ~pool_run() = default;
+
+  // In the destructor of the class that takes outcomes: kills what runs.
+  void end() noexcept { by_.end(job_); }
+
+  [[nodiscard]] pool_dispatcher& dispatcher() const noexcept { return by_; }
+  [[nodiscard]] pool_job& job() const noexcept { return *job_; }
+  [[nodiscard]] const options& chosen() const noexcept { return chosen_; }
+  [[nodiscard]] bool is_halted() const noexcept { return why_halted_ != nullptr; }
+  [[nodiscard]] const char* why_halted() const noexcept { return why_halted_; }
+
+  // Gives outcomes to what is below, and waits for one at most for `patience`. Looks after stop and deadline meanwhile,
+  // so it may return early.
+  [[nodiscard]] PARMAP_API arrival collect(std::chrono::nanoseconds patience);
+  // No further task begins. With `kill`, none that runs goes on.
+  PARMAP_API void halt(const char* why, bool kill = false);
+
+  // A task has ended with this value. What it throws makes the task fail.
+  virtual void take_value(const pool_outcome& it, byte_reader bytes) = 0;
+  // A task has ended without a value.
+  virtual void take_failure(failure why, const pool_outcome& it) = 0;
+  // Tasks [task, task + count) will not begin; the first may have had attempts that failed.
+  virtual void take_stopped(std::uint64_t task, std::uint64_t count, unsigned attempts, const char* why) = 0;
+
+ private:
+  PARMAP_API void take(const pool_outcome& it) override;
+  void fail(const failure& why, const pool_outcome& it);
+  void tell(const pool_outcome& it, const failure* why, bool again) const;
+  [[nodiscard]] bool tries_again(const failure& why, const pool_outcome& it);
+  [[nodiscard]] std::chrono::nanoseconds enforce();
+
+  pool_dispatcher& by_;
+  const options& chosen_;
+  attempt_observer* observer_;
+  deadline last_;
+  std::shared_ptr<pool_job> job_;
+  std::uint64_t failed_{};
+  const char* why_halted_{};  // null: it is not
+  bool is_killed_{};          // what runs
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/bit_set.hpp
+// bit_set: a bit for each task, without memory for large ranges that are never set.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// All clear at first. Throws std::bad_alloc.
+class bit_set {
+ public:
+  explicit bit_set(std::uint64_t n)
+      : words_(static_cast<std::uint64_t*>(std::calloc(n / bits + 1, sizeof(std::uint64_t)))) {
+    if (!words_) throw std::bad_alloc();
+  }
+
+  void set(std::uint64_t i) noexcept { words_.get()[i / bits] |= std::uint64_t{1} << i % bits; }
+  void clear(std::uint64_t i) noexcept { words_.get()[i / bits] &= ~(std::uint64_t{1} << i % bits); }
+
+  // Calls fn(i) for each i in [b, e) whose bit is set, or clear, in order; fn may change bit i.
+  template <class Fn>
+  void for_each_set(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
+    for_each<0>(b, e, fn);
+  }
+  template <class Fn>
+  void for_each_clear(std::uint64_t b, std::uint64_t e, Fn&& fn) const {
+    for_each<~std::uint64_t{0}>(b, e, fn);
+  }
+
+ private:
+  static constexpr std::uint64_t bits = 64;
+
+  struct free_words {
+    void operator()(std::uint64_t* words) const noexcept { std::free(words); }
+  };
+
+  template <std::uint64_t Flip, class Fn>
+  void for_each(std::uint64_t b, std::uint64_t e, Fn& fn) const {
+    while (b < e) {
+      const std::uint64_t left = (words_.get()[b / bits] ^ Flip) >> b % bits;
+      if (left == 0) {
+        b = (b / bits + 1) * bits;
+      } else {
+        b += static_cast<std::uint64_t>(std::countr_zero(left));
+        if (b < e) fn(b);
+        ++b;
+      }
+    }
+  }
+
+  std::unique_ptr<std::uint64_t, free_words> words_;  // calloc: large blocks are zero pages of the kernel
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_map.hpp
+// pool_map: one map on a pool, in the thread that called it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What does not depend on the result type.
+class PARMAP_API pool_map : public pool_run {
+ public:
+  // Sends the tasks, and returns when all have ended: the failures of all tasks that have no value. The values belong
+  // to the caller then. If it throws, none is left. `inputs`: of all tasks, unless send_some() sends others.
+  [[nodiscard]] PARMAP_API failure_list run(kept_inputs inputs);
+
+ protected:
+  pool_map(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
+           attempt_observer* observer, std::shared_ptr<kept_function> f, std::uint64_t tasks)
+      : pool_run(by, chosen, limit, observer, std::move(f)),
+        tasks_(tasks),
+        has_value_(tasks) {}
+  ~pool_map() { end(); }
+
+  // Called before each wait until all tasks are sent: calls send(), the first time at least. What it throws ends the
+  // map.
+  virtual void send_some() { send(tasks_, std::move(inputs_)); }
+  // Called before each wait for outcomes.
+  virtual void before_wait() {}
+  // Sends that many further tasks, which have these inputs.
+  PARMAP_API void send(std::uint64_t count, kept_inputs inputs);
+  [[nodiscard]] std::uint64_t size() const noexcept { return tasks_; }
+  // Tasks that have been sent, and those that have ended.
+  [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
+  [[nodiscard]] std::uint64_t ended() const noexcept { return completed_ + failed_; }
+
+  // Puts the value of a task into its place.
+  virtual void put(std::uint64_t task, byte_reader bytes) = 0;
+  // Destroys it.
+  virtual void discard(std::uint64_t task) noexcept = 0;
+
+ private:
+  PARMAP_API void take_value(const pool_outcome& it, byte_reader bytes) override;
+  PARMAP_API void take_failure(failure why, const pool_outcome& it) override;
+  PARMAP_API void take_stopped(std::uint64_t task, std::uint64_t count, unsigned attempts, const char* why) override;
+
+  std::uint64_t tasks_;
+  kept_inputs inputs_;
+  std::uint64_t sent_{};
+  bit_set has_value_;
+  failure_runs failures_;
+  std::uint64_t completed_{};
+  std::uint64_t failed_{};  // that had begun
+};
+
+template <class T, class Places>
+class pool_map_of final : public pool_map {
+ public:
+  pool_map_of(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
+              attempt_observer* observer, std::shared_ptr<kept_function> f, std::uint64_t tasks, Places& places)
+      : pool_map(by, chosen, limit, observer, std::move(f), tasks),
+        places_(places) {}
+
+ private:
+  void put(std::uint64_t task, byte_reader bytes) override {
+    if constexpr (!std::is_void_v<T>) {
+      decoder in(bytes);
+      places_.put(task, [&in] { return in.get<T>(); });
+      if (in.left() == 0) return;
+      places_.discard(task);
+    }
+    bytes.expect_end();
+  }
+  void discard(std::uint64_t task) noexcept override { places_.discard(task); }
+
+  Places& places_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_outcomes.hpp
+// pool_outcomes: the outcomes of a stream on a pool, as they come; whatever its tasks are.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A class that derives from it sends the tasks, and calls end() in its destructor.
+template <class T>
+class pool_outcomes : public outcome_source<T>, protected pool_run {
+ public:
+  pool_outcomes(const pool_outcomes&) = delete;
+  pool_outcomes& operator=(const pool_outcomes&) = delete;
+  ~pool_outcomes() override = default;
+
+  bool allow(std::uint64_t limit) override {
+    if (is_halted()) return false;
+    dispatcher().allow(job(), limit);
+    send_up_to(limit);
+    return true;
+  }
+  void end_at(std::uint64_t) override { dispatcher().close(job()); }
+  void halt() noexcept override {
+    try {
+      pool_run::halt(stop_requested_text);
+    } catch (...) {  // NOLINT(bugprone-empty-catch): there is no memory for a list; it goes on
+    }
+  }
+  [[nodiscard]] unsigned workers() const noexcept override { return dispatcher().workers(); }
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept override {
+    return came_ == 0 ? 0 : sizeof(ring_cell) + bytes_ / came_;
+  }
+
+  arrival next(std::optional<ended_task<T>>& to, std::chrono::nanoseconds patience) override {
+    const auto begun = std::chrono::steady_clock::now();
+    for (std::chrono::nanoseconds left = patience; !take_ready(to);
+         left = patience - (std::chrono::steady_clock::now() - begun)) {
+      if (is_over_) return arrival::end;
+      if (const arrival how = collect(std::max(left, left.zero())); how == arrival::end) is_over_ = true;
+      else if (how == arrival::nothing_yet && std::chrono::steady_clock::now() - begun >= patience)
+        return take_ready(to) ? arrival::outcome : arrival::nothing_yet;
+    }
+    return arrival::outcome;
+  }
+
+ protected:
+  // No task may begin yet.
+  pool_outcomes(pool_dispatcher& by, const options& chosen, std::optional<std::chrono::nanoseconds> limit,
+                std::shared_ptr<kept_function> f)
+      : pool_run(by, chosen, limit, nullptr, std::move(f)) {
+    dispatcher().allow(job(), 0);
+  }
+
+  // Tasks below `limit` may begin: those that have not been sent have to be.
+  virtual void send_up_to(std::uint64_t /*limit*/) {}
+  // The stream is halted, and these tasks have not been sent: they are stopped.
+  void stop_unsent(std::uint64_t task, std::uint64_t count) { stopped_.push_back({task, count, 0, why_halted()}); }
+  // What it throws makes the task fail.
+  [[nodiscard]] virtual outcome<T> decode(byte_reader bytes) = 0;
+
+ private:
+  // Tasks that have been stopped together.
+  struct stopped {
+    std::uint64_t task;
+    std::uint64_t count;
+    unsigned attempts;
+    const char* why;
+  };
+
+  bool take_ready(std::optional<ended_task<T>>& to) {
+    if (!ready_.empty()) {
+      to.emplace(std::move(ready_.front()));
+      ready_.pop_front();
+      return true;
+    }
+    if (stopped_.empty()) return false;
+    stopped& first = stopped_.front();
+    to.emplace(first.task, failure{first.task, failure_kind::stopped, first.why, first.attempts}, first.attempts);
+    ++first.task;
+    first.attempts = 0;
+    if (--first.count == 0) stopped_.pop_front();
+    return true;
+  }
+
+  void take_value(const pool_outcome& it, byte_reader bytes) override {
+    ++came_;
+    bytes_ += bytes.left() > ring_cell::longest_here ? bytes.left() : 0;
+    ready_.emplace_back(it.task, decode(bytes), it.attempt, it.worker, it.spent);
+  }
+  void take_failure(failure why, const pool_outcome& it) override {
+    ready_.emplace_back(it.task, std::move(why), it.attempt, it.worker, it.spent);
+  }
+  void take_stopped(std::uint64_t task, std::uint64_t count, unsigned attempts, const char* why) override {
+    stopped_.push_back({task, count, attempts, why});
+  }
+
+  std::deque<ended_task<T>> ready_;
+  std::deque<stopped> stopped_;
+  std::uint64_t came_{};
+  std::uint64_t bytes_{};
+  bool is_over_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_stream.hpp
+// pool_stream: a stream on a pool.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The inputs of axes with a size are sent when the stream begins; others as the window permits.
+template <class Tasks>
+class pool_stream final : public pool_outcomes<typename Tasks::result> {
+  using value = typename Tasks::result;
+  using space = typename Tasks::space_type;
+
+ public:
+  pool_stream(pool_dispatcher& by, const Tasks& tasks, const options& chosen,
+              std::optional<std::chrono::nanoseconds> limit, std::shared_ptr<kept_function> f,
+              std::optional<std::uint64_t> size)
+      : pool_outcomes<value>(by, chosen, limit, std::move(f)),
+        tasks_(tasks) {
+    if constexpr (!is_unbounded<space>)
+      if (*size > 0) send(0, *size);
+    if (size) by.close(this->job());
+  }
+  pool_stream(const pool_stream&) = delete;
+  pool_stream& operator=(const pool_stream&) = delete;
+  ~pool_stream() override { this->end(); }
+
+ private:
+  void send(std::uint64_t b, std::uint64_t e) {
+    const sent_numbers numbers(tasks_.renumbered());
+    kept_inputs inputs = this->dispatcher().keep_inputs(
+        [&](byte_writer& to) {
+          encoder out(to);
+          sent_inputs<space>::encode(out, tasks_.space(), b, e);
+          numbers.write(to);
+        },
+        encodes_by_foreign_code<space>);
+    this->dispatcher().add(this->job(), b, e - b, std::move(inputs));
+  }
+  void send_up_to(std::uint64_t limit) override {
+    if constexpr (is_unbounded<space>)
+      if (limit > sent_) {
+        send(sent_, limit);
+        sent_ = limit;
+      }
+  }
+  [[nodiscard]] outcome<value> decode(byte_reader bytes) override { return decode_outcome<value>(bytes); }
+
+  const Tasks& tasks_;
+  std::uint64_t sent_{};  // of an axis without a size: tasks
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/submitted_tasks.hpp
+// submitted_tasks: the tasks of a pool that were submitted one by one, and where their outcomes wait for the futures.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A submitted task, until its future has taken the outcome.
+class submitted_task {
+ public:
+  submitted_task() = default;
+  submitted_task(const submitted_task&) = delete;
+  submitted_task& operator=(const submitted_task&) = delete;
+  virtual ~submitted_task() = default;
+
+  // Takes the value. What it throws makes the task fail.
+  virtual void take_value(byte_reader bytes) = 0;
+  virtual void take_failure(failure why) noexcept = 0;
+  // The text of the arguments, for a failure. Throws what their codecs throw, and may end this process.
+  [[nodiscard]] virtual std::string describe(byte_reader inputs) const = 0;
+  // Whether the text takes code of the user: codecs, operator<<.
+  [[nodiscard]] virtual bool takes_foreign_code() const noexcept = 0;
+
+ private:
+  friend class submitted_tasks;
+  kept_inputs inputs_;
+  bool ended_{};
+};
+
+// Any thread may call any member.
+class submitted_tasks final : private pool_owner {
+ public:
+  PARMAP_API submitted_tasks(pool_dispatcher& by, std::uint64_t seed, std::optional<std::chrono::nanoseconds> limit);
+  // Tasks that have not ended fail as `stopped`.
+  PARMAP_API virtual ~submitted_tasks();
+  submitted_tasks(const submitted_tasks&) = delete;
+  submitted_tasks& operator=(const submitted_tasks&) = delete;
+
+  // Returns its number. encode(bytes, number) writes its inputs; `foreign`: by code of the user.
+  PARMAP_API std::uint64_t add(std::shared_ptr<submitted_task> it, std::shared_ptr<kept_function> f,
+                               const std::function<void(byte_writer&, std::uint64_t)>& encode, bool foreign);
+  // Whether it has ended; waits at most for `patience`. Throws what ends the pool.
+  PARMAP_API bool wait(const submitted_task& it, std::chrono::nanoseconds patience);
+  // Whether it is sure not to run. It ends as `stopped`.
+  PARMAP_API bool cancel(std::uint64_t number);
+  // Ends it, even if it runs.
+  PARMAP_API void kill(std::uint64_t number, const submitted_task& it);
+
+ private:
+  PARMAP_API void take(const pool_outcome& it) override;
+  void describe(failure& why, const submitted_task& of) const noexcept;
+  [[nodiscard]] bool has_ended(const submitted_task& it) const;
+
+  pool_dispatcher& by_;
+  mutable std::mutex lock_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<submitted_task>> open_;
+  std::uint64_t next_{};
+  std::shared_ptr<pool_job> job_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/fresh_seed.hpp
+// fresh_seed: cheap seeds that do not repeat in a process; a forked child draws from a new random start.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Throws std::system_error if the system provides no random number.
+[[nodiscard]] PARMAP_API std::uint64_t fresh_seed();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/loaded_code.hpp
+// loaded_code: the code of the program and its shared libraries that is loaded at one moment.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// A process that is forked now has the code that is loaded now. Whether it also has the code at an address of later is
+// asked in the process that forked it. Any thread may ask at any time.
+class loaded_code {
+ public:
+  // Takes note of the code that is loaded. Throws std::bad_alloc.
+  PARMAP_API loaded_code();
+  loaded_code(const loaded_code&) = delete;
+  loaded_code& operator=(const loaded_code&) = delete;
+  PARMAP_API ~loaded_code();
+
+  // Whether code was loaded at this address then, and is still the same now: dlclose may have given the address to
+  // another library meanwhile. Some tens of ns; some µs for the first address in a library after a dlclose.
+  [[nodiscard]] PARMAP_API bool contains(const void* address) const noexcept;
+
+ private:
+  struct object;
+  struct segment {
+    std::uintptr_t begin;
+    std::uintptr_t end;
+    const object* of;
+  };
+
+  std::vector<std::unique_ptr<object>> objects_;
+  std::vector<segment> segments_;  // by address
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/future.hpp
+// future: the outcome of a task that was submitted to a pool.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+template <class T>
+class submitted_task_of final : public submitted_task {
+ public:
+  using describe_inputs = std::string (*)(byte_reader bytes);
+
+  // `foreign`: the text takes code of the user.
+  submitted_task_of(describe_inputs text, bool foreign) noexcept : describe_(text), foreign_(foreign) {}
+
+  void take_value(byte_reader bytes) override { outcome_.emplace(decode_outcome<T>(bytes)); }
+  void take_failure(failure why) noexcept override { outcome_.emplace(std::move(why)); }
+  [[nodiscard]] std::string describe(byte_reader inputs) const override { return describe_(inputs); }
+  [[nodiscard]] bool takes_foreign_code() const noexcept override { return foreign_; }
+
+  [[nodiscard]] outcome<T>& result() noexcept { return *outcome_; }
+
+ private:
+  describe_inputs describe_;
+  bool foreign_;
+  std::optional<outcome<T>> outcome_;
+};
+}  // namespace detail
+
+/// The outcome of a task that pool::submit has sent. It can be moved, not copied; one thread at a time uses it. It may
+/// be destroyed at any time: the task goes on, and nobody hears of its outcome. It may outlive the pool; a task that
+/// had not ended then has failed as `stopped`.
+///
+///     parmap::future<double> a = workers.submit(simulate, 0.1);
+///     parmap::future<double> b = workers.submit(simulate, 0.2);
+///     double sum = a.get() + b.get();
+///
+/// The functions that wait take the outcomes of other tasks of the pool meanwhile. They throw std::runtime_error if the
+/// processes of the pool have been killed, and std::bad_alloc if there is no memory for an outcome; then it is still
+/// there, and the next call finds it.
+template <class T>
+class [[nodiscard]] future {
+ public:
+  /// No task.
+  future() = default;
+  future(future&&) noexcept = default;
+  future& operator=(future&&) noexcept = default;
+  future(const future&) = delete;
+  future& operator=(const future&) = delete;
+  ~future() = default;
+
+  /// Whether this is a task whose value get() has not taken. All other functions need that.
+  [[nodiscard]] bool valid() const noexcept { return task_ != nullptr; }
+  /// The number of the task: how many had been submitted to the pool before it. context::index() in the task.
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+
+  /// Waits for the outcome.
+  void wait() const { static_cast<void>(wait_for(std::chrono::nanoseconds::max())); }
+  /// Waits at most so long. Whether the task has ended.
+  bool wait_for(std::chrono::nanoseconds patience) const {
+    const std::shared_ptr<detail::submitted_tasks> all = all_.lock();
+    return all == nullptr || all->wait(*task_, patience);
+  }
+  /// Waits, and returns the value. Throws task_failed if there is none. The future is not valid any more.
+  T get() {
+    wait();
+    const std::shared_ptr<detail::submitted_task_of<T>> taken = std::move(task_);
+    return std::move(taken->result()).value();
+  }
+  /// Waits, and returns the value or the failure, which stay in the future.
+  [[nodiscard]] parmap::outcome<T>& outcome() {
+    wait();
+    return task_->result();
+  }
+
+  /// The task does not begin any more, if it has not begun. Returns whether that is so: true: it will never run, and
+  /// fails as `stopped`; false: it has begun, and goes on, or it has ended. O(log n), of the n tasks that wait.
+  bool cancel() {
+    const std::shared_ptr<detail::submitted_tasks> all = all_.lock();
+    return all != nullptr && all->cancel(number_);
+  }
+  /// Ends the task, and waits until it has ended. One that runs is killed with its worker, which is replaced. It fails
+  /// as `stopped`, unless it had ended.
+  void kill() {
+    if (const std::shared_ptr<detail::submitted_tasks> all = all_.lock()) all->kill(number_, *task_);
+  }
+
+ private:
+  friend class pool;
+  future(const std::shared_ptr<detail::submitted_tasks>& all, std::shared_ptr<detail::submitted_task_of<T>> task,
+         std::uint64_t number) noexcept
+      : all_(all),
+        task_(std::move(task)),
+        number_(number) {}
+
+  std::weak_ptr<detail::submitted_tasks> all_;
+  std::shared_ptr<detail::submitted_task_of<T>> task_;
+  std::uint64_t number_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/engine/pool.hpp
+// The engine pool: worker processes that stay, for programs that call many small maps.
+
+namespace parmap::inline PARMAP_ABI {
+
+/// The options of a pool, in alphabetical order.
+struct pool_options {
+  /// A worker process that has run this many tasks ends, and another one takes its place. 0: never.
+  std::uint64_t max_tasks{};
+  /// Bytes of private memory that a worker process may add to the memory that it inherits: see options::memory_limit.
+  /// None: no limit.
+  std::optional<std::uint64_t> memory_limit{};
+  /// The seed of submitted tasks: the one with number k has the random numbers of task k in a map with this seed. None:
+  /// a fresh one.
+  std::optional<std::uint64_t> seed{};
+  /// The time limit of each attempt of a task, for submitted tasks and for maps whose options have none. None: no
+  /// limit.
+  std::optional<std::chrono::nanoseconds> timeout{};
+  /// The number of worker processes. 0: the number of usable cores.
+  unsigned workers{};
+};
+
+namespace detail {
+class pool_state {
+ public:
+  explicit pool_state(const pool_options& chosen)
+      : options_(chosen),
+        dispatcher_({.workers = chosen.workers, .memory_limit = chosen.memory_limit, .most_tasks = chosen.max_tasks}),
+        submitted_(std::make_shared<submitted_tasks>(dispatcher_, chosen.seed ? *chosen.seed : fresh_seed(),
+                                                     chosen.timeout)) {}
+
+  [[nodiscard]] pool_dispatcher& dispatcher() noexcept { return dispatcher_; }
+  [[nodiscard]] const std::shared_ptr<submitted_tasks>& submitted() const noexcept { return submitted_; }
+  [[nodiscard]] const pool_options& chosen() const noexcept { return options_; }
+  // Throws unless the workers have the code of f.
+  template <class F>
+  void check_code(const F& f) const {
+    for_each_code_address(f, [this](const void* code) {
+      if (!code_.contains(code))
+        throw std::invalid_argument(
+            "parmap: this function is in a library that was loaded (dlopen) after the pool was made, so the pool's "
+            "workers do not have it; make the pool after the library is loaded");
+    });
+  }
+
+ private:
+  pool_options options_;
+  loaded_code code_;  // before the fork
+  pool_dispatcher dispatcher_;
+  std::shared_ptr<submitted_tasks> submitted_;
+};
+}  // namespace detail
+
+/// An engine whose worker processes stay: a map costs microseconds instead of a fork for each worker.
+///
+///     parmap::pool workers({.workers = 8});
+///     for (int step = 0; step < 1000; ++step) walkers = parmap::map(workers, log_likelihood, walkers).value();
+///
+/// Tasks crash, hang and fail as under multi, at the same cost: to themselves. The workers are there before the map, so
+/// f cannot bring its captures along. It is a function, a lambda or functor without captures and members, or fargs of
+/// such; the fixed arguments and the elements of the axes are sent by codec<T>. Anything else is a compile error.
+///
+/// The constructor forks. A worker has the memory of the program at that moment: what a global variable held then, it
+/// holds there. The pool needs two descriptors and a process beside its workers. Idle workers sleep.
+///
+/// Several threads may use one pool at once: their maps share its workers. The destructor kills what runs and waits
+/// until all processes have ended; no map may run then.
+class pool {
+ public:
+  /// Throws std::invalid_argument for a value out of range, and std::system_error if no worker can be started.
+  explicit pool(const pool_options& chosen = {}) : state_(std::make_unique<detail::pool_state>(chosen)) {}
+
+  static constexpr bool reduces_in_caller = true;  // see detail/reduction/reduce_on.hpp
+
+  /// "pool".
+  [[nodiscard]] static constexpr std::string_view name() noexcept { return "pool"; }
+  /// The number of worker processes.
+  [[nodiscard]] unsigned workers() const noexcept { return state_->dispatcher().workers(); }
+
+  /// Sends f(x...) to a worker, and returns without waiting for it. f is what map takes, also with a parmap::context&
+  /// first; the arguments are sent by codec<T>. Tasks begin in the order in which they were submitted. Their results
+  /// wait in the memory of the pool: once a worker has sent 2 MiB that nobody has taken, it waits.
+  ///
+  ///     parmap::future<double> a = workers.submit(simulate, 0.1);
+  template <class F, class... X>
+  auto submit(F&& f, X&&... x) const {
+    using space = detail::one_call<std::decay_t<X>...>;
+    using function = std::decay_t<F>;
+    if constexpr (!detail::callable<function, space>::value) {
+      static_assert(detail::callable<function, space>::value,
+                    "parmap: f cannot be called with these arguments, with or without a parmap::context& first");
+      return future<int>();  // so that this is the only error
+    } else {
+      using tasks = detail::numbered_tasks<function, space>;
+      using value = typename tasks::result;
+      if constexpr (!can_run<tasks>()) {
+        return future<int>();
+      } else {
+        function call(std::forward<F>(f));
+        const space all(std::tuple<std::decay_t<X>...>(std::forward<X>(x)...));
+        state_->check_code(call);
+        auto task = std::make_shared<detail::submitted_task_of<value>>(
+            &describe<space>, !(... && (std::is_arithmetic_v<std::decay_t<X>> || detail::is_string<std::decay_t<X>>)));
+        const std::uint64_t number = state_->submitted()->add(
+            task, keep_function(tasks(call, all)),
+            [&all](detail::byte_writer& to, std::uint64_t at) {
+              encoder out(to);
+              detail::sent_inputs<space>::encode(out, all, at, at + 1);
+            },
+            detail::encodes_by_foreign_code<space>);
+        return future<value>(state_->submitted(), std::move(task), number);
+      }
+    }
+  }
+
+  /// What map calls.
+  template <class Tasks>
+  auto run(const Tasks& tasks, const options& chosen) const -> results<typename Tasks::result> {
+    using value = typename Tasks::result;
+    if constexpr (!can_run<Tasks>()) return results<value>({}, {}, 0);  // so that this is the only error
+    else return run_to(tasks, chosen, detail::own_places<value>(tasks.size()));
+  }
+
+  /// What map_into calls.
+  template <class Tasks, class First>
+  results<void> run_into(First first, const Tasks& tasks, const options& chosen) const {
+    if constexpr (!can_run<Tasks>()) return results<void>(0, {}, 0);
+    else return run_to(tasks, chosen, detail::range_places<First>(std::move(first), tasks.size()));
+  }
+
+  /// What stream calls. `size`: none if the number of tasks is unknown.
+  template <class Tasks>
+  auto open_stream(const Tasks& tasks, const options& chosen, std::optional<std::uint64_t> size,
+                   detail::element_feed* /*feed*/) const {
+    using value = typename Tasks::result;
+    using source = std::unique_ptr<detail::outcome_source<value>>;
+    if constexpr (!can_run<Tasks>()) {
+      return source();  // so that this is the only error
+    } else {
+      detail::check_pool_options(chosen);
+      state_->check_code(tasks.function());
+      auto f = keep_function(tasks);
+      return source(std::make_unique<detail::pool_stream<Tasks>>(state_->dispatcher(), tasks, chosen,
+                                                                 state_->chosen().timeout, std::move(f), size));
+    }
+  }
+  /// What stream calls: sets the inputs of a failure.
+  template <class Tasks>
+  static void describe_inputs(const Tasks& tasks, failure& why) {
+    multi_engine::describe_inputs(tasks, why);
+  }
+
+ private:
+  template <class Tasks>
+  using function_of = std::decay_t<decltype(std::declval<const Tasks&>().function())>;
+
+  template <class Space>
+  static consteval bool can_send_axes() {
+    if constexpr (detail::is_unbounded<Space>) return true;
+    else return detail::check_sent_space<Space>();
+  }
+  template <class Space>
+  static std::string describe(detail::byte_reader bytes) {
+    decoder in(bytes);
+    static_cast<void>(in.get<std::uint64_t>());
+    const auto read = detail::sent_inputs<Space>::decode(in);
+    detail::input_text text;
+    read.show(0, text);
+    return text.take();
+  }
+  template <class Tasks>
+  static consteval bool can_run() {
+    using value = typename Tasks::result;
+    // One after the other, so that the first error is the only one.
+    if constexpr (detail::check_sent_function<function_of<Tasks>>())
+      if constexpr (can_send_axes<typename Tasks::space_type>()) {
+        if constexpr (std::is_void_v<value>) return true;
+        else return multi_engine::can_run<value>();
+      }
+    return false;
+  }
+  template <class Tasks>
+  auto keep_function(const Tasks& tasks) const {
+    return state_->dispatcher().keep_function(
+        detail::bytes_of_function<function_of<Tasks>, typename Tasks::space_type>(tasks.function()));
+  }
+  template <class Tasks, class Places>
+  auto run_to(const Tasks& tasks, const options& chosen, Places&& places) const {
+    using value = typename Tasks::result;
+    using space = typename Tasks::space_type;
+    detail::check_pool_options(chosen);
+    state_->check_code(tasks.function());
+    detail::pool_dispatcher& by = state_->dispatcher();
+    auto f = keep_function(tasks);
+    const detail::sent_numbers numbers(tasks.renumbered());
+    detail::kept_inputs inputs = by.keep_inputs(
+        [&](detail::byte_writer& to) {
+          encoder out(to);
+          detail::sent_inputs<space>::encode(out, tasks.space(), 0, tasks.size());
+          numbers.write(to);
+        },
+        detail::encodes_by_foreign_code<space>);
+    detail::pool_map_of<value, std::remove_reference_t<Places>> map(
+        by, chosen, state_->chosen().timeout, detail::observer_of(tasks), std::move(f), tasks.size(), places);
+    return places.finish(detail::with_inputs_by_child(tasks, map.run(std::move(inputs))), *chosen.seed);
+  }
+
+  std::unique_ptr<detail::pool_state> state_;
+};
+
+static_assert(engine<pool>);
+
+}  // namespace parmap::inline PARMAP_ABI
+#endif
 
 // ==== parmap/parmap.hpp
-// Includes every public header that needs only the standard library and Linux.
+// Includes every public header that needs only the standard library and this system.
 
 // ==== The bodies
 
 #if !defined(PARMAP_COMPILED) || defined(PARMAP_IMPLEMENTATION)
 
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <condition_variable>
+#include <cstdio>
 #include <cxxabi.h>
-#include <dirent.h>
-#include <dlfcn.h>
-#include <elf.h>
 #include <fcntl.h>
 #include <ios>
+#include <list>
+#include <sstream>
+#include <sys/stat.h>
+#include <system_error>
+#if !PARMAP_WINDOWS
+#include <dlfcn.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/types.h>
+#endif
+#if !PARMAP_LINUX
+#include <random>
+#endif
+#if PARMAP_LINUX
+#include <dirent.h>
+#include <elf.h>
 #include <iostream>
 #include <link.h>
-#include <list>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <sstream>
 #include <streambuf>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#endif
+#if PARMAP_WINDOWS
+#include <csignal>
+#include <direct.h>
+#include <io.h>
+#include <windows.h>
+#endif
 
 // ==== parmap/detail/space/axis_keys.inl.hpp
 // The bodies of axis_keys.hpp.
@@ -15107,116 +15421,32 @@ PARMAP_INLINE std::shared_ptr<const std::vector<std::string>> axis_keys::texts()
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/space/part.inl.hpp
-// The bodies of ../../part.hpp.
-
-namespace parmap::inline PARMAP_ABI {
-
-namespace detail {
-
-// None if there is no such variable.
-PARMAP_INLINE std::optional<std::uint64_t> array_variable(const char* name) {
-  const char* const text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
-  if (text == nullptr) return std::nullopt;
-  const std::string_view digits(text);
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size())
-    throw std::runtime_error(std::string("parmap::slurm_array_part: ") + name + " is not a number, but \"" + text +
-                             '"');
-  return number;
-}
-
-}  // namespace detail
-
-PARMAP_INLINE std::string to_string(const part& which) {
-  return "part " + std::to_string(which.index()) + " of " + std::to_string(which.count());
-}
-
-PARMAP_INLINE part slurm_array_part() {
-  const auto id = detail::array_variable("SLURM_ARRAY_TASK_ID");
-  const auto count = detail::array_variable("SLURM_ARRAY_TASK_COUNT");
-  if (!id || !count)
-    throw std::runtime_error(
-        std::string("parmap::slurm_array_part: this program is not a job of a Slurm job array, as ") +
-        (id ? "SLURM_ARRAY_TASK_COUNT" : "SLURM_ARRAY_TASK_ID") +
-        " is not set; start it by sbatch --array=0-15 job.sh, or name the part: .part = {3, 16}");
-  const std::uint64_t first = detail::array_variable("SLURM_ARRAY_TASK_MIN").value_or(0);
-  const std::uint64_t step = detail::array_variable("SLURM_ARRAY_TASK_STEP").value_or(1);
-  const std::uint64_t last = detail::array_variable("SLURM_ARRAY_TASK_MAX").value_or(first + (*count - 1) * step);
-  const bool is_even = *count > 0 && step > 0 && last >= first && last - first == (*count - 1) * step && *id >= first &&
-                       *id <= last && (*id - first) % step == 0;
-  const bool may_be_all = *count > 1 || first <= 1;  // --array=3 is one part of an array that was there before
-  if (!is_even || !may_be_all)
-    throw std::runtime_error("parmap::slurm_array_part: job " + std::to_string(*id) + " of the array of " +
-                             std::to_string(*count) + " jobs from " + std::to_string(first) + " to " +
-                             std::to_string(last) +
-                             " does not tell how many parts there are; start all of them, sbatch --array=0-15 job.sh, "
-                             "or name the part: .part = {" +
-                             std::to_string(*id) + ", 16}");
-  return {(*id - first) / step, *count};
-}
-
-}  // namespace parmap::inline PARMAP_ABI
-
-// ==== parmap/detail/results/options.inl.hpp
-// The bodies of options.hpp.
+// ==== parmap/detail/schedule/tick_clock.inl.hpp
+// The bodies of tick_clock.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE void check_time(const char* name, const std::optional<std::chrono::nanoseconds>& time) {
-  if (time && *time <= std::chrono::nanoseconds::zero())
-    throw std::invalid_argument("parmap: options." + std::string(name) + " must be positive, but is " +
-                                std::to_string(time->count()) + " ns; leave it out for no limit");
+PARMAP_INLINE std::uint64_t steady_ns() noexcept {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
 }
 
-PARMAP_INLINE void check_values(const options& chosen) {
-  check_time("deadline", chosen.deadline);
-  check_time("timeout", chosen.timeout);
-  if (chosen.retry_delay < std::chrono::nanoseconds::zero())
-    throw std::invalid_argument("parmap: options.retry_delay must not be negative, but is " +
-                                std::to_string(chosen.retry_delay.count()) + " ns");
-  if (chosen.max_failures && *chosen.max_failures == 0)
-    throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
-  if (chosen.memory_limit && *chosen.memory_limit == 0)
-    throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
-  if (chosen.part.count() == 0 || chosen.part.count() > std::uint64_t{1} << 63)
-    throw std::invalid_argument("parmap: options.part has " +
-                                std::to_string(static_cast<std::int64_t>(chosen.part.count())) +
-                                " parts; there must be at least 1, such as {3, 16}");
-  if (chosen.part.index() >= chosen.part.count())
-    throw std::invalid_argument("parmap: options.part is part " +
-                                std::to_string(static_cast<std::int64_t>(chosen.part.index())) + " of " +
-                                std::to_string(chosen.part.count()) + ", but parts are numbered from 0 to " +
-                                std::to_string(chosen.part.count() - 1));
-  if (chosen.trace.str().ends_with(".gz"))
-    throw std::invalid_argument(
-        "parmap: options.trace is \"" + chosen.trace.str() +
-        "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
+#if defined(__x86_64__)
+PARMAP_INLINE double ticks_per_us() noexcept {
+  static const double rate = [] {
+    const std::uint64_t from_ns = steady_ns();
+    const ticks from = now_ticks();
+    std::uint64_t to_ns = from_ns;
+    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
+    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
+    return measured > 1 ? measured : 1;
+  }();
+  return rate;
 }
-
-PARMAP_INLINE void refuse_stream_options() {
-  throw std::invalid_argument(
-      "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
-}
-
-PARMAP_INLINE void refuse_part(std::string_view what) {
-  throw std::invalid_argument("parmap: " + std::string(what) +
-                              " has no options.part; parmap::map and parmap::stream have it, and store what a later "
-                              "program combines");
-}
-
-PARMAP_INLINE std::uint64_t unchosen_seed(const part& which) { return which.is_whole() ? fresh_seed() : 0; }
-
-PARMAP_INLINE void refuse_interrupts(std::string_view what) {
-  throw std::invalid_argument("parmap: " + std::string(what) +
-                              " has no options.on_interrupt = parmap::interrupt::keep; parmap::map has it");
-}
-
-PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
-  throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
-                              ", " + std::string(remedy));
-}
+#else
+PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
+#endif
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
@@ -15260,8 +15490,32 @@ inline constexpr std::size_t most_shown = 5;  // causes, or failures
 [[nodiscard]] std::string format_causes(const std::vector<failure_cause>& all);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_WINDOWS
 
-// ==== parmap/detail/system/cancellation.hpp
+// ==== parmap/detail/system/windows/cancellation.hpp
+// cancellation_held_back on Windows, where no thread is cancelled.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class cancellation_held_back {
+ public:
+  cancellation_held_back() noexcept {}  // NOLINT(modernize-use-equals-default): no warning about an unused object
+  cancellation_held_back(const cancellation_held_back&) = delete;
+  cancellation_held_back& operator=(const cancellation_held_back&) = delete;
+
+  class allowed {
+   public:
+    explicit allowed(const cancellation_held_back& /*by*/) noexcept {}
+    allowed(const allowed&) = delete;
+    allowed& operator=(const allowed&) = delete;
+  };
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/cancellation.hpp
 // cancellation_held_back: keeps pthread_cancel away from code that cannot be unwound.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -15297,6 +15551,10 @@ class cancellation_held_back {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/cancellation.hpp
+// cancellation_held_back: keeps pthread_cancel away from code that cannot be unwound.
 
 // ==== parmap/detail/results/failure.inl.hpp
 // The bodies of failure.hpp.
@@ -15496,6 +15754,119 @@ PARMAP_INLINE map_failed::map_failed(failure_list all, std::uint64_t tasks)
       failures_(std::move(all)) {}
 
 }  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/space/part.inl.hpp
+// The bodies of ../../part.hpp.
+
+namespace parmap::inline PARMAP_ABI {
+
+namespace detail {
+
+// None if there is no such variable.
+PARMAP_INLINE std::optional<std::uint64_t> array_variable(const char* name) {
+  const char* const text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+  if (text == nullptr) return std::nullopt;
+  const std::string_view digits(text);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    throw std::runtime_error(std::string("parmap::slurm_array_part: ") + name + " is not a number, but \"" + text +
+                             '"');
+  return number;
+}
+
+}  // namespace detail
+
+PARMAP_INLINE std::string to_string(const part& which) {
+  return "part " + std::to_string(which.index()) + " of " + std::to_string(which.count());
+}
+
+PARMAP_INLINE part slurm_array_part() {
+  const auto id = detail::array_variable("SLURM_ARRAY_TASK_ID");
+  const auto count = detail::array_variable("SLURM_ARRAY_TASK_COUNT");
+  if (!id || !count)
+    throw std::runtime_error(
+        std::string("parmap::slurm_array_part: this program is not a job of a Slurm job array, as ") +
+        (id ? "SLURM_ARRAY_TASK_COUNT" : "SLURM_ARRAY_TASK_ID") +
+        " is not set; start it by sbatch --array=0-15 job.sh, or name the part: .part = {3, 16}");
+  const std::uint64_t first = detail::array_variable("SLURM_ARRAY_TASK_MIN").value_or(0);
+  const std::uint64_t step = detail::array_variable("SLURM_ARRAY_TASK_STEP").value_or(1);
+  const std::uint64_t last = detail::array_variable("SLURM_ARRAY_TASK_MAX").value_or(first + (*count - 1) * step);
+  const bool is_even = *count > 0 && step > 0 && last >= first && last - first == (*count - 1) * step && *id >= first &&
+                       *id <= last && (*id - first) % step == 0;
+  const bool may_be_all = *count > 1 || first <= 1;  // --array=3 is one part of an array that was there before
+  if (!is_even || !may_be_all)
+    throw std::runtime_error("parmap::slurm_array_part: job " + std::to_string(*id) + " of the array of " +
+                             std::to_string(*count) + " jobs from " + std::to_string(first) + " to " +
+                             std::to_string(last) +
+                             " does not tell how many parts there are; start all of them, sbatch --array=0-15 job.sh, "
+                             "or name the part: .part = {" +
+                             std::to_string(*id) + ", 16}");
+  return {(*id - first) / step, *count};
+}
+
+}  // namespace parmap::inline PARMAP_ABI
+
+// ==== parmap/detail/results/options.inl.hpp
+// The bodies of options.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void check_time(const char* name, const std::optional<std::chrono::nanoseconds>& time) {
+  if (time && *time <= std::chrono::nanoseconds::zero())
+    throw std::invalid_argument("parmap: options." + std::string(name) + " must be positive, but is " +
+                                std::to_string(time->count()) + " ns; leave it out for no limit");
+}
+
+PARMAP_INLINE void check_values(const options& chosen) {
+  check_time("deadline", chosen.deadline);
+  check_time("timeout", chosen.timeout);
+  if (chosen.retry_delay < std::chrono::nanoseconds::zero())
+    throw std::invalid_argument("parmap: options.retry_delay must not be negative, but is " +
+                                std::to_string(chosen.retry_delay.count()) + " ns");
+  if (chosen.max_failures && *chosen.max_failures == 0)
+    throw std::invalid_argument("parmap: options.max_failures must be at least 1; leave it out for no limit");
+  if (chosen.memory_limit && *chosen.memory_limit == 0)
+    throw std::invalid_argument("parmap: options.memory_limit must be positive; leave it out for no limit");
+  if (chosen.part.count() == 0 || chosen.part.count() > std::uint64_t{1} << 63)
+    throw std::invalid_argument("parmap: options.part has " +
+                                std::to_string(static_cast<std::int64_t>(chosen.part.count())) +
+                                " parts; there must be at least 1, such as {3, 16}");
+  if (chosen.part.index() >= chosen.part.count())
+    throw std::invalid_argument("parmap: options.part is part " +
+                                std::to_string(static_cast<std::int64_t>(chosen.part.index())) + " of " +
+                                std::to_string(chosen.part.count()) + ", but parts are numbered from 0 to " +
+                                std::to_string(chosen.part.count() - 1));
+  if (chosen.trace.str().ends_with(".gz"))
+    throw std::invalid_argument(
+        "parmap: options.trace is \"" + chosen.trace.str() +
+        "\", but the C++ library does not compress; leave the .gz out, and run gzip afterwards");
+}
+
+PARMAP_INLINE void refuse_stream_options() {
+  throw std::invalid_argument(
+      "parmap: options.ordered and options.window are for parmap::stream; map returns all results in input order");
+}
+
+PARMAP_INLINE void refuse_part(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.part; parmap::map and parmap::stream have it, and store what a later "
+                              "program combines");
+}
+
+PARMAP_INLINE std::uint64_t unchosen_seed(const part& which) { return which.is_whole() ? fresh_seed() : 0; }
+
+PARMAP_INLINE void refuse_interrupts(std::string_view what) {
+  throw std::invalid_argument("parmap: " + std::string(what) +
+                              " has no options.on_interrupt = parmap::interrupt::keep; parmap::map has it");
+}
+
+PARMAP_INLINE void refuse(std::string_view engine, std::string_view option, std::string_view remedy) {
+  throw std::invalid_argument("parmap: the engine " + std::string(engine) + " has no options." + std::string(option) +
+                              ", " + std::string(remedy));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/input_text.inl.hpp
 // The bodies of input_text.hpp.
@@ -15721,8 +16092,9 @@ PARMAP_INLINE std::string to_string(const map_summary& all) {
 PARMAP_INLINE std::ostream& operator<<(std::ostream& out, const map_summary& all) { return out << to_string(all); }
 
 }  // namespace parmap::inline PARMAP_ABI
+#if PARMAP_LINUX
 
-// ==== parmap/detail/system/shared_memory.inl.hpp
+// ==== parmap/detail/system/linux/shared_memory.inl.hpp
 // The bodies of shared_memory.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -15770,35 +16142,7 @@ PARMAP_INLINE void shared_memory::refused() const {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/tick_clock.inl.hpp
-// The bodies of tick_clock.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::uint64_t steady_ns() noexcept {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
-
-#if defined(__x86_64__)
-PARMAP_INLINE double ticks_per_us() noexcept {
-  static const double rate = [] {
-    const std::uint64_t from_ns = steady_ns();
-    const ticks from = now_ticks();
-    std::uint64_t to_ns = from_ns;
-    while (to_ns - from_ns < 20'000) to_ns = steady_ns();
-    const double measured = static_cast<double>(now_ticks() - from) * 1e3 / static_cast<double>(to_ns - from_ns);
-    return measured > 1 ? measured : 1;
-  }();
-  return rate;
-}
-#else
-PARMAP_INLINE double ticks_per_us() noexcept { return 1e3; }
 #endif
-
-}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/results/results.inl.hpp
 // The bodies of results.hpp.
@@ -15912,6 +16256,7 @@ PARMAP_INLINE void results_base::write_table(std::ostream& out, std::size_t cell
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/child_process.hpp
 // child_process: a child process; fork, watch, stop, kill, reap.
@@ -16110,6 +16455,51 @@ PARMAP_INLINE void write_inputs_by_child(failure_list& failures, const inputs_wr
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/parking_lot.inl.hpp
+// The bodies of parking_lot.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE parking_lot& parking_lot::of_this_process() {
+  static std::atomic<parking_lot*> current{nullptr};
+  parking_lot* found = current.load(std::memory_order_acquire);
+  while (found == nullptr || found->generation_ != fork_generation()) {
+    // Never destroyed: threads sleep in it until the process ends.
+    auto fresh = std::make_unique<parking_lot>(fork_generation());
+    if (current.compare_exchange_strong(found, fresh.get(), std::memory_order_acq_rel)) found = fresh.release();
+  }
+  return *found;
+}
+
+PARMAP_INLINE parking_lot::group& parking_lot::group_of(const word& at) noexcept {
+  constexpr std::uint64_t golden_ratio = 0x9e37'79b9'7f4a'7c15;
+  constexpr int bits = 6;
+  static_assert(std::size_t{1} << bits == std::tuple_size_v<decltype(groups_)>);
+  return groups_[reinterpret_cast<std::uintptr_t>(&at) * golden_ratio >> (64 - bits)];
+}
+
+PARMAP_INLINE void parking_lot::park(const word& at, std::uint32_t seen, std::chrono::nanoseconds limit) noexcept {
+  group& here = group_of(at);
+  std::unique_lock lock(here.mutex);
+  if (at.load() != seen) return;
+  if (limit == std::chrono::nanoseconds::max()) here.changed.wait(lock);
+  else here.changed.wait_for(lock, limit);
+}
+
+PARMAP_INLINE void parking_lot::unpark(const word& at) noexcept {
+  group& here = group_of(at);
+  // No thread is between its look at the word and its sleep.
+  {
+    const std::scoped_lock lock(here.mutex);
+  }
+  here.changed.notify_all();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/system/valgrind.inl.hpp
 // The bodies of valgrind.hpp.
@@ -16125,6 +16515,7 @@ PARMAP_INLINE bool under_valgrind() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/language_runtime.hpp
 // language_runtime: the hooks of a language runtime (Python's) in a process that runs maps on worker processes.
@@ -16239,6 +16630,7 @@ PARMAP_INLINE void task_output::flush_all(bool own_buffers) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/exception_message.inl.hpp
 // The bodies of exception_message.hpp.
@@ -16346,6 +16738,7 @@ PARMAP_INLINE void value_places::discard_all_but(failure_runs& failures, std::ui
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/exit_reports.hpp
 // exit_reports: what gcov, gprof and LeakSanitizer would write at the end of a process that leaves by _exit.
@@ -16666,6 +17059,7 @@ class robust_mutex {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/schedule/chunk_pacer.hpp
 // How many tasks a worker claims at once: by the clock, so that nobody has to say.
@@ -16756,6 +17150,7 @@ class chunk_pacer {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/claim_ledger.hpp
 // claim_ledger: the words that workers and supervisor share, and every step that changes them. PROTOCOL.md explains why
@@ -17601,7 +17996,7 @@ class attempt_watch {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/cpu_mask.hpp
+// ==== parmap/detail/system/linux/cpu_mask.hpp
 // cpu_mask: the set of cores on which a thread may run.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -17925,6 +18320,7 @@ inline signal_advice advice_on_signal(int number) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/system/number_text.hpp
 // Formats times and sizes for messages.
@@ -17937,6 +18333,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 [[nodiscard]] std::string bytes_to_text(std::uint64_t bytes);
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/death_message.hpp
 // Describes the death of a worker process to the user: kind, cause, likely reasons, remedies.
@@ -18042,6 +18439,7 @@ inline std::string describe(const death_cause& cause) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/schedule/due_queue.hpp
 // due_queue: tasks that wait until they are due.
@@ -18093,6 +18491,7 @@ namespace parmap::inline PARMAP_ABI::detail {
                                                              std::uint64_t task, unsigned attempt) noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/task_retries.hpp
 // task_retries: which failed tasks of a round are tried again, and when; for maps that do not do so at once.
@@ -18800,6 +19199,7 @@ class worker_crew {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/progress/stop_now.hpp
 // stop_now: the exception by which a callable reporter ends a map at once.
@@ -18811,6 +19211,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 struct stop_now {};
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/supervisor.hpp
 // supervisor: watches the workers of a map (worker_crew), kills late tasks, and decides what the death of a worker
@@ -19160,6 +19561,7 @@ class supervisor {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/schedule/task_scope.hpp
 // task_scope: whether the calling thread is inside a task.
@@ -19195,6 +19597,7 @@ namespace parmap::inline PARMAP_ABI::detail {
 void enter_worker() noexcept;
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/memory_limit.hpp
 // A limit on the private memory that this process adds, and a callback for refused allocations.
@@ -19678,9 +20081,22 @@ PARMAP_INLINE multi_results run_in_processes(const process_tasks& tasks, value_r
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_WINDOWS
 
-// ==== parmap/detail/system/fork_generation.inl.hpp
-// The bodies of fork_generation.hpp.
+// ==== parmap/detail/system/windows/fork_generation.inl.hpp
+// The bodies of fork_generation.hpp on Windows, where no process is forked.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::uint64_t fork_generation() noexcept { return 0; }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/fork_generation.inl.hpp
+// The bodies of fork_generation.hpp on Linux and macOS.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -19697,6 +20113,11 @@ PARMAP_INLINE std::uint64_t fork_generation() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/fork_generation.inl.hpp
+// The bodies of fork_generation.hpp on this system.
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/stream_supervision.hpp
 // stream_supervision: the supervisor of a stream, in a process of its own, which the caller forks while it is quiet. It
@@ -19955,8 +20376,41 @@ class stream_supervision final : public supervisor_client {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_WINDOWS
 
-// ==== parmap/detail/system/signal_mask.hpp
+// ==== parmap/detail/system/windows/signal_mask.hpp
+// signals_blocked and outer_mask_scope on Windows, where a signal has a thread of its own.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct no_signals {};
+
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {}  // NOLINT(modernize-use-equals-default): no warning about an unused object
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+  [[nodiscard]] static no_signals before() noexcept { return {}; }
+};
+
+inline std::optional<no_signals>& outer_signal_mask() noexcept {
+  static std::optional<no_signals> none;
+  return none;
+}
+
+class outer_mask_scope {
+ public:
+  outer_mask_scope() noexcept {}  // NOLINT(modernize-use-equals-default)
+  outer_mask_scope(const outer_mask_scope&) = delete;
+  outer_mask_scope& operator=(const outer_mask_scope&) = delete;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/signal_mask.hpp
 // The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -19967,8 +20421,9 @@ class signals_blocked {
  public:
   signals_blocked() noexcept {
     sigset_t all{};
-    ::sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) ::sigdelset(&all, fault);
+    static_cast<void>(sigfillset(&all));  // a macro on macOS, as those below
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT})
+      static_cast<void>(sigdelset(&all, fault));
     blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
   }
   signals_blocked(const signals_blocked&) = delete;
@@ -20009,6 +20464,14 @@ class outer_mask_scope {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/signal_mask.hpp
+// The signal mask of pool threads: while idle they block the process's signals; in a task they have the caller's mask.
+
+// signals_blocked blocks all signals in the calling thread for the lifetime of the object, so that threads made
+// meanwhile inherit this mask; outer_mask_scope gives the thread the mask that it would have without it.
+#if PARMAP_LINUX
 
 // ==== parmap/detail/processes/multi_stream.inl.hpp
 // The bodies of multi_stream.hpp and stream_outlet.hpp.
@@ -20347,6 +20810,7 @@ PARMAP_INLINE void stream_processes::wake_supervisor() noexcept { run_->wake_sup
 PARMAP_INLINE std::optional<std::uint64_t> stream_processes::runs(unsigned w) const noexcept { return run_->runs(w); }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/failure_runs.inl.hpp
 // The bodies of failure_runs.hpp.
@@ -20905,8 +21369,23 @@ class postponed_retries {
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_WINDOWS
 
-// ==== parmap/detail/system/detached_thread.hpp
+// ==== parmap/detail/system/windows/detached_thread.hpp
+// start_detached_thread on Windows.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Each stack has the usual size: only Python asks for another one, on Linux. Throws std::system_error, std::bad_alloc.
+inline void start_detached_thread(std::size_t /*stack*/, std::function<void()> body) {
+  std::thread(std::move(body)).detach();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/detached_thread.hpp
 // start_detached_thread: as std::thread and detach, with a stack of a given size.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -20934,6 +21413,37 @@ inline void start_detached_thread(std::size_t stack, std::function<void()> body)
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/detached_thread.hpp
+// start_detached_thread(stack, body): as std::thread and detach, with a stack of a given size.
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/precise_sleep.hpp
+// sleep_precisely on Linux.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline void sleep_precisely() noexcept {
+  static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/precise_sleep.hpp
+// sleep_precisely where a thread cannot ask for it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline void sleep_precisely() noexcept {}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/precise_sleep.hpp
+// sleep_precisely: from now on the calling thread wakes at the time that it asks for, if the system can do it.
 
 // ==== parmap/detail/system/stay_loaded.hpp
 // stay_loaded: keeps the code of this library in memory while its own threads run it.
@@ -21061,12 +21571,31 @@ class joined_at_exit {
   joined_at_exit(const joined_at_exit&) = delete;
   joined_at_exit& operator=(const joined_at_exit&) = delete;
 
-  void take(std::thread thread) {
-    const std::lock_guard lock(mutex_);
-    threads_.push_back(std::move(thread));
+  // Throws std::system_error, std::bad_alloc.
+  void start(std::function<void()> body) {
+    const std::scoped_lock lock(mutex_);
+    started& mine = threads_.emplace_back();
+    try {
+      mine.thread = std::thread([this, &mine, body = std::move(body)] {
+        body();
+        {
+          const std::scoped_lock at_end(mutex_);
+          mine.has_ended = true;
+        }
+        one_has_ended_.notify_all();
+      });
+    } catch (...) {
+      threads_.pop_back();
+      throw;
+    }
   }
 
  private:
+  struct started {
+    std::thread thread{};
+    bool has_ended{};
+  };
+
   static std::atomic<joined_at_exit*>& at_exit() noexcept {
     static std::atomic<joined_at_exit*> newest{nullptr};
     return newest;
@@ -21076,19 +21605,21 @@ class joined_at_exit {
   void end() noexcept {
     if (generation_ != fork_generation()) return;
     ask_to_end_();
-    timespec until{};
-    static_cast<void>(::clock_gettime(CLOCK_REALTIME, &until));
-    ++until.tv_sec;
-    const std::lock_guard lock(mutex_);
-    for (std::thread& each : threads_)
-      if (each.get_id() != std::this_thread::get_id())
-        static_cast<void>(::pthread_timedjoin_np(each.native_handle(), nullptr, &until));
+    std::unique_lock lock(mutex_);
+    one_has_ended_.wait_for(lock, std::chrono::seconds(1), [this] {
+      return std::ranges::all_of(threads_, [](const started& each) {
+        return each.has_ended || each.thread.get_id() == std::this_thread::get_id();
+      });
+    });
+    for (started& each : threads_)
+      if (each.has_ended && each.thread.joinable()) each.thread.join();
   }
 
   std::uint64_t generation_{fork_generation()};
   std::function<void()> ask_to_end_;
-  std::mutex mutex_;
-  std::vector<std::thread> threads_;  // never destroyed, as those that are joined here cannot be
+  std::mutex mutex_;  // of the others
+  std::condition_variable one_has_ended_;
+  std::list<started> threads_;  // never destroyed, as those that run still cannot be
 };
 
 }  // namespace parmap::inline PARMAP_ABI::detail
@@ -21213,7 +21744,7 @@ class thread_pool {
         outer_signal_mask() = outer;
         serve(stack);
       };
-      if (under_valgrind()) keep_until_exit(std::thread(life));
+      if (under_valgrind()) start_until_exit(life);
       else start_detached_thread(stack, life);
       return true;
     } catch (const std::exception&) {
@@ -21221,17 +21752,17 @@ class thread_pool {
     }
   }
 
-  void keep_until_exit(std::thread thread) {
+  void start_until_exit(std::function<void()> life) {
     static joined_at_exit& all = *new joined_at_exit([this] {
       ending_.store(true);
       calls_.fetch_add(1);
       futex_wake(calls_, std::numeric_limits<int>::max());
     });
-    all.take(std::move(thread));
+    all.start(std::move(life));
   }
 
   void serve(std::size_t stack) noexcept {
-    static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL));  // the default slack of 50 µs is too coarse
+    sleep_precisely();
     ticks idle_since = now_ticks();
     for (;;) {
       const std::uint32_t seen = calls_.load();
@@ -22110,6 +22641,2061 @@ PARMAP_INLINE unsigned stream_threads::workers_for(const placed_tasks& tasks, co
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/results/summary_times.inl.hpp
+// The bodies of summary_times.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE failure_list as_failures(const map_times& times) {
+  failure_runs runs;
+  for (const task_time& each : times.slowest) runs.emplace_back(failure{each.index}, 1);
+  return failure_list(std::move(runs));
+}
+
+PARMAP_INLINE void take_inputs(map_times& times, const failure_list& written) {
+  for (const failure& each : written)
+    if (const auto found = std::ranges::find(times.slowest, each.index, &task_time::index);
+        found != times.slowest.end())
+      found->inputs = each.inputs;
+}
+
+PARMAP_INLINE void add_times(map_summary& all, const map_times& times) {
+  if (all.elapsed == all.elapsed.zero()) all.elapsed = times.elapsed;
+  const double available = static_cast<double>(times.elapsed.count()) * times.workers;
+  if (available > 0 && !times.slowest.empty())
+    all.busy = std::min(1.0, static_cast<double>(times.busy.count()) / available);
+  all.slowest = times.slowest;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/interrupt_watch.hpp
+// interrupt_watch: hears of SIGINT and SIGTERM in place of the program's end, where the program does not handle them
+// itself.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Several may exist at once, also in several threads. The first one sets the handlers, and starts a thread that waits
+// for them; the last one restores both. A signal with a handler of the program, or that it ignores, stays as it is. The
+// first signal is for all of them; a second one ends the program, as usual. In a worker of a map it hears of nothing:
+// the caller does, and ends the worker.
+class interrupt_watch {
+ public:
+  // `then` is called once, in a thread of its own; it must not throw. Throws std::system_error if there is no
+  // descriptor or thread left.
+  explicit interrupt_watch(std::function<void()> then);
+  interrupt_watch(const interrupt_watch&) = delete;
+  interrupt_watch& operator=(const interrupt_watch&) = delete;
+  // Returns when `then` has returned, or will not be called.
+  ~interrupt_watch();
+
+  // Whether a signal has come since the first of those that exist: `then` may not have been called yet.
+  [[nodiscard]] static bool has_heard() noexcept;
+
+ private:
+  friend class interrupt_handlers;
+  std::function<void()> then_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/interrupt_scope.inl.hpp
+// The bodies of interrupt_scope.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+struct interrupt_scope::state {
+  explicit state(const options& of_map)
+      : is_silent(of_map.reporter.is_silent()),
+        by_caller(of_map.stop, [this] { stop.request_stop(); }) {}
+
+  void interrupt() noexcept {
+    if (!is_silent)
+      static_cast<void>(std::fputs(
+          "parmap: interrupted: the map ends, and returns what is done; once more ends the program\n", stderr));
+    requested.store(true, std::memory_order_release);
+    stop.request_stop();
+  }
+
+  bool is_silent;
+  std::atomic<bool> requested{false};
+  std::stop_source stop;
+  std::stop_callback<std::function<void()>> by_caller;
+  interrupt_watch watch{[this] { interrupt(); }};  // the last one, as its thread uses the others
+};
+
+PARMAP_INLINE void interrupt_scope::begin(options& of_map) {
+  state_ = new state(of_map);
+  of_map.stop = state_->stop.get_token();
+  of_map.on_interrupt.watch(state_->requested);
+}
+PARMAP_INLINE void interrupt_scope::end() noexcept { delete state_; }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/part_options.inl.hpp
+// The bodies of part_options.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE options options_of_part(const options& chosen, const task_part& those) {
+  options of_part = chosen;
+  of_part.part = {};
+  if (chosen.retry_if)
+    of_part.retry_if = [asked = chosen.retry_if, &those](const failure& why) {
+      failure of_map = why;
+      of_map.index = those.index(why.index);
+      return asked(of_map);
+    };
+  return of_part;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/utf8.hpp
+// utf8: whether bytes are UTF-8, and its characters.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The number of bytes of the character that begins at text[at]; 0 if there is none: no overlong form, no half of a
+// surrogate, nothing above U+10FFFF.
+[[nodiscard]] std::size_t length_of_character(std::string_view text, std::size_t at) noexcept;
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+// The first character of a text that is UTF-8 and not empty, which then begins behind it.
+[[nodiscard]] std::uint32_t take_character(std::string_view& text) noexcept;
+// `character`: at most U+10FFFF, and no surrogate.
+void append_character(std::string& to, std::uint32_t character);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/plain_json.inl.hpp
+// The bodies of plain_json.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class json_parser {
+ public:
+  explicit json_parser(std::string_view text) noexcept : text_(text) {}
+
+  [[nodiscard]] json_value whole() {
+    json_value made = next(0);
+    skip_space();
+    if (at_ != text_.size()) fail();
+    return made;
+  }
+
+ private:
+  static constexpr unsigned deepest = 500;
+
+  [[noreturn]] static void fail() { throw other_format("damaged JSON"); }
+  void skip_space() noexcept {
+    while (at_ < text_.size() && std::string_view(" \n\r\t").find(text_[at_]) != std::string_view::npos) ++at_;
+  }
+  [[nodiscard]] bool take(std::string_view word) noexcept {
+    skip_space();
+    if (!text_.substr(at_).starts_with(word)) return false;
+    at_ += word.size();
+    return true;
+  }
+  void expect(std::string_view word) {
+    if (!take(word)) fail();
+  }
+
+  [[nodiscard]] json_value next(unsigned depth) {
+    using kind = json_value::kind;
+    if (depth > deepest) fail();
+    json_value it;
+    if (take("null")) return it;
+    if (take("true")) return it.is = kind::boolean, it.truth = true, it;
+    if (take("false")) return it.is = kind::boolean, it;
+    if (take("\"")) return it.is = kind::text, it.text = rest_of_text(), it;
+    if (take("[")) {
+      it.is = kind::list;
+      if (take("]")) return it;
+      do it.items.push_back(next(depth + 1));
+      while (take(","));
+      expect("]");
+      return it;
+    }
+    if (take("{")) {
+      it.is = kind::object;
+      if (take("}")) return it;
+      do {
+        expect("\"");
+        it.keys.push_back(rest_of_text());
+        expect(":");
+        it.items.push_back(next(depth + 1));
+      } while (take(","));
+      expect("}");
+      return it;
+    }
+    return number();
+  }
+
+  [[nodiscard]] json_value number() {
+    using kind = json_value::kind;
+    const std::size_t end = text_.find_first_not_of("+-.0123456789eE", at_);
+    const std::string_view word = text_.substr(at_, (end == std::string_view::npos ? text_.size() : end) - at_);
+    at_ += word.size();
+    json_value it;
+    const auto read = [&](auto& x) {
+      const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), x);
+      return error == std::errc() && stop == word.data() + word.size();
+    };
+    if (word.find_first_of(".eE") != std::string_view::npos) {
+      if (!read(it.real)) fail();
+      it.is = kind::real;
+    } else if (read(it.integer)) {
+      it.is = kind::integer;
+    } else if (read(it.natural)) {
+      it.is = kind::natural;
+    } else {
+      throw other_format("an integer beyond 64 bits");
+    }
+    return it;
+  }
+
+  // Behind the first quotes.
+  [[nodiscard]] std::string rest_of_text() {
+    std::string made;
+    for (;;) {
+      if (at_ == text_.size()) fail();
+      const char c = text_[at_++];
+      if (c == '"') return made;
+      if (c != '\\') {
+        made += c;
+        continue;
+      }
+      if (at_ == text_.size()) fail();
+      constexpr std::string_view from = "\"\\/bfnrt";
+      constexpr std::string_view to = "\"\\/\b\f\n\r\t";
+      const char escaped = text_[at_++];
+      if (escaped == 'u') append_character(made, escaped_character());
+      else if (const std::size_t which = from.find(escaped); which != std::string_view::npos) made += to[which];
+      else fail();
+    }
+  }
+  [[nodiscard]] std::uint32_t escaped_character() {
+    const std::uint32_t first = four_digits();
+    if (first < 0xd800 || first > 0xdfff) return first;
+    // The first half of a character; a half alone is no text.
+    if (first > 0xdbff || !text_.substr(at_).starts_with("\\u")) throw other_format("text that is not Unicode");
+    at_ += 2;
+    const std::uint32_t second = four_digits();
+    if (second < 0xdc00 || second > 0xdfff) throw other_format("text that is not Unicode");
+    return 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+  }
+  [[nodiscard]] std::uint32_t four_digits() {
+    std::uint32_t x = 0;
+    const std::string_view digits = text_.substr(at_, 4);
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), x, 16);
+    if (digits.size() != 4 || error != std::errc() || stop != digits.data() + 4) fail();
+    at_ += 4;
+    return x;
+  }
+
+  std::string_view text_;
+  std::size_t at_{};
+};
+
+PARMAP_INLINE json_value parse_json(std::string_view text) { return json_parser(text).whole(); }
+
+PARMAP_INLINE const json_value* json_behind(const json_value& it, std::string_view key) {
+  return it.is == json_value::kind::object && it.keys.size() == 1 && it.keys[0] == key ? &it.items[0] : nullptr;
+}
+
+// A scalar of NumPy within a list or dict is the number that it holds.
+PARMAP_INLINE const json_value& without_numpy(const json_value& it) {
+  const json_value* const scalar = json_behind(it, "__numpy__");
+  return scalar != nullptr && scalar->items.size() == 2 ? scalar->items[1] : it;
+}
+
+PARMAP_INLINE bool boolean_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is != json_value::kind::boolean) throw other_format("no boolean");
+  return it.truth;
+}
+PARMAP_INLINE double real_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is == json_value::kind::real) return it.real;
+  constexpr std::int64_t most = std::int64_t{1} << 53;  // beyond it not every integer is a double
+  if (it.is == json_value::kind::integer && it.integer >= -most && it.integer <= most)
+    return static_cast<double>(it.integer);
+  const json_value* const bits = json_behind(it, "__float__");
+  if (bits == nullptr || bits->is != json_value::kind::text || bits->text.size() != 16)
+    throw other_format("no real number");
+  std::uint64_t x = 0;
+  const char* const end = bits->text.data() + bits->text.size();
+  if (const auto [stop, error] = std::from_chars(bits->text.data(), end, x, 16); error != std::errc() || stop != end)
+    throw other_format("no real number");
+  return std::bit_cast<double>(x);
+}
+PARMAP_INLINE std::int64_t integer_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is != json_value::kind::integer) throw other_format("no integer that fits");
+  return it.integer;
+}
+PARMAP_INLINE std::uint64_t natural_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is == json_value::kind::natural) return it.natural;
+  if (it.is != json_value::kind::integer || it.integer < 0) throw other_format("no integer that fits");
+  return static_cast<std::uint64_t>(it.integer);
+}
+PARMAP_INLINE const std::string& text_of(const json_value& of) {
+  const json_value& it = without_numpy(of);
+  if (it.is != json_value::kind::text) throw other_format("no text");
+  return it.text;
+}
+PARMAP_INLINE const std::vector<json_value>& items_of(const json_value& of) {
+  const json_value* const tuple = json_behind(of, "__tuple__");
+  const json_value& it = tuple != nullptr ? *tuple : of;
+  if (it.is != json_value::kind::list) throw other_format("no list");
+  return it.items;
+}
+PARMAP_INLINE std::vector<std::pair<json_value, json_value>> entries_of(const json_value& it) {
+  std::vector<std::pair<json_value, json_value>> all;
+  if (const json_value* const entries = json_behind(it, "__dict__"); entries != nullptr) {
+    for (const json_value& each : entries->items) {
+      if (each.items.size() != 2) throw other_format("no dict");
+      all.emplace_back(each.items[0], each.items[1]);
+    }
+    return all;
+  }
+  if (it.is != json_value::kind::object) throw other_format("no dict");
+  for (std::size_t k = 0; k < it.keys.size(); ++k) {
+    if (it.keys[k].starts_with("__")) throw other_format("no dict");  // a dataclass, or what JSON has not
+    json_value& key = all.emplace_back().first;
+    key.is = json_value::kind::text;
+    key.text = it.keys[k];
+    all.back().second = it.items[k];
+  }
+  return all;
+}
+
+// ---- Writing
+
+PARMAP_INLINE void json_writer::add(bool x) { text_ += x ? "true" : "false"; }
+
+template <class Number>
+std::string digits_of(Number x) {
+  std::array<char, 64> digits{};
+  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr};
+}
+PARMAP_INLINE void json_writer::add(std::int64_t x) { text_ += digits_of(x); }
+PARMAP_INLINE void json_writer::add(std::uint64_t x) { text_ += digits_of(x); }
+
+PARMAP_INLINE void json_writer::add(double x) {
+  if (!std::isfinite(x)) {
+    std::string bits(16, '0');
+    std::array<char, 16> digits{};
+    const char* const end = std::to_chars(digits.data(), digits.data() + 16, std::bit_cast<std::uint64_t>(x), 16).ptr;
+    const auto size = static_cast<std::size_t>(end - digits.data());
+    bits.replace(16 - size, size, digits.data(), size);
+    text_ += R"({"__float__":")" + bits + "\"}";
+    return;
+  }
+  // The fewest digits that give x again; an exponent from 1e16 on and below 1e-4.
+  std::array<char, 64> digits{};
+  const auto written = [&](std::chars_format how) {
+    return std::string_view(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x, how).ptr);
+  };
+  const std::string_view scientific = written(std::chars_format::scientific);
+  const std::string_view exponent = scientific.substr(scientific.find('e') + 1);
+  int place = 0;
+  std::from_chars(exponent.data() + 1, exponent.data() + exponent.size(), place);
+  if (exponent[0] == '-' ? place > 4 : place >= 16) {
+    text_ += scientific;
+    return;
+  }
+  const std::string_view fixed = written(std::chars_format::fixed);
+  text_ += fixed;
+  if (fixed.find('.') == std::string_view::npos) text_ += ".0";  // else it would be an integer
+}
+
+PARMAP_INLINE void json_writer::add(std::string_view x) {
+  if (!is_utf8(x)) {
+    whole_ = false;
+    return;
+  }
+  const auto escape = [this](std::uint32_t unit) {
+    constexpr std::string_view hex = "0123456789abcdef";
+    text_ += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) text_ += hex[unit >> shift & 0xf];
+  };
+  text_ += '"';
+  while (!x.empty()) {
+    constexpr std::string_view special = "\"\\\b\f\n\r\t";
+    constexpr std::string_view letters = "\"\\bfnrt";
+    const std::uint32_t character = take_character(x);
+    const char c = character < 0x80 ? static_cast<char>(character) : '\0';
+    if (const std::size_t which = special.find(c); c != '\0' && which != std::string_view::npos)
+      (text_ += '\\') += letters[which];
+    else if (character >= 0x20 && character < 0x7f) text_ += c;
+    else if (character < 0x10000) escape(character);
+    else escape(0xd800 + ((character - 0x10000) >> 10)), escape(0xdc00 + ((character - 0x10000) & 0x3ff));
+  }
+  text_ += '"';
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_value.inl.hpp
+// The bodies of stored_value.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE stored_value stored_integer_of(std::int64_t x, value_format format) {
+  return {.format = format, .integer = x};
+}
+PARMAP_INLINE stored_value stored_real_of(double x) { return {.format = value_format::real, .real = x}; }
+PARMAP_INLINE stored_value stored_bytes_of(std::string&& bytes, value_format format) {
+  return {.format = format, .bytes = std::move(bytes)};
+}
+PARMAP_INLINE stored_value stored_text_of(std::string_view text) {
+  return {.format =
+              is_utf8(text) && text.find('\0') == std::string_view::npos ? value_format::text : value_format::bytes,
+          .bytes = std::string(text)};
+}
+
+PARMAP_INLINE stored_value stored_natural_of(std::uint64_t x) {
+  std::string bytes(sizeof x, '\0');
+  for (std::size_t i = 0; i < sizeof x; ++i) bytes[i] = static_cast<char>(x >> 8 * i & 0xff);
+  return {.format = value_format::natural, .bytes = std::move(bytes)};
+}
+
+PARMAP_INLINE std::uint64_t natural_of(const stored_value& it) {
+  if (it.bytes.size() != sizeof(std::uint64_t)) throw other_format("a number of another size");
+  std::uint64_t x = 0;
+  for (std::size_t i = 0; i < sizeof x; ++i) x |= std::uint64_t{static_cast<unsigned char>(it.bytes[i])} << 8 * i;
+  return x;
+}
+
+PARMAP_INLINE double real_of(const stored_value& it) {
+  constexpr std::int64_t most = std::int64_t{1} << 53;  // beyond it not every integer is a double
+  if (it.format == value_format::integer && it.integer >= -most && it.integer <= most)
+    return static_cast<double>(it.integer);
+  expect_format(it, value_format::real, "real");
+  return it.real;
+}
+
+PARMAP_INLINE void expect_format(const stored_value& it, value_format format, std::string_view wanted) {
+  if (it.format != format) throw_other_format(it, wanted);
+}
+
+PARMAP_INLINE void throw_other_format(const stored_value& found, std::string_view wanted) {
+  constexpr const char* names[] = {"nothing",
+                                   "an integer",
+                                   "a real number",
+                                   "a boolean",
+                                   "text",
+                                   "bytes",
+                                   "a number above 2^63",
+                                   "an array of numbers",
+                                   "a value of parmap::codec",
+                                   "a pickled value of Python",
+                                   "JSON",
+                                   "a dataclass of Python",
+                                   "None of Python",
+                                   "bytes of Python"};
+  constexpr std::size_t longest = 120;
+  const auto at = static_cast<std::size_t>(found.format);
+  std::string text = at < std::size(names) ? names[at] : "of a format that this version does not know";
+  if (found.format == value_format::integer) text += " (" + std::to_string(found.integer) + ')';
+  if (found.format == value_format::json || found.format == value_format::dataclass)
+    text += " (" + (found.bytes.size() <= longest ? found.bytes : found.bytes.substr(0, longest) + "...") + ')';
+  throw other_format(text + ", and here the type is " + std::string(wanted));
+}
+
+// The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
+PARMAP_INLINE std::string to_npy(std::string_view type, std::span<const std::byte> numbers, std::size_t count) {
+  std::string header =
+      "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': (" + std::to_string(count) + ",), }";
+  constexpr std::size_t before = 10;  // the magic, the version and the length of the header
+  header.append(64 - (before + header.size() + 1) % 64, ' ');
+  header += '\n';
+  std::string all("\x93NUMPY\x01\x00", 8);
+  all += static_cast<char>(header.size() & 0xff);
+  all += static_cast<char>(header.size() >> 8);
+  all += header;
+  all.append(reinterpret_cast<const char*>(numbers.data()), numbers.size());
+  return all;
+}
+
+PARMAP_INLINE std::span<const std::byte> from_npy(std::string_view bytes, std::string_view type) {
+  const std::string_view magic("\x93NUMPY\x01\x00", 8);
+  if (bytes.size() < 10 || !bytes.starts_with(magic)) throw other_format("an array in another form of .npy");
+  const std::size_t length = static_cast<unsigned char>(bytes[8]) | std::size_t{static_cast<unsigned char>(bytes[9])}
+                                                                        << 8;
+  if (bytes.size() - 10 < length) throw other_format("an array without its end");
+  const std::string_view header = bytes.substr(10, length);
+  const std::string_view numbers = bytes.substr(10 + length);
+  const std::size_t shape = header.find("'shape': (");
+  const std::size_t ends = header.find(')', shape);
+  // Of one axis: "(3,)".
+  const bool is_vector = shape != std::string_view::npos && ends != std::string_view::npos && header[ends - 1] == ',' &&
+                         header.find(',', shape) == ends - 1;
+  if (!is_vector || header.find("'descr': '" + std::string(type) + "'") == std::string_view::npos ||
+      header.find("'fortran_order': False") == std::string_view::npos)
+    throw other_format("an array of other numbers, " +
+                       std::string(header.substr(0, header.find_last_not_of(" \n") + 1)) +
+                       ", and here it is one axis of " + std::string(type));
+  return std::as_bytes(std::span(numbers.data(), numbers.size()));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/store_run.inl.hpp
+// The bodies of store_run.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void cell_list::add(stored_value&& it) { all_.push_back(std::move(it)); }
+
+PARMAP_INLINE sweep::sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed)
+    : result(type),
+      seed(chosen_seed) {}
+PARMAP_INLINE sweep::sweep(sweep&&) noexcept = default;
+PARMAP_INLINE sweep::~sweep() = default;
+
+PARMAP_INLINE void sweep::add_class(std::string_view name, bool holds_something) {
+  // A lambda's name counts the lambdas before it.
+  const bool is_lambda =
+      name.find("<lambda") != std::string_view::npos || name.find("(lambda at ") != std::string_view::npos;
+  if (!is_lambda) function = name;
+  if (holds_something) unknown.emplace_back("the members or captures of f");
+}
+PARMAP_INLINE void sweep::add_fixed(stored_value&& it) {
+  ++fixed_;
+  fixed.push_back(std::move(it));
+}
+PARMAP_INLINE void sweep::add_unknown_fixed() { unknown.push_back("fixed argument " + std::to_string(++fixed_)); }
+PARMAP_INLINE void sweep::add_axis(std::uint64_t size, const void* space,
+                                   void (*add_cells)(const void* space, std::uint64_t i, cell_list& to)) {
+  axes.push_back({.size = size, .space = space, .add_cells = add_cells});
+}
+PARMAP_INLINE void sweep::add_name(std::string_view name) {
+  ++names_;
+  std::string own(name);
+  if (own.empty()) (own += 'x') += std::to_string(names_);
+  axes.back().names.push_back(std::move(own));
+}
+PARMAP_INLINE void sweep::set_fold(std::uint64_t tasks_of_block, stored_value&& begins_as) {
+  block = tasks_of_block;
+  identity = std::move(begins_as);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_map.inl.hpp
+// The bodies of stored_map.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class open_store::state {
+ public:
+  state(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
+      : kind_(kind),
+        store_(of_map.store->open(of_part(what, of_map.part))),
+        part_(part_of(tasks, of_map.part, *store_)),
+        choice_(part_ == nullptr ? tasks : part_->size()),
+        block_(what.block),
+        newest_(block_ > 1 ? tasks / block_ + 1 : 0, none),
+        of_run_(of_map),
+        last_(of_map.deadline),
+        by_caller_(of_map.stop, request_stop{&stop_}) {
+    of_run_.store.reset();
+    of_run_.part = {};
+    of_run_.seed = store_->seed();
+    of_run_.stop = stop_.get_token();
+    if (of_map.retry_if)
+      of_run_.retry_if = [this, asked = of_map.retry_if](const failure& why) {
+        failure of_map_index = why;
+        of_map_index.index = index(why.index);
+        return asked(of_map_index);
+      };
+  }
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+  ~state() {
+    if (memory_ == nullptr || kind_.size == 0) return;
+    std::ranges::sort(failed_, {}, index_of);
+    auto failed = failed_.begin();
+    for (std::uint64_t i = choice_.next_left_out(0); i < choice_.of(); i = choice_.next_left_out(i + 1)) {
+      while (failed != failed_.end() && failed->first.index < i) ++failed;
+      if (failed == failed_.end() || failed->first.index != i) kind_.destroy(place(i));
+    }
+  }
+
+  void read(void* memory) {
+    memory_ = static_cast<std::byte*>(memory);
+    measured_.seconds.resize(choice_.of(), std::numeric_limits<float>::quiet_NaN());
+    measured_.workers.resize(choice_.of());
+    store_->read(true, [this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
+    have_read();
+  }
+  void find_later() {
+    of_run_.times = true;  // a stream has no observer that measures
+    store_->read(false, [this](std::uint64_t index, stored_outcome&&) {
+      if (const std::uint64_t at = place_of(index); at != task_part::nowhere) choice_.leave_out(at);
+    });
+    have_read();
+  }
+
+  void read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit) {
+    store_->read(true, [&](std::uint64_t index, stored_outcome&& it) {
+      choice_.leave_out(index);
+      if (it.kind) return add_failure(index, std::move(it));
+      if (block_ > 1 && it.value.format != value_format::nothing) newest_[index / block_] = it.number;
+      try {
+        visit(index, it.value);
+      } catch (const std::exception& error) {
+        fail_to_read(index, error);
+      }
+    });
+    have_read();
+  }
+  [[nodiscard]] failure_runs take_failures() noexcept { return std::move(failed_); }
+
+  failure_list join(const results_base& ran, void* values) {
+    failure_runs all = std::move(failed_);
+    for (const auto& [why, tasks] : runs_of(ran.failures()))
+      add_by_index(all, why, tasks, [this](std::uint64_t k) { return choice_.task(k); });
+    failure_list failed(std::move(all));
+    if (kind_.size != 0)
+      ran.failures().for_each_gap(ran.size(), [&](std::uint64_t b, std::uint64_t e) {
+        for (std::uint64_t k = b; k < e; ++k)
+          kind_.move(place(choice_.task(k)), static_cast<std::byte*>(values) + k * kind_.size);
+      });
+    memory_ = nullptr;  // the results own the values
+    return failed;
+  }
+
+  void store(const attempt& it, seen_value value, const failure* why) noexcept {
+    note_time(choice_.task(it.task), it.took, it.worker);
+    if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
+      return;
+    try {
+      stored_outcome made{.number = store_->number(index(it.task)),
+                          .kind = std::nullopt,
+                          .attempts = it.number,
+                          .worker = it.worker,
+                          .began = it.began,
+                          .took = it.took};
+      if (why != nullptr) {
+        made.kind = why->kind;
+        made.message = why->message;
+      } else if (kind_.size != 0) {
+        made.value = kind_.make(value);
+        if (block_ > 1) erase_older(choice_.task(it.task) / block_, made);
+      }
+      store_->put(std::move(made));
+    } catch (const std::exception& error) {
+      store_->give_up(error.what());
+    } catch (...) {
+      store_->give_up("the codec of a value threw what is not a std::exception");
+    }
+  }
+
+  void f_sees_stops() noexcept { sees_stops_ = true; }
+  [[nodiscard]] task_measures take_measured() noexcept { return std::move(measured_); }
+  [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
+  [[nodiscard]] const std::shared_ptr<const task_part>& part() const noexcept { return part_; }
+  // The index in the map of the task at a place, and of the k-th task that runs.
+  [[nodiscard]] std::uint64_t index_at(std::uint64_t place) const noexcept {
+    return part_ == nullptr ? place : part_->index(place);
+  }
+  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept { return index_at(choice_.task(k)); }
+  [[nodiscard]] store_run& run() const noexcept { return *store_; }
+  [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
+
+ private:
+  static constexpr std::uint64_t none = std::numeric_limits<std::uint64_t>::max();
+
+  struct request_stop {
+    std::stop_source* to;
+    void operator()() const noexcept { to->request_stop(); }
+  };
+
+  void have_read() {
+    choice_.count();
+    by_store_.emplace(store_->stop(), request_stop{&stop_});
+    say_notes(*store_, of_run_);
+  }
+  static const sweep& of_part(sweep& what, const parmap::part& which) noexcept {
+    what.part = which;
+    return what;
+  }
+  static std::shared_ptr<const task_part> part_of(std::uint64_t tasks, const parmap::part& which, const store_run& by) {
+    if (which.is_whole()) return nullptr;
+    return std::make_shared<const task_part>(tasks, which, [&by](std::uint64_t i) { return by.number(i); });
+  }
+  [[nodiscard]] std::uint64_t place_of(std::uint64_t index) const noexcept {
+    return part_ == nullptr ? index : part_->place(index);
+  }
+  static std::uint64_t index_of(const failure_runs::value_type& it) noexcept { return it.first.index; }
+  [[nodiscard]] std::byte* place(std::uint64_t at) const noexcept { return memory_ + at * kind_.size; }
+
+  void note_time(std::uint64_t at, const std::optional<std::chrono::nanoseconds>& took,
+                 const std::optional<unsigned>& worker) noexcept {
+    if (!took || !worker || measured_.workers.empty()) return;
+    measured_.seconds[at] = std::chrono::duration<float>(*took).count();
+    measured_.workers[at] = *worker;
+  }
+  void keep(std::uint64_t index, stored_outcome&& it) {
+    const std::uint64_t at = place_of(index);
+    if (at == task_part::nowhere) return;
+    note_time(at, it.took, it.worker);
+    if (it.kind) {
+      add_failure(at, std::move(it));
+    } else if (kind_.size != 0) {
+      try {
+        kind_.construct(place(at), it.value);
+      } catch (const std::exception& error) {
+        fail_to_read(index, error);
+      }
+    }
+    choice_.leave_out(at);
+  }
+  void add_failure(std::uint64_t at, stored_outcome&& it) {
+    failed_.emplace_back(failure{at, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
+  }
+  // The accumulator is that of its block, in place of an earlier one.
+  void erase_older(std::uint64_t block, stored_outcome& by) noexcept {
+    if (newest_[block] != none) by.erases = newest_[block];
+    newest_[block] = by.number;
+  }
+
+  const value_kind& kind_;
+  std::byte* memory_{};  // of all places; those that are left out and have not failed have a value there
+  std::unique_ptr<store_run> store_;
+  std::shared_ptr<const task_part> part_;  // null: all tasks
+  task_choice choice_;
+  std::uint64_t block_;                // of a fold, else 0
+  std::vector<std::uint64_t> newest_;  // of each block of a fold the number of the task whose accumulator is stored
+  failure_runs failed_;                // those that were read
+  options of_run_;
+  deadline last_;
+  task_measures measured_;  // of a map
+  bool sees_stops_{};
+  std::stop_source stop_;
+  std::stop_callback<request_stop> by_caller_;
+  std::optional<std::stop_callback<request_stop>> by_store_;
+};
+
+PARMAP_INLINE void say_notes(const store_run& of, const options& of_map) {
+  if (of_map.reporter.is_silent()) return;
+  for (const std::string& each : of.notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
+}
+
+PARMAP_INLINE open_store::open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
+    : state_(std::make_unique<state>(std::move(what), kind, tasks, of_map)) {}
+PARMAP_INLINE open_store::~open_store() = default;
+
+PARMAP_INLINE std::uint64_t open_store::room() const noexcept { return state_->choice().of(); }
+PARMAP_INLINE const std::shared_ptr<const task_part>& open_store::part() const noexcept { return state_->part(); }
+PARMAP_INLINE void open_store::read(void* memory) { state_->read(memory); }
+PARMAP_INLINE void open_store::find_later() { state_->find_later(); }
+PARMAP_INLINE void
+open_store::read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit) {
+  state_->read_accumulators(visit);
+}
+PARMAP_INLINE failure_runs open_store::take_failures() { return state_->take_failures(); }
+PARMAP_INLINE void open_store::f_sees_stops() noexcept { state_->f_sees_stops(); }
+PARMAP_INLINE const options& open_store::of_run() const noexcept { return state_->of_run(); }
+PARMAP_INLINE bool open_store::has_failed() const noexcept { return state_->run().stop().stop_requested(); }
+PARMAP_INLINE bool open_store::finish() {
+  state_->run().finish();
+  return state_->choice().has_all();
+}
+PARMAP_INLINE failure_list open_store::join(const results_base& ran, void* values) { return state_->join(ran, values); }
+PARMAP_INLINE void open_store::pass_notes(results_base& ran, results_base& whole) {
+  const task_choice& choice = state_->choice();
+  whole.note_stored({choice.words(), choice.of() - choice.size()});
+  if (task_measures measured = state_->take_measured(); !measured.workers.empty())
+    whole.note_measured(std::move(measured));
+  std::optional<map_times> times = ran.take_times();
+  if (!times) return;
+  for (task_time& each : times->slowest) each.index = choice.task(each.index);
+  whole.note_times(std::move(*times));
+}
+PARMAP_INLINE const task_choice& open_store::choice() const noexcept { return state_->choice(); }
+PARMAP_INLINE std::uint64_t open_store::place(std::uint64_t k) const noexcept { return state_->choice().task(k); }
+PARMAP_INLINE stored_outcome open_store::find(std::uint64_t place) {
+  return state_->run().find(state_->index_at(place));
+}
+
+PARMAP_INLINE std::uint64_t open_store::size() const noexcept { return state_->choice().size(); }
+PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->index(k); }
+PARMAP_INLINE std::uint64_t open_store::stored() const noexcept { return room() - size(); }
+PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t k) const noexcept {
+  return state_->run().number(state_->index(k));
+}
+PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const failure* why) noexcept {
+  state_->store(it, value, why);
+}
+
+PARMAP_INLINE void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to) {
+  keys.visit(i, [&to](const auto& key) { to.add(to_stored(key)); });
+}
+
+PARMAP_INLINE void fail_to_read(std::uint64_t task, const std::exception& why) {
+  throw store_failed("parmap: the stored value of task " + std::to_string(task) + " cannot be read: it is " +
+                     why.what());
+}
+
+PARMAP_INLINE void refuse_store_for_values() {
+  throw std::invalid_argument(
+      "parmap: options.store cannot keep values of this type: it has no codec, or its move may throw; specialise "
+      "parmap::codec for it, or return something that has one");
+}
+PARMAP_INLINE void refuse_store_for_lazy_axes() {
+  throw std::invalid_argument("parmap: options.store cannot compare the elements of an axis that is endless or can be "
+                              "read only once with those "
+                              "of a later run; bound it by std::views::take(n), or copy its elements to a std::vector");
+}
+PARMAP_INLINE void refuse_store_for_axes() {
+  throw std::invalid_argument(
+      "parmap: options.store cannot compare the elements of these axes with those of a later run, as their type has no "
+      "codec; name what identifies an element by a key: parmap::axis(\"model\", models, &model::name), or specialise "
+      "parmap::codec");
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/this_process.hpp
+// This process as others know it: its number, its program and its host.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+[[nodiscard]] int process_id() noexcept;
+// The name of the program's file, without its folder.
+[[nodiscard]] std::string program_name();
+// Empty if the system does not tell.
+[[nodiscard]] std::string host_name();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_path.inl.hpp
+// The bodies of trace_path.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE const std::string& trace_folder() {
+  static const std::string folder = [] {
+    const char* const value = std::getenv("PARMAP_TRACE");
+    return std::string(value == nullptr ? "" : value);
+  }();
+  return folder;
+}
+
+PARMAP_INLINE std::string new_trace_in(const std::string& folder) {
+  static std::atomic<std::uint64_t> count{0};
+  constexpr std::uint64_t most = 1000;
+  if (inside_worker()) return {};
+  const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
+  if (number >= most) return {};
+  return folder + '/' + program_name() + '-' + std::to_string(process_id()) + '-' + std::to_string(number) + ".json";
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/file_calls.hpp
+// Writing a file, and what can be done with its path.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+enum class file_start { fresh, at_end };
+
+// fresh: makes the file, or empties it. at_end: it must exist. Other programs may read it meanwhile.
+[[nodiscard]] std::error_code write_file(const std::string& path, file_start start, std::string_view text) noexcept;
+// At once: whoever opens `to` meanwhile finds the old file or the new one.
+[[nodiscard]] std::error_code move_file(const std::string& from, const std::string& to) noexcept;
+// No effect if there is one, or if it cannot be made.
+void make_folder(const std::string& path) noexcept;
+// The path itself if the system does not tell.
+[[nodiscard]] std::string absolute_path(const std::string& path);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_account.hpp
+// map_account: how many tasks have ended and how, why they failed, and how long they took. Its size is bounded.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class map_account {
+ public:
+  static constexpr std::size_t most_causes = 256;
+  static constexpr std::size_t most_slowest = 20;
+  static constexpr std::size_t parts = 10;  // the bins of a factor of ten
+  static constexpr std::size_t bins = 14 * parts;
+
+  struct cause {
+    failure first;  // the first that came
+    std::uint64_t count;
+    bool differs;     // the messages differ in numbers
+    bool has_inputs;  // first.inputs has been looked for
+  };
+  struct slow_task {
+    std::uint64_t task;
+    unsigned attempt;
+    std::chrono::nanoseconds took;
+    bool failed;
+    std::string inputs;  // the caller sets them
+    bool has_inputs;
+  };
+
+  map_account();
+
+  // `why`: null if it has a value. `index`: of the task, among all.
+  void ended(const attempt& it, std::uint64_t index, const failure* why) {
+    if (why == nullptr) ++completed_;
+    else add_failure(*why, index);
+    add_time(it, index, why != nullptr);
+  }
+  // An attempt that will be repeated.
+  void retried(const attempt& it, std::uint64_t index) {
+    ++retried_;
+    add_time(it, index, true);
+  }
+
+  [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
+  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
+  [[nodiscard]] std::uint64_t retried() const noexcept { return retried_; }
+  [[nodiscard]] std::chrono::nanoseconds busy() const noexcept { return busy_; }
+  // Attempts by their time: bin k begins at 1 ns times 10^(k / parts).
+  [[nodiscard]] const std::array<std::uint64_t, bins>& histogram() const noexcept { return histogram_; }
+  // The slowest first; each attempt counts.
+  [[nodiscard]] const std::vector<slow_task>& slowest() const noexcept { return slowest_; }
+  [[nodiscard]] std::vector<slow_task>& slowest() noexcept { return slowest_; }
+  // Whether the attempt that was added last is one of them.
+  [[nodiscard]] bool last_is_slow() const noexcept { return last_is_slow_; }
+  // The cause of most failures first.
+  [[nodiscard]] std::vector<const cause*> causes() const;
+  // Failures of other causes than those.
+  [[nodiscard]] std::uint64_t of_other_causes() const noexcept { return of_other_causes_; }
+  // Those whose first failure has no inputs yet.
+  [[nodiscard]] bool has_without_inputs() const noexcept { return without_inputs_ > 0; }
+  [[nodiscard]] std::vector<cause*> without_inputs();
+  // Of one of them.
+  void set_inputs(cause& of, std::string&& inputs) noexcept {
+    of.first.inputs = std::move(inputs);
+    of.has_inputs = true;
+    --without_inputs_;
+  }
+
+ private:
+  void add_failure(const failure& why, std::uint64_t index);
+  void add_time(const attempt& it, std::uint64_t index, bool failed) {
+    busy_ += it.took;
+    ++histogram_[bin_of(it.took)];
+    last_is_slow_ = it.took > least_slow_;
+    if (last_is_slow_) add_slow(it, index, failed);
+  }
+  void add_slow(const attempt& it, std::uint64_t index, bool failed);
+  static std::size_t bin_of(std::chrono::nanoseconds took) noexcept;
+
+  std::uint64_t completed_{};
+  std::uint64_t failed_{};
+  std::uint64_t retried_{};
+  std::chrono::nanoseconds busy_{};
+  std::chrono::nanoseconds least_slow_{-1};
+  bool last_is_slow_{};
+  std::array<std::uint64_t, bins> histogram_{};
+  std::vector<slow_task> slowest_;
+  std::unordered_map<std::string, cause> causes_;
+  std::size_t without_inputs_{};
+  std::uint64_t of_other_causes_{};
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/status_text.hpp
+// status_text: the state of a running map as JSON, for those who watch it from elsewhere.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What stays the same while the map runs.
+struct map_identity {
+  std::string label{};
+  std::string engine{};
+  std::optional<std::uint64_t> tasks{};  // that are to run; none: unknown
+  std::uint64_t stored{};                // that have an outcome from an earlier run
+  std::string program{};
+  std::string host{};
+  int pid{};
+  double began{};  // Unix time
+};
+
+struct running_task {
+  std::uint64_t task{};
+  unsigned attempt{};
+  unsigned worker{};
+  std::chrono::nanoseconds age{};
+  std::string inputs{};
+};
+
+// How the map ended.
+enum class map_end {
+  not_yet,
+  complete,    // each task has ended
+  incomplete,  // some were stopped
+  exception,   // an exception left the map
+};
+
+struct map_state {
+  double heartbeat{};  // Unix time
+  std::chrono::nanoseconds elapsed{};
+  double rate{};  // tasks per second, of the last half minute
+  unsigned workers{};
+  std::vector<running_task> running{};  // the oldest first
+  map_end end{map_end::not_yet};
+};
+
+inline constexpr std::size_t most_running_shown = 64;
+
+// The program's name and host, for the constructor of a recorder.
+[[nodiscard]] map_identity identity_of_process();
+
+// The tasks of an object of JSON that both files have: "label":...,"stored":...
+void add_identity(std::string& to, const map_identity& of);
+// "completed":...,"failures":[...]
+void add_account(std::string& to, const map_account& of);
+[[nodiscard]] std::string status_text(const map_identity& of, const map_account& so_far, const map_state& now);
+// What the last event of a trace says.
+[[nodiscard]] std::string end_of_trace_text(const map_identity& of, const map_account& all, const map_state& last,
+                                            std::uint64_t left_out);
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/trace_events.hpp
+// trace_events: which slices a trace has, and their text in Chrome's format. However many tasks there are, the number
+// of slices is bounded: short tasks of a worker share one, and when there are many slices already, longer ones do, too.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// What became of an attempt.
+enum class attempt_end { value, failure, retried };
+
+// An attempt that has a slice of its own.
+struct trace_slice {
+  attempt it{};
+  std::uint64_t index{};  // of the task, among all
+  attempt_end how{attempt_end::value};
+  failure_kind kind{};
+  std::string message{};  // of a failure
+  std::string inputs{};
+};
+
+class trace_events {
+ public:
+  using clock = attempt::clock;
+
+  static constexpr std::uint64_t usual_most = 1'000'000;
+  // A shorter task shares its slice, at first.
+  static constexpr std::chrono::microseconds shortest{100};
+
+  // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
+  // `row`: the name of a worker; empty: "worker 3".
+  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most,
+               std::function<std::string(unsigned)> row = {});
+
+  // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
+  // shares one.
+  [[nodiscard]] bool has_own_slice(attempt& it, std::uint64_t index, const failure* why, bool again) {
+    seat& mine = seat_of(it.worker);
+    place(it, mine);
+    const bool fails = why != nullptr && of_failures_ < most_ / 10;
+    if ((it.took < least_ && !fails) || !stays()) {
+      share(it, index, why != nullptr && !again, mine);
+      return false;
+    }
+    if (fails) ++of_failures_;
+    end_shared(it.worker, mine);
+    return true;
+  }
+  void add(const trace_slice& it);
+  void happened_to(unsigned worker, worker_event what, clock::time_point when);
+  // An attempt begins. So the worker waits no longer.
+  void begun(const attempt& it) {
+    seat& mine = seat_of(it.worker);
+    if (mine.waits) end_wait(it.worker, mine, it.began);
+  }
+  // Writes the slices that tasks still share.
+  void end_shared();
+  // A line of metadata: its name, and `arguments`, an object of JSON.
+  void add_metadata(std::string_view name, std::string_view arguments);
+
+  // Nothing follows.
+  void end() { text_ += first_ ? "[]\n" : "\n]\n"; }
+
+  // What has been made since the last call, whole events.
+  [[nodiscard]] std::string take();
+  [[nodiscard]] std::size_t waiting_bytes() const noexcept { return text_.size(); }
+  // Events of workers for which there was no place.
+  [[nodiscard]] std::uint64_t left_out() const noexcept { return left_out_; }
+
+ private:
+  // Consecutive short tasks of a worker.
+  struct shared_slice {
+    std::uint64_t tasks{};
+    std::uint64_t first{};
+    std::uint64_t last{};
+    std::uint64_t failed{};
+    clock::time_point began{};
+    clock::time_point end{};
+    std::chrono::nanoseconds busy{};
+    std::chrono::nanoseconds longest{};
+  };
+  struct seat {
+    clock::time_point end{};  // of what was placed last
+    shared_slice shared{};
+    bool named{};
+    bool waits{};
+    clock::time_point waits_since{};
+  };
+
+  [[nodiscard]] seat& seat_of(unsigned worker) {
+    if (worker >= seats_.size()) seats_.resize(worker + 1, seat{.end = began_});
+    return seats_[worker];
+  }
+  // Attempts of a worker follow each other. Where an engine knows only how long one took, and hears of several at once,
+  // they are drawn one after the other.
+  static void place(attempt& it, seat& mine) noexcept {
+    if (it.began < mine.end) it.began = mine.end;
+    mine.end = it.began + it.took;
+  }
+  void share(const attempt& it, std::uint64_t index, bool failed, seat& mine) {
+    shared_slice& all = mine.shared;
+    if (all.tasks > 0 && mine.end - all.began > 10 * least_ && stays()) end_shared(it.worker, mine);
+    if (all.tasks == 0) all = {.first = index, .last = index, .began = it.began};
+    ++all.tasks;
+    if (failed) ++all.failed;
+    if (index < all.first) all.first = index;
+    if (index > all.last) all.last = index;
+    all.busy += it.took;
+    if (it.took > all.longest) all.longest = it.took;
+    all.end = mine.end;
+  }
+  [[nodiscard]] bool stays() const noexcept { return written_ < most_; }
+  void end_shared(unsigned worker, seat& mine);
+  void end_wait(unsigned worker, seat& mine, clock::time_point when);
+  void begin_event(std::string_view phase, unsigned worker, clock::time_point when);
+  void count_slice();
+  void name(unsigned worker, seat& mine);
+
+  clock::time_point began_;
+  std::string pid_;
+  std::uint64_t most_;
+  std::chrono::nanoseconds least_{shortest};
+  std::uint64_t written_{};
+  std::uint64_t next_step_;  // slices after which least_ grows
+  std::uint64_t of_failures_{};
+  std::uint64_t of_workers_{};
+  std::uint64_t left_out_{};
+  bool first_{true};
+  std::function<std::string(unsigned)> row_;
+  std::vector<seat> seats_;
+  std::string text_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_recorder.hpp
+// map_recorder: the observer that writes the trace and the status file of a map.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// When the text of a task's inputs may be asked for.
+enum class text_time {
+  any,        // by any thread
+  in_calls,   // in the functions of attempt_observer, in finish and in the destructor
+  when_told,  // in write_texts, finish and the destructor
+};
+
+struct record_request {
+  std::string trace{};                                    // a path; empty: no trace
+  std::vector<std::string> status{};                      // paths of status files
+  std::string option{"options.trace"};                    // what gave the path, for messages
+  map_identity about{};                                   // the recorder adds what is known of the process
+  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
+  std::function<std::string(unsigned worker)> row{};      // the name of a worker; empty: "worker 3"
+  text_time texts{text_time::any};
+  std::string (*words)(const failure& why){};  // what its message says; null: itself
+  const renumbering* numbers{};                // of the tasks that are told; null: they are their own
+  bool is_silent{};                            // says nothing on stderr
+  std::uint64_t most_slices{trace_events::usual_most};
+};
+
+// A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
+class map_recorder final : public attempt_observer {
+ public:
+  // Makes the files. `next` hears everything, too; null: there is none. Throws std::runtime_error if a file cannot be
+  // made, std::system_error if there is no thread.
+  explicit map_recorder(record_request&& asked, attempt_observer* next = nullptr);
+  // If finish was not called, an exception has ended the map.
+  ~map_recorder();
+
+  void begun(const attempt& it) noexcept override;
+  void failed(const attempt& it, const failure& why) noexcept override;
+  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
+  void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
+
+  // The tasks that are told from now on are first, first + step, ...
+  void number_from(std::uint64_t first, std::uint64_t step) noexcept;
+  // The tasks that are told from now on are these.
+  void renumber(std::vector<std::uint64_t>&& tasks) noexcept;
+  // The number of tasks, if it was not known. `stored`: how many more need not run.
+  void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
+  void write_texts() noexcept;
+  // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
+  // not.
+  void finish() noexcept;
+  // An exception has ended the map.
+  void abandon() noexcept;
+
+ private:
+  static constexpr std::chrono::seconds beat{1};
+  static constexpr std::size_t much = 1 << 20;  // bytes that are worth a write before the next beat
+  static constexpr std::size_t samples = 30;    // beats, for the rate
+
+  struct seat {
+    attempt running{.number = 0};  // number 0: none
+    std::string inputs{};
+    bool has_inputs{};
+    attempt::clock::time_point asked{};  // when the inputs were asked for last
+  };
+
+  [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
+    if (numbers_ != nullptr) return numbers_->index(task);
+    return task < chosen_.size() ? chosen_[task] : first_ + task * step_;
+  }
+  [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
+  [[nodiscard]] seat& seat_of(unsigned worker) {
+    if (worker >= seats_.size()) seats_.resize(worker + 1);
+    return seats_[worker];
+  }
+  void end_attempt(attempt it, const failure* why, bool again) noexcept;
+  void make_slice(attempt it, std::uint64_t index, const failure* why, bool again);
+  void serve() noexcept;
+  void sample_rate();
+  [[nodiscard]] map_state state(map_end end);
+  void write(map_end end, std::unique_lock<std::mutex>& lock) noexcept;
+  void end(bool by_exception) noexcept;
+  void add_text_of_slowest();
+  void add_end_of_trace(map_end how);
+  void note_error(const std::string& path, std::error_code why) noexcept;
+  template <class Act>
+  void guarded(const Act& act) noexcept;
+
+  record_request asked_;
+  attempt_observer* next_;
+  const renumbering* numbers_;
+  std::uint64_t first_{};
+  std::uint64_t step_{1};
+  std::vector<std::uint64_t> chosen_;
+  std::uint64_t generation_;  // of processes: a forked child leaves the files alone
+  attempt::clock::time_point began_;
+
+  std::mutex mutex_;
+  std::condition_variable news_;
+  bool over_{};
+  bool ended_{};
+  bool lost_{};  // there was no memory for something
+  bool is_incomplete_{};
+  std::string error_;
+  map_account account_;
+  trace_events events_;
+  std::vector<seat> seats_;
+  std::vector<trace_slice> without_text_;
+  std::deque<std::pair<attempt::clock::time_point, std::uint64_t>> ended_before_;  // how many had ended when
+  std::thread thread_;
+};
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/recorder_for.hpp
+// recorder_for: the recorder of a map or stream by its options.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Null if there is nothing to record. `status`: a path of a status file, or empty. `row`: see record_request.
+inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine_name,
+                                                  watched_tasks&& tasks, attempt_observer* next,
+                                                  const std::string& status,
+                                                  std::function<std::string(unsigned)> row = {}) {
+  record_request asked;
+  asked.trace = chosen.trace.str();
+  if (asked.trace.empty() && !trace_folder().empty()) {
+    asked.trace = new_trace_in(trace_folder());
+    asked.option = "PARMAP_TRACE=" + trace_folder();
+    // If it cannot be made, the recorder says why its file cannot.
+    if (!asked.trace.empty()) make_folder(trace_folder());
+  }
+  if (!asked.trace.empty() && asked.trace + ".status" == status)
+    throw std::invalid_argument("parmap: options.trace and options.store name the same file, " + asked.trace);
+  if (!status.empty()) asked.status.push_back(status);
+  if (asked.trace.empty() && asked.status.empty()) return nullptr;
+  asked.about.label = chosen.label.str();
+  asked.about.engine = engine_name;
+  asked.about.tasks = tasks.size;
+  asked.about.stored = tasks.stored;
+  asked.text = std::move(tasks.text);
+  asked.numbers = tasks.numbers;
+  asked.row = std::move(row);
+  asked.is_silent = chosen.reporter.is_silent();
+  return std::make_unique<map_recorder>(std::move(asked), next);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/map_watch.inl.hpp
+// The bodies of map_watch.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+class map_watch::state {
+ public:
+  state(std::unique_ptr<map_recorder> recorder, attempt_observer* next)
+      : recorder_(std::move(recorder)),
+        kept_(recorder_ != nullptr ? recorder_.get() : next) {}
+
+  [[nodiscard]] map_recorder* recorder() const noexcept { return recorder_.get(); }
+  [[nodiscard]] time_keeper& kept() noexcept { return kept_; }
+
+ private:
+  std::unique_ptr<map_recorder> recorder_;
+  time_keeper kept_;
+};
+
+PARMAP_INLINE map_watch::map_watch(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
+                                   attempt_observer* next, const std::string& status)
+    : state_(std::make_unique<state>(recorder_for(chosen, engine_name, std::move(tasks), next, status), next)) {}
+PARMAP_INLINE map_watch::~map_watch() = default;
+PARMAP_INLINE attempt_observer& map_watch::observer() noexcept { return state_->kept(); }
+PARMAP_INLINE void map_watch::finish() noexcept {
+  if (state_->recorder() != nullptr) state_->recorder()->finish();
+}
+PARMAP_INLINE map_times map_watch::times() const { return state_->kept().times(); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/combining_text.inl.hpp
+// The bodies of combining_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string combining_text(std::uint64_t b, std::uint64_t e) {
+  return "combining tasks " + std::to_string(b) + ".." + std::to_string(e - 1) + ": ";
+}
+
+PARMAP_INLINE thrown describe_combining(std::uint64_t b, std::uint64_t e) {
+  thrown what = describe_current_exception();
+  if (!what.verbatim) what.message.insert(0, combining_text(b, e));
+  return what;
+}
+
+PARMAP_INLINE failure failure_of_combining(std::uint64_t index, std::uint64_t b, std::uint64_t e) {
+  thrown what = describe_combining(b, e);
+  return {index, what.kind, std::move(what.message), 1, std::current_exception()};
+}
+
+PARMAP_INLINE failure_list with_combining(failure_list list, failure_runs more,
+                                          const std::function<std::string(const failure&)>& text_of) {
+  if (list.empty() && more.empty()) return list;
+  failure_runs all = runs_of(list);
+  for (auto& [why, tasks] : all)
+    if (why.kind != failure_kind::stopped) why.message.insert(0, text_of(why));
+  for (auto& run : more) all.push_back(std::move(run));
+  return failure_list(std::move(all));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/process_cores.hpp
+// cores_of_process: the number of cores on which the system lets this process run.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// At least 1. Linux: by CPU affinity and the quota of the cgroup. Windows: by the affinity mask of the process, and so
+// at most the 64 of a processor group. macOS: all.
+[[nodiscard]] unsigned cores_of_process();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/schedule/usable_cores.inl.hpp
+// The bodies of usable_cores.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE unsigned usable_cores() {
+  static const unsigned cores = cores_of_process();
+  return inside_worker() ? 1 : cores;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/reduction/accumulator_memory.inl.hpp
+// The bodies of accumulator_memory.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE shared_memory make_accumulator_memory(std::size_t fixed, unsigned workers, bool encoded) {
+  return encoded ? make_arena_memory(fixed, workers) : shared_memory(fixed);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/progress/progress_text.inl.hpp
+// The bodies of progress_text.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string format_clock(std::chrono::nanoseconds time) {
+  using namespace std::chrono;
+  const auto seconds = std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(time).count());
+  const long long hours = seconds / 3600;
+  std::array<char, 32> text{};
+  const int length = std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", hours,
+                                   static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
+  return {text.data() + (hours == 0 ? 2 : 0), text.data() + length};
+}
+
+// Three significant digits below 1000, whole numbers above. Not by printf: the decimal point must not depend on the
+// program's locale.
+PARMAP_INLINE std::string format_three_digits(double value) {
+  const int precision = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  std::array<char, 400> digits{};
+  const auto [end, error] =
+      std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed, precision);
+  return error == std::errc{} ? std::string(digits.data(), end) : "?";
+}
+
+PARMAP_INLINE std::string format_rate(double tasks_per_second) {
+  if (!(tasks_per_second > 0) || tasks_per_second > std::numeric_limits<double>::max()) return "?it/s";
+  const double seconds = 1 / tasks_per_second;
+  if (seconds > 1) return format_three_digits(seconds) + "s/it";
+  constexpr std::array prefixes{"", "k", "M", "G", "T", "P"};
+  std::size_t i = 0;
+  for (; i + 1 < prefixes.size() && tasks_per_second >= 999.5; ++i) tasks_per_second /= 1000;
+  return format_three_digits(tasks_per_second) + prefixes[i] + "it/s";
+}
+
+// The share of `done` in `total` as a number of steps, rounded down: all steps only if all is done.
+PARMAP_INLINE std::size_t share(std::uint64_t done, std::uint64_t total, std::size_t steps) {
+  if (done >= total) return steps;
+  const double exact = static_cast<double>(steps) * static_cast<double>(done) / static_cast<double>(total);
+  return std::min(static_cast<std::size_t>(exact), steps - 1);
+}
+
+PARMAP_INLINE drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode) {
+  static constexpr std::array<std::string_view, 11> digits{" ", "1", "2", "3", "4", "5", "6", "7", "8", "9", "#"};
+  static constexpr std::array<std::string_view, 9> blocks{" ",      "\u258f", "\u258e", "\u258d", "\u258c",
+                                                          "\u258b", "\u258a", "\u2589", "\u2588"};
+  const std::string_view* symbols = unicode ? blocks.data() : digits.data();
+  const std::size_t full = (unicode ? blocks.size() : digits.size()) - 1;
+  const std::size_t filled = share(done, total, cells * full);
+  drawn_text bar;
+  for (std::size_t i = 0; i < cells; ++i) bar.text += symbols[std::min(full, filled - std::min(filled, i * full))];
+  bar.columns = cells;
+  return bar;
+}
+
+// The parts of a line, most important first. A part that does not fit is left out.
+enum class bar_detail { percent, counts, failed, times, rate };
+
+// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` is placed between the
+// percentage and the rest.
+PARMAP_INLINE drawn_text format_stats(const progress& now, bar_detail most, const drawn_text& middle, bool colour) {
+  const std::string percent = std::to_string(share(now.done(), now.total, 100));
+  drawn_text line;
+  line.add(std::string(3 - percent.size(), ' ')).add(percent).add("%");
+  if (most == bar_detail::percent) return line;
+  line.add(middle).add(std::to_string(now.done())).add("/").add(std::to_string(now.total));
+
+  drawn_text inside;
+  if (most >= bar_detail::times)
+    inside.add(format_clock(now.elapsed)).add("<").add(now.remaining ? format_clock(*now.remaining) : "?");
+  if (most >= bar_detail::rate) inside.add(", ").add(format_rate(now.rate));
+  if (most >= bar_detail::failed && now.failed > 0) {
+    if (inside.columns > 0) inside.add(", ");
+    if (colour) inside.text += "\x1b[31m";
+    inside.add(std::to_string(now.failed)).add(" failed");
+    if (colour) inside.text += "\x1b[0m";
+  }
+  if (inside.columns > 0) line.add(" [").add(inside).add("]");
+  return line;
+}
+
+PARMAP_INLINE drawn_text format_bar(const progress& now, std::size_t columns, bar_style style) {
+  constexpr std::size_t fewest_cells = 4;
+  const std::size_t around = format_stats(now, bar_detail::rate, drawn_text{}.add("|| "), style.colour).columns;
+  if (columns >= around + fewest_cells) {
+    drawn_text middle;
+    middle.add("|").add(format_cells(now.done(), now.total, columns - around, style.unicode)).add("| ");
+    return format_stats(now, bar_detail::rate, middle, style.colour);
+  }
+  for (const bar_detail most :
+       {bar_detail::rate, bar_detail::times, bar_detail::failed, bar_detail::counts, bar_detail::percent}) {
+    drawn_text line = format_stats(now, most, drawn_text{}.add(" "), style.colour);
+    if (line.columns <= columns) return line;
+  }
+  return {};
+}
+
+PARMAP_INLINE drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style) {
+  drawn_text line;
+  for (const char c : label) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool continues = (byte & 0xc0) == 0x80;  // a character of UTF-8 that has its column
+    if (!continues && line.columns + 2 >= columns / 2) break;
+    line.text += byte < 0x20 || byte == 0x7f ? ' ' : c;
+    line.columns += continues ? 0 : 1;
+  }
+  if (line.columns > 0) line.add(": ");
+  return line.add(format_bar(now, columns - line.columns, style));
+}
+
+PARMAP_INLINE std::string format_line(const progress& now) {
+  return format_stats(now, bar_detail::rate, drawn_text{}.add(" "), false).text;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/console.hpp
+// A console, or whatever a standard stream is: whether it is a terminal, its width, what it shows, and writing to it.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+inline constexpr int standard_error = 2;
+
+// Whether fd is a terminal. False also for a closed fd. On Windows only 0, 1 and 2 can be one.
+[[nodiscard]] bool is_terminal(int fd) noexcept;
+
+// The columns of the terminal fd; 0 if it does not report them, as a fresh pseudo-terminal.
+[[nodiscard]] std::size_t reported_columns(int fd) noexcept;
+
+// Whether the console takes UTF-8, where that is a property of it and not of the locale.
+[[nodiscard]] bool console_takes_utf8() noexcept;
+
+// Makes the terminal fd obey escape sequences, where it does not by itself; whether it does.
+[[nodiscard]] bool takes_escape_sequences(int fd) noexcept;
+
+// Writes all of text; continues after signals and partial writes. If fd accepts no more (closed, full, not ready),
+// returns false and drops the rest. May raise SIGPIPE, as write(2) does.
+bool write_all(int fd, std::string_view text) noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/terminal.hpp
+// What a terminal shows: its width, its characters and colours.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+/// The columns of the terminal fd. If it does not report them (a fresh pseudo-terminal reports 0): the variable
+/// COLUMNS; if that is not a number from 1 to 65535: 80. Call it before each drawing, as windows change their size.
+[[nodiscard]] std::size_t terminal_columns(int fd) noexcept;
+
+/// Whether the locale's variables select UTF-8. The first of LC_ALL, LC_CTYPE, LANG that is set and not empty decides,
+/// as in setlocale; on Windows, where usually none is set, else the console. A library must not call setlocale, as that
+/// changes the program.
+[[nodiscard]] bool speaks_utf8();
+
+/// The convention of no-color.org: NO_COLOR, if set and not empty, forbids colour; and the terminal must know it.
+[[nodiscard]] bool colour_allowed() noexcept;
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/progress_meter.inl.hpp
+// The bodies of progress_meter.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE double overall_rate(const progress& p) noexcept {
+  const double seconds = std::chrono::duration<double>(p.elapsed).count();
+  return seconds > 0 ? static_cast<double>(p.done()) / seconds : 0;
+}
+
+PARMAP_INLINE progress_meter::progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept
+    : to_(&to),
+      total_(total),
+      start_(start),
+      sampled_(start) {
+  if (to.call_) {
+    how_ = drawing::call;
+    next_ = start + short_interval;
+    return;
+  }
+  switch (to.kind_) {
+    case report::automatic: next_ = start + patience; break;
+    case report::bar: next_ = start + short_interval; break;
+    case report::text:
+      how_ = drawing::lines;
+      next_ = start + long_interval;
+      break;
+    case report::silent: how_ = drawing::nothing; break;
+  }
+}
+
+PARMAP_INLINE progress_meter::~progress_meter() {
+  if (line_open_) write_all(standard_error, "\n");
+}
+
+PARMAP_INLINE bool progress_meter::draws_on_stderr(const reporter& to) noexcept {
+  if (to.call_ || to.kind_ == report::silent) return false;
+  return to.kind_ != report::automatic || is_terminal(standard_error);
+}
+
+PARMAP_INLINE std::chrono::nanoseconds progress_meter::wait(clock::time_point now) const noexcept {
+  if (next_ == never) return std::chrono::nanoseconds::max();
+  return std::max(std::chrono::nanoseconds::zero(), next_ - now);
+}
+
+PARMAP_INLINE void progress_meter::update(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
+  if (!due(now)) return;
+  decide();
+  if (how_ == drawing::nothing) return;
+  if (how_ == drawing::lines && now < start_ + long_interval) {
+    next_ = start_ + long_interval;
+    return;
+  }
+  next_ = now + (how_ == drawing::lines ? long_interval : short_interval);
+  sample(now, completed + failed);
+  show(state(now, completed, failed));
+}
+
+PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
+  if (finished_) return;
+  finished_ = true;
+  next_ = never;
+  if (how_ == drawing::undecided && to_->kind_ == report::automatic && now < start_ + patience) how_ = drawing::nothing;
+  decide();
+  if (how_ == drawing::nothing) return;
+  progress last = state(now, completed, failed);
+  last.finished = true;
+  last.rate = overall_rate(last);  // as tqdm does: the end is no longer about the last seconds
+  last.remaining = std::chrono::nanoseconds::zero();
+  show(last);
+  if (how_ != drawing::call && completed < total_)
+    write_all(standard_error, label() + format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
+}
+
+PARMAP_INLINE std::string progress_meter::label() const {
+  return to_->label_.empty() ? std::string() : to_->label_.str() + ": ";
+}
+
+// Asks what stderr is, once, and only when it matters.
+PARMAP_INLINE void progress_meter::decide() {
+  if (how_ != drawing::undecided) return;
+  if (is_terminal(standard_error)) {
+    how_ = drawing::bar;
+    style_ = {.unicode = speaks_utf8(), .colour = colour_allowed()};
+  } else if (to_->kind_ == report::bar) {
+    how_ = drawing::lines;
+  } else {
+    how_ = drawing::nothing;
+    next_ = never;
+  }
+}
+
+// tqdm's smoothing: tasks and time are averaged apart, each by last = 0.3 x + 0.7 last, and the
+// rate is their quotient, in which the correction for the first few samples cancels out. Time in
+// which no task ended stays with the next sample, so that slow tasks are not counted too fast.
+PARMAP_INLINE void progress_meter::sample(clock::time_point now, std::uint64_t done) noexcept {
+  if (done <= sampled_done_ || now <= sampled_) return;
+  constexpr double weight = 0.3;
+  const std::chrono::duration<double> seconds = now - sampled_;
+  mean_tasks_ += weight * (static_cast<double>(done - sampled_done_) - mean_tasks_);
+  mean_seconds_ += weight * (seconds.count() - mean_seconds_);
+  sampled_ = now;
+  sampled_done_ = done;
+}
+
+PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_t completed,
+                                             std::uint64_t failed) const noexcept {
+  progress p{.total = total_, .completed = completed, .failed = failed, .elapsed = now - start_};
+  p.rate = mean_seconds_ > 0 ? mean_tasks_ / mean_seconds_ : overall_rate(p);
+  if (p.rate > 0) {
+    const double seconds = static_cast<double>(total_ - std::min(total_, p.done())) / p.rate;
+    constexpr double longest = 9e9;  // what fits into nanoseconds
+    if (seconds < longest)
+      p.remaining = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
+  }
+  return p;
+}
+
+// A failed write is ignored: the results do not depend on whether somebody could watch, and
+// there is no better place to complain to than the stderr that is closed or full.
+PARMAP_INLINE void progress_meter::show(const progress& now) {
+  switch (how_) {
+    case drawing::call: to_->call_(now); break;
+    case drawing::lines: write_all(standard_error, label() + format_line(now) + "\n"); break;
+    case drawing::bar: draw(now); break;
+    case drawing::undecided:
+    case drawing::nothing: break;
+  }
+}
+
+PARMAP_INLINE void progress_meter::draw(const progress& now) {
+  // The last column stays free: some terminals wrap as soon as it is written.
+  const std::size_t columns = terminal_columns(standard_error) - 1;
+  const drawn_text line = format_bar(to_->label_.str(), now, columns, style_);
+  std::string bytes = "\r" + line.text;
+  const std::size_t remains = std::min(drawn_columns_, columns);
+  if (remains > line.columns) bytes.append(remains - line.columns, ' ');
+  if (now.finished) bytes += '\n';
+  line_open_ = !now.finished;
+  drawn_columns_ = line.columns;
+  write_all(standard_error, bytes);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/progress/lazy_meter.inl.hpp
+// The bodies of lazy_meter.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE lazy_meter::lazy_meter(const reporter& who, std::uint64_t total, ticks begun)
+    : who_(&who),
+      total_(total),
+      begun_(begun),
+      silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
+
+PARMAP_INLINE bool lazy_meter::stays_silent() noexcept {
+  silent_ = silent_ || (inside_worker() && !who_->is_eager());
+  return silent_;
+}
+
+PARMAP_INLINE bool lazy_meter::tell(std::string_view line) {
+  if (stays_silent() || !progress_meter::draws_on_stderr(*who_)) return false;
+  write_all(standard_error, std::string(line) + '\n');
+  return true;
+}
+
+PARMAP_INLINE void lazy_meter::look_closely(ticks now, std::uint64_t completed, std::uint64_t failed) {
+  if (stays_silent()) return;
+  const auto clock = std::chrono::steady_clock::now();
+  if (!meter_) start(clock, now);
+  if (meter_->due(clock)) meter_->update(clock, completed, failed);
+}
+
+PARMAP_INLINE std::chrono::nanoseconds lazy_meter::wait() {
+  if (stays_silent()) return std::chrono::nanoseconds::max();
+  if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
+  return meter_->wait();
+}
+
+PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t failed) {
+  constexpr std::uint64_t few = 1000;
+  if (!silent_ || total_ > few) elapsed_ = now_ticks() - begun_;
+  if (silent_ || (!who_->is_eager() && elapsed_ < worth_a_look_) || stays_silent()) return;
+  const auto clock = std::chrono::steady_clock::now();
+  if (!meter_) start(clock, now_ticks());
+  try {
+    meter_->finish(clock, completed, failed);
+  } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
+  }
+}
+
+PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
+  const auto us = static_cast<double>(now - begun_) / ticks_per_us();
+  meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/reduction/fold_rounds.inl.hpp
+// The bodies of fold_rounds.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE fold_rounds::fold_rounds(const open_store& store, const block_rule& rule, attempt_observer& observer,
+                                       const options& chosen)
+    : store_(store),
+      choice_(store.choice()),
+      rule_(rule),
+      observer_(observer),
+      chosen_(chosen),
+      is_one_map_(rule.tasks_of_block() == 1),
+      last_(chosen.deadline),
+      shown_(chosen.reporter, choice_.size()),
+      of_round_(chosen) {
+  next_.reserve(rule.blocks());
+  for (std::uint64_t block = 0; block < rule.blocks(); ++block) next_.push_back(rule.begin(block));
+  if (chosen.retry_if)
+    of_round_.retry_if = [this](const failure& why) {
+      failure among = why;
+      among.index = choice_.below(tasks_[why.index]);
+      return chosen_.retry_if(among);
+    };
+  if (!is_one_map_ && !chosen.reporter.is_silent())
+    of_round_.reporter = [this](const progress& now) {
+      shown_.look(now_ticks(), completed_ + now.completed, failed_ + now.failed);
+    };
+}
+
+PARMAP_INLINE fold_rounds::~fold_rounds() = default;
+
+PARMAP_INLINE bool fold_rounds::next() {
+  if (!why_stopped_.empty()) {
+    stop_the_rest();
+    return false;
+  }
+  tasks_.clear();
+  for (std::uint64_t block = 0; block < next_.size(); ++block) {
+    const std::uint64_t end = rule_.end(block);
+    std::uint64_t& at = next_[block];
+    while (at < end && !choice_.has(at)) ++at;
+    if (at < end) tasks_.push_back(at++);
+  }
+  if (tasks_.empty()) return false;
+  if (is_one_map_) return true;
+  if (last_.is_set())
+    of_round_.deadline =
+        std::max<std::chrono::nanoseconds>(std::chrono::nanoseconds(1), last_.begin_no_more() - deadline::clock::now());
+  if (chosen_.max_failures) of_round_.max_failures = *chosen_.max_failures - failed_;
+  return true;
+}
+
+PARMAP_INLINE void fold_rounds::add(const failure_list& of_round) {
+  std::uint64_t ran = tasks_.size();
+  for (const auto& [why, tasks] : runs_of(of_round)) {
+    ran -= tasks;
+    const bool stopped = why.kind == failure_kind::stopped;
+    if (!stopped) failed_ += tasks;
+    else if (why_stopped_.empty()) why_stopped_ = why.message;
+    for (std::uint64_t k = why.index; k < why.index + tasks; ++k) {
+      failure it = why;
+      it.index = tasks_[k];
+      failures_.emplace_back(std::move(it), 1);
+    }
+  }
+  completed_ += ran;
+  if (why_stopped_.empty() && chosen_.max_failures && failed_ >= *chosen_.max_failures)
+    why_stopped_ = max_failures_text;
+}
+
+// In runs of consecutive tasks, as they may be many.
+PARMAP_INLINE void fold_rounds::stop_the_rest() {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  for (std::uint64_t block = 0; block < next_.size(); ++block) {
+    for (std::uint64_t i = next_[block]; i < rule_.end(block); ++i) {
+      if (!choice_.has(i)) continue;
+      if (i != end) {
+        add_stopped(failures_, begin, end, why_stopped_);
+        begin = i;
+      }
+      end = i + 1;
+    }
+    next_[block] = rule_.end(block);
+  }
+  add_stopped(failures_, begin, end, why_stopped_);
+}
+
+PARMAP_INLINE failure_runs fold_rounds::finish() {
+  if (!is_one_map_ || choice_.size() == 0) shown_.finish(completed_, failed_);
+  return std::move(failures_);
+}
+
+PARMAP_INLINE std::uint64_t fold_rounds::size() const noexcept { return tasks_.size(); }
+PARMAP_INLINE std::uint64_t fold_rounds::stream(std::uint64_t k) const noexcept {
+  return store_.stream(choice_.below(tasks_[k]));
+}
+
+PARMAP_INLINE void fold_rounds::begun(const attempt& it) noexcept { observer_.begun(among_missing(it)); }
+PARMAP_INLINE void fold_rounds::failed(const attempt& it, const failure& why) noexcept {
+  observer_.failed(among_missing(it), why);
+}
+PARMAP_INLINE void fold_rounds::ended(const attempt& it, seen_value value, const failure* why) noexcept {
+  observer_.ended(among_missing(it), value, why);
+}
+PARMAP_INLINE void fold_rounds::happened_to(unsigned worker, worker_event what,
+                                            attempt::clock::time_point when) noexcept {
+  observer_.happened_to(worker, what, when);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/stores/stored_order.inl.hpp
+// The bodies of stored_order.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE stored_order::stored_order(const open_store& store, bool ordered) noexcept
+    : choice_(&store.choice()),
+      ordered_(ordered),
+      next_(choice_->next_left_out(0)) {}
+
+PARMAP_INLINE std::uint64_t stored_order::allow(std::uint64_t limit) noexcept {
+  limit_ = limit;
+  return ordered_ ? choice_->below(limit) : limit - std::min(limit, taken_);
+}
+
+PARMAP_INLINE std::optional<std::uint64_t> stored_order::next() noexcept {
+  if (is_at_end() || (ordered_ && next_ >= limit_)) return std::nullopt;
+  const std::uint64_t index = next_;
+  next_ = choice_->next_left_out(index + 1);
+  ++taken_;
+  return index;
+}
+PARMAP_INLINE bool stored_order::is_at_end() const noexcept { return next_ == choice_->of(); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/observers/time_keeper.inl.hpp
+// The bodies of time_keeper.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
+  slowest_.reserve(most_kept + 1);
+}
+PARMAP_INLINE time_keeper::~time_keeper() = default;
+
+PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
+                                            attempt::clock::time_point when) noexcept {
+  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
+  if (next_ != nullptr) next_->happened_to(worker, what, when);
+}
+
+PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
+  busy_ += it.took;
+  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
+  // A task is there once, with its slowest attempt.
+  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
+  if (same != slowest_.end()) {
+    if (same->took >= it.took) return nullptr;
+    slowest_.erase(same);
+  }
+  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
+  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
+  task_time* const entry = &*mine;
+  if (slowest_.size() > most_kept) slowest_.pop_back();
+  return entry;
+}
+
+PARMAP_INLINE map_times time_keeper::times() const {
+  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/streams/stream_tally.inl.hpp
+// The bodies of stream_tally.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE stream_tally::stream_tally(const options& chosen, std::optional<std::uint64_t> tasks)
+    : begun_(now_ticks()),
+      silent_(chosen.reporter.is_silent()),
+      next_show_(begun_ + to_ticks(std::chrono::milliseconds(1))),
+      meter_(chosen.reporter, tasks.value_or(0), begun_) {
+  if (chosen.times) times_.emplace();
+}
+
+PARMAP_INLINE stream_tally::~stream_tally() = default;
+
+PARMAP_INLINE void stream_tally::add_failure(const failure& why) {
+  ++failed_;
+  std::string key = key_of_cause(why);
+  if (const auto found = causes_.find(key); found != causes_.end()) {
+    cause& known = found->second;
+    ++known.count;
+    known.differs = known.differs || known.first.message != why.message;
+    if (why.index < known.first.index) known.first = why;
+  } else if (causes_.size() < most_causes) {
+    failure first = why;
+    first.exception = nullptr;  // it would keep alive what it refers to
+    causes_.emplace(std::move(key), cause{std::move(first), 1, false});
+  } else {
+    ++of_other_causes_;
+  }
+}
+
+PARMAP_INLINE task_time* stream_tally::add_time(std::uint64_t task, unsigned attempt, ticks spent) {
+  const double ns = static_cast<double>(spent) / ticks_per_us() * 1e3;
+  return times_->add(
+      {.task = task, .number = attempt, .took = std::chrono::nanoseconds(static_cast<std::int64_t>(ns))});
+}
+
+PARMAP_INLINE bool stream_tally::show(std::uint64_t known) {
+  meter_.set_total(known);
+  const ticks now = now_ticks();
+  next_show_ = now + to_ticks(std::chrono::milliseconds(1));
+  try {
+    meter_.look(now, completed_, failed_);
+  } catch (const stop_now&) {
+    return false;
+  }
+  return true;
+}
+
+PARMAP_INLINE std::chrono::nanoseconds stream_tally::until_next_show() { return meter_.wait(); }
+
+PARMAP_INLINE void stream_tally::finish(std::uint64_t known) {
+  if (ended_) return;
+  ended_ = now_ticks();
+  meter_.set_total(known);
+  meter_.finish(completed_, failed_);
+}
+
+PARMAP_INLINE map_summary stream_tally::summary() const {
+  const auto us = static_cast<double>(ended_.value_or(now_ticks()) - begun_) / ticks_per_us();
+  map_summary all{taken(), completed_, std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)), {}};
+  for (const auto& [key, each] : causes_)
+    all.causes.push_back(
+        {each.first, each.count, each.differs ? without_numbers(each.first.message) : each.first.message});
+  std::ranges::sort(all.causes, [](const failure_cause& a, const failure_cause& b) {
+    return a.count != b.count ? a.count > b.count : a.first.index < b.first.index;
+  });
+  if (of_other_causes_ > 0) {
+    failure_cause others{{}, of_other_causes_, "other causes than the first " + std::to_string(most_causes)};
+    others.first.message = others.message;
+    all.causes.push_back(std::move(others));
+  }
+  if (times_) {
+    map_times measured = times_->times();
+    measured.elapsed = all.elapsed;
+    add_times(all, measured);
+  }
+  return all;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/traces/stream_record.inl.hpp
+// The bodies of stream_record.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void stream_record::begin(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
+                                        const std::string& status) {
+  stored_ = tasks.stored;
+  it_ = recorder_for(chosen, engine_name, std::move(tasks), nullptr, status);
+}
+PARMAP_INLINE void stream_record::tell_of(attempt it, ticks spent, const failure* why) const noexcept {
+  if (why != nullptr && why->kind == failure_kind::stopped) return;
+  it.took = std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(spent) / ticks_per_us() * 1e3));
+  it.began = attempt::clock::now() - it.took;
+  it_->begun(it);
+  it_->ended(it, {}, why);
+}
+PARMAP_INLINE void stream_record::finish(std::uint64_t tasks) const noexcept {
+  if (it_ == nullptr) return;
+  it_->set_tasks(tasks - std::min(tasks, stored_));
+  it_->finish();
+}
+PARMAP_INLINE void stream_record::abandon() const noexcept {
+  if (it_ != nullptr) it_->abandon();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/pools/unsent_tasks.hpp
 // unsent_tasks: the tasks of one job on a pool that have not been sent to its workers.
@@ -23448,36 +26034,6 @@ PARMAP_INLINE std::uint64_t sent_numbers::stream(std::uint64_t k) const noexcept
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/system/interrupt_watch.hpp
-// interrupt_watch: hears of SIGINT and SIGTERM in place of the program's end, where the program does not handle them
-// itself.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Several may exist at once, also in several threads. The first one sets the handlers, and starts a thread that waits
-// for them; the last one restores both. A signal with a handler of the program, or that it ignores, stays as it is. The
-// first signal is for all of them; a second one ends the program, as usual. In a worker of a map it hears of nothing:
-// the caller does, and ends the worker.
-class interrupt_watch {
- public:
-  // `then` is called once, in a thread of its own; it must not throw. Throws std::system_error if there is no
-  // descriptor or thread left.
-  explicit interrupt_watch(std::function<void()> then);
-  interrupt_watch(const interrupt_watch&) = delete;
-  interrupt_watch& operator=(const interrupt_watch&) = delete;
-  // Returns when `then` has returned, or will not be called.
-  ~interrupt_watch();
-
-  // Whether a signal has come since the first of those that exist: `then` may not have been called yet.
-  [[nodiscard]] static bool has_heard() noexcept;
-
- private:
-  friend class interrupt_handlers;
-  std::function<void()> then_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
 // ==== parmap/detail/pools/pool_run.inl.hpp
 // The bodies of pool_run.hpp.
 
@@ -23769,28 +26325,30 @@ PARMAP_INLINE void submitted_tasks::take(const pool_outcome& it) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/entropy.hpp
+// random_bits: a random number of the system.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Throws std::system_error if the system provides none.
+[[nodiscard]] std::uint64_t random_bits();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
 
 // ==== parmap/detail/system/fresh_seed.inl.hpp
 // The bodies of fresh_seed.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE std::uint64_t kernel_entropy() {
-  std::uint64_t word{};
-  for (;;) {
-    const ssize_t got = ::getrandom(&word, sizeof word, 0);
-    if (got == static_cast<ssize_t>(sizeof word)) return word;
-    if (got < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "parmap: getrandom");
-  }
-}
-
 // A counter with a random start, put through the finaliser of splitmix64 (Steele, Lea, Flood 2014). This is a
 // bijection, so no seed repeats in a process. A forked child draws a new start.
 PARMAP_INLINE std::uint64_t fresh_seed() {
-  static std::atomic<std::uint64_t> counter{kernel_entropy()};
+  static std::atomic<std::uint64_t> counter{random_bits()};
   static std::atomic<std::uint64_t> drawn_in{fork_generation()};
   if (const std::uint64_t here = fork_generation(); drawn_in.load(std::memory_order_acquire) != here) {
-    counter.store(kernel_entropy(), std::memory_order_relaxed);
+    counter.store(random_bits(), std::memory_order_relaxed);
     drawn_in.store(here, std::memory_order_release);
   }
   std::uint64_t z = counter.fetch_add(0x9e37'79b9'7f4a'7c15, std::memory_order_relaxed);
@@ -23800,6 +26358,7 @@ PARMAP_INLINE std::uint64_t fresh_seed() {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/loaded_code.inl.hpp
 // The bodies of loaded_code.hpp.
@@ -23939,2021 +26498,7 @@ PARMAP_INLINE bool loaded_code::contains(const void* address) const noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/results/summary_times.inl.hpp
-// The bodies of summary_times.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE failure_list as_failures(const map_times& times) {
-  failure_runs runs;
-  for (const task_time& each : times.slowest) runs.emplace_back(failure{each.index}, 1);
-  return failure_list(std::move(runs));
-}
-
-PARMAP_INLINE void take_inputs(map_times& times, const failure_list& written) {
-  for (const failure& each : written)
-    if (const auto found = std::ranges::find(times.slowest, each.index, &task_time::index);
-        found != times.slowest.end())
-      found->inputs = each.inputs;
-}
-
-PARMAP_INLINE void add_times(map_summary& all, const map_times& times) {
-  if (all.elapsed == all.elapsed.zero()) all.elapsed = times.elapsed;
-  const double available = static_cast<double>(times.elapsed.count()) * times.workers;
-  if (available > 0 && !times.slowest.empty())
-    all.busy = std::min(1.0, static_cast<double>(times.busy.count()) / available);
-  all.slowest = times.slowest;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/interrupt_scope.inl.hpp
-// The bodies of interrupt_scope.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-struct interrupt_scope::state {
-  explicit state(const options& of_map)
-      : is_silent(of_map.reporter.is_silent()),
-        by_caller(of_map.stop, [this] { stop.request_stop(); }) {}
-
-  void interrupt() noexcept {
-    if (!is_silent)
-      static_cast<void>(std::fputs(
-          "parmap: interrupted: the map ends, and returns what is done; once more ends the program\n", stderr));
-    requested.store(true, std::memory_order_release);
-    stop.request_stop();
-  }
-
-  bool is_silent;
-  std::atomic<bool> requested{false};
-  std::stop_source stop;
-  std::stop_callback<std::function<void()>> by_caller;
-  interrupt_watch watch{[this] { interrupt(); }};  // the last one, as its thread uses the others
-};
-
-PARMAP_INLINE void interrupt_scope::begin(options& of_map) {
-  state_ = new state(of_map);
-  of_map.stop = state_->stop.get_token();
-  of_map.on_interrupt.watch(state_->requested);
-}
-PARMAP_INLINE void interrupt_scope::end() noexcept { delete state_; }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/part_options.inl.hpp
-// The bodies of part_options.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE options options_of_part(const options& chosen, const task_part& those) {
-  options of_part = chosen;
-  of_part.part = {};
-  if (chosen.retry_if)
-    of_part.retry_if = [asked = chosen.retry_if, &those](const failure& why) {
-      failure of_map = why;
-      of_map.index = those.index(why.index);
-      return asked(of_map);
-    };
-  return of_part;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/system/utf8.hpp
-// utf8: whether bytes are UTF-8, and its characters.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// The number of bytes of the character that begins at text[at]; 0 if there is none: no overlong form, no half of a
-// surrogate, nothing above U+10FFFF.
-[[nodiscard]] std::size_t length_of_character(std::string_view text, std::size_t at) noexcept;
-[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
-// The first character of a text that is UTF-8 and not empty, which then begins behind it.
-[[nodiscard]] std::uint32_t take_character(std::string_view& text) noexcept;
-// `character`: at most U+10FFFF, and no surrogate.
-void append_character(std::string& to, std::uint32_t character);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/plain_json.inl.hpp
-// The bodies of plain_json.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class json_parser {
- public:
-  explicit json_parser(std::string_view text) noexcept : text_(text) {}
-
-  [[nodiscard]] json_value whole() {
-    json_value made = next(0);
-    skip_space();
-    if (at_ != text_.size()) fail();
-    return made;
-  }
-
- private:
-  static constexpr unsigned deepest = 500;
-
-  [[noreturn]] static void fail() { throw other_format("damaged JSON"); }
-  void skip_space() noexcept {
-    while (at_ < text_.size() && std::string_view(" \n\r\t").find(text_[at_]) != std::string_view::npos) ++at_;
-  }
-  [[nodiscard]] bool take(std::string_view word) noexcept {
-    skip_space();
-    if (!text_.substr(at_).starts_with(word)) return false;
-    at_ += word.size();
-    return true;
-  }
-  void expect(std::string_view word) {
-    if (!take(word)) fail();
-  }
-
-  [[nodiscard]] json_value next(unsigned depth) {
-    using kind = json_value::kind;
-    if (depth > deepest) fail();
-    json_value it;
-    if (take("null")) return it;
-    if (take("true")) return it.is = kind::boolean, it.truth = true, it;
-    if (take("false")) return it.is = kind::boolean, it;
-    if (take("\"")) return it.is = kind::text, it.text = rest_of_text(), it;
-    if (take("[")) {
-      it.is = kind::list;
-      if (take("]")) return it;
-      do it.items.push_back(next(depth + 1));
-      while (take(","));
-      expect("]");
-      return it;
-    }
-    if (take("{")) {
-      it.is = kind::object;
-      if (take("}")) return it;
-      do {
-        expect("\"");
-        it.keys.push_back(rest_of_text());
-        expect(":");
-        it.items.push_back(next(depth + 1));
-      } while (take(","));
-      expect("}");
-      return it;
-    }
-    return number();
-  }
-
-  [[nodiscard]] json_value number() {
-    using kind = json_value::kind;
-    const std::size_t end = text_.find_first_not_of("+-.0123456789eE", at_);
-    const std::string_view word = text_.substr(at_, (end == std::string_view::npos ? text_.size() : end) - at_);
-    at_ += word.size();
-    json_value it;
-    const auto read = [&](auto& x) {
-      const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), x);
-      return error == std::errc() && stop == word.data() + word.size();
-    };
-    if (word.find_first_of(".eE") != std::string_view::npos) {
-      if (!read(it.real)) fail();
-      it.is = kind::real;
-    } else if (read(it.integer)) {
-      it.is = kind::integer;
-    } else if (read(it.natural)) {
-      it.is = kind::natural;
-    } else {
-      throw other_format("an integer beyond 64 bits");
-    }
-    return it;
-  }
-
-  // Behind the first quotes.
-  [[nodiscard]] std::string rest_of_text() {
-    std::string made;
-    for (;;) {
-      if (at_ == text_.size()) fail();
-      const char c = text_[at_++];
-      if (c == '"') return made;
-      if (c != '\\') {
-        made += c;
-        continue;
-      }
-      if (at_ == text_.size()) fail();
-      constexpr std::string_view from = "\"\\/bfnrt";
-      constexpr std::string_view to = "\"\\/\b\f\n\r\t";
-      const char escaped = text_[at_++];
-      if (escaped == 'u') append_character(made, escaped_character());
-      else if (const std::size_t which = from.find(escaped); which != std::string_view::npos) made += to[which];
-      else fail();
-    }
-  }
-  [[nodiscard]] std::uint32_t escaped_character() {
-    const std::uint32_t first = four_digits();
-    if (first < 0xd800 || first > 0xdfff) return first;
-    // The first half of a character; a half alone is no text.
-    if (first > 0xdbff || !text_.substr(at_).starts_with("\\u")) throw other_format("text that is not Unicode");
-    at_ += 2;
-    const std::uint32_t second = four_digits();
-    if (second < 0xdc00 || second > 0xdfff) throw other_format("text that is not Unicode");
-    return 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-  }
-  [[nodiscard]] std::uint32_t four_digits() {
-    std::uint32_t x = 0;
-    const std::string_view digits = text_.substr(at_, 4);
-    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), x, 16);
-    if (digits.size() != 4 || error != std::errc() || stop != digits.data() + 4) fail();
-    at_ += 4;
-    return x;
-  }
-
-  std::string_view text_;
-  std::size_t at_{};
-};
-
-PARMAP_INLINE json_value parse_json(std::string_view text) { return json_parser(text).whole(); }
-
-PARMAP_INLINE const json_value* json_behind(const json_value& it, std::string_view key) {
-  return it.is == json_value::kind::object && it.keys.size() == 1 && it.keys[0] == key ? &it.items[0] : nullptr;
-}
-
-// A scalar of NumPy within a list or dict is the number that it holds.
-PARMAP_INLINE const json_value& without_numpy(const json_value& it) {
-  const json_value* const scalar = json_behind(it, "__numpy__");
-  return scalar != nullptr && scalar->items.size() == 2 ? scalar->items[1] : it;
-}
-
-PARMAP_INLINE bool boolean_of(const json_value& of) {
-  const json_value& it = without_numpy(of);
-  if (it.is != json_value::kind::boolean) throw other_format("no boolean");
-  return it.truth;
-}
-PARMAP_INLINE double real_of(const json_value& of) {
-  const json_value& it = without_numpy(of);
-  if (it.is == json_value::kind::real) return it.real;
-  constexpr std::int64_t most = std::int64_t{1} << 53;  // beyond it not every integer is a double
-  if (it.is == json_value::kind::integer && it.integer >= -most && it.integer <= most)
-    return static_cast<double>(it.integer);
-  const json_value* const bits = json_behind(it, "__float__");
-  if (bits == nullptr || bits->is != json_value::kind::text || bits->text.size() != 16)
-    throw other_format("no real number");
-  std::uint64_t x = 0;
-  const char* const end = bits->text.data() + bits->text.size();
-  if (const auto [stop, error] = std::from_chars(bits->text.data(), end, x, 16); error != std::errc() || stop != end)
-    throw other_format("no real number");
-  return std::bit_cast<double>(x);
-}
-PARMAP_INLINE std::int64_t integer_of(const json_value& of) {
-  const json_value& it = without_numpy(of);
-  if (it.is != json_value::kind::integer) throw other_format("no integer that fits");
-  return it.integer;
-}
-PARMAP_INLINE std::uint64_t natural_of(const json_value& of) {
-  const json_value& it = without_numpy(of);
-  if (it.is == json_value::kind::natural) return it.natural;
-  if (it.is != json_value::kind::integer || it.integer < 0) throw other_format("no integer that fits");
-  return static_cast<std::uint64_t>(it.integer);
-}
-PARMAP_INLINE const std::string& text_of(const json_value& of) {
-  const json_value& it = without_numpy(of);
-  if (it.is != json_value::kind::text) throw other_format("no text");
-  return it.text;
-}
-PARMAP_INLINE const std::vector<json_value>& items_of(const json_value& of) {
-  const json_value* const tuple = json_behind(of, "__tuple__");
-  const json_value& it = tuple != nullptr ? *tuple : of;
-  if (it.is != json_value::kind::list) throw other_format("no list");
-  return it.items;
-}
-PARMAP_INLINE std::vector<std::pair<json_value, json_value>> entries_of(const json_value& it) {
-  std::vector<std::pair<json_value, json_value>> all;
-  if (const json_value* const entries = json_behind(it, "__dict__"); entries != nullptr) {
-    for (const json_value& each : entries->items) {
-      if (each.items.size() != 2) throw other_format("no dict");
-      all.emplace_back(each.items[0], each.items[1]);
-    }
-    return all;
-  }
-  if (it.is != json_value::kind::object) throw other_format("no dict");
-  for (std::size_t k = 0; k < it.keys.size(); ++k) {
-    if (it.keys[k].starts_with("__")) throw other_format("no dict");  // a dataclass, or what JSON has not
-    json_value& key = all.emplace_back().first;
-    key.is = json_value::kind::text;
-    key.text = it.keys[k];
-    all.back().second = it.items[k];
-  }
-  return all;
-}
-
-// ---- Writing
-
-PARMAP_INLINE void json_writer::add(bool x) { text_ += x ? "true" : "false"; }
-
-template <class Number>
-std::string digits_of(Number x) {
-  std::array<char, 64> digits{};
-  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr};
-}
-PARMAP_INLINE void json_writer::add(std::int64_t x) { text_ += digits_of(x); }
-PARMAP_INLINE void json_writer::add(std::uint64_t x) { text_ += digits_of(x); }
-
-PARMAP_INLINE void json_writer::add(double x) {
-  if (!std::isfinite(x)) {
-    std::string bits(16, '0');
-    std::array<char, 16> digits{};
-    const char* const end = std::to_chars(digits.data(), digits.data() + 16, std::bit_cast<std::uint64_t>(x), 16).ptr;
-    const auto size = static_cast<std::size_t>(end - digits.data());
-    bits.replace(16 - size, size, digits.data(), size);
-    text_ += R"({"__float__":")" + bits + "\"}";
-    return;
-  }
-  // The fewest digits that give x again; an exponent from 1e16 on and below 1e-4.
-  std::array<char, 64> digits{};
-  const auto written = [&](std::chars_format how) {
-    return std::string_view(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x, how).ptr);
-  };
-  const std::string_view scientific = written(std::chars_format::scientific);
-  const std::string_view exponent = scientific.substr(scientific.find('e') + 1);
-  int place = 0;
-  std::from_chars(exponent.data() + 1, exponent.data() + exponent.size(), place);
-  if (exponent[0] == '-' ? place > 4 : place >= 16) {
-    text_ += scientific;
-    return;
-  }
-  const std::string_view fixed = written(std::chars_format::fixed);
-  text_ += fixed;
-  if (fixed.find('.') == std::string_view::npos) text_ += ".0";  // else it would be an integer
-}
-
-PARMAP_INLINE void json_writer::add(std::string_view x) {
-  if (!is_utf8(x)) {
-    whole_ = false;
-    return;
-  }
-  const auto escape = [this](std::uint32_t unit) {
-    constexpr std::string_view hex = "0123456789abcdef";
-    text_ += "\\u";
-    for (int shift = 12; shift >= 0; shift -= 4) text_ += hex[unit >> shift & 0xf];
-  };
-  text_ += '"';
-  while (!x.empty()) {
-    constexpr std::string_view special = "\"\\\b\f\n\r\t";
-    constexpr std::string_view letters = "\"\\bfnrt";
-    const std::uint32_t character = take_character(x);
-    const char c = character < 0x80 ? static_cast<char>(character) : '\0';
-    if (const std::size_t which = special.find(c); c != '\0' && which != std::string_view::npos)
-      (text_ += '\\') += letters[which];
-    else if (character >= 0x20 && character < 0x7f) text_ += c;
-    else if (character < 0x10000) escape(character);
-    else escape(0xd800 + ((character - 0x10000) >> 10)), escape(0xdc00 + ((character - 0x10000) & 0x3ff));
-  }
-  text_ += '"';
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/stored_value.inl.hpp
-// The bodies of stored_value.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE stored_value stored_integer_of(std::int64_t x, value_format format) {
-  return {.format = format, .integer = x};
-}
-PARMAP_INLINE stored_value stored_real_of(double x) { return {.format = value_format::real, .real = x}; }
-PARMAP_INLINE stored_value stored_bytes_of(std::string&& bytes, value_format format) {
-  return {.format = format, .bytes = std::move(bytes)};
-}
-PARMAP_INLINE stored_value stored_text_of(std::string_view text) {
-  return {.format =
-              is_utf8(text) && text.find('\0') == std::string_view::npos ? value_format::text : value_format::bytes,
-          .bytes = std::string(text)};
-}
-
-PARMAP_INLINE stored_value stored_natural_of(std::uint64_t x) {
-  std::string bytes(sizeof x, '\0');
-  for (std::size_t i = 0; i < sizeof x; ++i) bytes[i] = static_cast<char>(x >> 8 * i & 0xff);
-  return {.format = value_format::natural, .bytes = std::move(bytes)};
-}
-
-PARMAP_INLINE std::uint64_t natural_of(const stored_value& it) {
-  if (it.bytes.size() != sizeof(std::uint64_t)) throw other_format("a number of another size");
-  std::uint64_t x = 0;
-  for (std::size_t i = 0; i < sizeof x; ++i) x |= std::uint64_t{static_cast<unsigned char>(it.bytes[i])} << 8 * i;
-  return x;
-}
-
-PARMAP_INLINE double real_of(const stored_value& it) {
-  constexpr std::int64_t most = std::int64_t{1} << 53;  // beyond it not every integer is a double
-  if (it.format == value_format::integer && it.integer >= -most && it.integer <= most)
-    return static_cast<double>(it.integer);
-  expect_format(it, value_format::real, "real");
-  return it.real;
-}
-
-PARMAP_INLINE void expect_format(const stored_value& it, value_format format, std::string_view wanted) {
-  if (it.format != format) throw_other_format(it, wanted);
-}
-
-PARMAP_INLINE void throw_other_format(const stored_value& found, std::string_view wanted) {
-  constexpr const char* names[] = {"nothing",
-                                   "an integer",
-                                   "a real number",
-                                   "a boolean",
-                                   "text",
-                                   "bytes",
-                                   "a number above 2^63",
-                                   "an array of numbers",
-                                   "a value of parmap::codec",
-                                   "a pickled value of Python",
-                                   "JSON",
-                                   "a dataclass of Python",
-                                   "None of Python",
-                                   "bytes of Python"};
-  constexpr std::size_t longest = 120;
-  const auto at = static_cast<std::size_t>(found.format);
-  std::string text = at < std::size(names) ? names[at] : "of a format that this version does not know";
-  if (found.format == value_format::integer) text += " (" + std::to_string(found.integer) + ')';
-  if (found.format == value_format::json || found.format == value_format::dataclass)
-    text += " (" + (found.bytes.size() <= longest ? found.bytes : found.bytes.substr(0, longest) + "...") + ')';
-  throw other_format(text + ", and here the type is " + std::string(wanted));
-}
-
-// The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
-PARMAP_INLINE std::string to_npy(std::string_view type, std::span<const std::byte> numbers, std::size_t count) {
-  std::string header =
-      "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': (" + std::to_string(count) + ",), }";
-  constexpr std::size_t before = 10;  // the magic, the version and the length of the header
-  header.append(64 - (before + header.size() + 1) % 64, ' ');
-  header += '\n';
-  std::string all("\x93NUMPY\x01\x00", 8);
-  all += static_cast<char>(header.size() & 0xff);
-  all += static_cast<char>(header.size() >> 8);
-  all += header;
-  all.append(reinterpret_cast<const char*>(numbers.data()), numbers.size());
-  return all;
-}
-
-PARMAP_INLINE std::span<const std::byte> from_npy(std::string_view bytes, std::string_view type) {
-  const std::string_view magic("\x93NUMPY\x01\x00", 8);
-  if (bytes.size() < 10 || !bytes.starts_with(magic)) throw other_format("an array in another form of .npy");
-  const std::size_t length = static_cast<unsigned char>(bytes[8]) | std::size_t{static_cast<unsigned char>(bytes[9])}
-                                                                        << 8;
-  if (bytes.size() - 10 < length) throw other_format("an array without its end");
-  const std::string_view header = bytes.substr(10, length);
-  const std::string_view numbers = bytes.substr(10 + length);
-  const std::size_t shape = header.find("'shape': (");
-  const std::size_t ends = header.find(')', shape);
-  // Of one axis: "(3,)".
-  const bool is_vector = shape != std::string_view::npos && ends != std::string_view::npos && header[ends - 1] == ',' &&
-                         header.find(',', shape) == ends - 1;
-  if (!is_vector || header.find("'descr': '" + std::string(type) + "'") == std::string_view::npos ||
-      header.find("'fortran_order': False") == std::string_view::npos)
-    throw other_format("an array of other numbers, " +
-                       std::string(header.substr(0, header.find_last_not_of(" \n") + 1)) +
-                       ", and here it is one axis of " + std::string(type));
-  return std::as_bytes(std::span(numbers.data(), numbers.size()));
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/store_run.inl.hpp
-// The bodies of store_run.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE void cell_list::add(stored_value&& it) { all_.push_back(std::move(it)); }
-
-PARMAP_INLINE sweep::sweep(std::string_view type, const std::optional<std::uint64_t>& chosen_seed)
-    : result(type),
-      seed(chosen_seed) {}
-PARMAP_INLINE sweep::sweep(sweep&&) noexcept = default;
-PARMAP_INLINE sweep::~sweep() = default;
-
-PARMAP_INLINE void sweep::add_class(std::string_view name, bool holds_something) {
-  // A lambda's name counts the lambdas before it.
-  const bool is_lambda =
-      name.find("<lambda") != std::string_view::npos || name.find("(lambda at ") != std::string_view::npos;
-  if (!is_lambda) function = name;
-  if (holds_something) unknown.emplace_back("the members or captures of f");
-}
-PARMAP_INLINE void sweep::add_fixed(stored_value&& it) {
-  ++fixed_;
-  fixed.push_back(std::move(it));
-}
-PARMAP_INLINE void sweep::add_unknown_fixed() { unknown.push_back("fixed argument " + std::to_string(++fixed_)); }
-PARMAP_INLINE void sweep::add_axis(std::uint64_t size, const void* space,
-                                   void (*add_cells)(const void* space, std::uint64_t i, cell_list& to)) {
-  axes.push_back({.size = size, .space = space, .add_cells = add_cells});
-}
-PARMAP_INLINE void sweep::add_name(std::string_view name) {
-  ++names_;
-  std::string own(name);
-  if (own.empty()) (own += 'x') += std::to_string(names_);
-  axes.back().names.push_back(std::move(own));
-}
-PARMAP_INLINE void sweep::set_fold(std::uint64_t tasks_of_block, stored_value&& begins_as) {
-  block = tasks_of_block;
-  identity = std::move(begins_as);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/stored_map.inl.hpp
-// The bodies of stored_map.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class open_store::state {
- public:
-  state(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
-      : kind_(kind),
-        store_(of_map.store->open(of_part(what, of_map.part))),
-        part_(part_of(tasks, of_map.part, *store_)),
-        choice_(part_ == nullptr ? tasks : part_->size()),
-        block_(what.block),
-        newest_(block_ > 1 ? tasks / block_ + 1 : 0, none),
-        of_run_(of_map),
-        last_(of_map.deadline),
-        by_caller_(of_map.stop, request_stop{&stop_}) {
-    of_run_.store.reset();
-    of_run_.part = {};
-    of_run_.seed = store_->seed();
-    of_run_.stop = stop_.get_token();
-    if (of_map.retry_if)
-      of_run_.retry_if = [this, asked = of_map.retry_if](const failure& why) {
-        failure of_map_index = why;
-        of_map_index.index = index(why.index);
-        return asked(of_map_index);
-      };
-  }
-  state(const state&) = delete;
-  state& operator=(const state&) = delete;
-  ~state() {
-    if (memory_ == nullptr || kind_.size == 0) return;
-    std::ranges::sort(failed_, {}, index_of);
-    auto failed = failed_.begin();
-    for (std::uint64_t i = choice_.next_left_out(0); i < choice_.of(); i = choice_.next_left_out(i + 1)) {
-      while (failed != failed_.end() && failed->first.index < i) ++failed;
-      if (failed == failed_.end() || failed->first.index != i) kind_.destroy(place(i));
-    }
-  }
-
-  void read(void* memory) {
-    memory_ = static_cast<std::byte*>(memory);
-    measured_.seconds.resize(choice_.of(), std::numeric_limits<float>::quiet_NaN());
-    measured_.workers.resize(choice_.of());
-    store_->read(true, [this](std::uint64_t index, stored_outcome&& it) { keep(index, std::move(it)); });
-    have_read();
-  }
-  void find_later() {
-    of_run_.times = true;  // a stream has no observer that measures
-    store_->read(false, [this](std::uint64_t index, stored_outcome&&) {
-      if (const std::uint64_t at = place_of(index); at != task_part::nowhere) choice_.leave_out(at);
-    });
-    have_read();
-  }
-
-  void read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit) {
-    store_->read(true, [&](std::uint64_t index, stored_outcome&& it) {
-      choice_.leave_out(index);
-      if (it.kind) return add_failure(index, std::move(it));
-      if (block_ > 1 && it.value.format != value_format::nothing) newest_[index / block_] = it.number;
-      try {
-        visit(index, it.value);
-      } catch (const std::exception& error) {
-        fail_to_read(index, error);
-      }
-    });
-    have_read();
-  }
-  [[nodiscard]] failure_runs take_failures() noexcept { return std::move(failed_); }
-
-  failure_list join(const results_base& ran, void* values) {
-    failure_runs all = std::move(failed_);
-    for (const auto& [why, tasks] : runs_of(ran.failures()))
-      add_by_index(all, why, tasks, [this](std::uint64_t k) { return choice_.task(k); });
-    failure_list failed(std::move(all));
-    if (kind_.size != 0)
-      ran.failures().for_each_gap(ran.size(), [&](std::uint64_t b, std::uint64_t e) {
-        for (std::uint64_t k = b; k < e; ++k)
-          kind_.move(place(choice_.task(k)), static_cast<std::byte*>(values) + k * kind_.size);
-      });
-    memory_ = nullptr;  // the results own the values
-    return failed;
-  }
-
-  void store(const attempt& it, seen_value value, const failure* why) noexcept {
-    note_time(choice_.task(it.task), it.took, it.worker);
-    if (sees_stops_ && (of_run_.stop.stop_requested() || (last_.is_set() && deadline::clock::now() >= last_.end_all())))
-      return;
-    try {
-      stored_outcome made{.number = store_->number(index(it.task)),
-                          .kind = std::nullopt,
-                          .attempts = it.number,
-                          .worker = it.worker,
-                          .began = it.began,
-                          .took = it.took};
-      if (why != nullptr) {
-        made.kind = why->kind;
-        made.message = why->message;
-      } else if (kind_.size != 0) {
-        made.value = kind_.make(value);
-        if (block_ > 1) erase_older(choice_.task(it.task) / block_, made);
-      }
-      store_->put(std::move(made));
-    } catch (const std::exception& error) {
-      store_->give_up(error.what());
-    } catch (...) {
-      store_->give_up("the codec of a value threw what is not a std::exception");
-    }
-  }
-
-  void f_sees_stops() noexcept { sees_stops_ = true; }
-  [[nodiscard]] task_measures take_measured() noexcept { return std::move(measured_); }
-  [[nodiscard]] const task_choice& choice() const noexcept { return choice_; }
-  [[nodiscard]] const std::shared_ptr<const task_part>& part() const noexcept { return part_; }
-  // The index in the map of the task at a place, and of the k-th task that runs.
-  [[nodiscard]] std::uint64_t index_at(std::uint64_t place) const noexcept {
-    return part_ == nullptr ? place : part_->index(place);
-  }
-  [[nodiscard]] std::uint64_t index(std::uint64_t k) const noexcept { return index_at(choice_.task(k)); }
-  [[nodiscard]] store_run& run() const noexcept { return *store_; }
-  [[nodiscard]] const options& of_run() const noexcept { return of_run_; }
-
- private:
-  static constexpr std::uint64_t none = std::numeric_limits<std::uint64_t>::max();
-
-  struct request_stop {
-    std::stop_source* to;
-    void operator()() const noexcept { to->request_stop(); }
-  };
-
-  void have_read() {
-    choice_.count();
-    by_store_.emplace(store_->stop(), request_stop{&stop_});
-    say_notes(*store_, of_run_);
-  }
-  static const sweep& of_part(sweep& what, const parmap::part& which) noexcept {
-    what.part = which;
-    return what;
-  }
-  static std::shared_ptr<const task_part> part_of(std::uint64_t tasks, const parmap::part& which, const store_run& by) {
-    if (which.is_whole()) return nullptr;
-    return std::make_shared<const task_part>(tasks, which, [&by](std::uint64_t i) { return by.number(i); });
-  }
-  [[nodiscard]] std::uint64_t place_of(std::uint64_t index) const noexcept {
-    return part_ == nullptr ? index : part_->place(index);
-  }
-  static std::uint64_t index_of(const failure_runs::value_type& it) noexcept { return it.first.index; }
-  [[nodiscard]] std::byte* place(std::uint64_t at) const noexcept { return memory_ + at * kind_.size; }
-
-  void note_time(std::uint64_t at, const std::optional<std::chrono::nanoseconds>& took,
-                 const std::optional<unsigned>& worker) noexcept {
-    if (!took || !worker || measured_.workers.empty()) return;
-    measured_.seconds[at] = std::chrono::duration<float>(*took).count();
-    measured_.workers[at] = *worker;
-  }
-  void keep(std::uint64_t index, stored_outcome&& it) {
-    const std::uint64_t at = place_of(index);
-    if (at == task_part::nowhere) return;
-    note_time(at, it.took, it.worker);
-    if (it.kind) {
-      add_failure(at, std::move(it));
-    } else if (kind_.size != 0) {
-      try {
-        kind_.construct(place(at), it.value);
-      } catch (const std::exception& error) {
-        fail_to_read(index, error);
-      }
-    }
-    choice_.leave_out(at);
-  }
-  void add_failure(std::uint64_t at, stored_outcome&& it) {
-    failed_.emplace_back(failure{at, *it.kind, std::move(it.message), it.attempts, nullptr}, 1);
-  }
-  // The accumulator is that of its block, in place of an earlier one.
-  void erase_older(std::uint64_t block, stored_outcome& by) noexcept {
-    if (newest_[block] != none) by.erases = newest_[block];
-    newest_[block] = by.number;
-  }
-
-  const value_kind& kind_;
-  std::byte* memory_{};  // of all places; those that are left out and have not failed have a value there
-  std::unique_ptr<store_run> store_;
-  std::shared_ptr<const task_part> part_;  // null: all tasks
-  task_choice choice_;
-  std::uint64_t block_;                // of a fold, else 0
-  std::vector<std::uint64_t> newest_;  // of each block of a fold the number of the task whose accumulator is stored
-  failure_runs failed_;                // those that were read
-  options of_run_;
-  deadline last_;
-  task_measures measured_;  // of a map
-  bool sees_stops_{};
-  std::stop_source stop_;
-  std::stop_callback<request_stop> by_caller_;
-  std::optional<std::stop_callback<request_stop>> by_store_;
-};
-
-PARMAP_INLINE void say_notes(const store_run& of, const options& of_map) {
-  if (of_map.reporter.is_silent()) return;
-  for (const std::string& each : of.notes()) static_cast<void>(std::fprintf(stderr, "%s\n", each.c_str()));
-}
-
-PARMAP_INLINE open_store::open_store(sweep&& what, const value_kind& kind, std::uint64_t tasks, const options& of_map)
-    : state_(std::make_unique<state>(std::move(what), kind, tasks, of_map)) {}
-PARMAP_INLINE open_store::~open_store() = default;
-
-PARMAP_INLINE std::uint64_t open_store::room() const noexcept { return state_->choice().of(); }
-PARMAP_INLINE const std::shared_ptr<const task_part>& open_store::part() const noexcept { return state_->part(); }
-PARMAP_INLINE void open_store::read(void* memory) { state_->read(memory); }
-PARMAP_INLINE void open_store::find_later() { state_->find_later(); }
-PARMAP_INLINE void
-open_store::read_accumulators(const std::function<void(std::uint64_t index, const stored_value& it)>& visit) {
-  state_->read_accumulators(visit);
-}
-PARMAP_INLINE failure_runs open_store::take_failures() { return state_->take_failures(); }
-PARMAP_INLINE void open_store::f_sees_stops() noexcept { state_->f_sees_stops(); }
-PARMAP_INLINE const options& open_store::of_run() const noexcept { return state_->of_run(); }
-PARMAP_INLINE bool open_store::has_failed() const noexcept { return state_->run().stop().stop_requested(); }
-PARMAP_INLINE bool open_store::finish() {
-  state_->run().finish();
-  return state_->choice().has_all();
-}
-PARMAP_INLINE failure_list open_store::join(const results_base& ran, void* values) { return state_->join(ran, values); }
-PARMAP_INLINE void open_store::pass_notes(results_base& ran, results_base& whole) {
-  const task_choice& choice = state_->choice();
-  whole.note_stored({choice.words(), choice.of() - choice.size()});
-  if (task_measures measured = state_->take_measured(); !measured.workers.empty())
-    whole.note_measured(std::move(measured));
-  std::optional<map_times> times = ran.take_times();
-  if (!times) return;
-  for (task_time& each : times->slowest) each.index = choice.task(each.index);
-  whole.note_times(std::move(*times));
-}
-PARMAP_INLINE const task_choice& open_store::choice() const noexcept { return state_->choice(); }
-PARMAP_INLINE std::uint64_t open_store::place(std::uint64_t k) const noexcept { return state_->choice().task(k); }
-PARMAP_INLINE stored_outcome open_store::find(std::uint64_t place) {
-  return state_->run().find(state_->index_at(place));
-}
-
-PARMAP_INLINE std::uint64_t open_store::size() const noexcept { return state_->choice().size(); }
-PARMAP_INLINE std::uint64_t open_store::index(std::uint64_t k) const noexcept { return state_->index(k); }
-PARMAP_INLINE std::uint64_t open_store::stored() const noexcept { return room() - size(); }
-PARMAP_INLINE std::uint64_t open_store::stream(std::uint64_t k) const noexcept {
-  return state_->run().number(state_->index(k));
-}
-PARMAP_INLINE void open_store::ended(const attempt& it, seen_value value, const failure* why) noexcept {
-  state_->store(it, value, why);
-}
-
-PARMAP_INLINE void add_key(const axis_keys& keys, std::uint64_t i, cell_list& to) {
-  keys.visit(i, [&to](const auto& key) { to.add(to_stored(key)); });
-}
-
-PARMAP_INLINE void fail_to_read(std::uint64_t task, const std::exception& why) {
-  throw store_failed("parmap: the stored value of task " + std::to_string(task) + " cannot be read: it is " +
-                     why.what());
-}
-
-PARMAP_INLINE void refuse_store_for_values() {
-  throw std::invalid_argument(
-      "parmap: options.store cannot keep values of this type: it has no codec, or its move may throw; specialise "
-      "parmap::codec for it, or return something that has one");
-}
-PARMAP_INLINE void refuse_store_for_lazy_axes() {
-  throw std::invalid_argument("parmap: options.store cannot compare the elements of an axis that is endless or can be "
-                              "read only once with those "
-                              "of a later run; bound it by std::views::take(n), or copy its elements to a std::vector");
-}
-PARMAP_INLINE void refuse_store_for_axes() {
-  throw std::invalid_argument(
-      "parmap: options.store cannot compare the elements of these axes with those of a later run, as their type has no "
-      "codec; name what identifies an element by a key: parmap::axis(\"model\", models, &model::name), or specialise "
-      "parmap::codec");
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/trace_path.inl.hpp
-// The bodies of trace_path.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE const std::string& trace_folder() {
-  static const std::string folder = [] {
-    const char* const value = std::getenv("PARMAP_TRACE");
-    return std::string(value == nullptr ? "" : value);
-  }();
-  return folder;
-}
-
-PARMAP_INLINE std::string new_trace_in(const std::string& folder) {
-  static std::atomic<std::uint64_t> count{0};
-  constexpr std::uint64_t most = 1000;
-  if (inside_worker()) return {};
-  const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
-  if (number >= most) return {};
-  return folder + '/' + ::program_invocation_short_name + '-' + std::to_string(::getpid()) + '-' +
-         std::to_string(number) + ".json";
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/map_account.hpp
-// map_account: how many tasks have ended and how, why they failed, and how long they took. Its size is bounded.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class map_account {
- public:
-  static constexpr std::size_t most_causes = 256;
-  static constexpr std::size_t most_slowest = 20;
-  static constexpr std::size_t parts = 10;  // the bins of a factor of ten
-  static constexpr std::size_t bins = 14 * parts;
-
-  struct cause {
-    failure first;  // the first that came
-    std::uint64_t count;
-    bool differs;     // the messages differ in numbers
-    bool has_inputs;  // first.inputs has been looked for
-  };
-  struct slow_task {
-    std::uint64_t task;
-    unsigned attempt;
-    std::chrono::nanoseconds took;
-    bool failed;
-    std::string inputs;  // the caller sets them
-    bool has_inputs;
-  };
-
-  map_account();
-
-  // `why`: null if it has a value. `index`: of the task, among all.
-  void ended(const attempt& it, std::uint64_t index, const failure* why) {
-    if (why == nullptr) ++completed_;
-    else add_failure(*why, index);
-    add_time(it, index, why != nullptr);
-  }
-  // An attempt that will be repeated.
-  void retried(const attempt& it, std::uint64_t index) {
-    ++retried_;
-    add_time(it, index, true);
-  }
-
-  [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
-  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
-  [[nodiscard]] std::uint64_t retried() const noexcept { return retried_; }
-  [[nodiscard]] std::chrono::nanoseconds busy() const noexcept { return busy_; }
-  // Attempts by their time: bin k begins at 1 ns times 10^(k / parts).
-  [[nodiscard]] const std::array<std::uint64_t, bins>& histogram() const noexcept { return histogram_; }
-  // The slowest first; each attempt counts.
-  [[nodiscard]] const std::vector<slow_task>& slowest() const noexcept { return slowest_; }
-  [[nodiscard]] std::vector<slow_task>& slowest() noexcept { return slowest_; }
-  // Whether the attempt that was added last is one of them.
-  [[nodiscard]] bool last_is_slow() const noexcept { return last_is_slow_; }
-  // The cause of most failures first.
-  [[nodiscard]] std::vector<const cause*> causes() const;
-  // Failures of other causes than those.
-  [[nodiscard]] std::uint64_t of_other_causes() const noexcept { return of_other_causes_; }
-  // Those whose first failure has no inputs yet.
-  [[nodiscard]] bool has_without_inputs() const noexcept { return without_inputs_ > 0; }
-  [[nodiscard]] std::vector<cause*> without_inputs();
-  // Of one of them.
-  void set_inputs(cause& of, std::string&& inputs) noexcept {
-    of.first.inputs = std::move(inputs);
-    of.has_inputs = true;
-    --without_inputs_;
-  }
-
- private:
-  void add_failure(const failure& why, std::uint64_t index);
-  void add_time(const attempt& it, std::uint64_t index, bool failed) {
-    busy_ += it.took;
-    ++histogram_[bin_of(it.took)];
-    last_is_slow_ = it.took > least_slow_;
-    if (last_is_slow_) add_slow(it, index, failed);
-  }
-  void add_slow(const attempt& it, std::uint64_t index, bool failed);
-  static std::size_t bin_of(std::chrono::nanoseconds took) noexcept;
-
-  std::uint64_t completed_{};
-  std::uint64_t failed_{};
-  std::uint64_t retried_{};
-  std::chrono::nanoseconds busy_{};
-  std::chrono::nanoseconds least_slow_{-1};
-  bool last_is_slow_{};
-  std::array<std::uint64_t, bins> histogram_{};
-  std::vector<slow_task> slowest_;
-  std::unordered_map<std::string, cause> causes_;
-  std::size_t without_inputs_{};
-  std::uint64_t of_other_causes_{};
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/status_text.hpp
-// status_text: the state of a running map as JSON, for those who watch it from elsewhere.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What stays the same while the map runs.
-struct map_identity {
-  std::string label{};
-  std::string engine{};
-  std::optional<std::uint64_t> tasks{};  // that are to run; none: unknown
-  std::uint64_t stored{};                // that have an outcome from an earlier run
-  std::string program{};
-  std::string host{};
-  int pid{};
-  double began{};  // Unix time
-};
-
-struct running_task {
-  std::uint64_t task{};
-  unsigned attempt{};
-  unsigned worker{};
-  std::chrono::nanoseconds age{};
-  std::string inputs{};
-};
-
-// How the map ended.
-enum class map_end {
-  not_yet,
-  complete,    // each task has ended
-  incomplete,  // some were stopped
-  exception,   // an exception left the map
-};
-
-struct map_state {
-  double heartbeat{};  // Unix time
-  std::chrono::nanoseconds elapsed{};
-  double rate{};  // tasks per second, of the last half minute
-  unsigned workers{};
-  std::vector<running_task> running{};  // the oldest first
-  map_end end{map_end::not_yet};
-};
-
-inline constexpr std::size_t most_running_shown = 64;
-
-// The program's name and host, for the constructor of a recorder.
-[[nodiscard]] map_identity identity_of_process();
-
-// The tasks of an object of JSON that both files have: "label":...,"stored":...
-void add_identity(std::string& to, const map_identity& of);
-// "completed":...,"failures":[...]
-void add_account(std::string& to, const map_account& of);
-[[nodiscard]] std::string status_text(const map_identity& of, const map_account& so_far, const map_state& now);
-// What the last event of a trace says.
-[[nodiscard]] std::string end_of_trace_text(const map_identity& of, const map_account& all, const map_state& last,
-                                            std::uint64_t left_out);
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/trace_events.hpp
-// trace_events: which slices a trace has, and their text in Chrome's format. However many tasks there are, the number
-// of slices is bounded: short tasks of a worker share one, and when there are many slices already, longer ones do, too.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// What became of an attempt.
-enum class attempt_end { value, failure, retried };
-
-// An attempt that has a slice of its own.
-struct trace_slice {
-  attempt it{};
-  std::uint64_t index{};  // of the task, among all
-  attempt_end how{attempt_end::value};
-  failure_kind kind{};
-  std::string message{};  // of a failure
-  std::string inputs{};
-};
-
-class trace_events {
- public:
-  using clock = attempt::clock;
-
-  static constexpr std::uint64_t usual_most = 1'000'000;
-  // A shorter task shares its slice, at first.
-  static constexpr std::chrono::microseconds shortest{100};
-
-  // `began`: of the map, the zero of all times. `pid`: of this process. `most`: slices, and one more for each worker.
-  // `row`: the name of a worker; empty: "worker 3".
-  trace_events(clock::time_point began, int pid, std::uint64_t most = usual_most,
-               std::function<std::string(unsigned)> row = {});
-
-  // An attempt has ended; `why`: null if it has a value. True if it is to have a slice of its own: then add it. Else it
-  // shares one.
-  [[nodiscard]] bool has_own_slice(attempt& it, std::uint64_t index, const failure* why, bool again) {
-    seat& mine = seat_of(it.worker);
-    place(it, mine);
-    const bool fails = why != nullptr && of_failures_ < most_ / 10;
-    if ((it.took < least_ && !fails) || !stays()) {
-      share(it, index, why != nullptr && !again, mine);
-      return false;
-    }
-    if (fails) ++of_failures_;
-    end_shared(it.worker, mine);
-    return true;
-  }
-  void add(const trace_slice& it);
-  void happened_to(unsigned worker, worker_event what, clock::time_point when);
-  // An attempt begins. So the worker waits no longer.
-  void begun(const attempt& it) {
-    seat& mine = seat_of(it.worker);
-    if (mine.waits) end_wait(it.worker, mine, it.began);
-  }
-  // Writes the slices that tasks still share.
-  void end_shared();
-  // A line of metadata: its name, and `arguments`, an object of JSON.
-  void add_metadata(std::string_view name, std::string_view arguments);
-
-  // Nothing follows.
-  void end() { text_ += first_ ? "[]\n" : "\n]\n"; }
-
-  // What has been made since the last call, whole events.
-  [[nodiscard]] std::string take();
-  [[nodiscard]] std::size_t waiting_bytes() const noexcept { return text_.size(); }
-  // Events of workers for which there was no place.
-  [[nodiscard]] std::uint64_t left_out() const noexcept { return left_out_; }
-
- private:
-  // Consecutive short tasks of a worker.
-  struct shared_slice {
-    std::uint64_t tasks{};
-    std::uint64_t first{};
-    std::uint64_t last{};
-    std::uint64_t failed{};
-    clock::time_point began{};
-    clock::time_point end{};
-    std::chrono::nanoseconds busy{};
-    std::chrono::nanoseconds longest{};
-  };
-  struct seat {
-    clock::time_point end{};  // of what was placed last
-    shared_slice shared{};
-    bool named{};
-    bool waits{};
-    clock::time_point waits_since{};
-  };
-
-  [[nodiscard]] seat& seat_of(unsigned worker) {
-    if (worker >= seats_.size()) seats_.resize(worker + 1, seat{.end = began_});
-    return seats_[worker];
-  }
-  // Attempts of a worker follow each other. Where an engine knows only how long one took, and hears of several at once,
-  // they are drawn one after the other.
-  static void place(attempt& it, seat& mine) noexcept {
-    if (it.began < mine.end) it.began = mine.end;
-    mine.end = it.began + it.took;
-  }
-  void share(const attempt& it, std::uint64_t index, bool failed, seat& mine) {
-    shared_slice& all = mine.shared;
-    if (all.tasks > 0 && mine.end - all.began > 10 * least_ && stays()) end_shared(it.worker, mine);
-    if (all.tasks == 0) all = {.first = index, .last = index, .began = it.began};
-    ++all.tasks;
-    if (failed) ++all.failed;
-    if (index < all.first) all.first = index;
-    if (index > all.last) all.last = index;
-    all.busy += it.took;
-    if (it.took > all.longest) all.longest = it.took;
-    all.end = mine.end;
-  }
-  [[nodiscard]] bool stays() const noexcept { return written_ < most_; }
-  void end_shared(unsigned worker, seat& mine);
-  void end_wait(unsigned worker, seat& mine, clock::time_point when);
-  void begin_event(std::string_view phase, unsigned worker, clock::time_point when);
-  void count_slice();
-  void name(unsigned worker, seat& mine);
-
-  clock::time_point began_;
-  std::string pid_;
-  std::uint64_t most_;
-  std::chrono::nanoseconds least_{shortest};
-  std::uint64_t written_{};
-  std::uint64_t next_step_;  // slices after which least_ grows
-  std::uint64_t of_failures_{};
-  std::uint64_t of_workers_{};
-  std::uint64_t left_out_{};
-  bool first_{true};
-  std::function<std::string(unsigned)> row_;
-  std::vector<seat> seats_;
-  std::string text_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/map_recorder.hpp
-// map_recorder: the observer that writes the trace and the status file of a map.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// When the text of a task's inputs may be asked for.
-enum class text_time {
-  any,        // by any thread
-  in_calls,   // in the functions of attempt_observer, in finish and in the destructor
-  when_told,  // in write_texts, finish and the destructor
-};
-
-struct record_request {
-  std::string trace{};                                    // a path; empty: no trace
-  std::vector<std::string> status{};                      // paths of status files
-  std::string option{"options.trace"};                    // what gave the path, for messages
-  map_identity about{};                                   // the recorder adds what is known of the process
-  std::function<std::string(std::uint64_t task)> text{};  // of a task's inputs; may be empty
-  std::function<std::string(unsigned worker)> row{};      // the name of a worker; empty: "worker 3"
-  text_time texts{text_time::any};
-  std::string (*words)(const failure& why){};  // what its message says; null: itself
-  const renumbering* numbers{};                // of the tasks that are told; null: they are their own
-  bool is_silent{};                            // says nothing on stderr
-  std::uint64_t most_slices{trace_events::usual_most};
-};
-
-// A thread of its own writes, so that nobody waits for a disk: once a second, and at the end.
-class map_recorder final : public attempt_observer {
- public:
-  // Makes the files. `next` hears everything, too; null: there is none. Throws std::runtime_error if a file cannot be
-  // made, std::system_error if there is no thread.
-  explicit map_recorder(record_request&& asked, attempt_observer* next = nullptr);
-  // If finish was not called, an exception has ended the map.
-  ~map_recorder();
-
-  void begun(const attempt& it) noexcept override;
-  void failed(const attempt& it, const failure& why) noexcept override;
-  void ended(const attempt& it, seen_value value, const failure* why) noexcept override;
-  void happened_to(unsigned worker, worker_event what, attempt::clock::time_point when) noexcept override;
-
-  // The tasks that are told from now on are first, first + step, ...
-  void number_from(std::uint64_t first, std::uint64_t step) noexcept;
-  // The tasks that are told from now on are these.
-  void renumber(std::vector<std::uint64_t>&& tasks) noexcept;
-  // The number of tasks, if it was not known. `stored`: how many more need not run.
-  void set_tasks(std::uint64_t tasks, std::uint64_t stored = 0) noexcept;
-  void write_texts() noexcept;
-  // The map has ended. Writes what is left; on return the files are whole, unless stderr has been told that they are
-  // not.
-  void finish() noexcept;
-  // An exception has ended the map.
-  void abandon() noexcept;
-
- private:
-  static constexpr std::chrono::seconds beat{1};
-  static constexpr std::size_t much = 1 << 20;  // bytes that are worth a write before the next beat
-  static constexpr std::size_t samples = 30;    // beats, for the rate
-
-  struct seat {
-    attempt running{.number = 0};  // number 0: none
-    std::string inputs{};
-    bool has_inputs{};
-    attempt::clock::time_point asked{};  // when the inputs were asked for last
-  };
-
-  [[nodiscard]] std::uint64_t index_of(std::uint64_t task) const noexcept {
-    if (numbers_ != nullptr) return numbers_->index(task);
-    return task < chosen_.size() ? chosen_[task] : first_ + task * step_;
-  }
-  [[nodiscard]] std::string text_of(std::uint64_t index) const noexcept;
-  [[nodiscard]] seat& seat_of(unsigned worker) {
-    if (worker >= seats_.size()) seats_.resize(worker + 1);
-    return seats_[worker];
-  }
-  void end_attempt(attempt it, const failure* why, bool again) noexcept;
-  void make_slice(attempt it, std::uint64_t index, const failure* why, bool again);
-  void serve() noexcept;
-  void sample_rate();
-  [[nodiscard]] map_state state(map_end end);
-  void write(map_end end, std::unique_lock<std::mutex>& lock) noexcept;
-  void end(bool by_exception) noexcept;
-  void add_text_of_slowest();
-  void add_end_of_trace(map_end how);
-  void note_error(const std::string& path, std::error_code why) noexcept;
-  template <class Act>
-  void guarded(const Act& act) noexcept;
-
-  record_request asked_;
-  attempt_observer* next_;
-  const renumbering* numbers_;
-  std::uint64_t first_{};
-  std::uint64_t step_{1};
-  std::vector<std::uint64_t> chosen_;
-  std::uint64_t generation_;  // of processes: a forked child leaves the files alone
-  attempt::clock::time_point began_;
-
-  std::mutex mutex_;
-  std::condition_variable news_;
-  bool over_{};
-  bool ended_{};
-  bool lost_{};  // there was no memory for something
-  bool is_incomplete_{};
-  std::string error_;
-  map_account account_;
-  trace_events events_;
-  std::vector<seat> seats_;
-  std::vector<trace_slice> without_text_;
-  std::deque<std::pair<attempt::clock::time_point, std::uint64_t>> ended_before_;  // how many had ended when
-  std::thread thread_;
-};
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/recorder_for.hpp
-// recorder_for: the recorder of a map or stream by its options.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-// Null if there is nothing to record. `status`: a path of a status file, or empty. `row`: see record_request.
-inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::string_view engine_name,
-                                                  watched_tasks&& tasks, attempt_observer* next,
-                                                  const std::string& status,
-                                                  std::function<std::string(unsigned)> row = {}) {
-  record_request asked;
-  asked.trace = chosen.trace.str();
-  if (asked.trace.empty() && !trace_folder().empty()) {
-    asked.trace = new_trace_in(trace_folder());
-    asked.option = "PARMAP_TRACE=" + trace_folder();
-    // If it cannot be made, the recorder says why its file cannot.
-    if (!asked.trace.empty()) static_cast<void>(::mkdir(trace_folder().c_str(), 0777));
-  }
-  if (!asked.trace.empty() && asked.trace + ".status" == status)
-    throw std::invalid_argument("parmap: options.trace and options.store name the same file, " + asked.trace);
-  if (!status.empty()) asked.status.push_back(status);
-  if (asked.trace.empty() && asked.status.empty()) return nullptr;
-  asked.about.label = chosen.label.str();
-  asked.about.engine = engine_name;
-  asked.about.tasks = tasks.size;
-  asked.about.stored = tasks.stored;
-  asked.text = std::move(tasks.text);
-  asked.numbers = tasks.numbers;
-  asked.row = std::move(row);
-  asked.is_silent = chosen.reporter.is_silent();
-  return std::make_unique<map_recorder>(std::move(asked), next);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/map_watch.inl.hpp
-// The bodies of map_watch.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-class map_watch::state {
- public:
-  state(std::unique_ptr<map_recorder> recorder, attempt_observer* next)
-      : recorder_(std::move(recorder)),
-        kept_(recorder_ != nullptr ? recorder_.get() : next) {}
-
-  [[nodiscard]] map_recorder* recorder() const noexcept { return recorder_.get(); }
-  [[nodiscard]] time_keeper& kept() noexcept { return kept_; }
-
- private:
-  std::unique_ptr<map_recorder> recorder_;
-  time_keeper kept_;
-};
-
-PARMAP_INLINE map_watch::map_watch(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
-                                   attempt_observer* next, const std::string& status)
-    : state_(std::make_unique<state>(recorder_for(chosen, engine_name, std::move(tasks), next, status), next)) {}
-PARMAP_INLINE map_watch::~map_watch() = default;
-PARMAP_INLINE attempt_observer& map_watch::observer() noexcept { return state_->kept(); }
-PARMAP_INLINE void map_watch::finish() noexcept {
-  if (state_->recorder() != nullptr) state_->recorder()->finish();
-}
-PARMAP_INLINE map_times map_watch::times() const { return state_->kept().times(); }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/combining_text.inl.hpp
-// The bodies of combining_text.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::string combining_text(std::uint64_t b, std::uint64_t e) {
-  return "combining tasks " + std::to_string(b) + ".." + std::to_string(e - 1) + ": ";
-}
-
-PARMAP_INLINE thrown describe_combining(std::uint64_t b, std::uint64_t e) {
-  thrown what = describe_current_exception();
-  if (!what.verbatim) what.message.insert(0, combining_text(b, e));
-  return what;
-}
-
-PARMAP_INLINE failure failure_of_combining(std::uint64_t index, std::uint64_t b, std::uint64_t e) {
-  thrown what = describe_combining(b, e);
-  return {index, what.kind, std::move(what.message), 1, std::current_exception()};
-}
-
-PARMAP_INLINE failure_list with_combining(failure_list list, failure_runs more,
-                                          const std::function<std::string(const failure&)>& text_of) {
-  if (list.empty() && more.empty()) return list;
-  failure_runs all = runs_of(list);
-  for (auto& [why, tasks] : all)
-    if (why.kind != failure_kind::stopped) why.message.insert(0, text_of(why));
-  for (auto& run : more) all.push_back(std::move(run));
-  return failure_list(std::move(all));
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/schedule/usable_cores.inl.hpp
-// The bodies of usable_cores.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE unsigned cores_by_affinity() {
-  const unsigned cores = affinity().count();
-  return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
-}
-
-// The number of cores that the quota of one cgroup directory allows; 0 if it sets none.
-PARMAP_INLINE double quota_of(const std::string& directory) {
-  const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
-  char* end = nullptr;
-  double quota = std::strtod(v2.c_str(), &end);
-  double period = std::strtod(end, nullptr);
-  if (v2.empty() || v2.starts_with("max")) {
-    quota = std::strtod(text_of_file(directory + "/cpu.cfs_quota_us").c_str(), nullptr);
-    period = std::strtod(text_of_file(directory + "/cpu.cfs_period_us").c_str(), nullptr);
-  }
-  return quota > 0 && period > 0 ? quota / period : 0;
-}
-
-PARMAP_INLINE double cores_by_quota() {
-  double tightest = 0;
-  const std::string groups = text_of_file("/proc/self/cgroup");
-  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
-    end = std::min(groups.find('\n', begin), groups.size());
-    const std::string line = groups.substr(begin, end - begin);
-    // hierarchy:controllers:path; cgroup v2 has no controllers
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = ',' + line.substr(first + 1, second - first - 1) + ',';
-    std::string root;
-    if (controllers == ",,") root = "/sys/fs/cgroup";
-    else if (controllers.find(",cpu,") != std::string::npos) root = "/sys/fs/cgroup/cpu";
-    else continue;
-    std::string path = line.substr(second + 1);
-    for (;;) {
-      const double quota = quota_of(root + path);
-      if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
-      const auto slash = path.rfind('/');
-      if (slash == std::string::npos) break;
-      path.resize(slash);
-    }
-  }
-  return tightest;
-}
-
-PARMAP_INLINE unsigned usable_cores() {
-  static const unsigned cores = [] {
-    const unsigned affinity = cores_by_affinity();
-    const double quota = cores_by_quota();
-    return quota > 0 ? std::clamp(static_cast<unsigned>(quota) + (quota > static_cast<unsigned>(quota) ? 1U : 0U), 1U,
-                                  affinity)
-                     : affinity;
-  }();
-  return inside_worker() ? 1 : cores;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/accumulator_memory.inl.hpp
-// The bodies of accumulator_memory.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE shared_memory make_accumulator_memory(std::size_t fixed, unsigned workers, bool encoded) {
-  return encoded ? make_arena_memory(fixed, workers) : shared_memory(fixed);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_text.inl.hpp
-// The bodies of progress_text.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::string format_clock(std::chrono::nanoseconds time) {
-  using namespace std::chrono;
-  const auto seconds = std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(time).count());
-  const long long hours = seconds / 3600;
-  std::array<char, 32> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", hours,
-                                   static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
-  return {text.data() + (hours == 0 ? 2 : 0), text.data() + length};
-}
-
-// Three significant digits below 1000, whole numbers above. Not by printf: the decimal point must not depend on the
-// program's locale.
-PARMAP_INLINE std::string format_three_digits(double value) {
-  const int precision = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  std::array<char, 400> digits{};
-  const auto [end, error] =
-      std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed, precision);
-  return error == std::errc{} ? std::string(digits.data(), end) : "?";
-}
-
-PARMAP_INLINE std::string format_rate(double tasks_per_second) {
-  if (!(tasks_per_second > 0) || tasks_per_second > std::numeric_limits<double>::max()) return "?it/s";
-  const double seconds = 1 / tasks_per_second;
-  if (seconds > 1) return format_three_digits(seconds) + "s/it";
-  constexpr std::array prefixes{"", "k", "M", "G", "T", "P"};
-  std::size_t i = 0;
-  for (; i + 1 < prefixes.size() && tasks_per_second >= 999.5; ++i) tasks_per_second /= 1000;
-  return format_three_digits(tasks_per_second) + prefixes[i] + "it/s";
-}
-
-// The share of `done` in `total` as a number of steps, rounded down: all steps only if all is done.
-PARMAP_INLINE std::size_t share(std::uint64_t done, std::uint64_t total, std::size_t steps) {
-  if (done >= total) return steps;
-  const double exact = static_cast<double>(steps) * static_cast<double>(done) / static_cast<double>(total);
-  return std::min(static_cast<std::size_t>(exact), steps - 1);
-}
-
-PARMAP_INLINE drawn_text format_cells(std::uint64_t done, std::uint64_t total, std::size_t cells, bool unicode) {
-  static constexpr std::array<std::string_view, 11> digits{" ", "1", "2", "3", "4", "5", "6", "7", "8", "9", "#"};
-  static constexpr std::array<std::string_view, 9> blocks{" ",      "\u258f", "\u258e", "\u258d", "\u258c",
-                                                          "\u258b", "\u258a", "\u2589", "\u2588"};
-  const std::string_view* symbols = unicode ? blocks.data() : digits.data();
-  const std::size_t full = (unicode ? blocks.size() : digits.size()) - 1;
-  const std::size_t filled = share(done, total, cells * full);
-  drawn_text bar;
-  for (std::size_t i = 0; i < cells; ++i) bar.text += symbols[std::min(full, filled - std::min(filled, i * full))];
-  bar.columns = cells;
-  return bar;
-}
-
-// The parts of a line, most important first. A part that does not fit is left out.
-enum class bar_detail { percent, counts, failed, times, rate };
-
-// " 45%", "450/1000", "[00:12<00:15, 36.1it/s, 2 failed]": up to the named part. `middle` is placed between the
-// percentage and the rest.
-PARMAP_INLINE drawn_text format_stats(const progress& now, bar_detail most, const drawn_text& middle, bool colour) {
-  const std::string percent = std::to_string(share(now.done(), now.total, 100));
-  drawn_text line;
-  line.add(std::string(3 - percent.size(), ' ')).add(percent).add("%");
-  if (most == bar_detail::percent) return line;
-  line.add(middle).add(std::to_string(now.done())).add("/").add(std::to_string(now.total));
-
-  drawn_text inside;
-  if (most >= bar_detail::times)
-    inside.add(format_clock(now.elapsed)).add("<").add(now.remaining ? format_clock(*now.remaining) : "?");
-  if (most >= bar_detail::rate) inside.add(", ").add(format_rate(now.rate));
-  if (most >= bar_detail::failed && now.failed > 0) {
-    if (inside.columns > 0) inside.add(", ");
-    if (colour) inside.text += "\x1b[31m";
-    inside.add(std::to_string(now.failed)).add(" failed");
-    if (colour) inside.text += "\x1b[0m";
-  }
-  if (inside.columns > 0) line.add(" [").add(inside).add("]");
-  return line;
-}
-
-PARMAP_INLINE drawn_text format_bar(const progress& now, std::size_t columns, bar_style style) {
-  constexpr std::size_t fewest_cells = 4;
-  const std::size_t around = format_stats(now, bar_detail::rate, drawn_text{}.add("|| "), style.colour).columns;
-  if (columns >= around + fewest_cells) {
-    drawn_text middle;
-    middle.add("|").add(format_cells(now.done(), now.total, columns - around, style.unicode)).add("| ");
-    return format_stats(now, bar_detail::rate, middle, style.colour);
-  }
-  for (const bar_detail most :
-       {bar_detail::rate, bar_detail::times, bar_detail::failed, bar_detail::counts, bar_detail::percent}) {
-    drawn_text line = format_stats(now, most, drawn_text{}.add(" "), style.colour);
-    if (line.columns <= columns) return line;
-  }
-  return {};
-}
-
-PARMAP_INLINE drawn_text format_bar(std::string_view label, const progress& now, std::size_t columns, bar_style style) {
-  drawn_text line;
-  for (const char c : label) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool continues = (byte & 0xc0) == 0x80;  // a character of UTF-8 that has its column
-    if (!continues && line.columns + 2 >= columns / 2) break;
-    line.text += byte < 0x20 || byte == 0x7f ? ' ' : c;
-    line.columns += continues ? 0 : 1;
-  }
-  if (line.columns > 0) line.add(": ");
-  return line.add(format_bar(now, columns - line.columns, style));
-}
-
-PARMAP_INLINE std::string format_line(const progress& now) {
-  return format_stats(now, bar_detail::rate, drawn_text{}.add(" "), false).text;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/terminal.hpp
-// Terminal access: whether it is one, its width, its characters and colours, and writing to it.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-inline constexpr int standard_error = 2;
-
-/// Whether fd is a terminal. False also for a closed fd.
-[[nodiscard]] bool is_terminal(int fd) noexcept;
-
-/// The columns of the terminal fd. If it does not report them (a fresh pseudo-terminal reports 0): the variable
-/// COLUMNS; if that is not a number from 1 to 65535: 80. Call it before each drawing, as windows change their size.
-[[nodiscard]] std::size_t terminal_columns(int fd) noexcept;
-
-/// Whether the locale's variables select UTF-8. The first of LC_ALL, LC_CTYPE, LANG that is set and not empty decides,
-/// as in setlocale. A library must not call setlocale, as that changes the program.
-[[nodiscard]] bool speaks_utf8();
-
-/// The convention of no-color.org: NO_COLOR, if set and not empty, forbids colour.
-[[nodiscard]] bool colour_allowed() noexcept;
-
-/// Writes all of text; continues after signals and partial writes. If fd accepts no more (closed, full, not ready),
-/// returns false, with errno, and drops the rest. May raise SIGPIPE, as write(2) does.
-bool write_all(int fd, std::string_view text) noexcept;
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/progress_meter.inl.hpp
-// The bodies of progress_meter.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE double overall_rate(const progress& p) noexcept {
-  const double seconds = std::chrono::duration<double>(p.elapsed).count();
-  return seconds > 0 ? static_cast<double>(p.done()) / seconds : 0;
-}
-
-PARMAP_INLINE progress_meter::progress_meter(const reporter& to, std::uint64_t total, clock::time_point start) noexcept
-    : to_(&to),
-      total_(total),
-      start_(start),
-      sampled_(start) {
-  if (to.call_) {
-    how_ = drawing::call;
-    next_ = start + short_interval;
-    return;
-  }
-  switch (to.kind_) {
-    case report::automatic: next_ = start + patience; break;
-    case report::bar: next_ = start + short_interval; break;
-    case report::text:
-      how_ = drawing::lines;
-      next_ = start + long_interval;
-      break;
-    case report::silent: how_ = drawing::nothing; break;
-  }
-}
-
-PARMAP_INLINE progress_meter::~progress_meter() {
-  if (line_open_) write_all(standard_error, "\n");
-}
-
-PARMAP_INLINE bool progress_meter::draws_on_stderr(const reporter& to) noexcept {
-  if (to.call_ || to.kind_ == report::silent) return false;
-  return to.kind_ != report::automatic || is_terminal(standard_error);
-}
-
-PARMAP_INLINE std::chrono::nanoseconds progress_meter::wait(clock::time_point now) const noexcept {
-  if (next_ == never) return std::chrono::nanoseconds::max();
-  return std::max(std::chrono::nanoseconds::zero(), next_ - now);
-}
-
-PARMAP_INLINE void progress_meter::update(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
-  if (!due(now)) return;
-  decide();
-  if (how_ == drawing::nothing) return;
-  if (how_ == drawing::lines && now < start_ + long_interval) {
-    next_ = start_ + long_interval;
-    return;
-  }
-  next_ = now + (how_ == drawing::lines ? long_interval : short_interval);
-  sample(now, completed + failed);
-  show(state(now, completed, failed));
-}
-
-PARMAP_INLINE void progress_meter::finish(clock::time_point now, std::uint64_t completed, std::uint64_t failed) {
-  if (finished_) return;
-  finished_ = true;
-  next_ = never;
-  if (how_ == drawing::undecided && to_->kind_ == report::automatic && now < start_ + patience) how_ = drawing::nothing;
-  decide();
-  if (how_ == drawing::nothing) return;
-  progress last = state(now, completed, failed);
-  last.finished = true;
-  last.rate = overall_rate(last);  // as tqdm does: the end is no longer about the last seconds
-  last.remaining = std::chrono::nanoseconds::zero();
-  show(last);
-  if (how_ != drawing::call && completed < total_)
-    write_all(standard_error, label() + format_summary(last.elapsed, completed, failed, total_ - last.done()) + '\n');
-}
-
-PARMAP_INLINE std::string progress_meter::label() const {
-  return to_->label_.empty() ? std::string() : to_->label_.str() + ": ";
-}
-
-// Asks what stderr is, once, and only when it matters.
-PARMAP_INLINE void progress_meter::decide() {
-  if (how_ != drawing::undecided) return;
-  if (is_terminal(standard_error)) {
-    how_ = drawing::bar;
-    style_ = {.unicode = speaks_utf8(), .colour = colour_allowed()};
-  } else if (to_->kind_ == report::bar) {
-    how_ = drawing::lines;
-  } else {
-    how_ = drawing::nothing;
-    next_ = never;
-  }
-}
-
-// tqdm's smoothing: tasks and time are averaged apart, each by last = 0.3 x + 0.7 last, and the
-// rate is their quotient, in which the correction for the first few samples cancels out. Time in
-// which no task ended stays with the next sample, so that slow tasks are not counted too fast.
-PARMAP_INLINE void progress_meter::sample(clock::time_point now, std::uint64_t done) noexcept {
-  if (done <= sampled_done_ || now <= sampled_) return;
-  constexpr double weight = 0.3;
-  const std::chrono::duration<double> seconds = now - sampled_;
-  mean_tasks_ += weight * (static_cast<double>(done - sampled_done_) - mean_tasks_);
-  mean_seconds_ += weight * (seconds.count() - mean_seconds_);
-  sampled_ = now;
-  sampled_done_ = done;
-}
-
-PARMAP_INLINE progress progress_meter::state(clock::time_point now, std::uint64_t completed,
-                                             std::uint64_t failed) const noexcept {
-  progress p{.total = total_, .completed = completed, .failed = failed, .elapsed = now - start_};
-  p.rate = mean_seconds_ > 0 ? mean_tasks_ / mean_seconds_ : overall_rate(p);
-  if (p.rate > 0) {
-    const double seconds = static_cast<double>(total_ - std::min(total_, p.done())) / p.rate;
-    constexpr double longest = 9e9;  // what fits into nanoseconds
-    if (seconds < longest)
-      p.remaining = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
-  }
-  return p;
-}
-
-// A failed write is ignored: the results do not depend on whether somebody could watch, and
-// there is no better place to complain to than the stderr that is closed or full.
-PARMAP_INLINE void progress_meter::show(const progress& now) {
-  switch (how_) {
-    case drawing::call: to_->call_(now); break;
-    case drawing::lines: write_all(standard_error, label() + format_line(now) + "\n"); break;
-    case drawing::bar: draw(now); break;
-    case drawing::undecided:
-    case drawing::nothing: break;
-  }
-}
-
-PARMAP_INLINE void progress_meter::draw(const progress& now) {
-  // The last column stays free: some terminals wrap as soon as it is written.
-  const std::size_t columns = terminal_columns(standard_error) - 1;
-  const drawn_text line = format_bar(to_->label_.str(), now, columns, style_);
-  std::string bytes = "\r" + line.text;
-  const std::size_t remains = std::min(drawn_columns_, columns);
-  if (remains > line.columns) bytes.append(remains - line.columns, ' ');
-  if (now.finished) bytes += '\n';
-  line_open_ = !now.finished;
-  drawn_columns_ = line.columns;
-  write_all(standard_error, bytes);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/progress/lazy_meter.inl.hpp
-// The bodies of lazy_meter.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE lazy_meter::lazy_meter(const reporter& who, std::uint64_t total, ticks begun)
-    : who_(&who),
-      total_(total),
-      begun_(begun),
-      silent_(who.is_silent() || (task_scope::inside() && !who.is_eager())) {}
-
-PARMAP_INLINE bool lazy_meter::stays_silent() noexcept {
-  silent_ = silent_ || (inside_worker() && !who_->is_eager());
-  return silent_;
-}
-
-PARMAP_INLINE bool lazy_meter::tell(std::string_view line) {
-  if (stays_silent() || !progress_meter::draws_on_stderr(*who_)) return false;
-  write_all(standard_error, std::string(line) + '\n');
-  return true;
-}
-
-PARMAP_INLINE void lazy_meter::look_closely(ticks now, std::uint64_t completed, std::uint64_t failed) {
-  if (stays_silent()) return;
-  const auto clock = std::chrono::steady_clock::now();
-  if (!meter_) start(clock, now);
-  if (meter_->due(clock)) meter_->update(clock, completed, failed);
-}
-
-PARMAP_INLINE std::chrono::nanoseconds lazy_meter::wait() {
-  if (stays_silent()) return std::chrono::nanoseconds::max();
-  if (!meter_) start(std::chrono::steady_clock::now(), now_ticks());
-  return meter_->wait();
-}
-
-PARMAP_INLINE void lazy_meter::finish(std::uint64_t completed, std::uint64_t failed) {
-  constexpr std::uint64_t few = 1000;
-  if (!silent_ || total_ > few) elapsed_ = now_ticks() - begun_;
-  if (silent_ || (!who_->is_eager() && elapsed_ < worth_a_look_) || stays_silent()) return;
-  const auto clock = std::chrono::steady_clock::now();
-  if (!meter_) start(clock, now_ticks());
-  try {
-    meter_->finish(clock, completed, failed);
-  } catch (const stop_now&) {  // NOLINT(bugprone-empty-catch): nothing is left to stop
-  }
-}
-
-PARMAP_INLINE void lazy_meter::start(std::chrono::steady_clock::time_point clock, ticks now) {
-  const auto us = static_cast<double>(now - begun_) / ticks_per_us();
-  meter_.emplace(*who_, total_, clock - std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)));
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/reduction/fold_rounds.inl.hpp
-// The bodies of fold_rounds.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE fold_rounds::fold_rounds(const open_store& store, const block_rule& rule, attempt_observer& observer,
-                                       const options& chosen)
-    : store_(store),
-      choice_(store.choice()),
-      rule_(rule),
-      observer_(observer),
-      chosen_(chosen),
-      is_one_map_(rule.tasks_of_block() == 1),
-      last_(chosen.deadline),
-      shown_(chosen.reporter, choice_.size()),
-      of_round_(chosen) {
-  next_.reserve(rule.blocks());
-  for (std::uint64_t block = 0; block < rule.blocks(); ++block) next_.push_back(rule.begin(block));
-  if (chosen.retry_if)
-    of_round_.retry_if = [this](const failure& why) {
-      failure among = why;
-      among.index = choice_.below(tasks_[why.index]);
-      return chosen_.retry_if(among);
-    };
-  if (!is_one_map_ && !chosen.reporter.is_silent())
-    of_round_.reporter = [this](const progress& now) {
-      shown_.look(now_ticks(), completed_ + now.completed, failed_ + now.failed);
-    };
-}
-
-PARMAP_INLINE fold_rounds::~fold_rounds() = default;
-
-PARMAP_INLINE bool fold_rounds::next() {
-  if (!why_stopped_.empty()) {
-    stop_the_rest();
-    return false;
-  }
-  tasks_.clear();
-  for (std::uint64_t block = 0; block < next_.size(); ++block) {
-    const std::uint64_t end = rule_.end(block);
-    std::uint64_t& at = next_[block];
-    while (at < end && !choice_.has(at)) ++at;
-    if (at < end) tasks_.push_back(at++);
-  }
-  if (tasks_.empty()) return false;
-  if (is_one_map_) return true;
-  if (last_.is_set())
-    of_round_.deadline =
-        std::max<std::chrono::nanoseconds>(std::chrono::nanoseconds(1), last_.begin_no_more() - deadline::clock::now());
-  if (chosen_.max_failures) of_round_.max_failures = *chosen_.max_failures - failed_;
-  return true;
-}
-
-PARMAP_INLINE void fold_rounds::add(const failure_list& of_round) {
-  std::uint64_t ran = tasks_.size();
-  for (const auto& [why, tasks] : runs_of(of_round)) {
-    ran -= tasks;
-    const bool stopped = why.kind == failure_kind::stopped;
-    if (!stopped) failed_ += tasks;
-    else if (why_stopped_.empty()) why_stopped_ = why.message;
-    for (std::uint64_t k = why.index; k < why.index + tasks; ++k) {
-      failure it = why;
-      it.index = tasks_[k];
-      failures_.emplace_back(std::move(it), 1);
-    }
-  }
-  completed_ += ran;
-  if (why_stopped_.empty() && chosen_.max_failures && failed_ >= *chosen_.max_failures)
-    why_stopped_ = max_failures_text;
-}
-
-// In runs of consecutive tasks, as they may be many.
-PARMAP_INLINE void fold_rounds::stop_the_rest() {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  for (std::uint64_t block = 0; block < next_.size(); ++block) {
-    for (std::uint64_t i = next_[block]; i < rule_.end(block); ++i) {
-      if (!choice_.has(i)) continue;
-      if (i != end) {
-        add_stopped(failures_, begin, end, why_stopped_);
-        begin = i;
-      }
-      end = i + 1;
-    }
-    next_[block] = rule_.end(block);
-  }
-  add_stopped(failures_, begin, end, why_stopped_);
-}
-
-PARMAP_INLINE failure_runs fold_rounds::finish() {
-  if (!is_one_map_ || choice_.size() == 0) shown_.finish(completed_, failed_);
-  return std::move(failures_);
-}
-
-PARMAP_INLINE std::uint64_t fold_rounds::size() const noexcept { return tasks_.size(); }
-PARMAP_INLINE std::uint64_t fold_rounds::stream(std::uint64_t k) const noexcept {
-  return store_.stream(choice_.below(tasks_[k]));
-}
-
-PARMAP_INLINE void fold_rounds::begun(const attempt& it) noexcept { observer_.begun(among_missing(it)); }
-PARMAP_INLINE void fold_rounds::failed(const attempt& it, const failure& why) noexcept {
-  observer_.failed(among_missing(it), why);
-}
-PARMAP_INLINE void fold_rounds::ended(const attempt& it, seen_value value, const failure* why) noexcept {
-  observer_.ended(among_missing(it), value, why);
-}
-PARMAP_INLINE void fold_rounds::happened_to(unsigned worker, worker_event what,
-                                            attempt::clock::time_point when) noexcept {
-  observer_.happened_to(worker, what, when);
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/stores/stored_order.inl.hpp
-// The bodies of stored_order.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE stored_order::stored_order(const open_store& store, bool ordered) noexcept
-    : choice_(&store.choice()),
-      ordered_(ordered),
-      next_(choice_->next_left_out(0)) {}
-
-PARMAP_INLINE std::uint64_t stored_order::allow(std::uint64_t limit) noexcept {
-  limit_ = limit;
-  return ordered_ ? choice_->below(limit) : limit - std::min(limit, taken_);
-}
-
-PARMAP_INLINE std::optional<std::uint64_t> stored_order::next() noexcept {
-  if (is_at_end() || (ordered_ && next_ >= limit_)) return std::nullopt;
-  const std::uint64_t index = next_;
-  next_ = choice_->next_left_out(index + 1);
-  ++taken_;
-  return index;
-}
-PARMAP_INLINE bool stored_order::is_at_end() const noexcept { return next_ == choice_->of(); }
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/observers/time_keeper.inl.hpp
-// The bodies of time_keeper.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE time_keeper::time_keeper(attempt_observer* next) : next_(next), begun_(attempt::clock::now()) {
-  slowest_.reserve(most_kept + 1);
-}
-PARMAP_INLINE time_keeper::~time_keeper() = default;
-
-PARMAP_INLINE void time_keeper::happened_to(unsigned worker, worker_event what,
-                                            attempt::clock::time_point when) noexcept {
-  if (what == worker_event::born) workers_ = std::max(workers_, worker + 1);
-  if (next_ != nullptr) next_->happened_to(worker, what, when);
-}
-
-PARMAP_INLINE task_time* time_keeper::add(const attempt& it) noexcept {
-  busy_ += it.took;
-  if (slowest_.size() == most_kept && it.took <= slowest_.back().took) return nullptr;
-  // A task is there once, with its slowest attempt.
-  const auto same = std::ranges::find(slowest_, it.task, &task_time::index);
-  if (same != slowest_.end()) {
-    if (same->took >= it.took) return nullptr;
-    slowest_.erase(same);
-  }
-  const auto place = std::ranges::find_if(slowest_, [&](const task_time& other) { return other.took < it.took; });
-  const auto mine = slowest_.insert(place, {it.task, it.number, it.took, {}});  // within what was reserved
-  task_time* const entry = &*mine;
-  if (slowest_.size() > most_kept) slowest_.pop_back();
-  return entry;
-}
-
-PARMAP_INLINE map_times time_keeper::times() const {
-  map_times all{.elapsed = attempt::clock::now() - begun_, .busy = busy_, .workers = workers_, .slowest = slowest_};
-  return all;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/streams/stream_tally.inl.hpp
-// The bodies of stream_tally.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE stream_tally::stream_tally(const options& chosen, std::optional<std::uint64_t> tasks)
-    : begun_(now_ticks()),
-      silent_(chosen.reporter.is_silent()),
-      next_show_(begun_ + to_ticks(std::chrono::milliseconds(1))),
-      meter_(chosen.reporter, tasks.value_or(0), begun_) {
-  if (chosen.times) times_.emplace();
-}
-
-PARMAP_INLINE stream_tally::~stream_tally() = default;
-
-PARMAP_INLINE void stream_tally::add_failure(const failure& why) {
-  ++failed_;
-  std::string key = key_of_cause(why);
-  if (const auto found = causes_.find(key); found != causes_.end()) {
-    cause& known = found->second;
-    ++known.count;
-    known.differs = known.differs || known.first.message != why.message;
-    if (why.index < known.first.index) known.first = why;
-  } else if (causes_.size() < most_causes) {
-    failure first = why;
-    first.exception = nullptr;  // it would keep alive what it refers to
-    causes_.emplace(std::move(key), cause{std::move(first), 1, false});
-  } else {
-    ++of_other_causes_;
-  }
-}
-
-PARMAP_INLINE task_time* stream_tally::add_time(std::uint64_t task, unsigned attempt, ticks spent) {
-  const double ns = static_cast<double>(spent) / ticks_per_us() * 1e3;
-  return times_->add(
-      {.task = task, .number = attempt, .took = std::chrono::nanoseconds(static_cast<std::int64_t>(ns))});
-}
-
-PARMAP_INLINE bool stream_tally::show(std::uint64_t known) {
-  meter_.set_total(known);
-  const ticks now = now_ticks();
-  next_show_ = now + to_ticks(std::chrono::milliseconds(1));
-  try {
-    meter_.look(now, completed_, failed_);
-  } catch (const stop_now&) {
-    return false;
-  }
-  return true;
-}
-
-PARMAP_INLINE std::chrono::nanoseconds stream_tally::until_next_show() { return meter_.wait(); }
-
-PARMAP_INLINE void stream_tally::finish(std::uint64_t known) {
-  if (ended_) return;
-  ended_ = now_ticks();
-  meter_.set_total(known);
-  meter_.finish(completed_, failed_);
-}
-
-PARMAP_INLINE map_summary stream_tally::summary() const {
-  const auto us = static_cast<double>(ended_.value_or(now_ticks()) - begun_) / ticks_per_us();
-  map_summary all{taken(), completed_, std::chrono::nanoseconds(static_cast<std::int64_t>(us * 1e3)), {}};
-  for (const auto& [key, each] : causes_)
-    all.causes.push_back(
-        {each.first, each.count, each.differs ? without_numbers(each.first.message) : each.first.message});
-  std::ranges::sort(all.causes, [](const failure_cause& a, const failure_cause& b) {
-    return a.count != b.count ? a.count > b.count : a.first.index < b.first.index;
-  });
-  if (of_other_causes_ > 0) {
-    failure_cause others{{}, of_other_causes_, "other causes than the first " + std::to_string(most_causes)};
-    others.first.message = others.message;
-    all.causes.push_back(std::move(others));
-  }
-  if (times_) {
-    map_times measured = times_->times();
-    measured.elapsed = all.elapsed;
-    add_times(all, measured);
-  }
-  return all;
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/traces/stream_record.inl.hpp
-// The bodies of stream_record.hpp.
-
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE void stream_record::begin(const options& chosen, std::string_view engine_name, watched_tasks&& tasks,
-                                        const std::string& status) {
-  stored_ = tasks.stored;
-  it_ = recorder_for(chosen, engine_name, std::move(tasks), nullptr, status);
-}
-PARMAP_INLINE void stream_record::tell_of(attempt it, ticks spent, const failure* why) const noexcept {
-  if (why != nullptr && why->kind == failure_kind::stopped) return;
-  it.took = std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(spent) / ticks_per_us() * 1e3));
-  it.began = attempt::clock::now() - it.took;
-  it_->begun(it);
-  it_->ended(it, {}, why);
-}
-PARMAP_INLINE void stream_record::finish(std::uint64_t tasks) const noexcept {
-  if (it_ == nullptr) return;
-  it_->set_tasks(tasks - std::min(tasks, stored_));
-  it_->finish();
-}
-PARMAP_INLINE void stream_record::abandon() const noexcept {
-  if (it_ != nullptr) it_->abandon();
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/failure_causes.inl.hpp
 // The bodies of failure_causes.hpp.
@@ -26119,6 +26664,7 @@ PARMAP_INLINE std::string format_summary(std::chrono::nanoseconds elapsed, std::
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/openmp_threads.hpp
 // end_openmp_threads: before a fork; OpenMP's threads do not survive it, and a parallel region would wait for them.
@@ -26629,7 +27175,7 @@ PARMAP_INLINE std::uint64_t start_time(std::uint64_t monotonic) noexcept {
 
 }  // namespace parmap::inline PARMAP_ABI::detail
 
-// ==== parmap/detail/schedule/cpu_mask.inl.hpp
+// ==== parmap/detail/system/linux/cpu_mask.inl.hpp
 // The bodies of cpu_mask.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
@@ -26645,6 +27191,7 @@ PARMAP_INLINE cpu_mask affinity() {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/system/number_text.inl.hpp
 // The bodies of number_text.hpp.
@@ -26690,6 +27237,7 @@ PARMAP_INLINE std::chrono::nanoseconds retry_wait(std::chrono::nanoseconds first
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/oom_killer.inl.hpp
 // The bodies of oom_killer.hpp.
@@ -26717,6 +27265,7 @@ PARMAP_INLINE void offer_to_oom_killer(const child_process& worker) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/schedule/task_scope.inl.hpp
 // The bodies of task_scope.hpp.
@@ -26729,10 +27278,11 @@ PARMAP_INLINE int& task_scope::depth() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
 
-// ==== parmap/detail/system/inside_worker.inl.hpp
-// The bodies of inside_worker.hpp. Copies of the library share no symbol: one may be of another version, or loaded by
-// dlopen apart from the others. They share the environment.
+// ==== parmap/detail/system/linux/inside_worker.inl.hpp
+// The bodies of inside_worker.hpp on Linux. Copies of the library share no symbol: one may be of another version, or
+// loaded by dlopen apart from the others. They share the environment.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -26785,6 +27335,22 @@ PARMAP_INLINE void enter_worker() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/inside_worker.inl.hpp
+// The bodies of inside_worker.hpp where no engine forks.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE bool inside_worker() noexcept { return false; }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/inside_worker.inl.hpp
+// The bodies of inside_worker.hpp on this system.
+#if PARMAP_LINUX
 
 // ==== parmap/detail/system/memory_limit.inl.hpp
 // The bodies of memory_limit.hpp.
@@ -26830,6 +27396,7 @@ PARMAP_INLINE void tell_of_refused_memory(void (*note)()) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/results/task_tally.inl.hpp
 // The bodies of task_tally.hpp.
@@ -26908,9 +27475,38 @@ PARMAP_INLINE failure_list task_tally::finish(value_places& values) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_WINDOWS
 
-// ==== parmap/detail/system/stay_loaded.inl.hpp
-// The bodies of stay_loaded.hpp.
+// ==== parmap/detail/system/windows/windows_header.hpp
+// <windows.h> with few of its macros.
+
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+
+// ==== parmap/detail/system/windows/stay_loaded.inl.hpp
+// The bodies of stay_loaded.hpp on Windows.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE void stay_loaded() noexcept {
+  static const bool pinned = [] {
+    HMODULE here{};
+    constexpr DWORD how = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
+    return ::GetModuleHandleExW(how, reinterpret_cast<LPCWSTR>(&stay_loaded), &here) != 0;
+  }();
+  static_cast<void>(pinned);
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/stay_loaded.inl.hpp
+// The bodies of stay_loaded.hpp on Linux and macOS.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
@@ -26927,209 +27523,85 @@ PARMAP_INLINE void stay_loaded() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
-// ==== parmap/detail/pools/sent_store.inl.hpp
-// The bodies of sent_store.hpp.
+// ==== parmap/detail/system/stay_loaded.inl.hpp
+// The bodies of stay_loaded.hpp on this system.
+#if PARMAP_WINDOWS
 
-namespace parmap::inline PARMAP_ABI::detail {
-
-PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vector<std::byte> bytes) {
-  const std::lock_guard lock(lock_);
-  if (const auto found = known_.find(text_of(bytes)); found != known_.end()) {
-    used_.splice(used_.begin(), used_, found->second);
-    return used_.front();
-  }
-  const auto made = std::make_shared<kept_function>();
-  made->bytes = std::move(bytes);
-  functions one{made};
-  known_.emplace(text_of(made->bytes), one.begin());
-  try {
-    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
-  } catch (...) {
-    known_.erase(text_of(made->bytes));
-    throw;
-  }
-  used_.splice(used_.begin(), one);
-  function_bytes_ += made->bytes.size();
-  drop_old();
-  return made;
-}
-
-PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
-  const std::lock_guard lock(lock_);
-  drop_old();
-  const auto made = std::make_shared<in_use>(dropped_);
-  made->what() = store(encode);
-  return {made, &made->what()};
-}
-
-PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
-  shared_heap& heap = memory_.heap();
-  const shared_heap::block made = heap.keep(heap.draft(encode));
-  const std::uint64_t number = ++newest_;
-  return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
-}
-
-PARMAP_INLINE void sent_store::drop_inputs() {
-  bool held = false;
-  {
-    const std::lock_guard lock(dropped_->lock);
-    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
-      const sent_bytes& each = all.back();
-      memory_.heap().drop({each.offset, each.size});
-      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
-    }
-    dropped_->any_large = false;
-  }
-  if (held) wake_();
-}
-
-PARMAP_INLINE void sent_store::drop_old() {
-  drop_inputs();
-  // At most two at a time, of which one makes room for the next function: those in use pass to the front.
-  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
-    if (used_.back().use_count() > 1) {
-      used_.splice(used_.begin(), used_, std::prev(used_.end()));
-      continue;
-    }
-    const kept_function& oldest = *used_.back();
-    memory_.heap().drop({oldest.where.offset, oldest.where.size});
-    known_.erase(text_of(oldest.bytes));
-    function_bytes_ -= oldest.bytes.size();
-    used_.pop_back();
-  }
-}
-
-PARMAP_INLINE void sent_store::drop_unused() noexcept {
-  const std::lock_guard lock(lock_);
-  try {
-    drop_old();
-  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next time
-  }
-}
-
-PARMAP_INLINE kept_inputs sent_store::keep_foreign_inputs(const write& encode) {
-  std::unique_ptr<shared_memory> space;
-  {
-    const std::lock_guard lock(lock_);
-    space = std::move(draft_);
-  }
-  if (space == nullptr) space = std::make_unique<shared_memory>(draft_memory());
-  byte_writer draft(space->bytes(), space->bytes() + space->size());
-  encode(draft);
-  kept_inputs made = keep_inputs([&draft](byte_writer& to) { to.write(draft.data(), draft.written()); });
-  constexpr std::size_t much = 1 << 20;
-  if (draft.written() > much) space.reset();
-  const std::lock_guard lock(lock_);
-  draft_ = std::move(space);
-  return made;
-}
-
-// As much address space as the system permits; only what is written costs memory.
-PARMAP_INLINE shared_memory sent_store::draft_memory() {
-  for (std::size_t size = std::size_t{16} << 30;; size /= 2) try {
-      return shared_memory(size);
-    } catch (const std::system_error&) {
-      if (size <= std::size_t{1} << 20) throw std::bad_alloc();
-    }
-}
-
-}  // namespace parmap::inline PARMAP_ABI::detail
-
-// ==== parmap/detail/pools/pool_tasks.inl.hpp
-// The bodies of pool_tasks.hpp.
+// ==== parmap/detail/system/windows/interrupt_watch.inl.hpp
+// The bodies of interrupt_watch.hpp on Windows: Ctrl-C and Ctrl-Break of the console. There is no SIGTERM.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE pool_tasks::pool_tasks(pool_memory& memory, function_reader only) noexcept
-    : process_tasks(std::numeric_limits<std::uint64_t>::max(), {slot_kind::none, 0}),
-      memory_(memory),
-      only_(only) {}
-
-PARMAP_INLINE std::uint64_t pool_tasks::end_of(std::uint64_t task) const noexcept {
-  const batch* const it = memory_.table().find(task);
-  return it == nullptr ? task + 1 : it->end();  // run() tells
-}
-
-PARMAP_INLINE void pool_tasks::run(worker_chunk& chunk, context& self) const {
-  const batch* const found = memory_.table().find(chunk.next());
-  if (found == nullptr) leave_process(farewell::damaged, EXIT_FAILURE);
-  const batch it = *found;  // what a task runs on may call find()
-  worker_ = self.worker();
-  self.set_seed(it.seed);
-  chunk.allow(it.allowed);
-  batch_run tasks(chunk, it, memory_.table(), self);
-  forget_others(it);
-  // Reading is a part of the first task: its time counts, and what it throws is that task's failure.
-  if (memory_.table().begin() && (has_read(it) || tasks.begin_task())) {
-    const pool_function& f = function(it.function);
-    f.run(inputs(f, it.inputs), tasks, self);
+class interrupt_handlers {
+ public:
+  static interrupt_handlers& of_this_process() {
+    static auto& all = *new interrupt_handlers;  // never destroyed, as Windows calls the handler in a thread of its own
+    return all;
   }
-  while (!chunk.empty()) {  // the batch was halted
-    chunk.begin_task();
-    chunk.outlet().send_stopped(chunk.next());
-    chunk.end_task();
+
+  void add(interrupt_watch& who) {
+    const std::scoped_lock turn(turns_);
+    const bool is_first = with_watches([&] {
+      const bool none = watches_.empty();
+      if (none) has_come_ = false;
+      watches_.push_back(&who);
+      return none;
+    });
+    if (is_first && !program_has_handler()) ::SetConsoleCtrlHandler(handle, TRUE);
   }
-}
-
-PARMAP_INLINE bool pool_tasks::has_read(const batch& it) const noexcept {
-  return inputs_.number == it.inputs.number && !functions_.empty() && functions_.front().number == it.function.number;
-}
-
-// Before a task begins: so one of this batch is not blamed for the destructors of what others ran on.
-PARMAP_INLINE void pool_tasks::forget_others(const batch& it) const noexcept {
-  if (inputs_.number != it.inputs.number) inputs_ = {};
-  if (std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) != functions_.end()) return;
-  while (!functions_.empty() &&
-         (functions_.size() >= most_functions || function_bytes_ + it.function.size > much_memory)) {
-    function_bytes_ -= functions_.back().size;
-    functions_.pop_back();
+  void remove(interrupt_watch& who) {
+    const std::scoped_lock turn(turns_);
+    const bool is_last = with_watches([&] {
+      std::erase(watches_, &who);
+      return watches_.empty();
+    });
+    if (is_last) ::SetConsoleCtrlHandler(handle, FALSE);  // no effect if it is not set
   }
-}
-
-PARMAP_INLINE void pool_tasks::before_wait() const noexcept {
-  if (inputs_.size >= much_memory && !memory_.is_held(worker_, inputs_.number)) inputs_ = {};
-}
-
-PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) const {
-  const auto place = std::ranges::find(functions_, sent.number, &kept<pool_function>::number);
-  if (place != functions_.end()) {
-    functions_.splice(functions_.begin(), functions_, place);
-    return *functions_.front().what;
+  [[nodiscard]] bool has_heard() {
+    return with_watches([&] { return has_come_ && !watches_.empty(); });
   }
-  byte_reader bytes = bytes_of(sent);
-  std::uintptr_t address = 0;
-  std::memcpy(&address, bytes.read(sizeof address), sizeof address);
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): it was one
-  const auto reader = only_ != nullptr ? only_ : reinterpret_cast<function_reader>(address);
-  functions_.push_front({sent.number, reader(bytes), sent.size});
-  function_bytes_ += sent.size;
-  return *functions_.front().what;
-}
 
-PARMAP_INLINE const pool_inputs& pool_tasks::inputs(const pool_function& of, const sent_bytes& sent) const {
-  if (inputs_.number != sent.number || inputs_.what == nullptr) {
-    if (sent.size >= much_memory) memory_.hold(worker_, sent.number);
-    inputs_ = {sent.number, of.read(bytes_of(sent)), sent.size};
+ private:
+  // Whether the program handles Ctrl-C by signal(). Handlers that it has given to Windows cannot be asked for.
+  static bool program_has_handler() noexcept {
+    const auto before = std::signal(SIGINT, SIG_DFL);
+    static_cast<void>(std::signal(SIGINT, before));
+    return before != SIG_DFL;
   }
-  return *inputs_.what;
-}
+  // Not while Windows is asked to add or remove the handler: it may wait for a handler that runs.
+  template <class Act>
+  bool with_watches(const Act& act) {
+    const std::scoped_lock lock(mutex_);
+    return act();
+  }
+  static BOOL WINAPI handle(DWORD what) {
+    if (what != CTRL_C_EVENT && what != CTRL_BREAK_EVENT) return FALSE;
+    interrupt_handlers& all = of_this_process();
+    return all.with_watches([&] {
+      if (all.watches_.empty() || std::exchange(all.has_come_, true)) return false;  // ends the program, as usual
+      for (interrupt_watch* const each : all.watches_)
+        if (const auto then = std::exchange(each->then_, nullptr)) then();
+      return true;
+    });
+  }
 
-PARMAP_INLINE void serve_pool_as_program(const worker_assignment& mine, int memory, function_reader read,
-                                         void (*at_go)(void* given, std::ptrdiff_t distance), void* given) {
-  pool_memory annex(mine.workers);
-  const pool_tasks tasks(annex, read);
-  serve_stream_as_program(tasks, mine, memory, annex, [=](std::ptrdiff_t distance) { at_go(given, distance); });
-}
+  std::mutex turns_;  // the handler is being set or removed
+  std::mutex mutex_;  // of the others
+  std::vector<interrupt_watch*> watches_;
+  bool has_come_{};
+};
 
-PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {
-  if (memory_.contains(sent) && checksum(memory_.at(sent.offset), sent.size, sent.number) == sent.check)
-    return {memory_.at(sent.offset), sent.size};
-  throw bad_encoding(
-      "the function or the inputs were written over by a task of this pool that wrote to memory it does not own");
+PARMAP_INLINE interrupt_watch::interrupt_watch(std::function<void()> then) : then_(std::move(then)) {
+  interrupt_handlers::of_this_process().add(*this);
 }
+PARMAP_INLINE interrupt_watch::~interrupt_watch() { interrupt_handlers::of_this_process().remove(*this); }
+
+PARMAP_INLINE bool interrupt_watch::has_heard() noexcept { return interrupt_handlers::of_this_process().has_heard(); }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 // ==== parmap/detail/system/service_thread.hpp
 // service_thread: starts a thread that works for a map beside its workers.
@@ -27160,16 +27632,17 @@ template <class Serve>
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if !PARMAP_WINDOWS
 
-// ==== parmap/detail/system/interrupt_watch.inl.hpp
-// The bodies of interrupt_watch.hpp.
+// ==== parmap/detail/system/posix/interrupt_watch.inl.hpp
+// The bodies of interrupt_watch.hpp on Linux and macOS.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
 // What the handler may touch: it runs between any two instructions of any thread.
 struct interrupt_words {
   std::atomic<pid_t> owner{0};
-  std::atomic<int> bell{-1};     // an eventfd; -1: nobody listens any more
+  std::atomic<int> bell{-1};     // what wakes the thread; -1: nobody listens any more
   std::atomic<int> received{0};  // since the handlers were set
   std::atomic<int> inside{0};    // threads in the handler, which may use the bell
 };
@@ -27178,6 +27651,15 @@ PARMAP_INLINE interrupt_words& words_of_interrupts() noexcept {
   return all;
 }
 static_assert(std::atomic<pid_t>::is_always_lock_free);
+
+// By raise(), in a task.
+inline bool comes_from_this_thread([[maybe_unused]] const siginfo_t& about) noexcept {
+#ifdef SI_TKILL
+  return about.si_code == SI_TKILL;
+#else
+  return false;
+#endif
+}
 
 inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
   const int before = errno;
@@ -27188,7 +27670,7 @@ inline void note_interrupt(int signal, siginfo_t* about, void*) noexcept {
   const int bell = all.bell.load();
   if (is_ours && bell >= 0 && all.received.fetch_add(1) == 0) {
     event_counter::wake(bell);
-  } else if (is_ours || !inside_worker() || about->si_code == SI_TKILL) {  // by raise(), in a task
+  } else if (is_ours || !inside_worker() || comes_from_this_thread(*about)) {
     static_cast<void>(::signal(signal, SIG_DFL));
     static_cast<void>(::raise(signal));  // takes effect when this handler has returned
   }
@@ -27235,7 +27717,7 @@ class interrupt_handlers {
     interrupt_words& all = words_of_interrupts();
     all.received = 0;
     all.owner = process_;
-    all.bell = bell_->descriptor();
+    all.bell = bell_->waker();
     is_over_ = false;
     thread_ = service_thread([this] { listen(); });
     for (const int signal : signals) {
@@ -27245,7 +27727,7 @@ class interrupt_handlers {
       struct sigaction ours{};
       ours.sa_sigaction = note_interrupt;
       ours.sa_flags = SA_RESTART | SA_SIGINFO;
-      ::sigemptyset(&ours.sa_mask);
+      static_cast<void>(sigemptyset(&ours.sa_mask));  // a macro on macOS
       static_cast<void>(::sigaction(signal, &ours, nullptr));
     }
   }
@@ -27260,7 +27742,7 @@ class interrupt_handlers {
     all.bell = -1;
     while (all.inside.load() > 0) std::this_thread::yield();  // a handler is a few instructions long
     is_over_ = true;
-    event_counter::wake(bell_->descriptor());
+    event_counter::wake(bell_->waker());
     thread_.join();
     bell_.reset();
   }
@@ -27279,9 +27761,9 @@ class interrupt_handlers {
   }
 
   pid_t process_{::getpid()};
-  interrupt_handlers* parent_;
-  std::mutex turns_;  // the handlers are being set or restored
-  std::mutex mutex_;  // of watches_
+  [[maybe_unused]] interrupt_handlers* parent_;  // so that no leak is seen
+  std::mutex turns_;                             // the handlers are being set or restored
+  std::mutex mutex_;                             // of watches_
   std::vector<interrupt_watch*> watches_;
   std::optional<event_counter> bell_;
   std::atomic<bool> is_over_{false};
@@ -27301,6 +27783,10 @@ PARMAP_INLINE bool interrupt_watch::has_heard() noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/interrupt_watch.inl.hpp
+// The bodies of interrupt_watch.hpp on this system.
 
 // ==== parmap/detail/system/utf8.inl.hpp
 // The bodies of utf8.hpp.
@@ -27358,6 +27844,163 @@ PARMAP_INLINE void append_character(std::string& to, std::uint32_t character) {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/program_name.inl.hpp
+// program_name on Linux.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string program_name() { return ::program_invocation_short_name; }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/this_process.inl.hpp
+// The bodies of this_process.hpp on Linux and macOS, without program_name.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE int process_id() noexcept { return ::getpid(); }
+
+PARMAP_INLINE std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_MACOS
+
+// ==== parmap/detail/system/macos/program_name.inl.hpp
+// program_name on macOS.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::string program_name() {
+  const char* const name = ::getprogname();
+  return name != nullptr ? name : "";
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_WINDOWS
+
+// ==== parmap/detail/system/windows/this_process.inl.hpp
+// The bodies of this_process.hpp on Windows.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE int process_id() noexcept { return static_cast<int>(::GetCurrentProcessId()); }
+
+PARMAP_INLINE std::string program_name() {
+  std::array<char, 1024> path{};
+  const DWORD size = ::GetModuleFileNameA(nullptr, path.data(), static_cast<DWORD>(path.size()));
+  std::string name(path.data(), size);
+  name.erase(0, name.find_last_of("\\/") + 1);  // npos + 1 is 0
+  if (name.ends_with(".exe")) name.resize(name.size() - 4);
+  return name;
+}
+
+PARMAP_INLINE std::string host_name() {
+  std::array<char, 256> name{};
+  auto size = static_cast<DWORD>(name.size());
+  return ::GetComputerNameExA(ComputerNameDnsHostname, name.data(), &size) != 0 ? std::string(name.data(), size)
+                                                                                : std::string();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/this_process.inl.hpp
+// The bodies of this_process.hpp on this system.
+#if PARMAP_WINDOWS
+
+// ==== parmap/detail/system/windows/file_calls.inl.hpp
+// The bodies of file_calls.hpp on Windows. Paths are in the program's code page, as those of std::fopen.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::error_code write_file(const std::string& path, file_start start, std::string_view text) noexcept {
+  constexpr std::size_t most = 1 << 20;  // of one write
+  const auto last_error = [] { return std::error_code(errno, std::generic_category()); };
+  const int flags = start == file_start::fresh ? _O_CREAT | _O_TRUNC : _O_APPEND;
+  const int file = ::_open(path.c_str(), _O_WRONLY | _O_BINARY | _O_NOINHERIT | flags, _S_IREAD | _S_IWRITE);
+  if (file < 0) return last_error();
+  std::error_code result;
+  while (!text.empty() && !result) {
+    const int written = ::_write(file, text.data(), static_cast<unsigned>(std::min(text.size(), most)));
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+    else result = last_error();
+  }
+  if (::_close(file) != 0 && !result) result = last_error();
+  return result;
+}
+
+// While another program reads the old file it cannot be replaced, so this tries for a tenth of a second.
+PARMAP_INLINE std::error_code move_file(const std::string& from, const std::string& to) noexcept {
+  constexpr int most_attempts = 20;
+  for (int attempt = 1;; ++attempt) {
+    if (::MoveFileExA(from.c_str(), to.c_str(), MOVEFILE_REPLACE_EXISTING) != 0) return {};
+    const DWORD why = ::GetLastError();
+    const bool may_pass = why == ERROR_ACCESS_DENIED || why == ERROR_SHARING_VIOLATION;
+    if (!may_pass || attempt == most_attempts)
+      return std::make_error_code(may_pass ? std::errc::permission_denied : std::errc::io_error);
+    ::Sleep(5);
+  }
+}
+
+PARMAP_INLINE void make_folder(const std::string& path) noexcept { static_cast<void>(::_mkdir(path.c_str())); }
+
+PARMAP_INLINE std::string absolute_path(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> all(::_fullpath(nullptr, path.c_str(), 0), &std::free);
+  return all == nullptr ? path : std::string(all.get());
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/file_calls.inl.hpp
+// The bodies of file_calls.hpp on Linux and macOS.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::error_code last_system_error() noexcept { return {errno, std::generic_category()}; }
+
+PARMAP_INLINE std::error_code write_file(const std::string& path, file_start start, std::string_view text) noexcept {
+  const int flags = start == file_start::fresh ? O_CREAT | O_TRUNC : O_APPEND;
+  file_descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | flags, 0666));
+  if (file.get() < 0) return last_system_error();
+  while (!text.empty()) {
+    const auto written = ::write(file.get(), text.data(), text.size());
+    if (written >= 0) text.remove_prefix(static_cast<std::size_t>(written));
+    else if (errno != EINTR) return last_system_error();
+  }
+  const int fd = file.get();
+  file.release();
+  // Some file systems tell only now that the disk is full. After EINTR it is closed, too.
+  return ::close(fd) == 0 || errno == EINTR ? std::error_code() : last_system_error();
+}
+
+PARMAP_INLINE std::error_code move_file(const std::string& from, const std::string& to) noexcept {
+  return std::rename(from.c_str(), to.c_str()) == 0 ? std::error_code() : last_system_error();
+}
+
+PARMAP_INLINE void make_folder(const std::string& path) noexcept { static_cast<void>(::mkdir(path.c_str(), 0777)); }
+
+PARMAP_INLINE std::string absolute_path(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
+  return here == nullptr ? path : std::string(here.get()) + '/' + path;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/file_calls.inl.hpp
+// The bodies of file_calls.hpp on this system.
 
 // ==== parmap/detail/traces/map_account.inl.hpp
 // The bodies of map_account.hpp.
@@ -27465,10 +28108,9 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 PARMAP_INLINE map_identity identity_of_process() {
   map_identity mine;
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) == 0) mine.host = host.data();
-  mine.program = ::program_invocation_short_name;
-  mine.pid = ::getpid();
+  mine.host = host_name();
+  mine.program = program_name();
+  mine.pid = process_id();
   mine.began = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   return mine;
 }
@@ -27795,13 +28437,6 @@ namespace parmap::inline PARMAP_ABI::detail {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-// A task may change the working directory.
-PARMAP_INLINE std::string absolute_path(const std::string& path) {
-  if (path.starts_with('/')) return path;
-  const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
-  return here == nullptr ? path : std::string(here.get()) + '/' + path;
-}
-
 [[noreturn]] PARMAP_INLINE void throw_cannot_write(const record_request& asked, const std::string& path,
                                                    std::error_code why) {
   throw std::runtime_error("parmap: " + asked.option + ": cannot write " + path + ": " + why.message() +
@@ -27814,7 +28449,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
       numbers_(asked_.numbers),
       generation_(fork_generation()),
       began_(attempt::clock::now()),
-      events_(began_, ::getpid(), asked_.most_slices, asked_.row) {
+      events_(began_, process_id(), asked_.most_slices, asked_.row) {
   const map_identity process = identity_of_process();
   map_identity& mine = asked_.about;
   if (mine.program.empty()) mine.program = process.program;
@@ -27822,7 +28457,7 @@ PARMAP_INLINE map_recorder::map_recorder(record_request&& asked, attempt_observe
   mine.pid = process.pid;
   mine.began = process.began;
   if (!asked_.trace.empty()) {
-    asked_.trace = absolute_path(asked_.trace);
+    asked_.trace = absolute_path(asked_.trace);  // a task may change the working directory
     asked_.status.push_back(asked_.trace + ".status");
     if (const std::error_code why = begin_file(asked_.trace)) throw_cannot_write(asked_, asked_.trace, why);
     std::string name = "{\"name\":";
@@ -28115,17 +28750,167 @@ PARMAP_INLINE void map_recorder::end(bool by_exception) noexcept {
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/cgroup_quota.hpp
+// cores_by_quota: how many cores the cgroups of this process may use.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The lowest quota from this process's cgroup up to the root, in cores; 0 if there is none.
+[[nodiscard]] double cores_by_quota();
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/linux/process_cores.inl.hpp
+// The bodies of process_cores.hpp on Linux.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE unsigned cores_by_affinity() {
+  const unsigned cores = affinity().count();
+  return cores > 0 ? cores : static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+PARMAP_INLINE unsigned cores_of_process() {
+  const unsigned affinity = cores_by_affinity();
+  const double quota = cores_by_quota();
+  return quota > 0
+             ? std::clamp(static_cast<unsigned>(quota) + (quota > static_cast<unsigned>(quota) ? 1U : 0U), 1U, affinity)
+             : affinity;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_MACOS
+
+// ==== parmap/detail/system/portable/process_cores.inl.hpp
+// The bodies of process_cores.hpp where the system has no notion of the cores of a process.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE unsigned cores_of_process() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if PARMAP_WINDOWS
+
+// ==== parmap/detail/system/windows/process_cores.inl.hpp
+// The bodies of process_cores.hpp on Windows.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE unsigned cores_of_process() {
+  DWORD_PTR mine{};
+  DWORD_PTR all{};
+  if (::GetProcessAffinityMask(::GetCurrentProcess(), &mine, &all) != 0 && mine != 0)
+    return static_cast<unsigned>(std::popcount(static_cast<std::uint64_t>(mine)));
+  // No mask is told for a process with threads in several processor groups.
+  return std::max(1U, static_cast<unsigned>(::GetActiveProcessorCount(ALL_PROCESSOR_GROUPS)));
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/process_cores.inl.hpp
+// The bodies of process_cores.hpp on this system.
+#if PARMAP_WINDOWS
+
+// ==== parmap/detail/system/windows/console.inl.hpp
+// The bodies of console.hpp on Windows. Not by the descriptors of the C library, which ends a program that names one
+// that is closed.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// Null if fd is no standard stream, or if this program has none.
+PARMAP_INLINE HANDLE standard_handle(int fd) noexcept {
+  HANDLE found = nullptr;
+  if (fd == 0) found = ::GetStdHandle(STD_INPUT_HANDLE);
+  else if (fd == 1) found = ::GetStdHandle(STD_OUTPUT_HANDLE);
+  else if (fd == standard_error) found = ::GetStdHandle(STD_ERROR_HANDLE);
+  return found == INVALID_HANDLE_VALUE ? nullptr : found;
+}
+
+PARMAP_INLINE bool is_terminal(int fd) noexcept {
+  const HANDLE stream = standard_handle(fd);
+  DWORD mode{};
+  return stream != nullptr && ::GetConsoleMode(stream, &mode) != 0;
+}
+
+PARMAP_INLINE std::size_t reported_columns(int fd) noexcept {
+  const HANDLE stream = standard_handle(fd);
+  CONSOLE_SCREEN_BUFFER_INFO about{};
+  if (stream == nullptr || ::GetConsoleScreenBufferInfo(stream, &about) == 0) return 0;
+  return static_cast<std::size_t>(std::max(0, about.srWindow.Right - about.srWindow.Left + 1));
+}
+
+PARMAP_INLINE bool console_takes_utf8() noexcept { return ::GetConsoleOutputCP() == CP_UTF8; }
+
+PARMAP_INLINE bool takes_escape_sequences(int fd) noexcept {
+  constexpr DWORD obeys = 0x0004;  // ENABLE_VIRTUAL_TERMINAL_PROCESSING, of Windows 10
+  const HANDLE stream = standard_handle(fd);
+  DWORD mode{};
+  if (stream == nullptr || ::GetConsoleMode(stream, &mode) == 0) return false;
+  return (mode & obeys) != 0 || ::SetConsoleMode(stream, mode | obeys) != 0;
+}
+
+PARMAP_INLINE bool write_all(int fd, std::string_view text) noexcept {
+  const HANDLE stream = standard_handle(fd);
+  constexpr std::size_t most = 1 << 20;
+  while (!text.empty()) {
+    DWORD written{};
+    const auto size = static_cast<DWORD>(std::min(text.size(), most));
+    if (stream == nullptr || ::WriteFile(stream, text.data(), size, &written, nullptr) == 0) return false;
+    text.remove_prefix(written);
+  }
+  return true;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_WINDOWS
+
+// ==== parmap/detail/system/posix/console.inl.hpp
+// The bodies of console.hpp on Linux and macOS.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
+
+PARMAP_INLINE std::size_t reported_columns(int fd) noexcept {
+  winsize size{};
+  return ::ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+PARMAP_INLINE bool console_takes_utf8() noexcept { return false; }
+
+PARMAP_INLINE bool takes_escape_sequences(int /*fd*/) noexcept { return true; }
+
+PARMAP_INLINE bool write_all(int fd, std::string_view text) noexcept {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return false;
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/console.inl.hpp
+// The bodies of console.hpp on this system.
 
 // ==== parmap/detail/progress/terminal.inl.hpp
 // The bodies of terminal.hpp.
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
-
 PARMAP_INLINE std::size_t terminal_columns(int fd) noexcept {
-  winsize size{};
-  if (::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  if (const std::size_t reported = reported_columns(fd); reported > 0) return reported;
   if (const char* text = std::getenv("COLUMNS")) {
     const std::string_view columns{text};
     unsigned short n{};
@@ -28144,27 +28929,255 @@ PARMAP_INLINE bool speaks_utf8() {
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     return lower.find("utf-8") != std::string::npos || lower.find("utf8") != std::string::npos;
   }
-  return false;
+  return console_takes_utf8();
 }
 
 PARMAP_INLINE bool colour_allowed() noexcept {
   const char* forbidden = std::getenv("NO_COLOR");
-  return forbidden == nullptr || *forbidden == '\0';
-}
-
-PARMAP_INLINE bool write_all(int fd, std::string_view text) noexcept {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return false;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
+  return (forbidden == nullptr || *forbidden == '\0') && takes_escape_sequences(standard_error);
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/pools/sent_store.inl.hpp
+// The bodies of sent_store.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::shared_ptr<kept_function> sent_store::keep_function(std::vector<std::byte> bytes) {
+  const std::lock_guard lock(lock_);
+  if (const auto found = known_.find(text_of(bytes)); found != known_.end()) {
+    used_.splice(used_.begin(), used_, found->second);
+    return used_.front();
+  }
+  const auto made = std::make_shared<kept_function>();
+  made->bytes = std::move(bytes);
+  functions one{made};
+  known_.emplace(text_of(made->bytes), one.begin());
+  try {
+    made->where = store([&](byte_writer& to) { to.write(made->bytes.data(), made->bytes.size()); });
+  } catch (...) {
+    known_.erase(text_of(made->bytes));
+    throw;
+  }
+  used_.splice(used_.begin(), one);
+  function_bytes_ += made->bytes.size();
+  drop_old();
+  return made;
+}
+
+PARMAP_INLINE kept_inputs sent_store::keep_inputs(const write& encode) {
+  const std::lock_guard lock(lock_);
+  drop_old();
+  const auto made = std::make_shared<in_use>(dropped_);
+  made->what() = store(encode);
+  return {made, &made->what()};
+}
+
+PARMAP_INLINE sent_bytes sent_store::store(const write& encode) {
+  shared_heap& heap = memory_.heap();
+  const shared_heap::block made = heap.keep(heap.draft(encode));
+  const std::uint64_t number = ++newest_;
+  return {number, made.offset, made.size, checksum(heap.at(made.offset), made.size, number)};
+}
+
+PARMAP_INLINE void sent_store::drop_inputs() {
+  bool held = false;
+  {
+    const std::lock_guard lock(dropped_->lock);
+    for (auto& all = dropped_->all; !all.empty(); all.pop_back()) {
+      const sent_bytes& each = all.back();
+      memory_.heap().drop({each.offset, each.size});
+      if (each.size >= much_memory) held = memory_.take_back(each.number) || held;
+    }
+    dropped_->any_large = false;
+  }
+  if (held) wake_();
+}
+
+PARMAP_INLINE void sent_store::drop_old() {
+  drop_inputs();
+  // At most two at a time, of which one makes room for the next function: those in use pass to the front.
+  for (int k = 0; k < 2 && used_.size() > 1 && (used_.size() > most_unused || function_bytes_ > much_memory); ++k) {
+    if (used_.back().use_count() > 1) {
+      used_.splice(used_.begin(), used_, std::prev(used_.end()));
+      continue;
+    }
+    const kept_function& oldest = *used_.back();
+    memory_.heap().drop({oldest.where.offset, oldest.where.size});
+    known_.erase(text_of(oldest.bytes));
+    function_bytes_ -= oldest.bytes.size();
+    used_.pop_back();
+  }
+}
+
+PARMAP_INLINE void sent_store::drop_unused() noexcept {
+  const std::lock_guard lock(lock_);
+  try {
+    drop_old();
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next time
+  }
+}
+
+PARMAP_INLINE kept_inputs sent_store::keep_foreign_inputs(const write& encode) {
+  std::unique_ptr<shared_memory> space;
+  {
+    const std::lock_guard lock(lock_);
+    space = std::move(draft_);
+  }
+  if (space == nullptr) space = std::make_unique<shared_memory>(draft_memory());
+  byte_writer draft(space->bytes(), space->bytes() + space->size());
+  encode(draft);
+  kept_inputs made = keep_inputs([&draft](byte_writer& to) { to.write(draft.data(), draft.written()); });
+  constexpr std::size_t much = 1 << 20;
+  if (draft.written() > much) space.reset();
+  const std::lock_guard lock(lock_);
+  draft_ = std::move(space);
+  return made;
+}
+
+// As much address space as the system permits; only what is written costs memory.
+PARMAP_INLINE shared_memory sent_store::draft_memory() {
+  for (std::size_t size = std::size_t{16} << 30;; size /= 2) try {
+      return shared_memory(size);
+    } catch (const std::system_error&) {
+      if (size <= std::size_t{1} << 20) throw std::bad_alloc();
+    }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/pools/pool_tasks.inl.hpp
+// The bodies of pool_tasks.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE pool_tasks::pool_tasks(pool_memory& memory, function_reader only) noexcept
+    : process_tasks(std::numeric_limits<std::uint64_t>::max(), {slot_kind::none, 0}),
+      memory_(memory),
+      only_(only) {}
+
+PARMAP_INLINE std::uint64_t pool_tasks::end_of(std::uint64_t task) const noexcept {
+  const batch* const it = memory_.table().find(task);
+  return it == nullptr ? task + 1 : it->end();  // run() tells
+}
+
+PARMAP_INLINE void pool_tasks::run(worker_chunk& chunk, context& self) const {
+  const batch* const found = memory_.table().find(chunk.next());
+  if (found == nullptr) leave_process(farewell::damaged, EXIT_FAILURE);
+  const batch it = *found;  // what a task runs on may call find()
+  worker_ = self.worker();
+  self.set_seed(it.seed);
+  chunk.allow(it.allowed);
+  batch_run tasks(chunk, it, memory_.table(), self);
+  forget_others(it);
+  // Reading is a part of the first task: its time counts, and what it throws is that task's failure.
+  if (memory_.table().begin() && (has_read(it) || tasks.begin_task())) {
+    const pool_function& f = function(it.function);
+    f.run(inputs(f, it.inputs), tasks, self);
+  }
+  while (!chunk.empty()) {  // the batch was halted
+    chunk.begin_task();
+    chunk.outlet().send_stopped(chunk.next());
+    chunk.end_task();
+  }
+}
+
+PARMAP_INLINE bool pool_tasks::has_read(const batch& it) const noexcept {
+  return inputs_.number == it.inputs.number && !functions_.empty() && functions_.front().number == it.function.number;
+}
+
+// Before a task begins: so one of this batch is not blamed for the destructors of what others ran on.
+PARMAP_INLINE void pool_tasks::forget_others(const batch& it) const noexcept {
+  if (inputs_.number != it.inputs.number) inputs_ = {};
+  if (std::ranges::find(functions_, it.function.number, &kept<pool_function>::number) != functions_.end()) return;
+  while (!functions_.empty() &&
+         (functions_.size() >= most_functions || function_bytes_ + it.function.size > much_memory)) {
+    function_bytes_ -= functions_.back().size;
+    functions_.pop_back();
+  }
+}
+
+PARMAP_INLINE void pool_tasks::before_wait() const noexcept {
+  if (inputs_.size >= much_memory && !memory_.is_held(worker_, inputs_.number)) inputs_ = {};
+}
+
+PARMAP_INLINE const pool_function& pool_tasks::function(const sent_bytes& sent) const {
+  const auto place = std::ranges::find(functions_, sent.number, &kept<pool_function>::number);
+  if (place != functions_.end()) {
+    functions_.splice(functions_.begin(), functions_, place);
+    return *functions_.front().what;
+  }
+  byte_reader bytes = bytes_of(sent);
+  std::uintptr_t address = 0;
+  std::memcpy(&address, bytes.read(sizeof address), sizeof address);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it was one
+  const auto reader = only_ != nullptr ? only_ : reinterpret_cast<function_reader>(address);
+  functions_.push_front({sent.number, reader(bytes), sent.size});
+  function_bytes_ += sent.size;
+  return *functions_.front().what;
+}
+
+PARMAP_INLINE const pool_inputs& pool_tasks::inputs(const pool_function& of, const sent_bytes& sent) const {
+  if (inputs_.number != sent.number || inputs_.what == nullptr) {
+    if (sent.size >= much_memory) memory_.hold(worker_, sent.number);
+    inputs_ = {sent.number, of.read(bytes_of(sent)), sent.size};
+  }
+  return *inputs_.what;
+}
+
+PARMAP_INLINE void serve_pool_as_program(const worker_assignment& mine, int memory, function_reader read,
+                                         void (*at_go)(void* given, std::ptrdiff_t distance), void* given) {
+  pool_memory annex(mine.workers);
+  const pool_tasks tasks(annex, read);
+  serve_stream_as_program(tasks, mine, memory, annex, [=](std::ptrdiff_t distance) { at_go(given, distance); });
+}
+
+PARMAP_INLINE byte_reader pool_tasks::bytes_of(const sent_bytes& sent) const {
+  if (memory_.contains(sent) && checksum(memory_.at(sent.offset), sent.size, sent.number) == sent.check)
+    return {memory_.at(sent.offset), sent.size};
+  throw bad_encoding(
+      "the function or the inputs were written over by a task of this pool that wrote to memory it does not own");
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+
+// ==== parmap/detail/system/linux/entropy.inl.hpp
+// The bodies of entropy.hpp on Linux.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::uint64_t random_bits() {
+  std::uint64_t word{};
+  for (;;) {
+    const ssize_t got = ::getrandom(&word, sizeof word, 0);
+    if (got == static_cast<ssize_t>(sizeof word)) return word;
+    if (got < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "parmap: getrandom");
+  }
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+#if !PARMAP_LINUX
+
+// ==== parmap/detail/system/portable/entropy.inl.hpp
+// The bodies of entropy.hpp by the standard library, which asks the system: arc4random or getentropy, rand_s.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+PARMAP_INLINE std::uint64_t random_bits() {
+  std::random_device source;
+  static_assert(std::random_device::min() == 0 && std::random_device::max() == 0xffff'ffff);
+  const std::uint64_t high = source();
+  return high << 32 | source();
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
+
+// ==== parmap/detail/system/entropy.inl.hpp
+// The bodies of entropy.hpp on this system.
 
 // ==== parmap/detail/traces/json_text.inl.hpp
 // The bodies of json_text.hpp.
@@ -28217,40 +29230,73 @@ PARMAP_INLINE void add_json_real(std::string& to, double x, int digits) {
 
 namespace parmap::inline PARMAP_ABI::detail {
 
-PARMAP_INLINE std::error_code last_system_error() noexcept { return {errno, std::generic_category()}; }
-
-PARMAP_INLINE std::error_code write_file(const std::string& path, int flags, std::string_view text) noexcept {
-  file_descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | flags, 0666));
-  if (file.get() < 0) return last_system_error();
-  while (!text.empty()) {
-    const auto written = ::write(file.get(), text.data(), text.size());
-    if (written >= 0) text.remove_prefix(static_cast<std::size_t>(written));
-    else if (errno != EINTR) return last_system_error();
-  }
-  const int fd = file.get();
-  file.release();
-  // Some file systems tell only now that the disk is full. After EINTR it is closed, too.
-  return ::close(fd) == 0 || errno == EINTR ? std::error_code() : last_system_error();
-}
-
 PARMAP_INLINE std::error_code begin_file(const std::string& path) noexcept {
-  return write_file(path, O_CREAT | O_TRUNC, {});
+  return write_file(path, file_start::fresh, {});
 }
 
 PARMAP_INLINE std::error_code append_to_file(const std::string& path, std::string_view text) noexcept {
-  return write_file(path, O_APPEND, text);
+  return write_file(path, file_start::at_end, text);
 }
 
 PARMAP_INLINE std::error_code replace_file(const std::string& path, std::string_view text) noexcept {
   try {
     const std::string fresh = path + ".tmp";
-    if (const std::error_code why = write_file(fresh, O_CREAT | O_TRUNC, text)) return why;
-    return std::rename(fresh.c_str(), path.c_str()) == 0 ? std::error_code() : last_system_error();
+    if (const std::error_code why = write_file(fresh, file_start::fresh, text)) return why;
+    return move_file(fresh, path);
   } catch (const std::exception&) {  // std::bad_alloc, of the longer path
     return std::make_error_code(std::errc::not_enough_memory);
   }
 }
 
 }  // namespace parmap::inline PARMAP_ABI::detail
+#if PARMAP_LINUX
+
+// ==== parmap/detail/system/linux/cgroup_quota.inl.hpp
+// The bodies of cgroup_quota.hpp.
+
+namespace parmap::inline PARMAP_ABI::detail {
+
+// The number of cores that the quota of one cgroup directory allows; 0 if it sets none.
+PARMAP_INLINE double quota_of(const std::string& directory) {
+  const std::string v2 = text_of_file(directory + "/cpu.max");  // "max 100000" or "150000 100000"
+  char* end = nullptr;
+  double quota = std::strtod(v2.c_str(), &end);
+  double period = std::strtod(end, nullptr);
+  if (v2.empty() || v2.starts_with("max")) {
+    quota = std::strtod(text_of_file(directory + "/cpu.cfs_quota_us").c_str(), nullptr);
+    period = std::strtod(text_of_file(directory + "/cpu.cfs_period_us").c_str(), nullptr);
+  }
+  return quota > 0 && period > 0 ? quota / period : 0;
+}
+
+PARMAP_INLINE double cores_by_quota() {
+  double tightest = 0;
+  const std::string groups = text_of_file("/proc/self/cgroup");
+  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
+    end = std::min(groups.find('\n', begin), groups.size());
+    const std::string line = groups.substr(begin, end - begin);
+    // hierarchy:controllers:path; cgroup v2 has no controllers
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = ',' + line.substr(first + 1, second - first - 1) + ',';
+    std::string root;
+    if (controllers == ",,") root = "/sys/fs/cgroup";
+    else if (controllers.find(",cpu,") != std::string::npos) root = "/sys/fs/cgroup/cpu";
+    else continue;
+    std::string path = line.substr(second + 1);
+    for (;;) {
+      const double quota = quota_of(root + path);
+      if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
+      const auto slash = path.rfind('/');
+      if (slash == std::string::npos) break;
+      path.resize(slash);
+    }
+  }
+  return tightest;
+}
+
+}  // namespace parmap::inline PARMAP_ABI::detail
+#endif
 
 #endif

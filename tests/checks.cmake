@@ -65,6 +65,7 @@ set(include_dir "${PROJECT_SOURCE_DIR}/include/parmap")
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${include_dir}" "${include_dir}/*.hpp")
 list(REMOVE_ITEM headers ${headers_with_dependencies})
 list(FILTER headers EXCLUDE REGEX "\\.inl\\.hpp$")  # each is included by its own header
+list(FILTER headers EXCLUDE REGEX "^detail/system/(macos|windows)/")  # ./test --portable
 set(alone)
 set(alone_inline)
 foreach(header IN LISTS headers)

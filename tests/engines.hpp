@@ -72,13 +72,15 @@ struct serial {
 struct threads {
   static constexpr auto& engine = parmap::threads;
 };
+#if PARMAP_LINUX
 struct multi {
   static constexpr auto& engine = parmap::multi;
 };
-// Forwards to one of the engines above. As it instantiates all three of them again in each suite, it stands in only a
-// few: values, failures, map_into, and its own messages (options_test).
+#endif
+// Forwards to one of the engines above. As it instantiates all of them again in each suite, it stands in only a few:
+// values, failures, map_into, and its own messages (options_test).
 struct named {
-  static inline const auto engine = parmap::engine_named("multi");
+  static inline const auto engine = parmap::engine_named(PARMAP_LINUX ? "multi" : "threads");
 };
 
 #ifdef PARMAP_SINGLE_HEADER
@@ -125,11 +127,18 @@ struct async {
   static constexpr async_engine engine{};
 };
 
+#if PARMAP_LINUX
 using all = ::testing::Types<serial, threads, multi, async>;
 // The engines that skip failed tasks instead of halting.
 using skipping = ::testing::Types<threads, multi, async>;
-#ifdef __SANITIZE_ADDRESS__
+#else
+using all = ::testing::Types<serial, threads, async>;
+using skipping = ::testing::Types<threads, async>;
+#endif
+#if defined(__SANITIZE_ADDRESS__)
 using skipping_or_named = skipping;
+#elif !PARMAP_LINUX
+using skipping_or_named = ::testing::Types<threads, async, named>;
 #else
 using skipping_or_named = ::testing::Types<threads, multi, async, named>;
 #endif

@@ -5,6 +5,7 @@
 
 #include <parmap/detail/checkpoints/checkpoint_store.hpp>
 #include <parmap/detail/config.hpp>
+#include <parmap/detail/needs_64_bit_linux.hpp>
 #include <parmap/detail/stores/stored_value.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/store.hpp>

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <parmap/detail/config.hpp>
-#include <parmap/detail/processes/inputs_by_child.hpp>
 #include <parmap/detail/results/input_columns.hpp>
 #include <parmap/detail/results/input_text.hpp>
 #include <parmap/detail/results/summary_times.hpp>
@@ -16,8 +15,8 @@
 #include <parmap/detail/stores/part_options.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
 #include <parmap/detail/traces/map_watch.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/engine.hpp>
-#include <parmap/engine/multi.hpp>
 #include <parmap/options.hpp>
 #include <parmap/product.hpp>
 #include <parmap/results.hpp>
@@ -106,8 +105,12 @@ inline constexpr bool is_collective = requires { requires Engine::is_collective;
 template <class Results, class Engine, class Tasks>
 Results with_times(Results made, const Engine& who, const Tasks& tasks, const map_watch& kept) {
   map_times times = kept.times();
-  take_inputs(times, who.name() == multi.name() ? with_inputs_by_child(tasks, as_failures(times))
-                                                : with_inputs(tasks, as_failures(times)));
+  const auto described = [&](failure_list failures) {
+    if constexpr (has_multi)
+      if (who.name() == multi.name()) return with_inputs_by_child(tasks, std::move(failures));
+    return with_inputs(tasks, std::move(failures));
+  };
+  take_inputs(times, described(as_failures(times)));
   made.note_times(std::move(times));
   return made;
 }

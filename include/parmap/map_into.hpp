@@ -8,8 +8,8 @@
 #include <parmap/detail/space/refused_calls.hpp>
 #include <parmap/detail/space/tasks_into_range.hpp>
 #include <parmap/detail/stores/stored_map.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/engine.hpp>
-#include <parmap/engine/multi.hpp>
 #include <parmap/engine/serial.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>

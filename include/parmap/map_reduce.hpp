@@ -10,8 +10,8 @@
 #include <parmap/detail/reduction/stored_fold.hpp>
 #include <parmap/detail/space/axis.hpp>
 #include <parmap/detail/space/refused_calls.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/engine.hpp>
-#include <parmap/engine/multi.hpp>
 #include <parmap/engine/serial.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>

@@ -12,8 +12,8 @@
 #include <parmap/detail/streams/outcome_source.hpp>
 #include <parmap/detail/streams/stream_state.hpp>
 #include <parmap/detail/traces/map_watch.hpp>
+#include <parmap/engine/default.hpp>
 #include <parmap/engine/engine.hpp>
-#include <parmap/engine/multi.hpp>
 #include <parmap/failure.hpp>
 #include <parmap/map.hpp>
 #include <parmap/options.hpp>

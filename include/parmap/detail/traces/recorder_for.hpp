@@ -4,12 +4,11 @@
 
 #include <parmap/detail/config.hpp>
 #include <parmap/detail/observers/attempt_observer.hpp>
+#include <parmap/detail/system/file_calls.hpp>
 #include <parmap/detail/traces/map_recorder.hpp>
 #include <parmap/detail/traces/trace_path.hpp>
 #include <parmap/detail/traces/watched_tasks.hpp>
 #include <parmap/options.hpp>
-
-#include <sys/stat.h>
 
 #include <functional>
 #include <memory>
@@ -31,7 +30,7 @@ inline std::unique_ptr<map_recorder> recorder_for(const options& chosen, std::st
     asked.trace = new_trace_in(trace_folder());
     asked.option = "PARMAP_TRACE=" + trace_folder();
     // If it cannot be made, the recorder says why its file cannot.
-    if (!asked.trace.empty()) static_cast<void>(::mkdir(trace_folder().c_str(), 0777));
+    if (!asked.trace.empty()) make_folder(trace_folder());
   }
   if (!asked.trace.empty() && asked.trace + ".status" == status)
     throw std::invalid_argument("parmap: options.trace and options.store name the same file, " + asked.trace);
