@@ -35,6 +35,8 @@ struct stored_tasks {
 
 // What some maps know besides.
 struct map_notes {
+  PARMAP_API ~map_notes();
+
   stored_tasks stored{};
   std::optional<map_times> times{};
   input_columns inputs{};                // of the named axes
@@ -68,7 +70,7 @@ class results_base {
   }
   results_base(const results_base&) = delete;
   results_base& operator=(const results_base&) = delete;
-  ~results_base() = default;
+  PARMAP_API ~results_base();
 
   /// The number of tasks, failed ones included. O(1).
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
@@ -83,11 +85,7 @@ class results_base {
   ///
   ///     for (const auto& [first, last] : r.here())
   ///       for (std::uint64_t i = first; i < last; ++i) write(i, r[i]);
-  [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const {
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
-    failed().for_each_gap(size_, [&all](std::uint64_t b, std::uint64_t e) { all.emplace_back(b, e); });
-    return all;
-  }
+  [[nodiscard]] PARMAP_API std::vector<std::pair<std::uint64_t, std::uint64_t>> here() const;
   /// The seed of context::rng() in this map. If you pass it as options::seed, a map draws the same numbers again.
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   /// The number of tasks that have a value, the wall time of the map, and the failures grouped by cause; with
@@ -109,24 +107,18 @@ class results_base {
     to.notes_ = std::move(notes_);
   }
   // Sets the tasks that stored() counts.
-  void note_stored(stored_tasks those) { notes().stored = std::move(those); }
+  PARMAP_API void note_stored(stored_tasks those);
   // Sets the time that summary() tells.
   void note_elapsed(ticks elapsed) noexcept { elapsed_ = elapsed; }
   // Sets what else options::times makes it tell.
-  void note_times(map_times times) { notes().times = std::move(times); }
+  PARMAP_API void note_times(map_times times);
   // What note_times has set, moved.
-  [[nodiscard]] std::optional<map_times> take_times() noexcept {
-    return notes_ == nullptr ? std::nullopt : std::exchange(notes_->times, std::nullopt);
-  }
+  [[nodiscard]] PARMAP_API std::optional<map_times> take_times() noexcept;
   // Call before any value is read: there is no value here of more tasks than have failed. The failures so far are those
   // tasks; `failures` are those that have failed. Throws std::bad_alloc, and changes nothing then.
-  void note_absent(failure_list failures) {
-    std::optional<failure_list>& absent = notes().absent;
-    absent.emplace(std::move(failures_));
-    failures_ = std::move(failures);
-  }
+  PARMAP_API void note_absent(failure_list failures);
   // Sets the columns of the named axes in write_csv.
-  void note_inputs(input_columns inputs) { notes().inputs = std::move(inputs); }
+  PARMAP_API void note_inputs(input_columns inputs);
 
  protected:
   void require_ok() const {
@@ -150,10 +142,7 @@ class results_base {
   [[nodiscard]] failure why_failed(std::uint64_t i) const { return failures_[failures_.count_below(i)]; }
 
  private:
-  [[nodiscard]] map_notes& notes() {
-    if (notes_ == nullptr) notes_ = std::make_unique<map_notes>();
-    return *notes_;
-  }
+  [[nodiscard]] map_notes& notes();
   [[noreturn]] PARMAP_API void throw_map_failed() const;
   [[noreturn]] PARMAP_API void throw_no_value(std::uint64_t i) const;
   [[noreturn]] PARMAP_API void throw_elsewhere() const;
@@ -379,9 +368,10 @@ class [[nodiscard]] results<void> : public detail::results_base {
   void operator[](std::uint64_t i) const { require_value(i); }
   /// The outcome of every task, in input order: a sized random-access view of indexed_outcome<void>. It refers to these
   /// results.
+  template <class Void = void>  // a template, so that only programs that call it compile it
   [[nodiscard]] auto outcomes() const& {
     return std::views::iota(std::uint64_t{0}, size()) | std::views::transform([this](std::uint64_t i) {
-             return indexed_outcome<void>{i, failed().contains(i) ? outcome<void>(why_failed(i)) : outcome<void>(),
+             return indexed_outcome<Void>{i, failed().contains(i) ? outcome<Void>(why_failed(i)) : outcome<Void>(),
                                           is_stored(i)};
            });
   }
